@@ -34,10 +34,11 @@ from services.report.charts import CHARTS, chart
 from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
 
-FIRST = ("tokens_per_s", "ttft", "e2e")  # the others are folded away
+FIRST = ("tokens_per_s",)
+BESIDE_EACH_OTHER = ("ttft", "e2e")  # the others are folded away
 OVER_TIME = ("timeline", "engine", "in_flight", "throughput")  # in a tab of their own
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
-SHOWN = (*FIRST, *OVER_TIME)
+SHOWN = (*FIRST, *BESIDE_EACH_OTHER, *OVER_TIME)
 
 
 def actions(candidate: Candidate) -> None:
@@ -81,6 +82,9 @@ def charts(candidate: Candidate) -> None:
     tabular.table(tables.classes(candidate), "How do short and long requests compare?")
     if candidate.summary.ok:
         draw(candidate, FIRST)
+        for name, column in zip(BESIDE_EACH_OTHER, st.columns(2), strict=True):
+            with column:
+                draw(candidate, [name])
         with st.expander("More charts", icon=":material/bar_chart:"):
             draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
 

@@ -44,5 +44,5 @@ LABELS = {
     "timeline": "Timeline",
     "numbers": "Numbers",
     "requests": "Requests",
-    "setup": "Config and environment",
+    "setup": "Config",
 }

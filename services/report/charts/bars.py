@@ -12,6 +12,7 @@ import altair as alt
 from services.analysis.compare import Candidate
 from services.analysis.metrics import metric
 from services.report import theme
+from services.report.charts import histogram
 from services.report.charts.frame import (
     Lanes,
     Mirror,
@@ -26,6 +27,7 @@ from services.report.theme import request_number
 
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
+BESIDE_THEM = "Right: how many requests had each rate."
 MOST_BARS = 200  # of a run; if it has more requests, a bar stands for several
 FAILED_AT = 0.06  # of the scale: height of a cross, clear of the zero line
 
@@ -49,14 +51,24 @@ def tokens_per_s(
         return None
     lanes = _lanes(len(candidates), nice(highest))
     datasets: dict[str, Rows] = {"bars": [], "ranges": [], "failed": []}
+    datasets["bins"] = _bins(candidates, rate, lanes)
     for lane, (candidate, rows) in enumerate(zip(candidates, groups, strict=True)):
         label = candidate.label
         for row in rows:
             _add_row(datasets, {"run": label, **row}, lanes, lane)
-    layers = [*_layers(candidates, dark, lanes), *_labels(candidates, dark, lanes, rate)]
-    return layered(
-        layers, heading(TITLES[rate], *_subtitle(candidates, rate)), lanes.height, datasets
-    )
+    beside = bool(datasets["bins"])
+    layers = _layers(candidates, dark, lanes, beside) + _labels(candidates, dark, lanes, rate)
+    layers += [histogram.layer(dark)]
+    sentences = [*_subtitle(candidates, rate), BESIDE_THEM * beside]
+    return layered(layers, heading(TITLES[rate], *sentences), lanes.height, datasets)
+
+
+def _bins(candidates: Sequence[Candidate], rate: Rate, lanes: Lanes | Mirror) -> Rows:
+    """The histogram of one run; of several, their names are where it would be."""
+    if len(candidates) > 1:
+        return []
+    rows = histogram.bins(_values(candidates[0], rate), lanes.top, _last(candidates))
+    return [row | {end: lanes.y_of(0, row[end]) for end in ("y", "y2")} for row in rows]
 
 
 def _lanes(count: int, top: float) -> Lanes | Mirror:
@@ -105,11 +117,13 @@ def _add_row(
         datasets["failed"].append({**row, "y": lanes.y_of(lane, FAILED_AT * lanes.top)})
 
 
-def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) -> list[alt.Chart]:
+def _layers(
+    candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror, beside: bool
+) -> list[alt.Chart]:
     title = "Output tokens per second" + ("" if lanes.count == 1 else ", one scale for all")
     y = lanes.axis(title)
     grouped = any(_group_size(candidate) > 1 for candidate in candidates)
-    x = _request_axis(candidates)
+    x = _request_axis(candidates, beside)
     about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("requests:N", title="Request")]
     tooltip = [
         *about,
@@ -137,13 +151,20 @@ def _layers(candidates: Sequence[Candidate], dark: bool, lanes: Lanes | Mirror) 
     ]
 
 
-def _request_axis(candidates: Sequence[Candidate]) -> alt.X:
-    most = max(request_number(c, m) for c in candidates for m in c.measurements)
+def _last(candidates: Sequence[Candidate]) -> int:
+    return max(request_number(c, m) for c in candidates for m in c.measurements)
+
+
+def _request_axis(candidates: Sequence[Candidate], beside: bool) -> alt.X:
+    """The axis of the requests; with room for the histogram beside them, which has no numbers."""
+    most = _last(candidates)
+    room = most * (histogram.GAP + histogram.WIDE) if beside else 0
+    axis: dict[str, Any] = {"labelExpr": f"datum.value > {most} ? '' : datum.label", "ticks": False}
     return alt.X(
         "from:Q",
         title="Request number",
-        scale=alt.Scale(domain=[0.5, most + 0.5], nice=False),
-        axis=alt.Axis(format=",d", tickMinStep=1),
+        scale=alt.Scale(domain=[0.5, most + 0.5 + room], nice=False),
+        axis=alt.Axis(format=",d", tickMinStep=1, **(axis if beside else {})),
     )
 
 
