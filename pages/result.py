@@ -19,9 +19,11 @@ from pages.widgets import (
     objectives_form,
     panels,
     remedy_button,
+    request_detail,
     result_tabs,
     share,
     tabular,
+    timeline,
     tool_report,
 )
 from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
@@ -34,11 +36,9 @@ from services.report.charts import CHARTS, chart
 from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
 
-FIRST = ("tokens_per_s",)
-BESIDE_EACH_OTHER = ("ttft", "e2e")  # the others are folded away
-OVER_TIME = ("timeline", "engine", "in_flight", "throughput")  # in a tab of their own
+BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are folded away
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
-SHOWN = (*FIRST, *BESIDE_EACH_OTHER, *OVER_TIME)
+SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
 
 def actions(candidate: Candidate) -> None:
@@ -81,7 +81,9 @@ def charts(candidate: Candidate) -> None:
     tabular.table(tables.failures(candidate), "What failed?")
     tabular.table(tables.classes(candidate), "How do short and long requests compare?")
     if candidate.summary.ok:
-        draw(candidate, FIRST)
+        key = request_detail.key("bars")
+        opens = chart_panel.Picking(key, "requests", request_detail.clicked(key, "requests"))
+        chart_panel.draw(chart("tokens_per_s"), [candidate], "result", load_again, opens)
         for name, column in zip(BESIDE_EACH_OTHER, st.columns(2), strict=True):
             with column:
                 draw(candidate, [name])
@@ -155,9 +157,10 @@ if run.source is None:
 result_tabs.show(
     {
         "charts": partial(charts, candidate),
-        "timeline": partial(draw, candidate, OVER_TIME),
+        "timeline": partial(timeline.show, candidate, load_again),
         "numbers": partial(numbers, candidate),
         "requests": partial(requests, candidate),
         "setup": partial(setup, candidate),
     }
 )
+request_detail.show(run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,16 +13,35 @@ from altair import LayerChart
 from pages.widgets.view import dark, shared
 from services.analysis.compare import Candidate
 from services.report.charts import Chart, png, spec, svg
+from services.report.charts.picking import pickable
 from services.report.charts.scaling import StudyChart
 from services.studies.cell import Measured
 
 Load = Callable[[], Sequence[Any]]
 
 
-def draw(chart: Chart, candidates: Sequence[Candidate], key: str, load: Load) -> None:
+@dataclass(frozen=True, slots=True)
+class Picking:
+    """What a chart on a page lets one select: its marks by a field and, with `stretch`, a part of
+    its x axis. `selected` is called then; the selection is in the session under `key`."""
+
+    key: str
+    field: str
+    selected: Callable[[], None]
+    stretch: bool = False
+
+
+def draw(
+    chart: Chart,
+    candidates: Sequence[Candidate],
+    key: str,
+    load: Load,
+    picking: Picking | None = None,
+) -> None:
     """Draw one chart of the table CHARTS, or say why there is nothing to draw; where the table has
     no words for that, the chart is left out. `load` reads the candidates again, for a picture."""
-    _drawn(chart, candidates, key, "-".join(str(each.run.id) for each in candidates), load)
+    of = "-".join(str(each.run.id) for each in candidates)
+    _drawn(chart, candidates, key, of, load, picking)
 
 
 def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int, load: Load) -> None:
@@ -29,7 +49,14 @@ def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int, load
     _drawn(chart, cells, "study", f"study-{study_id}", load)
 
 
-def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str, load: Load) -> None:
+def _drawn(
+    chart: Chart | StudyChart,
+    shown: Sequence[Any],
+    key: str,
+    of: str,
+    load: Load,
+    picking: Picking | None = None,
+) -> None:
     drawn = chart.draw(shown, dark=dark())
     if drawn is None and not chart.nothing:
         return
@@ -38,16 +65,19 @@ def _drawn(chart: Chart | StudyChart, shown: Sequence[Any], key: str, of: str, l
         st.caption(chart.nothing)
         return
     with st.container(gap="xxsmall"):
-        st.vega_lite_chart(
-            spec(drawn, dark()),
-            key=f"{key}-{chart.name}",
-            theme=None,
-            width="stretch",
-            alt=chart.question,
-        )
+        _put(spec(drawn, dark()), f"{key}-{chart.name}", chart.question, picking)
         if not shared():
             name = f"{key}-{chart.name}"
             image_buttons(partial(_draw_again, chart, load), name, f"paceline-{chart.name}-{of}")
+
+
+def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None) -> None:
+    shape: dict[str, Any] = {"theme": None, "width": "stretch", "alt": question}
+    if picking is None:
+        st.vega_lite_chart(drawn, key=key, **shape)
+        return
+    drawn = pickable(drawn, picking.field, picking.stretch)
+    st.vega_lite_chart(drawn, key=picking.key, on_select=picking.selected, **shape)
 
 
 def _draw_again(chart: Chart | StudyChart, load: Load) -> LayerChart | None:

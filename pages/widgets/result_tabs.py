@@ -13,25 +13,24 @@ KEY = "result-tab"
 
 def show(contents: Mapping[str, Callable[[], None]]) -> None:
     """Show tabs with these contents, by a name of LABELS; the first is open at first."""
-    names = {LABELS[name]: name for name in contents}
     st.session_state[KEY] = LABELS[_wanted(contents)]
-
-    def into_url() -> None:
-        st.query_params["tab"] = names[st.session_state[KEY]]
-
-    tabs = st.tabs(list(names), key=KEY, on_change=into_url)
+    tabs = st.tabs([LABELS[name] for name in contents], key=KEY, on_change=_into_url)
     for tab, draw in zip(tabs, contents.values(), strict=True):
         if tab.open:
             with tab:
                 draw()
 
 
+def _into_url() -> None:
+    st.query_params["tab"] = st.session_state[KEY]
+
+
 def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
     """The tab that the URL asks for, or the first where there is none of that name."""
     first = next(iter(contents))
     name = st.query_params.get("tab", first)
-    if name in contents:
-        return name
+    if name.lower() in contents:
+        return name.lower()
     st.warning(
         plain(f"There is no tab “{name[:40]}” here. The rest of the link still applies."),
         icon=":material/link_off:",
@@ -39,10 +38,10 @@ def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
     return first
 
 
-LABELS = {
+LABELS = {  # by their names in the URL, where a capital does not matter
     "charts": "Charts",
     "timeline": "Timeline",
     "numbers": "Numbers",
     "requests": "Requests",
-    "setup": "Config",
+    "setup": "Setup",
 }

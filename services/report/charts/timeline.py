@@ -29,11 +29,18 @@ GAP = 0.12  # between two runs, as a share of the rows: room for the name of a r
 PHASES = ("Due, not sent", "Until first token", "Receiving")
 
 
+Window = tuple[float, float]  # seconds since the repeat began
+
+
 def timeline(
-    candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
+    candidates: Sequence[Candidate],
+    dark: bool = False,
+    repeat: int = 0,
+    window: Window | None = None,
 ) -> alt.LayerChart | None:
-    """Draw the requests of one repeat from when they were due to their end, the first on top."""
-    shown = [_rows(candidate, repeat, len(candidates)) for candidate in candidates]
+    """Draw the requests of one repeat from when they were due to their end, the first on top. With
+    a `window` only those in flight in that time, so that more of them fit."""
+    shown = [_rows(candidate, repeat, len(candidates), window) for candidate in candidates]
     longest = max(map(len, shown))
     if not longest:
         return None
@@ -51,28 +58,40 @@ def timeline(
                 datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
     height = int(min(max(sum(map(len, shown)) * 11, 110), 380) + (len(shown) > 1) * 30 * len(shown))
-    layers = _layers(dark, height / max(top, 1), _y_axis(candidates, shown, top))
+    layers = _layers(dark, height / max(top, 1), _y_axis(candidates, shown, top), window)
     if len(shown) > 1:
         texts = [candidate.label for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
-    return layered(layers, heading("Timeline", *_subtitle(candidates, repeat)), height, datasets)
+    title = heading("Timeline", *_subtitle(candidates, repeat, window))
+    return layered(layers, title, height, datasets)
 
 
-def _rows(candidate: Candidate, repeat: int, runs: int) -> list[Measurement]:
-    sent = _sent(candidate, repeat)
+def end_of(candidate: Candidate, repeat: int) -> float:
+    """Return when the last request of a repeat ended, in seconds since the repeat began."""
+    return max(map(_end, _sent(candidate, repeat, None)), default=0.0)
+
+
+def _rows(candidate: Candidate, repeat: int, runs: int, window: Window | None) -> list[Measurement]:
+    sent = _sent(candidate, repeat, window)
     most = max(FEWEST_ROWS, MOST_ROWS // runs)
     return [sent[i] for i in thinned(len(sent), most)]
 
 
-def _sent(candidate: Candidate, repeat: int) -> list[Measurement]:
+def _sent(candidate: Candidate, repeat: int, window: Window | None) -> list[Measurement]:
     sent = [m for m in candidate.measurements if m.repeat == repeat and m.t_send is not None]
+    if window is not None:
+        sent = [m for m in sent if _end(m) >= window[0] and (m.t_send or 0.0) <= window[1]]
     return sorted(sent, key=lambda m: m.index)
+
+
+def _end(m: Measurement) -> float:
+    return max(at for at in (m.t_send, m.t_first, m.t_last, m.t_end) if at is not None)
 
 
 def _add_request(
     datasets: dict[str, Rows], run: str, request: int, y: float, m: Measurement
 ) -> None:
-    end = max(at for at in (m.t_send, m.t_first, m.t_last, m.t_end) if at is not None)
+    end = _end(m)
     times = (m.t_due, m.t_send, m.t_first if m.t_first is not None else end, end)
     common = {"run": run, "request": request, "y": y, "status": m.status}
     for phase, start, stop in zip(PHASES, times, times[1:], strict=False):
@@ -98,22 +117,23 @@ def _y_axis(
     return alt.Y("y:Q", title="Request number", axis=axis, scale=scale)
 
 
-def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
-    look = theme.palette(dark)
-    x = alt.X("start:Q", title="Time since the repeat began (s)", scale=alt.Scale(nice=False))
+def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> list[alt.Chart]:
+    look, clip = theme.palette(dark), window is not None
+    scale = alt.Scale(nice=False, domain=list(window) if window else alt.Undefined)
+    x = alt.X("start:Q", title="Time since the repeat began (s)", scale=scale)
     colour = alt.Color(
         "phase:N",
         scale=alt.Scale(domain=list(PHASES), range=[look.queued, look.prefill, look.decode]),
         legend=alt.Legend(columns=3),
     )
     phases = alt.Chart(alt.NamedData("phases")).mark_rule(
-        strokeWidth=min(max(row_height * 0.75, 1), 9)
+        strokeWidth=min(max(row_height * 0.75, 1), 9), clip=clip
     )
     ends = alt.Chart(alt.NamedData("ends")).mark_text(
-        text="×", fontSize=14, fontWeight=700, align="center", baseline="middle"
+        text="×", fontSize=14, fontWeight=700, align="center", baseline="middle", clip=clip
     )
     long = alt.Chart(alt.NamedData("long")).mark_point(
-        shape="triangle-right", filled=True, opacity=1, color=look.ink, size=40
+        shape="triangle-right", filled=True, opacity=1, color=look.ink, size=40, clip=clip
     )
     end_colour = alt.condition(
         "datum.status === 'failed'", alt.value(look.failed), alt.value(look.muted)
@@ -125,10 +145,13 @@ def _layers(dark: bool, row_height: float, y: alt.Y) -> list[alt.Chart]:
     ]
 
 
-def _subtitle(candidates: Sequence[Candidate], repeat: int) -> list[str]:
+def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | None) -> list[str]:
     sentences = ["Each line is a request."]
-    sent = [_sent(candidate, repeat) for candidate in candidates]
-    shown = [len(_rows(candidate, repeat, len(candidates))) for candidate in candidates]
+    if window is not None:
+        low, high = (f"{end:.3g}" for end in window)
+        sentences.append(f"Those in flight from {low} to {high} s.")
+    sent = [_sent(candidate, repeat, window) for candidate in candidates]
+    shown = [len(_rows(candidate, repeat, len(candidates), window)) for candidate in candidates]
     total = sum(map(len, sent))
     if total > sum(shown):
         sentences.append(f"{sum(shown):,} of {total:,} are shown, evenly sampled.")

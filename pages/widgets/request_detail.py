@@ -1,0 +1,100 @@
+"""One request, beside the page: opened by a click on its bar or line, or by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from db import results, runs
+from db.database import opened
+from pages.widgets import tabular
+from pages.widgets.view import plain, sentences, shared
+from services.analysis.compare import Candidate
+from services.ask.measurement import Measurement
+from services.ask.workloads import prompt
+from services.report import request_facts
+from services.report.charts.picking import mark_of
+
+ASKED, SHOWN = "request-asked", "request-shown"  # keys: to be opened, and the one that is
+OPENINGS = "request-openings"  # how often one was opened
+
+
+def key(name: str) -> str:
+    """Return the key of a chart whose marks open requests: another after each opening, so that the
+    same mark can be clicked again."""
+    return f"{name}-{st.session_state.get(OPENINGS, 0)}"
+
+
+def clicked(chart: str, field: str) -> Callable[[], None]:
+    """Return the callback of the chart with this key: the request of the mark is to be opened."""
+
+    def open_request() -> None:
+        number = mark_of(st.session_state[chart]["selection"], field)
+        if number is not None:
+            ask(number)
+
+    return open_request
+
+
+def ask(number: int) -> None:
+    """Let the request of this number be opened by the next `show`."""
+    st.session_state[ASKED] = number
+    st.session_state[OPENINGS] = st.session_state.get(OPENINGS, 0) + 1
+
+
+def show(run_id: int) -> None:
+    """Open the request that was asked for, if any."""
+    number = st.session_state.pop(ASKED, None)
+    if number is not None:
+        st.session_state[SHOWN] = number
+        _dialog(run_id)
+
+
+@st.dialog("Request", width="medium", position="right", icon=":material/stylus_note:")
+@sentences()
+def _dialog(run_id: int) -> None:
+    """Its arguments are kept for as long as it is open: the run's number, not its requests."""
+    candidate = results.candidate(opened(), run_id)
+    number = st.session_state[SHOWN]
+    m = request_facts.numbered(candidate, number)
+    if m is None:
+        st.warning(f"Run {run_id} has no request {number}.")
+        return
+    _turn(candidate, number)
+    several = len(candidate.summary.repeats) > 1
+    st.subheader(
+        f"Request {number}" + (f", of repeat {m.repeat + 1}" if several else ""), anchor=False
+    )
+    (st.error if m.status == "failed" else st.markdown)(plain(request_facts.outcome(m)))
+    tabular.table(request_facts.metrics(candidate, m))
+    tabular.table(request_facts.events(m))
+    if not shared() and candidate.run.source is None:
+        _texts(candidate, m)
+
+
+def _turn(candidate: Candidate, number: int) -> None:
+    """To the request before and after."""
+    with st.container(horizontal=True):
+        for label, icon, other in (
+            ("Previous", "chevron_left", number - 1),
+            ("Next", "chevron_right", number + 1),
+        ):
+            st.button(
+                label,
+                icon=f":material/{icon}:",
+                key=f"request-{label}",
+                disabled=request_facts.numbered(candidate, other) is None,
+                on_click=st.session_state.__setitem__,
+                args=(SHOWN, other),
+            )
+
+
+def _texts(candidate: Candidate, m: Measurement) -> None:
+    """What was asked and answered, for the person at this Paceline only."""
+    nonce = candidate.run.environment.get("prompt_mark", "")
+    asked = prompt(candidate.run.config, m.repeat, m.index, nonce)
+    where = f"{m.repeat}-{m.index}"
+    st.text_area("Prompt", asked, disabled=True, key=f"request-prompt-{where}")
+    answer = runs.answer(opened(), candidate.run.id, m.repeat, m.index)
+    st.text_area("Answer", answer or "", disabled=True, height=200, key=f"request-answer-{where}")

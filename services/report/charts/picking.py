@@ -1,0 +1,38 @@
+"""What can be picked in a chart that a page shows: a mark, and a stretch of its x axis.
+
+A chart in a file has none of these, so they are added to its spec, not drawn with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MARK, STRETCH = "mark", "stretch"  # names of the selections
+
+
+def pickable(spec: dict[str, Any], field: str, stretch: bool = False) -> dict[str, Any]:
+    """Return a chart whose first layer's marks can be clicked, which selects the value of their
+    `field`; with `stretch`, dragging selects a part of the x axis."""
+    params: list[dict[str, Any]] = [
+        {"name": MARK, "select": {"type": "point", "fields": [field], "toggle": False}}
+    ]
+    if stretch:
+        params.append({"name": STRETCH, "select": {"type": "interval", "encodings": ["x"]}})
+    first, *others = spec["layer"]
+    mark = {"type": first["mark"]} if isinstance(first["mark"], str) else first["mark"]
+    picked = first | {"params": params, "mark": mark | {"cursor": "pointer"}}
+    return spec | {"layer": [picked, *others]}
+
+
+def mark_of(selection: Mapping[str, Any], field: str) -> int | None:
+    """Return the number that a click selected; None: nothing, or a mark of several."""
+    marks = selection.get(MARK) or []
+    text = str(marks[0].get(field, "")) if marks else ""
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def stretch_of(selection: Mapping[str, Any], field: str) -> tuple[float, float] | None:
+    """Return the stretch of the x axis that was dragged over, if any."""
+    ends = (selection.get(STRETCH) or {}).get(field) or []
+    return (float(min(ends)), float(max(ends))) if len(ends) == 2 and ends[0] != ends[1] else None

@@ -1,0 +1,65 @@
+"""One request as a table: its times and metrics, beside the median of its run."""
+
+from __future__ import annotations
+
+from services.analysis.compare import Candidate
+from services.analysis.metrics import METRICS
+from services.ask.measurement import Measurement
+from services.base.table import Table
+from services.base.units import NOTHING, show
+from services.report.tables import unit_beside
+from services.report.theme import request_number
+
+
+def numbered(candidate: Candidate, number: int) -> Measurement | None:
+    """Return the request of this number, counted from 1 over all repeats; None: there is none."""
+    requests = (m for m in candidate.measurements if request_number(candidate, m) == number)
+    return next(requests, None)
+
+
+def metrics(candidate: Candidate, m: Measurement) -> Table:
+    """Return what was measured of a request, each beside the median over the run's requests."""
+    rows = []
+    for entry in METRICS:
+        value, spread = entry.of(m), candidate.summary.distributions.get(entry.name)
+        unit = unit_beside(entry.unit, entry.label)
+        if value is not None:
+            rows.append(
+                (entry.label, show(value, unit), show(spread.median if spread else None, unit))
+            )
+    return Table("Metrics", ("", "This request", "Median of the run"), tuple(rows))
+
+
+def events(m: Measurement) -> Table:
+    """Return when what happened to a request, in seconds since its repeat began."""
+    answered = m.t_answer if m.t_answer != m.t_first else None  # else it is the first token
+    times = (
+        ("Due", m.t_due),
+        ("Sent", m.t_send),
+        ("First token", m.t_first),
+        ("First token of the answer", answered),
+        ("Last token", m.t_last),
+        ("Ended", m.t_end if m.t_end != m.t_last else None),
+    )
+    rows = tuple((name, show(at, "s")) for name, at in times if at is not None)
+    return Table("Times", ("", "Since the repeat began"), rows)
+
+
+def outcome(m: Measurement) -> str:
+    """Return how a request ended, as a sentence."""
+    if m.status == "ok":
+        counted = {"usage": "as the server counted", "tokenizer": "as the tokenizer counted"}
+        source = counted.get(m.token_source, "not counted")
+        tokens = NOTHING if m.output_tokens is None else f"{m.output_tokens:,}"
+        end = ENDS.get(m.finish_reason or "", "")
+        return f"It succeeded with {tokens} output tokens, {source}.{end}"
+    if m.status == "cancelled":
+        return "It was cancelled."
+    status = f" (HTTP {m.http_status})" if m.http_status else ""
+    return f"It failed: {m.error_class or 'unknown'}{status}. {m.error or ''}".strip()
+
+
+ENDS = {
+    "stop": " The model ended it by itself.",
+    "length": " It was cut off at the limit of tokens.",
+}
