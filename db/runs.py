@@ -16,6 +16,7 @@ from db.database import now, writing
 from db.search import RunRow as RunRow
 from db.search import choices as choices
 from db.search import count as count
+from db.search import rows_of as rows_of
 from db.search import search as search
 from db.search import tags_of
 from services.ask.config import RunConfig, stored

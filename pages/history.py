@@ -12,13 +12,22 @@ import streamlit as st
 
 from db import baseline_verdicts, runs
 from db.database import opened
-from pages.widgets import baseline, edit, import_form, run_table, trend, url_state
-from pages.widgets.view import plain, stop_with
+from pages.widgets import baseline, edit, import_form, run_list, trend, url_state
+from pages.widgets.view import dark, plain, stop_with
 from services.analysis.compare import MOST
+from services.report.theme import palette
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 PREFIX = "history-"
 LAST = "last-of-history"
+# What can be done with the selected runs stays in sight above the list.
+STICKY = """<style>
+[data-testid=stLayoutWrapper]:has(> .st-key-selected) { position: sticky; top: 0; z-index: 50;
+  background: %s; padding: .5rem 0; }
+@media (max-width: 760px) {
+  [data-testid=stLayoutWrapper]:has(> .st-key-selected) { top: 3.75rem; }
+}
+</style>"""
 ANY = "any"
 
 
@@ -35,7 +44,8 @@ def narrow(parameters: dict[str, str], there: dict[str, tuple[str, ...]]) -> dic
             "text": st.text_input(
                 "Search",
                 **url_state.keyed(f"{PREFIX}text", parameters.get("text", ""), narrowed),
-                icon=":material/search:",
+                type="search",
+                live=True,
                 placeholder="name, note, tag",
             )
         }
@@ -60,19 +70,37 @@ def complain(parameters: dict[str, str], there: dict[str, tuple[str, ...]], page
         st.warning(plain(f"There is no page “{page[:20]}”: the list has {have}."))
 
 
-def turn(page_text: str, pages: int) -> int:
-    """Which page of the list is shown, and how to turn it."""
+def page_of(page_text: str, pages: int) -> int:
+    """Which page of the list is shown."""
     first = int(page_text) if page_text in map(str, range(1, pages + 1)) else 1
-    widget = url_state.keyed(PREFIX + "page", first)
-    st.session_state[widget["key"]] = min(st.session_state[widget["key"]], pages)
-    if pages == 1:
-        return 1
-    return st.pagination(pages, **widget)
+    key = url_state.keyed(PREFIX + "page", first)["key"]
+    st.session_state[key] = min(st.session_state[key], pages)
+    return int(st.session_state[key])
+
+
+def turn(pages: int) -> None:
+    """How to turn the page, where there are several."""
+    if pages > 1:
+        st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
+
+
+def selected(total: int) -> list[int]:
+    """The runs that are ticked, whatever the list shows; those that were deleted are not."""
+    there = {row.id: row.name for row in runs.rows_of(opened(), run_list.ticked())}
+    run_list.untick([run_id for run_id in run_list.ticked() if run_id not in there])
+    chosen = run_list.ticked()
+    many = "One run" if total == 1 else f"{total:,} runs"
+    st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
+    if chosen:
+        baseline, *others = (f"{run_id} · {there[run_id]}" for run_id in chosen)
+        lines = [f"**Baseline** {plain(baseline)}", *(f"**with** {plain(name)}" for name in others)]
+        st.markdown("  \n".join(lines))
+    return chosen
 
 
 def actions(chosen: Sequence[int]) -> None:
     """What can be done with the selected runs."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="selected"):
         compare = st.button(
             "Compare",
             type="primary",
@@ -81,12 +109,6 @@ def actions(chosen: Sequence[int]) -> None:
             on_click=url_state.touched,
             help=f"Select 2 to {MOST} runs. The first selected is the baseline.",
         )
-        result = st.button(
-            "View result",
-            icon=":material/insights:",
-            disabled=len(chosen) != 1,
-            on_click=url_state.touched,
-        )
         delete = st.button(
             "Delete", icon=":material/delete:", disabled=not chosen, on_click=url_state.touched
         )
@@ -94,16 +116,18 @@ def actions(chosen: Sequence[int]) -> None:
             run = runs.load(opened(), chosen[0])
             edit.button(run)
             baseline.button(run)
+        if chosen:
+            st.caption(f"{len(chosen)} selected", width="content")
+            st.button("Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,))
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
-    if result:
-        st.switch_page("result.py", query_params={"run": str(chosen[0])})
     if delete:
         edit.confirm_deletion(chosen)
 
 
-st.title("History", anchor=False)
-import_form.button()
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title("History", anchor=False)
+    import_form.button()
 if not runs.count(opened()):
     st.info(
         "There are no runs yet. Start one with the embedded model, or import the results of "
@@ -126,19 +150,22 @@ if not touched:
     trend.complain(parameters)
 for measure in shown.values():
     trend.show(measure, filters)
-many = "One run" if total == 1 else f"{total:,} runs"
-st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
-page = turn(parameters.get("page", "1"), pages)
-if touched:
-    url_state.write(filters | ({"page": str(page)} if page > 1 else {}) | shown)
-st.session_state[LAST] = url_state.parameters()
 if not total:
+    if touched:
+        url_state.write(filters | shown)
     stop_with("No run matches.", "Remove a filter.")
+page = page_of(parameters.get("page", "1"), pages)
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **filters)
 against = baseline_verdicts.of_runs(
     opened(), rows, tag=filters.get("tag", ""), model=filters.get("model", "")
 )
-chosen = run_table.choose(rows, against)
-actions(chosen)
+st.html(STICKY % palette(dark()).paper)
+chosen = selected(total)
 if len(chosen) == 1:
     baseline.against(chosen[0], against.get(chosen[0]))
+actions(chosen)
+run_list.show(rows, against)
+turn(pages)
+if touched:
+    url_state.write(filters | ({"page": str(page)} if page > 1 else {}) | shown)
+st.session_state[LAST] = url_state.parameters()

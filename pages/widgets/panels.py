@@ -117,8 +117,13 @@ def _title(diagnosed: tuple[Diagnostic, str]) -> str:
 
 def when(moment: datetime) -> str:
     """A time of day where the person is."""
+    return f"{local(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def local(moment: datetime) -> datetime:
+    """A moment in the time zone where the person is."""
     try:
         zone = ZoneInfo(st.context.timezone or "UTC")
     except (KeyError, ValueError):  # a browser may name a zone that this machine does not know
         zone = ZoneInfo("UTC")
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    return moment.astimezone(zone)

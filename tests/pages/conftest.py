@@ -124,3 +124,25 @@ def link_of(at: AppTest) -> dict[str, str]:
     """What the page's URL says."""
     parameters = dict(at.query_params)
     return {name: text if isinstance(text, str) else text[-1] for name, text in parameters.items()}
+
+
+def listed_runs(at: AppTest) -> list[dict[str, str]]:
+    """The rows of History: the text of each cell by its label, and of the link by Name and Page."""
+    bodies = [element.proto.body for element in at.get("html")]
+    cells = [_cells(body) for body in bodies if body.startswith('<div class="run">')]
+    links = [
+        link.proto for link in at.get("page_link") if link.proto.query_string.startswith("run=")
+    ]
+    names = (
+        {"Page": f"{link.page}?{link.query_string}", "Name": _text(link.label)} for link in links
+    )
+    return [name | row for name, row in zip(names, cells, strict=True)]
+
+
+def _cells(html: str) -> dict[str, str]:
+    cells = re.findall(r'<span class="label">(.*?)</span>(.*?)</div>', html)
+    return {label: re.sub(r"<[^>]*>", " ", cell).strip() for label, cell in cells}
+
+
+def _text(markdown: str) -> str:
+    return re.sub(r"\\(.)", r"\1", markdown.replace(":primary[]", ""))

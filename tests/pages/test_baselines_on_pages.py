@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from db import baselines
 from db.database import writing
 from db.schema import runs as table
-from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
+from tests.pages.conftest import Visit, complaints, link_of, listed_runs, sound, text_of
 from tests.pages.test_stored_pages import headings, specs
 from tests.stored import store
 from tests.values import NOON, measured
@@ -46,10 +46,8 @@ def press(at: AppTest, label: str) -> AppTest:
 
 
 def column(at: AppTest) -> list[str | None]:
-    """How the runs stand; a table in which none does has no such column."""
-    shown = at.dataframe[0].value
-    cells = shown.get("vs baseline", [None] * len(shown))
-    return [x if isinstance(x, str) else None for x in cells]
+    """How the runs stand, where they do."""
+    return [row.get("vs baseline") for row in listed_runs(at)]
 
 
 def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: Engine) -> None:

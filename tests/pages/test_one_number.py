@@ -15,13 +15,12 @@ from streamlit.testing.v1 import AppTest
 from db import results, runs
 from services.analysis.compare import compare
 from services.ask.measurement import Measurement
-from services.base.units import show
 from services.report import terminal
 from services.report.export.comparison import comparison_document
 from services.report.export.document import run_document
 from services.report.export.markdown import markdown
 from services.report.export.tables import comparison_csv, summary_csv
-from tests.pages.conftest import Visit, sound
+from tests.pages.conftest import Visit, listed_runs, sound
 from tests.stored import store
 from tests.values import failed, measured
 
@@ -83,10 +82,9 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
     for label, column, cell in tables(sound(visit("compare", runs="1,2", tab="Numbers"))):
         if column.endswith("(baseline)"):
             numbers[label]["compare"] = cell
-    for label, column in visit("history").dataframe[0].value.items():
-        if isinstance(column.iloc[-1], float):
-            unit = "s" if label.endswith("(s)") else ""
-            numbers[label.removesuffix(" (s)")]["history"] = show(column.iloc[-1], unit)
+    for label, cell in listed_runs(visit("history"))[-1].items():
+        if label not in ("Page", "Name", "Started"):
+            numbers[label]["history"] = cell
     for line in terminal.run_text(first).splitlines():
         if match := re.fullmatch(r"  (\S.*?)  +(\S.*)", line):
             numbers[match[1]]["cli show"] = match[2]

@@ -18,7 +18,16 @@ from jobs.supervisor_lock import supervisor_file
 from pages.widgets import result_tabs
 from services.ask.measurement import Progress, Repeat, Sample
 from services.report.export.tables import requests_csv
-from tests.pages.conftest import Visit, complaints, controls, deletion, link_of, sound, text_of
+from tests.pages.conftest import (
+    Visit,
+    complaints,
+    controls,
+    deletion,
+    link_of,
+    listed_runs,
+    sound,
+    text_of,
+)
 from tests.stored import store
 from tests.values import NOON, failed, measured, repeats
 
@@ -397,54 +406,57 @@ def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:
 
 
 def shown(at: AppTest) -> Sequence[str]:
-    names: Sequence[str] = list(at.dataframe[0].value["Name"])
-    return names
+    return [row["Name"] for row in listed_runs(at)]
 
 
-@pytest.mark.parametrize(
-    ("name", "width"),
-    [
-        ("short", 120),
-        ("vllm · Qwen2.5-0.5B · batch · 5 requests · 127.0.0.1:8701", 360),
-        ("x" * 200, 420),
-    ],
-    ids=["short", "long", "endless"],
-)
-def test_the_column_of_names_is_as_wide_as_the_longest(
-    visit: Visit, database: Engine, name: str, width: int
+def test_a_row_of_the_history_has_all_of_its_name_and_numbers_with_units(
+    visit: Visit, database: Engine
 ) -> None:
-    """Two servers of one kind are told apart by the ends of their names. A character is drawn
-    5.4 pixels wide, in the mean."""
-    store(database, [], name=name)
-    store(database, [], name="other")
-    columns = json.loads(visit("history").dataframe[0].proto.columns)
-    assert columns["Name"]["width"] == width
-    assert "vs baseline" not in shown_columns(visit("history"))  # no run is pinned
+    name = "vllm · Qwen2.5-0.5B · batch · 5 requests · " + "x" * 150
+    store(database, [measured(ttft=0.0123, e2e=0.5)], name=name, tags=["nightly"])
+    store(database, [], name="other", status="queued")
+    queued, row = listed_runs(visit("history"))
+    assert (row["Name"], row["Page"]) == (name, "result?run=1")
+    assert (row["TTFT, median"], row["E2E, median"]) == ("12.3 ms", "500 ms")
+    assert (queued["Page"], queued["TTFT, median"]) == ("live?run=2", "–")
+    assert "vs baseline" not in row  # no run is one
 
 
-def shown_columns(at: AppTest) -> list[str]:
-    return list(at.dataframe[0].value)
+def test_ticks_stay_while_the_list_is_searched(visit: Visit, database: Engine) -> None:
+    for name in ("one", "two", "three"):
+        store(database, name=name)
+    at = visit("history")
+    at.checkbox(key="tick-2").check()
+    at = sound(at.run())
+    at.text_input(key="history-text").set_value("three")
+    at = sound(at.run())
+    assert (shown(at), link_of(at)) == (["three"], {"text": "three"})
+    at.checkbox(key="tick-3").check()
+    at = sound(at.run())
+    assert "**Baseline** 2 · two  \n**with** 3 · three" in text_of(at)
+    runs.delete(database, 2)
+    assert "**Baseline** 3 · three" in text_of(sound(at.run()))
 
 
 def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
     visit: Visit, database: Engine
 ) -> None:
-    for n in range(120):
+    for n in range(60):
         store(database, [], name=f"run {n}", tags=["odd"] if n % 2 else [])
     at = visit("history")
-    assert (len(shown(at)), shown(at)[0]) == (50, "run 119")
+    assert (len(shown(at)), shown(at)[0]) == (25, "run 59")
     at.pagination(key="history-page").set_value(3)
     sound(at.run())
-    assert (shown(at)[0], link_of(at)) == ("run 19", {"page": "3"})
+    assert (shown(at)[0], link_of(at)) == ("run 9", {"page": "3"})
 
     at.selectbox(key="history-tag").set_value("odd")
     sound(at.run())
-    assert "60 runs." in text_of(at)
-    assert (shown(at)[0], link_of(at)) == ("run 119", {"tag": "odd"})
+    assert "30 runs." in text_of(at)
+    assert (shown(at)[0], link_of(at)) == ("run 59", {"tag": "odd"})
 
     again = visit("history", tag="odd", page="2", text="run 1")
     assert "There is no page “2”" in complaints(again)
-    assert "16 runs." in text_of(again)
+    assert "6 runs." in text_of(again)
     assert again.text_input(key="history-text").value == "run 1"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from db import baselines, imported, runs
 from pages.widgets import result_tabs
 from pages.widgets.view import code
 from tests.pages.conftest import Visit
+from tests.stored import store
 
 NASTY = (
     "[go](https://evil.example) https://evil.example www.evil.example $x^2$ **b** `c` <b>d</b> "
@@ -68,7 +70,13 @@ def texts(at: AppTest) -> list[str]:
 
 def walk(element: Any, texts_found: list[str]) -> None:
     proto = getattr(element, "proto", None)
-    if getattr(element, "type", "") in ("text", "text_area", "text_input", "arrow_data_frame"):
+    if getattr(element, "type", "") in (
+        "text",
+        "text_area",
+        "text_input",
+        "arrow_data_frame",
+        "html",
+    ):
         return
     if getattr(element, "type", "") in ("arrow_table", "table"):
         texts_found += [str(cell) for row in element.value.values.tolist() for cell in row]
@@ -112,3 +120,12 @@ def test_code_is_not_left_by_a_text() -> None:
         "`http://a/'[go](https://evil.example)' b`"
     )
     assert code(" ") == ""
+
+
+def test_what_people_write_is_no_html_in_the_history(visit: Visit, database: Engine) -> None:
+    """Rows of History are HTML of our own: what people write is text in them."""
+    evil = '<img src=x onerror="alert(1)">" <b>'
+    store(database, name="name", tags=["<i>t</i>"], note=evil, model="<m>")
+    [row] = [e.proto.body for e in visit("history").get("html") if "onerror" in e.proto.body]
+    assert set(re.findall(r"<(\w+)", row)) == {"div"}
+    assert escape(evil) in row

@@ -174,14 +174,19 @@ def another(verdict: BaselineVerdict) -> str:
 
 
 def brief(verdict: BaselineVerdict) -> str:
-    """Return a verdict as a table cell: `faster, 8 % higher`, `≈ within ±5 %`."""
-    other = f" ({OTHER_SERVER})" if verdict.differs else ""
+    """Return a verdict as a table cell: `faster, 8 % higher (different server)`."""
+    judged = verdict.findings and verdict.word != "no verdict"
+    return f"{short(verdict)} ({OTHER_SERVER})" if judged and verdict.differs else short(verdict)
+
+
+def short(verdict: BaselineVerdict) -> str:
+    """Return a verdict without saying whether the servers differ."""
     if verdict.word == "equivalent":
-        return f"≈ {within(verdict.margin)}{other}"
+        return f"≈ {within(verdict.margin)}"
     first = verdict.findings[0] if verdict.findings else None
     if first is None or first.ratio is None or verdict.word == "no verdict":
         return verdict.word
-    return f"{verdict.word}, {changed(first)}{other}"
+    return f"{verdict.word}, {changed(first)}"
 
 
 def as_row(verdict: BaselineVerdict) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""Runs in a list whose rows can be ticked. Ticks stay while the person searches and turns pages.
+
+A row is no line of a grid: a long name breaks into lines, on a phone a row breaks too, and boxes
+and links are those of the browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from db.runs import RunRow
+from pages.widgets import run_row
+from pages.widgets.url_state import touched
+from pages.widgets.view import dark, plain
+from services.analysis.compare.baseline_verdict import BaselineVerdict
+from services.ask.measurement import FINISHED
+from services.report.theme import palette
+
+TICKED = "ticked-runs"
+
+
+def show(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> None:
+    """Show the runs, each with a box, its numbers, and how it compares with its baseline."""
+    st.html(run_row.style(palette(dark())))
+    with st.container(key="runs", gap=None):
+        st.html(run_row.head(any(row.id in standings for row in rows)))
+        for row in rows:
+            with st.container(horizontal=True, vertical_alignment="center", key=f"run-{row.id}"):
+                _box(row.id)
+                _name(row)
+                st.html(run_row.numbers(row, standings.get(row.id)))
+
+
+def _name(row: RunRow) -> None:
+    with st.container(gap=None):
+        st.page_link(
+            "result.py" if row.status in FINISHED else "live.py",
+            label=plain(row.name),
+            query_params={"run": str(row.id)},
+        )
+        st.html(run_row.about(row))
+
+
+def ticked() -> list[int]:
+    """The ids of the runs that are ticked, in the order in which they were."""
+    return list(st.session_state.get(TICKED, []))
+
+
+def untick(run_ids: Sequence[int]) -> None:
+    """Take the ticks of these runs away."""
+    st.session_state[TICKED] = [run_id for run_id in ticked() if run_id not in run_ids]
+
+
+def _box(run_id: int) -> None:
+    key = f"tick-{run_id}"
+    st.session_state[key] = run_id in ticked()  # a widget that was not shown has lost its own
+    st.checkbox(str(run_id), key=key, on_change=_change, args=(run_id,))
+
+
+def _change(run_id: int) -> None:
+    touched()
+    others = [other for other in ticked() if other != run_id]
+    st.session_state[TICKED] = others if run_id in ticked() else [*others, run_id]

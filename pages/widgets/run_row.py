@@ -1,0 +1,103 @@
+"""A run as a row of History: what its name does not say, and the numbers that matter, as HTML."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from textwrap import shorten
+
+from db.runs import RunRow
+from pages.widgets.panels import local
+from services.analysis.compare.baseline_verdict import BaselineVerdict, short
+from services.ask.measurement import IMPORT
+from services.base.units import show
+from services.report.theme import Palette
+
+NUMBERS = {  # by label: of the headline, and the unit
+    "Output tokens/s": ("output_tokens_per_s", ""),
+    "TTFT, median": ("ttft_s_median", "s"),
+    "E2E, median": ("e2e_s_median", "s"),
+}
+NOTE = 120  # characters of a note; all of it is on the run's page
+STARTED, AGAINST = "Started", "vs baseline"
+BOX, NUMBERS_WIDTH = "4.2rem", "31rem"
+STYLE = """<style>
+.st-key-runs > * { border-bottom: 1px solid %(grid)s; padding: .35rem 0; }
+.st-key-runs [class*=st-key-tick] { width: BOX; flex: none; }
+.st-key-runs [data-testid=stHorizontalBlock] { gap: .2rem .8rem; flex-wrap: nowrap; }
+.st-key-runs [data-testid=stPageLink-NavLink] { padding: 0; height: auto; min-height: 0; }
+.st-key-runs [data-testid=stPageLink-NavLink] p { white-space: normal; overflow-wrap: anywhere;
+  color: %(link)s; font-size: .9rem; line-height: 1.35; }
+.st-key-runs [data-testid=stHorizontalBlock] > :last-child { flex: none; width: NUMBERS; }
+.about, .run small { color: %(muted)s; font-size: .8rem; display: block; line-height: 1.35;
+  overflow-wrap: anywhere; }
+.about { padding-top: .3rem; }
+.about .state { border: 1px solid %(muted)s; border-radius: 1rem; padding: 0 .5rem;
+  margin-right: .3rem; white-space: nowrap; }
+.run { display: grid; gap: 0 .8rem; align-items: center; font-size: .9rem; line-height: 1.35;
+  grid-template-columns: 5.6rem 4.8rem 5rem 5rem minmax(0, 1fr); }
+.run .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.run.head { color: %(muted)s; width: NUMBERS; margin-left: auto; align-items: end; }
+.run.head .number { white-space: normal; }
+.run .label { display: none; color: %(muted)s; font-size: .8rem; }
+@media (max-width: 1000px) {
+  .st-key-runs [data-testid=stHorizontalBlock] { flex-wrap: wrap; }
+  .st-key-runs [data-testid=stHorizontalBlock] > :last-child { width: 100%%;
+    padding-left: calc(BOX + .8rem); }
+  .run { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .2rem .8rem; }
+  .run.head { display: none; }
+  .run .number { text-align: left; }
+  .run .label { display: block; }
+}
+</style>""".replace("BOX", BOX).replace("NUMBERS", NUMBERS_WIDTH)
+
+
+def style(look: Palette) -> str:
+    """How rows look: beside each other under a head, on a phone each with its own labels."""
+    return STYLE % {"grid": look.grid, "muted": look.muted, "link": look.runs[0]}
+
+
+def head(with_baseline: bool) -> str:
+    """The line above the numbers."""
+    last = AGAINST if with_baseline else ""
+    cells = "".join(f'<div class="number">{escape(label)}</div>' for label in NUMBERS)
+    cells = f"<div>{STARTED}</div>{cells}<div>{last}</div>"
+    return f'<div class="run head" aria-hidden="true">{cells}</div>'
+
+
+def about(run: RunRow) -> str:
+    """The line below a run's name. Its texts are people's and servers' own, and never markup."""
+    state = "" if run.status == "done" else f'<span class="state">{escape(run.status)}</span>'
+    return f'<div class="about">{state}{escape(_facts(run))}</div>'
+
+
+def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
+    """When a run started, its numbers, and how it compares with its baseline."""
+    cells = [_labelled(STARTED, _when(run.began), "when")]
+    for label, (name, unit) in NUMBERS.items():
+        cells.append(_labelled(label, escape(show(run.headline.get(name), unit)), "number"))
+    if verdict is not None:
+        cells.append(_labelled(AGAINST, _against(verdict), "against"))
+    return f'<div class="run">{"".join(cells)}</div>'
+
+
+def _facts(run: RunRow) -> str:
+    """What the name does not say: backend, model, mode, tags and note."""
+    backend = "" if run.backend == IMPORT else run.backend
+    facts = (backend, run.headline.get("via"), run.model, run.mode)
+    said = [fact for fact in facts if fact and fact.rpartition("/")[2] not in run.name]
+    tags = (f"#{tag}" for tag in run.tags)
+    return " · ".join(filter(None, [*said, *tags, shorten(run.note, NOTE, placeholder=" …")]))
+
+
+def _labelled(label: str, html: str, kind: str) -> str:
+    return f'<div class="{kind}"><span class="label">{escape(label)}</span>{html}</div>'
+
+
+def _against(verdict: BaselineVerdict) -> str:
+    other = "<small>different server</small>" if verdict.differs else ""
+    return f"{escape(short(verdict))}{other}"
+
+
+def _when(moment: datetime) -> str:
+    return local(moment).strftime("%Y-%m-%d %H:%M")
