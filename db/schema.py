@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0006"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0007"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -174,6 +174,14 @@ servers = Table(  # servers that a person has named, see services/ask/saved_serv
     metadata,
     Column("name", Text, primary_key=True),
     Column("fields", Json, nullable=False),
+    Column("saved_at", Utc, nullable=False),
+)
+
+filters = Table(  # of History, saved under a name
+    "filters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("parameters", Json, nullable=False),
     Column("saved_at", Utc, nullable=False),
 )
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from db import baseline_verdicts, runs
 from db.database import opened
-from pages.widgets import baseline, edit, import_form, run_list, trend, url_state
+from pages.widgets import baseline, edit, import_form, run_list, saved_filters, trend, url_state
 from pages.widgets.view import dark, plain, stop_with
 from services.analysis.compare import MOST
 from services.report.theme import palette
@@ -142,9 +142,12 @@ touched = url_state.follow(PREFIX)
 parameters = url_state.parameters()
 there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
 filters: Any = narrow(parameters, there)
+saved_place = st.container()
 total = runs.count(opened(), **filters)
 pages = max(1, -(-total // PAGE_SIZE))
 shown = trend.choose(PREFIX, parameters) if total else {}
+with saved_place:
+    saved_filters.show(filters | shown)
 if not touched:
     complain(parameters, there, pages)
     trend.complain(parameters)

@@ -40,7 +40,8 @@ class Postgres:
         """Give the URL of a database that is up to date: always the same one, emptied."""
         _do(
             self.ready,
-            "TRUNCATE runs, shares, servers, trials, engines, studies RESTART IDENTITY CASCADE",
+            "TRUNCATE runs, shares, servers, filters, trials, engines, studies "
+            "RESTART IDENTITY CASCADE",
         )
         return self.uri("ready")
 

@@ -1,0 +1,66 @@
+"""Saved filters: what History is narrowed by, under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import delete as delete_from
+
+from db import schema
+from db.database import writing
+from services.base.errors import Invalid
+from services.base.surrogates import clean
+
+MOST = 50  # saved filters
+LONGEST_NAME = 60
+
+table = schema.filters
+
+
+class InvalidFilter(Invalid):
+    """A filter that cannot be saved, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFilter:
+    """A name, and the parameters of History's URL."""
+
+    name: str
+    parameters: Mapping[str, str]
+
+
+def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
+    """Save a filter, in place of the one that had its name.
+
+    Raises:
+        InvalidFilter: the name is empty or too long, nothing is narrowed, or there are `MOST`
+            others.
+    """
+    name = clean(name.strip())
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise InvalidFilter(f"A filter needs a name of at most {LONGEST_NAME} characters.")
+    if not parameters:
+        raise InvalidFilter("Nothing is filtered. Search or choose a filter first.")
+    texts = {key: clean(value) for key, value in parameters.items()}
+    row = {"name": name, "parameters": texts, "saved_at": datetime.now(UTC)}
+    with writing(database) as connection:
+        connection.execute(delete_from(table).where(table.c.name == name))
+        if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST:
+            raise InvalidFilter(f"There are {MOST} saved filters. Delete one first.")
+        connection.execute(insert(table).values(row))
+
+
+def listed(database: Engine) -> list[SavedFilter]:
+    """Return the saved filters in their names' order."""
+    with database.connect() as connection:
+        rows = connection.execute(select(table).order_by(table.c.name)).all()
+    return [SavedFilter(row.name, row.parameters) for row in rows]
+
+
+def delete(database: Engine, name: str) -> None:
+    """Delete a saved filter; one that is not there is none."""
+    with writing(database) as connection:
+        connection.execute(delete_from(table).where(table.c.name == name))

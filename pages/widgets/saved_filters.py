@@ -1,0 +1,64 @@
+"""Saved filters of History: each a link; save the current one under a name, delete one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from db import filters
+from db.database import opened
+from pages.widgets.url_state import touched
+from pages.widgets.view import plain, sentences, show_error
+from services.base.errors import PacelineError
+
+
+def show(current: Mapping[str, str]) -> None:
+    """The saved filters, and a popover to save or delete one. `current`: what the URL says."""
+    saved = filters.listed(opened())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        for each in saved:
+            st.page_link(
+                "history.py",
+                label=plain(each.name),
+                icon=":material/bookmark:",
+                query_params=dict(each.parameters),
+            )
+        with st.popover("Save filter", icon=":material/bookmark_add:"):
+            _form(current)
+            for number, each in enumerate(saved):
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.caption(plain(each.name))
+                    st.button(
+                        "Delete",
+                        key=f"delete-filter-{number}",
+                        icon=":material/delete:",
+                        type="tertiary",
+                        on_click=_delete,
+                        args=(each.name,),
+                    )
+
+
+def _form(current: Mapping[str, str]) -> None:
+    said = ", ".join(f"{name} {text}" for name, text in current.items())
+    st.caption(plain(f"Saves: {said}.") if said else "Search or choose a filter first.")
+    with st.form("save-filter", border=False, clear_on_submit=True):
+        name = st.text_input("Name", max_chars=filters.LONGEST_NAME)
+        pressed = st.form_submit_button("Save", type="primary", on_click=touched)
+    if pressed:
+        _save(name, current)
+
+
+def _save(name: str, current: Mapping[str, str]) -> None:
+    try:
+        filters.save(opened(), name, current)
+    except PacelineError as error:
+        show_error(error)
+        return
+    st.rerun()
+
+
+@sentences()
+def _delete(name: str) -> None:
+    touched()
+    filters.delete(opened(), name)

@@ -1,0 +1,45 @@
+"""Filters of History that are saved under a name."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from db import filters
+from db.filters import InvalidFilter, SavedFilter
+
+
+def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
+    filters.save(database, " nightly ", {"tag": "nightly"})
+    filters.save(database, "big", {"text": "70B", "mode": "batch"})
+    filters.save(database, "nightly", {"tag": "nightly", "trend": "e2e_s_median"})
+    assert filters.listed(database) == [
+        SavedFilter("big", {"text": "70B", "mode": "batch"}),
+        SavedFilter("nightly", {"tag": "nightly", "trend": "e2e_s_median"}),
+    ]
+    for _ in range(2):
+        filters.delete(database, "big")
+    assert [each.name for each in filters.listed(database)] == ["nightly"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("  ", {"tag": "a"}, "A filter needs a name"),
+        ("x" * 61, {"tag": "a"}, "at most 60 characters"),
+        ("all", {}, "Nothing is filtered"),
+    ],
+)
+def test_what_cannot_be_saved_is_said(
+    database: Engine, name: str, parameters: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InvalidFilter, match=message):
+        filters.save(database, name, parameters)
+
+
+def test_there_are_at_most_so_many(database: Engine) -> None:
+    for number in range(filters.MOST):
+        filters.save(database, str(number), {"tag": "a"})
+    filters.save(database, "0", {"tag": "b"})  # in place of one
+    with pytest.raises(InvalidFilter, match="Delete one first"):
+        filters.save(database, "one more", {"tag": "a"})

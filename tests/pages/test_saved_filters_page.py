@@ -1,0 +1,32 @@
+"""A filter of History is saved under a name, picked, and deleted."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from db import filters
+from tests.pages.conftest import Visit, complaints, sound
+from tests.stored import store
+
+
+def test_the_current_filter_is_saved_picked_and_deleted(visit: Visit, database: Engine) -> None:
+    store(database, tags=["nightly"])
+    at = visit("history", tag="nightly")
+    at.text_input[-1].set_value("*Mine*")
+    next(button for button in at.button if button.label == "Save").click()
+    at = sound(at.run())
+    [saved] = filters.listed(database)
+    assert (saved.name, saved.parameters) == ("*Mine*", {"tag": "nightly"})
+    [link] = [link.proto for link in at.get("page_link") if "Mine" in link.proto.label]
+    assert (link.label, link.query_string) == (r"\*Mine\*", "tag=nightly")
+    at.button(key="delete-filter-0").click()
+    sound(at.run())
+    assert filters.listed(database) == []
+
+
+def test_nothing_is_no_filter(visit: Visit, database: Engine) -> None:
+    store(database)
+    at = visit("history")
+    at.text_input[-1].set_value("all")
+    next(button for button in at.button if button.label == "Save").click()
+    assert "Nothing is filtered" in complaints(sound(at.run()))
