@@ -7,6 +7,7 @@ of processes may claim at once: one that comes second gets the next lane or noth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
@@ -279,14 +280,28 @@ def active(database: Engine) -> int:
         return connection.execute(query).scalar_one()
 
 
-def ahead(database: Engine, run_id: int) -> int:
-    """Return how many runs of its lane a queued run waits for; 0 if it does not wait."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A run that comes before another one, and the comparison or study that it is part of."""
+
+    id: int
+    name: str
+    status: RunStatus
+    comparison_id: int | None
+    study_id: int | None
+
+
+def ahead(database: Engine, run_id: int) -> list[Ahead]:
+    """Return the runs of its lane that a queued run waits for, the running one first; [] if it does
+    not wait."""
     me = runs.alias()
     earlier = and_(runs.c.status == "queued", runs.c.id < me.c.id)
     waits = and_(me.c.id == run_id, me.c.status == "queued", me.c.lane == runs.c.lane)
-    query = select(func.count()).where(waits, or_(runs.c.status == "running", earlier))
+    columns = [getattr(runs.c, field.name) for field in fields(Ahead)]
+    query = select(*columns).where(waits, or_(runs.c.status == "running", earlier))
     with database.connect() as connection:
-        return connection.execute(query).scalar_one()
+        rows = connection.execute(query.order_by(runs.c.status == "queued", runs.c.id))
+        return [Ahead(*row) for row in rows]
 
 
 def _set(database: Engine, change: Update) -> bool:

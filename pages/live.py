@@ -6,10 +6,10 @@ from __future__ import annotations
 import streamlit as st
 
 import jobs
-from db import queue, runs
+from db import runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
-from pages.widgets import comparison_progress, panels
+from pages.widgets import comparison_progress, panels, waiting
 from pages.widgets.snapshot import Snapshot, snapshot
 from pages.widgets.view import (
     dark,
@@ -21,12 +21,12 @@ from pages.widgets.view import (
     show_error,
     stop_without,
 )
+from services.ask import progress
 from services.ask.measurement import ACTIVE, Run
-from services.ask.plan import duration
 from services.ask.progress import ProgressSummary
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
-from services.base.units import many, show
+from services.base.units import show
 
 
 def load(run_id: int) -> Run:
@@ -42,7 +42,7 @@ def watch(run_id: int, status: str, every_s: float) -> None:
     if run.status != status or REFRESH.seconds() != every_s:
         st.rerun()  # the whole page: the run has begun or ended, or is to be drawn at another pace
     if run.status == "queued":
-        waiting(run)
+        waiting.show(run)
     else:
         so_far(run)
     if run.cancel_requested:
@@ -52,18 +52,15 @@ def watch(run_id: int, status: str, every_s: float) -> None:
     charts(snapshot(run, dark()))
 
 
-def waiting(run: Run) -> None:
-    ahead = queue.ahead(opened(), run.id)
-    if run.engine_id is not None and not ahead:
-        st.progress(0.0, "Waiting for its engine to be ready.")
-        return
-    st.progress(0.0, f"Queued: {many(ahead, 'run')} ahead." if ahead else "Queued: next in line.")
-
-
 def so_far(run: Run) -> None:
-    """The counts of this moment."""
-    st.caption(plain(run.phase or "Starting"))
+    """What happens now, how long it will take, and the counts of this moment."""
     shot = snapshot(run, dark())
+    bar(shot.standing, progress.sentence(run, shot.standing, shot.left))
+    tiles(shot)
+
+
+def tiles(shot: Snapshot) -> None:
+    """The counts of this moment, and what is amiss so far."""
     now = shot.standing
     with st.grid(4, min_column_width=130):
         st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
@@ -72,12 +69,10 @@ def so_far(run: Run) -> None:
         st.metric("Failed", f"{now.failed:,}", border=True)
     if shot.begun:
         panels.show_diagnostics(shot.diagnostics)
-    left = f", about {duration(round(now.left_s))} left" if now.left_s is not None else ""
-    bar(now, left)
 
 
-def bar(now: ProgressSummary, left: str = "") -> None:
-    st.progress(now.share, f"{now.done + now.failed:,} of {many(now.total, 'request')}{left}")
+def bar(now: ProgressSummary, text: str) -> None:
+    st.progress(now.share, plain(text))
 
 
 def charts(shot: Snapshot) -> None:
@@ -135,14 +130,15 @@ def ended(run: Run) -> None:
                 query_params={"like": str(run.id)},
             )
     shot = snapshot(run, dark())
-    bar(shot.standing)
+    bar(shot.standing, shot.standing.text)
     charts(shot)
 
 
 def measured_now(run: Run) -> None:
     """The run of a comparison whose turn it is."""
-    so_far(run)
-    charts(snapshot(run, dark()))
+    shot = snapshot(run, dark())
+    tiles(shot)
+    charts(shot)
 
 
 params = st.query_params  # `trial` is what links of older versions say

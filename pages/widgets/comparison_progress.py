@@ -11,10 +11,13 @@ import jobs
 from db import comparisons, counts, runs
 from db.comparisons import ComparisonNotFound
 from db.database import opened
+from pages.widgets import waiting
+from pages.widgets.snapshot import left_together
 from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
+from services.ask.progress import activity
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
@@ -62,6 +65,7 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
     comparison, compared = load(text)
     if not any(run.status in ACTIVE for run in compared) or REFRESH.seconds() != every_s:
         st.rerun()
+    together(comparison, compared)
     standings(compared)
     if any(run.cancel_requested for run in compared):
         st.caption("Cancelling …")
@@ -73,12 +77,25 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
             of_one(run)
 
 
+def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
+    """How far the comparison is as a whole, or what it waits for."""
+    if not any(run.repeats or run.status == "running" for run in compared):
+        waiting.show(compared[0])
+        return
+    done, of = comparison_design.repeats_done(compared)
+    left = left_together(
+        str(opened().url), comparison.id, comparison.design.target is not None, compared
+    )
+    text = comparison_design.progress_sentence(compared, "" if left is None else left.text)
+    st.progress(done / of, plain(text))
+
+
 def standings(compared: Sequence[Run]) -> None:
     """How far each run is, a line each, the baseline first."""
     for position, run in enumerate(compared):
         total = run.config.requests * run.config.repeats
         back = sum(counts.counted(opened(), run.id).values())
-        states = {"queued": "waiting", "running": run.phase or "starting"}
+        states = {"queued": "waiting for its turn", "running": activity(run)}
         name = f"{run.name}{' (baseline)' if position == 0 else ''}"
         line = f"{name}: {states.get(run.status, run.status)}, {back:,} of {many(total, 'request')}"
         st.progress(min(1.0, back / total), plain(line))

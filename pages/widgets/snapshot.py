@@ -10,10 +10,14 @@ import streamlit as st
 
 from db import counts, runs
 from db.database import opened
+from jobs import pace
 from services.analysis.diagnostics import client, server
 from services.analysis.diagnostics.diagnostic import Diagnostic
-from services.ask.measurement import Run
+from services.ask import time_left
+from services.ask.measurement import ACTIVE, Progress, Run
+from services.ask.plan import plan
 from services.ask.progress import ProgressSummary, summarize
+from services.ask.time_left import Measured, TimeLeft
 from services.report.charts import live_engine, live_spec, spec
 
 SHOWN = 300  # moments in a chart
@@ -25,6 +29,7 @@ class Snapshot:
     """What is known of a run. A chart is None where there is nothing to draw."""
 
     standing: ProgressSummary
+    left: TimeLeft | None
     begun: bool
     diagnostics: Sequence[Diagnostic]
     chart: dict[str, Any] | None
@@ -53,8 +58,31 @@ def _snapshot(
     drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
     return Snapshot(
         now,
+        time_left.of_run(measured(_run, progress)),
         bool(progress),
         diagnostics,
         live_spec(progress, dark) if moves else None,
         spec(drawn, dark) if drawn is not None else None,
     )
+
+
+def measured(run: Run, progress: Sequence[Progress] = ()) -> Measured:
+    """Return a run so far, for its time left. What the plan expects is worked out only where no
+    repeat of it is finished."""
+    known = any(repeat.duration_s is not None for repeat in run.repeats)
+    expected = None if known else plan(run.config, None, pace(opened(), run.config))
+    between = expected.seconds_between if expected is not None else None
+    return Measured(run.config, run.repeats, progress, between)
+
+
+@st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
+def left_together(database: str, comparison_id: int, more: bool, _runs: Sequence[Run]) -> Any:
+    """Return how long the runs of a comparison will still take together; None: not known."""
+    to_come = [run for run in _runs if run.status in ACTIVE]
+    progress = {
+        run.id: runs.progress(opened(), run.id, limit=SHOWN)
+        for run in to_come
+        if run.status == "running"
+    }
+    each = [measured(run, progress.get(run.id, ())) for run in to_come]
+    return time_left.of_comparison(each, more)

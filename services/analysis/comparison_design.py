@@ -28,6 +28,7 @@ from services.analysis.compare import (
 )
 from services.analysis.statistics import MINIMUM_REPEATS
 from services.ask.config import MOST_REPEATS, RunConfig
+from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 
 USUAL_REPEATS = 5
@@ -164,3 +165,26 @@ def sentence(design: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
             f"at most {design.most} of each"
         )
     return f"{text}, plus {many(warmup, 'warm-up request')}." if warmup else f"{text}."
+
+
+def repeats_done(runs: Sequence[Run]) -> tuple[int, int]:
+    """Return how many repeats of all runs are finished, and of how many. A run that has ended gets
+    no more."""
+    done = [sum(repeat.duration_s is not None for repeat in run.repeats) for run in runs]
+    wanted = [
+        run.config.repeats if run.status in ACTIVE else finished
+        for run, finished in zip(runs, done, strict=True)
+    ]
+    return sum(done), max(1, sum(wanted))
+
+
+def progress_sentence(runs: Sequence[Run], left: str) -> str:
+    """Return how far a comparison is: "Round 2 of 5, 3 of 10 repeats done, about 20 s left"."""
+    done, wanted = repeats_done(runs)
+    rounds = max(run.config.repeats for run in runs)
+    to_come = [run for run in runs if run.status in ACTIVE]
+    finished = min(
+        (sum(r.duration_s is not None for r in run.repeats) for run in to_come), default=rounds
+    )
+    current = f"Round {min(finished + 1, rounds)} of {rounds}"
+    return ", ".join(filter(None, (current, f"{done} of {many(wanted, 'repeat')} done", left)))

@@ -16,6 +16,8 @@ RunStatus = Literal["queued", "running", "done", "failed", "cancelled", "interru
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 
+WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
+
 ERROR_CLASSES = (
     "connect",  # no connection, or it broke before an answer
     "http_3xx",  # a redirect, which is not followed

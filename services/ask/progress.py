@@ -1,4 +1,4 @@
-"""The progress of a run, and an estimate of the remaining time."""
+"""The progress of a run. How long it will still take is in `time_left`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.ask.config import RunConfig
-from services.ask.measurement import Progress
-
-SETTLED = 0.02  # share of the requests that must be finished before the remaining time is estimated
+from services.ask.measurement import WARMING_UP, Progress, Run
+from services.ask.time_left import TimeLeft
+from services.ask.workloads import warmup_count
+from services.base.units import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,27 @@ class ProgressSummary:
     in_flight: int
     share: float
     tokens_per_s: float | None
-    left_s: float | None
+
+    @property
+    def text(self) -> str:
+        """Return "40 of 100 requests"."""
+        return f"{self.done + self.failed:,} of {many(self.total, 'request')}"
+
+
+def activity(run: Run) -> str:
+    """Return what a running run does now: "repeat 2 of 5". The warm-up is called so, with its size:
+    its requests do not count."""
+    if run.phase == WARMING_UP:
+        size = many(count := warmup_count(run.config), "request")
+        which = f" before repeat {len(run.repeats) + 1}" if run.repeats else ""
+        return f"warming up{which}, {size} that {'does' if count == 1 else 'do'} not count"
+    return run.phase.removeprefix("Measuring, ") or "starting"
+
+
+def sentence(run: Run, now: ProgressSummary, left: TimeLeft | None) -> str:
+    """Return a running run's progress: "Repeat 2 of 5: 40 of 100 requests, about 20 s left"."""
+    doing, time = activity(run), "" if left is None else f", {left.text}"
+    return f"{doing[:1].upper()}{doing[1:]}: {now.text}{time}"
 
 
 def summarize(
@@ -32,7 +53,6 @@ def summarize(
     done, failed = counted.get("ok", 0), counted.get("failed", 0)
     total = config.requests * config.repeats
     share = min(1.0, sum(counted.values()) / total)
-    spent = progress[-1].t if progress else 0.0
     return ProgressSummary(
         total=total,
         done=done,
@@ -40,7 +60,6 @@ def summarize(
         in_flight=progress[-1].in_flight if progress else 0,
         share=share,
         tokens_per_s=_rate(progress),
-        left_s=spent * (1 - share) / share if SETTLED <= share < 1 else None,
     )
 
 

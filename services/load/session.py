@@ -16,7 +16,7 @@ import httpx
 
 from services.ask import backends
 from services.ask.config import RunConfig
-from services.ask.measurement import Repeat
+from services.ask.measurement import WARMING_UP, Repeat
 from services.ask.own_prompts import own_prompts
 from services.ask.plan import calibrates
 from services.ask.work_item import WorkItem
@@ -149,7 +149,7 @@ async def _measure_target(session: Session, target: backends.Target, pid: int | 
 async def _warm_up(session: Session, job: Job) -> None:
     if not session.config.warmup or session.cancelled:
         return
-    session.phase("Warming up")
+    session.phase(WARMING_UP)
     player = RepeatPlayer(job, session.send)
     try:
         with session.stopping(player):

@@ -270,8 +270,8 @@ def test_active_counts_queued_and_running(database: Engine) -> None:
 
 def test_ahead_counts_what_a_run_waits_for(database: Engine) -> None:
     new(database, "a", "b", "a", "a")
-    assert [queue.ahead(database, run_id) for run_id in (1, 2, 3, 4, 99)] == [0, 0, 1, 2, 0]
+    assert [len(queue.ahead(database, run_id)) for run_id in (1, 2, 3, 4, 99)] == [0, 0, 1, 2, 0]
     claimed(database)
-    assert [queue.ahead(database, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
+    assert [len(queue.ahead(database, run_id)) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
     queue.finish(database, 1, "done")
-    assert [queue.ahead(database, run_id) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]
+    assert [len(queue.ahead(database, run_id)) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]

@@ -337,27 +337,50 @@ def test_only_the_person_at_this_paceline_sees_prompts_and_answers(
 
 
 def test_a_queued_run_says_what_it_waits_for(visit: Visit, database: Engine) -> None:
-    store(database, [], status="running")
+    store(database, [], status="running", name="First")
     store(database, status="queued"), store(database, status="queued")
-    progress = [visit("live", run=run).progress[0].proto.text for run in ("2", "3")]
-    assert progress == ["Queued: 1 run ahead.", "Queued: 2 runs ahead."]
+    pages = [visit("live", run=run) for run in ("2", "3")]
+    first = "Queued: run 1, “First”, is being measured on the same server"
+    assert [bar_text(at) for at in pages] == [f"{first}.", f"{first}, then 1 more run."]
+    (link,) = pages[0].get("page_link")
+    assert (link.proto.label, link.proto.query_string) == ("Watch that run", "run=1")
+
+
+def test_a_run_that_nothing_comes_before_says_that_it_starts(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, status="queued")
+    assert bar_text(visit("live", run="1")) == "Next in line: it starts within seconds."
+
+
+def bar_text(at: AppTest) -> str:
+    return re.sub(r"\\(.)", r"\1", at.progress[0].proto.text)
+
+
+def test_the_warm_up_is_called_so(visit: Visit, database: Engine) -> None:
+    run_id = store(database, [], status="running", requests=4, warmup=3)
+    queue.heartbeat(database, run_id, "Warming up")
+    at = visit("live", run="1")
+    text = "Warming up, 3 requests that do not count: 0 of 4 requests, about"
+    assert bar_text(at).startswith(text), "by the estimate of the plan"
 
 
 def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> None:
     run_id = store(database, [measured(0), failed(1)], status="running", requests=4)
+    queue.add_repeat(database, run_id, Repeat(0, NOON))  # it is not over
     for t in range(1, 6):
         queue.add_progress(database, run_id, Progress(float(t), 0, 3, 1, 1, 1, t * 10))
-    queue.heartbeat(database, run_id, "Measuring")
+    queue.heartbeat(database, run_id, "Measuring, repeat 1 of 1")
     at = visit("live", run="1")
     assert values(at) == {"Tokens/s so far": "10.0", "In flight": "1", "Done": "1", "Failed": "1"}
-    assert at.progress[0].proto.text == "2 of 4 requests, about 5 s left"
+    assert bar_text(at) == "Repeat 1 of 1: 2 of 4 requests, about 4 s left"
     assert len(specs(at)) == 1
     assert [button.label for button in at.button] == ["Cancel"]
 
 
 def test_a_run_of_one_request_is_not_called_several(visit: Visit, database: Engine) -> None:
     store(database, [], status="running", requests=1)
-    assert visit("live", run="1").progress[0].proto.text == "0 of 1 request"
+    assert bar_text(visit("live", run="1")).startswith("Starting: 0 of 1 request,")
 
 
 def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:

@@ -18,33 +18,18 @@ def moment(t: float, repeat: int = 0, in_flight: int = 0, tokens: int = 0) -> Pr
 def test_a_run_that_has_not_started_has_no_estimate() -> None:
     summary = summarize(TEN, [], {})
     assert (summary.total, summary.done, summary.failed, summary.in_flight) == (10, 0, 0, 0)
-    assert (summary.share, summary.tokens_per_s, summary.left_s) == (0.0, None, None)
+    assert (summary.share, summary.tokens_per_s) == (0.0, None)
 
 
 def test_failed_and_cancelled_requests_count_as_finished() -> None:
     summary = summarize(TEN, [moment(30.0, in_flight=2)], {"ok": 3, "failed": 1, "cancelled": 1})
     assert (summary.done, summary.failed, summary.in_flight) == (3, 1, 2)
     assert summary.share == 0.5
-    assert summary.left_s == 30.0  # the second half takes as long as the first
 
 
-@pytest.mark.parametrize(
-    ("over", "share", "left_s"),
-    [
-        (1, 0.01, None),  # too early to say
-        (2, 0.02, 490.0),  # 10 s for 2 of 100: 98 × 5 s
-        (25, 0.25, 30.0),
-        (80, 0.8, 2.5),
-        (100, 1.0, None),  # nothing is left
-        (101, 1.0, None),  # never more than all
-    ],
-)
-def test_the_time_left_follows_from_the_share_that_is_over(
-    over: int, share: float, left_s: float | None
-) -> None:
-    summary = summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over})
-    assert summary.share == share
-    assert summary.left_s == (None if left_s is None else pytest.approx(left_s))
+@pytest.mark.parametrize(("over", "share"), [(1, 0.01), (100, 1.0), (101, 1.0)])
+def test_the_share_is_never_more_than_all(over: int, share: float) -> None:
+    assert summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over}).share == share
 
 
 @pytest.mark.parametrize(

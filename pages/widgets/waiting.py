@@ -1,0 +1,64 @@
+"""What a queued run waits for, and the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from db import engines, queue
+from db.database import opened
+from db.queue import Ahead
+from pages.widgets.view import onward, plain, shared
+from services.ask.measurement import Run
+from services.base.units import many
+from services.report.terminal.engines import engine_name
+
+
+def show(run: Run) -> None:
+    """Say it above an empty bar, with a link to the first of those that come before."""
+    before = queue.ahead(opened(), run.id)
+    if before:
+        st.progress(0.0, plain(_behind(before)))
+        _link(before[0])
+    elif run.engine_id is not None:
+        _engine(run.engine_id, run.study_id)
+    elif run.comparison_id is not None:
+        st.progress(0.0, "Waiting for its turn in its comparison.")
+        _to("Watch the comparison", "live.py", comparison=str(run.comparison_id))
+    else:
+        st.progress(0.0, "Next in line: it starts within seconds.")
+
+
+def _behind(before: Sequence[Ahead]) -> str:
+    first, others = before[0], len(before) - 1
+    verb = "is being measured" if first.status == "running" else "comes first"
+    more = f", then {many(others, 'more run')}" if others else ""
+    return f"Queued: run {first.id}, “{first.name}”, {verb} on the same server{more}."
+
+
+def _link(first: Ahead) -> None:
+    """To the comparison or study that comes before, or to the run if it is part of none."""
+    if first.comparison_id is not None:
+        _to("Watch that comparison", "live.py", comparison=str(first.comparison_id))
+    elif first.study_id is not None:
+        _to("View that study", "study.py", study=str(first.study_id))
+    else:
+        _to("Watch that run", "live.py", run=str(first.id))
+
+
+def _engine(engine_id: int, study_id: int | None) -> None:
+    server = engines.load(opened(), engine_id)
+    name = engine_name(server.config)
+    waits = "to be started" if server.status == "planned" else "to be ready"
+    st.progress(0.0, plain(server.phase or f"Waiting for {name} {waits}."))
+    if study_id is not None:
+        _to("View its study", "study.py", study=str(study_id))
+    elif not shared():
+        _to("View the engine", "engines.py")
+
+
+def _to(label: str, page: str, **parameters: str) -> None:
+    st.page_link(
+        page, label=label, icon=":material/arrow_forward:", query_params=onward(**parameters)
+    )

@@ -1,0 +1,151 @@
+"""How long a run, or several that take turns, will still take: from what they took so far, and
+until something is known of that, from the estimate of the plan.
+
+Repeats of a run take about as long as those before. Nothing is said where nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from statistics import fmean
+
+from services.ask.config import RunConfig
+from services.ask.measurement import Progress, Repeat
+from services.ask.plan import CALIBRATION_S, calibrates, duration, span
+
+SETTLED = 0.02  # share of a repeat's requests that must be finished before it is extrapolated
+SOON = 1.0  # seconds; less is not worth a number
+
+Range = tuple[float, float]  # seconds, low and high
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """In seconds: the time is between `low` and `high`. `at_least`: there may be more to do."""
+
+    low: float
+    high: float
+    at_least: bool = False
+
+    @property
+    def text(self) -> str:
+        """The time as people say it: "about 2–4 min left"."""
+        if self.high < SOON:
+            return "almost done"
+        about = "at least" if self.at_least else "about"
+        if self.low < SOON:
+            return f"up to {duration(_rounded(self.high))} left"
+        return f"{about} {span(_rounded(self.low), _rounded(self.high))} left"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A run so far. `progress` is in order of time, and empty unless it is running; `expected` is
+    how long the plan says that the whole run takes, if it knows."""
+
+    config: RunConfig
+    repeats: Sequence[Repeat]
+    progress: Sequence[Progress] = ()
+    expected: Range | None = None
+
+    @property
+    def durations(self) -> list[float]:
+        """How long each finished repeat took, in seconds."""
+        return [r.duration_s for r in self.repeats if r.duration_s is not None]
+
+    @property
+    def to_do(self) -> int:
+        """The number of repeats that are not finished, with the current one."""
+        return max(0, self.config.repeats - len(self.durations))
+
+    @property
+    def spent_s(self) -> float:
+        """How long the current repeat has been going on, in seconds."""
+        current = self._current
+        return current[-1].t - current[0].t if current else 0.0
+
+    @property
+    def repeat_s(self) -> Range | None:
+        """How long a repeat takes: the shortest and the longest so far; None: not known yet."""
+        if durations := self.durations:
+            return min(durations), max(durations)
+        if (share := self._share) >= SETTLED and self.spent_s:
+            whole = self.spent_s / share
+            return _at_most(self.config.stop_after_s, (whole, whole))
+        return None
+
+    @property
+    def _current(self) -> list[Progress]:
+        if not self.progress or self.progress[-1].repeat < len(self.durations):
+            return []
+        return [entry for entry in self.progress if entry.repeat == self.progress[-1].repeat]
+
+    @property
+    def _share(self) -> float:
+        now = self._current[-1:]
+        return (now[0].done + now[0].failed) / self.config.requests if now else 0.0
+
+
+def of_run(run: Measured) -> TimeLeft | None:
+    """Return how long a run will still take; None: not known."""
+    extra = CALIBRATION_S if calibrates(run.config) else 0.0
+    if (each := run.repeat_s) is None:
+        spent = run.progress[-1].t if run.progress else 0.0
+        return _expected(run.expected, spent)
+    low, high = (max(0.0, end - run.spent_s) + (run.to_do - 1) * end for end in each)
+    return TimeLeft(low + extra, high + extra) if run.to_do else None
+
+
+def of_comparison(runs: Sequence[Measured], more: bool = False) -> TimeLeft | None:
+    """Return how long runs that take turns will still take; None: not known of one of them.
+    `more`: further rounds may be added."""
+    low = high = 0.0
+    for run in runs:
+        if not run.to_do:
+            continue
+        if (each := run.repeat_s or _of_one(run)) is None:
+            return None
+        first, last = (max(0.0, end - run.spent_s) + (run.to_do - 1) * end for end in each)
+        low, high = low + first, high + last
+    items = sum(run.to_do for run in runs) - any(run.spent_s for run in runs)
+    between = items * _between(repeat for run in runs for repeat in run.repeats)
+    return TimeLeft(low + between, high + between, more) if any(r.to_do for r in runs) else None
+
+
+def _of_one(run: Measured) -> Range | None:
+    """A repeat by the plan, which knows the run as a whole."""
+    if run.expected is None:
+        return None
+    low, high = run.expected
+    return low / run.config.repeats, high / run.config.repeats
+
+
+def _between(repeats: Iterable[Repeat]) -> float:
+    """The mean time from the end of a repeat to the start of the next: a process starts and warms
+    up the server."""
+    ordered = sorted(repeats, key=lambda repeat: repeat.began_at)
+    gaps = [
+        (later.began_at - one.began_at - timedelta(seconds=one.duration_s)).total_seconds()
+        for one, later in pairwise(ordered)
+        if one.duration_s is not None
+    ]
+    return fmean(max(0.0, gap) for gap in gaps) if gaps else 0.0
+
+
+def _expected(whole: Range | None, spent: float) -> TimeLeft | None:
+    """What is left of an estimate; None where there was none, or it was too low."""
+    if whole is None or whole[1] <= spent:
+        return None
+    return TimeLeft(max(0.0, whole[0] - spent), whole[1] - spent)
+
+
+def _at_most(limit: float | None, ends: Range) -> Range:
+    return ends if limit is None else (min(limit, ends[0]), min(limit, ends[1]))
+
+
+def _rounded(seconds: float) -> float:
+    """Seconds to the next whole one, from ten on to the next five: it is about."""
+    return float(round(seconds)) if seconds < 10 else 5.0 * round(seconds / 5)
