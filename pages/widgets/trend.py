@@ -48,6 +48,8 @@ def show(measure: str, filters: Mapping[str, Any]) -> None:
     st.markdown(first)
     if others:
         st.caption(" ".join(others))
+    if series.warning:
+        st.warning(plain(series.warning), icon=":material/warning:")
     drawn = trend_chart(series, dark())
     if drawn is None:
         st.caption("None of these runs has this metric.")

@@ -59,7 +59,7 @@ def test_a_baseline_is_set_and_later_runs_are_compared_with_it(
 
     page.goto(f"{app.url}/history")
     for text in ("baseline", "faster, 50 % higher", "slower, 25 % lower", "≈ within ±5 %"):
-        expect(page.locator("[role=gridcell]", has_text=text)).to_have_count(1)
+        expect(page.locator(".run .against", has_text=f"vs baseline{text}")).to_have_count(1)
     page.get_by_role("radio", name="Output throughput").click()
     expect(page).to_have_url(re.compile(r"trend=output_tokens_per_s$"))
     expect(page.get_by_role("heading", name="Is it getting faster?")).to_be_visible()
@@ -102,4 +102,18 @@ def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) 
     expect(page.get_by_text("Run 3 · night 3 · slower")).to_be_visible()
     page.get_by_role("link", name="Compare with baseline").click()
     page.wait_for_url(re.compile(r"/compare\?runs=1(,|%2C)3$"))
+    no_trouble(page)
+
+
+def test_where_the_server_changed_is_marked_and_said(app: App, person: BrowserContext) -> None:
+    with app.database() as engine, writing(engine) as connection:
+        moved = update(table).where(table.c.id > 2).values(lane="gpu-2:8000")
+        connection.execute(moved)
+    page = person.new_page()
+    page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")
+    settled(page)
+    warning = page.get_by_test_id("stAlertContentWarning")
+    expect(warning).to_contain_text("from run 3 on, address a lane of its own → gpu-2:8000")
+    mark = page.locator("[aria-label*='From run 3 on']")
+    expect(mark.first).to_be_attached()
     no_trouble(page)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import (
@@ -19,6 +19,7 @@ from services.analysis.compare.baseline_verdict import (
 )
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.served import listed
+from services.analysis.compare.server_changes import Change, changes, warning
 from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.wording import within
 from services.analysis.statistics.level import Level, level
@@ -46,6 +47,7 @@ class Point:
     level: Level
     word: str
     differs: tuple[str, ...] = ()  # differences from the baseline's server
+    server: Mapping[str, Any] = field(default_factory=dict)  # what is known of it, see `served`
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,12 @@ class Trend:
     points: tuple[Point, ...]
     baseline: Point | None
     sentences: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """Say where the server changes along the line, or "" if it does not."""
+        return warning(self.changes)
 
 
 def trend(
@@ -87,7 +95,7 @@ def trend(
     points.sort(key=lambda point: (point.began, point.run_id))
     line = _point(baseline, None, measure, BASELINE) if baseline else None
     sentences = _sentences(points, line, len(named), len(runs) - len(same), verdicts)
-    return Trend(measure, tuple(points), line, sentences)
+    return Trend(measure, tuple(points), line, sentences, changes(points))
 
 
 def _same_work(run: Named, verdict: BaselineVerdict | None, baseline: Named | None) -> bool:
@@ -109,7 +117,7 @@ def _point(
         word = BASELINE
     word = word or (verdict and word_for(verdict, measure)) or NO_VERDICT
     differs = verdict.differs if verdict else ()
-    return Point(run.id, run.name, run.began, run_level, word, differs)
+    return Point(run.id, run.name, run.began, run_level, word, differs, run.server)
 
 
 def _sentences(

@@ -13,6 +13,7 @@ from services.analysis.compare import COMPARED
 from services.analysis.compare.baseline_verdict import BASELINE
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.served import listed
+from services.analysis.compare.server_changes import Change
 from services.analysis.compare.trend import NO_VERDICT, Point, Trend
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered
@@ -35,16 +36,22 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     if not rows:
         return None
     band = [_row(trend.baseline)] if trend.baseline else []
+    changes = [_change_row(change) for change in trend.changes]
     label, unit = measure_of(trend.measure)
     wish = "More is better." if FAMILY[trend.measure][1] == "higher" else "Less is better."
     title = heading(
-        f"{label} over time", "Means of each run's repeats.", wish, *_subtitle(rows, band)
+        f"{label} over time", "Means of each run's repeats.", wish, *_subtitle(rows, band, changes)
     )
     return layered(
         _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),
         title,
         300,
-        {"runs": rows, "band": band},
+        {
+            "runs": rows,
+            "band": band,
+            "changes": changes,
+            "lines": changes if len(changes) <= MOST_LINES else [],
+        },
     )
 
 
@@ -73,6 +80,13 @@ def _row(point: Point) -> dict[str, Any]:
     }
 
 
+def _change_row(change: Change) -> dict[str, Any]:
+    return {
+        "began": 1000 * change.began.timestamp(),
+        "change": f"From run {change.run_id} on: {change.text}",
+    }
+
+
 def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     x = _time_axis([row["began"] for row in rows])
     scale, note = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
@@ -92,12 +106,26 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
         size=alt.condition(picked, alt.value(230), alt.value(90)),
     )
     return [
+        *_change_layers(x, look),
         line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
         line.mark_rule(color=look.ink, strokeDash=[6, 4]).encode(y=y),
         data.mark_rule(strokeWidth=2, opacity=0.55, clip=True).encode(
             x=x, y=alt.Y("low:Q", title=title + note), y2="high", color=colour
         ),
         dots.add_params(picked),
+    ]
+
+
+def _change_layers(x: alt.X, look: theme.Palette) -> list[alt.Chart]:
+    """Where the server changes: a line, and a mark at its top that says what changes."""
+    data = alt.Chart(alt.NamedData("changes"))
+    return [
+        alt.Chart(alt.NamedData("lines"))
+        .mark_rule(strokeDash=[2, 3], strokeWidth=2, color=look.prefill)
+        .encode(x=x, tooltip=CHANGE),
+        data.mark_point(
+            shape="triangle-down", filled=True, size=120, opacity=1, color=look.prefill
+        ).encode(x=x, y=alt.value(6), tooltip=CHANGE),
     ]
 
 
@@ -176,7 +204,7 @@ def _colours(look: theme.Palette) -> dict[str, str]:
     }
 
 
-def _subtitle(rows: Rows, band: Rows) -> list[str]:
+def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
     sentences = []
     if any(row["interval"] for row in rows):
         sentences.append("Lines are 95 % intervals over repeats.")
@@ -185,9 +213,13 @@ def _subtitle(rows: Rows, band: Rows) -> list[str]:
     if band:
         spread = " and its interval" if band[0]["interval"] else ""
         sentences.append(f"The dashed line{spread} is the baseline, run {band[0]['run']}.")
+    if changes:
+        sentences.append("Marks at the top: the server changes.")
     return sentences
 
 
+MOST_LINES = 12  # of changes of the server: more would hide the runs
+CHANGE = [alt.Tooltip("change:N", title="Server changes")]
 MINUTE, DAY = 60.0, 86_400.0
 FORMATS = (  # by the longest span of the axis, in seconds
     (10 * MINUTE, "%H:%M:%S"),

@@ -260,3 +260,17 @@ def moment(
     assert utc
     whole = datetime(year, month, date, hours, minutes, seconds, tzinfo=UTC)
     return whole + timedelta(milliseconds=milliseconds)
+
+
+def test_where_the_server_changes_stands_in_the_picture() -> None:
+    moved = [replace(run, server={"address": "a" if run.id < 4 else "b"}) for run in RUNS]
+    result = trend_of(moved)
+    assert "from run 4 on, address a → b" in result.warning
+    drawn = trend_chart(result)
+    assert drawn is not None
+    [change] = spec(drawn)["datasets"]["changes"]
+    assert change["change"] == "From run 4 on: address a → b"
+    assert change["began"] == 1000 * moved[3].began.timestamp()
+    same = trend_chart(trend_of())
+    assert same is not None and "changes" not in spec(same)["datasets"]
+    assert trend_of().warning == ""

@@ -1,0 +1,73 @@
+"""Where the server of a line of runs changes: a step in a trend may be the server's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.analysis.compare.served import FACTS, differing, listed
+from services.base.units import many
+
+NAMED = 4  # the most changes to name in a sentence
+WORDLESS = "machine"  # its facts are several, and say little
+
+
+class Served(Protocol):
+    """A run of a trend; `server` is what is known of its server, see `served`."""
+
+    @property
+    def run_id(self) -> int: ...
+    @property
+    def began(self) -> datetime: ...
+    @property
+    def server(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The run from which on the server is another one, and in what: labels, and a text with the
+    values before and after."""
+
+    run_id: int
+    began: datetime
+    labels: tuple[str, ...]
+    text: str
+
+
+def changes(runs: Iterable[Served]) -> tuple[Change, ...]:
+    """Return the changes along runs in time order. What a run does not know of its server is taken
+    to be as it was last known."""
+    known: dict[str, Any] = {}
+    found = []
+    for run in runs:
+        if labels := differing(known, run.server):
+            text = ", ".join(_change(label, known, run.server) for label in labels)
+            found.append(Change(run.run_id, run.began, labels, text))
+        known |= run.server
+    return tuple(found)
+
+
+def warning(found: Sequence[Change]) -> str:
+    """Say what changes where, and what that means for the line; "" if nothing does."""
+    if not found:
+        return ""
+    if len(found) > NAMED:
+        labels = tuple(dict.fromkeys(label for change in found for label in change.labels))
+        how_often = many(len(found), "time")
+        return f"The server changes {how_often} along this line ({listed(labels)}). {FILTER}"
+    where = "; ".join(f"from run {change.run_id} on, {change.text}" for change in found)
+    return f"The server changes along this line: {where}. {STEP}"
+
+
+def _change(label: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """`engine version 0.10.2 → 0.11.0`."""
+    if label == WORDLESS:
+        return f"another {label}"
+    fact = next(fact for fact, name in FACTS.items() if name == label)
+    return f"{label} {before[fact]} → {after[fact]}"
+
+
+STEP = "A step there may come from the change."
+FILTER = "Neighbouring points cannot be compared. Filter by backend, model or tag."
