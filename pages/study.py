@@ -35,6 +35,8 @@ from services.studies.flat import preset_config, query, read
 from services.studies.grid import Planned
 from services.studies.study_config import StudyConfig
 
+ANYWHERE = "concurrency"  # the preset that needs no engine and no device
+
 
 def earlier(text: str) -> StudyConfig:
     """Return what a stored study was asked to do (`?like=3`)."""
@@ -48,8 +50,11 @@ def earlier(text: str) -> StudyConfig:
 
 
 def asked() -> StudyConfig:
-    """What the URL asks for, or as its preset begins where it asks for what cannot be."""
+    """What the URL asks for, or as its preset begins where it asks for what cannot be. Where it
+    asks for nothing, what runs everywhere: a sweep of the server that is there."""
     parameters = url_state.parameters()
+    if not parameters:
+        return preset_config(ANYWHERE)
     like, to = parameters.pop("like", None), parameters.pop("to", None)
     earlier_studies = [earlier(text) for text in (like, to) if text is not None]
     start = earlier_studies[0] if earlier_studies else None

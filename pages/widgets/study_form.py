@@ -14,7 +14,7 @@ from services.ask import about
 from services.ask.modes import MODES
 from services.ask.problems import InvalidConfig
 from services.base import settings
-from services.servers.engines import ENGINES, EngineConfig
+from services.servers.engines import ENGINES, EngineConfig, devices, preflight
 from services.studies.flat import AXES, numbers, preset_config
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
@@ -38,7 +38,7 @@ def ask(start: StudyConfig) -> StudyConfig:
     """
     name = _preset(start)
     if name != start.preset:
-        start = preset_config(name, start.engine)
+        start = preset_config(name, start.engine or _runnable(name))
     problems: dict[str, str] = {}
     values: dict[str, Any] = {"preset": name, **_server(start, problems)}
     axes = _axes(start, problems)
@@ -53,13 +53,33 @@ def _preset(start: StudyConfig) -> str:
     st.subheader("What to vary", anchor=False)
     name: str = st.selectbox(
         "Preset",
-        list(PRESETS),
-        format_func=lambda name: PRESETS[name].label,
+        sorted(PRESETS, key=lambda name: PRESETS[name].starts_engines),
+        format_func=_preset_label,
         label_visibility="collapsed",
         **url_state.keyed(f"{fields.STUDY}preset", start.preset, _begin_anew),
     )
     st.caption(PRESETS[name].help)
     return name
+
+
+def _preset_label(name: str) -> str:
+    preset = PRESETS[name]
+    return f"{preset.label} (starts engines)" if preset.starts_engines else preset.label
+
+
+def _runnable(preset: str) -> EngineConfig | None:
+    """The first engine that can be started here for a preset; None: there is none, or the preset
+    is of a server that is there."""
+    if not PRESETS[preset].starts_engines:
+        return None
+    parallel = len(PRESETS[preset].parallel) > 1
+    here, env = devices(), settings.environment()
+    configs = [
+        EngineConfig.model_validate({"engine": name})
+        for name, spec in ENGINES.items()
+        if spec.parallelism or not parallel
+    ]
+    return next((config for config in configs if preflight(config, here, env) is None), None)
 
 
 def _begin_anew() -> None:

@@ -30,7 +30,7 @@ def planned(grid: Sequence[Planned]) -> None:
         {
             "Engine": [_engine(one.cell.engine) for one in grid],
             "Load": [text or one.cell.config.mode for one, text in zip(grid, told, strict=True)],
-            "On this machine": [one.obstacle or "can run" for one in grid],
+            "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
         }
     )
     styled = rows.style.apply(
@@ -41,10 +41,9 @@ def planned(grid: Sequence[Planned]) -> None:
         hide_index=True,
         width="stretch",
         alt="The cells of the study",
-        column_config={"On this machine": st.column_config.TextColumn(width=330)},
     )
     for reason in dict.fromkeys(one.obstacle for one in grid if one.obstacle):
-        st.caption(plain(reason))  # whole: a cell cuts it
+        st.caption(plain(f"Cannot run: {reason}"))  # whole: a cell cuts it
 
 
 def _engine(config: EngineConfig | None) -> str:

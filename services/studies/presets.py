@@ -131,6 +131,14 @@ _ENTRIES = (
         form_fields=MIX,
     ),
     Preset(
+        "concurrency",
+        "Concurrency sweep",
+        "How do throughput and latency change with the number of requests in flight?",
+        concurrencies=(1, 2, 4, 8, 16),
+        starts_engines=False,
+        run=(("requests", 32), ("mode", "batch")),
+    ),
+    Preset(
         "clients",
         "Clients versus one batch",
         f"The same requests one after another, from clients arriving independently, from {CLIENTS} "
@@ -138,14 +146,6 @@ _ENTRIES = (
         loads=_client_loads,
         starts_engines=False,
         run=(("requests", 16),),
-    ),
-    Preset(
-        "concurrency",
-        "Concurrency sweep",
-        "How do throughput and latency change with the number of requests in flight?",
-        concurrencies=(1, 2, 4, 8, 16),
-        starts_engines=False,
-        run=(("requests", 32), ("mode", "batch")),
     ),
     Preset(
         "batch_length",

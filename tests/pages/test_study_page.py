@@ -75,13 +75,8 @@ def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> N
 
 def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> None:
     at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
-    table = at.dataframe[0].value
-    assert all(text.endswith(".") for text in table["On this machine"]), (
-        "not installed, or too few devices"
-    )
-    assert all(text in text_of(at) for text in table["On this machine"]), (
-        "and whole, below the table"
-    )
+    assert list(at.dataframe[0].value["On this machine"]) == ["cannot run"] * 2
+    assert "Cannot run: " in text_of(at), "not installed, or too few devices"
     assert "2 cells, and none of them can be measured here." in text_of(at)
     (start,) = [button for button in at.button if button.label == "Start study"]
     assert start.disabled
@@ -95,6 +90,22 @@ def test_choices_are_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None
     again = visit("study", **link)
     assert again.text_input(key="study-batches").value == "2, 4"
     assert again.number_input(key="run-max_tokens").value == 16
+
+
+def test_the_form_opens_on_what_can_run_here(visit: Visit) -> None:
+    at = visit("study")
+    assert at.selectbox(key="study-preset").value == "concurrency"
+    assert set(at.dataframe[0].value["On this machine"]) == {"can run"}
+    assert "Start study" in [button.label for button in at.button if not button.disabled]
+    assert at.selectbox(key="study-preset").options[0] == "Concurrency sweep"
+    at.selectbox(key="study-preset").set_value("custom")
+    at = sound(at.run())
+    assert set(at.dataframe[0].value["On this machine"]) == {"can run"}, "on an engine that is here"
+    assert link_of(at)["engine"] == "llamacpp"
+
+
+def test_a_link_without_a_preset_is_the_one_it_always_was(visit: Visit) -> None:
+    assert visit("study", batches="1,2").selectbox(key="study-preset").value == "tensor"
 
 
 @pytest.mark.parametrize("preset", PRESETS)
