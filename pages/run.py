@@ -14,7 +14,15 @@ import jobs
 from db import runs
 from db.database import opened
 from db.runs import RunNotFound
-from pages.widgets import api_keys, backend_form, fields, run_form, server_cards, url_state
+from pages.widgets import (
+    api_keys,
+    backend_form,
+    fields,
+    run_form,
+    sample_panel,
+    server_cards,
+    url_state,
+)
 from pages.widgets import candidates_form as comparison
 from pages.widgets.candidates_form import SERVERS, Others
 from pages.widgets.view import as_id, dark, plain, show_error
@@ -202,6 +210,7 @@ st.caption(
 if not touched and (complaints := (*problems, *more, *wrong)):
     text = " ".join(fields.with_labels(sentence) for sentence in complaints)
     st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
+sample_panel.show()
 st.html(STICKY % palette(dark()).paper)
 left, right = st.columns([3, 2], gap="large")
 with left:

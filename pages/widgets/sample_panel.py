@@ -1,0 +1,89 @@
+"""The sample comparison on an empty *Run* page: what a result looks like, before the first run."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from db import runs
+from db.database import opened
+from pages.widgets import candidates_form, verdict_panel
+from pages.widgets.view import dark, plain
+from services.analysis.compare import Comparison, compare
+from services.analysis.comparison_design import ComparisonDesign
+from services.ask import link
+from services.ask.config import RunConfig
+from services.ask.plan import duration
+from services.report.charts import chart, spec
+from services.report.sample import Sample, sample
+
+CLOSED = "sample-closed"
+CHART = "tokens_per_s"
+UNASKED = ("model", "repeats")  # the embedded model is the only one; repeats are the comparison's
+
+
+def show() -> None:
+    """Show the sample until it is closed, or there is a run of one's own."""
+    if st.session_state.get(CLOSED) or runs.count(opened()):
+        return
+    with st.container(border=True, key="sample"):
+        _head(sample())
+        left, right = st.columns(2, gap="medium")
+        with left:
+            verdict_panel.show(_comparison())
+        with right:
+            st.vega_lite_chart(
+                _spec(dark()),
+                theme=None,
+                width="stretch",
+                key="sample-chart",
+                alt=chart(CHART).question,
+            )
+
+
+@cache
+def _comparison() -> Comparison:
+    return compare(sample().candidates)
+
+
+@cache
+def _spec(dark: bool) -> dict[str, Any]:
+    drawn = chart(CHART).draw(sample().candidates, dark=dark)
+    assert drawn is not None, "the sample has successful requests"
+    return spec(drawn, dark)
+
+
+def _head(shown: Sample) -> None:
+    run = shown.candidates[0].run
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge("Sample", icon=":material/science:", color="violet")
+        st.caption(
+            plain(
+                f"The embedded model on {run.environment.get('cores')} cores of an "
+                f"{run.environment.get('cpu')}: one request at a time, against four at once. "
+                f"It took {duration(shown.took_s)}."
+            ),
+            width="stretch",
+        )
+        st.page_link(
+            "run.py",
+            label="Try it here",
+            icon=":material/edit_note:",
+            query_params=form_parameters(shown),
+        )
+        if st.button("Close", icon=":material/close:", type="tertiary", key="close-sample"):
+            st.session_state[CLOSED] = True
+            st.rerun()
+
+
+def form_parameters(shown: Sample) -> dict[str, str]:
+    """Return the parameters of a link to the form with the sample's settings."""
+    baseline, *others = (candidate.run.config for candidate in shown.candidates)
+    asked = {
+        name: getattr(baseline, name) for name in RunConfig.model_fields if name not in UNASKED
+    }
+    changes = [{"concurrency": other.concurrency} for other in others]
+    design = ComparisonDesign(repeats=baseline.repeats)
+    return link.query(asked, RunConfig()) | candidates_form.query(changes, design)

@@ -1,0 +1,88 @@
+"""The sample comparison that a first visitor sees: two real runs of the embedded model.
+
+`runs.jsonl` is what `record` wrote when both were measured, interleaved, on one quiet machine. It
+is read as any exported run is. To measure it anew: run the command in COMMAND with a database of
+its own, export both runs as run.json, and pass them to `record`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from services.analysis.compare import Candidate
+from services.analysis.compare.labels import labelled
+from services.analysis.objectives import objectives_of
+from services.analysis.summary import summarize
+from services.ask.measurement import Run
+from services.ask.prices import price_of
+from services.report import imports
+from services.report.imports import Imported
+
+COMMAND = (
+    "python cli.py compare --backend embedded --mode batch --requests 8 --max-tokens 32 "
+    "--ignore-eos --repeats 5 --concurrency 1 --with concurrency=4"
+)
+FILE = Path(__file__).with_name("runs.jsonl")
+LEFT_OUT = ("summary", "doubts", "samples", "content_sha256")  # computed anew, or not shown
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The runs of the sample, the baseline first; `took_s`: seconds from first to last."""
+
+    candidates: tuple[Candidate, ...]
+    took_s: float
+
+
+@cache
+def sample() -> Sample:
+    """Return the sample; it is read once."""
+    runs = imports.read(FILE.read_bytes(), FILE.name)
+    candidates = tuple(labelled([_candidate(run, index) for index, run in enumerate(runs, 1)]))
+    return Sample(candidates, _took_s(runs))
+
+
+def record(documents: Iterable[dict[str, Any]]) -> bytes:
+    """Return the file of two exported runs, a line each, without what is computed from the rest."""
+    lines = (
+        json.dumps({key: value for key, value in document.items() if key not in LEFT_OUT})
+        for document in documents
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _candidate(run: Imported, run_id: int) -> Candidate:
+    """Return a run as if it were stored here: it was measured by Paceline, in interleaved repeats,
+    so nothing of it is marked as imported."""
+    as_run = Run(
+        run_id,
+        run.name,
+        run.status,
+        run.config,
+        created_at=_began(run),
+        started_at=run.started_at,
+        environment=run.environment,
+        repeats=run.repeats,
+        calibration=run.calibration,
+        comparison_id=0,
+    )
+    judged_by = price_of(run.config), objectives_of(run.config)
+    summary = summarize(run.measurements, *judged_by, as_run.placed, run.config)
+    return Candidate(as_run, run.measurements, summary)
+
+
+def _began(run: Imported) -> datetime:
+    assert run.started_at is not None, "the sample's file says when it was measured"
+    return run.started_at
+
+
+def _took_s(runs: Iterable[Imported]) -> float:
+    """Return the seconds from the first repeat's begin to the last one's end, of all runs."""
+    spans = [(r.began_at.timestamp(), r.duration_s or 0.0) for run in runs for r in run.repeats]
+    return max(began + lasted for began, lasted in spans) - min(began for began, _ in spans)
