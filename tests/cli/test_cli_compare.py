@@ -96,7 +96,7 @@ def test_a_comparison_without_runs_measures_them_first(
     [
         (["--with", "mode"], "--with takes what changes, as in mode=batch,concurrency=8"),
         (["--with", "mode=none"], "--mode must be one of"),
-        (["--with", "prompt=x"], "--prompt is not taken from a link"),
+        (["--with", "prompt=x"], "--prompt cannot be set by a link"),
         (["--with", "mode=batch", "--repeats", "60"], "must be at most 50"),
         (["--with", "mode=batch", "--most", "3"], "the most cannot be fewer"),
         (["--with", "mode=batch", "--target", "0"], "not a percentage from 0.1 to 100"),

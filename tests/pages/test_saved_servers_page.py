@@ -32,7 +32,7 @@ def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> 
 
 def test_what_cannot_be_saved_is_said_and_stays_typed(visit: Visit, database: Engine) -> None:
     at = save(visit("backends"), name="vllm", base_url="http://gpu-7/v1")
-    assert "vllm is a backend already" in text_of(at)
+    assert "vllm is already a backend" in text_of(at)
     at = save(at, name="prod", key_env="sk-hunter2")
     assert "must be the name of a variable" in text_of(at) and "hunter2" not in text_of(at)
     assert at.text_input(key="server-base_url").value == "http://gpu-7/v1"

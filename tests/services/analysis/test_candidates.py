@@ -69,7 +69,7 @@ def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() 
     assert len(candidates_read) == 3
     text = " ".join(problems)
     assert "max_tokens must be at least 1" in text
-    assert "prompt is not taken from a link" in text
+    assert "prompt cannot be set by a link" in text
     assert "nonsense is not a known field" in text
 
 
