@@ -16,7 +16,7 @@ from services.report.charts.frame import Rows, heading, layered, run_colour
 from services.report.charts.ratio_scale import AXIS, bands, baseline_line, ratio_scale
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
-ONE_LINE = 32  # characters of a label beside the axis
+LONG = 31  # characters of a label beside the axis
 SHAPES: dict[Mark, str] = {
     "better": "triangle-up",
     "worse": "triangle-down",
@@ -33,7 +33,7 @@ def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChar
     if not rows:
         return None
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    height = len(metrics) * max(30, 9 * (len(candidates) - 1) + 14)
+    height = len(metrics) * max(24, 9 * (len(candidates) - 1) + 14)
     title = heading("Compared with the baseline", *_subtitle(candidates, rows))
     layers = _layers(candidates, dark, rows, metrics)
     return layered(layers, title, height, {"ratios": rows})
@@ -63,9 +63,9 @@ def _rows(candidates: Sequence[Candidate]) -> Rows:
 
 
 def _label(row: Row) -> str:
-    """The name of a measure with an arrow to what is better; a long one on two lines."""
-    text = row.label + ARROWS[row.better]
-    return text if len(text) <= ONE_LINE else text.replace(", ", "|", 1)
+    """The name of a measure with an arrow to what is better; a long one without its statistic."""
+    text, arrow = row.label, ARROWS[row.better]
+    return f"{text if len(text) < LONG else text.partition(', ')[0]}{arrow}"
 
 
 def _layers(
@@ -125,7 +125,7 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
         "↑ more is better, ↓ less is better.",
     ]
     if any(row["interval"] for row in rows):
-        sentences.append("Lines are 95 % intervals over repeats.")
+        sentences.append("Lines: 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):
         sentences.append("A dot without a line has too few repeats for an interval.")
     return sentences
