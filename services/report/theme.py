@@ -46,9 +46,9 @@ LIGHT = Palette(
     decode="#0072B2",
     failed="#c62828",
     better="#00805d",
-    worse="#c85600",
+    worse="#b84f00",
     equivalent="#0072B2",
-    undecided="#6b7683",
+    undecided="#5f6a76",
 )
 DARK = Palette(
     runs=("#56B4E9", "#E69F00", "#2fc79a", "#e08cc0", "#f07d3e", "#9ecae1", "#b79ad6", "#bbbbbb"),

@@ -8,6 +8,7 @@ from services.analysis.compare.rows import Candidate
 from services.analysis.diagnostics import diagnostics
 from services.analysis.diagnostics.diagnostic import Diagnostic
 
+EVERY, FEW = "All runs", 2
 Of = tuple[Diagnostic, str]  # a diagnostic, and the names of its runs; "": of the whole comparison
 
 
@@ -22,4 +23,5 @@ def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -
         ):
             shared.setdefault(diagnostic, []).append(candidate.label)
     for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
-        yield diagnostic, "; ".join(shared[diagnostic])
+        runs = shared[diagnostic]
+        yield diagnostic, EVERY if len(runs) == len(candidates) > FEW else "; ".join(runs)

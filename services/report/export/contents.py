@@ -18,6 +18,8 @@ from services.ask import modes
 from services.ask.measurement import IMPORT
 from services.base.table import Table
 from services.report import server_table, tables
+from services.report.answer import Answer, answers, overview
+from services.report.answer import table as verdicts_table
 from services.report.export.tiles import Tile, headline, of_comparison, of_run
 from services.report.imports import stated
 
@@ -44,6 +46,9 @@ class Contents:
     results: tuple[Table, ...]
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
+    answers: tuple[Answer, ...] = ()  # each run beside the baseline, directly below the findings
+    overview: str = ""  # of several findings, in a sentence
+    verdicts: Table | None = None  # the answers as a table
 
     @property
     def warnings(self) -> tuple[tuple[Diagnostic, str], ...]:
@@ -63,7 +68,8 @@ class Contents:
     @property
     def description(self) -> str:
         """The findings in one line, for link previews."""
-        return " ".join(finding.sentence or finding.headline for finding in self.findings)
+        sentences = (finding.sentence or finding.headline for finding in self.findings)
+        return " ".join(filter(None, (self.overview and f"{self.overview}.", *sentences)))
 
 
 def contents(candidates: Sequence[Candidate]) -> Contents:
@@ -71,6 +77,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
     candidates = labelled(candidates)
     comparison = compare(candidates) if len(candidates) > 1 else None
     labels = labels_of(candidates)
+    found = answers(comparison) if comparison else ()
     return Contents(
         title=title_of(candidates),
         lead=_lead(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
@@ -81,6 +88,9 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
         notes=tuple((c.label, c.run.note) for c in candidates if c.run.note),
+        answers=found,
+        overview=overview(found, comparison) if comparison and len(found) > 1 else "",
+        verdicts=verdicts_table(found, comparison) if comparison else None,
     )
 
 

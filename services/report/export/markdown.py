@@ -34,6 +34,15 @@ def render(page: Contents) -> bytes:
 
 def _findings(page: Contents) -> Iterator[str]:
     yield f"### {escaped(page.title)}"
+    if page.overview:
+        yield f"**{escaped(page.overview)}**"
+    else:
+        yield from _in_words(page)
+    if page.verdicts:
+        yield _table(page.verdicts)
+
+
+def _in_words(page: Contents) -> Iterator[str]:
     for finding in page.findings:
         yield (
             _paragraph(finding.sentence) if finding.sentence else f"**{escaped(finding.headline)}**"
@@ -41,6 +50,8 @@ def _findings(page: Contents) -> Iterator[str]:
 
 
 def _sentences(page: Contents) -> Iterator[str]:
+    if page.overview:
+        yield from _in_words(page)
     yield from map(_paragraph, (page.lead, *page.sentences))
 
 

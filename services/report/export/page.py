@@ -11,7 +11,8 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +23,7 @@ from markupsafe import Markup
 from services import VERSION
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
+from services.analysis.compare.marks import SIGNS
 from services.report import theme
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
@@ -77,6 +79,8 @@ def render(
         description=page_contents.description[:LONGEST],
         runs=runs,
         several=len(runs) > 2,
+        sections=list(_sections(page_contents, shown)),
+        signs=defaultdict(str, {sign: mark for mark, sign in SIGNS.items()}),
         colours=theme.positions([run["id"] for run in runs]),
         charts=shown,
         exchanges=exchanges,
@@ -89,6 +93,16 @@ def render(
         version=VERSION,
     )
     return page.encode()
+
+
+def _sections(
+    page_contents: Contents, shown: Sequence[dict[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield the contents of a page: the first chart of each group, and every table."""
+    groups = {chart["group"]: chart["name"] for chart in reversed(shown)}
+    yield from ((groups[group], group) for group in dict.fromkeys(c["group"] for c in shown))
+    for table in (*page_contents.results, *page_contents.circumstances):
+        yield table.title.lower().replace(" ", "-"), table.title
 
 
 def notice_html(title: str, sentence: str) -> bytes:
@@ -120,6 +134,7 @@ def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -
     from services.report.charts import spec
 
     about = {"name": entry.name, "question": entry.question, "nothing": entry.nothing}
+    about["group"] = getattr(entry, "group", "Charts")  # a study has one
     looks = {}
     datasets: Any = None
     for name, dark in (("light", False), ("dark", True)):

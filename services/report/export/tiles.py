@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from services.analysis import figures
 from services.analysis.compare import Candidate, Comparison, Row
+from services.analysis.compare.marks import SIGNS, Mark, marks
 from services.analysis.compare.rows import only_stated
-from services.analysis.compare.wording import times
+from services.analysis.compare.wording import ends, times
 from services.analysis.statistics import Ratio
 from services.analysis.summary import summary_row
 from services.ask import modes
@@ -24,6 +26,7 @@ class Line:
     run_id: int | None
     value: str
     about: tuple[str, ...] = ()
+    mark: str = ""  # whether it is better than the baseline, see `compare.marks`
 
 
 @dataclass(frozen=True)
@@ -82,23 +85,28 @@ def _tile(name: str, value: float) -> Tile:
 
 def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:
     """Return every run's value of each headline measure, with its ratio to the baseline."""
-    rows = [row for row in comparison.rows if row.metric in HEADLINE and any(row.ratios)]
-    ids = [candidate.run.id for candidate in (comparison.baseline, *comparison.others)]
-    return tuple(Tile(row.label, tuple(_lines(row, ids)), BETTER[row.better]) for row in rows)
+    runs = (comparison.baseline, *comparison.others)
+    by_metric = marks(runs, comparison.rows, comparison.verdicts[0].margin)
+    ids = [candidate.run.id for candidate in runs]
+    return tuple(
+        Tile(row.label, tuple(_lines(row, ids, by_metric[row.metric])), BETTER[row.better])
+        for row in comparison.rows
+        if row.metric in HEADLINE and any(row.ratios)
+    )
 
 
-def _lines(row: Row, ids: Sequence[int]) -> Iterator[Line]:
-    for run_id, value, ratio in zip(ids, row.values, row.ratios, strict=True):
-        yield Line(run_id, show(value, tables.unit_beside(row.unit, row.label)), _ratio(ratio))
+def _lines(row: Row, ids: Sequence[int], marked: Sequence[Mark]) -> Iterator[Line]:
+    shown: tuple[Mark | Literal[""], ...] = ("", *marked)
+    for run_id, value, ratio, mark in zip(ids, row.values, row.ratios, shown, strict=True):
+        text = show(value, tables.unit_beside(row.unit, row.label))
+        yield Line(run_id, text, _ratio(ratio, mark), mark if ratio else "")
 
 
-def _ratio(ratio: Ratio | None) -> tuple[str, ...]:
-    if ratio is None:
+def _ratio(ratio: Ratio | None, mark: Mark | Literal[""]) -> tuple[str, ...]:
+    if ratio is None or not mark:
         return ()
-    text = f"{times(ratio.value)}×"
-    if ratio.low is None or ratio.high is None:
-        return (text,)
-    return text, f"95 %: {times(ratio.low)}–{times(ratio.high)}"
+    text = f"{SIGNS[mark]} {times(ratio.value)}×"
+    return (text,) if ratio.low is None else (text, f"({ends(ratio)})")
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}

@@ -225,12 +225,16 @@ def rows_of(text: str) -> list[list[str]]:
 
 def test_a_pull_requests_table_says_the_verdict_first() -> None:
     text = export("markdown.md").write(several(3)).decode()
-    title, first, second, diagnostics, reference, *_ = text.split("\n\n")
+    title, overview, verdicts, diagnostics, first, second, reference, *_ = text.split("\n\n")
     assert "requests failed.**" in diagnostics
+    assert (
+        overview == "**2 runs against Run 1: 2 equivalent by output throughput (1.00× to 1.00×)**"
+    )
+    assert "| Run 2 | = equivalent, 1.00× (0.96–1.04) |" in verdicts
     assert (title, reference) == ("### 3 runs compared", "Baseline: Run 1")
     assert first.startswith("Run 2 is as fast as Run 1, within ±5 %, by output throughput: 1.00")
     assert second.startswith("Run 3 is as fast as Run 1")
-    header, ruler, *rows = rows_of(text)
+    header, ruler, *rows = rows_of(text.partition("Baseline: Run 1")[2])
     assert header == [" Comparison ", " Run 1 (baseline) ", " Run 2 ", " Run 3 "]
     assert ruler == [":--", "--:", "--:", "--:"]
     by_name = {row[0].strip(): row for row in rows if len(row) == 4}
@@ -265,7 +269,7 @@ def test_names_are_not_markup_in_a_pull_request(count: int) -> None:
     for line, row in zip(
         [line for line in text.splitlines() if line.startswith("|")], rows_of(text), strict=True
     ):
-        assert len(row) in (2, count + 1, 10), line
+        assert len(row) in (2, 4, count + 1, 10), line
     assert not re.search(r"<(?!br>)", text)
 
 
@@ -278,6 +282,8 @@ class Page(HTMLParser):
     def __init__(self, data: bytes) -> None:
         super().__init__()
         self.references: list[str] = []
+        self.contents: list[str] = []
+        self.ids: list[str] = []
         self.handlers: list[str] = []
         self.tags: set[str] = set()
         self.scripts: list[tuple[dict[str, str | None], str]] = []
@@ -290,7 +296,10 @@ class Page(HTMLParser):
         values = dict(attributes)
         self._inside = tag
         self.tags.add(tag)
-        self.references += [v or "" for k, v in attributes if k in ("src", "href", "srcset")]
+        found = [v or "" for k, v in attributes if k in ("src", "href", "srcset")]
+        self.references += [each for each in found if not each.startswith("#")]
+        self.contents += [each[1:] for each in found if each.startswith("#")]
+        self.ids += filter(None, [values.get("id")])
         self.handlers += [k for k, _ in attributes if k.startswith("on")]
         if tag == "script":
             self.scripts.append((values, ""))
@@ -381,7 +390,7 @@ def test_the_page_says_what_the_comparison_says() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_diagnostics_stand_right_below_the_headline(count: int) -> None:
-    """Below the findings, above every figure and chart; notes are folded up below the figures."""
+    """Below the findings and their row, above every figure and chart; notes are folded up."""
     runs = several(count) if count > 1 else [private()]
     page_text = contents(runs)
     assert page_text.warnings and page_text.remarks
@@ -390,7 +399,8 @@ def test_diagnostics_stand_right_below_the_headline(count: int) -> None:
     assert page.index('class="finding"') < first < page.index('class="tiles"')
     assert first < page.index(" diagnostics</summary>") < page.index('aria-label="Charts"')
     text = export("markdown.md").write(runs).decode()
-    assert text.index("failed.**") < text.index("\n| ")
+    assert text.index("failed.**") < text.rindex("| Comparison" if count > 1 else "| Figures")
+    assert ("| Verdicts |" in text[: text.index("failed.**")]) == (count > 1)
     assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Baseline: ")
 
 
@@ -407,15 +417,24 @@ def test_many_warnings_are_folded_to_their_titles() -> None:
     assert "Measured through LiteLLM.</strong></summary>" in page
 
 
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_the_contents_lead_to_every_part_of_the_page(count: int) -> None:
+    runs = several(count) if count > 1 else [private()]
+    page = Page(export("page.html").write(runs))
+    assert set(page.contents) <= set(page.ids) and len(set(page.ids)) == len(page.ids)
+    assert {"configuration", "environment", "tokens_per_s"} <= set(page.contents)
+    assert ("comparison" in page.contents) == (count > 1)
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_first_screen_has_every_runs_figures(count: int) -> None:
     text = Page(export("page.html").write(several(count))).text
     assert text.count("1.00×") > 2 * count
-    assert ("95 %: 0.96" in text) == (count == 2)
+    assert "= equivalent" in text and "1.00× (0.96–1.04)" in " ".join(text.split())
     once = [candidate([measured(0, e2e=3.0 * n)], run_id=n) for n in range(1, count + 1)]
     text = Page(export("page.html").write(once)).text
-    assert "3.00 s" in text and "6.00 s 2.00×" in " ".join(text.split())
-    assert "95 %:" not in text
+    assert "3.00 s" in text and "6.00 s ? 2.00×" in " ".join(text.split())
+    assert "–2.00)" not in text
 
 
 def test_a_preview_of_the_page_says_what_was_found() -> None:
