@@ -28,6 +28,7 @@ navigation = st.navigation(
         st.Page(HERE / "history.py", title="History", icon=":material/history:"),
         *to_share[:1],
         *to_share[-1:],
+        st.Page(HERE / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
         st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
         st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
         glossary,

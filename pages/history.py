@@ -98,7 +98,7 @@ def selected(total: int) -> list[int]:
     return chosen
 
 
-def actions(chosen: Sequence[int]) -> None:
+def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
     """What can be done with the selected runs."""
     with st.container(horizontal=True, vertical_alignment="center", key="selected"):
         compare = st.button(
@@ -108,6 +108,13 @@ def actions(chosen: Sequence[int]) -> None:
             disabled=not 2 <= len(chosen) <= MOST,
             on_click=url_state.touched,
             help=f"Select 2 to {MOST} runs. The first selected is the baseline.",
+        )
+        st.page_link(
+            "leaderboard.py",
+            label="Leaderboard",
+            icon=":material/leaderboard:",
+            query_params={"runs": ",".join(map(str, chosen))} if len(chosen) > 1 else filters,
+            help="Rank the selected runs, or those that the filters let through",
         )
         delete = st.button(
             "Delete", icon=":material/delete:", disabled=not chosen, on_click=url_state.touched
@@ -166,7 +173,7 @@ st.html(STICKY % palette(dark()).paper)
 chosen = selected(total)
 if len(chosen) == 1:
     baseline.against(chosen[0], against.get(chosen[0]))
-actions(chosen)
+actions(chosen, filters)
 run_list.show(rows, against)
 turn(pages)
 if touched:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.widgets import chart_panel, tabular, tool_report
+from pages.widgets.view import shared
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.rows import labels_of
 from services.report import tables
-from services.report.charts import CHARTS
+from services.report.charts import CHARTS, TRADE_OFFS
 
 KEY = "tab"  # of the URL, too
 NUMBERS, SETUP = "Numbers", "Setup"
@@ -35,6 +36,13 @@ def show(comparison: Comparison, candidates: Sequence[Candidate], load: chart_pa
 
 
 def _charts(group: str, candidates: Sequence[Candidate], load: chart_panel.Load) -> None:
+    if group == TRADE_OFFS and not shared():
+        st.page_link(
+            "leaderboard.py",
+            label="Rank these runs",
+            icon=":material/leaderboard:",
+            query_params={"runs": ",".join(str(candidate.run.id) for candidate in candidates)},
+        )
     for chart in CHARTS:
         if chart.group == group:
             chart_panel.draw(chart, candidates, "compare", load)

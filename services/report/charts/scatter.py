@@ -1,4 +1,4 @@
-"""Runs as dots by two metrics, one of which costs the other."""
+"""Runs as dots by two metrics, one of which costs the other, with the Pareto front between them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import altair as alt
 
 from services.analysis.compare import Candidate
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
+from services.report.charts.pareto import CHEAP, FRONT, PRICE, SPEED, UP, front_line, front_of
 
-SPEED = "Tokens/s of a request, median"
 HEIGHT = 300
 
 
@@ -30,10 +30,12 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
         return None
     several = len(small) > len(dots)
     directions = "Further right: each request is faster. Further up: more total throughput."
+    front = front_of(dots, UP)
     circles = "Large dots are runs, small ones their repeats." if several else ""
-    title = heading("Throughput against speed", directions, circles)
+    title = heading("Throughput against speed", directions, circles, FRONT if front else "")
     axes = (SPEED, "Output tokens/s, all requests together")
-    return _draw(candidates, dark, title, axes, dots, small if several else [])
+    line = front_line(dark, "step-before")
+    return _draw(candidates, dark, title, axes, dots, small if several else [], front, line)
 
 
 def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
@@ -49,9 +51,11 @@ def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
         return None
     left_out = [c.label for c in candidates if not _of(c, dots)]
     unknown = f"Not shown, because it has no price: {', '.join(left_out)}." if left_out else ""
-    title = heading("Cost against speed", "Up: faster. Left: cheaper.", unknown)
-    axes = ("USD per million output tokens", SPEED)
-    return _draw(candidates, dark, title, axes, dots, [])
+    front = front_of(dots, CHEAP)
+    directions = "Up: faster. Left: cheaper."
+    title = heading("Cost against speed", directions, FRONT if front else "", unknown)
+    axes = (PRICE, SPEED)
+    return _draw(candidates, dark, title, axes, dots, [], front, front_line(dark, "step-after"))
 
 
 def _dot(candidate: Candidate, x: float, y: float | None) -> dict[str, object]:
@@ -86,6 +90,8 @@ def _draw(
     axes: tuple[str, str],
     dots: Rows,
     small: Rows,
+    front: Rows,
+    line: alt.Chart,
 ) -> alt.LayerChart:
     x, y = _scaled([*dots, *small], *axes)
     colour = run_colour(candidates, dark)
@@ -98,7 +104,8 @@ def _draw(
     data = alt.Chart(alt.NamedData("dots"))
     of_repeat = [*about, alt.Tooltip("repeat:Q", title="Repeat")]
     layers = [
+        line.encode(x=x, y=y),
         repeat.encode(x=x, y=y, color=colour, tooltip=of_repeat),
         data.mark_circle(size=130, opacity=1).encode(x=x, y=y, color=colour, tooltip=about),
     ]
-    return layered(layers, title, HEIGHT, {"dots": dots, "small": small})
+    return layered(layers, title, HEIGHT, {"front": front, "dots": dots, "small": small})

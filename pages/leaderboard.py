@@ -1,0 +1,134 @@
+"""A leaderboard of any runs: speed against throughput or price, and their ranks.
+
+The URL holds the choice: `?runs=12,15,…`, or the filters of History, of which the newest runs are
+taken: `?tag=nightly&model=…`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from db import runs
+from db.database import opened
+from db.runs import RunNotFound
+from pages.widgets import tabular, url_state
+from pages.widgets.view import as_id, dark, plain, stop_with
+from services.analysis.compare import FEWEST, MOST
+from services.analysis.compare.labels import labels
+from services.analysis.pareto import Measure, Standing, standing
+from services.ask.measurement import Run
+from services.report import leaderboard
+from services.report.charts import spec
+from services.report.charts.pareto import pareto
+from services.report.leaderboard import Against
+
+PREFIX = "leaderboard-"
+MOST_SHOWN = 100  # runs
+FILTERS = ("text", "backend", "model", "mode", "tag", "status")  # as History has them
+AGAINST: dict[Against, str] = {"throughput": "Throughput", "price": "Price"}
+RANKED_BY: dict[Measure, str] = {
+    "throughput": "Output tokens/s",
+    "speed": "Tokens/s per request",
+    "price": "Price",
+}
+NOTHING_TO_DRAW = {
+    "price": "None of these runs has a price. Set one an hour on *Run* or on a saved server.",
+    "throughput": "None of these runs has answers with a known number of tokens.",
+}
+
+
+def chosen(parameters: dict[str, str]) -> list[int]:
+    """Return the runs that the URL names, or the newest that its filters let through."""
+    if "runs" in parameters:
+        words = [word.strip() for word in parameters["runs"].split(",") if word.strip()]
+        if bad := next((word for word in words if as_id(word) is None), None):
+            stop_with(f"“{bad[:40]}” is not a run number.", "A link ends in ?runs=12,15.")
+        ids = list(dict.fromkeys(number for word in words if (number := as_id(word))))
+        if len(ids) > MOST_SHOWN:
+            st.caption(f"Showing the first {MOST_SHOWN} of {len(ids)} runs.")
+        return ids[:MOST_SHOWN]
+    filters: Any = {name: parameters[name] for name in FILTERS if parameters.get(name)}
+    found = runs.search(opened(), limit=MOST_SHOWN, **({"status": "done"} | filters))
+    return [row.id for row in found]
+
+
+def choose(name: str, options: dict[Any, str], first: str, title: str) -> str:
+    """A choice that is in the URL."""
+    given = first if first in options else next(iter(options))
+    shown = st.segmented_control(
+        title,
+        list(options),
+        format_func=lambda option: options[option],
+        required=True,
+        **url_state.keyed(PREFIX + name, given),
+    )
+    return shown or given
+
+
+def load(ids: list[int]) -> list[Run]:
+    try:
+        return runs.load_many(opened(), ids)
+    except RunNotFound as error:
+        stop_with(str(error), "Remove it from the link.")
+
+
+def show(standings: list[Standing], by: Any, against: Any) -> None:
+    """The chart, then the ranks; a name leads to its run."""
+    drawn = pareto(standings, against, dark(), links=True)
+    if drawn is None:
+        st.info(NOTHING_TO_DRAW[against])
+    else:
+        st.vega_lite_chart(
+            spec(drawn, dark()),
+            key=f"pareto-{against}",
+            theme=None,
+            width="stretch",
+            alt=f"Speed of each run against its {against}",
+        )
+    table = leaderboard.leaderboard(standings, by, against)
+    by_label = {each.label: each.run_id for each in standings}
+    rows = [
+        [rank, f"[{plain(label)}](/result?run={by_label[label]})", *map(tabular.cell, rest)]
+        for rank, label, *rest in table.rows
+    ]
+    st.table(
+        pd.DataFrame(rows, columns=[plain(column) for column in table.columns]),
+        border="horizontal",
+        hide_index=True,
+        alt=table.title,
+    )
+    st.markdown(f":small[{plain(table.note)}]")
+
+
+st.title("Leaderboard", anchor=False)
+touched = url_state.follow(PREFIX)
+parameters = url_state.parameters()
+ids = chosen(parameters)
+if len(ids) < FEWEST:
+    stop_with("A leaderboard takes two or more runs that are done.", "Select them in History.")
+loaded = load(ids)
+summaries = runs.headlines(opened(), ids)
+standings = [
+    standing(run.id, label, summaries.get(run.id, {}), run.config.model)
+    for run, label in zip(loaded, labels(loaded), strict=True)
+]
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    against = choose("against", AGAINST, parameters.get("against", ""), "Speed against")
+    by = choose("by", RANKED_BY, parameters.get("by", ""), "Rank by")
+    best: list[int] = list(leaderboard.on_front(standings, against))  # type: ignore[arg-type]
+    if FEWEST <= len(best) <= MOST:
+        st.page_link(
+            "compare.py",
+            label="Compare the Pareto front",
+            icon=":material/compare_arrows:",
+            query_params={"runs": ",".join(map(str, best))},
+        )
+if told := leaderboard.reservations(standings, summaries.values()):
+    st.markdown(f":small[{plain(told)}]")
+show(standings, by, against)
+if touched:
+    kept = {name: parameters[name] for name in ("runs", *FILTERS) if name in parameters}
+    url_state.write(kept | {"against": against, "by": by})

@@ -1,0 +1,150 @@
+"""The Pareto front of runs: speed of a request against throughput, and against price.
+
+Of runs that are chosen in History, by their stored summaries. The charts of a comparison draw the
+same line, see `scatter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+
+from services.analysis.metrics import Better
+from services.analysis.pareto import Measure, Standing, front
+from services.report import theme
+from services.report.charts.frame import Rows, heading, layered, roomy_scale
+
+SPEED = "Tokens/s of a request, median"
+THROUGHPUT = "Output tokens/s, all requests together"
+PRICE = "USD per million output tokens"
+UP: tuple[Better, Better] = ("higher", "higher")
+CHEAP: tuple[Better, Better] = ("lower", "higher")
+FRONT = "Dashed: the Pareto front, where no other run is better in both."
+CLOSE = 0.06  # share of an axis: names of dots that are closer stand above and below them
+NARROW = 620  # pixels of a plot, below which a dot is called by its rank
+HEIGHT = 360
+NAMED = 12  # dots on the front with a name beside them; others have a tooltip
+
+
+def pareto(
+    standings: Sequence[Standing],
+    against: Literal["throughput", "price"],
+    dark: bool = False,
+    links: bool = False,
+) -> alt.LayerChart | None:
+    """Draw runs by their speed against throughput or price; None if no run has both. With `links`
+    a dot leads to its run."""
+    across, up = AXES[against]
+    dots: Rows = [
+        {
+            "run": each.label,
+            "x": each.of(across[0]),
+            "y": each.of(up[0]),
+            **({"url": f"/result?run={each.run_id}"} if links else {}),
+        }
+        for each in standings
+        if each.of(across[0]) is not None and each.of(up[0]) is not None
+    ]
+    if not dots:
+        return None
+    better = CHEAP if against == "price" else UP
+    best = front_of(dots, better, least=1)
+    for dot in dots:
+        dot["on_front"] = dot in best
+    unknown = len(standings) - len(dots)
+    title = heading(
+        f"{TITLES[against]}",
+        f"{DIRECTIONS[against]} {FRONT}",
+        f"{unknown} without these numbers not shown." if unknown else "",
+    )
+    layers = _layers(dots, dark, (across[1], up[1]), against, links)
+    return layered(layers, title, HEIGHT, {"front": best, "dots": dots})
+
+
+def front_of(dots: Rows, better: tuple[Better, Better], least: int = 2) -> Rows:
+    """Return the rows on the front, in the order of x; [] if there are fewer than `least`."""
+    chosen = [dots[index] for index in front([(dot["x"], dot["y"]) for dot in dots], better)]
+    return chosen if len(chosen) >= least else []
+
+
+def front_line(dark: bool, steps: Literal["step-before", "step-after"]) -> alt.Chart:
+    """Return the line of the data set `front`: what lies behind it, a run on it beats."""
+    data = alt.Chart(alt.NamedData("front"))
+    line: alt.Chart = data.mark_line(
+        interpolate=steps, strokeDash=[5, 4], strokeWidth=1.5, color=theme.palette(dark).muted
+    )
+    return line
+
+
+def _layers(
+    dots: Rows, dark: bool, titles: tuple[str, str], against: str, links: bool
+) -> list[alt.Chart]:
+    look = theme.palette(dark)
+    across, across_note = roomy_scale([dot["x"] for dot in dots])
+    up, up_note = roomy_scale([dot["y"] for dot in dots])
+    x = alt.X("x:Q", title=titles[0] + across_note, scale=across, axis=alt.Axis(grid=True))
+    y = alt.Y("y:Q", title=titles[1] + up_note, scale=up, axis=alt.Axis(format=",.3~r"))
+    tooltip = [
+        alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("x:Q", title=titles[0], format=",.4~r"),
+        alt.Tooltip("y:Q", title=titles[1], format=",.4~r"),
+    ]
+    href = {"href": alt.Href("url:N")} if links else {}
+    data = alt.Chart(alt.NamedData("dots"))
+    on_front = "datum.on_front"
+    circles = data.mark_point(filled=True, size=130, opacity=1, color=look.runs[0])
+    others = data.mark_point(filled=False, size=80, strokeWidth=2, color=look.undecided)
+    return [
+        front_line(dark, "step-after" if against == "price" else "step-before").encode(x=x, y=y),
+        others.transform_filter(f"!{on_front}").encode(x=x, y=y, tooltip=tooltip, **href),
+        circles.transform_filter(on_front).encode(x=x, y=y, tooltip=tooltip, **href),
+        *_names(data.transform_filter(on_front), dots, x, y),
+    ]
+
+
+def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """The names of runs on the front, each towards the middle of the plot, so that none is cut, and
+    below its dot where the one above would cover another."""
+    named = [dot for dot in dots if dot["on_front"]]
+    if len(named) > NAMED:
+        return []
+    middle = (min(dot["x"] for dot in dots) + max(dot["x"] for dot in dots)) / 2
+    span = max(dot["y"] for dot in dots) - min(dot["y"] for dot in dots) or 1.0
+    before: dict[str, Any] | None = None
+    for dot in sorted(named, key=lambda each: float(each["y"])):
+        close = before is not None and dot["y"] - before["y"] < CLOSE * span
+        dot["right"], dot["below"] = dot["x"] > middle, False
+        if close and before is not None:
+            before["below"] = True
+        before = dot
+    shown = alt.ExprRef(f"width < {NARROW} ? '' : datum.run")
+    return [
+        data.mark_text(
+            align="right" if right else "left",
+            dx=-9 if right else 9,
+            dy=12 if below else -9,
+            text=shown,
+        )
+        .transform_filter(f"datum.right == {_js(right)} && datum.below == {_js(below)}")
+        .encode(x=x, y=y)
+        for right in (False, True)
+        for below in (False, True)
+    ]
+
+
+def _js(value: bool) -> str:
+    return str(value).lower()
+
+
+Axis = tuple[Measure, str]
+AXES: dict[str, tuple[Axis, Axis]] = {
+    "throughput": (("speed", SPEED), ("throughput", THROUGHPUT)),
+    "price": (("price", PRICE), ("speed", SPEED)),
+}
+TITLES = {"throughput": "Throughput against speed", "price": "Price against speed"}
+DIRECTIONS = {
+    "throughput": "Further right: each request is faster. Further up: more total throughput.",
+    "price": "Up: faster. Left: cheaper.",
+}

@@ -1,0 +1,65 @@
+"""A leaderboard of stored runs as a table of texts, and why its ranks say less than they seem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from services.analysis.pareto import BETTER, Measure, Standing, front, ranked
+from services.base.table import Table
+from services.base.units import NOTHING, many, show
+
+Against = Literal["throughput", "price"]
+
+
+def leaderboard(standings: Sequence[Standing], by: Measure, against: Against) -> Table:
+    """Rank runs by one measure; those on the Pareto front of the chart are marked."""
+    best = on_front(standings, against)
+    priced = any(each.price is not None for each in standings)
+    several = len({each.model for each in standings}) > 1
+    rows = tuple(
+        (
+            NOTHING if rank is None else str(rank),
+            each.label,
+            *([each.model or NOTHING] if several else []),
+            show(each.throughput, ""),
+            show(each.speed, ""),
+            *([show(each.price, "USD")] if priced else []),
+            "● yes" if each.run_id in best else "no",
+        )
+        for rank, each in ranked(standings, by)
+    )
+    titles = (
+        *(["Model"] if several else []),
+        "Output tokens/s",
+        "Tokens/s per request",
+        *([COST] if priced else []),
+    )
+    return Table("Leaderboard", ("Rank", "Run", *titles, "Pareto front"), rows, NOTE)
+
+
+def on_front(standings: Sequence[Standing], against: Against) -> tuple[int, ...]:
+    """Return the ids of the runs on the Pareto front of speed against throughput or price."""
+    points = [(each.speed, each.of(against)) for each in standings]
+    return tuple(
+        standings[index].run_id for index in front(points, (BETTER["speed"], BETTER[against]))
+    )
+
+
+def reservations(standings: Sequence[Standing], summaries: Iterable[Mapping[str, Any]]) -> str:
+    """Say what the runs differ in besides their speed, or ""."""
+    known = {each.model for each in standings if each.model}
+    works = {work for summary in summaries if (work := summary.get("work"))}
+    differ = [f"{many(len(known), 'model')}"] * (len(known) > 1)
+    differ += [f"{len(works)} kinds of work (mode, requests, prompts, lengths)"] * (len(works) > 1)
+    if not differ:
+        return ""
+    return f"These runs have {' and '.join(differ)}: the ranking compares those, too."
+
+
+COST = "USD per million output tokens"
+NOTE = (
+    "Ranked by each run's own numbers, without intervals: select two runs and compare them to see "
+    "whether they differ. On the Pareto front: no other run is better in both measures of the "
+    "chart."
+)

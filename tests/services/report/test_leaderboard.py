@@ -1,0 +1,98 @@
+"""A leaderboard: its ranks as texts, its front as a chart, and what it says against itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.analysis.pareto import Standing
+from services.report.charts import spec
+from services.report.charts.pareto import pareto
+from services.report.leaderboard import leaderboard, on_front, reservations
+
+RUNS = [
+    Standing(1, "concurrency 1", 80.0, 80.0, 8.0),
+    Standing(2, "concurrency 8", 50.0, 400.0, 2.0),
+    Standing(3, "dominated", 40.0, 300.0, 3.0),
+    Standing(4, "unknown", None, 500.0, None),
+]
+
+
+def drawn(against: Any, runs: list[Standing] = RUNS, **more: Any) -> dict[str, Any]:
+    chart = pareto(runs, against, **more)
+    assert chart is not None
+    chart.to_dict()  # valid
+    return spec(chart)
+
+
+@pytest.mark.parametrize("against", ["throughput", "price"])
+def test_the_front_is_drawn_and_called_by_name(against: str) -> None:
+    shown = drawn(against)
+    rows = {row["run"]: row for row in shown["datasets"]["dots"]}
+    assert {name for name, row in rows.items() if row["on_front"]} == {
+        "concurrency 1",
+        "concurrency 8",
+    }
+    assert [row["run"] for row in shown["datasets"]["front"]] == ["concurrency 8", "concurrency 1"]
+    assert "1 without these numbers not shown." in " ".join(shown["title"]["subtitle"])
+    assert not any("url" in row for row in rows.values()), "a file has no run to lead to"
+
+
+def test_dots_lead_to_their_runs() -> None:
+    shown = drawn("throughput", links=True)
+    assert [row["url"] for row in shown["datasets"]["dots"]] == [
+        f"/result?run={n}" for n in (1, 2, 3)
+    ]
+    linked = [layer for layer in shown["layer"] if "href" in layer["encoding"]]
+    assert len(linked) == 2
+
+
+def test_names_that_would_cover_each_other_stand_above_and_below() -> None:
+    close = [
+        Standing(1, "a", 80.0, 100.0, None),
+        Standing(2, "b", 79.0, 110.0, None),
+        Standing(3, "c", 10.0, 900.0, None),
+    ]
+    rows = {row["run"]: row for row in drawn("throughput", close)["datasets"]["dots"]}
+    assert (rows["a"]["below"], rows["b"]["below"], rows["c"]["below"]) == (True, False, False)
+    assert (rows["a"]["right"], rows["c"]["right"]) == (True, False)
+
+
+def test_without_numbers_there_is_no_chart() -> None:
+    assert pareto([Standing(1, "x", 5.0, None, None)], "throughput") is None
+    assert pareto([Standing(1, "x", 5.0, 9.0, None)], "price") is None
+
+
+def test_the_table_ranks_and_marks_the_front() -> None:
+    table = leaderboard(RUNS, "throughput", "throughput")
+    assert table.columns == (
+        "Rank",
+        "Run",
+        "Output tokens/s",
+        "Tokens/s per request",
+        "USD per million output tokens",
+        "Pareto front",
+    )
+    assert [row[:2] + row[-1:] for row in table.rows] == [
+        ("1", "unknown", "no"),
+        ("2", "concurrency 8", "● yes"),
+        ("3", "dominated", "no"),
+        ("4", "concurrency 1", "● yes"),
+    ]
+    by_price = leaderboard(RUNS, "price", "price")
+    assert [row[0] for row in by_price.rows] == ["1", "2", "3", "–"]
+    assert by_price.rows[-1][4] == "–"
+    without = leaderboard([Standing(1, "x", 5.0, 9.0, None)], "speed", "throughput")
+    assert "USD per million output tokens" not in without.columns
+    assert on_front(RUNS, "price") == (2, 1)
+
+
+def test_what_else_the_runs_differ_in_is_said() -> None:
+    models = [Standing(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
+    assert reservations(models, [{"work": "1"}, {"work": "2"}]) == (
+        "These runs have 2 models and 2 kinds of work (mode, requests, prompts, lengths): the "
+        "ranking compares those, too."
+    )
+    assert reservations(models[:1], [{"work": "1"}, {}]) == ""
+    assert "Model" in leaderboard(models, "speed", "throughput").columns
