@@ -14,7 +14,7 @@ from pages.widgets.view import dark, shared
 from services.analysis.compare import Candidate
 from services.report.charts import Chart, png, spec, svg
 from services.report.charts.picking import pickable
-from services.report.charts.scaling import StudyChart
+from services.report.charts.scaling import StudyChart, worded
 from services.studies.cell import Measured
 
 Load = Callable[[], Sequence[Any]]
@@ -46,7 +46,7 @@ def draw(
 
 def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int, load: Load) -> None:
     """Draw one chart of the table STUDY_CHARTS in the same way."""
-    _drawn(chart, cells, "study", f"study-{study_id}", load)
+    _drawn(worded(chart, cells), cells, "study", f"study-{study_id}", load)
 
 
 def _drawn(

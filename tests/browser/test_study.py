@@ -36,7 +36,7 @@ def test_a_sweep_says_where_throughput_stops_growing(
     over(page)
     text = page.get_by_test_id("stMain").inner_text()
     assert "at concurrency 4" in text and "batch" not in text.lower()
-    assert "How does throughput grow with concurrency?" in text
+    assert "How does throughput change with concurrency?" in text
     with page.expect_download() as download:
         page.get_by_role("button", name="Download", exact=True).click()
         page.get_by_role("button", name="Cells (CSV)").click()

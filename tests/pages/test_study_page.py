@@ -174,7 +174,7 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
     assert "Varied: configuration (TP 1, TP 2). 2 of 2 cells measured." in text_of(at)
     notes = "".join(markdown.value for markdown in at.markdown).replace("\\", "")
     assert "TP 1, batch 4; TP 2, batch 4: Too few requests for the 95th percentile" in notes
-    assert "How does throughput grow with concurrency?" not in text_of(at)
+    assert "How does throughput change with concurrency?" not in text_of(at)
     assert "A device here is a share of one CPU's cores" in text_of(at)
     assert not at.button or "Resume" not in [button.label for button in at.button]
 

@@ -4,7 +4,7 @@ marks."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import altair as alt
@@ -13,6 +13,8 @@ from services.report.charts.scaling_batch import batch_efficiency, batch_latency
 from services.report.charts.scaling_devices import speedup
 from services.report.charts.scaling_heat import heat
 from services.studies.cell import Measured
+from services.studies.swept import swept
+from services.studies.work import work_of
 
 
 class DrawStudy(Protocol):
@@ -26,7 +28,8 @@ class DrawStudy(Protocol):
 @dataclass(frozen=True)
 class StudyChart:
     """A chart: the question it answers, and the message to show if `draw` returns None. Without a
-    message, the chart and its question are then left out."""
+    message, the chart and its question are then left out. {} in the question and the title is what
+    the study swept, see `worded`."""
 
     name: str
     question: str
@@ -35,26 +38,32 @@ class StudyChart:
     nothing: str = ""
 
 
+def worded(chart: StudyChart, measured: Sequence[Measured]) -> StudyChart:
+    """Return a chart whose question and title say what these cells swept."""
+    name = swept([work_of(each.cell.config) for each in measured]).name
+    return replace(chart, question=chart.question.format(name), title=chart.title.format(name))
+
+
 STUDY_CHARTS = (
     StudyChart(
         "speedup", "How does throughput scale with devices?", "Speed-up against devices", speedup
     ),
     StudyChart(
         "batch_throughput",
-        "How does throughput grow with concurrency?",
-        "Throughput against concurrency",
+        "How does throughput change with {}?",
+        "Throughput against {}",
         batch_throughput,
     ),
     StudyChart(
         "batch_latency",
-        "How does latency grow with concurrency?",
-        "Latency against concurrency",
+        "How does latency change with {}?",
+        "Latency against {}",
         batch_latency,
     ),
     StudyChart(
         "batch_efficiency",
         "How efficiently is each device used?",
-        "Efficiency by concurrency",
+        "Efficiency by {}",
         batch_efficiency,
     ),
     StudyChart("heat", "Which cells give the most throughput?", "Throughput of every cell", heat),

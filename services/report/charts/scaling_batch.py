@@ -1,4 +1,5 @@
-"""A study over batch size: throughput, latency, and efficiency of each device."""
+"""A study over what it swept, such as concurrency: throughput, latency, and efficiency of each
+device."""
 
 from __future__ import annotations
 
@@ -20,16 +21,15 @@ from services.report.charts.scaling_frame import (
     size_axis,
 )
 from services.studies.cell import Measured
-from services.studies.curves import series_of
 from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
-from services.studies.work import size_name
+from services.studies.swept import swept
 
 LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
 
 def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw output throughput against batch size, a line for each configuration. None for fewer than
-    two sizes."""
+    """Draw output throughput against what was swept, a line for each configuration. None for fewer
+    than two values."""
     scaled = scaling(measured)
     rows = _rows(scaled, lambda row: row.level(THROUGHPUT))
     if not _several(rows):
@@ -38,7 +38,8 @@ def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.La
 
 
 def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw the efficiency of every configuration by batch size. None if it is unknown for all."""
+    """Draw the efficiency of every configuration by what was swept. None if it is unknown for
+    all."""
     scaled = scaling(measured)
     rows = _rows(scaled, lambda row: row.efficiency)
     if not rows:
@@ -61,10 +62,10 @@ def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.La
 
 
 def batch_latency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
-    """Draw median latencies against batch size, for the first series of works. None for fewer than
-    two sizes."""
+    """Draw median latencies against what was swept, for the first series of works. None for fewer
+    than two values."""
     scaled = scaling(measured)
-    first = next(iter(series_labels(scaled).values()), "")
+    first = next(iter(series_labels(scaled, swept(scaled.works).series).values()), "")
     rows = [
         row | {"series": label}
         for name, label in LATENCIES.items()
@@ -82,14 +83,15 @@ def _several(rows: Rows) -> bool:
 
 
 def _rows(scaling: Scaling, of: Callable[[Row], Interval | None]) -> Rows:
-    series, shown = series_labels(scaling), shown_configurations(scaling)
+    axis, shown = swept(scaling.works), shown_configurations(scaling)
+    series = series_labels(scaling, axis.series)
     rows: Rows = []
     for row in scaling.rows:
-        level, key = of(row), series_of(row.work)
+        level, key = of(row), axis.series(row.work)
         if level is None or key not in series or row.configuration not in shown:
             continue
-        if row.work.size is not None:
-            common = {"configuration": row.label, "work": row.work_label, "size": row.work.size}
+        if (size := axis.value(row.work)) is not None:
+            common = {"configuration": row.label, "work": row.work_label, "size": size}
             rows.append({**common, "series": series[key], **ends(level)})
     return rows
 
@@ -104,12 +106,12 @@ def _lines(
     below: Sequence[alt.Chart] = (),
     shown: float | None = None,
 ) -> alt.LayerChart:
-    """Draw lines; {} in `title` stands for what the sizes are called."""
-    name = size_name(scaling.works)
+    """Draw lines; {} in `title` stands for what was swept."""
+    axis = swept(scaling.works)
     sizes = [row["size"] for row in rows]
     reach = [row[end] for row in rows for end in ("low", "high")]
     scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])
-    x, y = size_axis(sizes, name), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
+    x, y = size_axis(sizes, axis), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
     series = list(dict.fromkeys(row["series"] for row in rows))
     hue = colour(scaling, rows, dark)
     data = alt.Chart(alt.NamedData("points"))
@@ -123,7 +125,9 @@ def _lines(
     ]
     labels = {row["configuration"] for row in rows}
     alone = f"Of {labels.pop()}." if len(labels) == 1 < len(scaling.configurations) else ""
-    titles = heading(title.format(name), alone, note, *interval_notes(rows), *left_out(scaling))
+    titles = heading(
+        title.format(axis.name), alone, note, *interval_notes(rows), *left_out(scaling, axis.series)
+    )
     return layered(layers, titles, 300, {"points": rows})
 
 

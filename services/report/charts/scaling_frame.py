@@ -1,9 +1,9 @@
 """What the charts of a study share: colours of configurations, dashes of series, and the axis of
-batch sizes."""
+what was swept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import altair as alt
 
@@ -12,6 +12,7 @@ from services.report.charts.frame import BESIDE, Rows
 from services.studies.configuration import Configuration
 from services.studies.curves import series_of
 from services.studies.scaling import Interval, Scaling
+from services.studies.swept import Swept
 from services.studies.work import Work, differing_labels
 
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
@@ -34,8 +35,10 @@ def colour(scaling: Scaling, rows: Rows, dark: bool) -> alt.Color:
     return alt.Color("configuration:N", scale=scale, legend=legend if len(listed) > 1 else None)
 
 
-def series_labels(scaling: Scaling) -> dict[Work, str]:
-    """Return the labels of the series, whose works differ in more than batch size; at most
+def series_labels(
+    scaling: Scaling, series_of: Callable[[Work], Work] = series_of
+) -> dict[Work, str]:
+    """Return the labels of the series, whose works differ in more than what was swept; at most
     MOST_SERIES."""
     series = list(dict.fromkeys(map(series_of, scaling.works)))
     return {work: " · ".join(differing_labels(work, series)) for work in series[:MOST_SERIES]}
@@ -48,12 +51,12 @@ def dash(labels: Sequence[str], dark: bool) -> alt.StrokeDash:
     return alt.StrokeDash("series:N", scale=scale, legend=legend if len(labels) > 1 else None)
 
 
-def size_axis(sizes: Sequence[int], name: str) -> alt.X:
-    """Return the axis of batch sizes, titled `name`; logarithmic if they are far apart."""
+def size_axis(sizes: Sequence[int], axis: Swept) -> alt.X:
+    """Return the axis of what was swept; logarithmic if the values are far apart."""
     log = max(sizes) > 4 * min(sizes)
     return alt.X(
         "size:Q",
-        title=name.capitalize() + (" (log scale)" if log else ""),
+        title=axis.title("log scale" if log else ""),
         scale=alt.Scale(
             type="log" if log else "linear",
             zero=alt.Undefined if log else False,
@@ -87,7 +90,7 @@ def interval_notes(rows: Sequence[dict[str, object]]) -> list[str]:
     return sentences
 
 
-def left_out(scaling: Scaling) -> list[str]:
+def left_out(scaling: Scaling, series_of: Callable[[Work], Work] = series_of) -> list[str]:
     """Return sentences on what only the table shows."""
     sentences = []
     if len(scaling.configurations) > MOST_CONFIGURATIONS:

@@ -35,7 +35,9 @@ def study_page(
 
 
 def _chart(entry: StudyChart, cells: Sequence[Measured]) -> dict[str, Any]:
-    return chart_data(entry, lambda dark: entry.draw(cells, dark=dark))
+    from services.report.charts.scaling import worded
+
+    return chart_data(worded(entry, cells), lambda dark: entry.draw(cells, dark=dark))
 
 
 def study_markdown(

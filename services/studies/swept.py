@@ -1,0 +1,50 @@
+"""What the works of a study differ in most simply: how many requests at once, the length of the
+prompts, or that of the answers. Titles, axes and sentences take its name from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+from services.studies.work import Work, size_name
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """`field` is a field of the run's config, or "" for the size of a work."""
+
+    name: str
+    field: str = ""
+    unit: str = ""
+
+    def value(self, work: Work) -> int | None:
+        """Return where a work lies on the axis; None: nowhere."""
+        value: Hashable = dict(work.others).get(self.field) if self.field else work.size
+        return value if isinstance(value, int) else None
+
+    def series(self, work: Work) -> Work:
+        """Return a work without what was swept: the same for all works of one curve."""
+        if not self.field:
+            return replace(work, size=None, requests=0)
+        return replace(work, others=tuple(f for f in work.others if f[0] != self.field))
+
+    def title(self, scale: str = "") -> str:
+        """Return the title of an axis: "Prompt length (tokens, log scale)"."""
+        name, inside = self.name[:1].upper() + self.name[1:], filter(None, (self.unit, scale))
+        return f"{name} ({', '.join(inside)})" if self.unit or scale else name
+
+
+def swept(works: Sequence[Work]) -> Swept:
+    """Return what was swept; the size where nothing was, or several things were, it among them."""
+    size = Swept(size_name(works))
+    for axis in (size, *LENGTHS):
+        if len({axis.value(work) for work in works} - {None}) > 1:
+            return axis
+    return size
+
+
+LENGTHS = (
+    Swept("prompt length", "input_tokens", "tokens"),
+    Swept("answer length", "max_tokens", "tokens"),
+)

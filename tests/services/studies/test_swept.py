@@ -1,0 +1,60 @@
+"""What a study swept is called by its name: concurrency, batch size, prompt or answer length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.report.charts import spec
+from services.report.charts.scaling import STUDY_CHARTS, worded
+from services.studies.cell import Measured
+from services.studies.swept import swept
+from services.studies.work import work_of
+from tests.values import cell
+
+
+def cells(*loads: dict[str, Any]) -> list[Measured]:
+    return [cell(1 + at, index=at, **load) for at, load in enumerate(loads)]
+
+
+CONCURRENCY = cells(
+    *({"size": n, "requests": 16, "concurrency": n, "repeats": 3} for n in (1, 2, 4))
+)
+BATCHES = cells({"size": 1}, {"size": 8})
+PROMPTS = cells(*({"workload": "synthetic", "input_tokens": n} for n in (128, 2048)))
+ANSWERS = cells(*({"max_tokens": n} for n in (16, 64)))
+BOTH = cells(
+    *({"size": n, "workload": "synthetic", "input_tokens": m} for n in (1, 8) for m in (128, 512))
+)
+
+
+@pytest.mark.parametrize(
+    ("measured", "name", "title", "values"),
+    [
+        (CONCURRENCY, "concurrency", "Concurrency", [1, 2, 4]),
+        (BATCHES, "batch size", "Batch size (log scale)", [1, 8]),
+        (PROMPTS, "prompt length", "Prompt length (tokens, log scale)", [128, 2048]),
+        (ANSWERS, "answer length", "Answer length (tokens)", [16, 64]),
+        (BOTH, "batch size", "Batch size (log scale)", [1, 8]),
+    ],
+)
+def test_axes_and_questions_have_the_name_of_what_was_swept(
+    measured: list[Measured], name: str, title: str, values: list[int]
+) -> None:
+    axis = swept([work_of(one.cell.config) for one in measured])
+    assert axis.name == name
+    charts = {chart.name: worded(chart, measured) for chart in STUDY_CHARTS}
+    throughput = charts["batch_throughput"]
+    assert throughput.question == f"How does throughput change with {name}?"
+    assert throughput.title == f"Throughput against {name}"
+    chart = throughput.draw(measured)
+    assert chart is not None
+    drawn = spec(chart)
+    assert sorted({row["size"] for row in drawn["datasets"]["points"]}) == values
+    assert drawn["layer"][0]["encoding"]["x"]["title"] == title
+    assert name in " ".join(drawn["title"]["text"])
+
+
+def test_no_word_is_left_open() -> None:
+    assert not any("{" in worded(c, BATCHES).question + worded(c, []).title for c in STUDY_CHARTS)
