@@ -17,8 +17,6 @@ from jobs.destination import Destination, resolve
 from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file
-from services.analysis.candidates import SERVER
-from services.analysis.compare.labels import labels_of_configs
 from services.ask import backends
 from services.ask.answer_times import Pace, pace
 from services.ask.backends import NO_KEYS, TypedKeys
@@ -40,6 +38,7 @@ from services.studies.presets import PRESETS
 from services.studies.report import Device
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig
+from services.studies.work import load_labels
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
@@ -255,7 +254,7 @@ def _switch(config: EngineConfig) -> str:
 def _load_labels(grid: Sequence[Planned]) -> dict[int, str]:
     """Return what distinguishes the cells' loads, by index."""
     cells = [planned.cell for planned in grid]
-    texts = labels_of_configs([cell.config for cell in cells], SERVER)
+    texts = load_labels([cell.config for cell in cells])
     return {cell.index: text for cell, text in zip(cells, texts, strict=True)}
 
 

@@ -10,13 +10,12 @@ import streamlit as st
 from db.studies import StudyRow
 from pages.widgets.run_table import NUMBERS, STATUSES
 from pages.widgets.view import plain
-from services.analysis.candidates import SERVER
-from services.analysis.compare.labels import labels_of_configs
 from services.ask.measurement import FINISHED
 from services.servers.engines import ENGINES, EngineConfig, parallel_label
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
 from services.studies.study import Study
+from services.studies.work import load_labels
 
 GREY = "color: #7b8794"
 
@@ -25,11 +24,11 @@ def planned(grid: Sequence[Planned]) -> None:
     """Every cell before the start; what cannot run here is grey, and says why."""
     if not grid:
         return
-    told = labels_of_configs([one.cell.config for one in grid], SERVER)
+    told = load_labels([one.cell.config for one in grid])
     rows = pd.DataFrame(
         {
             "Engine": [_engine(one.cell.engine) for one in grid],
-            "Load": [text or one.cell.config.mode for one, text in zip(grid, told, strict=True)],
+            "Load": told,
             "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
         }
     )
@@ -55,7 +54,7 @@ def _engine(config: EngineConfig | None) -> str:
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     """Every cell as it is, with the way to its run."""
-    told = labels_of_configs([run.config for run in study.runs], SERVER)
+    told = load_labels([run.config for run in study.runs])
     servers = [study.engine_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {
@@ -63,7 +62,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
                 f"/{'result' if r.status in FINISHED else 'live'}?run={r.id}" for r in study.runs
             ],
             "Engine": [_engine(server.config if server else None) for server in servers],
-            "Load": [text or run.config.mode for run, text in zip(study.runs, told, strict=True)],
+            "Load": told,
             "Status": [[run.status] for run in study.runs],
             **{
                 label: pd.Series(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from services.servers.engines import EngineConfig
 from services.servers.engines.config import parallel_label
-from services.studies.cell import Cell
+from services.studies.cell import Cell, Measured
 
 LONGEST = 40  # characters of a setting in a name
 PARALLEL = ("tp", "pp", "dp")
@@ -87,9 +88,36 @@ def _label(
             for at, part in enumerate(configuration.server)
             if len({s[at] for s in servers}) > 1
         ]
-        return " · ".join(filter(None, parts)) or configuration.server[0] or "the server"
+        return " · ".join(filter(None, parts)) or _server_name(*configuration.server)
     settings = [_setting_label(name, getattr(configuration.engine, name)) for name in differing]
     return " · ".join([parallel_label(configuration.engine), *filter(None, settings)])
+
+
+def _server_name(backend: str, address: str, model: str) -> str:
+    """What an existing server is called: its model, else where it is or which kind it is."""
+    brief = model.rstrip("/").rpartition("/")[2]
+    host = urlsplit(address).netloc if backend == "url" else ""
+    return shortened(brief) or host or backend or "the server"
+
+
+def with_known_models(cells: Sequence[Measured]) -> list[Measured]:
+    """Return the cells; those that left the model to their server have the one that answered the
+    others there, if it was always the same: it is the same configuration."""
+    models: dict[tuple[str, str | None], set[str]] = {}
+    for one in cells:
+        config = one.cell.config
+        models.setdefault((config.backend, config.base_url), set()).add(config.model)
+    return [_with_model(one, models) for one in cells]
+
+
+def _with_model(measured: Measured, models: Mapping[tuple[str, str | None], set[str]]) -> Measured:
+    cell, config = measured.cell, measured.cell.config
+    known = models[config.backend, config.base_url] - {""}
+    if cell.engine is not None or config.model or len(known) != 1:
+        return measured
+    (model,) = known
+    named = replace(cell, config=config.model_copy(update={"model": model}))
+    return replace(measured, cell=named)
 
 
 def _setting_label(name: str, value: object) -> str:

@@ -21,6 +21,7 @@ from services.studies.curves import (
 from services.studies.mixes import Mix, mixes
 from services.studies.mixes import sentences as of_mixes
 from services.studies.scaling import Row, Scaling, scaling
+from services.studies.swept import swept
 from services.studies.wording import (
     batch_sentence,
     best_sentence,
@@ -28,9 +29,10 @@ from services.studies.wording import (
     speedup_details,
     speedup_headline,
     speedup_sentence,
+    swept_sentence,
     varied_sentence,
 )
-from services.studies.work import differing_labels
+from services.studies.work import differing_labels, size_name
 
 Device = Literal["GPU", "core", "device"]
 MOST_PROBLEMS = 5  # said in a sentence; the table has all
@@ -78,7 +80,8 @@ def report(
     scaled, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
     if any(row.memory and row.memory.gpu for row in scaled.rows):
         device = "GPU"
-    devices, batches, winners = device_curves(scaled), batch_curves(scaled), best(scaled)
+    devices, batches = device_curves(scaled), batch_curves(scaled)
+    winners = tuple(winner for winner in best(scaled) if _worth_saying(winner, scaled))
     row = _largest_speedup(scaled)
     finding = _main_finding(scaled, row, batches, device)
     sentences = list(_sentences(scaled, row, devices, batches, winners, device))
@@ -101,6 +104,11 @@ def report(
         tuple(_notes(scaled, device)),
         tuple(mixed),
     )
+
+
+def _worth_saying(winner: Best, scaling: Scaling) -> bool:
+    """Whether the best was the best of several, or all that was measured."""
+    return winner.runner_up is not None or len(winner.among) > 1 or len(scaling.works) == 1
 
 
 def _largest_speedup(scaling: Scaling) -> Row | None:
@@ -144,8 +152,12 @@ def _joined(verdict: Verdict) -> str:
 
 
 def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:
+    axis = swept(scaling.works)
+    if axis.field and (sentence := swept_sentence(scaling, axis)):
+        return sentence
     if batches:
-        return batch_sentence(max(batches, key=lambda curve: rate_of(curve.best)))
+        best_curve = max(batches, key=lambda curve: rate_of(curve.best))
+        return batch_sentence(best_curve, axis.name)
     problems = dict.fromkeys(row.problem for row in scaling.rows if row.problem)
     if problems:
         return f"Nothing could be measured. {' '.join(list(problems)[:MOST_PROBLEMS])}"
@@ -173,7 +185,8 @@ def _sentences(
     series = series_of(leading.work) if leading else None
     curves = [c for c in batches if c.knee and series in (None, series_of(c.best.work))]
     if leading is not None and curves:
-        yield batch_sentence(max(curves, key=lambda curve: rate_of(curve.best)))
+        best_curve = max(curves, key=lambda curve: rate_of(curve.best))
+        yield batch_sentence(best_curve, size_name(scaling.works))
     all_series = [series_of(work) for work in scaling.works]
     for winner in winners:
         if series in (None, winner.series):

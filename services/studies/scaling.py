@@ -24,6 +24,7 @@ from services.studies.configuration import (
     configuration_of,
     labels_of,
     order_of,
+    with_known_models,
 )
 from services.studies.memory import Memory, memory_of
 from services.studies.work import Work, label_of, work_of
@@ -135,7 +136,7 @@ def scaling(measured: Iterable[Measured], usd_per_gpu_hour: float | None = None)
     """Group a study's cells by configuration and work. `usd_per_gpu_hour` is the price of one
     device per hour."""
     groups: dict[tuple[Configuration, Work], list[Measured]] = {}
-    for cell in measured:
+    for cell in with_known_models(list(measured)):
         groups.setdefault((configuration_of(cell.cell), work_of(cell.cell.config)), []).append(cell)
     configurations = sorted(
         {configuration for configuration, _ in groups},

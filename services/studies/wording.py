@@ -8,11 +8,12 @@ from dataclasses import replace
 from services.analysis.compare import MARGIN
 from services.analysis.compare.wording import AMOUNT, TIME, TWICE, change, within
 from services.analysis.compare.wording import times as format_ratio
-from services.analysis.statistics import MINIMUM_REPEATS, Ratio
+from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.base import units
 from services.studies.best import Best
 from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of, series_of
-from services.studies.scaling import Interval, Row, Scaling
+from services.studies.scaling import THROUGHPUT, Interval, Row, Scaling, why_not
+from services.studies.swept import Swept, swept
 from services.studies.usl import Interval as Ends
 from services.studies.work import differing_labels, label_of, size_name
 
@@ -187,16 +188,43 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
     return ""
 
 
-def batch_sentence(curve: BatchCurve) -> str:
-    """Return where throughput stops growing with the batch size."""
+def batch_sentence(curve: BatchCurve, size: str) -> str:
+    """Return where throughput stops growing with the size, which is called `size`."""
     best = curve.best
     rate = units.significant(rate_of(best))
     sentence = f"{best.label} gives at most {rate} tokens/s, at {best.work_label}"
     if curve.knee is None:
-        return f"{sentence}, the only size measured."
+        return f"{sentence}, the only {size} measured."
     if curve.saturates:
         return f"{sentence}; {curve.knee.work_label} is within {units.share(1 - NEARLY)} of that."
-    return f"{sentence}, the largest size measured: throughput may grow further."
+    most = "largest" if size == "batch size" else "highest"
+    return f"{sentence}, the {most} {size} measured: throughput may grow further."
+
+
+def swept_sentence(scaling: Scaling, axis: Swept) -> str:
+    """Return the throughput at both ends of what was swept, and their ratio; "" where only one
+    length was measured. Of the first configuration and series that has several."""
+    curves: dict[tuple[object, ...], list[Row]] = {}
+    for row in scaling.rows:
+        if row.level(THROUGHPUT) and axis.value(row.work) is not None:
+            curves.setdefault((row.configuration, axis.series(row.work)), []).append(row)
+    rows = next((rows for rows in curves.values() if len(rows) > 1), [])
+    if not rows:
+        return ""
+    first, *_, last = sorted(rows, key=lambda row: axis.value(row.work) or 0)
+    rates = [f"{units.significant(rate_of(row))} tokens/s" for row in (first, last)]
+    sentence = f"{first.label} gives {rates[0]} at {first.work_label}, and {rates[1]} at "
+    return f"{sentence}{last.work_label}{_ratio_of_ends(first, last)}."
+
+
+def _ratio_of_ends(first: Row, last: Row) -> str:
+    """The ratio of throughput with its interval, " (0.98×, 95 % 0.93–1.04)"; "" where the two
+    cannot be compared."""
+    pair = ratio(first.numbers[THROUGHPUT], last.numbers[THROUGHPUT])
+    if pair is None or why_not(first, last):
+        return ""
+    inside = filter(None, (f"{format_ratio(pair.value)}×", interval_text(pair)))
+    return f" ({', '.join(inside)})"
 
 
 def best_sentence(best: Best, labels: Sequence[str]) -> str:
@@ -244,6 +272,11 @@ def _varied(scaling: Scaling) -> Iterator[str]:
     if len(sizes) > 1 and len(modes) < 2:
         yield f"{size_name(scaling.works)} ({_listed([f'{size:,}' for size in sizes])})"
     series = [series_of(work) for work in scaling.works]
+    axis = swept(series)
+    if axis.field and len({axis.series(work) for work in series}) == 1 and len(modes) < 2:
+        lengths = sorted({value for work in series if (value := axis.value(work)) is not None})
+        yield f"{axis.name} ({_listed([f'{length:,}' for length in lengths])} {axis.unit})"
+        return
     values = dict.fromkeys(" · ".join(differing_labels(work, series)) for work in series)
     if len(values) > 1 and len(modes) < 2:
         yield _listed(list(values))

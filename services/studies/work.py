@@ -78,6 +78,8 @@ def _fact(value: Any) -> Hashable:
 def label_of(work: Work, among: Sequence[Work]) -> str:
     """Return a work's label: its size, and what differs among the works. A person's own prompts
     are told apart by number, never by text."""
+    if len({(other.size, other.requests) for other in among}) == 1 < len(among):
+        return " · ".join(differing_labels(work, among))  # the size says nothing
     parts = [_size_label(work, among)]
     alike = [other for other in among if (other.size, other.others) == (work.size, work.others)]
     if work.size and len({other.requests for other in alike}) > 1:
@@ -86,6 +88,13 @@ def label_of(work: Work, among: Sequence[Work]) -> str:
     return " · ".join(
         [*parts, *(other for other in differing_labels(work, among) if other != named)]
     )
+
+
+def load_labels(configs: Sequence[RunConfig]) -> list[str]:
+    """Return the labels of what runs ask for, each told from the others as `label_of` does."""
+    works = [work_of(config) for config in configs]
+    among = list(dict.fromkeys(works))
+    return [label_of(work, among) for work in works]
 
 
 def _size_label(work: Work, among: Sequence[Work]) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.analysis.candidates import SERVER
-from services.analysis.compare.labels import labels_of_configs
 from services.report.terminal.engines import engine_name
 from services.report.terminal.text import cut, minute, table, text_of
 from services.studies.estimate import Estimate
@@ -14,15 +12,16 @@ from services.studies.grid import Planned
 from services.studies.report import Report
 from services.studies.study import Study, progress_sentence
 from services.studies.tables import all_tables
+from services.studies.work import load_labels
 
 
 def plan_text(grid: Sequence[Planned], estimate: Estimate, devices: str) -> str:
     """Describe a planned study: every cell, whether it can run here, and the estimate."""
-    loads = labels_of_configs([planned.cell.config for planned in grid], SERVER)
+    loads = load_labels([planned.cell.config for planned in grid])
     rows = [
         [
             engine_name(planned.cell.engine) if planned.cell.engine else "existing server",
-            load or planned.cell.config.mode,
+            load,
             planned.obstacle or "runs",
         ]
         for planned, load in zip(grid, loads, strict=True)

@@ -56,7 +56,7 @@ def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
         ([cell(1), cell(2.6, tp=2)], "superlinear"),
         ([cell(1, vary=(1, 1, 1)), cell(1, tp=2, vary=(1, 1, 1))], "does not scale here"),
         ([cell(1), cell(2, engine=EngineConfig(eager=True))], "it is faster"),
-        ([cell(1, size=1), cell(2, size=2)], "the largest size measured"),
+        ([cell(1, size=1), cell(2, size=2)], "the largest batch size measured"),
         ([cell(1, size=1), cell(1.01, size=2)], "batch 1 is within 5.00 % of that"),
         ([cell(None, problem="Out of memory.")], "Nothing could be measured. Out of memory."),
         ([], "Nothing has been measured yet."),
@@ -245,7 +245,7 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
     result = swept(1, 2, 4, 16)
     assert result.varied == "Varied: concurrency (1, 2, 4, 16). 4 of 4 cells measured."
     text = " ".join((result.sentence, *result.sentences, str(all_tables(result))))
-    assert "at concurrency 16, the largest size measured" in result.sentence
+    assert "at concurrency 16, the highest concurrency measured" in result.sentence
     assert "batch" not in text.lower()
     assert [table.title for table in all_tables(result)] == [
         "Best configuration",

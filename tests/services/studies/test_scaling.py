@@ -163,8 +163,8 @@ def test_a_work_is_named_by_what_differs_and_never_by_a_prompt() -> None:
         for text, n in (("secret one", 16), ("secret two", 32))
     ]
     assert [label_of(work, works) for work in works] == [
-        "batch 8 · prompts 1 · 16 tokens out",
-        "batch 8 · prompts 2 · 32 tokens out",
+        "prompts 1 · 16 tokens out",
+        "prompts 2 · 32 tokens out",
     ]
     assert label_of(works[0], works[:1]) == "batch 8"
 

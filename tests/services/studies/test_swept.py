@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services.ask.config import RunConfig
 from services.report.charts import spec
 from services.report.charts.scaling import STUDY_CHARTS, worded
-from services.studies.cell import Measured
+from services.studies.cell import Cell, Measured
+from services.studies.report import report
+from services.studies.scaling import scaling
 from services.studies.swept import swept
+from services.studies.tables import all_tables
 from services.studies.work import work_of
 from tests.values import cell
 
@@ -58,3 +63,30 @@ def test_axes_and_questions_have_the_name_of_what_was_swept(
 
 def test_no_word_is_left_open() -> None:
     assert not any("{" in worded(c, BATCHES).question + worded(c, []).title for c in STUDY_CHARTS)
+
+
+def test_a_sweep_of_lengths_says_its_ends_and_their_ratio() -> None:
+    """A batch of 4 has 5 tokens each in 3 s; twice as fast is twice the throughput."""
+    result = report(PROMPTS)
+    assert result.headline == (
+        "TP 1 gives 6.67 tokens/s at 128 tokens in, and 13.3 tokens/s at 2,048 tokens in "
+        "(2.00×, 95 % 1.91–2.09)."
+    )
+    assert result.varied == "Varied: prompt length (128, 2,048 tokens). 2 of 2 cells measured."
+    text = " ".join((*result.sentences, str(all_tables(result))))
+    assert "batch" not in text.lower() and "concurrency" not in text.lower()
+    assert "nothing else was measured" not in text, "which says nothing of either"
+
+
+def test_an_answer_length_is_no_concurrency() -> None:
+    result = report(ANSWERS)
+    assert "at 16 tokens out" in result.headline
+    assert result.varied == "Varied: answer length (16, 64 tokens). 2 of 2 cells measured."
+
+
+def test_a_server_that_is_there_is_called_by_its_model() -> None:
+    loads = [RunConfig(backend="url", base_url="http://a:1/v1", model=m) for m in ("org/it", "")]
+    grid = [replace(one, cell=Cell(at, None, loads[at])) for at, one in enumerate(BATCHES)]
+    (configuration,) = scaling(grid).labels.items()
+    assert configuration[1] == "it", "that cell whose model is not known yet is of the same server"
+    assert scaling(grid[1:]).rows[0].label == "a:1"
