@@ -148,7 +148,7 @@ def _main_finding(
 
 
 def _joined(verdict: Verdict) -> str:
-    return f"{verdict.headline} {verdict.details}"
+    return f"{verdict.headline}. {verdict.details}"
 
 
 def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:

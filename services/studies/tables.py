@@ -15,13 +15,15 @@ from services.studies.scaling import COST, E2E, GOODPUT, THROUGHPUT, TPOT, TTFT,
 from services.studies.work import size_name
 
 GIB = 1 << 30
+BASELINE = "baseline"
 WIDTH = 34  # characters of a line of a problem
 
 
 def results(report: Report) -> Table:
     """Return every configuration at every work: its measures, its speed-up, and its problem."""
     rows = report.scaling.rows
-    columns = [c for c in COLUMNS if any(c[1](row, report) != NOTHING for row in rows)]
+    said = (NOTHING, BASELINE)  # of all rows: nothing to compare
+    columns = [c for c in COLUMNS if any(c[1](row, report) not in said for row in rows)]
     lines = tuple(
         (f"{row.label}, {row.work_label}", *(of(row, report) for _, of in columns)) for row in rows
     )
@@ -133,7 +135,7 @@ def _level(name: str, unit: str) -> Callable[[Row, Report], str]:
 
 
 def _speedup(row: Row, _: Report) -> str:
-    return "baseline" if row.is_baseline else _ratio(row.speedup)
+    return BASELINE if row.is_baseline else _ratio(row.speedup)
 
 
 def _verdict(row: Row, _: Report) -> str:

@@ -224,7 +224,8 @@ def _ratio_of_ends(first: Row, last: Row) -> str:
     if pair is None or why_not(first, last):
         return ""
     inside = filter(None, (f"{format_ratio(pair.value)}×", interval_text(pair)))
-    return f" ({', '.join(inside)})"
+    unclear = pair.low is not None and pair.high is not None and pair.low < 1 < pair.high
+    return f"{': no clear difference' if unclear else ''} ({', '.join(inside)})"
 
 
 def best_sentence(best: Best, labels: Sequence[str]) -> str:

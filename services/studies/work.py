@@ -102,6 +102,8 @@ def _size_label(work: Work, among: Sequence[Work]) -> str:
         return units.many(work.requests, "request")
     if work.mode == "sequential":
         return "sequential"
+    if len({other.mode for other in among}) > 1:
+        return f"{work.mode} {work.size}"  # beside another mode it keeps its name
     return f"{size_name(among).removesuffix(' size')} {work.size}"
 
 

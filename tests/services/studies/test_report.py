@@ -271,7 +271,7 @@ def test_modes_are_called_by_their_names() -> None:
     loads = ({"mode": "sequential"}, {"mode": "staggered"}, {"concurrency": 2}, {})
     result = report([cell(1 + at, index=at, size=8, **load) for at, load in enumerate(loads)])
     assert result.varied == (
-        "Varied: how requests are sent (concurrency 2, concurrency 8, sequential · pause 2 s, "
+        "Varied: how requests are sent (batch 2, batch 8, sequential · pause 2 s, "
         "8 requests · staggered · interval 0.06125 s). 4 of 4 cells measured."
     )
 
