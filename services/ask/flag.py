@@ -28,3 +28,29 @@ def typed(changes: Mapping[str, Any]) -> str:
         if link.text_of(value) and not isinstance(value, bool)
     ]
     return " ".join(flags)
+
+
+def command(config: RunConfig) -> str | None:
+    """Return the command that measures as a run did, ready for a shell; None if it had prompts of
+    its own, which are in no command."""
+    values = {name: getattr(config, name) for name in RunConfig.model_fields}
+    usual = RunConfig()
+    changed = {name: value for name, value in values.items() if value != getattr(usual, name)}
+    if any(known.private and name in changed for name, known in about.fields(RunConfig).items()):
+        return None
+    flags = [part for name, value in changed.items() for part in _flags(name, value)]
+    return " ".join(["python cli.py run", *flags])
+
+
+def _flags(name: str, value: Any) -> list[str]:
+    if name == "unique_prompts":
+        return ["--shared-prompts"]
+    if value is True:
+        return [flag(name)]
+    if value is False:
+        return [flag(name).replace("--", "--no-", 1)]
+    if isinstance(value, Mapping) and name in REPEATED:
+        return [f"{flag(name)} {quote(f'{key}: {text}')}" for key, text in value.items()]
+    if isinstance(value, tuple) and name in REPEATED:
+        return [f"{flag(name)} {quote(str(each))}" for each in value]
+    return [f"{flag(name)} {quote(link.text_of(value))}"]
