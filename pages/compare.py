@@ -10,12 +10,12 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
+from pages.widgets import actions as menu
 from pages.widgets import (
     compare_tabs,
-    downloads,
-    more_repeats,
     objectives_form,
     panels,
+    run_actions,
     share,
     verdict_panel,
 )
@@ -32,6 +32,7 @@ from services.analysis.compare import (
 from services.analysis.compare.diagnosed import diagnosed
 
 RECENT = 200  # runs offered to be added
+CHOOSE = "Runs and margin"
 WANTED = f"Select 2 to {MOST} runs"
 
 
@@ -127,15 +128,26 @@ def chosen_in_url(margin: float | None) -> dict[str, str]:
     return {"runs": ",".join(map(str, ids)), **within, **objectives_form.parameters()}
 
 
-def actions(candidates: list[Candidate]) -> None:
-    """What can be done with the comparison, beside its title."""
-    with st.popover("Runs and margin", icon=":material/tune:"):
+def forms(candidates: list[Candidate]) -> menu.Panels:
+    """What opens below the buttons, and changes what is compared and how."""
+
+    def runs_and_margin() -> None:
         choose(ids)
         choose_margin(margin_of(candidates))
-    more_repeats.button([candidate.run for candidate in candidates])
-    objectives_form.button([candidate.run.config for candidate in candidates], judgement)
-    downloads.button(ids, load_again)
-    share.button(ids, "compare", chosen_in_url(margin), judgement, margin)
+
+    configs = [candidate.run.config for candidate in candidates]
+    return {
+        CHOOSE: runs_and_margin,
+        "Objectives and price": partial(objectives_form.form, configs, judgement),
+    }
+
+
+def actions(candidates: list[Candidate]) -> None:
+    """What can be done with the comparison, beside its title."""
+    menu.opener("compare", CHOOSE)
+    run_actions.again([candidate.run for candidate in candidates])
+    share.of_runs(ids, "compare", chosen_in_url(margin), judgement, load_again, margin)
+    menu.more("compare", ["Objectives and price"])
 
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -165,6 +177,7 @@ comparison = compare(candidates)
 if not shared():
     with beside_title:
         actions(candidates)
+    menu.panel("compare", forms(candidates))
 verdict_panel.show(comparison)
 panels.show_diagnosed(list(diagnosed(candidates, comparison.warnings)))
 compare_tabs.show(comparison, candidates, load_again)

@@ -6,13 +6,24 @@ What is searched for, and which page of it is shown, is in the URL.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from db import baseline_verdicts, runs
 from db.database import opened
-from pages.widgets import baseline, edit, import_form, run_list, saved_filters, trend, url_state
+from pages.widgets import actions as menu
+from pages.widgets import (
+    baseline,
+    edit,
+    import_form,
+    run_actions,
+    run_list,
+    saved_filters,
+    trend,
+    url_state,
+)
 from pages.widgets.view import dark, plain, stop_with
 from services.analysis.compare import MOST
 from services.report.theme import palette
@@ -93,13 +104,19 @@ def selected(total: int) -> list[int]:
     st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
     if chosen:
         baseline, *others = (f"{run_id} · {there[run_id]}" for run_id in chosen)
-        lines = [f"**Baseline** {plain(baseline)}", *(f"**with** {plain(name)}" for name in others)]
+        first = "Baseline" if others else "Selected"
+        lines = [f"**{first}** {plain(baseline)}", *(f"**with** {plain(name)}" for name in others)]
         st.markdown("  \n".join(lines))
     return chosen
 
 
 def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
     """What can be done with the selected runs."""
+    run = runs.load(opened(), chosen[0]) if len(chosen) == 1 else None
+    forms = {} if run is None else {"Edit": partial(edit.form, run)}
+    if run is not None and baseline.can_be(run):
+        forms["Baseline"] = partial(baseline.form, run)
+    page = f"selected-{chosen}"
     with st.container(horizontal=True, vertical_alignment="center", key="selected"):
         compare = st.button(
             "Compare",
@@ -116,16 +133,17 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
             query_params={"runs": ",".join(map(str, chosen))} if len(chosen) > 1 else filters,
             help="Rank the selected runs, or those that the filters let through",
         )
+        if run is not None:
+            run_actions.again([run])
         delete = st.button(
             "Delete", icon=":material/delete:", disabled=not chosen, on_click=url_state.touched
         )
-        if len(chosen) == 1:
-            run = runs.load(opened(), chosen[0])
-            edit.button(run)
-            baseline.button(run)
+        if forms:
+            menu.more(page, forms)
         if chosen:
             st.caption(f"{len(chosen)} selected", width="content")
             st.button("Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,))
+    menu.panel(page, forms)
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
     if delete:

@@ -10,17 +10,17 @@ import streamlit as st
 from db import results, runs
 from db.database import opened
 from db.runs import RunNotFound
+from pages.widgets import actions as menu
 from pages.widgets import (
     baseline,
     chart_panel,
-    downloads,
     edit,
-    more_repeats,
     objectives_form,
     panels,
     remedy_button,
     request_detail,
     result_tabs,
+    run_actions,
     share,
     tabular,
     timeline,
@@ -42,33 +42,21 @@ SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
 
 def actions(candidate: Candidate) -> None:
-    run_id = str(candidate.run.id)
+    """Compare, run again, share; the rest in a menu, which opens below."""
+    run, of = candidate.run, f"run-{candidate.run.id}"
+    panels_ = {
+        "Edit": partial(edit.form, run),
+        "Objectives and price": partial(objectives_form.form, [run.config], judgement),
+        **({"Baseline": partial(baseline.form, run)} if baseline.can_be(run) else {}),
+        "Delete": partial(edit.delete_form, run),
+    }
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(
-            "compare.py",
-            label="Compare",
-            icon=":material/compare_arrows:",
-            query_params={"runs": run_id},
-        )
-        if candidate.run.source is None:
-            st.page_link(
-                "run.py", label="Run again", icon=":material/replay:", query_params={"like": run_id}
-            )
-        if candidate.run.study_id is not None:
-            st.page_link(
-                "study.py",
-                label="Study",
-                icon=":material/grid_on:",
-                query_params={"study": str(candidate.run.study_id)},
-            )
-        more_repeats.button([candidate.run])
-        edit.button(candidate.run)
-        objectives_form.button([candidate.run.config], judgement)
-        baseline.button(candidate.run)
-        downloads.button([candidate.run.id], load_again)
-        share.button(
-            [candidate.run.id], "result", {"run": run_id, **objectives_form.parameters()}, judgement
-        )
+        run_actions.compare(run)
+        run_actions.again([run])
+        here = {"run": str(run.id), **objectives_form.parameters()}
+        share.of_runs([run.id], "result", here, judgement, load_again)
+        menu.more(of, panels_)
+    menu.panel(of, panels_)
 
 
 def draw(candidate: Candidate, names: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ def ask(servers: Iterable[Server]) -> None:
             _field(site, already_set=_is_set(*server))
         st.caption(
             "Not stored: kept in memory until you close this tab, and used only for runs that you "
-            "start from it, including with *Run more* and *Resume*."
+            "start from it, including with *Run again* and *Resume*."
         )
 
 

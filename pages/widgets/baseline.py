@@ -24,30 +24,34 @@ def badges(run_id: int) -> None:
                 st.markdown(badge(f"baseline for {baseline.kind} {baseline.value}", "keep", "blue"))
 
 
-def button(run: Run) -> None:
-    """A popover that sets a run as the baseline of its model or of a tag, or removes it."""
-    if run.status != "done":
-        return
-    has = [("model", run.config.model)] * bool(run.config.model) + [("tag", t) for t in run.tags]
-    if not has:
-        return
+def can_be(run: Run) -> bool:
+    """Whether a run can be the baseline of anything."""
+    return run.status == "done" and bool(_kinds(run))
+
+
+def form(run: Run) -> None:
+    """Set a run as the baseline of its model or of a tag, or remove it."""
     pinned = baselines.load_all(opened())
-    label = "Baseline" if of_run(run.id, pinned) else "Set as baseline"
-    with st.popover(label, icon=":material/keep:"):
-        st.caption("*History* compares later runs of the same workload with it.")
-        kind, value = st.selectbox(
-            "Baseline for", has, format_func=lambda it: " ".join(it), key=f"baseline-of-{run.id}"
-        )
-        now = next((p for p in pinned if (p.kind, p.value) == (kind, value)), None)
-        _replaced(now, run.id)
-        if now and now.run_id == run.id:
-            pressed = st.button("Remove baseline", icon=":material/keep_off:", on_click=touched)
-        else:
-            pressed = st.button(
-                "Set baseline", type="primary", icon=":material/keep:", on_click=touched
-            )
-        if pressed:
-            _change(kind, value, run.id, now)
+    st.caption("*History* compares later runs of the same workload with a baseline.")
+    kind, value = st.selectbox(
+        "Baseline for",
+        _kinds(run),
+        format_func=lambda it: " ".join(it),
+        key=f"baseline-of-{run.id}",
+    )
+    now = next((p for p in pinned if (p.kind, p.value) == (kind, value)), None)
+    _replaced(now, run.id)
+    if now and now.run_id == run.id:
+        pressed = st.button("Remove baseline", icon=":material/keep_off:", on_click=touched)
+    else:
+        pressed = st.button("Set as baseline", icon=":material/keep:", on_click=touched)
+    if pressed:
+        _change(kind, value, run.id, now)
+
+
+def _kinds(run: Run) -> list[tuple[str, str]]:
+    """The model and the tags that a run can be the baseline of."""
+    return [("model", run.config.model)] * bool(run.config.model) + [("tag", t) for t in run.tags]
 
 
 def _replaced(now: Baseline | None, run_id: int) -> None:

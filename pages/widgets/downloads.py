@@ -13,20 +13,25 @@ from services.report.export import EXPORTS, Export
 from services.report.export.study_files import StudyExport
 
 Load = Callable[[], Sequence[Candidate]]
+File = tuple[Export | StudyExport, str, Callable[[], bytes]]  # its kind, its name, what makes it
 
 
-def button(run_ids: Sequence[int], load: Load) -> None:
-    """A menu with every export that takes so many runs; `load` reads them."""
-    menu(
+NARROW = 150  # pixels: two files beside each other in a popover
+
+
+def of_runs(run_ids: Sequence[int], load: Load) -> None:
+    """Every export that takes so many runs; `load` reads them."""
+    buttons(
         (entry, entry.filename_of(run_ids), partial(_file, entry, load))
         for entry in EXPORTS
         if entry.takes(len(run_ids))
     )
 
 
-def menu(files: Iterable[tuple[Export | StudyExport, str, Callable[[], bytes]]]) -> None:
-    """A menu of files: for each its kind, its name, and what makes it."""
-    with st.popover("Download", icon=":material/download:"):
+def buttons(files: Iterable[File]) -> None:
+    """A button for each file."""
+    st.markdown("**Files**")
+    with st.grid(2, min_column_width=NARROW, gap=None):
         for entry, filename, make in files:
             st.download_button(
                 entry.label,
@@ -34,10 +39,11 @@ def menu(files: Iterable[tuple[Export | StudyExport, str, Callable[[], bytes]]])
                 file_name=filename,
                 mime=entry.mime,
                 key=f"download-{entry.name}",
+                icon=":material/download:",
                 type="tertiary",
                 on_click="ignore",
             )
-        st.caption("Without prompts, answers, API keys and file paths.")
+    st.caption("Without prompts, answers, API keys and file paths.")
 
 
 def _file(entry: Export, load: Load) -> bytes:

@@ -15,16 +15,15 @@ from services.ask.measurement import Run
 from services.base.errors import PacelineError
 
 
-def button(run: Run) -> None:
-    """A popover that edits one run."""
-    with st.popover("Edit", icon=":material/edit:"):
-        with st.form(f"edit-{run.id}", border=False):
-            name = st.text_input("Name", run.name, max_chars=200)
-            tags = st.text_input("Tags (comma-separated)", ", ".join(run.tags))
-            note = st.text_area("Note", run.note, max_chars=10_000)
-            saved = st.form_submit_button("Save", type="primary", on_click=touched)
-        if saved:
-            _save(run.id, name, tags, note)
+def form(run: Run) -> None:
+    """Edit one run's name, tags and note."""
+    with st.form(f"edit-{run.id}", border=False):
+        name = st.text_input("Name", run.name, max_chars=200)
+        tags = st.text_input("Tags (comma-separated)", ", ".join(run.tags))
+        note = st.text_area("Note", run.note, max_chars=10_000)
+        saved = st.form_submit_button("Save", type="primary", on_click=touched)
+    if saved:
+        _save(run.id, name, tags, note)
 
 
 def _save(run_id: int, name: str, tags: str, note: str) -> None:
@@ -34,6 +33,17 @@ def _save(run_id: int, name: str, tags: str, note: str) -> None:
         show_error(error)
         return
     st.rerun()
+
+
+def delete_form(run: Run) -> None:
+    """Delete one run, asked for twice: by the menu, and by the button."""
+    st.markdown("**Delete permanently?**")
+    st.caption(f"Run {run.id} and all its requests will be deleted.")
+    if st.button("Delete run", type="primary", icon=":material/delete:"):
+        if problem := _delete(run.id):
+            st.error(plain(problem), icon=":material/error:")
+        else:
+            st.switch_page("history.py")
 
 
 @st.dialog("Delete permanently?")

@@ -17,18 +17,25 @@ from services.base.errors import PacelineError
 USUAL = 4
 
 
-def button(measured: Sequence[Run]) -> None:
-    """A popover that repeats all of these runs; nothing where one of them cannot be."""
-    left = MOST_REPEATS - max(run.config.repeats for run in measured)
-    if left < 1 or any(run.status != "done" or run.source is not None for run in measured):
-        return
+def possible(measured: Sequence[Run]) -> bool:
+    """Whether all of these runs can be repeated."""
+    over = all(run.status == "done" and run.source is None for run in measured)
+    return over and _left(measured) >= 1
+
+
+def form(measured: Sequence[Run]) -> None:
+    """Repeat all of these runs some more."""
+    left = _left(measured)
     comparison_ids = {run.comparison_id for run in measured}
-    with st.popover("Run more", icon=":material/repeat:"):
-        count = fields.whole("Additional repeats", min(USUAL, left), 1, left, key="further")
-        st.caption(_about(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
-        pressed = st.button("Start", type="primary", key="run-more", disabled=count is None)
-        if pressed and count is not None:
-            _start(measured, count)
+    count = fields.whole("Additional repeats", min(USUAL, left), 1, left, key="further")
+    st.caption(_about(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
+    pressed = st.button("Start", type="primary", key="run-more", disabled=count is None)
+    if pressed and count is not None:
+        _start(measured, count)
+
+
+def _left(measured: Sequence[Run]) -> int:
+    return MOST_REPEATS - max(run.config.repeats for run in measured)
 
 
 def _about(runs: int, interleaved: bool) -> str:

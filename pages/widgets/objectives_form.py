@@ -35,18 +35,17 @@ def parameters() -> dict[str, str]:
     return {name: st.query_params[name] for name in IN_LINKS if name in st.query_params}
 
 
-def button(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> None:
-    """A popover that changes them, for all the runs of a page alike."""
+def form(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> None:
+    """Change them, for all the runs of a page alike."""
     shown = [with_judgement(config, judgement) for config in configs]
-    with st.popover("Objectives and price", icon=":material/flag:"):
-        _preset(shown)
-        with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-            for name, field in IN_LINKS.items():
-                _number(name, field, {getattr(config, field) for config in shown})
-        st.caption(
-            "Leave a limit empty to ignore it. Goodput counts the requests that meet every limit. "
-            "The price is for the whole server, with all its GPUs."
-        )
+    _preset(shown)
+    with st.grid(4, min_column_width=NARROW, vertical_alignment="bottom"):
+        for name, field in IN_LINKS.items():
+            _number(name, field, {getattr(config, field) for config in shown})
+    st.caption(
+        "Leave a limit empty to ignore it. Goodput counts the requests that meet every limit. "
+        "The price is for the whole server, with all its GPUs."
+    )
 
 
 def preset(**widget: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlencode
@@ -12,6 +12,8 @@ import streamlit as st
 from db import shares
 from db.database import opened
 from db.shares import Share, ShareNotFound
+from pages.widgets import copyable, downloads
+from pages.widgets.downloads import File, Load
 from pages.widgets.panels import when
 from pages.widgets.view import sentences, show_error
 from services.base.errors import PacelineError
@@ -24,31 +26,34 @@ PRIVATE = (
 )
 
 
-def button(
+def of_runs(
     run_ids: Sequence[int],
     page: str,
     parameters: Mapping[str, str],
     judgement: Mapping[str, Any],
+    load: Load,
     margin: float | None = None,
 ) -> None:
-    """A popover that makes, lists and revokes the links of these runs, judged as they are here."""
+    """A popover with the links of these runs, judged as they are here, and with their files."""
 
     def publish(days: int | None, texts: bool) -> Share:
         return shares.publish(opened(), run_ids, days, texts, judgement, margin)
 
-    with st.popover("Share", icon=":material/link:"):
+    with st.popover("Share", icon=":material/share:"):
         _links(run_ids, publish)
+        downloads.of_runs(run_ids, load)
         _this_page(page, parameters)
 
 
-def of_study(study: Study) -> None:
+def of_study(study: Study, files: Iterable[File]) -> None:
     """The same of a study, whose page has no prompts and answers to show."""
 
     def publish(days: int | None, texts: bool) -> Share:
         return shares.publish_study(opened(), study, days)
 
-    with st.popover("Share", icon=":material/link:"):
+    with st.popover("Share", icon=":material/share:"):
         _links([run.id for run in study.runs], publish, False)
+        downloads.buttons(files)
         _this_page("study", {"study": str(study.id)})
 
 
@@ -80,7 +85,7 @@ def _errors_shown() -> Iterator[None]:
 
 def _row(share: Share) -> None:
     """One link, when it expires, and a button to revoke it."""
-    st.code(f"{_address()}{share.path}", language=None, wrap_lines=True)
+    copyable.show(f"{_address()}{share.path}", share.token)
     expiry = f"expires {when(share.expires_at)}" if share.expires_at else "never expires"
     texts = ", with prompts and answers" if share.texts else ""
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -103,9 +108,9 @@ def _this_page(page: str, parameters: Mapping[str, str]) -> None:
     address = f"{_address()}/{page}?{urlencode(parameters, safe=',')}"
     st.markdown("**This page**")
     st.caption("For people who can open this Paceline")
-    st.code(address, language=None, wrap_lines=True)
+    copyable.show(address, "page")
     st.caption("Read-only")
-    st.code(f"{address}&view=share", language=None, wrap_lines=True)
+    copyable.show(f"{address}&view=share", "read-only")
 
 
 def _address() -> str:

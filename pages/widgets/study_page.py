@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from db import runs, studies
 from db.database import opened
 from db.studies import StudyNotFound
 from jobs import studies as study_jobs
+from pages.widgets import actions as menu
 from pages.widgets import api_keys, engine_panel, study_grid, study_report
 from pages.widgets.view import as_id, plain, sentences, shared, show_error, stop_with
+from services.analysis.compare import FEWEST, MOST
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.servers.engines.instance import UP
@@ -101,6 +105,7 @@ def cells(study: Study) -> None:
 
 def actions(study: Study) -> None:
     """What can be done with a study that is over."""
+    page, forms = f"study-{study.id}", {"Delete": partial(deletion, study)}
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.to_resume:
             st.button(
@@ -110,6 +115,29 @@ def actions(study: Study) -> None:
                 on_click=resume,
                 args=(study.id, False),
             )
+        compare(study)
+        again(study)
+        study_report.take_away(study)
+        menu.more(page, forms)
+    menu.panel(page, forms)
+
+
+def compare(study: Study) -> None:
+    """The cells side by side, where they are few enough."""
+    done = [str(run.id) for run in study.runs if run.status == "done"]
+    if FEWEST <= len(done) <= MOST:
+        with st.popover("Compare", icon=":material/compare_arrows:"):
+            st.page_link(
+                "compare.py",
+                label=f"All {len(done)} runs, the first is the baseline",
+                icon=":material/compare_arrows:",
+                query_params={"runs": ",".join(done)},
+            )
+
+
+def again(study: Study) -> None:
+    """Measure what failed once more, more of it, or the like of it."""
+    with st.popover("Run again", icon=":material/replay:"):
         if study.failed:
             st.button(
                 "Retry failed cells",
@@ -117,20 +145,20 @@ def actions(study: Study) -> None:
                 on_click=resume,
                 args=(study.id, True),
             )
-        study_report.take_away(study)
-        st.page_link(
-            "study.py", label="Add cells", icon=":material/add:", query_params={"to": str(study.id)}
-        )
-        st.page_link(
-            "study.py",
-            label="Duplicate",
-            icon=":material/content_copy:",
-            query_params={"like": str(study.id)},
-        )
-        with st.popover("Delete", icon=":material/delete:"):
-            st.caption("Permanently deletes the study, its runs and all their requests.")
-            if st.button("Delete study", type="primary"):
-                delete(study.id)
+        links = (("Add cells", "to", "add"), ("Duplicate", "like", "content_copy"))
+        for label, parameter, icon in links:
+            st.page_link(
+                "study.py",
+                label=label,
+                icon=f":material/{icon}:",
+                query_params={parameter: str(study.id)},
+            )
+
+
+def deletion(study: Study) -> None:
+    st.caption("Permanently deletes the study, its runs and all their requests.")
+    if st.button("Delete study", type="primary"):
+        delete(study.id)
 
 
 @sentences()

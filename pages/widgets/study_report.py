@@ -9,7 +9,7 @@ import streamlit as st
 
 from db import studies
 from db.database import opened
-from pages.widgets import chart_panel, downloads, panels, share, tabular
+from pages.widgets import chart_panel, panels, share, tabular
 from pages.widgets.view import plain
 from services.report.charts.scaling import STUDY_CHARTS
 from services.report.export.study_contents import diagnostics_of
@@ -54,14 +54,14 @@ def words(study_report: Report) -> None:
 
 
 def take_away(study: Study) -> None:
-    """The study as files, and as a link."""
+    """The study as a link, and as files."""
     cells = studies.measured(opened(), study)
     if any(cell.candidate for cell in cells):
-        downloads.menu(
+        files = [
             (entry, entry.filename.format(study=study.id), partial(_file, entry, study))
             for entry in STUDY_EXPORTS
-        )
-        share.of_study(study)
+        ]
+        share.of_study(study, files)
 
 
 def _file(entry: StudyExport, study: Study) -> bytes:

@@ -43,7 +43,7 @@ def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
     assert re.search(r"but each request [\d.]+ % fewer tokens/s", text)
     assert re.search(r"95 % interval [\d.]+–[\d.]+", text), text[:800]
     assert "5 repeats each, interleaved" in text
-    page.get_by_role("button", name="Run more").click()
+    page.get_by_role("button", name="Run again").click()
     expect(
         page.get_by_text("interleaved: more repeats narrow the confidence intervals")
     ).to_be_visible()

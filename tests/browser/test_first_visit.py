@@ -95,7 +95,7 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
     expect(other.get_by_text(text)).to_be_visible()
     expect(other).to_have_title("Compare · Paceline")
     expect(other.get_by_test_id("stSidebar")).to_have_count(0)
-    expect(other.get_by_role("button", name="Download", exact=True)).to_have_count(0)
+    expect(other.get_by_role("button", name="Share", exact=True)).to_have_count(0)
 
     # the file opens with the network off
     offline = chromium.new_context(offline=True).new_page()
@@ -115,7 +115,7 @@ def choose_rows(page: Page, count: int) -> None:
 
 
 def download(page: Page, label: str, folder: Path) -> Path:
-    page.get_by_role("button", name="Download", exact=True).click()
+    page.get_by_role("button", name="Share", exact=True).click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name=label).click()
     file = folder / waiting.value.suggested_filename

@@ -69,7 +69,8 @@ def test_the_back_button_leads_from_a_result_to_the_filtered_history(
 def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 4)
-    button(page, "Edit")
+    button(page, "…")
+    page.get_by_role("menuitem", name="Edit").click()
     page.get_by_role("textbox", name="Name").fill("renamed")
     page.get_by_label("Tags (comma-separated)").fill("a, b")
     page.get_by_label("Note").fill("why")

@@ -210,5 +210,5 @@ def test_a_shared_run_that_ends_leads_to_its_shared_result(
     expect(page.get_by_text("done", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Every request")).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_have_count(0)
-    expect(page.get_by_role("button", name="Download", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     expect(page.get_by_text("Prompts and answers")).to_have_count(0)

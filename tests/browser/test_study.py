@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 def over(page: Page) -> None:
     """Wait until every cell is measured."""
     page.get_by_text(re.compile(r"(\d+) of \1 cells measured")).first.wait_for(timeout=300_000)
-    page.get_by_role("button", name="Download", exact=True).wait_for(timeout=60_000)
+    page.get_by_role("button", name="Share", exact=True).wait_for(timeout=60_000)
     settled(page)
     no_trouble(page)
 
@@ -38,7 +38,7 @@ def test_a_sweep_says_where_throughput_stops_growing(
     assert "at concurrency 4" in text and "batch" not in text.lower()
     assert "How does throughput change with concurrency?" in text
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download", exact=True).click()
+        page.get_by_role("button", name="Share", exact=True).click()
         page.get_by_role("button", name="Cells (CSV)").click()
     assert download.value.path().read_text().count("\n") == 3
     page.keyboard.press("Escape")

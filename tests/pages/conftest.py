@@ -76,6 +76,12 @@ def sound(at: AppTest) -> AppTest:
     return at
 
 
+def opened_panel(at: AppTest, page: str, label: str) -> AppTest:
+    """Choose what opens below the buttons from the "…" menu of a page."""
+    at.menu_button(key=f"more-{page}").click(label)
+    return sound(at.run())
+
+
 def deletion(*run_ids: int) -> AppTest:
     """Return the dialog that confirms the deletion of runs, on a page of its own."""
 

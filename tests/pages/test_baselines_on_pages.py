@@ -12,7 +12,15 @@ from streamlit.testing.v1 import AppTest
 from db import baselines
 from db.database import writing
 from db.schema import runs as table
-from tests.pages.conftest import Visit, complaints, link_of, listed_runs, sound, text_of
+from tests.pages.conftest import (
+    Visit,
+    complaints,
+    link_of,
+    listed_runs,
+    opened_panel,
+    sound,
+    text_of,
+)
 from tests.pages.test_stored_pages import headings, specs
 from tests.stored import store
 from tests.values import NOON, measured
@@ -41,6 +49,10 @@ NIGHTS: tuple[tuple[float, dict[str, Any]], ...] = (
 )
 
 
+def baseline_panel(visit: Visit, run_id: int) -> AppTest:
+    return opened_panel(visit("result", run=str(run_id)), f"run-{run_id}", "Baseline")
+
+
 def press(at: AppTest, label: str) -> AppTest:
     return sound(next(button for button in at.button if button.label == label).click().run())
 
@@ -51,11 +63,11 @@ def column(at: AppTest) -> list[str | None]:
 
 
 def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: Engine) -> None:
-    at = press(visit("result", run="1"), "Set baseline")
+    at = press(baseline_panel(visit, 1), "Set as baseline")
     assert [(each.kind, each.value) for each in baselines.load_all(nights)] == [("model", "tiny")]
     assert "baseline for model tiny" in text_of(at)
     at.selectbox(key="baseline-of-1").set_value(("tag", "nightly"))
-    at = press(sound(at.run()), "Set baseline")
+    at = press(sound(at.run()), "Set as baseline")
     assert {each.kind for each in baselines.load_all(nights)} == {"model", "tag"}
     at = press(at, "Remove baseline")
     assert [each.kind for each in baselines.load_all(nights)] == ["model"]
@@ -64,25 +76,25 @@ def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: 
 
 def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
     baselines.save(nights, "model", "tiny", 1)
-    at = visit("result", run="2")
+    at = baseline_panel(visit, 2)
     assert "The current baseline is run 1; this run will replace it." in text_of(at)
-    press(at, "Set baseline")
+    press(at, "Set as baseline")
     assert [each.run_id for each in baselines.load_all(nights)] == [2]
 
 
 def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine) -> None:
     store(database)
-    at = visit("result", run="1")
+    at = baseline_panel(visit, 1)
     with writing(database) as connection:
         connection.execute(update(table).values(headline={"ok": 0}))
     assert "Run 1 cannot be a baseline: it is done, but no request" in complaints(
-        press(at, "Set baseline")
+        press(at, "Set as baseline")
     )
 
 
 def test_a_run_that_failed_cannot_be_a_baseline(visit: Visit, database: Engine) -> None:
     store(database, status="failed")
-    assert "Set baseline" not in [button.label for button in visit("result", run="1").button]
+    assert not any("Baseline" in each for each in visit("result", run="1").menu_button[0].options)
 
 
 def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: Engine) -> None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from tests.pages.conftest import Visit, complaints, controls, link_of, sound, text_of
+from tests.pages.conftest import (
+    Visit,
+    complaints,
+    controls,
+    link_of,
+    opened_panel,
+    sound,
+    text_of,
+)
 from tests.stored import store
 from tests.values import measured, repeats
 
+OBJECTIVES = "Objectives and price"
 INTERACTIVE = "Llama 2 70B, interactive"
 
 
@@ -30,7 +39,7 @@ def test_a_link_judges_it_by_others(visit: Visit, database: Engine) -> None:
 def test_what_is_changed_goes_into_the_link(visit: Visit, database: Engine, page: str) -> None:
     store(database, repeats()), store(database, repeats())
     choice = {"run": "1"} if page == "result" else {"runs": "1,2", "tab": "Numbers"}
-    at = visit(page, **choice)
+    at = opened_panel(visit(page, **choice), "run-1" if page == "result" else page, OBJECTIVES)
     at.number_input(key="judge-tpot").set_value(0.25)
     sound(at.run())
     assert link_of(at) == {**choice, "tpot": "0.25"}
@@ -42,7 +51,7 @@ def test_what_is_changed_goes_into_the_link(visit: Visit, database: Engine, page
 
 def test_a_preset_fills_the_limits(visit: Visit, database: Engine) -> None:
     store(database)
-    at = visit("result", run="1")
+    at = opened_panel(visit("result", run="1"), "run-1", OBJECTIVES)
     at.selectbox(key="judge-preset").set_value(INTERACTIVE)
     sound(at.run())
     assert link_of(at) == {"run": "1", "ttft": "0.45", "tpot": "0.04", "e2e": ""}
@@ -74,6 +83,7 @@ def test_runs_with_other_objectives_are_warned_of_until_they_have_the_same(
     store(database, ttft_limit_s=1.0), store(database, ttft_limit_s=2.0)
     at = visit("compare", runs="1,2")
     assert "Different objectives" in complaints(at)
+    at = opened_panel(at, "compare", OBJECTIVES)
     assert at.number_input(key="judge-ttft").placeholder == "differs between runs"
     same = visit("compare", runs="1,2", ttft="1.5")
     assert "Different objectives" not in complaints(same)

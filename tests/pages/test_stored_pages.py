@@ -25,6 +25,7 @@ from tests.pages.conftest import (
     deletion,
     link_of,
     listed_runs,
+    opened_panel,
     sound,
     text_of,
 )
@@ -277,7 +278,8 @@ def test_the_margin_of_a_comparison_is_in_its_link(
     assert headings(at)[0] == headline
     refused = "is not a valid margin; ignored. within=5 means ±5 %" in text_of(at)
     assert refused == (within.get("within") in ("0", "nan", "ten"))
-    at.number_input[0].set_value(1.0)
+    at = sound(at.button(key="open-compare-Runs and margin").click().run())
+    at.number_input(key="within").set_value(1.0)
     sound(at.run())
     assert headings(at)[0] == "B has 2.0 % higher output throughput than A"
     assert link_of(at) == {"runs": "1,2", "within": "1"}
@@ -458,7 +460,7 @@ def test_ticks_stay_while_the_list_is_searched(visit: Visit, database: Engine) -
     at = sound(at.run())
     assert "**Baseline** 2 · two  \n**with** 3 · three" in text_of(at)
     runs.delete(database, 2)
-    assert "**Baseline** 3 · three" in text_of(sound(at.run()))
+    assert "**Selected** 3 · three" in text_of(sound(at.run()))
 
 
 def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
@@ -485,7 +487,7 @@ def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
 
 def test_editing_changes_a_run_or_says_why_not(visit: Visit, database: Engine) -> None:
     store(database, name="before", tags=["a"])
-    at = visit("result", run="1")
+    at = opened_panel(visit("result", run="1"), "run-1", "Edit")
     save = next(button for button in at.button if button.label == "Save")
     name, tags, _ = (*at.text_input, *at.text_area)[:3]
     name.set_value(" ")

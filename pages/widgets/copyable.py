@@ -1,0 +1,18 @@
+"""A link or a command to copy: its button is in sight, not only under a mouse."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+STYLE = """<style>
+[class*=st-key-copyable] [data-testid=stCode] pre { padding-right: 3.5rem; }
+[class*=st-key-copyable] [data-testid=stCode] > :last-child,
+[class*=st-key-copyable] [data-testid=stCode] > :last-child * { visibility: visible; opacity: 1; }
+</style>"""
+
+
+def show(text: str, key: str, language: str | None = None) -> None:
+    """Show a text with a button that copies it. `key`: which of the page's it is."""
+    with st.container(key=f"copyable-{key}", gap=None):
+        st.html(STYLE)
+        st.code(text, language=language, wrap_lines=True)

@@ -1,0 +1,75 @@
+"""The actions on runs that their pages share: run again, and compare with others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from db import baseline_verdicts, runs
+from db.database import opened
+from pages.widgets import copyable, more_repeats
+from services.analysis.compare.baseline_verdict import BASELINE
+from services.ask.flag import command
+from services.ask.measurement import Run
+
+OWN_PROMPTS = "For the command line: this run had prompts of its own, which no command holds."
+
+
+def compare(run: Run) -> None:
+    """A popover: with what a run can be compared."""
+    with st.popover("Compare", icon=":material/compare_arrows:"):
+        if (baseline := _baseline_of(run)) is not None:
+            st.page_link(
+                "compare.py",
+                label=f"With its baseline, run {baseline}",
+                icon=":material/keep:",
+                query_params={"runs": f"{baseline},{run.id}"},
+            )
+        st.page_link(
+            "compare.py",
+            label="With another run",
+            icon=":material/compare_arrows:",
+            query_params={"runs": str(run.id)},
+        )
+        if run.study_id is not None:
+            st.page_link(
+                "study.py",
+                label="In its study",
+                icon=":material/grid_on:",
+                query_params={"study": str(run.study_id)},
+            )
+
+
+def again(measured: Sequence[Run]) -> None:
+    """A popover: measure these runs some more, or start one like it; the command to do so."""
+    own = [run for run in measured if run.source is None]
+    if len(own) < len(measured) or not (len(own) == 1 or more_repeats.possible(own)):
+        return
+    with st.popover("Run again", icon=":material/replay:"):
+        if len(own) == 1:
+            st.page_link(
+                "run.py",
+                label="New run, same settings",
+                icon=":material/replay:",
+                query_params={"like": str(own[0].id)},
+            )
+        if more_repeats.possible(own):
+            more_repeats.form(own)
+        if len(own) == 1:
+            _command(own[0])
+
+
+def _command(run: Run) -> None:
+    line = command(run.config)
+    if line is None:
+        st.caption(OWN_PROMPTS)
+        return
+    st.caption("On the command line")
+    copyable.show(line, "command", "bash")
+
+
+def _baseline_of(run: Run) -> int | None:
+    """The baseline that a run is compared with in History."""
+    verdict = baseline_verdicts.of_runs(opened(), runs.rows_of(opened(), [run.id])).get(run.id)
+    return None if verdict is None or verdict.word == BASELINE else verdict.baseline_id
