@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import runs
+from db.columns import unpack_all
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
 from services.analysis.objectives import objectives_of, with_judgement
@@ -45,7 +46,10 @@ def _summary(
     if run.status in ACTIVE:
         return summarize(measured, *by, run.placed, run.config)
     key = (database, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
-    found = _known.get(key) or summarize(measured, *by, run.placed, run.config)
+    found = _known.get(key)
+    if found is None:
+        unpack_all(m.token_times for m in measured)
+        found = summarize(measured, *by, run.placed, run.config)
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     _known[key] = found

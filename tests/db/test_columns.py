@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from db.columns import Json, Key, StoredTimes, Utc, Values, pack
+from db.columns import Json, Key, StoredTimes, Utc, Values, pack, unpack_all
 from services.base.surrogates import clean
 
 clock_ns = st.lists(st.integers(0, 10**16), max_size=300)
@@ -26,6 +26,15 @@ def test_any_time_comes_back_to_the_nanosecond(times: list[float]) -> None:
     times_read = StoredTimes(pack(times))
     assert len(times_read) == len(times)
     assert all(abs(a - b) <= 1e-9 for a, b in zip(times_read, times, strict=True))
+
+
+def test_many_times_are_unpacked_together_as_each_alone() -> None:
+    of_each = [(0.1, 0.25, 7.5), (), (1.0,), (-1.5, 2.0, 3.000000001), (86_400.000000001,)]
+    many = [StoredTimes(pack(times)) for times in of_each]
+    assert many[0][0] == 0.1, "one is unpacked already"
+    unpack_all([*many, (4.0, 5.0)])
+    assert [tuple(times) for times in many] == of_each
+    assert all(times.packed is None for times in many)
 
 
 def test_no_times_take_no_bytes() -> None:

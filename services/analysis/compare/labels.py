@@ -37,7 +37,9 @@ TellApart = Callable[[Sequence[Run]], list[str]]
 def labelled(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the runs with the labels that they have side by side."""
     texts = labels([candidate.run for candidate in candidates])
-    return [replace(each, label=text) for each, text in zip(candidates, texts, strict=True)]
+    pairs = zip(candidates, texts, strict=True)
+    # One that has its label already stays what it is, with all that it has worked out.
+    return [each if each.label == text else replace(each, label=text) for each, text in pairs]
 
 
 def labels(runs: Sequence[Run]) -> tuple[str, ...]:

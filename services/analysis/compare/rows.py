@@ -50,6 +50,11 @@ class Candidate:
         return list(by_repeat(self.measurements).values())
 
     @cached_property
+    def row(self) -> dict[str, Any]:
+        """The numbers of `row_of`, worked out once."""
+        return row_of(self)
+
+    @cached_property
     def _known(self) -> dict[str, list[list[float]]]:
         return {}
 
@@ -160,9 +165,8 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
 
 def _run_value(name: str, candidate: Candidate, repeats: Mapping[int, float]) -> float | None:
     """The value for the whole run; for SUM_OF_A_REPEAT the mean over repeats."""
-    row = row_of(candidate)
-    number: float | None = row.get(name)
-    if name in row or not repeats:
+    number: float | None = candidate.row.get(name)
+    if name in candidate.row or not repeats:
         return number
     return fmean(repeats.values())
 
