@@ -120,10 +120,15 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
 def default_name(config: RunConfig, lane: str, model: str) -> str:
     """Return the name of a run that nobody has named: "embedded · sequential · 5 requests",
     "127.0.0.1:8000 · Qwen3-8B · batch · 64 requests"; the embedded model is always the same."""
+    parts = (server_name(config, lane, model), config.mode, many(config.requests, "request"))
+    return " · ".join(parts)
+
+
+def server_name(config: RunConfig, lane: str, model: str) -> str:
+    """Return what such a name begins with: the server and its model."""
     server = lane if config.backend in ("url", "litellm") else config.backend
     brief = "" if config.backend == "embedded" else model.rstrip("/").rpartition("/")[2]
-    parts = (_cut(server), _cut(brief), config.mode, many(config.requests, "request"))
-    return " · ".join(filter(None, parts))
+    return " · ".join(filter(None, (_cut(server), _cut(brief))))
 
 
 def _cut(text: str) -> str:

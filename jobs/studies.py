@@ -62,11 +62,12 @@ def estimated(
         study,
         grid,
         lambda name: stored.seconds_to_ready(database, name),
-        lambda cell: _pace(database, cell, typed),
+        lambda cell: cell_pace(database, cell, typed),
     )
 
 
-def _pace(database: Engine, cell: Cell, typed: TypedKeys) -> Pace | None:
+def cell_pace(database: Engine, cell: Cell, typed: TypedKeys = NO_KEYS) -> Pace | None:
+    """Return the expected pace of a cell's answers, from earlier runs on such a server."""
     if cell.engine is None:
         return jobs.pace(database, cell.config, typed)
     config = _config(cell)  # its engine will have another address than earlier ones
@@ -238,8 +239,8 @@ def _config(cell: Cell) -> RunConfig:
 
 def _name(cell: Cell, lane: str, load_labels: dict[int, str]) -> str:
     if cell.engine is None:
-        server = runs.default_name(cell.config, lane, cell.config.model)
-        return " · ".join(filter(None, (server, load_labels[cell.index])))
+        server = runs.server_name(cell.config, lane, cell.config.model)
+        return f"{server} · {load_labels[cell.index]}"
     spec = engines.ENGINES[cell.engine.engine]
     parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), load_labels[cell.index])
     return " · ".join(filter(None, parts))

@@ -11,6 +11,7 @@ import streamlit as st
 from db import counts, runs
 from db.database import opened
 from jobs import pace
+from jobs.study_progress import study_time_left
 from services.analysis.diagnostics import client, server
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask import time_left
@@ -19,6 +20,7 @@ from services.ask.plan import plan
 from services.ask.progress import ProgressSummary, summarize
 from services.ask.time_left import Measured, TimeLeft
 from services.report.charts import live_engine, live_spec, spec
+from services.studies.study import Study
 
 SHOWN = 300  # moments in a chart
 FRESH_S = 0.9  # of the second after which every viewer asks again
@@ -86,3 +88,9 @@ def left_together(database: str, comparison_id: int, more: bool, _runs: Sequence
     }
     each = [measured(run, progress.get(run.id, ())) for run in to_come]
     return time_left.of_comparison(each, more)
+
+
+@st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
+def left_of_study(database: str, study_id: int, _study: Study) -> Any:
+    """Return how long a study will still take; None: not known."""
+    return study_time_left(opened(), _study)

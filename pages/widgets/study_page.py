@@ -11,9 +11,12 @@ from db.database import opened
 from db.studies import StudyNotFound
 from jobs import studies as study_jobs
 from pages.widgets import actions as menu
-from pages.widgets import api_keys, engine_panel, study_grid, study_report
-from pages.widgets.view import as_id, plain, sentences, shared, show_error, stop_with
+from pages.widgets import api_keys, engine_panel, study_grid, study_report, waiting
+from pages.widgets.snapshot import left_of_study
+from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
 from services.analysis.compare import FEWEST, MOST
+from services.ask.measurement import ACTIVE, Run
+from services.ask.progress import activity
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.servers.engines.instance import UP
@@ -40,16 +43,17 @@ def page(text: str) -> None:
     st.caption(plain(f"{PRESETS[study.config.preset].label}. {PRESETS[study.config.preset].help}"))
     if study.note:
         st.markdown(plain(study.note))
-    if going_on(study):
-        every_s = REFRESH.seconds()
-        st.fragment(watch, run_every=SLOWER * every_s)(text, every_s)
-    else:
+    if not going_on(study):
         standing(study)
         if not shared():
             actions(study)
-    study_report.show(study)
-    if not going_on(study):
+        study_report.show(study)
         cells(study)
+        return
+    every_s = REFRESH.seconds()
+    st.fragment(watch, run_every=SLOWER * every_s)(text, every_s)
+    study_report.show(study)  # so far: drawn again when another cell is measured
+    st.fragment(watch_cells, run_every=SLOWER * every_s)(text)
 
 
 def going_on(study: Study) -> bool:
@@ -79,18 +83,39 @@ def watch(text: str, every_s: float) -> None:
         if server.status in UP:
             with st.container(border=True):
                 engine_panel.panel(server)
-    cells(study)
+
+
+@sentences()
+def watch_cells(text: str) -> None:
+    cells(load(text))
 
 
 def standing(study: Study) -> None:
-    ended = sum(run.status not in ("queued", "running") for run in study.runs)
-    st.progress(ended / max(1, len(study.runs)), f"{progress_sentence(study.runs)}.")
+    """How far it is, how long it will still take, and the way to the cell that is measured."""
+    ended = sum(run.status not in ACTIVE for run in study.runs)
+    left = left_of_study(str(opened().url), study.id, study) if study.active else None
+    so_far = ", ".join(filter(None, (progress_sentence(study.runs), left.text if left else "")))
+    st.progress(ended / max(1, len(study.runs)), f"{so_far}.")
     for run in study.runs:
         if run.status == "running":
-            st.caption(plain(f"Measuring {run.name}: {run.phase}"))
+            running(run)
+    if study.active and not any(run.status == "running" for run in study.runs):
+        first = next(run for run in study.runs if run.status == "queued")
+        waiting.behind(first)
     for server in study.engines:
         if server.status == "planned" and server.phase:
             st.warning(plain(server.phase), icon=":material/restart_alt:")
+
+
+def running(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(plain(f"Measuring {run.name}: {activity(run)}"), width="content")
+        st.page_link(
+            "live.py",
+            label="Watch this run",
+            icon=":material/monitor_heart:",
+            query_params=onward(run=str(run.id)),
+        )
 
 
 def cells(study: Study) -> None:

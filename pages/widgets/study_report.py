@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import streamlit as st
@@ -41,12 +40,7 @@ def words(study_report: Report) -> None:
     if study_report.details:
         st.markdown(plain(study_report.details))
     st.caption(plain(study_report.varied))
-    panels.show_diagnostics(
-        [
-            replace(diagnostic, title=f"{of}: {diagnostic.title}")
-            for diagnostic, of in diagnostics_of(study_report)
-        ]
-    )
+    panels.show_diagnosed(list(diagnostics_of(study_report)))
     if study_report.sentences:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in study_report.sentences))
     for note in study_report.notes:

@@ -30,6 +30,14 @@ def show(run: Run) -> None:
         st.progress(0.0, "Next in line: it starts within seconds.")
 
 
+def behind(run: Run) -> None:
+    """Say only what other runs a queued run waits for, if any."""
+    before = queue.ahead(opened(), run.id)
+    if before:
+        st.caption(plain(_behind(before)))
+        _link(before[0])
+
+
 def _behind(before: Sequence[Ahead]) -> str:
     first, others = before[0], len(before) - 1
     verb = "is being measured" if first.status == "running" else "comes first"

@@ -115,6 +115,15 @@ def of_comparison(runs: Sequence[Measured], more: bool = False) -> TimeLeft | No
     return TimeLeft(low + between, high + between, more) if any(r.to_do for r in runs) else None
 
 
+def together(parts: Sequence[TimeLeft | None]) -> TimeLeft | None:
+    """Return the time of what comes one after another; None: not known of one of them, or there is
+    nothing."""
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts):
+        return None
+    return TimeLeft(sum(part.low for part in known), sum(part.high for part in known))
+
+
 def _of_one(run: Measured) -> Range | None:
     """A repeat by the plan, which knows the run as a whole."""
     if run.expected is None:

@@ -216,3 +216,66 @@ def test_a_shared_study_has_no_controls(visit: Visit, database: Engine) -> None:
     at = visit("study", study=str(study_id), view="share")
     assert not at.button and not complaints(at)
     assert runs.load(database, 1).status == "cancelled"
+
+
+SWEEP = {
+    "preset": "concurrency",
+    "engine": "",
+    "backend": "url",
+    "base_url": "http://127.0.0.1:9/v1",
+    "model": "tiny",
+    "concurrencies": "1,2,4",
+    "requests": "4",
+}
+
+
+def swept(database: Engine, done: int) -> int:
+    """A sweep of a server that is there, so many cells of which are measured and one is running."""
+    config = read(SWEEP)
+    new = [NewCell(cell, NewRun(cell.config, "127.0.0.1:9", "a cell")) for cell in cells(config)]
+    study_id = studies.create(database, config, "Sweep", new)
+    for _ in range(done):
+        run = queue.claim(database)
+        assert run
+        queue.add_measurements(database, run.id, repeats(1.0))
+        pace = {"tokens_per_s_median": 10.0, "peak_in_flight": 2}
+        queue.finish(database, run.id, "done", None, pace)
+    run = queue.claim(database)
+    assert run
+    queue.heartbeat(database, run.id, "Measuring, repeat 1 of 3")
+    return study_id
+
+
+def test_a_study_under_way_has_its_curve_so_far_and_a_way_to_the_running_cell(
+    visit: Visit, database: Engine
+) -> None:
+    at = visit("study", study=str(swept(database, done=2)))
+    text = str(at.progress[0].proto.text)
+    assert text.startswith("2 of 3 cells measured, 1 running, about ") and text.endswith(" left.")
+    assert "Measuring a cell: repeat 1 of 3" in text_of(at)
+    (link,) = [link for link in at.get("page_link") if link.proto.label == "Watch this run"]
+    assert link.proto.query_string == "run=3"
+    assert "How does throughput change with concurrency?" in [h.value for h in at.subheader]
+    assert list(at.dataframe[0].value["Load"]) == [
+        "concurrency 1",
+        "concurrency 2",
+        "concurrency 4",
+    ]
+
+
+def test_nothing_is_said_of_the_time_where_no_run_of_the_server_is_known(
+    visit: Visit, database: Engine
+) -> None:
+    at = visit("study", study=str(swept(database, done=0)))
+    assert at.progress[0].proto.text == "0 of 3 cells measured, 1 running, 2 waiting."
+
+
+def test_a_study_that_has_not_begun_says_what_comes_before_it(
+    visit: Visit, database: Engine
+) -> None:
+    first = runs.create(database, read(SWEEP).run, "127.0.0.1:9", "First")
+    assert queue.claim(database)
+    config = read(SWEEP)
+    new = [NewCell(cell, NewRun(cell.config, "127.0.0.1:9", "a cell")) for cell in cells(config)]
+    at = visit("study", study=str(studies.create(database, config, "Sweep", new)))
+    assert f"Queued: run {first}, “First”, is being measured on the same server." in text_of(at)

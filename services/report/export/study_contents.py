@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.analysis.compare.differences import flat
@@ -50,18 +51,31 @@ def _tile(best: Best) -> Tile:
 
 
 def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
-    """Yield the diagnostics of the runs, each once, with the names of its cells."""
-    shared: dict[Diagnostic, list[str]] = {}
+    """Yield the diagnostics of the runs, each title once, with the names of its cells."""
+    several = len(report.scaling.configurations) > 1
+    shared: dict[tuple[str, str], list[tuple[Diagnostic, str]]] = {}
     for row in report.scaling.rows:
+        name = f"{row.label}, {row.work_label}" if several else row.work_label
         for candidate in row.candidates:
             for diagnostic in diagnostics(
                 candidate.run, candidate.measurements, candidate.summary, candidate.samples
             ):
-                shared.setdefault(diagnostic, []).append(f"{row.label}, {row.work_label}")
-    for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
-        cells = list(dict.fromkeys(shared[diagnostic]))
-        named = many(len(cells), "cell") if len(cells) > MOST_NAMED else "; ".join(cells)
-        yield diagnostic, named
+                key = (diagnostic.level, diagnostic.title)
+                shared.setdefault(key, []).append((diagnostic, name))
+    for found in sorted(shared.values(), key=lambda found: found[0][0].level != "warning"):
+        yield _as_one(found), _names(list(dict.fromkeys(name for _, name in found)))
+
+
+def _as_one(found: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
+    """The diagnostic of several cells; where their numbers differ, it gives those of the first."""
+    first, name = found[0]
+    if len({diagnostic for diagnostic, _ in found}) == 1:
+        return first
+    return replace(first, sentence=f"For example at {name}: {first.sentence}")
+
+
+def _names(cells: Sequence[str]) -> str:
+    return many(len(cells), "cell") if len(cells) > MOST_NAMED else "; ".join(cells)
 
 
 def _circumstances(report: Report) -> Iterator[Table]:
