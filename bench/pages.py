@@ -61,7 +61,7 @@ OPENINGS = (
         f"Compare, {RUNS} runs of {REPEATS * REQUESTS:,} requests",
         "compare",
         {"runs": ",".join(map(str, range(1, RUNS + 1)))},
-        2.0,
+        1.5,
     ),
     Opening("Run", "run", {}, 0.3),
     Opening(
