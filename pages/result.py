@@ -33,11 +33,13 @@ from services.analysis.diagnostics import diagnostics
 from services.ask.measurement import ACTIVE
 from services.report import tables
 from services.report.charts import CHARTS, chart
+from services.report.charts.bars import MOST_BARS
 from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
 
 BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are folded away
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
+PRESS_BAR = "Click a bar to open its request."
 SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
 
@@ -70,13 +72,19 @@ def charts(candidate: Candidate) -> None:
     tabular.table(tables.classes(candidate), "How do short and long requests compare?")
     if candidate.summary.ok:
         key = request_detail.key("bars")
-        opens = chart_panel.Picking(key, "requests", request_detail.clicked(key, "requests"))
-        chart_panel.draw(chart("tokens_per_s"), [candidate], "result", load_again, opens)
+        opens = request_detail.clicked(key, "requests")
+        picking = chart_panel.Picking(key, "requests", opens, _hint(candidate))
+        chart_panel.draw(chart("tokens_per_s"), [candidate], "result", load_again, picking)
         for name, column in zip(BESIDE_EACH_OTHER, st.columns(2), strict=True):
             with column:
                 draw(candidate, [name])
         with st.expander("More charts", icon=":material/bar_chart:"):
             draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
+
+
+def _hint(candidate: Candidate) -> str:
+    many = len(candidate.measurements) > MOST_BARS
+    return "*Timeline* and *Requests* open single requests." if many else PRESS_BAR
 
 
 def numbers(candidate: Candidate) -> None:
@@ -91,7 +99,8 @@ def numbers(candidate: Candidate) -> None:
 
 
 def requests(candidate: Candidate) -> None:
-    tabular.request_table(candidate)
+    key = request_detail.key("requests")
+    tabular.request_table(candidate, key, request_detail.ask)
     if not shared() and run.source is None:
         load = partial(runs.answer, opened(), run_id)
         tabular.answers(candidate, load)

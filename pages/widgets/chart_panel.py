@@ -23,11 +23,13 @@ Load = Callable[[], Sequence[Any]]
 @dataclass(frozen=True, slots=True)
 class Picking:
     """What a chart on a page lets one select: its marks by a field and, with `stretch`, a part of
-    its x axis. `selected` is called then; the selection is in the session under `key`."""
+    its x axis. `selected` is called then; the selection is in the session under `key`. `hint` says
+    so to the person."""
 
     key: str
     field: str
     selected: Callable[[], None]
+    hint: str
     stretch: bool = False
 
 
@@ -76,6 +78,7 @@ def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None
     if picking is None:
         st.vega_lite_chart(drawn, key=key, **shape)
         return
+    st.caption(picking.hint)
     drawn = pickable(drawn, picking.field, picking.stretch)
     st.vega_lite_chart(drawn, key=picking.key, on_select=picking.selected, **shape)
 

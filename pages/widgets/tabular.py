@@ -42,10 +42,11 @@ def cell(text: str) -> str:
     return "  \n".join(map(plain, lines))
 
 
-def request_table(candidate: Candidate) -> None:
+def request_table(candidate: Candidate, key: str, open_request: Callable[[int], None]) -> None:
     """Every request, a row each, counted from 1 as in the charts. Times in seconds; what no request
-    has is left out."""
+    has is left out. A row that is selected opens its request, by its number."""
     st.subheader("Every request", anchor="requests")
+    st.caption("Select a row to open its request.")
     mix = bool(candidate.classes)
     rows = pd.DataFrame(
         [
@@ -56,6 +57,13 @@ def request_table(candidate: Candidate) -> None:
             for m in candidate.measurements
         ]
     )
+    numbers = list(map(int, rows["request"]))
+
+    def selected() -> None:
+        chosen = st.session_state[key]["selection"]["rows"]
+        if chosen:
+            open_request(numbers[chosen[0]])
+
     st.dataframe(
         rows.dropna(axis="columns", how="all"),
         hide_index=True,
@@ -63,6 +71,9 @@ def request_table(candidate: Candidate) -> None:
         height=320,
         placeholder="–",
         alt="Every request",
+        key=key,
+        on_select=selected,
+        selection_mode="single-row",
     )
 
 

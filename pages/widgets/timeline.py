@@ -55,7 +55,8 @@ def _picking(key: str) -> chart_panel.Picking:
         if stretch := stretch_of(st.session_state[key]["selection"], "start"):
             _zoom(stretch)
 
-    return chart_panel.Picking(key, "request", selected, stretch=True)
+    hint = "Click a line to open its request. Drag to zoom."
+    return chart_panel.Picking(key, "request", selected, hint, stretch=True)
 
 
 def _controls(candidate: Candidate, repeat: int, window: Window | None, end: float) -> None:
@@ -80,7 +81,6 @@ def _controls(candidate: Candidate, repeat: int, window: Window | None, end: flo
             format="%.3g s",
             key=WINDOW,
             on_change=lambda: _zoom(st.session_state[WINDOW]),
-            help="Or drag over the chart. Click a line to see its request.",
             width=360,
         )
         st.button(

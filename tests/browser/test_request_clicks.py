@@ -58,3 +58,11 @@ def test_a_line_opens_its_request_and_a_drag_zooms(app: App, person: BrowserCont
     page.get_by_role("button", name="Whole repeat").click()
     page.wait_for_url(re.compile(r"tab=timeline$"))
     no_trouble(page)
+
+    page.get_by_role("tab", name="Requests").click()
+    grid = page.get_by_test_id("stDataFrame").first
+    grid.locator("canvas").first.wait_for()
+    box = grid.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 12, box["y"] + 52)  # its first row
+    expect(drawer.get_by_role("heading", name="Request 1")).to_be_visible()
