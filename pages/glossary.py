@@ -1,13 +1,13 @@
-"""What the words on all pages mean: docs/glossary.md, as it is."""
+"""What the words of all pages mean: docs/glossary.md, below the term that a link names."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import streamlit as st
 
-GLOSSARY = Path(__file__).resolve().parents[1] / "docs" / "glossary.md"
+from pages.widgets.terms import GLOSSARY, PARAMETER, terms
+
 FILE_LINK = re.compile(r"\[([^]]*)\]\([\w./-]+\.md(?:#[\w-]*)?\)")
 
 
@@ -18,4 +18,6 @@ def without_file_links(text: str) -> str:
 
 heading, _, text = GLOSSARY.read_text(encoding="utf-8").partition("\n")
 st.title(heading.removeprefix("# "), anchor=False)
+if (named := st.query_params.get(PARAMETER, "")) in terms():
+    st.info(f"**{named}**: {without_file_links(terms()[named])}", icon=":material/menu_book:")
 st.markdown(without_file_links(text))

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.widgets import url_state
+from pages.widgets import terms, url_state
 from pages.widgets.view import plain
 from services.ask import about
 from services.ask.about import Section
@@ -33,7 +33,7 @@ def label(field: str) -> str:
 
 def help_of(field: str) -> str:
     """Return what a field of a run, an engine or a study is."""
-    return _KNOWN[field].help
+    return terms.linked(_KNOWN[field].help, _KNOWN[field].label)
 
 
 def with_labels(sentence: str, kind: type[Config] | None = None) -> str:
@@ -53,7 +53,8 @@ def keyed(
 def of_field(field: str, start: Config, whose: str = "") -> dict[str, Any]:
     """Return what the widget of a config's field is made with, help included."""
     prefix = next(PREFIXES[kind] for kind in type(start).__mro__ if kind in PREFIXES)
-    return {"help": about.fields(type(start))[field].help} | url_state.keyed(
+    known = about.fields(type(start))[field]
+    return {"help": terms.linked(known.help, known.label)} | url_state.keyed(
         prefix + whose + field, getattr(start, field)
     )
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from pages.widgets import terms
 from pages.widgets.view import badge, plain
 from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
@@ -58,7 +59,7 @@ def headline(candidate: Candidate) -> None:
                 figure.about,
                 delta_color="off",
                 delta_arrow="off",
-                help=figure.help,
+                help=terms.linked(figure.help, figure.label),
                 border=True,
             )
     if wait_note := modes.wait_note(candidate.run.config, candidate.summary.ok):

@@ -1,0 +1,40 @@
+"""The terms of the glossary in tooltips: a label's help, with a link to what its term means."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlencode
+
+from pages.widgets.view import onward
+
+GLOSSARY = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
+PARAMETER = "term"
+_ROW = re.compile(r"^\| \*\*(.+?)\*\* \| (.+) \|$", re.MULTILINE)
+
+
+@cache
+def terms() -> dict[str, str]:
+    """Return every term of the glossary and its meaning, as markdown."""
+    return dict(_ROW.findall(GLOSSARY.read_text(encoding="utf-8")))
+
+
+@cache
+def term_in(label: str) -> str | None:
+    """Return the longest term that a label contains as whole words; None: it contains none."""
+    found = [term for term in terms() if _word(term).search(label)]
+    return max(found, key=len, default=None)
+
+
+def linked(text: str, label: str) -> str:
+    """Return a label's help, with a link to the glossary's entry of its term, if it has one."""
+    term = term_in(label)
+    if term is None:
+        return text
+    return f"{text} [Glossary: {term}](glossary?{urlencode(onward(**{PARAMETER: term}))})"
+
+
+@cache
+def _word(term: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(term)}s?(?!\w)", re.IGNORECASE)
