@@ -1,4 +1,4 @@
-"""The page that all pages are drawn in: Streamlit's own, told where its server is."""
+"""Streamlit's page, in which all pages are drawn: with our style, and told where its server is."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import Response
 
+STYLE = Path(__file__).with_name("pages.css")
+
 
 def index() -> str:
     """Return Streamlit's page, told that its server is beside the page: none of ours is deeper. By
     itself it asks below each deep link first, and in vain."""
     installed = (Path(st.__file__).parent / "static" / "index.html").read_text()
+    style = f"<style>\n{STYLE.read_text()}</style>"
     script = "window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}"
-    return installed.replace("<script>", f"<script>{script}</script>\n    <script>", 1)
+    ours = f"{style}\n    <script>{script}</script>\n    <script>"
+    return installed.replace("<script>", ours, 1)
 
 
 def page(_: Request) -> Response:
@@ -32,4 +36,5 @@ DEEPER = (  # pages below /
     "live",
     "result",
     "glossary",
+    "leaderboard",
 )

@@ -1,0 +1,61 @@
+"""Every page in both themes, checked by axe-core against WCAG 2 A and AA."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.conftest import App, settled
+from tests.stored import store
+from tests.values import failed, measured
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "",
+    "history",
+    "history?trend=tokens_per_s_median",
+    "compare?runs=1,2",
+    "leaderboard?runs=1,2,3",
+    "live?run=1",
+    "result?run=1",
+    "study?preset=tensor",
+    "engines",
+    "backends",
+    "glossary",
+)
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(app: App) -> None:
+    with app.database() as engine:
+        for n in range(3):
+            rows = [*(measured(i) for i in range(6)), failed(6, error="timed out")]
+            store(engine, rows, name=f"run {n}", note="a note", tags=["nightly"])
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_no_serious_violation(app: App, person: BrowserContext, path: str) -> None:
+    page = person.new_page()
+    found: list[str] = []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.goto(f"{app.url}/{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        settled(page)
+        found += [f"{theme}: {each}" for each in _serious(Axe().run(page, options=RULES).response)]
+    assert not found, "\n".join(found)
+
+
+def _serious(response: dict[str, Any]) -> list[str]:
+    return [
+        f"{violation['id']}: {node['target']} {node['html'][:200]} | {node['failureSummary'][:300]}"
+        for violation in response["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
