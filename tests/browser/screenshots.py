@@ -58,6 +58,14 @@ class Picture:
     width: int = DESK
 
 
+FIRST = (  # of an empty database
+    Picture("first-visit", "/", "Sample"),
+    Picture("first-visit-phone", "/", "Sample", PHONE),
+    Picture("history-empty", "/history", "no runs yet"),
+    Picture(
+        "unreachable", "/?backend=url&base_url=http%3A%2F%2F127.0.0.1%3A9%2Fv1", "cannot be|Nothing"
+    ),
+)
 PICTURES = (
     Picture("run", "/?mode=staggered&requests=16", "per answer"),
     Picture("run-phone", "/?mode=staggered&requests=16", "per answer", PHONE),
@@ -67,11 +75,20 @@ PICTURES = (
         "interleaved repeats each",
     ),
     Picture("history", "/history", r"4 runs\."),
+    Picture("history-phone", "/history", r"4 runs\.", PHONE),
+    Picture("trend", "/history?trend=output_tokens_per_s", "Output tokens/s"),
+    Picture("leaderboard", "/leaderboard?runs=1,2,3,4", "Leaderboard"),
     Picture("result", "/result?run=2", "How fast did each"),
     Picture("compare", "/compare?runs=3,4", "compare with the baseline"),
     Picture("compare-phone", "/compare?runs=3,4", "compare with the baseline", PHONE),
+    Picture("result-phone", "/result?run=2", "How fast did each", PHONE),
     Picture("backends", "/backends", "SGLang"),
+    Picture("engines", "/engines", "Engines"),
+    Picture("study-sweep-form", "/study?preset=concurrency", "Estimate"),
+    Picture("glossary", "/glossary?term=TTFT", "TTFT"),
 )
+SWEEP = ("--preset", "concurrency", "--backend", "embedded", "--concurrencies", "1,2,4,8", *SHORT)
+SWEEPS = (Picture("study-sweep", "/study?study=1", "concurrency"),)
 LIVE = (
     Picture("live", "/live?run=5", r"of 400 requests, about"),
     Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
@@ -95,8 +112,8 @@ STUDY = (
 )
 STUDIES = (  # they need `make engines-cpu`
     Picture("study-form", "/study?preset=tensor&engine=vllm", "Estimate"),
-    Picture("study", "/study?study=1", "Where is the throughput"),
-    Picture("study-phone", "/study?study=1", "Where is the throughput", PHONE),
+    Picture("study", "/study?study=2", "Where is the throughput"),
+    Picture("study-phone", "/study?study=2", "Where is the throughput", PHONE),
 )
 
 
@@ -155,6 +172,8 @@ def answered(database: Engine) -> int:
 
 
 def take_all(browser: Browser, app: App, folder: Path) -> None:
+    for picture in FIRST:
+        take(browser, app, picture, folder)
     for command, name, arguments in RUNS:
         print(f"measuring: {name}")
         assert measure(app, command, name, arguments).wait() == 0, name
@@ -167,6 +186,13 @@ def take_all(browser: Browser, app: App, folder: Path) -> None:
                 take(browser, app, picture, folder)
         finally:
             queue.request_cancel(engine, runs.search(engine)[0].id)
+    print("measuring: a sweep")
+    assert measure(app, "study", "How much can it take?", SWEEP).wait() == 0
+    for picture in SWEEPS:
+        take(browser, app, picture, folder)
+    if not (ROOT / ".venv-vllm-cpu").exists():
+        print("left out: pictures of a study that starts engines, which needs `make engines-cpu`")
+        return
     print("measuring: a study, for some minutes")
     measure(app, "study", "Does it scale?", STUDY).wait()  # 1: some of its cells cannot be
     for picture in STUDIES:
