@@ -15,7 +15,7 @@ from services.base.errors import Invalid
 from services.base.surrogates import clean
 
 MOST = 50  # saved filters
-LONGEST_NAME = 60
+LONGEST_NAME = 40
 
 table = schema.filters
 

@@ -26,7 +26,7 @@ def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
     ("name", "parameters", "message"),
     [
         ("  ", {"tag": "a"}, "A filter needs a name"),
-        ("x" * 61, {"tag": "a"}, "at most 60 characters"),
+        ("x" * 41, {"tag": "a"}, "at most 40 characters"),
         ("all", {}, "Nothing is filtered"),
     ],
 )

@@ -32,12 +32,13 @@ SHAPES = {  # by verdict, so that colours are not needed to tell them apart
 def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     """Draw a trend: a mark for each run with its interval over repeats, and the baseline as a line
     with a band. None if no run has the measure."""
-    rows = [_row(point) for point in trend.points]
+    label, unit = measure_of(trend.measure)
+    unit, times = _readable(unit, trend.points)
+    rows = [_row(point, times) for point in trend.points]
     if not rows:
         return None
-    band = [_row(trend.baseline)] if trend.baseline else []
+    band = [_row(trend.baseline, times)] if trend.baseline else []
     changes = [_change_row(change) for change in trend.changes]
-    label, unit = measure_of(trend.measure)
     wish = "More is better." if FAMILY[trend.measure][1] == "higher" else "Less is better."
     title = heading(
         f"{label} over time", "Means of each run's repeats.", wish, *_subtitle(rows, band, changes)
@@ -60,10 +61,17 @@ def measure_of(name: str) -> tuple[str, str]:
     return next((entry.label, entry.unit) for entry in COMPARED if entry.name == name)
 
 
-def _row(point: Point) -> dict[str, Any]:
-    """Return the row of a point. Without an interval, low and high are the value itself; `began` is
-    Unix time in milliseconds."""
-    value, low, high = point.level.value, point.level.low, point.level.high
+def _readable(unit: str, points: Sequence[Point]) -> tuple[str, float]:
+    """Return the unit of the axis and how many of it one is: short times are in milliseconds."""
+    short = unit == "s" and all(point.level.value < 1 for point in points)
+    return ("ms", 1000.0) if short else (unit, 1.0)
+
+
+def _row(point: Point, times: float) -> dict[str, Any]:
+    """Return the row of a point, in the unit of the axis. Without an interval, low and high are the
+    value itself; `began` is Unix time in milliseconds."""
+    value = times * point.level.value
+    low, high = (end and times * end for end in (point.level.low, point.level.high))
     return {
         "run": point.run_id,
         "name": f"{point.run_id} · {' '.join(point.name.split())}",

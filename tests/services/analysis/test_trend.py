@@ -274,3 +274,15 @@ def test_where_the_server_changes_stands_in_the_picture() -> None:
     same = trend_chart(trend_of())
     assert same is not None and "changes" not in spec(same)["datasets"]
     assert trend_of().warning == ""
+
+
+def test_short_times_are_drawn_in_milliseconds() -> None:
+    short = {n: tuple(0.01 * seconds for seconds in TIMES[n]) for n in TIMES}
+    runs = [row_of(measured_run(n, short[n])) for n in TIMES]
+    drawn = trend_chart(trend(runs, (PIN,), {1: runs[0]}, E2E))
+    assert drawn is not None
+    chart = spec(drawn)
+    assert "mean of repeats (ms)" in str(chart["layer"])
+    [first, *_] = chart["datasets"]["runs"]
+    assert first["value"] == pytest.approx(1000 * 0.01 * 2.0, rel=0.01)
+    assert first["low"] < first["value"] < first["high"]
