@@ -9,18 +9,20 @@ import streamlit as st
 
 from db import runs
 from db.database import opened
-from pages.widgets import candidates_form, verdict_panel
+from pages.widgets import candidates_form
 from pages.widgets.view import dark, plain
 from services.analysis.compare import Comparison, compare
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.plan import duration
+from services.report.answer import answers
 from services.report.charts import chart, spec
 from services.report.sample import Sample, sample
 
 CLOSED = "sample-closed"
 CHART = "tokens_per_s"
+TILE: dict[str, Any] = {"width": "content"}  # beside each other, on a phone too
 UNASKED = ("model", "repeats")  # the embedded model is the only one; repeats are the comparison's
 
 
@@ -28,12 +30,18 @@ def show() -> None:
     """Show the sample until it is closed, or there is a run of one's own."""
     if st.session_state.get(CLOSED) or runs.count(opened()):
         return
-    with st.container(border=True, key="sample"):
+    with st.container(border=True, key="sample", gap="small"):
         _head(sample())
-        left, right = st.columns(2, gap="medium")
-        with left:
-            verdict_panel.show(_comparison())
-        with right:
+        verdict = _comparison().verdicts[0]
+        st.markdown(f"**{plain(verdict.headline)}**")
+        with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+            (answer,) = answers(_comparison())
+            st.metric(f"{plain(answer.baseline_label)} (baseline)", answer.baseline_value, **TILE)
+            st.metric(plain(answer.label), answer.value, **TILE)
+            st.metric(plain(f"{answer.measure}, ratio"), answer.ratio, **TILE)
+            _actions(sample())
+        with st.expander("Every request, and the verdict in words", icon=":material/insights:"):
+            st.markdown(plain(verdict.details))
             st.vega_lite_chart(
                 _spec(dark()),
                 theme=None,
@@ -57,16 +65,21 @@ def _spec(dark: bool) -> dict[str, Any]:
 
 def _head(shown: Sample) -> None:
     run = shown.candidates[0].run
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge("Sample", icon=":material/science:", color="violet")
         st.caption(
             plain(
                 f"The embedded model on {run.environment.get('cores')} cores of an "
                 f"{run.environment.get('cpu')}: one request at a time, against four at once. "
                 f"It took {duration(shown.took_s)}."
-            ),
-            width="stretch",
+            )
         )
+
+
+def _actions(shown: Sample) -> None:
+    with st.container(
+        horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="xsmall"
+    ):
         st.page_link(
             "run.py",
             label="Try it here",
