@@ -120,7 +120,7 @@ def _ratio(interval: Interval | None) -> str:
     value = f"{times(interval.value)}×"
     if interval.low is None or interval.high is None:
         return value
-    return f"{value}\n{times(interval.low)} – {times(interval.high)}"
+    return f"{value} ({times(interval.low)}–{times(interval.high)})"
 
 
 def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:
