@@ -7,6 +7,7 @@ on a single axis, so that all have the same scale.
 
 from __future__ import annotations
 
+import json
 import math
 import textwrap
 from collections.abc import Sequence
@@ -30,9 +31,9 @@ LINE_LENGTH = 56  # Vega does not wrap subtitles; this many characters fit a pho
 ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 # Columns of the legend; one on a phone. From the width of the container, because that of the plot
 # shrinks when its axis is laid out, and a legend that then grew by a line would cut off the title.
-BESIDE = alt.ExprRef(
-    "max(1, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 270))"
-)
+WIDTH = "(isFinite(containerSize()[0]) ? containerSize()[0] : width)"
+BESIDE = alt.ExprRef(f"max(1, floor({WIDTH} / 270))")
+SHORT, PHONE = 24, 480  # characters of a label that fit beside those of an axis; pixels
 LANE = 0.72  # share of a lane that its data fill; the run's name is above them
 
 
@@ -60,8 +61,18 @@ def run_colour(
     )
     labels = [c.label for c in (candidates if listed is None else listed)]
     orient: Literal["top", "bottom"] = "bottom" if below else "top"
-    legend = alt.Legend(values=labels, columns=BESIDE, symbolOpacity=1, orient=orient)
+    legend = alt.Legend(
+        values=labels, columns=BESIDE, symbolOpacity=1, orient=orient, labelExpr=_in_lines(labels)
+    )
     return alt.Color("run:N", scale=scale, legend=legend if len(labels) > 1 else None)
+
+
+def _in_lines(labels: Sequence[str]) -> str:
+    """Return the labels of a legend as Vega's expression: on a phone, long ones take two lines."""
+    lines = {label: textwrap.wrap(label, SHORT) for label in labels if len(label) > SHORT}
+    if not lines:
+        return "datum.label"
+    return f"{WIDTH} < {PHONE} ? ({json.dumps(lines)}[datum.label] || datum.label) : datum.label"
 
 
 def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:

@@ -673,3 +673,17 @@ def test_marks_stand_out_from_the_paper(meaning: str, dark: bool) -> None:
     look = theme.palette(dark)
     low, high = sorted(map(luminance, (getattr(look, meaning), look.paper)))
     assert (high + 0.05) / (low + 0.05) >= 4.5  # WCAG 1.4.3: files write words in them, too
+
+
+def test_a_long_label_takes_two_lines_in_the_legend_of_a_phone() -> None:
+    long = "Llama-3.1-8B-Instruct-quantized.w4a16"
+    pair = [
+        replace(candidate(varied(30, repeats=3), run_id=n), label=label)
+        for n, label in enumerate(('a "quoted" label', long), 1)
+    ]
+    spec = drawn("repeats", pair)
+    legends = [layer["encoding"].get("color", {}).get("legend") for layer in spec["layer"]]
+    (said,) = {legend["labelExpr"] for legend in legends if legend}
+    assert '["Llama-3.1-8B-Instruct-", "quantized.w4a16"]' in said
+    chart = charts.chart("repeats").draw(pair)
+    assert chart is not None and f">{long}<".encode() in charts.svg(chart), "that is wide enough"
