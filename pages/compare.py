@@ -3,6 +3,7 @@ runs that differ by less than 5 % are equivalent)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
@@ -90,10 +91,12 @@ def choose_margin(margin: float) -> None:
     )
 
 
-def choose(ids: list[int]) -> None:
-    """Pick the runs. The URL is what is read; the widget only shows it and changes it."""
+def choose(ids: list[int], called: Mapping[int, str]) -> None:
+    """Pick the runs. The URL is what is read; the widget only shows it and changes it. Those that
+    are compared are `called` by what distinguishes them."""
     names = {row.id: f"{row.id} · {row.name}" for row in runs.search(opened(), limit=RECENT)}
     names |= {run_id: str(run_id) for run_id in ids if run_id not in names}
+    names |= {run_id: f"{run_id} · {label}" for run_id, label in called.items()}
     st.session_state["chosen"] = ids
 
     def into_url() -> None:
@@ -132,7 +135,7 @@ def forms(candidates: list[Candidate]) -> menu.Panels:
     """What opens below the buttons, and changes what is compared and how."""
 
     def runs_and_margin() -> None:
-        choose(ids)
+        choose(ids, {candidate.run.id: candidate.label for candidate in candidates})
         choose_margin(margin_of(candidates))
 
     configs = [candidate.run.config for candidate in candidates]
@@ -156,7 +159,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 ids, problem = runs_in_url()
 margin = margin_in_url()
 if not shared() and (problem or len(ids) < FEWEST):
-    choose(ids)
+    choose(ids, {})
 if problem:
     stop_with(problem)
 if len(ids) < FEWEST and not shared():

@@ -68,8 +68,10 @@ def _table(data: Table) -> None:
 
 
 def _coloured(text: str) -> str:
+    """A cell in the colour of its sign; a phone breaks it before the ratio, not within."""
     colour = {sign: COLOURS[mark] for mark, sign in SIGNS.items()}.get(text[:1])
-    return f":{colour}[{tabular.cell(text)}]" if colour else tabular.cell(text)
+    whole = ", ".join(map(tabular.cell, text.split(", ")))
+    return f":{colour}[{whole}]" if colour else whole
 
 
 def _by_measure(verdict: Verdict) -> None:

@@ -23,6 +23,8 @@ PAGES = (
     "",
     "history",
     "compare?runs=1,2,3",
+    "compare?runs=1,2,3&tab=Numbers",
+    "leaderboard?runs=1,2,3",
     "result?run=1",
     "live?run=1",
     "study?preset=tensor",

@@ -195,7 +195,11 @@ def test_the_answer_stands_in_one_row_a_run_with_its_diagnostics_below(
         "1 faster by tokens/s per request"
     )
     rows = whole.table[0].value.iloc[:, 1].tolist()
-    assert [row.partition(" ")[0] for row in rows] == ["", ":green[▲", ":gray[?"]
+    assert [row.partition(", ")[0] for row in rows] == [
+        "",
+        ":green[▲\xa0faster",
+        ":gray[?\xa0inconclusive",
+    ]
 
 
 def test_a_question_that_the_runs_cannot_answer_is_not_shown(
