@@ -186,7 +186,7 @@ def estimate(
         st.caption(plain(f"Baseline: {names[0]}. Compared with it: {'; '.join(names[1:])}."))
     elif configs:
         st.info("Add at least one candidate to compare with.")
-    possible = possible and backend_form.all_listen(configs)
+    possible = possible and backend_form.all_listen(configs, cards=True)
     if pressed(possible) and possible:
         start(configs, design, about)
     if configs and design is None:

@@ -121,16 +121,30 @@ def without_model(configs: Sequence[RunConfig]) -> str | None:
     return None
 
 
-def all_listen(configs: Sequence[RunConfig]) -> bool:
+def all_listen(configs: Sequence[RunConfig], cards: bool = False) -> bool:
     """Warn about servers that refused the connection when their models were last listed (cached
-    for a few seconds); return whether there are none."""
-    servers = dict.fromkeys((config.backend, config.base_url) for config in configs)
-    addresses = dict.fromkeys(_models(*server).nothing_on for server in servers)
-    refused = [address for address in addresses if address is not None]
-    for address in refused:
+    for a few seconds), with a link to each one's card if there are `cards`; return whether there
+    are none."""
+    refused: dict[str, int] = {}  # the address, and the first config that names it
+    for index, config in enumerate(configs):
+        address = _models(config.backend, config.base_url).nothing_on
+        if address is not None:
+            refused.setdefault(address, index)
+    for address, index in refused.items():
         sentence = f"Nothing answers on {address}: start the server, or change the address."
-        st.warning(plain(sentence), icon=":material/cloud_off:")
+        jump = f" [Show the server](#{anchor_of(index)})" if cards else ""
+        st.warning(plain(sentence) + jump, icon=":material/cloud_off:")
     return not refused
+
+
+def letter_of(index: int) -> str:
+    """Return what the server at an index is called: A, B, …"""
+    return chr(ord("A") + index)
+
+
+def anchor_of(index: int) -> str:
+    """Return the anchor of the card of the server at an index."""
+    return f"server-{letter_of(index).lower()}"
 
 
 def _address_field(backend: str, initial: RunConfig, key_prefix: str) -> str | None:

@@ -75,7 +75,8 @@ def _card(
     whose = "" if number == 1 else f"{number}-"
     with st.container(border=True):
         baseline = " :gray-badge[baseline]" if len(cards) > 1 and not alone and not before else ""
-        st.markdown(f"**Server {_letter(len(before))}**{baseline}")
+        title = f"Server {backend_form.letter_of(len(before))}{baseline}"
+        st.subheader(title, anchor=backend_form.anchor_of(len(before)))
         first = _first(start, cards[number])
         server = backend_form.ask(first, env, whose, saved)
         backend_form.show_state(server["backend"], server["base_url"])
@@ -107,7 +108,7 @@ def _buttons(number: int, first: bool) -> None:
 
 def _add_button(count: int, last: Fields) -> None:
     st.button(
-        f"Add server {_letter(count)}",
+        f"Add server {backend_form.letter_of(count)}",
         key=f"{fields.PREFIX}add",
         icon=":material/add:",
         on_click=_add,
@@ -150,7 +151,3 @@ def _make_first(number: int) -> None:
     url_state.touched()
     cards = _cards([])
     st.session_state[CARDS] = {number: cards[number], **cards}
-
-
-def _letter(position: int) -> str:
-    return chr(ord("A") + position)
