@@ -173,12 +173,19 @@ def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) 
     chosen: dict[str, list[str]] = {}
     brief = [""] * len(facts)
     for name in names:
-        texts = _words(name, facts)
-        more = _in_order(chosen | {name: texts}) if len(set(texts)) > 1 else brief
-        needed = name in ALWAYS or len(set(filter(None, more))) > len(set(filter(None, brief)))
-        if needed and more is not brief and max(map(len, more)) <= room:
-            chosen[name], brief = texts, more
+        for texts in _wordings(name, facts):
+            more = _in_order(chosen | {name: texts}) if len(set(texts)) > 1 else brief
+            needed = name in ALWAYS or len(set(filter(None, more))) > len(set(filter(None, brief)))
+            if needed and more is not brief and max(map(len, more)) <= room:
+                chosen[name], brief = texts, more
+                break
     return brief
+
+
+def _wordings(name: str, facts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """What each says of a field, in full first; where that does not fit, in fewer words."""
+    texts = _words(name, facts)
+    return [texts, distinguishing(texts)] if name == "model" else [texts]
 
 
 def _in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:

@@ -69,6 +69,13 @@ def made(run_id: int, of_run: dict[str, Any]) -> Any:
             [{"model": f"org/Llama-3.1-8B-Instruct{variant}"} for variant in ("", "-w4a16")],
             ("Llama-3.1-8B-Instruct", "Llama-3.1-8B-Instruct-w4a16"),
         ),
+        (
+            [
+                {"model": "Llama-3.1-8B-Instruct", "backend": "vllm"},
+                {"model": "Llama-3.1-8B-Instruct-quantized.w4a16", "backend": "sglang"},
+            ],
+            ("vLLM · Instruct", "SGLang · Instruct-quantized.w4a16"),
+        ),
         ([{"max_tokens": 16}, {"max_tokens": 64}], ("max tokens 16", "max tokens 64")),
         (
             [{"mode": "staggered", "interval_s": s} for s in (0.5, 0.25)],

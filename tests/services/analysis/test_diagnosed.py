@@ -1,0 +1,33 @@
+"""The diagnostics of a comparison and of its runs, each with the names of those it is about."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.analysis.compare import compare
+from services.analysis.compare.diagnosed import EVERY, diagnosed
+from tests.values import candidate, failed, measured
+
+
+def test_a_diagnostic_of_a_run_names_it_and_one_of_all_says_so() -> None:
+    good = [measured(i, finish_reason="length") for i in range(3)]
+    runs = [
+        candidate(good, run_id=1, name="A"),
+        candidate([*good, failed(3)], run_id=2, name="B"),
+        candidate(good, run_id=3, name="C"),
+    ]
+    found = compare(runs)
+    labelled = (found.baseline, *found.others)
+    by_title = {each.title: runs for each, runs in diagnosed(labelled, found.warnings)}
+    assert by_title["1 of 4 requests failed"] == "B"
+    assert by_title["Different error rates"] == "", "that is of the comparison"
+    levels = [each.level for each, runs in diagnosed(labelled, ()) if runs]
+    assert levels == sorted(levels, key=lambda level: level != "warning")
+
+
+@pytest.mark.parametrize(("names", "said"), [("AB", "A; B"), ("ABC", EVERY)])
+def test_what_is_true_of_all_is_said_once(names: str, said: str) -> None:
+    runs = [candidate([measured(0)], run_id=n, name=name) for n, name in enumerate(names, 1)]
+    found = compare(runs)
+    shared = [of for _, of in diagnosed((found.baseline, *found.others), ()) if of]
+    assert set(shared) == {said}
