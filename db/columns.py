@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from operator import sub
 from typing import Any, overload
@@ -70,8 +70,11 @@ class Number(TypeDecorator[float]):
     def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
         return finite(value)
 
-    def process_result_value(self, value: float | None, dialect: Dialect) -> float | None:
-        return finite(value)
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[float | None], float | None]:
+        """Called for each of a large run's 200,000 times: without the detour of a decorator."""
+        return finite
 
 
 class Json(TypeDecorator[Any]):
