@@ -1,12 +1,13 @@
-"""Every page in both themes, checked by axe-core against WCAG 2 A and AA."""
+"""Every page in both themes, checked by axe-core against WCAG 2 A and AA; and used by keyboard."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import App, settled
 from tests.stored import store
@@ -28,6 +29,7 @@ PAGES = (
     "glossary",
 )
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+MOST_TABS = 100
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
 
@@ -59,3 +61,30 @@ def _serious(response: dict[str, Any]) -> list[str]:
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
+
+
+def test_the_keyboard_alone_starts_a_run_and_finds_it(app: App, person: BrowserContext) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/?requests=1&warmup=0&pause_s=0&max_tokens=4")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    settled(page)
+    _tab_to(page, page.get_by_role("button", name="Start"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/result\?run=\d+"))
+    settled(page)
+    page.goto(f"{app.url}/history")
+    link = page.get_by_role("link", name=re.compile("run 0")).first
+    expect(link).to_be_visible()
+    settled(page)
+    _tab_to(page, link)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/result\?run=1$"))
+
+
+def _tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until the element has the focus; each press moves it."""
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+    pytest.fail(f"{MOST_TABS} presses of Tab do not reach {wanted}")
