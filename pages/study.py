@@ -86,7 +86,8 @@ def estimate(config: StudyConfig, to: str | None) -> None:
         ahead = study_jobs.estimated(opened(), config, grid, api_keys.typed())
         with st.container(horizontal=True):
             st.metric("Cells", f"{len(grid):,}")
-            st.metric("Engines to start", f"{ahead.starts:,}")
+            if config.engine is not None:
+                st.metric("Engines to start", f"{ahead.starts:,}")
         st.markdown(plain(ahead.sentence))
         up = engines.up(opened())
         if ahead.starts and up:

@@ -16,7 +16,7 @@ NOTHING = ""  # in the place of an engine: a server that is there
 
 def which(start: EngineConfig | None, or_none: bool = False) -> str:
     """Ask which engine; `or_none`: or a server that is there already."""
-    names = [*ENGINES, NOTHING] if or_none else list(ENGINES)
+    names = [NOTHING, *ENGINES] if or_none else list(ENGINES)
     labels = {NOTHING: "Existing server"}
     widget = url_state.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
     if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine

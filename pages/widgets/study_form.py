@@ -89,13 +89,12 @@ def _begin_anew() -> None:
 
 
 def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
-    st.subheader("Engine", anchor=False)
+    st.subheader("Engine" if PRESETS[start.preset].starts_engines else "Server", anchor=False)
     starts = PRESETS[start.preset].starts_engines
     if not starts:
         st.caption("An existing server, or an engine that Paceline starts for the study.")
     name = engine_form.which(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
-        st.subheader("Backend", anchor=False)
         there = backend_form.ask(start.run, settings.environment())
         api_keys.ask([(there["backend"], there["base_url"])])
         return {"engine": None, "run": there}

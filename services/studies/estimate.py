@@ -89,8 +89,15 @@ def estimate(
         unknown,
         usd if priced else None,
         (low, high),
-        "; ".join(dict.fromkeys(sources)),
+        _sources(sources),
     )
+
+
+def _sources(sources: Sequence[str]) -> str:
+    """The distinct sources; of several assumptions, which widen with the load, only the last."""
+    distinct = list(dict.fromkeys(sources))
+    assumed = [source for source in distinct if source.startswith("assuming")]
+    return "; ".join(source for source in distinct if source not in assumed[:-1])
 
 
 def _usd(study: StudyConfig, engine: EngineConfig | None, seconds: float) -> float:
