@@ -64,7 +64,7 @@ def test_what_cannot_run_here_is_a_result_and_the_others_go_on(database: Engine)
 def test_an_engine_killed_in_mid_run_costs_that_run_and_the_study_goes_on(
     database: Engine,
 ) -> None:
-    long = study(batches="2", max_tokens="480", ignore_eos="true", repeats="2")
+    long = study(batches="2", max_tokens="160", ignore_eos="true", repeats="2")
     study_id = study_jobs.submit(database, at_and(long, batches=(2, 1)))
     run = until(lambda: measuring(database, study_id), ANSWER_S)
     (server,) = studies.load(database, study_id).engines
@@ -98,7 +98,7 @@ def measuring(database: Engine, study_id: int) -> int | None:
 def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
     database: Engine, sign: signal.Signals
 ) -> None:
-    long = study(batches="1,2,3", max_tokens="200", ignore_eos="true")
+    long = study(batches="1,2,3", max_tokens="64", ignore_eos="true")
     study_id = study_jobs.submit(database, long)
     until(lambda: studies.load(database, study_id).runs[1].status == "running", 2 * ANSWER_S)
     (supervisor,) = supervisors()
