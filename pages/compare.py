@@ -174,13 +174,14 @@ if not ids and not runs.count(opened()):
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
-candidates = load(ids, judgement, margin)
-load_again = partial(results.candidates, opened(), ids, judgement, margin)
-comparison = compare(candidates)
-if not shared():
-    with beside_title:
-        actions(candidates)
-    menu.panel("compare", forms(candidates))
-verdict_panel.show(comparison)
-panels.show_diagnosed(list(diagnosed(candidates, comparison.warnings)))
-compare_tabs.show(comparison, candidates, load_again)
+with runs.no_garbage():  # of 40,000 requests, which are let go when the script ends
+    candidates = load(ids, judgement, margin)
+    load_again = partial(results.candidates, opened(), ids, judgement, margin)
+    comparison = compare(candidates)
+    if not shared():
+        with beside_title:
+            actions(candidates)
+        menu.panel("compare", forms(candidates))
+    verdict_panel.show(comparison)
+    panels.show_diagnosed(list(diagnosed(candidates, comparison.warnings)))
+    compare_tabs.show(comparison, candidates, load_again)
