@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from db import runs
+from db import baselines, runs
 from tests.browser.conftest import App, no_trouble, settled
 from tests.stored import store
 
@@ -98,3 +98,23 @@ def test_a_run_is_deleted_after_it_was_asked_for_once_more(
     expect(page.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
     with app.database() as engine:
         assert [row.id for row in runs.search(engine)] == [4, 3, 2]
+
+
+CUT = """parts => parts.filter(part => part.scrollWidth > part.clientWidth + 1
+  || part.getBoundingClientRect().right > innerWidth).map(part => part.textContent)"""
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_nothing_of_a_row_is_cut_at_any_width(app: App, person: BrowserContext, width: int) -> None:
+    long = "gpu-7.cluster.example.org:8000 · Llama-3.1-70B-Instruct-AWQ · batch · 64 requests " * 2
+    with app.database() as engine:
+        runs.edit(engine, 2, long[:200], ["a-tag-of-some-length"], "a note " * 20)
+        baselines.save(engine, "model", "tiny", 2)
+    page = person.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{app.url}/history")
+    expect(page.locator(".run .against").first).to_be_visible()
+    settled(page)
+    shown = page.locator(".run:not(.head) > div, .about, .st-key-runs a p")
+    assert shown.evaluate_all(CUT) == []
+    assert page.get_by_role("link", name=long[:200].strip(), exact=True).count() == 1
