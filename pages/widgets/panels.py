@@ -57,7 +57,7 @@ def headline(candidate: Candidate) -> None:
                 figure.label,
                 figure.value,
                 figure.about,
-                delta_color="off",
+                delta_color="red" if figure.bad else "off",
                 delta_arrow="off",
                 help=terms.linked(figure.help, figure.label),
                 border=True,

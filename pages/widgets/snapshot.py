@@ -60,7 +60,7 @@ def _snapshot(
     drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
     return Snapshot(
         now,
-        time_left.of_run(measured(_run, progress)),
+        time_left.of_run(measured(_run, progress)) if _run.status == "running" else None,
         bool(progress),
         diagnostics,
         live_spec(progress, dark) if moves else None,

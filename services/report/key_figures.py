@@ -22,13 +22,15 @@ MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
-    """`about` stands below the value in small type; `help` says what the number is."""
+    """`about` stands below the value in small type; `help` says what the number is; `bad`: it
+    makes the others doubtful."""
 
     name: str  # as in summary_row
     label: str
     value: str
     about: str
     help: str
+    bad: bool = False
 
 
 def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
@@ -66,6 +68,7 @@ def _known(summary: Summary) -> Iterator[KeyFigure]:
         show(summary.error_rate, "share"),
         f"{summary.failed:,} of {summary.sent:,} failed",
         "Failed requests divided by sent requests",
+        bad=summary.failed > 0,
     )
     if summary.cost_usd is not None:
         yield KeyFigure(

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from pages.widgets import result_tabs
 from tests.browser.conftest import App, no_trouble, settled
 from tests.stored import store
 from tests.values import failed, measured
@@ -25,7 +26,7 @@ PAGES = (
     "compare?runs=1,2,3",
     "compare?runs=1,2,3&tab=Numbers",
     "leaderboard?runs=1,2,3",
-    "result?run=1",
+    *(f"result?run=1&tab={tab}" for tab in result_tabs.LABELS),
     "live?run=1",
     "study?preset=tensor",
     "engines",

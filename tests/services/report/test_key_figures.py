@@ -41,6 +41,14 @@ def test_throughput_that_includes_the_clients_own_wait_comes_last() -> None:
     assert names(candidate(repeats(), **SEQUENTIAL))[-1] == "Output tokens/s"
 
 
+def test_failures_are_marked() -> None:
+    def bad(run: Candidate) -> list[str]:
+        return [figure.name for figure in key_figures(run) if figure.bad]
+
+    assert bad(candidate([*repeats(), failed(9)])) == ["error_rate"]
+    assert bad(candidate(repeats())) == []
+
+
 def test_where_nothing_succeeded_there_is_no_number() -> None:
     assert key_figures(candidate([failed(0)])) == ()
 
