@@ -64,11 +64,17 @@ def _links(
 ) -> None:
     st.markdown("**Share link**")
     st.caption("A read-only snapshot with verdict, charts, tables and config.")
-    expires_after = st.selectbox("Expires after", list(DAYS), index=2, key="share-days")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        expires_after = st.selectbox(
+            "Expires after", list(DAYS), index=2, key="share-days", width=140
+        )
+        pressed = st.button(
+            "Create link", type="primary", icon=":material/add_link:", key="share-create"
+        )
     texts = with_texts and st.toggle("Include prompts and answers", key="share-texts")
     if texts:
         st.warning(PRIVATE, icon=":material/visibility:")
-    if st.button("Create link", type="primary", icon=":material/add_link:", key="share-create"):
+    if pressed:
         with _errors_shown():
             publish(DAYS[expires_after], texts)
     for share in shares.listed(opened(), run_ids):
