@@ -26,6 +26,7 @@ from services.base import settings
 from services.servers import engines
 from services.servers.engines import EngineConfig, parallel_label
 from services.studies.cell import Cell, Measured
+from services.studies.configuration import configuration_of, server_name
 from services.studies.estimate import Estimate, estimate
 from services.studies.feasible import (
     NothingToResume,
@@ -34,7 +35,7 @@ from services.studies.feasible import (
     nothing_to_resume,
 )
 from services.studies.grid import Planned, planned
-from services.studies.presets import PRESETS
+from services.studies.kind import kind_of
 from services.studies.report import Device
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig
@@ -183,11 +184,14 @@ def delete(database: Engine, study_id: int) -> None:
 
 
 def default_name(study: StudyConfig) -> str:
-    """Return the default name of a study: "vLLM · tensor parallel"."""
-    preset = PRESETS[study.preset].label
-    if study.engine is None:
-        return f"{backends.find(study.run.backend).label} · {preset.lower()}"
-    return f"{engines.ENGINES[study.engine.engine].label} · {preset.lower()}"
+    """Return the default name of a study: "vLLM · tensor parallel", "Qwen3-8B · prompt length"."""
+    kind = kind_of(study).label.lower()
+    if study.engine is not None:
+        return f"{engines.ENGINES[study.engine.engine].label} · {kind}"
+    of_any = study.run.backend == "url"  # whose own label says nothing
+    server = configuration_of(Cell(0, None, study.run)).server
+    name = server_name(*server) if of_any else backends.find(study.run.backend).label
+    return f"{name} · {kind}"
 
 
 def _destinations(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Destination]:

@@ -20,7 +20,7 @@ from services.ask.progress import activity
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.servers.engines.instance import UP
-from services.studies.presets import PRESETS
+from services.studies.kind import kind_of
 from services.studies.study import Study, progress_sentence
 
 SLOWER = 2  # than a run: a study takes long
@@ -40,7 +40,8 @@ def load(text: str) -> Study:
 def page(text: str) -> None:
     study = load(text)
     st.title(plain(study.name), anchor=False)
-    st.caption(plain(f"{PRESETS[study.config.preset].label}. {PRESETS[study.config.preset].help}"))
+    kind = kind_of(study.config)
+    st.caption(plain(f"{kind.label}. {kind.help}".strip()))
     if study.note:
         st.markdown(plain(study.note))
     if not going_on(study):

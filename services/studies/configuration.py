@@ -88,13 +88,13 @@ def _label(
             for at, part in enumerate(configuration.server)
             if len({s[at] for s in servers}) > 1
         ]
-        return " · ".join(filter(None, parts)) or _server_name(*configuration.server)
+        return " · ".join(filter(None, parts)) or server_name(*configuration.server)
     settings = [_setting_label(name, getattr(configuration.engine, name)) for name in differing]
     return " · ".join([parallel_label(configuration.engine), *filter(None, settings)])
 
 
-def _server_name(backend: str, address: str, model: str) -> str:
-    """What an existing server is called: its model, else where it is or which kind it is."""
+def server_name(backend: str, address: str, model: str) -> str:
+    """Return what an existing server is called: its model, else where it is or which kind it is."""
     brief = model.rstrip("/").rpartition("/")[2]
     host = urlsplit(address).netloc if backend == "url" else ""
     return shortened(brief) or host or backend or "the server"

@@ -69,7 +69,12 @@ class Preset:
     @property
     def sets_mode(self) -> bool:
         """Whether the preset decides how requests are sent."""
-        return "mode" in dict(self.run) or self.loads is not _unchanged
+        return "mode" in dict(self.run) or self.derives_loads
+
+    @property
+    def derives_loads(self) -> bool:
+        """Whether the preset itself varies what is sent."""
+        return self.loads is not _unchanged
 
 
 MIX = ("interval_s", "input_tokens", "long_input_tokens", "long_every", "long_max_tokens")

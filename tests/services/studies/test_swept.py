@@ -11,6 +11,10 @@ from services.ask.config import RunConfig
 from services.report.charts import spec
 from services.report.charts.scaling import STUDY_CHARTS, worded
 from services.studies.cell import Cell, Measured
+from services.studies.flat import preset_config
+from services.studies.kind import kind_of
+from services.studies.parallel import Parallel
+from services.studies.presets import PRESETS
 from services.studies.report import report
 from services.studies.scaling import scaling
 from services.studies.swept import swept
@@ -90,3 +94,23 @@ def test_a_server_that_is_there_is_called_by_its_model() -> None:
     (configuration,) = scaling(grid).labels.items()
     assert configuration[1] == "it", "that cell whose model is not known yet is of the same server"
     assert scaling(grid[1:]).rows[0].label == "a:1"
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "label"),
+    [
+        ("concurrency", {}, "Concurrency sweep"),
+        ("concurrency", {"concurrencies": (1, 64)}, "Concurrency sweep"),
+        ("batch_length", {"batches": (4,)}, "Prompt length"),
+        ("concurrency", {"input_lengths": (8, 16)}, "Prompt length × concurrency"),
+        ("tensor", {"parallel": (Parallel(),)}, "Batch size"),
+        ("clients", {"batches": (4, 8)}, "Clients versus one batch"),
+        ("batch_length", {"batches": (), "input_lengths": ()}, "Batch × length"),
+    ],
+)
+def test_a_study_is_called_by_what_it_varies(
+    preset: str, changes: dict[str, Any], label: str
+) -> None:
+    kind = kind_of(preset_config(preset).model_copy(update=changes))
+    assert kind.label == label
+    assert bool(kind.help) == (label == PRESETS[preset].label)

@@ -1,0 +1,39 @@
+"""What kind of study it is, in the words of what it varies.
+
+A study keeps its preset, but people change the axes: of *Batch × length* with one batch size only
+the prompt length is left.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from services.studies.presets import PRESETS
+from services.studies.study_config import StudyConfig
+
+
+class Kind(NamedTuple):
+    """A name, and a sentence about it or ""."""
+
+    label: str
+    help: str
+
+
+def kind_of(study: StudyConfig) -> Kind:
+    """Return the preset's own words where it varies what the preset does, else what is varied."""
+    preset = PRESETS[study.preset]
+    names = [name for field, name in AXES.items() if len(getattr(study, field)) > 1]
+    usual = [name for field, name in AXES.items() if len(getattr(preset, field)) > 1]
+    if not names or names == usual or preset.derives_loads:
+        return Kind(preset.label, preset.help)
+    text = " × ".join(names)
+    return Kind(f"{text[:1].upper()}{text[1:]}", "")
+
+
+AXES = {
+    "parallel": "parallelism",
+    "chunked": "chunked prefill",
+    "batches": "batch size",
+    "input_lengths": "prompt length",
+    "concurrencies": "concurrency",
+}
