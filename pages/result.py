@@ -39,7 +39,6 @@ from services.report.server_table import table as told_of_server
 
 BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are folded away
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
-PRESS_BAR = "Click a bar to open its request."
 SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
 
@@ -71,10 +70,9 @@ def charts(candidate: Candidate) -> None:
     tabular.table(tables.failures(candidate), "What failed?")
     tabular.table(tables.classes(candidate), "How do short and long requests compare?")
     if candidate.summary.ok:
-        key = request_detail.key("bars")
-        opens = request_detail.clicked(key, "requests")
-        picking = chart_panel.Picking(key, "requests", opens, _hint(candidate))
-        chart_panel.draw(chart("tokens_per_s"), [candidate], "result", load_again, picking)
+        chart_panel.draw(
+            chart("tokens_per_s"), [candidate], "result", load_again, _picking(candidate)
+        )
         for name, column in zip(BESIDE_EACH_OTHER, st.columns(2), strict=True):
             with column:
                 draw(candidate, [name])
@@ -82,9 +80,13 @@ def charts(candidate: Candidate) -> None:
             draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
 
 
-def _hint(candidate: Candidate) -> str:
-    many = len(candidate.measurements) > MOST_BARS
-    return "*Timeline* and *Requests* open single requests." if many else PRESS_BAR
+def _picking(candidate: Candidate) -> chart_panel.Picking | None:
+    """A bar opens its request, unless it stands for several."""
+    if len(candidate.measurements) > MOST_BARS:
+        return None
+    key = request_detail.key("bars")
+    opens = request_detail.clicked(key, "requests")
+    return chart_panel.Picking(key, "requests", opens, "Click a bar to open its request.")
 
 
 def numbers(candidate: Candidate) -> None:
