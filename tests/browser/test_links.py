@@ -208,6 +208,7 @@ def test_a_shared_run_that_ends_leads_to_its_shared_result(
     page.goto(f"{app.url}/live?run={run_id}&view=share")
     page.wait_for_url(re.compile(rf"/result\?run={run_id}&view=share"))
     expect(page.get_by_text("done", exact=True)).to_be_visible()
+    page.get_by_role("tab", name="Requests", exact=True).click()
     expect(page.get_by_role("heading", name="Every request")).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_have_count(0)
     expect(page.get_by_role("button", name="Share", exact=True)).to_have_count(0)
