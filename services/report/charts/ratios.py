@@ -13,7 +13,7 @@ from services.analysis.compare.rows import rows as compared_rows
 from services.analysis.compare.wording import times_with_interval
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
-from services.report.charts.ratio_scale import AXIS, bands, baseline_line, ratio_scale
+from services.report.charts.ratio_scale import AXIS, WISHES, bands, baseline_line, ratio_scale
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 LONG = 31  # characters of a label beside the axis
@@ -122,10 +122,10 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
     sentences = [
         f"{who}{candidates[0].label}.",
         f"{shown}.",
-        "↑ more is better, ↓ less is better.",
+        WISHES,
     ]
     if any(row["interval"] for row in rows):
-        sentences.append("Lines: 95 % intervals over repeats.")
+        sentences.append("Lines: 95\N{NO-BREAK SPACE}% intervals.")
     if not all(row["interval"] for row in rows):
         sentences.append("A dot without a line has too few repeats for an interval.")
     return sentences

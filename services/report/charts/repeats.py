@@ -15,7 +15,7 @@ from services.analysis.statistics.level import level
 from services.ask import modes
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, run_colour
-from services.report.charts.ratio_scale import AXIS, bands, baseline_line, ratio_scale
+from services.report.charts.ratio_scale import AXIS, WISHES, bands, baseline_line, ratio_scale
 
 MEASURES = {
     "output_tokens_per_s": "Output throughput ↑",
@@ -97,5 +97,5 @@ def _subtitle(candidates: Sequence[Candidate], means: Rows) -> list[str]:
     if any(row["low"] is not None for row in means):
         sentences.append("Lines are 95 % intervals of the means.")
     sentences.append(f"1× is the mean of {candidates[0].label}.")
-    sentences.append("↑ more is better, ↓ less is better.")
+    sentences.append(WISHES)
     return sentences
