@@ -17,6 +17,7 @@ from services.ask import modes
 from services.base.units import many, seconds, show, significant
 from services.report import tables
 from services.report.imports.stated import tool_of
+from services.report.key_figures import key_figures
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,14 @@ def of_run(candidate: Candidate) -> tuple[Tile, ...]:
     if not summary.ok:
         stated = {} if summary.sent else only_stated(candidate)
         return tuple(_tile(name, stated[name]) for name in HEADLINE if name in stated)
-    names = modes.sort_metrics(HEADLINE, candidate.run.config)
-    tiles = [_tile(name, row[name]) for name in names if row.get(name) is not None]
-    failed = f"{summary.failed:,} failed" if summary.failed else "none failed"
-    return (*tiles, Tile("Requests answered", (Line(None, f"{summary.ok:,}", (failed,)),)))
+    shown = key_figures(candidate)
+    return tuple(_tile(figure.name, row[figure.name], figure.about) for figure in shown)
 
 
-def _tile(name: str, value: float) -> Tile:
+def _tile(name: str, value: float, about: str = "") -> Tile:
     label, unit = figures.named(name)
-    return Tile(label, (Line(None, show(value, tables.unit_beside(unit, label))),))
+    text = show(value, tables.unit_beside(unit, label))
+    return Tile(label, (Line(None, text, (about,) if about else ()),))
 
 
 def of_comparison(comparison: Comparison) -> tuple[Tile, ...]:

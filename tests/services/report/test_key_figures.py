@@ -8,6 +8,7 @@ import pytest
 
 from services.analysis.compare import Candidate
 from services.ask.prices import Hourly
+from services.report.export.tiles import of_run
 from services.report.key_figures import key_figures
 from tests.values import candidate, failed, measured, repeats
 
@@ -69,3 +70,12 @@ def test_throughput_has_its_interval_over_three_repeats(
 ) -> None:
     figures = key_figures(candidate(repeats(1.0, vary)))
     assert next(f.about for f in figures if f.name == "output_tokens_per_s") == about
+
+
+def test_a_file_and_a_shared_page_show_the_same_five() -> None:
+    run = candidate(repeats())
+    shown = [(tile.lines[0].value, tile.lines[0].about) for tile in of_run(run)]
+    assert [about for _, (about,) in shown] == [figure.about for figure in key_figures(run)]
+    assert [value.partition(" tokens/s")[0] for value, _ in shown] == [
+        figure.value for figure in key_figures(run)
+    ]
