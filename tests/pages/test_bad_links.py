@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import runs
-from tests.pages.conftest import Visit, complaints, listed_runs, text_of
+from tests.pages.conftest import Visit, complaints, listed_runs, sound, text_of
 from tests.stored import store
 
 NO_RUNS = [
@@ -89,6 +89,7 @@ def test_a_run_that_is_named_twice_stands_there_once(visit: Visit, database: Eng
     store(database), store(database)
     at = visit("compare", runs="1,1,2")
     assert "names a run more than once" in text_of(at)
+    at = sound(at.button(key="open-compare-Runs and margin").click().run())
     assert at.multiselect[0].value == [1, 2]
 
 
