@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import NoReturn
 
 import streamlit as st
 
@@ -119,10 +120,17 @@ def load(
     try:
         candidates = results.candidates(opened(), ids, judgement, margin)
     except RunNotFound as error:
-        stop_with(str(error), "Remove it from the comparison.")
+        refuse(str(error))
     if empty := [c.run for c in candidates if not c.measurements and c.run.source is None]:
-        stop_with(f"Run {empty[0].id} has no measured requests.", "Remove it from the comparison.")
+        refuse(f"Run {empty[0].id} has no measured requests.")
     return candidates
+
+
+def refuse(why: str) -> NoReturn:
+    """Say which run cannot be compared, below where it can be removed."""
+    if not shared():
+        choose(ids, {})
+    stop_with(why, "Remove it from the comparison.")
 
 
 def chosen_in_url(margin: float | None) -> dict[str, str]:

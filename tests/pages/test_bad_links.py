@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import runs
-from tests.pages.conftest import Visit, complaints, listed_runs, sound, text_of
+from tests.pages.conftest import Visit, complaints, link_of, listed_runs, sound, text_of
 from tests.stored import store
 
 NO_RUNS = [
@@ -95,7 +95,10 @@ def test_a_run_that_is_named_twice_stands_there_once(visit: Visit, database: Eng
 
 def test_a_run_without_a_measured_request_is_named(visit: Visit, database: Engine) -> None:
     store(database), store(database, [], status="interrupted")
-    assert "Run 2 has no measured requests." in complaints(visit("compare", runs="1,2"))
+    at = visit("compare", runs="1,2")
+    assert "Run 2 has no measured requests." in complaints(at)
+    at.multiselect[0].set_value([1])  # it can be removed where it is said
+    assert link_of(sound(at.run())) == {"runs": "1"}
 
 
 FORM = [
