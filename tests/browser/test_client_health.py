@@ -64,6 +64,7 @@ def test_a_run_shows_its_clients_health_and_calibration(
     expect(page.get_by_text(re.compile("client (healthy|overloaded)$"))).to_be_visible()
     adds = r"At this load the client adds [\d.]+ .?s to TTFT at the median and [\d.]+ .?s at p99"
     expect(page.get_by_text(re.compile(adds))).to_be_visible()
+    page.get_by_role("tab", name="Numbers", exact=True).click()
     expect(page.get_by_role("heading", name="Was the client healthy?")).to_be_visible()
 
 
