@@ -5,7 +5,7 @@ What is searched for, and which page of it is shown, is in the URL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ STICKY = """<style>
   background: %s; padding: .5rem 0; }
 @media (max-width: 760px) {
   [data-testid=stLayoutWrapper]:has(> .st-key-selected) { top: 3.75rem; }
+  .st-key-selected { gap: .4rem; }
 }
 </style>"""
 ANY = "any"
@@ -113,9 +114,12 @@ def selected(total: int) -> list[int]:
 def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
     """What can be done with the selected runs."""
     run = runs.load(opened(), chosen[0]) if len(chosen) == 1 else None
-    forms = {} if run is None else {"Edit": partial(edit.form, run)}
+    forms: dict[str, Callable[[], None]] = {}
+    if run is not None:
+        forms["Edit"] = partial(edit.form, run)
     if run is not None and baseline.can_be(run):
         forms["Baseline"] = partial(baseline.form, run)
+    forms["Delete"] = partial(edit.confirm_deletion, chosen)
     page = f"selected-{chosen}"
     with st.container(horizontal=True, vertical_alignment="center", key="selected"):
         compare = st.button(
@@ -135,19 +139,13 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
         )
         if run is not None:
             run_actions.again([run])
-        delete = st.button(
-            "Delete", icon=":material/delete:", disabled=not chosen, on_click=url_state.touched
-        )
-        if forms:
-            menu.more(page, forms)
         if chosen:
+            menu.more(page, forms)
             st.caption(f"{len(chosen)} selected", width="content")
             st.button("Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,))
     menu.panel(page, forms)
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
-    if delete:
-        edit.confirm_deletion(chosen)
 
 
 with st.container(horizontal=True, vertical_alignment="center"):

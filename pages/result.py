@@ -42,6 +42,10 @@ SINGLE = [entry for entry in CHARTS if entry.least == 1]
 SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
 
+def to_history() -> None:
+    st.switch_page("history.py")
+
+
 def actions(candidate: Candidate) -> None:
     """Compare, run again, share; the rest in a menu, which opens below."""
     run, of = candidate.run, f"run-{candidate.run.id}"
@@ -49,7 +53,7 @@ def actions(candidate: Candidate) -> None:
         "Edit": partial(edit.form, run),
         "Objectives and price": partial(objectives_form.form, [run.config], judgement),
         **({"Baseline": partial(baseline.form, run)} if baseline.can_be(run) else {}),
-        "Delete": partial(edit.delete_form, run),
+        "Delete": partial(edit.confirm_deletion, [run.id], to_history),
     }
     with st.container(horizontal=True, vertical_alignment="center"):
         run_actions.compare(run)

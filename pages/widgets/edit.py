@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -35,32 +35,26 @@ def _save(run_id: int, name: str, tags: str, note: str) -> None:
     st.rerun()
 
 
-def delete_form(run: Run) -> None:
-    """Delete one run, asked for twice: by the menu, and by the button."""
-    st.markdown("**Delete permanently?**")
-    st.caption(f"Run {run.id} and all its requests will be deleted.")
-    if st.button("Delete run", type="primary", icon=":material/delete:"):
-        if problem := _delete(run.id):
-            st.error(plain(problem), icon=":material/error:")
-        else:
-            st.switch_page("history.py")
-
-
-@st.dialog("Delete permanently?")
 @sentences()
-def confirm_deletion(run_ids: Sequence[int]) -> None:
+def confirm_deletion(run_ids: Sequence[int], then: Callable[[], object] = st.rerun) -> None:
     """Ask, then delete."""
     what = f"Run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"
     st.write(f"{what} and all {'its' if len(run_ids) == 1 else 'their'} requests will be deleted.")
     if len(run_ids) > 1:
         st.caption(f"Runs {', '.join(map(str, run_ids))}")
-    if not st.button("Delete", type="primary", icon=":material/delete:", key="delete-for-good"):
+    if not st.button(
+        "Delete permanently",
+        type="primary",
+        icon=":material/delete:",
+        key="delete-for-good",
+        on_click=touched,
+    ):
         return
     problems = [problem for run_id in run_ids if (problem := _delete(run_id))]
     for problem in problems:
         st.error(plain(problem))
     if not problems:
-        st.rerun()
+        then()
 
 
 def _delete(run_id: int) -> str:

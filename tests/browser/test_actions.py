@@ -82,6 +82,6 @@ def test_a_deleted_run_leads_to_the_history(app: App, person: BrowserContext) ->
     settled(page)
     page.get_by_role("button", name="…", exact=True).click()
     page.get_by_role("menuitem", name="Delete").click()
-    page.get_by_role("button", name="Delete run").click()
+    page.get_by_role("button", name="Delete permanently").click()
     page.wait_for_url(re.compile("/history"))
     expect(page.get_by_role("link", name="two", exact=True)).to_have_count(0)

@@ -87,15 +87,15 @@ def test_a_run_is_deleted_after_it_was_asked_for_once_more(
 ) -> None:
     page = history(app, person)
     tick(page, 1)
-    button(page, "Delete")
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("Run 1 and all its requests will be deleted.")).to_be_visible()
+    button(page, "…")
+    page.get_by_role("menuitem", name="Delete").click()
+    expect(page.get_by_text("Run 1 and all its requests will be deleted.")).to_be_visible()
     with app.database() as engine:
         assert runs.count(engine) == 4
-    dialog.get_by_role("button", name="Delete", exact=True).click()
+    button(page, "Delete permanently")
     expect(page.get_by_text("3 runs.")).to_be_visible()
-    expect(dialog).to_have_count(0)
-    expect(page.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    expect(page.get_by_role("button", name="Delete permanently")).to_have_count(0)
+    expect(page.get_by_role("button", name="…", exact=True)).to_have_count(0)
     with app.database() as engine:
         assert [row.id for row in runs.search(engine)] == [4, 3, 2]
 

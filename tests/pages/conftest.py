@@ -83,7 +83,7 @@ def opened_panel(at: AppTest, page: str, label: str) -> AppTest:
 
 
 def deletion(*run_ids: int) -> AppTest:
-    """Return the dialog that confirms the deletion of runs, on a page of its own."""
+    """Return what confirms the deletion of runs, on a page of its own."""
 
     def page(*chosen: int) -> None:
         from pages.widgets.edit import confirm_deletion
