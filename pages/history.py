@@ -37,8 +37,9 @@ STICKY = """<style>
   background: %s; padding: .5rem 0; }
 @media (max-width: 760px) {
   [data-testid=stLayoutWrapper]:has(> .st-key-selected) { top: 3.75rem; }
-  .st-key-selected { gap: .4rem; }
+  .st-key-selected-row { gap: .4rem; }
 }
+[class*=st-key-panel-selected] { max-height: 65vh; overflow-y: auto; }
 </style>"""
 ANY = "any"
 
@@ -121,29 +122,32 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
         forms["Baseline"] = partial(baseline.form, run)
     forms["Delete"] = partial(edit.confirm_deletion, chosen)
     page = f"selected-{chosen}"
-    with st.container(horizontal=True, vertical_alignment="center", key="selected"):
-        compare = st.button(
-            "Compare",
-            type="primary",
-            icon=":material/compare_arrows:",
-            disabled=not 2 <= len(chosen) <= MOST,
-            on_click=url_state.touched,
-            help=f"Select 2 to {MOST} runs. The first selected is the baseline.",
-        )
-        st.page_link(
-            "leaderboard.py",
-            label="Leaderboard",
-            icon=":material/leaderboard:",
-            query_params={"runs": ",".join(map(str, chosen))} if len(chosen) > 1 else filters,
-            help="Rank the selected runs, or those that the filters let through",
-        )
-        if run is not None:
-            run_actions.again([run])
-        if chosen:
-            menu.more(page, forms)
-            st.caption(f"{len(chosen)} selected", width="content")
-            st.button("Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,))
-    menu.panel(page, forms)
+    with st.container(key="selected"):
+        with st.container(horizontal=True, vertical_alignment="center", key="selected-row"):
+            compare = st.button(
+                "Compare",
+                type="primary",
+                icon=":material/compare_arrows:",
+                disabled=not 2 <= len(chosen) <= MOST,
+                on_click=url_state.touched,
+                help=f"Select 2 to {MOST} runs. The first selected is the baseline.",
+            )
+            st.page_link(
+                "leaderboard.py",
+                label="Leaderboard",
+                icon=":material/leaderboard:",
+                query_params={"runs": ",".join(map(str, chosen))} if len(chosen) > 1 else filters,
+                help="Rank the selected runs, or those that the filters let through",
+            )
+            if run is not None:
+                run_actions.again([run])
+            if chosen:
+                menu.more(page, forms)
+                st.caption(f"{len(chosen)} selected", width="content")
+                st.button(
+                    "Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,)
+                )
+        menu.panel(page, forms)
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
 
