@@ -67,7 +67,7 @@ def margin_in_url() -> float | None:
         margin = 0.0
     if LEAST_MARGIN <= margin <= MOST_MARGIN:
         return margin
-    ignored = f"“{text[:40]}” is not a valid margin; ignored. within=5 means ±5 %, from 0.1 to 100."
+    ignored = f"“{text[:40]}” is not a valid margin and was ignored. Use 0.1 to 100."
     st.warning(plain(ignored), icon=":material/link_off:")
     return None
 

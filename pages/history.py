@@ -107,7 +107,10 @@ def selected(total: int) -> list[int]:
     if chosen:
         baseline, *others = (f"{run_id} · {there[run_id]}" for run_id in chosen)
         first = "Baseline" if others else "Selected"
-        lines = [f"**{first}** {plain(baseline)}", *(f"**with** {plain(name)}" for name in others)]
+        lines = [
+            f"**{first}** {plain(baseline)}",
+            *(f"**Compared with it** {plain(name)}" for name in others),
+        ]
         st.markdown("  \n".join(lines))
     return chosen
 
@@ -137,7 +140,7 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
                 label="Leaderboard",
                 icon=":material/leaderboard:",
                 query_params={"runs": ",".join(map(str, chosen))} if len(chosen) > 1 else filters,
-                help="Rank the selected runs, or those that the filters let through",
+                help="Rank the selected runs, or all that match the filters",
             )
             if run is not None:
                 run_actions.again([run])

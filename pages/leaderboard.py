@@ -35,7 +35,7 @@ RANKED_BY: dict[Measure, str] = {
     "price": "Price",
 }
 NOTHING_TO_DRAW = {
-    "price": "None of these runs has a price. Set one an hour on *Run* or on a saved server.",
+    "price": "None of these runs has a price. Set a price per hour on *Run* or on a saved server.",
     "throughput": "None of these runs has answers with a known number of tokens.",
 }
 
@@ -108,7 +108,7 @@ touched = url_state.follow(PREFIX)
 parameters = url_state.parameters()
 ids = chosen(parameters)
 if len(ids) < FEWEST:
-    stop_with("A leaderboard takes two or more runs that are done.", "Select them in History.")
+    stop_with("A leaderboard needs at least two runs that are done.", "Select them in History.")
 loaded = load(ids)
 summaries = runs.headlines(opened(), ids)
 standings = [
@@ -116,7 +116,7 @@ standings = [
     for run, label in zip(loaded, labels(loaded), strict=True)
 ]
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    against = choose("against", AGAINST, parameters.get("against", ""), "Speed against")
+    against = choose("against", AGAINST, parameters.get("against", ""), "Plot speed against")
     by = choose("by", RANKED_BY, parameters.get("by", ""), "Rank by")
     best: list[int] = list(leaderboard.on_front(standings, against))  # type: ignore[arg-type]
     if FEWEST <= len(best) <= MOST:

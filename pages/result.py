@@ -99,7 +99,7 @@ def numbers(candidate: Candidate) -> None:
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
     tool_report.whole(candidate)
-    tabular.table(tables.distributions(candidate), "How are the requests distributed?")
+    tabular.table(tables.distributions(candidate), "How do the metrics vary between requests?")
     tabular.table(told_of_server(candidate), "Server metrics")
     tabular.table(client_health.table(candidate), "Was the client healthy?")
 

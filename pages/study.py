@@ -91,7 +91,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
         st.markdown(plain(ahead.sentence))
         up = engines.up(opened())
         if ahead.starts and up:
-            running = f"{many(len(up), 'engine')} already running on the same devices."
+            running = f"Already running on the same devices: {many(len(up), 'engine')}."
             st.warning(running, icon=":material/memory:")
     if possible and config.engine is None:
         possible = backend_form.all_listen([config.run])

@@ -94,7 +94,7 @@ def _is_server_of(server: SavedServer, start: RunConfig) -> bool:
 def _saved_fields(server: SavedServer) -> dict[str, Any]:
     """Show what a saved server is, and return its fields."""
     values = server.values
-    address = values["base_url"] or "the backend's own address"
+    address = values["base_url"] or "the default address"
     parts = [BACKENDS[values["backend"]].label, address, values["model"]]
     st.caption(plain(" · ".join(filter(None, parts))))
     listing = _models(values["backend"], values["base_url"], values["key_env"])

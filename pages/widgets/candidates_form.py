@@ -73,7 +73,7 @@ def how(parameters: Mapping[str, str]) -> ComparisonDesign:
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _whole("each", "Repeats per candidate", parameters, comparison_design.USUAL_REPEATS)
         margin = _share("margin", "Margin (± %)", parameters, MARGIN)
-        target = _share("target", "Repeat until the interval is within ± %", parameters, None)
+        target = _share("target", "Stop when the interval is within (± %)", parameters, None)
         most = each
         if target is not None:
             usual = max(comparison_design.USUAL_MOST, each)

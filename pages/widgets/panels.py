@@ -91,7 +91,7 @@ def show_diagnosed(diagnosed: Sequence[tuple[Diagnostic, str]]) -> None:
         with st.expander("What these warnings mean", icon=":material/warning:"):
             st.markdown(_sentences(warnings))
     if notes:
-        with st.expander(many(len(notes), "diagnostic"), icon=":material/info:"):
+        with st.expander(many(len(notes), "note"), icon=":material/info:"):
             st.markdown(_sentences(notes))
 
 

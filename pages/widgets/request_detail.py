@@ -64,7 +64,7 @@ def _dialog(run_id: int) -> None:
     _turn(candidate, number)
     several = len(candidate.summary.repeats) > 1
     st.subheader(
-        f"Request {number}" + (f", of repeat {m.repeat + 1}" if several else ""), anchor=False
+        f"Request {number}" + (f" (repeat {m.repeat + 1})" if several else ""), anchor=False
     )
     (st.error if m.status == "failed" else st.markdown)(plain(request_facts.outcome(m)))
     tabular.table(request_facts.metrics(candidate, m))

@@ -13,7 +13,7 @@ from services.analysis.compare.baseline_verdict import BASELINE
 from services.ask.flag import command
 from services.ask.measurement import Run
 
-OWN_PROMPTS = "For the command line: this run had prompts of its own, which no command holds."
+OWN_PROMPTS = "There is no command: this run used your own prompts, which a command cannot contain."
 
 
 def compare(run: Run) -> None:

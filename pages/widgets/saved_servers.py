@@ -39,12 +39,12 @@ def show() -> None:
 def _row(server: SavedServer) -> None:
     values = server.values
     address = values["base_url"]
-    parts = [BACKENDS[values["backend"]].label, code(address) if address else "its own address"]
+    parts = [BACKENDS[values["backend"]].label, code(address) if address else "default address"]
     parts += [plain(values["model"])] if values["model"] else []
     if values["key_env"]:
         parts.append(f"key from {code(values['key_env'])}")
     if values["usd_per_hour"]:
-        parts.append(plain(f"US $ {values['usd_per_hour']:g} an hour"))
+        parts.append(plain(f"US$ {values['usd_per_hour']:g} per hour"))
     with (
         st.container(border=True),
         st.container(
@@ -67,7 +67,7 @@ def _row(server: SavedServer) -> None:
                 icon=":material/delete:",
                 on_click=_delete,
                 args=(server.name,),
-                help="Runs that picked it stay as they are.",
+                help="Existing runs stay as they are.",
             )
 
 
@@ -109,8 +109,8 @@ def _form() -> None:
             key=f"{PREFIX}usd_per_hour",
         )
         st.caption(
-            "No key is saved, only the name of its variable. Set the key and, beside it, the "
-            "address that it may go to in `.env`: `PROD_API_KEY` and `PROD_BASE_URL`."
+            "Only the name of the key's variable is saved, never the key. In `.env`, set the key "
+            "and the address it may be sent to: `PROD_API_KEY` and `PROD_BASE_URL`."
         )
         if st.form_submit_button("Save", type="primary"):
             typed = {field: text.strip() for field, text in texts.items() if text.strip()}

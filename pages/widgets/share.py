@@ -113,7 +113,7 @@ def _revoke(token: str) -> None:
 def _this_page(page: str, parameters: Mapping[str, str]) -> None:
     address = f"{_address()}/{page}?{urlencode(parameters, safe=',')}"
     st.markdown("**This page**")
-    st.caption("For people who can open this Paceline")
+    st.caption("For people who can open this Paceline server")
     copyable.show(address, "page")
     st.caption("Read-only")
     copyable.show(f"{address}&view=share", "read-only")

@@ -97,7 +97,8 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
     """One request's prompt and answer, for the person at this Paceline only."""
     with st.expander("Prompts and answers", icon=":material/chat:"):
         st.caption(
-            "Stored only in the database: never in downloads, in share links only if you say so."
+            "Stored only in the database. Never in downloads; in share links only if you include "
+            "them."
         )
         keys = [(m.repeat, m.index) for m in candidate.measurements]
         chosen = st.selectbox(

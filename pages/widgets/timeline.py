@@ -116,7 +116,9 @@ def _window(end: float) -> Window | None:
     numbers = NUMBERS.fullmatch(text)
     low, high = (min(float(one), end) for one in numbers.groups()) if numbers else (0.0, 0.0)
     if text and low >= high:
-        _ignored(f"“{text[:20]}” is no part of this repeat: window=3.5-10 are seconds of it")
+        _ignored(
+            f"“{text[:20]}” is no time range of this repeat: window=3.5-10 means seconds 3.5 to 10"
+        )
     return (low, high) if low < high and (low, high) != (0.0, end) else None
 
 

@@ -66,9 +66,7 @@ def _more_repeats(finding: Finding) -> str:
     seen = detectable(ratio, len(FAMILY)) if finding.word == "inconclusive" else None
     if seen is None:
         return ""
-    return (
-        f" Repeats like these detect a difference of {share(seen - 1)} or more four times in five."
-    )
+    return f" Repeats like these detect a difference of {share(seen - 1)} or more 80 % of the time."
 
 
 WAITING: dict[Word, str] = {

@@ -66,7 +66,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     fill(page, "Requests", "33")
     fill(page, "Interval (s)", "0.5")
     fill(page, "Max tokens", "17")
-    mode(page, "Own text")
+    mode(page, "Your own text")
     page.get_by_label("Prompt", exact=True).fill("my own secret words")
     page.get_by_label("Prompt", exact=True).press("Control+Enter")
     expect(page.get_by_text("Sends 33 requests plus 1 warm-up request")).to_be_visible()
@@ -89,7 +89,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     fresh.goto(page.url)
     settled(fresh)
     is_chosen(fresh, "Staggered concurrent")
-    is_chosen(fresh, "Own text")
+    is_chosen(fresh, "Your own text")
     has(fresh, requests="33", interval="0.5", tokens="17")
     assert fresh.url == page.url
     assert troubles == []

@@ -64,10 +64,10 @@ def test_what_is_chosen_goes_into_the_link(visit: Visit, database: Engine) -> No
 @pytest.mark.parametrize(
     ("runs", "message"),
     [
-        ("1", "A leaderboard takes two or more runs"),
+        ("1", "A leaderboard needs at least two runs"),
         ("1,x", "“x” is not a run number."),
         ("1,99", "There is no run 99."),
-        ("", "A leaderboard takes two or more runs"),
+        ("", "A leaderboard needs at least two runs"),
     ],
 )
 def test_a_link_that_cannot_be_is_told(

@@ -48,9 +48,9 @@ def test_any_repeat_and_any_part_of_it_can_be_shown(visit: Visit, database: Engi
     [
         ({"repeat": "3"}, "There is no repeat “3”."),
         ({"repeat": "x"}, "There is no repeat “x”."),
-        ({"window": "x"}, "“x” is no part of this repeat"),
-        ({"window": "9-2"}, "“9-2” is no part of this repeat"),
-        ({"window": "90-99"}, "“90-99” is no part of this repeat"),
+        ({"window": "x"}, "“x” is no time range of this repeat"),
+        ({"window": "9-2"}, "“9-2” is no time range of this repeat"),
+        ({"window": "90-99"}, "“90-99” is no time range of this repeat"),
     ],
 )
 def test_a_part_that_there_is_not_is_said(

@@ -114,8 +114,8 @@ def _trade_off(pair: _Pair, findings: Sequence[Finding]) -> tuple[str, str]:
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
     whole, each = _change_of(throughput, MUCH), _change_of(rate, MANY)
     gives = "the throughput of" if whole.endswith("×") else "throughput than"
-    tokens = "the tokens/s" if each.endswith("×") else "tokens/s"
-    headline = f"{pair.run} gives {whole} {gives} {pair.baseline}, but each request {each} {tokens}"
+    tokens = "the tokens/s per request" if each.endswith("×") else "tokens/s per request"
+    headline = f"{pair.run} gives {whole} {gives} {pair.baseline}, but {each} {tokens}"
     return headline, (
         f"{headline}: output throughput {_figures(throughput)}, {rate.label} {_figures(rate)}; "
         f"{_repeats(throughput)}."
@@ -168,13 +168,13 @@ def _waiting(pair: _Pair, first: Finding) -> str:
 
 def _detection_limit(pair: _Pair, ratio: Ratio) -> str:
     seen = units.share((pair.detectable or 1.0) - 1)
-    could = f"Repeats like these detect a difference of {seen} or more four times in five"
+    could = f"Repeats like these detect a difference of {seen} or more 80 % of the time"
     wanted = _per_cent(pair.margin)
     if pair.needed is None:
         return f"{could}; detecting {wanted} needs more than {MOST_REPEATS:,} repeats of each run."
     if pair.needed > min(ratio.n_reference, ratio.n_other):
         return f"{could}; detecting {wanted} needs about {pair.needed:,} repeats of each run."
-    return f"{could}; this one is neither clear nor certain to be {within(pair.margin)}."
+    return f"{could}; these show neither a difference nor that it is {within(pair.margin)}."
 
 
 def _no_verdict(pair: _Pair, measure: Finding) -> tuple[str, str]:

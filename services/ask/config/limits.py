@@ -17,7 +17,7 @@ class LimitFields(BaseConfig):
         1,
         About(
             "Warm-up requests",
-            "Requests sent before each repeat that do not count; mixed: of each length",
+            "Requests sent before measuring that do not count; mixed: of each length",
             "client",
         ),
         ge=0,

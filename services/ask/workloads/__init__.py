@@ -132,7 +132,7 @@ _ENTRIES = (
     ),
     WorkloadSpec(
         name="text",
-        label="Own text",
+        label="Your own text",
         help="The same prompt for every request.",
         prompts=lambda config: (config.prompt or "",),
     ),

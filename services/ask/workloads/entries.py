@@ -68,7 +68,7 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
             "Choose synthetic prompts of such a length instead."
         )
     raise Unusable(
-        'has no "prompt", "text" or "messages", nor another name that prompts have '
+        'has no field "prompt", "text" or "messages", nor another supported one '
         f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of these."
     )
 
@@ -182,7 +182,7 @@ def _checked(value: Any) -> str:
 def _check_characters(text: str) -> None:
     """Raise Unusable if a text holds characters that cannot be sent or stored."""
     if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
-        raise Unusable("has a prompt with a character that is not text. Remove it.")
+        raise Unusable("has a prompt with a character that cannot be sent. Remove it.")
 
 
 Read = Callable[[Any, Notes], "str | None"]

@@ -61,12 +61,12 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     reader = _READERS.get(PureWindowsPath(name).suffix.lower())
     if reader is None:
         raise InvalidPrompts(
-            f"{name or 'The file'} is neither .jsonl, .json, .csv, .tsv nor .txt. "
-            "Give a JSONL file (one prompt per line) or a CSV file (one prompt per row)."
+            f"{name or 'The file'} is not a .jsonl, .ndjson, .json, .csv, .tsv or .txt file. "
+            "Use JSONL (one prompt per line) or CSV (one prompt per row)."
         )
     if len(data) > FILE_BYTES_MOST:
         size, most = len(data) / 1e6, FILE_BYTES_MOST // 10**6
-        raise InvalidPrompts(f"{name} has {size:.1f} MB. The limit is {most} MB: shorten the file.")
+        raise InvalidPrompts(f"{name} is {size:.1f} MB. The limit is {most} MB: shorten the file.")
     notes, entries = Notes(), 0
     assumed: list[str] = []
     prompts: list[str] = []

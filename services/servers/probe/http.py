@@ -139,6 +139,8 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     reason = message(answer, target)
     if 300 <= status < 400:
         location = _location(answer, target)
+        if not location:
+            return f"{where} redirects (HTTP {status}), but does not say where. Check the address."
         return f"{where} redirects to {location}. Use that address, if it is the right one."
     if status in KEY_STATUSES:
         return str(key_problem(answer, target))
@@ -148,7 +150,7 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
             f"the address is wrong, or the server is not OpenAI-compatible{other_address(target)}."
         )
     if status == 429:
-        return f"{where} is asked too often (HTTP 429{reason}). Wait a little, or check your quota."
+        return f"{where} limits the rate of requests (HTTP 429{reason}). Wait, or check your quota."
     if status == 503 and "load" in reason.lower():  # llama.cpp
         return f"{where} is still loading its model (HTTP 503{reason}). Wait until it is ready."
     if status >= 500:
@@ -191,15 +193,17 @@ def _key_sentence(target: Target, details: str) -> str:
         return f"{target.netloc} rejects the key in {backend.key_env} {details}. Check the key."
     if not backend.key_env:
         return (
-            f"{target.netloc} requires a key {details}, but {backend.label} has none: choose url."
+            f"{target.netloc} requires a key {details}, but {backend.label} sends none. "
+            "Choose the backend url instead."
         )
     address = f" and {backend.url_env}={target.base_url}" if backend.url_env else ""
     return f"{target.netloc} requires a key {details}: put {backend.key_env}=…{address} into .env."
 
 
 def _location(answer: Answer, target: Target) -> str:
-    """The base URL that a redirect points to, without its query, which may hold a secret."""
-    location = quote(answer.headers.get("location", "nowhere"), target, 200)
+    """The base URL that a redirect points to, without its query, which may hold a secret; "" where
+    the redirect names none."""
+    location = quote(answer.headers.get("location", ""), target, 200)
     return location.partition("?")[0].removesuffix("/models").removesuffix("/chat/completions")
 
 
@@ -208,7 +212,7 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror | UnicodeError):
             why = getattr(cause, "strerror", None) or "not a host name"
-            return f"No host is called {host} ({why}). Check the address."
+            return f"The host {host} cannot be found ({why}). Check the address."
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"{where} cannot be reached: {why_untrusted(cause)}"
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLWantReadError):
@@ -223,7 +227,7 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
             waited = min(CONNECT_S, timeout_s / 2)
             return f"No connection to {where} within {waited:g} s. Check the address and firewalls."
         case httpx.TimeoutException() | TimeoutError():
-            return f"{where} takes connections, but did not answer within {timeout_s:g} s."
+            return f"{where} accepts connections, but did not answer within {timeout_s:g} s."
         case httpx.ConnectError():
             return f"{where} cannot be reached ({reason or 'no reason given'})."
         case httpx.RemoteProtocolError():

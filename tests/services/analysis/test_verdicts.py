@@ -102,11 +102,11 @@ def test_more_throughput_with_slower_requests_is_reported_as_a_trade_off() -> No
         b(together, name="batch of 8", comparison_id=1),
     )
     assert verdict.headline == (
-        "batch of 8 gives 4.00× the throughput of sequential, but each request 50 % fewer tokens/s"
+        "batch of 8 gives 4.00× the throughput of sequential, but 50 % fewer tokens/s per request"
     )
     assert verdict.sentence.startswith(
-        "batch of 8 gives 4.00× the throughput of sequential, but each request 50 % fewer "
-        "tokens/s: output throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request "
+        "batch of 8 gives 4.00× the throughput of sequential, but 50 % fewer tokens/s per "
+        "request: output throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request "
         "0.50× (95 % interval 0.50–0.50); 5 repeats each, interleaved. Also: median TTFT 4.00× "
         "longer (4.00–4.00); median E2E"
     )
@@ -114,7 +114,7 @@ def test_more_throughput_with_slower_requests_is_reported_as_a_trade_off() -> No
         b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential", pause_s=0)
     )
     assert back.headline == (
-        "sequential gives 75 % less throughput than batch of 8, but each request 2.00× the tokens/s"
+        "sequential gives 75 % less throughput than batch of 8, but 2.00× the tokens/s per request"
     )
 
 
@@ -260,7 +260,7 @@ def test_inconclusive_says_what_was_detectable_and_how_many_repeats_it_takes() -
         "detect a difference of 9.4" in verdict.sentence
     )
     assert (
-        "four times in five; detecting 5 % needs about 6 repeats of each run. Also:"
+        "80 % of the time; detecting 5 % needs about 6 repeats of each run. Also:"
         in verdict.sentence
     )
 

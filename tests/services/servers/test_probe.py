@@ -315,10 +315,10 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
         http(302, "", "Location: https://elsewhere.example/v1/models?token=secret"),
         "HOST redirects to https://elsewhere.example/v1. Use that address, if it is the right one.",
     ),
-    (http(301, ""), "HOST redirects to nowhere. Use that address, if it is the right one."),
+    (http(301, ""), "HOST redirects (HTTP 301), but does not say where. Check the address."),
     (
         http(429, {"error": {"message": "Rate limit reached"}}),
-        "HOST is asked too often (HTTP 429: Rate limit reached). Wait a little, or check your "
+        "HOST limits the rate of requests (HTTP 429: Rate limit reached). Wait, or check your "
         "quota.",
     ),
     (
@@ -327,7 +327,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (http(418, "I am a teapot"), "HOST rejects the request (HTTP 418)."),
     (b"SSH-2.0-OpenSSH_9.6\r\n", "HOST does not answer in HTTP ("),
-    (None, "HOST takes connections, but did not answer within 0.2 s."),
+    (None, "HOST accepts connections, but did not answer within 0.2 s."),
 ]
 
 
@@ -396,7 +396,7 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
         http(200, b'error: {"code": 500, "message": "context is full"}\n\n'),
         "HOST answers the test question with an error: context is full.",
     ),
-    (None, "HOST takes connections, but did not answer within 0.8 s."),
+    (None, "HOST accepts connections, but did not answer within 0.8 s."),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{", "HOST does not answer"),
 ]
 
@@ -420,7 +420,12 @@ def test_of_many_models_only_a_few_are_named() -> None:
     ("backend", "key", "sentence"),
     [
         ("groq", KEY, "HOST rejects the key in GROQ_API_KEY (HTTP 401: no). Check the key."),
-        ("ollama", None, "HOST requires a key (HTTP 401: no), but Ollama has none: choose url."),
+        (
+            "ollama",
+            None,
+            "HOST requires a key (HTTP 401: no), but Ollama sends none. Choose the backend url "
+            "instead.",
+        ),
         (
             "url",
             None,
@@ -452,14 +457,14 @@ def test_a_redirect_does_not_take_the_key_along() -> None:
 def test_a_body_that_drips_for_ever_times_out() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
     result = probed({"*": head}, timeout_s=0.2, hold="/v1/models")
-    assert result.problem == "HOST takes connections, but did not answer within 0.2 s."
+    assert result.problem == "HOST accepts connections, but did not answer within 0.2 s."
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "xn--a"])
 def test_a_host_that_does_not_exist_is_named(host: str) -> None:
     result = asyncio.run(probe(Target("vllm", f"http://{host}:8000/v1")))
     assert result.problem is not None
-    assert result.problem.startswith(f"No host is called {host} (")
+    assert result.problem.startswith(f"The host {host} cannot be found (")
     assert result.reachable is False
 
 
