@@ -32,10 +32,14 @@ def typed(changes: Mapping[str, Any]) -> str:
 
 def command(config: RunConfig) -> str | None:
     """Return the command that measures as a run did, ready for a shell; None if it had prompts of
-    its own, which are in no command."""
+    its own, which are in no command. What may hold a secret is left out, as in links."""
     values = {name: getattr(config, name) for name in RunConfig.model_fields}
     usual = RunConfig()
-    changed = {name: value for name, value in values.items() if value != getattr(usual, name)}
+    changed = {
+        name: value
+        for name, value in values.items()
+        if value != getattr(usual, name) and not link.is_refused(name, value)
+    }
     if any(known.private and name in changed for name, known in about.fields(RunConfig).items()):
         return None
     flags = [part for name, value in changed.items() for part in _flags(name, value)]

@@ -24,7 +24,7 @@ def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
     return {
         name: text_of(value)
         for name, value in values.items()
-        if name not in PRIVATE and value != getattr(start, name) and not _is_refused(name, value)
+        if name not in PRIVATE and value != getattr(start, name) and not is_refused(name, value)
     }
 
 
@@ -41,7 +41,7 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tu
     return start.model_copy(update=changes), tuple(problems)
 
 
-def _is_refused(name: str, value: Any) -> bool:
+def is_refused(name: str, value: Any) -> bool:
     """Whether a value is invalid, perhaps because it holds a secret: those are in no link."""
     if name not in PERHAPS_SECRET:
         return False

@@ -10,7 +10,7 @@ import pytest
 
 from cli.run_fields import takes
 from cli.run_fields import values as values_of
-from services.ask.config import RunConfig, parse
+from services.ask.config import RunConfig, parse, stored
 from services.ask.flag import command
 
 RUNS: tuple[dict[str, Any], ...] = (
@@ -38,3 +38,9 @@ def test_the_command_measures_as_the_run_did(fields: dict[str, Any]) -> None:
 
 def test_prompts_of_a_persons_own_are_in_no_command() -> None:
     assert command(RunConfig(workload="text", prompt="a secret")) is None
+
+
+def test_a_secret_of_a_run_stored_long_ago_is_in_no_command() -> None:
+    old = {"base_url": "http://h/sk-abcdef1234567890/v1", "requests": 7}
+    config = stored({**parse({}).model_dump(mode="json"), **old})
+    assert command(config) == "python cli.py run --requests 7"
