@@ -8,8 +8,9 @@ import streamlit as st
 
 from db import results, runs
 from db.database import opened
+from db.runs import RunNotFound
 from pages.widgets import tabular
-from pages.widgets.view import plain, sentences, shared
+from pages.widgets.view import plain, sentences, shared, show_error
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
 from services.ask.workloads import prompt
@@ -55,7 +56,11 @@ def show(run_id: int) -> None:
 @sentences()
 def _dialog(run_id: int) -> None:
     """Its arguments are kept for as long as it is open: the run's number, not its requests."""
-    candidate = results.candidate(opened(), run_id)
+    try:
+        candidate = results.candidate(opened(), run_id)
+    except RunNotFound as error:  # it was deleted while the request was open
+        show_error(error)
+        return
     number = st.session_state[SHOWN]
     m = request_facts.numbered(candidate, number)
     if m is None:
