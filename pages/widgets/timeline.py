@@ -55,8 +55,9 @@ def _picking(key: str) -> chart_panel.Picking:
         if stretch := stretch_of(st.session_state[key]["selection"], "start"):
             _zoom(stretch)
 
-    hint = "Click a line to open its request. Drag to zoom."
-    return chart_panel.Picking(key, "request", selected, hint, stretch=True)
+    zooms = not shared()  # a shared page has no button to show the whole repeat again
+    hint = f"Click a line to open its request.{' Drag to zoom.' * zooms}"
+    return chart_panel.Picking(key, "request", selected, hint, stretch=zooms)
 
 
 def _controls(candidate: Candidate, repeat: int, window: Window | None, end: float) -> None:
