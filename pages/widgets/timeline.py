@@ -24,6 +24,7 @@ from services.report.charts.timeline import Window, end_of, timeline
 
 REPEAT, WINDOW = "timeline-repeat", "timeline-window"  # keys of the widgets
 STEPS = 200  # of the slider
+LONG_S = 1000  # from there on %.3g would show an exponent
 NUMBERS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)-(\d{1,9}(?:\.\d{1,9})?)")
 
 
@@ -79,7 +80,7 @@ def _controls(candidate: Candidate, repeat: int, window: Window | None, end: flo
             0.0,
             end,
             step=end / STEPS,
-            format="%.3g s",
+            format="%.3g s" if end < LONG_S else "%.0f s",
             key=WINDOW,
             on_change=lambda: _zoom(st.session_state[WINDOW]),
             width=360,

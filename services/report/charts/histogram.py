@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from services.base.units import significant
 from services.report import theme
 from services.report.charts.frame import Rows
 
@@ -34,7 +35,7 @@ def bins(values: Sequence[float], top: float, requests: int) -> Rows:
             "y": step * index,
             "y2": step * (index + 1),
             "count": count,
-            "rates": f"{step * index:,.3g}–{step * (index + 1):,.3g}",
+            "rates": f"{significant(step * index)}–{significant(step * (index + 1))}",
         }
         for index, count in sorted(counts.items())
     ]

@@ -11,6 +11,7 @@ from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
 from services.ask.workloads import class_of
 from services.ask.workloads.mixed import LONG
+from services.base.units import significant
 from services.report import theme
 from services.report.charts.frame import (
     Rows,
@@ -148,7 +149,7 @@ def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> l
 def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | None) -> list[str]:
     sentences = ["Each line is a request."]
     if window is not None:
-        low, high = (f"{end:.3g}" for end in window)
+        low, high = map(significant, window)
         sentences.append(f"Those in flight from {low} to {high} s.")
     sent = [_sent(candidate, repeat, window) for candidate in candidates]
     shown = [len(_rows(candidate, repeat, len(candidates), window)) for candidate in candidates]

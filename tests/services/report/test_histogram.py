@@ -17,6 +17,10 @@ def test_every_value_is_in_one_bin_also_at_the_top() -> None:
     assert rows[2]["x2"] == pytest.approx(rows[2]["x"] + 12 * histogram.WIDE), "the widest"
 
 
+def test_rates_of_thousands_have_no_exponent() -> None:
+    assert bins([1999.0] * 8, 3200.0, requests=8)[0]["rates"] == "1,900–2,000"
+
+
 def test_few_values_need_no_histogram() -> None:
     assert bins([1.0] * 7, 32.0, requests=7) == []
 
