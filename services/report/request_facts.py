@@ -61,5 +61,5 @@ def outcome(m: Measurement) -> str:
 
 ENDS = {
     "stop": " The model ended it by itself.",
-    "length": " It was cut off at the limit of tokens.",
+    "length": " It was cut off at the token limit.",
 }

@@ -13,6 +13,7 @@ import altair as alt
 
 from services.analysis.metrics import Better
 from services.analysis.pareto import Measure, Standing, front
+from services.base.units import many
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale
 
@@ -55,9 +56,9 @@ def pareto(
         dot["on_front"] = dot in best
     unknown = len(standings) - len(dots)
     title = heading(
-        f"{TITLES[against]}",
+        TITLES[against],
         f"{DIRECTIONS[against]} {FRONT}",
-        f"{unknown} without these numbers not shown." if unknown else "",
+        f"Not shown: {many(unknown, 'run')} without these numbers." if unknown else "",
     )
     layers = _layers(dots, dark, (across[1], up[1]), against, links)
     return layered(layers, title, HEIGHT, {"front": best, "dots": dots})

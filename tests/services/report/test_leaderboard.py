@@ -35,7 +35,7 @@ def test_the_front_is_drawn_and_called_by_name(against: str) -> None:
         "concurrency 8",
     }
     assert [row["run"] for row in shown["datasets"]["front"]] == ["concurrency 8", "concurrency 1"]
-    assert "1 without these numbers not shown." in " ".join(shown["title"]["subtitle"])
+    assert "Not shown: 1 run without these numbers." in " ".join(shown["title"]["subtitle"])
     assert not any("url" in row for row in rows.values()), "a file has no run to lead to"
 
 
