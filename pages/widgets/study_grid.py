@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from db.studies import StudyRow
 from pages.widgets.run_table import NUMBERS, STATUSES
-from pages.widgets.view import plain
-from services.ask.measurement import FINISHED
+from pages.widgets.view import onward, plain
+from services.ask.measurement import FINISHED, Run
 from services.servers.engines import ENGINES, EngineConfig, parallel_label
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
@@ -58,9 +59,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     servers = [study.engine_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {
-            "Run": [
-                f"/{'result' if r.status in FINISHED else 'live'}?run={r.id}" for r in study.runs
-            ],
+            "Run": list(map(_page_of, study.runs)),
             "Engine": [_engine(server.config if server else None) for server in servers],
             "Load": told,
             "Status": [[run.status] for run in study.runs],
@@ -88,6 +87,12 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
             **{name: columns.NumberColumn(name, format="%.4g") for name in NUMBERS},
         },
     )
+
+
+def _page_of(run: Run) -> str:
+    """The address of a cell's run, which is shared if the study is."""
+    page = "result" if run.status in FINISHED else "live"
+    return f"/{page}?{urlencode(onward(run=str(run.id)))}"
 
 
 def stored(rows: Sequence[StudyRow]) -> None:

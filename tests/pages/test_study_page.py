@@ -215,6 +215,8 @@ def test_a_shared_study_has_no_controls(visit: Visit, database: Engine) -> None:
         queue.finish(database, run.id, "cancelled")
     at = visit("study", study=str(study_id), view="share")
     assert not at.button and not complaints(at)
+    links = list(at.dataframe[0].value["Run"])
+    assert links and all(link.endswith("&view=share") for link in links)
     assert runs.load(database, 1).status == "cancelled"
 
 
