@@ -33,11 +33,12 @@ class TimeLeft:
     @property
     def text(self) -> str:
         """The time as people say it: "about 2–4 min left"."""
+        unless = " unless more rounds are added" if self.at_least else ""
         if self.high < SOON:
-            return "almost done"
+            return f"almost done{unless}"
         about = "at least" if self.at_least else "about"
         if self.low < SOON:
-            return f"up to {duration(_rounded(self.high))} left"
+            return f"up to {duration(_rounded(self.high))} left{unless}"
         return f"{about} {span(_rounded(self.low), _rounded(self.high))} left"
 
 

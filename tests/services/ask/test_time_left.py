@@ -95,6 +95,8 @@ def test_nothing_is_left_of_runs_that_are_done() -> None:
         (TimeLeft(190.0, 190.0), "about 3 min left"),
         (TimeLeft(50.0, 130.0), "about 50 s to 2 min left"),
         (TimeLeft(190.0, 190.0, at_least=True), "at least 3 min left"),
+        (TimeLeft(0.2, 0.4, at_least=True), "almost done unless more rounds are added"),
+        (TimeLeft(0.0, 23.0, at_least=True), "up to 25 s left unless more rounds are added"),
     ],
 )
 def test_the_time_is_said_as_people_say_it(left: TimeLeft, text: str) -> None:
