@@ -43,6 +43,19 @@ def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
 
 def _known(summary: Summary) -> Iterator[KeyFigure]:
     """What is known of a run, the most important first, failures always among the first five."""
+    yield from _speeds(summary)
+    yield KeyFigure(
+        "error_rate",
+        "Error rate",
+        show(summary.error_rate, "share"),
+        f"{summary.failed:,} of {summary.sent:,} failed",
+        "Failed requests divided by sent requests",
+        bad=summary.failed > 0,
+    )
+    yield from _costs_and_others(summary)
+
+
+def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     spread = summary.distributions
     if each := spread["tokens_per_s"]:
         yield KeyFigure(
@@ -62,19 +75,15 @@ def _known(summary: Summary) -> Iterator[KeyFigure]:
             _interval(summary),
             "Output throughput: the tokens of all requests together, over the measured time",
         )
-    yield KeyFigure(
-        "error_rate",
-        "Error rate",
-        show(summary.error_rate, "share"),
-        f"{summary.failed:,} of {summary.sent:,} failed",
-        "Failed requests divided by sent requests",
-        bad=summary.failed > 0,
-    )
+
+
+def _costs_and_others(summary: Summary) -> Iterator[KeyFigure]:
+    """The cost; where a run has none, or lacks one of the others, what takes its place."""
     if summary.cost_usd is not None:
         yield KeyFigure(
             "cost_usd", "Cost, sum", show(summary.cost_usd, "USD"), _per_million(summary), COST
         )
-    if e2e := spread["e2e_s"]:
+    if e2e := summary.distributions["e2e_s"]:
         yield _latency("e2e_s_median", "E2E, median", e2e, "From sending to the last token")
     if summary.requests_per_s is not None:
         yield KeyFigure(
