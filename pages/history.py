@@ -25,7 +25,8 @@ from pages.widgets import (
     url_state,
 )
 from pages.widgets.view import dark, plain, stop_with
-from services.analysis.compare import MOST
+from services.analysis.compare import FEWEST, MOST
+from services.ask.measurement import Run
 from services.report.theme import palette
 
 PAGE_SIZE = 25
@@ -115,15 +116,20 @@ def selected(total: int) -> list[int]:
     return chosen
 
 
-def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
-    """What can be done with the selected runs."""
-    run = runs.load(opened(), chosen[0]) if len(chosen) == 1 else None
+def forms_of(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
+    """What opens from the menu; `run` is the selected one, if it is one."""
     forms: dict[str, Callable[[], None]] = {}
     if run is not None:
         forms["Edit"] = partial(edit.form, run)
     if run is not None and baseline.can_be(run):
         forms["Baseline"] = partial(baseline.form, run)
-    forms["Delete"] = partial(edit.confirm_deletion, chosen)
+    return forms | {"Delete": partial(edit.confirm_deletion, chosen)}
+
+
+def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
+    """What can be done with the selected runs."""
+    run = runs.load(opened(), chosen[0]) if len(chosen) == 1 else None
+    forms = forms_of(run, chosen)
     page = f"selected-{chosen}"
     with st.container(key="selected"):
         with st.container(horizontal=True, vertical_alignment="center", key="selected-row"):
@@ -131,7 +137,7 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
                 "Compare",
                 type="primary",
                 icon=":material/compare_arrows:",
-                disabled=not 2 <= len(chosen) <= MOST,
+                disabled=not FEWEST <= len(chosen) <= MOST,
                 on_click=url_state.touched,
                 help=f"Select 2 to {MOST} runs. The first selected is the baseline.",
             )
