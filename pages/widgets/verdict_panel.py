@@ -48,7 +48,7 @@ def _pair(answer: Answer, verdict: Verdict) -> None:
         st.metric(
             plain(f"{answer.measure}, ratio"),
             answer.ratio,
-            delta=plain(answer.said),
+            delta=plain(answer.verdict_with_interval),
             delta_color=COLOURS[answer.mark],
             delta_arrow="off",
             help="The run's own number divided by the baseline's, and its 95 % interval",

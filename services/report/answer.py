@@ -37,12 +37,12 @@ class Answer:
     word: Word
 
     @property
-    def said(self) -> str:
+    def verdict_with_interval(self) -> str:
         """The verdict with its sign and interval: `▲ faster (1.41–1.50)`."""
         return f"{SIGNS[self.mark]} {self.word}" + (f" ({self.interval})" if self.interval else "")
 
     @property
-    def whole(self) -> str:
+    def verdict_with_ratio(self) -> str:
         """The verdict with its sign and ratio: `▲ faster, 1.46× (1.41–1.50)`."""
         ratio = f"{self.ratio} ({self.interval})" if self.interval else self.ratio
         return f"{SIGNS[self.mark]} {self.word}, {ratio}"
@@ -85,24 +85,25 @@ def _interval(first: Finding) -> str:
     return ends(first.ratio) if first.ratio and known else ""
 
 
-def overview(found: Sequence[Answer], comparison: Comparison) -> str:
+def overview(all_answers: Sequence[Answer], comparison: Comparison) -> str:
     """Return one sentence on several runs: how many have which verdict, and by which measure."""
-    runs = f"{many(len(found), 'run')} against {found[0].baseline_label}"
-    if all(answer.word == "no verdict" for answer in found):
+    runs = f"{many(len(all_answers), 'run')} against {all_answers[0].baseline_label}"
+    if all(answer.word == "no verdict" for answer in all_answers):
         return f"{runs}: no verdict"
-    if not _same_measure(found):
-        return f"{runs}: {_counted([answer.word for answer in found])}"
-    sentence = f"{runs}: {_counted([a.word for a in found])} by {_in_sentence(found[0].measure)}"
-    lowest, *_, highest = sorted(found, key=lambda answer: answer.times)
+    counts = _counted([answer.word for answer in all_answers])
+    if not _same_measure(all_answers):
+        return f"{runs}: {counts}"
+    sentence = f"{runs}: {counts} by {_in_sentence(all_answers[0].measure)}"
+    lowest, *_, highest = sorted(all_answers, key=lambda answer: answer.times)
     if lowest.times > 0:
         sentence += f" ({lowest.ratio} to {highest.ratio})"
     words = [rate.word for rate in _rates(comparison) if rate.word in ("faster", "slower")]
-    traded = words and found[0].name == THROUGHPUT
+    traded = words and all_answers[0].name == THROUGHPUT
     return f"{sentence}, {_counted(words)} by tokens/s per request" if traded else sentence
 
 
-def _same_measure(found: Sequence[Answer]) -> bool:
-    return len({answer.name for answer in found}) == 1
+def _same_measure(all_answers: Sequence[Answer]) -> bool:
+    return len({answer.name for answer in all_answers}) == 1
 
 
 def _counted(words: Sequence[str]) -> str:
@@ -118,13 +119,16 @@ def _rates(comparison: Comparison) -> list[Finding]:
     return [finding(verdict.findings, RATE) for verdict in comparison.verdicts]
 
 
-def table(found: Sequence[Answer], comparison: Comparison) -> Table:
+def table(all_answers: Sequence[Answer], comparison: Comparison) -> Table:
     """Return the answers as a table, the baseline first where one measure decides for all. Where
     that is throughput, the speed of each request stands beside it: one may cost the other."""
-    if not _same_measure(found):
-        rows = [(a.label, a.whole, a.value, a.baseline_value, a.measure) for a in found]
+    if not _same_measure(all_answers):
+        rows = [
+            (a.label, a.verdict_with_ratio, a.value, a.baseline_value, a.measure)
+            for a in all_answers
+        ]
         return Table("Verdicts", ("", VERDICT, "Value", "Baseline", "Measure"), tuple(rows))
-    first, rates = found[0], _rates(comparison)
+    first, rates = all_answers[0], _rates(comparison)
     each = first.name == THROUGHPUT and any(rate.ratio for rate in rates)
     return Table(
         "Verdicts",
@@ -132,8 +136,8 @@ def table(found: Sequence[Answer], comparison: Comparison) -> Table:
         (
             (f"{first.baseline_label} (baseline)", "", first.baseline_value, *([""] * each)),
             *(
-                (a.label, a.whole, a.value, *([_rate(rate)] * each))
-                for a, rate in zip(found, rates, strict=True)
+                (a.label, a.verdict_with_ratio, a.value, *([_rate(rate)] * each))
+                for a, rate in zip(all_answers, rates, strict=True)
             ),
         ),
     )

@@ -9,10 +9,10 @@ from services.analysis.diagnostics import diagnostics
 from services.analysis.diagnostics.diagnostic import Diagnostic
 
 EVERY, FEW = "All runs", 2
-Of = tuple[Diagnostic, str]  # a diagnostic, and the names of its runs; "": of the whole comparison
+Named = tuple[Diagnostic, str]  # with the names of its runs; "": of the whole comparison
 
 
-def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -> Iterator[Of]:
+def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -> Iterator[Named]:
     """Yield the comparison's own `warnings`, then those of the runs; one that several runs share
     appears once."""
     yield from ((diagnostic, "") for diagnostic in warnings)

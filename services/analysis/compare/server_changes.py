@@ -40,24 +40,24 @@ def changes(runs: Iterable[Served]) -> tuple[Change, ...]:
     """Return the changes along runs in time order. What a run does not know of its server is taken
     to be as it was last known."""
     known: dict[str, Any] = {}
-    found = []
+    all_changes = []
     for run in runs:
         if labels := differing(known, run.server):
             text = ", ".join(_change(label, known, run.server) for label in labels)
-            found.append(Change(run.run_id, run.began, labels, text))
+            all_changes.append(Change(run.run_id, run.began, labels, text))
         known |= run.server
-    return tuple(found)
+    return tuple(all_changes)
 
 
-def warning(found: Sequence[Change]) -> str:
+def warning(all_changes: Sequence[Change]) -> str:
     """Say what changes where, and what that means for the line; "" if nothing does."""
-    if not found:
+    if not all_changes:
         return ""
-    if len(found) > NAMED:
-        labels = tuple(dict.fromkeys(label for change in found for label in change.labels))
-        how_often = many(len(found), "time")
+    if len(all_changes) > NAMED:
+        labels = tuple(dict.fromkeys(label for change in all_changes for label in change.labels))
+        how_often = many(len(all_changes), "time")
         return f"The server changes {how_often} along this line ({listed(labels)}). {FILTER}"
-    where = "; ".join(f"from run {change.run_id} on, {change.text}" for change in found)
+    where = "; ".join(f"from run {change.run_id} on, {change.text}" for change in all_changes)
     return f"The server changes along this line: {where}. {STEP}"
 
 

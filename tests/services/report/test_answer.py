@@ -17,8 +17,8 @@ def test_a_pair_is_one_row_with_its_interval() -> None:
         "2.00×",
         "1.91–2.09",
     )
-    assert answer.said == "▲ faster (1.91–2.09)"
-    assert answer.whole == "▲ faster, 2.00× (1.91–2.09)"
+    assert answer.verdict_with_interval == "▲ faster (1.91–2.09)"
+    assert answer.verdict_with_ratio == "▲ faster, 2.00× (1.91–2.09)"
 
 
 def test_a_time_is_worse_where_it_is_longer() -> None:
@@ -28,7 +28,7 @@ def test_a_time_is_worse_where_it_is_longer() -> None:
     ]
     (answer,) = answers(compare(pair))
     assert answer.measure == "E2E latency, median"
-    assert answer.whole == "▼ slower, 2.00× (1.91–2.09)"
+    assert answer.verdict_with_ratio == "▼ slower, 2.00× (1.91–2.09)"
 
 
 def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
