@@ -80,7 +80,7 @@ def _layers(
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("said:N", title="Relative to baseline"),
-        alt.Tooltip("mark:N", title="Verdict"),
+        alt.Tooltip("mark:N", title="Mark"),
     ]
     shapes = alt.Scale(domain=list(SHAPES), range=list(SHAPES.values()))
     data = alt.Chart(alt.NamedData("ratios"))
