@@ -80,7 +80,7 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
 def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
     """How far the comparison is as a whole, or what it waits for."""
     if not any(run.repeats or run.status == "running" for run in compared):
-        waiting.show(compared[0])
+        waiting.show(compared[0], on_comparison=True)
         return
     done, of = comparison_design.repeats_done(compared)
     left = left_together(

@@ -15,15 +15,16 @@ from services.base.units import many
 from services.report.terminal.engines import engine_name
 
 
-def show(run: Run) -> None:
-    """Say it above an empty bar, with a link to the first of those that come before."""
+def show(run: Run, on_comparison: bool = False) -> None:
+    """Say it above an empty bar, with a link to the first of those that come before.
+    `on_comparison`: on the page of the run's comparison, to which no link is needed."""
     before = queue.ahead(opened(), run.id)
     if before:
         st.progress(0.0, plain(_behind(before)))
         _link(before[0])
     elif run.engine_id is not None:
         _engine(run.engine_id, run.study_id)
-    elif run.comparison_id is not None:
+    elif run.comparison_id is not None and not on_comparison:
         st.progress(0.0, "Waiting for its turn in its comparison.")
         _to("Watch the comparison", "live.py", comparison=str(run.comparison_id))
     else:
