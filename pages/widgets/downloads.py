@@ -43,7 +43,7 @@ def buttons(files: Iterable[File]) -> None:
                 type="tertiary",
                 on_click="ignore",
             )
-    st.caption("Without prompts, answers, API keys and file paths.")
+    st.caption("Files contain no prompts, answers, API keys or file paths.")
 
 
 def _file(entry: Export, load: Load) -> bytes:

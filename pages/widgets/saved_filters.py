@@ -40,8 +40,8 @@ def show(current: Mapping[str, str]) -> None:
 
 
 def _form(current: Mapping[str, str]) -> None:
-    said = ", ".join(f"{name} {text}" for name, text in current.items())
-    st.caption(plain(f"Saves: {said}.") if said else "Search or choose a filter first.")
+    summary = ", ".join(f"{name} {text}" for name, text in current.items())
+    st.caption(plain(f"Saves: {summary}.") if summary else "Search or choose a filter first.")
     with st.form("save-filter", border=False, clear_on_submit=True):
         name = st.text_input("Name", max_chars=filters.LONGEST_NAME)
         pressed = st.form_submit_button("Save", type="primary", on_click=touched)

@@ -19,6 +19,7 @@ COLOURS: dict[Mark, Colour] = {
     "better": "green",
     "worse": "orange",
     "equivalent": "blue",
+    "different": "gray",
     "undecided": "gray",
 }
 

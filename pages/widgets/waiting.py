@@ -41,6 +41,8 @@ def behind(run: Run) -> None:
 
 def _behind(before: Sequence[Ahead]) -> str:
     first, others = before[0], len(before) - 1
+    if shared():  # whoever has the link need not know of other runs
+        return f"Queued behind {many(len(before), 'run')} on the same server."
     verb = "is being measured" if first.status == "running" else "comes first"
     more = f", then {many(others, 'more run')}" if others else ""
     return f"Queued: run {first.id}, “{first.name}”, {verb} on the same server{more}."
@@ -48,6 +50,8 @@ def _behind(before: Sequence[Ahead]) -> str:
 
 def _link(first: Ahead) -> None:
     """To the comparison or study that comes before, or to the run if it is part of none."""
+    if shared():
+        return
     if first.comparison_id is not None:
         _to("Watch that comparison", "live.py", comparison=str(first.comparison_id))
     elif first.study_id is not None:

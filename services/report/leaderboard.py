@@ -60,6 +60,6 @@ def reservations(standings: Sequence[Standing], summaries: Iterable[Mapping[str,
 COST = "USD per million output tokens"
 NOTE = (
     "Ranked by each run's own numbers, without intervals: select two runs and compare them to see "
-    "whether they differ. On the Pareto front: no other run is better in both measures of the "
-    "chart."
+    "whether they differ. On the Pareto front: no other run is at least as good in both measures "
+    "of the chart and better in one."
 )

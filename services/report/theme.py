@@ -32,7 +32,7 @@ class Palette:
     better: str
     worse: str
     equivalent: str
-    undecided: str
+    undecided: str  # and what is neither better nor worse
 
 
 LIGHT = Palette(

@@ -1,4 +1,4 @@
-"""Better, worse, equivalent or undecided: one mark for each measure of each run against the
+"""Better, worse, different, equivalent or undecided: a mark for each measure of each run against the
 baseline, the same on pages, in charts and in files.
 
 A measure that is judged (see `findings`) has the mark of its verdict. Any other has that of its
@@ -19,7 +19,7 @@ from services.ask.modes import WALL_CLOCK
 
 PACED = (*WALL_CLOCK, "usd_per_million_output")  # what the client's own waiting is part of
 
-Mark = Literal["better", "worse", "equivalent", "undecided"]
+Mark = Literal["better", "worse", "different", "equivalent", "undecided"]
 
 MARK_OF: Mapping[Word, Mark] = {
     "faster": "better",
@@ -28,7 +28,13 @@ MARK_OF: Mapping[Word, Mark] = {
     "inconclusive": "undecided",
     "no verdict": "undecided",
 }
-SIGNS: Mapping[Mark, str] = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "?"}
+SIGNS: Mapping[Mark, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "different": "≠",  # of a measure that is neither better nor worse when it is higher
+    "equivalent": "=",
+    "undecided": "?",
+}
 
 
 def marks(
@@ -58,12 +64,14 @@ def _marks_of(
 
 def mark_of(ratio: Ratio | None, better: Better, margin: float) -> Mark:
     """Return the mark of a ratio by its interval; one within the margin is equivalent."""
-    if ratio is None or ratio.low is None or ratio.high is None or better == "neither":
+    if ratio is None or ratio.low is None or ratio.high is None:
         return "undecided"
     if 1 / (1 + margin) < ratio.low and ratio.high < 1 + margin:
         return "equivalent"
     if ratio.low <= 1 <= ratio.high:
         return "undecided"
+    if better == "neither":
+        return "different"
     return "better" if (ratio.low > 1) == (better == "higher") else "worse"
 
 

@@ -70,4 +70,4 @@ def _change(label: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
 
 
 STEP = "A step there may come from the change."
-FILTER = "Neighbouring points cannot be compared. Filter by backend, model or tag."
+FILTER = "Points on either side of a change cannot be compared. Filter by backend, model or tag."

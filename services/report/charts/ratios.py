@@ -20,11 +20,18 @@ LONG = 31  # characters of a label beside the axis
 SHAPES: dict[Mark, str] = {
     "better": "triangle-up",
     "worse": "triangle-down",
+    "different": "diamond",
     "equivalent": "square",
     "undecided": "circle",
 }
 # In sentences, the shape that is drawn: the colour says the same.
-DRAWN: dict[Mark, str] = {"better": "▲", "worse": "▼", "equivalent": "■", "undecided": "●"}
+DRAWN: dict[Mark, str] = {
+    "better": "▲",
+    "worse": "▼",
+    "different": "◆",
+    "equivalent": "■",
+    "undecided": "●",
+}
 
 
 def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
@@ -108,7 +115,7 @@ def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
         # The baseline has no dot, but is passed, so that colours are those of the other charts.
         return run_colour(candidates, dark, listed=candidates[1:])
     look = theme.palette(dark)
-    scale = alt.Scale(domain=list(SHAPES), range=[getattr(look, mark) for mark in SHAPES])
+    scale = alt.Scale(domain=list(SHAPES), range=[_colour_of(mark, look) for mark in SHAPES])
     return alt.Color("mark:N", scale=scale, legend=None)
 
 
@@ -129,3 +136,8 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
     if not all(row["interval"] for row in rows):
         sentences.append("A dot without a line has too few repeats for an interval.")
     return sentences
+
+
+def _colour_of(mark: Mark, look: theme.Palette) -> str:
+    colour: str = getattr(look, "undecided" if mark == "different" else mark)
+    return colour

@@ -86,15 +86,16 @@ def _layers(sizes: Sequence[int], lines: Sequence[str], dark: bool, name: str) -
     known = alt.condition("isValid(datum.value)", fill, none)
     return [
         data.mark_rect(stroke=look.paper, strokeWidth=2).encode(
-            x=x, y=y, fill=known, tooltip=TOOLTIP
+            x=x, y=y, fill=known, tooltip=_tooltip(name)
         ),
         data.mark_text(fontSize=12).encode(x=x, y=y, text="text:N", color=ink),
     ]
 
 
-TOOLTIP = [
-    alt.Tooltip("line:N", title="Configuration"),
-    alt.Tooltip("size:O", title="Concurrency"),
-    alt.Tooltip("value:Q", title="Output tokens/s", format=",.4~r"),
-    alt.Tooltip("problem:N", title="Problem"),
-]
+def _tooltip(size: str) -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("line:N", title="Configuration"),
+        alt.Tooltip("size:O", title=size),
+        alt.Tooltip("value:Q", title="Output tokens/s", format=",.4~r"),
+        alt.Tooltip("problem:N", title="Problem"),
+    ]

@@ -1,4 +1,4 @@
-"""Better, worse, equivalent or undecided: what the colour of a dot says, and its sign."""
+"""Better, worse, different, equivalent, undecided: what the colour of a dot says, and its sign."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_measure_of_speed_is_marked_by_its_direction(slower: float, mark: 
     assert {found[name] for name in ("output_tokens_per_s", "ttft_s_median", "tpot_s_median")} == {
         mark
     }
-    assert found["output_tokens_mean"] == "undecided", "more tokens are neither better nor worse"
+    assert found["output_tokens_mean"] == "equivalent", "as many tokens"
 
 
 def test_a_judged_measure_has_the_mark_of_its_verdict() -> None:
@@ -70,7 +70,8 @@ def test_throughput_with_the_clients_own_waiting_is_undecided() -> None:
         ((0.9, 1.1), "higher", "undecided"),
         ((1.01, 1.04), "higher", "equivalent"),
         ((1.01, 1.06), "higher", "better"),
-        ((1.2, 1.4), "neither", "undecided"),
+        ((1.2, 1.4), "neither", "different"),
+        ((0.99, 1.01), "neither", "equivalent"),
         ((None, None), "higher", "undecided"),
     ],
 )

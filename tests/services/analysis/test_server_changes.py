@@ -55,6 +55,6 @@ def test_what_a_run_does_not_know_of_its_server_is_no_change() -> None:
 def test_many_changes_are_counted() -> None:
     other = {**OLD, "backend": "sglang"}
     assert warning(changes(line(*[OLD, other] * 5))) == (
-        "The server changes 9 times along this line (backend). Neighbouring points cannot be "
-        "compared. Filter by backend, model or tag."
+        "The server changes 9 times along this line (backend). Points on either side of a "
+        "change cannot be compared. Filter by backend, model or tag."
     )
