@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from services.base.ipc import Message, Protocol
 from services.servers.telemetry.target import SamplerTarget
 
-VERSION = 1  # increase it when a message changes, see tests/services/load/test_protocol.py
+VERSION = 2  # increase it when a message changes, see tests/services/load/test_protocol.py
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,11 @@ def _layers(
     on_front = "datum.on_front"
     circles = data.mark_point(filled=True, size=130, opacity=1, color=look.runs[0])
     others = data.mark_point(filled=False, size=80, strokeWidth=2, color=look.undecided)
+    behind = others.transform_filter(f"!{on_front}").encode(x=x, y=y, tooltip=tooltip, **href)
     return [
         front_line(dark, "step-after" if against == "price" else "step-before").encode(x=x, y=y),
-        others.transform_filter(f"!{on_front}").encode(x=x, y=y, tooltip=tooltip, **href),
+        # An empty layer would be a picture without a name to a screen reader.
+        *([behind] if any(not dot["on_front"] for dot in dots) else []),
         circles.transform_filter(on_front).encode(x=x, y=y, tooltip=tooltip, **href),
         *_names(data.transform_filter(on_front), dots, x, y),
     ]

@@ -60,7 +60,7 @@ BOTH = [(load.PROTOCOL, each) for each in OF_LOAD] + [
     (servers.PROTOCOL, each) for each in OF_SERVERS
 ]
 VALUES = (Measurement, Progress, Repeat, ResponseProfile, Shard)  # inside of messages
-SHAPES = [(load.PROTOCOL, VALUES, 1, 2686153044), (servers.PROTOCOL, (), 1, 3086245054)]
+SHAPES = [(load.PROTOCOL, VALUES, 1, 2686153044), (servers.PROTOCOL, (), 2, 1012917144)]
 
 
 @pytest.mark.parametrize(("protocol", "message"), BOTH, ids=lambda value: type(value).__name__)
