@@ -17,10 +17,12 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     expect,
     sync_playwright,
 )
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from sqlalchemy import Engine, text
 
 from db.database import connect, upgrade, writing
@@ -212,3 +214,16 @@ def settled(page: Page) -> None:
 def no_trouble(page: Page) -> None:
     """No exception box stands on the page."""
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def open_popover(page: Page, name: str, item: Locator) -> None:
+    """Open a popover, and wait for an item of it. A page that is still being drawn may close it."""
+    button = page.get_by_role("button", name=name, exact=True)
+    for _ in range(9):
+        button.click()
+        try:
+            item.wait_for(timeout=10_000)
+            return
+        except PlaywrightTimeout:
+            settled(page)
+    pytest.fail(f"{name} does not stay open")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.conftest import App, no_trouble, open_popover, settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -115,9 +115,10 @@ def choose_rows(page: Page, count: int) -> None:
 
 
 def download(page: Page, label: str, folder: Path) -> Path:
-    page.get_by_role("button", name="Share", exact=True).click()
+    file_button = page.get_by_role("button", name=label)
+    open_popover(page, "Share", file_button)
     with page.expect_download() as waiting:
-        page.get_by_role("button", name=label).click()
+        file_button.click()
     file = folder / waiting.value.suggested_filename
     waiting.value.save_as(file)
     return file

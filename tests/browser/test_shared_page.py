@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from db import shares
 from services.report.export import export
-from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.conftest import App, no_trouble, open_popover, settled
 from tests.browser.test_first_visit import download
 from tests.stored import store
 from tests.values import measured
@@ -85,8 +85,9 @@ def drawn(page: Page, runs: int) -> float:
 
 
 def link(page: Page) -> str:
-    page.get_by_role("button", name="Share", exact=True).click()
-    page.get_by_role("button", name="Create link").click()
+    create = page.get_by_role("button", name="Create link")
+    open_popover(page, "Share", create)
+    create.click()
     address = page.get_by_test_id("stCode").filter(has_text="/share/")
     expect(address).to_be_visible()
     return address.inner_text().strip()

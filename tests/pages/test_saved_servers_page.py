@@ -25,7 +25,7 @@ def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> 
     values = servers.listed(database)["prod"].values
     assert (values["backend"], values["base_url"]) == ("url", "http://gpu-7/v1")
     assert (values["key_env"], values["usd_per_hour"]) == ("PROD_API_KEY", 3.5)
-    assert "key from" in text_of(at) and "US $ 3.5 an hour" in text_of(at).replace("\\", "")
+    assert "key from" in text_of(at) and "US$ 3.5 per hour" in text_of(at).replace("\\", "")
     sound(at.button(key="server-delete-prod").click().run())
     assert servers.listed(database) == {}
 

@@ -188,7 +188,7 @@ def test_the_answer_stands_in_one_row_a_run_with_its_diagnostics_below(
     }
     assert pair.metric[2].delta.replace("\\", "") == "▲ faster (1.91–2.09)"
     of_runs = " ".join(expander.label for expander in pair.expander)
-    assert "diagnostic" in of_runs
+    assert "note" in of_runs
     whole = visit("compare", runs="1,2,3")
     assert headings(whole)[0] == (
         "2 runs against A: 1 faster, 1 inconclusive by output throughput (1.00× to 2.00×), "
@@ -462,7 +462,7 @@ def test_ticks_stay_while_the_list_is_searched(visit: Visit, database: Engine) -
     assert (shown(at), link_of(at)) == (["three"], {"text": "three"})
     at.checkbox(key="tick-3").check()
     at = sound(at.run())
-    assert "**Baseline** 2 · two  \n**with** 3 · three" in text_of(at)
+    assert "**Baseline** 2 · two  \n**Compared with it** 3 · three" in text_of(at)
     runs.delete(database, 2)
     assert "**Selected** 3 · three" in text_of(sound(at.run()))
 

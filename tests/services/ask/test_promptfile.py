@@ -142,7 +142,7 @@ LONG = "x" * 200_001
         ("p.jsonl", b"", "p.jsonl contains no prompts. "),
         ("p.jsonl", b" \n\n", "p.jsonl contains no prompts. "),
         ("p.jsonl", b'"a"\n' * 10001, "p.jsonl contains more than 10,000 prompts. "),
-        ("p.jsonl", b" " * 20_000_001, "p.jsonl has 20.0 MB. The limit is 20 MB: "),
+        ("p.jsonl", b" " * 20_000_001, "p.jsonl is 20.0 MB. The limit is 20 MB: "),
         ("p.csv", b"", "p.csv contains no prompts. "),
         ("p.csv", b"prompt\n", "p.csv contains no prompts. "),
         (
