@@ -6,7 +6,7 @@ taken: `?tag=nightly&model=…`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -25,6 +25,7 @@ from services.report.charts import spec
 from services.report.charts.pareto import pareto
 from services.report.leaderboard import Against
 
+Option = TypeVar("Option", bound=str)
 PREFIX = "leaderboard-"
 MOST_SHOWN = 100  # runs
 FILTERS = ("text", "backend", "model", "mode", "tag", "status")  # as History has them
@@ -55,10 +56,10 @@ def chosen(parameters: dict[str, str]) -> list[int]:
     return [row.id for row in found]
 
 
-def choose(name: str, options: dict[Any, str], first: str, title: str) -> str:
+def choose(name: str, options: dict[Option, str], first: str, title: str) -> Option:
     """A choice that is in the URL."""
-    given = first if first in options else next(iter(options))
-    shown = st.segmented_control(
+    given = next((option for option in options if option == first), next(iter(options)))
+    shown: Option | None = st.segmented_control(
         title,
         list(options),
         format_func=lambda option: options[option],
@@ -75,7 +76,7 @@ def load(ids: list[int]) -> list[Run]:
         stop_with(str(error), "Remove it from the link.")
 
 
-def show(standings: list[Standing], by: Any, against: Any) -> None:
+def show(standings: list[Standing], by: Measure, against: Against) -> None:
     """The chart, then the ranks; a name leads to its run."""
     drawn = pareto(standings, against, dark(), links=True)
     if drawn is None:
@@ -118,7 +119,7 @@ standings = [
 with st.container(horizontal=True, vertical_alignment="bottom"):
     against = choose("against", AGAINST, parameters.get("against", ""), "Plot speed against")
     by = choose("by", RANKED_BY, parameters.get("by", ""), "Rank by")
-    best: list[int] = list(leaderboard.on_front(standings, against))  # type: ignore[arg-type]
+    best = leaderboard.on_front(standings, against)
     if FEWEST <= len(best) <= MOST:
         st.page_link(
             "compare.py",
