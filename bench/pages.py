@@ -207,11 +207,7 @@ def main() -> None:
             Opening("", "compare", {"runs": f"{RUNS + 1},{RUNS + FEW}"}, 0)
         )  # as in an app that runs
         rows = [HEAD, ("---",) * len(HEAD), *map(line, OPENINGS)]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    table += f"\n\nLoad average of the machine: {os.getloadavg()[0]:.1f}."
-    print(f"{report.machine()}\n\n{table}")
-    if options.write:
-        report.write(options.write, {"pages": table})
+    report.publish("pages", rows, options.write)
 
 
 if __name__ == "__main__":

@@ -76,11 +76,7 @@ def main() -> None:
             ]
             browser.close()
         opened().dispose()
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    table += f"\n\nLoad average of the machine: {os.getloadavg()[0]:.1f}."
-    print(f"{report.machine()}\n\n{table}")
-    if options.write:
-        report.write(options.write, {"paint": table})
+    report.publish("paint", rows, options.write)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from statistics import fmean
@@ -99,6 +99,15 @@ def machine() -> str:
 def section(case: Case, rounds: int, shown: str) -> str:
     played = f"{rounds} rounds" if rounds > 1 else "one round"
     return f"**{case.title}** ({played})\n\n{shown}"
+
+
+def publish(name: str, rows: Iterable[Sequence[str]], file: Path | None) -> None:
+    """Print a table with its machine and load; put it into the file's place `name`, if given."""
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    table += f"\n\nLoad average of the machine: {os.getloadavg()[0]:.1f}."
+    print(f"{machine()}\n\n{table}")
+    if file:
+        write(file, {name: table})
 
 
 def write(file: Path, parts: Mapping[str, str]) -> None:
