@@ -127,8 +127,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             icon=":material/compare_arrows:",
             query_params={"runs": ",".join(map(str, best))},
         )
-if told := leaderboard.reservations(standings, summaries.values()):
-    st.markdown(f":small[{plain(told)}]")
+if reservations := leaderboard.reservations(standings, summaries.values()):
+    st.markdown(f":small[{plain(reservations)}]")
 show(standings, by, against)
 if touched:
     kept = {name: parameters[name] for name in ("runs", *FILTERS) if name in parameters}

@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from db.studies import StudyRow
-from pages.widgets.run_table import NUMBERS, STATUSES
 from pages.widgets.view import onward, plain
 from services.ask.measurement import FINISHED, Run
 from services.servers.engines import ENGINES, EngineConfig, parallel_label
@@ -18,6 +17,21 @@ from services.studies.presets import PRESETS
 from services.studies.study import Study
 from services.studies.work import load_labels
 
+STATUSES = {
+    "done": "#2e9e6b",
+    "failed": "#d64545",
+    "cancelled": "#c07a1a",
+    "interrupted": "#c07a1a",
+    "running": "#3b82f6",
+    "queued": "#7b8794",
+}
+NUMBERS = {
+    "Output tokens/s": "output_tokens_per_s",
+    "TTFT, median (s)": "ttft_s_median",
+    "E2E, median (s)": "e2e_s_median",
+    "Failed": "failed",
+}
+
 GREY = "color: #7b8794"
 
 
@@ -25,11 +39,11 @@ def planned(grid: Sequence[Planned]) -> None:
     """Every cell before the start; what cannot run here is grey, and says why."""
     if not grid:
         return
-    told = load_labels([one.cell.config for one in grid])
+    loads = load_labels([one.cell.config for one in grid])
     rows = pd.DataFrame(
         {
             "Engine": [_engine(one.cell.engine) for one in grid],
-            "Load": told,
+            "Load": loads,
             "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
         }
     )
@@ -55,13 +69,13 @@ def _engine(config: EngineConfig | None) -> str:
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     """Every cell as it is, with the way to its run."""
-    told = load_labels([run.config for run in study.runs])
+    loads = load_labels([run.config for run in study.runs])
     servers = [study.engine_of(run) for run in study.runs]
     rows = pd.DataFrame(
         {
             "Run": list(map(_page_of, study.runs)),
             "Engine": [_engine(server.config if server else None) for server in servers],
-            "Load": told,
+            "Load": loads,
             "Status": [[run.status] for run in study.runs],
             **{
                 label: pd.Series(
