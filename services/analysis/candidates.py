@@ -22,7 +22,6 @@ Changes = Mapping[str, Any]
 
 SETTINGS = about.names(RunConfig, lambda known: known.varied)  # varied by typing values
 USUAL = ("concurrency", "requests")  # the settings to offer first
-SERVER = about.names(RunConfig, lambda known: known.role == "target")
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # already part of a default name
 
 

@@ -12,7 +12,6 @@ from services.analysis.compare import Candidate
 WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # share of the axis: ticks closer to each other are left out
-LONGEST_LABEL = 210  # pixels
 TIMES = "format(datum.value, '~r') + '×'"  # a ratio as in sentences and tables
 WISHES = "↑\N{NO-BREAK SPACE}more is better, ↓\N{NO-BREAK SPACE}less is better."
 AXIS = "Relative to baseline (log scale)"
