@@ -79,4 +79,4 @@ def test_what_people_wrote_is_shown_as_it_is(app: App, person: BrowserContext) -
         page.goto(f"{app.url}/result?run={run_id}")
         expect(page.get_by_test_id("stText")).to_be_visible()
         assert shown(page) == [text, text[:50].strip(), text, text]
-        assert page.locator("[data-testid=stMain] a[href*='example.org']").count() == 0
+        expect(page.locator("[data-testid=stMain] a[href*='example.org']")).to_have_count(0)
