@@ -113,9 +113,9 @@ def store(database: Engine, number: int, requests: int) -> None:
     queue.claim(database)
     for repeat in range(REPEATS):
         slower = 1 + number / 20 + chance.uniform(0, 0.01)
-        found = [request(repeat, index, slower, chance) for index in range(requests)]
+        measured = [request(repeat, index, slower, chance) for index in range(requests)]
         queue.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
-        queue.add_measurements(database, run_id, found)
+        queue.add_measurements(database, run_id, measured)
     queue.finish(
         database, run_id, "done", None, stored_summary(results.candidate(database, run_id))
     )

@@ -64,15 +64,15 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
                 raise Problem(f"not done in {limit_s:.0f} s") from None
             log = server.log_of(job.base_url, trust)
         try:
-            seen = tool.read(job, ended.out)
-            found = errors.compare(seen, log)
+            reported = tool.read(job, ended.out)
+            wrong = errors.compare(reported, log)
         except (OSError, LookupError, ValueError, StopIteration) as error:
             message = f"{type(error).__name__}: {error}"[:80]
             raise Problem(f"no result, exit code {ended.code} ({message})") from None
         result.asked += case.requests
-        result.back += len(seen)
+        result.back += len(reported)
         result.served += sum(len(did["times"]) == did["tokens"] for did in log.values())
-        result.errors.add(found)
+        result.errors.add(wrong)
         result.cpu_s.append(ended.cpu_s)
         result.peak_mb = max(result.peak_mb, ended.peak_mb)
 

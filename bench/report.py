@@ -120,7 +120,7 @@ def write(file: Path, parts: Mapping[str, str]) -> None:
     for name, part in parts.items():
         section = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
         filled = part.strip().replace("\\", "\\\\")  # a replacement reads escapes
-        text, found = section.subn(rf"\1{filled}\n\2", text)
-        if not found:
+        text, places = section.subn(rf"\1{filled}\n\2", text)
+        if not places:
             raise ValueError(f"{file} has no place <!-- bench {name} -->")
     file.write_text(text)

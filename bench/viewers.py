@@ -119,8 +119,8 @@ def running(database: Engine) -> int:
     queue.add_measurements(database, run_id, [request(0, i, 1, chance) for i in range(1_000)])
     for t in range(MOMENTS):
         queue.add_progress(database, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
-        seen = {"running": 64.0, "waiting": 3.0 + t % 7, "cpu": 0.5, "memory": 1e9 + t}
-        queue.add_sample(database, run_id, Sample(float(t), seen))
+        values = {"running": 64.0, "waiting": 3.0 + t % 7, "cpu": 0.5, "memory": 1e9 + t}
+        queue.add_sample(database, run_id, Sample(float(t), values))
     supervisor_file(database, "lock").mkdir()  # nobody works off the queue, and nobody ends the run
     return run_id
 

@@ -158,10 +158,10 @@ class SqliteFile:
 
     def _now(self) -> tuple[int, int] | None:
         try:
-            there = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return there.st_dev, there.st_ino
+        return status.st_dev, status.st_ino
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -32,8 +32,8 @@ def candidate(
     """
     run = runs.load(database, run_id)
     measured = runs.measurements(database, run_id, texts)
-    seen = runs.samples(database, run_id)
-    return Candidate(run, measured, _summary(database, run, measured, judgement or {}), seen)
+    samples = runs.samples(database, run_id)
+    return Candidate(run, measured, _summary(database, run, measured, judgement or {}), samples)
 
 
 def _summary(
@@ -46,14 +46,14 @@ def _summary(
     if run.status in ACTIVE:
         return summarize(measured, *by, run.placed, run.config)
     key = (database, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
-    found = _known.get(key)
-    if found is None:
+    summary = _known.get(key)
+    if summary is None:
         unpack_all(m.token_times for m in measured)
-        found = summarize(measured, *by, run.placed, run.config)
+        summary = summarize(measured, *by, run.placed, run.config)
     if len(_known) >= MOST_KNOWN:
         _known.clear()
-    _known[key] = found
-    return found
+    _known[key] = summary
+    return summary
 
 
 def candidates(

@@ -305,10 +305,10 @@ def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:
 def add_tag(connection: Connection, run_id: int, text: str) -> str:
     """Give a run a tag that it may have already, within a transaction that writes; return the tag
     as it is kept. Raises InvalidEdit."""
-    there = tags_of(connection, [run_id]).get(run_id, ())
+    tags = tags_of(connection, [run_id]).get(run_id, ())
     (tag,) = _tags([text])
-    if tag not in there:
-        _tags([*there, tag])
+    if tag not in tags:
+        _tags([*tags, tag])
         _add_tags(connection, run_id, [tag])
     return tag
 

@@ -137,11 +137,11 @@ def _narrow(
     wide = ("note", "error", "headline")
     plain = [column for column in COLUMNS if column.name not in wide]
     kept = [runs.c.headline[name].label(f"kept_{name}") for name in KEPT]
-    found = (
+    query = (
         select(*plain, *kept, *_SERVER).where(*conditions).order_by(runs.c.id.desc()).limit(limit)
     )
     with database.connect() as connection:
-        rows = connection.execute(found).mappings().all()
+        rows = connection.execute(query).mappings().all()
         tags = tags_of(connection, [row["id"] for row in rows])
     return [_as_row(row, tags.get(row["id"], ())) for row in rows]
 

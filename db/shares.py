@@ -118,9 +118,9 @@ def create(
     packed = gzip.compress(page, 9, mtime=0)
     with writing(database) as connection:
         runs = select(schema.runs.c.id).where(schema.runs.c.id.in_(run_ids)).with_for_update()
-        there = set(connection.scalars(runs))
+        existing = set(connection.scalars(runs))
         for run_id in run_ids:
-            if run_id not in there:
+            if run_id not in existing:
                 raise RunNotFound(run_id)
         connection.execute(delete(schema.shares).where(schema.shares.c.expires_at <= now))
         connection.execute(insert(schema.shares).values(page=packed, **row))

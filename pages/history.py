@@ -51,7 +51,7 @@ def narrowed() -> None:
     st.session_state[PREFIX + "page"] = 1
 
 
-def narrow(parameters: dict[str, str], there: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> dict[str, str]:
     """The search: a text, and a choice for each filter. Returns what is set."""
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         chosen = {
@@ -63,7 +63,7 @@ def narrow(parameters: dict[str, str], there: dict[str, tuple[str, ...]]) -> dic
                 placeholder="name, note, tag",
             )
         }
-        for field, values in there.items():
+        for field, values in choices.items():
             given = parameters.get(field, ANY)
             chosen[field] = st.selectbox(
                 field.capitalize(),
@@ -73,9 +73,9 @@ def narrow(parameters: dict[str, str], there: dict[str, tuple[str, ...]]) -> dic
     return {name: value for name, value in chosen.items() if value and value != ANY}
 
 
-def complain(parameters: dict[str, str], there: dict[str, tuple[str, ...]], pages: int) -> None:
+def complain(parameters: dict[str, str], choices: dict[str, tuple[str, ...]], pages: int) -> None:
     """Say what the URL asks for that is not there."""
-    for field, values in there.items():
+    for field, values in choices.items():
         if parameters.get(field, ANY) not in (ANY, *values):
             st.warning(plain(f"No run has the {field} “{parameters[field][:60]}”; showing all."))
     page = parameters.get("page", "1")
@@ -100,13 +100,13 @@ def turn(pages: int) -> None:
 
 def selected(total: int) -> list[int]:
     """The runs that are ticked, whatever the list shows; those that were deleted are not."""
-    there = {row.id: row.name for row in runs.rows_of(opened(), run_list.ticked())}
-    run_list.untick([run_id for run_id in run_list.ticked() if run_id not in there])
+    names = {row.id: row.name for row in runs.rows_of(opened(), run_list.ticked())}
+    run_list.untick([run_id for run_id in run_list.ticked() if run_id not in names])
     chosen = run_list.ticked()
     many = "One run" if total == 1 else f"{total:,} runs"
     st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
     if chosen:
-        baseline, *others = (f"{run_id} · {there[run_id]}" for run_id in chosen)
+        baseline, *others = (f"{run_id} · {names[run_id]}" for run_id in chosen)
         first = "Baseline" if others else "Selected"
         lines = [
             f"**{first}** {plain(baseline)}",
@@ -176,8 +176,8 @@ if {"run", "runs"} & url_state.parameters().keys():
     url_state.write(st.session_state.get(LAST, {}))  # the back button: see widgets/url_state.py
 touched = url_state.follow(PREFIX)
 parameters = url_state.parameters()
-there = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
-filters: Any = narrow(parameters, there)
+choices = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
+filters: Any = narrow(parameters, choices)
 saved_place = st.container()
 total = runs.count(opened(), **filters)
 pages = max(1, -(-total // PAGE_SIZE))
@@ -185,7 +185,7 @@ shown = trend.choose(PREFIX, parameters) if total else {}
 with saved_place:
     saved_filters.show(filters | shown)
 if not touched:
-    complain(parameters, there, pages)
+    complain(parameters, choices, pages)
     trend.complain(parameters)
 for measure in shown.values():
     trend.show(measure, filters)

@@ -52,8 +52,8 @@ def chosen(parameters: dict[str, str]) -> list[int]:
             st.caption(f"Showing the first {MOST_SHOWN} of {len(ids)} runs.")
         return ids[:MOST_SHOWN]
     filters: Any = {name: parameters[name] for name in FILTERS if parameters.get(name)}
-    found = runs.search(opened(), limit=MOST_SHOWN, **({"status": "done"} | filters))
-    return [row.id for row in found]
+    matching = runs.search(opened(), limit=MOST_SHOWN, **({"status": "done"} | filters))
+    return [row.id for row in matching]
 
 
 def choose(name: str, options: dict[Option, str], first: str, title: str) -> Option:

@@ -126,14 +126,14 @@ def start(
             st.error(plain(without), icon=":material/error:")
             return
         if design is None:
-            there = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
+            started = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
         else:
             turns = once.get(lambda: jobs.submit_comparison(opened(), configs, design, **more).id)
-            there = {"comparison": str(turns)}
+            started = {"comparison": str(turns)}
     except PacelineError as error:
         show_error(error)
         return
-    st.switch_page("live.py", query_params=there)
+    st.switch_page("live.py", query_params=started)
 
 
 def checked(

@@ -23,7 +23,7 @@ def read(job: Job, out: bytes) -> list[Seen]:
     values = [message.values for message in messages if isinstance(message, Environment)]
     nonce = next(v["prompt_mark"] for v in values if "prompt_mark" in v)
     began_ns = repeats[-1].health["began_ns"]
-    return [seen for batch in batches for m in batch if (seen := _seen(job, m, nonce, began_ns))]
+    return [one for batch in batches for m in batch if (one := _seen(job, m, nonce, began_ns))]
 
 
 def _seen(job: Job, measured: Measurement, nonce: str, began_ns: int) -> Seen | None:

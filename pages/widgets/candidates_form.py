@@ -128,8 +128,8 @@ def _share(
 
 
 def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
-    there = [name for name in MODES if name != values["mode"]]
-    chosen = _several("mode", "Other modes", there, from_link, lambda name: MODES[name].label)
+    options = [name for name in MODES if name != values["mode"]]
+    chosen = _several("mode", "Other modes", options, from_link, lambda name: MODES[name].label)
     others: Others = []
     for name in chosen:
         own_changes = next((changes for changes in from_link if changes.get("mode") == name), {})
@@ -144,27 +144,28 @@ def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Other
 
 
 def _several(
-    field: str, label: str, there: list[str], from_link: Others, shown: Callable[[str], str]
+    field: str, label: str, options: list[str], from_link: Others, shown: Callable[[str], str]
 ) -> list[str]:
-    first = [changes[field] for changes in from_link if changes.get(field) in there] or there[:1]
+    linked = [changes[field] for changes in from_link if changes.get(field) in options]
+    first = linked or options[:1]
     widget = fields.keyed(f"versus-{field}", first)
     chosen = st.session_state[widget["key"]]
-    known = list(dict.fromkeys(name for name in chosen if name in there))  # each once
+    known = list(dict.fromkeys(name for name in chosen if name in options))  # each once
     if known != chosen:
         st.session_state[widget["key"]] = known
-    return st.multiselect(label, there, format_func=shown, max_selections=MOST - 1, **widget)
+    return st.multiselect(label, options, format_func=shown, max_selections=MOST - 1, **widget)
 
 
 def _setting(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
     read = read_fields(start.model_copy(update={"mode": values["mode"]}))
-    there = [field for field in candidates.SETTINGS if field in read]
-    usual = next(name for name in candidates.USUAL if name in there)
-    setting = next((name for changes in from_link for name in changes if name in there), usual)
+    options = [field for field in candidates.SETTINGS if field in read]
+    usual = next(name for name in candidates.USUAL if name in options)
+    setting = next((name for changes in from_link for name in changes if name in options), usual)
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         widget = fields.keyed("versus-setting", setting)
-        if st.session_state[widget["key"]] not in there:
+        if st.session_state[widget["key"]] not in options:
             st.session_state[widget["key"]] = usual
-        field = st.selectbox("Setting", there, format_func=fields.label, **widget)
+        field = st.selectbox("Setting", options, format_func=fields.label, **widget)
         first = ", ".join(
             str(changes[field]) for changes in from_link if changes.get(field) is not None
         )

@@ -54,5 +54,5 @@ def _start(measured: Sequence[Run], count: int) -> None:
         return
     comparison_id = measured[0].comparison_id
     together = len(measured) > 1 and comparison_id is not None
-    there = {"comparison": str(comparison_id)} if together else {"run": str(measured[-1].id)}
-    st.switch_page("live.py", query_params=there)
+    query_params = {"comparison": str(comparison_id)} if together else {"run": str(measured[-1].id)}
+    st.switch_page("live.py", query_params=query_params)

@@ -58,9 +58,9 @@ def _check(config: EngineConfig, address: str) -> None:
         st.error(plain(odd), icon=":material/error:")
         return
     st.success(plain(f"The nodes are connected: {', '.join(models) or 'the server'} answers."))
-    there = {"backend": backend, "base_url": address}
+    server = {"backend": backend, "base_url": address}
     with st.container(horizontal=True):
-        st.page_link("run.py", label="Start a run", query_params=there)
+        st.page_link("run.py", label="Start a run", query_params=server)
         st.page_link(
-            "study.py", label="Start a study", query_params={"preset": "concurrency", **there}
+            "study.py", label="Start a study", query_params={"preset": "concurrency", **server}
         )

@@ -95,9 +95,9 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
         st.caption("An existing server, or an engine that Paceline starts for the study.")
     name = engine_form.which(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
-        there = backend_form.ask(start.run, settings.environment())
-        api_keys.ask([(there["backend"], there["base_url"])])
-        return {"engine": None, "run": there}
+        server = backend_form.ask(start.run, settings.environment())
+        api_keys.ask([(server["backend"], server["base_url"])])
+        return {"engine": None, "run": server}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})
     first = (

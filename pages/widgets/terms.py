@@ -23,8 +23,8 @@ def terms() -> dict[str, str]:
 @cache
 def term_in(label: str) -> str | None:
     """Return the longest term that a label contains as whole words; None: it contains none."""
-    found = [term for term in terms() if _word(term).search(label)]
-    return max(found, key=len, default=None)
+    matches = [term for term in terms() if _word(term).search(label)]
+    return max(matches, key=len, default=None)
 
 
 def linked(text: str, label: str) -> str:

@@ -28,13 +28,13 @@ TILE: dict[str, Any] = {"border": True, "height": "stretch"}
 
 def show(comparison: Comparison) -> None:
     """Show the answer before any chart."""
-    found = answers(comparison)
+    verdicts = answers(comparison)
     with st.container(border=True, gap="small"):
-        if len(found) == 1:
-            _pair(found[0], comparison.verdicts[0])
+        if len(verdicts) == 1:
+            _pair(verdicts[0], comparison.verdicts[0])
         else:
-            st.subheader(plain(overview(found, comparison)), anchor=False)
-            _table(table(found, comparison))
+            st.subheader(plain(overview(verdicts, comparison)), anchor=False)
+            _table(table(verdicts, comparison))
             with st.expander("Each verdict in words", icon=":material/notes:"):
                 for verdict in comparison.verdicts:
                     st.markdown(plain(verdict.sentence))

@@ -77,12 +77,12 @@ def names(configs: Sequence[RunConfig], common_name: str, defaults: Sequence[str
     called = [common_name or default for default in defaults]
     texts = [" · ".join(filter(None, both)) for both in zip(called, differences, strict=True)]
     if not common_name:  # tell servers of one kind apart by address
-        there = labels_of_configs(
+        addresses = labels_of_configs(
             configs, [name for name in RunConfig.model_fields if name != "base_url"]
         )
         texts = [
             " · ".join(filter(None, [text, where * (texts.count(text) > 1)]))
-            for text, where in zip(texts, there, strict=True)
+            for text, where in zip(texts, addresses, strict=True)
         ]
     letters = [chr(ord("A") + index) for index in range(len(texts))]
     return [

@@ -38,16 +38,16 @@ class Pace:
 
 
 def pace(
-    config: RunConfig, seen: Sequence[EarlierRun], where: str = "on this server"
+    config: RunConfig, earlier: Sequence[EarlierRun], where: str = "on this server"
 ) -> Pace | None:
-    """Return the expected pace of a run's requests, based on the runs `seen` on its server; None
+    """Return the expected pace of a run's requests, based on the `earlier` runs on its server; None
     if it is unknown.
 
     Runs with a similar number of requests in flight are used unscaled; if there are none, the
     closest run is. It had k requests in flight and this run has c, so that a request is between
     1 and k/c times as fast: requests do not slow each other down, or they share a fixed rate.
     """
-    known = [run for run in seen if run.tokens_per_s > 0]
+    known = [run for run in earlier if run.tokens_per_s > 0]
     if not known:
         return _assumed(config)
     wanted = in_flight(config, median(run.tokens_per_s for run in known))

@@ -20,10 +20,10 @@ def shared_blocks(text: str, secret: str) -> list[int]:
         return []
     plain = text.isascii() and secret.isascii()
     coding, width = ("ascii", 1) if plain else ("utf-32-le", 4)
-    here, there = (each.encode(coding, "surrogatepass") for each in (text, secret))
+    here, wanted = (each.encode(coding, "surrogatepass") for each in (text, secret))
     in_text = np.zeros(1 << _BITS, np.bool_)
     in_text[_hashes(here, width, 1)] = True
-    indices: list[int] = np.flatnonzero(in_text[_hashes(there, width, BLOCK)]).tolist()
+    indices: list[int] = np.flatnonzero(in_text[_hashes(wanted, width, BLOCK)]).tolist()
     return [index * BLOCK for index in indices]
 
 

@@ -27,8 +27,8 @@ def create_file(path: Path | str) -> None:
 
 
 def _close_to_others(file: int | str) -> None:
-    there = os.stat(file)
-    if there.st_mode & OTHERS and there.st_uid == os.getuid():
+    status = os.stat(file)
+    if status.st_mode & OTHERS and status.st_uid == os.getuid():
         os.chmod(file, 0o600)
 
 

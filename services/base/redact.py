@@ -132,15 +132,15 @@ def _blocks(text: str) -> set[str]:
 def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
     """Return the sequences of RUN characters that `text` shares with the secret. Any such sequence
     contains one of the blocks, which are looked up first; blocks alone are often ordinary words."""
-    seen = [
+    offsets = [
         at
         for at in _seen(text, blocks, secret)
         if secret[max(0, at - SIDE) : at + BLOCK] in text or secret[at : at + BLOCK + SIDE] in text
     ]
-    if not seen:
+    if not offsets:
         return set()
     runs = {text[at : at + RUN] for at in range(len(text) - RUN + 1)}
-    around = {secret[max(0, at + BLOCK - RUN) : at + RUN] for at in seen}
+    around = {secret[max(0, at + BLOCK - RUN) : at + RUN] for at in offsets}
     candidates = (part[at : at + RUN] for part in around for at in range(len(part) - RUN + 1))
     return runs.intersection(candidates)
 

@@ -115,11 +115,11 @@ async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> C
         OSError, httpx.HTTPError, ProcessPoolProblem: playing, or reading the log, failed.
     """
     config, model, gap = replay_config(job.config, profile)
-    seen: list[Measurement] = []
+    measurements: list[Measurement] = []
 
     def collect(message: Message) -> None:
         if isinstance(message, Requests):
-            seen.extend(message.measurements())
+            measurements.extend(message.measurements())
 
     async def now() -> int:
         return perf_counter_ns()
@@ -131,8 +131,10 @@ async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> C
                 played = await player.play(0, now)
         async with httpx.AsyncClient(trust_env=False, timeout=LOG_S) as client:
             log = (await client.get(url.removesuffix("/v1") + "/log")).json()["log"]
-    truth = [log.get(log_key(workloads.prompt(config, 0, m.index, job.nonce))) for m in seen]
-    error = client_error(seen, truth, played.began_ns)
+    truth = [
+        log.get(log_key(workloads.prompt(config, 0, m.index, job.nonce))) for m in measurements
+    ]
+    error = client_error(measurements, truth, played.began_ns)
     span_s = gap * (config.max_tokens - 1)
     return replace(
         error,
@@ -142,7 +144,7 @@ async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> C
 
 
 def client_error(
-    seen: Sequence[Measurement], truth: Sequence[Mapping[str, Any] | None], began_ns: int
+    measurements: Sequence[Measurement], truth: Sequence[Mapping[str, Any] | None], began_ns: int
 ) -> Calibration:
     """Subtract the times of sending from the times seen. `truth` holds the server's log entry for
     each measurement, or None; its `times` are the `perf_counter_ns` at which each chunk was handed
@@ -151,7 +153,7 @@ def client_error(
     lasts: list[float] = []
     gaps: list[float] = []
     spans: list[float] = []
-    for measured, entry in zip(seen, truth, strict=True):
+    for measured, entry in zip(measurements, truth, strict=True):
         seen_at, times = measured.token_times, entry["times"] if entry else []
         if measured.status != "ok" or not times or len(seen_at) != len(times):
             continue
@@ -161,8 +163,8 @@ def client_error(
         gaps += map(abs, map(sub, map(sub, seen_at[1:], seen_at), map(sub, sent_at[1:], sent_at)))
         spans.append(sent_at[-1] - sent_at[0])
     return Calibration(
-        len(seen),
-        len(seen) - len(firsts),
+        len(measurements),
+        len(measurements) - len(firsts),
         median(spans) if spans else None,
         *_median_and_p99(firsts),
         *_median_and_p99(lasts),

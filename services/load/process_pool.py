@@ -187,9 +187,9 @@ def total_progress(progress: Sequence[Progress]) -> Progress:
     """Return the progress of all: counts are summed, client health is the worst, and time and
     repeat are the first's."""
     counts = {name: sum(getattr(each, name) for each in progress) for name in SUMMED_FIELDS}
-    seen = {name: [getattr(each, name) for each in progress] for name in MAX_FIELDS}
+    values = {name: [getattr(each, name) for each in progress] for name in MAX_FIELDS}
     worst = {
-        name: max((v for v in seen[name] if v is not None), default=None) for name in MAX_FIELDS
+        name: max((v for v in values[name] if v is not None), default=None) for name in MAX_FIELDS
     }
     both: dict[str, Any] = {**counts, **worst}
     return replace(progress[0], **both)

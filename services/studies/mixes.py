@@ -49,14 +49,14 @@ def _try_mixing(short: Candidate, long: Candidate, mix: Candidate) -> list[Mixin
 
 def _alone(cells: Sequence[Measured], mix: Measured, name: str) -> Candidate | None:
     wanted = work_of(alone(mix.cell.config, name))
-    there = (
+    matching = (
         measured.candidate
         for measured in cells
         if measured.candidate is not None
         and configuration_of(measured.cell) == configuration_of(mix.cell)
         and work_of(measured.cell.config) == wanted
     )
-    return next(there, None)
+    return next(matching, None)
 
 
 def _labels(cells: Sequence[Cell]) -> list[str]:

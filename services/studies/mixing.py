@@ -63,10 +63,11 @@ def _more_repeats(finding: Finding) -> str:
     if finding.word == "no verdict":
         now = min(ratio.n_reference, ratio.n_other)
         return f" A verdict needs {MINIMUM_REPEATS} or more repeats of each run ({now} now)."
-    seen = detectable(ratio, len(FAMILY)) if finding.word == "inconclusive" else None
-    if seen is None:
+    smallest = detectable(ratio, len(FAMILY)) if finding.word == "inconclusive" else None
+    if smallest is None:
         return ""
-    return f" Repeats like these detect a difference of {share(seen - 1)} or more 80 % of the time."
+    percent = share(smallest - 1)
+    return f" Repeats like these detect a difference of {percent} or more 80 % of the time."
 
 
 WAITING: dict[Word, str] = {

@@ -167,8 +167,8 @@ def _waiting(pair: _Pair, first: Finding) -> str:
 
 
 def _detection_limit(pair: _Pair, ratio: Ratio) -> str:
-    seen = units.share((pair.detectable or 1.0) - 1)
-    could = f"Repeats like these detect a difference of {seen} or more 80 % of the time"
+    smallest = units.share((pair.detectable or 1.0) - 1)
+    could = f"Repeats like these detect a difference of {smallest} or more 80 % of the time"
     wanted = _per_cent(pair.margin)
     if pair.needed is None:
         return f"{could}; detecting {wanted} needs more than {MOST_REPEATS:,} repeats of each run."

@@ -20,10 +20,11 @@ SHORT_SHARE = 0.01  # limit, of the answers
 def odd_framing(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    seen = {name: count for name, count in _oddities(run).items() if name in FRAMING}
-    if not seen:
+    counts = {name: count for name, count in _oddities(run).items() if name in FRAMING}
+    if not counts:
         return None
-    framings = "; ".join(f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in seen.items())
+    each = (f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in counts.items())
+    framings = "; ".join(each)
     return Diagnostic(
         "note",
         "The server's streaming format is unusual",

@@ -77,7 +77,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
     candidates = labelled(candidates)
     comparison = compare(candidates) if len(candidates) > 1 else None
     labels = labels_of(candidates)
-    found = answers(comparison) if comparison else ()
+    verdicts = answers(comparison) if comparison else ()
     return Contents(
         title=title_of(candidates),
         lead=_lead(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
@@ -88,9 +88,9 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
         notes=tuple((c.label, c.run.note) for c in candidates if c.run.note),
-        answers=found,
-        overview=overview(found, comparison) if comparison and len(found) > 1 else "",
-        verdicts=verdicts_table(found, comparison) if comparison else None,
+        answers=verdicts,
+        overview=overview(verdicts, comparison) if comparison and len(verdicts) > 1 else "",
+        verdicts=verdicts_table(verdicts, comparison) if comparison else None,
     )
 
 

@@ -62,14 +62,14 @@ def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
             ):
                 key = (diagnostic.level, diagnostic.title)
                 shared.setdefault(key, []).append((diagnostic, name))
-    for found in sorted(shared.values(), key=lambda found: found[0][0].level != "warning"):
-        yield _as_one(found), _names(list(dict.fromkeys(name for _, name in found)))
+    for alike in sorted(shared.values(), key=lambda alike: alike[0][0].level != "warning"):
+        yield _as_one(alike), _names(list(dict.fromkeys(name for _, name in alike)))
 
 
-def _as_one(found: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
+def _as_one(alike: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
     """The diagnostic of several cells; where their numbers differ, it gives those of the first."""
-    first, name = found[0]
-    if len({diagnostic for diagnostic, _ in found}) == 1:
+    first, name = alike[0]
+    if len({diagnostic for diagnostic, _ in alike}) == 1:
         return first
     return replace(first, sentence=f"For example at {name}: {first.sentence}")
 

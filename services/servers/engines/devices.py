@@ -69,17 +69,17 @@ def _gpu(nvml: Any, index: int) -> tuple[str, str] | None:
 def visible(gpus_here: tuple[tuple[str, str], ...], requested: str | None) -> Devices | None:
     """Return the GPUs of `gpus_here` that CUDA_VISIBLE_DEVICES, `requested`, lists, in its order;
     None if there are none. As in CUDA, the list ends at the first unknown entry."""
-    seen = list(gpus_here)
+    listed = list(gpus_here)
     if requested is not None:
-        seen = []
+        listed = []
         for entry in map(str.strip, requested.split(",")):
             match = [g for i, g in enumerate(gpus_here) if entry == str(i) or _same(entry, g[0])]
             if not match:
                 break
-            seen += match[:1]
-    if not seen:
+            listed += match[:1]
+    if not listed:
         return None
-    return Devices("gpu", tuple(name for _, name in seen))
+    return Devices("gpu", tuple(name for _, name in listed))
 
 
 def _same(entry: str, uuid: str) -> bool:

@@ -33,10 +33,10 @@ class Tree:
             members = [self._root, *self._root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return {}, set()
-        seen = {m.pid: usage for m in members if (usage := _usage(m)) is not None}
-        cpu_s = {key: spent for key, spent, _ in seen.values()}
-        values = {"memory_bytes": float(sum(memory for _, _, memory in seen.values()))}
-        return values | self._cores(cpu_s, _waited_s(seen)), set(seen)
+        usages = {m.pid: usage for m in members if (usage := _usage(m)) is not None}
+        cpu_s = {key: spent for key, spent, _ in usages.values()}
+        values = {"memory_bytes": float(sum(memory for _, _, memory in usages.values()))}
+        return values | self._cores(cpu_s, _waited_s(usages)), set(usages)
 
     def _cores(self, cpu_s: dict[Key, float], waited_s: dict[Key, float]) -> dict[str, float]:
         now = perf_counter()
