@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -10,8 +11,9 @@ from services.servers.engines import EngineConfig
 from services.servers.engines.config import parallel_label
 from services.studies.cell import Cell, Measured
 
-LONGEST = 40  # characters of a setting in a name
+LONGEST = 60  # characters of one value in a label: some extra arguments hold a whole file
 PARALLEL = ("tp", "pp", "dp")
+OPTION = re.compile("--?[A-Za-z]")  # "-1" is a value
 SPREAD = ("nodes", "executor", "start_timeout_s")  # how the ranks are placed, not how many
 
 
@@ -89,8 +91,36 @@ def _label(
             if len({s[at] for s in servers}) > 1
         ]
         return " · ".join(filter(None, parts)) or server_name(*configuration.server)
-    settings = [_setting_label(name, getattr(configuration.engine, name)) for name in differing]
+    shared = _shared_flags(other.engine for other in among if other.engine is not None)
+    settings = [
+        _extra_label(configuration.engine, shared)
+        if name == "extra"
+        else _setting_label(name, getattr(configuration.engine, name))
+        for name in differing
+    ]
     return " · ".join([parallel_label(configuration.engine), *filter(None, settings)])
+
+
+def _shared_flags(engines: Iterable[EngineConfig]) -> set[str]:
+    """Return the extra arguments that all of them have."""
+    return set.intersection(*(set(_flags(engine)) for engine in engines))
+
+
+def _extra_label(engine: EngineConfig, shared: set[str]) -> str:
+    """Return the extra arguments that not all engines have."""
+    own = [shortened(flag) for flag in _flags(engine) if flag not in shared]
+    return " ".join(own) or f"no {'other' if shared else 'extra'} arguments"
+
+
+def _flags(engine: EngineConfig) -> list[str]:
+    """Return the extra arguments, each option with its value: "--seed 1"."""
+    flags: list[str] = []
+    for argument in engine.extra_arguments:
+        if flags and not OPTION.match(argument):
+            flags[-1] += f" {argument}"
+        else:
+            flags.append(argument)
+    return flags
 
 
 def server_name(backend: str, address: str, model: str) -> str:
@@ -126,8 +156,6 @@ def _setting_label(name: str, value: object) -> str:
     if name == "model":
         return str(value).rstrip("/").rpartition("/")[2] or "packaged model"
     name_text = name.replace("_", " ")
-    if name == "extra":
-        return shortened(str(value)) or "no extra arguments"
     if value is None or value == "":
         return f"{name_text} not set"
     if isinstance(value, bool):

@@ -36,14 +36,18 @@ def names(*engines: EngineConfig) -> list[str]:
             [EngineConfig(extra=e) for e in ("", "--x 1")],
             ["TP 1 · no extra arguments", "TP 1 · --x 1"],
         ),
+        (
+            [EngineConfig(extra="--long " + "y" * 50 + e) for e in ("", " --x 1 --eager", " -O 3")],
+            ["TP 1 · no other arguments", "TP 1 · --x 1 --eager", "TP 1 · -O 3"],
+        ),
     ],
 )
 def test_a_name_says_what_differs(engines: list[EngineConfig], labels: list[str]) -> None:
     assert names(*engines) == labels
 
 
-def test_a_long_setting_is_cut() -> None:
-    assert max(map(len, names(EngineConfig(extra="--x " + "y" * 500), EngineConfig()))) < 60
+def test_a_value_that_is_a_whole_file_is_cut() -> None:
+    assert max(map(len, names(EngineConfig(extra="--x " + "y" * 500), EngineConfig()))) < 80
 
 
 def test_existing_servers_are_told_apart_by_what_differs() -> None:
