@@ -15,11 +15,11 @@ Kind = type[BaseModel]
 
 
 def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: bool = True) -> None:
-    """Let a command take these fields; `defaults`: say what is so where nothing is said."""
+    """Let a command take these fields; `defaults`: name each default in the help."""
     for name in names:
         field, known = kind.model_fields[name], about.fields(kind)[name]
-        said = defaults and field.default not in (None, "", (), {}, False)
-        text = f"{known.help}{f' (default: {field.default})' if said else ''}"
+        shown = defaults and field.default not in (None, "", (), {}, False)
+        text = f"{known.help}{f' (default: {field.default})' if shown else ''}"
         options: dict[str, Any] = {"dest": name, "help": text.replace("%", "%%")}
         if field.annotation is bool:
             options |= {"action": "store_true", "default": None}

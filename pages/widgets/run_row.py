@@ -85,9 +85,9 @@ def _facts(run: RunRow) -> str:
     """What the name does not say: backend, model, mode, tags and note."""
     backend = "" if run.backend == IMPORT else run.backend
     facts = (backend, run.headline.get("via"), run.model, run.mode)
-    said = [fact for fact in facts if fact and fact.rpartition("/")[2] not in run.name]
+    described = [fact for fact in facts if fact and fact.rpartition("/")[2] not in run.name]
     tags = (f"#{tag}" for tag in run.tags)
-    return " · ".join(filter(None, [*said, *tags, shorten(run.note, NOTE, placeholder=" …")]))
+    return " · ".join(filter(None, [*described, *tags, shorten(run.note, NOTE, placeholder=" …")]))
 
 
 def _labelled(label: str, html: str, kind: str) -> str:

@@ -22,8 +22,8 @@ WIDTH = 34  # characters of a line of a problem
 def results(report: Report) -> Table:
     """Return every configuration at every work: its measures, its speed-up, and its problem."""
     rows = report.scaling.rows
-    said = (NOTHING, BASELINE)  # of all rows: nothing to compare
-    columns = [c for c in COLUMNS if any(c[1](row, report) not in said for row in rows)]
+    empty = (NOTHING, BASELINE)  # of all rows: nothing to compare
+    columns = [c for c in COLUMNS if any(c[1](row, report) not in empty for row in rows)]
     lines = tuple(
         (f"{row.label}, {row.work_label}", *(of(row, report) for _, of in columns)) for row in rows
     )

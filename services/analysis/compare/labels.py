@@ -56,7 +56,7 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     room = LONGEST - max(len(PART + text) if text else 0 for text in origins)
     distinct = _typed_names(runs, room) or _of_engines(runs, room) or _of_configs(runs, WORK, room)
     if any(origins):
-        origins = [w or OUR_CLIENT * (not said) for said, w in zip(distinct, origins, strict=True)]
+        origins = [w or OUR_CLIENT * (not own) for own, w in zip(distinct, origins, strict=True)]
     for tell_apart in (_of_names, lambda some: _of_configs(some, OTHERS, room)):
         distinct = _completed(distinct, origins, runs, tell_apart)
     texts = [_joined(pair) for pair in zip(distinct, origins, strict=True)]

@@ -133,7 +133,7 @@ def _draw(
     )
     tooltip = [
         alt.Tooltip("part:N", title="What"),
-        alt.Tooltip("said:N", title="Value"),
+        alt.Tooltip("text:N", title="Value"),
         alt.Tooltip("seconds:Q", title="Time (s)", format=",.1f"),
     ]
     curves = base.mark_line(clip=True, strokeWidth=1.6).encode(
@@ -174,7 +174,7 @@ def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple
                 "second": int(part == row.second),
                 "seconds": t,
                 "y": lane + FILLED * min(value / top, 1.0),
-                "said": show(value, row.unit),
+                "text": show(value, row.unit),
             }
             for run, t, values in points
             for part, value in values.items()

@@ -68,7 +68,7 @@ def _rows(other: Candidate, shifts: Sequence[Ratio | None]) -> Rows:
             "times": shift.value,
             "low": shift.low,
             "high": shift.high,
-            "said": times_with_interval(shift),
+            "text": times_with_interval(shift),
         }
         for quantile, shift in zip(QUANTILES, shifts, strict=False)
         if shift is not None
@@ -91,7 +91,7 @@ def _layers(
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
         alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
-        alt.Tooltip("said:N", title="Relative to baseline"),
+        alt.Tooltip("text:N", title="Relative to baseline"),
     ]
     band = alt.Chart(alt.NamedData("bands")).mark_area(opacity=0.16, clip=True)
     data = alt.Chart(alt.NamedData("shifts"))

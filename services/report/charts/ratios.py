@@ -59,7 +59,7 @@ def _rows(candidates: Sequence[Candidate]) -> Rows:
             "high": ratio.value if ratio.high is None else ratio.high,
             "interval": ratio.low is not None,
             "mark": mark,
-            "said": times_with_interval(ratio),
+            "text": times_with_interval(ratio),
         }
         for row in compared
         for candidate, ratio, mark in zip(
@@ -86,7 +86,7 @@ def _layers(
     x = alt.X("ratio:Q", title=AXIS, scale=scale, axis=alt.Axis(grid=True, **axis))
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
-        alt.Tooltip("said:N", title="Relative to baseline"),
+        alt.Tooltip("text:N", title="Relative to baseline"),
         alt.Tooltip("mark:N", title="Mark"),
     ]
     shapes = alt.Scale(domain=list(SHAPES), range=list(SHAPES.values()))

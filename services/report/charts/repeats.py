@@ -65,8 +65,8 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
 
 
 def _relative(ratio: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
-    said = times_with_interval(Ratio(ratio, low, high, None, 0, 0))
-    return {"times": ratio, "low": low, "high": high, "said": said}
+    text = times_with_interval(Ratio(ratio, low, high, None, 0, 0))
+    return {"times": ratio, "low": low, "high": high, "text": text}
 
 
 def _layers(
@@ -77,7 +77,7 @@ def _layers(
     ends = [row[end] for row in means for end in ("low", "high") if row[end] is not None]
     scale, axis = ratio_scale([row["times"] for row in dots], ends, least=1.02)
     x = alt.X("times:Q", title=AXIS, scale=scale, axis=alt.Axis(grid=True, **axis))
-    about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("said:N", title="Relative to baseline")]
+    about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("text:N", title="Relative to baseline")]
     of_dot = [alt.Tooltip("repeat:Q", title="Repeat"), alt.Tooltip("value:Q", format=",.4~r")]
     mean = alt.Chart(alt.NamedData("means"))
     line = mean.mark_rule(strokeWidth=3, opacity=0.55, clip=True)

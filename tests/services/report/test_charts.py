@@ -214,12 +214,12 @@ def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() ->
     spec = drawn("engine", [watched])
     points = rows_of(spec, "points")
     running = [p for p in points if p["part"].startswith("Running")]
-    assert [(round(p["seconds"], 6), p["said"]) for p in running] == [
+    assert [(round(p["seconds"], 6), p["text"]) for p in running] == [
         (0.5, "1"),
         (0.6, "2"),
         (0.7, "3"),
     ]
-    assert {p["said"] for p in points if p["part"].startswith("GPU 0")} == {"3.00 GiB"}
+    assert {p["text"] for p in points if p["part"].startswith("GPU 0")} == {"3.00 GiB"}
     assert [title["text"] for title in rows_of(spec, "titles")] == [
         "Requests running and waiting (dashed)",
         "GPU memory in use",
@@ -650,7 +650,7 @@ def test_a_dot_of_two_runs_says_better_or_worse_by_colour_shape_and_word() -> No
     by_metric = {row["metric"]: row for row in rows_of(spec, "ratios")}
     assert by_metric["E2E latency, median ↓"]["mark"] == "better"
     assert by_metric["Output tokens per request"]["mark"] == "equivalent"
-    assert re.fullmatch(r"0\.\d\d× \(0\.\d\d–0\.\d\d\)", by_metric["E2E latency, median ↓"]["said"])
+    assert re.fullmatch(r"0\.\d\d× \(0\.\d\d–0\.\d\d\)", by_metric["E2E latency, median ↓"]["text"])
     assert "▲ better" in subtitle(spec)
     dots = next(layer for layer in spec["layer"] if "shape" in layer["encoding"])
     encoding = dots["encoding"]
