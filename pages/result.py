@@ -84,13 +84,13 @@ def charts(candidate: Candidate) -> None:
             draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
 
 
-def _picking(candidate: Candidate) -> chart_panel.Picking | None:
-    """A bar opens its request, unless it stands for several."""
-    if len(candidate.measurements) > MOST_BARS:
-        return None
+def _picking(candidate: Candidate) -> chart_panel.Picking:
+    """A bar opens its request; where it stands for several, the slowest of them."""
+    several = len(candidate.measurements) > MOST_BARS
+    opened_by = "the slowest of its requests" if several else "its request"
     key = request_detail.key("bars")
-    opens = request_detail.clicked(key, "requests")
-    return chart_panel.Picking(key, "requests", opens, "Click a bar to open its request.")
+    opens = request_detail.clicked(key, "opens")
+    return chart_panel.Picking(key, "opens", opens, f"Click a bar to open {opened_by}.")
 
 
 def numbers(candidate: Candidate) -> None:

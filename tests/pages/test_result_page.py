@@ -94,7 +94,7 @@ def test_a_click_selects_a_request_and_a_drag_a_stretch(visit: Visit, database: 
     names = [param["name"] for param in specs(at)[0]["layer"][0]["params"]]
     assert names == ["mark", "stretch"]
     assert mark_of({"mark": [{"request": 3}]}, "request") == 3
-    assert mark_of({"mark": [{"requests": "11–15"}]}, "requests") is None, "a bar of several"
+    assert mark_of({"mark": [{"requests": "11–15"}]}, "requests") is None, "no number"
     assert mark_of({"mark": []}, "request") is mark_of({}, "request") is None
     assert stretch_of({"stretch": {"start": [2.5, 0.5]}}, "start") == (0.5, 2.5)
     assert stretch_of({"stretch": {}}, "start") is stretch_of({}, "start") is None

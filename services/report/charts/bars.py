@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from operator import attrgetter
 from statistics import median
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import altair as alt
 
 from services.analysis.compare import Candidate
 from services.analysis.metrics import metric
+from services.ask.measurement import Measurement
 from services.report import theme
 from services.report.charts import histogram
 from services.report.charts.frame import (
@@ -96,11 +98,18 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
             "middle": (first + last) / 2,
             "answers": len(values),
             "failed": sum(m.status == "failed" for m in group),
+            "opens": request_number(candidate, _slowest(group, rate)),
         }
         if values:
             row |= {"rate": median(values), "low": min(values), "high": max(values)}
         rows.append(row)
     return rows
+
+
+def _slowest(group: Sequence[Measurement], rate: Rate) -> Measurement:
+    """The request that a click on its bar opens: without an answer, the first that has none."""
+    of = metric(rate).of
+    return min(group, key=lambda m: inf if (value := of(m)) is None else value)
 
 
 def _add_row(

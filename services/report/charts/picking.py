@@ -26,7 +26,7 @@ def pickable(spec: dict[str, Any], field: str, stretch: bool = False) -> dict[st
 
 
 def mark_of(selection: Mapping[str, Any], field: str) -> int | None:
-    """Return the number that a click selected; None: nothing, or a mark of several."""
+    """Return the number that a click selected; None: nothing."""
     marks = selection.get(MARK) or []
     text = str(marks[0].get(field, "")) if marks else ""
     return int(text) if text.isascii() and text.isdecimal() else None

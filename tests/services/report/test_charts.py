@@ -19,6 +19,7 @@ import orjson
 import pytest
 
 from services.analysis.compare import Candidate
+from services.analysis.metrics import metric
 from services.ask.measurement import Measurement, Progress, Sample
 from services.ask.prices import Price
 from services.report import charts, theme
@@ -309,6 +310,11 @@ def test_over_200_requests_are_put_together_and_the_chart_says_so() -> None:
     assert all(row["low"] <= row["rate"] <= row["high"] for row in bars)
     assert bars[0]["requests"] == "1–25"
     assert sum(row["answers"] + row["failed"] for row in bars) == 5000
+    slowest = min(
+        situation("5,000 requests")[0].measurements[:25],
+        key=lambda m: metric("tokens_per_s").of(m) or math.inf,
+    )
+    assert bars[0]["opens"] == slowest.index + 1, "what a click opens"
     assert "median of 25 consecutive requests" in subtitle(spec)
 
 
