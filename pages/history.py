@@ -17,6 +17,7 @@ from pages.widgets import actions as menu
 from pages.widgets import (
     baseline,
     edit,
+    filter_words,
     import_form,
     run_actions,
     run_list,
@@ -56,7 +57,7 @@ def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> d
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         chosen = {
             "text": st.text_input(
-                "Search",
+                filter_words.label("text"),
                 **url_state.keyed(f"{PREFIX}text", parameters.get("text", ""), narrowed),
                 type="search",
                 live=True,
@@ -66,8 +67,9 @@ def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> d
         for field, values in choices.items():
             given = parameters.get(field, ANY)
             chosen[field] = st.selectbox(
-                field.capitalize(),
+                filter_words.label(field),
                 [ANY, *values],
+                format_func=partial(filter_words.word, field),
                 **url_state.keyed(PREFIX + field, given if given in values else ANY, narrowed),
             )
     return {name: value for name, value in chosen.items() if value and value != ANY}

@@ -8,6 +8,7 @@ import streamlit as st
 
 from db import filters
 from db.database import opened
+from pages.widgets import filter_words
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences, show_error
 from services.base.errors import PacelineError
@@ -40,8 +41,8 @@ def show(current: Mapping[str, str]) -> None:
 
 
 def _form(current: Mapping[str, str]) -> None:
-    summary = ", ".join(f"{name} {text}" for name, text in current.items())
-    st.caption(plain(f"Saves: {summary}.") if summary else "Search or choose a filter first.")
+    summary = filter_words.sentence(current)
+    st.caption(plain(f"Saves {summary}.") if summary else "Search or choose a filter first.")
     with st.form("save-filter", border=False, clear_on_submit=True):
         name = st.text_input("Name", max_chars=filters.LONGEST_NAME)
         pressed = st.form_submit_button("Save", type="primary", on_click=touched)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from db import filters
-from tests.pages.conftest import Visit, complaints, sound
+from pages.widgets import filter_words
+from tests.pages.conftest import Visit, complaints, sound, text_of
 from tests.stored import store
 
 
 def test_the_current_filter_is_saved_picked_and_deleted(visit: Visit, database: Engine) -> None:
     store(database, tags=["nightly"])
     at = visit("history", tag="nightly")
+    assert "Saves Tag “nightly”." in text_of(at)
     at.text_input[-1].set_value("*Mine*")
     next(button for button in at.button if button.label == "Save").click()
     at = sound(at.run())
@@ -22,6 +24,12 @@ def test_the_current_filter_is_saved_picked_and_deleted(visit: Visit, database: 
     at.button(key="delete-filter-0").click()
     sound(at.run())
     assert filters.listed(database) == []
+
+
+def test_what_is_saved_is_said_as_the_form_says_it() -> None:
+    filters_ = {"text": "a", "backend": "embedded", "mode": "batch", "trend": "e2e_s_median"}
+    words = "Search “a”, Backend “Embedded llama.cpp”, Mode “Large batch”"
+    assert filter_words.sentence(filters_) == f"{words}, Trend of “E2E latency, median”"
 
 
 def test_nothing_is_no_filter(visit: Visit, database: Engine) -> None:

@@ -1,0 +1,32 @@
+"""How History's filters are called, and what they are set to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from services.ask.backends import BACKENDS
+from services.ask.modes import MODES
+from services.report.charts.trend import measure_of
+
+
+def label(field: str) -> str:
+    """Return what a person reads for a filter."""
+    return LABELS.get(field, field.capitalize())
+
+
+def word(field: str, value: str) -> str:
+    """Return what a person reads for what it is set to."""
+    return WORDS.get(field, str)(value)
+
+
+def sentence(filters: Mapping[str, str]) -> str:
+    """Return all that is set: "Search “eight”, Backend “Ollama”"."""
+    return ", ".join(f"{label(field)} “{word(field, value)}”" for field, value in filters.items())
+
+
+LABELS = {"text": "Search", "trend": "Trend of"}
+WORDS: dict[str, Callable[[str], str]] = {
+    "backend": lambda name: BACKENDS[name].label if name in BACKENDS else name,
+    "mode": lambda name: MODES[name].label if name in MODES else name,
+    "trend": lambda name: measure_of(name)[0],
+}
