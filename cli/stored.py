@@ -22,8 +22,6 @@ from services.ask.problems import InvalidConfig
 from services.report import export as exports
 from services.report import terminal
 
-FILTERS = ("backend", "model", "mode", "tag", "status")
-
 
 def add_list_arguments(command: ArgumentParser) -> None:
     command.add_argument(
@@ -41,7 +39,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_runs(options: Namespace) -> int:
     """Print the stored runs, newest first."""
-    filters: Any = {name: value for name in FILTERS if (value := getattr(options, name))}
+    filters: Any = {name: value for name in runs.FILTERS if (value := getattr(options, name))}
     rows = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
     against = baseline_verdicts.of_runs(opened(), rows, options.tag or "", options.model or "")

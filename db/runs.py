@@ -13,6 +13,7 @@ from sqlalchemy import delete as delete_from
 
 from db import schema
 from db.database import now, writing
+from db.search import FILTERS as FILTERS
 from db.search import RunRow as RunRow
 from db.search import choices as choices
 from db.search import count as count

@@ -50,6 +50,9 @@ class Filters(TypedDict, total=False):
     status: RunStatus | None
 
 
+FILTERS = tuple(Filters.__annotations__)
+
+
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """A run as a line of History. `headline` is what `finish` was given, else empty."""

@@ -28,7 +28,7 @@ from services.report.leaderboard import Against
 Option = TypeVar("Option", bound=str)
 PREFIX = "leaderboard-"
 MOST_SHOWN = 100  # runs
-FILTERS = ("text", "backend", "model", "mode", "tag", "status")  # as History has them
+FILTERS = ("text", *runs.FILTERS)  # as History has them
 AGAINST: dict[Against, str] = {"throughput": "Throughput", "price": "Price"}
 RANKED_BY: dict[Measure, str] = {
     "throughput": "Output tokens/s",
