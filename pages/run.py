@@ -96,7 +96,7 @@ def picture(config: RunConfig) -> None:
         key="plan-chart",
         alt="When each request is sent",
     )
-    st.caption(f"Assumes {plan.duration(each)} per answer ({pace.source}).")
+    st.caption(f"Drawn with {plan.duration(each)} per answer.")
 
 
 def pressed(possible: bool) -> bool:

@@ -56,7 +56,6 @@ def choose(kind: str) -> str:
         required=True,
         wrap=True,
         format_func=KINDS.__getitem__,
-        label_visibility="collapsed",
         **fields.keyed("versus", kind),
     )
     return chosen or kind

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.widgets import fields, objectives_form, request_form
 from pages.widgets.url_state import keyed, touched
@@ -26,16 +27,20 @@ def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[
     `server`: the fields of the first. `once`: of one run, whose repeats are asked for, and not of a
     comparison, which has its own."""
     values = _mode(start, once) | _workload(start) | _sampling(start)
-    st.html('<div id="limits"></div>')
-    with st.expander("Warm-up, limits, client"):
+    with _section("limits", "Warm-up, limits, client"):
         values |= _more(start, server["backend"])
-    st.html('<div id="request"></div>')
-    with st.expander("Request options"):
+    with _section("request", "Request options"):
         values |= request_form.ask(start)
-    st.html('<div id="objectives"></div>')
-    with st.expander("Objectives and price"):
+    with _section("objectives", "Objectives and price"):
         values |= _judgement(start)
     return values
+
+
+def _section(name: str, title: str) -> DeltaGenerator:
+    """A part of the form that is closed at first; a link to `#name` leads there."""
+    with st.container(gap=None):  # what is only an address takes no room
+        st.html(f'<div id="{name}"></div>')
+        return st.expander(title)
 
 
 def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
