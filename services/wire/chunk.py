@@ -1,7 +1,8 @@
-"""Parse one JSON chunk of a chat completion: its text, its usage, its error, how it ends.
+"""Parse one JSON chunk of an answer: its text, its usage, its error, how it ends.
 
-OpenAI's chunks have `choices`, Ollama's have `message` and `done`; some hold only usage. Errors are
-recognized by `_is_error`. JSON of any other shape is not part of an answer.
+OpenAI's chunks have `choices`, Ollama's have `message` and `done`; some hold only usage. The events
+of the Responses and the Messages API have a type. Errors are recognized by `_is_error`. JSON of any
+other shape is not part of an answer.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from services.ask import oddities
+from services.wire import anthropic_events, responses_events
+from services.wire.content import Chunk
 from services.wire.message import message_of_json
+from services.wire.usage import Usage, groq_usage, ollama_usage, usage_of
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
 ANSWER_TYPES = ("text", "output_text", "refusal")  # types of content parts that the user sees
@@ -26,7 +30,6 @@ STATE_FIELDS = ("object", "type", "status", "status_code", "statusCode", "code")
 ERROR_FIELDS = frozenset({"error", "errors", "error_code", "success", *STATE_FIELDS} - {"object"})
 STATE_CHARACTERS = 80  # of a state field that are searched
 MAX_CHOICES = 16  # of one chunk that are read
-MAX_COUNT = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
 _FAILURE = re.compile(r"abort|error|cancel|fail|timeout|insufficient", re.IGNORECASE)
 _PING = re.compile(
     rb"[\W_]*(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat|(?:\w+ )?processing|null)\b"
@@ -35,38 +38,9 @@ _PING = re.compile(
 )
 
 
-class Usage(NamedTuple):
-    """Token counts as the server reports them; None: it did not say."""
-
-    prompt_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cached_tokens: int | None = None
-
-    def after(self, earlier: Usage) -> Usage:
-        """Return the latest non-zero counts: cumulative ones grow, and zeros may follow them."""
-        both = zip(self, earlier, strict=True)
-        return Usage(*(new or (new if old is None else old) for new, old in both))
-
-
-class Chunk(NamedTuple):
-    text: str = ""  # of the answer
-    has_token: bool = False  # content, reasoning, a refusal, a tool call, audio or an image
-    has_answer: bool = False  # the same without reasoning
-    finish_reason: str | None = None
-    usage: Usage | None = None
-    error: str | None = None
-    whole: bool = False  # the complete answer, from a server that does not stream
-    oddity: str = ""  # one of `services.ask.oddities`, where the chunk has no meaning
-
-    @property
-    def only_text(self) -> bool:
-        """Whether it carries text and neither usage nor a finish_reason."""
-        return bool(self.text) and self.finish_reason is None and self.usage is None
-
-
-def read_chunk(payload: bytes | bytearray) -> Chunk:
-    """Read one chunk, streamed (`delta`) or whole (`message`).
+def read_chunk(payload: bytes | bytearray, name: bytes = b"") -> Chunk:
+    """Read one chunk, streamed (`delta`) or whole (`message`). `name` is that of its event: some
+    servers give its type there only.
 
     A chunk with only a role, or with empty content, carries no token (vLLM and SGLang send one
     first). Reasoning counts as a token but not as an answer.
@@ -79,18 +53,20 @@ def read_chunk(payload: bytes | bytearray) -> Chunk:
     has_choices = isinstance(choices, list)
     if has_choices and choices and not data.get("error") and (text := _only_text(data, choices[0])):
         return Chunk(text, True, True)  # nearly every chunk
+    if not has_choices and (event := _read_typed(data, name)):
+        return event
     if _is_error(data):
         return Chunk(error=message_of_json(data) or "no message")
     if has_choices and choices:
         return _main_choice(data, choices)
     if has_choices:
-        return Chunk(usage=_usage(data.get("usage")) or _groq_usage(data))
+        return Chunk(usage=usage_of(data.get("usage")) or groq_usage(data))
     message = data.get("message")
     if isinstance(message, dict) and "done" in data:
         reason = (data.get("done_reason") or "stop") if data.get("done") else None
-        return _read_delta({}, message, reason, _ollama_usage(data))
+        return _read_delta({}, message, reason, ollama_usage(data))
     if isinstance(data.get("usage"), dict) or "x_groq" in data:
-        return Chunk(usage=_usage(data.get("usage")) or _groq_usage(data))
+        return Chunk(usage=usage_of(data.get("usage")) or groq_usage(data))
     kind = data.get("type")
     if not data or (isinstance(kind, str) and is_ping(kind.encode("utf-8", "replace"))):
         return Chunk(oddity=oddities.PING)
@@ -140,6 +116,22 @@ def _load_leniently(payload: bytes | bytearray) -> Any:
         return json.loads(payload.decode())
     except RecursionError:
         raise ValueError("the chunk is nested too deeply") from None
+
+
+def _read_typed(data: Mapping[str, Any], name: bytes) -> Chunk | None:
+    """Read an event of the Responses or the Messages API, or a whole answer; None for others."""
+    kind = data.get("type") or name.decode("latin-1")
+    if not isinstance(kind, str):
+        return None
+    if reader := anthropic_events.READERS.get(kind):
+        return reader(data)
+    if kind.startswith(responses_events.PREFIX) and data.get("object") != "response":
+        return responses_events.read_response_event(kind, data)
+    if data.get("object") == "response" and "output" in data:
+        return responses_events.read_response(data)
+    if data.get("type") == "message" and isinstance(data.get("content"), list):
+        return anthropic_events.read_message(data)
+    return None
 
 
 # --- errors inside a 200 -----------------------------------------------------------------------
@@ -200,7 +192,7 @@ def _read_choice(data: Mapping[str, Any], choice: Any) -> Chunk:
     if not isinstance(choice, dict):
         return Chunk(oddity=oddities.UNKNOWN_CHUNK)
     delta, reason = choice.get("delta"), choice.get("finish_reason")
-    counts = _usage(data.get("usage")) or _usage(choice.get("usage")) or _groq_usage(data)
+    counts = usage_of(data.get("usage")) or usage_of(choice.get("usage")) or groq_usage(data)
     if delta is not None or "delta" in choice:
         return _read_delta(choice, {} if delta is None else delta, reason, counts)
     message = choice.get("message")
@@ -276,61 +268,3 @@ def _text(value: Any) -> str:
 def _has_call(call: Any) -> bool:
     function = call.get("function") if isinstance(call, dict) else None
     return isinstance(function, dict) and bool(function.get("name") or function.get("arguments"))
-
-
-# --- counts ------------------------------------------------------------------------------------
-
-
-def _usage(usage: Any) -> Usage | None:
-    """Return the token counts in `usage`; None where all are missing or zero."""
-    if not isinstance(usage, dict):
-        return None
-    prompt, output, reasoning, cached = (_first_count(usage, names) for names in COUNT_FIELDS)
-    if not (prompt or output or reasoning or cached):
-        return None
-    return Usage(prompt or None, output or None, reasoning, cached)  # neither is ever empty
-
-
-def _groq_usage(data: Mapping[str, Any]) -> Usage | None:
-    beside = data.get("x_groq")
-    return _usage(beside.get("usage")) if isinstance(beside, dict) else None
-
-
-def _ollama_usage(data: Mapping[str, Any]) -> Usage | None:
-    return _usage(data) if data.get("done") else None
-
-
-def _first_count(usage: Mapping[str, Any], names: tuple[tuple[str, str], ...]) -> int | None:
-    """Return the first count found under `names`, pairs of (nested object or "", field)."""
-    for holder, name in names:
-        count = _count(usage.get(holder) if holder else usage, name)
-        if count is not None:
-            return count
-    return None
-
-
-def _count(data: Any, key: str) -> int | None:
-    value = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= MAX_COUNT else None
-
-
-# The names under which servers report each count of Usage: (nested object or "", field).
-COUNT_FIELDS: tuple[tuple[tuple[str, str], ...], ...] = (
-    (("", "prompt_tokens"), ("", "input_tokens"), ("", "prompt_eval_count")),
-    (("", "completion_tokens"), ("", "output_tokens"), ("", "eval_count")),
-    (
-        ("completion_tokens_details", "reasoning_tokens"),
-        ("output_tokens_details", "reasoning_tokens"),
-        ("", "reasoning_tokens"),
-    ),
-    (
-        ("prompt_tokens_details", "cached_tokens"),
-        ("input_tokens_details", "cached_tokens"),
-        ("", "prompt_cache_hit_tokens"),  # DeepSeek
-        ("", "cached_tokens"),  # Moonshot
-        ("", "cache_read_input_tokens"),  # Anthropic
-        ("", "prompt_eval_cached_count"),  # Ollama
-    ),
-)

@@ -1,15 +1,19 @@
 """Read a chunk without parsing its JSON, where only its text differs from the chunk before.
 
-The chunks of one answer mostly differ only in their text. A chunk with the same bytes before and
-after the text as one that was parsed, and no quote, escape or control character in the text, means
-the same with another text. Everything else is parsed.
+The chunks of one answer mostly differ only in their text, and in a number or a time that says
+nothing about it. A chunk with the same bytes around these as one that was parsed, and no quote,
+escape or control character in the text, means the same with another text. Everything else is
+parsed.
 """
 
 from __future__ import annotations
 
 import re
 
-_CONTENT = re.compile(rb'"content": ?"')
+_TEXT = re.compile(rb'"(?:content|text|delta)": ?"')  # the field with the text, in each API format
+# What changes from chunk to chunk beside the text: the Responses API numbers its events and pads
+# them, and Ollama dates its lines.
+_CHANGING = re.compile(rb'"sequence_number": ?(\d+)|"(?:obfuscation|created_at)": ?"([^"\\]*)"')
 
 
 class ChunkTemplate:
@@ -18,33 +22,76 @@ class ChunkTemplate:
     def __init__(self) -> None:
         self._before, self._after = b"", b""
         self._frame_bytes = 0
+        self._fixed: tuple[bytes, ...] = ()  # the pieces between what changes, where that is more
+        self._text_hole = 0  # which of the gaps between these pieces is the text
 
     def learn(self, payload: bytes, text: str) -> None:
         """Learn from `payload`, one whole event that holds nothing but `text`.
 
-        The content key must occur once. It can't be inside a string, where its quotes would be
-        escaped, so its value reaches to the next bare quote.
+        The field of the text must occur once. It can't be inside a string, where its quotes would
+        be escaped, so its value reaches to the next bare quote.
         """
-        self._before = b""
-        keys = _CONTENT.findall(payload)
-        if len(keys) != 1:
+        if not text.isprintable() or '"' in text or "\\" in text:
+            return  # it is escaped: the chunk says nothing new about those that are not
+        self._before, self._fixed = b"", ()
+        fields = _TEXT.findall(payload)
+        if len(fields) != 1:
             return
-        begin = payload.index(keys[0]) + len(keys[0])
+        begin = payload.index(fields[0]) + len(fields[0])
         end = payload.find(b'"', begin)
-        if payload[begin:end] == text.encode("utf-8", "replace"):  # else the text has escapes
+        if payload[begin:end] != text.encode("utf-8", "replace"):
+            return  # the text has escapes
+        changing = [match.span(match.lastindex or 0) for match in _CHANGING.finditer(payload)]
+        if changing:
+            self._learn_pieces(payload, sorted([*changing, (begin, end)]), (begin, end))
+        else:
             self._before, self._after = payload[:begin], payload[end:]
             self._frame_bytes = len(self._before) + len(self._after)
 
     def text(self, payload: bytes) -> str:
         """Return the text of a chunk that fits the template; "" where it does not fit."""
+        if self._fixed:
+            return self._text_between(payload)
         before, after = self._before, self._after
         if not (before and payload.startswith(before) and payload.endswith(after)):
             return ""
         middle = payload[len(before) : -len(after)]
         if len(payload) <= self._frame_bytes or b'"' in middle or b"\\" in middle:
             return ""
-        try:
-            text = middle.decode()
-        except ValueError:
+        return _printable(middle)
+
+    def _learn_pieces(
+        self, payload: bytes, holes: list[tuple[int, int]], text: tuple[int, int]
+    ) -> None:
+        edges = [0, *(edge for hole in holes for edge in hole), len(payload)]
+        pieces = zip(edges[::2], edges[1::2], strict=True)
+        self._fixed = tuple(payload[begin:end] for begin, end in pieces)
+        self._text_hole = holes.index(text)
+
+    def _text_between(self, payload: bytes) -> str:
+        """Read a chunk of several changing parts. Each ends where the next fixed piece begins, and
+        holds no quote."""
+        first, *others = self._fixed
+        if not payload.startswith(first):
             return ""
-        return text if text.isprintable() else ""
+        at, text = len(first), b""
+        for number, piece in enumerate(others):
+            end = payload.find(piece, at)
+            part = payload[at:end]
+            if end < 0 or b'"' in part or b"\\" in part:
+                return ""
+            if number == self._text_hole:
+                text = part
+            elif b"," in part or (part and not _printable(part)):
+                return ""
+            at = end + len(piece)
+        return _printable(text) if text and at == len(payload) else ""
+
+
+def _printable(text: bytes) -> str:
+    """Return the decoded text; "" where it is none, or holds a control character."""
+    try:
+        decoded = text.decode()
+    except ValueError:
+        return ""
+    return decoded if decoded.isprintable() else ""

@@ -14,14 +14,16 @@ from services.ask.measurement import class_of_status
 from services.base import untrusted
 from services.base.redact import Secret
 from services.base.surrogates import join_surrogates
-from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
+from services.wire.chunk import is_ping, read_chunk
 from services.wire.chunk_template import ChunkTemplate
+from services.wire.content import Chunk
 from services.wire.encoding import Undecodable
 from services.wire.message import message_of
 from services.wire.ndjson import LineStream
 from services.wire.response import ParserError, Response
 from services.wire.sse import BOM, Event, EventStream, TooLong
 from services.wire.stream_detector import STREAMS, StreamDetector
+from services.wire.usage import Usage
 
 BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream
 ANSWER_BYTES = 256 * 2**20  # of a stream, decompressed
@@ -194,7 +196,7 @@ class Exchange:
             self._fail_with_message(message_of(data) or _excerpt(data) or "no reason given", stamp)
             return None
         try:
-            chunk = read_chunk(data)
+            chunk = read_chunk(data, kind)
         except ValueError:
             self._take_non_json(stamp, data)
             return None
@@ -225,6 +227,7 @@ class Exchange:
 
     def take(self, stamp: int, chunk: Chunk) -> None:
         """Process one parsed chunk that arrived at `stamp`."""
+        self._done_received = self._done_received or chunk.ends
         if chunk.finish_reason:
             self.finish_reason = self._clean_reason(chunk.finish_reason)
         if chunk.usage is not None:
@@ -288,7 +291,7 @@ class Exchange:
         has_token = bool(self.token_times) or self._whole
         stray = self._stream.stray if self._stream is not None else b""
         if self.finish_reason is None and self._unknown_chunk:
-            chunk = f"JSON that is not part of a chat completion: {self._unknown_chunk}"
+            chunk = f"JSON that is not part of an answer: {self._unknown_chunk}"
             self.fail("stream_error", f"The stream holds {chunk}", stamp)
         elif not has_token and not self._done_received and stray.strip():
             self.fail("stream_error", f"The answer is not a stream: {_excerpt(stray)}", stamp)
@@ -313,7 +316,7 @@ class Exchange:
             kind = self._response.content_type.decode("latin-1") or "no type"
             message = message_of(body)
             details = f"({kind}){message and f': {message}'}"
-            self.fail("stream_error", f"The answer is not a chat completion {details}.", stamp)
+            self.fail("stream_error", f"The answer is not in a known API format {details}.", stamp)
         elif not chunk.has_token:
             self.fail("empty", "The answer contains no tokens.", stamp)
         else:

@@ -93,7 +93,7 @@ def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine
     ("model", "message"),
     [
         ("ref status=401", "No request succeeded. The first one: HTTP 401"),
-        ("ref fault=html", "not a chat completion"),
+        ("ref fault=html", "not in a known API format"),
     ],
 )
 def test_a_run_without_a_success_failed_and_says_why(

@@ -99,5 +99,5 @@ FRAMING = {
     oddities.BARE_JSON: "JSON outside any event",
     oddities.COMPRESSED: "compressed streams, which may delay tokens",
     oddities.CONTENT_TYPE: "a stream under another Content-Type",
-    oddities.UNKNOWN_CHUNK: "JSON that is not part of a chat completion",
+    oddities.UNKNOWN_CHUNK: "JSON that is not part of an answer",
 }

@@ -22,7 +22,8 @@ from services.servers.probe.http import (
     read,
     refusal,
 )
-from services.wire.chunk import Chunk, is_ping, read_chunk
+from services.wire.chunk import is_ping, read_chunk
+from services.wire.content import Chunk
 from services.wire.message import message_of
 from services.wire.sse import Event
 from services.wire.stream_detector import StreamDetector

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from services.ask import oddities
-from services.wire.chunk import Chunk, Usage, is_ping, read_chunk
+from services.wire.chunk import is_ping, read_chunk
+from services.wire.content import Chunk
+from services.wire.usage import Usage
 
 UNKNOWN = Chunk(oddity=oddities.UNKNOWN_CHUNK)
 

@@ -24,7 +24,7 @@ from services.load.process_pool import combined
 from services.load.protocol import Job
 from services.load.repeat import RepeatPlayer
 from services.wire import Timeouts
-from services.wire.chunk import Chunk
+from services.wire.content import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
 from services.wire.sse import Event
@@ -705,7 +705,7 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
             DONE,
         ],
         "stream_error",
-        "response.failed",
+        "worker gone",
     ),
     "an error after the end": (
         [token("a"), STOP, DONE, event({"error": "worker gone"})],
@@ -832,7 +832,7 @@ REFUSED: dict[str, tuple[list[bytes], str, str]] = {
     "HTML instead of JSON": (
         status("200 OK", b"<html>Welcome</html>", "Content-Type: text/html"),
         "stream_error",
-        "not a chat completion (text/html)",
+        "not in a known API format (text/html)",
     ),
     "a redirect": (
         status("307 Elsewhere", b"", "Location: https://elsewhere/"),
@@ -849,7 +849,7 @@ REFUSED: dict[str, tuple[list[bytes], str, str]] = {
     "a body shorter than announced": (
         [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"],
         "stream_error",
-        "not a chat completion",
+        "not in a known API format",
     ),
 }
 

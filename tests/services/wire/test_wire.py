@@ -61,7 +61,7 @@ def test_a_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
         ("ref status=500", "http_5xx", "HTTP 500"),
         ("ref status=503", "http_5xx", "HTTP 503"),
         ("ref fault=redirect", "http_3xx", "redirects (HTTP 302)"),
-        ("ref fault=html", "stream_error", "not a chat completion (text/html)"),
+        ("ref fault=html", "stream_error", "not in a known API format (text/html)"),
         ("ref fault=error after=3", "stream_error", "CUDA out of memory"),
         ("ref fault=malformed after=3", "stream_error", "not JSON"),
         ("ref fault=reset after=3", "stream_error", "broke"),

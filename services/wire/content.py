@@ -1,0 +1,24 @@
+"""What one chunk of an answer holds, in whichever API format it came."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from services.wire.usage import Usage
+
+
+class Chunk(NamedTuple):
+    text: str = ""  # of the answer
+    has_token: bool = False  # content, reasoning, a refusal, a tool call, audio or an image
+    has_answer: bool = False  # the same without reasoning
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    error: str | None = None
+    ends: bool = False  # the last of its stream, as [DONE] is
+    whole: bool = False  # the complete answer, from a server that does not stream
+    oddity: str = ""  # one of `services.ask.oddities`, where the chunk has no meaning
+
+    @property
+    def only_text(self) -> bool:
+        """Whether it carries text and neither usage nor a finish_reason."""
+        return bool(self.text) and self.finish_reason is None and self.usage is None
