@@ -15,6 +15,7 @@ from db import runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import tabular, url_state
+from pages.widgets.chart_panel import captioned
 from pages.widgets.view import as_id, dark, plain, stop_with
 from services.analysis.compare import FEWEST, MOST
 from services.analysis.compare.labels import labels
@@ -83,7 +84,7 @@ def show(standings: list[Standing], by: Measure, against: Against) -> None:
         st.info(NOTHING_TO_DRAW[against])
     else:
         st.vega_lite_chart(
-            spec(drawn, dark()),
+            captioned(spec(drawn, dark())),
             key=f"pareto-{against}",
             theme=None,
             width="stretch",
@@ -105,6 +106,7 @@ def show(standings: list[Standing], by: Measure, against: Against) -> None:
 
 
 st.title("Leaderboard", anchor=False)
+st.caption("Which run is fastest, and which trade speed best against throughput or price.")
 touched = url_state.follow(PREFIX)
 parameters = url_state.parameters()
 ids = chosen(parameters)

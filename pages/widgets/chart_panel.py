@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 from altair import LayerChart
 
-from pages.widgets.view import dark, shared
+from pages.widgets.view import dark, plain, shared
 from services.analysis.compare import Candidate
 from services.report.charts import Chart, png, spec, svg
+from services.report.charts.caption import apart
 from services.report.charts.picking import pickable
 from services.report.charts.scaling import StudyChart, worded
 from services.studies.cell import Measured
@@ -75,12 +76,20 @@ def _drawn(
 
 def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None) -> None:
     shape: dict[str, Any] = {"theme": None, "width": "stretch", "alt": question}
+    drawn = captioned(drawn, picking.hint if picking else "")
     if picking is None:
         st.vega_lite_chart(drawn, key=key, **shape)
         return
-    st.caption(picking.hint)
     drawn = pickable(drawn, picking.field, picking.stretch)
     st.vega_lite_chart(drawn, key=picking.key, on_select=picking.selected, **shape)
+
+
+def captioned(drawn: dict[str, Any], hint: str = "") -> dict[str, Any]:
+    """Show what a chart says above itself, and the hint; return the chart without it."""
+    text, bare = apart(drawn)
+    if above := " ".join(filter(None, (text, hint))):
+        st.caption(plain(above))
+    return bare
 
 
 def _draw_again(chart: Chart | StudyChart, load: Load) -> LayerChart | None:

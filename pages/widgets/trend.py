@@ -11,7 +11,7 @@ import streamlit as st
 from db import baseline_verdicts
 from db.database import opened
 from pages.widgets import url_state
-from pages.widgets.chart_panel import image_buttons
+from pages.widgets.chart_panel import captioned, image_buttons
 from pages.widgets.view import dark, plain
 from services.analysis.compare.trend import MEASURES, Trend
 from services.report.charts import spec
@@ -56,7 +56,7 @@ def show(measure: str, filters: Mapping[str, Any]) -> None:
         return
     with st.container(gap="xxsmall"):
         event = st.vega_lite_chart(
-            spec(drawn, dark()),
+            captioned(spec(drawn, dark())),
             key="trend-chart",
             theme=None,
             width="stretch",

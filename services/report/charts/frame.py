@@ -39,7 +39,7 @@ LANE = 0.72  # share of a lane that its data fill; the run's name is above them
 
 def heading(text: str, *sentences: str) -> alt.TitleParams:
     """Return a title with the sentences that are not empty as its subtitle, in short lines."""
-    lines = textwrap.wrap(" ".join(filter(None, sentences)), LINE_LENGTH)
+    lines = textwrap.wrap(" ".join(filter(None, sentences)), LINE_LENGTH, break_on_hyphens=False)
     return alt.TitleParams(text=textwrap.wrap(text, 44), subtitle=lines)
 
 

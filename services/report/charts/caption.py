@@ -1,0 +1,17 @@
+"""A chart's title and its explanation as text above it, which is wrapped to any width: within the
+chart they are short lines that fit a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Spec = dict[str, Any]
+
+
+def apart(spec: Spec) -> tuple[str, Spec]:
+    """Return the title and subtitle of a chart as sentences, and its spec without them."""
+    title = spec.get("title")
+    if not isinstance(title, dict) or not title.get("subtitle"):
+        return "", spec
+    sentences = f"{' '.join(title['text'])}. {' '.join(title['subtitle'])}"
+    return sentences, {name: value for name, value in spec.items() if name != "title"}
