@@ -122,9 +122,6 @@ def start(
     once: Once = st.session_state.setdefault("start", Once())
     more = about | {"typed": api_keys.typed()}
     try:
-        if without := backend_form.without_model(configs):
-            st.error(plain(without), icon=":material/error:")
-            return
         if design is None:
             started = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
         else:
@@ -186,7 +183,7 @@ def estimate(
         st.caption(plain(f"Baseline: {names[0]}. Compared with it: {'; '.join(names[1:])}."))
     elif configs:
         st.info("Add at least one candidate to compare with.")
-    possible = possible and backend_form.all_listen(configs, cards=True)
+    possible = possible and backend_form.all_ready(configs, cards=True)
     if pressed(possible) and possible:
         start(configs, design, about)
     if configs and design is None:

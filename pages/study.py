@@ -94,7 +94,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
             running = f"Already running on the same devices: {many(len(up), 'engine')}."
             st.warning(running, icon=":material/memory:")
     if possible and config.engine is None:
-        possible = backend_form.all_listen([config.run])
+        possible = backend_form.all_ready([config.run])
     about = run_form.about() if to is None else {}
     pressed(config, possible, about, to)
     study_grid.planned(grid)
@@ -132,9 +132,6 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     once: Once = st.session_state.setdefault("start-study", Once())
     typed = api_keys.typed()
     try:
-        if config.engine is None and (without := backend_form.without_model([config.run])):
-            st.error(plain(without), icon=":material/error:")
-            return
         if to is None:
             study_id = once.get(lambda: study_jobs.submit(opened(), config, **about, typed=typed))
         else:

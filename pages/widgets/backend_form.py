@@ -12,7 +12,7 @@ from pages.widgets.api_keys import TITLE, typed
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain
 from services.ask.address import Origin
-from services.ask.backends import BACKENDS, target
+from services.ask.backends import BACKENDS, BackendProblem, target
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.saved_server import SavedServer
@@ -105,36 +105,40 @@ def _saved_fields(server: SavedServer) -> dict[str, Any]:
     return values
 
 
-def without_model(configs: Sequence[RunConfig]) -> str | None:
-    """Return which server has no model selected, and what to do; None if each has one.
-
-    Raises:
-        BackendProblem: as `target`.
-    """
-    for config in configs:
-        server = target(config, settings.environment(), typed())
-        if not server.model:
-            return (
-                f"No model is selected, and {server.netloc} lists none. Check that it is running "
-                "and reload its models, or type a model name."
-            )
-    return None
-
-
-def all_listen(configs: Sequence[RunConfig], cards: bool = False) -> bool:
-    """Warn about servers that refused the connection when their models were last listed (cached
-    for a few seconds), with a link to each one's card if there are `cards`; return whether there
-    are none."""
-    refused: dict[str, int] = {}  # the address, and the first config that names it
+def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:
+    """Warn about servers that no run can be sent to, with a link to each one's card if there are
+    `cards`; return whether there are none."""
+    problems: dict[str, int] = {}  # and the first config that each is of
     for index, config in enumerate(configs):
-        address = _models(config.backend, config.base_url).nothing_on
-        if address is not None:
-            refused.setdefault(address, index)
-    for address, index in refused.items():
-        sentence = f"Nothing answers on {address}: start the server, or change the address."
+        if sentence := _refusal(config) or _lack(config):
+            problems.setdefault(sentence, index)
+    for sentence, index in problems.items():
         jump = f" [Show the server](#{anchor_of(index)})" if cards else ""
         st.warning(plain(sentence) + jump, icon=":material/cloud_off:")
-    return not refused
+    return not problems
+
+
+def _refusal(config: RunConfig) -> str | None:
+    """Say that the server refused the connection when its models were last listed (cached for a few
+    seconds)."""
+    address = _models(config.backend, config.base_url).nothing_on
+    if address is None:
+        return None
+    return f"Nothing answers on {address}: start the server, or change the address."
+
+
+def _lack(config: RunConfig) -> str | None:
+    """Say what it takes to send requests there and is missing: an address, a key, a model."""
+    try:
+        server = target(config, settings.environment(), typed())
+    except BackendProblem as error:
+        return str(error)
+    if server.model:
+        return None
+    return (
+        f"No model is selected, and {server.netloc} lists none. Check that it is running "
+        "and reload its models, or type a model name."
+    )
 
 
 def letter_of(index: int) -> str:
