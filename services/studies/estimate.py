@@ -94,10 +94,14 @@ def estimate(
 
 
 def _sources(sources: Sequence[str]) -> str:
-    """The distinct sources; of several assumptions, which widen with the load, only the last."""
+    """The distinct sources in one: "from earlier runs" where cells have different ones; of several
+    assumptions, which widen with the load, the last."""
     distinct = list(dict.fromkeys(sources))
     assumed = [source for source in distinct if source.startswith("assuming")]
-    return "; ".join(source for source in distinct if source not in assumed[:-1])
+    measured = [source for source in distinct if source not in assumed]
+    if len(measured) > 1:
+        measured = ["from earlier runs"]
+    return "; ".join((*measured, *assumed[-1:]))
 
 
 def _usd(study: StudyConfig, engine: EngineConfig | None, seconds: float) -> float:
