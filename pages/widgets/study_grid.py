@@ -9,8 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from db.studies import StudyRow
-from pages.widgets.view import onward, plain
+from pages.widgets.panels import when
+from pages.widgets.view import dark, onward, plain
 from services.ask.measurement import FINISHED, Run
+from services.report.theme import palette
 from services.servers.engines import ENGINES, EngineConfig, parallel_label
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
@@ -32,8 +34,6 @@ NUMBERS = {
     "Failed": "failed",
 }
 
-GREY = "color: #7b8794"
-
 
 def planned(grid: Sequence[Planned]) -> None:
     """Every cell before the start; what cannot run here is grey, and says why."""
@@ -47,8 +47,9 @@ def planned(grid: Sequence[Planned]) -> None:
             "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
         }
     )
+    grey = f"color: {palette(dark()).muted}"
     styled = rows.style.apply(
-        lambda row: [GREY if grid[row.name].obstacle else ""] * len(row), axis=1
+        lambda row: [grey if grid[row.name].obstacle else ""] * len(row), axis=1
     )
     st.dataframe(
         styled,
@@ -110,25 +111,15 @@ def _page_of(run: Run) -> str:
 
 
 def stored(rows: Sequence[StudyRow]) -> None:
-    """The studies there are."""
+    """The studies there are. As a table of text, which is wrapped on a phone."""
     table = pd.DataFrame(
         {
-            "Study": [f"/study?study={row.id}" for row in rows],
-            "Name": [row.name for row in rows],
-            "Preset": [PRESETS[row.preset].label for row in rows],
-            "Measured": [f"{row.done:,} of {row.cells:,}" for row in rows],
-            "Status": ["running" if row.active else "finished" for row in rows],
-            "Started": [row.created_at for row in rows],
+            "Study": [f"[{plain(row.name or str(row.id))}](/study?study={row.id})" for row in rows],
+            "Preset": [plain(PRESETS[row.preset].label) for row in rows],
+            "Measured": [
+                f"{row.done:,} of {row.cells:,}{', running' if row.active else ''}" for row in rows
+            ],
+            "Started": [when(row.created_at) for row in rows],
         }
     )
-    columns = st.column_config
-    st.dataframe(
-        table,
-        hide_index=True,
-        width="stretch",
-        alt="Stored studies",
-        column_config={
-            "Study": columns.LinkColumn("Study", display_text=r"study=(\d+)", width=60),
-            "Started": columns.DatetimeColumn("Started", format="distance"),
-        },
-    )
+    st.table(table, border="horizontal", hide_index=True, alt="Stored studies")
