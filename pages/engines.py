@@ -128,7 +128,7 @@ def current_engines() -> list[EngineInstance]:
 
 
 def actions(engine: EngineInstance) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if engine.status == "ready" and engine.base_url:
             run_form: dict[str, str] = {
                 "backend": ENGINES[engine.config.engine].backend,
@@ -166,7 +166,7 @@ def earlier() -> None:
     for engine in ended[:SHOWN]:
         with st.container(border=True):
             panel(engine)
-            with st.container(horizontal=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
                 st.page_link(
                     "engines.py",
                     label="Start again",

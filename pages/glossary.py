@@ -8,6 +8,11 @@ import streamlit as st
 
 from pages.widgets.terms import GLOSSARY, PARAMETER, terms
 
+# All tables alike, whatever stands in them.
+STYLE = """<style>
+.st-key-words table { width: 100%; table-layout: fixed; }
+.st-key-words th:first-child { width: 30%; overflow-wrap: anywhere; }
+</style>"""
 FILE_LINK = re.compile(r"\[([^]]*)\]\([\w./-]+\.md(?:#[\w-]*)?\)")
 
 
@@ -20,4 +25,6 @@ heading, _, text = GLOSSARY.read_text(encoding="utf-8").partition("\n")
 st.title(heading.removeprefix("# "), anchor=False)
 if (named := st.query_params.get(PARAMETER, "")) in terms():
     st.info(f"**{named}**: {without_file_links(terms()[named])}", icon=":material/menu_book:")
-st.markdown(without_file_links(text))
+st.html(STYLE)
+with st.container(key="words"):
+    st.markdown(without_file_links(text))
