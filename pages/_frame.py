@@ -9,6 +9,12 @@ import streamlit as st
 from pages.widgets.view import check_view, onward, sentences, shared
 
 HERE = Path(__file__).resolve().parent
+# On a phone a table of a few columns fits without being scrolled.
+STYLE = """<style>
+@media (max-width: 640px) {
+  [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
+}
+</style>"""
 
 # Before the navigation: without an icon of its own a page fetches one from elsewhere.
 st.set_page_config(
@@ -40,6 +46,7 @@ st.set_page_config(page_title=f"{navigation.title} · Paceline")
 st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
+st.html(STYLE)
 check_view(navigation in (*to_share, glossary))
 if shared() and navigation is not glossary:
     with st.container(horizontal=True, horizontal_alignment="right"):

@@ -67,7 +67,7 @@ def _drawn(
     if drawn is None:
         st.caption(chart.nothing)
         return
-    with st.container(gap="xxsmall"):
+    with st.container(gap="xsmall"):
         _put(spec(drawn, dark()), f"{key}-{chart.name}", chart.question, picking)
         if not shared():
             name = f"{key}-{chart.name}"
