@@ -58,13 +58,19 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
     configs = [parse(values)]
     for index, changes in enumerate(others):
         try:
-            configs.append(parse({**values, **_own_address(changes), **changes}))
+            configs.append(parse(changed(values, changes)))
         except InvalidConfig as error:
             problems = {
                 name: f"{text} (candidate {index + 2})" for name, text in _without_period(error)
             }
             raise InvalidConfig(problems) from None
     return configs
+
+
+def changed(values: Changes, changes: Changes) -> dict[str, Any]:
+    """Return the values of a candidate: those of the baseline with its changes. Another backend has
+    another address."""
+    return {**values, **_own_address(changes), **changes}
 
 
 def names(configs: Sequence[RunConfig], common_name: str, defaults: Sequence[str]) -> list[str]:

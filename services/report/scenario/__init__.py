@@ -1,0 +1,113 @@
+"""A scenario: a run, a comparison or a study as a YAML file, to keep, to change and to run again.
+
+`yaml_text` reads the file into a `Document`, plain values with their lines; `run`, `comparison` and
+`study` make of it what is started, and write it. Keys have the names of the API, and only what
+differs from the defaults is written. docs/scenarios.md describes it, `shape` as a JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.report.scenario import keys, yaml_text
+from services.report.scenario.comparison import (
+    ComparisonScenario,
+    keys_of,
+    read_comparison,
+    write_comparison,
+)
+from services.report.scenario.document import Document, InvalidScenario
+from services.report.scenario.keys import VERSION, Keys, RunKeys
+from services.report.scenario.run import Reading, RunScenario, Written, read_run, write_run
+from services.report.scenario.study import StudyScenario, read_study, write_study
+from services.report.scenario.yaml_text import MOST_BYTES
+
+__all__ = [
+    "KINDS",
+    "MIME",
+    "MOST_BYTES",
+    "VERSION",
+    "ComparisonScenario",
+    "Document",
+    "InvalidScenario",
+    "Keys",
+    "Kind",
+    "Reading",
+    "RunKeys",
+    "RunScenario",
+    "Scenario",
+    "StudyScenario",
+    "document_of",
+    "keys_of",
+    "kind_of",
+    "read",
+    "scenario_of",
+    "write",
+]
+
+MIME = "application/yaml"
+Scenario = RunScenario | ComparisonScenario | StudyScenario
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One of what a scenario may describe, and how it is read and written."""
+
+    name: str
+    type: type[Scenario]
+    command: str  # of the terminal, which starts it
+    read: Callable[[Document, Reading], Scenario]
+    write: Callable[[Any, bool], Written]
+
+
+def read(data: bytes, name: str) -> Document:
+    """Return what a scenario file holds, whose keys are all known.
+
+    Raises:
+        InvalidScenario: with a sentence for each problem, the file and the line.
+    """
+    return _checked(yaml_text.read(data, name))
+
+
+def document_of(values: Mapping[str, Any]) -> Document:
+    """Return a scenario that came as JSON. Raises InvalidScenario."""
+    return _checked(Document("The scenario", values))
+
+
+def _checked(document: Document) -> Document:
+    keys.check(document, keys.kind_of(document))
+    return document
+
+
+def kind_of(document: Document) -> Kind:
+    """Return what a scenario describes."""
+    return KINDS[keys.kind_of(document)]
+
+
+def scenario_of(document: Document, reading: Reading) -> Scenario:
+    """Return the run, the comparison or the study that a scenario describes.
+
+    Raises:
+        InvalidScenario: with a sentence for each problem, the file and the line.
+        InvalidConfig: a field that overrides the file's is invalid.
+    """
+    return kind_of(document).read(document, reading)
+
+
+def write(scenario: Scenario, own_prompts: bool = False) -> bytes:
+    """Return a scenario as a file. `own_prompts`: with the prompts that a person wrote, which are
+    left out otherwise."""
+    kind = next(each for each in KINDS.values() if isinstance(scenario, each.type))
+    values, comments = kind.write(scenario, own_prompts)
+    return yaml_text.write(values, (f"Start it with: paceline {kind.command} FILE", *comments))
+
+
+_ENTRIES = (
+    Kind("run", RunScenario, "run", read_run, write_run),
+    Kind("comparison", ComparisonScenario, "compare", read_comparison, write_comparison),
+    Kind("study", StudyScenario, "study", read_study, write_study),
+)
+
+KINDS: dict[str, Kind] = {entry.name: entry for entry in _ENTRIES}

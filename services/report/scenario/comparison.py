@@ -1,0 +1,140 @@
+"""A comparison as a scenario: the baseline's fields, what each other candidate changes, and how
+they take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.analysis.candidates import changed
+from services.analysis.comparison_design import (
+    USUAL_MOST,
+    USUAL_REPEATS,
+    ComparisonDesign,
+    InvalidComparison,
+    check,
+)
+from services.ask.config import RunConfig
+from services.report.scenario import keys
+from services.report.scenario.document import Document
+from services.report.scenario.keys import COMPARE, ComparisonKeys
+from services.report.scenario.run import (
+    Reading,
+    Values,
+    Written,
+    config_of,
+    fields_of,
+    values_of,
+    written,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonScenario:
+    """The candidates, the baseline first; `changes` are those of the others."""
+
+    configs: tuple[RunConfig, ...]
+    changes: tuple[Values, ...]
+    design: ComparisonDesign
+    keys: ComparisonKeys
+
+
+def read_comparison(
+    document: Document, reading: Reading, instead: Sequence[Values] = ()
+) -> ComparisonScenario:
+    """Return the comparison that a scenario describes. `instead`: candidates that a command line
+    gave. Raises InvalidScenario, InvalidConfig."""
+    own = keys.extras(document, ComparisonKeys)
+    values = values_of(document, fields_of(document.values), reading)
+    baseline = config_of(document, values, reading)
+    of_file = replace(reading, over=None)
+    changes = list(instead) or [
+        _changes(document, index, of_file) for index in range(_count(document))
+    ]
+    others = [
+        config_of(
+            document,
+            changed(values, change),
+            replace(of_file, over=change) if instead else of_file,
+            *(COMPARE, index),
+        )
+        for index, change in enumerate(changes)
+    ]
+    design = design_of(own, baseline.repeats if "repeats" in values else USUAL_REPEATS)
+    each = {"repeats": design.repeats}
+    configs = tuple(config.model_copy(update=each) for config in (baseline, *others))
+    try:
+        check(design, configs)
+    except InvalidComparison as error:
+        raise document.problem(str(error), COMPARE) from None
+    return ComparisonScenario(configs, tuple(changes), design, own)
+
+
+def _count(document: Document) -> int:
+    entries = document.values.get(COMPARE)
+    if not isinstance(entries, list):
+        raise document.problem(
+            f"{COMPARE} must be a list of what the other candidates change, such as "
+            "`- concurrency: 8`.",
+            COMPARE,
+        )
+    return len(entries)
+
+
+def _changes(document: Document, index: int, reading: Reading) -> dict[str, Any]:
+    place = (COMPARE, index)
+    entry = document.values[COMPARE][index]
+    values = {} if entry is None else document.mapping(*place)
+    if "repeats" in values:
+        raise document.problem(
+            "repeats are the same for all candidates: write them beside compare.",
+            *place,
+            "repeats",
+        )
+    keys.check_known(document, values, keys.CANDIDATE, "run", *place)
+    return values_of(document, values, reading, *place)
+
+
+def design_of(own: ComparisonKeys, repeats: int) -> ComparisonDesign:
+    """Return how the candidates take turns."""
+    usual = _usual_most(repeats, own.target)
+    most = usual if own.most is None else own.most
+    return ComparisonDesign(own.order_seed, repeats, most, own.target, own.margin)
+
+
+def _usual_most(repeats: int, target: float | None) -> int:
+    return repeats if target is None else max(repeats, USUAL_MOST)
+
+
+def keys_of(design: ComparisonDesign, **called: Any) -> ComparisonKeys:
+    """Return a design as the keys of a scenario; `called`: its name, tags and note."""
+    usual = _usual_most(design.repeats, design.target)
+    return ComparisonKeys(
+        version=keys.VERSION,
+        most=None if design.most == usual else design.most,
+        target=design.target,
+        margin=design.margin,
+        order_seed=design.seed,
+        **called,
+    )
+
+
+def write_comparison(scenario: ComparisonScenario, own_prompts: bool) -> Written:
+    """Return a comparison as the keys of a scenario, and its comments."""
+    usual = RunConfig(repeats=USUAL_REPEATS)
+    baseline, *others = (
+        config.model_copy(update={"repeats": scenario.design.repeats})
+        for config in scenario.configs
+    )
+    values, comments = written(baseline, usual, own_prompts)
+    changes = []
+    for config in others:
+        own, more = written(config, baseline, own_prompts)
+        if "backend" in own:  # with which the address goes
+            own.pop("base_url", None)
+            own |= {"base_url": config.base_url} if config.base_url else {}
+        changes.append(own)
+        comments = tuple(dict.fromkeys((*comments, *more)))
+    of_all = {**keys.first(scenario.keys), **values}
+    return {**of_all, COMPARE: changes, **keys.last(scenario.keys)}, comments

@@ -1,0 +1,203 @@
+"""The keys of a scenario: those of the config, under the names that they have in the API, and the
+few that are no config: what it is called, how a comparison is designed, what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, field_validator
+
+from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN, Word
+from services.analysis.comparison_design import USUAL_MOST
+from services.analysis.thresholds import MEASURES, parse_threshold
+from services.ask.about import About, field
+from services.ask.base_config import BaseConfig
+from services.ask.config import MOST_REPEATS, RunConfig
+from services.ask.flag import flag
+from services.ask.problems import InvalidConfig, validate
+from services.report.scenario.document import Document, InvalidScenario
+from services.report.scenario.yaml_text import shown
+from services.servers.engines import EngineConfig
+from services.studies.study_config import StudyConfig
+
+VERSION = 1
+PROMPTS_FILE = "prompts_file"
+COMPARE, PRESET = "compare", "preset"  # the keys that make it a comparison, a study
+Tag = Annotated[str, Field(max_length=50)]
+if TYPE_CHECKING:
+    Measure = str
+else:
+    Measure = Literal[tuple(MEASURES)]
+
+
+class Keys(BaseConfig):
+    """The keys that every scenario may have beside its config."""
+
+    version: Literal[1] = field(
+        ..., About("Version", "Version of the format, and of the defaults of what is left out")
+    )
+    name: str = field("", About("Name", "Name; empty: made from the config"), max_length=200)
+    tags: tuple[Tag, ...] = field((), About("Tags", "Tags of its runs"), max_length=20)
+    note: str = field("", About("Note", "A note"), max_length=10_000)
+
+
+class RunKeys(Keys):
+    """Those of a run."""
+
+    slo: tuple[str, ...] = field(
+        (),
+        About(
+            "Conditions",
+            "`paceline run` exits with 1 unless the run keeps each of them, such as ttft:p95<0.5",
+        ),
+        max_length=50,
+    )
+
+    @field_validator("slo")
+    @classmethod
+    def _conditions(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            parse_threshold(text)
+        return texts
+
+
+class ComparisonKeys(Keys):
+    """Those of a comparison: its design, and which verdicts fail it."""
+
+    most: int | None = field(
+        None,
+        About(
+            "Max repeats",
+            "Maximum number of repeats of each candidate, with `target`; empty: "
+            f"{USUAL_MOST}, or `repeats` if that is more",
+        ),
+        ge=1,
+        le=MOST_REPEATS,
+    )
+    target: float | None = field(
+        None,
+        About("Target", "Repeat until every confidence interval is within ± this share"),
+        gt=0,
+        lt=1,
+    )
+    margin: float = field(
+        MARGIN,
+        About("Margin", "Smaller differences count as equivalent, as a share"),
+        ge=LEAST_MARGIN,
+        le=MOST_MARGIN,
+    )
+    order_seed: int | None = field(
+        None, About("Seed of the order", "Order of the repeats; empty: random"), ge=0, lt=2**31
+    )
+    fail_if: tuple[Word, ...] = field(
+        (), About("Fail if", "`paceline compare` exits with 1 if a verdict is one of these")
+    )
+    measure: Measure | None = field(
+        None, About("Measure", "Metric that `fail_if` judges; empty: the deciding one")
+    )
+    allow_no_verdict: bool = field(
+        False, About("Allow no verdict", "Let `fail_if` pass without a verdict")
+    )
+
+
+RUN = (*RunConfig.model_fields, PROMPTS_FILE)
+CANDIDATE = tuple(name for name in RUN if name != "repeats")
+KNOWN: dict[str, tuple[str, ...]] = {
+    "run": (*RunKeys.model_fields, *RUN),
+    "comparison": (*ComparisonKeys.model_fields, *RUN, COMPARE),
+    "study": (*Keys.model_fields, *StudyConfig.model_fields),
+}
+_ELSEWHERE = {  # keys of another part, and what to do
+    ("run", KNOWN["comparison"]): f"It belongs to a comparison, which has the key {COMPARE}.",
+    ("run", KNOWN["study"]): f"It belongs to a study, which has the key {PRESET}.",
+    ("study", RUN): "Write it under run.",
+    ("study", tuple(EngineConfig.model_fields)): "Write it under engine.",
+}
+Extra = TypeVar("Extra", bound=Keys)
+
+
+def kind_of(document: Document) -> str:
+    """Return what a scenario describes: a comparison has `compare`, a study `preset`."""
+    if COMPARE in document.values and PRESET in document.values:
+        raise document.problem(
+            "compare makes it a comparison and preset a study. Keep one of them.", PRESET
+        )
+    if COMPARE in document.values:
+        return "comparison"
+    return "study" if PRESET in document.values else "run"
+
+
+def check(document: Document, kind: str) -> None:
+    """Check that a scenario has a version and only known keys. Raises InvalidScenario."""
+    version = document.values.get("version")
+    if version is None:
+        raise document.problem(f"version is missing. Begin the file with `version: {VERSION}`.")
+    if version != VERSION or isinstance(version, bool):
+        raise document.problem(
+            f"version must be {VERSION}: this Paceline reads no other. Install the one that wrote "
+            "the file, or a newer one.",
+            "version",
+        )
+    check_known(document, document.values, KNOWN[kind], kind)
+
+
+def check_known(
+    document: Document,
+    values: Mapping[str, Any],
+    known: Collection[str],
+    kind: str,
+    *place: str | int,
+) -> None:
+    """Check that what stands at a place has only known keys. Raises InvalidScenario."""
+    if unknown := [name for name in values if name not in known]:
+        sentences = [
+            document.sentence(" ".join(_unknown(name, known, kind)), *place, name)
+            for name in unknown[:20]
+        ]
+        raise InvalidScenario("\n".join(sentences))
+
+
+def _unknown(name: str, known: Collection[str], kind: str) -> Iterator[str]:
+    yield f"{shown(name)} is not a key of {'an' if kind == 'engine' else 'a'} {kind}."
+    for (where, elsewhere), sentence in _ELSEWHERE.items():
+        if kind == where and name in elsewhere:
+            yield sentence
+            return
+    near = similar(name, known)
+    yield f"Did you mean {near}?" if near else "docs/scenarios.md lists the keys."
+
+
+def similar(name: str, known: Collection[str]) -> str | None:
+    """Return the key that was meant: it may be written as its flag, or misspelled."""
+    as_flags = {flag(each)[2:].replace("-", "_"): each for each in known}
+    text = name.lower().replace("-", "_")
+    near = get_close_matches(text, [*known, *as_flags], 1, 0.7)
+    return as_flags.get(near[0], near[0]) if near else None
+
+
+def extras(document: Document, kind: type[Extra]) -> Extra:
+    """Return the keys of a scenario that are no config. Raises InvalidScenario."""
+    own = {name: document.values[name] for name in kind.model_fields if name in document.values}
+    try:
+        return validate(kind, own)
+    except InvalidConfig as error:
+        raise document.problems(error.problems) from None
+
+
+FIRST = tuple(Keys.model_fields)  # the others follow the config
+
+
+def first(own: Keys) -> dict[str, Any]:
+    """Return the keys that a scenario begins with, as far as they say anything."""
+    return {name: value for name, value in _said(own).items() if name in FIRST}
+
+
+def last(own: Keys) -> dict[str, Any]:
+    """Return the keys that a scenario ends with, as far as they say anything."""
+    return {name: value for name, value in _said(own).items() if name not in FIRST}
+
+
+def _said(own: Keys) -> dict[str, Any]:
+    return {"version": own.version, **own.model_dump(mode="json", exclude_defaults=True)}

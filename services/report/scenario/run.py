@@ -1,0 +1,153 @@
+"""A run as a scenario. Its fields are also those of a comparison and of each cell of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.ask import link
+from services.ask.backends import BackendProblem
+from services.ask.config import READERS, RunConfig, parse, readers
+from services.ask.problems import InvalidConfig
+from services.report.scenario import keys, prompts
+from services.report.scenario.document import Document
+from services.report.scenario.keys import RunKeys
+from services.report.scenario.prompts import PRIVATE, ReadFile
+
+Values = Mapping[str, Any]
+Written = tuple[dict[str, Any], tuple[str, ...]]
+Expand = Callable[[Values], dict[str, Any]]  # puts a saved server's fields in place of its name
+INFERRED = "builtin"  # the workload that is not written, unless the fields of another one are
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a scenario takes from around it. `over`: fields given on a command line, which
+    override the file's. `needs_prompts`: False for a form, which asks for prompts that are left
+    out."""
+
+    expand: Expand = dict
+    read: ReadFile | None = None
+    over: Values | None = None
+    needs_prompts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RunScenario:
+    """A run, what it is called, and the conditions that it must keep."""
+
+    config: RunConfig
+    keys: RunKeys
+
+
+def read_run(document: Document, reading: Reading) -> RunScenario:
+    """Return the run that a scenario describes. Raises InvalidScenario, InvalidConfig."""
+    own = keys.extras(document, RunKeys)
+    values = values_of(document, fields_of(document.values), reading)
+    return RunScenario(config_of(document, values, reading), own)
+
+
+def fields_of(values: Values) -> dict[str, Any]:
+    """Return those values that are fields of a run."""
+    return {name: value for name, value in values.items() if name in keys.RUN}
+
+
+def values_of(
+    document: Document, values: Values, reading: Reading, *place: str | int
+) -> dict[str, Any]:
+    """Return what a scenario says of a run, with its prompts and the fields of a saved server, and
+    what the command line says instead.
+
+    Raises:
+        InvalidScenario: prompts that cannot be read, or a server that nobody saved.
+    """
+    filled = prompts.filled(document, values, reading.read, *place)
+    backend = filled.get("backend", "")
+    if isinstance(backend, str) and "://" in backend:  # not said again: it may hold a password
+        raise document.problem(
+            "backend is a name. Write `backend: url`, and the address as base_url.",
+            *place,
+            "backend",
+        )
+    try:
+        return overridden(reading.expand(filled), reading.over or {})
+    except BackendProblem as error:
+        raise document.problem(str(error), *place, "backend") from None
+
+
+def overridden(values: Values, over: Values) -> dict[str, Any]:
+    """Return values of which some are replaced: another backend has another address, another
+    workload other prompts."""
+    kept = dict(values)
+    if "backend" in over:
+        kept.pop("base_url", None)
+    texts = [name for name in READERS if name in over]
+    chosen = (over["workload"],) if "workload" in over else readers(texts) if texts else ()
+    if chosen and _workload(kept) not in chosen:
+        kept = {n: v for n, v in kept.items() if n not in READERS and n != "workload"}
+    return {**kept, **over}
+
+
+def _workload(values: Values) -> str:
+    texts = [name for name in READERS if values.get(name) is not None]
+    inferred = readers(texts) if texts else ()
+    return str(values.get("workload") or next(iter(inferred), INFERRED))
+
+
+def config_of(document: Document, values: Values, reading: Reading, *place: str | int) -> RunConfig:
+    """Return the config of a run whose fields stand at a place.
+
+    Raises:
+        InvalidScenario: fields of the file are invalid.
+        InvalidConfig: fields that the command line gave are.
+    """
+    workload = values.get("workload")
+    if not reading.needs_prompts and workload in _lacking(values):
+        config = _parsed(document, {**values, "workload": INFERRED}, reading, *place)
+        return config.model_copy(update={"workload": workload})
+    return _parsed(document, values, reading, *place)
+
+
+def _lacking(values: Values) -> Collection[str]:
+    """Return the workloads whose prompts are left out."""
+    return [READERS[name][0] for name in PRIVATE if not values.get(name)]
+
+
+def _parsed(document: Document, values: Values, reading: Reading, *place: str | int) -> RunConfig:
+    try:
+        return parse(values)
+    except InvalidConfig as error:
+        over = reading.over or {}
+        if typed := {name: text for name, text in error.problems.items() if name in over}:
+            raise InvalidConfig(typed) from None
+        raise document.problems(error.problems, *place) from None
+
+
+def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
+    """Return the fields of a run that differ from `start`, ready for YAML, and a comment for each
+    that is left out: what may hold a secret, and a person's own prompts unless wanted."""
+    dumped = config.model_dump(mode="json")
+    changed = [n for n in type(config).model_fields if getattr(config, n) != getattr(start, n)]
+    values, comments = {}, []
+    for name in changed:
+        value = getattr(config, name)
+        if name in PRIVATE and not own_prompts:
+            comments += [prompts.left_out(config)] if value and name in _read(config) else []
+        elif link.is_refused(name, value):
+            comments.append(f"Left out: {name}, which may hold a key.")
+        else:
+            values[name] = prompts.written(value) if name == "prompts" else dumped[name]
+    if config.workload == INFERRED and any(name in values for name in READERS):
+        values = {"workload": INFERRED, **values}
+    return values, tuple(comments)
+
+
+def _read(config: RunConfig) -> Collection[str]:
+    return [name for name in PRIVATE if config.workload in READERS[name]]
+
+
+def write_run(scenario: RunScenario, own_prompts: bool) -> Written:
+    """Return a run as the keys of a scenario, and its comments."""
+    values, comments = written(scenario.config, RunConfig(), own_prompts)
+    return {**keys.first(scenario.keys), **values, **keys.last(scenario.keys)}, comments

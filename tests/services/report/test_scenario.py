@@ -1,0 +1,384 @@
+"""Scenarios: every field of a config is read as it was written, and what is wrong has a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.analysis.comparison_design import ComparisonDesign
+from services.ask import about, saved_server
+from services.ask.backends import BackendProblem
+from services.ask.config import RunConfig, parse, stored
+from services.ask.problems import InvalidConfig, validate
+from services.ask.workloads.promptfile import read_prompts
+from services.report import scenario as scenarios
+from services.report.export import content_hash
+from services.report.scenario import (
+    ComparisonScenario,
+    InvalidScenario,
+    Keys,
+    Reading,
+    RunKeys,
+    RunScenario,
+    Scenario,
+    StudyScenario,
+    keys_of,
+    scenario_of,
+    write,
+)
+from services.report.scenario.keys import KNOWN, ComparisonKeys
+from services.servers.engines import EngineConfig
+from services.studies.flat import preset_config
+from services.studies.presets import PRESETS
+from services.studies.study_config import StudyConfig, parse_study
+from tests.values import candidate, measured
+
+TALK = read_prompts(
+    b'{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}]}',
+    "a.jsonl",
+)
+TRIED: tuple[Any, ...] = (  # for each field, the first that it accepts and that is not its default
+    *(True, False, 3, 700, 1, 0.5, "text", ["text", "two"], {"a": "b"}, {"min_tokens": 4}),
+    *("vllm", "http://127.0.0.1:9/v1", "PROD_API_KEY", "max_tokens", "1: 2\nthree"),
+    (*TALK, "plain", "- a\n- b\n"),
+    *([1, 8], [[2, 1, 1], [2, 2, 1]], [True]),
+)
+
+
+def read(text: str | bytes, **around: Any) -> Scenario:
+    data = text.encode() if isinstance(text, str) else text
+    return scenario_of(scenarios.read(data, "a.yaml"), Reading(**around))
+
+
+def sentences(text: str, **around: Any) -> list[str]:
+    with pytest.raises(InvalidScenario) as error:
+        read(f"version: 1\n{text}", **around)
+    return str(error.value).splitlines()
+
+
+def run_scenario(config: RunConfig, **called: Any) -> RunScenario:
+    return RunScenario(config, RunKeys(version=1, **called))
+
+
+def others_of(kind: type[RunConfig | EngineConfig | StudyConfig], name: str) -> Iterator[Any]:
+    """The values of TRIED, and the words of the field, that the field may have."""
+    words = re.findall(r"'(\w+)'", str(kind.model_fields[name].annotation))
+    given = {RunConfig: {"workload": "builtin"}, StudyConfig: {"engine": {}}}.get(kind, {})
+    for value in (*words, *TRIED):
+        try:
+            config = validate(kind, {**given, name: value})
+        except (InvalidConfig, ValueError):
+            continue
+        if getattr(config, name) != kind.model_fields[name].default:
+            yield getattr(config, name)
+
+
+def an_other(kind: Any, name: str) -> Any:
+    values = list(others_of(kind, name))
+    needs_more = {"workload": "synthetic"}  # what only makes sense with another field
+    value = needs_more.get(name) or next(iter(values), None)
+    assert value is not None, f"add a value of {name} to TRIED"
+    return value
+
+
+OTHERS = {name: an_other(RunConfig, name) for name in RunConfig.model_fields}
+
+
+def test_a_run_as_usual_is_an_almost_empty_file() -> None:
+    data = write(run_scenario(RunConfig()))
+    assert data == b"# Start it with: paceline run FILE\nversion: 1\n"
+    assert read(data) == run_scenario(RunConfig())
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_field_of_a_run_is_read_as_it_was_written(name: str) -> None:
+    scenario = run_scenario(parse({"workload": "builtin", name: OTHERS[name]}))
+    data = write(scenario, own_prompts=True)
+    assert read(data) == scenario
+    assert write(read(data), own_prompts=True) == data
+    assert f"\n{name}: ".encode() in data or f"\n{name}:\n".encode() in data
+
+
+@given(st.sets(st.sampled_from(sorted(OTHERS)), max_size=8))
+def test_fields_together_are_read_as_they_were_written(names: set[str]) -> None:
+    try:
+        config = parse({"workload": "builtin", **{name: OTHERS[name] for name in names}})
+    except InvalidConfig:
+        return
+    scenario = run_scenario(config, name="1e3", tags=("on", "a b"), note="One.\nTwo: 2\n")
+    data = write(scenario, own_prompts=True)
+    assert read(data) == scenario
+    assert write(read(data), own_prompts=True) == data
+
+
+@given(st.lists(st.sets(st.sampled_from(sorted(OTHERS)), max_size=4), min_size=2, max_size=8))
+def test_candidates_are_read_as_they_were_written(sets: list[set[str]]) -> None:
+    try:
+        configs = [
+            parse({"workload": "builtin", **{n: OTHERS[n] for n in names}, "repeats": 4})
+            for names in sets
+        ]
+    except InvalidConfig:
+        return
+    design = ComparisonDesign(7, 4, 30, 0.03, 0.02)
+    scenario = ComparisonScenario(tuple(configs), (), design, keys_of(design, tags=("a",)))
+    again = read(write(scenario, own_prompts=True))
+    assert isinstance(again, ComparisonScenario)
+    assert replace(again, changes=()) == scenario
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_a_line(preset: str) -> None:
+    scenario = StudyScenario(preset_config(preset), Keys(version=1))
+    assert len(write(scenario).splitlines()) <= 5
+    assert read(write(scenario)) == scenario
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("name", [n for n in StudyConfig.model_fields if n != "preset"])
+def test_every_field_of_a_study_is_read_as_it_was_written(preset: str, name: str) -> None:
+    start = preset_config(preset, EngineConfig(engine="sglang"))
+    value = {
+        "engine": EngineConfig.model_validate(
+            {n: an_other(EngineConfig, n) for n in EngineConfig.model_fields if n[1:] != "p"}
+        ),
+        "run": RunConfig(workload="file", prompts=TALK, max_tokens=7),
+    }.get(name)
+    value = value if value is not None else an_other(StudyConfig, name)
+    scenario = StudyScenario(start.model_copy(update={name: value}), Keys(version=1, name="a"))
+    scenario = replace(scenario, config=parse_study(scenario.config.model_dump()))
+    assert read(write(scenario, own_prompts=True)) == scenario
+
+
+@given(st.sampled_from(sorted(PRESETS)), st.sets(st.sampled_from(sorted(OTHERS)), max_size=5))
+def test_the_run_of_a_study_is_read_as_it_was_written(preset: str, names: set[str]) -> None:
+    start = preset_config(preset)
+    try:
+        run = parse({"workload": "builtin", **{name: OTHERS[name] for name in names}})
+    except InvalidConfig:
+        return
+    scenario = StudyScenario(start.model_copy(update={"run": run}), Keys(version=1))
+    assert read(write(scenario, own_prompts=True)) == scenario
+
+
+def test_a_study_of_a_server_that_is_there() -> None:
+    study = parse_study({"preset": "tensor", "run": {"backend": "url"}, "batches": [1]})
+    scenario = StudyScenario(study, Keys(version=1))
+    assert b"engine: null" in write(scenario)
+    assert read(write(scenario)) == scenario
+
+
+def test_a_stored_run_that_is_started_again_has_the_same_hash() -> None:
+    config = parse({"mode": "batch", "concurrency": 2, "prompts": list(TALK), "seed": 3})
+    first = candidate([measured()])
+    first = replace(first, run=replace(first.run, config=config))
+    again = read(write(run_scenario(config), own_prompts=True))
+    assert isinstance(again, RunScenario)
+    second = replace(first, run=replace(first.run, config=again.config))
+    assert content_hash(second) == content_hash(first)
+
+
+# what stays private
+
+
+def test_own_prompts_are_left_out_unless_wanted_and_the_file_says_so() -> None:
+    config = parse({"prompts": ["Who?", "Where?"]})
+    data = write(run_scenario(config))
+    assert b"Who?" not in data
+    assert b"# Left out: 2 prompts of your own. Add prompts, or a prompts_file beside" in data
+    assert sentences(data.decode().partition("version: 1\n")[2]) == [
+        "a.yaml: prompts are missing. Give a JSONL or CSV file with prompts."
+    ]
+    assert read(data, needs_prompts=False) == run_scenario(
+        config.model_copy(update={"prompts": ()})
+    )
+    assert read(data, over={"prompts": ("Who?", "Where?")}) == run_scenario(config)
+
+
+@pytest.mark.parametrize("name", about.names(RunConfig, lambda known: known.may_hold_key))
+def test_what_may_hold_a_key_is_never_written(name: str) -> None:
+    secret = "sk-abcdef1234567890"
+    values = {
+        "base_url": f"http://u:{secret}@host/v1",
+        "extra_body": {"api_key": secret},
+        "headers": {"Authorization": f"Bearer {secret}"},
+    }
+    old = stored({}).model_copy(update={name: values[name]})  # from before it was refused
+    data = write(run_scenario(old), own_prompts=True).decode()
+    assert secret not in data
+    assert f"# Left out: {name}, which may hold a key." in data
+    given = f"{name}: {values[name]}"
+    assert all(secret not in sentence for sentence in sentences(given))
+
+
+# what is wrong
+
+WRONG = {
+    "max_tokens: 0": "a.yaml, line 2: max_tokens must be at least 1 (got 0).",
+    "model: 12": "a.yaml, line 2: model must be text: put it in quotes.",
+    "name: 2026": "a.yaml, line 2: name must be text: put it in quotes.",
+    "tags: a": "a.yaml, line 2: tags must be a list.",
+    "max-tokens: 3": "a.yaml, line 2: max-tokens is not a key of a run. Did you mean max_tokens?",
+    "timeout: 3": "a.yaml, line 2: timeout is not a key of a run. Did you mean timeout_s?",
+    "header: {}": "a.yaml, line 2: header is not a key of a run. Did you mean headers?",
+    "zzz: 3": "a.yaml, line 2: zzz is not a key of a run. docs/scenarios.md lists the keys.",
+    "sk-abcdef1234567890: 3": "a.yaml, line 2: This is not a key of a run. "
+    "docs/scenarios.md lists the keys.",
+    "fail_if: [slower]": "a.yaml, line 2: fail_if is not a key of a run. It belongs to a "
+    "comparison, which has the key compare.",
+    "batches: [1]": "a.yaml, line 2: batches is not a key of a run. It belongs to a study, which "
+    "has the key preset.",
+    "prompt: a\ninput_tokens: 3": "a.yaml: workload is not clear. Give prompt or input_tokens, "
+    "not both.",
+    "backend: http://u:p@host/v1": "a.yaml, line 2: backend is a name. Write `backend: url`, and "
+    "the address as base_url.",
+    "slo: [fast]": "a.yaml, line 2: slo “fast” is not a condition. Put it in quotes, because a "
+    "shell interprets < and >: 'ttft:p95<0.5', 'error_rate<0.01'.",
+    "prompts:\n  - {say: hi}": "a.yaml, line 3: The prompt has no field",
+    "compare: 3": "a.yaml, line 2: compare must be a list of what the other candidates change, "
+    "such as `- concurrency: 8`.",
+    "compare: []": "a.yaml, line 2: A comparison takes 2 to 8 candidates, and 1 were given.",
+    "compare:\n  - 3": "a.yaml, line 3: Each entry must be keys and values, such as "
+    "`requests: 16`.",
+    "compare:\n  - modes: batch": "a.yaml, line 3: modes is not a key of a run. Did you mean mode?",
+    "compare:\n  - mode: batch\n    requests: 0": "a.yaml, line 4: requests must be at least 1 "
+    "(got 0).",
+    "compare:\n  - repeats: 2": "a.yaml, line 3: repeats are the same for all candidates: write "
+    "them beside compare.",
+    "compare:\n  - {}\nfail_if: [slow]": "a.yaml, line 4: fail_if (entry 1) must be one of",
+    "compare:\n  - {}\nmeasure: speed": "a.yaml, line 4: measure must be one of",
+    "compare:\n  - {}\nmargin: 5": "a.yaml, line 4: margin must be at most 1 (got 5).",
+    "compare:\n  - {}\nmost: 2": "a.yaml, line 2: Each candidate is measured 5 times, and the most "
+    "cannot be fewer (got at most 2).",
+    "compare:\n  - {}\npreset: tensor": "a.yaml, line 4: compare makes it a comparison and preset "
+    "a study. Keep one of them.",
+    "preset: tensors": "a.yaml, line 2: preset must be one of tensor, pipeline,",
+    "preset: tensor\nrequests: 3": "a.yaml, line 3: requests is not a key of a study. Write it "
+    "under run.",
+    "preset: tensor\nmax_seqs: 3": "a.yaml, line 3: max_seqs is not a key of a study. Write it "
+    "under engine.",
+    "preset: tensor\nengine:\n  max_seqs: 0": "a.yaml, line 4: max_seqs must be at least 1 "
+    "(got 0).",
+    "preset: tensor\nengine:\n  engine: tgi": "a.yaml, line 4: engine must be one of",
+    "preset: tensor\nengine: vllm": "a.yaml, line 3: engine must be keys and values",
+    "preset: tensor\nrun:\n  max_tokens: 0": "a.yaml, line 4: max_tokens must be at least 1 "
+    "(got 0).",
+    "preset: tensor\nbatches: 3": "a.yaml, line 3: batches must be a list.",
+    "prompts_file: ../a.jsonl": "a.yaml, line 2: prompts_file must be the path of a file that is "
+    "in the folder of the scenario or below it, such as prompts.jsonl.",
+    "prompts_file: a.jsonl": "a.yaml, line 2: prompts_file can only be read on the command line. "
+    "Write the prompts into the scenario, as a list `prompts`.",
+    "prompts_file: a.jsonl\nprompts: [a]": "a.yaml, line 2: prompts_file and prompts do not go "
+    "together. Keep one.",
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), WRONG.items())
+def test_what_is_wrong_is_said_with_its_line(text: str, sentence: str) -> None:
+    (said,) = sentences(text)
+    assert said.startswith(sentence) and said.endswith((".", "?"))
+
+
+def test_several_problems_are_said_at_once() -> None:
+    assert sentences("max_tokens: 0\nrequests: none\n") == [
+        "a.yaml, line 3: requests must be a whole number (got 'none').",
+        "a.yaml, line 2: max_tokens must be at least 1 (got 0).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("mode: batch", "a.yaml: version is missing. Begin the file with `version: 1`."),
+        ("version: 2", "a.yaml, line 1: version must be 1: this Paceline reads no other."),
+        ("version: true", "a.yaml, line 1: version must be 1"),
+    ],
+)
+def test_another_version_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidScenario, match=re.escape(sentence)):
+        read(text)
+
+
+# what is around it
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "C:\\a.txt", "\\\\host\\a.txt", "a/../../b", ""])
+def test_a_file_of_prompts_is_below_the_scenario(name: str) -> None:
+    def read_file(path: str) -> bytes:
+        raise AssertionError(path)
+
+    (said,) = sentences(f"prompts_file: '{name}'", read=read_file)
+    assert "in the folder of the scenario or below it" in said
+
+
+def test_a_file_of_prompts_is_read_beside_the_scenario() -> None:
+    files = {"more/a.txt": b"Who?\nWhere?\n", "a.csv": b"x,y\n1,2\n"}
+
+    def read_file(path: str) -> bytes:
+        if path not in files:
+            raise FileNotFoundError(2, "No such file or directory")
+        return files[path]
+
+    scenario = read("version: 1\nprompts_file: more/a.txt\n", read=read_file)
+    assert scenario == run_scenario(parse({"prompts": ["Who?", "Where?"]}))
+    assert sentences("prompts_file: b.txt", read=read_file) == [
+        "a.yaml, line 2: prompts_file cannot be read: No such file or directory. Its path is "
+        "relative to the scenario's folder."
+    ]
+    (said,) = sentences("prompts_file: a.csv", read=read_file)
+    assert said.startswith('a.yaml, line 2: a.csv, line 1: has no column named "prompt"')
+
+
+def test_a_saved_server_is_named_as_the_backend() -> None:
+    server = saved_server.saved_server(
+        "lab", {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    )
+
+    def expand(values: Any) -> dict[str, Any]:
+        if values.get("backend") == "nope":
+            raise BackendProblem("There is no backend 'nope'.")
+        return saved_server.expand(values, server) if "backend" in values else dict(values)
+
+    scenario = read("version: 1\ncompare:\n  - backend: lab\n    max_tokens: 3\n", expand=expand)
+    assert isinstance(scenario, ComparisonScenario)
+    assert scenario.configs[1].base_url == "http://127.0.0.1:9/v1"
+    assert (scenario.configs[1].model, scenario.configs[1].max_tokens) == ("m", 3)
+    assert sentences("backend: nope", expand=expand) == [
+        "a.yaml, line 2: There is no backend 'nope'."
+    ]
+
+
+OVER = {
+    ("backend: url\nbase_url: http://127.0.0.1:9/v1\nmodel: m", "backend", "vllm"): {"model": "m"},
+    ("prompt: Hi", "input_tokens", 64): {"workload": "synthetic"},
+    ("input_tokens: 64", "workload", "mixed"): {"input_tokens": 512},
+    ("input_tokens: 64\nlong_every: 3", "input_tokens", 32): {"workload": "mixed", "long_every": 3},
+    ("mode: batch\nconcurrency: 8", "concurrency", 4): {"mode": "batch"},
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), OVER.items())
+def test_the_command_line_overrides_the_file(
+    given: tuple[str, str, Any], expected: dict[str, Any]
+) -> None:
+    text, name, value = given
+    scenario = read(f"version: 1\n{text}\n", over={name: value})
+    assert scenario == run_scenario(parse({"workload": "builtin", **expected, name: value}))
+
+
+def test_what_the_command_line_got_wrong_is_not_said_of_the_file() -> None:
+    with pytest.raises(InvalidConfig) as error:
+        read("version: 1\nmax_tokens: 3\n", over={"max_tokens": 0})
+    assert error.value.problems == {"max_tokens": "max_tokens must be at least 1 (got 0)."}
+
+
+def test_no_key_means_two_things() -> None:
+    configs = {*RunConfig.model_fields, *StudyConfig.model_fields}
+    assert not configs & {*RunKeys.model_fields, *ComparisonKeys.model_fields}
+    assert all(len(set(known)) == len(known) for known in KNOWN.values())
