@@ -19,6 +19,15 @@ def show(value: float | None, unit: str) -> str:
     return shown(value) if shown else f"{significant(value)} {unit}"
 
 
+def between(low: float, high: float, unit: str) -> str:
+    """Return two values with the unit that they share said once: 22.3–23.4 ms, 850 µs – 1.20 ms."""
+    first, last = show(low, unit), show(high, unit)
+    words, others = first.split(" "), last.split(" ")
+    if len(words) == len(others) <= 2 and words[1:] == others[1:]:
+        return f"{words[0]}–{last}"
+    return f"{first} – {last}"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Return `value` with that many significant digits and no exponent: 0.0123, 4.56, 12,300."""
     if not isfinite(value):

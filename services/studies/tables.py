@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from services.analysis.compare.wording import times
 from services.base.table import Table
-from services.base.units import NOTHING, count, share, show, significant
+from services.base.units import NOTHING, between, count, share, show, significant
 from services.studies.curves import rate_of
 from services.studies.mixes import tables as of_mixes
 from services.studies.report import Report
@@ -111,7 +111,7 @@ def _interval(interval: Interval | None, unit: str) -> str:
     value = show(interval.value, unit)
     if interval.low is None or interval.high is None:
         return value
-    return f"{value}\n{show(interval.low, unit)} – {show(interval.high, unit)}"
+    return f"{value}\n{between(interval.low, interval.high, unit)}"
 
 
 def _ratio(interval: Interval | None) -> str:
@@ -127,7 +127,7 @@ def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:
     if value is None:
         return NOTHING
     text = f"{value:.3g}"
-    return text if ends is None else f"{text}\n{ends[0]:.3g} – {ends[1]:.3g}"
+    return text if ends is None else f"{text}\n{ends[0]:.3g}–{ends[1]:.3g}"
 
 
 def _level(name: str, unit: str) -> Callable[[Row, Report], str]:

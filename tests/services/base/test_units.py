@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.base.units import NOTHING, count, dollars, many, seconds, share, show, significant
+from services.base.units import (
+    NOTHING,
+    between,
+    count,
+    dollars,
+    many,
+    seconds,
+    share,
+    show,
+    significant,
+)
 
 
 @pytest.mark.parametrize(
@@ -171,3 +181,21 @@ def seconds_shown(text: str) -> float:
     in_seconds = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
     words = text.split()
     return sum(float(n) * in_seconds[u] for n, u in zip(words[::2], words[1::2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "shown"),
+    [
+        (0.0223, 0.0234, "s", "22.3–23.4 ms"),
+        (0.00085, 0.0012, "s", "850 µs – 1.20 ms"),
+        (1500.0, 2150.0, "tokens/s", "1,500–2,150 tokens/s"),
+        (0.832, 0.887, "share", "83.2–88.7 %"),
+        (245.0, 257.0, "", "245–257"),
+        (59.0, 130.0, "s", "59.0 s – 2 min 10 s"),
+        (130.0, 190.0, "s", "2 min 10 s – 3 min 10 s"),
+    ],
+)
+def test_a_unit_that_two_values_share_is_said_once(
+    low: float, high: float, unit: str, shown: str
+) -> None:
+    assert between(low, high, unit) == shown
