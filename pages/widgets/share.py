@@ -17,6 +17,7 @@ from pages.widgets.downloads import File, Load
 from pages.widgets.panels import when
 from pages.widgets.view import sentences, show_error
 from services.base.errors import PacelineError
+from services.base.units import many
 from services.studies.study import Study
 
 DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "never": None}
@@ -77,8 +78,17 @@ def _links(
     if pressed:
         with _errors_shown():
             publish(DAYS[expires_after], texts)
-    for share in shares.listed(opened(), run_ids):
+    _created(shares.listed(opened(), run_ids))
+
+
+def _created(links: Sequence[Share]) -> None:
+    """The newest link; the others folded, so that the popover does not grow beyond the page."""
+    for share in links[:1]:
         _row(share)
+    if earlier := links[1:]:
+        with st.expander(many(len(earlier), "earlier link")):
+            for share in earlier:
+                _row(share)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.widgets.view import plain
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import labels_of
-from services.analysis.metrics import request_row
+from services.analysis.metrics import METRICS, request_row
 from services.ask.workloads import class_of, prompt
 from services.base.table import Table
 from services.report import tables
@@ -74,7 +74,16 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
         key=key,
         on_select=selected,
         selection_mode="single-row",
+        column_config={name: st.column_config.Column(_head(name)) for name in rows.columns},
     )
+
+
+def _head(name: str) -> str:
+    """What a person reads above a column of the requests: "TTFT (s)"."""
+    known = next((entry for entry in METRICS if entry.name == name), None)
+    unit = " (s)" if name.endswith("_s") and not name.endswith("per_s") else ""
+    words = known.label if known else name.removesuffix("_s").replace("_", " ").capitalize()
+    return words.replace("Http", "HTTP") + unit
 
 
 def circumstances(candidates: Sequence[Candidate]) -> None:

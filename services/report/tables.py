@@ -15,6 +15,8 @@ from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
+from services.ask import about
+from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.own_prompts import without_prompts
 from services.base.table import Table
@@ -176,7 +178,7 @@ def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
 
 def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """Show the runs' configs, with custom prompts as their number and length."""
-    configs = [_as_texts(_config_facts(candidate.run)) for candidate in candidates]
+    configs = [_named(_as_texts(_config_facts(candidate.run))) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels, mark=True)
 
 
@@ -192,6 +194,19 @@ def _config_facts(run: Run) -> dict[str, Any]:
     return {**file, **known, **run.source.get("facts", {})}
 
 
+def _named(facts: Mapping[str, str]) -> dict[str, str]:
+    """Call each field of a config as the form does."""
+    known = about.fields(RunConfig)
+    return {
+        known[name].label if name in known else _spaced(name): text for name, text in facts.items()
+    }
+
+
+def _spaced(name: str) -> str:
+    """Return a name in words; the path to a part of what a server said stays as it is."""
+    return name if "." in name else name.replace("_", " ")
+
+
 def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """Show machine, client and engine, with the fingerprint of the server first."""
     surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
@@ -200,7 +215,8 @@ def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table
 
 def _surroundings(facts: Mapping[str, Any]) -> dict[str, str]:
     digest = fingerprint.of_environment(facts)
-    return ({"fingerprint": digest} if digest else {}) | _as_texts(facts)
+    texts = {_spaced(name): text for name, text in _as_texts(facts).items()}
+    return ({"fingerprint": digest} if digest else {}) | texts
 
 
 def _identity(run: Run) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from db import shares
 from services.report.charts.picking import mark_of, pickable, stretch_of
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.pages.test_stored_pages import specs, values
@@ -111,3 +113,22 @@ def test_a_result_keeps_its_five_numbers_on_every_tab(visit: Visit, database: En
     first = values(visit("result", run="1"))
     assert len(first) == 5
     assert values(visit("result", run="1", tab="requests")) == first
+
+
+def test_earlier_links_are_folded_below_the_newest(visit: Visit, database: Engine) -> None:
+    two_repeats(database)
+    for _ in range(3):
+        shares.publish(database, [1])
+    at = visit("result", run="1")
+    assert "2 earlier links" in [expander.label for expander in at.expander]
+    assert len([button for button in at.button if button.label == "Revoke"]) == 3
+
+
+def test_requests_and_setup_are_headed_as_on_the_form(visit: Visit, database: Engine) -> None:
+    two_repeats(database)
+    at = visit("result", run="1", tab="requests")
+    heads = json.loads(at.dataframe[0].proto.columns)
+    assert heads["ttft_s"]["label"] == "TTFT (s)" and heads["http_status"]["label"] == "HTTP status"
+    tables = visit("result", run="1", tab="setup").table
+    names = [name for table in tables for name in table.value.iloc[:, 0]]
+    assert any("Max tokens" in name for name in names) and "max_tokens" not in names

@@ -385,7 +385,7 @@ def test_the_page_says_what_the_comparison_says() -> None:
     for part in ("3 runs compared", "Baseline: Run 1", "requests failed", "What differs"):
         assert (part in text) == (part != "What differs"), part
     assert "Run 1 (baseline)" in text
-    assert "own_prompt_characters" in text
+    assert "own prompt characters" in text
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

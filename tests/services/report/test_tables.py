@@ -15,7 +15,7 @@ def test_a_row_of_the_config_that_differs_is_marked() -> None:
     runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
     table = tables.configuration(runs, labels_of(runs))
     rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["≠ max_tokens"] == ("64", "128") and "max_tokens" not in rows
+    assert rows["≠ Max tokens"] == ("64", "128") and "Max tokens" not in rows
     assert table.note == "≠: differs between runs."
 
 
@@ -29,8 +29,8 @@ def test_the_sampling_that_was_sent_is_in_the_config() -> None:
     ]
     table = tables.configuration(runs, labels_of(runs))
     rows = {row[0].removeprefix("≠ "): row[1:] for row in table.rows}
-    assert rows["temperature"] == ("0.0", "not sent", "0.7", "not sent")
-    assert rows["top_p"] == ("not sent", "not sent", "0.9", "not sent")
+    assert rows["Temperature"] == ("0.0", "not sent", "0.7", "not sent")
+    assert rows["Top-p"] == ("not sent", "not sent", "0.9", "not sent")
 
 
 def test_one_run_and_equal_runs_have_nothing_to_mark() -> None:
