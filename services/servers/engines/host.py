@@ -80,7 +80,7 @@ class Host:
         private = sorted(
             name
             for name, value in self.env.items()
-            if is_private(name, value) and not is_proxy(name) and not name.startswith(HUB)
+            if value and is_private(name, value) and not is_proxy(name) and not name.startswith(HUB)
         )
         return tuple(dict.fromkeys([*(name for name in UNWANTED if name in self.env), *private]))
 

@@ -191,7 +191,12 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
 def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
     """vLLM would take VLLM_API_KEY as the key that its clients must send."""
     host = host_of(
-        tmp_path, GPUS, VLLM_API_KEY="secret", MY_API_KEY="secret", PYTHONDONTWRITEBYTECODE="1"
+        tmp_path,
+        GPUS,
+        VLLM_API_KEY="secret",
+        MY_API_KEY="secret",
+        MAP_API_KEY="",
+        PYTHONDONTWRITEBYTECODE="1",
     )
     launch = launched(host, engine="vllm", model="a/b")
     assert launch.unset == ("PYTHONDONTWRITEBYTECODE", "MY_API_KEY", "VLLM_API_KEY")
