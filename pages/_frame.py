@@ -9,10 +9,12 @@ import streamlit as st
 from pages.widgets.view import check_view, onward, sentences, shared
 
 HERE = Path(__file__).resolve().parent
-# On a phone a table of a few columns fits without being scrolled.
+# On a phone a table of a few columns and six tabs fit without being scrolled.
 STYLE = """<style>
 @media (max-width: 640px) {
   [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
+  [data-testid=stTabs] [role=tablist] { gap: .55rem; }
+  [data-testid=stTabs] [role=tab] p { font-size: .8rem; }
 }
 </style>"""
 
