@@ -32,8 +32,8 @@ class Stamped(Reference):
     def event(self, sent: int, count: int) -> bytes:
         return OPENING + super().event(sent, count).removeprefix(b"data: {")
 
-    def send(self, data: Any) -> None:
-        super().send(CHUNK | data)
+    def raw(self, event: bytes) -> None:
+        super().raw(OPENING + event.removeprefix(b"data: {"))
 
 
 class Line:

@@ -3,13 +3,12 @@
 Options beside those of `services/load/reference.py`: reasoning=n reasoning chunks first; crlf=1;
 usage=last|first|none; done=0 no [DONE]; finish=0 no finish_reason; status=429…; keep=n answers
 until a connection is closed; after=n tokens until the fault; fault=reset|close|error|malformed|
-hang|html|json|redirect|empty|slam|needs-key. POST /api/chat answers in Ollama's own format.
+hang|html|json|redirect|empty|slam|needs-key. In every API format.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import struct
@@ -17,6 +16,7 @@ import sys
 from typing import Any
 
 from services.load.reference import DEFAULTS, Reference, serve
+from services.load.reference_formats import FORMATS, openai_usage
 
 FAULTS: dict[str, Any] = {
     "reasoning": 0,
@@ -31,27 +31,27 @@ FAULTS: dict[str, Any] = {
 }
 BREAKS = ("reset", "close", "error", "malformed", "hang")  # in mid-stream
 KEY = "sk-reference-0123456789"
+CHAT, LINES = FORMATS["/v1/chat/completions"], FORMATS["/api/chat"]
+REASONING = {  # what of an event says that it is of the answer, and what it is for reasoning
+    b'"content":"': b'"reasoning_content":"',
+    b"output_text.delta": b"reasoning_text.delta",
+    b'"text_delta","text":': b'"thinking_delta","thinking":',
+}
 
 
 class Faulty(Reference):
     defaults = DEFAULTS | FAULTS
     answers = 0
-    ollama = False
 
     def route(self, line: str, headers: dict[str, str], body: bytes) -> None:
         if line.startswith("GET /die"):
             os._exit(0)
-        self.ollama = line.startswith("POST /api/chat")
-        if self.ollama:
-            self.content_type = "application/x-ndjson"
-            self.chat(headers, json.loads(body))
-        else:
-            super().route(line, headers, body)
+        super().route(line, headers, body)
 
     def answer(self, headers: dict[str, str]) -> None:
         o = self.o
-        given = headers.get("authorization", "")
-        if o["fault"] == "needs-key" and given != f"Bearer {KEY}":
+        given = headers.get("x-api-key") or headers.get("authorization", "")
+        if o["fault"] == "needs-key" and given.removeprefix("Bearer ") != KEY:
             self.json(401, {"error": {"message": f"Incorrect API key provided: {given}"}})
         elif o["status"] != 200:
             message = {"error": {"message": f"status {o['status']} as asked"}}
@@ -72,7 +72,7 @@ class Faulty(Reference):
 
     def token(self, sent: int) -> None:
         if not sent and self.o["usage"] == "first":
-            self.send({"choices": [], "usage": self.usage()})
+            self.send({"choices": [], "usage": openai_usage(self.usage())})
         if self.o["fault"] in BREAKS and sent >= self.o["after"]:
             self.break_off(self.o["fault"])
         else:
@@ -80,11 +80,9 @@ class Faulty(Reference):
 
     def event(self, sent: int, count: int) -> bytes:
         event = super().event(sent, count)
-        if self.ollama:
-            message = json.loads(event[6:])["choices"][0]["delta"]
-            return json.dumps({"model": "ref", "message": message, "done": False}).encode() + b"\n"
         if sent < self.o["reasoning"]:
-            event = event.replace(b'"content"', b'"reasoning_content"')
+            for answer, reasoning in REASONING.items():
+                event = event.replace(answer, reasoning)
         return self.crlf(event)
 
     def break_off(self, fault: str) -> None:
@@ -95,7 +93,7 @@ class Faulty(Reference):
             self.transport.abort()
         elif fault == "close":
             self.transport.close()
-        elif fault == "error" and self.ollama:
+        elif fault == "error" and self.format is LINES:
             self.raw(b'{"error": "llama runner process has terminated"}\n')
             self.end()
         elif fault == "error":
@@ -105,16 +103,13 @@ class Faulty(Reference):
             self.raw(b'data: {"choices": [\n\n')
 
     def finish(self) -> None:
-        if self.ollama:
-            counts = {"prompt_eval_count": self.o["prompt_tokens"], "eval_count": self.tokens}
-            last = {"message": {"content": ""}, "done": True, "done_reason": "length", **counts}
-            self.raw(json.dumps(last).encode() + b"\n")
-            self.end()
+        if self.format is not CHAT:
+            super().finish()
             return
         if self.o["finish"]:
             self.send({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
         if self.o["usage"] == "last":
-            self.send({"choices": [], "usage": self.usage()})
+            self.send({"choices": [], "usage": openai_usage(self.usage())})
         if self.o["done"]:
             self.raw(b"data: [DONE]\n\n")
         self.end()

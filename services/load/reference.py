@@ -1,9 +1,10 @@
 """A server with known times: `python -m services.load.reference`, real HTTP in its own process.
 
 The model's name in a request sets the timing of its answer, e.g. `ref ttft=0.1 gap=0.01 tokens=20`.
-The server logs when it handed each token chunk to the kernel, on the monotonic clock that all
-processes of the machine share; `GET /log` returns the log by prompt. So a client's error is a
-subtraction (see `calibrate.py`, `bench/`, and the tests, which add faults).
+It answers in every API format of `reference_formats.py`. The server logs when it handed each token
+chunk to the kernel, on the monotonic clock that all processes of the machine share; `GET /log`
+returns the log by prompt. So a client's error is a subtraction (see `calibrate.py`, `bench/`, and
+the tests, which add faults).
 
 Options: ttft, gap (seconds); tokens; per_chunk tokens a chunk; size bytes of text a token;
 prompt_tokens; role=0 no role chunk first.
@@ -20,6 +21,8 @@ import sys
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
+from services.load.reference_formats import FORMATS, Usage, data
+
 DEFAULTS: dict[str, Any] = {
     "ttft": 0.02,
     "gap": 0.002,
@@ -31,9 +34,8 @@ DEFAULTS: dict[str, Any] = {
 }
 MODELS = ("ref", "ref tokens=3")
 BACKLOG = 4096
-EVENTS = "text/event-stream"
 METRICS = b"# TYPE reference_requests_running gauge\nreference_requests_running %d\n"
-EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
+CONVERSATION = ("messages", "input", "prompt")  # fields of a request that are not logged
 
 
 def log_key(prompt: str) -> str:
@@ -45,7 +47,7 @@ class Reference(asyncio.Protocol):
     """One connection. `defaults` holds the options that a model's name may set."""
 
     defaults = DEFAULTS
-    content_type = EVENTS
+    format = FORMATS["/v1/chat/completions"]
     log: ClassVar[dict[str, dict[str, Any]]] = {}  # of all connections, like the state
     state: ClassVar = {"in_flight": 0, "peak": 0, "requests": 0, "connections": 0}
 
@@ -79,7 +81,8 @@ class Reference(asyncio.Protocol):
             self.plain(200, "text/plain; version=0.0.4", METRICS % self.state["in_flight"])
         elif line.startswith("GET /v1/models"):
             self.json(200, {"object": "list", "data": [{"id": name} for name in MODELS]})
-        elif line.startswith("POST /v1/chat/completions"):
+        elif line.startswith("POST ") and (path := line.split("?")[0].split(" ")[1]) in FORMATS:
+            self.format = FORMATS[path]
             self.chat(headers, json.loads(body))
         else:
             self.json(404, {"error": {"message": "no such route"}})
@@ -87,12 +90,11 @@ class Reference(asyncio.Protocol):
     def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:
         self.began = perf_counter_ns()
         self.o = o = self.options(request["model"])
-        most = request.get("max_tokens") or request.get("options", {}).get("num_predict")
-        self.tokens = min(o["tokens"], most or o["tokens"])
+        self.tokens = min(o["tokens"], self.format.limit(request) or o["tokens"])
         self.times: list[int] = []
         self.entry = {"received": self.began, "times": self.times, "tokens": self.tokens}
-        self.entry["body"] = {key: request[key] for key in request if key != "messages"}
-        content = request["messages"][-1]["content"]
+        self.entry["body"] = {key: request[key] for key in request if key not in CONVERSATION}
+        content = self.format.prompt(request)
         self.log[log_key(content if isinstance(content, str) else content[-1]["text"])] = self.entry
         self.state["requests"] += 1
         self.answer(headers)
@@ -116,10 +118,10 @@ class Reference(asyncio.Protocol):
         self.timer = loop.call_later(max(0.0, left), call, *arguments)
 
     def start(self) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: {self.content_type}\r\n"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {self.format.content_type}\r\n"
         self.transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
-        if self.o["role"] and self.content_type == EVENTS:
-            self.send({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
+        if self.o["role"] and self.format.first:
+            self.raw(self.format.first)
         self.closing = self.ending()
         self.token(0)
 
@@ -140,33 +142,30 @@ class Reference(asyncio.Protocol):
         """Return an event with `count` tokens, numbered from `sent`."""
         fill = "x" * self.o["size"]
         text = "".join(f" w{sent + i}{fill}" for i in range(count))
-        return EVENT % text.encode()
+        return self.format.event(sent, text.encode())
 
     def finish(self) -> None:
         self.end(self.closing)
 
     def ending(self) -> bytes:
         """Return the end of the answer, built beforehand and sent in one write."""
-        reason = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
-        usage = {"choices": [], "usage": self.usage()}
-        events = (b"data: %b\n\n" % json.dumps(data).encode() for data in (reason, usage))
-        return b"".join(map(framed, (*events, b"data: [DONE]\n\n")))
+        return b"".join(map(framed, self.format.last(self.usage())))
 
     def end(self, closing: bytes = b"") -> None:
         self.state["in_flight"] -= 1
         self.transport.write(closing + b"0\r\n\r\n")
 
-    def usage(self) -> dict[str, int]:
-        return {"prompt_tokens": self.o["prompt_tokens"], "completion_tokens": self.tokens}
+    def usage(self) -> Usage:
+        return self.o["prompt_tokens"], self.tokens
 
-    def send(self, data: Any) -> None:
-        self.raw(b"data: " + json.dumps(data).encode() + b"\n\n")
+    def send(self, value: Any) -> None:
+        self.raw(data(value))
 
     def raw(self, event: bytes) -> None:
         self.transport.write(framed(event))
 
-    def json(self, status: int, data: Any, extra: str = "") -> None:
-        self.plain(status, "application/json", json.dumps(data).encode(), extra)
+    def json(self, status: int, value: Any, extra: str = "") -> None:
+        self.plain(status, "application/json", json.dumps(value).encode(), extra)
 
     def plain(self, status: int, kind: str, body: bytes, extra: str = "") -> None:
         head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
