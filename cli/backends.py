@@ -17,6 +17,7 @@ from services.servers.check_backend import check_backend
 OF_A_TEST = (
     "model",
     "base_url",
+    "dialect",
     "omit",
     "max_tokens_field",
     "temperature",

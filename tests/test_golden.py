@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from db import runs
 from services.analysis.metrics import request_row
+from services.ask.backends.dialects import DIALECTS
 from services.ask.measurement import Measurement
 from services.ask.workloads import prompt
 from services.load.reference import log_key
@@ -31,6 +32,7 @@ MODES: list[dict[str, Any]] = [
     {"mode": "batch", "requests": 60, "concurrency": 7},
     {"mode": "staggered", "requests": 40, "interval_s": 0.01, "processes": 2},
     {"mode": "batch", "requests": 101, "processes": 3},
+    *({"mode": "batch", "requests": 40, "concurrency": 8, "dialect": name} for name in DIALECTS),
 ]
 
 

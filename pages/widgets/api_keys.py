@@ -63,7 +63,7 @@ def _field(site: Origin, already_set: bool) -> None:
 def _origin(name: str, base_url: str | None) -> Origin | None:
     """Return where a key would go; None: nowhere, or the backend takes none."""
     backend = BACKENDS[name]
-    if backend.kind != "openai" or not backend.key_env:
+    if backend.kind != "http" or not backend.key_env:
         return None
     try:
         return origin(address(backend, settings.environment(), base_url))

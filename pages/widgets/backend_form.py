@@ -66,7 +66,7 @@ def ask(
     base_url = chosen.strip() if name != chosen else None
     if base_url is not None:
         fields.wrong(fields.problem(RunConfig, "base_url", base_url))
-    elif BACKENDS[name].kind == "openai":
+    elif BACKENDS[name].kind == "http":
         base_url = _address_field(name, initial, key_prefix)
     model = _model_field(name, base_url, initial, env, key_prefix)
     return {"backend": name, "base_url": base_url, "model": model}
@@ -75,7 +75,7 @@ def ask(
 def show_state(backend: str, base_url: str | None) -> None:
     """Show whether a server answers, what it is and how far: the light beside its name."""
     listing = _models(backend, base_url)
-    if BACKENDS[backend].kind != "openai" or listing.problem or not listing.models:
+    if BACKENDS[backend].kind != "http" or listing.problem or not listing.models:
         return  # what is wrong stands at the model
     shown = server_state(backend, base_url, tuple(typed().items()))
     with st.container(horizontal=True, gap="xsmall"):

@@ -9,13 +9,22 @@ import streamlit as st
 
 from pages.widgets import fields
 from services.ask import link, request_options
+from services.ask.backends.dialects import DIALECTS
 from services.ask.config import LengthName, Omittable, RunConfig
 
+FORMATS = {name: f"{known.label} ({known.path})" for name, known in DIALECTS.items()}
 LENGTH_NAMES = {None: "Backend default", **{name: name for name in get_args(LengthName)}}
 
 
 def ask(start: RunConfig) -> dict[str, Any]:
     """Show what is left out of a request and what is added to it; return those fields."""
+    dialect = st.selectbox(
+        fields.label("dialect"),
+        [None, *FORMATS],
+        format_func=lambda name: FORMATS.get(name, "Backend default"),
+        placeholder="Backend default",  # what a choice of None is shown by
+        **fields.of_field("dialect", start),
+    )
     omit = st.multiselect(
         fields.label("omit"),
         get_args(Omittable),
@@ -35,6 +44,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
     headers = _text("headers", "\n".join(lines), "X-Route: a")
     file = fields.text("ca_file", start, "system certificates")
     values = {
+        "dialect": dialect,
         "omit": tuple(omit),
         "max_tokens_field": length,
         "extra_body": _read(request_options.parse_fields, body),

@@ -140,8 +140,8 @@ def _word_of(calibrate: bool | None) -> str:
 def _client(start: RunConfig) -> str:
     through = st.toggle(
         "Measure through LiteLLM",
-        help="For providers whose API is not OpenAI-compatible. LiteLLM adds about 10 ms of CPU "
-        "time to each request and 0.4 ms to each chunk; the measured times include both.",
+        help="For providers whose API format Paceline does not have. LiteLLM adds about 10 ms "
+        "of CPU time to each request and 0.4 ms to each chunk; the measured times include both.",
         **fields.keyed("client", start.client == "litellm"),
     )
     return "litellm" if through else "wire"

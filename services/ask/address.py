@@ -11,7 +11,7 @@ from services.base.errors import Invalid
 from services.base.secret_patterns import begins_with_key, holds_key, names_secret
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
-_ENDPOINT = re.compile(r"/(chat/completions|completions)$")
+_ENDPOINT = re.compile(r"/(chat/completions|completions|responses|messages)$")
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
 _QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
@@ -39,8 +39,8 @@ class Address(NamedTuple):
 
 def parse_address(written: str, what: str = "The address") -> Address:
     """Parse an address. Its base URL ends in /v1 if the address has no path. An endpoint
-    (…/chat/completions, …/completions) is used exactly as given; other requests, such as for the
-    list of models, are sent to URLs beside it.
+    (…/chat/completions, …/completions, …/responses, …/messages) is used exactly as given; other
+    requests, such as for the list of models, are sent to URLs beside it.
 
     Raises:
         InvalidAddress: with a sentence that begins with `what`.

@@ -98,12 +98,11 @@ def _other_fields(error: str, config: RunConfig, _: str | None) -> Remedy | None
     return None
 
 
-def _chat_template(error: str, _: RunConfig, base_url: str | None) -> Remedy | None:
-    if not base_url or not re.search(r"(?i)chat[ _-]?template", error):
+def _chat_template(error: str, config: RunConfig, base_url: str | None) -> Remedy | None:
+    text = config.dialect == "completions"
+    if text or not base_url or not re.search(r"(?i)chat[ _-]?template", error):
         return None
-    return Remedy(
-        "Send the prompt as text, to /completions", {"base_url": f"{base_url}/completions"}
-    )
+    return Remedy("Send the prompt as text, to /completions", {"dialect": "completions"})
 
 
 def _omit(name: str, config: RunConfig) -> Remedy:

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 # The fields that describe a server rather than a run.
 FIELDS = (
     *about.names(RunConfig, lambda known: known.role == "target"),
-    *("omit", "max_tokens_field", "extra_body", "headers", "ca_file", "insecure_tls"),
+    *("dialect", "omit", "max_tokens_field", "extra_body", "headers", "ca_file", "insecure_tls"),
     "usd_per_hour",
 )
 

@@ -125,7 +125,7 @@ async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> C
         return perf_counter_ns()
 
     async with _reference_server() as url:
-        target = Target("url", url, model, None, job.target.client)
+        target = Target("url", url, model, client=job.target.client, chosen=job.target.dialect)
         async with open_player(replace(job, config=config, target=target), collect) as player:
             with stopping(player):
                 played = await player.play(0, now)

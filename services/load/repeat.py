@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from services.ask import modes, workloads
-from services.ask.backends.wire_formats import body, chat_url
+from services.ask.backends.wire_formats import bearer, body, chat_url, headers, hidden
 from services.ask.dialogue import text_of
 from services.ask.measurement import WARM_UP
 from services.base.ipc import Send
@@ -124,8 +124,8 @@ def client_of(job: Job) -> Any:
         from services.wire.via_litellm import ViaLiteLLM  # the import takes seconds
 
         return ViaLiteLLM(target, timeouts)
-    fitting = Fitting(target.headers, target.hidden, target.trust.context)
-    return Wire(chat_url(target), target.key, timeouts, target.proxy, fitting)
+    fitting = Fitting(headers(target), hidden(target), target.trust.context)
+    return Wire(chat_url(target), bearer(target), timeouts, target.proxy, fitting)
 
 
 async def _start_now() -> int:

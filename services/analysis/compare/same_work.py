@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.ask.backends.dialects import dialect_of
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
 from services.base import units
@@ -82,6 +84,25 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
         "mixed": (every(config), *(part.input_tokens for part in parts(config))),
     }.get(config.workload)
     return config.workload, own, config.unique_prompts
+
+
+def _dialect_of(candidate: Candidate) -> str | None:
+    run = candidate.run
+    return dialect_of(run.config) if run.knows("dialect") else None
+
+
+def _api_format(candidates: Sequence[Candidate]) -> Diagnostic | None:
+    """A warning where only some got the prompt without the model's chat template."""
+    different = unequal(
+        candidates,
+        _dialect_of,
+        "Different API formats",
+        "A server handles each format with code of its own, and completions get the prompt "
+        "without the model's chat template. Use the same format, unless it is what you compare.",
+    )
+    if different is None or "completions" in map(_dialect_of, candidates):
+        return different
+    return replace(different, level="note")
 
 
 def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
@@ -168,6 +189,7 @@ def _unequal_lengths(
 CHECKS = (
     _model,
     _prompts,
+    _api_format,
     _prompt_lengths,
     _output_lengths,
     _max_tokens,

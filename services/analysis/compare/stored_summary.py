@@ -84,6 +84,8 @@ def work_of(run: Run) -> str:
     work |= {name: None for name in config.omit if name in work}
     if not config.greedy or config.workload in ("synthetic", "mixed"):
         work["seed"] = config.seed
+    if config.dialect:
+        work["dialect"] = config.dialect
     work["client"] = "litellm" if config.via_litellm else (run.source or {}).get("tool", OURS)
     return blake2b(json.dumps(work, sort_keys=True).encode(), digest_size=8).hexdigest()
 

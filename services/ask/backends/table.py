@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.ask.backends.errors import BackendProblem
+from services.ask.config import DialectName
 
-Kind = Literal["embedded", "openai", "litellm"]
+Kind = Literal["embedded", "http", "litellm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,14 @@ class Backend:
     needs_key: bool = False
     start_hint: str = ""  # the command that starts it at its default address
     supports_ignore_eos: bool = False
-    dialect: Literal["openai", "ollama"] = "openai"  # see wire_formats.py
+    dialect: DialectName = "chat"  # unless a run chooses another: see dialects.py
+    dialects: tuple[DialectName, ...] = ()  # that it offers; empty: any
 
     @property
     def header_env(self) -> str | None:
         """Prefix of the variables that a header may name; None if it may name none."""
         named = self.url_env or self.key_env
-        if self.kind != "openai" or named is None:
+        if self.kind != "http" or named is None:
             return None
         return named.removesuffix("_BASE_URL").removesuffix("_API_KEY") + "_HEADER_"
 
@@ -63,11 +65,17 @@ def _names() -> str:
 
 
 _ENTRIES = (
-    Backend("embedded", "Embedded llama.cpp", "embedded", supports_ignore_eos=True),
+    Backend(
+        name="embedded",
+        label="Embedded llama.cpp",
+        kind="embedded",
+        supports_ignore_eos=True,
+        dialects=("chat", "completions"),
+    ),
     Backend(
         name="sglang",
         label="SGLang",
-        kind="openai",
+        kind="http",
         base_url="http://127.0.0.1:30010/v1",
         url_env="SGLANG_BASE_URL",
         key_env="SGLANG_API_KEY",
@@ -79,7 +87,7 @@ _ENTRIES = (
     Backend(
         name="vllm",
         label="vLLM",
-        kind="openai",
+        kind="http",
         base_url="http://127.0.0.1:8000/v1",
         url_env="VLLM_BASE_URL",
         key_env="VLLM_API_KEY",
@@ -90,7 +98,7 @@ _ENTRIES = (
     Backend(
         name="groq",
         label="Groq",
-        kind="openai",
+        kind="http",
         base_url="https://api.groq.com/openai/v1",
         key_env="GROQ_API_KEY",
         model_env="GROQ_MODEL",
@@ -99,7 +107,7 @@ _ENTRIES = (
     Backend(
         name="openai",
         label="OpenAI",
-        kind="openai",
+        kind="http",
         base_url="https://api.openai.com/v1",
         url_env="OPENAI_BASE_URL",
         key_env="OPENAI_API_KEY",
@@ -107,9 +115,20 @@ _ENTRIES = (
         needs_key=True,
     ),
     Backend(
+        name="anthropic",
+        label="Anthropic",
+        kind="http",
+        base_url="https://api.anthropic.com/v1",
+        url_env="ANTHROPIC_BASE_URL",
+        key_env="ANTHROPIC_API_KEY",
+        model_env="ANTHROPIC_MODEL",
+        needs_key=True,
+        dialect="anthropic",
+    ),
+    Backend(
         name="ollama",
         label="Ollama",
-        kind="openai",
+        kind="http",
         base_url="http://127.0.0.1:11434/v1",
         url_env="OLLAMA_BASE_URL",
         model_env="OLLAMA_MODEL",
@@ -119,7 +138,7 @@ _ENTRIES = (
     Backend(
         name="url",
         label="OpenAI-compatible URL",
-        kind="openai",
+        kind="http",
         url_env="PACELINE_URL",
         key_env="PACELINE_URL_API_KEY",
         model_env="PACELINE_URL_MODEL",

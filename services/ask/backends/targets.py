@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from services.ask.address import Address, InvalidAddress, Origin, machine, origin
+from services.ask.backends import dialects
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.headers import headers_of, replaces_key
 from services.ask.backends.own_address import address, check_key_goes, is_own, resolve_address
 from services.ask.backends.proxy import proxy_for
 from services.ask.backends.table import BACKENDS, Backend, find, value_of
 from services.ask.backends.trust import Trust, UntrustedFile
-from services.ask.config import Client, RunConfig
+from services.ask.config import Client, DialectName, RunConfig
 from services.base.packaged_model import MODEL_NAME
 
 TypedKeys = Mapping[Origin, str]  # by the origin for which each was typed
@@ -40,6 +41,7 @@ class Target:
     hidden: tuple[str, ...] = field(default=(), repr=False)  # the secrets in headers
     ca_file: str | None = None
     insecure_tls: bool = False
+    chosen: DialectName | None = None  # the dialect, where the run chooses one
 
     def at(self, base_url: str) -> Target:
         """Return a copy with another base URL."""
@@ -49,6 +51,11 @@ class Target:
         """Return the URL of `path` below the base URL, with the query."""
         query = f"?{self.query}" if self.query else ""
         return f"{self.base_url or ''}{path}{query}"
+
+    @property
+    def dialect(self) -> DialectName:
+        """The dialect in which the server is asked."""
+        return dialects.resolved(self.chosen, self.client != "wire", self.endpoint, self.backend)
 
     @property
     def trust(self) -> Trust:
@@ -93,7 +100,7 @@ def lane(config: RunConfig, env: Mapping[str, str]) -> str:
     """Return the lane in which runs wait for each other: the host and port, or the name.
 
     Raises:
-        BackendProblem: there is no such backend, or it has no address.
+        BackendProblem: resolved is no such backend, or it has no address.
     """
     backend = find(config.backend)
     if backend.kind == "embedded":
@@ -117,6 +124,7 @@ def _http(
         raise KeyProblem(_withheld(backend, url))
     if config.client == "litellm":
         _check_litellm(config, resolved)
+    dialects.check(config, backend, resolved.endpoint)
     _check_trust(config, backend)
     allowed = {backend.key_env} if override else set()
     headers, hidden = headers_of(config, backend, env, None if own else url, allowed)
@@ -136,6 +144,7 @@ def _http(
         hidden,
         config.ca_file,
         config.insecure_tls,
+        config.dialect,
     )
 
 
@@ -149,12 +158,20 @@ def _embedded(config: RunConfig, model: str) -> Target:
         raise BackendProblem("The embedded backend takes no key. Leave key_env empty.")
     if model not in ("", MODEL_NAME):
         raise BackendProblem(f"The embedded backend serves {MODEL_NAME} only. Leave model empty.")
+    dialects.check(config, BACKENDS["embedded"])
     headers, _ = headers_of(config, BACKENDS["embedded"], {}, None)
-    return Target("embedded", None, MODEL_NAME, client=config.client, headers=headers)
+    return Target(
+        "embedded",
+        None,
+        MODEL_NAME,
+        client=config.client,
+        headers=headers,
+        chosen=config.dialect,
+    )
 
 
 def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, str]) -> Target:
-    if config.base_url:  # the provider's key, which LiteLLM finds by itself, would go there
+    if config.base_url:  # the provider's key, which LiteLLM finds by itself, would go resolved
         raise BackendProblem("LiteLLM knows its providers' addresses. Leave the address empty.")
     provider, slash, name = model.partition("/")
     if not (provider and slash and name) or "://" in model:
@@ -166,6 +183,7 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
         raise BackendProblem("key_env does not apply to LiteLLM. Leave it empty.")
     if config.ca_file or config.insecure_tls:
         raise BackendProblem("ca_file and insecure_tls do not apply to LiteLLM. Leave them out.")
+    dialects.check(config, backend)
     own = provider == value_of(env, backend.model_env).partition("/")[0]
     headers, _ = headers_of(config, backend, {}, None)
     key = _key(backend, env) if own else None

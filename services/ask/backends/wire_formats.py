@@ -1,39 +1,31 @@
-"""The URL and the body of a request, for each wire format.
+"""The URL, the headers and the body of a request, in each dialect.
 
 Fields at their defaults are not sent, since some servers reject them: top-p, seed and ignore_eos
 only if they are set. The temperature defaults to 0, so that answers have the same length each time;
 none is sent to OpenAI, whose newest models reject all but their own.
 
-Most servers use OpenAI's format. So does Ollama below /v1, but only its own format reports token
-counts and accepts a context length: that one is used.
+Ollama offers OpenAI's formats below /v1, too, but only its own reports token counts and accepts a
+context length: that one is used unless a run chooses another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.ask.backends import BACKENDS, Target
-from services.ask.config import RunConfig
+from services.ask.backends import Target
+from services.ask.backends.dialects import DIALECTS
+from services.ask.config import DialectName, RunConfig
 from services.ask.dialogue import messages_of, text_of
 
 Body = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """`path` is relative to the base URL without `dropped_suffix`."""
-
-    path: str
-    dropped_suffix: str
-    body: Callable[[RunConfig, Target, str], Body]
-
-
 def chat_url(target: Target) -> str:
     """Return the URL to send requests to."""
-    dialect = _dialect(target)
+    dialect = DIALECTS[target.dialect]
     root = target.at((target.base_url or "").removesuffix(dialect.dropped_suffix))
     if target.endpoint:
         root, path = target.at(_server(target)), target.endpoint
@@ -45,7 +37,7 @@ def chat_url(target: Target) -> str:
 def body(config: RunConfig, target: Target, prompt: str) -> Body:
     """Return the body of a request with `prompt`, with the extra fields last and without the
     omitted ones."""
-    fields = _dialect(target).body(config, target, prompt)
+    fields = BODIES[target.dialect](config, target, prompt)
     wanted = {name: value for name, value in fields.items() if value is not None}
     if not config.extra_body:
         return wanted
@@ -54,23 +46,34 @@ def body(config: RunConfig, target: Target, prompt: str) -> Body:
     return {**wanted, **config.extra_body}
 
 
+def bearer(target: Target) -> str | None:
+    """Return the key to send as `Authorization: Bearer`; None where only the dialect's header has
+    it. Servers that offer Anthropic's API beside others want it there, Anthropic does not."""
+    only_own = target.backend == target.dialect == "anthropic"
+    return None if only_own else target.key
+
+
+def headers(target: Target) -> tuple[tuple[str, str], ...]:
+    """Return the headers of the dialect, with the key if it has a header for it, and those of the
+    run, which replace them."""
+    dialect = DIALECTS[target.dialect]
+    own = {name.lower() for name, _ in target.headers}
+    key = ((dialect.key_header, target.key),) if dialect.key_header and target.key else ()
+    of_dialect = [(name, value) for name, value in (*dialect.headers, *key) if name not in own]
+    return (*of_dialect, *target.headers)
+
+
+def hidden(target: Target) -> tuple[str, ...]:
+    """Return the secrets in these headers."""
+    return (*target.hidden, *filter(None, [target.key]))
+
+
 def _server(target: Target) -> str:
     parts = urlsplit(target.base_url or "")
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _dialect(target: Target) -> Dialect:
-    """Return the wire format: OpenAI's for LiteLLM, and OpenAI's chat or text completions where the
-    address names the endpoint."""
-    if target.client != "wire":
-        return DIALECTS["openai"]
-    if target.endpoint:
-        chat = target.endpoint.endswith(DIALECTS["openai"].path)
-        return DIALECTS["openai" if chat else "completions"]
-    return DIALECTS[BACKENDS[target.backend].dialect]
-
-
-def _openai(config: RunConfig, target: Target, prompt: str) -> Body:
+def _chat(config: RunConfig, target: Target, prompt: str) -> Body:
     return {
         "model": target.model,
         "messages": messages_of(prompt),
@@ -116,8 +119,41 @@ def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
     }
 
 
-DIALECTS: dict[str, Dialect] = {
-    "openai": Dialect("/chat/completions", "", _openai),
-    "completions": Dialect("/completions", "", _completions),
-    "ollama": Dialect("/api/chat", "/v1", _ollama),
+def _responses(config: RunConfig, target: Target, prompt: str) -> Body:
+    """Nothing is to be kept by the server."""
+    return {
+        "model": target.model,
+        "input": messages_of(prompt),
+        "stream": True,
+        "store": False,
+        "max_output_tokens": _unless_omitted("max_tokens", config, config.max_tokens),
+        "temperature": config.sent_temperature,
+        "top_p": config.sent_top_p,
+        "seed": config.seed,
+        "ignore_eos": config.ignore_eos or None,
+    }
+
+
+def _anthropic(config: RunConfig, target: Target, prompt: str) -> Body:
+    """System messages stand beside the others. There is no seed."""
+    messages = messages_of(prompt)
+    system = [each["content"] for each in messages if each["role"] in SYSTEM]
+    return {
+        "model": target.model,
+        "system": "\n\n".join(system) or None,
+        "messages": [each for each in messages if each["role"] not in SYSTEM],
+        "stream": True,
+        "max_tokens": config.max_tokens,
+        "temperature": config.sent_temperature,
+        "top_p": config.sent_top_p,
+    }
+
+
+SYSTEM = ("system", "developer")  # roles
+BODIES: Mapping[DialectName, Callable[[RunConfig, Target, str], Body]] = {
+    "chat": _chat,
+    "completions": _completions,
+    "responses": _responses,
+    "anthropic": _anthropic,
+    "ollama": _ollama,
 }

@@ -24,7 +24,7 @@ from services.ask.config.prompts import (
     Workload,
     readers,
 )
-from services.ask.config.request import LengthName, Omittable, RequestFields
+from services.ask.config.request import DialectName, LengthName, Omittable, RequestFields
 from services.ask.problems import validate
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "MOST_REPEATS",
     "READERS",
     "Client",
+    "DialectName",
     "LengthName",
     "Mode",
     "Omittable",
@@ -48,7 +49,7 @@ __all__ = [
 
 # Backends whose newest models reject any temperature and top-p except their default of 1, which
 # therefore is not sent. Engines may have another default (vLLM uses the model's).
-OWN_SAMPLING = ("openai",)
+OWN_SAMPLING = ("openai", "anthropic")
 
 
 class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the last one's come first

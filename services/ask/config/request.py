@@ -13,6 +13,7 @@ from services.ask.base_config import STORED, BaseConfig
 
 Omittable = Literal["max_tokens", "temperature", "top_p", "stream_options"]
 LengthName = Literal["max_tokens", "max_completion_tokens"]
+DialectName = Literal["chat", "completions", "responses", "anthropic", "ollama"]
 
 
 KEY_VARIABLE = r"[A-Za-z][A-Za-z0-9_]{0,90}_API_KEY"
@@ -33,7 +34,7 @@ class RequestFields(BaseConfig):
         None,
         About(
             "Temperature",
-            "Sampling temperature; empty: 0, and not sent to OpenAI",
+            "Sampling temperature; empty: 0, and not sent to OpenAI and Anthropic",
             section="answers",
             step=0.1,
             empty="default",
@@ -71,6 +72,19 @@ class RequestFields(BaseConfig):
         ),
     )
 
+    dialect: DialectName | None = field(
+        None,
+        About(
+            "API format",
+            "How requests and answers are written: chat (/chat/completions), completions "
+            "(/completions, without a chat template), responses (/responses), anthropic "
+            "(/messages) or ollama (/api/chat); empty: as the address says, else the backend's own",
+            "client",
+            "request",
+            empty="backend's own",
+            varied=True,
+        ),
+    )
     omit: tuple[Omittable, ...] = field(
         (),
         About(

@@ -31,6 +31,7 @@ SAME = (  # config fields that the runs of a line have in common
     "sent_temperature",
     "sent_top_p",
     "ignore_eos",
+    "dialect",
     "omit",
     "extra_body",
     "headers",

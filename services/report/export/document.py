@@ -181,6 +181,7 @@ HASHED_CONFIG = (
     "stop_after_s",
     "stop_after_errors",
     "processes",
+    "dialect",
     "omit",
     "max_tokens_field",
     "extra_body",

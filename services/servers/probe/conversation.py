@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from services.ask.backends import BackendProblem, Target
+from services.ask.backends.dialects import DIALECTS
 from services.ask.backends.wire_formats import body, chat_url
 from services.ask.config import RunConfig
 from services.ask.remedy import Remedy, remedy
@@ -84,10 +85,7 @@ async def converse(
         reason = quote(reply.error, target)
         raise BackendProblem(f"{target.netloc} answers the test question with an error: {reason}.")
     if not reply.is_completion:
-        raise BackendProblem(
-            f"{target.netloc} is not OpenAI-compatible: it answers the test question with "
-            "something that is not a chat completion."
-        )
+        raise BackendProblem(_incompatible(target))
     usage = True if reply.usage else (False if ended else None)
     return Conversation(reply.streams, usage)
 
@@ -141,6 +139,18 @@ class _Reply:
         self.usage = self.usage or chunk.usage is not None
         has_content = chunk.has_token or chunk.finish_reason is not None
         self.is_completion = self.is_completion or has_content
+
+
+def _incompatible(target: Target) -> str:
+    if target.dialect == "chat":
+        compatible, answer = "OpenAI-compatible", "a chat completion"
+    else:
+        label = DIALECTS[target.dialect].label
+        compatible, answer = f"compatible with {label}", "an answer of this API format"
+    return (
+        f"{target.netloc} is not {compatible}: it answers the test question with something that "
+        f"is not {answer}."
+    )
 
 
 def _remedy(answer: Answer, target: Target, config: RunConfig) -> Remedy | None:

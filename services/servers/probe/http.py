@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.ask.address import LOOPBACK, origin
-from services.ask.backends import BACKENDS, BackendProblem, KeyProblem, Target
+from services.ask.backends import BACKENDS, BackendProblem, KeyProblem, Target, wire_formats
 from services.ask.backends.trust import UntrustedFile, why_untrusted
 from services.ask.remedy import VERSIONED
 from services.base import untrusted
@@ -65,9 +65,9 @@ async def connected(target: Target) -> AsyncIterator[httpx.AsyncClient]:
         BackendProblem: the CA file cannot be read.
     """
     headers = httpx.Headers({"Accept-Encoding": "identity", "User-Agent": "paceline"})
-    if target.key:
-        headers["Authorization"] = f"Bearer {target.key}"
-    headers.update(target.headers)
+    if key := wire_formats.bearer(target):
+        headers["Authorization"] = f"Bearer {key}"
+    headers.update(wire_formats.headers(target))
     try:
         trusted = target.trust.context()
     except UntrustedFile as error:
@@ -144,6 +144,11 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
         return f"{where} redirects to {location}. Use that address, if it is the right one."
     if status in KEY_STATUSES:
         return str(key_problem(answer, target))
+    if status == 404 and target.chosen:
+        return (
+            f"{where} has no {urlsplit(url).path} (HTTP 404): it does not offer the API format "
+            f"{target.chosen}, or the path of the address is wrong."
+        )
     if status == 404:
         return (
             f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "

@@ -242,6 +242,7 @@ def test_like_runs_are_compared_without_a_warning() -> None:
     ("left", "right", "title"),
     [
         (a(), b(model="other"), "Different models"),
+        (a(), b(dialect="completions"), "Different API formats"),
         (a(), b(unique_prompts=False), "Different prompts"),
         (a(), b(workload="synthetic"), "Different prompts"),
         (
@@ -283,6 +284,13 @@ def test_what_makes_a_comparison_unfair_is_said(
     paused = right.run.config.mode == "sequential"  # its pauses are in its throughput
     assert diagnostic.level == ("note" if title == "Different load" and not paused else "warning")
     assert diagnostic.sentence.endswith(".") and diagnostic.sentence.count(".") >= 2
+
+
+def test_runs_in_two_formats_with_the_same_chat_template_get_a_note() -> None:
+    (diagnostic,) = compare([a(), b(dialect="responses")]).warnings
+    assert (diagnostic.level, diagnostic.title) == ("note", "Different API formats")
+    assert diagnostic.sentence.startswith("A: chat; B: responses. ")
+    assert differences(a(), b(dialect="responses")) == {"dialect": ("not set", "responses")}
 
 
 def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:

@@ -29,6 +29,7 @@ from services.servers.engines import ENGINES
 KEYS = {
     "GROQ_API_KEY": "gsk_groq",
     "OPENAI_API_KEY": "sk-openai",
+    "ANTHROPIC_API_KEY": "sk-ant-anthropic",
     "SGLANG_API_KEY": "sglang-key",
     "VLLM_API_KEY": "vllm-key",
     "PACELINE_URL": "https://llm.example.org/v1",
@@ -50,6 +51,7 @@ def target_of(env: dict[str, str], **config: Any) -> Target:
         ("vllm", "http://127.0.0.1:8000/v1", "vllm-key"),
         ("groq", "https://api.groq.com/openai/v1", "gsk_groq"),
         ("openai", "https://api.openai.com/v1", "sk-openai"),
+        ("anthropic", "https://api.anthropic.com/v1", "sk-ant-anthropic"),
         ("ollama", "http://127.0.0.1:11434/v1", None),
         ("url", "https://llm.example.org/v1", "url-key"),
         ("litellm", None, "litellm-key"),
@@ -64,8 +66,8 @@ def test_every_backend_has_its_address_and_its_key(
 
 
 def test_the_table_has_the_backends_of_the_form() -> None:
-    names = ["embedded", "sglang", "vllm", "groq", "openai", "ollama", "url", "litellm"]
-    assert list(BACKENDS) == names
+    names = ["embedded", "sglang", "vllm", "groq", "openai", "anthropic", "ollama", "url"]
+    assert list(BACKENDS) == [*names, "litellm"]
     assert all(BACKENDS[name].name == name for name in names)
 
 
@@ -282,7 +284,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
             {},
             {"backend": "nope"},
             "There is no backend 'nope'. Choose one of embedded, sglang, vllm, groq, openai, "
-            "ollama, url and litellm.",
+            "anthropic, ollama, url and litellm.",
         ),
         (
             {},

@@ -491,9 +491,9 @@ def test_a_base_model_is_asked_with_text() -> None:
     ) as picky:
         result = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))
         assert result.remedy is not None
-        url = result.remedy.changes["base_url"]
-        assert url == f"{picky.url}/v1/completions"
-        again = asyncio.run(check_backend("url", "m", {}, url))
+        assert result.remedy.changes == {"dialect": "completions"}
+        there = f"{picky.url}/v1"
+        again = asyncio.run(check_backend("url", "m", {}, there, result.remedy.changes))
         assert (again.problem, again.streams, again.reports_usage) == (None, True, True)
 
 

@@ -1,0 +1,99 @@
+"""The API formats in which a server is asked, and which of them a run uses.
+
+A run may choose one. Otherwise an address that names an endpoint decides, and else the backend.
+Most servers offer several.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.ask.address import InvalidAddress, parse_address
+from services.ask.backends.errors import BackendProblem
+from services.ask.backends.table import BACKENDS, Backend
+from services.ask.config import DialectName, RunConfig
+
+LITELLM = "LiteLLM is asked in chat completions only. Leave the API format empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`path` is relative to the base URL without `dropped_suffix`. `headers` go with each request.
+    `key_header` holds the key, beside or instead of `Authorization`."""
+
+    label: str
+    path: str
+    dropped_suffix: str = ""
+    takes_ignore_eos: bool = True
+    needs_max_tokens: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    key_header: str = ""
+
+
+def dialect_at(endpoint: str) -> DialectName | None:
+    """Return the dialect of an endpoint's path; None where the address names none."""
+    if not endpoint:
+        return None
+    return next(name for name, known in DIALECTS.items() if endpoint.endswith(known.path))
+
+
+def dialect_of(config: RunConfig) -> DialectName:
+    """Return the dialect in which a run asks, as far as its config says."""
+    try:
+        endpoint = parse_address(config.base_url).endpoint if config.base_url else ""
+    except InvalidAddress:
+        endpoint = ""  # of a stored run
+    return resolved(config.dialect, config.via_litellm, endpoint, config.backend)
+
+
+def resolved(
+    chosen: DialectName | None, via_litellm: bool, endpoint: str, backend: str
+) -> DialectName:
+    """Return the dialect chosen, else that of the endpoint, else that of the backend."""
+    if via_litellm:
+        return "chat"
+    own = BACKENDS[backend].dialect if backend in BACKENDS else "chat"
+    return chosen or dialect_at(endpoint) or own
+
+
+def check(config: RunConfig, backend: Backend, endpoint: str = "") -> None:
+    """Check that the run can ask in its dialect.
+
+    Raises:
+        BackendProblem: the backend, the client, the address or another field rules it out.
+    """
+    chosen, named = config.dialect, dialect_at(endpoint)
+    if config.via_litellm:
+        if chosen not in (None, "chat"):
+            raise BackendProblem(f"{LITELLM}, or measure with Paceline's own client.")
+        return
+    if chosen and named and chosen != named:
+        raise BackendProblem(
+            f"The address ends in {DIALECTS[named].path}, but the API format is {chosen} "
+            f"({DIALECTS[chosen].path}). Leave out one of the two."
+        )
+    name = resolved(chosen, False, endpoint, backend.name)
+    dialect = DIALECTS[name]
+    if backend.dialects and name not in backend.dialects:
+        offered = " and ".join(backend.dialects)
+        raise BackendProblem(f"{backend.label} offers {offered} only, not {name}.")
+    if config.ignore_eos and not dialect.takes_ignore_eos:
+        raise BackendProblem(f"{dialect.label} has no ignore_eos. Turn it off.")
+    if dialect.needs_max_tokens and "max_tokens" in config.omit:
+        raise BackendProblem(f"{dialect.label} requires max_tokens: do not omit it.")
+
+
+DIALECTS: dict[DialectName, Dialect] = {
+    "chat": Dialect("Chat completions", "/chat/completions"),
+    "completions": Dialect("Completions", "/completions"),
+    "responses": Dialect("Responses", "/responses"),
+    "anthropic": Dialect(
+        "Anthropic Messages",
+        "/messages",
+        takes_ignore_eos=False,
+        needs_max_tokens=True,
+        headers=(("anthropic-version", "2023-06-01"),),
+        key_header="x-api-key",
+    ),
+    "ollama": Dialect("Ollama chat", "/api/chat", dropped_suffix="/v1", takes_ignore_eos=False),
+}
