@@ -9,7 +9,7 @@ from cli import (
     engine,
     imports,
     run,
-    run_fields,
+    scenario,
     server,
     share,
     stored,
@@ -20,10 +20,11 @@ from cli.parser import Command
 GROUPS = {
     "baseline": "Set, remove and list the runs that others are compared with",
     "engine": "Start, list and stop engines, and print their logs",
+    "scenario": "Write what was measured as a file that run, compare and study take",
     "server": "Save servers under a name, for use with --backend",
 }
 COMMANDS = {
-    "run": Command(run.run, run_fields.takes),
+    "run": Command(run.run, run.takes),
     "more": Command(run.more, run.add_more_arguments),
     "list": Command(stored.list_runs, stored.add_list_arguments),
     "show": Command(stored.show, stored.add_run_arguments),
@@ -39,6 +40,11 @@ COMMANDS = {
     "server save": Command(server.save, server.add_save_arguments),
     "server list": Command(server.list_servers, server.add_list_arguments),
     "server delete": Command(server.delete, server.add_delete_arguments),
+    "scenario run": Command(scenario.of_run, scenario.add_run_arguments, has_json=False),
+    "scenario comparison": Command(
+        scenario.of_comparison, scenario.add_runs_arguments, has_json=False
+    ),
+    "scenario study": Command(scenario.of_study, scenario.add_study_arguments, has_json=False),
     "study": Command(study.study, study.takes),
     "studies": Command(study.list_studies, study.add_list_arguments),
     "report": Command(study.report, study.add_report_arguments),

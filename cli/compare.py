@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jobs
-from cli import run_fields
+from cli import run_fields, scenario
 from cli.fields import given
 from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, refuse, say
@@ -16,6 +16,7 @@ from cli.stopping import stopping
 from db import results, servers
 from db.database import opened
 from db.runs import RunNotFound
+from jobs import scenarios
 from jobs.follow import follow
 from services.analysis import candidates as candidate_configs
 from services.analysis import thresholds
@@ -27,17 +28,20 @@ from services.ask.config import RunConfig, parse
 from services.ask.flag import flag
 from services.report import export as exports
 from services.report import terminal
+from services.report.scenario import read_comparison
 
+OF_COMPARISON = ("most", "target", "order_seed", "fail_if", "measure", "allow_no_verdict")
 TO_MEASURE = ("with", "target", "most", "order_seed", "shared_prompts", "name", "tag", "note")
 
 
 def takes(command: ArgumentParser) -> None:
     command.add_argument(
         "runs",
-        type=whole,
+        type=scenario.run_or_file,
         nargs="*",
         metavar="RUN",
-        help="Runs to compare; none: measure candidates first, see --with",
+        help="Runs to compare; none: measure candidates first, see --with; or a scenario file "
+        "(YAML), which flags override",
     )
     command.add_argument(
         "--within",
@@ -92,6 +96,11 @@ def _add_measuring_arguments(command: ArgumentParser) -> None:
 
 def compare(options: Namespace) -> int:
     """Compare runs, the baseline first; without runs, measure candidates first."""
+    files = [name for name in options.runs if isinstance(name, str)]
+    if files and len(options.runs) > 1:
+        raise Usage(f"{files[0]} is a comparison of its own: name no other file and no runs.")
+    if files:
+        return _measured(options, files[0])
     if not options.fail_if and (options.measure or options.allow_no_verdict):
         raise Usage("--measure and --allow-no-verdict go with --fail-if.")
     return _stored(options) if options.runs else _measured(options)
@@ -111,10 +120,10 @@ def _stored(options: Namespace) -> int:
     )
 
 
-def _measured(options: Namespace) -> int:
+def _measured(options: Namespace, file: str | None = None) -> int:
     """Measure a run and others that differ from it, their repeats interleaved, and compare them."""
     with stopping() as stop:
-        run_ids = _submitted(options)
+        run_ids = _submitted(options) if file is None else _of_file(options, file)
         try:
             follow(opened(), run_ids, stop, hides_progress(options))
             candidates = results.candidates(opened(), run_ids)
@@ -138,6 +147,22 @@ def _submitted(options: Namespace) -> tuple[int, ...]:
         design = ComparisonDesign(options.order_seed, repeats, most, options.target, margin)
         names = (options.name, options.tag, options.note)
         return jobs.submit_comparison(opened(), configs, design, *names).run_ids
+
+
+def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
+    """Queue the comparison of a scenario; its verdicts are judged as it says."""
+    with naming_flags(options):
+        values = run_fields.values(options)
+        run_fields.say_notes(options)
+        keys = {name: getattr(options, name) for name in OF_COMPARISON if getattr(options, name)}
+        margin = {} if options.within is None else {"margin": options.within}
+        asked = read_comparison(
+            scenario.document(file, "comparison"),
+            scenario.reading(file, values | keys | margin | scenario.called(options)),
+            _changes(getattr(options, "with")),
+        )
+        vars(options).update({name: getattr(asked.keys, name) for name in OF_COMPARISON})
+        return scenarios.start(opened(), asked).run_ids
 
 
 def _changes(texts: Sequence[str]) -> list[dict[str, Any]]:

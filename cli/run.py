@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 import jobs
-from cli import run_fields
+from cli import run_fields, scenario
 from cli.compare import say_comparison
-from cli.kinds import whole
+from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, hides_progress, refuse
 from cli.problems import Usage, each_once, naming_flags
 from cli.stopping import stopping
@@ -16,16 +16,33 @@ from db import results
 from db.comparisons import CannotRepeat
 from db.database import UNUSABLE, opened, said_of
 from db.runs import RunNotFound
+from jobs import scenarios
 from jobs.follow import follow
+from services.analysis import thresholds
 from services.analysis.compare import MOST
+from services.analysis.thresholds import Threshold, parse_threshold
 from services.ask.backends import BackendProblem
 from services.ask.config import parse
+from services.report import terminal
+from services.report.scenario import read_run
+
+
+def takes(command: ArgumentParser) -> None:
+    scenario.takes(command, "run")
+    command.add_argument(
+        "--slo",
+        type=condition,
+        action="append",
+        metavar="CONDITION",
+        help="Exit with 1 unless the run keeps it: 'ttft:p95<0.5', in quotes; may be repeated",
+    )
+    run_fields.takes(command)
 
 
 def run(options: Namespace) -> int:
     """Queue a run, wait until it ends, and print its result."""
     with stopping() as stop:
-        run_id = _submitted(options)
+        run_id, conditions = _submitted(options)
         try:
             follow(opened(), [run_id], stop, hides_progress(options))
             candidate = results.candidate(opened(), run_id)
@@ -34,14 +51,26 @@ def run(options: Namespace) -> int:
         except UNUSABLE as error:
             return refuse(f"Lost contact with run {run_id}. {said_of(error)}", FAILED)
     say_run(options, candidate)
-    return DONE if candidate.run.status == "done" else FAILED
+    failed = [each for each in thresholds.check(conditions, candidate) if not each.passed]
+    if failed and conditions:
+        refuse(terminal.thresholds_text(failed))
+    return FAILED if failed else DONE
 
 
-def _submitted(options: Namespace) -> int:
+def _submitted(options: Namespace) -> tuple[int, list[Threshold]]:
+    """Queue the run of the flags, or that of a scenario; return its id and its conditions."""
     with naming_flags(options):
-        config = parse(run_fields.values(options))
+        values = run_fields.values(options)
         run_fields.say_notes(options)
-        return jobs.submit(opened(), config, options.name, options.tag, options.note)
+        if options.scenario is None:
+            names = (options.name, options.tag, options.note)
+            return jobs.submit(opened(), parse(values), *names), options.slo or []
+        asked = read_run(
+            scenario.document(options.scenario, "run"),
+            scenario.reading(options.scenario, values | scenario.called(options)),
+        )
+        texts = map(parse_threshold, asked.keys.slo)
+        return scenarios.start(opened(), asked).id, options.slo or list(texts)
 
 
 def add_more_arguments(command: ArgumentParser) -> None:

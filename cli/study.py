@@ -11,7 +11,7 @@ from threading import Event
 from typing import Any
 
 import jobs
-from cli import run_fields
+from cli import run_fields, scenario
 from cli.fields import add, given
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
@@ -30,6 +30,7 @@ from services.report import terminal
 from services.report.export.study import study_document
 from services.report.export.study_files import STUDY_EXPORTS, study_export
 from services.report.plan_facts import plan_facts
+from services.report.scenario import read_study
 from services.servers.engines import EngineConfig, devices
 from services.studies.flat import AXES, SPREAD, read
 from services.studies.presets import PRESETS
@@ -37,6 +38,7 @@ from services.studies.report import report as study_report
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
 
+OF_SERVER = ("backend", "base_url", "model")
 WRITTEN = {
     **dict.fromkeys(AXES, "1,8,32"),
     "parallel": "'TP=1; TP=2 PP=2'",
@@ -47,7 +49,8 @@ OF_ENGINE = tuple(name for name in EngineConfig.model_fields if name not in ("en
 
 
 def takes(command: ArgumentParser) -> None:
-    command.add_argument("--preset", choices=[*PRESETS], default="tensor", help="(default: tensor)")
+    scenario.takes(command, "study")
+    command.add_argument("--preset", choices=[*PRESETS], help="(default: tensor)")
     add(command, EngineConfig, ["engine"], defaults=False)
     for name, example in WRITTEN.items():
         text = about.fields(StudyConfig)[name].help
@@ -65,7 +68,7 @@ def study(options: Namespace) -> int:
         if options.plan:
             return _say_plan(options, config)
         with stopping() as stop:
-            names = (options.name, options.tag, options.note)
+            names = (options.name, tuple(options.tag), options.note)
             return _followed(options, study_jobs.submit(opened(), config, *names), stop)
 
 
@@ -148,32 +151,52 @@ def _say_plan(options: Namespace, config: StudyConfig) -> int:
 
 
 def _config(options: Namespace) -> StudyConfig:
-    """Return the study that was described.
+    """Return the study that was described. What a scenario calls it is put among the options.
 
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
         Usage: flags that do not go together.
     """
-    start = read(
-        {
-            name: getattr(options, name)
-            for name in ("preset", "engine", *WRITTEN)
-            if getattr(options, name) is not None
-        }
-    )
     load, engine = run_fields.values(options), _of_engine(options)
+    texts = {
+        name: getattr(options, name)
+        for name in ("preset", "engine", *WRITTEN)
+        if getattr(options, name) is not None
+    }
+    start = read(texts, _of_file(options, load) if options.scenario else None)
     if start.engine is None and engine.keys() - {"model"}:
         raise Usage(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")
     if start.engine is not None:
         _only_one_server(load)
         load.pop("model", None)
+        engine |= {"engine": options.engine} if options.engine else {}
     return parse_study(
         {
             **start.model_dump(),
-            "run": {**start.run.model_dump(), **_workload(load), **load},
+            "run": {**start.run.model_dump(), **_own_address(load), **_workload(load), **load},
             "engine": start.engine and {**start.engine.model_dump(), **engine},
         }
     )
+
+
+def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
+    """Return the study of a scenario, with the load that flags say instead."""
+    of_run = {name: value for name, value in load.items() if name not in OF_SERVER}
+    asked = read_study(
+        scenario.document(options.scenario, "study"),
+        scenario.reading(options.scenario, of_run | scenario.called(options)),
+    )
+    if options.preset not in (None, asked.config.preset):
+        raise Usage(f"--preset: the scenario has the preset {asked.config.preset}. Leave one out.")
+    if options.engine and asked.config.engine is None:
+        raise Usage("--engine: the scenario measures an existing server. Write engine into it.")
+    options.name, options.tag, options.note = asked.keys.name, asked.keys.tags, asked.keys.note
+    return asked.config
+
+
+def _own_address(load: dict[str, Any]) -> dict[str, Any]:
+    """Another backend has another address."""
+    return {"base_url": None} if "backend" in load else {}
 
 
 def _of_engine(options: Namespace) -> dict[str, Any]:

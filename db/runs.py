@@ -125,6 +125,11 @@ def default_name(config: RunConfig, lane: str, model: str) -> str:
     return " · ".join(parts)
 
 
+def is_default_name(run: Run) -> bool:
+    """Return whether a run has the name that it gets where nobody names it."""
+    return run.name.endswith(default_name(run.config, "", "").partition(" · ")[2])
+
+
 def server_name(config: RunConfig, lane: str, model: str) -> str:
     """Return what such a name begins with: the server and its model."""
     server = lane if config.backend in ("url", "litellm") else config.backend

@@ -6,6 +6,7 @@ what would start it ends in the refusal that says so.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft7Validator
 from sqlalchemy import Engine
 
 import cli
@@ -23,6 +25,8 @@ from db import queue, runs, studies
 from jobs import studies as study_jobs
 from services.ask.config import parse
 from services.ask.measurement import ACTIVE
+from services.report import scenario
+from services.report.scenario import shape
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 from tests.api.conftest import call
@@ -33,7 +37,7 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MODEL = "ref tokens=3"
 SOONER = ("--pause", "0", "--interval", "0.001", "--no-calibrate")
 NOT_INSTALLED = "vLLM is not installed: "
-MAY_FAIL = ("--fail-if", "check")  # whether a condition holds is not what is tested
+MAY_FAIL = ("--fail-if", "check", "batches.yaml")  # whether a condition holds is not what is tested
 
 
 def lines(start: str) -> list[str]:
@@ -47,6 +51,16 @@ def lines(start: str) -> list[str]:
     )
 
 
+def scenarios_by_file() -> dict[str, str]:
+    """The scenarios of the documentation, by the file name in their first line."""
+    blocks = (
+        block
+        for page in PAGES
+        for block in re.findall(r"```yaml\n(# .*?)```", page.read_text(), re.DOTALL)
+    )
+    return {block.splitlines()[0].removeprefix("# "): block for block in blocks}
+
+
 @pytest.fixture
 def prepared(
     database: Engine,
@@ -54,13 +68,16 @@ def prepared(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Engine]:
-    """Fifteen runs and three studies of the reference server, and an engine that waits to start."""
+    """Fifteen runs and three studies of the reference server, an engine that waits to start, and
+    the scenarios of the documentation."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VLLM_BASE_URL", reference.base_url)
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "not" / "python"))
     for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
         monkeypatch.setenv(name, "")
     shutil.copy(ROOT / "tests" / "data" / "imports" / "vllm" / "result.json", tmp_path)
+    for name, text in scenarios_by_file().items():
+        (tmp_path / name).write_text(text)
     server = {"backend": "url", "base_url": reference.base_url, "model": MODEL}
     for _ in range(15):
         store(database, **server)
@@ -82,7 +99,8 @@ def prepared(
 def to_the_reference(arguments: list[str], server: ReferenceServer) -> list[str]:
     """Let a command that measures a server measure the one that is there."""
     measures = arguments[0] in ("run", "study") or (
-        arguments[0] == "compare" and "--with" in arguments
+        arguments[0] == "compare"
+        and ("--with" in arguments or any(a.endswith(".yaml") for a in arguments))
     )
     if not measures or "--engine" in arguments:
         return arguments
@@ -109,7 +127,7 @@ def test_a_command_of_the_documentation_works_as_written(
     assert out.strip() and (not file or out.startswith("{"))
     if "--output" in line:
         name = command.partition("--output ")[2].split()[0]
-        assert Path(name).stat().st_size > 1000
+        assert Path(name).stat().st_size > 100
 
 
 @pytest.mark.parametrize("line", lines("curl "))
@@ -139,8 +157,18 @@ def test_a_request_of_the_documentation_works_as_written(
             queue.finish(prepared, row.id, "cancelled")
 
 
+@pytest.mark.parametrize(("name", "text"), scenarios_by_file().items())
+def test_a_scenario_of_the_documentation_is_what_the_schema_says(name: str, text: str) -> None:
+    document = scenario.read(text.encode(), name)
+    schema = json.loads((ROOT / "docs" / "schema" / shape.NAME).read_text())
+    Draft7Validator(schema).validate(document.values)
+    again = scenario.write(scenario.scenario_of(document, scenario.Reading()), own_prompts=True)
+    Draft7Validator(schema).validate(scenario.read(again, name).values)
+
+
 def test_the_blocks_are_found() -> None:
     assert len(lines("python cli.py ")) >= 22 and len(lines("curl ")) >= 11
+    assert len(scenarios_by_file()) >= 5
 
 
 def test_every_make_target_exists() -> None:

@@ -84,7 +84,16 @@ NASTY = (
 )
 EACH = 4  # of these for every flag
 REQUIRED = {"slo": ("--slo", "error_rate<1")}
-OTHER_WAYS = {"compare": (["--with", "mode=batch"],)}  # without runs it measures
+SCENARIOS = {
+    "run.yaml": "version: 1\nmode: batch\n",
+    "compare.yaml": "version: 1\ncompare: [{}]\n",
+    "study.yaml": "version: 1\npreset: concurrency\n",
+}
+OTHER_WAYS = {
+    "run": (["run.yaml"],),
+    "compare": (["--with", "mode=batch"], ["compare.yaml"]),  # without runs it measures
+    "study": (["study.yaml"],),
+}
 
 
 def commands(parser: ArgumentParser, *front: str) -> Iterator[tuple[tuple[str, ...], list[Action]]]:
@@ -111,6 +120,13 @@ def nothing_starts(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyP
         store(database)
     supervisor_file(database, "lock").mkdir()
     monkeypatch.chdir(tmp_path)
+    for name, text in SCENARIOS.items():
+        (tmp_path / name).write_text(text)
+
+
+def is_number(action: Action) -> bool:
+    """Whether an argument is the number of a run or a study, and not the file of a scenario."""
+    return not action.option_strings and action.nargs != "?"
 
 
 @pytest.mark.timeout(900)
@@ -119,7 +135,7 @@ def test_a_nasty_value_ends_in_a_sentence(
     nothing_starts: None, run_cli: RunCli, words: tuple[str, ...]
 ) -> None:
     chance, actions = Random(" ".join(words)), ALL[words]
-    required = [str(n + 1) for n, action in enumerate(actions) if not action.option_strings]
+    required = [str(n + 1) for n, action in enumerate(actions) if is_number(action)]
     needed = [
         word for action in actions if action.required for word in REQUIRED.get(action.dest, ())
     ]

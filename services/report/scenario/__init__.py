@@ -43,6 +43,9 @@ __all__ = [
     "keys_of",
     "kind_of",
     "read",
+    "read_comparison",
+    "read_run",
+    "read_study",
     "scenario_of",
     "write",
 ]

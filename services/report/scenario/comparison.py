@@ -45,7 +45,7 @@ def read_comparison(
 ) -> ComparisonScenario:
     """Return the comparison that a scenario describes. `instead`: candidates that a command line
     gave. Raises InvalidScenario, InvalidConfig."""
-    own = keys.extras(document, ComparisonKeys)
+    own = keys.extras(document, ComparisonKeys, reading.over)
     values = values_of(document, fields_of(document.values), reading)
     baseline = config_of(document, values, reading)
     of_file = replace(reading, over=None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN, Word
 from services.analysis.comparison_design import USUAL_MOST
@@ -101,6 +101,13 @@ class ComparisonKeys(Keys):
         False, About("Allow no verdict", "Let `fail_if` pass without a verdict")
     )
 
+    @model_validator(mode="after")
+    def _judges_something(self) -> Self:
+        for name in ("measure", "allow_no_verdict"):
+            if getattr(self, name) and not self.fail_if:
+                raise ValueError(f"{name}: goes with fail_if. Add fail_if, or leave {name} out.")
+        return self
+
 
 RUN = (*RunConfig.model_fields, PROMPTS_FILE)
 CANDIDATE = tuple(name for name in RUN if name != "repeats")
@@ -177,13 +184,29 @@ def similar(name: str, known: Collection[str]) -> str | None:
     return as_flags.get(near[0], near[0]) if near else None
 
 
-def extras(document: Document, kind: type[Extra]) -> Extra:
-    """Return the keys of a scenario that are no config. Raises InvalidScenario."""
-    own = {name: document.values[name] for name in kind.model_fields if name in document.values}
+def extras(document: Document, kind: type[Extra], over: Mapping[str, Any] | None) -> Extra:
+    """Return the keys of a scenario that are no config, or what the command line says instead.
+
+    Raises:
+        InvalidScenario: one of the file's is invalid.
+        InvalidConfig: one of the command line's is.
+    """
+    given = {**document.values, **(over or {})}
     try:
-        return validate(kind, own)
+        return validate(kind, {name: given[name] for name in kind.model_fields if name in given})
     except InvalidConfig as error:
-        raise document.problems(error.problems) from None
+        raise refused(document, error, over) from None
+
+
+def refused(
+    document: Document,
+    error: InvalidConfig,
+    over: Mapping[str, Any] | None,
+    *place: str | int,
+) -> Exception:
+    """Return the error of invalid fields that stand at a place, or on the command line."""
+    typed = {name: text for name, text in error.problems.items() if name in (over or {})}
+    return InvalidConfig(typed) if typed else document.problems(error.problems, *place)
 
 
 FIRST = tuple(Keys.model_fields)  # the others follow the config

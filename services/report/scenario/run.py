@@ -23,7 +23,7 @@ INFERRED = "builtin"  # the workload that is not written, unless the fields of a
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading a scenario takes from around it. `over`: fields given on a command line, which
+    """What reading a scenario takes from around it. `over`: keys given on a command line, which
     override the file's. `needs_prompts`: False for a form, which asks for prompts that are left
     out."""
 
@@ -43,7 +43,7 @@ class RunScenario:
 
 def read_run(document: Document, reading: Reading) -> RunScenario:
     """Return the run that a scenario describes. Raises InvalidScenario, InvalidConfig."""
-    own = keys.extras(document, RunKeys)
+    own = keys.extras(document, RunKeys, reading.over)
     values = values_of(document, fields_of(document.values), reading)
     return RunScenario(config_of(document, values, reading), own)
 
@@ -62,7 +62,10 @@ def values_of(
     Raises:
         InvalidScenario: prompts that cannot be read, or a server that nobody saved.
     """
+    over = fields_of(reading.over or {})
     filled = prompts.filled(document, values, reading.read, *place)
+    if "backend" in over:  # nobody needs to have saved the server that the file names
+        filled.pop("backend", None)
     backend = filled.get("backend", "")
     if isinstance(backend, str) and "://" in backend:  # not said again: it may hold a password
         raise document.problem(
@@ -71,7 +74,7 @@ def values_of(
             "backend",
         )
     try:
-        return overridden(reading.expand(filled), reading.over or {})
+        return overridden(reading.expand(filled), over)
     except BackendProblem as error:
         raise document.problem(str(error), *place, "backend") from None
 
@@ -118,10 +121,7 @@ def _parsed(document: Document, values: Values, reading: Reading, *place: str | 
     try:
         return parse(values)
     except InvalidConfig as error:
-        over = reading.over or {}
-        if typed := {name: text for name, text in error.problems.items() if name in over}:
-            raise InvalidConfig(typed) from None
-        raise document.problems(error.problems, *place) from None
+        raise keys.refused(document, error, reading.over, *place) from None
 
 
 def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:

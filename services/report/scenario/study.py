@@ -44,7 +44,7 @@ class StudyScenario:
 def read_study(document: Document, reading: Reading) -> StudyScenario:
     """Return the study that a scenario describes: what it leaves out is as in its preset. Raises
     InvalidScenario, InvalidConfig."""
-    own = keys.extras(document, Keys)
+    own = keys.extras(document, Keys, reading.over)
     for part, known in PARTS.items():
         if document.values.get(part) is not None:
             keys.check_known(document, document.mapping(part), known, part, part)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask import about, saved_server
@@ -30,6 +31,7 @@ from services.report.scenario import (
     StudyScenario,
     keys_of,
     scenario_of,
+    shape,
     write,
 )
 from services.report.scenario.keys import KNOWN, ComparisonKeys
@@ -37,6 +39,7 @@ from services.servers.engines import EngineConfig
 from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
+from tests.conftest import ROOT
 from tests.values import candidate, measured
 
 TALK = read_prompts(
@@ -376,6 +379,25 @@ def test_what_the_command_line_got_wrong_is_not_said_of_the_file() -> None:
     with pytest.raises(InvalidConfig) as error:
         read("version: 1\nmax_tokens: 3\n", over={"max_tokens": 0})
     assert error.value.problems == {"max_tokens": "max_tokens must be at least 1 (got 0)."}
+
+
+def test_the_schema_that_is_kept_is_current() -> None:
+    assert (ROOT / "docs" / "schema" / shape.NAME).read_text() == shape.schema_text(), (
+        "Write it anew: python -m services.report.scenario.shape docs/schema"
+    )
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_field_that_is_written_is_what_the_schema_says(name: str) -> None:
+    data = write(run_scenario(parse({"workload": "builtin", name: OTHERS[name]})), True)
+    values = dict(scenarios.read(data, "a.yaml").values)
+    version, valid = values.pop("version"), Draft7Validator(shape.schema())
+    valid.validate({"version": version, **values})
+    assert not valid.is_valid({"version": version, **values, "max-tokens": 3})
+    candidate_values = {key: value for key, value in values.items() if key != "repeats"}
+    valid.validate({"version": version, "compare": [{}, None, candidate_values]})
+    valid.validate({"version": version, "preset": "tensor", "run": values})
+    assert not valid.is_valid({"version": version, "preset": "tensor", **values})
 
 
 def test_no_key_means_two_things() -> None:

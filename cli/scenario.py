@@ -1,0 +1,122 @@
+"""`scenario`: what was measured as a file, which `run`, `compare` and `study` take."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cli.kinds import whole
+from cli.output import add_output_arguments, save
+from cli.parser import program
+from cli.problems import Usage, each_once
+from db.database import opened
+from jobs import scenarios
+from services.report.scenario import (
+    MOST_BYTES,
+    Document,
+    Reading,
+    Scenario,
+    kind_of,
+    read,
+    write,
+)
+
+ENDINGS = (".yaml", ".yml", ".json")
+
+
+def takes(command: ArgumentParser, what: str) -> None:
+    """Let a command take a scenario file."""
+    command.add_argument(
+        "scenario",
+        nargs="?",
+        metavar="SCENARIO",
+        help=f"Scenario file (YAML) of the {what}; flags override it",
+    )
+
+
+def run_or_file(text: str) -> int | str:
+    """Return the number of a run, or the name of a scenario file."""
+    if text.endswith(ENDINGS):
+        return text
+    try:
+        return whole(text)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{error}, nor a scenario, {' or '.join(ENDINGS)}") from None
+
+
+def document(name: str, kind: str) -> Document:
+    """Return what a scenario file holds.
+
+    Raises:
+        Usage: it cannot be read, or another command starts it.
+        InvalidScenario: see `services.report.scenario.read`.
+    """
+    try:
+        with open(name, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "this is no path"
+        raise Usage(f"Cannot read {name[:200]!r}: {why}.") from None
+    found = read(data, name)
+    if (is_a := kind_of(found)).name != kind:
+        command = f"{program()} {is_a.command} {name}"
+        raise Usage(f"{found.name} is the scenario of a {is_a.name}: {command}.")
+    return found
+
+
+def reading(name: str, over: Mapping[str, Any]) -> Reading:
+    """Return what reading a scenario takes: `over` was given on the command line, and a file of
+    prompts is beside the scenario."""
+    return scenarios.reading(opened(), over, lambda path: _beside(name, path))
+
+
+def _beside(name: str, path: str) -> bytes:
+    with open(Path(name).parent / path, "rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def called(options: Namespace) -> dict[str, Any]:
+    """Return the name, the tags and the note that were given, under their keys of a scenario."""
+    given = {"name": options.name, "tags": tuple(options.tag), "note": options.note}
+    return {key: value for key, value in given.items() if value}
+
+
+def of_run(options: Namespace) -> int:
+    """Write a run as a scenario."""
+    return _save(options, scenarios.of_run(opened(), options.run))
+
+
+def of_comparison(options: Namespace) -> int:
+    """Write a comparison of runs as a scenario, the first is the baseline."""
+    return _save(options, scenarios.of_runs(opened(), each_once(options.runs)))
+
+
+def of_study(options: Namespace) -> int:
+    """Write a study as a scenario."""
+    return _save(options, scenarios.of_study(opened(), options.study))
+
+
+def add_run_arguments(command: ArgumentParser) -> None:
+    command.add_argument("run", type=whole, metavar="RUN")
+    _add_file_arguments(command)
+
+
+def add_runs_arguments(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
+    _add_file_arguments(command)
+
+
+def add_study_arguments(command: ArgumentParser) -> None:
+    command.add_argument("study", type=whole, metavar="STUDY")
+    _add_file_arguments(command)
+
+
+def _add_file_arguments(command: ArgumentParser) -> None:
+    command.add_argument("--own-prompts", action="store_true", help="Include your own prompts")
+    add_output_arguments(command)
+
+
+def _save(options: Namespace, scenario: Scenario) -> int:
+    return save(options, write(scenario, options.own_prompts))

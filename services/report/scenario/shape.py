@@ -1,0 +1,126 @@
+"""A scenario as a JSON Schema, for editors: keys that complete, with their help.
+
+`python -m services.report.scenario.shape docs/schema` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.ask import dialogue
+from services.ask.config import RunConfig
+from services.report.scenario import keys
+from services.report.scenario.keys import COMPARE, PRESET, PROMPTS_FILE, VERSION
+from services.report.scenario.study import PARTS
+from services.servers.engines import EngineConfig
+from services.studies.configuration import PARALLEL
+from services.studies.presets import PRESETS
+from services.studies.study_config import StudyConfig
+
+NAME = f"scenario-{VERSION}.json"
+# Editors read this version of JSON Schema best.
+DRAFT = "http://json-schema.org/draft-07/schema#"
+TEXT = {"type": "string"}
+MESSAGES = {
+    "type": "object",
+    "required": ["messages"],
+    "additionalProperties": False,
+    "properties": {
+        "messages": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["role", "content"],
+                "properties": {"role": {"enum": [*dialogue.ROLES]}, "content": TEXT},
+            },
+        }
+    },
+}
+
+
+def schema_text() -> str:
+    """Return the schema of a scenario as JSON."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of a scenario: which of the three it is depends on a key."""
+    return {
+        "$schema": DRAFT,
+        "title": "Paceline scenario",
+        "description": "A run, a comparison (with `compare`) or a study (with `preset`)",
+        "type": "object",
+        "required": ["version"],
+        "if": {"required": [COMPARE]},
+        "then": {"$ref": "#/definitions/comparison"},
+        "else": {
+            "if": {"required": [PRESET]},
+            "then": {"$ref": "#/definitions/study"},
+            "else": {"$ref": "#/definitions/run"},
+        },
+        "definitions": _definitions(),
+    }
+
+
+def _definitions() -> dict[str, Any]:
+    fields = _run()
+    run = {name: {"$ref": f"#/definitions/fields/properties/{name}"} for name in fields}
+    candidate = _only({name: run[name] for name in run if name in keys.CANDIDATE})
+    candidates = {
+        "type": "array",
+        "title": "Candidates",
+        "description": "What each other candidate changes; {} for an A/A check",
+        "items": {"anyOf": [candidate, {"type": "null"}]},
+    }
+    return {
+        "fields": _only(fields),
+        "run": _only(_properties(keys.RunKeys) | run),
+        "comparison": _only(_properties(keys.ComparisonKeys) | run | {COMPARE: candidates}),
+        "study": _only(_properties(keys.Keys) | _study(run)),
+    }
+
+
+def _run() -> dict[str, Any]:
+    prompts = {"anyOf": [TEXT, MESSAGES]}
+    file = {
+        "type": "string",
+        "title": "Prompts file",
+        "description": "File workload: a file beside the scenario, or in a folder beside it",
+    }
+    own = _properties(RunConfig)
+    return own | {"prompts": {**own["prompts"], "items": prompts}, PROMPTS_FILE: file}
+
+
+def _study(run: dict[str, Any]) -> dict[str, Any]:
+    own = _properties(StudyConfig)
+    sizes = {name: {"type": "integer", "minimum": 1} for name in PARALLEL}
+    engine = {n: each for n, each in _properties(EngineConfig).items() if n in PARTS["engine"]}
+    return own | {
+        PRESET: {**own[PRESET], "enum": [*PRESETS]},
+        "run": _described(own["run"], _only(run)),
+        "engine": _described(own["engine"], {"anyOf": [_only(engine), {"type": "null"}]}),
+        "parallel": {**own["parallel"], "items": _only(sizes)},
+    }
+
+
+def _described(own: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
+    return {name: own[name] for name in ("title", "description")} | shape
+
+
+def _properties(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return what the fields of a config may be; their defaults depend on what is around them."""
+    properties = kind.model_json_schema(mode="validation")["properties"].items()
+    return {name: {n: v for n, v in each.items() if n != "default"} for name, each in properties}
+
+
+def _only(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1], NAME).write_text(schema_text(), encoding="utf-8")
