@@ -10,8 +10,11 @@ from pages.widgets.terms import GLOSSARY, PARAMETER, terms
 
 # All tables alike, whatever stands in them.
 STYLE = """<style>
-.st-key-words table { width: 100%; table-layout: fixed; }
-.st-key-words th:first-child { width: 30%; overflow-wrap: anywhere; }
+.st-key-words table { width: 100%; }
+@media (min-width: 640px) {
+  .st-key-words table { table-layout: fixed; }
+  .st-key-words th:first-child { width: 30%; }
+}
 </style>"""
 FILE_LINK = re.compile(r"\[([^]]*)\]\([\w./-]+\.md(?:#[\w-]*)?\)")
 
