@@ -70,6 +70,10 @@ CUT = """() => [...document.querySelectorAll('svg.marks')].flatMap(chart => {
 })"""
 
 
+WIDER = """() => [...document.querySelectorAll('p')].map(p => [p, p.getBoundingClientRect()])
+  .filter(([p, box]) => box.right > innerWidth).map(([p]) => p.textContent)"""
+
+
 def drawn(page: Page, runs: int) -> float:
     """Wait for every chart; return when the last was there, in milliseconds from the start."""
     count = page.locator("figure > [id^=chart-]").count()  # the others say why they are empty
@@ -80,6 +84,7 @@ def drawn(page: Page, runs: int) -> float:
     assert page.evaluate("window.hacked") is None
     assert page.evaluate(CUT) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate(WIDER) == []
     marks: float = page.evaluate("performance.getEntriesByName('drawn')[0].startTime")
     return marks
 
