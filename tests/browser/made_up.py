@@ -1,0 +1,94 @@
+"""What no machine without GPUs can measure, made up for pictures: a vLLM in a folder where there is
+none, an engine that runs and one that failed, and a study over tensor parallel sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import Engine
+
+from db import engines, queue, results, runs, studies
+from db.studies import NewCell
+from services.analysis.compare.stored_summary import stored_summary
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement, Repeat
+from services.servers.engines import EngineConfig
+from services.studies.flat import read
+from services.studies.grid import cells
+from tests.values import NOON, measured
+
+MODEL = "Qwen/Qwen3-8B"
+COMMAND = "vllm serve Qwen/Qwen3-8B --tensor-parallel-size 2 --port 30000"
+STUDY = {
+    "preset": "tensor",
+    "engine": "vllm",
+    "engine_model": MODEL,
+    "parallel": "TP=1; TP=2; TP=4",
+    "batches": "1, 4, 16",
+    "repeats": "5",
+    "max_tokens": "32",
+}
+NOISE = 0.02  # of the time of a repeat
+STEP_S = 0.011  # of one token on one device
+
+
+def interpreter(folder: Path) -> Path:
+    """Make a Python of vLLM's that is there, and nothing else."""
+    python = folder / "vllm" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch(mode=0o755)
+    return python
+
+
+def some_engines(database: Engine) -> None:
+    """One that runs, below it one that could not start."""
+    engines.create(database, EngineConfig(engine="vllm", model=MODEL, tp=8))
+    failed = engines.claim(database)
+    assert failed
+    engines.keep(database, failed.id, command=COMMAND.replace(" 2 ", " 8 "))
+    engines.ended(database, failed.id, "It needs 8 cores; this machine has 2.", "Choose TP 2.")
+    engines.create(database, EngineConfig(engine="vllm", model=MODEL, tp=2))
+    up = engines.claim(database)
+    assert up
+    engines.keep(database, up.id, command=COMMAND, base_url="http://127.0.0.1:30000/v1")
+    engines.ready(database, up.id, {"engine": "vLLM 0.12.0", "model": MODEL, "device": "core"})
+
+
+def a_study(database: Engine) -> None:
+    """A study that is over: more devices answer faster, by less than their number."""
+    config = read({name: text for name, text in STUDY.items() if name != "engine_model"})
+    new = [
+        NewCell(cell, runs.NewRun(cell.config, "", f"cell {cell.index}")) for cell in cells(config)
+    ]
+    studies.create(database, config, "Does it scale?", new)
+    random = Random(1)
+    for _ in new:
+        server = next(iter(engines.up(database)), None) or engines.claim(database)
+        assert server
+        if server.status == "starting":
+            engines.ready(database, server.id, {"engine": "vLLM", "device": "GPU"})
+        run = queue.claim(database)
+        assert run
+        for repeat in range(run.config.repeats):
+            queue.add_repeat(database, run.id, Repeat(repeat, NOON, 1.0, {}))
+        seen = _answers(run.config, server.config.tp, random)
+        queue.add_measurements(database, run.id, seen)
+        summary = stored_summary(results.candidate(database, run.id))
+        queue.finish(database, run.id, "done", None, summary)
+        if engines.heartbeat(database, server.id):
+            engines.ended(database, server.id)
+
+
+def _answers(config: RunConfig, tp: int, random: Random) -> list[Measurement]:
+    """All requests of a cell, sent at once: a step takes longer with more of them in a batch."""
+    found = []
+    for repeat in range(config.repeats):
+        step = STEP_S * (1 + 0.04 * config.requests) / tp**0.8 * random.gauss(1, NOISE)
+        for index in range(config.requests):
+            ttft = step * (2 + 0.3 * index)
+            e2e = ttft + step * config.max_tokens * random.gauss(1, NOISE)
+            found.append(
+                measured(index, repeat=repeat, ttft=ttft, e2e=e2e, tokens=config.max_tokens)
+            )
+    return found

@@ -1,0 +1,91 @@
+"""Which pages are photographed, in the order in which what they show comes to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DESK, PHONE, WIDE = 1280, 390, 1920
+HIGHEST = 2200  # pixels; what is below is cut off
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page as it is to be seen. `ready` is a text that stands on it once it is there; a `kept`
+    one is among the pictures of the documentation, the others are only looked at."""
+
+    name: str
+    path: str
+    ready: str
+    width: int = DESK
+    highest: int = HIGHEST
+    kept: bool = True
+
+
+def looked_at(name: str, path: str, ready: str) -> Picture:
+    """A picture that is not kept."""
+    return Picture(name, path, ready, kept=False)
+
+
+FIRST = (  # of an empty database
+    Picture("first-visit", "/", "Sample"),
+    Picture("first-visit-phone", "/", "Sample", PHONE),
+    Picture("history-empty", "/history", "no runs yet"),
+    Picture(
+        "unreachable", "/?backend=url&base_url=http%3A%2F%2F127.0.0.1%3A9%2Fv1", "cannot be|Nothing"
+    ),
+    looked_at("leaderboard-empty", "/leaderboard", "needs at least two"),
+    looked_at("compare-empty", "/compare", "Compare"),
+    looked_at("no-such-run", "/result?run=77", "no run 77"),
+)
+PICTURES = (
+    Picture("run", "/?mode=staggered&requests=16", "per answer"),
+    Picture("run-phone", "/?mode=staggered&requests=16", "per answer", PHONE),
+    Picture(
+        "comparison",
+        "/?requests=8&pause_s=0&vs=mode%3Dbatch%26concurrency%3D8",
+        "interleaved repeats each",
+    ),
+    looked_at("two-servers", "/?requests=8&vs=backend%3Durl%26base_url%3D", "Server B"),
+    looked_at("invalid", "/?requests=8&warmup=-1&pause_s=-2", "Server A"),
+    Picture("history", "/history", r"4 runs\."),
+    Picture("history-phone", "/history", r"4 runs\.", PHONE),
+    looked_at("history-search", "/history?text=eight", r"2 runs\."),
+    Picture("trend", "/history?trend=output_tokens_per_s", "getting faster"),
+    Picture("leaderboard", "/leaderboard?runs=1,2,3,4", "Leaderboard"),
+    Picture("result", "/result?run=2", "How fast did each"),
+    Picture("result-timeline", "/result?run=2&tab=timeline", "When did|Timeline"),
+    looked_at("result-numbers", "/result?run=2&tab=numbers", "Numbers"),
+    looked_at("result-requests", "/result?run=2&tab=requests", "Requests"),
+    looked_at("result-setup", "/result?run=2&tab=setup", "Setup"),
+    Picture("compare", "/compare?runs=3,4", "compare with the baseline"),
+    looked_at("compare-requests", "/compare?runs=3,4&tab=Requests", "Requests"),
+    looked_at("compare-trade-offs", "/compare?runs=3,4&tab=Trade-offs", "Rank these"),
+    looked_at("compare-over-time", "/compare?runs=3,4&tab=Over+time", "Over time"),
+    looked_at("compare-numbers", "/compare?runs=3,4&tab=Numbers", "What are the numbers"),
+    looked_at("compare-setup", "/compare?runs=3,4&tab=Setup", "What differs"),
+    looked_at("compare-three", "/compare?runs=2,3,4", "compare with the baseline"),
+    Picture("compare-phone", "/compare?runs=3,4", "compare with the baseline", PHONE),
+    Picture("result-phone", "/result?run=2", "How fast did each", PHONE),
+    Picture("backends", "/backends", "SGLang"),
+    Picture("study-sweep-form", "/study?preset=concurrency", "Estimate"),
+    Picture("glossary", "/glossary?term=TTFT", "TTFT"),
+)
+LIVE = (
+    Picture("live", "/live?run=5", r"of 400 requests, about"),
+    Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
+    Picture("live-wide", "/live?run=5", r"of 400 requests, about", WIDE),
+    looked_at("live-queued", "/live?run=6", "Waits|waits|queue"),
+)
+COMPARING = (looked_at("live-comparison", "/live?comparison=2", "interleaved"),)
+SWEEPING = (Picture("study-running", "/study?study=1", "of 4 cells"),)
+SWEPT = (
+    Picture("study-sweep", "/study?study=1", "cells measured", highest=4200),
+    looked_at("history-study", "/history", "runs"),
+)
+MADE_UP = (  # an engine that nobody has installed, and a study of it with made-up numbers
+    Picture("engines", "/engines?model=Qwen%2FQwen3-8B&tp=2", "Command"),
+    Picture("study-form", "/study?preset=tensor&engine=vllm&parallel=TP%3D1", "Estimate"),
+    Picture("study", "/study?study=1", "cells measured"),
+    Picture("study-phone", "/study?study=1", "cells measured", PHONE),
+    Picture("study-wide", "/study?study=1", "cells measured", WIDE),
+)
