@@ -24,7 +24,8 @@ from services.report.imports import MOST_BYTES
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
 SMALL_MOST = 100_000  # bytes of a request that has no prompts
 IMPORT = "/import"
-WITH_PROMPTS = ("/runs", "/comparisons", "/studies", "/studies/plan")
+SCENARIOS = "/scenarios"
+WITH_PROMPTS = ("/runs", "/comparisons", "/studies", "/studies/plan", SCENARIOS)
 RunId = Annotated[int, Field(description="Number of the run")]
 
 

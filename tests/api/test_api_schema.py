@@ -34,6 +34,10 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/comparisons", "post"),
         ("/comparisons/{comparison_id}", "get"),
         ("/comparisons/{comparison_id}/cancel", "post"),
+        ("/scenarios", "post"),
+        ("/runs/{run_id}/scenario", "get"),
+        ("/comparisons/{comparison_id}/scenario", "get"),
+        ("/studies/{study_id}/scenario", "get"),
         ("/shares", "get"),
         ("/shares", "post"),
         ("/shares/{token}", "delete"),
@@ -91,7 +95,7 @@ def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, A
         for operation in path.values()
         if "requestBody" in operation
     ]
-    assert len(taking) == 11
+    assert len(taking) == 12
     for operation in taking:
         assert {"413", "415", "422"} <= set(operation["responses"]), operation["operationId"]
 

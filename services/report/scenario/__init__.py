@@ -7,7 +7,7 @@ differs from the defaults is written. docs/scenarios.md describes it, `shape` as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ __all__ = [
     "Scenario",
     "StudyScenario",
     "document_of",
+    "file_name",
     "keys_of",
     "kind_of",
     "read",
@@ -105,6 +106,12 @@ def write(scenario: Scenario, own_prompts: bool = False) -> bytes:
     kind = next(each for each in KINDS.values() if isinstance(scenario, each.type))
     values, comments = kind.write(scenario, own_prompts)
     return yaml_text.write(values, (f"Start it with: paceline {kind.command} FILE", *comments))
+
+
+def file_name(scenario: Scenario, ids: Sequence[int] = ()) -> str:
+    """Return the name of the file of a scenario, which may be that of something stored."""
+    kind = next(each for each in KINDS.values() if isinstance(scenario, each.type))
+    return "-".join(["paceline", kind.name, *map(str, ids)]) + ".yaml"
 
 
 _ENTRIES = (

@@ -25,10 +25,13 @@ class Document:
 
     def sentence(self, problem: str, *place: str | int) -> str:
         """Return a problem with the file and the line of a value, or of what holds it."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        line = f", line {self.lines[place]:,}" if place else ""
-        return f"{self.name}{line}: {problem}"
+        known = place
+        while known and known not in self.lines:
+            known = known[:-1]
+        where = f", line {self.lines[known]:,}" if known else ""
+        if not self.lines and len(place) > 1 and isinstance(place[1], int):  # it came as JSON
+            where = f", entry {place[1] + 1} of {place[0]}"
+        return f"{self.name}{where}: {problem}"
 
     def problem(self, problem: str, *place: str | int) -> InvalidScenario:
         """Return the error for one problem."""

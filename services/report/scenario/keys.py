@@ -173,7 +173,7 @@ def _unknown(name: str, known: Collection[str], kind: str) -> Iterator[str]:
             yield sentence
             return
     near = similar(name, known)
-    yield f"Did you mean {near}?" if near else "docs/scenarios.md lists the keys."
+    yield f"Perhaps you mean {near}." if near else "docs/scenarios.md lists the keys."
 
 
 def similar(name: str, known: Collection[str]) -> str | None:
