@@ -15,6 +15,7 @@ from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison, check, sentence
 from services.ask import workloads
 from services.ask.backends import BACKENDS
+from services.ask.backends.dialects import DIALECTS
 from services.ask.config import RunConfig, parse
 from services.ask.modes import MODES
 from services.ask.plan import combined, interleaved, plan
@@ -43,6 +44,7 @@ RAW = (
     *PRESETS,
     *KINDS,
     *candidates.SETTINGS,
+    *DIALECTS,
     "",
     None,
     True,
