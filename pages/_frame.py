@@ -9,8 +9,10 @@ import streamlit as st
 from pages.widgets.view import check_view, onward, sentences, shared
 
 HERE = Path(__file__).resolve().parent
-# On a phone a table of a few columns and six tabs fit without being scrolled.
+# What opens below a button is as high as the window allows. On a phone a table of a few columns and
+# six tabs fit without being scrolled.
 STYLE = """<style>
+[data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
   [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
   [data-testid=stTabs] [role=tablist] { gap: .55rem; }
