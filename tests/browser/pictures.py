@@ -84,7 +84,7 @@ SWEPT = (
 )
 MADE_UP = (  # an engine that nobody has installed, and a study of it with made-up numbers
     Picture("engines", "/engines?model=Qwen%2FQwen3-8B&tp=2", "Command"),
-    Picture("study-form", "/study?preset=tensor&engine=vllm&parallel=TP%3D1", "Estimate"),
+    Picture("study-form", "/study?preset=tensor&engine=vllm&model=Qwen%2FQwen3-8B", "Estimate"),
     Picture("study", "/study?study=1", "cells measured"),
     Picture("study-phone", "/study?study=1", "cells measured", PHONE),
     Picture("study-wide", "/study?study=1", "cells measured", WIDE),
