@@ -16,6 +16,7 @@ from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
 from services.ask import about
+from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.own_prompts import without_prompts
@@ -183,12 +184,13 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
 
 
 def _config_facts(run: Run) -> dict[str, Any]:
-    """Return the config with the sampling parameters that were sent; for an imported run, what its
-    file states, and which file that is."""
+    """Return the config with the API format and the sampling parameters that were used; for an
+    imported run, what its file states, and which file that is."""
     config = without_prompts(run.config)
     if run.source is None:
         sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
-        return config | {name: NOT_SENT if value is None else value for name, value in sent.items()}
+        used = {name: NOT_SENT if value is None else value for name, value in sent.items()}
+        return config | {"dialect": dialect_of(run.config), **used}
     file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
     known = {name: value for name, value in config.items() if run.knows(name)}
     return {**file, **known, **run.source.get("facts", {})}

@@ -12,6 +12,7 @@ from typing import Any
 
 from services.analysis.compare.rows import Candidate
 from services.ask import about
+from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.base.units import many
@@ -74,7 +75,8 @@ def read_fields(config: RunConfig) -> dict[str, Any]:
         for name, known in about.fields(type(config)).items()
         if known.role not in AFTERWARDS and known.is_read(config.mode, config.workload)
     }
-    return read | {"temperature": config.sent_temperature, "top_p": _top_p(config)}
+    sent = {"temperature": config.sent_temperature, "top_p": _top_p(config)}
+    return read | {"dialect": dialect_of(config), **sent}
 
 
 def _top_p(config: RunConfig) -> float | None:

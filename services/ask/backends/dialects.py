@@ -75,8 +75,9 @@ def check(config: RunConfig, backend: Backend, endpoint: str = "") -> None:
     name = resolved(chosen, False, endpoint, backend.name)
     dialect = DIALECTS[name]
     if backend.dialects and name not in backend.dialects:
-        offered = " and ".join(backend.dialects)
-        raise BackendProblem(f"{backend.label} offers {offered} only, not {name}.")
+        *most, last = backend.dialects
+        offered = f"{', '.join(most)} and {last}"
+        raise BackendProblem(f"{backend.label} offers {offered}, but not {name}.")
     if config.ignore_eos and not dialect.takes_ignore_eos:
         raise BackendProblem(f"{dialect.label} has no ignore_eos. Turn it off.")
     if dialect.needs_max_tokens and "max_tokens" in config.omit:

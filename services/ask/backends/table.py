@@ -70,7 +70,7 @@ _ENTRIES = (
         label="Embedded llama.cpp",
         kind="embedded",
         supports_ignore_eos=True,
-        dialects=("chat", "completions"),
+        dialects=("chat", "completions", "responses", "anthropic"),
     ),
     Backend(
         name="sglang",

@@ -290,7 +290,7 @@ def test_runs_in_two_formats_with_the_same_chat_template_get_a_note() -> None:
     (diagnostic,) = compare([a(), b(dialect="responses")]).warnings
     assert (diagnostic.level, diagnostic.title) == ("note", "Different API formats")
     assert diagnostic.sentence.startswith("A: chat; B: responses. ")
-    assert differences(a(), b(dialect="responses")) == {"dialect": ("not set", "responses")}
+    assert differences(a(), b(dialect="responses")) == {"dialect": ("chat", "responses")}
 
 
 def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:

@@ -81,8 +81,8 @@ def test_where_a_run_asks(
             "out one of the two.",
         ),
         (
-            {"backend": "embedded", "model": "", "dialect": "responses"},
-            "Embedded llama.cpp offers chat and completions only, not responses.",
+            {"backend": "embedded", "model": "", "dialect": "ollama"},
+            "Embedded llama.cpp offers chat, completions, responses and anthropic, but not ollama.",
         ),
         (
             {"backend": "vllm", "client": "litellm", "dialect": "completions"},
