@@ -156,7 +156,7 @@ def forms(candidates: list[Candidate]) -> menu.Panels:
 def actions(candidates: list[Candidate]) -> None:
     """What can be done with the comparison, beside its title."""
     menu.opener("compare", CHOOSE)
-    run_actions.again([candidate.run for candidate in candidates])
+    run_actions.again([candidate.run for candidate in candidates], margin)
     share.of_runs(ids, "compare", chosen_in_url(margin), judgement, load_again, margin)
     menu.more("compare", ["Objectives and price"])
 

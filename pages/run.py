@@ -20,6 +20,7 @@ from pages.widgets import (
     fields,
     run_form,
     sample_panel,
+    scenario_file,
     server_cards,
     url_state,
 )
@@ -186,6 +187,7 @@ def estimate(
     possible = possible and backend_form.all_ready(configs, cards=True)
     if pressed(possible) and possible:
         start(configs, design, about)
+    scenario_file.beside_form(scenario_file.of_form(configs, design, about))
     if configs and design is None:
         picture(configs[0])
 
@@ -196,6 +198,7 @@ touched = url_state.follow(fields.PREFIX)
 parameters = url_state.parameters()
 like, turns = parameters.pop("like", None), comparison.take(parameters)
 base, problems = earlier(like)
+base = scenario_file.arrive(base)
 first, more = link.read(parameters, base)
 kind, from_link, wrong = comparison.kind_of(turns, first)
 

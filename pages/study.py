@@ -19,6 +19,7 @@ from pages.widgets import (
     backend_form,
     fields,
     run_form,
+    scenario_file,
     study_form,
     study_grid,
     study_page,
@@ -26,6 +27,7 @@ from pages.widgets import (
 )
 from pages.widgets.view import as_id, plain, show_error, stop_with
 from services.ask.backends import BackendProblem
+from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.base.errors import PacelineError
 from services.base.once import Once
@@ -97,6 +99,8 @@ def estimate(config: StudyConfig, to: str | None) -> None:
         possible = backend_form.all_ready([config.run])
     about = run_form.about() if to is None else {}
     pressed(config, possible, about, to)
+    if to is None:
+        scenario_file.beside_form(scenario_file.of_study_form(config, about))
     study_grid.planned(grid)
 
 
@@ -155,6 +159,7 @@ if (number := st.query_params.get("study")) is not None:
     study_page.page(number)
     st.stop()
 touched = url_state.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
+scenario_file.arrive(RunConfig())
 begin = asked()
 adds = st.query_params.get("to")
 st.title("How does it scale?" if adds is None else "Add cells to a study", anchor=False)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
 from db import baseline_verdicts, runs
 from db.database import opened
-from pages.widgets import copyable, more_repeats
+from jobs import scenarios
+from pages.widgets import copyable, more_repeats, scenario_file
 from services.analysis.compare.baseline_verdict import BASELINE
 from services.ask.flag import command
 from services.ask.measurement import Run
+from services.report.scenario import Scenario
 
 OWN_PROMPTS = "There is no command: this run used your own prompts, which a command cannot contain."
 
@@ -41,10 +44,11 @@ def compare(run: Run) -> None:
             )
 
 
-def again(measured: Sequence[Run]) -> None:
-    """A popover: measure these runs some more, or start one like it; the command to do so."""
+def again(measured: Sequence[Run], margin: float | None = None) -> None:
+    """A popover: measure these runs some more, or start one like it; the command and the scenario
+    that do so."""
     own = [run for run in measured if run.source is None]
-    if len(own) < len(measured) or not (len(own) == 1 or more_repeats.possible(own)):
+    if len(own) < len(measured):
         return
     with st.popover("Run again", icon=":material/replay:"):
         if len(own) == 1:
@@ -58,6 +62,17 @@ def again(measured: Sequence[Run]) -> None:
             more_repeats.form(own)
         if len(own) == 1:
             _command(own[0])
+        _scenario(own, margin)
+
+
+def _scenario(own: Sequence[Run], margin: float | None) -> None:
+    ids = [run.id for run in own]
+    if len(ids) == 1:
+        make: Callable[[], Scenario] = partial(scenarios.of_run, opened(), ids[0])
+    else:
+        make = partial(scenarios.of_runs, opened(), ids, margin)
+    name = "-".join(["paceline", "run" if len(ids) == 1 else "comparison", *map(str, ids)])
+    scenario_file.of_stored(make, [run.config for run in own], f"{name}.yaml")
 
 
 def _command(run: Run) -> None:

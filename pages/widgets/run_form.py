@@ -81,7 +81,9 @@ def _file(start: RunConfig) -> tuple[str, ...]:
     if uploaded is None:
         if start.prompts:
             prompts = many(len(start.prompts), "prompt")
-            st.caption(f"Uses the {prompts} of the earlier run unless you upload others.")
+            st.caption(
+                f"Uses the {prompts} of the earlier run or scenario unless you upload others."
+            )
         return start.prompts
     try:
         file = read_file(uploaded.getvalue(), uploaded.name)

@@ -9,9 +9,10 @@ import streamlit as st
 from db import runs, studies
 from db.database import opened
 from db.studies import StudyNotFound
+from jobs import scenarios
 from jobs import studies as study_jobs
 from pages.widgets import actions as menu
-from pages.widgets import api_keys, engine_panel, study_grid, study_report, waiting
+from pages.widgets import api_keys, engine_panel, scenario_file, study_grid, study_report, waiting
 from pages.widgets.snapshot import left_of_study
 from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
 from services.analysis.compare import FEWEST, MOST
@@ -162,7 +163,7 @@ def compare(study: Study) -> None:
 
 
 def again(study: Study) -> None:
-    """Measure what failed once more, more of it, or the like of it."""
+    """Measure what failed once more, more of it, or the like of it; or all as a file."""
     with st.popover("Run again", icon=":material/replay:"):
         if study.failed:
             st.button(
@@ -179,6 +180,9 @@ def again(study: Study) -> None:
                 icon=f":material/{icon}:",
                 query_params={parameter: str(study.id)},
             )
+        make = partial(scenarios.of_study, opened(), study.id)
+        name = f"paceline-study-{study.id}.yaml"
+        scenario_file.of_stored(make, [study.config.run], name)
 
 
 def deletion(study: Study) -> None:

@@ -117,6 +117,6 @@ def test_the_server_takes_as_much_as_each_page_says(visit: Visit) -> None:
     most = config["server"]["maxUploadSize"]  # MB, of any file
     assert most == MOST_BYTES // 10**6
     (imports,) = visit("history").file_uploader
-    (prompts,) = visit("run", workload="file").file_uploader
+    prompts, *_ = visit("run", workload="file").file_uploader
     assert imports.proto.max_upload_size_mb == most
     assert prompts.proto.max_upload_size_mb == FILE_BYTES_MOST // 10**6 <= most

@@ -43,6 +43,7 @@ __all__ = [
     "file_name",
     "keys_of",
     "kind_of",
+    "left_out",
     "read",
     "read_comparison",
     "read_run",
@@ -103,15 +104,36 @@ def scenario_of(document: Document, reading: Reading) -> Scenario:
 def write(scenario: Scenario, own_prompts: bool = False) -> bytes:
     """Return a scenario as a file. `own_prompts`: with the prompts that a person wrote, which are
     left out otherwise."""
-    kind = next(each for each in KINDS.values() if isinstance(scenario, each.type))
+    kind = _kind(scenario)
     values, comments = kind.write(scenario, own_prompts)
     return yaml_text.write(values, (f"Start it with: paceline {kind.command} FILE", *comments))
 
 
+def left_out(scenario: Scenario, now: Scenario) -> list[str]:
+    """Return the keys of a scenario that another one, made of it, has not or says otherwise."""
+    before, after = _values(scenario), _values(now)
+    return [name for name in before if not _keeps(before[name], after.get(name))]
+
+
+def _keeps(before: Any, after: Any) -> bool:
+    if isinstance(before, dict) and isinstance(after, dict):
+        return all(_keeps(value, after.get(name)) for name, value in before.items())
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(map(_keeps, before, after))
+    return bool(before == after)
+
+
+def _values(scenario: Scenario) -> Mapping[str, Any]:
+    return _kind(scenario).write(scenario, True)[0]
+
+
+def _kind(scenario: Scenario) -> Kind:
+    return next(each for each in KINDS.values() if isinstance(scenario, each.type))
+
+
 def file_name(scenario: Scenario, ids: Sequence[int] = ()) -> str:
     """Return the name of the file of a scenario, which may be that of something stored."""
-    kind = next(each for each in KINDS.values() if isinstance(scenario, each.type))
-    return "-".join(["paceline", kind.name, *map(str, ids)]) + ".yaml"
+    return "-".join(["paceline", _kind(scenario).name, *map(str, ids)]) + ".yaml"
 
 
 _ENTRIES = (

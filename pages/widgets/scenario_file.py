@@ -1,0 +1,195 @@
+"""Scenarios as files: *Download scenario* of what a page shows, *Open scenario* into a form.
+
+A scenario that is opened reaches the form as a link does, by the URL; only what is in no link (own
+prompts, the name, tags and note) goes by the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from db.database import opened
+from jobs import scenarios
+from pages.widgets import candidates_form, fields, url_state
+from pages.widgets.view import plain, show_error
+from services.analysis.comparison_design import ComparisonDesign
+from services.ask import link
+from services.ask.config import RunConfig
+from services.ask.own_prompts import own_prompts
+from services.ask.problems import InvalidConfig, validate
+from services.base.errors import PacelineError
+from services.report.scenario import (
+    MIME,
+    MOST_BYTES,
+    VERSION,
+    ComparisonScenario,
+    Keys,
+    RunKeys,
+    RunScenario,
+    Scenario,
+    StudyScenario,
+    file_name,
+    keys_of,
+    left_out,
+    read,
+    scenario_of,
+    write,
+)
+from services.report.scenario.prompts import PRIVATE
+from services.studies.flat import query
+from services.studies.study_config import StudyConfig
+
+ARRIVED = "scenario-arrived"  # was opened, and is on its way into the form
+HERE = f"{fields.PREFIX}scenario"  # is in the form, until that follows another link
+NUMBER = "scenario-number"  # of files opened so far
+Own = TypeVar("Own", bound=Keys)
+About = dict[str, Any]  # name, tags, note
+
+
+def download(make: Callable[[], Scenario], name: str, prompts: bool, key: str = "scenario") -> None:
+    """A button that downloads a scenario. It is made when it is pressed. `prompts`: whether there
+    are prompts of a person's own, which are only in it if wanted."""
+    wanted = prompts and st.toggle("Include your own prompts", key=f"{key}-own-prompts")
+    st.download_button(
+        "Download scenario",
+        data=lambda: write(make(), wanted),
+        file_name=name,
+        mime=MIME,
+        key=f"{key}-download",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
+
+
+def of_stored(make: Callable[[], Scenario], configs: Sequence[RunConfig], name: str) -> None:
+    """The same of what was measured, and what it is for."""
+    st.caption("As a file to keep, change and start again on the command line or in a form")
+    download(make, name, any(map(own_prompts, configs)))
+
+
+def beside_form(now: Scenario | None) -> None:
+    """Download what the form says, if it can be started; open another scenario in it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if now is None:
+            st.button(
+                "Download scenario",
+                icon=":material/download:",
+                type="tertiary",
+                disabled=True,
+                key="scenario-none",
+            )
+        else:
+            prompts = any(map(own_prompts, _configs(now)))
+            download(partial(_same, now), file_name(now), prompts)
+        number = st.session_state.setdefault(NUMBER, 0)
+        with st.popover(
+            "Open scenario",
+            icon=":material/upload_file:",
+            type="tertiary",
+            key=f"scenario-open-{number}",  # another one is closed
+        ):
+            _upload(number)
+    _say_what_is_left_out(now)
+
+
+def _same(scenario: Scenario) -> Scenario:
+    return scenario
+
+
+def _configs(scenario: Scenario) -> Sequence[RunConfig]:
+    if isinstance(scenario, ComparisonScenario):
+        return scenario.configs
+    return [scenario.config.run if isinstance(scenario, StudyScenario) else scenario.config]
+
+
+def of_form(
+    configs: Sequence[RunConfig], design: ComparisonDesign | None, about: About
+) -> Scenario | None:
+    """Return what the form of a run says; None while it cannot be started."""
+    own = _called(RunKeys, about)
+    if own is None or not configs:
+        return None
+    if design is None:
+        return RunScenario(configs[0], own)
+    if len(configs) < 2:
+        return None
+    each = tuple(c.model_copy(update={"repeats": design.repeats}) for c in configs)
+    named = {"name": own.name, "tags": own.tags, "note": own.note}
+    return ComparisonScenario(each, (), design, keys_of(design, **named))
+
+
+def of_study_form(config: StudyConfig, about: About) -> Scenario | None:
+    """Return what the form of a study says."""
+    own = _called(Keys, about)
+    return StudyScenario(config, own) if own else None
+
+
+def _called(kind: type[Own], about: About) -> Own | None:
+    tags = [tag.strip() for tag in about.get("tags", ()) if tag.strip()]
+    try:
+        return validate(kind, {**about, "version": VERSION, "tags": tags})
+    except InvalidConfig:
+        return None  # Start says what is wrong
+
+
+def _upload(number: int) -> None:
+    uploaded = st.file_uploader(
+        "Scenario (YAML)",
+        type=["yaml", "yml", "json"],
+        key=f"scenario-file-{number}",
+        max_upload_size=MOST_BYTES // 10**6,
+    )
+    if uploaded is None:
+        return
+    try:
+        document = read(uploaded.getvalue(), uploaded.name)
+        scenario = scenario_of(document, scenarios.reading(opened(), needs_prompts=False))
+    except PacelineError as error:
+        show_error(error)
+        return
+    st.session_state[NUMBER] = number + 1
+    st.session_state[ARRIVED] = scenario
+    page = "study.py" if isinstance(scenario, StudyScenario) else "run.py"
+    st.switch_page(page, query_params=_parameters(scenario))
+
+
+def _parameters(scenario: Scenario) -> dict[str, str]:
+    """Return a scenario as the parameters of a link to its form."""
+    if isinstance(scenario, StudyScenario):
+        return query(scenario.config)
+    usual = RunConfig()
+    if isinstance(scenario, RunScenario):
+        return link.query(dict(scenario.config), usual)
+    baseline, *others = ({**dict(config), "repeats": 1} for config in scenario.configs)
+    changes = [{n: v for n, v in other.items() if v != baseline[n]} for other in others]
+    return link.query(baseline, usual) | candidates_form.query(changes, scenario.design)
+
+
+def arrive(base: RunConfig) -> RunConfig:
+    """Let the form begin anew with a scenario that was opened. Returns the config that the form
+    starts from, `base`, with the scenario's own prompts."""
+    if (scenario := st.session_state.pop(ARRIVED, None)) is not None:
+        url_state.forget((fields.PREFIX, fields.STUDY, fields.ENGINE))
+        st.session_state[HERE] = scenario
+        st.session_state["about-name"] = scenario.keys.name
+        st.session_state["about-tags"] = ", ".join(scenario.keys.tags)
+        st.session_state["about-note"] = scenario.keys.note
+    here = st.session_state.get(HERE)
+    if here is None or isinstance(here, StudyScenario):
+        return base
+    config = _configs(here)[0]
+    return base.model_copy(update={name: getattr(config, name) for name in PRIVATE})
+
+
+def _say_what_is_left_out(now: Scenario | None) -> None:
+    """Say which keys of an opened scenario the form has no place for."""
+    here = st.session_state.get(HERE)
+    if here is None or now is None or not (names := left_out(here, now)):
+        return
+    keys = ", ".join(names)
+    st.caption(plain(f"The scenario that you opened differs from this form in: {keys}."))
