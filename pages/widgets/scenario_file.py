@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import streamlit as st
 
@@ -50,18 +50,23 @@ Own = TypeVar("Own", bound=Keys)
 About = dict[str, Any]  # name, tags, note
 
 
-def download(make: Callable[[], Scenario], name: str, prompts: bool, key: str = "scenario") -> None:
+def download(
+    make: Callable[[], Scenario],
+    name: str,
+    prompts: bool,
+    look: Literal["secondary", "tertiary"] = "tertiary",
+) -> None:
     """A button that downloads a scenario. It is made when it is pressed. `prompts`: whether there
     are prompts of a person's own, which are only in it if wanted."""
-    wanted = prompts and st.toggle("Include your own prompts", key=f"{key}-own-prompts")
+    wanted = prompts and st.toggle("Include your own prompts", key="scenario-own-prompts")
     st.download_button(
         "Download scenario",
         data=lambda: write(make(), wanted),
         file_name=name,
         mime=MIME,
-        key=f"{key}-download",
+        key="scenario-download",
         icon=":material/download:",
-        type="tertiary",
+        type=look,
         on_click="ignore",
     )
 
@@ -79,18 +84,16 @@ def beside_form(now: Scenario | None) -> None:
             st.button(
                 "Download scenario",
                 icon=":material/download:",
-                type="tertiary",
                 disabled=True,
                 key="scenario-none",
             )
         else:
             prompts = any(map(own_prompts, _configs(now)))
-            download(partial(_same, now), file_name(now), prompts)
+            download(partial(_same, now), file_name(now), prompts, look="secondary")
         number = st.session_state.setdefault(NUMBER, 0)
         with st.popover(
             "Open scenario",
             icon=":material/upload_file:",
-            type="tertiary",
             key=f"scenario-open-{number}",  # another one is closed
         ):
             _upload(number)
