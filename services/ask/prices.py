@@ -98,5 +98,6 @@ def _prices() -> dict[str, Any]:
 KEYS: dict[str, Callable[[str], str]] = {
     "groq": lambda model: f"groq/{model}",
     "openai": lambda model: model,
+    "anthropic": lambda model: model,
     "litellm": lambda model: model.removeprefix("openai/"),
 }

@@ -48,6 +48,23 @@ def test_a_run_is_measured_in_its_format(
     assert KEY.encode() not in written and KEY not in shared
 
 
+def test_a_refused_key_is_in_no_error(
+    database: Engine,
+    reference: ReferenceServer,
+    reference_run: Submit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The server quotes the header that it was sent."""
+    wrong = "sk-ant-wrong-0123456789"
+    monkeypatch.setenv("PACELINE_URL", reference.base_url)
+    monkeypatch.setenv("PACELINE_URL_API_KEY", wrong)
+    run = finished(database, reference_run(MODEL, dialect="anthropic", requests=1, warmup=0))
+    (measured,) = runs.measurements(database, run.id)
+    assert measured.error_class == "http_401"
+    assert "Incorrect API key provided: " in str(measured.error)
+    assert wrong not in f"{measured.error}{run.error}"
+
+
 @pytest.mark.parametrize("dialect", BACKENDS["embedded"].dialects)
 def test_the_embedded_engine_answers_in_each_of_its_formats(
     database: Engine, dialect: DialectName

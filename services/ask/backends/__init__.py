@@ -4,8 +4,8 @@ A key goes to the address that its owner wrote beside it, or typed it for, and n
 may name another address, and whoever can ask for a run could otherwise have the key sent to a
 server of theirs.
 
-A new backend is an entry in `table.py`, and in `wire_formats.py` too if it does not use OpenAI's
-format.
+A new backend is an entry in `table.py`. A new API format is one in `dialects.py`, and its requests
+are written in `wire_formats.py`; `services/wire/chunk.py` reads the answers.
 """
 
 from __future__ import annotations

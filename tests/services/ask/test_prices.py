@@ -21,6 +21,7 @@ def test_a_cost_by_hand() -> None:
     ("backend", "model", "key"),
     [
         ("openai", "gpt-4o-mini", "gpt-4o-mini"),
+        ("anthropic", "claude-haiku-4-5", "claude-haiku-4-5"),
         ("groq", "openai/gpt-oss-20b", "groq/openai/gpt-oss-20b"),
         ("litellm", "groq/openai/gpt-oss-20b", "groq/openai/gpt-oss-20b"),
         ("litellm", "openai/gpt-4o-mini", "gpt-4o-mini"),
