@@ -60,7 +60,7 @@ def test_a_refused_key_is_in_no_error(
     monkeypatch.setenv("PACELINE_URL_API_KEY", wrong)
     run = finished(database, reference_run(MODEL, dialect="anthropic", requests=1, warmup=0))
     (measured,) = runs.measurements(database, run.id)
-    assert measured.error_class == "http_401"
+    assert measured.http_status == 401
     assert "Incorrect API key provided: " in str(measured.error)
     assert wrong not in f"{measured.error}{run.error}"
 
