@@ -8,7 +8,7 @@ from typing import Any
 
 from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
-from services.ask.backends.dialects import dialect_of
+from services.ask.backends.dialects import DIALECTS, dialect_of
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
 from services.base import units
@@ -86,21 +86,23 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
     return config.workload, own, config.unique_prompts
 
 
-def _dialect_of(candidate: Candidate) -> str | None:
+def _endpoint_of(candidate: Candidate) -> str | None:
     run = candidate.run
-    return dialect_of(run.config) if run.knows("dialect") else None
+    return DIALECTS[dialect_of(run.config)].path if run.knows("dialect") else None
 
 
 def _api_format(candidates: Sequence[Candidate]) -> Diagnostic | None:
     """A warning where only some got the prompt without the model's chat template."""
+    as_text = DIALECTS["completions"].path in map(_endpoint_of, candidates)
     different = unequal(
         candidates,
-        _dialect_of,
+        _endpoint_of,
         "Different API formats",
-        "A server handles each format with code of its own, and completions get the prompt "
-        "without the model's chat template. Use the same format, unless it is what you compare.",
+        "A server handles each format with code of its own"
+        + (", and completions get the prompt without the model's chat template" if as_text else "")
+        + ". Use the same format, unless it is what you compare.",
     )
-    if different is None or "completions" in map(_dialect_of, candidates):
+    if different is None or as_text:
         return different
     return replace(different, level="note")
 

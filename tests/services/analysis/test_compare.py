@@ -289,7 +289,7 @@ def test_what_makes_a_comparison_unfair_is_said(
 def test_runs_in_two_formats_with_the_same_chat_template_get_a_note() -> None:
     (diagnostic,) = compare([a(), b(dialect="responses")]).warnings
     assert (diagnostic.level, diagnostic.title) == ("note", "Different API formats")
-    assert diagnostic.sentence.startswith("A: chat; B: responses. ")
+    assert diagnostic.sentence.startswith("A: /chat/completions; B: /responses. ")
     assert differences(a(), b(dialect="responses")) == {"dialect": ("chat", "responses")}
 
 

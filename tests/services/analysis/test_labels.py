@@ -81,6 +81,7 @@ def made(run_id: int, of_run: dict[str, Any]) -> Any:
             [{"mode": "staggered", "interval_s": s} for s in (0.5, 0.25)],
             ("interval 0.5 s", "interval 0.25 s"),
         ),
+        ([{"dialect": "anthropic"}, {}], ("anthropic", "chat")),
         ([{"client": "litellm"}, {}], ("via LiteLLM", "Paceline's client")),
         ([{"name": "before"}, {"name": "after"}], ("before", "after")),
         ([{"name": "before"}, {"name": "after", "requests": 8}], ("before", "after")),
