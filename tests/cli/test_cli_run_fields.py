@@ -80,7 +80,7 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
         (["--pause"], "--pause: expected one argument"),
         (["--speed", "9"], "Unknown argument: --speed."),
         (["--req", "9"], "Unknown argument: --req."),
-        (["now"], "Unknown argument: 'now'."),
+        (["now"], "Cannot read 'now': No such file"),
     ],
 )
 def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
