@@ -20,11 +20,11 @@ from db.search import count as count
 from db.search import rows_of as rows_of
 from db.search import search as search
 from db.search import tags_of
+from services.ask import modes
 from services.ask.config import RunConfig, stored
 from services.ask.measurement import Measurement, Progress, Repeat, Run, Sample
 from services.base.errors import Conflict, Invalid, NotFound
 from services.base.surrogates import clean
-from services.base.units import many
 
 Moment = TypeVar("Moment", Progress, Sample)
 
@@ -121,7 +121,7 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
 def default_name(config: RunConfig, lane: str, model: str) -> str:
     """Return the name of a run that nobody has named: "embedded · sequential · 5 requests",
     "127.0.0.1:8000 · Qwen3-8B · batch · 64 requests"; the embedded model is always the same."""
-    parts = (server_name(config, lane, model), config.mode, many(config.requests, "request"))
+    parts = (server_name(config, lane, model), config.mode, modes.amount(config))
     return " · ".join(parts)
 
 

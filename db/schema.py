@@ -227,6 +227,7 @@ requests = Table(
     Column("finish_reason", CleanText),
     Column("connect_s", Number),
     Column("coalesced_reads", Count, nullable=False),
+    Column("cap_wait_s", Number),
     Column("answer", CleanText),  # the last column, so that reading the others passes it by
 )
 

@@ -17,6 +17,7 @@ from db.runs import AlreadyFinished
 from jobs import serving
 from jobs.engine_supervisor import log_file
 from jobs.retry import with_retries
+from services.ask import modes
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 from services.report.terminal.engines import engine_name
@@ -88,8 +89,10 @@ def _finished(database: Engine, run: Run) -> int:
 
 
 def _draw(database: Engine, bar: tqdm, finished: dict[int, int], active: Sequence[Run]) -> None:
-    total = {run.id: run.config.requests * run.config.repeats for run in active}
-    bar.total = sum((finished | total).values())  # a run that has ended gets no more
+    each = {run.id: modes.count(run.config) for run in active}
+    total = {run.id: (each[run.id] or 0) * run.config.repeats for run in active}
+    known = None not in each.values()  # else some end by time
+    bar.total = sum((finished | total).values()) if known else None  # one that has ended adds none
     current = min(active, key=lambda run: run.status != "running")
     bar.set_description(_phase(database, current))
     bar.update(sum(finished.values()) - bar.n)

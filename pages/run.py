@@ -38,7 +38,8 @@ from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.base.errors import PacelineError
 from services.base.once import Once
-from services.report.charts import schedule_spec
+from services.base.units import show
+from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec
 from services.report.theme import palette
 
 # The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
@@ -79,8 +80,8 @@ def plan_of(config: RunConfig) -> Plan:
 def show_plan(ahead: Plan) -> None:
     """Show what the run will do."""
     with st.container(horizontal=True):
-        st.metric("Requests", f"{ahead.requests_total:,}")
-        st.metric("Max output tokens", f"{ahead.tokens_at_most:,}")
+        st.metric("Requests", show(ahead.requests_total or None, "count"))
+        st.metric("Max output tokens", show(ahead.tokens_at_most or None, "count"))
     st.markdown(plain(ahead.sentence))
 
 
@@ -90,14 +91,17 @@ def picture(config: RunConfig) -> None:
     if pace is None:
         return  # the plan's sentence says why nothing is known
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual
+    bars = modes.picture(modes.schedule(config), each, plan.MOST_DRAWN)
+    few = len(bars) <= MOST_BARS or config.mode == "batch"
     st.vega_lite_chart(
-        schedule_spec(modes.picture(modes.schedule(config), each), dark=dark()),
+        schedule_spec(bars, dark=dark()) if few else arrivals_spec(bars, dark=dark()),
         theme=None,
         width="stretch",
         key="plan-chart",
-        alt="When each request is sent",
+        alt="When each request is sent" if few else "How many requests are sent in each second",
     )
-    st.caption(f"Drawn with {plan.duration(each)} per answer.")
+    first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
+    st.caption(f"Drawn with {plan.duration(each)} per answer.{first}")
 
 
 def pressed(possible: bool) -> bool:

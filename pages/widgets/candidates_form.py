@@ -135,7 +135,7 @@ def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Other
         first = start.model_copy(update=own_changes)
         with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
             own = {
-                field: fields.number(field, first, whose=f"{name}-")
+                field: fields.any_of(field, first, whose=f"{name}-")
                 for field in MODES[name].parameters
             }
         others.append({"mode": name, **own})

@@ -12,12 +12,12 @@ from db import comparisons, counts, runs
 from db.comparisons import ComparisonNotFound
 from db.database import opened
 from pages.widgets import waiting
-from pages.widgets.snapshot import left_together
+from pages.widgets.snapshot import SHOWN, left_together
 from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
-from services.ask.progress import activity
+from services.ask.progress import activity, summarize
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
@@ -93,12 +93,12 @@ def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
 def standings(compared: Sequence[Run]) -> None:
     """How far each run is, a line each, the baseline first."""
     for position, run in enumerate(compared):
-        total = run.config.requests * run.config.repeats
-        back = sum(counts.counted(opened(), run.id).values())
+        progress = runs.progress(opened(), run.id, limit=SHOWN)
+        now = summarize(run.config, progress, counts.counted(opened(), run.id))
         states = {"queued": "waiting for its turn", "running": activity(run)}
         name = f"{run.name}{' (baseline)' if position == 0 else ''}"
-        line = f"{name}: {states.get(run.status, run.status)}, {back:,} of {many(total, 'request')}"
-        st.progress(min(1.0, back / total), plain(line))
+        line = f"{name}: {states.get(run.status, run.status)}, {now.text}"
+        st.progress(now.share, plain(line))
 
 
 @sentences()

@@ -161,17 +161,17 @@ def several(names: Iterable[str], start: Config, columns: int = 2) -> dict[str, 
     return values | {name: any_of(name, start) for name in names if name not in numbers}
 
 
-def any_of(field: str, start: Config) -> Any:
-    """A field as the widget of its kind."""
+def any_of(field: str, start: Config, whose: str = "") -> Any:
+    """A field as the widget of its kind; `whose` as for `number`, for numbers and switches."""
     kind = type(start).model_fields[field].annotation
     if kind is bool:
-        return switch(field, start)
+        return switch(field, start, whose)
     if kind == bool | None:
         return perhaps(field, start)
     if kind is str:
         return text(field, start)
     if kind in NUMBERS:
-        return number(field, start)
+        return number(field, start, whose=whose)
     return word(field, start)
 
 
@@ -180,9 +180,9 @@ def title(field: str, start: Config) -> str:
     return about.fields(type(start))[field].label
 
 
-def switch(field: str, start: Config) -> bool:
+def switch(field: str, start: Config, whose: str = "") -> bool:
     """Yes or no."""
-    return st.toggle(title(field, start), **of_field(field, start))
+    return st.toggle(title(field, start), **of_field(field, start, whose))
 
 
 def perhaps(field: str, start: Config) -> bool | None:

@@ -19,6 +19,9 @@ from services.ask.workloads import WORKLOADS
 from services.ask.workloads.promptfile import ENDINGS, FILE_BYTES_MOST, InvalidPrompts, read_file
 from services.base.units import many
 
+REQUESTS, DURATION = "Requests", "Duration"  # how a run ends
+USUAL_S = 60.0
+APART = ("mode", "repeats", "requests", "duration_s")  # asked for by themselves
 CALIBRATE = {"Above 64 concurrent requests": None, "Always": True, "Never": False}
 
 
@@ -47,9 +50,24 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     st.subheader("Mode", anchor="mode")
     name = fields.one_of("mode", MODES, start)
     st.caption(MODES[name].help)
-    first = ("requests", "repeats") if once else ("requests",)
-    own = (n for n in fields.of_section("mode", start, name) if n not in ("mode", "repeats"))
+    by_time = _ends_by_time(start)
+    if by_time:
+        start = start.model_copy(update={"duration_s": start.duration_s or USUAL_S})
+    until = "duration_s" if by_time else "requests"
+    first = (until, "repeats") if once else (until,)
+    own = (n for n in fields.of_section("mode", start, name) if n not in APART)
     return {"mode": name, **fields.several(dict.fromkeys((*first, *own)), start, columns=3)}
+
+
+def _ends_by_time(start: RunConfig) -> bool:
+    chosen: str | None = st.segmented_control(
+        "Ends after",
+        [REQUESTS, DURATION],
+        required=True,
+        help="A number of requests, or a time, after which what is in flight is still answered.",
+        **fields.keyed("ends", DURATION if start.duration_s else REQUESTS),
+    )
+    return chosen == DURATION
 
 
 def _workload(start: RunConfig) -> dict[str, Any]:

@@ -189,6 +189,6 @@ def _load(start: StudyConfig, axes: dict[str, Any]) -> dict[str, Any]:
     requests = () if axes["batches"] else ("requests",)
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
         for name in dict.fromkeys((*requests, *own, *LOAD)):
-            values[name] = fields.number(name, start.run)
+            values[name] = fields.any_of(name, start.run)
     values["ignore_eos"] = fields.switch("ignore_eos", start.run)
     return values

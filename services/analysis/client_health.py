@@ -67,9 +67,10 @@ def _loop(candidate: Candidate) -> Rows:
 
 def _load(candidate: Candidate) -> Rows:
     measured = candidate.measurements
-    waits = modes.schedule(candidate.run.config).in_flight is not None  # for a free slot
-    late = [] if waits else values(measured, "queue_s")
-    paced = MODES[candidate.run.config.mode].loop == "open"
+    config = candidate.run.config
+    paced = MODES[config.mode].loop == "open"
+    waits = not paced and modes.in_flight_limit(config) is not None  # for an answer
+    late = [] if waits else client.latenesses(measured)
     interval, sent = (paced and client.intervals_s(measured)) or (0.0, 0.0)
     if late:
         yield "Sent late, median", units.seconds(percentile(late, 50)), ""

@@ -67,8 +67,19 @@ def _queue(m: Measurement) -> float | None:
     return _since(m.t_due, m.t_send)
 
 
+def lateness(m: Measurement) -> float | None:
+    """Return how late this client sent a request, in seconds, apart from the wait that max
+    concurrency asks for."""
+    queue = _queue(m)
+    return None if queue is None else queue - (m.cap_wait_s or 0.0)
+
+
 def _ttft(m: Measurement) -> float | None:
     return _since(m.t_send, m.t_first)
+
+
+def _scheduled_ttft(m: Measurement) -> float | None:
+    return _since(m.t_due, m.t_first)
 
 
 def _ttfa(m: Measurement) -> float | None:
@@ -137,12 +148,28 @@ METRICS: tuple[Metric, ...] = (
         "From due to the last token: counts the wait of a request that was sent late, too.",
     ),
     Metric(
+        "scheduled_ttft_s",
+        "Scheduled TTFT",
+        "s",
+        "lower",
+        _scheduled_ttft,
+        "From due to the first token: counts the wait of a request that was sent late, too.",
+    ),
+    Metric(
         "queue_s",
         "Client queue",
         "s",
         "lower",
         _queue,
         "From due to sent: how late the request left this client.",
+    ),
+    Metric(
+        "cap_wait_s",
+        "Concurrency wait",
+        "s",
+        "lower",
+        lambda m: m.cap_wait_s,
+        "The part of the client queue in which the maximum concurrency was reached.",
     ),
     Metric(
         "tpot_s",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
+from services.ask import modes
 from services.ask.config import RunConfig
-from services.ask.modes import MODES, schedule
 from services.base.units import many
 
 NEAR = 2.0  # runs whose number in flight differs by at most this factor are used unscaled
@@ -65,9 +65,9 @@ def pace(
 def in_flight(config: RunConfig, tokens_per_s: float) -> int:
     """Return about how many requests of a run will be in flight at most. In an open loop these are
     as many as are sent while one is answered at `tokens_per_s`."""
-    most = min(schedule(config).in_flight or config.requests, config.requests)
-    if MODES[config.mode].loop == "open" and config.interval_s > 0:
-        most = min(most, ceil(config.max_tokens / tokens_per_s / config.interval_s))
+    most = modes.at_once(config)
+    if rate := modes.peak_rate(config):
+        most = min(most, ceil(config.max_tokens / tokens_per_s * rate))
     return max(1, most)
 
 

@@ -75,7 +75,8 @@ class Measurement:
     finish_reason: str | None = None
     connect_s: float | None = None  # None: a connection that was already open
     coalesced_reads: int = 0  # reads that carried more than one token chunk
-    answer: str | None = None  # the text, kept in the database only
+    cap_wait_s: float | None = None  # after it was due, for a place below the max concurrency
+    answer: str | None = None  # the text, kept in the database only; the last
 
 
 @dataclass(frozen=True, slots=True)

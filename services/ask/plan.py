@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from services.ask import modes
 from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
@@ -17,6 +18,8 @@ from services.base.units import many
 CHARACTERS_PER_TOKEN = 4.0
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
+EVEN = ("staggered", "constant")  # modes whose number of requests in a time is not random
+MOST_DRAWN = 20_000  # requests whose times are worked out one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,13 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     `pace` is the expected speed of its requests; without it only the schedule's own time is known,
     and nothing for a batch. All answers are assumed to have the maximum length.
     """
-    total = config.requests * config.repeats + warmup_count(config)
-    output = sum(_request_count(part) * part.max_tokens for part in parts(config))
-    prompts = sum(map(_prompt_tokens, parts(config)))
+    each = _requests_expected(config, pace)
+    if each is None:
+        return _by_time_alone(config)
+    counted = config.model_copy(update={"duration_s": None, "requests": max(1, round(each))})
+    total = counted.requests * config.repeats + warmup_count(config)
+    output = sum(_request_count(part) * part.max_tokens for part in parts(counted))
+    prompts = sum(map(_prompt_tokens, parts(counted)))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
     about, between = None, None
     if pace is not None:
@@ -53,17 +60,42 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
         between = fast, slow
     usd = price.of(prompts, output, about) if price is not None else None
     hourly = isinstance(price, Hourly)
-    what = f"Sends {_requests(config)}, {MODES[config.mode].describe(config)}: at most "
+    what = f"Sends {_requests(config, counted)}, {MODES[config.mode].describe(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
     takes = _takes(at_least, between, source, "there is no earlier run on this server")
     then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
-    sentence = f"{what} {then[0].upper()}{then[1:]}."
+    sentence = f"{what} {then[0].upper()}{then[1:]}.{_afterwards(config)}"
+    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
+
+
+def _by_time_alone(config: RunConfig) -> Plan:
+    """The plan of users who ask for some time, of a server that has never been measured."""
+    seconds = config.repeats * _repeat_s(config, 0.0)
+    sends = f"Sends {_for_how_long(config)}, {MODES[config.mode].describe(config)}."
+    unknown = "How many requests is unknown, because there is no earlier run on this server."
+    takes = f"Takes at least {duration(seconds)}."
+    sentence = f"{sends} {unknown} {takes}{_afterwards(config)}"
+    return Plan(0, 0, 0, seconds, None, None, sentence)
+
+
+def _afterwards(config: RunConfig) -> str:
+    sentence = ""
     if "max_tokens" in config.omit:
         sentence += " No limit is sent to the server, so answers may be longer."
     if calibrates(config):
         sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
-    return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
+    return sentence
+
+
+def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
+    """Return about how many requests one repeat has; None if nothing is known."""
+    if (known := modes.expected(config)) is not None:
+        return known
+    if pace is None:
+        return None
+    answer_s = config.max_tokens / pace.usual
+    return len(picture(schedule(config), answer_s, MOST_DRAWN)) or 1
 
 
 def combined(plans: Sequence[Plan], how: str) -> Plan:
@@ -118,14 +150,22 @@ def calibrates(config: RunConfig) -> bool:
     """Whether a run is calibrated: by default if many requests may be in flight at once."""
     if config.calibrate is not None:
         return config.calibrate
-    at_once = schedule(config).in_flight or config.requests
-    return min(at_once, config.requests) > CALIBRATED_ABOVE
+    return modes.at_once(config) > CALIBRATED_ABOVE
 
 
 def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
     """Return the duration of one repeat in seconds, with the same time for every answer."""
-    duration_s = picture(schedule(config), seconds_per_request)[-1][2]
-    return min(duration_s, config.stop_after_s) if config.stop_after_s is not None else duration_s
+    if config.duration_s is not None:
+        drain = seconds_per_request
+        if config.drain_s is not None:
+            drain = min(drain, config.drain_s)
+        sent_s = config.duration_s + drain
+    else:
+        bars = picture(schedule(config), seconds_per_request, MOST_DRAWN)
+        sent_s = bars[-1][2] * max(1.0, config.requests / len(bars))
+    if config.stop_after_s is not None:
+        sent_s = min(sent_s, config.stop_after_s)
+    return config.load_warmup_s + sent_s
 
 
 def _seconds(config: RunConfig, each: float) -> float:
@@ -152,13 +192,27 @@ def _prompt_tokens(config: RunConfig) -> int:
     return ceil(written / CHARACTERS_PER_TOKEN) + total * NONCE_TOKENS * config.unique_prompts
 
 
-def _requests(config: RunConfig) -> str:
-    count = many(config.requests, "request")
-    if config.repeats > 1:
+def _requests(config: RunConfig, counted: RunConfig) -> str:
+    count = many(counted.requests, "request")
+    if config.duration_s is not None:
+        about = "" if config.mode in EVEN else "about "
+        each = " each time" if config.repeats > 1 else ""
+        count = f"{_for_how_long(config)} ({about}{count}{each})"
+    elif config.repeats > 1:
         count = f"{config.repeats} times {count}"
-    return (
-        f"{count} plus {many(warmup_count(config), 'warm-up request')}" if config.warmup else count
+    warm = (
+        [f"{duration(config.load_warmup_s)} of warm-up at the same load"]
+        if config.load_warmup_s
+        else []
     )
+    if config.warmup:
+        warm.append(many(warmup_count(config), "warm-up request"))
+    return " plus ".join([count, *warm])
+
+
+def _for_how_long(config: RunConfig) -> str:
+    times = f"{config.repeats} times " if config.repeats > 1 else ""
+    return f"for {times}{duration(config.duration_s or 0.0)}"
 
 
 def _takes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.measurement import WARMING_UP, Progress, Run
 from services.ask.time_left import TimeLeft
@@ -14,9 +15,10 @@ from services.base.units import many
 
 @dataclass(frozen=True, slots=True)
 class ProgressSummary:
-    """Counts over all repeats. `share` is between 0 and 1."""
+    """Counts over all repeats. `share` is between 0 and 1. `total` is None if the run ends by
+    time."""
 
-    total: int
+    total: int | None
     done: int
     failed: int
     in_flight: int
@@ -25,7 +27,9 @@ class ProgressSummary:
 
     @property
     def text(self) -> str:
-        """Return "40 of 100 requests"."""
+        """Return "40 of 100 requests", or "40 requests" if nobody knows how many there will be."""
+        if self.total is None:
+            return many(self.done + self.failed, "request")
         return f"{self.done + self.failed:,} of {many(self.total, 'request')}"
 
 
@@ -51,16 +55,27 @@ def summarize(
     """Return a run's progress. `progress` is in order of time and may be thinned; `counted` is the
     number of its stored requests by status."""
     done, failed = counted.get("ok", 0), counted.get("failed", 0)
-    total = config.requests * config.repeats
-    share = min(1.0, sum(counted.values()) / total)
+    each = modes.count(config)
+    total = None if each is None else each * config.repeats
+    share = sum(counted.values()) / total if total else _share_of_time(config, progress)
     return ProgressSummary(
         total=total,
         done=done,
         failed=failed,
         in_flight=progress[-1].in_flight if progress else 0,
-        share=share,
+        share=min(1.0, share),
         tokens_per_s=_rate(progress),
     )
+
+
+def _share_of_time(config: RunConfig, progress: Sequence[Progress]) -> float:
+    """The share of a run whose repeats end by time."""
+    if not progress or not config.duration_s:
+        return 0.0
+    now = progress[-1]
+    first = next(entry for entry in progress if entry.repeat == now.repeat)
+    current = (now.t - first.t) / (config.load_warmup_s + config.duration_s)
+    return (now.repeat + min(1.0, current)) / config.repeats
 
 
 def _rate(progress: Sequence[Progress]) -> float | None:

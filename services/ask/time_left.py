@@ -87,7 +87,11 @@ class Measured:
     @property
     def _share(self) -> float:
         now = self._current[-1:]
-        return (now[0].done + now[0].failed) / self.config.requests if now else 0.0
+        if not now:
+            return 0.0
+        if self.config.duration_s is not None:  # without the drain
+            return min(1.0, self.spent_s / (self.config.load_warmup_s + self.config.duration_s))
+        return (now[0].done + now[0].failed) / self.config.requests
 
 
 def of_run(run: Measured) -> TimeLeft | None:

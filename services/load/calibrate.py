@@ -43,6 +43,7 @@ SHORTEST_GAP_S = 1e-5
 FIRST_S = 2.0  # the longest time to a first token
 MAX_CHUNKS = 250_000  # of all answers together: the server's log holds the time of each
 LOG_S = 60.0
+MOST_REPLAYED = 100_000  # requests
 
 Stopping = Callable[[RepeatPlayer | ProcessPool], AbstractContextManager[None]]
 
@@ -73,6 +74,7 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
     gap = profile.gap_s if profile.gap_s > SHORTEST_GAP_S else 0.0  # back to back
     chunks_in_time = int((ANSWER_S - first) / gap) if gap else profile.chunks
     chunks = max(2, min(profile.chunks, chunks_in_time))
+    config = _at_its_peak(config)
     requests = _requests_in_time(config, first + gap * (chunks - 1))
     chunks = max(2, min(chunks, MAX_CHUNKS // requests))
     changes = {
@@ -83,12 +85,15 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
         "workload": "text",  # of the same length; the real prompts stay private
         "prompt": "x" * _prompt_length(config),
         "prompts": (),
-        "processes": len(shards(config, modes.schedule(config), machine.cores())),
+        "processes": len(shards(config, machine.cores())),
         "timeout_s": LOG_S,
         "first_token_timeout_s": None,
         "chunk_timeout_s": None,
         "stop_after_s": None,
         "stop_after_errors": None,
+        "duration_s": None,
+        "load_warmup_s": 0.0,
+        "ramp_up_s": 0.0,
     }
     options = f"ttft={first:.6f} gap={gap:.6f} tokens={chunks} size={profile.size}"
     return config.model_copy(update=changes), f"ref {options}", gap
@@ -96,16 +101,22 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
 
 def _prompt_length(config: RunConfig) -> int:
     """Return the mean length of the run's first prompts, in characters."""
-    sample = range(min(config.requests, PROMPTS_SAMPLED))
+    sample = range(min(modes.most(config), PROMPTS_SAMPLED))
     return ceil(fmean(len(workloads.prompt(config, 0, index)) for index in sample))
 
 
 def _requests_in_time(config: RunConfig, answer_s: float) -> int:
     """Return how many requests of the schedule end within CALIBRATION_S."""
-    whole = modes.schedule(config)
-    at_once = min(whole.in_flight or 1, config.requests)
-    ends = (end for _, _, end in modes.picture(whole, answer_s))
+    at_once = min(modes.in_flight_limit(config) or 1, modes.most(config))
+    ends = (end for _, _, end in modes.picture(modes.schedule(config), answer_s, MOST_REPLAYED))
     return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
+
+
+def _at_its_peak(config: RunConfig) -> RunConfig:
+    """A rate that changes is replayed at its highest."""
+    if config.mode not in ("ramp", "steps"):
+        return config
+    return config.model_copy(update={"mode": "constant", "rate": modes.peak_rate(config)})
 
 
 async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> Calibration:

@@ -7,6 +7,7 @@ standard input ends the process, so that it does not outlive its worker.
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 from time import perf_counter_ns
 
 from services.ask import modes
@@ -31,8 +32,7 @@ Inbox = asyncio.Queue[Message | None]  # None: nothing more will come
 
 def max_in_flight(job: Job) -> int:
     """Return how many requests of the job's shard may be in flight."""
-    count = len(job.shard.indices(job.config.requests))
-    return min(job.shard.schedule(modes.schedule(job.config)).in_flight or count, count)
+    return ceil(modes.at_once(job.config) / job.shard.of)
 
 
 async def listen(

@@ -78,7 +78,7 @@ class LoopMonitor:
         ]
         progress = replace(
             self._runner.progress(self._run_began_ns),
-            late_p99_s=p99(self._runner.lateness_s),
+            late_p99_s=p99(self._runner.lateness_s.values),
             lag_p99_s=self.lag_p99_s(),
             cpu_share=self.cpu_share(),
         )

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from services.ask import modes
 from services.base import machine
 from services.base.ipc import Send
 from services.load.process_pool import ProcessPool
@@ -18,7 +17,7 @@ from services.load.shards import shards
 @asynccontextmanager
 async def open_player(job: Job, send: Send) -> AsyncIterator[RepeatPlayer | ProcessPool]:
     """Yield a player for the job's repeats; its messages go to `send`."""
-    parts = shards(job.config, modes.schedule(job.config), machine.cores())
+    parts = shards(job.config, machine.cores())
     if len(parts) == 1:
         player = RepeatPlayer(job, send)
         try:

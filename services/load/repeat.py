@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain, islice
 from time import perf_counter_ns
 from typing import Any
 
@@ -17,8 +19,10 @@ from services.base.redact import known
 from services.load.loop_monitor import LoopMonitor
 from services.load.protocol import Job, Played
 from services.load.response_profile import median_profile
-from services.load.runner import PreparedRequest, Runner
+from services.load.runner import PreparedRequest, Runner, Supply
 from services.wire import Fitting, Timeouts, Wire
+
+PREPARED = 10_000  # requests
 
 OnReady = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
 
@@ -52,7 +56,8 @@ class RepeatPlayer:
         count = workloads.warmup_count(self._job.config)
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
         runner = self._new_runner(WARM_UP, None)
-        await runner.play(schedule, self._requests(WARM_UP, range(count)), _start_now)
+        supply = Supply(self._requests(WARM_UP, range(count)), count)
+        await runner.play(schedule, supply, _start_now)
 
     async def play(self, repeat: int, on_ready: OnReady) -> Played:
         """Play this process's shard of a repeat.
@@ -61,8 +66,8 @@ class RepeatPlayer:
             OSError: the backend's host cannot be found.
         """
         job, config = self._job, self._job.config
-        requests = self._requests(repeat, job.shard.indices(config.requests))
-        schedule = job.shard.schedule(modes.schedule(config))
+        schedule = job.shard.schedule(modes.schedule(config, repeat))
+        supply = self._supply(repeat, schedule)
         runner = self._new_runner(repeat, config.stop_after_errors)
         monitor = LoopMonitor(runner, self._send, job.run_began_ns)
         loop = asyncio.get_running_loop()
@@ -71,15 +76,18 @@ class RepeatPlayer:
         async def begin() -> int:
             began = await on_ready()
             monitor.begin()
+            starts_s = (began - perf_counter_ns()) / 1e9 + schedule.lead_s
             if config.stop_after_s:
-                lead_s = (began - perf_counter_ns()) / 1e9
-                limits.append(loop.call_later(lead_s + config.stop_after_s, runner.stop))
+                limits.append(loop.call_later(starts_s + config.stop_after_s, runner.stop))
+            if config.duration_s and config.drain_s is not None:
+                ends_s = starts_s + config.duration_s + config.drain_s
+                limits.append(loop.call_later(ends_s, runner.stop))
             return began
 
         _disable_gc()
         try:
             async with monitor:
-                duration = await runner.play(schedule, requests, begin)
+                duration = await runner.play(schedule, supply, begin)
                 health: dict[str, Any] = {
                     "clock": "kernel" if self.client.kernel_clock else "loop",
                     "cpu_share": monitor.cpu_share(),
@@ -91,7 +99,7 @@ class RepeatPlayer:
             gc.enable()
             for limit in limits:
                 limit.cancel()
-        return Played(runner.began_ns, duration, health, median_profile(runner.profiles))
+        return Played(runner.began_ns, duration, health, median_profile(runner.profiles.values))
 
     def _new_runner(self, repeat: int, stop_after_errors: int | None) -> Runner:
         self._runner = Runner(self.client, repeat, self._job.target.key, stop_after_errors)
@@ -99,7 +107,18 @@ class RepeatPlayer:
             self._runner.stop()
         return self._runner
 
-    def _requests(self, repeat: int, indices: range) -> list[PreparedRequest]:
+    def _supply(self, repeat: int, schedule: modes.Schedule) -> Supply:
+        """The requests of this shard; the first are prepared before it starts."""
+        shard = self._job.shard
+        indices = shard.indices(len(schedule.due_s) * shard.of)
+        warm = self._requests(WARM_UP, shard.indices(sys.maxsize)) if schedule.lead_s else iter(())
+        return Supply(
+            _ahead(self._requests(repeat, indices), PREPARED),
+            len(schedule.due_s),
+            _ahead(warm, len(schedule.warm_s) or schedule.users),
+        )
+
+    def _requests(self, repeat: int, indices: range) -> Iterator[PreparedRequest]:
         job = self._job
 
         def prepare(index: int) -> PreparedRequest:
@@ -108,7 +127,7 @@ class RepeatPlayer:
             data = self.client.request(body(config, job.target, text))
             return PreparedRequest(index, data, known(text_of(text)))
 
-        return [prepare(index) for index in indices]
+        return map(prepare, indices)
 
 
 def client_of(job: Job) -> Any:
@@ -126,6 +145,12 @@ def client_of(job: Job) -> Any:
         return ViaLiteLLM(target, timeouts)
     fitting = Fitting(headers(target), hidden(target), target.trust.context)
     return Wire(chat_url(target), bearer(target), timeouts, target.proxy, fitting)
+
+
+def _ahead(requests: Iterator[PreparedRequest], count: int) -> Iterator[PreparedRequest]:
+    """Prepare the first requests now: those that are due together must be ready, and all of a long
+    run would fill the memory."""
+    return chain(list(islice(requests, count)), requests)
 
 
 async def _start_now() -> int:

@@ -1,23 +1,30 @@
-"""Play a schedule: one loop for every mode, which sends what is due and keeps the results."""
+"""Play a schedule: send what is due, or what users ask, and keep the results."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain, takewhile
 from time import perf_counter_ns
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from services.ask.measurement import Measurement, Progress, Status
 from services.ask.modes import Schedule
+from services.ask.modes.schedule import Pauses
 from services.base.redact import Secret, without_secrets
 from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
 
 LEAD_NS = 250_000_000  # a connection is prepared this long before its request is due
+MOST_KEPT = 8192
 STOP_S = 1.0  # how long requests in flight may take to end when the run is stopped
+
+
+T = TypeVar("T")
 
 
 class Client(Protocol):
@@ -40,6 +47,16 @@ class PreparedRequest:
     prompt: Secret
 
 
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """The requests of a repeat, in order: `count` of them at most, and those that are sent before
+    it starts, which do not count."""
+
+    counted: Iterator[PreparedRequest]
+    count: int
+    warm: Iterator[PreparedRequest] = field(default_factory=lambda: iter(()))
+
+
 class Runner:
     """Plays one repeat. `finished` collects measurements until `take` is called."""
 
@@ -47,49 +64,57 @@ class Runner:
         self, client: Client, repeat: int, key: str | None, stop_after_errors: int | None = None
     ) -> None:
         self.finished: list[Measurement] = []
-        self.profiles: list[ResponseProfile] = []
-        self.lateness_s: list[float] = []  # how long after their due time requests were sent
+        self.profiles = Kept[ResponseProfile]()
+        self.lateness_s = Kept[float]()  # how long after their due time requests were sent
         self.oddities: Counter[str] = Counter()  # number of answers with each oddity
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
         self._key = key
         self._errors_allowed = stop_after_errors
-        self._previous_end = 0
         self._unsent = 0
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
+        self._taken = 0  # requests of an open loop that got a place in flight
+        self._held: PreparedRequest | None = None  # the next one, which waits for a place
+        self._left = 0  # requests that no user has taken yet
+        self._enough = asyncio.Event()  # users ask no more: it is stopped, or nothing is left
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()  # nothing is in flight
+        self._problem: BaseException | None = None
 
     async def play(
-        self,
-        schedule: Schedule,
-        requests: Sequence[PreparedRequest],
-        on_ready: Callable[[], Awaitable[int]],
+        self, schedule: Schedule, supply: Supply, on_ready: Callable[[], Awaitable[int]]
     ) -> float:
         """Send every request when it is due; return how long the repeat took, in seconds.
 
         Connections are opened first, then `on_ready` returns when to begin (`perf_counter_ns`).
+        Times are counted from `schedule.lead_s` later: requests that are due before are left out.
         After `stop` it returns within STOP_S, with the requests in flight marked cancelled; they
         are also marked when this call itself is cancelled.
 
         Raises:
             OSError: the backend's host cannot be found.
         """
-        self._unsent = len(requests)
+        self._unsent = self._left = supply.count
         await self._open(initial_connections(schedule))
-        self.began_ns = self._previous_end = await on_ready()
-        tasks: list[asyncio.Task[None]] = []
+        self.began_ns = await on_ready() + round(schedule.lead_s * 1e9)
         if not self._stopped.is_set():
-            self._dispatcher = asyncio.create_task(self._send_all(schedule, requests, tasks))
+            send = self._send_for_users if schedule.users else self._send_when_due
+            self._dispatcher = asyncio.create_task(send(schedule, supply))
         try:
             if self._dispatcher is not None:
                 await asyncio.wait([self._dispatcher])
-            await self._wait_for(tasks)
+            await self._wait_for_answers()
         except asyncio.CancelledError:
             self.stop()
-            await self._wait_for(tasks)
+            await self._wait_for_answers()
             raise
+        if self._problem is not None:
+            raise self._problem
+        if schedule.end_s is not None and not schedule.users:
+            self._keep_unsent(schedule, supply)
         if self._dispatcher and not self._dispatcher.cancelled():
             self._dispatcher.result()
         return (perf_counter_ns() - self.began_ns) / 1e9
@@ -109,6 +134,7 @@ class Runner:
     def stop(self) -> None:
         """Send nothing more, and end what is in flight."""
         self._stopped.set()
+        self._enough.set()
         if self._dispatcher is not None:
             self._dispatcher.cancel()
         self._client.in_flight.stop()
@@ -131,46 +157,116 @@ class Runner:
             tokens=self._tokens + self._client.in_flight.received(),
         )
 
-    async def _send_all(
-        self,
-        schedule: Schedule,
-        requests: Sequence[PreparedRequest],
-        tasks: list[asyncio.Task[None]],
-    ) -> None:
-        slots = asyncio.Semaphore(schedule.in_flight or len(requests) or 1)
-        for position, (request, offset) in enumerate(zip(requests, schedule.due_s, strict=True)):
-            await slots.acquire()
+    async def _send_when_due(self, schedule: Schedule, supply: Supply) -> None:
+        slots = asyncio.Semaphore(schedule.in_flight or len(schedule.due_s) or 1)
+        free_ns = 0  # when a place in flight was last waited for: all that were due before waited
+        for offset in chain(schedule.warm_s, schedule.due_s):
+            request = next(supply.warm if offset < 0 else supply.counted)
+            self._held = request if offset >= 0 else None
             due = self.began_ns + round(offset * 1e9)
-            if schedule.pause_s is not None and position:
-                due = max(due, self._previous_end + round(schedule.pause_s * 1e9))
-            if (wait_ns := due - LEAD_NS - perf_counter_ns()) > 0:
-                await asyncio.sleep(wait_ns / 1e9)
-            tasks.append(asyncio.create_task(self._run_request(request, due, slots)))
+            await self._until(due - LEAD_NS)
+            waits = slots.locked()
+            await slots.acquire()
+            if waits:
+                free_ns = perf_counter_ns()
+            self._held = None
+            self._taken += offset >= 0
+            self._begin(self._answer(request, due, slots, free_ns, offset >= 0))
 
-    async def _run_request(
-        self, request: PreparedRequest, due: int, slots: asyncio.Semaphore
+    async def _answer(
+        self,
+        request: PreparedRequest,
+        due: int,
+        slots: asyncio.Semaphore,
+        free_ns: int,
+        counts: bool,
     ) -> None:
-        self._unsent -= 1
-        if self._stopped.is_set():
-            return
-        secrets = (request.prompt, *filter(None, [self._key]))
         try:
-            exchange = await self._client.ask(request.body, due, lambda: self._unsent, secrets)
-            self._previous_end = exchange.ended or perf_counter_ns()
+            await self._ask(request, due, free_ns, counts)
         finally:
             slots.release()
+
+    async def _send_for_users(self, schedule: Schedule, supply: Supply) -> None:
+        starts = self.began_ns - round(schedule.lead_s * 1e9)
+        joins = schedule.joins_s or (0.0,) * schedule.users
+        for user, join in enumerate(joins):
+            due = starts + round(join * 1e9)
+            await self._until(due - LEAD_NS)
+            self._begin(self._be_user(schedule, supply, due, schedule.pauses(user)))
+
+    async def _be_user(self, schedule: Schedule, supply: Supply, due: int, pauses: Pauses) -> None:
+        """Ask, wait for the answer, pause, and ask again until the requests or the time are up."""
+        ends = self._end_of(schedule)
+        while ends is None or due < ends:
+            await self._pause_until(due - LEAD_NS)
+            if self._enough.is_set():
+                return
+            counts = due >= self.began_ns
+            request = next(supply.counted if counts else supply.warm)
+            self._left -= counts
+            if not self._left:
+                self._enough.set()
+            ended = await self._ask(request, due, 0, counts)
+            due = ended + round(pauses.next() * 1e9)
+
+    def _end_of(self, schedule: Schedule) -> int | None:
+        return None if schedule.end_s is None else self.began_ns + round(schedule.end_s * 1e9)
+
+    async def _until(self, at_ns: int) -> None:
+        if (wait_ns := at_ns - perf_counter_ns()) > 0:
+            await asyncio.sleep(wait_ns / 1e9)
+
+    async def _pause_until(self, at_ns: int) -> None:
+        """Wait, unless the run is stopped meanwhile, or others take the last request."""
+        if (wait_ns := at_ns - perf_counter_ns()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), wait_ns / 1e9)
+
+    def _keep_unsent(self, schedule: Schedule, supply: Supply) -> None:
+        """Keep what was due by now and waited for a place in flight as cancelled."""
+        now_s = (perf_counter_ns() - self.began_ns) / 1e9
+        for offset in schedule.due_s[self._taken :]:
+            if offset <= now_s:
+                request, self._held = self._held or next(supply.counted), None
+                self.finished.append(Measurement(self._repeat, request.index, "cancelled", offset))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside others; the first error of one ends the repeat."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        self._idle.clear()
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._problem = self._problem or task.exception()
+            self.stop()
+        if not self._tasks:
+            self._idle.set()
+
+    async def _ask(self, request: PreparedRequest, due: int, free_ns: int, counts: bool) -> int:
+        """Send one request and keep its measurement, if it counts; return when it was over.
+        `free_ns`: when the place in flight that it may have waited for was free."""
+        self._unsent -= counts
+        if self._stopped.is_set():
+            return perf_counter_ns()
+        secrets = (request.prompt, *filter(None, [self._key]))
+        exchange = await self._client.ask(request.body, due, lambda: self._unsent, secrets)
         self.oddities.update(exchange.oddities)
         if profile := profile_of(exchange):
-            self.profiles.append(profile)
-        if exchange.sent is not None:  # else it was cancelled before it was due
+            self.profiles.add(profile)
+        if counts and exchange.sent is not None:  # else it was cancelled before it was due
             measurement = measurement_of(
-                exchange, self._repeat, request.index, due, self.began_ns, self._key
+                exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns
             )
             self._count(measurement)
+        return exchange.ended or perf_counter_ns()
 
     def _count(self, measurement: Measurement) -> None:
         if measurement.t_send is not None:
-            self.lateness_s.append(measurement.t_send - measurement.t_due)
+            waited_s = measurement.cap_wait_s or 0.0  # as asked for
+            self.lateness_s.add(measurement.t_send - measurement.t_due - waited_s)
         self.finished.append(measurement)
         if measurement.status == "failed":
             self._failed += 1
@@ -180,34 +276,56 @@ class Runner:
         if self._errors_allowed is not None and self._failed >= self._errors_allowed:
             self.stop()
 
-    async def _wait_for(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _wait_for_answers(self) -> None:
         """Wait for the requests in flight; after `stop`, no longer than STOP_S."""
-        if not tasks:
+        if not self._tasks:
             return
+        idle = asyncio.create_task(self._idle.wait())
         stopping = asyncio.create_task(self._stopped.wait())
-        first_error = asyncio.FIRST_EXCEPTION
-        all_done = asyncio.create_task(asyncio.wait(tasks, return_when=first_error))
-        waiting: list[asyncio.Future[Any]] = [all_done, stopping]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([idle, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if self._stopped.is_set():
-            await asyncio.wait(tasks, timeout=STOP_S)
-        for task in tasks:  # those left are still connecting
-            task.cancel()
-        await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled():
-                task.result()
+        if not idle.done():
+            await asyncio.wait([idle], timeout=STOP_S)
+            for task in self._tasks.copy():  # those left are still connecting
+                task.cancel()
+            await idle
+
+
+class Kept(Generic[T]):
+    """Values of a run that may go on for hours: at most MOST_KEPT, evenly spread over all."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._every = 1
+        self._seen = 0
+
+    def add(self, value: T) -> None:
+        if self._seen % self._every == 0:
+            self.values.append(value)
+            if len(self.values) > MOST_KEPT:
+                del self.values[1::2]
+                self._every *= 2
+        self._seen += 1
 
 
 def initial_connections(schedule: Schedule) -> int:
     """Return how many connections to open beforehand: one for each request due at the start."""
-    due = sum(offset * 1e9 <= LEAD_NS for offset in schedule.due_s)
+    if schedule.users:
+        return sum(join * 1e9 <= LEAD_NS for join in schedule.joins_s) or schedule.users
+    begins = -schedule.lead_s * 1e9
+    first = chain(schedule.warm_s, schedule.due_s)
+    due = sum(1 for _ in takewhile(lambda at: at * 1e9 - begins <= LEAD_NS, first))
     return min(due, schedule.in_flight or due)
 
 
 def measurement_of(
-    exchange: Exchange, repeat: int, index: int, due_ns: int, began_ns: int, key: str | None = None
+    exchange: Exchange,
+    repeat: int,
+    index: int,
+    due_ns: int,
+    began_ns: int,
+    key: str | None = None,
+    free_ns: int = 0,
 ) -> Measurement:
     """Convert an exchange to a measurement, in seconds since the repeat began. The key is removed
     from the answer, should the server repeat it."""
@@ -240,5 +358,6 @@ def measurement_of(
         finish_reason=exchange.finish_reason,
         connect_s=exchange.connect_s,
         coalesced_reads=exchange.coalesced,
+        cap_wait_s=(free_ns - due_ns) / 1e9 if free_ns > due_ns else None,
         answer=without_secrets(exchange.answer, filter(None, [key])),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import ceil
 
-from services.ask.config import MOST_PROCESSES, RunConfig
+from services.ask import modes
+from services.ask.config import MOST_PROCESSES, RATES, RunConfig
 from services.ask.modes import Schedule
 
 # Requests in flight that keep one process busy. The kernel stamps arrivals, so even 5,000 do not
 # spoil the times of a single process; several processes send and read sooner.
 IN_FLIGHT_EACH = {"wire": 1024, "litellm": 64}
+RATE_EACH = 500  # requests per second that keep one process busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +28,22 @@ class Shard:
 
     def schedule(self, whole: Schedule) -> Schedule:
         """Return this shard of a schedule: its requests, and its part of the in-flight limit."""
-        cap = whole.in_flight
-        if cap is not None:
-            cap = cap // self.of + (self.index < cap % self.of)
-        return replace(whole, due_s=whole.due_s[self.index :: self.of], in_flight=cap)
+        return whole if self.of == 1 else whole.shard(self.index, self.of)
 
 
 WHOLE = Shard()
 
 
-def shards(config: RunConfig, whole: Schedule, cores: int) -> list[Shard]:
+def shards(config: RunConfig, cores: int) -> list[Shard]:
     """Return the shards of a run: as many as the config says, else as load and cores suggest.
 
     At most half of the cores are used, since the server may be on this machine. There are never
     more shards than requests in flight, so a sequential run has one.
     """
-    at_once = min(len(whole.due_s), whole.in_flight or len(whole.due_s))
+    at_once = modes.at_once(config)
     client = "litellm" if config.backend == "litellm" else config.client
     suggested = min(cores // 2, at_once // IN_FLIGHT_EACH[client], MOST_PROCESSES)
+    if config.mode in RATES and (rate := modes.peak_rate(config)):
+        suggested = min(suggested, ceil(rate / RATE_EACH))
     count = min(config.processes or max(1, suggested), max(1, at_once))
     return [Shard(index, count) for index in range(count)]

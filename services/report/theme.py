@@ -112,7 +112,7 @@ def colour_of(run_id: int, run_ids: Sequence[int], dark: bool = False) -> str:
 
 def request_number(candidate: Candidate, measurement: Measurement) -> int:
     """Return the number of a request in its run, from 1, across all repeats."""
-    return measurement.repeat * candidate.run.config.requests + measurement.index + 1
+    return measurement.repeat * candidate.per_repeat + measurement.index + 1
 
 
 def config(dark: bool = False) -> dict[str, Any]:

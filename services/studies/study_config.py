@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
-from services.ask.config import MOST, RunConfig
+from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.problems import validate
 from services.servers.engines import EngineConfig
 from services.studies.parallel import Parallel
@@ -17,7 +17,7 @@ from services.studies.presets import PRESETS
 
 MOST_CELLS = 300
 USUAL_REPEATS = 3  # the fewest that give a verdict
-Size = Annotated[int, Field(ge=1, le=MOST)]
+Size = Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
 Length = Annotated[int, Field(ge=1, le=131_072)]
 
 

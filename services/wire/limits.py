@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from services.ask import modes, workloads
-from services.ask.config import RunConfig
+from services.ask.config import MOST_PROMPTS, RunConfig
 
 SPARE_FILES = 128  # descriptors beside the connections
 CONNECTS_AT_ONCE = 256
@@ -26,11 +26,11 @@ def check(config: RunConfig) -> int:
     Raises:
         Impossible: the run needs more connections, ports or memory than there are.
     """
-    at_once = min(modes.schedule(config).in_flight or config.requests, config.requests)
+    at_once = modes.at_once(config)
     allow_files(at_once + SPARE_FILES)
     allow_ports(at_once)
     total = longest = 0
-    for index in range(config.requests):
+    for index in range(min(modes.most(config), MOST_PROMPTS)):  # after which they repeat
         size = len(workloads.prompt(config, 0, index).encode())
         total, longest = total + size, max(longest, size)
         if total > MEMORY_MOST:

@@ -38,6 +38,7 @@ FULL = Measurement(
     finish_reason="length",
     connect_s=0.000123,
     coalesced_reads=1,
+    cap_wait_s=0.25,
     answer="Spring is\na season 🌱.",
 )
 
@@ -63,6 +64,7 @@ any_measurement = st.builds(
     finish_reason=texts,
     connect_s=st.none() | times,
     coalesced_reads=st.integers(0, 10_000),
+    cap_wait_s=st.none() | times,
     answer=texts,
 )
 

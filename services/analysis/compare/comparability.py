@@ -12,8 +12,9 @@ from services.analysis.compare.verdicts import errors_differ
 from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary.repeats import successes
+from services.ask import modes
 from services.ask.measurement import ACTIVE, Run
-from services.ask.modes import client_wait, schedule
+from services.ask.modes import client_wait
 from services.base import units
 
 MACHINE = ("system", "cpu", "cores", "gpu")
@@ -167,12 +168,12 @@ def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
 
 
 def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    loads = [schedule(c.run.config) for c in candidates if c.run.knows("mode")]
+    loads = [modes.load(c.run.config) for c in candidates if c.run.knows("mode")]
     if all(load == loads[0] for load in loads):
         return None
-    modes = listed(
+    sent = listed(
         {
-            number: f"{c.run.config.mode}, {units.many(c.run.config.requests, 'request')}"
+            number: f"{c.run.config.mode}, {modes.amount(c.run.config)}"
             for number, c in zip(labels_of(candidates), candidates, strict=True)
             if c.run.knows("mode")
         }
@@ -189,7 +190,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning" if counted else "note",
         "Different load",
-        f"{modes}. The ratios reflect the load as well as the backends: more requests at once give "
+        f"{sent}. The ratios reflect the load as well as the backends: more requests at once give "
         f"higher throughput and longer latencies.{waiting_note if counted else ''}",
     )
 

@@ -50,6 +50,13 @@ class Candidate:
         return list(by_repeat(self.measurements).values())
 
     @cached_property
+    def per_repeat(self) -> int:
+        """The most requests in one of its repeats."""
+        return modes.count(self.run.config) or 1 + max(
+            (m.index for m in self.measurements), default=0
+        )
+
+    @cached_property
     def row(self) -> dict[str, Any]:
         """The numbers of `row_of`, worked out once."""
         return row_of(self)

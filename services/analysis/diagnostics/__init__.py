@@ -17,6 +17,7 @@ from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
+from services.ask import modes
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
 from services.ask.workloads import parts
 from services.base import units
@@ -117,7 +118,9 @@ def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -
 def _stopped_early(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    wanted = run.config.requests
+    wanted = modes.count(run.config)
+    if wanted is None:
+        return _cut(run, measurements, summary)
     short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
     if run.status != "done" or not short:
         return None
@@ -130,6 +133,20 @@ def _stopped_early(
     else:
         sentence += "answered, because the time limit was reached. Raise it to measure them all."
     return Diagnostic("note", "Not every request was answered", sentence)
+
+
+def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+    """Of a run that ends by time."""
+    if run.status != "done" or not summary.cancelled:
+        return None
+    share = units.share(summary.cancelled / len(measurements))
+    return Diagnostic(
+        "warning",
+        f"{units.many(summary.cancelled, 'request')} cut at the end",
+        f"{share} of the requests were unanswered when their repeat ended: they are in no "
+        "number here. The slowest answers are the likeliest to be cut, so latencies may be too "
+        "short: let the run drain for longer, or without a limit.",
+    )
 
 
 def _unknown_tokens(

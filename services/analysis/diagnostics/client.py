@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 import numpy as np
 
 from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.analysis.metrics import lateness
 from services.analysis.statistics import percentile
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import by_repeat, values
-from services.ask.config import RunConfig
+from services.ask import modes
+from services.ask.config import RATES, RunConfig
 from services.ask.measurement import Measurement, Progress, Run
 from services.ask.modes import MODES
 from services.base import units
@@ -22,6 +25,7 @@ TOGETHER = "Chunks arrived together"
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
 CPU_SHARE = 0.8  # of one core; each client process uses one
+HELD_BACK_SHARE = 0.01
 RATE_MISSED = "The requested rate was not reached"
 CALIBRATED_S = 0.001  # limit of the client's own part of TTFT, at the 99th percentile
 CALIBRATED_SHARE = 0.01  # or this share of the median TTFT, if that is more
@@ -30,7 +34,7 @@ CALIBRATED_SHARE = 0.01  # or this share of the median TTFT, if that is more
 def so_far(config: RunConfig, progress: Progress) -> list[Diagnostic]:
     """Return the diagnostics of a run that is being measured."""
     results = (
-        _late(config, progress.late_p99_s or 0.0, config.interval_s),
+        _late(config, progress.late_p99_s or 0.0, 1 / (modes.peak_rate(config) or inf)),
         _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
         _cpu(progress.cpu_share or 0.0),
     )
@@ -67,10 +71,15 @@ def _sent_late(
 ) -> Diagnostic | None:
     if MODES[run.config.mode].loop != "open":
         return None
-    lateness, intervals = values(measurements, "queue_s"), intervals_s(measurements)
-    if not lateness:
+    late, intervals = latenesses(measurements), intervals_s(measurements)
+    if not late:
         return None
-    return _late(run.config, percentile(lateness, 99), intervals[0] if intervals else 0.0)
+    return _late(run.config, percentile(late, 99), intervals[0] if intervals else 0.0)
+
+
+def latenesses(measurements: Sequence[Measurement]) -> list[float]:
+    """Return how late each request was sent, in seconds."""
+    return [late for m in measurements if (late := lateness(m)) is not None]
 
 
 def late_limit_s(interval_s: float) -> float:
@@ -87,15 +96,19 @@ def _late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | N
         f"Requests were sent up to {units.seconds(late_s)} late",
         f"1 % of the requests were sent {units.seconds(late_s)} or more after they were due (the "
         f"limit is {units.seconds(limit)}), so the load was not as configured. Close "
-        "other programs on this machine, or choose a longer interval.",
+        f"other programs on this machine, or choose {_less(config)}.",
     )
+
+
+def _less(config: RunConfig) -> str:
+    return "a lower rate" if config.mode in RATES else "a longer interval"
 
 
 def _rate_missed(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    if MODES[run.config.mode].loop != "open":
-        return None
+    if MODES[run.config.mode].loop != "open" or any(m.cap_wait_s for m in measurements):
+        return None  # a maximum that was reached is reported by itself
     wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
     if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
         return None
@@ -104,14 +117,32 @@ def _rate_missed(
         RATE_MISSED,
         f"A request was due every {units.seconds(wanted)} but was sent every "
         f"{units.seconds(achieved)}, so the server got less load than configured. Close "
-        "other programs on this machine, or choose a longer interval.",
+        f"other programs on this machine, or choose {_less(run.config)}.",
+    )
+
+
+def _held_back(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    """In an open loop: a limit on concurrency makes it a closed one while it is reached."""
+    waits = [m.cap_wait_s for m in measurements if m.cap_wait_s]
+    if MODES[run.config.mode].loop != "open" or not waits:
+        return None
+    share = units.share(len(waits) / len(measurements))
+    return Diagnostic(
+        "warning" if len(waits) > HELD_BACK_SHARE * len(measurements) else "note",
+        f"{share} of the requests waited in this client",
+        f"They were due, but {run.config.concurrency:,} were in flight, which is the maximum. They "
+        f"waited up to {units.seconds(max(waits))}. TTFT and E2E latency count from sent and leave "
+        "this out; Scheduled TTFT and Scheduled latency count from due. Raise the maximum, or "
+        "judge by those.",
     )
 
 
 def _never_full(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    wanted = min(run.config.requests, run.config.concurrency or run.config.requests)
+    wanted = modes.at_once(run.config)
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
     todo = "Request longer answers, or a lower concurrency."
@@ -295,4 +326,12 @@ def _health(run: Run, name: str) -> Iterable[float]:
 
 HEALTH = (_sent_late, _rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
 
-CHECKS = (*HEALTH, _never_full, _not_calibrated, _via_litellm, through_proxy, certificate_unchecked)
+CHECKS = (
+    *HEALTH,
+    _held_back,
+    _never_full,
+    _not_calibrated,
+    _via_litellm,
+    through_proxy,
+    certificate_unchecked,
+)

@@ -114,7 +114,7 @@ def _preemptions(run: Run, measured: Sequence[Sample], summary: Summary) -> Diag
 def _queueing(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     """Only with a limit on concurrency: without one, queueing is what is measured."""
     waiting = values(measured, "waiting")
-    limit = modes.schedule(run.config).in_flight
+    limit = modes.in_flight_limit(run.config)
     if limit is None or len(waiting) < MIN_SAMPLES or not median(waiting):
         return None
     return Diagnostic(

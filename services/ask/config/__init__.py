@@ -10,15 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from services.ask import about
 from services.ask.base_config import STORED
 from services.ask.config.limits import MOST_PROCESSES, MOST_REPEATS, LimitFields
-from services.ask.config.load import MOST, Client, LoadFields, Mode
+from services.ask.config.load import (
+    MOST,
+    MOST_IN_FLIGHT,
+    RATES,
+    Client,
+    LoadFields,
+    Mode,
+)
 from services.ask.config.prompts import (
     LONG_EVERY,
     LONG_TIMES,
+    MOST_PROMPTS,
     READERS,
     PromptFields,
     Workload,
@@ -32,8 +40,11 @@ __all__ = [
     "LONG_EVERY",
     "LONG_TIMES",
     "MOST",
+    "MOST_IN_FLIGHT",
     "MOST_PROCESSES",
+    "MOST_PROMPTS",
     "MOST_REPEATS",
+    "RATES",
     "READERS",
     "Client",
     "DialectName",
@@ -85,11 +96,45 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
         """Whether sampling is greedy, so that top-p and seed have no effect."""
         return self.sent_temperature == 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_amount(cls, data: Any, info: ValidationInfo) -> Any:
+        if isinstance(data, dict) and info.context is not STORED and data.get("duration_s"):
+            usual = cls.model_fields["requests"].default
+            if data.get("requests") not in (None, usual):
+                raise ValueError(
+                    "requests: are not counted with a duration. Give only one of them."
+                )
+        return data
+
+    @model_validator(mode="after")
+    def _check_load(self) -> RunConfig:
+        if self.mode == "batch" and self.concurrency is None:
+            for name in ("duration_s", "load_warmup_s"):
+                if getattr(self, name):
+                    raise ValueError(
+                        f"{name}: has no meaning in a batch that sends everything at once. Set "
+                        "concurrency, or choose another mode."
+                    )
+        if (
+            self.mode == "staggered"
+            and not self.interval_s
+            and (self.duration_s or self.load_warmup_s)
+        ):
+            raise ValueError("interval_s: must be more than 0 where the run ends by time.")
+        if self.mode in RATES and self.duration_s is not None:
+            mean = max(self.rate, self.end_rate if self.mode in ("ramp", "steps") else 0)
+            if mean * self.duration_s > MOST:
+                raise ValueError(
+                    f"duration_s: is too long: at that rate there are more than {MOST:,} requests."
+                )
+        return self
+
     @model_validator(mode="after")
     def _check_mix(self) -> RunConfig:
         if self.workload != "mixed":
             return self
-        if self.requests < (self.long_every or LONG_EVERY):
+        if self.duration_s is None and self.requests < (self.long_every or LONG_EVERY):
             raise ValueError(
                 f"long_every: leaves no long request among {self.requests}. Send more, or choose "
                 "a smaller number."

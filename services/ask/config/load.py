@@ -10,9 +10,14 @@ from services.ask.about import About, field
 from services.ask.address import as_written
 from services.ask.base_config import STORED, BaseConfig
 
-Mode = Literal["sequential", "staggered", "batch"]
+Mode = Literal[
+    "sequential", "staggered", "batch", "users", "constant", "poisson", "gamma", "ramp", "steps"
+]
 Client = Literal["wire", "litellm"]
-MOST = 10_000  # requests in a repeat
+MOST = 1_000_000  # requests in a repeat
+MOST_IN_FLIGHT = 10_000
+FASTEST = 100_000.0  # requests per second
+RATES = ("constant", "poisson", "gamma", "ramp", "steps")  # modes with a rate
 
 
 class LoadFields(BaseConfig):
@@ -50,7 +55,15 @@ class LoadFields(BaseConfig):
 
     mode: Mode = field("sequential", About("Mode", "How the requests are sent", section="mode"))
     requests: int = field(
-        5, About("Requests", "Requests in each repeat", section="mode", varied=True), ge=1, le=MOST
+        5,
+        About(
+            "Requests",
+            "Requests in each repeat; not with a duration",
+            section="mode",
+            varied=True,
+        ),
+        ge=1,
+        le=MOST,
     )
     pause_s: float = field(
         2.0,
@@ -84,14 +97,176 @@ class LoadFields(BaseConfig):
         None,
         About(
             "Max concurrency",
-            "Batch: maximum number of requests in flight; empty: all at once",
+            "Maximum number of requests in flight; empty: no limit. Beyond it, a request that is "
+            "due waits in this client",
             section="mode",
-            empty="all",
-            read_by=("batch",),
+            empty="no limit",
+            read_by=("batch", *RATES),
             varied=True,
         ),
         ge=1,
-        le=MOST,
+        le=MOST_IN_FLIGHT,
+    )
+    users: int = field(
+        8,
+        About(
+            "Users",
+            "Users: how many ask at the same time",
+            section="mode",
+            read_by=("users",),
+            varied=True,
+        ),
+        ge=1,
+        le=MOST_IN_FLIGHT,
+    )
+    think_s: float = field(
+        1.0,
+        About(
+            "Think time",
+            "Users: time between an answer and the same user's next request, in seconds",
+            section="mode",
+            unit="s",
+            step=0.5,
+            read_by=("users",),
+            varied=True,
+        ),
+        ge=0,
+        le=3600,
+    )
+    random_think: bool = field(
+        False,
+        About(
+            "Random think times",
+            "Users: think times are exponentially distributed, with the think time as their mean",
+            section="mode",
+            read_by=("users",),
+            varied=True,
+        ),
+    )
+    ramp_up_s: float = field(
+        0.0,
+        About(
+            "Ramp-up",
+            "Users: time over which they join, in seconds; 0: all at the start",
+            section="mode",
+            unit="s",
+            step=10.0,
+            read_by=("users",),
+        ),
+        ge=0,
+        le=86_400,
+    )
+    ramp_up_steps: int | None = field(
+        None,
+        About(
+            "Ramp-up steps",
+            "Users: in how many equal groups they join; empty: one by one",
+            section="mode",
+            empty="one by one",
+            read_by=("users",),
+        ),
+        ge=1,
+        le=MOST_IN_FLIGHT,
+    )
+    rate: float = field(
+        1.0,
+        About(
+            "Rate",
+            "Requests per second; ramp and steps: at the start",
+            section="mode",
+            unit="requests/s",
+            read_by=RATES,
+            varied=True,
+        ),
+        gt=0,
+        le=FASTEST,
+    )
+    end_rate: float = field(
+        10.0,
+        About(
+            "End rate",
+            "Ramp and steps: requests per second at the end",
+            section="mode",
+            unit="requests/s",
+            read_by=("ramp", "steps"),
+            varied=True,
+        ),
+        gt=0,
+        le=FASTEST,
+    )
+    rate_steps: int = field(
+        5,
+        About(
+            "Steps",
+            "Steps: how many different rates, each for the same time",
+            section="mode",
+            read_by=("steps",),
+        ),
+        ge=2,
+        le=1000,
+    )
+    burstiness: float = field(
+        1.0,
+        About(
+            "Burstiness",
+            "Gamma: shape of the gaps between requests, as in vLLM; 1: Poisson, less: bursts, "
+            "more: more even",
+            section="mode",
+            step=0.1,
+            read_by=("gamma",),
+            varied=True,
+        ),
+        ge=0.01,
+        le=1000,
+    )
+    random_arrivals: bool = field(
+        False,
+        About(
+            "Random arrivals",
+            "Ramp and steps: requests arrive at random moments (Poisson) instead of evenly spaced",
+            section="mode",
+            read_by=("ramp", "steps"),
+        ),
+    )
+    duration_s: float | None = field(
+        None,
+        About(
+            "Duration",
+            "Send for this long instead of a number of requests, in seconds; what is then in "
+            "flight is still answered",
+            section="mode",
+            unit="s",
+            step=10.0,
+            empty="by requests",
+            varied=True,
+        ),
+        gt=0,
+        le=86_400,
+    )
+    drain_s: float | None = field(
+        None,
+        About(
+            "Drain",
+            "How long answers may take after the duration, in seconds; what is then unanswered is "
+            "cut. Empty: until all are answered",
+            section="limits",
+            unit="s",
+            step=10.0,
+        ),
+        ge=0,
+        le=86_400,
+    )
+    load_warmup_s: float = field(
+        0.0,
+        About(
+            "Warm-up at load",
+            "The same load for so many seconds before each repeat, which does not count",
+            section="limits",
+            unit="s",
+            step=10.0,
+        ),
+        ge=0,
+        le=3600,
     )
 
     @field_validator("base_url")

@@ -14,6 +14,7 @@ from services.ask.config.load import MOST
 
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
 Text = Annotated[str, Field(max_length=200_000)]
+MOST_PROMPTS = 10_000
 LONG_TIMES = 4  # default length of a long prompt, in short ones
 LONG_EVERY = 2  # alternating
 
@@ -48,7 +49,7 @@ class PromptFields(BaseConfig):
             read_by=("file",),
             private=True,
         ),
-        max_length=MOST,
+        max_length=MOST_PROMPTS,
     )
     input_tokens: int = field(
         512,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
+from services.ask import modes
 from services.ask.config import LONG_EVERY, LONG_TIMES, RunConfig
 from services.ask.workloads.synthetic import Synthetic
 
@@ -36,10 +37,12 @@ def index_in_class(config: RunConfig, index: int) -> int:
 
 def part(config: RunConfig, name: str) -> RunConfig:
     """Return one class of a mix as a synthetic workload: its lengths and its number of requests."""
-    long = config.requests // every(config)
+    total = modes.most(config)
+    long = total // every(config)
     changes: dict[str, Any] = {
         "workload": "synthetic",
-        "requests": long if name == LONG else config.requests - long,
+        "requests": long if name == LONG else total - long,
+        "duration_s": None,  # which would make its number unknown
         **dict.fromkeys(("long_input_tokens", "long_every", "long_max_tokens")),
     }
     if name == LONG:
@@ -51,13 +54,22 @@ def part(config: RunConfig, name: str) -> RunConfig:
 def alone(config: RunConfig, name: str) -> RunConfig:
     """Return a run that sends one class of a mix by itself: the same prompts, equally often.
 
-    In staggered mode requests are sent at the class's mean interval in the mix. That is exactly
-    when they are due there, except for short requests if fewer than every second one is long. The
-    maximum concurrency of a batch is scaled by the class's share, rounded up.
+    In an open loop requests are sent at the class's mean rate in the mix. In staggered mode that is
+    exactly when they are due there, except for short requests if fewer than every second one is
+    long. The maximum concurrency and the number of users are scaled by the class's share, rounded
+    up.
     """
     config_of_class = part(config, name)
-    share = config_of_class.requests / config.requests
-    changes: dict[str, Any] = {"interval_s": config.interval_s * _spacing(config, name)}
+    spacing, share = _spacing(config, name), config_of_class.requests / modes.most(config)
+    changes: dict[str, Any] = {
+        "duration_s": config.duration_s,
+        "interval_s": config.interval_s * spacing,
+        "rate": config.rate / spacing,
+        "end_rate": config.end_rate / spacing,
+        "users": ceil(config.users * share),
+    }
+    if config.duration_s is not None:
+        changes["requests"] = config.requests
     if config.concurrency is not None:
         changes["concurrency"] = ceil(config.concurrency * share)
     return config_of_class.model_copy(update=changes)
@@ -71,7 +83,7 @@ def _spacing(config: RunConfig, name: str) -> float:
 def warm_up_index(config: RunConfig, index: int) -> int:
     """Return the index of the request whose prompt warm-up request `index` uses: short and long
     ones in turn."""
-    turn = index // len(CLASSES) % (config.requests // every(config))
+    turn = index // len(CLASSES) % (modes.most(config) // every(config))
     return turn * every(config) + (every(config) - 1 if index % len(CLASSES) else 0)
 
 
@@ -83,7 +95,7 @@ class Mixed(Sequence[str]):
         self._parts = {name: Synthetic(part(config, name)) for name in CLASSES}
 
     def __len__(self) -> int:
-        return self._config.requests
+        return modes.most(self._config)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import Any
 
-from services.ask.config import MOST
+from services.ask.config import MOST_PROMPTS
 from services.ask.workloads.entries import Notes, Unusable, prompt_of
 from services.base import text_file
 from services.base.errors import Invalid
 from services.base.units import many
 
-PROMPTS_MOST = MOST
 CHARACTERS_MOST = 200_000  # of one prompt
 FILE_BYTES_MOST = 20_000_000
 LINE_MOST = 4_000_000  # characters of a line of JSON: a prompt, escaped, and what stands beside it
@@ -73,9 +72,9 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     for location, value in reader(_decoded(data, name), name, assumed):
         entries += 1
         prompt = _prompt(value, notes, name, location)
-        if prompt is not None and len(prompts) == PROMPTS_MOST:
+        if prompt is not None and len(prompts) == MOST_PROMPTS:
             raise InvalidPrompts(
-                f"{name} contains more than {PROMPTS_MOST:,} prompts. Shorten the file."
+                f"{name} contains more than {MOST_PROMPTS:,} prompts. Shorten the file."
             )
         prompts += [] if prompt is None else [prompt]
     if not prompts:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from services.ask import modes
 from services.ask.config import RunConfig
 
 NONCE_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
@@ -22,7 +23,7 @@ class Synthetic(Sequence[str]):
 
     def __init__(self, config: RunConfig) -> None:
         self._seed = config.seed or 0
-        self._count = config.requests
+        self._count = modes.most(config)
         self._words = max(1, config.input_tokens - NONCE_TOKENS * config.unique_prompts)
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ from services.report.charts.distributions import e2e, gaps, ttft
 from services.report.charts.engine import engine, live_engine
 from services.report.charts.frame import spec
 from services.report.charts.images import png, svg
-from services.report.charts.live import live_spec, schedule_spec
+from services.report.charts.live import MOST_BARS, arrivals_spec, live_spec, schedule_spec
 from services.report.charts.over_time import in_flight, throughput
 from services.report.charts.quantiles import quantile_shift
 from services.report.charts.ratios import ratios
@@ -26,7 +26,9 @@ from services.report.charts.timeline import timeline
 
 __all__ = [
     "CHARTS",
+    "MOST_BARS",
     "Chart",
+    "arrivals_spec",
     "chart",
     "live_engine",
     "live_spec",

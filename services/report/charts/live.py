@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from services.ask.measurement import Progress
@@ -14,6 +15,7 @@ from services.report.charts.frame import FIT, thinned
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MOST_POINTS = 300
 MOST_BARS = 60
+SLICES = 60  # of the time in which requests are sent
 OVER_S = 5.0  # window of the tokens per second: steady enough to read, short enough to follow
 
 
@@ -115,6 +117,42 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     mark = {"type": "rule", "strokeWidth": width, "color": look.decode}
     encoding = {"x": x, "x2": {"field": "end"}, "y": y, "tooltip": tooltip}
     return _framed([{"mark": mark, "encoding": encoding}], rows, height, dark)
+
+
+def arrivals_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) -> dict[str, Any]:
+    """Return the chart of a schedule of many requests, `(index, start, end)` in seconds: how many
+    are sent per second, and how many are in flight."""
+    look = theme.palette(dark)
+    starts, ends = sorted(start for _, start, _ in bars), sorted(end for _, _, end in bars)
+    width = (starts[-1] or 1.0) / SLICES
+    edges = [index * width for index in range(SLICES + 1)]
+    points = [
+        {
+            "seconds": low,
+            "until": high,
+            "rate": (bisect_right(starts, high) - bisect_left(starts, low)) / width,
+            "in_flight": bisect_right(starts, high) - bisect_right(ends, high),
+        }
+        for low, high in pairwise(edges)
+    ]
+    x = {"field": "seconds", "type": "quantitative", "title": "Time (s), estimated"}
+    rate = _axis(points, "rate", "Requests sent per second", look.decode, format=",.3~r")
+    flying = _axis(
+        points, "in_flight", "In flight", look.muted, orient="right", format=",d", grid=False
+    )
+    tooltip = [
+        {"field": "seconds", "type": "quantitative", "title": "Time (s)", "format": ",.1f"},
+        {"field": "rate", "type": "quantitative", "title": "Requests/s", "format": ",.1f"},
+        {"field": "in_flight", "type": "quantitative", "title": "In flight, about", "format": ",d"},
+    ]
+    area = {"type": "area", "interpolate": "step-after", "color": look.queued, "opacity": 0.25}
+    bar = {"type": "bar", "color": look.decode, "binSpacing": 1}
+    sent = {"x": x | {"bin": "binned"}, "x2": {"field": "until"}, "y": rate, "tooltip": tooltip}
+    layers = [
+        {"mark": area, "encoding": {"x": x, "y": flying}},
+        {"mark": bar, "encoding": sent},
+    ]
+    return _framed(layers, points, 180, dark) | {"resolve": {"scale": {"y": "independent"}}}
 
 
 def _framed(

@@ -144,6 +144,7 @@ _RAW_FIELDS: dict[str, Callable[[Measurement], Any]] = {
     "ended_s": lambda m: m.t_end,
     "chunks_s": lambda m: list(m.token_times),
     "connect_s": lambda m: m.connect_s,
+    "cap_wait_s": lambda m: m.cap_wait_s,
     "coalesced_reads": lambda m: m.coalesced_reads,
     "reasoning_tokens": lambda m: m.reasoning_tokens,
 }

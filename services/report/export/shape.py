@@ -52,6 +52,10 @@ class RequestRow(BaseModel):
     ended_s: float | None = Field(description="When the request ended, likewise")
     chunks_s: list[float] = Field(description="Arrival of each chunk with tokens, likewise")
     connect_s: float | None = Field(description="Time to connect; null: connection was reused")
+    cap_wait_s: float | None = Field(
+        description="Wait of a request that was due, because max concurrency was reached; null: "
+        "it did not wait"
+    )
     coalesced_reads: int = Field(description="Reads that returned several chunks at once")
     reasoning_tokens: int | None = Field(
         description="Part of output_tokens, as reported by the server"

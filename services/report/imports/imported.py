@@ -8,7 +8,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
-from services.ask.config import MOST, MOST_REPEATS, RunConfig
+from services.ask.config import MOST, MOST_IN_FLIGHT, MOST_REPEATS, RunConfig
 from services.ask.measurement import IMPORT, Measurement, Repeat, RunStatus, Sample
 from services.base.errors import Invalid
 from services.base.units import many
@@ -85,7 +85,7 @@ class Load:
         if self.rate and isfinite(self.rate) and self.rate >= 1 / 3600:
             return {"mode": "staggered", "interval_s": 1 / self.rate}
         if self.concurrency or self.rate:
-            most = min(self.concurrency, MOST) if self.concurrency else None
+            most = min(self.concurrency, MOST_IN_FLIGHT) if self.concurrency else None
             return {"mode": "batch", "concurrency": most}
         return {}
 

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from services.ask.config import MOST, MOST_REPEATS, RunConfig
+from services.ask.config import MOST_PROMPTS, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.ask.series import series_of
 from services.ask.workloads.promptfile import FILE_BYTES_MOST
@@ -55,6 +55,7 @@ COLUMNS = {  # of Parquet: what `_request` reads
     "cached_tokens",
     "reasoning_tokens",
     "connect_s",
+    "cap_wait_s",
     "coalesced_reads",
 }
 MOST_SAMPLES = 10_000
@@ -197,7 +198,7 @@ def _prompts(config: Mapping[str, Any]) -> dict[str, Any]:
     if workload == "text" and not config.get("prompt"):
         return {"prompt": "…" * max(1, min(length, 200_000))}
     if workload == "file" and not config.get("prompts"):
-        number = min(fields.count(config.get("own_prompts")) or 1, MOST)
+        number = min(fields.count(config.get("own_prompts")) or 1, MOST_PROMPTS)
         each, more = divmod(max(length, number), number)
         return {"prompts": tuple("…" * min(each + (i < more), 200_000) for i in range(number))}
     return {}
@@ -240,6 +241,7 @@ def _request(row: Mapping[str, Any]) -> Measurement:
         finish_reason=fields.line(row.get("finish_reason"), 40) or None,
         connect_s=fields.seconds(row.get("connect_s")),
         coalesced_reads=fields.count(row.get("coalesced_reads")) or 0,
+        cap_wait_s=fields.seconds(row.get("cap_wait_s")),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
+from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.workloads import parts
 from services.base.packaged_model import MODEL_NAME, model_path
@@ -84,10 +85,7 @@ def size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
             f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
             f"this run could need {context:,}. Lower max tokens or shorten the prompts."
         )
-    in_flight = {"sequential": 1, "staggered": config.requests}.get(
-        config.mode, config.concurrency or config.requests
-    )
-    return max(1, min(in_flight, config.requests, SLOTS_MOST, CACHE_TOKENS // context)), context
+    return max(1, min(modes.at_once(config), SLOTS_MOST, CACHE_TOKENS // context)), context
 
 
 async def _address(process: asyncio.subprocess.Process, label: str, log: IO[bytes]) -> str:

@@ -11,7 +11,7 @@ from time import perf_counter_ns
 import pytest
 
 from services.ask.modes import Schedule
-from services.load.runner import PreparedRequest, Runner
+from services.load.runner import PreparedRequest, Runner, Supply
 from services.wire import Timeouts, Wire
 from tests.conftest import ReferenceServer, serving
 
@@ -41,7 +41,7 @@ def play(
     runner = Runner(wire, 0, None)
 
     async def both() -> None:
-        task = asyncio.create_task(runner.play(schedule, bodies, now))
+        task = asyncio.create_task(runner.play(schedule, Supply(iter(bodies), len(bodies)), now))
         if meanwhile is not None:
             await meanwhile(runner)
         await asyncio.wait_for(task, 10)
@@ -130,7 +130,7 @@ def test_a_request_that_found_no_connection_was_not_sent_late() -> None:
     wire = Wire("http://127.0.0.1:9/v1")
     runner = play(wire, Schedule((0.0, 0.1)), asks(wire, "ref", 2))
     assert [m.error_class for m in runner.finished] == ["connect"] * 2
-    assert max(runner.lateness_s) < 0.05
+    assert max(runner.lateness_s.values) < 0.05
 
 
 def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
@@ -160,7 +160,8 @@ def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
 
     async def cut_short() -> None:
         bodies = asks(wire, "ref fault=hang after=2", 5)
-        task = asyncio.create_task(runner.play(Schedule((0.0,) * 5, 5), bodies, now))
+        supply = Supply(iter(bodies), len(bodies))
+        task = asyncio.create_task(runner.play(Schedule((0.0,) * 5, 5), supply, now))
         await so(lambda: wire.in_flight.received() == 10)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

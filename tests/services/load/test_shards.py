@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ask.config import RunConfig
-from services.ask.modes import Schedule, schedule
+from services.ask.modes import Schedule
 from services.load.shards import Shard, shards
 
 TIMES = st.lists(st.floats(0, 100), min_size=1, max_size=50)
@@ -42,10 +42,13 @@ def test_shares_make_up_the_whole(due: list[float], cap: int | None, of: int) ->
         ({"mode": "batch", "requests": 3, "processes": 4}, 1, 3),
         ({"mode": "batch", "requests": 64, "processes": 4}, 1, 4),
         ({"mode": "staggered", "requests": 4000}, 8, 3),
+        ({"mode": "poisson", "rate": 400, "requests": 4000}, 8, 1),
+        ({"mode": "ramp", "rate": 400, "end_rate": 1200, "duration_s": 60}, 8, 3),
+        ({"mode": "users", "users": 3000, "duration_s": 60}, 8, 2),
     ],
 )
 def test_the_number_of_processes_follows_load_and_cores(
     values: dict[str, Any], cores: int, expected: int
 ) -> None:
     config = RunConfig(**values)
-    assert len(shards(config, schedule(config), cores)) == expected
+    assert len(shards(config, cores)) == expected

@@ -46,6 +46,7 @@ any_measurement = st.builds(
     finish_reason=st.none() | st.just("length"),
     connect_s=st.none() | times,
     coalesced_reads=st.integers(0, 10_000),
+    cap_wait_s=st.none() | times,
 )
 RENAMED = {
     "t_due": "due_s",

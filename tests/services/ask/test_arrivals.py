@@ -1,0 +1,162 @@
+"""Arrivals follow their law, and are the same for the same seed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from services.ask.config import RunConfig, parse
+from services.ask.modes import MODES, expected, picture, schedule
+from services.ask.modes.arrivals import Rate
+from services.ask.problems import InvalidConfig
+
+SEEDS = 20
+LEVEL = 0.001  # of all tests of a law together, one in fifty runs of all seeds would fail by chance
+
+
+def due(repeat: int = 0, **values: Any) -> list[float]:
+    return list(schedule(RunConfig(**values), repeat).due_s)
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [later - one for one, later in pairwise([0.0, *times])]
+
+
+@pytest.mark.parametrize(
+    ("values", "law"),
+    [
+        ({"mode": "poisson", "rate": 50}, stats.expon(scale=1 / 50)),
+        ({"mode": "gamma", "rate": 8, "burstiness": 0.25}, stats.gamma(0.25, scale=1 / 2)),
+        ({"mode": "gamma", "rate": 8, "burstiness": 4}, stats.gamma(4, scale=1 / 32)),
+    ],
+)
+def test_gaps_have_the_distribution_that_is_asked_for(values: dict[str, Any], law: Any) -> None:
+    for seed in range(SEEDS):
+        times = due(seed=seed, requests=2000, **values)
+        assert stats.kstest(gaps(times), law.cdf).pvalue > LEVEL / SEEDS
+
+
+def test_arrivals_on_a_ramp_are_spread_as_the_rate_grows() -> None:
+    """Of a Poisson process whose rate grows from a to b, the times are independent with density
+    proportional to the rate."""
+    config = {"mode": "ramp", "rate": 5, "end_rate": 45, "duration_s": 60, "random_arrivals": True}
+
+    def share_before(t: Any) -> Any:
+        return (5 * t + 40 * t**2 / 120) / (25 * 60)
+
+    for seed in range(SEEDS):
+        assert stats.kstest(due(seed=seed, **config), share_before).pvalue > LEVEL / SEEDS
+
+
+def test_the_number_of_random_arrivals_is_itself_random() -> None:
+    counts = [len(due(repeat, mode="poisson", rate=10, duration_s=40)) for repeat in range(200)]
+    mean, variance = stats.describe(counts)[2:4]
+    assert abs(mean - 400) < 4 * (400 / 200) ** 0.5
+    assert 0.65 < variance / 400 < 1.45  # 99.9 % of a chi-squared with 199 degrees of freedom
+
+
+def test_even_arrivals_are_on_time() -> None:
+    assert due(mode="constant", rate=4, requests=5) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert due(mode="constant", rate=4, duration_s=1) == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_a_rate_in_steps_has_as_many_requests_as_each_level_says() -> None:
+    times = due(mode="steps", rate=10, end_rate=30, rate_steps=3, duration_s=30)
+    assert [sum(10 * i <= t < 10 * i + 10 for t in times) for i in range(3)] == [100, 200, 300]
+
+
+def test_a_ramp_ends_at_its_end_rate() -> None:
+    times = due(mode="ramp", rate=1, end_rate=99, requests=5000)
+    assert times[-1] == pytest.approx(100, rel=0.01)  # 5000 at 50 a second on average
+    assert times[-1] - times[-2] == pytest.approx(1 / 99, rel=0.01)
+    falling = due(mode="ramp", rate=99, end_rate=1, requests=5000)
+    assert falling[1] == pytest.approx(1 / 99, rel=0.01)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 7])
+@pytest.mark.parametrize(("first", "last"), [(2.0, 2.0), (1.0, 9.0), (9.0, 1.0)])
+def test_a_rate_goes_on_at_its_last_one(first: float, last: float, steps: int) -> None:
+    rate = Rate(first, last, 10.0, steps)
+    whole = rate.mean * 10
+    assert rate.time(whole) == pytest.approx(10)
+    assert rate.time(whole + 5) == pytest.approx(10 + 5 / last)
+    times = [rate.time(whole * i / 100) for i in range(120)]
+    assert times == sorted(times)
+
+
+def test_a_seed_gives_the_same_arrivals_and_each_repeat_its_own() -> None:
+    values = {"mode": "poisson", "requests": 50}
+    assert due(seed=7, **values) == due(seed=7, **values) == due(seed=7, max_tokens=9, **values)
+    assert due(seed=7, **values) != due(seed=8, **values)
+    assert due(0, **values) != due(1, **values)
+    assert due(seed=0, **values) == due(**values)
+
+
+@pytest.mark.parametrize("mode", ["constant", "poisson", "gamma", "ramp", "steps", "staggered"])
+def test_the_load_before_the_start_is_the_same_load(mode: str) -> None:
+    config = RunConfig.model_validate(
+        {"mode": mode, "rate": 50, "end_rate": 100, "interval_s": 0.02, "requests": 100}
+        | {"load_warmup_s": 20}
+    )
+    whole = schedule(config)
+    assert len(whole.due_s) == 100
+    assert whole.due_s[0] >= 0
+    assert all(-20 <= at < 0 for at in whole.warm_s)
+    assert abs(len(whole.warm_s) - 1000) < 130  # four standard deviations of Poisson
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+def test_a_shard_is_a_part_of_the_whole(mode: str) -> None:
+    whole = schedule(RunConfig.model_validate({"mode": mode, "requests": 50, "users": 7}))
+    parts = [whole.shard(index, 3) for index in range(3)]
+    assert sorted(at for part in parts for at in part.due_s) == sorted(whole.due_s)
+    if whole.users > 1:
+        assert sum(part.users for part in parts) == whole.users
+
+
+def test_users_join_and_think_as_they_are_asked_to() -> None:
+    config = RunConfig(mode="users", users=4, think_s=2, requests=100, ramp_up_s=8)
+    assert schedule(config).joins_s == (0.0, 2.0, 4.0, 6.0)
+    grouped = config.model_copy(update={"ramp_up_steps": 2})
+    assert schedule(grouped).joins_s == (0.0, 0.0, 4.0, 4.0)
+    bars = picture(schedule(config), 1.0)
+    assert [start for _, start, _ in bars[:6]] == [0.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+def test_think_times_are_exponential_where_that_is_asked_for() -> None:
+    config = RunConfig(mode="users", users=2, think_s=3, random_think=True, requests=4)
+    first, second = (schedule(config).pauses(user) for user in (0, 1))
+    drawn = [first.next() for _ in range(2000)]
+    assert stats.kstest(drawn, stats.expon(scale=3).cdf).pvalue > LEVEL
+    assert drawn[:3] != [second.next() for _ in range(3)]
+    assert drawn[:3] == [p.next() for p in [schedule(config).pauses(0)] for _ in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"mode": "batch", "duration_s": 5}, "duration_s has no meaning in a batch"),
+        ({"mode": "batch", "load_warmup_s": 5}, "load_warmup_s has no meaning in a batch"),
+        ({"mode": "poisson", "duration_s": 5, "requests": 9}, "requests are not counted"),
+        ({"mode": "staggered", "duration_s": 5, "interval_s": 0}, "interval_s must be more"),
+        (
+            {"mode": "ramp", "rate": 9, "end_rate": 9e4, "duration_s": 3600},
+            "duration_s is too long: at that",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(
+    values: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidConfig, match=sentence):
+        parse(values)
+
+
+def test_a_run_by_time_knows_about_how_many_requests_it_has() -> None:
+    assert expected(RunConfig(mode="poisson", rate=3, duration_s=60)) == 180
+    assert expected(RunConfig(mode="ramp", rate=1, end_rate=3, duration_s=60)) == 120
+    assert expected(RunConfig(mode="users", duration_s=60)) is None
+    assert expected(RunConfig(mode="users", requests=60)) == 60
