@@ -69,9 +69,9 @@ def _queue(m: Measurement) -> float | None:
 
 def lateness(m: Measurement) -> float | None:
     """Return how late this client sent a request, in seconds, apart from the wait that max
-    concurrency asks for."""
+    concurrency asks for; None for one that was sent more than once."""
     queue = _queue(m)
-    return None if queue is None else queue - (m.cap_wait_s or 0.0)
+    return None if queue is None or m.attempts > 1 else queue - (m.cap_wait_s or 0.0)
 
 
 def _ttft(m: Measurement) -> float | None:
@@ -162,6 +162,14 @@ METRICS: tuple[Metric, ...] = (
         "lower",
         _queue,
         "From due to sent: how late the request left this client.",
+    ),
+    Metric(
+        "retry_wait_s",
+        "Retry wait",
+        "s",
+        "lower",
+        lambda m: m.retry_wait_s,
+        "Between the attempts of a request that was sent more than once, together.",
     ),
     Metric(
         "cap_wait_s",

@@ -75,6 +75,9 @@ class Measurement:
     finish_reason: str | None = None
     connect_s: float | None = None  # None: a connection that was already open
     coalesced_reads: int = 0  # reads that carried more than one token chunk
+    attempts: int = 1  # times it was sent; the times above but `t_due` are those of the last
+    first_error_class: str | None = None  # why the first attempt failed, if there were more
+    retry_wait_s: float | None = None  # between its attempts, together
     cap_wait_s: float | None = None  # after it was due, for a place below the max concurrency
     answer: str | None = None  # the text, kept in the database only; the last
 

@@ -68,7 +68,7 @@ class RepeatPlayer:
         job, config = self._job, self._job.config
         schedule = job.shard.schedule(modes.schedule(config, repeat))
         supply = self._supply(repeat, schedule)
-        runner = self._new_runner(repeat, config.stop_after_errors)
+        runner = self._new_runner(repeat, config.stop_after_errors, config.retries)
         monitor = LoopMonitor(runner, self._send, job.run_began_ns)
         loop = asyncio.get_running_loop()
         limits: list[asyncio.TimerHandle] = []
@@ -101,8 +101,9 @@ class RepeatPlayer:
                 limit.cancel()
         return Played(runner.began_ns, duration, health, median_profile(runner.profiles.values))
 
-    def _new_runner(self, repeat: int, stop_after_errors: int | None) -> Runner:
-        self._runner = Runner(self.client, repeat, self._job.target.key, stop_after_errors)
+    def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int = 0) -> Runner:
+        key = self._job.target.key
+        self._runner = Runner(self.client, repeat, key, stop_after_errors, retries)
         if self._stopped:
             self._runner.stop()
         return self._runner

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, takewhile
+from random import Random
 from time import perf_counter_ns
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from services.ask.measurement import Measurement, Progress, Status
 from services.ask.modes import Schedule
 from services.ask.modes.schedule import Pauses
 from services.base.redact import Secret, without_secrets
+from services.load import retries
 from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
@@ -57,11 +59,30 @@ class Supply:
     warm: Iterator[PreparedRequest] = field(default_factory=lambda: iter(()))
 
 
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often a request was sent so far; see `Measurement`."""
+
+    attempts: int = 1
+    first_error_class: str | None = None
+    wait_s: float = 0.0
+
+    def after(self, error_class: str | None, wait_s: float) -> Tries:
+        """Return it with one attempt more, after one that failed and a wait."""
+        first = self.first_error_class or error_class
+        return Tries(self.attempts + 1, first, self.wait_s + wait_s)
+
+
 class Runner:
     """Plays one repeat. `finished` collects measurements until `take` is called."""
 
     def __init__(
-        self, client: Client, repeat: int, key: str | None, stop_after_errors: int | None = None
+        self,
+        client: Client,
+        repeat: int,
+        key: str | None,
+        stop_after_errors: int | None = None,
+        most_retries: int = 0,
     ) -> None:
         self.finished: list[Measurement] = []
         self.profiles = Kept[ResponseProfile]()
@@ -72,6 +93,8 @@ class Runner:
         self._repeat = repeat
         self._key = key
         self._errors_allowed = stop_after_errors
+        self._retries = most_retries
+        self._random = Random()
         self._unsent = 0
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
@@ -198,7 +221,7 @@ class Runner:
         """Ask, wait for the answer, pause, and ask again until the requests or the time are up."""
         ends = self._end_of(schedule)
         while ends is None or due < ends:
-            await self._pause_until(due - LEAD_NS)
+            await _unless(self._enough, due - LEAD_NS)
             if self._enough.is_set():
                 return
             counts = due >= self.began_ns
@@ -215,12 +238,6 @@ class Runner:
     async def _until(self, at_ns: int) -> None:
         if (wait_ns := at_ns - perf_counter_ns()) > 0:
             await asyncio.sleep(wait_ns / 1e9)
-
-    async def _pause_until(self, at_ns: int) -> None:
-        """Wait, unless the run is stopped meanwhile, or others take the last request."""
-        if (wait_ns := at_ns - perf_counter_ns()) > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), wait_ns / 1e9)
 
     def _keep_unsent(self, schedule: Schedule, supply: Supply) -> None:
         """Keep what was due by now and waited for a place in flight as cancelled."""
@@ -252,21 +269,38 @@ class Runner:
         if self._stopped.is_set():
             return perf_counter_ns()
         secrets = (request.prompt, *filter(None, [self._key]))
+        tries = ONCE
         exchange = await self._client.ask(request.body, due, lambda: self._unsent, secrets)
+        while self._is_retried(exchange, tries):
+            wait_s = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
+            again = perf_counter_ns() + round(wait_s * 1e9)
+            await _unless(self._stopped, again)
+            if self._stopped.is_set():
+                break
+            tries = tries.after(exchange.error_class, wait_s)
+            exchange = await self._client.ask(request.body, again, lambda: self._unsent, secrets)
         self.oddities.update(exchange.oddities)
         if profile := profile_of(exchange):
             self.profiles.add(profile)
         if counts and exchange.sent is not None:  # else it was cancelled before it was due
             measurement = measurement_of(
-                exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns
+                exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns, tries
             )
             self._count(measurement)
         return exchange.ended or perf_counter_ns()
 
+    def _is_retried(self, exchange: Exchange, tries: Tries) -> bool:
+        return (
+            tries.attempts <= self._retries
+            and exchange.error_class in retries.RETRIED
+            and not self._stopped.is_set()
+        )
+
     def _count(self, measurement: Measurement) -> None:
         if measurement.t_send is not None:
             waited_s = measurement.cap_wait_s or 0.0  # as asked for
-            self.lateness_s.add(measurement.t_send - measurement.t_due - waited_s)
+            if measurement.attempts == 1:
+                self.lateness_s.add(measurement.t_send - measurement.t_due - waited_s)
         self.finished.append(measurement)
         if measurement.status == "failed":
             self._failed += 1
@@ -308,6 +342,16 @@ class Kept(Generic[T]):
         self._seen += 1
 
 
+ONCE = Tries()
+
+
+async def _unless(event: asyncio.Event, at_ns: int) -> None:
+    """Wait until a time, unless the event is set before."""
+    if (wait_ns := at_ns - perf_counter_ns()) > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), wait_ns / 1e9)
+
+
 def initial_connections(schedule: Schedule) -> int:
     """Return how many connections to open beforehand: one for each request due at the start."""
     if schedule.users:
@@ -326,6 +370,7 @@ def measurement_of(
     began_ns: int,
     key: str | None = None,
     free_ns: int = 0,
+    tries: Tries = ONCE,
 ) -> Measurement:
     """Convert an exchange to a measurement, in seconds since the repeat began. The key is removed
     from the answer, should the server repeat it."""
@@ -358,6 +403,9 @@ def measurement_of(
         finish_reason=exchange.finish_reason,
         connect_s=exchange.connect_s,
         coalesced_reads=exchange.coalesced,
+        attempts=tries.attempts,
+        first_error_class=tries.first_error_class,
+        retry_wait_s=tries.wait_s if tries.attempts > 1 else None,
         cap_wait_s=(free_ns - due_ns) / 1e9 if free_ns > due_ns else None,
         answer=without_secrets(exchange.answer, filter(None, [key])),
     )

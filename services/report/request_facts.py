@@ -46,7 +46,15 @@ def events(m: Measurement) -> Table:
 
 
 def outcome(m: Measurement) -> str:
-    """Return how a request ended, as a sentence."""
+    """Return how a request ended, as a sentence or two."""
+    if m.attempts > 1:
+        waited = show(m.retry_wait_s, "s")
+        why = f"it was {m.first_error_class} at first, and waited {waited} in between"
+        return f"{_outcome(m)} This was attempt {m.attempts}: {why}."
+    return _outcome(m)
+
+
+def _outcome(m: Measurement) -> str:
     if m.status == "ok":
         counted = {"usage": "as the server counted", "tokenizer": "as the tokenizer counted"}
         source = counted.get(m.token_source, "not counted")

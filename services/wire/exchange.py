@@ -141,6 +141,11 @@ class Exchange:
         return self.error_class == "connect" and not self._response.data_received
 
     @property
+    def retry_after(self) -> str:
+        """What the server says about when to ask again: seconds or a date, or ""."""
+        return self._response.retry_after
+
+    @property
     def reusable(self) -> bool:
         """Whether the connection may carry another request."""
         return self.over and self._response.complete and self._response.keep_alive

@@ -38,6 +38,9 @@ FULL = Measurement(
     finish_reason="length",
     connect_s=0.000123,
     coalesced_reads=1,
+    attempts=3,
+    first_error_class="http_429",
+    retry_wait_s=1.25,
     cap_wait_s=0.25,
     answer="Spring is\na season 🌱.",
 )
@@ -64,6 +67,9 @@ any_measurement = st.builds(
     finish_reason=texts,
     connect_s=st.none() | times,
     coalesced_reads=st.integers(0, 10_000),
+    attempts=st.integers(1, 21),
+    first_error_class=st.none() | st.sampled_from(ERROR_CLASSES),
+    retry_wait_s=st.none() | times,
     cap_wait_s=st.none() | times,
     answer=texts,
 )

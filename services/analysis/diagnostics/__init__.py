@@ -7,7 +7,9 @@ like the server's, are in `client.py`; those of the server in `server.py`, of it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from services.analysis.diagnostics import answers
 from services.analysis.diagnostics import client as client_checks
@@ -112,6 +114,23 @@ def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -
         "warning",
         f"{summary.failed} of {summary.ok + summary.failed} requests failed",
         f"By class: {classes}. {advice(measurements)}{rest if summary.ok else ''}",
+    )
+
+
+def _retried(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+    again = [m for m in measurements if m.attempts > 1]
+    if not again:
+        return None
+    classes = Counter(m.first_error_class for m in again).most_common()
+    causes = ", ".join(f"{name} {count}" for name, count in classes)
+    waits = [m.retry_wait_s or 0.0 for m in again]
+    return Diagnostic(
+        "warning",
+        f"{units.many(len(again), 'request')} sent more than once",
+        f"At first they failed ({causes}), so they were sent again after waiting "
+        f"{units.seconds(fmean(waits))} on average, {units.seconds(max(waits))} at most. The error "
+        "rate counts first attempts. TTFT and E2E latency are those of the last attempt; Scheduled "
+        "TTFT and Scheduled latency count from due, with the waits.",
     )
 
 
@@ -224,6 +243,7 @@ OF_FAILURES: tuple[Check, ...] = (
     _unfinished,
     _measured_elsewhere,
     _failures,
+    _retried,
     _stopped_early,
     client_checks.through_proxy,
     client_checks.certificate_unchecked,
@@ -232,6 +252,7 @@ CHECKS: tuple[Check, ...] = (
     _unfinished,
     _measured_elsewhere,
     _failures,
+    _retried,
     _unknown_tokens,
     _cached_prompts,
     *answers.CHECKS,

@@ -118,10 +118,11 @@ def window(measurements: Iterable[Measurement]) -> float | None:
 
 
 def error_rate(measurements: Iterable[Measurement]) -> float | None:
-    """Return failed / sent, without cancelled requests; None if there are none."""
-    count = Counter(m.status for m in measurements)
-    ended = count["ok"] + count["failed"]
-    return count["failed"] / ended if ended else None
+    """Return the share of requests whose first attempt failed, without cancelled ones; None if
+    there are none."""
+    ended = [m for m in measurements if m.status != "cancelled"]
+    failed = sum(m.status == "failed" or m.attempts > 1 for m in ended)
+    return failed / len(ended) if ended else None
 
 
 def jain(rates: Sequence[float]) -> float | None:

@@ -77,6 +77,17 @@ class LimitFields(BaseConfig):
         ge=1,
         le=MOST,
     )
+    retries: int = field(
+        0,
+        About(
+            "Retries",
+            "How often a request is sent again that was refused (429, 5xx) or found no connection; "
+            "waits as the server asks (Retry-After), else longer each time",
+            varied=True,
+        ),
+        ge=0,
+        le=20,
+    )
     processes: int | None = field(
         None,
         About(

@@ -11,7 +11,7 @@ from services.analysis.compare import Candidate
 from services.report.export.document import REQUEST_FIELDS, run_document
 
 KEY = b"paceline"  # of the schema's metadata: the run's document, without its requests
-TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
+TEXTS = ("status", "error_class", "first_error_class", "error", "token_source", "finish_reason")
 COUNTS = (
     "index",
     "repeat",
@@ -21,6 +21,7 @@ COUNTS = (
     "cached_tokens",
     "reasoning_tokens",
     "coalesced_reads",
+    "attempts",
 )
 LISTS = ("chunks_s",)  # all other columns are numbers
 

@@ -52,6 +52,11 @@ class RequestRow(BaseModel):
     ended_s: float | None = Field(description="When the request ended, likewise")
     chunks_s: list[float] = Field(description="Arrival of each chunk with tokens, likewise")
     connect_s: float | None = Field(description="Time to connect; null: connection was reused")
+    attempts: int = Field(description="How often it was sent; other times are those of the last")
+    first_error_class: str | None = Field(
+        description="Why the first attempt failed; null: there was only one"
+    )
+    retry_wait_s: float | None = Field(description="Wait between its attempts, together")
     cap_wait_s: float | None = Field(
         description="Wait of a request that was due, because max concurrency was reached; null: "
         "it did not wait"

@@ -55,6 +55,9 @@ COLUMNS = {  # of Parquet: what `_request` reads
     "cached_tokens",
     "reasoning_tokens",
     "connect_s",
+    "attempts",
+    "first_error_class",
+    "retry_wait_s",
     "cap_wait_s",
     "coalesced_reads",
 }
@@ -241,6 +244,9 @@ def _request(row: Mapping[str, Any]) -> Measurement:
         finish_reason=fields.line(row.get("finish_reason"), 40) or None,
         connect_s=fields.seconds(row.get("connect_s")),
         coalesced_reads=fields.count(row.get("coalesced_reads")) or 0,
+        attempts=fields.count(row.get("attempts")) or 1,
+        first_error_class=fields.line(row.get("first_error_class"), 40) or None,
+        retry_wait_s=fields.seconds(row.get("retry_wait_s")),
         cap_wait_s=fields.seconds(row.get("cap_wait_s")),
     )
 

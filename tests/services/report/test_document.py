@@ -46,6 +46,9 @@ any_measurement = st.builds(
     finish_reason=st.none() | st.just("length"),
     connect_s=st.none() | times,
     coalesced_reads=st.integers(0, 10_000),
+    attempts=st.integers(1, 21),
+    first_error_class=st.none() | st.sampled_from(ERROR_CLASSES),
+    retry_wait_s=st.none() | times,
     cap_wait_s=st.none() | times,
 )
 RENAMED = {

@@ -1,0 +1,124 @@
+"""A server that refuses for a while: every refusal counts, and with retries every request comes
+through in the end, with what it waited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import Random
+from threading import Lock, Thread
+from typing import Any
+
+import pytest
+
+from services.analysis.summary import summarize
+from services.load.retries import FIRST_S, LONGEST_S, seconds_of, wait_s
+from tests.conftest import ReferenceServer
+from tests.services.load.test_arrivals_played import played
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ANSWER = (
+    b'data: {"choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}\n\n'
+    b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
+)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Refuses `to_refuse` requests with 429."""
+
+    protocol_version = "HTTP/1.1"
+    to_refuse = 0
+    refused = 0
+    lock = Lock()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        with self.lock:
+            refuses = self.refused < self.to_refuse
+            type(self).refused += refuses
+        if refuses:
+            self._answer(429, b'{"error":{"message":"slow down"}}', {"Retry-After": "0.3"})
+        else:
+            self._answer(200, ANSWER, {"Content-Type": "text/event-stream"})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing() -> Iterator[ReferenceServer]:
+    Refusing.to_refuse, Refusing.refused = 50, 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield ReferenceServer(server.server_port)
+    server.shutdown()
+    server.server_close()
+
+
+TWENTY = {"mode": "constant", "rate": 100, "requests": 20}
+
+
+def test_without_retries_every_refusal_is_a_failure(refusing: ReferenceServer) -> None:
+    _, measured = played(refusing, "any", **TWENTY)
+    assert [(m.status, m.error_class, m.attempts) for m in measured] == [
+        ("failed", "http_429", 1)
+    ] * 20
+    assert Refusing.refused == 20
+    assert summarize(measured).error_rate == 1.0
+
+
+def test_with_retries_all_come_through_and_say_what_they_waited(refusing: ReferenceServer) -> None:
+    _, measured = played(refusing, "any", **TWENTY, retries=9)
+    assert [m.status for m in measured] == ["ok"] * 20
+    assert sum(m.attempts - 1 for m in measured) == Refusing.refused == 50
+    for m in measured:
+        assert m.first_error_class == "http_429"
+        assert m.retry_wait_s == pytest.approx(0.3 * (m.attempts - 1))
+        assert m.t_send is not None
+        assert m.t_send - m.t_due >= m.retry_wait_s
+    assert summarize(measured).error_rate == 1.0  # of first attempts
+
+
+def test_when_the_retries_are_used_up_it_has_failed(refusing: ReferenceServer) -> None:
+    Refusing.to_refuse = 10**9
+    _, measured = played(refusing, "any", **TWENTY, retries=1)
+    assert {m.attempts for m in measured} == {2}
+    assert {m.status for m in measured} == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        (" 1.5 ", 1.5),
+        ("0", 0.0),
+        ("Sun, 01 Mar 2026 12:00:30 GMT", 30.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-3", None),
+        ("٣", None),
+    ],
+)
+def test_what_a_server_asks_for_is_read(header: str, seconds: float | None) -> None:
+    assert seconds_of(header, NOW) == seconds
+
+
+def test_a_server_cannot_make_a_run_wait_for_ever() -> None:
+    far = (NOW + timedelta(days=9)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert wait_s(1, far, Random(), NOW) == wait_s(1, "9" * 30, Random(), NOW) == 600.0
+
+
+def test_without_a_wish_of_the_server_waits_grow() -> None:
+    most = [max(wait_s(n, "", Random(seed)) for seed in range(200)) for n in (1, 2, 3, 20)]
+    assert most == sorted(most)
+    assert 0.9 * FIRST_S < most[0] <= FIRST_S
+    assert most[-1] <= LONGEST_S
