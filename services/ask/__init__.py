@@ -2,5 +2,5 @@
 the price and the plan of it; and the measurement that comes back.
 
 In comes what a person chose, as a form, flags or JSON; out go frozen values. Nothing is sent from
-here. The tables to add to: `backends/table.py`, `modes.py`, `workloads`.
+here. The tables to add to: `backends/table.py`, `modes`, `workloads`.
 """

@@ -34,7 +34,7 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
     ("typed", "begins"),
     [
         (["--requests", "0"], "--requests must be at least 1"),
-        (["--requests", "10001"], "--requests must be at most 10000"),
+        (["--requests", "1000001"], "--requests must be at most 1000000"),
         (["--requests", "1.5"], "--requests must be a whole number"),
         (["--concurrency", "10001"], "--concurrency must be at most 10000"),
         (["--top-p", "0"], "--top-p must be more than 0"),

@@ -71,7 +71,6 @@ class Pauses:
         return self._draw.expovariate(1 / self._mean) if self._draw else self._mean
 
 
-SOON_S = 1e-9  # a pause of nothing after an answer of nothing: time goes on
 Bar = tuple[int, float, float]  # index, start, end
 
 
@@ -109,5 +108,5 @@ def _of_users(schedule: Schedule, seconds_per_request: float, most: int | None) 
         if start >= 0:
             bars.append((len(bars), start, end))
         pause_s = pauses[user].next()
-        heappush(asking, (end + (pause_s if pause_s or seconds_per_request else SOON_S), user))
+        heappush(asking, (end + pause_s, user))
     return bars

@@ -18,6 +18,7 @@ from services.analysis.compare.rows import row_of
 from services.analysis.diagnostics import diagnostics
 from services.analysis.fingerprint import digest
 from services.analysis.metrics import FIELDS, request_row
+from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Repeat, Run
 from services.ask.own_prompts import without_prompts
 from services.report.export.public import public
@@ -77,17 +78,24 @@ def full_row(measured: Measurement) -> dict[str, Any]:
 
 def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
     config = ((name, getattr(run.config, name)) for name in HASHED_CONFIG)
-    observed: dict[str, Any] = {"requests": [[row[name] for name in HASHED_FIELDS] for row in rows]}
+    usual = {name: RunConfig.model_fields[name].default for name in HASHED_LATER}
+    later = {n: getattr(run.config, n) for n in usual if getattr(run.config, n) != usual[n]}
+    observed: dict[str, Any] = {"requests": [_hashed_row(row) for row in rows]}
     if not rows and run.source is not None:  # a file with only the tool's summary
         observed["stated"] = run.source.get("stated", {})
     return digest(
         {
-            "config": {name: value for name, value in config if value not in UNSET},
+            "config": {name: value for name, value in config if value not in UNSET} | later,
             "environment": run.environment,
             "repeats": [_repeat(repeat) for repeat in run.repeats],
             **observed,
         }
     )
+
+
+def _hashed_row(row: Mapping[str, Any]) -> list[Any]:
+    later = [[name, row[name]] for name, usual in FIELDS_LATER.items() if row[name] != usual]
+    return [*(row[name] for name in HASHED_FIELDS), *later]
 
 
 def _run(run: Run, prompts: bool) -> dict[str, Any]:
@@ -191,7 +199,25 @@ HASHED_CONFIG = (
     "extra_body",
     "headers",
 )
-# The observed fields of a request, in the order of the content hash: adding one needs schema 3.
+# Those that were added with another default: hashed where they differ from it, so that the runs of
+# before keep their hash.
+HASHED_LATER = (
+    "users",
+    "think_s",
+    "random_think",
+    "ramp_up_s",
+    "ramp_up_steps",
+    "rate",
+    "end_rate",
+    "rate_steps",
+    "burstiness",
+    "random_arrivals",
+    "duration_s",
+    "drain_s",
+    "load_warmup_s",
+    "retries",
+)
+# The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (
     "repeat",
     "index",
@@ -215,3 +241,10 @@ HASHED_FIELDS = (
     "reasoning_tokens",
     "token_source",
 )
+# Those that were added, with their usual value: hashed where they differ from it.
+FIELDS_LATER: dict[str, Any] = {
+    "attempts": 1,
+    "first_error_class": None,
+    "retry_wait_s": None,
+    "cap_wait_s": None,
+}

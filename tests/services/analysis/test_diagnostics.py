@@ -91,6 +91,24 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "The requested rate was not reached",
     ),
     (
+        with_config(mode="poisson", concurrency=2),
+        [*MANY[4:], *(replace(m, cap_wait_s=0.5) for m in MANY[:4])],
+        "warning",
+        "1.67 % of the requests waited in this client",
+    ),
+    (
+        good(),
+        [*MANY[1:], replace(MANY[0], attempts=2, first_error_class="http_429", retry_wait_s=3.0)],
+        "warning",
+        "1 request sent more than once",
+    ),
+    (
+        run(mode="users", duration_s=60.0, repeats=3),
+        [*MANY, measured(80, status="cancelled")],
+        "warning",
+        "1 request cut at the end",
+    ),
+    (
         with_config(requests=100),
         MANY,
         "warning",

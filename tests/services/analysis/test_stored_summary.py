@@ -109,8 +109,13 @@ def test_no_prompt_is_kept() -> None:
 
 
 def test_every_field_of_work_is_in_the_key() -> None:
-    work = about.names(RunConfig, lambda known: known.role == "work")
-    assert {*ALWAYS, "extra_body", "seed"} == set(work)
+    """A field that is not always part of it is, where it differs from its default."""
+    of_work = about.names(RunConfig, lambda known: known.role == "work")
+    assert set(ALWAYS) < set(of_work)
+    usual = work(mode="gamma")
+    assert work(mode="gamma", burstiness=0.5) != usual
+    assert work(mode="gamma", retries=2) != usual
+    assert work(mode="gamma", rate_steps=9) == usual  # which only steps reads
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"requests": 1.5}, "requests must be a whole number (got 1.5)."),
         ({"requests": ""}, "requests must be a whole number."),
         ({"requests": "9" * 5000}, "requests must be a whole number with fewer digits."),
-        ({"requests": 10**50}, "requests must be at most 10000."),
+        ({"requests": 10**50}, "requests must be at most 1000000."),
         ({"requests": True}, "requests must be a number, not true or false."),
         ({"concurrency": False}, "concurrency must be a number, not true or false."),
         ({"pause_s": "soon"}, "pause_s must be a number (got 'soon')."),
@@ -56,7 +56,8 @@ def test_a_config_cannot_be_changed() -> None:
         ({"top_p": 0}, "top_p must be more than 0 (got 0)."),
         (
             {"mode": "warp"},
-            "mode must be one of 'sequential', 'staggered' or 'batch' (got 'warp').",
+            "mode must be one of 'sequential', 'staggered', 'batch', 'users', 'constant', "
+            "'poisson', 'gamma', 'ramp' or 'steps' (got 'warp').",
         ),
         ({"unique_prompts": "often"}, "unique_prompts must be true or false (got 'often')."),
         ({"model": 5}, "model must be text."),

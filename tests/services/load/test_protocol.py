@@ -60,7 +60,7 @@ BOTH = [(load.PROTOCOL, each) for each in OF_LOAD] + [
     (servers.PROTOCOL, each) for each in OF_SERVERS
 ]
 VALUES = (Measurement, Progress, Repeat, ResponseProfile, Shard)  # inside of messages
-SHAPES = [(load.PROTOCOL, VALUES, 2, 1205447253), (servers.PROTOCOL, (), 2, 1012917144)]
+SHAPES = [(load.PROTOCOL, VALUES, 2, 3973287861), (servers.PROTOCOL, (), 2, 1012917144)]
 
 
 @pytest.mark.parametrize(("protocol", "message"), BOTH, ids=lambda value: type(value).__name__)

@@ -20,7 +20,14 @@ from services.ask.measurement import ERROR_CLASSES, Measurement, Sample
 from services.base.redact import without_paths
 from services.report import imports
 from services.report.export import EXPORTS, comparison_document, content_hash, export, run_document
-from services.report.export.document import HASHED_CONFIG, HASHED_FIELDS, REQUEST_FIELDS, full_row
+from services.report.export.document import (
+    FIELDS_LATER,
+    HASHED_CONFIG,
+    HASHED_FIELDS,
+    HASHED_LATER,
+    REQUEST_FIELDS,
+    full_row,
+)
 from services.report.export.parquet import KEY
 from services.report.export.shape import schema_texts
 from tests.conftest import ROOT
@@ -200,9 +207,9 @@ def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() 
     left_out |= {"calibrate"}  # what is measured afterwards
     left_out |= {"ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour"}  # how it is judged
     left_out |= {"ca_file", "insecure_tls", "key_env"}  # who answers whom, not what is asked
-    assert set(HASHED_CONFIG) | left_out == set(RunConfig.model_fields)
+    assert {*HASHED_CONFIG, *HASHED_LATER} | left_out == set(RunConfig.model_fields)
     renamed = {RENAMED.get(field.name, field.name) for field in fields(Measurement)}
-    assert set(HASHED_FIELDS) == renamed - {"answer"}
+    assert {*HASHED_FIELDS, *FIELDS_LATER} == renamed - {"answer"}
 
 
 def test_a_run_has_the_same_hash_in_another_paceline() -> None:
@@ -235,21 +242,31 @@ def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> Non
     )
 
 
+USUAL = {name: RunConfig.model_fields[name].default for name in HASHED_LATER}
+
+
 def test_anybody_can_compute_the_hash_of_a_document() -> None:
     """Follows the recipe of docs/exports.md, without our code."""
     import hashlib
     import json
 
-    document = orjson.loads(export("run.json").write([candidate(measurements())]))
+    waited = replace(measured(90), attempts=2, first_error_class="http_429", retry_wait_s=1.5)
+    one = candidate([*measurements(), waited], mode="poisson", rate=2.5)
+    document = orjson.loads(export("run.json").write([one]))
     run = document["run"]
     fields = {
         k: v for k, v in run["config"].items() if k in HASHED_CONFIG and v not in (None, [], {})
     }
+    fields |= {k: v for k, v in run["config"].items() if k in HASHED_LATER and v != USUAL[k]}
     whole = {
         "config": fields,
         "environment": run["environment"],
         "repeats": run["repeats"],
-        "requests": [[row[name] for name in HASHED_FIELDS] for row in document["requests"]],
+        "requests": [
+            [row[name] for name in HASHED_FIELDS]
+            + [[k, row[k]] for k, usual in FIELDS_LATER.items() if row[k] != usual]
+            for row in document["requests"]
+        ],
     }
     text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert hashlib.sha256(text.encode()).hexdigest() == document["content_sha256"]

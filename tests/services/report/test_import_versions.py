@@ -197,10 +197,10 @@ def test_what_is_not_read_is_named() -> None:
 
 def test_a_file_with_more_requests_than_a_run_can_have_says_how_many() -> None:
     def many(document: Any) -> None:
-        document["request_count"]["avg"] = 47_002
+        document["request_count"]["avg"] = 1_047_002
 
     run = changed("aiperf/0.1.json", many)
-    assert "47,002 requests" in run.name
+    assert "1,047,002 requests" in run.name
     assert "requests" not in run.source["known"]
 
 
