@@ -197,7 +197,7 @@ def _requests(config: RunConfig, counted: RunConfig) -> str:
     if config.duration_s is not None:
         about = "" if config.mode in EVEN else "about "
         each = " each time" if config.repeats > 1 else ""
-        count = f"{_for_how_long(config)} ({about}{count}{each})"
+        count = f"{_for_how_long(config)} ({about}{counted.requests:,}{each})"
     elif config.repeats > 1:
         count = f"{config.repeats} times {count}"
     warm = (
@@ -212,7 +212,7 @@ def _requests(config: RunConfig, counted: RunConfig) -> str:
 
 def _for_how_long(config: RunConfig) -> str:
     times = f"{config.repeats} times " if config.repeats > 1 else ""
-    return f"for {times}{duration(config.duration_s or 0.0)}"
+    return f"requests for {times}{duration(config.duration_s or 0.0)}"
 
 
 def _takes(

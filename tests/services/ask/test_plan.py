@@ -58,6 +58,10 @@ def test_prompt_tokens_are_estimated_from_characters_or_known(
         ({"repeats": 3}, 24.0, 3 * 18 + 2),
         ({"repeats": 3, "stop_after_s": 5}, 15.0, 3 * 5 + 2),
         ({"mode": "staggered", "interval_s": 0.5, "requests": 3}, 1.0, 1 + 2 + 2),
+        ({"mode": "poisson", "rate": 4, "duration_s": 30}, 30.0, 30 + 2 + 2),
+        ({"mode": "constant", "rate": 4, "duration_s": 30, "drain_s": 1}, 30.0, 30 + 1 + 2),
+        ({"mode": "users", "duration_s": 30, "load_warmup_s": 5, "repeats": 2}, 70.0, 74 + 2),
+        ({"mode": "users", "users": 5, "think_s": 1, "requests": 10}, 1.0, 2 * 2 + 1 + 2),
         ({"mode": "batch", "requests": 8, "warmup": 0}, None, 2.0),
         ({"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0}, None, 4.0),
     ],
@@ -67,6 +71,36 @@ def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
 ) -> None:
     planned = plan(RunConfig(**config), None, AT_64)
     assert (planned.seconds_at_least, planned.seconds_about) == (at_least, about)
+
+
+@pytest.mark.parametrize(
+    ("config", "begins"),
+    [
+        (
+            {"mode": "poisson", "rate": 4, "duration_s": 60},
+            "Sends requests for 60 s (about 240) plus 1 warm-up request, 4 per second, at random "
+            "moments: at most 30,848 output tokens",
+        ),
+        (
+            {"mode": "steps", "rate": 1, "end_rate": 9, "requests": 50, "concurrency": 3},
+            "Sends 50 requests plus 1 warm-up request, from 1 to 9 per second in 5 steps, at most "
+            "3 in flight: at most",
+        ),
+        (
+            {"mode": "users", "duration_s": 60, "repeats": 3, "load_warmup_s": 10, "warmup": 0},
+            "Sends requests for 3 times 60 s (about 160 each time) plus 10 s of warm-up at the "
+            "same load, by 8 users: each asks again 1 s after each answer: at most",
+        ),
+    ],
+)
+def test_a_run_by_time_or_rate_says_so(config: dict[str, Any], begins: str) -> None:
+    assert plan(RunConfig(**config), None, AT_64).sentence.startswith(begins)
+
+
+def test_how_many_requests_users_send_in_a_time_depends_on_their_answers() -> None:
+    unknown = plan(RunConfig(mode="users", duration_s=60), None)
+    assert (unknown.requests_total, unknown.seconds_at_least) == (0, 60.0)
+    assert "How many requests is unknown, because there is no earlier run" in unknown.sentence
 
 
 def test_cost_is_what_prompts_and_full_answers_cost() -> None:
