@@ -174,7 +174,7 @@ def test_a_saved_server_is_chosen_with_all_that_belongs_to_it(
     [
         ("comparison-each", 0, "measured 1 to 50 times"),
         ("comparison-margin", 0.01, "from 0.1 %"),
-        ("requests", 20_000, "must be at most 10000"),
+        ("requests", 2_000_000, "must be at most 1000000"),
     ],
 )
 def test_what_cannot_be_is_said_at_its_field_and_not_started(

@@ -15,6 +15,7 @@ from streamlit.testing.v1.element_tree import Button
 
 from db import queue, runs
 from jobs.supervisor_lock import supervisor_file
+from pages.widgets.run_form import DURATION, REQUESTS
 from services.ask.backends import BACKENDS
 from services.ask.modes import MODES
 from services.ask.workloads import WORKLOADS
@@ -56,10 +57,28 @@ def queued(database: Engine) -> Iterator[Callable[[], int]]:
 @pytest.mark.parametrize("mode", list(MODES))
 def test_a_mode_shows_its_own_parameters_only(visit: Visit, mode: str) -> None:
     at = choose(visit("run"), "mode", mode)
-    shown = {widget.key for widget in at.number_input}
-    for name, spec in MODES.items():
-        for parameter in spec.parameters:
-            assert (f"run-{parameter}" in shown) == (name == mode or parameter == "requests")
+    shown = {widget.key for widget in (*at.number_input, *at.toggle)}
+    of_modes = {parameter for spec in MODES.values() for parameter in spec.parameters}
+    own = {f"run-{parameter}" for parameter in MODES[mode].parameters}
+    assert shown & {f"run-{parameter}" for parameter in of_modes} == own
+
+
+def test_a_run_ends_after_its_requests_or_after_a_time(visit: Visit) -> None:
+    at = choose(visit("run"), "mode", "poisson")
+    at = choose(at, "ends", DURATION)
+    keys = {widget.key for widget in at.number_input}
+    assert "run-duration_s" in keys and "run-requests" not in keys
+    assert link_of(at)["duration_s"] == "60"
+    assert "Sends requests for 60 s (about 60)" in text_of(at)
+    at = choose(at, "ends", REQUESTS)
+    assert "duration_s" not in link_of(at)
+    assert "Sends 5 requests" in text_of(at)
+
+
+def test_a_link_to_a_run_by_time_shows_its_time(visit: Visit) -> None:
+    at = visit("run", mode="users", users="3", duration_s="30")
+    assert at.number_input(key="run-duration_s").value == 30
+    assert "Sends requests for 30 s" in text_of(at)
 
 
 @pytest.mark.parametrize("workload", list(WORKLOADS))
@@ -140,7 +159,7 @@ def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
 
 LIMITS = [
     ("requests", 0),
-    ("requests", 10001),
+    ("requests", 1_000_001),
     ("pause_s", -1.0),
     ("repeats", 51),
     ("max_tokens", 0),

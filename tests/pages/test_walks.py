@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pages.widgets.candidates_form import KINDS, SERVERS
-from pages.widgets.run_form import CALIBRATE
+from pages.widgets.run_form import CALIBRATE, DURATION, REQUESTS
 from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison, check, sentence
 from services.ask import workloads
@@ -18,7 +18,7 @@ from services.ask.backends import BACKENDS
 from services.ask.backends.dialects import DIALECTS
 from services.ask.config import RunConfig, parse
 from services.ask.modes import MODES
-from services.ask.plan import combined, interleaved, plan
+from services.ask.plan import Plan, combined, interleaved, plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import WORKLOADS
 from services.base.packaged_model import MODEL_NAME
@@ -45,6 +45,8 @@ RAW = (
     *KINDS,
     *candidates.SETTINGS,
     *DIALECTS,
+    REQUESTS,
+    DURATION,
     "",
     None,
     True,
@@ -61,6 +63,7 @@ def of_run(key: str) -> tuple[str, ...]:
     known = {
         "run-mode": ("run-versus-mode", "run-versus-setting"),
         "run-workload": ("run-versus-setting",),
+        "run-ends": ("run-requests", "run-duration_s"),
     }
     return known.get(key, ())
 
@@ -121,7 +124,7 @@ def cards(walk: Walk) -> list[str]:
 def sentence_of(walk: Walk) -> str:
     """How the plan of what is shown begins. Raises InvalidConfig, InvalidComparison."""
     if walk.value("run-versus") == SERVERS and len(cards(walk)) == 1:
-        return plan(parse(shown(walk)), None).sentence.partition(" prompt token")[0]
+        return beginning(plan(parse(shown(walk)), None))
     configs = candidates.candidates(shown(walk), others(walk))
     each, target = walk.value("run-comparison-each"), walk.value("run-comparison-target")
     most = each if target is None else walk.value("run-comparison-most")
@@ -131,7 +134,15 @@ def sentence_of(walk: Walk) -> str:
     check(asked, configs)
     turns = [interleaved(config, each) for config in configs]
     how = sentence(asked, len(configs), sum(map(workloads.warmup_count, turns)))
-    return combined([plan(one, None) for one in turns], how).sentence.partition(" prompt token")[0]
+    return beginning(combined([plan(one, None) for one in turns], how))
+
+
+def beginning(planned: Plan) -> str:
+    """What the plan says whatever is known of its servers: in a time, users of a fast server send
+    more requests."""
+    if planned.requests_total:
+        return planned.sentence.partition(" prompt token")[0]
+    return planned.sentence.partition(" How many requests")[0].partition(",")[0].rstrip(".")
 
 
 def is_planned(walk: Walk) -> bool:
