@@ -228,7 +228,7 @@ requests = Table(
     Column("connect_s", Number),
     Column("coalesced_reads", Count, nullable=False),
     Column("attempts", Count, nullable=False, server_default="1"),
-    Column("first_error_class", Text),
+    Column("first_error_class", CleanText),
     Column("retry_wait_s", Number),
     Column("cap_wait_s", Number),
     Column("answer", CleanText),  # the last column, so that reading the others passes it by

@@ -23,6 +23,7 @@ from services.load.runner import PreparedRequest, Runner, Supply
 from services.wire import Fitting, Timeouts, Wire
 
 PREPARED = 10_000  # requests
+PREPARED_BYTES = 64 * 2**20  # of a run by time, which may need few of them
 
 OnReady = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
 
@@ -113,10 +114,11 @@ class RepeatPlayer:
         shard = self._job.shard
         indices = shard.indices(len(schedule.due_s) * shard.of)
         warm = self._requests(WARM_UP, shard.indices(sys.maxsize)) if schedule.lead_s else iter(())
+        first = PREPARED_BYTES if self._job.config.duration_s is not None else sys.maxsize
         return Supply(
-            _ahead(self._requests(repeat, indices), PREPARED),
+            _ahead(self._requests(repeat, indices), PREPARED, first),
             len(schedule.due_s),
-            _ahead(warm, len(schedule.warm_s) or schedule.users),
+            _ahead(warm, len(schedule.warm_s) or schedule.users, PREPARED_BYTES),
         )
 
     def _requests(self, repeat: int, indices: range) -> Iterator[PreparedRequest]:
@@ -148,10 +150,16 @@ def client_of(job: Job) -> Any:
     return Wire(chat_url(target), bearer(target), timeouts, target.proxy, fitting)
 
 
-def _ahead(requests: Iterator[PreparedRequest], count: int) -> Iterator[PreparedRequest]:
-    """Prepare the first requests now: those that are due together must be ready, and all of a long
-    run would fill the memory."""
-    return chain(list(islice(requests, count)), requests)
+def _ahead(requests: Iterator[PreparedRequest], count: int, size: int) -> Iterator[PreparedRequest]:
+    """Prepare the first requests now, up to a number and a size in bytes: those that are due
+    together must be ready, and all of a long run would fill the memory."""
+    ready: list[PreparedRequest] = []
+    for request in islice(requests, count):
+        ready.append(request)
+        size -= len(request.body)
+        if size <= 0:
+            break
+    return chain(ready, requests)
 
 
 async def _start_now() -> int:

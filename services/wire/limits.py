@@ -33,7 +33,7 @@ def check(config: RunConfig) -> int:
     for index in range(min(modes.most(config), MOST_PROMPTS)):  # after which they repeat
         size = len(workloads.prompt(config, 0, index).encode())
         total, longest = total + size, max(longest, size)
-        if total > MEMORY_MOST:
+        if total > MEMORY_MOST and config.duration_s is None:  # else they are built as they are due
             raise Impossible(
                 f"The prompts of one repeat are longer than {MEMORY_MOST // 2**20:,} MiB together. "
                 "Send fewer requests or shorter prompts."

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, takewhile
+from math import ceil
 from typing import Literal
 
 from services.ask.about import fields, read_by
-from services.ask.config import MOST, RunConfig
+from services.ask.config import MOST, MOST_IN_FLIGHT, RunConfig
 from services.ask.modes.arrivals import Rate, Spacing, arrivals, even, gamma, poisson
 from services.ask.modes.schedule import Schedule as Schedule
 from services.ask.modes.schedule import picture as picture
@@ -68,8 +69,13 @@ def size_of(config: RunConfig) -> int | None:
 
 
 def at_once(config: RunConfig) -> int:
-    """Return how many requests may be in flight at most."""
-    return min(in_flight_limit(config) or most(config), most(config))
+    """Return how many requests may be in flight at most. In an open loop nobody knows: there may be
+    as many as are due, of which more than MOST_IN_FLIGHT are not prepared for."""
+    limit = in_flight_limit(config)
+    if MODES[config.mode].loop == "closed":
+        return min(limit or most(config), most(config))
+    due = ceil(expected(config) or most(config))
+    return min(limit or due, due, MOST_IN_FLIGHT)
 
 
 def in_flight_limit(config: RunConfig) -> int | None:

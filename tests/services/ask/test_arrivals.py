@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from services.ask.config import RunConfig, parse
-from services.ask.modes import MODES, expected, picture, schedule
+from services.ask.modes import MODES, at_once, expected, picture, schedule
 from services.ask.modes.arrivals import Rate
 from services.ask.problems import InvalidConfig
 
@@ -153,6 +153,23 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(InvalidConfig, match=sentence):
         parse(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "most"),
+    [
+        ({"mode": "poisson", "rate": 500, "duration_s": 1800}, 10_000),
+        ({"mode": "poisson", "rate": 2, "duration_s": 60}, 120),
+        ({"mode": "poisson", "rate": 500, "duration_s": 1800, "concurrency": 64}, 64),
+        ({"mode": "constant", "requests": 100_000}, 10_000),
+        ({"mode": "staggered", "requests": 50, "interval_s": 0}, 50),
+        ({"mode": "users", "users": 7, "duration_s": 60}, 7),
+        ({"mode": "batch", "requests": 100_000}, 100_000),
+        ({"mode": "batch", "concurrency": 9, "duration_s": 60}, 9),
+    ],
+)
+def test_how_many_connections_a_run_may_need_is_known(values: dict[str, Any], most: int) -> None:
+    assert at_once(RunConfig.model_validate(values)) == most
 
 
 def test_a_run_by_time_knows_about_how_many_requests_it_has() -> None:

@@ -1,0 +1,49 @@
+"""A run in each way to offer load, from the queue to its page, by number and by time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from db import results, runs
+from services.ask.modes import MODES
+from services.report.export.page import page_html
+from tests.conftest import ReferenceServer, Submit, finished
+
+MODEL = "ref tokens=4 ttft=0.02 gap=0.005"
+LOAD: dict[str, dict[str, Any]] = {
+    "sequential": {"pause_s": 0.1},
+    "staggered": {"interval_s": 0.05},
+    "batch": {"concurrency": 3},
+    "users": {"users": 3, "think_s": 0.05, "random_think": True},
+    "constant": {"rate": 20},
+    "poisson": {"rate": 20},
+    "gamma": {"rate": 20, "burstiness": 0.3},
+    "ramp": {"rate": 5, "end_rate": 30},
+    "steps": {"rate": 5, "end_rate": 30, "rate_steps": 2, "concurrency": 2},
+}
+
+
+def test_every_mode_is_tried() -> None:
+    assert set(LOAD) == set(MODES)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_by_time_is_measured_to_its_end(
+    database: Engine, reference: ReferenceServer, reference_run: Submit, mode: str
+) -> None:
+    more = {"mode": mode, "duration_s": 0.8, "load_warmup_s": 0.2, "calibrate": mode == "ramp"}
+    run = finished(database, reference_run(MODEL, max_tokens=4, **more, **LOAD[mode]))
+    assert run.error is None
+    measured = runs.measurements(database, run.id)
+    assert len(measured) >= 3
+    assert {(m.status, m.error) for m in measured} == {("ok", None)}
+    assert [m.index for m in measured] == list(range(len(measured)))
+    assert all(0 <= m.t_due < 0.8 for m in measured)
+    candidate = results.candidate(database, run.id)
+    assert "0.8 s" in run.name
+    assert MODES[mode].name in page_html([candidate]).decode()
+    if mode == "ramp":
+        assert run.calibration is not None and run.calibration["lost"] == 0
