@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 
-RETRIED = ("http_429", "http_5xx", "connect", "timeout_connect")  # the server did no work for it
+RETRIED = ("http_429", "http_5xx", "connect", "timeout_connect")  # what another attempt may mend
 FIRST_S, LONGEST_S = 1.0, 60.0  # of the backoff
 ASKED_MOST_S = 600.0  # of what a server may ask for
 
