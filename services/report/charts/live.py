@@ -124,14 +124,14 @@ def arrivals_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     are sent per second, and how many are in flight."""
     look = theme.palette(dark)
     starts, ends = sorted(start for _, start, _ in bars), sorted(end for _, _, end in bars)
-    width = (starts[-1] or 1.0) / SLICES
+    width = (starts[-1] or 1.0) / SLICES * (1 + 1e-9)  # the last one begins within
     edges = [index * width for index in range(SLICES + 1)]
     points = [
         {
             "seconds": low,
             "until": high,
-            "rate": (bisect_right(starts, high) - bisect_left(starts, low)) / width,
-            "in_flight": bisect_right(starts, high) - bisect_right(ends, high),
+            "rate": (bisect_left(starts, high) - bisect_left(starts, low)) / width,
+            "in_flight": bisect_left(starts, high) - bisect_left(ends, high),
         }
         for low, high in pairwise(edges)
     ]

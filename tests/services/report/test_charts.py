@@ -628,6 +628,18 @@ def test_the_schedule_shows_60_requests_and_says_of_how_many(count: int, title: 
     assert spec["height"] <= 180
 
 
+@pytest.mark.parametrize(("count", "answer_s"), [(1, 1.0), (7, 0.0), (5000, 3.0)])
+def test_the_chart_of_arrivals_has_every_request_once(count: int, answer_s: float) -> None:
+    starts = [(i / count) ** 2 * 60 for i in range(count)]
+    bars = [(i, start, start + answer_s) for i, start in enumerate(starts)]
+    spec = charts.arrivals_spec(bars)
+    alt.LayerChart.from_dict(spec)
+    rows = spec["datasets"]["rows"]
+    sent = sum(row["rate"] * (row["until"] - row["seconds"]) for row in rows)
+    assert sent == pytest.approx(count)
+    assert rows[-1]["in_flight"] == sum(end >= rows[-1]["until"] for _, _, end in bars)
+
+
 @pytest.mark.parametrize("name", ["ttft", "e2e"])
 def test_a_mix_has_a_line_for_each_class_of_its_requests(name: str) -> None:
     first, second = mixes(24, lost=7)
