@@ -231,7 +231,7 @@ def _word(name: str, value: Any, facts: Mapping[str, Any]) -> str:
         return _server(value, facts.get("base_url"))
     if name == "base_url":
         return urlsplit(value).netloc if value else "its own address"
-    if name in ("mode", "model", "workload", "dialect") and value:
+    if name in ("mode", "model", "workload") or (name == "dialect" and value):
         return str(value)
     if name == "client":
         return VIA_LITELLM if value == "litellm" else OUR_CLIENT

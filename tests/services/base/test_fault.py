@@ -52,7 +52,7 @@ def test_a_worker_that_meets_one_says_so_in_its_last_message() -> None:
     assert not last.cancelled and "Internal error" in (last.problem or "")
 
 
-OTHER = encode(WorkItem(RunConfig())).replace(b'"version":1', b'"version":2')
+OTHER = encode(WorkItem(RunConfig())).replace(b'"version":2', b'"version":3')
 
 
 @pytest.mark.parametrize("line", [b"{\n", b'{"config": 7}\n', b"\n", OTHER])
