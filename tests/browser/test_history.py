@@ -30,8 +30,11 @@ def history(app: App, person: BrowserContext) -> Page:
 
 
 def tick(page: Page, run_id: int) -> None:
-    """Tick a run, at its number: the box itself is drawn over."""
-    page.locator(f".st-key-tick-{run_id} label").click()
+    """Tick a run, at its number: the box itself is drawn over. While a rerun moves the list, it
+    is there twice."""
+    label = page.locator(f".st-key-tick-{run_id} label")
+    expect(label).to_have_count(1)
+    label.click()
     settled(page)
 
 
