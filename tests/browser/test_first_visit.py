@@ -108,9 +108,14 @@ def test_from_the_first_page_to_a_comparison_in_another_browser(
 
 
 def choose_rows(page: Page, count: int) -> None:
-    """Tick the first rows of the history."""
+    """Tick the first rows of the history. While a rerun moves the list, it is there twice."""
+    labels = page.locator(".st-key-runs .stCheckbox label")
+    expect(labels.first).to_be_visible()
+    settled(page)
+    rows = labels.count()
     for row in range(count):
-        page.locator(".st-key-runs .stCheckbox label").nth(row).click()
+        expect(labels).to_have_count(rows)
+        labels.nth(row).click()
         settled(page)
 
 
