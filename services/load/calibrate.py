@@ -114,9 +114,10 @@ def _requests_in_time(config: RunConfig, answer_s: float) -> int:
 
 def _at_its_peak(config: RunConfig) -> RunConfig:
     """A rate that changes is replayed at its highest."""
-    if config.mode not in ("ramp", "steps"):
+    rate = modes.MODES[config.mode].rate(config)
+    if rate is None or rate.first == rate.last:
         return config
-    return config.model_copy(update={"mode": "constant", "rate": modes.peak_rate(config)})
+    return config.model_copy(update={"mode": "constant", "rate": max(rate.first, rate.last)})
 
 
 async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> Calibration:

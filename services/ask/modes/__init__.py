@@ -24,7 +24,7 @@ from services.base.units import many
 class ModeSpec:
     """A mode. `schedule` is that of one repeat. `describe` returns how requests follow each other,
     for sentences; `wait_field` is the field with the client's own wait between requests in seconds,
-    or "". `rate`: of an open loop, over time."""
+    or "". `rate`: of an open loop, over time. `limit`: of requests in flight."""
 
     name: str
     label: str
@@ -34,6 +34,7 @@ class ModeSpec:
     describe: Callable[[RunConfig], str]
     wait_field: str = ""
     rate: Callable[[RunConfig], Rate | None] = lambda config: None
+    limit: Callable[[RunConfig], int | None] = lambda config: config.concurrency
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -80,8 +81,7 @@ def at_once(config: RunConfig) -> int:
 
 def in_flight_limit(config: RunConfig) -> int | None:
     """Return the limit on requests in flight, or None."""
-    fixed = {"sequential": 1, "users": config.users, "staggered": None}
-    return fixed.get(config.mode, config.concurrency)
+    return MODES[config.mode].limit(config)
 
 
 def count(config: RunConfig) -> int | None:
@@ -295,6 +295,7 @@ _ENTRIES = (
         loop="closed",
         describe=_describe_sequential,
         wait_field="pause_s",
+        limit=lambda config: 1,
     ),
     ModeSpec(
         name="staggered",
@@ -305,6 +306,7 @@ _ENTRIES = (
         describe=_describe_staggered,
         wait_field="interval_s",
         rate=_by_interval,
+        limit=lambda config: None,
     ),
     ModeSpec(
         name="batch",
@@ -322,6 +324,7 @@ _ENTRIES = (
         loop="closed",
         describe=_describe_users,
         wait_field="think_s",
+        limit=lambda config: config.users,
     ),
     ModeSpec(
         name="constant",
