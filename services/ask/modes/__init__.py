@@ -14,6 +14,7 @@ from typing import Literal
 
 from services.ask.about import fields, read_by
 from services.ask.config import MOST, MOST_IN_FLIGHT, RunConfig
+from services.ask.modes import sentences
 from services.ask.modes.arrivals import Rate, Spacing, arrivals, even, gamma, poisson
 from services.ask.modes.schedule import Schedule as Schedule
 from services.ask.modes.schedule import picture as picture
@@ -243,49 +244,6 @@ def _staggered(config: RunConfig, repeat: int) -> Schedule:
     return Schedule(due, lead_s=config.load_warmup_s, warm_s=warm, end_s=config.duration_s)
 
 
-def _describe_sequential(config: RunConfig) -> str:
-    pause = f"with a pause of {config.pause_s:g} s" if config.pause_s else "without a pause"
-    return f"one at a time, {pause}"
-
-
-def _describe_staggered(config: RunConfig) -> str:
-    return f"one every {config.interval_s:g} s, whether or not earlier ones have been answered"
-
-
-def _describe_batch(config: RunConfig) -> str:
-    if config.concurrency is None or config.concurrency >= most(config):
-        return "all at once"
-    return f"at most {config.concurrency:,} in flight"
-
-
-def _describe_users(config: RunConfig) -> str:
-    think = f"{config.think_s:g} s" + (" on average" if config.random_think else "")
-    pause = f"{think} after each answer" if config.think_s else "as soon as it is answered"
-    joining = f", who join over {config.ramp_up_s:g} s" if config.ramp_up_s else ""
-    return f"by {many(config.users, 'user')}{joining}: each asks again {pause}"
-
-
-def _describe_rate(how: str) -> Callable[[RunConfig], str]:
-    def describe(config: RunConfig) -> str:
-        return f"{config.rate:g} per second, {how}{_capped(config)}"
-
-    return describe
-
-
-def _describe_gamma(config: RunConfig) -> str:
-    kind = "in bursts" if config.burstiness < 1 else "at random moments"
-    return f"{config.rate:g} per second, {kind} (burstiness {config.burstiness:g}){_capped(config)}"
-
-
-def _describe_changing(config: RunConfig) -> str:
-    steps = f" in {many(config.rate_steps, 'step')}" if config.mode == "steps" else ""
-    return f"from {config.rate:g} to {config.end_rate:g} per second{steps}{_capped(config)}"
-
-
-def _capped(config: RunConfig) -> str:
-    return f", at most {config.concurrency:,} in flight" if config.concurrency else ""
-
-
 _ENTRIES = (
     ModeSpec(
         name="sequential",
@@ -293,7 +251,7 @@ _ENTRIES = (
         help="One request at a time, then a pause: what a single user gets from an idle server.",
         schedule=_sequential,
         loop="closed",
-        describe=_describe_sequential,
+        describe=sentences.sequential,
         wait_field="pause_s",
         limit=lambda config: 1,
     ),
@@ -303,7 +261,7 @@ _ENTRIES = (
         help="One request per interval, whether or not earlier ones have been answered.",
         schedule=_staggered,
         loop="open",
-        describe=_describe_staggered,
+        describe=sentences.staggered,
         wait_field="interval_s",
         rate=_by_interval,
         limit=lambda config: None,
@@ -314,7 +272,7 @@ _ENTRIES = (
         help="All requests at once, with an optional limit on how many are in flight.",
         schedule=_batch,
         loop="closed",
-        describe=_describe_batch,
+        describe=sentences.batch,
     ),
     ModeSpec(
         name="users",
@@ -322,7 +280,7 @@ _ENTRIES = (
         help="Each user asks, waits for the answer, thinks, and asks again.",
         schedule=_concurrent_users,
         loop="closed",
-        describe=_describe_users,
+        describe=sentences.users,
         wait_field="think_s",
         limit=lambda config: config.users,
     ),
@@ -333,7 +291,7 @@ _ENTRIES = (
         "answered.",
         schedule=_open(lambda config: even),
         loop="open",
-        describe=_describe_rate("evenly spaced"),
+        describe=sentences.rate("evenly spaced"),
         rate=_constant,
     ),
     ModeSpec(
@@ -343,7 +301,7 @@ _ENTRIES = (
         "each other.",
         schedule=_open(lambda config: poisson),
         loop="open",
-        describe=_describe_rate("at random moments"),
+        describe=sentences.rate("at random moments"),
         rate=_constant,
     ),
     ModeSpec(
@@ -352,7 +310,7 @@ _ENTRIES = (
         help="Like Poisson, but in bursts (burstiness below 1) or more even (above 1).",
         schedule=_open(lambda config: gamma(config.burstiness)),
         loop="open",
-        describe=_describe_gamma,
+        describe=sentences.gamma,
         rate=_constant,
     ),
     ModeSpec(
@@ -361,7 +319,7 @@ _ENTRIES = (
         help="A rate that rises or falls in a line: from when on does latency grow?",
         schedule=_open(_spacing),
         loop="open",
-        describe=_describe_changing,
+        describe=sentences.changing,
         rate=_changing,
     ),
     ModeSpec(
@@ -370,7 +328,7 @@ _ENTRIES = (
         help="A rate that changes in equally long steps, one level after another.",
         schedule=_open(_spacing),
         loop="open",
-        describe=_describe_changing,
+        describe=sentences.changing,
         rate=_changing,
     ),
 )
