@@ -10,23 +10,21 @@ from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from random import Random
 from time import perf_counter_ns
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
-from services.ask.measurement import Measurement, Progress, Status
+from services.ask.measurement import Measurement, Progress
 from services.ask.modes import Schedule
 from services.ask.modes.schedule import Pauses
-from services.base.redact import Secret, without_secrets
+from services.base.redact import Secret
 from services.load import retries
+from services.load.attempt import ONCE, Tries, measurement_of
+from services.load.kept import Kept
 from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
 
 LEAD_NS = 250_000_000  # a connection is prepared this long before its request is due
-MOST_KEPT = 8192
 STOP_S = 1.0  # how long requests in flight may take to end when the run is stopped
-
-
-T = TypeVar("T")
 
 
 class Client(Protocol):
@@ -57,20 +55,6 @@ class Supply:
     counted: Iterator[PreparedRequest]
     count: int
     warm: Iterator[PreparedRequest] = field(default_factory=lambda: iter(()))
-
-
-@dataclass(frozen=True, slots=True)
-class Tries:
-    """How often a request was sent so far; see `Measurement`."""
-
-    attempts: int = 1
-    first_error_class: str | None = None
-    wait_s: float = 0.0
-
-    def after(self, error_class: str | None, wait_s: float) -> Tries:
-        """Return it with one attempt more, after one that failed and a wait."""
-        first = self.first_error_class or error_class
-        return Tries(self.attempts + 1, first, self.wait_s + wait_s)
 
 
 class Runner:
@@ -325,26 +309,6 @@ class Runner:
             await idle
 
 
-class Kept(Generic[T]):
-    """Values of a run that may go on for hours: at most MOST_KEPT, evenly spread over all."""
-
-    def __init__(self) -> None:
-        self.values: list[T] = []
-        self._every = 1
-        self._seen = 0
-
-    def add(self, value: T) -> None:
-        if self._seen % self._every == 0:
-            self.values.append(value)
-            if len(self.values) > MOST_KEPT:
-                del self.values[1::2]
-                self._every *= 2
-        self._seen += 1
-
-
-ONCE = Tries()
-
-
 async def _unless(event: asyncio.Event, at_ns: int) -> None:
     """Wait until a time, unless the event is set before."""
     if (wait_ns := at_ns - perf_counter_ns()) > 0:
@@ -360,52 +324,3 @@ def initial_connections(schedule: Schedule) -> int:
     first = chain(schedule.warm_s, schedule.due_s)
     due = sum(1 for _ in takewhile(lambda at: at * 1e9 - begins <= LEAD_NS, first))
     return min(due, schedule.in_flight or due)
-
-
-def measurement_of(
-    exchange: Exchange,
-    repeat: int,
-    index: int,
-    due_ns: int,
-    began_ns: int,
-    key: str | None = None,
-    free_ns: int = 0,
-    tries: Tries = ONCE,
-) -> Measurement:
-    """Convert an exchange to a measurement, in seconds since the repeat began. The key is removed
-    from the answer, should the server repeat it."""
-
-    def since(stamp: int | None) -> float | None:
-        return None if stamp is None else (stamp - began_ns) / 1e9
-
-    status: Status = "failed" if exchange.error_class else "ok"
-    usage = exchange.usage
-    counted = exchange.has_usage and usage.output_tokens is not None
-    return Measurement(
-        repeat=repeat,
-        index=index,
-        status="cancelled" if exchange.cancelled else status,
-        t_due=(due_ns - began_ns) / 1e9,
-        t_send=since(exchange.sent),
-        t_first=since(exchange.first),
-        t_answer=since(exchange.answered),
-        t_last=since(exchange.last),
-        t_end=since(exchange.ended),
-        token_times=tuple((stamp - began_ns) / 1e9 for stamp in exchange.token_times),
-        prompt_tokens=usage.prompt_tokens,
-        output_tokens=usage.output_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cached_tokens=usage.cached_tokens,
-        token_source="usage" if counted else "unknown",
-        error_class=exchange.error_class,
-        error=exchange.error,
-        http_status=exchange.http_status,
-        finish_reason=exchange.finish_reason,
-        connect_s=exchange.connect_s,
-        coalesced_reads=exchange.coalesced,
-        attempts=tries.attempts,
-        first_error_class=tries.first_error_class,
-        retry_wait_s=tries.wait_s if tries.attempts > 1 else None,
-        cap_wait_s=(free_ns - due_ns) / 1e9 if free_ns > due_ns else None,
-        answer=without_secrets(exchange.answer, filter(None, [key])),
-    )

@@ -1,0 +1,75 @@
+"""What the attempts of a request came to: its measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.ask.measurement import Measurement, Status
+from services.base.redact import without_secrets
+from services.wire.exchange import Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often a request was sent so far; see `Measurement`."""
+
+    attempts: int = 1
+    first_error_class: str | None = None
+    wait_s: float = 0.0
+
+    def after(self, error_class: str | None, wait_s: float) -> Tries:
+        """Return it with one attempt more, after one that failed and a wait."""
+        first = self.first_error_class or error_class
+        return Tries(self.attempts + 1, first, self.wait_s + wait_s)
+
+
+ONCE = Tries()
+
+
+def measurement_of(
+    exchange: Exchange,
+    repeat: int,
+    index: int,
+    due_ns: int,
+    began_ns: int,
+    key: str | None = None,
+    free_ns: int = 0,
+    tries: Tries = ONCE,
+) -> Measurement:
+    """Convert an exchange to a measurement, in seconds since the repeat began. The key is removed
+    from the answer, should the server repeat it."""
+
+    def since(stamp: int | None) -> float | None:
+        return None if stamp is None else (stamp - began_ns) / 1e9
+
+    status: Status = "failed" if exchange.error_class else "ok"
+    usage = exchange.usage
+    counted = exchange.has_usage and usage.output_tokens is not None
+    return Measurement(
+        repeat=repeat,
+        index=index,
+        status="cancelled" if exchange.cancelled else status,
+        t_due=(due_ns - began_ns) / 1e9,
+        t_send=since(exchange.sent),
+        t_first=since(exchange.first),
+        t_answer=since(exchange.answered),
+        t_last=since(exchange.last),
+        t_end=since(exchange.ended),
+        token_times=tuple((stamp - began_ns) / 1e9 for stamp in exchange.token_times),
+        prompt_tokens=usage.prompt_tokens,
+        output_tokens=usage.output_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cached_tokens=usage.cached_tokens,
+        token_source="usage" if counted else "unknown",
+        error_class=exchange.error_class,
+        error=exchange.error,
+        http_status=exchange.http_status,
+        finish_reason=exchange.finish_reason,
+        connect_s=exchange.connect_s,
+        coalesced_reads=exchange.coalesced,
+        attempts=tries.attempts,
+        first_error_class=tries.first_error_class,
+        retry_wait_s=tries.wait_s if tries.attempts > 1 else None,
+        cap_wait_s=(free_ns - due_ns) / 1e9 if free_ns > due_ns else None,
+        answer=without_secrets(exchange.answer, filter(None, [key])),
+    )

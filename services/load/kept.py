@@ -1,0 +1,25 @@
+"""A sample of the values of a run, which may go on for hours."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+MOST_KEPT = 8192
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """Values of a run that may go on for hours: at most MOST_KEPT, evenly spread over all."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._every = 1
+        self._seen = 0
+
+    def add(self, value: T) -> None:
+        if self._seen % self._every == 0:
+            self.values.append(value)
+            if len(self.values) > MOST_KEPT:
+                del self.values[1::2]
+                self._every *= 2
+        self._seen += 1
