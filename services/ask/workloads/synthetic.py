@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from services.ask import modes
 from services.ask.config import RunConfig
 
+Style = Literal["words"]
 NONCE_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
+
+
+def text(key: str, tokens: int, style: Style = "words") -> str:
+    """Return a text of about `tokens` tokens, at least one; the same for the same key. Texts of
+    different keys differ from their first words on."""
+    return " ".join(Random(key).choices(_WORDS, k=max(1, tokens)))
 
 
 class Synthetic(Sequence[str]):
@@ -24,7 +31,7 @@ class Synthetic(Sequence[str]):
     def __init__(self, config: RunConfig) -> None:
         self._seed = config.seed or 0
         self._count = modes.most(config)
-        self._words = max(1, config.input_tokens - NONCE_TOKENS * config.unique_prompts)
+        self._tokens = max(1, config.input_tokens - NONCE_TOKENS * config.unique_prompts)
 
     def __len__(self) -> int:
         return self._count
@@ -34,8 +41,7 @@ class Synthetic(Sequence[str]):
             return [self[i] for i in range(*index.indices(self._count))]
         if not -self._count <= index < self._count:
             raise IndexError(index)
-        draw = Random(f"{self._seed}/{index % self._count}")
-        return " ".join(draw.choices(_WORDS, k=self._words))
+        return text(f"{self._seed}/{index % self._count}", self._tokens)
 
 
 _COMMON = (

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from services.ask.config import RunConfig, Workload
-from services.ask.workloads import BUILTIN, WORKLOADS, prompt
+from services.ask.workloads import BUILTIN, WORKLOADS, prompt, synthetic
 
 
 def test_the_built_in_set_begins_with_the_essay_on_spring_and_is_varied() -> None:
@@ -66,6 +66,13 @@ def test_repeats_do_the_same_work_under_different_marks() -> None:
 def test_a_synthetic_prompt_has_a_word_per_token_beside_its_nonce(tokens: int, count: int) -> None:
     config = RunConfig(workload="synthetic", input_tokens=tokens)
     assert len(prompt(config, 0, 0).split()) == 1 + count
+
+
+def test_a_text_is_of_its_key_alone_and_differs_from_its_start() -> None:
+    texts = [synthetic.text(f"7/{key}", 40) for key in range(50)]
+    assert texts == [synthetic.text(f"7/{key}", 40) for key in range(50)]
+    assert len({text[:20] for text in texts}) == 50
+    assert [len(synthetic.text("a", tokens).split()) for tokens in (0, 1, 300)] == [1, 1, 300]
 
 
 def test_synthetic_prompts_differ_by_index_and_by_seed_without_a_mark() -> None:
