@@ -18,7 +18,6 @@ from services.base.units import many
 CHARACTERS_PER_TOKEN = 4.0
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
-EVEN = ("staggered", "constant")  # modes whose number of requests in a time is not random
 MOST_DRAWN = 20_000  # requests whose times are worked out one by one
 
 
@@ -198,7 +197,7 @@ def _prompt_tokens(config: RunConfig) -> int:
 def _requests(config: RunConfig, counted: RunConfig) -> str:
     count = many(counted.requests, "request")
     if config.duration_s is not None:
-        about = "" if config.mode in EVEN else "about "
+        about = "" if MODES[config.mode].exact else "about "
         each = " each time" if config.repeats > 1 else ""
         count = f"{_for_how_long(config)} ({about}{counted.requests:,}{each})"
     elif config.repeats > 1:

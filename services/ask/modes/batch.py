@@ -1,0 +1,32 @@
+"""Large batch: everything at once, or as much as a limit lets through."""
+
+from __future__ import annotations
+
+from services.ask.config import RunConfig
+from services.ask.modes.schedule import Schedule
+from services.ask.modes.spec import ModeSpec, most
+from services.ask.modes.users import of_users
+
+
+def _schedule(config: RunConfig, repeat: int) -> Schedule:
+    """As many users without a pause, where their number is limited and it ends by time."""
+    if config.concurrency is not None and (config.duration_s or config.load_warmup_s):
+        return of_users(config, repeat, config.concurrency, 0.0)
+    return Schedule((0.0,) * most(config), in_flight=config.concurrency)
+
+
+def _describe(config: RunConfig) -> str:
+    by_count = config.duration_s is None
+    if config.concurrency is None or (by_count and config.concurrency >= config.requests):
+        return "all at once"
+    return f"at most {config.concurrency:,} in flight"
+
+
+BATCH = ModeSpec(
+    name="batch",
+    label="Large batch",
+    help="All requests at once, with an optional limit on how many are in flight.",
+    schedule=_schedule,
+    loop="closed",
+    describe=_describe,
+)

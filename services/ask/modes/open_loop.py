@@ -1,0 +1,53 @@
+"""The schedule of an open loop: arrivals at a rate, until there are enough or the time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain, islice, takewhile
+
+from services.ask.config import MOST, RunConfig
+from services.ask.modes.arrivals import Rate, Spacing, arrivals
+from services.ask.modes.schedule import Schedule
+
+
+def open_loop(
+    spacing: Callable[[RunConfig], Spacing], rate: Callable[[RunConfig], Rate]
+) -> Callable[[RunConfig, int], Schedule]:
+    """Return the schedules of a mode with this spacing and rate."""
+
+    def schedule(config: RunConfig, repeat: int) -> Schedule:
+        seed = f"{config.seed or 0}/{repeat}"
+        due = arrivals(spacing(config), rate(config), config.load_warmup_s, seed)
+        warm, counted = before_and_after_start(due)
+        return Schedule(
+            tuple(within(config, counted)),
+            config.concurrency,
+            lead_s=config.load_warmup_s,
+            warm_s=warm,
+            end_s=config.duration_s,
+        )
+
+    return schedule
+
+
+def before_and_after_start(due: Iterator[float]) -> tuple[tuple[float, ...], Iterator[float]]:
+    """Return the times before the start, which are negative, and the others."""
+    warm: list[float] = []
+    for at in due:
+        if at >= 0:
+            return tuple(warm), chain([at], due)
+        warm.append(at)
+    return tuple(warm), due
+
+
+def within(config: RunConfig, due: Iterator[float]) -> Iterator[float]:
+    """Return as many times as there should be requests, or as come before the end."""
+    if config.duration_s is None:
+        return islice(due, config.requests)
+    end_s = config.duration_s
+    return islice(takewhile(lambda at: at < end_s, due), MOST)
+
+
+def capped(config: RunConfig) -> str:
+    """Return the end of a sentence: the limit on requests in flight, if there is one."""
+    return f", at most {config.concurrency:,} in flight" if config.concurrency else ""

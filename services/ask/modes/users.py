@@ -1,0 +1,62 @@
+"""Concurrent users: each asks, waits for the answer, thinks, and asks again."""
+
+from __future__ import annotations
+
+from services.ask.config import RunConfig
+from services.ask.modes.schedule import Schedule
+from services.ask.modes.spec import ModeSpec, most
+from services.base.units import many
+
+
+def of_users(
+    config: RunConfig,
+    repeat: int,
+    users: int,
+    pause_s: float,
+    random_pause: bool = False,
+    joins_s: tuple[float, ...] = (),
+) -> Schedule:
+    """Return the schedule of so many users; see `Schedule`."""
+    return Schedule(
+        (0.0,) * most(config),
+        in_flight=users,
+        pause_s=pause_s,
+        random_pause=random_pause,
+        joins_s=joins_s,
+        lead_s=config.load_warmup_s,
+        end_s=config.duration_s,
+        seed=f"{config.seed or 0}/{repeat}" if random_pause else "",
+    )
+
+
+def _schedule(config: RunConfig, repeat: int) -> Schedule:
+    users = config.users
+    groups = min(config.ramp_up_steps or users, users)
+    joins = tuple(config.ramp_up_s * (user * groups // users) / groups for user in range(users))
+    return of_users(
+        config,
+        repeat,
+        users,
+        config.think_s,
+        random_pause=config.random_think,
+        joins_s=joins if config.ramp_up_s else (),
+    )
+
+
+def _describe(config: RunConfig) -> str:
+    think = f"{config.think_s:g} s" + (" on average" if config.random_think else "")
+    pause = f"{think} after each answer" if config.think_s else "as soon as it is answered"
+    joining = f", who join over {config.ramp_up_s:g} s" if config.ramp_up_s else ""
+    return f"by {many(config.users, 'user')}{joining}: each asks again {pause}"
+
+
+USERS = ModeSpec(
+    name="users",
+    label="Concurrent users",
+    help="Each user asks, waits for the answer, thinks, and asks again.",
+    schedule=_schedule,
+    loop="closed",
+    describe=_describe,
+    wait_field="think_s",
+    limit=lambda config: config.users,
+)
