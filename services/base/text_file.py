@@ -5,11 +5,17 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Collection
 from itertools import islice
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LOOKED_AT = 20  # rows
+MOST_ACCENTED = 0.25  # of the letters: in French and Portuguese it is a twentieth
+_SIGN_IN_WORD = re.compile(
+    r"[^\W\d_][^\w\s\x00-\x7f\u2018\u2019\u2013\u2014\u2026\xad\xb7][^\W\d_]"
+    r"|[a-z\xdf-\xff][\xc0-\xde\u0152\u0160\u017d\u0178]"
+)
 MOST_LOOKED_AT = 1_000_000  # characters
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -39,6 +45,25 @@ def decoded(data: bytes) -> str:
         UnicodeDecodeError: it is none of these.
     """
     return data.decode(encoding(data))
+
+
+def western(data: bytes) -> str | None:
+    """Return text that is Windows-1252, which spreadsheets save where people write in Western
+    European languages; None if it need not be that.
+
+    It is told by what the other one-byte encodings would look like in it: most letters with accents
+    (Cyrillic, Greek), or a sign such as ¿ (Central European) or a capital with an accent (Mac)
+    inside of a word. Others differ by a few letters only: show what came of it.
+    """
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    letters = [sign for sign in text if sign.isalpha()]
+    accented = sum(not sign.isascii() for sign in letters)
+    if accented > MOST_ACCENTED * len(letters) or _SIGN_IN_WORD.search(text):
+        return None
+    return text
 
 
 def separator(text: str, known: Collection[str] = ()) -> str | None:

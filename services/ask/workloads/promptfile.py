@@ -69,7 +69,7 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     notes, entries = Notes(), 0
     assumed: list[str] = []
     prompts: list[str] = []
-    for location, value in reader(_decoded(data, name), name, assumed):
+    for location, value in reader(_decoded(data, name, assumed), name, assumed):
         entries += 1
         prompt = _prompt(value, notes, name, location)
         if prompt is not None and len(prompts) == MOST_PROMPTS:
@@ -82,11 +82,14 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     return PromptFile(tuple(prompts), (*assumed, *notes.sentences(entries)))
 
 
-def _decoded(data: bytes, name: str) -> str:
+def _decoded(data: bytes, name: str, assumed: list[str]) -> str:
     kind = text_file.encoding(data)
     try:
         text = data.decode(kind)
     except UnicodeDecodeError as error:
+        if (western := text_file.western(data)) is not None:
+            assumed.append(_read_as_western(western))
+            return western
         if not kind.startswith("utf-8"):
             raise InvalidPrompts(f"{name} is damaged: save it as UTF-8.") from None
         line = data.count(b"\n", 0, error.start) + 1
@@ -96,6 +99,14 @@ def _decoded(data: bytes, name: str) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise _problem(name, f"line {line:,}", "contains a NUL character: this is not a text file.")
     return text
+
+
+def _read_as_western(text: str) -> str:
+    """The sentence about a guess shows what came of it."""
+    sign = next(sign for sign in text if not sign.isascii())
+    line = next(line for line in text.splitlines() if sign in line)
+    begin = max(0, line.index(sign) - 20)
+    return f"The file is not UTF-8 and is read as Windows-1252: “{line[begin : begin + 40]}”."
 
 
 def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:

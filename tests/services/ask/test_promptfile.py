@@ -217,6 +217,32 @@ def test_an_error_that_quotes_messages_shows_no_part_of_them() -> None:
     assert message not in redact(f"cannot answer: {message}", [dialogue.text_of(written)])
 
 
+def test_a_file_of_windows_1252_is_read_and_shown() -> None:
+    file = read_file("prompt\nSchreib “liebe Grüße” – für 5 €\n".encode("cp1252"), "p.csv")
+    assert file.prompts == ("Schreib “liebe Grüße” – für 5 €",)
+    assert file.notes == (
+        "The file is not UTF-8 and is read as Windows-1252: “Schreib “liebe Grüße” – für 5 €”.",
+    )
+
+
+@pytest.mark.parametrize(
+    "encoding, text",
+    [
+        ("cp1251", "Напиши письмо другу"),
+        ("cp1253", "γράψε ένα γράμμα"),
+        ("cp1250", "Zażółć gęślą jaźń, napisz list"),
+        ("mac_roman", "L’été à Paris, écris une lettre"),
+        ("shift_jis", "手紙を書いてください"),
+        ("gb18030", "写一封信给房东"),
+        ("cp949", "편지를 써 주세요"),
+        ("cp437", "Grüße aus Köln"),
+    ],
+)
+def test_an_encoding_that_cannot_be_told_is_refused(encoding: str, text: str) -> None:
+    with pytest.raises(InvalidPrompts, match="is not UTF-8 text .* Save the file as UTF-8"):
+        read_file(f"prompt\n{text}\n".encode(encoding), "p.csv")
+
+
 def test_a_file_that_is_used_as_it_is_says_nothing() -> None:
     assert not read_file(b'{"prompt":"a","id":7}', "p.jsonl").notes
 
