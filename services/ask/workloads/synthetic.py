@@ -1,4 +1,4 @@
-"""Prompts of a chosen length, made of random words."""
+"""Prompts of a chosen length, made of real prose or of random words."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any, Literal
 
 from services.ask import modes
 from services.ask.config import RunConfig
+from services.ask.workloads.prose import passage
 
-Style = Literal["words"]
+Style = Literal["prose", "words"]
+TITLE = 3  # words
 NONCE_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
 
 
-def text(key: str, tokens: int, style: Style = "words") -> str:
+def text(key: str, tokens: int, style: Style = "prose") -> str:
     """Return a text of about `tokens` tokens, at least one; the same for the same key. Texts of
-    different keys differ from their first words on."""
-    return " ".join(Random(key).choices(_WORDS, k=max(1, tokens)))
+    different keys differ from their first words on: prose has a title of random ones."""
+    draw = Random(key)
+    if style == "words" or tokens <= TITLE + 1:
+        return " ".join(draw.choices(_WORDS, k=max(1, tokens)))
+    title = " ".join(draw.choices(_WORDS, k=TITLE))
+    return f"{title}: {passage(draw, tokens - TITLE - 1)}"
 
 
 class Synthetic(Sequence[str]):
@@ -41,7 +47,7 @@ class Synthetic(Sequence[str]):
             return [self[i] for i in range(*index.indices(self._count))]
         if not -self._count <= index < self._count:
             raise IndexError(index)
-        return text(f"{self._seed}/{index % self._count}", self._tokens)
+        return text(f"{self._seed}/{index % self._count}", self._tokens, "words")
 
 
 _COMMON = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from random import Random
 from typing import Any, get_args
 
 import pytest
 
 from services.ask.config import RunConfig, Workload
-from services.ask.workloads import BUILTIN, WORKLOADS, prompt, synthetic
+from services.ask.workloads import BUILTIN, WORKLOADS, prompt, prose, synthetic
 
 
 def test_the_built_in_set_begins_with_the_essay_on_spring_and_is_varied() -> None:
@@ -68,11 +70,25 @@ def test_a_synthetic_prompt_has_a_word_per_token_beside_its_nonce(tokens: int, c
     assert len(prompt(config, 0, 0).split()) == 1 + count
 
 
-def test_a_text_is_of_its_key_alone_and_differs_from_its_start() -> None:
-    texts = [synthetic.text(f"7/{key}", 40) for key in range(50)]
-    assert texts == [synthetic.text(f"7/{key}", 40) for key in range(50)]
+@pytest.mark.parametrize("style", ["prose", "words"])
+def test_a_text_is_of_its_key_alone_and_differs_from_its_start(style: synthetic.Style) -> None:
+    texts = [synthetic.text(f"7/{key}", 40, style) for key in range(50)]
+    assert texts == [synthetic.text(f"7/{key}", 40, style) for key in range(50)]
     assert len({text[:20] for text in texts}) == 50
-    assert [len(synthetic.text("a", tokens).split()) for tokens in (0, 1, 300)] == [1, 1, 300]
+
+
+@pytest.mark.parametrize("tokens", [1, 5, 64, 512, 131_072])
+def test_prose_has_the_tokens_that_were_asked_for(tokens: int) -> None:
+    """Counted as words and punctuation, which is about 6 % less than tokenizers count here."""
+    text = synthetic.text("a", tokens)
+    assert len(re.findall(r"\w+|[^\w\s]", text)) == pytest.approx(tokens / 1.06, rel=0.1, abs=2)
+
+
+def test_prose_goes_on_in_the_order_of_the_book_and_begins_again_after_its_end() -> None:
+    sentences, ends = prose._sentences()
+    whole = prose.passage(Random(0), 2 * ends[-1])
+    assert whole.count(sentences[0]) == whole.count(sentences[-1]) == 2
+    assert f"{sentences[-1]} {sentences[0]} {sentences[1]}" in whole
 
 
 def test_synthetic_prompts_differ_by_index_and_by_seed_without_a_mark() -> None:
