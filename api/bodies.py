@@ -18,7 +18,7 @@ from api.json_body import InvalidBody, TooManyEntries, read_json
 from db import servers
 from db.database import opened
 from services.ask.config import RunConfig, parse
-from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.report.imports import MOST_BYTES
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have

@@ -19,7 +19,8 @@ from db.database import opened
 from services.ask.backends import BACKENDS
 from services.ask.config import READERS, RunConfig, readers
 from services.ask.flag import flag
-from services.ask.workloads.promptfile import FILE_BYTES_MOST, InvalidPrompts, PromptFile, read_file
+from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.promptfile import PromptFile, read_file
 
 PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
 
@@ -94,5 +95,5 @@ def _prompts_of(name: str) -> PromptFile:
             return read_file(file.read(FILE_BYTES_MOST + 1), Path(name).name)
     except OSError as error:
         raise Usage(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
-    except InvalidPrompts as error:
+    except InvalidFile as error:
         raise Usage(f"--prompts: {error}") from None

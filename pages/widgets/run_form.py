@@ -16,7 +16,8 @@ from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
 from services.ask.modes import MODES
 from services.ask.workloads import WORKLOADS
-from services.ask.workloads.promptfile import ENDINGS, FILE_BYTES_MOST, InvalidPrompts, read_file
+from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.promptfile import ENDINGS, read_file
 from services.base.units import many
 
 REQUESTS, DURATION = "Requests", "Duration"  # how a run ends
@@ -105,7 +106,7 @@ def _file(start: RunConfig) -> tuple[str, ...]:
         return start.prompts
     try:
         file = read_file(uploaded.getvalue(), uploaded.name)
-    except InvalidPrompts as error:
+    except InvalidFile as error:
         show_error(error)
         return ()
     used = f"{many(len(file.prompts), 'prompt')}, used in rotation."

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import imported, runs
-from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.report.imports import MOST_BYTES
 from tests.conftest import ROOT
 from tests.pages.conftest import Visit, complaints, sound, text_of

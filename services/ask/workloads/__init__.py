@@ -16,7 +16,7 @@ from services.ask.about import read_by
 from services.ask.config import RunConfig
 from services.ask.measurement import WARM_UP
 from services.ask.workloads import mixed
-from services.ask.workloads.promptfile import InvalidPrompts as InvalidPrompts
+from services.ask.workloads.lines import InvalidFile as InvalidFile
 from services.ask.workloads.promptfile import read_prompts as read_prompts
 from services.ask.workloads.synthetic import NONCE_TOKENS as NONCE_TOKENS
 from services.ask.workloads.synthetic import Synthetic

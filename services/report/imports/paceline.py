@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from services.ask.config import MOST_PROMPTS, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.ask.series import series_of
-from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.base.surrogates import clean
 from services.report.imports import fields
 from services.report.imports.imported import (

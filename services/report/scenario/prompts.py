@@ -10,7 +10,8 @@ from services.ask import about, dialogue
 from services.ask.config import RunConfig
 from services.ask.own_prompts import own_prompts
 from services.ask.workloads.entries import Notes, Unusable, prompt_of
-from services.ask.workloads.promptfile import InvalidPrompts, read_file
+from services.ask.workloads.lines import InvalidFile
+from services.ask.workloads.promptfile import read_file
 from services.base.units import many
 from services.report.scenario.document import Document
 from services.report.scenario.keys import PROMPTS_FILE
@@ -69,7 +70,7 @@ def _of_file(
             "scenario's folder.",
             *here,
         ) from None
-    except InvalidPrompts as error:
+    except InvalidFile as error:
         raise document.problem(str(error), *here) from None
 
 

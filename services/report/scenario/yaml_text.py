@@ -25,7 +25,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from services.ask.workloads.promptfile import FILE_BYTES_MOST
+from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.base import text_file
 from services.base.secret_patterns import holds_key
 from services.report.scenario.document import Document, Place

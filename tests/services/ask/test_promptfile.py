@@ -11,7 +11,7 @@ from services.ask.backends import Target
 from services.ask.backends.wire_formats import body
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
-from services.ask.workloads import InvalidPrompts, prompt, promptfile, read_prompts
+from services.ask.workloads import InvalidFile, lines, prompt, promptfile, read_prompts
 from services.ask.workloads.promptfile import read_file
 from services.base.redact import redact
 
@@ -171,7 +171,7 @@ LONG = "x" * 200_001
 def test_what_is_wrong_with_a_prompt_file_is_said_in_a_sentence(
     name: str, data: bytes, sentence: str
 ) -> None:
-    with pytest.raises(InvalidPrompts) as caught:
+    with pytest.raises(InvalidFile) as caught:
         read_prompts(data, name)
     assert str(caught.value).startswith(sentence)
     assert str(caught.value).endswith(".")
@@ -203,7 +203,7 @@ def test_unused_and_assumed_values_are_noted(name: str, data: bytes, note: str) 
 
 
 def test_a_body_in_a_body_without_end_gets_a_sentence() -> None:
-    with pytest.raises(InvalidPrompts, match=r"too deep"):
+    with pytest.raises(InvalidFile, match=r"too deep"):
         read_prompts(b'{"body":' * 800 + b'{"prompt":"a"}' + b"}" * 800, "p.jsonl")
 
 
@@ -239,7 +239,7 @@ def test_a_file_of_windows_1252_is_read_and_shown() -> None:
     ],
 )
 def test_an_encoding_that_cannot_be_told_is_refused(encoding: str, text: str) -> None:
-    with pytest.raises(InvalidPrompts, match="is not UTF-8 text .* Save the file as UTF-8"):
+    with pytest.raises(InvalidFile, match="Save the file as UTF-8"):
         read_file(f"prompt\n{text}\n".encode(encoding), "p.csv")
 
 
@@ -249,8 +249,8 @@ def test_a_file_that_is_used_as_it_is_says_nothing() -> None:
 
 def test_a_file_of_values_without_end_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promptfile, "VALUES_MOST", 100)
-    monkeypatch.setattr(promptfile, "LINE_MOST", 500)
-    with pytest.raises(InvalidPrompts, match="has more than 500 characters"):
+    monkeypatch.setattr(lines, "LINE_MOST", 500)
+    with pytest.raises(InvalidFile, match="has more than 500 characters"):
         read_prompts(b"[" + b"[]," * 300 + b"[]]", "p.json")
 
 

@@ -1,0 +1,129 @@
+"""Untrusted text files: their encoding, their lines, their rows; a problem names the line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import PureWindowsPath
+from typing import Any
+
+from services.base import text_file
+from services.base.errors import Invalid
+
+FILE_BYTES_MOST = 20_000_000
+LINE_MOST = 4_000_000  # characters of a line of JSON: a prompt, escaped, and what stands beside it
+
+
+class InvalidFile(Invalid):
+    """A file that cannot be used, in a sentence that names the file and the line."""
+
+
+def shown_name(filename: str) -> str:
+    """Return a file's name as it is shown: without folders, printable, not too long."""
+    name = PureWindowsPath(filename).name
+    return "".join(c if c.isprintable() else "?" for c in name)[-80:]
+
+
+def check_size(data: bytes, name: str) -> None:
+    """Raise InvalidFile if a file is too large."""
+    if len(data) > FILE_BYTES_MOST:
+        size, most = len(data) / 1e6, FILE_BYTES_MOST // 10**6
+        raise InvalidFile(f"{name} is {size:.1f} MB. The limit is {most} MB: shorten the file.")
+
+
+def decoded(data: bytes, name: str, assumed: list[str]) -> str:
+    """Return the text of a file. A guess at its encoding is added to `assumed`, as a sentence.
+
+    Raises:
+        InvalidFile: it is no text, or in an encoding that cannot be told.
+    """
+    kind = text_file.encoding(data)
+    try:
+        text = data.decode(kind)
+    except UnicodeDecodeError as error:
+        if (western := text_file.western(data)) is not None:
+            assumed.append(_read_as_western(western))
+            return western
+        if not kind.startswith("utf-8"):
+            raise InvalidFile(f"{name} is damaged: save it as UTF-8.") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        why = f"is not UTF-8 text (byte 0x{data[error.start]:02x})"
+        raise problem(name, f"line {line:,}", f"{why}. Save the file as UTF-8.") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise problem(name, f"line {line:,}", "contains a NUL character: this is not a text file.")
+    return text
+
+
+def _read_as_western(text: str) -> str:
+    """The sentence about a guess shows what came of it."""
+    sign = next(sign for sign in text if not sign.isascii())
+    line = next(line for line in text.splitlines() if sign in line)
+    begin = max(0, line.index(sign) - 20)
+    return f"The file is not UTF-8 and is read as Windows-1252: “{line[begin : begin + 40]}”."
+
+
+def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
+    """Yield (`line 3`, value) for each line that is not blank; `form` says what each must be.
+
+    Raises:
+        InvalidFile: a line is not JSON, or too long.
+    """
+    for number, line in enumerate(lines(text), 1):  # not U+2028, as splitlines
+        location = f"line {number:,}"
+        if not line.strip():
+            continue
+        if len(line) > LINE_MOST:
+            raise problem(name, location, f"has more than {LINE_MOST:,} characters. Shorten it.")
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep or too long"
+            raise problem(name, location, f"is not JSON ({why}). {form}") from None
+        yield location, value
+
+
+def lines(text: str) -> list[str]:
+    """Return lines that end in any of the three ways."""
+    return re.split(r"\r\n|\n|\r", text)
+
+
+def delimiter_of(text: str, name: str, columns: Collection[str]) -> str:
+    """Return what separates the columns of a table, of which some may be called `columns`.
+
+    Raises:
+        InvalidFile: it is ambiguous.
+    """
+    delimiter = text_file.separator(text, columns)
+    if delimiter is None:
+        why = "has an ambiguous separator. Save the file as CSV with commas."
+        raise problem(name, "line 1", why)
+    return delimiter
+
+
+def csv_rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (first line number, fields) for each row that is not blank.
+
+    Raises:
+        InvalidFile: a quote is left open, or a field is too long.
+    """
+    rows = csv.reader(  # strict: an open quote is wrong
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True
+    )
+    line = 1
+    try:
+        for row in rows:
+            if any(field.strip() for field in row):
+                yield line, row
+            line = rows.line_num + 1
+    except csv.Error as error:
+        hint = "Close every quote; for prompts of more than 100,000 characters, use JSONL."
+        raise problem(name, f"line {line:,}", f"is not CSV ({error}). {hint}") from None
+
+
+def problem(name: str, location: str, sentence: str) -> InvalidFile:
+    """Return the error of one place in a file."""
+    return InvalidFile(f"{name}, {location}: {sentence}")
