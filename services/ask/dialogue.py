@@ -1,21 +1,28 @@
-"""Prompts of several messages (a system prompt, earlier turns), stored as one text like any other
-prompt: a prefix that no user's text begins with, then the messages as JSON."""
+"""Prompts of several messages (a system prompt, earlier turns, tools), stored as one text like any
+other prompt: a prefix that no user's text begins with, then the messages as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 MARK = "\x1emessages:"  # a control character: workloads/promptfile.py refuses it in texts
-ROLES = ("system", "developer", "user", "assistant")
-Message = dict[str, str]  # `role`, `content`
+ROLES = ("system", "developer", "user", "assistant", "tool")
+OPTIONS = ("tools", "tool_choice")  # of a prompt, sent beside its messages
+# Strings under these keys name things, and are no text of a person.
+NAMES = ("role", "type", "id", "name", "tool_call_id", "detail", "format", "media_type")
+Message = dict[str, Any]  # as in chat completions: `role`, `content`, …
 
 
-def to_prompt(messages: Sequence[Message]) -> str:
-    """Return messages as one prompt; a single user message becomes its plain text."""
-    if len(messages) == 1 and messages[0]["role"] == "user":
-        return messages[0]["content"]
-    return MARK + json.dumps(list(messages), ensure_ascii=False, separators=(",", ":"))
+def to_prompt(messages: Sequence[Message], options: Mapping[str, Any] | None = None) -> str:
+    """Return messages, and OPTIONS beside them, as one prompt; a single user message that is only
+    text becomes that text."""
+    if options:
+        return MARK + _json({"messages": list(messages), **options})
+    if len(messages) == 1 and _is_plain(messages[0]):
+        return str(messages[0]["content"])
+    return MARK + _json(list(messages))
 
 
 def messages_of(prompt: str) -> list[Message]:
@@ -26,35 +33,113 @@ def messages_of(prompt: str) -> list[Message]:
     """
     if not prompt.startswith(MARK):
         return [{"role": "user", "content": prompt}]
-    try:
-        messages: list[Message] = json.loads(prompt[len(MARK) :])
-    except RecursionError:
-        raise ValueError("contains messages that are nested too deeply") from None
-    fits = isinstance(messages, list) and messages and all(map(_is_message, messages))
-    if not fits:
-        raise ValueError("contains messages that are not a list of role and content")
-    return messages
+    return _read(prompt)[0]
+
+
+def options_of(prompt: str) -> dict[str, Any]:
+    """Return the OPTIONS of a prompt."""
+    return _read(prompt)[1] if prompt.startswith(MARK) else {}
 
 
 def with_nonce(prompt: str, nonce: str) -> str:
-    """Return the prompt with `nonce` in front of its first message, whatever the role."""
+    """Return the prompt with `nonce` in front of its first text, whatever the role."""
     if not prompt.startswith(MARK):
         return f"{nonce} {prompt}"
-    first, *others = messages_of(prompt)
-    return to_prompt([{**first, "content": f"{nonce} {first['content']}"}, *others])
+    messages, options = _read(prompt)
+    for message in messages:
+        if (content := _content_with(message.get("content"), nonce)) is not None:
+            message["content"] = content
+            return to_prompt(messages, options)
+    parts = messages[0].get("content") or []  # only images, or only calls
+    messages[0]["content"] = [{"type": "text", "text": nonce}, *parts]
+    return to_prompt(messages, options)
 
 
 def text_of(prompt: str) -> str:
     """Return a prompt as plain text, for people and for servers that take no messages."""
     if not prompt.startswith(MARK):
         return prompt
-    return "\n\n".join(message["content"] for message in messages_of(prompt))
+    return "\n\n".join(text for message in messages_of(prompt) for text in texts_in(message))
 
 
-def _is_message(value: object) -> bool:
+def all_text_of(prompt: str) -> str:
+    """Return every text of a prompt, also those of tools, of calls and of files."""
+    if not prompt.startswith(MARK):
+        return prompt
+    return "\n\n".join(_strings(_read(prompt)))
+
+
+def texts_in(message: Message) -> list[str]:
+    """Return the texts of a message's content."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return [content]
+    parts = (part.get("text") for part in content or ())
+    return [text for text in parts if isinstance(text, str)]
+
+
+def is_message(value: object) -> bool:
+    """Return whether a value is a message: a role with a content, or an assistant's calls."""
+    if not isinstance(value, dict) or value.get("role") not in ROLES:
+        return False
+    called = value.get("tool_calls")
+    if called is not None and not (value["role"] == "assistant" and _are_objects(called)):
+        return False
+    if value["role"] == "tool" and not isinstance(value.get("tool_call_id"), str):
+        return False
+    content = value.get("content")
+    if content is None:
+        return bool(called)
+    parts = _are_objects(content) and all(isinstance(part.get("type"), str) for part in content)
+    return isinstance(content, str) or parts
+
+
+def _read(prompt: str) -> tuple[list[Message], dict[str, Any]]:
+    try:
+        value = json.loads(prompt[len(MARK) :])
+    except RecursionError:
+        raise ValueError("contains messages that are nested too deeply") from None
+    options = value if isinstance(value, dict) else {}
+    messages = options.pop("messages", None) if options else value
+    fits = isinstance(messages, list) and messages and all(map(is_message, messages))
+    if not fits or not options.keys() <= set(OPTIONS):
+        raise ValueError("contains messages that are not a list of role and content")
+    return messages, options
+
+
+def _content_with(content: Any, nonce: str) -> Any:
+    """Return a content with the nonce in front of its first text; None if it has no text."""
+    if isinstance(content, str):
+        return f"{nonce} {content}"
+    for at, part in enumerate(content or ()):
+        if isinstance(part.get("text"), str):
+            return [*content[:at], {**part, "text": f"{nonce} {part['text']}"}, *content[at + 1 :]]
+    return None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if name not in NAMES or not isinstance(item, str):
+                yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
+
+
+def _is_plain(message: Message) -> bool:
     return (
-        isinstance(value, dict)
-        and value.keys() == {"role", "content"}
-        and value["role"] in ROLES
-        and isinstance(value["content"], str)
+        message.keys() == {"role", "content"}
+        and message["role"] == "user"
+        and isinstance(message["content"], str)
     )
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

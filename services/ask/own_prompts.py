@@ -11,8 +11,8 @@ from services.ask.config import RunConfig
 def own_prompts(config: RunConfig) -> tuple[str, ...]:
     """Return the prompts that the user wrote or gave in a file."""
     if config.prompt and config.workload == "text":
-        return (dialogue.text_of(config.prompt),)
-    return tuple(map(dialogue.text_of, config.prompts))
+        return (dialogue.all_text_of(config.prompt),)
+    return tuple(map(dialogue.all_text_of, config.prompts))
 
 
 def without_prompts(config: RunConfig) -> dict[str, Any]:

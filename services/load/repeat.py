@@ -12,7 +12,7 @@ from typing import Any
 
 from services.ask import modes, workloads
 from services.ask.backends.wire_formats import bearer, body, chat_url, headers, hidden
-from services.ask.dialogue import text_of
+from services.ask.dialogue import all_text_of
 from services.ask.measurement import WARM_UP
 from services.base.ipc import Send
 from services.base.redact import known
@@ -128,7 +128,7 @@ class RepeatPlayer:
             text = workloads.prompt(job.config, repeat, index, job.nonce)
             config = workloads.request_config(job.config, repeat, index)
             data = self.client.request(body(config, job.target, text))
-            return PreparedRequest(index, data, known(text_of(text)))
+            return PreparedRequest(index, data, known(all_text_of(text)))
 
         return map(prepare, indices)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.ask.address import InvalidAddress, parse_address
+from services.ask.backends import messages
 from services.ask.backends.errors import BackendProblem
 from services.ask.backends.table import BACKENDS, Backend
 from services.ask.config import DialectName, RunConfig
@@ -82,6 +83,7 @@ def check(config: RunConfig, backend: Backend, endpoint: str = "") -> None:
         raise BackendProblem(f"{dialect.label} has no ignore_eos. Turn it off.")
     if dialect.needs_max_tokens and "max_tokens" in config.omit:
         raise BackendProblem(f"{dialect.label} requires max_tokens: do not omit it.")
+    messages.check(config, name, dialect.label)
 
 
 DIALECTS: dict[DialectName, Dialect] = {

@@ -15,10 +15,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.ask.backends import Target
+from services.ask.backends import Target, messages
 from services.ask.backends.dialects import DIALECTS
 from services.ask.config import DialectName, RunConfig
-from services.ask.dialogue import messages_of, text_of
 
 Body = dict[str, Any]
 
@@ -74,16 +73,14 @@ def _server(target: Target) -> str:
 
 
 def _chat(config: RunConfig, target: Target, prompt: str) -> Body:
-    return {
-        "model": target.model,
-        "messages": messages_of(prompt),
-        **_shared_fields(config, target),
-    }
+    written = messages.fields("chat", prompt)
+    return {"model": target.model, **written, **_shared_fields(config, target)}
 
 
 def _completions(config: RunConfig, target: Target, prompt: str) -> Body:
     """The plain text, for models without a chat template."""
-    return {"model": target.model, "prompt": text_of(prompt), **_shared_fields(config, target)}
+    written = messages.fields("completions", prompt)
+    return {"model": target.model, **written, **_shared_fields(config, target)}
 
 
 def _shared_fields(config: RunConfig, target: Target) -> Body:
@@ -113,7 +110,7 @@ def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
     }
     return {
         "model": target.model,
-        "messages": messages_of(prompt),
+        **messages.fields("ollama", prompt),
         "stream": True,
         "options": {name: value for name, value in options.items() if value is not None},
     }
@@ -123,7 +120,7 @@ def _responses(config: RunConfig, target: Target, prompt: str) -> Body:
     """Nothing is to be kept by the server."""
     return {
         "model": target.model,
-        "input": messages_of(prompt),
+        **messages.fields("responses", prompt),
         "stream": True,
         "store": False,
         "max_output_tokens": _unless_omitted("max_tokens", config, config.max_tokens),
@@ -135,13 +132,10 @@ def _responses(config: RunConfig, target: Target, prompt: str) -> Body:
 
 
 def _anthropic(config: RunConfig, target: Target, prompt: str) -> Body:
-    """System messages stand beside the others. There is no seed."""
-    messages = messages_of(prompt)
-    system = [each["content"] for each in messages if each["role"] in SYSTEM]
+    """There is no seed."""
     return {
         "model": target.model,
-        "system": "\n\n".join(system) or None,
-        "messages": [each for each in messages if each["role"] not in SYSTEM],
+        **messages.fields("anthropic", prompt),
         "stream": True,
         "max_tokens": config.max_tokens,
         "temperature": config.sent_temperature,
@@ -149,7 +143,6 @@ def _anthropic(config: RunConfig, target: Target, prompt: str) -> Body:
     }
 
 
-SYSTEM = ("system", "developer")  # roles
 BODIES: Mapping[DialectName, Callable[[RunConfig, Target, str], Body]] = {
     "chat": _chat,
     "completions": _completions,

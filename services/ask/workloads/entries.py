@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from services.ask import dialogue
-from services.ask.dialogue import Message
-from services.base.units import many
-
-
-class Unusable(ValueError):
-    """An entry that cannot be used. The message follows its location: `has …`."""
-
-
-@dataclass
-class Notes:
-    """Counts of what was ignored in a file's entries."""
-
-    names: Counter[str] = field(default_factory=Counter)
-    without: int = 0  # conversations without a user turn
-    first: int = 0  # conversations with further turns
-    answers: int = 0  # trailing answers that were removed
-
-    def sentences(self, entries: int) -> list[str]:
-        """Return a sentence for each."""
-        sentences = []
-        if self.names:
-            names = ", ".join(
-                f"{name} (in {count:,} of {entries:,})" for name, count in self.names.items()
-            )
-            sentences.append(f"Not used, because these are set for the whole run: {names}.")
-        if self.first:
-            turn = "only the first turn is sent"
-            sentences.append(f"In {many(self.first, 'conversation')} of several turns, {turn}.")
-        if self.without:
-            sentences.append(
-                f"Left out: {many(self.without, 'conversation')} without a user message."
-            )
-        if self.answers:
-            sentences.append(f"Not sent: {many(self.answers, 'answer')} at the end of messages.")
-        return sentences
+from services.ask.workloads import entry_messages
+from services.ask.workloads.entry_messages import check_characters
+from services.ask.workloads.entry_notes import Notes as Notes
+from services.ask.workloads.entry_notes import Unusable as Unusable
 
 
 def prompt_of(value: Any, notes: Notes) -> str | None:
@@ -61,7 +28,7 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
     notes.names += Counter()  # without those that are 0
     for name, read in KEYS.items():
         if name in value:
-            return read(value[name], notes)
+            return _completed(read(value[name], notes), value)
     if value.keys() & TRACE:
         raise Unusable(
             "is a line of a trace (such as Mooncake's), which contains lengths but no prompts. "
@@ -73,6 +40,26 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
     )
 
 
+def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
+    """Return the prompt with what its entry has beside it: a system prompt, images and tools."""
+    options = entry_messages.options(entry)
+    system, images = _system(entry), entry_messages.images(entry)
+    if prompt is None or not (options or system or images):
+        return prompt
+    messages = dialogue.messages_of(prompt)
+    if images:
+        messages = entry_messages.with_images(messages, images)
+    options = {**dialogue.options_of(prompt), **options}
+    return dialogue.to_prompt([*system, *messages], options)
+
+
+def _system(entry: Mapping[str, Any]) -> list[dialogue.Message]:
+    text = entry.get("system")
+    if not isinstance(text, str) or not text.strip():
+        return []
+    return [{"role": "system", "content": _checked(text)}]
+
+
 def _text(value: Any, notes: Notes) -> str | None:
     if isinstance(value, list):
         if len(value) == 1 and isinstance(value[0], str):
@@ -81,52 +68,22 @@ def _text(value: Any, notes: Notes) -> str | None:
             raise Unusable("has a prompt of token ids. Give its text instead.")
         if value and all(isinstance(each, str) for each in value):
             raise Unusable("has a list of prompts. Give each its own entry.")
-        return _checked(_parts(value))
+        return _from_parts(value)
     return _checked(value)
 
 
 def _messages(value: Any, notes: Notes) -> str | None:
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise Unusable('has "messages" that are not objects with a text "content".')
-    messages = [_message(entry) for entry in value]
-    while len(messages) > 1 and messages[-1]["role"] == "assistant":
-        messages.pop()
-        notes.answers += 1
-    if not any(message["content"].strip() for message in messages):
-        raise Unusable("has an empty prompt. Write it, or remove the line.")
-    for message in messages:
-        _check_characters(message["content"])
-    return dialogue.to_prompt(messages)
+    return dialogue.to_prompt(entry_messages.messages(value, notes))
 
 
-def _message(entry: Mapping[str, Any]) -> Message:
-    role, content = entry.get("role", "user"), entry.get("content")
-    if isinstance(content, list):
-        content = _parts(content)
-    if not isinstance(content, str):
-        raise Unusable('has "messages" that are not objects with a text "content".')
-    if role not in dialogue.ROLES:
-        raise Unusable(
-            f'has a message of the role "{str(role)[:40]}". '
-            f"Supported roles: {', '.join(dialogue.ROLES)}."
-        )
-    return {"role": role, "content": content}
-
-
-def _parts(parts: list[Any]) -> str:
-    """Return the joined texts of a content that is a list of parts."""
-    texts = []
-    for part in parts:
-        if isinstance(part, str):
-            texts.append(part)
-        elif isinstance(part, dict) and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        else:
-            kind = str(part.get("type"))[:40] if isinstance(part, dict) else "another kind"
-            raise Unusable(
-                f"has a part that is not text ({kind}). Only text can be sent: remove it."
-            )
-    return "\n".join(texts)
+def _from_parts(parts: list[Any]) -> str:
+    """Return the prompt of a content that is a list of parts: their texts, if they have nothing
+    else."""
+    found = entry_messages.parts(parts)
+    if all(part["type"] == "text" and isinstance(part.get("text"), str) for part in found):
+        return _checked("\n".join(part["text"] for part in found))
+    message = {"role": "user", "content": found}
+    return dialogue.to_prompt(entry_messages.messages([message], Notes()))
 
 
 def _conversation(value: Any, notes: Notes) -> str | None:
@@ -175,14 +132,8 @@ def _checked(value: Any) -> str:
         raise Unusable("has a prompt that is not text. Put it in quotes.")
     if not value.strip():
         raise Unusable("has an empty prompt. Write it, or remove the line.")
-    _check_characters(value)
+    check_characters(value)
     return value
-
-
-def _check_characters(text: str) -> None:
-    """Raise Unusable if a text holds characters that cannot be sent or stored."""
-    if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
-        raise Unusable("has a prompt with a character that cannot be sent. Remove it.")
 
 
 Read = Callable[[Any, Notes], "str | None"]
@@ -209,6 +160,4 @@ SETTINGS = (  # of one request, which are set for the whole run
     "top_p",
     "seed",
     "model",
-    "system",
-    "images",
 )

@@ -101,7 +101,7 @@ def written(prompts: tuple[str, ...]) -> list[Any]:
 def _entry(prompt: str) -> Any:
     if not prompt.startswith(dialogue.MARK):
         return prompt
-    entry = {"messages": dialogue.messages_of(prompt)}
+    entry = {"messages": dialogue.messages_of(prompt), **dialogue.options_of(prompt)}
     return entry if prompt_of(entry, Notes()) == prompt else prompt
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.ask import dialogue
 from services.ask.config import RunConfig
 from services.report.scenario import keys
 from services.report.scenario.keys import COMPARE, PRESET, PROMPTS_FILE, VERSION
+from services.report.scenario.prompts_shape import MESSAGES
 from services.report.scenario.study import PARTS
 from services.servers.engines import EngineConfig
 from services.studies.configuration import PARALLEL
@@ -26,21 +26,6 @@ NAME = f"scenario-{VERSION}.json"
 # Editors read this version of JSON Schema best.
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TEXT = {"type": "string"}
-MESSAGES = {
-    "type": "object",
-    "required": ["messages"],
-    "additionalProperties": False,
-    "properties": {
-        "messages": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["role", "content"],
-                "properties": {"role": {"enum": [*dialogue.ROLES]}, "content": TEXT},
-            },
-        }
-    },
-}
 
 
 def schema_text() -> str:

@@ -1,0 +1,62 @@
+"""The messages and tools of a prompt in each API format: as they are in chat completions, else
+converted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from services.ask.backends.errors import BackendProblem
+from services.ask.backends.messages import anthropic, ollama, plain, responses
+from services.ask.backends.messages.parts import CannotCarry as CannotCarry
+from services.ask.backends.messages.parts import Fields
+from services.ask.config import DialectName, RunConfig
+from services.ask.dialogue import MARK, Message, messages_of, options_of
+
+
+def fields(dialect: DialectName, prompt: str) -> Fields:
+    """Return the fields of a request's body that hold its prompt and its tools.
+
+    Raises:
+        CannotCarry: the format has no place for a part of it.
+    """
+    return WRITERS[dialect](messages_of(prompt), options_of(prompt))
+
+
+def check(config: RunConfig, dialect: DialectName, label: str) -> None:
+    """Check that a run's own prompts can be sent in a dialect.
+
+    Raises:
+        BackendProblem: one cannot, in a sentence that says which and why.
+    """
+    if problem := _problem((*config.prompts, config.prompt or ""), dialect):
+        number, what = problem
+        raise BackendProblem(
+            f"{label} cannot carry prompt {number:,}: it has {what}. Choose another API format, or "
+            "remove the prompt."
+        )
+
+
+@lru_cache(maxsize=16)  # asked again at each change of a form
+def _problem(prompts: tuple[str, ...], dialect: DialectName) -> tuple[int, str] | None:
+    for number, prompt in enumerate(prompts, 1):
+        if prompt.startswith(MARK):
+            try:
+                fields(dialect, prompt)
+            except CannotCarry as problem:
+                return number, str(problem)
+    return None
+
+
+def _as_they_are(messages: list[Message], options: Mapping[str, Any]) -> Fields:
+    return {"messages": messages, **options}
+
+
+WRITERS: Mapping[DialectName, Callable[[list[Message], Mapping[str, Any]], Fields]] = {
+    "chat": _as_they_are,
+    "completions": plain.fields,
+    "responses": responses.fields,
+    "anthropic": anthropic.fields,
+    "ollama": ollama.fields,
+}

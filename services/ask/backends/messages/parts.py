@@ -1,0 +1,101 @@
+"""What the conversions of messages share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from services.ask.dialogue import Message
+
+Fields = dict[str, Any]  # of a request's body
+Part = dict[str, Any]
+SYSTEM = ("system", "developer")  # roles
+
+
+class CannotCarry(ValueError):
+    """An API format has no place for a part of a prompt; the message names it: `an image`."""
+
+
+def check_keys(message: Message, *allowed: str) -> None:
+    """Raise CannotCarry for a key of a message that the format lacks."""
+    for key, value in message.items():
+        if key not in ("role", "content", *allowed) and value is not None:
+            raise CannotCarry(f"a message with “{key[:40]}”")
+
+
+def converted(content: Any, write: Callable[[Part], Part]) -> Any:
+    """Return a content with each of its parts written another way; a text stays a text."""
+    if content is None or isinstance(content, str):
+        return content
+    return [write(part) for part in content]
+
+
+def joined(content: Any) -> str:
+    """Return a content as one text, for fields that hold nothing else."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    for part in content:
+        if not isinstance(part.get("text"), str):
+            raise refusal(part)
+    return "\n".join(part["text"] for part in content)
+
+
+def refusal(part: Part) -> CannotCarry:
+    """Return the problem of a part that the format has no place for."""
+    return CannotCarry(f"a part of the type “{str(part.get('type'))[:40]}”")
+
+
+def image_url(part: Part) -> str:
+    """Return the address of an image, which may be a `data:` URL."""
+    image = part.get("image_url")
+    url = image.get("url") if isinstance(image, dict) else image
+    if not isinstance(url, str):
+        raise CannotCarry("an image without an address")
+    return url
+
+
+def data_of(url: str) -> tuple[str, str] | None:
+    """Return the media type and the base64 data of a `data:` URL; None for another address."""
+    head, comma, data = url.partition(",")
+    if not (comma and head.startswith("data:") and head.endswith(";base64")):
+        return None
+    return head.removeprefix("data:").removesuffix(";base64"), data
+
+
+def call_of(call: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the id, the name and the arguments (JSON) of a tool call."""
+    function = call.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise CannotCarry("a tool call that is not one of a function")
+    arguments = function.get("arguments", "")
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    return str(call.get("id", "")), function["name"], arguments
+
+
+def arguments_object(arguments: str) -> dict[str, Any]:
+    """Return a call's arguments as an object."""
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise CannotCarry("a tool call whose arguments are not a JSON object")
+    return value
+
+
+def function_of(tool: Any) -> dict[str, Any]:
+    """Return the function of a tool."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise CannotCarry("a tool that is not a function")
+    return function
+
+
+def chosen_function(choice: Any) -> str:
+    """Return the name of the function that a `tool_choice` asks for."""
+    try:
+        return function_of(choice)["name"]  # type: ignore[no-any-return]
+    except CannotCarry:
+        raise CannotCarry("a tool_choice of another kind") from None

@@ -1,0 +1,20 @@
+"""Messages as plain text: the completions API has no roles, and no place for anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.ask.backends.messages.parts import CannotCarry, Fields, check_keys, joined
+from services.ask.dialogue import Message
+
+
+def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
+    """Return `prompt`: the texts, one after the other."""
+    if options:
+        raise CannotCarry(next(iter(options)))
+    for message in messages:
+        check_keys(message)
+        if message["role"] == "tool":
+            raise CannotCarry("the result of a tool")
+    return {"prompt": "\n\n".join(joined(message["content"]) for message in messages)}

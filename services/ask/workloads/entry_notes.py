@@ -1,0 +1,45 @@
+"""What of a prompt file's entries cannot be used, or was ignored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from services.base.units import many
+
+
+class Unusable(ValueError):
+    """An entry that cannot be used. The message follows its location: `has …`."""
+
+
+@dataclass
+class Notes:
+    """Counts of what was ignored in a file's entries."""
+
+    names: Counter[str] = field(default_factory=Counter)
+    keys: Counter[str] = field(default_factory=Counter)  # of messages
+    without: int = 0  # conversations without a user turn
+    first: int = 0  # conversations with further turns
+    answers: int = 0  # trailing answers that were removed
+
+    def sentences(self, entries: int) -> list[str]:
+        """Return a sentence for each."""
+        sentences = []
+        if self.names:
+            names = ", ".join(
+                f"{name} (in {count:,} of {entries:,})" for name, count in self.names.items()
+            )
+            sentences.append(f"Not used, because these are set for the whole run: {names}.")
+        if self.keys:
+            keys = ", ".join(f"{key[:40]} (in {count:,})" for key, count in self.keys.items())
+            sentences.append(f"Not sent, because messages have no such field: {keys}.")
+        if self.first:
+            turn = "only the first turn is sent"
+            sentences.append(f"In {many(self.first, 'conversation')} of several turns, {turn}.")
+        if self.without:
+            sentences.append(
+                f"Left out: {many(self.without, 'conversation')} without a user message."
+            )
+        if self.answers:
+            sentences.append(f"Not sent: {many(self.answers, 'answer')} at the end of messages.")
+        return sentences
