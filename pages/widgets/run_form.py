@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.widgets import fields, objectives_form, request_form
+from pages.widgets import fields, lengths_form, objectives_form, request_form
 from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import plain, show_error
 from services.analysis.objectives import PRESETS
@@ -82,6 +82,8 @@ def _workload(start: RunConfig) -> dict[str, Any]:
         )
     elif name == "file":
         values["prompts"] = _file(start)
+    elif name == "synthetic":
+        values |= lengths_form.ask("input", start)
     elif own := WORKLOADS[name].parameters:
         titles = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
         with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
@@ -116,7 +118,9 @@ def _file(start: RunConfig) -> tuple[str, ...]:
 
 def _sampling(start: RunConfig) -> dict[str, Any]:
     st.subheader("Answers", anchor="answers")
-    return fields.several(fields.of_section("answers", start), start)
+    own = lengths_form.FIELDS["output"]
+    others = (name for name in fields.of_section("answers", start) if name not in own)
+    return lengths_form.ask("output", start) | fields.several(others, start, columns=3)
 
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:

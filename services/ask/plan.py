@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from services.ask import modes
+from services.ask import lengths, modes
 from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
@@ -48,7 +48,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
         return _by_time_alone(config)
     counted = config.model_copy(update={"duration_s": None, "requests": max(1, round(each))})
     total = counted.requests * config.repeats + warmup_count(config)
-    output = sum(_request_count(part) * part.max_tokens for part in parts(counted))
+    output = sum(map(_output_tokens, parts(counted)))
     prompts = sum(map(_prompt_tokens, parts(counted)))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
     about, between = None, None
@@ -64,7 +64,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     source = pace.source if pace else ""
     takes = _takes(at_least, between, source, "there is no earlier run on this server")
     then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
-    sentence = f"{what} {then[0].upper()}{then[1:]}.{_afterwards(config)}"
+    sentence = f"{what}{_lengths(config)} {then[0].upper()}{then[1:]}.{_afterwards(config)}"
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
@@ -76,6 +76,14 @@ def _by_time_alone(config: RunConfig) -> Plan:
     takes = f"Takes at least {duration(seconds)}."
     sentence = f"{sends} {unknown} {takes}{_afterwards(config)}"
     return Plan(0, 0, 0, seconds, None, None, sentence)
+
+
+def _lengths(config: RunConfig) -> str:
+    """What the lengths of prompts and answers are, where they differ by design."""
+    of = {"Prompt": lengths.of_prompts(config), "Answer": lengths.of_answers(config)}
+    if config.workload != "synthetic":
+        del of["Prompt"]
+    return "".join(f" {what} lengths: {law.sentence}." for what, law in of.items() if law.sentence)
 
 
 def _afterwards(config: RunConfig) -> str:
@@ -175,23 +183,27 @@ def _seconds(config: RunConfig, each: float) -> float:
     return config.repeats * _repeat_s(config, each) + warmup_count(config) * each
 
 
-def _request_count(part: RunConfig) -> int:
-    """Return the number of requests of one class in all repeats, with its warm-up."""
-    return part.requests * part.repeats + part.warmup
+def _in_all_repeats(part: RunConfig, of_first: Callable[[int], int]) -> int:
+    """Return the total of one class in all repeats, with its warm-up. `of_first`: the total of the
+    first so many requests, which are the same in each repeat."""
+    return part.repeats * of_first(part.requests) + of_first(part.warmup)
+
+
+def _output_tokens(part: RunConfig) -> int:
+    return _in_all_repeats(part, lengths.of_answers(part).total)
 
 
 def _prompt_tokens(config: RunConfig) -> int:
     spec = WORKLOADS[config.workload]
-    total = _request_count(config)
-    if spec.tokens is not None:
-        return total * spec.tokens(config)
+    if (tokens := spec.tokens) is not None:
+        return _in_all_repeats(config, lambda count: tokens(config, count))
     texts = [len(text) for text in spec.prompts(config)]
 
     def characters(count: int) -> int:
         return sum(texts) * (count // len(texts)) + sum(texts[: count % len(texts)])
 
-    written = config.repeats * characters(config.requests) + characters(config.warmup)
-    return ceil(written / CHARACTERS_PER_TOKEN) + total * NONCE_TOKENS * config.unique_prompts
+    nonces = _in_all_repeats(config, lambda count: count * NONCE_TOKENS * config.unique_prompts)
+    return ceil(_in_all_repeats(config, characters) / CHARACTERS_PER_TOKEN) + nonces
 
 
 def _requests(config: RunConfig, counted: RunConfig) -> str:

@@ -80,6 +80,7 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
     changes = {
         "requests": requests,
         "max_tokens": chunks,
+        "output_distribution": "fixed",
         "repeats": 1,
         "unique_prompts": True,  # the server's log is by prompt
         "workload": "text",  # of the same length; the real prompts stay private

@@ -365,3 +365,14 @@ def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> Non
     for count in range(10):
         fill(at, max_tokens=10 + count)
     assert (process_time() - began) / 10 * 1000 < MOST_MS
+
+
+def test_lengths_have_a_spread_only_where_they_differ_and_say_what_they_are(visit: Visit) -> None:
+    at = choose(visit("run"), "workload", "synthetic")
+    assert "run-input_spread" not in {widget.key for widget in at.number_input}
+    at.selectbox(key="run-input_distribution").set_value("uniform")
+    at.selectbox(key="run-output_distribution").set_value("lognormal")
+    at = fill(sound(at.run()), input_tokens=100, input_spread=0.2)
+    assert "Prompt lengths: p5 82, p50 100, p95 118 tokens." in text_of(at)
+    assert link_of(at)["output_distribution"] == "lognormal"
+    assert complaints(fill(at, input_spread=2))

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.ask import lengths
 from services.ask.backends.dialects import DIALECTS, dialect_of
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
@@ -80,7 +81,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
     own = {
         "text": config.prompt,
         "file": config.prompts,
-        "synthetic": config.input_tokens,
+        "synthetic": lengths.of_prompts(config),
         "mixed": (every(config), *(part.input_tokens for part in parts(config))),
     }.get(config.workload)
     return config.workload, own, config.unique_prompts
@@ -128,10 +129,19 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
+def _token_limit(candidate: Candidate) -> str | None:
+    if not candidate.run.knows("max_tokens"):
+        return None
+    answers = lengths.of_answers(candidate.run.config)
+    return (
+        f"{answers.mean} on average: {answers.sentence}" if answers.sentence else str(answers.mean)
+    )
+
+
 def _max_tokens(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return unequal(
         candidates,
-        lambda c: c.run.config.max_tokens if c.run.knows("max_tokens") else None,
+        _token_limit,
         "Different token limits",
         "Answers may end at different lengths, which changes their latencies: use the same "
         "max_tokens.",

@@ -21,7 +21,7 @@ from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
 from services.ask import modes
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
-from services.ask.workloads import parts
+from services.ask.workloads import max_tokens
 from services.base import units
 
 __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"]
@@ -204,13 +204,20 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
         return None
     if answers.too_short(run, measurements, summary):  # not cut at max_tokens
         return None
-    limits = " or ".join(dict.fromkeys(str(part.max_tokens) for part in parts(run.config)))
+    asked = max_tokens(run.config)
+    limits = _listed(sorted({asked(m.index) for m in good}))
     return Diagnostic(
         "note",
         "Every answer was cut at the token limit",
         f"All of them reached max_tokens ({limits}). Equal lengths make runs comparable, but E2E "
         "latency is then that of cut answers: raise max_tokens to measure whole ones.",
     )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    if len(numbers) > 2:
+        return f"{numbers[0]:,} to {numbers[-1]:,}"
+    return " or ".join(map(str, numbers))
 
 
 def _few_requests(

@@ -9,8 +9,9 @@ from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
 from services.ask import oddities
+from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run
-from services.ask.workloads import parts
+from services.ask.workloads import max_tokens
 from services.base import units
 
 SHORT = 0.9  # of the requested tokens; an answer with fewer is short
@@ -51,30 +52,46 @@ def not_streamed(
 
 def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     """Check for answers far below max_tokens that have a finish_reason of length, or that ended
-    although ignore_eos was set."""
+    although the run asks for their length."""
     if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
         return None
-    least = min((part.max_tokens or 0 for part in parts(run.config)), default=0)
+    asked, insists = max_tokens(run.config), _asks_for_lengths(run.config)
     counted = [m for m in successes(measurements) if m.output_tokens is not None]
     short = [
-        m.output_tokens or 0
+        (m.output_tokens or 0, asked(m.index))
         for m in counted
-        if (m.output_tokens or 0) < SHORT * least
-        and (run.config.ignore_eos or m.finish_reason == "length")
+        if (m.output_tokens or 0) < SHORT * asked(m.index)
+        and (insists or m.finish_reason == "length")
     ]
     if len(short) <= SHORT_SHARE * len(counted):
         return None
-    lengths = f"{min(short):,}" if min(short) == max(short) else f"{min(short):,} to {max(short):,}"
-    though = (
-        "although ignore_eos was set" if run.config.ignore_eos else "with a finish_reason of length"
-    )
     return Diagnostic(
         "warning",
         f"{len(short)} of {len(counted)} answers are shorter than asked for",
-        f"They have {lengths} of {least:,} tokens, {though}. The server may cut answers short "
-        "under load, have a limit of its own, or not support ignore_eos: see its log before "
-        "comparing.",
+        f"They have {_of_asked(short)}, {insists or 'with a finish_reason of length'}. "
+        f"{SHORT_WHY if run.config.ignore_eos or not insists else UNFORCED}",
     )
+
+
+def _asks_for_lengths(config: RunConfig) -> str:
+    """How a run asks for answers of a length, in words; "" if they may end by themselves."""
+    if config.ignore_eos:
+        return "although ignore_eos was set"
+    if config.output_distribution != "fixed":
+        return "although each was to have the length that it drew"
+    return ""
+
+
+def _of_asked(short: Sequence[tuple[int, int]]) -> str:
+    """How long answers are and should be: "24 to 40 of 128 tokens"."""
+    had, asked = _between([n for n, _ in short]), _between([n for _, n in short])
+    share = units.share(sum(n for n, _ in short) / sum(n for _, n in short))
+    return f"{had} of {asked} tokens, {share} of what was asked for"
+
+
+def _between(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _oddities(run: Run) -> Counter[str]:
@@ -86,6 +103,15 @@ def _oddities(run: Run) -> Counter[str]:
             total.update({name: n for name, n in counts.items() if isinstance(n, int)})
     return total
 
+
+SHORT_WHY = (
+    "The server may cut answers short under load, have a limit of its own, or not support "
+    "ignore_eos: see its log before comparing."
+)
+UNFORCED = (
+    "The model ended them by itself: set ignore_eos if the server supports it, or take the lengths "
+    "that were measured for what they are."
+)
 
 CHECKS = (not_streamed, too_short, odd_framing)
 

@@ -27,7 +27,9 @@ from services.ask.config.prompts import (
     LONG_EVERY,
     LONG_TIMES,
     MOST_PROMPTS,
+    MOST_TOKENS,
     READERS,
+    Distribution,
     PromptFields,
     Workload,
     readers,
@@ -44,10 +46,12 @@ __all__ = [
     "MOST_PROCESSES",
     "MOST_PROMPTS",
     "MOST_REPEATS",
+    "MOST_TOKENS",
     "RATES",
     "READERS",
     "Client",
     "DialectName",
+    "Distribution",
     "LengthName",
     "Mode",
     "Omittable",
@@ -127,6 +131,17 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
             if mean * self.duration_s > MOST:
                 raise ValueError(
                     f"duration_s: is too long: at that rate there are more than {MOST:,} requests."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> RunConfig:
+        for which in ("input", "output"):
+            law = getattr(self, f"{which}_distribution")
+            if law in ("uniform", "normal") and getattr(self, f"{which}_spread") > 1:
+                raise ValueError(
+                    f"{which}_spread: must be at most 1, because no length is below 0. Choose a "
+                    "smaller one, or the lognormal distribution."
                 )
         return self
 

@@ -13,8 +13,11 @@ from services.ask.base_config import BaseConfig
 from services.ask.config.load import MOST
 
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
+Distribution = Literal["fixed", "uniform", "normal", "lognormal"]
 Text = Annotated[str, Field(max_length=200_000)]
 MOST_PROMPTS = 10_000
+MOST_TOKENS = 131_072  # of a prompt, and of an answer
+WIDEST = 5.0  # spread of lengths, in means
 LONG_TIMES = 4  # default length of a long prompt, in short ones
 LONG_EVERY = 2  # alternating
 
@@ -61,7 +64,32 @@ class PromptFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=131_072,
+        le=MOST_TOKENS,
+    )
+    input_distribution: Distribution = field(
+        "fixed",
+        About(
+            "Prompt lengths",
+            "Synthetic: distribution of the tokens per prompt, which are then its mean: fixed, "
+            "uniform, normal or lognormal",
+            section="prompts",
+            read_by=("synthetic",),
+            varied=True,
+        ),
+    )
+    input_spread: float = field(
+        0.5,
+        About(
+            "Spread of prompt lengths",
+            "Synthetic: half the range of a uniform distribution, else the standard deviation, as "
+            "a share of the mean; not used if all are alike",
+            section="prompts",
+            step=0.1,
+            read_by=("synthetic",),
+            varied=True,
+        ),
+        gt=0,
+        le=WIDEST,
     )
     long_input_tokens: int | None = field(
         None,
@@ -75,7 +103,7 @@ class PromptFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=131_072,
+        le=MOST_TOKENS,
     )
     long_every: int | None = field(
         None,
@@ -101,7 +129,7 @@ class PromptFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=131_072,
+        le=MOST_TOKENS,
     )
     unique_prompts: bool = field(
         True,

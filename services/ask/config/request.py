@@ -10,6 +10,7 @@ from pydantic import ValidationInfo, field_validator
 from services.ask import request_options
 from services.ask.about import About, field
 from services.ask.base_config import STORED, BaseConfig
+from services.ask.config.prompts import MOST_TOKENS, WIDEST, Distribution
 
 Omittable = Literal["max_tokens", "temperature", "top_p", "stream_options"]
 LengthName = Literal["max_tokens", "max_completion_tokens"]
@@ -28,7 +29,30 @@ class RequestFields(BaseConfig):
             "Max tokens", "Maximum number of tokens in an answer", section="answers", varied=True
         ),
         ge=1,
-        le=131_072,
+        le=MOST_TOKENS,
+    )
+    output_distribution: Distribution = field(
+        "fixed",
+        About(
+            "Answer lengths",
+            "Distribution of max_tokens, which is then its mean: fixed, uniform, normal or "
+            "lognormal; answers may end earlier unless ignore_eos is set",
+            section="answers",
+            varied=True,
+        ),
+    )
+    output_spread: float = field(
+        0.5,
+        About(
+            "Spread of answer lengths",
+            "Half the range of a uniform distribution, else the standard deviation, as a share of "
+            "the mean; not used if all are alike",
+            section="answers",
+            step=0.1,
+            varied=True,
+        ),
+        gt=0,
+        le=WIDEST,
     )
     temperature: float | None = field(
         None,

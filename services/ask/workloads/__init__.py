@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from services.ask import dialogue
+from services.ask import dialogue, lengths, modes
 from services.ask.about import read_by
 from services.ask.config import RunConfig
 from services.ask.measurement import WARM_UP
@@ -24,14 +24,15 @@ from services.ask.workloads.synthetic import Synthetic
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """A source of prompts. `tokens`: the number of tokens in a prompt, where it is known better
-    than by counting characters. `classes`: names of the request classes, if there are several."""
+    """A source of prompts. `tokens`: the number of tokens in the first so many prompts, where it is
+    known better than by counting characters. `classes`: names of the request classes, if there are
+    several."""
 
     name: str
     label: str
     help: str
     prompts: Callable[[RunConfig], Sequence[str]]
-    tokens: Callable[[RunConfig], int] | None = None
+    tokens: Callable[[RunConfig, int], int] | None = None
     classes: tuple[str, ...] = ()
 
     @property
@@ -70,9 +71,31 @@ def parts(config: RunConfig) -> tuple[RunConfig, ...]:
 
 
 def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
-    """Return the config of request `index` of `repeat`: in a mix, that of its class."""
-    name = class_of(config, _prompt_index(config, repeat, index))
-    return mixed.part(config, name) if name else config
+    """Return the config of request `index` of `repeat`: that of its class in a mix, with its own
+    `max_tokens` where answers have a distribution of lengths."""
+    index = _prompt_index(config, repeat, index)
+    if name := class_of(config, index):
+        config, index = mixed.part(config, name), mixed.index_in_class(config, index)
+    if config.output_distribution == "fixed":
+        return config
+    own = {"max_tokens": lengths.of_answers(config).of(index), "output_distribution": "fixed"}
+    return config.model_copy(update=own)
+
+
+def max_tokens(config: RunConfig) -> Callable[[int], int]:
+    """Return a function that returns the `max_tokens` of a measured request by its index, without
+    a config for each."""
+    of_class = {name: lengths.of_answers(mixed.part(config, name)) for name in classes(config)}
+    if not of_class:
+        return lengths.of_answers(config).of
+    return lambda index: of_class[mixed.class_of(config, index)].of(
+        mixed.index_in_class(config, index)
+    )
+
+
+def longest_answer(config: RunConfig) -> int:
+    """Return the largest `max_tokens` of a run's requests."""
+    return max(lengths.of_answers(each).longest(modes.most(each)) for each in parts(config))
 
 
 def warmup_count(config: RunConfig) -> int:
@@ -147,7 +170,7 @@ _ENTRIES = (
         label="Synthetic",
         help="Random common words, with approximately the number of tokens you set.",
         prompts=Synthetic,
-        tokens=lambda config: config.input_tokens,
+        tokens=lambda config, count: lengths.of_prompts(config).total(count),
     ),
     WorkloadSpec(
         name="mixed",

@@ -43,6 +43,7 @@ def part(config: RunConfig, name: str) -> RunConfig:
         "workload": "synthetic",
         "requests": long if name == LONG else total - long,
         "duration_s": None,  # which would make its number unknown
+        "input_distribution": "fixed",
         **dict.fromkeys(("long_input_tokens", "long_every", "long_max_tokens")),
     }
     if name == LONG:

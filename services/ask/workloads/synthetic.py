@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Literal
 
-from services.ask import modes
+from services.ask import lengths, modes
 from services.ask.config import RunConfig
 from services.ask.workloads.prose import passage
 
@@ -37,7 +37,8 @@ class Synthetic(Sequence[str]):
     def __init__(self, config: RunConfig) -> None:
         self._seed = config.seed or 0
         self._count = modes.most(config)
-        self._tokens = max(1, config.input_tokens - NONCE_TOKENS * config.unique_prompts)
+        self._lengths = lengths.of_prompts(config)
+        self._nonce = NONCE_TOKENS * config.unique_prompts
 
     def __len__(self) -> int:
         return self._count
@@ -47,7 +48,9 @@ class Synthetic(Sequence[str]):
             return [self[i] for i in range(*index.indices(self._count))]
         if not -self._count <= index < self._count:
             raise IndexError(index)
-        return text(f"{self._seed}/{index % self._count}", self._tokens, "words")
+        index %= self._count
+        tokens = max(1, self._lengths.of(index) - self._nonce)
+        return text(f"{self._seed}/{index}", tokens, "words")
 
 
 _COMMON = (

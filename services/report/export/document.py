@@ -216,6 +216,10 @@ HASHED_LATER = (
     "drain_s",
     "load_warmup_s",
     "retries",
+    "input_distribution",
+    "input_spread",
+    "output_distribution",
+    "output_spread",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 
 from services.ask import modes
 from services.ask.config import RunConfig
-from services.ask.workloads import parts
+from services.ask.workloads import longest_answer
 from services.base.packaged_model import MODEL_NAME, model_path
 from services.servers.engines.problem import EngineProblem
 
@@ -78,8 +78,7 @@ def size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
     Raises:
         EngineProblem: one request is longer than the model's context.
     """
-    longest = max(part.max_tokens for part in parts(config))
-    context = prompt_bytes // 2 + longest + TEMPLATE_TOKENS
+    context = prompt_bytes // 2 + longest_answer(config) + TEMPLATE_TOKENS
     if context > CONTEXT_MOST:
         raise EngineProblem(
             f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "

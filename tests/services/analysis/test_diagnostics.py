@@ -14,6 +14,7 @@ from services.analysis.diagnostics.client import intervals_s, past_limits, so_fa
 from services.analysis.summary import summarize
 from services.ask.config import RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement, Progress, Run
+from services.ask.workloads import max_tokens
 from tests.values import failed, measured, run
 
 MANY = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(80)]
@@ -164,6 +165,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     ),
     (
         with_config(ignore_eos=True, max_tokens=6),
+        MANY,
+        "warning",
+        "240 of 240 answers are shorter than asked for",
+    ),
+    (
+        with_config(output_distribution="uniform", max_tokens=40),
         MANY,
         "warning",
         "240 of 240 answers are shorter than asked for",
@@ -381,3 +388,22 @@ def test_only_what_is_the_clients_own_puts_it_past_its_limits() -> None:
     of = with_config(health={"cpu_share": 0.9}, client="litellm", requests=100)
     (diagnostic,) = past_limits(of, MANY, summarize(MANY))
     assert diagnostic.title == "This client used 90.0 % of its core"
+
+
+def test_short_answers_are_judged_by_what_each_was_to_have() -> None:
+    """Answers that end by themselves are short of nothing; those of a chosen length are."""
+    run = with_config(output_distribution="uniform", max_tokens=40, ignore_eos=True)
+    asked = max_tokens(run.config)
+    exact = [replace(m, output_tokens=asked(m.index)) for m in MANY]
+    half = [replace(m, output_tokens=asked(m.index) // 2) for m in MANY[:60]]
+
+    def short(of: Run, measurements: list[Measurement]) -> list[str]:
+        found = diagnostics_of(of, measurements)
+        return [each.sentence for each in found if "shorter than asked" in each.title]
+
+    assert not short(run, exact)
+    assert not short(with_config(max_tokens=400), MANY), "no length was asked for"
+    (sentence,) = short(run, [*half, *exact[60:]])
+    assert "49.4 % of what was asked for, although ignore_eos was set" in sentence
+    (sentence,) = short(with_config(output_distribution="uniform", max_tokens=40), half)
+    assert "set ignore_eos if the server supports it" in sentence

@@ -1,0 +1,41 @@
+"""How long prompts or answers are: the mean, and the distribution if they differ."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import streamlit as st
+
+from pages.widgets import fields
+from services.ask import lengths
+from services.ask.config import RunConfig
+
+FIELDS = {
+    "input": ("input_tokens", "input_distribution", "input_spread"),
+    "output": ("max_tokens", "output_distribution", "output_spread"),
+}
+OF = {"input": lengths.of_prompts, "output": lengths.of_answers}
+SAID = {"input": "Prompt", "output": "Answer"}
+
+
+def ask(which: Literal["input", "output"], start: RunConfig) -> dict[str, Any]:
+    """Show the fields of one of the lengths, and what they amount to; the spread only if they
+    differ."""
+    mean, distribution, spread = FIELDS[which]
+    with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
+        values: dict[str, Any] = {mean: fields.number(mean, start)}
+        values[distribution] = fields.word(distribution, start)
+        values[spread] = getattr(start, spread)
+        if values[distribution] != "fixed":
+            values[spread] = fields.number(spread, start)
+    _say(which, start, values)
+    return values
+
+
+def _say(which: Literal["input", "output"], start: RunConfig, values: dict[str, Any]) -> None:
+    wrong = any(fields.problem(RunConfig, name, value) for name, value in values.items())
+    _, distribution, spread = FIELDS[which]
+    if wrong or (values[distribution] in ("uniform", "normal") and values[spread] > 1):
+        return
+    if sentence := OF[which](start.model_copy(update=values)).sentence:
+        st.caption(f"{SAID[which]} lengths: {sentence}.")
