@@ -62,7 +62,7 @@ def _picking(key: str) -> chart_panel.Picking:
 
 
 def _controls(candidate: Candidate, repeat: int, window: Window | None, end: float) -> None:
-    repeats = sorted({m.repeat for m in candidate.measurements})
+    repeats = [repeat.index for repeat in candidate.summary.repeats]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if len(repeats) > 1:
             st.session_state[REPEAT] = repeat
@@ -106,7 +106,7 @@ def _whole() -> None:
 def _repeat(candidate: Candidate) -> int:
     """Which repeat the URL asks for, from 0; the first where there is none such."""
     text = st.query_params.get("repeat", "1")
-    repeats = {str(m.repeat + 1): m.repeat for m in candidate.measurements}
+    repeats = {str(each.index + 1): each.index for each in candidate.summary.repeats}
     if text not in repeats and "repeat" in st.query_params:
         _ignored(f"There is no repeat “{text[:20]}”")
     return repeats.get(text, min(repeats.values()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics import client
 from services.analysis.statistics import percentile
@@ -70,7 +72,7 @@ def _load(candidate: Candidate) -> Rows:
     config = candidate.run.config
     paced = MODES[config.mode].loop == "open"
     waits = not paced and modes.in_flight_limit(config) is not None  # for an answer
-    late = [] if waits else client.latenesses(measured)
+    late = [] if waits else client.latenesses(measured).tolist()
     interval, sent = (paced and client.intervals_s(measured)) or (0.0, 0.0)
     if late:
         yield "Sent late, median", units.seconds(percentile(late, 50)), ""
@@ -83,7 +85,7 @@ def _load(candidate: Candidate) -> Rows:
     yield "Max concurrency", units.show(candidate.summary.peak_in_flight, "count"), ""
     together = client.together_share(measured)
     yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
-    opened = sum(m.connect_s is not None for m in measured)
+    opened = int(np.count_nonzero(~np.isnan(candidate.table.numbers("connect_s"))))
     yield "Connections opened when due", f"{opened:,}", ""
 
 

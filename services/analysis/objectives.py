@@ -6,14 +6,18 @@ a high throughput and still be slow for every user.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from services.analysis.metric_arrays import metric_array
 from services.analysis.metrics import metric
 from services.analysis.statistics import wilson
 from services.ask.config import JUDGEMENT, RunConfig, parse
 from services.ask.measurement import Measurement
+from services.ask.measurements import as_table
 from services.ask.problems import InvalidConfig
 from services.base.finite import rate
 from services.base.units import seconds, share, significant
@@ -38,16 +42,6 @@ class Objectives:
         """The limits as text: `TTFT ≤ 500 ms and TPOT ≤ 50.0 ms`."""
         texts = [f"{metric(name).label} ≤ {seconds(limit)}" for name, limit in self.limits]
         return " and ".join(texts)
-
-    def met_by(self, m: Measurement) -> bool | None:
-        """Whether a request succeeded and met every limit; None if that was not measured. A metric
-        that does not apply meets its limit: an answer of one token has no TPOT."""
-        if m.status != "ok":
-            return False
-        pairs = ((metric(name).of(m), limit) for name, limit in self.limits)
-        if any(value is not None and value > limit for value, limit in pairs):
-            return False
-        return True if all(SEEN[name](m) for name, _ in self.limits) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +87,17 @@ def objectives_of(config: RunConfig) -> Objectives | None:
 def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
     """Return the number of requests that met the objectives, and of all that ended. (0, 0) if it is
     unknown for one of them: it was not streamed, or its token count is missing."""
-    met = [objectives.met_by(m) for m in measurements if m.status != "cancelled"]
-    known = [outcome for outcome in met if outcome is not None]
-    return (sum(known), len(known)) if len(known) == len(met) else (0, 0)
+    table = as_table(measurements)
+    ended = table.where(~table.are("cancelled"))
+    good = ended.where(ended.are("ok"))
+    missed, unseen = np.zeros(len(good), dtype=np.bool_), np.zeros(len(good), dtype=np.bool_)
+    for name, limit in objectives.limits:
+        missed |= metric_array(good, name) > limit
+        for field in SEEN[name]:
+            unseen |= np.isnan(good.numbers(field))
+    if (unseen & ~missed).any():
+        return 0, 0
+    return int(np.count_nonzero(~missed)), len(ended)
 
 
 def goodput(good: int, ended: int, window_s: float | None) -> float | None:
@@ -128,10 +130,10 @@ def with_judgement(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig
     return config.model_copy(update=dict(judgement))
 
 
-SEEN: dict[str, Callable[[Measurement], bool]] = {  # whether the metric was measured
-    "ttft_s": lambda m: m.t_first is not None,
-    "tpot_s": lambda m: m.t_first is not None and m.output_tokens is not None,
-    "e2e_s": lambda m: m.t_last is not None,
+SEEN = {  # what must have been measured for a metric to be known, or known not to apply
+    "ttft_s": ("t_first",),
+    "tpot_s": ("t_first", "output_tokens"),
+    "e2e_s": ("t_last",),
 }
 IN_LINKS = {
     "ttft": "ttft_limit_s",

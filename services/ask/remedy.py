@@ -8,9 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from services.ask.address import InvalidAddress, parse_address
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run
+from services.ask.measurements import as_table
 
 REFUSED = (400, 422)
 VERSIONED = re.compile(r"/v\d+[a-z0-9]*$")
@@ -52,9 +55,15 @@ def of_run(run: Run, measurements: Sequence[Measurement]) -> Remedy | None:
         with suppress(InvalidAddress):
             address = parse_address(base_url)
             base_url = None if address.endpoint or address.query else address.base_url
-    refused = (m for m in measurements if m.status == "failed" and m.error)
-    remedies = (remedy(m.error or "", m.http_status, run.config, base_url) for m in refused)
-    return next(filter(None, remedies), None)
+    table = as_table(measurements)
+    failed = table.where(table.are("failed") & ~table.texts("error").are(None))
+    errors, status = failed.texts("error"), failed.numbers("http_status")
+    pairs = np.column_stack((errors.codes, np.nan_to_num(status, nan=0.0)))
+    different, first = np.unique(pairs, axis=0, return_index=True)
+    for code, number in different[np.argsort(first)].astype(int).tolist():
+        if found := remedy(errors.words[code] or "", number or None, run.config, base_url):
+            return found
+    return None
 
 
 def _length_name(error: str, config: RunConfig, _: str | None) -> Remedy | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from services.analysis.compare import Candidate
 from services.analysis.metrics import METRICS
 from services.ask.measurement import Measurement
 from services.base.table import Table
 from services.base.units import NOTHING, show
 from services.report.tables import unit_beside
-from services.report.theme import request_number
+from services.report.theme import request_numbers
 
 
 def numbered(candidate: Candidate, number: int) -> Measurement | None:
     """Return the request of this number, counted from 1 over all repeats; None: there is none."""
-    requests = (m for m in candidate.measurements if request_number(candidate, m) == number)
-    return next(requests, None)
+    places = np.flatnonzero(request_numbers(candidate) == number)
+    return candidate.measurements[int(places[0])] if len(places) else None
 
 
 def metrics(candidate: Candidate, m: Measurement) -> Table:

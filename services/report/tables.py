@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from services.analysis import fingerprint
 from services.analysis.compare import COMPARED, Candidate, Comparison
 from services.analysis.compare.differences import flat
@@ -159,7 +161,12 @@ def repeats(candidate: Candidate) -> Table:
 
 def failures(candidate: Candidate) -> Table:
     """Count failed requests by error class, with the first message of each."""
-    first = {m.error_class: m.error for m in reversed(candidate.measurements) if m.error_class}
+    classes, errors_of = (candidate.table.texts(name) for name in ("error_class", "error"))
+    codes, places = np.unique(classes.codes, return_index=True)
+    first = {
+        classes.words[code]: errors_of.words[errors_of.codes[place]]
+        for code, place in zip(codes, places, strict=True)
+    }
     errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])
     rows = tuple((name, f"{count:,}", first.get(name) or NOTHING) for name, count in errors)
     return Table("Failures", ("", "Requests", "For example"), rows)

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
 
@@ -113,6 +116,13 @@ def colour_of(run_id: int, run_ids: Sequence[int], dark: bool = False) -> str:
 def request_number(candidate: Candidate, measurement: Measurement) -> int:
     """Return the number of a request in its run, from 1, across all repeats."""
     return measurement.repeat * candidate.per_repeat + measurement.index + 1
+
+
+def request_numbers(candidate: Candidate) -> NDArray[np.int64]:
+    """Return those of all requests of a run."""
+    table = candidate.table
+    numbers = table.numbers("repeat") * candidate.per_repeat + table.numbers("index") + 1
+    return numbers.astype(np.int64)
 
 
 def config(dark: bool = False) -> dict[str, Any]:

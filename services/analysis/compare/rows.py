@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
+import numpy as np
+
+from services.analysis.metric_arrays import known, metric_array
 from services.analysis.metrics import Better, metric, of_class
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.analysis.summary import Summary, summary_row
@@ -22,10 +25,10 @@ from services.analysis.summary.repeats import (
     by_repeat,
     error_rate,
     successes,
-    values,
 )
 from services.ask import modes
 from services.ask.measurement import Measurement, Run, Sample
+from services.ask.measurements import Floats, Measurements, as_table
 from services.ask.workloads.mixed import CLASSES
 
 SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # not in `summary_row`
@@ -43,18 +46,23 @@ class Candidate:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or alone(self.run))
+        object.__setattr__(self, "measurements", as_table(self.measurements))
+
+    @property
+    def table(self) -> Measurements:
+        """The measurements, of which each field is an array."""
+        return as_table(self.measurements)
 
     @cached_property
-    def groups(self) -> list[list[Measurement]]:
+    def groups(self) -> list[Measurements]:
         """The measurements of each repeat, in order."""
         return list(by_repeat(self.measurements).values())
 
     @cached_property
     def per_repeat(self) -> int:
         """The most requests in one of its repeats."""
-        return modes.count(self.run.config) or 1 + max(
-            (m.index for m in self.measurements), default=0
-        )
+        last = self.table.numbers("index").max(initial=0)
+        return modes.count(self.run.config) or 1 + int(last)
 
     @cached_property
     def row(self) -> dict[str, Any]:
@@ -62,13 +70,14 @@ class Candidate:
         return row_of(self)
 
     @cached_property
-    def _known(self) -> dict[str, list[list[float]]]:
+    def _known(self) -> dict[str, list[Floats]]:
         return {}
 
-    def values(self, name: str) -> list[list[float]]:
+    def values(self, name: str) -> list[Floats]:
         """Return the known values of the metric `name` for the successes of each repeat."""
         if name not in self._known:
-            self._known[name] = [values(successes(group), name) for group in self.groups]
+            good = map(successes, self.groups)
+            self._known[name] = [known(metric_array(group, name)) for group in good]
         return self._known[name]
 
     @cached_property
@@ -219,13 +228,13 @@ def _of_repeats(
 
 
 def _over_requests(
-    name: str, statistic: Callable[[list[float]], float]
+    name: str, statistic: Callable[[Floats], float]
 ) -> Callable[[Candidate], list[float | None]]:
     """The statistic over the successful requests of each repeat; None if none has the metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
         by_repeat_values = candidate.values(name)
-        return [statistic(numbers) if numbers else None for numbers in by_repeat_values]
+        return [float(statistic(each)) if len(each) else None for each in by_repeat_values]
 
     return of
 
@@ -233,7 +242,7 @@ def _over_requests(
 def _median(name: str) -> Compared:
     entry = metric(name)
     label = f"{entry.label}, median"
-    of = _over_requests(name, median)
+    of = _over_requests(name, np.median)
     return Compared(f"{name}_median", label, entry.unit, entry.better, of)
 
 
@@ -247,6 +256,11 @@ def _of_class(name: str, measure: str) -> Compared:
         return [known.get(repeat.index) for repeat in candidate.summary.repeats]
 
     return replace(whole, name=f"{name}_{whole.name}", label=of_class(name, whole.label), of=of)
+
+
+def _sum(numbers: Floats) -> float:
+    """In their order, as the sums that are stored."""
+    return float(sum(numbers.tolist()))
 
 
 def _errors(candidate: Candidate) -> list[float | None]:
@@ -282,7 +296,7 @@ COMPARED: tuple[Compared, ...] = (
     _median("e2e_s"),
     Compared("e2e_s_mean", "E2E latency, mean", "s", "lower", _over_requests("e2e_s", fmean)),
     Compared(
-        SUM_OF_A_REPEAT, "E2E latency, sum of a repeat", "s", "lower", _over_requests("e2e_s", sum)
+        SUM_OF_A_REPEAT, "E2E latency, sum of a repeat", "s", "lower", _over_requests("e2e_s", _sum)
     ),
     Compared(
         "goodput_per_s",

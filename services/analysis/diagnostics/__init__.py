@@ -7,9 +7,10 @@ like the server's, are in `client.py`; those of the server in `server.py`, of it
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import fmean
+
+import numpy as np
 
 from services.analysis.diagnostics import answers
 from services.analysis.diagnostics import client as client_checks
@@ -21,7 +22,7 @@ from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
 from services.ask import modes
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
-from services.ask.workloads import max_tokens
+from services.ask.measurements import as_table
 from services.base import units
 
 __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"]
@@ -53,16 +54,10 @@ def diagnostics(
 
 def cached_share(measurements: Sequence[Measurement]) -> float | None:
     """Return the share of prompt tokens served from a cache; None if no answer reports it."""
-    counts = [
-        (m.cached_tokens, m.prompt_tokens)
-        for m in measurements
-        if m.cached_tokens is not None and m.prompt_tokens
-    ]
-    return (
-        sum(cached for cached, _ in counts) / sum(prompt for _, prompt in counts)
-        if counts
-        else None
-    )
+    table = as_table(measurements)
+    cached, prompt = table.numbers("cached_tokens"), table.numbers("prompt_tokens")
+    both = ~np.isnan(cached) & (prompt > 0)
+    return float(cached[both].sum() / prompt[both].sum()) if both.any() else None
 
 
 def _unfinished(
@@ -118,12 +113,13 @@ def _failures(run: Run, measurements: Sequence[Measurement], summary: Summary) -
 
 
 def _retried(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    again = [m for m in measurements if m.attempts > 1]
-    if not again:
+    table = as_table(measurements)
+    again = table.where(table.numbers("attempts") > 1)
+    if not len(again):
         return None
-    classes = Counter(m.first_error_class for m in again).most_common()
+    classes = again.texts("first_error_class").counts().most_common()
     causes = ", ".join(f"{name} {count}" for name, count in classes)
-    waits = [m.retry_wait_s or 0.0 for m in again]
+    waits = np.nan_to_num(again.numbers("retry_wait_s"), nan=0.0).tolist()
     return Diagnostic(
         "warning",
         f"{units.many(len(again), 'request')} sent more than once",
@@ -171,7 +167,7 @@ def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Dia
 def _unknown_tokens(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    unknown = sum(m.output_tokens is None for m in successes(measurements))
+    unknown = int(np.isnan(successes(measurements).numbers("output_tokens")).sum())
     if not unknown:
         return None
     return Diagnostic(
@@ -200,12 +196,11 @@ def _cached_prompts(
 
 def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     good = successes(measurements)
-    if not good or any(m.finish_reason != "length" for m in good):
+    if not len(good) or not good.texts("finish_reason").are("length").all():
         return None
     if answers.too_short(run, measurements, summary):  # not cut at max_tokens
         return None
-    asked = max_tokens(run.config)
-    limits = _listed(sorted({asked(m.index) for m in good}))
+    limits = _listed(np.unique(answers.asked_of(run.config, good)).tolist())
     return Diagnostic(
         "note",
         "Every answer was cut at the token limit",

@@ -5,22 +5,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from services.ask.measurement import Measurement
+from services.ask.measurements import Measurements, as_table
 
 MOST = 2  # kinds to give advice on; the table of failures lists all
 
 
 def advice(measurements: Sequence[Measurement]) -> str:
     """Return what to do about the most frequent kinds of failure, one sentence each."""
-    kinds = Counter(_kind(m) for m in measurements if m.status == "failed")
+    table = as_table(measurements)
+    kinds = _kinds(table.where(table.are("failed")))
     sentences = dict.fromkeys(BY_KIND.get(kind, OTHERWISE) for kind, _ in kinds.most_common())
     return " ".join(list(sentences)[:MOST])
 
 
-def _kind(m: Measurement) -> str:
-    """The error class of a failed request, or its HTTP status if there is advice on that."""
-    status = str(m.http_status or "")
-    return status if m.error_class == "http_4xx" and status in BY_KIND else m.error_class or ""
+def _kinds(failed: Measurements) -> Counter[str]:
+    """Count the error classes of failed requests, or their HTTP statuses if there is advice on
+    those."""
+    classes, status = failed.texts("error_class"), failed.numbers("http_status")
+    pairs = np.column_stack((classes.codes, np.nan_to_num(status, nan=0.0)))
+    different, first, counts = np.unique(pairs, axis=0, return_index=True, return_counts=True)
+    kinds: Counter[str] = Counter()
+    for i in np.argsort(first):
+        code, number = map(int, different[i])
+        kinds[_kind(classes.words[code], str(number or ""))] += int(counts[i])
+    return kinds
+
+
+def _kind(error_class: str | None, status: str) -> str:
+    return status if error_class == "http_4xx" and status in BY_KIND else error_class or ""
 
 
 OTHERWISE = "See the error messages in the table of failures, and the server's log."

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
@@ -11,6 +15,7 @@ from services.analysis.summary.repeats import successes
 from services.ask import oddities
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run
+from services.ask.measurements import Floats, Measurements
 from services.ask.workloads import max_tokens
 from services.base import units
 
@@ -55,20 +60,20 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     although the run asks for their length."""
     if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
         return None
-    asked, insists = max_tokens(run.config), _asks_for_lengths(run.config)
-    counted = [m for m in successes(measurements) if m.output_tokens is not None]
-    short = [
-        (m.output_tokens or 0, asked(m.index))
-        for m in counted
-        if (m.output_tokens or 0) < SHORT * asked(m.index)
-        and (insists or m.finish_reason == "length")
-    ]
-    if len(short) <= SHORT_SHARE * len(counted):
+    insists, good = _asks_for_lengths(run.config), successes(measurements)
+    counted = good.where(~np.isnan(good.numbers("output_tokens")))
+    tokens, asked = counted.numbers("output_tokens"), asked_of(run.config, counted)
+    cut = tokens < SHORT * asked
+    if not insists:
+        cut &= counted.texts("finish_reason").are("length")
+    short = np.count_nonzero(cut)
+    if short <= SHORT_SHARE * len(counted):
         return None
     return Diagnostic(
         "warning",
-        f"{len(short)} of {len(counted)} answers are shorter than asked for",
-        f"They have {_of_asked(short)}, {insists or 'with a finish_reason of length'}. "
+        f"{short} of {len(counted)} answers are shorter than asked for",
+        f"They have {_of_asked(tokens[cut], asked[cut])}, "
+        f"{insists or 'with a finish_reason of length'}. "
         f"{SHORT_WHY if run.config.ignore_eos or not insists else UNFORCED}",
     )
 
@@ -82,15 +87,20 @@ def _asks_for_lengths(config: RunConfig) -> str:
     return ""
 
 
-def _of_asked(short: Sequence[tuple[int, int]]) -> str:
+def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
+    """Return the `max_tokens` of each request."""
+    asked, indices = max_tokens(config), requests.numbers("index").astype(np.int64)
+    return np.fromiter(map(asked, indices.tolist()), dtype=np.int64, count=len(indices))
+
+
+def _of_asked(had: Floats, asked: NDArray[np.int64]) -> str:
     """How long answers are and should be: "24 to 40 of 128 tokens"."""
-    had, asked = _between([n for n, _ in short]), _between([n for _, n in short])
-    share = units.share(sum(n for n, _ in short) / sum(n for _, n in short))
-    return f"{had} of {asked} tokens, {share} of what was asked for"
+    share = units.share(float(had.sum() / asked.sum()))
+    return f"{_between(had)} of {_between(asked)} tokens, {share} of what was asked for"
 
 
-def _between(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
+def _between(numbers: NDArray[Any]) -> str:
+    low, high = int(numbers.min()), int(numbers.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 

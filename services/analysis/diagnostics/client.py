@@ -7,14 +7,16 @@ from math import inf
 
 import numpy as np
 
+from services.analysis import metric_arrays
 from services.analysis.diagnostics.diagnostic import Diagnostic
-from services.analysis.metrics import lateness
+from services.analysis.metric_arrays import known
 from services.analysis.statistics import percentile
 from services.analysis.summary import Summary
-from services.analysis.summary.repeats import by_repeat, values
+from services.analysis.summary.repeats import by_repeat
 from services.ask import modes
 from services.ask.config import RATES, RunConfig
 from services.ask.measurement import Measurement, Progress, Run
+from services.ask.measurements import CHUNKS, READ_TOGETHER, Floats, as_table
 from services.ask.modes import MODES
 from services.base import units
 
@@ -58,11 +60,14 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
     due = sent = 0.0
     gaps = 0
     for group in by_repeat(measurements).values():
-        times = sorted((m.t_due, m.t_send) for m in group if m.t_send is not None)
-        if len(times) > 1:
-            due += times[-1][0] - times[0][0]
-            sent += times[-1][1] - times[0][1]
-            gaps += len(times) - 1
+        was_sent = group.where(~np.isnan(group.numbers("t_send")))
+        dues, sends = was_sent.numbers("t_due"), was_sent.numbers("t_send")
+        if len(was_sent) > 1:
+            order = np.lexsort((sends, dues))
+            first, last = order[0], order[-1]
+            due += float(dues[last] - dues[first])
+            sent += float(sends[last] - sends[first])
+            gaps += len(was_sent) - 1
     return (due / gaps, sent / gaps) if gaps else None
 
 
@@ -72,14 +77,14 @@ def _sent_late(
     if MODES[run.config.mode].loop != "open":
         return None
     late, intervals = latenesses(measurements), intervals_s(measurements)
-    if not late:
+    if not len(late):
         return None
     return _late(run.config, percentile(late, 99), intervals[0] if intervals else 0.0)
 
 
-def latenesses(measurements: Sequence[Measurement]) -> list[float]:
+def latenesses(measurements: Sequence[Measurement]) -> Floats:
     """Return how late each request was sent, in seconds."""
-    return [late for m in measurements if (late := lateness(m)) is not None]
+    return known(metric_arrays.latenesses(measurements))
 
 
 def late_limit_s(interval_s: float) -> float:
@@ -107,7 +112,7 @@ def _less(config: RunConfig) -> str:
 def _rate_missed(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    if MODES[run.config.mode].loop != "open" or any(m.cap_wait_s for m in measurements):
+    if MODES[run.config.mode].loop != "open" or len(_cap_waits(measurements)):
         return None  # a maximum that was reached is reported by itself
     wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
     if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
@@ -125,18 +130,24 @@ def _held_back(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     """In an open loop: a limit on concurrency makes it a closed one while it is reached."""
-    waits = [m.cap_wait_s for m in measurements if m.cap_wait_s]
-    if MODES[run.config.mode].loop != "open" or not waits:
+    waits = _cap_waits(measurements)
+    if MODES[run.config.mode].loop != "open" or not len(waits):
         return None
     share = units.share(len(waits) / len(measurements))
     return Diagnostic(
         "warning" if len(waits) > HELD_BACK_SHARE * len(measurements) else "note",
         f"{share} of the requests waited in this client",
         f"They were due, but {run.config.concurrency:,} were in flight, which is the maximum. They "
-        f"waited up to {units.seconds(max(waits))}. TTFT and E2E latency count from sent and leave "
-        "this out; Scheduled TTFT and Scheduled latency count from due. Raise the maximum, or "
-        "judge by those.",
+        f"waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency count from sent "
+        "and leave this out; Scheduled TTFT and Scheduled latency count from due. Raise the "
+        "maximum, or judge by those.",
     )
+
+
+def _cap_waits(measurements: Sequence[Measurement]) -> Floats:
+    """Those of the requests that waited."""
+    waits = as_table(measurements).numbers("cap_wait_s")
+    return waits[waits > 0]
 
 
 def _never_full(
@@ -159,16 +170,11 @@ def _never_full(
 def together_share(measurements: Sequence[Measurement]) -> float | None:
     """Return the share of chunks that were read together with another and so have no arrival time
     of their own; None if there are no chunks."""
-    if not any(m.coalesced_reads for m in measurements):
-        return 0.0 if any(m.token_times for m in measurements) else None
-    chunks = together = 0
-    for m in measurements:
-        times = m.token_times
-        chunks += len(times)
-        if m.coalesced_reads:
-            same = np.diff(times) == 0
-            together += int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
-    return together / chunks if chunks else None
+    table = as_table(measurements)
+    chunks = float(table.numbers(CHUNKS).sum())
+    if not chunks or not table.numbers("coalesced_reads").any():
+        return 0.0 if chunks else None
+    return float(table.numbers(READ_TOGETHER).sum()) / chunks
 
 
 def _coalesced(
@@ -242,16 +248,18 @@ def _cpu(share: float) -> Diagnostic | None:
     )
 
 
-def error_limit_s(ttfts: Sequence[float]) -> float:
+def error_limit_s(ttfts: Sequence[float] | Floats) -> float:
     """Return the limit for the client's own part of TTFT at the 99th percentile, in seconds."""
-    return max(CALIBRATED_S, CALIBRATED_SHARE * percentile(ttfts, 50)) if ttfts else CALIBRATED_S
+    return (
+        max(CALIBRATED_S, CALIBRATED_SHARE * percentile(ttfts, 50)) if len(ttfts) else CALIBRATED_S
+    )
 
 
 def _error_large(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     error = (run.calibration or {}).get("ttft_p99_s")
-    limit = error_limit_s(values(measurements, "ttft_s"))
+    limit = error_limit_s(known(metric_arrays.metric_array(measurements, "ttft_s")))
     if error is None or error <= limit:
         return None
     return Diagnostic(

@@ -6,12 +6,12 @@ successful requests; failed requests, and those that the client cancelled, are c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+from services.analysis.metric_arrays import known, metric_array
 from services.analysis.metrics import METRICS
 from services.analysis.objectives import Attainment, Objectives, counted
 from services.analysis.statistics import Distribution, distribution
@@ -31,6 +31,7 @@ from services.analysis.summary.repeats import (
 from services.analysis.summary.steady import peak, steady_output_tokens_per_s
 from services.ask.config import RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement
+from services.ask.measurements import as_table
 from services.ask.prices import Hourly, Price
 
 __all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
@@ -80,43 +81,46 @@ def summarize(
     mixed workload. Unless `placed`, the requests' times are not on a common clock (see
     `Run.placed`), and rates and requests in flight are unknown.
     """
-    good = successes(measurements)
-    groups = by_repeat(measurements)
+    table = as_table(measurements)
+    good = successes(table)
+    groups = by_repeat(table)
     repeats = tuple(
         summarize_repeat(index, group, price, objectives, placed) for index, group in groups.items()
     )
     prompt_tokens, output_tokens = tokens(good)
     cost = complete_sum(repeat.cost_usd for repeat in repeats)
-    failed = [m for m in measurements if m.status == "failed"]
+    errors = table.where(table.are("failed")).texts("error_class").counts()
     return Summary(
         repeats=repeats,
         sent=sum(repeat.sent for repeat in repeats),
         ok=len(good),
-        failed=len(failed),
+        failed=sum(errors.values()),
         cancelled=sum(repeat.cancelled for repeat in repeats),
-        errors=dict(Counter(m.error_class or "unknown" for m in failed)),
+        errors={name or "unknown": count for name, count in errors.items()},
         output_tokens=output_tokens,
         prompt_tokens=prompt_tokens,
         output_tokens_per_s=_mean(repeat.output_tokens_per_s for repeat in repeats),
         total_tokens_per_s=_mean(repeat.total_tokens_per_s for repeat in repeats),
         requests_per_s=_mean(repeat.requests_per_s for repeat in repeats),
         total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
-        distributions={entry.name: distribution(values(good, entry.name)) for entry in METRICS},
+        distributions={
+            entry.name: distribution(known(metric_array(good, entry.name))) for entry in METRICS
+        },
         inter_chunk=distribution(gaps(good)),
         fairness=_mean(jain(values(group, "tokens_per_s")) for group in groups.values()),
-        error_rate=error_rate(measurements),
+        error_rate=error_rate(table),
         steady_output_tokens_per_s=(
             _mean(map(steady_output_tokens_per_s, groups.values())) if placed else None
         ),
         peak_in_flight=max(map(peak, groups.values()), default=0) if placed else None,
-        token_sources=dict(Counter(m.token_source for m in good)),
+        token_sources={str(name): n for name, n in good.texts("token_source").counts().items()},
         cost_usd=cost,
         usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
         cost_source=price.source if price and cost is not None else None,
-        attainment=_attainment(objectives, measurements, repeats) if objectives else None,
+        attainment=_attainment(objectives, table, repeats) if objectives else None,
         classes={
             name: summarize(some, placed=placed)
-            for name, some in (by_class(measurements, config) if config else {}).items()
+            for name, some in (by_class(table, config) if config else {}).items()
         },
     )
 
@@ -151,8 +155,8 @@ def _of_class(name: str, part: Summary) -> dict[str, Any]:
 
 
 def _mean(numbers: Iterable[float | None]) -> float | None:
-    known = [number for number in numbers if number is not None]
-    return fmean(known) if known else None
+    given = [number for number in numbers if number is not None]
+    return fmean(given) if given else None
 
 
 def _attainment(

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ask.measurement import Measurement
+from services.ask.measurements import as_table
 
 
 def gaps(measurements: Sequence[Measurement]) -> NDArray[np.float64]:
     """Return the gaps between the chunks of each answer, in seconds, in the order of the answers.
 
-    The same numbers as `metrics.inter_chunk`, vectorized.
+    The same numbers as `metrics.inter_chunk`, vectorized. Of a large run, those of a sample of its
+    requests, see `Measurements.timed`.
     """
-    times = [np.asarray(m.token_times) for m in measurements]
+    times = [np.asarray(token_times) for token_times in as_table(measurements).timed()[1]]
     times = [chunk_times for chunk_times in times if len(chunk_times) > 1]
     if not times:
         return np.empty(0)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from services.analysis.metrics import metric
+import numpy as np
+
+from services.analysis.metric_arrays import known, metric_array
 from services.analysis.objectives import Objectives, counted, goodput
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, Measurements, as_table
 from services.ask.prices import Hourly, Price
 from services.ask.workloads import class_of, classes
 from services.base.finite import rate
@@ -47,13 +49,14 @@ def summarize_repeat(
     placed: bool = True,
 ) -> RepeatSummary:
     """Summarize one repeat; arguments as in `summarize`."""
-    good = successes(group)
-    count = Counter(m.status for m in group)
-    unsent = sum(m.status == "cancelled" and m.t_send is None for m in group)
+    table = as_table(group)
+    good = successes(table)
+    count = table.texts("status").counts()
+    unsent = int(np.sum(table.are("cancelled") & np.isnan(table.numbers("t_send"))))
     prompt_tokens, output_tokens = tokens(good)
-    seconds = window(group) if good and placed else None
-    known = prompt_tokens is not None and output_tokens is not None
-    met, ended = counted(objectives, group) if objectives else (0, 0)
+    seconds = window(table) if good and placed else None
+    both_known = prompt_tokens is not None and output_tokens is not None
+    met, ended = counted(objectives, table) if objectives else (0, 0)
     cost = price.of(prompt_tokens, output_tokens, seconds) if price else None
     return RepeatSummary(
         index=index,
@@ -66,7 +69,7 @@ def summarize_repeat(
         prompt_tokens=prompt_tokens,
         output_tokens_per_s=rate(output_tokens, seconds),
         total_tokens_per_s=rate((prompt_tokens or 0) + (output_tokens or 0), seconds)
-        if known
+        if both_known
         else None,
         requests_per_s=rate(len(good), seconds),
         cost_usd=cost,
@@ -76,53 +79,55 @@ def summarize_repeat(
     )
 
 
-def successes(measurements: Iterable[Measurement]) -> list[Measurement]:
-    return [m for m in measurements if m.status == "ok"]
+def successes(measurements: Sequence[Measurement]) -> Measurements:
+    table = as_table(measurements)
+    return table.where(table.are("ok"))
 
 
-def by_repeat(measurements: Iterable[Measurement]) -> dict[int, list[Measurement]]:
+def by_repeat(measurements: Sequence[Measurement]) -> dict[int, Measurements]:
     """Return the measurements by repeat index, in order."""
-    groups: dict[int, list[Measurement]] = {}
-    for m in measurements:
-        groups.setdefault(m.repeat, []).append(m)
-    return dict(sorted(groups.items()))
+    table = as_table(measurements)
+    of = table.numbers("repeat")
+    return {int(repeat): table.where(of == repeat) for repeat in np.unique(of)}
 
 
-def by_class(
-    measurements: Iterable[Measurement], config: RunConfig
-) -> dict[str, list[Measurement]]:
+def by_class(measurements: Sequence[Measurement], config: RunConfig) -> dict[str, Measurements]:
     """Return the measurements by request class, see `workloads.classes`."""
-    groups: dict[str, list[Measurement]] = {name: [] for name in classes(config)}
-    for m in measurements if groups else ():
-        groups[class_of(config, m.index)].append(m)
-    return groups
+    names = classes(config)
+    if not names:
+        return {}
+    table = as_table(measurements)
+    indices, places = np.unique(table.numbers("index"), return_inverse=True)
+    of = np.array([names.index(class_of(config, int(index))) for index in indices], dtype=int)
+    return {name: table.where(of[places] == number) for number, name in enumerate(names)}
 
 
-def values(measurements: Iterable[Measurement], name: str) -> list[float]:
+def values(measurements: Sequence[Measurement], name: str) -> list[float]:
     """Return the known values of the metric `name`."""
-    of: Callable[[Measurement], float | None] = metric(name).of
-    return [value for m in measurements if (value := of(m)) is not None]
+    numbers: list[float] = known(metric_array(measurements, name)).tolist()
+    return numbers
 
 
-def window(measurements: Iterable[Measurement]) -> float | None:
+def window(measurements: Sequence[Measurement]) -> float | None:
     """Return max(last token) − min(sent) of one repeat, in seconds.
 
     A failed request counts up to its last token, since the server worked on it until then; waiting
     for a token that never came is the client's timeout and does not count. Cancelled requests do
     not count: when the client cancelled them says nothing about the server.
     """
-    ended = [m for m in measurements if m.status != "cancelled"]
-    sent = [m.t_send for m in ended if m.t_send is not None]
-    last = [m.t_last for m in ended if m.t_last is not None]
-    return max(last) - min(sent) if sent and last else None
+    table = as_table(measurements)
+    ended = table.where(~table.are("cancelled"))
+    sent, last = known(ended.numbers("t_send")), known(ended.numbers("t_last"))
+    return float(last.max() - sent.min()) if len(sent) and len(last) else None
 
 
-def error_rate(measurements: Iterable[Measurement]) -> float | None:
+def error_rate(measurements: Sequence[Measurement]) -> float | None:
     """Return the share of requests whose first attempt failed, without cancelled ones; None if
     there are none."""
-    ended = [m for m in measurements if m.status != "cancelled"]
-    failed = sum(m.status == "failed" or m.attempts > 1 for m in ended)
-    return failed / len(ended) if ended else None
+    table = as_table(measurements)
+    ended = table.where(~table.are("cancelled"))
+    failed = int(np.count_nonzero(ended.are("failed") | (ended.numbers("attempts") > 1)))
+    return failed / len(ended) if len(ended) else None
 
 
 def jain(rates: Sequence[float]) -> float | None:
@@ -134,9 +139,13 @@ def jain(rates: Sequence[float]) -> float | None:
     return sum(rates) ** 2 / (len(rates) * squares) if squares else None
 
 
-def tokens(good: Sequence[Measurement]) -> tuple[int | None, int | None]:
+def tokens(good: Measurements) -> tuple[int | None, int | None]:
     """Return the total prompt and output tokens; None if those of one request are unknown."""
-    return complete_sum(m.prompt_tokens for m in good), complete_sum(m.output_tokens for m in good)
+    return _total(good.numbers("prompt_tokens")), _total(good.numbers("output_tokens"))
+
+
+def _total(counts: Floats) -> int | None:
+    return int(counts.sum()) if len(counts) and not np.isnan(counts).any() else None
 
 
 def complete_sum(numbers: Iterable[Number | None]) -> Number | None:

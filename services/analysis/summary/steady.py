@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.ask.measurement import Measurement
+from services.ask.measurements import CHUNKS, Floats, Measurements, as_table
 from services.base.finite import rate
 
 NEAR_PEAK = 0.8
@@ -22,13 +23,11 @@ def in_flight(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the times at which the number of requests in flight changed in one repeat, ascending,
     and the number from each time on."""
-    ends = [m.t_end if m.t_end is not None else m.t_last for m in measurements]
-    spans = [
-        (m.t_send, end)
-        for m, end in zip(measurements, ends, strict=True)
-        if m.t_send is not None and end is not None
-    ]
-    times, index = np.unique(np.asarray(spans, dtype=np.float64), return_inverse=True)
+    table = as_table(measurements)
+    sent, end = table.numbers("t_send"), table.numbers("t_end")
+    spans = np.column_stack((sent, np.where(np.isnan(end), table.numbers("t_last"), end)))
+    spans = spans[~np.isnan(spans).any(axis=1)]
+    times, index = np.unique(spans, return_inverse=True)
     changes = np.bincount(index.ravel(), weights=np.tile((1, -1), len(spans)))
     return times, changes.cumsum().astype(np.int64)
 
@@ -42,25 +41,44 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     """Return one repeat's output throughput over all intervals with requests in flight ≥ 80 % of
     their peak.
 
-    Only chunks have times, so an answer's tokens are spread evenly over its chunks. None if the
+    Only chunks have times, so an answer's tokens are spread evenly over its chunks; those of a
+    large run over the time from its first token to its last. None if the
     intervals add up to less than 5 s, or the time of some tokens is unknown: a missing token count,
     or an answer that was not streamed or was cancelled.
     """
-    edges = _edges(measurements)
+    table = as_table(measurements)
+    edges = _edges(table)
     seconds = sum(edges[1::2]) - sum(edges[::2])
-    good = [m for m in measurements if m.status == "ok"]
-    cut = any(m.status == "cancelled" and m.token_times for m in measurements)
-    if seconds < SHORTEST_S or cut or not good or not all(m.output_tokens for m in good):
+    good, chunks = table.where(table.are("ok")), table.numbers(CHUNKS)
+    tokens = good.numbers("output_tokens")
+    cut = bool(np.any(table.are("cancelled") & (chunks > 0)))
+    if seconds < SHORTEST_S or cut or not len(good) or not np.all(tokens > 0):
         return None
-    chunks = [np.asarray(m.token_times) for m in good]
+    if not np.all(good.numbers(CHUNKS)):
+        return None
+    inside = _by_chunk if good.complete else _evenly
+    return rate(inside(good, np.array(edges)), seconds)
+
+
+def _by_chunk(good: Measurements, edges: Floats) -> float:
+    """The tokens between the edges, each answer's spread evenly over its chunks."""
+    chunks = [np.asarray(chunk_times) for chunk_times in good.timed()[1]]
     counts = [len(chunk_times) for chunk_times in chunks]
-    if not all(counts):
-        return None
     times = np.concatenate(chunks)
-    shares = [(m.output_tokens or 0) / count for m, count in zip(good, counts, strict=True)]
-    tokens = np.repeat(shares, counts)
+    tokens = np.repeat(good.numbers("output_tokens") / counts, counts)
     inside = np.searchsorted(edges, times) % 2 == 1  # after a start, up to and including its end
-    return rate(float(tokens[inside].sum()), seconds)
+    return float(tokens[inside].sum())
+
+
+def _evenly(good: Measurements, edges: Floats) -> float:
+    """The same of a large run, each answer's tokens spread evenly over the time from its first to
+    its last: only those of answers that an edge cuts are not quite as they came."""
+    within = np.append(0.0, np.cumsum(np.where(np.arange(len(edges) - 1) % 2, 0.0, np.diff(edges))))
+    first, last = good.numbers("t_first"), good.numbers("t_last")
+    inside = np.interp(last, edges, within) - np.interp(first, edges, within)
+    one = np.searchsorted(edges, last) % 2  # all came at once
+    shares = np.divide(inside, last - first, out=one.astype(float), where=last > first)
+    return float((shares * good.numbers("output_tokens")).sum())
 
 
 def _edges(measurements: Sequence[Measurement]) -> list[float]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from operator import attrgetter
-from statistics import median
 from typing import Any, Literal
 
 import altair as alt
+import numpy as np
+from numpy.typing import NDArray
 
 from services.analysis.compare import Candidate
-from services.analysis.metrics import metric
-from services.ask.measurement import Measurement
+from services.analysis.metric_arrays import known, metric_array
+from services.ask.measurements import Floats
 from services.report import theme
 from services.report.charts import histogram
 from services.report.charts.frame import (
@@ -25,7 +25,7 @@ from services.report.charts.frame import (
     nice,
     run_colour,
 )
-from services.report.theme import request_number
+from services.report.theme import request_numbers
 
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
@@ -84,32 +84,36 @@ def _group_size(candidate: Candidate) -> int:
 def _groups(candidate: Candidate, rate: Rate) -> Rows:
     """Return a row for each request, or for each of up to 200 groups of consecutive requests."""
     size = max(_group_size(candidate), 1)
-    of = metric(rate).of
-    ordered = sorted(candidate.measurements, key=attrgetter("repeat", "index"))
-    rows = []
-    for start in range(0, len(ordered), size):
-        group = ordered[start : start + size]
-        first, last = request_number(candidate, group[0]), request_number(candidate, group[-1])
-        values = [value for m in group if (value := of(m)) is not None]
-        row: dict[str, Any] = {
-            "requests": str(first) if size == 1 else f"{first}–{last}",
-            "from": first - 0.42 if size == 1 else first - 0.5,
-            "to": last + 0.42 if size == 1 else last + 0.5,
-            "middle": (first + last) / 2,
-            "answers": len(values),
-            "failed": sum(m.status == "failed" for m in group),
-            "opens": request_number(candidate, _slowest(group, rate)),
-        }
-        if values:
-            row |= {"rate": median(values), "low": min(values), "high": max(values)}
-        rows.append(row)
-    return rows
+    table = candidate.table
+    order = np.lexsort((table.numbers("index"), table.numbers("repeat")))
+    numbers = request_numbers(candidate)[order]
+    rates, failed = metric_array(table, rate)[order], table.are("failed")[order]
+    places = (slice(start, start + size) for start in range(0, len(order), size))
+    return [_group(numbers[at], rates[at], int(failed[at].sum())) for at in places]
 
 
-def _slowest(group: Sequence[Measurement], rate: Rate) -> Measurement:
+def _group(numbers: NDArray[np.int64], rates: Floats, failed: int) -> dict[str, Any]:
+    """The row of a request, or of several in a row."""
+    first, last = int(numbers[0]), int(numbers[-1])
+    alone, values = len(numbers) == 1, known(rates)
+    row: dict[str, Any] = {
+        "requests": str(first) if alone else f"{first}–{last}",
+        "from": first - 0.42 if alone else first - 0.5,
+        "to": last + 0.42 if alone else last + 0.5,
+        "middle": (first + last) / 2,
+        "answers": len(values),
+        "failed": failed,
+        "opens": int(numbers[_slowest(rates)]),
+    }
+    if len(values):
+        ends = {"low": float(values.min()), "high": float(values.max())}
+        row |= {"rate": float(np.median(values)), **ends}
+    return row
+
+
+def _slowest(rates: Floats) -> int:
     """The request that a click on its bar opens: without an answer, the first that has none."""
-    of = metric(rate).of
-    return min(group, key=lambda m: inf if (value := of(m)) is None else value)
+    return int(np.argmin(np.where(np.isnan(rates), inf, rates)))
 
 
 def _add_row(
@@ -161,7 +165,7 @@ def _layers(
 
 
 def _last(candidates: Sequence[Candidate]) -> int:
-    return max(request_number(c, m) for c in candidates for m in c.measurements)
+    return max(int(request_numbers(candidate).max(initial=0)) for candidate in candidates)
 
 
 def _request_axis(candidates: Sequence[Candidate], beside: bool) -> alt.X:
@@ -185,15 +189,14 @@ def _labels(
     texts = []
     for candidate in candidates:
         values = _values(candidate, rate)
-        middle = f"median {median(values):,.1f}" if values else "no answer"
+        middle = f"median {np.median(values):,.1f}" if len(values) else "no answer"
         texts.append(f"{candidate.label}: {middle}")
     heights = [lanes.name_y(lane) for lane in range(lanes.count)]
     return names(candidates, dark, heights, texts)
 
 
-def _values(candidate: Candidate, rate: Rate) -> list[float]:
-    of = metric(rate).of
-    return [value for m in candidate.measurements if (value := of(m)) is not None]
+def _values(candidate: Candidate, rate: Rate) -> Floats:
+    return known(metric_array(candidate.table, rate))
 
 
 def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
@@ -202,7 +205,7 @@ def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
         sentences.append("The first run points up and the second down, on the same scale.")
     if len(candidates) == 1:
         values = _values(candidates[0], rate)
-        sentences.append(f"Median {median(values):,.1f}.")
+        sentences.append(f"Median {np.median(values):,.1f}.")
     largest = max(map(_group_size, candidates))
     if largest > 1:
         up_to = "" if len(candidates) == 1 else "up to "
@@ -210,6 +213,6 @@ def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
             f"Each bar is the median of {up_to}{largest} consecutive requests; its line spans the "
             "slowest to the fastest."
         )
-    if any(m.status == "failed" for c in candidates for m in c.measurements):
+    if any(candidate.table.are("failed").any() for candidate in candidates):
         sentences.append("A red × is a failed request.")
     return sentences

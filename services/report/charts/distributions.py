@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.analysis.compare import Candidate
-from services.analysis.metrics import metric
+from services.analysis.metric_arrays import known, metric_array
 from services.analysis.summary.gaps import gaps as gaps_of
+from services.analysis.summary.repeats import successes
 from services.ask.workloads.mixed import LONG, SHORT
 from services.report.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 
@@ -53,10 +54,11 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
     for candidate in candidates:
         count = candidate.summary.inter_chunk.n if candidate.summary.inter_chunk else 0
         stride = -(-count // MOST_GAPS) or 1
-        some = candidate.measurements[::stride]
+        timed, _ = candidate.table.timed()
+        some = timed[::stride]
         values = np.sort(gaps_of(some))
         samples.append(Sample(candidate, values, len(values)))
-        if stride > 1:
+        if stride > 1 or not candidate.table.complete:
             sampling_note = "For the longest runs, a sample of the requests is shown."
     return _draw(
         samples, dark, "Inter-chunk latency", "Time between chunks (s)", "gaps", sampling_note
@@ -73,10 +75,9 @@ def _metric_samples(candidates: Sequence[Candidate], name: str) -> list[Sample]:
 
 
 def _metric_sample(candidate: Candidate, name: str, kind: str) -> Sample:
-    of = metric(name).of
-    good = (of(m) for m in candidate.measurements if m.status == "ok")
-    values = np.sort([value for value in good if value is not None])
-    failed = sum(m.status == "failed" for m in candidate.measurements)
+    table = candidate.table
+    values = np.sort(known(metric_array(successes(table), name)))
+    failed = int(np.count_nonzero(table.are("failed")))
     return Sample(candidate, values, len(values) + failed, kind)
 
 

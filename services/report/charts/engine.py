@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from services.analysis.compare import Candidate
+from services.analysis.metric_arrays import known
 from services.analysis.samples import during, repeat_start_s
 from services.ask.measurement import Sample
 from services.ask.series import device_of
@@ -107,10 +109,10 @@ def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
 
 def _end(candidate: Candidate, repeat: int) -> float:
     """Return when the last request of the repeat ended, as in the timeline."""
-    ends = [
-        t for m in candidate.measurements if m.repeat == repeat for t in (m.t_end, m.t_last) if t
-    ]
-    return max(ends, default=1.0)
+    table = candidate.table
+    of_repeat = table.numbers("repeat") == repeat
+    ends = [known(table.numbers(name)[of_repeat]) for name in ("t_end", "t_last")]
+    return float(np.concatenate(ends).max(initial=0.0)) or 1.0
 
 
 def _present(samples: Sequence[Sample]) -> list[Row]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.analysis.compare import Candidate
 from services.analysis.summary import steady
-from services.ask.measurement import Measurement
+from services.ask.measurements import CHUNKS, Measurements
 from services.base.units import many
 from services.report.charts.frame import Rows, heading, layered, run_colour, which_repeat
 
@@ -54,24 +54,29 @@ def throughput(
         label = candidate.label
         bins = _throughput(measurements, min(MOST_BINS, 240 // len(candidates)))
         rows += [{"run": label, "seconds": at, "value": value} for at, value in bins]
-        left_out += sum(m.output_tokens is None and bool(m.token_times) for m in measurements)
+        unknown = np.isnan(measurements.numbers("output_tokens"))
+        left_out += int(np.count_nonzero(unknown & (measurements.numbers(CHUNKS) > 0)))
     if not rows:
         return None
+    whole = all(candidate.table.complete for candidate in candidates)
     title = heading(
         "Output throughput over time",
         "Tokens per second of all requests together.",
         f"Left out: {many(left_out, 'request')} without a token count." if left_out else "",
+        "" if whole else "Taken from an evenly spaced sample of the requests.",
         which_repeat(candidates, repeat),
     )
     y = alt.Y("value:Q", title="Output tokens per second", axis=alt.Axis(format=",.3~r"))
     return _draw(candidates, dark, rows, title, y)
 
 
-def _of_repeat(candidate: Candidate, repeat: int) -> list[Measurement]:
-    return [m for m in candidate.measurements if m.repeat == repeat and m.t_send is not None]
+def _of_repeat(candidate: Candidate, repeat: int) -> Measurements:
+    table = candidate.table
+    sent = ~np.isnan(table.numbers("t_send"))
+    return table.where((table.numbers("repeat") == repeat) & sent)
 
 
-def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
+def _in_flight(measurements: Measurements) -> list[tuple[float, int]]:
     """Return the steps of the number in flight; if over 500, the highest of each few in a row."""
     times, counts = steady.in_flight(measurements)
     if not len(times):
@@ -82,15 +87,17 @@ def _in_flight(measurements: Sequence[Measurement]) -> list[tuple[float, int]]:
     return steps if size == 1 else [*steps, (float(times[-1]), int(counts[-1]))]
 
 
-def _throughput(measurements: Sequence[Measurement], most: int) -> list[tuple[float, float]]:
+def _throughput(measurements: Measurements, most: int) -> list[tuple[float, float]]:
     """Return the tokens per second in up to `most` equal bins, from first send to last token."""
-    counted = [m for m in measurements if m.output_tokens and m.token_times]
-    if not counted:
+    known = (measurements.numbers("output_tokens") > 0) & (measurements.numbers(CHUNKS) > 0)
+    of = measurements.where(known)
+    if not len(of):
         return []
-    times = np.concatenate([np.asarray(m.token_times) for m in counted])
-    chunks = [len(m.token_times) for m in counted]
-    shares = [(m.output_tokens or 0) / count for m, count in zip(counted, chunks, strict=True)]
-    start = min(m.t_send for m in counted if m.t_send is not None)
+    start = float(of.numbers("t_send").min())
+    timed, chunk_times = of.timed()  # of a large run, a sample that stands for all
+    times = np.concatenate([np.asarray(each) for each in chunk_times])
+    chunks = timed.numbers(CHUNKS).astype(np.int64)
+    shares = timed.numbers("output_tokens") * (len(of) / len(timed)) / chunks
     count = min(most, max(1, len(times) // CHUNKS_A_BIN))
     tokens, edges = np.histogram(
         times, bins=count, range=(start, float(times.max())), weights=np.repeat(shares, chunks)

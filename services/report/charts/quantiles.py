@@ -54,7 +54,7 @@ def _quantiles(candidate: Candidate) -> dict[int, list[float]]:
     """Return the quantiles of each repeat with enough requests, by its index."""
     repeats = zip(candidate.groups, candidate.values("e2e_s"), strict=True)
     return {
-        group[0].repeat: np.percentile(values, QUANTILES).tolist()
+        int(group.numbers("repeat")[0]): np.percentile(values, QUANTILES).tolist()
         for group, values in repeats
         if len(values) >= FEWEST
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import fmean
 
 import altair as alt
+import numpy as np
 
 from services.analysis.compare import Candidate
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
@@ -20,9 +21,10 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
     for candidate in candidates:
         rates = zip(candidate.summary.repeats, candidate.values("tokens_per_s"), strict=True)
         small += [
-            _dot(candidate, median(speeds), repeat.output_tokens_per_s) | {"repeat": number}
+            _dot(candidate, float(np.median(speeds)), repeat.output_tokens_per_s)
+            | {"repeat": number}
             for number, (repeat, speeds) in enumerate(rates, 1)
-            if speeds and repeat.output_tokens_per_s is not None
+            if len(speeds) and repeat.output_tokens_per_s is not None
         ]
     large = [_middle(candidate, small) for candidate in candidates]
     dots = [dot for dot in large if dot is not None]

@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, Measurements
 from services.ask.workloads import class_of
 from services.ask.workloads.mixed import LONG
 from services.base.units import significant
@@ -69,20 +71,31 @@ def timeline(
 
 def end_of(candidate: Candidate, repeat: int) -> float:
     """Return when the last request of a repeat ended, in seconds since the repeat began."""
-    return max(map(_end, _sent(candidate, repeat, None)), default=0.0)
+    return float(_ends(_sent(candidate, repeat, None)).max(initial=0.0))
 
 
-def _rows(candidate: Candidate, repeat: int, runs: int, window: Window | None) -> list[Measurement]:
+def _rows(candidate: Candidate, repeat: int, runs: int, window: Window | None) -> Measurements:
     sent = _sent(candidate, repeat, window)
+    order = np.argsort(sent.numbers("index"), kind="stable")
     most = max(FEWEST_ROWS, MOST_ROWS // runs)
-    return [sent[i] for i in thinned(len(sent), most)]
+    return sent.at(order[np.array(thinned(len(sent), most), dtype=np.intp)])
 
 
-def _sent(candidate: Candidate, repeat: int, window: Window | None) -> list[Measurement]:
-    sent = [m for m in candidate.measurements if m.repeat == repeat and m.t_send is not None]
+def _sent(candidate: Candidate, repeat: int, window: Window | None) -> Measurements:
+    table = candidate.table
+    at = table.numbers("t_send")
+    shown = (table.numbers("repeat") == repeat) & ~np.isnan(at)
     if window is not None:
-        sent = [m for m in sent if _end(m) >= window[0] and (m.t_send or 0.0) <= window[1]]
-    return sorted(sent, key=lambda m: m.index)
+        shown &= (_ends(table) >= window[0]) & (at <= window[1])
+    return table.where(shown)
+
+
+def _ends(table: Measurements) -> Floats:
+    """When each of the requests ended; NaN for one that was not sent."""
+    ends = table.numbers("t_send")
+    for name in ("t_first", "t_last", "t_end"):
+        ends = np.fmax(ends, table.numbers(name))
+    return ends
 
 
 def _end(m: Measurement) -> float:
@@ -158,10 +171,9 @@ def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | Non
         sentences.append(f"{sum(shown):,} of {total:,} are shown, evenly sampled.")
     if any(candidate.classes for candidate in candidates):
         sentences.append("Triangles mark long requests.")
-    statuses = {m.status for measurements in sent for m in measurements}
-    if "failed" in statuses:
+    if any(each.are("failed").any() for each in sent):
         sentences.append("A red × marks a failure.")
-    if "cancelled" in statuses:
+    if any(each.are("cancelled").any() for each in sent):
         sentences.append("A grey × marks a cancellation.")
     sentences.append(which_repeat(candidates, repeat))
     return sentences

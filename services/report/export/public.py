@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, Measurements, Places, Texts
 from services.base.redact import without_paths
 
 
@@ -26,9 +27,34 @@ def public(candidate: Candidate) -> Candidate:
         calibration=_public(run.calibration),
         repeats=tuple(replace(each, health=_public(each.health)) for each in run.repeats),
     )
-    return replace(
-        candidate, run=cleaned, measurements=[_request(m) for m in candidate.measurements]
-    )
+    return replace(candidate, run=cleaned, measurements=Measurements(_Public(candidate.table)))
+
+
+class _Public:
+    """Requests whose errors hold no paths, worked out where somebody looks."""
+
+    def __init__(self, table: Measurements) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def numbers(self, name: str) -> Floats:
+        return self._table.numbers(name)
+
+    def texts(self, name: str) -> Texts:
+        texts = self._table.texts(name)
+        return replace(texts, words=tuple(map(_public, texts.words))) if name == "error" else texts
+
+    def rows(self, places: Places) -> Iterator[Measurement]:
+        return map(_request, self._table.at(places))
+
+    def timed(self) -> tuple[Places, Sequence[Sequence[float]]]:
+        return self._table.timed_places()
+
+    @property
+    def complete(self) -> bool:
+        return self._table.complete
 
 
 def _request(measured: Measurement) -> Measurement:

@@ -1,0 +1,92 @@
+"""The metrics of METRICS for many requests at once: the same formulas over arrays, in which NaN is
+what is not known.
+
+Each is the same as its function of a single measurement, to the last bit, which a test holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, Measurements, as_table
+
+
+def metric_array(measurements: Sequence[Measurement], name: str) -> Floats:
+    """Return the metric `name` of each request.
+
+    Raises:
+        KeyError: there is no such metric.
+    """
+    return ARRAYS[name](as_table(measurements))
+
+
+def known(values: Floats) -> Floats:
+    """Return the values that are known."""
+    return values[~np.isnan(values)]
+
+
+def latenesses(measurements: Sequence[Measurement]) -> Floats:
+    """Return `metrics.lateness` of each request."""
+    table = as_table(measurements)
+    late = _between(table, "t_due", "t_send") - np.nan_to_num(table.numbers("cap_wait_s"), nan=0.0)
+    return np.where(table.numbers("attempts") > 1, np.nan, late)
+
+
+def _between(table: Measurements, start: str, end: str) -> Floats:
+    return table.numbers(end) - table.numbers(start)
+
+
+def _since(start: str, end: str) -> Callable[[Measurements], Floats]:
+    return lambda table: _between(table, start, end)
+
+
+def _of_success(start: str, end: str) -> Callable[[Measurements], Floats]:
+    return lambda table: np.where(table.are("ok"), _between(table, start, end), np.nan)
+
+
+def _decode_s(table: Measurements) -> Floats:
+    span, tokens = _between(table, "t_first", "t_last"), table.numbers("output_tokens")
+    return np.where((span != 0) & (tokens >= 2), span, np.nan)
+
+
+def _tpot(table: Measurements) -> Floats:
+    return _decode_s(table) / (table.numbers("output_tokens") - 1)
+
+
+def _decode_rate(table: Measurements) -> Floats:
+    return _rate(table.numbers("output_tokens") - 1, _decode_s(table))
+
+
+def _tokens_per_s(table: Measurements) -> Floats:
+    tokens = table.numbers("output_tokens")
+    return _rate(np.where(tokens == 0, np.nan, tokens), ARRAYS["e2e_s"](table))
+
+
+def _rate(amounts: Floats, spans: Floats) -> Floats:
+    """The same as `finite.rate`."""
+    rates = np.divide(amounts, spans, out=np.full_like(spans, np.nan), where=spans != 0)
+    return np.where(np.isfinite(rates), rates, np.nan)
+
+
+def _column(name: str) -> Callable[[Measurements], Floats]:
+    return lambda table: table.numbers(name)
+
+
+ARRAYS: dict[str, Callable[[Measurements], Floats]] = {
+    "ttft_s": _since("t_send", "t_first"),
+    "ttfa_s": _since("t_send", "t_answer"),
+    "e2e_s": _of_success("t_send", "t_last"),
+    "scheduled_s": _of_success("t_due", "t_last"),
+    "scheduled_ttft_s": _since("t_due", "t_first"),
+    "queue_s": _since("t_due", "t_send"),
+    "retry_wait_s": _column("retry_wait_s"),
+    "cap_wait_s": _column("cap_wait_s"),
+    "tpot_s": _tpot,
+    "tokens_per_s": _tokens_per_s,
+    "decode_tokens_per_s": _decode_rate,
+    "output_tokens": _column("output_tokens"),
+    "prompt_tokens": _column("prompt_tokens"),
+}

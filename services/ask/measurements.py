@@ -1,0 +1,241 @@
+"""The requests of a run as one value: a sequence of measurements, and each of their fields as an
+array.
+
+A run by duration may have a million requests. As objects they take a gigabyte and many seconds; as
+arrays, a field takes 8 MB. So what is worked out of all requests is worked out of arrays, of small
+and large runs alike; who needs single requests asks for those, or goes through them one by one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from math import nan
+from operator import attrgetter
+from typing import Any, Protocol, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.ask.measurement import Measurement
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+TEXTS = ("status", "token_source", "error_class", "error", "finish_reason", "first_error_class")
+CHUNKS = "chunks"  # how many chunks with tokens came, for `Measurements.numbers`
+READ_TOGETHER = "read_together"  # and how many of them were read together with another
+NUMBERS = (
+    *(f.name for f in fields(Measurement) if f.name not in (*TEXTS, "token_times", "answer")),
+    CHUNKS,
+    READ_TOGETHER,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A text of each request: the place of its word in `words`."""
+
+    codes: NDArray[np.int32]
+    words: tuple[str | None, ...]
+
+    def are(self, word: str | None) -> Flags:
+        """Return which of them are this word."""
+        if word not in self.words:
+            return np.zeros(len(self.codes), dtype=np.bool_)
+        found: Flags = self.codes == self.words.index(word)
+        return found
+
+    def counts(self) -> Counter[str | None]:
+        """Count each word, in the order in which they come first."""
+        seen, first, counts = np.unique(self.codes, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        return Counter({self.words[seen[i]]: int(counts[i]) for i in order})
+
+
+def texts_of(values: Iterable[str | None]) -> Texts:
+    """Return texts by their words."""
+    places: dict[str | None, int] = {}
+    codes = [places.setdefault(value, len(places)) for value in values]
+    return Texts(np.array(codes, dtype=np.int32), tuple(places))
+
+
+class Source(Protocol):
+    """Where the requests of a run come from, in order of repeat and index."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether `timed` returns them all."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def numbers(self, name: str) -> Floats:
+        """Return a field of NUMBERS; NaN: not known."""
+        ...
+
+    def texts(self, name: str) -> Texts:
+        """Return a field of TEXTS."""
+        ...
+
+    def rows(self, places: Places) -> Iterator[Measurement]:
+        """Return the requests at these places, in this order."""
+        ...
+
+    def timed(self) -> tuple[Places, Sequence[Sequence[float]]]:
+        """Return the token times of all requests, or of an evenly spaced sample of them, after the
+        places of these."""
+        ...
+
+
+class Measurements(Sequence[Measurement]):
+    """All requests of a run, or some of them."""
+
+    __slots__ = ("_chosen", "_source")
+
+    def __init__(self, source: Source, chosen: slice | Places | None = None) -> None:
+        self._source = source
+        self._chosen = chosen
+
+    def numbers(self, name: str) -> Floats:
+        """Return a field as an array, see NUMBERS; NaN where it is None."""
+        return self._of(self._source.numbers(name))
+
+    def texts(self, name: str) -> Texts:
+        """Return a field of texts, see TEXTS."""
+        texts = self._source.texts(name)
+        return Texts(self._of(texts.codes), texts.words)
+
+    def are(self, status: str) -> Flags:
+        """Return which requests have this status."""
+        return self.texts("status").are(status)
+
+    def where(self, wanted: Flags) -> Measurements:
+        """Return those that are wanted, in the same order."""
+        return self if wanted.all() else self.at(np.flatnonzero(wanted))
+
+    def at(self, places: Places) -> Measurements:
+        """Return those at these places, in this order."""
+        return Measurements(self._source, self._places()[places])
+
+    def timed(self) -> tuple[Measurements, Sequence[Sequence[float]]]:
+        """Return the requests whose token times are at hand, and these: all of a small run, an
+        evenly spaced sample of a large one."""
+        places, times = self.timed_places()
+        return self.at(places), times
+
+    def timed_places(self) -> tuple[Places, Sequence[Sequence[float]]]:
+        """Return the same, with the places of those requests among these."""
+        places, times = self._source.timed()
+        if self._chosen is None:
+            return places, times
+        where = np.full(len(self._source), -1, dtype=np.intp)
+        where[places] = np.arange(len(places))
+        mine = where[self._chosen]
+        kept = np.flatnonzero(mine >= 0)
+        return kept, [times[i] for i in mine[kept]]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the token times of all requests are at hand."""
+        return self._source.complete
+
+    def __len__(self) -> int:
+        if isinstance(self._chosen, slice):
+            return len(range(*self._chosen.indices(len(self._source))))
+        return len(self._source) if self._chosen is None else len(self._chosen)
+
+    @overload
+    def __getitem__(self, index: int) -> Measurement: ...
+    @overload
+    def __getitem__(self, index: slice) -> Measurements: ...
+    def __getitem__(self, index: int | slice) -> Measurement | Measurements:
+        if isinstance(index, slice):
+            return Measurements(self._source, self._places()[index])
+        place = range(len(self))[index]
+        return next(self._source.rows(self._places()[[place]]))
+
+    def __iter__(self) -> Iterator[Measurement]:
+        return self._source.rows(self._places())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} measurements>"
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _of(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self._chosen is None else values[self._chosen]
+
+    def _places(self) -> Places:
+        everywhere = np.arange(len(self._source), dtype=np.intp)
+        return everywhere if self._chosen is None else everywhere[self._chosen]
+
+
+class Listed:
+    """Requests that are in memory."""
+
+    complete = True
+
+    def __init__(self, rows: Sequence[Measurement]) -> None:
+        self._rows = rows
+        self._numbers: dict[str, Floats] = {}
+        self._texts: dict[str, Texts] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def numbers(self, name: str) -> Floats:
+        if name not in self._numbers:
+            self._numbers[name] = as_floats(map(GETTERS[name], self._rows))
+        return self._numbers[name]
+
+    def texts(self, name: str) -> Texts:
+        if name not in self._texts:
+            self._texts[name] = texts_of(map(attrgetter(name), self._rows))
+        return self._texts[name]
+
+    def rows(self, places: Places) -> Iterator[Measurement]:
+        return map(self._rows.__getitem__, places.tolist())
+
+    def timed(self) -> tuple[Places, Sequence[Sequence[float]]]:
+        return np.arange(len(self._rows)), [m.token_times for m in self._rows]
+
+
+def as_table(measurements: Sequence[Measurement]) -> Measurements:
+    """Return requests as one value."""
+    if isinstance(measurements, Measurements):
+        return measurements
+    return Measurements(Listed(measurements))
+
+
+def as_floats(values: Iterable[float | None]) -> Floats:
+    """Return numbers as an array; NaN for None, and for what no float holds."""
+    return np.array([nan if value is None else _float(value) for value in values], dtype=np.float64)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of an integer of hundreds of digits
+        return nan
+
+
+def read_together(m: Measurement) -> int:
+    """Return how many of a request's chunks were read together with another, and so have no arrival
+    time of their own."""
+    if not m.coalesced_reads:
+        return 0
+    same = np.diff(m.token_times) == 0
+    return int(np.count_nonzero(np.append(same, False) | np.append(False, same)))
+
+
+GETTERS: dict[str, Any] = {
+    **{name: attrgetter(name) for name in NUMBERS if name not in (CHUNKS, READ_TOGETHER)},
+    CHUNKS: lambda m: len(m.token_times),
+    READ_TOGETHER: read_together,
+}
