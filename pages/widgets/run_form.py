@@ -127,6 +127,8 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
     own = {"client", "calibrate"}  # which have widgets of their own
     if not BACKENDS[backend].supports_ignore_eos:
         own.add("ignore_eos")
+    if not BACKENDS[backend].supports_min_tokens:
+        own.add("min_tokens")
     values = fields.several((n for n in fields.of_section("limits", start) if n not in own), start)
     if BACKENDS[backend].kind != "litellm":
         values["client"] = _client(start)

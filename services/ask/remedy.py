@@ -100,6 +100,8 @@ def _other_fields(error: str, config: RunConfig, _: str | None) -> Remedy | None
         return Remedy("Leave seed out", {"seed": None})
     if config.ignore_eos and _mentions(error, "ignore_eos"):
         return Remedy("Leave ignore_eos out", {"ignore_eos": False})
+    if config.min_tokens and _mentions(error, "min_tokens"):
+        return Remedy("Leave min_tokens out", {"min_tokens": None})
     for name in config.extra_body:
         if _mentions(error, name):
             rest = {key: value for key, value in config.extra_body.items() if key != name}

@@ -133,6 +133,7 @@ WRONG = [
     ("end_rate", 0),
     ("rate_steps", 1),
     ("burstiness", 0),
+    ("min_tokens", 0),
     ("input_distribution", "zipf"),
     ("input_spread", 0),
     ("output_distribution", "zipf"),

@@ -82,6 +82,8 @@ def _asks_for_lengths(config: RunConfig) -> str:
     """How a run asks for answers of a length, in words; "" if they may end by themselves."""
     if config.ignore_eos:
         return "although ignore_eos was set"
+    if config.min_tokens:
+        return f"although min_tokens was {config.min_tokens:,}"
     if config.output_distribution != "fixed":
         return "although each was to have the length that it drew"
     return ""

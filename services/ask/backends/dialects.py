@@ -26,6 +26,7 @@ class Dialect:
     path: str
     dropped_suffix: str = ""
     takes_ignore_eos: bool = True
+    takes_min_tokens: bool = False
     needs_max_tokens: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     key_header: str = ""
@@ -81,14 +82,16 @@ def check(config: RunConfig, backend: Backend, endpoint: str = "") -> None:
         raise BackendProblem(f"{backend.label} offers {offered}, but not {name}.")
     if config.ignore_eos and not dialect.takes_ignore_eos:
         raise BackendProblem(f"{dialect.label} has no ignore_eos. Turn it off.")
+    if config.min_tokens and not dialect.takes_min_tokens:
+        raise BackendProblem(f"{dialect.label} has no min_tokens. Leave it empty.")
     if dialect.needs_max_tokens and "max_tokens" in config.omit:
         raise BackendProblem(f"{dialect.label} requires max_tokens: do not omit it.")
     messages.check(config, name, dialect.label)
 
 
 DIALECTS: dict[DialectName, Dialect] = {
-    "chat": Dialect("Chat completions", "/chat/completions"),
-    "completions": Dialect("Completions", "/completions"),
+    "chat": Dialect("Chat completions", "/chat/completions", takes_min_tokens=True),
+    "completions": Dialect("Completions", "/completions", takes_min_tokens=True),
     "responses": Dialect("Responses", "/responses"),
     "anthropic": Dialect(
         "Anthropic Messages",

@@ -26,6 +26,7 @@ class Backend:
     needs_key: bool = False
     start_hint: str = ""  # the command that starts it at its default address
     supports_ignore_eos: bool = False
+    supports_min_tokens: bool = False
     dialect: DialectName = "chat"  # unless a run chooses another: see dialects.py
     dialects: tuple[DialectName, ...] = ()  # that it offers; empty: any
 
@@ -83,6 +84,7 @@ _ENTRIES = (
         start_hint="python -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct "
         "--host 127.0.0.1 --port 30010",
         supports_ignore_eos=True,
+        supports_min_tokens=True,
     ),
     Backend(
         name="vllm",
@@ -94,6 +96,7 @@ _ENTRIES = (
         model_env="VLLM_MODEL",
         start_hint="vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 8000",
         supports_ignore_eos=True,
+        supports_min_tokens=True,
     ),
     Backend(
         name="groq",
@@ -143,6 +146,7 @@ _ENTRIES = (
         key_env="PACELINE_URL_API_KEY",
         model_env="PACELINE_URL_MODEL",
         supports_ignore_eos=True,  # the server is unknown: it is sent if requested
+        supports_min_tokens=True,
     ),
     Backend(
         name="litellm",

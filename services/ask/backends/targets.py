@@ -88,6 +88,8 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
     backend = find(config.backend)
     if config.ignore_eos and not backend.supports_ignore_eos:
         raise BackendProblem(f"{backend.label} does not support ignore_eos. Turn it off.")
+    if config.min_tokens and not backend.supports_min_tokens:
+        raise BackendProblem(f"{backend.label} does not support min_tokens. Leave it empty.")
     model = config.model.strip() or value_of(env, backend.model_env)
     if backend.kind == "embedded":
         return _embedded(config, model)

@@ -94,6 +94,7 @@ def _shared_fields(config: RunConfig, target: Target) -> Body:
         "top_p": config.sent_top_p,
         "seed": config.seed,
         "ignore_eos": config.ignore_eos or None,
+        "min_tokens": config.min_tokens and min(config.min_tokens, config.max_tokens),
     }
 
 

@@ -95,7 +95,18 @@ class RequestFields(BaseConfig):
             varied=True,
         ),
     )
-
+    min_tokens: int | None = field(
+        None,
+        About(
+            "Min tokens",
+            "Minimum number of tokens in an answer, for vLLM and SGLang; never more than its "
+            "max_tokens. llama.cpp has no such field: use ignore_eos there",
+            empty="none",
+            varied=True,
+        ),
+        ge=1,
+        le=MOST_TOKENS,
+    )
     dialect: DialectName | None = field(
         None,
         About(

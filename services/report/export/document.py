@@ -220,6 +220,7 @@ HASHED_LATER = (
     "input_spread",
     "output_distribution",
     "output_spread",
+    "min_tokens",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

@@ -345,6 +345,18 @@ def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
             target(config, KEYS)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_min_tokens_is_asked_only_of_who_knows_it(backend: str) -> None:
+    config = RunConfig(backend=backend, min_tokens=100, max_tokens=60)
+    if backend in ("sglang", "vllm", "url"):
+        assert body(config, target(config, KEYS), "Hi")["min_tokens"] == 60
+        with pytest.raises(BackendProblem, match="Anthropic Messages has no min_tokens"):
+            target(config.model_copy(update={"dialect": "anthropic"}), KEYS)
+    else:
+        with pytest.raises(BackendProblem, match="does not support min_tokens"):
+            target(config, KEYS)
+
+
 def test_the_knowing_are_the_engines_and_a_url_of_ones_own() -> None:
     supporting = {name for name, backend in BACKENDS.items() if backend.supports_ignore_eos}
     assert supporting == {"embedded", "sglang", "vllm", "url"}

@@ -82,6 +82,8 @@ def absent(value: Any) -> bool:
             wants(max_tokens=lambda it: it == 128),
             {"backend": "openai", "max_tokens_field": "max_tokens"},
         ),
+        (wants(min_tokens=lambda it: it == 64), {"min_tokens": 64}),
+        (wants(min_tokens=lambda it: it == 128), {"min_tokens": 500}),  # max_tokens
         (
             wants(min_tokens=lambda it: it == 64, chat_template_kwargs=lambda it: it == {"a": [1]}),
             {"extra_body": {"min_tokens": 64, "chat_template_kwargs": {"a": [1]}}},
