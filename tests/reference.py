@@ -3,7 +3,8 @@
 Options beside those of `services/load/reference.py`: reasoning=n reasoning chunks first; crlf=1;
 usage=last|first|none; done=0 no [DONE]; finish=0 no finish_reason; status=429…; keep=n answers
 until a connection is closed; after=n tokens until the fault; fault=reset|close|error|malformed|
-hang|html|json|redirect|empty|slam|needs-key. In every API format.
+hang|html|json|redirect|empty|slam|needs-key; conversation=1 logs what was asked, too;
+most_messages=n of a request, else 400. In every API format.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import struct
 import sys
 from typing import Any
 
-from services.load.reference import DEFAULTS, Reference, serve
+from services.load.reference import CONVERSATION, DEFAULTS, Reference, serve
 from services.load.reference_formats import FORMATS, openai_usage
 
 FAULTS: dict[str, Any] = {
@@ -28,6 +29,8 @@ FAULTS: dict[str, Any] = {
     "after": 0,
     "fault": "",
     "keep": 0,
+    "conversation": 0,
+    "most_messages": 0,
 }
 BREAKS = ("reset", "close", "error", "malformed", "hang")  # in mid-stream
 KEY = "sk-reference-0123456789"
@@ -48,11 +51,19 @@ class Faulty(Reference):
             os._exit(0)
         super().route(line, headers, body)
 
+    def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:
+        self.messages = len(request.get("messages", ()))
+        super().chat(headers, request)
+        if self.o["conversation"]:
+            self.entry["conversation"] = {k: request[k] for k in CONVERSATION if k in request}
+
     def answer(self, headers: dict[str, str]) -> None:
         o = self.o
         given = headers.get("x-api-key") or headers.get("authorization", "")
         if o["fault"] == "needs-key" and given.removeprefix("Bearer ") != KEY:
             self.json(401, {"error": {"message": f"Incorrect API key provided: {given}"}})
+        elif 0 < o["most_messages"] < self.messages:
+            self.json(400, {"error": {"message": "the context is full"}})
         elif o["status"] != 200:
             message = {"error": {"message": f"status {o['status']} as asked"}}
             self.json(o["status"], message, "Retry-After: 1\r\n" if o["status"] == 429 else "")

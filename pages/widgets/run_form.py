@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.widgets import fields, lengths_form, objectives_form, request_form
+from pages.widgets import fields, lengths_form, objectives_form, request_form, session_form
 from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import plain, show_error
 from services.analysis.objectives import PRESETS
@@ -88,7 +88,7 @@ def _workload(start: RunConfig) -> dict[str, Any]:
         titles = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
         with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
             values |= {field: fields.number(field, start, titles.get(field)) for field in own}
-    return values
+    return values | session_form.ask(start, name, values.get("prompts", ()))
 
 
 def _file(start: RunConfig) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 MARK = "\x1emessages:"  # a control character: workloads/promptfile.py refuses it in texts
@@ -12,7 +13,18 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 OPTIONS = ("tools", "tool_choice")  # of a prompt, sent beside its messages
 # Strings under these keys name things, and are no text of a person.
 NAMES = ("role", "type", "id", "name", "tool_call_id", "detail", "format", "media_type")
+LONGEST_S = 86_400.0  # a delay between turns
+NO_MESSAGES = "contains messages that are not a list of role and content"
 Message = dict[str, Any]  # as in chat completions: `role`, `content`, …
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one request of a conversation adds to those before it: the answer recorded before, if
+    there is one, and what the user says then. `delay_s`: recorded between the two."""
+
+    messages: list[Message]
+    delay_s: float | None = None
 
 
 def to_prompt(messages: Sequence[Message], options: Mapping[str, Any] | None = None) -> str:
@@ -25,6 +37,24 @@ def to_prompt(messages: Sequence[Message], options: Mapping[str, Any] | None = N
     return MARK + _json(list(messages))
 
 
+def to_session(turns: Sequence[Turn], options: Mapping[str, Any] | None = None) -> str:
+    """Return a conversation as one prompt that keeps its turns, if it has several."""
+    if len(turns) == 1:
+        return to_prompt(turns[0].messages, options)
+    written = [
+        {"messages": turn.messages} | ({} if turn.delay_s is None else {"delay_s": turn.delay_s})
+        for turn in turns
+    ]
+    return MARK + _json({"turns": written, **(options or {})})
+
+
+def turns_of(prompt: str) -> list[Turn]:
+    """Return the turns of a conversation; one of any other prompt."""
+    if not prompt.startswith(MARK):
+        return [Turn(messages_of(prompt))]
+    return _read(prompt)[0]
+
+
 def messages_of(prompt: str) -> list[Message]:
     """Return the messages of a prompt.
 
@@ -33,7 +63,7 @@ def messages_of(prompt: str) -> list[Message]:
     """
     if not prompt.startswith(MARK):
         return [{"role": "user", "content": prompt}]
-    return _read(prompt)[0]
+    return [message for turn in _read(prompt)[0] for message in turn.messages]
 
 
 def options_of(prompt: str) -> dict[str, Any]:
@@ -45,7 +75,8 @@ def with_nonce(prompt: str, nonce: str) -> str:
     """Return the prompt with `nonce` in front of its first text, whatever the role."""
     if not prompt.startswith(MARK):
         return f"{nonce} {prompt}"
-    messages, options = _read(prompt)
+    turns, options = _read(prompt)
+    messages = [message for turn in turns for message in turn.messages]
     for message in messages:
         if (content := _content_with(message.get("content"), nonce)) is not None:
             message["content"] = content
@@ -66,7 +97,7 @@ def all_text_of(prompt: str) -> str:
     """Return every text of a prompt, also those of tools, of calls and of files."""
     if not prompt.startswith(MARK):
         return prompt
-    return "\n\n".join(_strings(_read(prompt)))
+    return "\n\n".join(_strings([messages_of(prompt), options_of(prompt)]))
 
 
 def texts_in(message: Message) -> list[str]:
@@ -94,17 +125,27 @@ def is_message(value: object) -> bool:
     return isinstance(content, str) or parts
 
 
-def _read(prompt: str) -> tuple[list[Message], dict[str, Any]]:
+def _read(prompt: str) -> tuple[list[Turn], dict[str, Any]]:
     try:
         value = json.loads(prompt[len(MARK) :])
     except RecursionError:
         raise ValueError("contains messages that are nested too deeply") from None
     options = value if isinstance(value, dict) else {}
     messages = options.pop("messages", None) if options else value
-    fits = isinstance(messages, list) and messages and all(map(is_message, messages))
-    if not fits or not options.keys() <= set(OPTIONS):
-        raise ValueError("contains messages that are not a list of role and content")
-    return messages, options
+    turns = options.pop("turns", None) if messages is None else [{"messages": messages}]
+    if not (isinstance(turns, list) and turns and options.keys() <= set(OPTIONS)):
+        raise ValueError(NO_MESSAGES)
+    return list(map(_turn, turns)), options
+
+
+def _turn(value: Any) -> Turn:
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not (isinstance(messages, list) and messages and all(map(is_message, messages))):
+        raise ValueError(NO_MESSAGES)
+    delay_s = value.get("delay_s")
+    if delay_s is not None and not (isinstance(delay_s, int | float) and 0 <= delay_s <= LONGEST_S):
+        raise ValueError(NO_MESSAGES)
+    return Turn(messages, delay_s)
 
 
 def _content_with(content: Any, nonce: str) -> Any:

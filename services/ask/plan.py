@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from services.ask import lengths, modes
+from services.ask import lengths, modes, plan_of_sessions
 from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
+from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
 from services.ask.prices import Hourly, Price
+from services.ask.sessions import sessions_of
 from services.ask.workloads import NONCE_TOKENS, WORKLOADS, parts, warmup_count
 from services.base.units import many
 
-# English has 4.3 to 4.5 in today's tokenizers; most languages have fewer.
-CHARACTERS_PER_TOKEN = 4.0
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
 MOST_DRAWN = 20_000  # requests whose times are worked out one by one
@@ -59,7 +59,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
         between = fast, slow
     usd = price.of(prompts, output, about) if price is not None else None
     hourly = isinstance(price, Hourly)
-    what = f"Sends {_requests(config, counted)}, {MODES[config.mode].describe(config)}: at most "
+    what = f"Sends {_requests(config, counted)}{plan_of_sessions.how(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
     takes = _takes(at_least, between, source, "there is no earlier run on this server")
@@ -71,7 +71,8 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
 def _by_time_alone(config: RunConfig) -> Plan:
     """The plan of users who ask for some time, of a server that has never been measured."""
     seconds = config.repeats * _repeat_s(config, 0.0)
-    sends = f"Sends {_for_how_long(config)}, {MODES[config.mode].describe(config)}."
+    sent = f"{_for_how_long(config)}{plan_of_sessions.in_sessions(config)}"
+    sends = f"Sends {sent}{plan_of_sessions.how(config)}."
     unknown = "How many requests is unknown, because there is no earlier run on this server."
     takes = f"Takes at least {duration(seconds)}."
     sentence = f"{sends} {unknown} {takes}{_afterwards(config)}"
@@ -172,7 +173,7 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
         sent_s = config.duration_s + drain
     else:
         bars = picture(schedule(config), seconds_per_request, MOST_DRAWN)
-        sent_s = bars[-1][2] * max(1.0, config.requests / len(bars))
+        sent_s = max(end for _, _, end in bars) * max(1.0, config.requests / len(bars))
     if config.stop_after_s is not None:
         sent_s = min(sent_s, config.stop_after_s)
     return config.load_warmup_s + sent_s
@@ -194,6 +195,8 @@ def _output_tokens(part: RunConfig) -> int:
 
 
 def _prompt_tokens(config: RunConfig) -> int:
+    if sessions := sessions_of(config):
+        return ceil(plan_of_sessions.prompt_tokens(config, sessions))
     spec = WORKLOADS[config.workload]
     if (tokens := spec.tokens) is not None:
         return _in_all_repeats(config, lambda count: tokens(config, count))
@@ -214,6 +217,7 @@ def _requests(config: RunConfig, counted: RunConfig) -> str:
         count = f"{_for_how_long(config)} ({about}{counted.requests:,}{each})"
     elif config.repeats > 1:
         count = f"{config.repeats} times {count}"
+    count += plan_of_sessions.in_sessions(config)
     warm = (
         [f"{duration(config.load_warmup_s)} of warm-up at the same load"]
         if config.load_warmup_s

@@ -74,7 +74,8 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
     gap = profile.gap_s if profile.gap_s > SHORTEST_GAP_S else 0.0  # back to back
     chunks_in_time = int((ANSWER_S - first) / gap) if gap else profile.chunks
     chunks = max(2, min(profile.chunks, chunks_in_time))
-    config = _at_its_peak(config)
+    length = _prompt_length(config)
+    config = modes.starting(_at_its_peak(config))  # sessions by their first turns
     requests = _requests_in_time(config, first + gap * (chunks - 1))
     chunks = max(2, min(chunks, MAX_CHUNKS // requests))
     changes = {
@@ -84,7 +85,7 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
         "repeats": 1,
         "unique_prompts": True,  # the server's log is by prompt
         "workload": "text",  # of the same length; the real prompts stay private
-        "prompt": "x" * _prompt_length(config),
+        "prompt": "x" * length,
         "prompts": (),
         "processes": len(shards(config, machine.cores())),
         "timeout_s": LOG_S,
@@ -114,11 +115,12 @@ def _requests_in_time(config: RunConfig, answer_s: float) -> int:
 
 
 def _at_its_peak(config: RunConfig) -> RunConfig:
-    """A rate that changes is replayed at its highest."""
-    rate = modes.MODES[config.mode].rate(config)
-    if rate is None or rate.first == rate.last:
+    """A rate that changes is replayed at its highest; one of sessions at that of their requests."""
+    rate, turns = modes.MODES[config.mode].rate(config), modes.mean_turns(config)
+    if rate is None or (rate.first == rate.last and turns == 1):
         return config
-    return config.model_copy(update={"mode": "constant", "rate": max(rate.first, rate.last)})
+    peak = max(rate.first, rate.last) * turns
+    return config.model_copy(update={"mode": "constant", "rate": peak, "turns": 1})
 
 
 async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> Calibration:

@@ -208,5 +208,7 @@ def combined(played: Sequence[Played]) -> Played:
     }
     if odd := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
         health["oddities"] = dict(odd)
+    if unsent := sum((Counter(h.get("unsent_turns", {})) for h in healths), Counter()):
+        health["unsent_turns"] = dict(unsent)
     profile = median_profile([each.profile for each in played if each.profile])
     return Played(played[0].began_ns, max(each.duration_s for each in played), health, profile)

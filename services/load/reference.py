@@ -35,7 +35,7 @@ DEFAULTS: dict[str, Any] = {
 MODELS = ("ref", "ref tokens=3")
 BACKLOG = 4096
 METRICS = b"# TYPE reference_requests_running gauge\nreference_requests_running %d\n"
-CONVERSATION = ("messages", "input", "prompt")  # fields of a request that are not logged
+CONVERSATION = ("messages", "input", "prompt", "system")  # fields of a request that are not logged
 
 
 def log_key(prompt: str) -> str:

@@ -6,20 +6,20 @@ import asyncio
 import gc
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import chain, islice
+from math import ceil
 from time import perf_counter_ns
 from typing import Any
 
 from services.ask import modes, workloads
-from services.ask.backends.wire_formats import bearer, body, chat_url, headers, hidden
-from services.ask.dialogue import all_text_of
+from services.ask.backends.wire_formats import bearer, chat_url, headers, hidden
 from services.ask.measurement import WARM_UP
 from services.base.ipc import Send
-from services.base.redact import known
 from services.load.loop_monitor import LoopMonitor
+from services.load.prepare import Preparer, ahead
 from services.load.protocol import Job, Played
 from services.load.response_profile import median_profile
-from services.load.runner import PreparedRequest, Runner, Supply
+from services.load.runner import Runner
+from services.load.supply import PreparedRequest, Supply
 from services.wire import Fitting, Timeouts, Wire
 
 PREPARED = 10_000  # requests
@@ -57,7 +57,7 @@ class RepeatPlayer:
         count = workloads.warmup_count(self._job.config)
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
         runner = self._new_runner(WARM_UP, None)
-        supply = Supply(self._requests(WARM_UP, range(count)), count)
+        supply = Supply(Preparer(self._job, self.client, WARM_UP).alone(count), count)
         await runner.play(schedule, supply, _start_now)
 
     async def play(self, repeat: int, on_ready: OnReady) -> Played:
@@ -94,6 +94,8 @@ class RepeatPlayer:
                     "cpu_share": monitor.cpu_share(),
                     "loop_lag_p99_s": monitor.lag_p99_s(),
                 }
+                if runner.unsent_turns:
+                    health["unsent_turns"] = dict(runner.unsent_turns)
                 if runner.oddities:
                     health["oddities"] = dict(runner.oddities)
         finally:
@@ -111,26 +113,22 @@ class RepeatPlayer:
 
     def _supply(self, repeat: int, schedule: modes.Schedule) -> Supply:
         """The requests of this shard; the first are prepared before it starts."""
-        shard = self._job.shard
-        indices = shard.indices(len(schedule.due_s) * shard.of)
-        warm = self._requests(WARM_UP, shard.indices(sys.maxsize)) if schedule.lead_s else iter(())
-        first = PREPARED_BYTES if self._job.config.duration_s is not None else sys.maxsize
+        job, starts = self._job, len(schedule.due_s)
+        shard, limited = job.shard, job.config.duration_s is None
+        numbers = shard.indices(starts * shard.of)
+        warm: Iterator[PreparedRequest] = iter(())
+        if schedule.lead_s:
+            warm = Preparer(job, self.client, WARM_UP).sessions(shard.indices(sys.maxsize))
         return Supply(
-            _ahead(self._requests(repeat, indices), PREPARED, first),
-            len(schedule.due_s),
-            _ahead(warm, len(schedule.warm_s) or schedule.users, PREPARED_BYTES),
+            ahead(
+                Preparer(job, self.client, repeat).sessions(numbers),
+                PREPARED,
+                sys.maxsize if limited else PREPARED_BYTES,
+            ),
+            starts,
+            ceil(starts * modes.mean_turns(job.config)),
+            ahead(warm, len(schedule.warm_s) or schedule.users, PREPARED_BYTES),
         )
-
-    def _requests(self, repeat: int, indices: range) -> Iterator[PreparedRequest]:
-        job = self._job
-
-        def prepare(index: int) -> PreparedRequest:
-            text = workloads.prompt(job.config, repeat, index, job.nonce)
-            config = workloads.request_config(job.config, repeat, index)
-            data = self.client.request(body(config, job.target, text))
-            return PreparedRequest(index, data, known(all_text_of(text)))
-
-        return map(prepare, indices)
 
 
 def client_of(job: Job) -> Any:
@@ -148,18 +146,6 @@ def client_of(job: Job) -> Any:
         return ViaLiteLLM(target, timeouts)
     fitting = Fitting(headers(target), hidden(target), target.trust.context)
     return Wire(chat_url(target), bearer(target), timeouts, target.proxy, fitting)
-
-
-def _ahead(requests: Iterator[PreparedRequest], count: int, size: int) -> Iterator[PreparedRequest]:
-    """Prepare the first requests now, up to a number and a size in bytes: those that are due
-    together must be ready, and all of a long run would fill the memory."""
-    ready: list[PreparedRequest] = []
-    for request in islice(requests, count):
-        ready.append(request)
-        size -= len(request.body)
-        if size <= 0:
-            break
-    return chain(ready, requests)
 
 
 async def _start_now() -> int:

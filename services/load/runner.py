@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from random import Random
 from time import perf_counter_ns
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from services.ask.measurement import Measurement, Progress
 from services.ask.modes import Schedule
@@ -20,10 +19,13 @@ from services.load import retries
 from services.load.attempt import ONCE, Tries, measurement_of
 from services.load.kept import Kept
 from services.load.response_profile import ResponseProfile, profile_of
+from services.load.supply import PreparedRequest, Supply
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
 
 LEAD_NS = 250_000_000  # a connection is prepared this long before its request is due
+PLACE_LEAD_NS = 1_000_000  # a later turn takes a place in flight this long before it is due
+FAILED, ENDED = "failed", "ended"  # why later turns were not sent: the one before failed; the end
 STOP_S = 1.0  # how long requests in flight may take to end when the run is stopped
 
 
@@ -38,23 +40,14 @@ class Client(Protocol):
     ) -> Exchange: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRequest:
-    """One request, ready to be sent. `prompt` is kept out of error messages."""
+class Outcome(NamedTuple):
+    """When a request was over, and its answer if it succeeded."""
 
-    index: int
-    body: bytes
-    prompt: Secret
+    ended_ns: int
+    answer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """The requests of a repeat, in order: `count` of them at most, and those that are sent before
-    it starts, which do not count."""
-
-    counted: Iterator[PreparedRequest]
-    count: int
-    warm: Iterator[PreparedRequest] = field(default_factory=lambda: iter(()))
+Send = Callable[[PreparedRequest, int], Awaitable[Outcome]]  # a request, when it is due
 
 
 class Runner:
@@ -72,6 +65,7 @@ class Runner:
         self.profiles = Kept[ResponseProfile]()
         self.lateness_s = Kept[float]()  # how long after their due time requests were sent
         self.oddities: Counter[str] = Counter()  # number of answers with each oddity
+        self.unsent_turns: Counter[str] = Counter()  # number of turns by why they were not sent
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
@@ -83,9 +77,9 @@ class Runner:
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
-        self._taken = 0  # requests of an open loop that got a place in flight
+        self._taken = 0  # sessions of an open loop whose first request got a place in flight
         self._held: PreparedRequest | None = None  # the next one, which waits for a place
-        self._left = 0  # requests that no user has taken yet
+        self._left = 0  # sessions that no user has taken yet
         self._enough = asyncio.Event()  # users ask no more: it is stopped, or nothing is left
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()  # nothing is in flight
@@ -104,7 +98,7 @@ class Runner:
         Raises:
             OSError: the backend's host cannot be found.
         """
-        self._unsent = self._left = supply.count
+        self._unsent, self._left = supply.count or supply.starts, supply.starts
         await self._open(initial_connections(schedule))
         self.began_ns = await on_ready() + round(schedule.lead_s * 1e9)
         if not self._stopped.is_set():
@@ -178,7 +172,7 @@ class Runner:
                 free_ns = perf_counter_ns()
             self._held = None
             self._taken += offset >= 0
-            self._begin(self._answer(request, due, slots, free_ns, offset >= 0))
+            self._begin(self._answer(request, due, slots, free_ns, offset >= 0, schedule))
 
     async def _answer(
         self,
@@ -187,11 +181,50 @@ class Runner:
         slots: asyncio.Semaphore,
         free_ns: int,
         counts: bool,
+        schedule: Schedule,
     ) -> None:
+        """Send a request that has its place in flight, then the later turns of its session."""
         try:
-            await self._ask(request, due, free_ns, counts)
+            outcome = await self._ask(request, due, free_ns, counts)
         finally:
             slots.release()
+        if request.following is None:
+            return
+        ends = self._end_of(schedule)
+        lead_ns = LEAD_NS if schedule.in_flight is None else PLACE_LEAD_NS
+
+        async def send(request: PreparedRequest, due: int) -> Outcome:
+            await _unless(self._stopped, due - lead_ns)
+            waits = slots.locked()
+            async with slots:
+                free_ns = perf_counter_ns() if waits else 0
+                if self._stopped.is_set() and counts and ends is not None:
+                    self._keep_waiting(request, due)
+                return await self._ask(request, due, free_ns, counts)
+
+        await self._follow(request, outcome, send, ends)
+
+    async def _follow(
+        self, request: PreparedRequest, outcome: Outcome, send: Send, ends: int | None
+    ) -> int:
+        """Send the later turns of a request's session; return when its last answer was over. A turn
+        that fails ends it, and so does the end of the repeat."""
+        while (following := request.following) and not self._stopped.is_set():
+            due = outcome.ended_ns + round(following.delay_s * 1e9)
+            over = ends is not None and due >= ends
+            if outcome.answer is None or over:
+                self.unsent_turns[FAILED if outcome.answer is None else ENDED] += following.left
+                self._unsent -= following.left
+                break
+            request = following.prepare(outcome.answer)
+            outcome = await send(request, due)
+        return outcome.ended_ns
+
+    def _keep_waiting(self, request: PreparedRequest, due: int) -> None:
+        """Keep a turn that was due and still waited for a place in flight as cancelled."""
+        if due <= perf_counter_ns():
+            offset = (due - self.began_ns) / 1e9
+            self.finished.append(Measurement(self._repeat, request.index, "cancelled", offset))
 
     async def _send_for_users(self, schedule: Schedule, supply: Supply) -> None:
         starts = self.began_ns - round(schedule.lead_s * 1e9)
@@ -213,7 +246,13 @@ class Runner:
             self._left -= counts
             if not self._left:
                 self._enough.set()
-            ended = await self._ask(request, due, 0, counts)
+            outcome = await self._ask(request, due, 0, counts)
+
+            async def send(request: PreparedRequest, due: int, counts: bool = counts) -> Outcome:
+                await _unless(self._stopped, due - LEAD_NS)
+                return await self._ask(request, due, 0, counts)
+
+            ended = await self._follow(request, outcome, send, ends)
             due = ended + round(pauses.next() * 1e9)
 
     def _end_of(self, schedule: Schedule) -> int | None:
@@ -246,12 +285,12 @@ class Runner:
         if not self._tasks:
             self._idle.set()
 
-    async def _ask(self, request: PreparedRequest, due: int, free_ns: int, counts: bool) -> int:
-        """Send one request and keep its measurement, if it counts; return when it was over.
+    async def _ask(self, request: PreparedRequest, due: int, free_ns: int, counts: bool) -> Outcome:
+        """Send one request and keep its measurement, if it counts; return what came of it.
         `free_ns`: when the place in flight that it may have waited for was free."""
         self._unsent -= counts
         if self._stopped.is_set():
-            return perf_counter_ns()
+            return Outcome(perf_counter_ns())
         secrets = (request.prompt, *filter(None, [self._key]))
         tries = ONCE
         exchange = await self._client.ask(request.body, due, lambda: self._unsent, secrets)
@@ -271,7 +310,9 @@ class Runner:
                 exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns, tries
             )
             self._count(measurement)
-        return exchange.ended or perf_counter_ns()
+        succeeded = exchange.error_class is None and not exchange.cancelled
+        answer = exchange.answer if succeeded and request.following else None
+        return Outcome(exchange.ended or perf_counter_ns(), answer)
 
     def _is_retried(self, exchange: Exchange, tries: Tries) -> bool:
         return (

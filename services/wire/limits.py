@@ -8,11 +8,13 @@ from pathlib import Path
 
 from services.ask import modes, workloads
 from services.ask.config import MOST_PROMPTS, RunConfig
+from services.ask.sessions import sessions_of
 
 SPARE_FILES = 128  # descriptors beside the connections
 CONNECTS_AT_ONCE = 256
 PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 BACKLOG = Path("/proc/sys/net/core/somaxconn")
+LOOKED_AT = 2**25  # bytes of last turns
 MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first is sent
 
 
@@ -29,15 +31,32 @@ def check(config: RunConfig) -> int:
     at_once = modes.at_once(config)
     allow_files(at_once + SPARE_FILES)
     allow_ports(at_once)
+    first = modes.starting(config)  # of sessions the first turns: later ones are built when due
     total = longest = 0
-    for index in range(min(modes.most(config), MOST_PROMPTS)):  # after which they repeat
-        size = len(workloads.prompt(config, 0, index).encode())
+    for index in range(min(modes.most(first), MOST_PROMPTS)):  # after which they repeat
+        size = len(workloads.prompt(first, 0, index).encode())
         total, longest = total + size, max(longest, size)
         if total > MEMORY_MOST and config.duration_s is None:  # else they are built as they are due
             raise Impossible(
                 f"The prompts of one repeat are longer than {MEMORY_MOST // 2**20:,} MiB together. "
                 "Send fewer requests or shorter prompts."
             )
+    return max(longest, _longest_of_last_turns(config))
+
+
+def _longest_of_last_turns(config: RunConfig) -> int:
+    """Return the longest prompt of the sessions' last turns, in bytes; 0 without sessions. Of very
+    many or very long ones the first are looked at."""
+    if (sessions := sessions_of(config)) is None:
+        return 0
+    total = longest = 0
+    most = modes.most(config)
+    for session in range(min(sessions.begun_within(most), MOST_PROMPTS)):
+        last = min(sessions.first(session + 1), most) - 1
+        size = len(workloads.prompt(config, 0, last).encode())
+        total, longest = total + size, max(longest, size)
+        if total > LOOKED_AT:
+            break
     return longest
 
 

@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from services.analysis.diagnostics import answers
+from services.analysis.diagnostics import answers, sessions
 from services.analysis.diagnostics import client as client_checks
 from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
@@ -20,9 +20,11 @@ from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
+from services.analysis.turns import located
 from services.ask import modes
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
 from services.ask.measurements import as_table
+from services.ask.sessions import sessions_of
 from services.base import units
 
 __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"]
@@ -136,7 +138,12 @@ def _stopped_early(
     wanted = modes.count(run.config)
     if wanted is None:
         return _cut(run, measurements, summary)
-    short = [repeat for repeat in summary.repeats if repeat.ok + repeat.failed < wanted]
+    left_out = {repeat.index: sessions.unsent(run, repeat.index).total() for repeat in run.repeats}
+    short = [
+        repeat
+        for repeat in summary.repeats
+        if repeat.ok + repeat.failed + left_out.get(repeat.index, 0) < wanted
+    ]
     if run.status != "done" or not short:
         return None
     sentence = (
@@ -182,7 +189,10 @@ def _unknown_tokens(
 def _cached_prompts(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    share = cached_share(successes(measurements))
+    good = as_table(successes(measurements))
+    if found := sessions_of(run.config):  # whose later turns are to find what was said before
+        good = good.where(located(found, good)[1] == 0)
+    share = cached_share(good)
     if share is None or share <= CACHED_SHARE or not run.config.unique_prompts:
         return None
     return Diagnostic(
@@ -242,6 +252,7 @@ def _one_repeat(
 
 
 OF_FAILURES: tuple[Check, ...] = (
+    sessions.after_failures,
     _unfinished,
     _measured_elsewhere,
     _failures,
@@ -258,6 +269,7 @@ CHECKS: tuple[Check, ...] = (
     _unknown_tokens,
     _cached_prompts,
     *answers.CHECKS,
+    *sessions.CHECKS,
     *client_checks.CHECKS,
     _stopped_early,
     _all_cut,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, model_validator
 
-from services.ask import about
+from services.ask import about, conversation
 from services.ask.base_config import STORED
 from services.ask.config.limits import MOST_PROCESSES, MOST_REPEATS, LimitFields
 from services.ask.config.load import (
@@ -35,6 +35,7 @@ from services.ask.config.prompts import (
     readers,
 )
 from services.ask.config.request import DialectName, LengthName, Omittable, RequestFields
+from services.ask.config.sessions import History, SessionFields
 from services.ask.problems import validate
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Client",
     "DialectName",
     "Distribution",
+    "History",
     "LengthName",
     "Mode",
     "Omittable",
@@ -67,7 +69,9 @@ __all__ = [
 OWN_SAMPLING = ("openai", "anthropic")
 
 
-class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the last one's come first
+class RunConfig(
+    LimitFields, RequestFields, SessionFields, PromptFields, LoadFields
+):  # the last one's come first
     """One run. Times in seconds, lengths in tokens."""
 
     def __hash__(self) -> int:
@@ -143,6 +147,12 @@ class RunConfig(LimitFields, RequestFields, PromptFields, LoadFields):  # the la
                     f"{which}_spread: must be at most 1, because no length is below 0. Choose a "
                     "smaller one, or the lognormal distribution."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _check_sessions(self) -> RunConfig:
+        if self.workload == "file" and self.turns != 1:
+            conversation.check(self.prompts, self.turns, self.turn_by_turn, self.history)
         return self
 
     @model_validator(mode="after")

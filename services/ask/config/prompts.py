@@ -11,6 +11,7 @@ from services.ask import about, dialogue
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
 from services.ask.config.load import MOST
+from services.ask.config.sessions import SessionFields
 
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
 Distribution = Literal["fixed", "uniform", "normal", "lognormal"]
@@ -150,7 +151,10 @@ class PromptFields(BaseConfig):
             raise ValueError(
                 f"workload: is not clear. Give {present[0]} or {present[-1]}, not both."
             )
-        return {**data, "workload": readers(present)[0]} if present else data
+        if not present:
+            return data
+        possible = [name for name in readers(present) if name != "file" or data.get("prompts")]
+        return {**data, "workload": (possible or ["file"])[0]}
 
     @model_validator(mode="after")
     def _check_prompts(self) -> Self:
@@ -181,6 +185,7 @@ def readers(fields: Iterable[str]) -> tuple[Workload, ...]:
 # The workloads that read each field. The default workload is the first that reads all given ones.
 READERS: dict[str, tuple[Workload, ...]] = {
     name: tuple(each for each in get_args(Workload) if each in known.read_by)
-    for name, known in about.fields(PromptFields).items()
+    for kind in (PromptFields, SessionFields)
+    for name, known in about.fields(kind).items()
     if known.read_by
 }

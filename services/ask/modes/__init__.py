@@ -8,21 +8,23 @@ the end.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import ceil
 
 from services.ask.about import fields
 from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.modes.batch import BATCH
 from services.ask.modes.changing import RAMP, STEPS
+from services.ask.modes.picture import picture as picture
 from services.ask.modes.rates import CONSTANT, GAMMA, POISSON
 from services.ask.modes.schedule import Schedule as Schedule
-from services.ask.modes.schedule import picture as picture
 from services.ask.modes.sequential import SEQUENTIAL
 from services.ask.modes.spec import ModeSpec
 from services.ask.modes.spec import count as count
 from services.ask.modes.spec import most as most
 from services.ask.modes.staggered import STAGGERED
 from services.ask.modes.users import USERS
+from services.ask.sessions import sessions_of
 from services.base.units import many
 
 
@@ -57,9 +59,10 @@ def at_once(config: RunConfig) -> int:
     """Return how many requests may be in flight at most. In an open loop nobody knows: there may be
     as many as are due, of which more than MOST_IN_FLIGHT are not prepared for."""
     limit = in_flight_limit(config)
+    begun = starting(config)
     if MODES[config.mode].loop == "closed":
-        return min(limit or most(config), most(config))
-    due = ceil(expected(config) or most(config))
+        return min(limit or most(begun), most(begun))
+    due = ceil(expected(begun) or most(begun))
     return min(limit or due, due, MOST_IN_FLIGHT)
 
 
@@ -72,8 +75,8 @@ def expected(config: RunConfig) -> float | None:
     """Return about how many requests a repeat has; None if that depends on the answers."""
     if config.duration_s is None:
         return config.requests
-    rate = MODES[config.mode].rate(config)
-    return max(1.0, rate.mean * config.duration_s) if rate else None
+    rate = MODES[config.mode].rate(starting(config))
+    return max(1.0, rate.mean * config.duration_s * mean_turns(config)) if rate else None
 
 
 def amount(config: RunConfig) -> str:
@@ -94,14 +97,32 @@ def load(config: RunConfig) -> tuple[object, ...]:
 def peak_rate(config: RunConfig) -> float | None:
     """Return the highest rate in an open loop, in requests per second; None: all at once, or a
     closed loop."""
-    rate = MODES[config.mode].rate(config)
-    return max(rate.first, rate.last) if rate else None
+    rate = MODES[config.mode].rate(starting(config))
+    return max(rate.first, rate.last) * mean_turns(config) if rate else None
 
 
 def schedule(config: RunConfig, repeat: int = 0) -> Schedule:
     """Return when each request of one repeat is due. Random arrivals differ between repeats, and
     are the same for all runs with these settings and this seed."""
-    return MODES[config.mode].schedule(config, repeat)
+    begun = MODES[config.mode].schedule(starting(config), repeat)
+    if (sessions := sessions_of(config)) is None:
+        return begun
+    return replace(begun, sessions=sessions, requests=count(config))
+
+
+def starting(config: RunConfig) -> RunConfig:
+    """Return a config that sends the first turns of a run's sessions alone: it is them that arrive
+    at a rate, or that users begin."""
+    if (sessions := sessions_of(config)) is None:
+        return config
+    begun = sessions.begun_within(config.requests)
+    return config.model_copy(update={"turns": 1, "requests": begun})
+
+
+def mean_turns(config: RunConfig) -> float:
+    """Return the mean number of turns of a session; 1 where every request stands alone."""
+    sessions = sessions_of(config)
+    return sessions.mean_turns if sessions else 1.0
 
 
 _ENTRIES = (SEQUENTIAL, STAGGERED, BATCH, USERS, CONSTANT, POISSON, GAMMA, RAMP, STEPS)

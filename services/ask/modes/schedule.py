@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
-from itertools import islice
 from random import Random
+
+from services.ask.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class Schedule:
     The load begins `lead_s` seconds before the start, with requests that do not count: those due at
     `warm_s` (negative), or the users' first ones. Nothing is due after `end_s` (None: all of
     `due_s` is sent).
+
+    With `sessions`, all of this is about the first request of each: the others are due so long
+    after the answer before as the session says. `requests`: of all sessions together; the last one
+    may be cut (None: none is).
     """
 
     due_s: tuple[float, ...]
@@ -31,6 +35,8 @@ class Schedule:
     warm_s: tuple[float, ...] = ()
     end_s: float | None = None
     seed: str = ""  # of random pauses
+    sessions: Sessions | None = None
+    requests: int | None = None
 
     @property
     def users(self) -> int:
@@ -53,6 +59,8 @@ class Schedule:
             self.warm_s[index::of],
             self.end_s,
             f"{self.seed}/{index}" if of > 1 else self.seed,
+            self.sessions,
+            self.requests,
         )
 
     def pauses(self, user: int) -> Pauses:
@@ -69,44 +77,3 @@ class Pauses:
 
     def next(self) -> float:
         return self._draw.expovariate(1 / self._mean) if self._draw else self._mean
-
-
-Bar = tuple[int, float, float]  # index, start, end
-
-
-def picture(schedule: Schedule, seconds_per_request: float, most: int | None = None) -> list[Bar]:
-    """Return (index, start, end) in seconds for each request, with the same time for every answer;
-    the first `most` of them. The requests that do not count are left out.
-
-    An estimate for charts: a real server slows down under load.
-    """
-    if schedule.pause_s is not None:
-        return _of_users(schedule, seconds_per_request, most)
-    bars: list[Bar] = []
-    for index, start in enumerate(islice(schedule.due_s, most)):
-        if schedule.in_flight is not None and index >= schedule.in_flight:
-            start = max(start, bars[index - schedule.in_flight][2])  # all take the same: first in
-        if schedule.end_s is not None and start > schedule.end_s:
-            break
-        bars.append((index, start, start + seconds_per_request))
-    return bars
-
-
-def _of_users(schedule: Schedule, seconds_per_request: float, most: int | None) -> list[Bar]:
-    """The users as a queue, ordered by when they ask next."""
-    joins = schedule.joins_s or (0.0,) * schedule.users
-    pauses = [schedule.pauses(user) for user in range(schedule.users)]
-    asking = [(join - schedule.lead_s, user) for user, join in enumerate(joins)]
-    heapify(asking)
-    bars: list[Bar] = []
-    count = len(schedule.due_s) if most is None else min(most, len(schedule.due_s))
-    while asking and len(bars) < count:
-        start, user = heappop(asking)
-        if schedule.end_s is not None and start > schedule.end_s:
-            break
-        end = start + seconds_per_request
-        if start >= 0:
-            bars.append((len(bars), start, end))
-        pause_s = pauses[user].next()
-        heappush(asking, (end + pause_s, user))
-    return bars

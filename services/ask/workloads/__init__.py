@@ -9,13 +9,15 @@ from __future__ import annotations
 from base64 import b32encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
-from services.ask import dialogue, lengths, modes
+from services.ask import conversation, dialogue, lengths, modes
 from services.ask.about import read_by
 from services.ask.config import RunConfig
 from services.ask.measurement import WARM_UP
-from services.ask.workloads import mixed
+from services.ask.sessions import sessions_of
+from services.ask.workloads import mixed, turns
 from services.ask.workloads.lines import InvalidFile as InvalidFile
 from services.ask.workloads.promptfile import read_prompts as read_prompts
 from services.ask.workloads.synthetic import NONCE_TOKENS as NONCE_TOKENS
@@ -41,23 +43,47 @@ class WorkloadSpec:
         return read_by(RunConfig, self.name)
 
 
-def prompt(config: RunConfig, repeat: int, index: int, nonce: str = "") -> str:
+def prompt(
+    config: RunConfig,
+    repeat: int,
+    index: int,
+    nonce: str = "",
+    answers: Sequence[str] | None = None,
+) -> str:
     """Return the prompt of request `index` of `repeat` (warm-up: -1); it is deterministic.
 
     The text depends on the index alone, so that all repeats do the same work; only the nonce in
     front differs. After the last prompt the first is used again. `nonce` identifies the run: with
     the same one, a second run of a config would find its prompts in the cache.
+
+    A later turn of a session has the turns before it in front, with `answers` as what the server
+    answered to them, else what is recorded; and the nonce of the first turn, so that they are found
+    in the cache.
     """
-    texts = WORKLOADS[config.workload].prompts(config)
-    text = texts[_prompt_index(config, repeat, index) % len(texts)]
+    if sessions := sessions_of(config):
+        text = turns.prompt(config, sessions, index, answers, max_tokens(config))
+        index = sessions.first(sessions.locate(index)[0])
+    else:
+        texts = WORKLOADS[config.workload].prompts(config)
+        text = texts[_prompt_index(config, repeat, index) % len(texts)]
+        if text.startswith(dialogue.MARK):  # of a conversation, the only turn that is sent
+            text = conversation.first(text)
     if not config.unique_prompts:
         return text
     return dialogue.with_nonce(text, _prompt_nonce(config.seed or 0, nonce, repeat, index))
 
 
 def class_of(config: RunConfig, index: int) -> str:
-    """Return the class of request `index`, or "" if there are no classes."""
-    return mixed.class_of(config, index) if classes(config) else ""
+    """Return the class of request `index`, or "" if there are no classes. For many requests of one
+    run, `classifier` is faster."""
+    return classifier(config)(index)
+
+
+def classifier(config: RunConfig) -> Callable[[int], str]:
+    """Return the function from a request's index to its class, or "" if there are no classes."""
+    if _is_mixed(config):
+        return partial(mixed.class_of, config)
+    return lambda index: ""
 
 
 def classes(config: RunConfig) -> tuple[str, ...]:
@@ -67,15 +93,18 @@ def classes(config: RunConfig) -> tuple[str, ...]:
 
 def parts(config: RunConfig) -> tuple[RunConfig, ...]:
     """Return a run as uniform workloads, one for each class."""
-    return tuple(mixed.part(config, name) for name in classes(config)) or (config,)
+    if not _is_mixed(config):
+        return (config,)
+    return tuple(mixed.part(config, name) for name in mixed.CLASSES)
 
 
 def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
     """Return the config of request `index` of `repeat`: that of its class in a mix, with its own
     `max_tokens` where answers have a distribution of lengths."""
     index = _prompt_index(config, repeat, index)
-    if name := class_of(config, index):
-        config, index = mixed.part(config, name), mixed.index_in_class(config, index)
+    if _is_mixed(config):
+        name, index = mixed.class_of(config, index), mixed.index_in_class(config, index)
+        config = mixed.part(config, name)
     if config.output_distribution == "fixed":
         return config
     own = {"max_tokens": lengths.of_answers(config).of(index), "output_distribution": "fixed"}
@@ -85,9 +114,9 @@ def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
 def max_tokens(config: RunConfig) -> Callable[[int], int]:
     """Return a function that returns the `max_tokens` of a measured request by its index, without
     a config for each."""
-    of_class = {name: lengths.of_answers(mixed.part(config, name)) for name in classes(config)}
-    if not of_class:
+    if not _is_mixed(config):
         return lengths.of_answers(config).of
+    of_class = {name: lengths.of_answers(mixed.part(config, name)) for name in mixed.CLASSES}
     return lambda index: of_class[mixed.class_of(config, index)].of(
         mixed.index_in_class(config, index)
     )
@@ -100,13 +129,17 @@ def longest_answer(config: RunConfig) -> int:
 
 def warmup_count(config: RunConfig) -> int:
     """Return the number of warm-up requests: `warmup` of each class."""
-    return config.warmup * max(1, len(classes(config)))
+    return config.warmup * len(parts(config))
 
 
 def _prompt_index(config: RunConfig, repeat: int, index: int) -> int:
     """The index whose prompt a request uses: a mix warms up with each class in turn."""
-    mixed_warm_up = repeat == WARM_UP and classes(config)
+    mixed_warm_up = repeat == WARM_UP and _is_mixed(config)
     return mixed.warm_up_index(config, index) if mixed_warm_up else index
+
+
+def _is_mixed(config: RunConfig) -> bool:
+    return bool(WORKLOADS[config.workload].classes)
 
 
 def _prompt_nonce(seed: int, nonce: str, repeat: int, index: int) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.ask import dialogue
-from services.ask.workloads import entry_messages
+from services.ask.dialogue import Turn
+from services.ask.workloads import entry_conversations, entry_messages
 from services.ask.workloads.entry_messages import check_characters
 from services.ask.workloads.entry_notes import Notes as Notes
 from services.ask.workloads.entry_notes import Unusable as Unusable
@@ -46,11 +47,10 @@ def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
     system, images = _system(entry), entry_messages.images(entry)
     if prompt is None or not (options or system or images):
         return prompt
-    messages = dialogue.messages_of(prompt)
-    if images:
-        messages = entry_messages.with_images(messages, images)
+    first, *later = dialogue.turns_of(prompt)
+    messages = entry_messages.with_images(first.messages, images) if images else first.messages
     options = {**dialogue.options_of(prompt), **options}
-    return dialogue.to_prompt([*system, *messages], options)
+    return dialogue.to_session([Turn([*system, *messages]), *later], options)
 
 
 def _system(entry: Mapping[str, Any]) -> list[dialogue.Message]:
@@ -86,24 +86,8 @@ def _from_parts(parts: list[Any]) -> str:
     return dialogue.to_prompt(entry_messages.messages([message], Notes()))
 
 
-def _conversation(value: Any, notes: Notes) -> str | None:
-    """ShareGPT: the first user turn, or None if there is none."""
-    turns = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
-    prompts = [turn for turn in turns if turn.get("from") in ("human", "user")]
-    if not prompts:
-        notes.without += 1
-        return None
-    notes.first += len(prompts) > 1
-    return _checked(prompts[0].get("value"))
-
-
 def _turns(value: Any, notes: Notes) -> str | None:
-    """aiperf's sessions: the first turn."""
-    if not isinstance(value, list) or not value:
-        notes.without += 1
-        return None
-    notes.first += len(value) > 1
-    return prompt_of(value[0], notes)
+    return entry_conversations.aiperf(value, notes, prompt_of)
 
 
 def _texts(value: Any, notes: Notes) -> str | None:
@@ -146,7 +130,7 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
     "texts": _texts,  # aiperf
     "turns": _turns,
     "question": _text,  # evalscope
-    "conversations": _conversation,  # ShareGPT
+    "conversations": entry_conversations.sharegpt,  # ShareGPT
     "body": _body,  # OpenAI's batches
     "payload": _body,  # genai-perf's inputs
 }

@@ -19,7 +19,9 @@ class Notes:
     names: Counter[str] = field(default_factory=Counter)
     keys: Counter[str] = field(default_factory=Counter)  # of messages
     without: int = 0  # conversations without a user turn
-    first: int = 0  # conversations with further turns
+    speakers: Counter[str] = field(default_factory=Counter)  # before whom one was cut
+    sessions: int = 0  # conversations of several turns
+    cut: int = 0  # conversations that were too long
     answers: int = 0  # trailing answers that were removed
 
     def sentences(self, entries: int) -> list[str]:
@@ -33,9 +35,13 @@ class Notes:
         if self.keys:
             keys = ", ".join(f"{key[:40]} (in {count:,})" for key, count in self.keys.items())
             sentences.append(f"Not sent, because messages have no such field: {keys}.")
-        if self.first:
-            turn = "only the first turn is sent"
-            sentences.append(f"In {many(self.first, 'conversation')} of several turns, {turn}.")
+        if self.speakers:
+            names = ", ".join(f"{name} (in {count:,})" for name, count in self.speakers.items())
+            sentences.append(f"Conversations are used up to the first message of: {names}.")
+        if self.cut:
+            sentences.append(f"Shortened by turns: {many(self.cut, 'conversation')} too long.")
+        if self.sessions:
+            sentences.append(f"Sessions of several turns: {self.sessions:,} of {entries:,}.")
         if self.without:
             sentences.append(
                 f"Left out: {many(self.without, 'conversation')} without a user message."

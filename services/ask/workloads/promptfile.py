@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import Any
 
+from services.ask import conversation
 from services.ask.config import MOST_PROMPTS
 from services.ask.workloads.entries import Notes, Unusable, prompt_of
 from services.ask.workloads.lines import (
@@ -88,6 +89,10 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
         raise problem(name, location, str(error)) from None
     except RecursionError:
         raise problem(name, location, "is nested too deeply. Give the prompt itself.") from None
+    if prompt is not None and (kept := conversation.cut(prompt, CHARACTERS_MOST)) != prompt:
+        prompt = kept
+        notes.cut += 1
+    notes.sessions += prompt is not None and conversation.is_session(prompt)
     if prompt is not None and len(prompt) > CHARACTERS_MOST:
         size = f"has a prompt of {len(prompt):,} characters"
         raise problem(name, location, f"{size}. The limit is {CHARACTERS_MOST:,}: shorten it.")

@@ -221,6 +221,11 @@ HASHED_LATER = (
     "output_distribution",
     "output_spread",
     "min_tokens",
+    "turns",
+    "turn_by_turn",
+    "history",
+    "turn_delay_s",
+    "turn_delay_scale",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

@@ -101,8 +101,15 @@ def written(prompts: tuple[str, ...]) -> list[Any]:
 def _entry(prompt: str) -> Any:
     if not prompt.startswith(dialogue.MARK):
         return prompt
-    entry = {"messages": dialogue.messages_of(prompt), **dialogue.options_of(prompt)}
+    turns = dialogue.turns_of(prompt)
+    said = {"messages": turns[0].messages} if len(turns) == 1 else {"turns": [*map(_turn, turns)]}
+    entry = {**said, **dialogue.options_of(prompt)}
     return entry if prompt_of(entry, Notes()) == prompt else prompt
+
+
+def _turn(turn: dialogue.Turn) -> dict[str, Any]:
+    delay = {} if turn.delay_s is None else {"delay": turn.delay_s * 1000}
+    return {"messages": turn.messages, **delay}
 
 
 def left_out(config: RunConfig) -> str:

@@ -21,9 +21,15 @@ MESSAGE = {
     },
 }
 TOOLS = {"tools": OBJECTS, "tool_choice": {"type": ["string", "object"]}}
-MESSAGES: dict[str, Any] = {
+SAID = {"messages": {"type": "array", "items": MESSAGE}}
+TURN = {
     "type": "object",
     "required": ["messages"],
+    "properties": {**SAID, "delay": {"type": "number", "minimum": 0, "description": "In ms"}},
+}
+MESSAGES: dict[str, Any] = {
+    "type": "object",
+    "oneOf": [{"required": ["messages"]}, {"required": ["turns"]}],
     "additionalProperties": False,
-    "properties": {"messages": {"type": "array", "items": MESSAGE}, **TOOLS},
+    "properties": {**SAID, "turns": {"type": "array", "items": TURN}, **TOOLS},
 }

@@ -73,6 +73,18 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     (good(source={"tool": "guidellm"}), MANY, "note", "Measured by guidellm"),
     (good(), [*MANY, failed(80)], "warning", "1 of 241 requests failed"),
     (
+        with_config(health={"unsent_turns": {"failed": 2}}),
+        MANY,
+        "warning",
+        "6 turns not sent after a failure",
+    ),
+    (
+        with_config(health={"unsent_turns": {"ended": 1}}),
+        MANY,
+        "note",
+        "3 turns left when the time was up",
+    ),
+    (
         good(),
         [*MANY[1:], replace(MANY[0], output_tokens=None, token_source="unknown")],
         "warning",

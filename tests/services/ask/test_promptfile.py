@@ -31,6 +31,15 @@ SHAREGPT = json.dumps(
     ]
 ).encode()
 
+TWO_TURNS = dialogue.to_session(
+    [
+        dialogue.Turn([{"role": "system", "content": "be"}, {"role": "user", "content": "two"}]),
+        dialogue.Turn(
+            [{"role": "assistant", "content": "yes"}, {"role": "user", "content": "three"}]
+        ),
+    ]
+)
+
 
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
@@ -58,7 +67,7 @@ SHAREGPT = json.dumps(
             ("a",),
         ),
         ("p.json", b'"a"\n"b"', ("a", "b")),
-        ("p.json", SHAREGPT, ("one", "two")),
+        ("p.json", SHAREGPT, ("one", TWO_TURNS)),
         ("p.jsonl", '"Gr\u00fc\u00dfe"'.encode("utf-16"), ("Gr\u00fc\u00dfe",)),
         ("p.txt", b"one\r\n\r\ntwo; and, more\n", ("one", "two; and, more")),
         (
@@ -200,7 +209,7 @@ def test_what_read_prompts_lets_through_makes_a_config() -> None:
     [
         ("p.jsonl", b'{"prompt":"a","output_tokens":10}\n"b"', "output_tokens (in 1 of 2)"),
         ("p.jsonl", b'{"body":{"model":"m","prompt":"a"}}', "model (in 1 of 1)"),
-        ("p.json", SHAREGPT, "In 1 conversation of several turns, only the first turn is sent."),
+        ("p.json", SHAREGPT, "Sessions of several turns: 1 of 3."),
         ("p.json", SHAREGPT, "Left out: 1 conversation without a user message."),
         ("p.csv", b"id;prompt\n1;a", "the column “prompt” of 2 columns, separated by semicolons"),
         ("p.txt", b"a", "Each line of the file is a prompt."),

@@ -33,7 +33,7 @@ def played(
             finished.extend(message.measurements())
 
     async def play() -> Played:
-        target = Target("url", reference.base_url, model, None)
+        target = Target("url", reference.base_url, model, None, chosen=config.dialect)
         player = RepeatPlayer(Job(config, target, "nonce", 0), collect)
         try:
             return await player.play(0, now)

@@ -60,7 +60,7 @@ BOTH = [(load.PROTOCOL, each) for each in OF_LOAD] + [
     (servers.PROTOCOL, each) for each in OF_SERVERS
 ]
 VALUES = (Measurement, Progress, Repeat, ResponseProfile, Shard)  # inside of messages
-SHAPES = [(load.PROTOCOL, VALUES, 2, 3973287861), (servers.PROTOCOL, (), 2, 1012917144)]
+SHAPES = [(load.PROTOCOL, VALUES, 3, 3973287861), (servers.PROTOCOL, (), 2, 1012917144)]
 
 
 @pytest.mark.parametrize(("protocol", "message"), BOTH, ids=lambda value: type(value).__name__)
@@ -91,13 +91,13 @@ def test_requests_come_back_as_they_were_seen_also_when_they_are_passed_on() -> 
         (b"[1]\n", "sent a line that is not a message"),
         (b'{"type":"ready"}\n', "different versions"),
         (b'{"version":0,"type":"ready"}\n', "different versions"),
-        (b'{"version":2,"type":"song"}\n', "sent an unknown message: song"),
-        (b'{"version":2,"type":[]}\n', "sent an unknown message"),
-        (b'{"version":2,"type":"begin"}\n', "sent a broken message: begin"),
-        (b'{"version":2,"type":"begin","at":1}\n', "sent a broken message: begin"),
-        (b'{"version":2,"type":"progress","progress":7}\n', "sent a broken message: progress"),
-        (b'{"version":2,"type":"job","config":{},"target":7}\n', "sent a broken message: job"),
-        (b'{"version":2,"type":"ready"}\n', "sent ready instead of begin"),
+        (b'{"version":3,"type":"song"}\n', "sent an unknown message: song"),
+        (b'{"version":3,"type":[]}\n', "sent an unknown message"),
+        (b'{"version":3,"type":"begin"}\n', "sent a broken message: begin"),
+        (b'{"version":3,"type":"begin","at":1}\n', "sent a broken message: begin"),
+        (b'{"version":3,"type":"progress","progress":7}\n', "sent a broken message: progress"),
+        (b'{"version":3,"type":"job","config":{},"target":7}\n', "sent a broken message: job"),
+        (b'{"version":3,"type":"ready"}\n', "sent ready instead of begin"),
     ],
 )
 def test_a_message_of_another_version_is_refused_in_a_sentence(line: bytes, sentence: str) -> None:

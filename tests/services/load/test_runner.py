@@ -11,7 +11,8 @@ from time import perf_counter_ns
 import pytest
 
 from services.ask.modes import Schedule
-from services.load.runner import PreparedRequest, Runner, Supply
+from services.load.runner import Runner
+from services.load.supply import PreparedRequest, Supply
 from services.wire import Timeouts, Wire
 from tests.conftest import ReferenceServer, serving
 

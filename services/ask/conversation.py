@@ -1,0 +1,105 @@
+"""Conversations: how one is parted into turns, and what a turn sends of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+from services.ask import dialogue
+from services.ask.dialogue import MARK, Message, Turn
+
+
+def turns(prompt: str, by_message: bool = False, most: int | None = None) -> list[Turn]:
+    """Return the first turns of a prompt. `by_message`: also of one that is a list of messages,
+    parted before each answer."""
+    found = dialogue.turns_of(prompt)
+    if by_message and len(found) == 1:
+        found = parted(found[0].messages)
+    return found[:most]
+
+
+def parted(messages: Sequence[Message]) -> list[Turn]:
+    """Return messages as turns: each answer to a user begins one. Answers at the end, which no turn
+    follows, are left out."""
+    found: list[list[Message]] = [[]]
+    for message in messages:
+        before = found[-1][-1]["role"] if found[-1] else ""
+        if message["role"] == "assistant" and before in ("user", "tool"):
+            found.append([])
+        found[-1].append(message)
+    if len(found) > 1 and all(message["role"] == "assistant" for message in found[-1]):
+        found.pop()
+    return [Turn(each) for each in found]
+
+
+def first(prompt: str) -> str:
+    """Return the first turn of a prompt, as a prompt."""
+    found = dialogue.turns_of(prompt)
+    if len(found) == 1:
+        return prompt
+    return dialogue.to_prompt(found[0].messages, dialogue.options_of(prompt))
+
+
+def is_session(prompt: str) -> bool:
+    """Return whether a prompt has several turns."""
+    return prompt.startswith(MARK) and len(dialogue.turns_of(prompt)) > 1
+
+
+def cut(prompt: str, longest: int) -> str:
+    """Return a prompt with as many of its turns as have so many characters, at least one."""
+    if len(prompt) <= longest or not is_session(prompt):
+        return prompt
+    found, options = dialogue.turns_of(prompt), dialogue.options_of(prompt)
+    while len(found) > 1 and len(prompt) > longest:
+        found.pop()
+        prompt = dialogue.to_session(found, options)
+    return prompt
+
+
+def prompt(
+    conversation: Sequence[Turn],
+    options: Mapping[str, Any] | None = None,
+    answers: Sequence[str] | None = None,
+) -> str:
+    """Return what the last of these turns sends: all messages up to it. `answers`: what the server
+    answered to each turn before, instead of the answers recorded."""
+    messages: list[Message] = list(conversation[0].messages)
+    for number, turn in enumerate(conversation[1:]):
+        if answers is None:
+            messages += turn.messages
+        else:
+            messages.append({"role": "assistant", "content": answers[number]})
+            messages += said(turn)
+    return dialogue.to_prompt(messages, options)
+
+
+def said(turn: Turn) -> list[Message]:
+    """Return what a later turn adds without the answer recorded before it."""
+    return turn.messages[len(_answers(turn)) :]
+
+
+def _answers(turn: Turn) -> list[Message]:
+    return list(takewhile(lambda message: message["role"] == "assistant", turn.messages))
+
+
+def check(prompts: Sequence[str], most: int | None, by_message: bool, history: str) -> None:
+    """Check that later turns can be sent with this history.
+
+    Raises:
+        ValueError: one cannot, in a sentence that names the prompt.
+    """
+    for number, each in enumerate(prompts, 1):
+        if not each.startswith(MARK):
+            continue
+        for turn in turns(each, by_message, most)[1:]:
+            if history == "recorded" and not _answers(turn):
+                raise ValueError(
+                    f"history: must be answered: prompt {number:,} is a conversation without "
+                    "recorded answers."
+                )
+            if history == "answered" and said(turn)[0]["role"] == "tool":
+                raise ValueError(
+                    f"history: must be recorded: prompt {number:,} has results of tools, which "
+                    "belong to the calls that were recorded."
+                )

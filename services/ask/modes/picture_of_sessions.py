@@ -1,0 +1,70 @@
+"""When the requests of sessions would run if all answers took the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from math import inf
+
+from services.ask.modes.schedule import Schedule
+from services.ask.sessions import Sessions
+
+Bar = tuple[int, float, float]  # index, start, end
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Ask:
+    """The next request of a session, or of a user, who begins a session with it (`turn` 0)."""
+
+    due: float
+    number: int  # of the session; of the user, as long as none is begun
+    turn: int = 0
+    user: int = -1  # none: sessions come by themselves
+
+
+def of_sessions(
+    schedule: Schedule, sessions: Sessions, seconds_per_request: float, most: int | None
+) -> list[Bar]:
+    """Return (index, start, end) for each request, ordered by start; see `picture`."""
+    pauses = [schedule.pauses(user) for user in range(schedule.users)]
+    asks = _first_asks(schedule, most)
+    heapify(asks)
+    running: list[float] = []  # ends of those in flight, where their number is limited
+    bars: list[Bar] = []
+    begun = 0
+    ends_s = inf if schedule.end_s is None else schedule.end_s
+    limit = schedule.requests if most is None else min(most, schedule.requests or most)
+    while asks and (limit is None or len(bars) < limit):
+        ask = heappop(asks)
+        if ask.due > ends_s:
+            continue
+        session = ask.number
+        if ask.user >= 0 and not ask.turn:
+            if begun >= len(schedule.due_s):
+                continue
+            session = begun
+            begun += ask.due >= 0
+        start = ask.due
+        if schedule.in_flight is not None and len(running) >= schedule.in_flight:
+            start = max(start, heappop(running))
+        end = start + seconds_per_request
+        if schedule.in_flight is not None:
+            heappush(running, end)
+        index = sessions.first(session) + ask.turn
+        if start >= 0 and (schedule.requests is None or index < schedule.requests):
+            bars.append((index, start, end))
+        delays = sessions.delays(session)
+        if ask.turn + 1 < len(delays):
+            due = end + delays[ask.turn + 1]
+            heappush(asks, _Ask(due, session, ask.turn + 1, ask.user))
+        elif ask.user >= 0:
+            heappush(asks, _Ask(end + pauses[ask.user].next(), ask.user, 0, ask.user))
+    return sorted(bars, key=lambda bar: (bar[1], bar[0]))
+
+
+def _first_asks(schedule: Schedule, most: int | None) -> list[_Ask]:
+    if not schedule.users:
+        due_s = schedule.due_s if most is None else schedule.due_s[:most]
+        return [_Ask(due, session) for session, due in enumerate(due_s)]
+    joins = schedule.joins_s or (0.0,) * schedule.users
+    return [_Ask(join - schedule.lead_s, user, 0, user) for user, join in enumerate(joins)]

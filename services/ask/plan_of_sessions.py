@@ -1,0 +1,94 @@
+"""What the plan of a run says of its sessions, and how many tokens their prompts have."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from services.ask import conversation, dialogue, modes
+from services.ask.config import RunConfig
+from services.ask.dialogue import Turn
+from services.ask.lengths import of_answers, of_prompts
+from services.ask.sessions import Sessions, sessions_of
+from services.base.units import many
+
+CHARACTERS_PER_TOKEN = 4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages fewer
+LOOKED_AT = 1000  # requests whose lengths give a mean
+
+
+def in_sessions(config: RunConfig) -> str:
+    """Return " in 4 sessions of 3 turns", or "" for requests that stand alone."""
+    if (sessions := sessions_of(config)) is None:
+        return ""
+    by_time = config.duration_s is not None
+    count = "sessions" if by_time else many(sessions.begun_within(config.requests), "session")
+    return f" in {count} of {_turns(sessions)}"
+
+
+def how(config: RunConfig) -> str:
+    """Return how requests follow each other: ", one at a time"; or sessions and their turns, in
+    brackets."""
+    described = modes.MODES[config.mode].describe(modes.starting(config))
+    if (sessions := sessions_of(config)) is None:
+        return f", {described}"
+    return f" (sessions {described}; later turns {_when(sessions)})"
+
+
+def _turns(sessions: Sessions) -> str:
+    counts = [len(each) for each in sessions.delays_s]
+    low, high = min(counts), max(counts)
+    return many(high, "turn") if low == high else f"{low} to {high} turns"
+
+
+def _when(sessions: Sessions) -> str:
+    later = [delay for each in sessions.delays_s for delay in each[1:]]
+    low, high = min(later), max(later)
+    if not high:
+        return "as soon as the answer before has ended"
+    seconds = f"{low:g} s" if low == high else f"{low:g} to {high:g} s"
+    return f"{seconds} after the answer before"
+
+
+def prompt_tokens(config: RunConfig, sessions: Sessions) -> float:
+    """Return about how many tokens the prompts of all requests have together, with the turns before
+    in each, repeats and warm-up included."""
+    each = [tokens for session in _by_session(config, sessions) for tokens in session]
+    rounds, rest = divmod(config.requests, len(each))
+    warm = fmean(session[0] for session in _by_session(config, sessions)) * config.warmup
+    return config.repeats * (rounds * sum(each) + sum(each[:rest])) + warm
+
+
+def _by_session(config: RunConfig, sessions: Sessions) -> list[list[float]]:
+    """The tokens of each turn's prompt, of each session in the rotation."""
+    return [[own + before for own, before in turns] for turns in turn_tokens(config, sessions)]
+
+
+def turn_tokens(config: RunConfig, sessions: Sessions) -> list[list[tuple[float, float]]]:
+    """Return about (tokens of what is said, tokens of the history before it) for each turn of each
+    session in the rotation."""
+    if config.workload == "synthetic":
+        asked = of_prompts(config).total(LOOKED_AT) / LOOKED_AT
+        answered = of_answers(config).total(LOOKED_AT) / LOOKED_AT
+        count = len(sessions.delays_s[0])
+        return [[(asked, turn * (asked + answered)) for turn in range(count)]]
+    return [
+        _of_file(config, conversation.turns(prompt, config.turn_by_turn, len(delays)))
+        for prompt, delays in zip(config.prompts, sessions.delays_s, strict=True)
+    ]
+
+
+def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
+    found: list[tuple[float, float]] = []
+    history = 0.0
+    for number, turn in enumerate(turns):
+        said = conversation.said(turn) if number else turn.messages
+        asked, whole = _tokens(said), _tokens(turn.messages)
+        if number and config.history == "answered":
+            whole = asked + of_answers(config).mean
+        found.append((asked, history + whole - asked))
+        history += whole
+    return found
+
+
+def _tokens(messages: list[dialogue.Message]) -> float:
+    texts = (text for message in messages for text in dialogue.texts_in(message))
+    return sum(map(len, texts)) / CHARACTERS_PER_TOKEN

@@ -1,0 +1,95 @@
+"""Which requests of a run form a session: they follow each other, each when the answer before has
+ended.
+
+A session is a run of consecutive indices, turn by turn. The sessions of a file are used in
+rotation, like prompts. A run whose requests all stand alone has no `Sessions`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+
+from services.ask import conversation
+from services.ask.config import RunConfig
+from services.ask.dialogue import MARK, Turn
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """For each session of the rotation, the wait before each of its turns in seconds, counted from
+    the end of the answer before; the first turn's is 0."""
+
+    delays_s: tuple[tuple[float, ...], ...]
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """The index of each session's first request, and the number of all requests."""
+        return tuple(accumulate(map(len, self.delays_s), initial=0))
+
+    @property
+    def mean_turns(self) -> float:
+        return self.starts[-1] / len(self.delays_s)
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Return (session, turn) of a request, both from 0."""
+        rounds, rest = divmod(index, self.starts[-1])
+        place = bisect_right(self.starts, rest) - 1
+        return rounds * len(self.delays_s) + place, rest - self.starts[place]
+
+    def first(self, session: int) -> int:
+        """Return the index of a session's first request."""
+        rounds, place = divmod(session, len(self.delays_s))
+        return rounds * self.starts[-1] + self.starts[place]
+
+    def delays(self, session: int) -> tuple[float, ...]:
+        """Return the wait before each turn of a session."""
+        return self.delays_s[session % len(self.delays_s)]
+
+    def begun_within(self, requests: int) -> int:
+        """Return how many sessions the first so many requests belong to; the last may be cut."""
+        return self.locate(requests - 1)[0] + 1
+
+
+def sessions_of(config: RunConfig) -> Sessions | None:
+    """Return the sessions of a run, or None if every request stands alone."""
+    if config.turns == 1 or config.workload not in ("file", "synthetic"):
+        return None
+    if config.workload == "synthetic":
+        later = (config.turn_delay_s or 0.0,) * ((config.turns or 1) - 1)
+        return Sessions(((0.0, *later),)) if later else None
+    given = config.turns, config.turn_by_turn, config.turn_delay_s, config.turn_delay_scale
+    return _of_file(_Same(config.prompts), *given)
+
+
+class _Same:
+    """Prompts as the key of a cache: compared by identity, since hashing thousands takes long."""
+
+    __slots__ = ("prompts",)
+
+    def __init__(self, prompts: tuple[str, ...]) -> None:
+        self.prompts = prompts
+
+    def __hash__(self) -> int:
+        return id(self.prompts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.prompts is self.prompts
+
+
+@lru_cache(maxsize=16)
+def _of_file(
+    same: _Same, most: int | None, by_message: bool, delay_s: float | None, scale: float
+) -> Sessions | None:
+    def delay(turn: Turn) -> float:
+        return (turn.delay_s or 0.0) * scale if delay_s is None else delay_s
+
+    def delays(prompt: str) -> tuple[float, ...]:
+        if not prompt.startswith(MARK):
+            return (0.0,)
+        return (0.0, *map(delay, conversation.turns(prompt, by_message, most)[1:]))
+
+    found = tuple(map(delays, same.prompts))
+    return Sessions(found) if any(len(each) > 1 for each in found) else None

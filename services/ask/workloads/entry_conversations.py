@@ -1,0 +1,79 @@
+"""Conversations of several turns in an entry: ShareGPT's `conversations`, aiperf's `turns`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from services.ask import conversation, dialogue
+from services.ask.dialogue import Message, Turn
+from services.ask.workloads.entry_messages import check_characters
+from services.ask.workloads.entry_notes import Notes, Unusable
+
+SPEAKERS = {  # ShareGPT's
+    "human": "user",
+    "user": "user",
+    "system": "system",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "assistant": "assistant",
+    "model": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+}
+LONGEST_MS = dialogue.LONGEST_S * 1000
+
+
+def sharegpt(value: Any, notes: Notes) -> str | None:
+    """Return a conversation from its first user message on, with what the system says before, as
+    far as it consists of texts; None if there is no such message."""
+    said = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
+    messages: list[Message] = []
+    for turn in said:
+        role = SPEAKERS.get(str(turn.get("from")))
+        if role is None:
+            notes.speakers[str(turn.get("from"))[:40]] += 1
+            break
+        if role != "assistant" or any(each["role"] == "user" for each in messages):
+            messages.append({"role": role, "content": _text(turn.get("value"))})
+    while messages and messages[-1]["role"] != "user":
+        messages.pop()
+    if not messages:
+        notes.without += 1
+        return None
+    return dialogue.to_session(conversation.parted(messages))
+
+
+def aiperf(value: Any, notes: Notes, prompt_of: Callable[[Any, Notes], str | None]) -> str | None:
+    """Return a session's turns, each with the delay before it; None if there are none."""
+    if not isinstance(value, list) or not value:
+        notes.without += 1
+        return None
+    turns: list[Turn] = []
+    for each in value:
+        prompt = prompt_of(each, notes)
+        if prompt is None:
+            raise Unusable("has a turn without a prompt. Remove it.")
+        delay_s = _delay_s(each) if isinstance(each, dict) and turns else None
+        turns.append(Turn(dialogue.messages_of(prompt), delay_s))
+    return dialogue.to_session(turns)
+
+
+def _delay_s(turn: Mapping[str, Any]) -> float | None:
+    given = turn.get("delay")
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise Unusable('has a "delay" that is not a number of milliseconds. Correct it.')
+    if not 0 <= given <= LONGEST_MS:
+        raise Unusable('has a "delay" that is not between 0 and 86,400,000 ms. Correct it.')
+    return given / 1000
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Unusable("has a prompt that is not text. Put it in quotes.")
+    if not value.strip():
+        raise Unusable("has an empty prompt. Write it, or remove the line.")
+    check_characters(value)
+    return value

@@ -1,0 +1,59 @@
+"""The prompts of sessions: a conversation up to one of its turns, and the classes of its requests.
+
+In a synthetic workload each user message is as long as a prompt, and each recorded answer as long
+as `max_tokens`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from services.ask import conversation, dialogue
+from services.ask.config import RunConfig
+from services.ask.dialogue import Turn
+from services.ask.sessions import Sessions
+from services.ask.workloads.synthetic import Synthetic, text
+
+FIRST, LATER = "first", "later"
+CLASSES = (FIRST, LATER)
+
+
+def class_of(sessions: Sessions, index: int) -> str:
+    """Return the class of a request: `first` or `later`."""
+    return LATER if sessions.locate(index)[1] else FIRST
+
+
+def prompt(
+    config: RunConfig,
+    sessions: Sessions,
+    index: int,
+    answers: Sequence[str] | None,
+    max_tokens: Callable[[int], int],
+) -> str:
+    """Return the prompt of request `index`. `answers`: what the server answered before it in its
+    session; None: what is recorded is sent. `max_tokens`: of a request."""
+    session, turn = sessions.locate(index)
+    if config.workload == "synthetic":
+        found = _made_up(config, index - turn, turn, max_tokens)
+        return conversation.prompt(found, answers=answers)
+    stored = config.prompts[session % len(config.prompts)]
+    found = conversation.turns(stored, config.turn_by_turn, turn + 1)
+    return conversation.prompt(found, dialogue.options_of(stored), answers)
+
+
+def _made_up(
+    config: RunConfig, first: int, last: int, max_tokens: Callable[[int], int]
+) -> list[Turn]:
+    """The turns of a synthetic session that begins with request `first`, up to turn `last`."""
+    texts = Synthetic(config)
+    later = Synthetic(config.model_copy(update={"unique_prompts": False}))  # without a nonce
+    turns = [Turn([_message("user", texts[first % len(texts)])])]
+    for index in range(first + 1, first + last + 1):
+        answer = text(f"{config.seed or 0}/answer/{index}", max_tokens(index - 1), "words")
+        asked = _message("user", later[index % len(later)])
+        turns.append(Turn([_message("assistant", answer), asked]))
+    return turns
+
+
+def _message(role: str, content: str) -> dialogue.Message:
+    return {"role": role, "content": content}
