@@ -28,7 +28,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine
 
-from db import queue, results, runs
+from db import queue, request_columns, results, runs
 from db.database import connect, opened, upgrade
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
@@ -97,6 +97,7 @@ def store(database: Engine, count: int) -> int:
 
 def end(database: Engine, run_id: int = 1) -> None:
     """What the supervisor does when a run has ended."""
+    request_columns.keep(database, run_id)
     summary = stored_summary(results.candidate(database, run_id))
     queue.finish(database, run_id, "done", None, summary)
 

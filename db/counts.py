@@ -22,6 +22,15 @@ def counted(database: Engine, run_id: int) -> dict[str, int]:
         return {status: int(number) for status, number in connection.execute(query)}
 
 
+def first_error(database: Engine, run_id: int) -> str | None:
+    """Return what went wrong with the first of a run's requests that failed; None: none did."""
+    table = schema.requests.c
+    query = select(table.error).where(table.run_id == run_id, table.error.is_not(None))
+    with database.connect() as connection:
+        error: str | None = connection.scalar(query.order_by(table.repeat, table.idx).limit(1))
+    return error
+
+
 def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[EarlierRun]:
     """Return the latest runs on a server, newest first. `model` empty: whatever answered. `lane`
     None: on any engine of that backend that Paceline had started."""

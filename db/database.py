@@ -17,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Interval,
     NullPool,
+    Table,
     create_engine,
     event,
     func,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, DisconnectionError
 
 from db import schema
@@ -190,6 +192,16 @@ def writing(database: Engine) -> Iterator[Connection]:
     """
     with database.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
+
+
+def upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Return the statement that keeps rows of a table; one with the same key replaces."""
+    insert: postgresql.Insert | sqlite.Insert = (
+        postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    )
+    rest = {column.name: insert.excluded[column.name] for column in table.c}
+    keys = [column.name for column in table.primary_key]
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
 def now(of: Engine | Connection, ago: timedelta = timedelta(0)) -> Any:

@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Engine,
-    Table,
     Update,
     and_,
     case,
@@ -26,10 +25,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from db.database import now, writing
+from db.database import now, upsert, writing
 from db.heartbeats import LONG_LOST_S, Heartbeat, heartbeats_of, unchanged
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
@@ -182,18 +180,9 @@ def add_sample(database: Engine, run_id: int, sample: Sample) -> None:
 def _keep(database: Engine, run_id: int, values: Sequence[Value]) -> None:
     if not values:
         return
-    upsert = _upsert(TABLES[type(values[0])], database.dialect.name)
+    statement = upsert(TABLES[type(values[0])], database.dialect.name)
     with writing(database) as connection:
-        connection.execute(upsert, [row(run_id, value) for value in values])
-
-
-def _upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
-    insert: postgresql.Insert | sqlite.Insert = (
-        postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-    )
-    rest = {column.name: insert.excluded[column.name] for column in table.c}
-    keys = [column.name for column in table.primary_key]
-    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+        connection.execute(statement, [row(run_id, value) for value in values])
 
 
 def finish(

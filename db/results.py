@@ -8,13 +8,16 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import runs
+from db import request_columns, runs
 from db.columns import unpack_all
+from db.garbage import no_garbage
+from db.request_columns import StoredRequests
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
 from services.analysis.objectives import objectives_of, with_judgement
-from services.analysis.summary import Summary, summarize
-from services.ask.measurement import ACTIVE, Measurement, Run
+from services.analysis.summary import Summary, kept, summarize
+from services.ask.measurement import ACTIVE, Run
+from services.ask.measurements import Measurements, as_table
 from services.ask.prices import price_of
 
 MOST_KNOWN = 200  # summaries, of a few kB each
@@ -31,28 +34,50 @@ def candidate(
         RunNotFound: there is no such run.
     """
     run = runs.load(database, run_id)
-    measured = runs.measurements(database, run_id, texts)
+    measured = requests_of(database, run, texts)
     samples = runs.samples(database, run_id)
     return Candidate(run, measured, _summary(database, run, measured, judgement or {}), samples)
 
 
+def requests_of(database: Engine, run: Run, texts: bool = False) -> Measurements:
+    """Return a run's requests by repeat and index; `texts`: with their answers."""
+    if request_columns.count_of(database, run.id) <= request_columns.LARGE:
+        return as_table(runs.measurements(database, run.id, texts))
+    under_way = run.status in ACTIVE
+    return Measurements(StoredRequests(database, run.id, texts, under_way))
+
+
 def _summary(
-    database: Engine, run: Run, measured: Sequence[Measurement], judgement: Mapping[str, Any]
+    database: Engine, run: Run, measured: Measurements, judgement: Mapping[str, Any]
 ) -> Summary:
     """Work a run out; one that has ended, once: its numbers stay the same, until more repeats of it
     are measured, or it is judged by something else."""
     config = with_judgement(run.config, judgement)
     by = (price_of(config), objectives_of(config))
-    if run.status in ACTIVE:
-        return summarize(measured, *by, run.placed, run.config)
     key = (database, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
-    summary = _known.get(key)
-    if summary is None:
+    if run.status not in ACTIVE and key in _known:
+        return _known[key]
+    if isinstance(measured.source, StoredRequests):
+        summary = _of_large(measured, measured.source, by, run)
+    else:
         unpack_all(m.token_times for m in measured)
         summary = summarize(measured, *by, run.placed, run.config)
-    if len(_known) >= MOST_KNOWN:
-        _known.clear()
-    _known[key] = summary
+    if run.status not in ACTIVE:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[key] = summary
+    return summary
+
+
+def _of_large(
+    measured: Measurements, source: StoredRequests, by: tuple[Any, Any], run: Run
+) -> Summary:
+    """Work a large run out, unless that has been done: it takes seconds, in every process."""
+    key = f"{kept.version()} {len(measured)} {run.placed} {by}"
+    if (data := source.kept_summary(key)) is not None:
+        return kept.from_dict(data)
+    summary = summarize(measured, *by, run.placed, run.config)
+    source.keep_summary(key, kept.to_dict(summary))
     return summary
 
 
@@ -69,7 +94,7 @@ def candidates(
     Raises:
         RunNotFound: for the first that is missing.
     """
-    with runs.no_garbage():
+    with no_garbage():
         loaded = labelled([candidate(database, run_id, texts, judgement) for run_id in run_ids])
     if margin is None:
         return loaded

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -13,6 +11,7 @@ from sqlalchemy import delete as delete_from
 
 from db import schema
 from db.database import now, writing
+from db.garbage import no_garbage
 from db.search import FILTERS as FILTERS
 from db.search import RunRow as RunRow
 from db.search import choices as choices
@@ -213,19 +212,6 @@ def measurements(database: Engine, run_id: int, texts: bool = False) -> list[Mea
     rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
     with database.connect() as connection, no_garbage():
         return [Measurement(*row) for row in connection.execute(rows).all()]
-
-
-@contextmanager
-def no_garbage() -> Iterator[None]:
-    """Thousands of new values make Python look for garbage again and again, and there is none: a
-    third of the time that reading them takes. Within another, it ends with that one."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def answer(database: Engine, run_id: int, repeat: int, index: int) -> str | None:

@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0009"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0010"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -232,6 +232,16 @@ requests = Table(
     Column("retry_wait_s", Number),
     Column("cap_wait_s", Number),
     Column("answer", CleanText),  # the last column, so that reading the others passes it by
+)
+
+request_columns = Table(  # the same of a large run, a field at a time, see `request_columns.py`
+    "request_columns",
+    metadata,
+    _run_id(),
+    Column("part", Key, primary_key=True),  # requests in order, so many a part
+    Column("name", Text, primary_key=True),
+    Column("requests", Integer, nullable=False),  # in the part
+    Column("data", LargeBinary, nullable=False),
 )
 
 progress = Table(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import engines, queue, results, runs
+from db import counts, engines, queue, request_columns, results
 from db.database import DatabaseProblem
 from jobs import children, rounds
 from jobs.destination import restore
@@ -262,11 +262,11 @@ class RunSupervisor(Thread):
         return f" {many(self._in_flight, 'request')} in flight ended with it and are not counted."
 
     def _result(self) -> tuple[Any, str | None]:
-        measured = runs.measurements(self._database, self._run.id)
-        if any(measurement.status == "ok" for measurement in measured):
+        if counts.counted(self._database, self._run.id).get("ok"):
             return "done", None
-        first = next((m.error for m in measured if m.error), "nothing was measured")
+        first = counts.first_error(self._database, self._run.id) or "nothing was measured"
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
+        request_columns.keep(self._database, self._run.id)
         return stored_summary(results.candidate(self._database, self._run.id))

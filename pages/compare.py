@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from db import results, runs
+from db import garbage, results, runs
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import actions as menu
@@ -182,7 +182,7 @@ if not ids and not runs.count(opened()):
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
-with runs.no_garbage():  # of 40,000 requests, which are let go when the script ends
+with garbage.no_garbage():  # of 40,000 requests, which are let go when the script ends
     candidates = load(ids, judgement, margin)
     load_again = partial(results.candidates, opened(), ids, judgement, margin)
     comparison = compare(candidates)

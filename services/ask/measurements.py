@@ -23,6 +23,7 @@ from services.ask.measurement import Measurement
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
+Times = Sequence[float] | Floats  # of the chunks of an answer
 
 TEXTS = ("status", "token_source", "error_class", "error", "finish_reason", "first_error_class")
 CHUNKS = "chunks"  # how many chunks with tokens came, for `Measurements.numbers`
@@ -84,7 +85,7 @@ class Source(Protocol):
         """Return the requests at these places, in this order."""
         ...
 
-    def timed(self) -> tuple[Places, Sequence[Sequence[float]]]:
+    def timed(self) -> tuple[Places, Sequence[Times]]:
         """Return the token times of all requests, or of an evenly spaced sample of them, after the
         places of these."""
         ...
@@ -93,19 +94,19 @@ class Source(Protocol):
 class Measurements(Sequence[Measurement]):
     """All requests of a run, or some of them."""
 
-    __slots__ = ("_chosen", "_source")
+    __slots__ = ("_chosen", "source")
 
     def __init__(self, source: Source, chosen: slice | Places | None = None) -> None:
-        self._source = source
+        self.source = source
         self._chosen = chosen
 
     def numbers(self, name: str) -> Floats:
         """Return a field as an array, see NUMBERS; NaN where it is None."""
-        return self._of(self._source.numbers(name))
+        return self._of(self.source.numbers(name))
 
     def texts(self, name: str) -> Texts:
         """Return a field of texts, see TEXTS."""
-        texts = self._source.texts(name)
+        texts = self.source.texts(name)
         return Texts(self._of(texts.codes), texts.words)
 
     def are(self, status: str) -> Flags:
@@ -118,20 +119,20 @@ class Measurements(Sequence[Measurement]):
 
     def at(self, places: Places) -> Measurements:
         """Return those at these places, in this order."""
-        return Measurements(self._source, self._places()[places])
+        return Measurements(self.source, self._places()[places])
 
-    def timed(self) -> tuple[Measurements, Sequence[Sequence[float]]]:
+    def timed(self) -> tuple[Measurements, Sequence[Times]]:
         """Return the requests whose token times are at hand, and these: all of a small run, an
         evenly spaced sample of a large one."""
         places, times = self.timed_places()
         return self.at(places), times
 
-    def timed_places(self) -> tuple[Places, Sequence[Sequence[float]]]:
+    def timed_places(self) -> tuple[Places, Sequence[Times]]:
         """Return the same, with the places of those requests among these."""
-        places, times = self._source.timed()
+        places, times = self.source.timed()
         if self._chosen is None:
             return places, times
-        where = np.full(len(self._source), -1, dtype=np.intp)
+        where = np.full(len(self.source), -1, dtype=np.intp)
         where[places] = np.arange(len(places))
         mine = where[self._chosen]
         kept = np.flatnonzero(mine >= 0)
@@ -140,12 +141,12 @@ class Measurements(Sequence[Measurement]):
     @property
     def complete(self) -> bool:
         """Whether the token times of all requests are at hand."""
-        return self._source.complete
+        return self.source.complete
 
     def __len__(self) -> int:
         if isinstance(self._chosen, slice):
-            return len(range(*self._chosen.indices(len(self._source))))
-        return len(self._source) if self._chosen is None else len(self._chosen)
+            return len(range(*self._chosen.indices(len(self.source))))
+        return len(self.source) if self._chosen is None else len(self._chosen)
 
     @overload
     def __getitem__(self, index: int) -> Measurement: ...
@@ -153,12 +154,12 @@ class Measurements(Sequence[Measurement]):
     def __getitem__(self, index: slice) -> Measurements: ...
     def __getitem__(self, index: int | slice) -> Measurement | Measurements:
         if isinstance(index, slice):
-            return Measurements(self._source, self._places()[index])
+            return Measurements(self.source, self._places()[index])
         place = range(len(self))[index]
-        return next(self._source.rows(self._places()[[place]]))
+        return next(self.source.rows(self._places()[[place]]))
 
     def __iter__(self) -> Iterator[Measurement]:
-        return self._source.rows(self._places())
+        return self.source.rows(self._places())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -172,7 +173,7 @@ class Measurements(Sequence[Measurement]):
         return values if self._chosen is None else values[self._chosen]
 
     def _places(self) -> Places:
-        everywhere = np.arange(len(self._source), dtype=np.intp)
+        everywhere = np.arange(len(self.source), dtype=np.intp)
         return everywhere if self._chosen is None else everywhere[self._chosen]
 
 
@@ -202,7 +203,7 @@ class Listed:
     def rows(self, places: Places) -> Iterator[Measurement]:
         return map(self._rows.__getitem__, places.tolist())
 
-    def timed(self) -> tuple[Places, Sequence[Sequence[float]]]:
+    def timed(self) -> tuple[Places, Sequence[Times]]:
         return np.arange(len(self._rows)), [m.token_times for m in self._rows]
 
 
@@ -215,7 +216,11 @@ def as_table(measurements: Sequence[Measurement]) -> Measurements:
 
 def as_floats(values: Iterable[float | None]) -> Floats:
     """Return numbers as an array; NaN for None, and for what no float holds."""
-    return np.array([nan if value is None else _float(value) for value in values], dtype=np.float64)
+    listed = list(values)
+    try:
+        return np.array(listed, dtype=np.float64)  # None becomes NaN
+    except OverflowError:
+        return np.array([nan if v is None else _float(v) for v in listed], dtype=np.float64)
 
 
 def _float(value: float) -> float:

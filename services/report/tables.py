@@ -132,6 +132,9 @@ def distributions(candidate: Candidate) -> Table:
     )
     columns = ("", "Count", "Mean", "Median", "Std dev", "Min", "Max", "p90", "p95", "p99")
     note = "Successful requests only. Percentiles with too few samples are shown as –."
+    if not candidate.table.complete:
+        some = len(candidate.table.timed()[0])
+        note += f" Inter-chunk latency: of {some:,} requests, evenly spaced over the run."
     return Table("Distributions", columns, rows, note)
 
 

@@ -25,11 +25,13 @@ def in_flight(
     and the number from each time on."""
     table = as_table(measurements)
     sent, end = table.numbers("t_send"), table.numbers("t_end")
-    spans = np.column_stack((sent, np.where(np.isnan(end), table.numbers("t_last"), end)))
-    spans = spans[~np.isnan(spans).any(axis=1)]
-    times, index = np.unique(spans, return_inverse=True)
-    changes = np.bincount(index.ravel(), weights=np.tile((1, -1), len(spans)))
-    return times, changes.cumsum().astype(np.int64)
+    end = np.where(np.isnan(end), table.numbers("t_last"), end)
+    both = ~np.isnan(sent) & ~np.isnan(end)
+    starts, ends = (np.sort(times[both], kind="stable") for times in (sent, end))
+    times = np.sort(np.concatenate((starts, ends)), kind="stable")
+    times = times[np.append(True, np.diff(times) > 0)] if len(times) else times
+    counts = (np.searchsorted(each, times, side="right") for each in (starts, ends))
+    return times, np.subtract(*counts).astype(np.int64)
 
 
 def peak(measurements: Sequence[Measurement]) -> int:

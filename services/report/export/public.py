@@ -8,7 +8,7 @@ from typing import Any
 
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
-from services.ask.measurements import Floats, Measurements, Places, Texts
+from services.ask.measurements import Floats, Measurements, Places, Texts, Times
 from services.base.redact import without_paths
 
 
@@ -49,7 +49,7 @@ class _Public:
     def rows(self, places: Places) -> Iterator[Measurement]:
         return map(_request, self._table.at(places))
 
-    def timed(self) -> tuple[Places, Sequence[Sequence[float]]]:
+    def timed(self) -> tuple[Places, Sequence[Times]]:
         return self._table.timed_places()
 
     @property

@@ -1,0 +1,230 @@
+"""The requests of a large run by their fields: what a page needs of a million requests is a few
+arrays, and not a million rows.
+
+The rows stay what they are. The arrays are made of them once, when the run has ended, a part of so
+many requests at a time, so that no process ever holds them all. Token times are most of a run; of
+those, an evenly spaced sample of requests is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, and_, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from db import schema
+from db.columns import pack, unpack, unpack_all
+from db.database import upsert, writing
+from db.garbage import no_garbage
+from services.ask.measurement import Measurement
+from services.ask.measurements import CHUNKS, NUMBERS, TEXTS, Floats, Listed, Places, Texts, Times
+
+LARGE = 20_000  # requests: a run with more is read by its fields
+PART = 25_000  # requests
+SAMPLED = 10_000  # requests whose token times are at hand; at most twice as many
+AT_ONCE = 400  # requests that one query asks for by their indices
+SAMPLE, SUMMARY, WORDS = "sample", "summary", "words of "  # kept beside the fields
+
+Part = tuple[int, dict[str, bytes]]  # how many requests it has, and what is kept of them by name
+
+
+def keep(database: Engine, run_id: int) -> None:
+    """Make the arrays of a run that has ended, unless it is small or has them already."""
+    count = count_of(database, run_id)
+    if count <= LARGE or _kept(database, run_id) == count:
+        return
+    statement = upsert(schema.request_columns, database.dialect.name)
+    for number, (requests, data) in enumerate(_parts(database, run_id, count)):
+        rows = [
+            {"run_id": run_id, "part": number, "name": name, "requests": requests, "data": each}
+            for name, each in data.items()
+        ]
+        with writing(database) as connection:
+            connection.execute(statement, rows)
+
+
+def count_of(database: Engine, run_id: int) -> int:
+    """Return how many requests of a run are stored."""
+    query = select(func.count()).where(schema.requests.c.run_id == run_id)
+    with database.connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
+def _kept(database: Engine, run_id: int) -> int:
+    """How many requests the arrays of a run have."""
+    table = schema.request_columns.c
+    query = select(func.sum(table.requests)).where(table.run_id == run_id, table.name == TEXTS[0])
+    with database.connect() as connection:
+        return connection.scalar(query) or 0
+
+
+class StoredRequests:
+    """The requests of a large run: their fields from the arrays, the requests themselves from the
+    rows. Of a run under way the arrays are made anew, in memory."""
+
+    complete = False
+
+    def __init__(self, database: Engine, run_id: int, texts: bool, under_way: bool) -> None:
+        self._database, self._run_id, self._with_answers = database, run_id, texts
+        self._made: list[Part] = []
+        self._numbers: dict[str, Floats] = {}
+        self._texts: dict[str, Texts] = {}
+        count = count_of(database, run_id)
+        if under_way and _kept(database, run_id) != count:
+            self._made = list(_parts(database, run_id, count))
+            self._count = sum(requests for requests, _ in self._made)
+        else:
+            keep(database, run_id)
+            self._count = _kept(database, run_id)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def numbers(self, name: str) -> Floats:
+        if name not in self._numbers:
+            parts = [_array(data, requests) for requests, data in self._read(name)]
+            self._numbers[name] = np.concatenate(parts).astype(np.float64, copy=False)
+        return self._numbers[name]
+
+    def texts(self, name: str) -> Texts:
+        if name not in self._texts:
+            self._texts[name] = _joined(self._read(name), self._read(f"{WORDS}{name}"))
+        return self._texts[name]
+
+    def rows(self, places: Places) -> Iterator[Measurement]:
+        repeats, indices = self.numbers("repeat"), self.numbers("index")
+        for start in range(0, len(places), AT_ONCE):
+            some = places[start : start + AT_ONCE]
+            keys = list(zip(repeats[some].tolist(), indices[some].tolist(), strict=True))
+            found = self._found(keys)
+            yield from (found[key] for key in keys)
+
+    def timed(self) -> tuple[Places, Sequence[Times]]:
+        places = np.arange(0, len(self), _stride(len(self)), dtype=np.intp)
+        lengths = self.numbers(CHUNKS)[places].astype(np.int64)
+        times = np.concatenate([unpack(data) for _, data in self._read(SAMPLE)])
+        if len(times) != lengths.sum():  # times that no clock counts are not kept, see `pack`
+            return places[:0], []
+        return places, np.split(times, np.cumsum(lengths)[:-1])
+
+    def kept_summary(self, key: str) -> dict[str, Any] | None:
+        """Return the summary that was kept under this key; None: none was, or another."""
+        for _, data in [] if self._made else self._read(SUMMARY):
+            found = orjson.loads(data)
+            return found["summary"] if found["key"] == key else None
+        return None
+
+    def keep_summary(self, key: str, summary: dict[str, Any]) -> None:
+        """Keep a summary in place of the one before, unless the run is under way."""
+        if self._made:
+            return
+        row = {"run_id": self._run_id, "part": 0, "name": SUMMARY, "requests": len(self)}
+        data = orjson.dumps({"key": key, "summary": summary})
+        with writing(self._database) as connection:
+            statement = upsert(schema.request_columns, self._database.dialect.name)
+            connection.execute(statement, [row | {"data": data}])
+
+    def _read(self, name: str) -> list[tuple[int, bytes]]:
+        """What is kept under a name, by part."""
+        if self._made:
+            return [(requests, data[name]) for requests, data in self._made]
+        table = schema.request_columns.c
+        query = select(table.requests, table.data).order_by(table.part)
+        with self._database.connect() as connection:
+            rows = connection.execute(query.where(table.run_id == self._run_id, table.name == name))
+            return [(row.requests, bytes(row.data)) for row in rows]
+
+    def _found(self, keys: Sequence[tuple[float, float]]) -> dict[tuple[float, float], Measurement]:
+        wanted = schema.columns(Measurement, without=() if self._with_answers else ("answer",))
+        query = select(*wanted).where(schema.requests.c.run_id == self._run_id, _any_of(keys))
+        with self._database.connect() as connection, no_garbage():
+            found = [Measurement(*row) for row in connection.execute(query)]
+        return {(m.repeat, m.index): m for m in found}
+
+
+def _any_of(keys: Iterable[tuple[float, float]]) -> ColumnElement[bool]:
+    """The condition for requests by repeat and index: as a range where they follow each other."""
+    by_repeat: dict[int, list[int]] = {}
+    for repeat, index in keys:
+        by_repeat.setdefault(int(repeat), []).append(int(index))
+    table = schema.requests.c
+    return or_(
+        *(
+            and_(table.repeat == repeat, _among(table.idx, indices))
+            for repeat, indices in by_repeat.items()
+        )
+    )
+
+
+def _among(column: Any, indices: Sequence[int]) -> ColumnElement[bool]:
+    low, high = min(indices), max(indices)
+    if high - low < 2 * len(indices):
+        return and_(column >= low, column <= high)
+    return and_(column.in_(indices))
+
+
+def _parts(database: Engine, run_id: int, count: int) -> Iterator[Part]:
+    """Make the arrays of a run, a part at a time."""
+    stride, start = _stride(count), 0
+    with database.connect() as connection:
+        for rows in _rows(connection, run_id):
+            first = -start % stride
+            yield len(rows), _part(rows, rows[first::stride])
+            start += len(rows)
+
+
+def _rows(connection: Connection, run_id: int) -> Iterator[list[Measurement]]:
+    table = schema.requests
+    query = select(*schema.columns(Measurement, without=("answer",)))
+    query = query.where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
+    result = connection.execution_options(yield_per=PART).execute(query)
+    for rows in result.partitions():
+        with no_garbage():
+            part = [Measurement(*row) for row in rows]
+            unpack_all(m.token_times for m in part)
+        yield part
+
+
+def _part(rows: Sequence[Measurement], sample: Sequence[Measurement]) -> dict[str, bytes]:
+    listed = Listed(rows)
+    data = {name: _bytes(listed.numbers(name)) for name in NUMBERS}
+    for name in TEXTS:
+        texts = listed.texts(name)
+        data[name] = _bytes(texts.codes)
+        data[f"{WORDS}{name}"] = orjson.dumps(texts.words)
+    return data | {SAMPLE: pack([t for m in sample for t in m.token_times])}
+
+
+def _stride(count: int) -> int:
+    return max(1, count // SAMPLED)
+
+
+def _bytes(values: NDArray[Any]) -> bytes:
+    """An array as bytes, after the letter of its type; a single number if all are the same."""
+    whole = values.astype(np.int32) if (np.abs(values) < 2**31).all() else None  # NaN is not
+    kept = values.astype("<f8") if whole is None or (whole != values).any() else whole
+    if len(kept) and (np.isnan(kept).all() or (kept == kept[0]).all()):
+        kept = kept[:1]
+    return (b"f" if kept.dtype.kind == "f" else b"i") + kept.astype(
+        "<f8" if kept.dtype.kind == "f" else "<i4"
+    ).tobytes()
+
+
+def _array(data: bytes, count: int) -> NDArray[Any]:
+    values = np.frombuffer(data, dtype="<f8" if data[:1] == b"f" else "<i4", offset=1)
+    return np.broadcast_to(values, count) if len(values) == 1 else values
+
+
+def _joined(codes: Sequence[tuple[int, bytes]], words: Sequence[tuple[int, bytes]]) -> Texts:
+    """The texts of all parts, each of which counts its words by itself."""
+    places: dict[str | None, int] = {}
+    parts = []
+    for (count, data), (_, of_part) in zip(codes, words, strict=True):
+        mine = [places.setdefault(word, len(places)) for word in orjson.loads(of_part)]
+        parts.append(np.array(mine, dtype=np.int32)[_array(data, count)])
+    return Texts(np.concatenate(parts), tuple(places))

@@ -1,0 +1,155 @@
+"""A large run is read by its fields, and says the same as a small one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select
+
+from db import queue, request_columns, results, runs, schema
+from db.request_columns import StoredRequests
+from services.analysis.compare import Candidate
+from services.analysis.diagnostics import diagnostics
+from services.analysis.summary import kept
+from services.ask.measurement import Measurement
+from services.ask.measurements import NUMBERS, TEXTS, Measurements, as_table
+from services.report import tables
+from services.report.charts import CHARTS, spec
+from tests.services.ask.test_measurements import some
+from tests.stored import store
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(request_columns, "LARGE", 100)
+    monkeypatch.setattr(request_columns, "PART", 60)
+    monkeypatch.setattr(request_columns, "SAMPLED", 1_000)  # more than there are: all
+    results._known.clear()
+    yield
+    results._known.clear()
+
+
+def large(database: Engine) -> tuple[int, list[Measurement]]:
+    """A run of 400 requests of every kind, in three repeats."""
+    rows = [replace(m, index=m.index % 150, answer=f"answer {m.index}") for m in some()]
+    run_id = store(database, rows)
+    return run_id, runs.measurements(database, run_id)
+
+
+def test_the_fields_of_a_large_run_are_those_of_its_requests(database: Engine) -> None:
+    run_id, rows = large(database)
+    candidate = results.candidate(database, run_id)
+    stored, listed = candidate.table, as_table(rows)
+    assert isinstance(stored.source, StoredRequests)
+    for name in NUMBERS:
+        np.testing.assert_array_equal(stored.numbers(name), listed.numbers(name))
+    for name in TEXTS:
+        words = [
+            [t.words[code] for code in t.codes] for t in (stored.texts(name), listed.texts(name))
+        ]
+        assert words[0] == words[1]
+    assert list(stored) == rows
+    assert [tuple(times) for times in stored.timed()[1]] == [tuple(m.token_times) for m in rows]
+
+
+def test_a_few_requests_of_a_large_run_are_read_by_themselves(database: Engine) -> None:
+    run_id, rows = large(database)
+    stored = results.candidate(database, run_id).measurements
+    assert stored[7] == rows[7]
+    assert stored[-1] == rows[-1]
+    assert list(stored[300:320]) == rows[300:320]
+    assert [m.index for m in as_table(stored).at(np.array([399, 3, 151]))] == [99, 3, 1]
+    with_answers = results.candidate(database, run_id, texts=True).measurements
+    assert with_answers[160].answer == "answer 160"
+
+
+def test_every_number_and_chart_is_that_of_the_requests(database: Engine) -> None:
+    run_id, rows = large(database)
+    stored = results.candidate(database, run_id)
+    small = Candidate(stored.run, rows, results.summarize(rows, config=stored.run.config))
+    assert kept.to_dict(stored.summary) | {"steady_output_tokens_per_s": 0} == kept.to_dict(
+        small.summary
+    ) | {"steady_output_tokens_per_s": 0}
+    assert diagnostics(stored.run, stored.measurements, stored.summary) == diagnostics(
+        small.run, small.measurements, small.summary
+    )
+    for entry in CHARTS:
+        if entry.least == 1 and entry.name not in ("throughput", "inter_chunk"):  # say: a sample
+            one, other = (entry.draw([each]) for each in (stored, small))
+            assert (one and spec(one)) == (other and spec(other))
+
+
+def test_a_sample_of_the_token_times_is_spread_over_the_run(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_columns, "SAMPLED", 57)  # of 400: every seventh
+    run_id, rows = large(database)
+    table = results.candidate(database, run_id).table
+    timed, times = table.timed()
+    assert list(timed) == rows[::7]
+    assert [tuple(each) for each in times] == [tuple(m.token_times) for m in rows[::7]]
+    note = tables.distributions(results.candidate(database, run_id)).note
+    assert "Inter-chunk latency: of 58 requests, evenly spaced" in note
+    good = table.where(table.are("ok"))
+    assert list(good.timed()[0]) == [m for m in rows[::7] if m.status == "ok"]
+
+
+def test_a_run_under_way_is_read_as_it_is_now(database: Engine) -> None:
+    rows = some()
+    run_id = store(database, rows[:300], status="running")
+    assert len(results.candidate(database, run_id).measurements) == 300
+    queue.add_measurements(database, run_id, rows[300:])
+    now = results.candidate(database, run_id).measurements
+    assert list(now) == runs.measurements(database, run_id)
+    assert not _kept_names(database)
+
+
+def test_more_repeats_make_the_arrays_anew(database: Engine) -> None:
+    run_id, rows = large(database)
+    assert len(results.candidate(database, run_id).measurements) == 400
+    queue.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])
+    now = results.candidate(database, run_id).measurements
+    assert len(now) == 450
+    assert list(now) == runs.measurements(database, run_id)
+
+
+def test_the_summary_is_worked_out_once_for_all_processes(database: Engine) -> None:
+    run_id, _ = large(database)
+    first = results.candidate(database, run_id).summary
+    results._known.clear()  # as in another process
+    source = results.candidate(database, run_id).table.source
+    assert isinstance(source, StoredRequests)
+    again = results.candidate(database, run_id).summary
+    assert again == first
+    assert "summary" in _kept_names(database)
+    judged = results.candidate(database, run_id, judgement={"ttft_limit_s": 0.5}).summary
+    assert judged.attainment is not None
+
+
+def test_a_deleted_run_takes_its_arrays_along(database: Engine) -> None:
+    run_id, _ = large(database)
+    results.candidate(database, run_id)
+    assert _kept_names(database)
+    runs.delete(database, run_id)
+    assert not _kept_names(database)
+
+
+def test_a_small_run_has_no_arrays(database: Engine) -> None:
+    run_id = store(database)
+    assert results.candidate(database, run_id).table.complete
+    assert not _kept_names(database)
+
+
+def test_nothing_is_a_measurement_of_an_empty_choice(database: Engine) -> None:
+    run_id, _ = large(database)
+    table = results.candidate(database, run_id).table
+    assert list(table.where(np.zeros(400, dtype=bool))) == []
+    assert isinstance(table[0:0], Measurements)
+
+
+def _kept_names(database: Engine) -> set[str]:
+    with database.connect() as connection:
+        return set(connection.scalars(select(schema.request_columns.c.name)))
