@@ -16,6 +16,7 @@ from db.comparisons import UNCHANGED, Destinations
 from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
 from db.schema import engines, runs, studies
+from services.ask.config import FORMER
 from services.ask.measurement import ACTIVE, FINISHED, Run
 from services.base.errors import NotFound
 from services.servers.engines import EngineConfig
@@ -187,7 +188,7 @@ def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...])
         name=row["name"],
         note=row["note"],
         created_at=row["created_at"],
-        config=parse_study(row["grid"]),
+        config=parse_study({**row["grid"], "run": {**FORMER, **row["grid"]["run"]}}),
         runs=measured,
         engines=servers,
     )

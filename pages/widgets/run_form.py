@@ -83,11 +83,15 @@ def _workload(start: RunConfig) -> dict[str, Any]:
     elif name == "file":
         values["prompts"] = _file(start)
     elif name == "synthetic":
-        values |= lengths_form.ask("input", start)
+        values |= lengths_form.ask("input", start) | {
+            "text_style": fields.word("text_style", start)
+        }
     elif own := WORKLOADS[name].parameters:
         titles = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
         with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
-            values |= {field: fields.number(field, start, titles.get(field)) for field in own}
+            numbers = [field for field in own if field != "text_style"]
+            values |= {field: fields.number(field, start, titles.get(field)) for field in numbers}
+        values["text_style"] = fields.word("text_style", start)
     return values | session_form.ask(start, name, values.get("prompts", ()))
 
 

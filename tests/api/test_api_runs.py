@@ -134,6 +134,7 @@ WRONG = [
     ("rate_steps", 1),
     ("burstiness", 0),
     ("min_tokens", 0),
+    ("text_style", "verse"),
     ("input_distribution", "zipf"),
     ("input_spread", 0),
     ("output_distribution", "zipf"),

@@ -81,8 +81,8 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
     own = {
         "text": config.prompt,
         "file": config.prompts,
-        "synthetic": lengths.of_prompts(config),
-        "mixed": (every(config), *(part.input_tokens for part in parts(config))),
+        "synthetic": (config.text_style, lengths.of_prompts(config)),
+        "mixed": (config.text_style, every(config), *(part.input_tokens for part in parts(config))),
     }.get(config.workload)
     return config.workload, own, config.unique_prompts
 

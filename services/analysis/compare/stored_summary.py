@@ -15,7 +15,7 @@ from typing import Any
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
 from services.ask import about, modes
-from services.ask.config import RunConfig
+from services.ask.config import FORMER, RunConfig
 from services.ask.measurement import Run
 
 OURS = "Paceline"  # the client, also of runs imported from another Paceline
@@ -97,7 +97,7 @@ def _work(config: RunConfig) -> set[str]:
         name
         for name, known in about.fields(type(config)).items()
         if known.role == "work" and name != "seed" and known.is_read(config.mode, config.workload)
-        if name in ALWAYS or getattr(config, name) != fields[name].default
+        if name in ALWAYS or getattr(config, name) != FORMER.get(name, fields[name].default)
     }
 
 

@@ -2,7 +2,7 @@
 
 A check takes one run and returns a Diagnostic or None. Checks of the client, whose problems look
 like the server's, are in `client.py`; those of the server in `server.py`, of its answers in
-`answers.py`.
+`answers.py`, of its prompts in `prompts.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from services.analysis.diagnostics import answers, sessions
+from services.analysis.diagnostics import answers, prompts, sessions
 from services.analysis.diagnostics import client as client_checks
 from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
@@ -268,6 +268,7 @@ CHECKS: tuple[Check, ...] = (
     _retried,
     _unknown_tokens,
     _cached_prompts,
+    *prompts.CHECKS,
     *answers.CHECKS,
     *sessions.CHECKS,
     *client_checks.CHECKS,

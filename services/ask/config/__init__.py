@@ -24,6 +24,7 @@ from services.ask.config.load import (
     Mode,
 )
 from services.ask.config.prompts import (
+    FORMER,
     LONG_EVERY,
     LONG_TIMES,
     MOST_PROMPTS,
@@ -31,6 +32,7 @@ from services.ask.config.prompts import (
     READERS,
     Distribution,
     PromptFields,
+    TextStyle,
     Workload,
     readers,
 )
@@ -39,6 +41,7 @@ from services.ask.config.sessions import History, SessionFields
 from services.ask.problems import validate
 
 __all__ = [
+    "FORMER",
     "JUDGEMENT",
     "LONG_EVERY",
     "LONG_TIMES",
@@ -58,6 +61,7 @@ __all__ = [
     "Mode",
     "Omittable",
     "RunConfig",
+    "TextStyle",
     "Workload",
     "parse",
     "readers",

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import FailFast, Field, model_validator
+from pydantic import FailFast, Field, ValidationInfo, model_validator
 
 from services.ask import about, dialogue
 from services.ask.about import About, field
-from services.ask.base_config import BaseConfig
+from services.ask.base_config import STORED, BaseConfig
 from services.ask.config.load import MOST
 from services.ask.config.sessions import SessionFields
 
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
 Distribution = Literal["fixed", "uniform", "normal", "lognormal"]
+TextStyle = Literal["prose", "words"]
 Text = Annotated[str, Field(max_length=200_000)]
 MOST_PROMPTS = 10_000
 MOST_TOKENS = 131_072  # of a prompt, and of an answer
 WIDEST = 5.0  # spread of lengths, in means
+FORMER = {"text_style": "words"}  # what stored configs without these fields mean
 LONG_TIMES = 4  # default length of a long prompt, in short ones
 LONG_EVERY = 2  # alternating
 
@@ -92,6 +94,17 @@ class PromptFields(BaseConfig):
         gt=0,
         le=WIDEST,
     )
+    text_style: TextStyle = field(
+        "prose",
+        About(
+            "Text",
+            "Synthetic and mixed: real English prose, or random common words, which a draft model "
+            "predicts less well",
+            section="prompts",
+            read_by=("synthetic", "mixed"),
+            varied=True,
+        ),
+    )
     long_input_tokens: int | None = field(
         None,
         About(
@@ -143,18 +156,19 @@ class PromptFields(BaseConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _infer_workload(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "workload" in data:
+    def _infer_workload(cls, data: Any, info: ValidationInfo) -> Any:
+        if not isinstance(data, dict):
             return data
-        present = [name for name in READERS if data.get(name) is not None]
-        if present and not readers(present):
+        former = FORMER if info.context is STORED else {}
+        present = [] if "workload" in data else [n for n in READERS if data.get(n) is not None]
+        if not present:
+            return {**former, **data}
+        if not readers(present):
             raise ValueError(
                 f"workload: is not clear. Give {present[0]} or {present[-1]}, not both."
             )
-        if not present:
-            return data
         possible = [name for name in readers(present) if name != "file" or data.get("prompts")]
-        return {**data, "workload": (possible or ["file"])[0]}
+        return {**former, **data, "workload": (possible or ["file"])[0]}
 
     @model_validator(mode="after")
     def _check_prompts(self) -> Self:

@@ -122,6 +122,19 @@ def max_tokens(config: RunConfig) -> Callable[[int], int]:
     )
 
 
+def prompt_tokens(config: RunConfig) -> Callable[[int], int] | None:
+    """Return a function that returns the planned tokens of a measured request's prompt by its
+    index; None if the workload does not plan them."""
+    if sessions_of(config):  # of which later turns also have the answers before them
+        return None
+    if config.workload == "synthetic":
+        return lengths.of_prompts(config).of
+    if config.workload != "mixed":
+        return None
+    of_class = {each: mixed.part(config, each).input_tokens for each in mixed.CLASSES}
+    return lambda index: of_class[mixed.class_of(config, index)]
+
+
 def longest_answer(config: RunConfig) -> int:
     """Return the largest `max_tokens` of a run's requests."""
     return max(lengths.of_answers(each).longest(modes.most(each)) for each in parts(config))
@@ -201,15 +214,14 @@ _ENTRIES = (
     WorkloadSpec(
         name="synthetic",
         label="Synthetic",
-        help="Random common words, with approximately the number of tokens you set.",
+        help="English prose or random words, with approximately the number of tokens you set.",
         prompts=Synthetic,
         tokens=lambda config, count: lengths.of_prompts(config).total(count),
     ),
     WorkloadSpec(
         name="mixed",
         label="Mixed",
-        help="Short and long prompts of random words, interleaved: do short requests wait for "
-        "long ones?",
+        help="Short and long synthetic prompts, interleaved: do short requests wait for long ones?",
         prompts=mixed.Mixed,
         classes=mixed.CLASSES,
     ),

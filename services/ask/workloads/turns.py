@@ -49,7 +49,9 @@ def _made_up(
     later = Synthetic(config.model_copy(update={"unique_prompts": False}))  # without a nonce
     turns = [Turn([_message("user", texts[first % len(texts)])])]
     for index in range(first + 1, first + last + 1):
-        answer = text(f"{config.seed or 0}/answer/{index}", max_tokens(index - 1), "words")
+        answer = text(
+            f"{config.seed or 0}/answer/{index}", max_tokens(index - 1), config.text_style
+        )
         asked = _message("user", later[index % len(later)])
         turns.append(Turn([_message("assistant", answer), asked]))
     return turns

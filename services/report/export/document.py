@@ -18,7 +18,7 @@ from services.analysis.compare.rows import row_of
 from services.analysis.diagnostics import diagnostics
 from services.analysis.fingerprint import digest
 from services.analysis.metrics import FIELDS, request_row
-from services.ask.config import RunConfig
+from services.ask.config import FORMER, RunConfig
 from services.ask.measurement import Measurement, Repeat, Run
 from services.ask.own_prompts import without_prompts
 from services.report.export.public import public
@@ -78,7 +78,7 @@ def full_row(measured: Measurement) -> dict[str, Any]:
 
 def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
     config = ((name, getattr(run.config, name)) for name in HASHED_CONFIG)
-    usual = {name: RunConfig.model_fields[name].default for name in HASHED_LATER}
+    usual = {name: RunConfig.model_fields[name].default for name in HASHED_LATER} | FORMER
     later = {n: getattr(run.config, n) for n in usual if getattr(run.config, n) != usual[n]}
     observed: dict[str, Any] = {"requests": [_hashed_row(row) for row in rows]}
     if not rows and run.source is not None:  # a file with only the tool's summary
@@ -226,6 +226,7 @@ HASHED_LATER = (
     "history",
     "turn_delay_s",
     "turn_delay_scale",
+    "text_style",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

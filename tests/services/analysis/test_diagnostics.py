@@ -182,6 +182,18 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "240 of 240 answers are shorter than asked for",
     ),
     (
+        with_config(workload="synthetic", input_tokens=8),  # the server counts 10
+        MANY,
+        "note",
+        "Prompts have 25.0 % more tokens than planned",
+    ),
+    (
+        with_config(workload="mixed", input_tokens=10),
+        MANY,
+        "note",
+        "Prompts have 60.0 % fewer tokens than planned",
+    ),
+    (
         with_config(output_distribution="uniform", max_tokens=40),
         MANY,
         "warning",

@@ -16,7 +16,7 @@ from services.analysis.compare.stored_summary import (
     work_of,
 )
 from services.ask import about
-from services.ask.config import RunConfig
+from services.ask.config import RunConfig, stored
 from services.report.imports import read
 from tests.conftest import ROOT
 from tests.values import candidate, failed, imported_candidate, measured, run
@@ -142,7 +142,7 @@ def test_every_field_of_work_is_in_the_key() -> None:
     ],
 )
 def test_the_key_of_work_that_was_stored_stays_the_same(fields: dict[str, Any], key: str) -> None:
-    config = RunConfig(backend="vllm", model="m", **fields)
+    config = stored({"backend": "vllm", "model": "m", **fields})
     assert work_of(replace(run(), config=config)) == key
 
 

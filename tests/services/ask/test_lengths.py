@@ -14,7 +14,11 @@ from services.ask.plan import plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import max_tokens, prompt, request_config
 
-SYNTHETIC: dict[str, Any] = {"workload": "synthetic", "unique_prompts": False}
+SYNTHETIC: dict[str, Any] = {
+    "workload": "synthetic",
+    "unique_prompts": False,
+    "text_style": "words",
+}
 
 
 def synthetic(**fields: Any) -> RunConfig:

@@ -101,7 +101,8 @@ def test_each_request_asks_for_its_own_class_s_answer() -> None:
 
     assert [most(0, i) for i in range(7)] == [8, 8, 16, 8, 8, 16, 8]
     assert [most(WARM_UP, i) for i in range(4)] == [8, 16, 8, 16]
-    lengths = [len(workloads.prompt(MIX, WARM_UP, i).split()) for i in range(4)]
+    words = MIX.model_copy(update={"text_style": "words"})
+    lengths = [len(workloads.prompt(words, WARM_UP, i).split()) for i in range(4)]
     assert lengths[0] == lengths[2] < lengths[1] == lengths[3]
 
 

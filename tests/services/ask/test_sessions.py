@@ -86,7 +86,7 @@ def test_a_system_prompt_and_tools_belong_to_every_turn() -> None:
 
 def test_synthetic_turns_have_the_lengths_that_are_asked_for() -> None:
     values = {"turns": 3, "input_tokens": 20, "max_tokens": 7, "unique_prompts": False}
-    config = parse(values)
+    config = parse({**values, "text_style": "words"})
     said = asked(config, 5)  # the last turn of the second session
     assert [message["role"] for message in said] == ["user", "assistant"] * 2 + ["user"]
     assert [len(message["content"].split()) for message in said] == [20, 7, 20, 7, 20]

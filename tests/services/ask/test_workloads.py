@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from services.ask.config import RunConfig, Workload
+from services.ask.config import RunConfig, Workload, parse, stored
 from services.ask.workloads import BUILTIN, WORKLOADS, prompt, prose, synthetic
 
 
@@ -66,7 +66,7 @@ def test_repeats_do_the_same_work_under_different_marks() -> None:
 
 @pytest.mark.parametrize(("tokens", "count"), [(1, 1), (7, 1), (8, 1), (512, 505), (2048, 2041)])
 def test_a_synthetic_prompt_has_a_word_per_token_beside_its_nonce(tokens: int, count: int) -> None:
-    config = RunConfig(workload="synthetic", input_tokens=tokens)
+    config = RunConfig(workload="synthetic", text_style="words", input_tokens=tokens)
     assert len(prompt(config, 0, 0).split()) == 1 + count
 
 
@@ -91,8 +91,17 @@ def test_prose_goes_on_in_the_order_of_the_book_and_begins_again_after_its_end()
     assert f"{sentences[-1]} {sentences[0]} {sentences[1]}" in whole
 
 
+def test_a_stored_run_without_a_style_sent_words_and_a_new_one_sends_prose() -> None:
+    fields = {"workload": "synthetic", "input_tokens": 16, "unique_prompts": False}
+    before = "water name health story friend level reason job year state student parent point life"
+    assert prompt(stored(fields), 0, 0) == f"{before} research art"
+    assert prompt(stored(fields), 0, 0) == prompt(parse({**fields, "text_style": "words"}), 0, 0)
+    assert ": " in prompt(parse(fields), 0, 0)
+
+
 def test_synthetic_prompts_differ_by_index_and_by_seed_without_a_mark() -> None:
-    first = RunConfig(workload="synthetic", unique_prompts=False, input_tokens=64)
+    fields = {"workload": "synthetic", "unique_prompts": False, "text_style": "words"}
+    first = RunConfig(**fields, input_tokens=64)
     second = first.model_copy(update={"seed": 1})
     texts = [prompt(config, 0, index) for config in (first, second) for index in range(5)]
     assert len(set(texts)) == 10

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from services.analysis.compare import Candidate
-from services.ask.config import RunConfig
+from services.ask.config import FORMER, RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement, Sample
 from services.base.redact import without_paths
 from services.report import imports
@@ -173,6 +173,7 @@ def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
 
 def test_the_hash_of_a_run_before_requests_could_be_fitted_stands() -> None:
     config = {"backend": "vllm", "model": "m", "temperature": 0.0, "top_p": 1.0}
+    config |= {"workload": "builtin", **FORMER}
     run = candidate([measured(0), measured(1)], **config)
     assert content_hash(run) == "0dc54d10247a5a4eb15e7d6c5c3c639f44cd66d7bb2308d35facd4ace4462ac2"
     fitted = candidate([measured(0), measured(1)], **config, omit=["top_p"])
@@ -242,7 +243,7 @@ def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> Non
     )
 
 
-USUAL = {name: RunConfig.model_fields[name].default for name in HASHED_LATER}
+USUAL = {name: RunConfig.model_fields[name].default for name in HASHED_LATER} | FORMER
 
 
 def test_anybody_can_compute_the_hash_of_a_document() -> None:
