@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cli.fields import add, given
 from cli.output import note
@@ -18,11 +18,14 @@ from db import servers
 from db.database import opened
 from services.ask.backends import BACKENDS
 from services.ask.config import READERS, RunConfig, readers
+from services.ask.config.traces import TraceRow
 from services.ask.flag import flag
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import PromptFile, read_file
+from services.ask.workloads.tracefile import read_trace
 
-PLAIN = ("unique_prompts", "prompts")  # their flags have their own shape
+Read = TypeVar("Read")
+PLAIN = ("unique_prompts", "prompts", "trace")  # their flags have their own shape
 
 
 def takes(command: ArgumentParser, defaults: bool = True) -> None:
@@ -30,6 +33,12 @@ def takes(command: ArgumentParser, defaults: bool = True) -> None:
     add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
     command.add_argument(
         "--prompts", metavar="FILE", help="File with prompts: JSONL, JSON, CSV or one per line"
+    )
+    command.add_argument(
+        "--trace",
+        metavar="FILE",
+        help="File with a trace of Mooncake, BurstGPT or Azure, which is replayed unless a mode is "
+        "given",
     )
     command.add_argument(
         "--shared-prompts", action="store_true", help="Do not start each prompt with a unique nonce"
@@ -64,13 +73,18 @@ def values(options: Namespace) -> dict[str, Any]:
     if "prompts" in fields:
         file = _prompts_of(fields["prompts"])
         fields["prompts"], options.prompt_notes = file.prompts, file.notes
+    if "trace" in fields:
+        fields["trace"], more = _trace_of(fields["trace"])
+        options.trace_notes = more
     return servers.expand(opened(), fields | address_of(fields))
 
 
 def say_notes(options: Namespace) -> None:
-    """Say what of a file of prompts is not used."""
+    """Say what of a file of prompts or a trace is not used."""
     for line in getattr(options, "prompt_notes", ()):
         note(f"{Path(options.prompts).name}: {line}")
+    for line in getattr(options, "trace_notes", ()):
+        note(f"{Path(options.trace).name}: {line}")
 
 
 def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,10 +104,19 @@ def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prompts_of(name: str) -> PromptFile:
+    return _read("--prompts", name, read_file)
+
+
+def _trace_of(name: str) -> tuple[tuple[TraceRow, ...], tuple[str, ...]]:
+    file = _read("--trace", name, read_trace)
+    return file.rows, file.notes
+
+
+def _read(option: str, name: str, read: Callable[[bytes, str], Read]) -> Read:
     try:
         with open(name, "rb") as file:
-            return read_file(file.read(FILE_BYTES_MOST + 1), Path(name).name)
+            return read(file.read(FILE_BYTES_MOST + 1), Path(name).name)
     except OSError as error:
-        raise Usage(f"--prompts: cannot read {name!r}: {error.strerror}.") from None
+        raise Usage(f"{option}: cannot read {name!r}: {error.strerror}.") from None
     except InvalidFile as error:
-        raise Usage(f"--prompts: {error}") from None
+        raise Usage(f"{option}: {error}") from None

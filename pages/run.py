@@ -149,7 +149,7 @@ def checked(
         return configs
     except InvalidConfig as error:
         for name, sentence in error.problems.items():
-            empty = name in link.PRIVATE and not "".join(values.get(name) or ()).strip()
+            empty = name in link.OWN and not any(map(str.strip, map(str, values.get(name) or ())))
             show = st.info if empty else st.error  # nothing is wrong before a word is typed
             icon = ":material/edit:" if empty else ":material/error:"
             show(fields.linked(name, sentence), icon=icon)

@@ -11,6 +11,7 @@ from services.analysis.compare import Candidate
 from services.analysis.objectives import Objectives
 from services.analysis.summary import summarize
 from services.ask.config import RunConfig
+from services.ask.config.traces import TraceRow
 from services.ask.measurement import Measurement, Repeat, Run, RunStatus, Sample
 from services.ask.prices import Hourly, Price
 from services.report.imports import Imported
@@ -19,6 +20,9 @@ from services.studies import Cell, Measured
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary
+
+
+TRACE = tuple(TraceRow(at / 10, 10, 5) for at in range(50))
 
 
 def measured(

@@ -127,7 +127,7 @@ def _share(
 
 
 def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
-    options = [name for name in MODES if name != values["mode"]]
+    options = [name for name in MODES if name not in (values["mode"], "replay")]
     chosen = _several("mode", "Other modes", options, from_link, lambda name: MODES[name].label)
     others: Others = []
     for name in chosen:

@@ -127,7 +127,12 @@ def wrong(sentence: str, kind: type[Config] | None = None) -> None:
         st.caption(f":red[{plain(with_labels(sentence, kind))}]")
 
 
-def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
+def one_of(
+    field: str,
+    table: Mapping[str, Any],
+    start: RunConfig,
+    on_change: Callable[[], None] = url_state.touched,
+) -> str:
     """One entry of a table, shown by its label."""
     chosen: str | None = st.segmented_control(
         label(field),
@@ -136,7 +141,7 @@ def one_of(field: str, table: Mapping[str, Any], start: RunConfig) -> str:
         wrap=True,
         format_func=lambda name: table[name].label,
         label_visibility="collapsed",
-        **keyed(field, getattr(start, field)),
+        **keyed(field, getattr(start, field), on_change),
     )
     return chosen or getattr(start, field)
 

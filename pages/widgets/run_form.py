@@ -8,7 +8,14 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.widgets import fields, lengths_form, objectives_form, request_form, session_form
+from pages.widgets import (
+    fields,
+    lengths_form,
+    objectives_form,
+    request_form,
+    session_form,
+    trace_form,
+)
 from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import plain, show_error
 from services.analysis.objectives import PRESETS
@@ -30,7 +37,9 @@ def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[
     """Show what every server gets, beginning with `start`; return those fields of a RunConfig.
     `server`: the fields of the first. `once`: of one run, whose repeats are asked for, and not of a
     comparison, which has its own."""
-    values = _mode(start, once) | _workload(start) | _sampling(start)
+    values = _mode(start, once)
+    values |= _workload(start, values["mode"])
+    values |= _sampling(start, values["workload"])
     with _section("limits", "Warm-up, limits, client"):
         values |= _more(start, server["backend"])
     with _section("request", "Request options"):
@@ -49,8 +58,11 @@ def _section(name: str, title: str) -> DeltaGenerator:
 
 def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     st.subheader("Mode", anchor="mode")
-    name = fields.one_of("mode", MODES, start)
+    name = fields.one_of("mode", MODES, start, _mode_changed)
     st.caption(MODES[name].help)
+    if name == "replay":
+        repeats = ("repeats",) if once else ()
+        return {"mode": name, **trace_form.ask(start, "trace_speed", "concurrency", *repeats)}
     by_time = _ends_by_time(start)
     if by_time:
         start = start.model_copy(update={"duration_s": start.duration_s or USUAL_S})
@@ -58,6 +70,15 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     first = (until, "repeats") if once else (until,)
     own = (n for n in fields.of_section("mode", start, name) if n not in APART)
     return {"mode": name, **fields.several(dict.fromkeys((*first, *own)), start, columns=3)}
+
+
+def _mode_changed() -> None:
+    """Who chooses to replay a trace gets its prompts, too, unless others were chosen before."""
+    touched()
+    mode, workload = (f"{fields.PREFIX}{name}" for name in ("mode", "workload"))
+    usual = RunConfig().workload
+    if st.session_state[mode] == "replay" and st.session_state.get(workload, usual) == usual:
+        st.session_state[workload] = "trace"
 
 
 def _ends_by_time(start: RunConfig) -> bool:
@@ -71,7 +92,7 @@ def _ends_by_time(start: RunConfig) -> bool:
     return chosen == DURATION
 
 
-def _workload(start: RunConfig) -> dict[str, Any]:
+def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
     st.subheader("Prompts", anchor="prompts")
     name = fields.one_of("workload", WORKLOADS, start)
     st.caption(WORKLOADS[name].help)
@@ -86,6 +107,8 @@ def _workload(start: RunConfig) -> dict[str, Any]:
         values |= lengths_form.ask("input", start) | {
             "text_style": fields.word("text_style", start)
         }
+    elif name == "trace":
+        values |= trace_form.ask(start) if mode != "replay" else {}
     elif own := WORKLOADS[name].parameters:
         titles = {"input_tokens": "Tokens per short prompt"} if name == "mixed" else {}
         with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
@@ -120,10 +143,13 @@ def _file(start: RunConfig) -> tuple[str, ...]:
     return file.prompts
 
 
-def _sampling(start: RunConfig) -> dict[str, Any]:
+def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:
     st.subheader("Answers", anchor="answers")
     own = lengths_form.FIELDS["output"]
     others = (name for name in fields.of_section("answers", start) if name not in own)
+    if workload == "trace":
+        st.caption("Answers may be as long as the trace says.")
+        return fields.several(others, start, columns=3)
     return lengths_form.ask("output", start) | fields.several(others, start, columns=3)
 
 

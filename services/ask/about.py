@@ -34,6 +34,7 @@ class About:
     read_by: tuple[str, ...] = ()
     varied: bool = False  # whether a comparison offers to vary it by typing values
     private: bool = False  # a person's own text: in no link and no export
+    bulky: bool = False  # too large for a link or a command
     may_hold_key: bool = False  # is in no link unless it was found to hold none
     each: str = ""  # what stands for a value of its flag, which may be given several times
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
-from services.ask import modes
+from services.ask import lengths, modes
 from services.ask.config import RunConfig
 from services.base.units import many
 
@@ -67,7 +67,7 @@ def in_flight(config: RunConfig, tokens_per_s: float) -> int:
     as many as are sent while one is answered at `tokens_per_s`."""
     most = modes.at_once(config)
     if rate := modes.peak_rate(config):
-        most = min(most, ceil(config.max_tokens / tokens_per_s * rate))
+        most = min(most, ceil(lengths.of_answers(config).mean / tokens_per_s * rate))
     return max(1, most)
 
 

@@ -40,7 +40,7 @@ def command(config: RunConfig) -> str | None:
         for name, value in values.items()
         if value != getattr(usual, name) and not link.is_refused(name, value)
     }
-    if any(known.private and name in changed for name, known in about.fields(RunConfig).items()):
+    if any(name in changed for name in link.OWN):
         return None
     flags = [part for name, value in changed.items() for part in _flags(name, value)]
     return " ".join(["python cli.py run", *flags])

@@ -14,11 +14,13 @@ lognormal: the logarithm is normal with variance ln(1 + s²) and mean ln m minus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from math import exp, log, log1p, sqrt
 from statistics import NormalDist
+from typing import Literal
 
 from services.ask.config import MOST_TOKENS, Distribution, RunConfig
 
@@ -35,6 +37,11 @@ class Lengths:
     distribution: Distribution
     spread: float
     key: str
+
+    @property
+    def vary(self) -> bool:
+        """Whether not all are alike."""
+        return self.distribution != "fixed"
 
     def of(self, index: int) -> int:
         """Return the length that belongs to request `index`."""
@@ -65,20 +72,68 @@ class Lengths:
     @property
     def sentence(self) -> str:
         """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"; "" if all are alike."""
-        if self.distribution == "fixed":
-            return ""
-        each = (f"p{p} {self.at(p / 100):,}" for p in PERCENTILES)
-        return f"{', '.join(each)} tokens"
+        return _percentiles(self.at) if self.vary else ""
 
 
-def of_prompts(config: RunConfig) -> Lengths:
-    """Return how long synthetic prompts are."""
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The lengths of a trace's prompts or answers, in its order and in rotation: the same questions
+    as of `Lengths`. `part`: the place of the length in a row."""
+
+    config: RunConfig
+    part: Literal["input_tokens", "output_tokens"]
+    vary = True
+
+    @property
+    def mean(self) -> int:
+        """The rounded mean."""
+        return round(self.total(len(self.config.replayed)) / len(self.config.replayed))
+
+    def of(self, index: int) -> int:
+        """Return the length that belongs to request `index`."""
+        length: int = getattr(self.config.row(index), self.part)
+        return length
+
+    def at(self, share: float) -> int:
+        """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""
+        ordered = sorted(self._all())
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+    def total(self, count: int) -> int:
+        """Return the tokens of the first `count` requests."""
+        rounds, more = divmod(count, len(self.config.replayed))
+        return rounds * sum(self._all()) + sum(islice(self._all(), more))
+
+    def longest(self, count: int) -> int:
+        """Return the longest of the first `count` lengths."""
+        return max(islice(self._all(), max(1, count)))
+
+    @property
+    def sentence(self) -> str:
+        """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"."""
+        return _percentiles(self.at)
+
+    def _all(self) -> Iterator[int]:
+        return (getattr(self.config.trace[row], self.part) for row in self.config.replayed)
+
+
+def _percentiles(at: Callable[[float], int]) -> str:
+    each = (f"p{p} {at(p / 100):,}" for p in PERCENTILES)
+    return f"{', '.join(each)} tokens"
+
+
+def of_prompts(config: RunConfig) -> Lengths | Recorded:
+    """Return how long the prompts of a trace or synthetic ones are."""
+    if config.workload == "trace":
+        return Recorded(config, "input_tokens")
     key = f"{config.seed or 0}/input"
     return Lengths(config.input_tokens, config.input_distribution, config.input_spread, key)
 
 
-def of_answers(config: RunConfig) -> Lengths:
+def of_answers(config: RunConfig) -> Lengths | Recorded:
     """Return how long answers may be."""
+    if config.workload == "trace":
+        return Recorded(config, "output_tokens")
     key = f"{config.seed or 0}/output"
     return Lengths(config.max_tokens, config.output_distribution, config.output_spread, key)
 

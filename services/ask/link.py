@@ -15,7 +15,8 @@ from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 
-PRIVATE = about.names(RunConfig, lambda known: known.private)
+# A person's own prompts and traces, which are in no link.
+OWN = about.names(RunConfig, lambda known: known.private or known.bulky)
 PERHAPS_SECRET = about.names(RunConfig, lambda known: known.may_hold_key)
 
 
@@ -24,7 +25,7 @@ def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
     return {
         name: text_of(value)
         for name, value in values.items()
-        if name not in PRIVATE and value != getattr(start, name) and not is_refused(name, value)
+        if name not in OWN and value != getattr(start, name) and not is_refused(name, value)
     }
 
 
@@ -62,7 +63,7 @@ def change(name: str, text: str) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    if name in PRIVATE:
+    if name in OWN:
         raise InvalidConfig({name: f"{name} cannot be set by a link."})
     if name == "backend" and text not in BACKENDS:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})

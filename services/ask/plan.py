@@ -82,7 +82,7 @@ def _by_time_alone(config: RunConfig) -> Plan:
 def _lengths(config: RunConfig) -> str:
     """What the lengths of prompts and answers are, where they differ by design."""
     of = {"Prompt": lengths.of_prompts(config), "Answer": lengths.of_answers(config)}
-    if config.workload != "synthetic":
+    if config.workload not in ("synthetic", "trace"):
         del of["Prompt"]
     return "".join(f" {what} lengths: {law.sentence}." for what, law in of.items() if law.sentence)
 
@@ -102,7 +102,7 @@ def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
         return known
     if pace is None:
         return None
-    answer_s = config.max_tokens / pace.usual
+    answer_s = lengths.of_answers(config).mean / pace.usual
     return len(picture(schedule(config), answer_s, MOST_DRAWN)) or 1
 
 

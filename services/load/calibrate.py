@@ -87,6 +87,7 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
         "workload": "text",  # of the same length; the real prompts stay private
         "prompt": "x" * length,
         "prompts": (),
+        "trace": (),
         "processes": len(shards(config, machine.cores())),
         "timeout_s": LOG_S,
         "first_token_timeout_s": None,
@@ -115,9 +116,11 @@ def _requests_in_time(config: RunConfig, answer_s: float) -> int:
 
 
 def _at_its_peak(config: RunConfig) -> RunConfig:
-    """A rate that changes is replayed at its highest; one of sessions at that of their requests."""
+    """A rate that changes is replayed at its highest, a trace at that of its busiest second, and
+    one of sessions at that of their requests."""
     rate, turns = modes.MODES[config.mode].rate(config), modes.mean_turns(config)
-    if rate is None or (rate.first == rate.last and turns == 1):
+    same = rate is not None and rate.first == rate.last and config.mode != "replay"
+    if rate is None or (same and turns == 1):
         return config
     peak = max(rate.first, rate.last) * turns
     return config.model_copy(update={"mode": "constant", "rate": peak, "turns": 1})

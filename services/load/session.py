@@ -14,12 +14,11 @@ from typing import Any
 
 import httpx
 
-from services.ask import backends
+from services.ask import backends, workloads
 from services.ask.config import RunConfig
 from services.ask.measurement import WARMING_UP, Repeat
 from services.ask.own_prompts import own_prompts
 from services.ask.plan import calibrates
-from services.ask.sessions import sessions_of
 from services.ask.work_item import WorkItem
 from services.base import machine, untrusted
 from services.base.ipc import Send
@@ -107,8 +106,7 @@ async def measure(session: Session) -> None:
         return
     slots, context = engines.size(config, longest)
     session.phase(f"Starting {engines.WITHIN[config.backend].label}")
-    # A prefix cache only where that is what is measured.
-    shared = not config.unique_prompts or sessions_of(config) is not None
+    shared = workloads.begin_alike(config)  # a prefix cache only where that is what is measured
     async with engines.started(config.backend, slots, context, shared) as engine:
         facts = {"slots": slots, "context_per_slot": context}
         session.send(Environment(facts))

@@ -43,7 +43,7 @@ def shards(config: RunConfig, cores: int) -> list[Shard]:
     at_once = modes.at_once(config)
     client = "litellm" if config.backend == "litellm" else config.client
     suggested = min(cores // 2, at_once // IN_FLIGHT_EACH[client], MOST_PROCESSES)
-    if config.mode in RATES and (rate := modes.peak_rate(config)):
+    if config.mode in (*RATES, "replay") and (rate := modes.peak_rate(config)):
         suggested = min(suggested, ceil(rate / RATE_EACH))
     count = min(config.processes or max(1, suggested), max(1, at_once))
     return [Shard(index, count) for index in range(count)]

@@ -126,8 +126,8 @@ def differing_labels(work: Work, among: Sequence[Work]) -> list[str]:
 
 
 def _fact_label(name: str, value: Any, index: int) -> str:
-    if name in ("prompt", "prompts"):
-        return f"prompts {index + 1}"
+    if name in NUMBERED:
+        return f"{NUMBERED[name]} {index + 1}"
     if name in WORDS:
         return WORDS[name].format(value)
     if isinstance(value, tuple):
@@ -137,6 +137,7 @@ def _fact_label(name: str, value: Any, index: int) -> str:
     return f"{name.removesuffix('_s').replace('_', ' ')} {shown}"
 
 
+NUMBERED = {"prompt": "prompts", "prompts": "prompts", "trace": "trace"}  # never what they hold
 WORDS = {
     "mode": "{}",
     "workload": "{}",

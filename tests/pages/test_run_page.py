@@ -58,6 +58,7 @@ def queued(database: Engine) -> Iterator[Callable[[], int]]:
 def test_a_mode_shows_its_own_parameters_only(visit: Visit, mode: str) -> None:
     at = choose(visit("run"), "mode", mode)
     shown = {widget.key for widget in (*at.number_input, *at.toggle)}
+    shown |= {"run-trace"} if [box for box in at.selectbox if box.label == "Trace"] else set()
     of_modes = {parameter for spec in MODES.values() for parameter in spec.parameters}
     own = {f"run-{parameter}" for parameter in MODES[mode].parameters}
     assert shown & {f"run-{parameter}" for parameter in of_modes} == own

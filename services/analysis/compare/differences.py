@@ -142,6 +142,7 @@ SPECIAL: dict[str, Callable[[Any], str]] = {
     "headers": _collection_text,
     "prompt": lambda text: f"own text, {many(len(text), 'character')}",
     "prompts": _own_prompts,
+    "trace": lambda rows: many(len(rows), "request"),
 }
 # Facts whose name contains one of these are compared; others change from run to run.
 FACTS = ("engine", "server", "version", "python", "system", "cpu", "cores", "gpu", "slots")

@@ -292,6 +292,7 @@ def _numbered(text: str, run: Run) -> str:
 NUMBERED = {  # fields that hold long or private texts: never what they hold
     "prompt": "prompt",
     "prompts": "prompts",
+    "trace": "trace",
     "headers": "headers",
     "extra_body": "extra fields",
     "ca_file": "CA file",

@@ -83,6 +83,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
         "file": config.prompts,
         "synthetic": (config.text_style, lengths.of_prompts(config)),
         "mixed": (config.text_style, every(config), *(part.input_tokens for part in parts(config))),
+        "trace": (config.trace, config.trace_from_s, config.trace_to_s),
     }.get(config.workload)
     return config.workload, own, config.unique_prompts
 

@@ -84,6 +84,8 @@ def _asks_for_lengths(config: RunConfig) -> str:
         return "although ignore_eos was set"
     if config.min_tokens:
         return f"although min_tokens was {config.min_tokens:,}"
+    if config.workload == "trace":
+        return "although each was to be as long as in the trace"
     if config.output_distribution != "fixed":
         return "although each was to have the length that it drew"
     return ""

@@ -38,6 +38,7 @@ from services.ask.config.prompts import (
 )
 from services.ask.config.request import DialectName, LengthName, Omittable, RequestFields
 from services.ask.config.sessions import History, SessionFields
+from services.ask.config.traces import TraceFields
 from services.ask.problems import validate
 
 __all__ = [
@@ -73,9 +74,8 @@ __all__ = [
 OWN_SAMPLING = ("openai", "anthropic")
 
 
-class RunConfig(
-    LimitFields, RequestFields, SessionFields, PromptFields, LoadFields
-):  # the last one's come first
+# Of its bases, the fields of the last one come first.
+class RunConfig(LimitFields, RequestFields, SessionFields, PromptFields, TraceFields, LoadFields):
     """One run. Times in seconds, lengths in tokens."""
 
     def __hash__(self) -> int:
@@ -118,6 +118,36 @@ class RunConfig(
                     "requests: are not counted with a duration. Give only one of them."
                 )
         return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _replay_what_is_given(cls, data: Any) -> Any:
+        """A trace is replayed if no mode is given, with its own prompts if no others are."""
+        if not isinstance(data, dict) or not data.get("trace"):
+            return data
+        others = any(data.get(name) is not None for name in READERS)
+        return {"mode": "replay"} | ({} if others else {"workload": "trace"}) | data
+
+    @model_validator(mode="after")
+    def _check_replay(self) -> RunConfig:
+        if self.workload == "trace" or self.mode == "replay":
+            if not self.trace:
+                raise ValueError("trace: is missing. Give a file with a trace.")
+            if not self.replayed:
+                raise ValueError("trace_from_s: leaves nothing of the trace. Choose another part.")
+        if self.mode != "replay":
+            return self
+        if self.duration_s is not None:
+            raise ValueError(
+                "duration_s: has no meaning where a trace is replayed. Set trace_to_s instead."
+            )
+        if self.load_warmup_s * self.trace_speed > self.trace_from_s:
+            raise ValueError(
+                "load_warmup_s: is what came before the part of the trace that is replayed. Begin "
+                "later in it (trace_from_s), or warm up for a shorter time."
+            )
+        object.__setattr__(self, "requests", len(self.replayed))  # whatever was given
+        return self
 
     @model_validator(mode="after")
     def _check_load(self) -> RunConfig:

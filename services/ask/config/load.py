@@ -11,7 +11,16 @@ from services.ask.address import as_written
 from services.ask.base_config import STORED, BaseConfig
 
 Mode = Literal[
-    "sequential", "staggered", "batch", "users", "constant", "poisson", "gamma", "ramp", "steps"
+    "sequential",
+    "staggered",
+    "batch",
+    "users",
+    "constant",
+    "poisson",
+    "gamma",
+    "ramp",
+    "steps",
+    "replay",
 ]
 Client = Literal["wire", "litellm"]
 MOST = 1_000_000  # requests in a repeat
@@ -58,7 +67,7 @@ class LoadFields(BaseConfig):
         5,
         About(
             "Requests",
-            "Requests in each repeat; not with a duration",
+            "Requests in each repeat; not with a duration. A replayed trace has its own number",
             section="mode",
             varied=True,
         ),
@@ -101,7 +110,7 @@ class LoadFields(BaseConfig):
             "due waits in this client",
             section="mode",
             empty="no limit",
-            read_by=("batch", *RATES),
+            read_by=("batch", *RATES, "replay"),
             varied=True,
         ),
         ge=1,

@@ -13,7 +13,7 @@ from services.ask.base_config import STORED, BaseConfig
 from services.ask.config.load import MOST
 from services.ask.config.sessions import SessionFields
 
-Workload = Literal["builtin", "text", "file", "synthetic", "mixed"]
+Workload = Literal["builtin", "text", "file", "synthetic", "mixed", "trace"]
 Distribution = Literal["fixed", "uniform", "normal", "lognormal"]
 TextStyle = Literal["prose", "words"]
 Text = Annotated[str, Field(max_length=200_000)]

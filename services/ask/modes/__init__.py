@@ -17,6 +17,7 @@ from services.ask.modes.batch import BATCH
 from services.ask.modes.changing import RAMP, STEPS
 from services.ask.modes.picture import picture as picture
 from services.ask.modes.rates import CONSTANT, GAMMA, POISSON
+from services.ask.modes.replay import REPLAY
 from services.ask.modes.schedule import Schedule as Schedule
 from services.ask.modes.sequential import SEQUENTIAL
 from services.ask.modes.spec import ModeSpec
@@ -125,7 +126,7 @@ def mean_turns(config: RunConfig) -> float:
     return sessions.mean_turns if sessions else 1.0
 
 
-_ENTRIES = (SEQUENTIAL, STAGGERED, BATCH, USERS, CONSTANT, POISSON, GAMMA, RAMP, STEPS)
+_ENTRIES = (SEQUENTIAL, STAGGERED, BATCH, USERS, CONSTANT, POISSON, GAMMA, RAMP, STEPS, REPLAY)
 
 WAITS = {"pause_s": "a pause", "interval_s": "an interval", "think_s": "a think time"}
 # Metrics in `summary_row` that are per second of wall time.

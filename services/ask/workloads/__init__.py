@@ -22,6 +22,7 @@ from services.ask.workloads.lines import InvalidFile as InvalidFile
 from services.ask.workloads.promptfile import read_prompts as read_prompts
 from services.ask.workloads.synthetic import NONCE_TOKENS as NONCE_TOKENS
 from services.ask.workloads.synthetic import Synthetic
+from services.ask.workloads.trace import Traced, has_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,17 @@ def prompt(
             text = conversation.first(text)
     if not config.unique_prompts:
         return text
+    if config.workload == "trace" and has_blocks(config):
+        index = 0  # what should begin alike does, within the repeat
     return dialogue.with_nonce(text, _prompt_nonce(config.seed or 0, nonce, repeat, index))
+
+
+def begin_alike(config: RunConfig) -> bool:
+    """Return whether prompts begin alike on purpose, so that a prefix cache is part of what is
+    measured."""
+    if not config.unique_prompts or sessions_of(config) is not None:
+        return True
+    return config.workload == "trace" and has_blocks(config)
 
 
 def class_of(config: RunConfig, index: int) -> str:
@@ -100,14 +111,15 @@ def parts(config: RunConfig) -> tuple[RunConfig, ...]:
 
 def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
     """Return the config of request `index` of `repeat`: that of its class in a mix, with its own
-    `max_tokens` where answers have a distribution of lengths."""
+    `max_tokens` where the lengths of answers differ."""
     index = _prompt_index(config, repeat, index)
     if _is_mixed(config):
         name, index = mixed.class_of(config, index), mixed.index_in_class(config, index)
         config = mixed.part(config, name)
-    if config.output_distribution == "fixed":
+    answers = lengths.of_answers(config)
+    if not answers.vary:
         return config
-    own = {"max_tokens": lengths.of_answers(config).of(index), "output_distribution": "fixed"}
+    own = {"max_tokens": answers.of(index), "output_distribution": "fixed"}
     return config.model_copy(update=own)
 
 
@@ -224,6 +236,14 @@ _ENTRIES = (
         help="Short and long synthetic prompts, interleaved: do short requests wait for long ones?",
         prompts=mixed.Mixed,
         classes=mixed.CLASSES,
+    ),
+    WorkloadSpec(
+        name="trace",
+        label="Trace",
+        help="Text as long as a trace's prompts, beginning alike where those did, and answers as "
+        "long as its own.",
+        prompts=Traced,
+        tokens=lambda config, count: lengths.of_prompts(config).total(count),
     ),
 )
 

@@ -33,7 +33,7 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
     if value.keys() & TRACE:
         raise Unusable(
             "is a line of a trace (such as Mooncake's), which contains lengths but no prompts. "
-            "Choose synthetic prompts of such a length instead."
+            "Replay it as a trace instead (mode Trace replay, or --trace)."
         )
     raise Unusable(
         'has no field "prompt", "text" or "messages", nor another supported one '

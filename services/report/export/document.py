@@ -227,6 +227,10 @@ HASHED_LATER = (
     "turn_delay_s",
     "turn_delay_scale",
     "text_style",
+    "trace",
+    "trace_speed",
+    "trace_from_s",
+    "trace_to_s",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

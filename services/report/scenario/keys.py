@@ -23,7 +23,7 @@ from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 
 VERSION = 1
-PROMPTS_FILE = "prompts_file"
+PROMPTS_FILE, TRACE_FILE = "prompts_file", "trace_file"
 COMPARE, PRESET = "compare", "preset"  # the keys that make it a comparison, a study
 Tag = Annotated[str, Field(max_length=50)]
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class ComparisonKeys(Keys):
         return self
 
 
-RUN = (*RunConfig.model_fields, PROMPTS_FILE)
+RUN = (*RunConfig.model_fields, PROMPTS_FILE, TRACE_FILE)
 CANDIDATE = tuple(name for name in RUN if name != "repeats")
 KNOWN: dict[str, tuple[str, ...]] = {
     "run": (*RunKeys.model_fields, *RUN),

@@ -138,8 +138,10 @@ def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
             comments.append(f"Left out: {name}, which may hold a key.")
         else:
             values[name] = prompts.written(value) if name == "prompts" else dumped[name]
-    if config.workload == INFERRED and any(name in values for name in READERS):
+    if config.workload == INFERRED and any(name in values for name in (*READERS, "trace")):
         values = {"workload": INFERRED, **values}
+    if "trace" in values:
+        values = {"mode": config.mode, **values}  # or it would be replayed
     return values, tuple(comments)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from services.ask.config import RunConfig
 from services.report.scenario import keys
-from services.report.scenario.keys import COMPARE, PRESET, PROMPTS_FILE, VERSION
+from services.report.scenario.keys import COMPARE, PRESET, PROMPTS_FILE, TRACE_FILE, VERSION
 from services.report.scenario.prompts_shape import MESSAGES
 from services.report.scenario.study import PARTS
 from services.servers.engines import EngineConfig
@@ -26,6 +26,12 @@ NAME = f"scenario-{VERSION}.json"
 # Editors read this version of JSON Schema best.
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TEXT = {"type": "string"}
+ROW = {  # of a trace: seconds, tokens of the prompt, tokens of the answer, ids of its blocks
+    "type": "array",
+    "items": {"type": ["number", "array"]},
+    "minItems": 3,
+    "maxItems": 4,
+}
 
 
 def schema_text() -> str:
@@ -72,13 +78,21 @@ def _definitions() -> dict[str, Any]:
 
 def _run() -> dict[str, Any]:
     prompts = {"anyOf": [TEXT, MESSAGES]}
-    file = {
-        "type": "string",
-        "title": "Prompts file",
-        "description": "File workload: a file beside the scenario, or in a folder beside it",
-    }
     own = _properties(RunConfig)
-    return own | {"prompts": {**own["prompts"], "items": prompts}, PROMPTS_FILE: file}
+    return own | {
+        "prompts": {**own["prompts"], "items": prompts},
+        "trace": {**own["trace"], "items": ROW},
+        PROMPTS_FILE: _file("Prompts file", "File workload"),
+        TRACE_FILE: _file("Trace file", "Trace"),
+    }
+
+
+def _file(title: str, of: str) -> dict[str, Any]:
+    return {
+        "type": "string",
+        "title": title,
+        "description": f"{of}: a file beside the scenario, or in a folder beside it",
+    }
 
 
 def _study(run: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from services.analysis import client_health
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics.client import past_limits
 from services.ask.modes import MODES
-from tests.values import candidate, measured
+from tests.values import TRACE, candidate, measured
 
 CALIBRATED = {
     "requests": 70,
@@ -108,6 +108,7 @@ def test_a_limit_is_shown_only_where_it_is_one(
     of = candidate(
         requests,
         mode=mode,
+        trace=TRACE,
         requests=11,
         interval_s=0.1,
         client=client,

@@ -12,6 +12,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.modes import MODES, at_once, expected, picture, schedule
 from services.ask.modes.arrivals import Rate
 from services.ask.problems import InvalidConfig
+from tests.values import TRACE
 
 SEEDS = 20
 LEVEL = 0.001  # of all tests of a law together, one in fifty runs of all seeds would fail by chance
@@ -110,7 +111,9 @@ def test_the_load_before_the_start_is_the_same_load(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", list(MODES))
 def test_a_shard_is_a_part_of_the_whole(mode: str) -> None:
-    whole = schedule(RunConfig.model_validate({"mode": mode, "requests": 50, "users": 7}))
+    whole = schedule(
+        RunConfig.model_validate({"mode": mode, "requests": 50, "users": 7, "trace": TRACE})
+    )
     parts = [whole.shard(index, 3) for index in range(3)]
     assert sorted(at for part in parts for at in part.due_s) == sorted(whole.due_s)
     if whole.users > 1:

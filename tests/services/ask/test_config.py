@@ -57,7 +57,7 @@ def test_a_config_cannot_be_changed() -> None:
         (
             {"mode": "warp"},
             "mode must be one of 'sequential', 'staggered', 'batch', 'users', 'constant', "
-            "'poisson', 'gamma', 'ramp' or 'steps' (got 'warp').",
+            "'poisson', 'gamma', 'ramp', 'steps' or 'replay' (got 'warp').",
         ),
         ({"unique_prompts": "often"}, "unique_prompts must be true or false (got 'often')."),
         ({"model": 5}, "model must be text."),

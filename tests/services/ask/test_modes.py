@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ask.config import Mode, RunConfig
+from services.ask.config.traces import TraceRow
 from services.ask.modes import MODES, Schedule, picture, schedule, wait_note
 
 
@@ -80,6 +81,7 @@ def test_no_picture_breaks_its_schedule(
 ) -> None:
     config = RunConfig(
         mode=mode,  # type: ignore[arg-type]
+        trace=tuple(TraceRow(at * interval_s, 10, 5) for at in range(requests)),
         requests=requests,
         concurrency=concurrency,
         interval_s=interval_s,

@@ -1,0 +1,99 @@
+"""Files beside a scenario, which it names: prompts, a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from services.ask.workloads.lines import InvalidFile
+from services.ask.workloads.promptfile import read_file
+from services.ask.workloads.tracefile import read_trace
+from services.report.scenario.document import Document
+from services.report.scenario.keys import PROMPTS_FILE, TRACE_FILE
+
+ReadFile = Callable[[str], bytes]  # a file beside the scenario; raises OSError
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A file that a scenario may name instead of holding a field. `example` is a name for it;
+    `instead` says what to do where files cannot be read."""
+
+    field: str
+    read: Callable[[bytes, str], Any]
+    example: str
+    instead: str
+
+
+def filled(
+    document: Document, values: Mapping[str, Any], read: ReadFile | None, *place: str | int
+) -> dict[str, Any]:
+    """Return the values of a run with what is in the files that it names. `read`: reads a file
+    beside the scenario, where there is one.
+
+    Raises:
+        InvalidScenario: a file cannot be read, or does not hold what it should.
+    """
+    own = dict(values)
+    for key, beside in BESIDE.items():
+        name = own.pop(key, None)
+        if name is None:
+            continue
+        if own.get(beside.field) is not None:
+            raise document.problem(
+                f"{key} and {beside.field} do not go together. Keep one.", *place, key
+            )
+        own[beside.field] = _content(document, beside, name, read, *place, key)
+    return own
+
+
+def _content(
+    document: Document, beside: Beside, name: Any, read: ReadFile | None, *place: str | int
+) -> Any:
+    key = place[-1]
+    if not isinstance(name, str) or not _is_beside(name):
+        raise document.problem(
+            f"{key} must be the path of a file that is in the folder of the scenario or below it, "
+            f"such as {beside.example}.",
+            *place,
+        )
+    if read is None:
+        raise document.problem(
+            f"{key} can only be read on the command line. {beside.instead}", *place
+        )
+    try:
+        return beside.read(read(name), name)
+    except OSError as error:
+        raise document.problem(
+            f"{key} cannot be read: {error.strerror}. Its path is relative to the scenario's "
+            "folder.",
+            *place,
+        ) from None
+    except InvalidFile as error:
+        raise document.problem(str(error), *place) from None
+
+
+def _is_beside(name: str) -> bool:
+    """Whether a path leads no way but down: a scenario that somebody sends could name any file,
+    and a server to send it to."""
+    up = ".." in (*PurePosixPath(name).parts, *PureWindowsPath(name).parts)
+    absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
+    return bool(name.strip()) and "\0" not in name and not up and not absolute
+
+
+BESIDE = {
+    PROMPTS_FILE: Beside(
+        "prompts",
+        lambda data, name: read_file(data, name).prompts,
+        "prompts.jsonl",
+        "Write the prompts into the scenario, as a list `prompts`.",
+    ),
+    TRACE_FILE: Beside(
+        "trace",
+        lambda data, name: read_trace(data, name).rows,
+        "trace.jsonl",
+        "Write its rows into the scenario, as a list `trace`.",
+    ),
+}

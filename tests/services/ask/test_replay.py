@@ -1,0 +1,120 @@
+"""A trace is replayed at its own times, as a whole or in part, and at another speed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.ask import lengths, workloads
+from services.ask.config import RunConfig, parse, stored
+from services.ask.modes import MODES, expected, peak_rate, schedule
+from services.ask.plan import plan
+from services.ask.problems import InvalidConfig
+
+ROWS = [[0, 600, 5, [1, 2]], [1.5, 700, 6, [1, 3]], [4, 30, 7, [4]], [10, 512, 8, [1]]]
+
+
+def replay(**changes: Any) -> RunConfig:
+    return parse({"trace": ROWS, **changes})
+
+
+def test_a_trace_alone_is_replayed() -> None:
+    config = replay()
+    assert (config.mode, config.workload, config.requests) == ("replay", "trace", 4)
+    assert schedule(config).due_s == (0, 1.5, 4, 10)
+    assert expected(config) == 4
+    assert peak_rate(config) == 1  # of the busiest second
+
+
+def test_what_is_stored_is_the_same_again() -> None:
+    config = replay(trace_from_s=1)
+    assert stored(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "due_s"),
+    [
+        ({"trace_speed": 2}, (0, 0.75, 2, 5)),
+        ({"trace_speed": 0.1}, (0, 15, 40, 100)),
+        ({"trace_from_s": 1}, (0.5, 3, 9)),
+        ({"trace_from_s": 1, "trace_to_s": 10}, (0.5, 3)),
+        ({"trace_from_s": 1, "trace_to_s": 10, "trace_speed": 10}, (0.05, 0.3)),
+        ({"requests": 2}, (0, 1.5, 4, 10)),  # a trace has its own number
+    ],
+)
+def test_a_part_is_replayed_at_a_speed(changes: dict[str, Any], due_s: tuple[float, ...]) -> None:
+    config = replay(**changes)
+    assert schedule(config).due_s == pytest.approx(due_s)
+    assert config.requests == len(due_s)
+
+
+def test_every_repeat_is_the_same() -> None:
+    assert schedule(replay(), 0) == schedule(replay(), 1)
+
+
+def test_what_came_before_warms_up() -> None:
+    plan = schedule(replay(trace_from_s=4, trace_speed=2, load_warmup_s=2))
+    assert plan.due_s == (0, 3)
+    assert plan.warm_s == (-2, -1.25)
+    assert plan.lead_s == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "problem"),
+    [
+        ({"trace": [], "mode": "replay"}, "trace", "is missing. Give a file with a trace."),
+        ({"trace": [], "workload": "trace"}, "trace", "is missing. Give a file with a trace."),
+        ({"trace_from_s": 11}, "trace_from_s", "leaves nothing of the trace."),
+        ({"trace_from_s": 5, "trace_to_s": 5}, "trace_from_s", "leaves nothing of the trace."),
+        ({"duration_s": 5}, "duration_s", "has no meaning where a trace is replayed."),
+        ({"load_warmup_s": 5}, "load_warmup_s", "is what came before the part of the trace"),
+        ({"trace": ROWS[::-1]}, "trace", "is not in order. Sort its rows by time."),
+        ({"trace": [[0, 600, 5, [1]]]}, "trace", "has a prompt that is longer than its blocks"),
+        ({"trace": [*ROWS, [11, 5, 5]]}, "trace", "has blocks for some prompts only."),
+        ({"trace": [[0, 0, 5]]}, "trace", "(entry 1) must be at least 1"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused(
+    changes: dict[str, Any], field: str, problem: str
+) -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        replay(**changes)
+    assert problem in refused.value.problems[field]
+
+
+def test_prompts_are_as_long_as_recorded_and_begin_alike_where_those_did() -> None:
+    config = replay()
+    texts = [workloads.prompt(config, 0, index, "run") for index in range(4)]
+    tokens = [len(text) / 4.6 for text in texts]  # about, of this prose
+    assert tokens == pytest.approx([600, 700, 30, 512], rel=0.15)
+    block = texts[3]  # the first block alone
+    assert texts[0].startswith(block) and texts[1].startswith(block)
+    assert not texts[2].startswith(block[:30])
+    assert workloads.prompt(config, 1, 0, "run")[:11] != texts[0][:11]  # another repeat's nonce
+    assert workloads.prompt(config, 0, 0, "other")[:11] != texts[0][:11]
+
+
+def test_answers_are_as_long_as_recorded() -> None:
+    config = replay()
+    asked = [workloads.request_config(config, 0, index).max_tokens for index in range(5)]
+    assert asked == [5, 6, 7, 8, 5]
+    assert workloads.longest_answer(config) == 8
+    assert lengths.of_answers(config).total(6) == 26 + 11
+    assert lengths.of_answers(config).sentence == "p5 5, p50 7, p95 8 tokens"
+    assert plan(config, None).tokens_at_most == 26 + config.warmup * 5
+
+
+def test_other_prompts_can_come_at_the_times_of_a_trace() -> None:
+    config = replay(workload="builtin", mode="replay")
+    assert workloads.prompt(config, 0, 0).endswith("Write a long essay on the topic of spring.")
+    assert config.requests == 4
+
+
+def test_how_a_trace_is_replayed_is_said() -> None:
+    describe = MODES["replay"].describe
+    assert describe(replay()) == "at the times of the trace"
+    assert describe(replay(trace_speed=4)) == "at the times of the trace, 4× as fast"
+    assert describe(replay(trace_speed=0.5, concurrency=8)) == (
+        "at the times of the trace, slowed to 0.5×, at most 8 in flight"
+    )

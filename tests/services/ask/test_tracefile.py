@@ -1,0 +1,118 @@
+"""Traces are read in the formats in which they are published, or refused with what to do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from services.ask.config.traces import MOST_ROWS, TraceRow
+from services.ask.workloads.lines import InvalidFile
+from services.ask.workloads.sample_traces import SAMPLES, sample
+from services.ask.workloads.tracefile import read_trace
+
+BURSTGPT = (
+    "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+    "5,ChatGPT,472,18,490,Conversation log\n"
+    "45,GPT-4,0,0,0,Conversation log\n"
+    "118,GPT-4,417,276,693,Conversation log\n"
+)
+BURSTGPT_2 = (
+    "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
+    "5.5,7,1.25,ChatGPT,472,18,490,Conversation log\n"
+)
+AZURE = (
+    "TIMESTAMP,ContextTokens,GeneratedTokens\r\n"
+    "2023-11-16 18:17:03.9799600,4808,10\r\n"
+    "2023-11-16 18:17:04.0319600,3180,8\r\n"
+)
+AZURE_2024 = (
+    "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+    "2024-05-10 00:00:00.009930+00:00,2162,5\n"
+    "2024-05-10 01:00:00.509930+01:00,2399,6\n"
+)
+
+
+def mooncake(*rows: dict[str, object]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def row(timestamp: float = 0, **changes: object) -> dict[str, object]:
+    return {"timestamp": timestamp, "input_length": 700, "output_length": 9} | changes
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "format_", "rows"),
+    [
+        (
+            "m.jsonl",
+            mooncake(row(27_000, hash_ids=[0, 7]), row(27_500, hash_ids=[0, 8])),
+            "Mooncake",
+            (TraceRow(0, 700, 9, (0, 7)), TraceRow(0.5, 700, 9, (0, 8))),
+        ),
+        ("m.jsonl", mooncake(row()), "Mooncake", (TraceRow(0, 700, 9),)),
+        (
+            "b.csv",
+            BURSTGPT.encode(),
+            "BurstGPT",
+            (TraceRow(0, 472, 18), TraceRow(113, 417, 276)),
+        ),
+        ("b.csv", BURSTGPT_2.encode(), "BurstGPT", (TraceRow(0, 472, 18),)),
+        ("b.csv", BURSTGPT.replace(",", ";").encode(), "BurstGPT", None),
+        ("a.csv", AZURE.encode(), "Azure", (TraceRow(0, 4808, 10), TraceRow(0.052, 3180, 8))),
+        ("a.csv", AZURE_2024.encode(), "Azure", (TraceRow(0, 2162, 5), TraceRow(0.5, 2399, 6))),
+    ],
+)
+def test_a_trace_is_read(
+    name: str, data: bytes, format_: str, rows: tuple[TraceRow, ...] | None
+) -> None:
+    trace = read_trace(data, name)
+    assert trace.format == format_
+    assert trace.rows == (rows or read_trace(BURSTGPT.encode(), name).rows)
+
+
+def test_what_was_changed_is_said() -> None:
+    assert read_trace(BURSTGPT.encode(), "b.csv").notes == (
+        "Left out: 1 request without prompt or answer tokens.",
+    )
+    trace = read_trace(mooncake(row(900), row(100, output_length=3)), "m.jsonl")
+    assert trace.notes == ("The requests were put in order of time.",)
+    assert trace.rows == (TraceRow(0, 700, 3), TraceRow(0.8, 700, 9))
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "m.jsonl contains no requests. Add at least one."),
+        (b'{"prompt": "a"}', "line 1: is not of a trace. Give a trace of Mooncake (timestamp, "),
+        (b"a,b\n1,2\n", "line 2: is not of a trace. Give a trace of Mooncake"),
+        (b"[]", "line 1: is not an object. Give a trace of Mooncake"),
+        (b'{"timestamp": 0,', "line 1: is not JSON"),
+        (mooncake(row(), row(input_length=-1)), "line 2: has “-1” tokens, which is no whole"),
+        (mooncake(row(output_length="a")), "line 1: has “a” where a number of tokens must be."),
+        (mooncake(row(output_length=1.5)), "line 1: has “1.5” tokens"),
+        (mooncake(row("soon")), "line 1: has “soon” where a time must be."),  # type: ignore[arg-type]
+        (b'{"timestamp": NaN, "input_length": 1, "output_length": 1}', "a time that is not finite"),
+        (mooncake(row(hash_ids=[1])), "has 1 hash_ids, which are too few for 700 tokens in blocks"),
+        (mooncake(row(hash_ids="x")), "has hash_ids that are not a list of whole numbers."),
+        (AZURE.replace("2023-11", "soon").encode(), "where a date and a time must be."),
+        (
+            AZURE.replace(",8\r", ",8,9\r").encode(),
+            "line 3: has 4 fields but the first row names 3",
+        ),
+        (mooncake(*[row(n) for n in range(MOST_ROWS + 1)]), "more than 25,000 requests. Take a"),
+    ],
+)
+def test_what_is_wrong_with_a_trace_is_said_in_a_sentence(data: bytes, problem: str) -> None:
+    with pytest.raises(InvalidFile) as refused:
+        read_trace(data, "m.jsonl")
+    assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_a_trace_for_a_first_try(name: str) -> None:
+    trace = sample(name)
+    assert trace.format == name
+    assert 30 <= len(trace.rows) <= 60
+    assert 30 <= trace.rows[-1].at_s <= 120
+    assert bool(trace.rows[0].blocks) == (name == "Mooncake")
