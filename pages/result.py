@@ -72,7 +72,8 @@ def draw(candidate: Candidate, names: Sequence[str]) -> None:
 def charts(candidate: Candidate) -> None:
     """What failed, and the pictures that answer most; the others below a fold."""
     tabular.table(tables.failures(candidate), "What failed?")
-    tabular.table(tables.classes(candidate), "How do short and long requests compare?")
+    of_classes = tables.classes(candidate)
+    tabular.table(of_classes, f"How do {of_classes.title.lower()} compare?")
     if candidate.summary.ok:
         chart_panel.draw(
             chart("tokens_per_s"), [candidate], "result", load_again, _picking(candidate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -13,11 +14,11 @@ from pages.widgets import tabular
 from pages.widgets.view import plain, sentences, shared, show_error
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
-from services.ask.workloads import prompt
-from services.report import request_facts
+from services.report import prompt_text, request_facts
 from services.report.charts.picking import mark_of
 
 ASKED, SHOWN = "request-asked", "request-shown"  # keys: to be opened, and the one that is
+UNKNOWN = "Not known: an answer that it sent as history is not stored."
 OPENINGS = "request-openings"  # how often one was opened
 
 
@@ -71,6 +72,8 @@ def _dialog(run_id: int) -> None:
     st.subheader(
         f"Request {number}" + (f" (repeat {m.repeat + 1})" if several else ""), anchor=False
     )
+    if where := prompt_text.place(candidate.run.config, m.index):
+        st.caption(f"Turn {where['turn']} of session {where['session']}")
     (st.error if m.status == "failed" else st.markdown)(plain(request_facts.outcome(m)))
     tabular.table(request_facts.metrics(candidate, m))
     tabular.table(request_facts.events(m))
@@ -98,8 +101,10 @@ def _turn(candidate: Candidate, number: int) -> None:
 def _texts(candidate: Candidate, m: Measurement) -> None:
     """What was asked and answered, for the person at this Paceline only."""
     nonce = candidate.run.environment.get("prompt_mark", "")
-    asked = prompt(candidate.run.config, m.repeat, m.index, nonce)
+    answer_of = partial(runs.answer, opened(), candidate.run.id, m.repeat)
+    asked = prompt_text.sent(candidate.run.config, m.repeat, m.index, nonce, answer_of)
     where = f"{m.repeat}-{m.index}"
-    st.text_area("Prompt", asked, disabled=True, key=f"request-prompt-{where}")
-    answer = runs.answer(opened(), candidate.run.id, m.repeat, m.index)
-    st.text_area("Answer", answer or "", disabled=True, height=200, key=f"request-answer-{where}")
+    st.text_area("Prompt", asked or UNKNOWN, disabled=True, key=f"request-prompt-{where}")
+    st.text_area(
+        "Answer", answer_of(m.index) or "", disabled=True, height=200, key=f"request-answer-{where}"
+    )

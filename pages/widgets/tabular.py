@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -11,9 +12,10 @@ from pages.widgets.view import plain
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import labels_of
 from services.analysis.metrics import METRICS, request_row
-from services.ask.workloads import class_of, prompt
+from services.ask.workloads import classes, classifier
 from services.base.table import Table
 from services.report import tables
+from services.report.prompt_text import place, sent
 from services.report.theme import request_number
 
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
@@ -47,13 +49,16 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
     has is left out. A row that is selected opens its request, by its number."""
     st.subheader("Every request", anchor="requests")
     st.caption("Select a row to open its request.")
-    mix = bool(candidate.classes)
+    config = candidate.run.config
+    names, class_of = classes(config), classifier(config)
+    in_sessions = bool(place(config, 0))
     rows = pd.DataFrame(
         [
             {"request": request_number(candidate, m)}
             | {name: value for name, value in request_row(m).items() if name != "index"}
             | {"repeat": m.repeat + 1}
-            | ({"class": class_of(candidate.run.config, m.index)} if mix else {})
+            | (place(config, m.index) if in_sessions else {})
+            | ({"class": class_of(m.index)} if names and not in_sessions else {})
             for m in candidate.measurements
         ]
     )
@@ -115,5 +120,7 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
         )
         mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:
-            st.text_area("Prompt", prompt(candidate.run.config, *chosen, mark), disabled=True)
+            repeat, index = chosen
+            asked = sent(candidate.run.config, repeat, index, mark, partial(load, repeat))
+            st.text_area("Prompt", asked or "", disabled=True)
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)

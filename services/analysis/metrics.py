@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.ask.measurement import Measurement
+from services.ask.workloads import CLASSES
 from services.base.finite import rate
 
 Better = Literal["higher", "lower", "neither"]
@@ -40,7 +41,7 @@ def metric(name: str) -> Metric:
 def of_class(name: str, label: str) -> str:
     """Return the label of a metric for one request class: `TTFT of short requests, median`."""
     first, comma, rest = label.partition(", ")
-    return f"{first.removesuffix(' per request')} of {name} requests{comma}{rest}"
+    return f"{first.removesuffix(' per request')} of {CLASSES[name]}{comma}{rest}"
 
 
 def request_row(m: Measurement) -> dict[str, Any]:
@@ -221,7 +222,15 @@ METRICS: tuple[Metric, ...] = (
         "Tokens of the prompt, by the server's count.",
     ),
 )
-_BY_NAME = {entry.name: entry for entry in METRICS}
+SESSION_TIME = Metric(  # of no single request, see `turns.session_times`
+    "session_s",
+    "Session time",
+    "s",
+    "lower",
+    lambda m: None,
+    "From when a session's first turn was due to the end of its last answer.",
+)
+_BY_NAME = {entry.name: entry for entry in (*METRICS, SESSION_TIME)}
 
 _ROW: dict[str, Callable[[Measurement], Any]] = {
     "index": lambda m: m.index,

@@ -20,7 +20,7 @@ from services.analysis.figures import named
 from services.analysis.metrics import Metric, metric, of_class
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import OF_CLASS, Summary
-from services.ask.workloads.mixed import CLASSES
+from services.ask.workloads import CLASSES
 from services.base.errors import Invalid
 from services.base.units import show
 
@@ -124,10 +124,12 @@ def _why_not(threshold: Threshold, summary: Summary) -> str:
         return "unknown, because no objective is set. Set one: --ttft-limit 0.5."
     if threshold.name in REQUESTS and (name := _metric(threshold.name)[1]):
         if name not in summary.classes:
-            return "unknown, because the run is not a mix. Use --workload mixed."
+            return f"unknown, because the run has no {CLASSES[name]}."
         return _why_not(
             replace(threshold, name=threshold.name.removeprefix(f"{name}_")), summary.classes[name]
         )
+    if threshold.name == "session" and summary.session_s is None:
+        return "unknown, because no session was played to its end."
     known = summary.distributions.get(REQUESTS.get(threshold.name, ""))
     needed = (
         FLOORS.get(int(threshold.statistic[1:]))
@@ -222,6 +224,7 @@ REQUESTS |= {  # of a mixed workload, by class: short_ttft
     for name, field in REQUESTS.items()
     if field in OF_CLASS
 }
+REQUESTS["session"] = "session_s"  # of sessions, which need a statistic, too
 OBJECTIVES = ("goodput", "attainment")  # these need objectives
 RUNS = {  # numbers of a whole run
     "goodput": "goodput_per_s",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ask.measurements import Measurements
-from services.ask.sessions import Sessions
+from services.ask import modes
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, Measurements, as_table
+from services.ask.sessions import Sessions, sessions_of
 
 Numbers = NDArray[np.int64]
 
@@ -17,3 +22,28 @@ def located(sessions: Sessions, table: Measurements) -> tuple[Numbers, Numbers]:
     rounds, rest = np.divmod(index, sessions.starts[-1])
     place = np.searchsorted(np.array(sessions.starts), rest, side="right") - 1
     return rounds * len(sessions.delays_s) + place, rest - np.array(sessions.starts)[place]
+
+
+def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Floats:
+    """Return the time of each session of one repeat that was played to its end, in seconds: from
+    when its first turn was due to the end of its last answer. None of them failed."""
+    sessions = sessions_of(config)
+    if sessions is None or not len(measurements):
+        return np.empty(0)
+    table = as_table(measurements)
+    table = table.where(table.are("ok"))
+    numbers, _ = located(sessions, table)
+    found, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    wanted = np.array([_turns(sessions, int(number), config) for number in found], dtype=np.int64)
+    begins, ends = np.full(len(found), np.inf), np.full(len(found), -np.inf)
+    np.minimum.at(begins, places, table.numbers("t_due"))
+    np.maximum.at(ends, places, table.numbers("t_end"))
+    times: Floats = (ends - begins)[counts == wanted]
+    return times[~np.isnan(times)]
+
+
+def _turns(sessions: Sessions, session: int, config: RunConfig) -> int:
+    """How many turns a session has, of which the number of requests may cut some."""
+    turns = len(sessions.delays(session))
+    left = modes.count(config)
+    return turns if left is None else min(turns, left - sessions.first(session))

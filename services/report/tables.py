@@ -22,6 +22,8 @@ from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.own_prompts import without_prompts
+from services.ask.workloads import CLASSES
+from services.ask.workloads.turns import FIRST
 from services.base.table import Table
 from services.base.units import NOTHING, show
 
@@ -51,14 +53,16 @@ def measures(comparison: Comparison, labels: Sequence[str]) -> Table:
 
 
 def classes(candidate: Candidate) -> Table:
-    """Compare the request classes of a mix; no rows for a run without classes."""
+    """Compare the request classes of a mix, or first and later turns; no rows for a run without
+    classes."""
     parts = candidate.summary.classes
     rows = [(label, *(of(part) for part in parts.values())) for label, of in CLASS_ROWS if parts]
     known = [row for row in rows if set(row[1:]) != {NOTHING}]
     jain = candidate.summary.fairness
     index = f" Jain's index of all their tokens/s: {jain:.3g}; 1 means all equal." if jain else ""
-    columns = ("", *(name.capitalize() for name in parts))
-    return Table("Short and long requests", columns, tuple(known), f"Over successes.{index}")
+    columns = ("", *(CLASSES[name].removesuffix(" requests").capitalize() for name in parts))
+    title = "First and later turns" if FIRST in parts else "Short and long requests"
+    return Table(title, columns, tuple(known), f"Over successes.{index}")
 
 
 def _of_metric(name: str, statistic: str) -> tuple[str, Callable[[Summary], str]]:
@@ -284,6 +288,7 @@ CLASS_ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (  # a class has 
     ("Succeeded", lambda part: f"{part.ok:,}"),
     ("Failed", lambda part: f"{part.failed:,}"),
     _of_metric("prompt_tokens", "mean"),
+    ("Cached prompt tokens", lambda part: show(part.cached_share, "share")),
     _of_metric("output_tokens", "mean"),
     *(_of_metric(name, statistic) for name in ("ttft_s", "e2e_s") for statistic in _SHOWN),
     _of_metric("tpot_s", "median"),

@@ -26,10 +26,11 @@ from services.analysis.summary.repeats import (
     error_rate,
     successes,
 )
+from services.analysis.turns import session_times
 from services.ask import modes
 from services.ask.measurement import Measurement, Run, Sample
 from services.ask.measurements import Floats, Measurements, as_table
-from services.ask.workloads.mixed import CLASSES
+from services.ask.workloads import CLASSES
 
 SUM_OF_A_REPEAT = "e2e_s_sum_of_a_repeat"  # not in `summary_row`
 
@@ -247,7 +248,7 @@ def _median(name: str) -> Compared:
 
 
 def _of_class(name: str, measure: str) -> Compared:
-    """The median over the requests of one class; None unless the workload is mixed."""
+    """The median over the requests of one class; None unless the run has such a class."""
     whole = _median(measure)
 
     def of(candidate: Candidate) -> list[float | None]:
@@ -256,6 +257,12 @@ def _of_class(name: str, measure: str) -> Compared:
         return [known.get(repeat.index) for repeat in candidate.summary.repeats]
 
     return replace(whole, name=f"{name}_{whole.name}", label=of_class(name, whole.label), of=of)
+
+
+def _session_time(candidate: Candidate) -> list[float | None]:
+    """The median of each repeat."""
+    times = [session_times(group, candidate.run.config) for group in candidate.groups]
+    return [float(np.median(each)) if len(each) else None for each in times]
 
 
 def _sum(numbers: Floats) -> float:
@@ -298,6 +305,7 @@ COMPARED: tuple[Compared, ...] = (
     Compared(
         SUM_OF_A_REPEAT, "E2E latency, sum of a repeat", "s", "lower", _over_requests("e2e_s", _sum)
     ),
+    Compared("session_s_median", "Session time, median", "s", "lower", _session_time),
     Compared(
         "goodput_per_s",
         "Goodput",

@@ -19,6 +19,7 @@ from services.analysis.diagnostics.advice import advice
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import Summary
+from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.analysis.turns import located
 from services.ask import modes
@@ -52,14 +53,6 @@ def diagnostics(
     cache_known = cached_share(successes(measurements)) is not None
     results += server_checks.diagnostics(run, samples, summary, cache_known)
     return sorted(results, key=lambda diagnostic: diagnostic.level != "warning")
-
-
-def cached_share(measurements: Sequence[Measurement]) -> float | None:
-    """Return the share of prompt tokens served from a cache; None if no answer reports it."""
-    table = as_table(measurements)
-    cached, prompt = table.numbers("cached_tokens"), table.numbers("prompt_tokens")
-    both = ~np.isnan(cached) & (prompt > 0)
-    return float(cached[both].sum() / prompt[both].sum()) if both.any() else None
 
 
 def _unfinished(

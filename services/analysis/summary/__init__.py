@@ -11,10 +11,13 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from services.analysis.metric_arrays import known, metric_array
 from services.analysis.metrics import METRICS
 from services.analysis.objectives import Attainment, Objectives, counted
 from services.analysis.statistics import Distribution, distribution
+from services.analysis.summary.cached import cached_share
 from services.analysis.summary.gaps import gaps
 from services.analysis.summary.repeats import (
     RepeatSummary,
@@ -29,9 +32,10 @@ from services.analysis.summary.repeats import (
     values,
 )
 from services.analysis.summary.steady import peak, steady_output_tokens_per_s
+from services.analysis.turns import session_times
 from services.ask.config import RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement
-from services.ask.measurements import as_table
+from services.ask.measurements import Measurements, as_table
 from services.ask.prices import Hourly, Price
 
 __all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
@@ -65,7 +69,9 @@ class Summary:
     usd_per_million_output: float | None  # of the cost including prompts; mean over repeats
     cost_source: str | None = None  # where the price is from, as text
     attainment: Attainment | None = None  # None without objectives
-    classes: dict[str, Summary] = field(default_factory=dict)  # of a mixed workload, by class
+    classes: dict[str, Summary] = field(default_factory=dict)  # of a mix or of sessions, by class
+    cached_share: float | None = None  # of the prompt tokens
+    session_s: Distribution | None = None  # of sessions that were played to their end
 
 
 def summarize(
@@ -122,7 +128,14 @@ def summarize(
             name: summarize(some, placed=placed)
             for name, some in (by_class(table, config) if config else {}).items()
         },
+        cached_share=cached_share(good),
+        session_s=_of_sessions(groups.values(), config) if config and placed else None,
     )
+
+
+def _of_sessions(groups: Iterable[Measurements], config: RunConfig) -> Distribution | None:
+    times = [session_times(group, config) for group in groups]
+    return distribution(np.concatenate(times)) if times else None
 
 
 def summary_row(summary: Summary) -> dict[str, Any]:
@@ -142,6 +155,8 @@ def summary_row(summary: Summary) -> dict[str, Any]:
         row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
     for name, part in summary.classes.items():
         row |= _of_class(name, part)
+    if summary.session_s:
+        row |= {f"session_s_{name}": number for name, number in asdict(summary.session_s).items()}
     return row
 
 

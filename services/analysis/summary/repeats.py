@@ -14,7 +14,7 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.ask.measurements import Floats, Measurements, as_table
 from services.ask.prices import Hourly, Price
-from services.ask.workloads import class_of, classes
+from services.ask.workloads import classes, classifier
 from services.base.finite import rate
 
 Number = TypeVar("Number", int, float)
@@ -98,7 +98,8 @@ def by_class(measurements: Sequence[Measurement], config: RunConfig) -> dict[str
         return {}
     table = as_table(measurements)
     indices, places = np.unique(table.numbers("index"), return_inverse=True)
-    of = np.array([names.index(class_of(config, int(index))) for index in indices], dtype=int)
+    class_of = classifier(config)
+    of = np.array([names.index(class_of(int(index))) for index in indices], dtype=int)
     return {name: table.where(of[places] == number) for number, name in enumerate(names)}
 
 

@@ -94,12 +94,16 @@ def classifier(config: RunConfig) -> Callable[[int], str]:
     """Return the function from a request's index to its class, or "" if there are no classes."""
     if _is_mixed(config):
         return partial(mixed.class_of, config)
+    if sessions := sessions_of(config):
+        return partial(turns.class_of, sessions)
     return lambda index: ""
 
 
 def classes(config: RunConfig) -> tuple[str, ...]:
-    """Return the request classes of a run; empty if all requests are alike."""
-    return WORKLOADS[config.workload].classes
+    """Return the request classes of a run; empty if all requests are alike. In sessions, first and
+    later turns are told apart."""
+    mix = WORKLOADS[config.workload].classes
+    return mix or (turns.CLASSES if sessions_of(config) else ())
 
 
 def parts(config: RunConfig) -> tuple[RunConfig, ...]:
@@ -247,4 +251,10 @@ _ENTRIES = (
     ),
 )
 
+CLASSES = {  # what a person reads
+    mixed.SHORT: "short requests",
+    mixed.LONG: "long requests",
+    turns.FIRST: "first turns",
+    turns.LATER: "later turns",
+}
 WORKLOADS: dict[str, WorkloadSpec] = {entry.name: entry for entry in _ENTRIES}

@@ -18,10 +18,18 @@ from services.analysis.metric_arrays import known, metric_array
 from services.analysis.summary.gaps import gaps as gaps_of
 from services.analysis.summary.repeats import successes
 from services.ask.workloads.mixed import LONG, SHORT
+from services.ask.workloads.turns import FIRST, LATER
 from services.report.charts.frame import Rows, fitting_scale, heading, layered, run_colour
 
 MOST_POINTS = 200  # of a run
-DASHES = {"": [1, 0], SHORT: [1, 0], LONG: [6, 4]}  # by class; "": all requests alike
+SOLID, DASHED = [1, 0], [6, 4]
+DASHES = {
+    "": SOLID,
+    SHORT: SOLID,
+    LONG: DASHED,
+    FIRST: SOLID,
+    LATER: DASHED,
+}  # by class; "": all requests alike
 MOST_GAPS = 100_000  # of a run; if it has more, only every n-th request is used
 
 
@@ -116,7 +124,8 @@ def _draw(
 
 
 def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:
-    """Return the dash channel of a mix: solid for short requests, dashed for long ones."""
+    """Return the dash channel of classes: solid for short requests and first turns, dashed for the
+    others."""
     kinds = [kind for kind in DASHES if any(sample.kind == kind for sample in samples)]
     scale = alt.Scale(domain=kinds, range=[DASHES[kind] for kind in kinds])
     listed = alt.Legend(

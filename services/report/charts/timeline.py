@@ -11,7 +11,7 @@ import numpy as np
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
 from services.ask.measurements import Floats, Measurements
-from services.ask.workloads import class_of
+from services.ask.workloads import classifier
 from services.ask.workloads.mixed import LONG
 from services.base.units import significant
 from services.report import theme
@@ -51,13 +51,14 @@ def timeline(
     datasets: dict[str, Rows] = {"phases": [], "ends": [], "long": []}
     tops, top = [], 0.0
     for candidate, measurements in zip(candidates, shown, strict=True):
+        class_of = classifier(candidate.run.config)
         top += gap
         tops.append(top)
         for row, m in enumerate(measurements):
             alone = len(shown) == 1
             y = float(request_number(candidate, m)) if alone else top + row + 0.5
             _add_request(datasets, candidate.label, request_number(candidate, m), y, m)
-            if class_of(candidate.run.config, m.index) == LONG:
+            if class_of(m.index) == LONG:
                 datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
     height = int(min(max(sum(map(len, shown)) * 11, 110), 380) + (len(shown) > 1) * 30 * len(shown))

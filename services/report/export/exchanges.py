@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.analysis.compare import Candidate
-from services.ask.dialogue import text_of
 from services.ask.measurement import Measurement
-from services.ask.workloads import prompt
+from services.report.prompt_text import place, sent
 
 MOST = 100  # requests of a run
 LONGEST = 10_000  # characters of a text
+Answers = Mapping[tuple[int, int], str | None]  # by repeat and index
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,30 @@ def exchanges_of(candidates: Sequence[Candidate]) -> list[tuple[str, list[Exchan
     return [
         (
             candidate.label,
-            [_exchange(candidate, m) for m in candidate.measurements[:MOST]],
+            _of_run(candidate),
         )
         for candidate in candidates
     ]
 
 
-def _exchange(candidate: Candidate, measured: Measurement) -> Exchange:
-    run = candidate.run
-    sent = None
+def _of_run(candidate: Candidate) -> list[Exchange]:
+    first = list(candidate.measurements[:MOST])
+    answers = {(m.repeat, m.index): m.answer for m in first}
+    return [_exchange(candidate, m, answers) for m in first]
+
+
+def _exchange(candidate: Candidate, measured: Measurement, answers: Answers) -> Exchange:
+    run, repeat = candidate.run, measured.repeat
+    asked = None
     if run.source is None:  # the config does not contain what another tool sent
         nonce = run.environment.get("prompt_mark", "")
-        sent = text_of(prompt(run.config, measured.repeat, measured.index, nonce))
+        asked = sent(run.config, repeat, measured.index, nonce, lambda i: answers.get((repeat, i)))
     heading = f"Request {measured.index + 1}"
     if run.config.repeats > 1:
         heading += f" of repeat {measured.repeat + 1}"
-    return Exchange(heading, _cut(sent), _cut(measured.answer))
+    if where := place(run.config, measured.index):
+        heading += f", turn {where['turn']} of session {where['session']}"
+    return Exchange(heading, _cut(asked), _cut(measured.answer))
 
 
 def _cut(text: str | None) -> str | None:

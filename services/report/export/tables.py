@@ -15,19 +15,26 @@ from services.analysis.statistics import Ratio
 from services.ask.measurement import Measurement
 from services.ask.series import order_key
 from services.report.export.document import about
+from services.report.prompt_text import place
 from services.report.theme import request_number
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def requests_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Return one run's requests: FIELDS, then the columns of the older scripts' results.csv."""
+    """Return one run's requests: FIELDS, then the columns of the older scripts' results.csv, then
+    session and turn, if it has sessions."""
     candidate = candidates[0]
+    config = candidate.run.config
     rows = (
-        [*request_row(m).values(), *(of(candidate, m) for of in SYSTEM_D.values())]
+        [
+            *request_row(m).values(),
+            *(of(candidate, m) for of in SYSTEM_D.values()),
+            *place(config, m.index).values(),
+        ]
         for m in candidate.measurements
     )
-    return to_csv((*FIELDS, *SYSTEM_D), rows)
+    return to_csv((*FIELDS, *SYSTEM_D, *place(config, 0)), rows)
 
 
 def samples_csv(candidates: Sequence[Candidate]) -> bytes:

@@ -80,8 +80,12 @@ def test_there_is_no_ratio_to_an_error_rate_of_zero() -> None:
 def test_a_measure_that_no_run_has_has_no_row() -> None:
     names = {row.metric for row in compare([a(), b()]).rows}
     assert "usd_per_million_output" not in names
-    without = {"usd_per_million_output", "goodput_per_s", "slo_attainment"}
-    of_classes = {name for name in names_compared() if name.startswith(("short_", "long_"))}
+    without = {"usd_per_million_output", "goodput_per_s", "slo_attainment", "session_s_median"}
+    of_classes = {
+        name
+        for name in names_compared()
+        if name.startswith(("short_", "long_", "first_", "later_"))
+    }
     assert names == names_compared() - without - of_classes
 
 

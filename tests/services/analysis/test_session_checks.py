@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from services.analysis.compare import compare
 from services.analysis.diagnostics import diagnostics
-from services.analysis.summary import summarize
+from services.analysis.summary import summarize, summary_row
+from services.analysis.turns import session_times
 from services.ask.measurement import Measurement, Run
-from tests.values import measured, run
+from services.report import tables
+from tests.values import candidate, measured, run
 
 TURNS = {"workload": "synthetic", "turns": 4, "requests": 80, "repeats": 3, "mode": "batch"}
 
@@ -49,3 +52,43 @@ def test_a_history_in_the_cache_is_no_surprise_and_a_first_turn_is() -> None:
 
 def test_stored_counts_that_are_none_are_ignored() -> None:
     assert not titles(played({"failed": "many"}), many())
+
+
+def played_sessions() -> list[Measurement]:
+    """Two sessions of two turns a second apart, in two repeats; the last session is cut."""
+    return [
+        measured(i, repeat=r, send=4.0 * (i % 2), ttft=1.0 + i % 2, e2e=3.0 + r)
+        for r in range(2)
+        for i in range(5)
+    ]
+
+
+def test_the_time_of_a_session_is_from_its_first_due_to_its_last_end() -> None:
+    config = run(**{**TURNS, "turns": 2, "requests": 5}).config
+    times = [session_times([m for m in played_sessions() if m.repeat == r], config) for r in (0, 1)]
+    assert [each.tolist() for each in times] == [[7.0, 7.0, 3.0], [8.0, 8.0, 4.0]]
+    failing = [replace(m, status="failed") if m.index == 1 else m for m in played_sessions()]
+    assert session_times(failing[:5], config).tolist() == [7.0, 3.0]
+    assert not session_times(failing, run(mode="batch").config).size
+
+
+def test_first_and_later_turns_are_told_apart() -> None:
+    of = candidate(played_sessions(), **{**TURNS, "turns": 2, "requests": 5})
+    row = summary_row(of.summary)
+    assert row["first_ttft_s_median"] == 1.0 and row["later_ttft_s_median"] == 2.0
+    assert row["session_s_n"] == 6 and row["session_s_median"] == 7.0
+    table = tables.classes(of)
+    assert (table.title, table.columns) == (
+        "First and later turns",
+        ("", "First turns", "Later turns"),
+    )
+    assert "TTFT of later turns, median" in {r[0] for r in tables.repeats(of).rows}
+    assert "Session time, median" in {r[0] for r in tables.figures([of], ["A"]).rows}
+
+
+def test_runs_with_sessions_are_compared_by_their_turns_and_their_time() -> None:
+    values = {**TURNS, "turns": 2, "requests": 5}
+    two = [candidate(played_sessions(), run_id=number, **values) for number in (1, 2)]
+    names = {row.metric: row.values for row in compare(two).rows}
+    assert names["session_s_median"] == (7.0, 7.0)
+    assert names["later_ttft_s_median"] == (2.0, 2.0)

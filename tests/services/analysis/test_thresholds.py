@@ -33,11 +33,18 @@ MANY = candidate(
     workload="mixed",
     requests=800,
 )
+SESSIONS = candidate(
+    [measured(i, ttft=1 + i / 1000, e2e=3 + i / 900) for i in range(800)],
+    workload="synthetic",
+    turns=2,
+    requests=800,
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_number_there_is_can_be_a_condition(name: str) -> None:
-    above, below = check([parse_threshold(f"{name}>=0"), parse_threshold(f"{name}<0")], MANY)
+    run = SESSIONS if name.startswith(("first_", "later_", "session:")) else MANY
+    above, below = check([parse_threshold(f"{name}>=0"), parse_threshold(f"{name}<0")], run)
     assert above.value is not None and above.value == below.value
     assert (above.passed, below.passed) == (True, False)
     assert above.sentence and above.slo == f"{name}>=0"
@@ -86,11 +93,21 @@ def test_a_class_of_requests_is_a_condition_of_a_mix_only() -> None:
     assert result.sentence == "TTFT of short requests, median < 9.00 s: measured 1.40 s"
     plain = candidate([measured(i) for i in range(4)])
     (unknown,) = check([parse_threshold("short_ttft:median<9")], plain)
-    assert not unknown.passed and "is not a mix" in unknown.sentence
+    assert not unknown.passed and "the run has no short requests" in unknown.sentence
     few = candidate([measured(i) for i in range(8)], workload="mixed", requests=8)
     for percentile, floor in (("p90", 36), ("p95", 72), ("p99", 368)):
         (short,) = check([parse_threshold(f"long_e2e:{percentile}<9")], few)
         assert f"needs {floor} requests; there are 4" in short.sentence
+
+
+def test_later_turns_and_sessions_are_conditions_of_a_run_with_sessions() -> None:
+    texts = ("later_ttft:median<9", "session:median<9")
+    later, whole = check([parse_threshold(text) for text in texts], SESSIONS)
+    assert later.sentence == "TTFT of later turns, median < 9.00 s: measured 1.40 s"
+    assert whole.sentence.startswith("Session time, median < 9.00 s: measured ")
+    unknown = [each.sentence for each in check([parse_threshold(text) for text in texts], MANY)]
+    assert "the run has no later turns" in unknown[0]
+    assert "no session was played to its end" in unknown[1]
 
 
 def test_no_threshold_is_about_the_clients_own_waiting() -> None:

@@ -1,0 +1,61 @@
+"""What a request sent, for people: its prompt as text, and its place in a session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from services.ask import dialogue
+from services.ask.config import RunConfig
+from services.ask.dialogue import Message
+from services.ask.sessions import sessions_of
+from services.ask.workloads import prompt
+
+
+def sent(
+    config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
+) -> str | None:
+    """Return the text that a request sent. `answer_of`: the answer to a request of this repeat by
+    its index; None where one that belongs to its history is not known."""
+    before = _before(config, index) if config.history == "answered" else range(0)
+    answers = [answer_of(earlier) for earlier in before]
+    known = [answer for answer in answers if answer is not None]
+    if len(known) < len(answers):
+        return None
+    return transcript(prompt(config, repeat, index, nonce, known or None))
+
+
+def transcript(written: str) -> str:
+    """Return a prompt as text: that of a single message as it is, others below their roles."""
+    messages, options = dialogue.messages_of(written), dialogue.options_of(written)
+    if len(messages) == 1 and not options and isinstance(messages[0].get("content"), str):
+        return str(messages[0]["content"])
+    parts = [f"{message['role']}:\n{_said(message)}" for message in messages]
+    return "\n\n".join([*parts, *(f"{name}:\n{_json(value)}" for name, value in options.items())])
+
+
+def place(config: RunConfig, index: int) -> dict[str, int]:
+    """Return the session and the turn of a request, counted from 1; {} where it stands alone."""
+    if (sessions := sessions_of(config)) is None:
+        return {}
+    session, turn = sessions.locate(index)
+    return {"session": session + 1, "turn": turn + 1}
+
+
+def _before(config: RunConfig, index: int) -> range:
+    """The requests before one in its session."""
+    sessions = sessions_of(config)
+    return range(index - sessions.locate(index)[1], index) if sessions else range(0)
+
+
+def _said(message: Message) -> str:
+    others = {k: v for k, v in message.items() if k not in ("role", "content")}
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    texts = dialogue.texts_in(message)
+    texts += [_json(part) for part in parts if not isinstance(part.get("text"), str)]
+    return "\n".join([*texts, *([_json(others)] if others else [])])
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
