@@ -106,7 +106,7 @@ async def measure(session: Session) -> None:
         return
     slots, context = engines.size(config, longest)
     session.phase(f"Starting {engines.WITHIN[config.backend].label}")
-    shared = workloads.begin_alike(config)  # a prefix cache only where that is what is measured
+    shared = workloads.uses_prefix_cache(config)
     async with engines.started(config.backend, slots, context, shared) as engine:
         facts = {"slots": slots, "context_per_slot": context}
         session.send(Environment(facts))

@@ -26,6 +26,7 @@ from services.ask import modes
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
 from services.ask.measurements import as_table
 from services.ask.sessions import sessions_of
+from services.ask.workloads import begin_alike
 from services.base import units
 
 __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"]
@@ -186,7 +187,7 @@ def _cached_prompts(
     if found := sessions_of(run.config):  # whose later turns are to find what was said before
         good = good.where(located(found, good)[1] == 0)
     share = cached_share(good)
-    if share is None or share <= CACHED_SHARE or not run.config.unique_prompts:
+    if share is None or share <= CACHED_SHARE or begin_alike(run.config):
         return None
     return Diagnostic(
         "warning",

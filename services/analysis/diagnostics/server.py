@@ -10,7 +10,7 @@ from services.analysis.samples import during, gpus, increase, mean, values
 from services.analysis.summary import Summary
 from services.ask import modes
 from services.ask.measurement import Run, Sample
-from services.ask.sessions import sessions_of
+from services.ask.workloads import uses_prefix_cache
 from services.base import units
 
 UNEVEN_SHARE = 0.1  # allowed difference between the engine's GPUs, of the highest value
@@ -146,9 +146,7 @@ def _other_traffic(run: Run, measured: Sequence[Sample], summary: Summary) -> Di
 
 def _prefix_cache_hits(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
     shares = values(measured, "prefix_hit_share")
-    if sessions_of(run.config):  # whose later turns are to find what was said before
-        return None
-    if not shares or shares[-1] <= CACHED_SHARE or not run.config.unique_prompts:
+    if not shares or shares[-1] <= CACHED_SHARE or uses_prefix_cache(run.config):
         return None
     return Diagnostic(
         "warning",

@@ -77,11 +77,13 @@ def prompt(
 
 
 def begin_alike(config: RunConfig) -> bool:
-    """Return whether prompts begin alike on purpose, so that a prefix cache is part of what is
-    measured."""
-    if not config.unique_prompts or sessions_of(config) is not None:
-        return True
-    return config.workload == "trace" and has_blocks(config)
+    """Return whether prompts of different sessions, or without any, begin alike on purpose."""
+    return not config.unique_prompts or (config.workload == "trace" and has_blocks(config))
+
+
+def uses_prefix_cache(config: RunConfig) -> bool:
+    """Return whether a prefix cache is part of what is measured."""
+    return begin_alike(config) or sessions_of(config) is not None
 
 
 def class_of(config: RunConfig, index: int) -> str:

@@ -118,3 +118,9 @@ def test_how_a_trace_is_replayed_is_said() -> None:
     assert describe(replay(trace_speed=0.5, concurrency=8)) == (
         "at the times of the trace, slowed to 0.5×, at most 8 in flight"
     )
+
+
+def test_only_blocks_make_a_trace_begin_alike() -> None:
+    assert workloads.begin_alike(replay())
+    assert workloads.uses_prefix_cache(replay())
+    assert not workloads.begin_alike(parse({"trace": [[0, 600, 5]]}))

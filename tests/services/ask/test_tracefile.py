@@ -113,6 +113,6 @@ def test_what_is_wrong_with_a_trace_is_said_in_a_sentence(data: bytes, problem: 
 def test_a_sample_is_a_trace_for_a_first_try(name: str) -> None:
     trace = sample(name)
     assert trace.format == name
-    assert 30 <= len(trace.rows) <= 60
+    assert 15 <= len(trace.rows) <= 60
     assert 30 <= trace.rows[-1].at_s <= 120
     assert bool(trace.rows[0].blocks) == (name == "Mooncake")
