@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from starlette.responses import StreamingResponse
 
 import jobs
 from api.bodies import Route, RunId, Started, config_of, json_body_route
@@ -21,7 +21,7 @@ from services.ask.backends import find
 from services.ask.config import MOST_REPEATS, Mode, RunConfig
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
-from services.report.export import export, run_document
+from services.report.export import export
 from services.report.export.shape import RunDocument
 
 router = APIRouter(route_class=Route)
@@ -109,8 +109,8 @@ def start_run(new: NewRun) -> Started:
 )
 def show_run(run_id: RunId) -> Response:
     """Return a run, its summary and its requests. Prompts and answers are not part of it."""
-    document = run_document(results.candidate(opened(), run_id))
-    return Response(orjson.dumps(document), media_type="application/json")
+    pieces = export("run.json").pieces([results.candidate(opened(), run_id)])
+    return StreamingResponse(pieces, media_type="application/json")
 
 
 @router.get(
@@ -121,9 +121,9 @@ def show_run(run_id: RunId) -> Response:
 def requests_as_csv(run_id: RunId) -> Response:
     """Return the requests of a run as CSV, one row per request."""
     kind = export("requests.csv")
-    data = kind.write([results.candidate(opened(), run_id)])
+    pieces = kind.pieces([results.candidate(opened(), run_id)])
     disposition = {"Content-Disposition": f'attachment; filename="{kind.filename_of([run_id])}"'}
-    return Response(data, media_type=kind.mime, headers=disposition)
+    return StreamingResponse(pieces, media_type=kind.mime, headers=disposition)
 
 
 class Cancelled(BaseModel):

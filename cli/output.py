@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,16 +42,19 @@ def add_output_arguments(command: ArgumentParser) -> None:
     command.add_argument("--output", default="-", help="File to write; -: standard output")
 
 
-def save(options: Namespace, data: bytes) -> int:
-    """Write a file to standard output, or where --output says."""
+def save(options: Namespace, data: bytes | Iterable[bytes]) -> int:
+    """Write a file, or its pieces, to standard output, or where --output says."""
+    pieces = [data] if isinstance(data, bytes) else data
     if options.output == "-":
-        write(data)
+        for piece in pieces:
+            write(piece)
         return DONE
     try:
-        Path(options.output).write_bytes(data)
+        with Path(options.output).open("wb") as file:
+            size = sum(map(file.write, pieces))
     except OSError as error:
         raise Usage(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
-    write(f"{options.output}: {len(data):,} bytes\n".encode(errors="replace"))
+    write(f"{options.output}: {size:,} bytes\n".encode(errors="replace"))
     return DONE
 
 

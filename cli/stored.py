@@ -85,7 +85,7 @@ def export(options: Namespace) -> int:
     if not entry.takes(len(options.runs)):
         most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
         raise Usage(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
-    return save(options, entry.write(results.candidates(opened(), each_once(options.runs))))
+    return save(options, entry.pieces(results.candidates(opened(), each_once(options.runs))))
 
 
 def add_check_arguments(command: ArgumentParser) -> None:

@@ -115,7 +115,10 @@ def requests(candidate: Candidate) -> None:
 
 def setup(candidate: Candidate) -> None:
     tabular.setup([candidate])
-    st.caption(f"SHA-256 of config and measurements: `{content_hash(candidate)}`")
+    if candidate.table.complete:
+        st.caption(f"SHA-256 of config and measurements: `{content_hash(candidate)}`")
+    else:  # it takes half a minute
+        st.caption("*Run (JSON)* has the SHA-256 of config and measurements.")
 
 
 run_id = run_in_url()

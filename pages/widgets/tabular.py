@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,12 +13,15 @@ from pages.widgets.view import plain
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import labels_of
 from services.analysis.metrics import METRICS, request_row
+from services.ask.measurement import Measurement
+from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
 from services.base.table import Table
-from services.report import tables
+from services.report import request_facts, tables
 from services.report.prompt_text import place, sent
-from services.report.theme import request_number
+from services.report.theme import request_number, request_numbers
 
+PAGE = 1_000  # requests of a large run that are shown together
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # A browser breaks a line at a space and after a dash.
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
@@ -49,19 +53,8 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
     has is left out. A row that is selected opens its request, by its number."""
     st.subheader("Every request", anchor="requests")
     st.caption("Select a row to open its request.")
-    config = candidate.run.config
-    names, class_of = classes(config), classifier(config)
-    in_sessions = bool(place(config, 0))
-    rows = pd.DataFrame(
-        [
-            {"request": request_number(candidate, m)}
-            | {name: value for name, value in request_row(m).items() if name != "index"}
-            | {"repeat": m.repeat + 1}
-            | (place(config, m.index) if in_sessions else {})
-            | ({"class": class_of(m.index)} if names and not in_sessions else {})
-            for m in candidate.measurements
-        ]
-    )
+    shown = _page(candidate.table)
+    rows = pd.DataFrame(_rows(candidate, shown))
     numbers = list(map(int, rows["request"]))
 
     def selected() -> None:
@@ -81,6 +74,34 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
         selection_mode="single-row",
         column_config={name: st.column_config.Column(_head(name)) for name in rows.columns},
     )
+
+
+def _page(table: Measurements) -> Sequence[Measurement]:
+    """Return the requests that the table shows; of a large run, a page that the person chooses."""
+    if table.complete:
+        return table
+    pages = -(-len(table) // PAGE)
+    number = st.number_input("Page", 1, pages, key="requests-page", width=160)
+    first, last = (number - 1) * PAGE + 1, min(number * PAGE, len(table))
+    st.caption(
+        f"Page {number:,} of {pages:,}: {first:,} to {last:,} of {len(table):,} requests in the "
+        "order of their numbers. *Requests (CSV)* has them all."
+    )
+    return table[first - 1 : last]
+
+
+def _rows(candidate: Candidate, shown: Sequence[Measurement]) -> list[dict[str, Any]]:
+    config = candidate.run.config
+    names, class_of = classes(config), classifier(config)
+    in_sessions = bool(place(config, 0))
+    return [
+        {"request": request_number(candidate, m)}
+        | {name: value for name, value in request_row(m).items() if name != "index"}
+        | {"repeat": m.repeat + 1}
+        | (place(config, m.index) if in_sessions else {})
+        | ({"class": class_of(m.index)} if names and not in_sessions else {})
+        for m in shown
+    ]
 
 
 def _head(name: str) -> str:
@@ -114,13 +135,24 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
             "Stored only in the database. Never in downloads; in share links only if you include "
             "them."
         )
-        keys = [(m.repeat, m.index) for m in candidate.measurements]
-        chosen = st.selectbox(
-            "Request", keys, format_func=lambda key: f"repeat {key[0] + 1}, request {key[1] + 1}"
-        )
+        chosen = _chosen(candidate)
         mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:
             repeat, index = chosen
             asked = sent(candidate.run.config, repeat, index, mark, partial(load, repeat))
             st.text_area("Prompt", asked or "", disabled=True)
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
+
+
+def _chosen(candidate: Candidate) -> tuple[int, int] | None:
+    """The repeat and the index of the request that the person chooses."""
+    if not candidate.table.complete:
+        numbers = request_numbers(candidate)
+        low, high = int(numbers.min()), int(numbers.max())
+        number = st.number_input("Request number", low, high, key="answer-of", width=200)
+        m = request_facts.numbered(candidate, number)
+        return None if m is None else (m.repeat, m.index)
+    keys = [(m.repeat, m.index) for m in candidate.measurements]
+    return st.selectbox(
+        "Request", keys, format_func=lambda key: f"repeat {key[0] + 1}, request {key[1] + 1}"
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from db import counts, queue, runs
 from services.ask.answer_times import EarlierRun
 from services.ask.config import RunConfig
-from services.ask.measurement import Measurement
+from services.ask.measurement import Measurement, Progress
 
 
 def new(database: Engine, model: str = "m") -> int:
@@ -54,3 +55,28 @@ def test_only_the_latest_runs_are_remembered(database: Engine) -> None:
         queue.finish(database, new(database), "done", headline=headline(float(rate)))
     seen = counts.seen(database, "embedded", "m", "lane")
     assert len(seen) == counts.REMEMBERED and min(count.tokens_per_s for count in seen) == 5.0
+
+
+def test_a_large_run_under_way_is_counted_by_its_progress(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "LARGE", 10)
+    run_id = new(database)
+    queue.claim(database)
+    for t, repeat, done in ((1.0, 0, 3), (2.0, 0, 8), (3.0, 1, 2)):
+        queue.add_progress(database, run_id, Progress(t, repeat, done, 0, done, 1, 0))
+    queue.add_measurements(database, run_id, [Measurement(0, 0, "ok", 0.0)])
+    assert counts.counted(database, run_id) == {"ok": 10, "failed": 2}
+    queue.finish(database, run_id, "done")
+    assert counts.counted(database, run_id) == {"ok": 1}, "all are stored"
+
+
+def test_the_first_error_is_that_of_the_first_request(database: Engine) -> None:
+    run_id = new(database)
+    assert counts.first_error(database, run_id) is None
+    rows = [
+        Measurement(0, 1, "failed", 0.0, error="b"),
+        Measurement(0, 0, "failed", 0.0, error="a"),
+    ]
+    queue.add_measurements(database, run_id, rows)
+    assert counts.first_error(database, run_id) == "a"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db import shares
+from db import request_columns, shares
+from pages.widgets import tabular
 from services.report.charts.picking import mark_of, pickable, stretch_of
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.pages.test_stored_pages import specs, values
@@ -132,3 +133,19 @@ def test_requests_and_setup_are_headed_as_on_the_form(visit: Visit, database: En
     tables = visit("result", run="1", tab="setup").table
     names = [name for table in tables for name in table.value.iloc[:, 0]]
     assert any("Max tokens" in name for name in names) and "max_tokens" not in names
+
+
+def test_the_requests_of_a_large_run_are_shown_a_page_at_a_time(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_columns, "LARGE", 5)
+    monkeypatch.setattr(tabular, "PAGE", 4)
+    store(database, [measured(i, send=float(i)) for i in range(9)])
+    at = visit("result", run="1", tab="requests")
+    assert list(at.dataframe[0].value["request"]) == [1, 2, 3, 4]
+    assert "Page 1 of 3: 1 to 4 of 9 requests" in text_of(at)
+    at.number_input(key="requests-page").set_value(3)
+    at = sound(at.run())
+    assert list(at.dataframe[0].value["request"]) == [9]
+    for tab in ("charts", "timeline", "numbers", "setup"):
+        sound(visit("result", run="1", tab=tab))

@@ -126,7 +126,9 @@ def test_a_request_has_one_number_on_the_page_in_charts_and_in_the_csv(
     assert list(table["repeat"]) == [1, 1, 1, 2, 2, 2]
     assert "index" not in table.columns
     lines = csv.DictReader(
-        io.StringIO(requests_csv([results.candidate(database, run_id)]).decode(), newline="")
+        io.StringIO(
+            b"".join(requests_csv([results.candidate(database, run_id)])).decode(), newline=""
+        )
     )
     rows = list(lines)
     assert [int(row["Request Number"]) for row in rows] == list(table["request"])

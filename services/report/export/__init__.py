@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from services.analysis.compare import FEWEST, MOST, Candidate
@@ -37,13 +37,18 @@ class Export:
     label: str
     filename: str  # `{runs}` stands for the run ids
     mime: str
-    of: Callable[[Sequence[Candidate]], bytes]
+    of: Callable[[Sequence[Candidate]], bytes | Iterator[bytes]]  # the content, or its pieces
     least: int = 1
     most: int = 1
 
     def write(self, candidates: Sequence[Candidate]) -> bytes:
         """Return the content of the file."""
-        return self.of([public(candidate) for candidate in candidates])
+        return b"".join(self.pieces(candidates))
+
+    def pieces(self, candidates: Sequence[Candidate]) -> Iterator[bytes]:
+        """Return it piece by piece: the file of a large run need not fit into the memory."""
+        content = self.of([public(candidate) for candidate in candidates])
+        yield from [content] if isinstance(content, bytes) else content
 
     def takes(self, runs: int) -> bool:
         """Whether the format supports this number of runs."""

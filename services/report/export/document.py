@@ -6,9 +6,11 @@ fields are described in `shape.py` and docs/schema/run-2.json.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -16,7 +18,7 @@ import orjson
 from services.analysis.compare import Candidate
 from services.analysis.compare.rows import row_of
 from services.analysis.diagnostics import diagnostics
-from services.analysis.fingerprint import digest
+from services.analysis.fingerprint import canonical
 from services.analysis.metrics import FIELDS, request_row
 from services.ask.config import FORMER, RunConfig
 from services.ask.measurement import Measurement, Repeat, Run
@@ -24,6 +26,7 @@ from services.ask.own_prompts import without_prompts
 from services.report.export.public import public
 
 SCHEMA = "paceline/run/2"
+AT_ONCE = 1_000  # requests that are written together
 
 
 def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
@@ -34,16 +37,10 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
     own.
     """
     cleaned = public(candidate)
-    problems = diagnostics(cleaned.run, cleaned.measurements, cleaned.summary, cleaned.samples)
-    rows = [full_row(measured) for measured in cleaned.measurements]
     document = {
-        "schema": SCHEMA,
-        "content_sha256": _hash(cleaned.run, rows),
-        "run": _run(cleaned.run, prompts),
-        "summary": row_of(cleaned),
-        "doubts": [asdict(diagnostic) for diagnostic in problems],
-        "requests": rows,
-        "samples": [{"t": sample.t, "values": sample.values} for sample in cleaned.samples],
+        **document_head(cleaned, prompts),
+        "requests": [full_row(measured) for measured in cleaned.measurements],
+        "samples": samples_of(cleaned),
     }
     if prompts:
         document["answers"] = [
@@ -52,9 +49,16 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
     return document
 
 
-def run_json(candidates: Sequence[Candidate]) -> bytes:
-    """Write one run as JSON, without prompts and answers."""
-    return orjson.dumps(run_document(candidates[0]), option=orjson.OPT_APPEND_NEWLINE)
+def run_json(candidates: Sequence[Candidate]) -> Iterator[bytes]:
+    """Write one run as JSON, without prompts and answers: its document, in pieces, because the
+    requests of a large run would fill the memory."""
+    cleaned = public(candidates[0])
+    yield orjson.dumps(document_head(cleaned))[:-1] + b',"requests":['
+    rows, separator = map(full_row, cleaned.measurements), b""
+    while some := list(islice(rows, AT_ONCE)):
+        yield separator + orjson.dumps(some)[1:-1]
+        separator = b","
+    yield b"]," + orjson.dumps({"samples": samples_of(cleaned)})[1:] + b"\n"
 
 
 def content_hash(candidate: Candidate) -> str:
@@ -67,7 +71,24 @@ def content_hash(candidate: Candidate) -> str:
     signature: whoever changes a file can write a new one.
     """
     cleaned = public(candidate)
-    return _hash(cleaned.run, [full_row(measured) for measured in cleaned.measurements])
+    return _hash(cleaned.run, map(full_row, cleaned.measurements))
+
+
+def document_head(cleaned: Candidate, prompts: bool = False) -> dict[str, Any]:
+    """Return a run's document without its requests and its server samples."""
+    problems = diagnostics(cleaned.run, cleaned.measurements, cleaned.summary, cleaned.samples)
+    return {
+        "schema": SCHEMA,
+        "content_sha256": _hash(cleaned.run, map(full_row, cleaned.measurements)),
+        "run": _run(cleaned.run, prompts),
+        "summary": row_of(cleaned),
+        "doubts": [asdict(diagnostic) for diagnostic in problems],
+    }
+
+
+def samples_of(cleaned: Candidate) -> list[dict[str, Any]]:
+    """Return a run's server samples as plain data."""
+    return [{"t": sample.t, "values": sample.values} for sample in cleaned.samples]
 
 
 def full_row(measured: Measurement) -> dict[str, Any]:
@@ -76,21 +97,26 @@ def full_row(measured: Measurement) -> dict[str, Any]:
     return request_row(measured) | {name: of(measured) for name, of in _RAW_FIELDS.items()}
 
 
-def _hash(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
+def _hash(run: Run, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Hash the document of everything that counts, as `digest` would: its parts stand in the order
+    of their names, and its requests are seen one after the other."""
     config = ((name, getattr(run.config, name)) for name in HASHED_CONFIG)
     usual = {name: RunConfig.model_fields[name].default for name in HASHED_LATER} | FORMER
     later = {n: getattr(run.config, n) for n in usual if getattr(run.config, n) != usual[n]}
-    observed: dict[str, Any] = {"requests": [_hashed_row(row) for row in rows]}
-    if not rows and run.source is not None:  # a file with only the tool's summary
-        observed["stated"] = run.source.get("stated", {})
-    return digest(
-        {
-            "config": {name: value for name, value in config if value not in UNSET} | later,
-            "environment": run.environment,
-            "repeats": [_repeat(repeat) for repeat in run.repeats],
-            **observed,
-        }
-    )
+    before = {
+        "config": {name: value for name, value in config if value not in UNSET} | later,
+        "environment": run.environment,
+        "repeats": [_repeat(repeat) for repeat in run.repeats],
+    }
+    seen, separator = sha256(canonical(before)[:-1] + b',"requests":['), b""
+    for row in rows:
+        seen.update(separator + canonical(_hashed_row(row)))
+        separator = b","
+    end = b"]}"
+    if not separator and run.source is not None:  # a file with only the tool's summary
+        end = b"]," + canonical({"stated": run.source.get("stated", {})})[1:]
+    seen.update(end)
+    return seen.hexdigest()
 
 
 def _hashed_row(row: Mapping[str, Any]) -> list[Any]:

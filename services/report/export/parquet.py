@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from services.analysis.compare import Candidate
-from services.report.export.document import REQUEST_FIELDS, run_document
+from services.report.export.document import (
+    REQUEST_FIELDS,
+    document_head,
+    full_row,
+    samples_of,
+)
+from services.report.export.public import public
 
 KEY = b"paceline"  # of the schema's metadata: the run's document, without its requests
 TEXTS = ("status", "error_class", "first_error_class", "error", "token_source", "finish_reason")
@@ -23,6 +30,7 @@ COUNTS = (
     "coalesced_reads",
     "attempts",
 )
+GROUP = 50_000  # requests that are written together
 LISTS = ("chunks_s",)  # all other columns are numbers
 
 
@@ -31,14 +39,15 @@ def requests_parquet(candidates: Sequence[Candidate]) -> bytes:
     import pyarrow  # takes half a second to import
     import pyarrow.parquet
 
-    document = run_document(candidates[0])
-    table = pyarrow.Table.from_pylist(
-        document.pop("requests"),
-        pyarrow.schema([(name, _type(name)) for name in REQUEST_FIELDS]),
-    )
+    cleaned = public(candidates[0])
+    document = document_head(cleaned) | {"samples": samples_of(cleaned)}
+    columns = [(name, _type(name)) for name in REQUEST_FIELDS]
+    schema = pyarrow.schema(columns, {KEY: orjson.dumps(document)})
     out = pyarrow.BufferOutputStream()
-    whole = table.replace_schema_metadata({KEY: orjson.dumps(document)})
-    pyarrow.parquet.write_table(whole, out, compression="zstd")
+    with pyarrow.parquet.ParquetWriter(out, schema, compression="zstd") as writer:
+        rows = map(full_row, cleaned.measurements)
+        while some := list(islice(rows, GROUP)):
+            writer.write_table(pyarrow.Table.from_pylist(some, schema))
     data: bytes = out.getvalue().to_pybytes()
     return data
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from services.analysis.compare import Candidate, compare
@@ -18,14 +19,16 @@ from services.report.export.document import about
 from services.report.prompt_text import place
 from services.report.theme import request_number
 
+AT_ONCE = 1_000  # requests that are written together
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def requests_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Return one run's requests: FIELDS, then the columns of the older scripts' results.csv, then
-    session and turn, if it has sessions."""
+def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
+    """Return one run's requests, in pieces: FIELDS, then the columns of the older scripts'
+    results.csv, then session and turn, if it has sessions."""
     candidate = candidates[0]
     config = candidate.run.config
+    yield to_csv((*FIELDS, *SYSTEM_D, *place(config, 0)), ())
     rows = (
         [
             *request_row(m).values(),
@@ -34,7 +37,8 @@ def requests_csv(candidates: Sequence[Candidate]) -> bytes:
         ]
         for m in candidate.measurements
     )
-    return to_csv((*FIELDS, *SYSTEM_D, *place(config, 0)), rows)
+    while some := list(islice(rows, AT_ONCE)):
+        yield _lines(some)
 
 
 def samples_csv(candidates: Sequence[Candidate]) -> bytes:
@@ -86,10 +90,12 @@ def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """Return rows as CSV, safe to open in a spreadsheet."""
+    return _lines([columns, *rows])
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(map(_cell, columns))
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 
 

@@ -530,6 +530,6 @@ def test_every_column_of_the_requests_csv_is_documented() -> None:
         ROOT / "docs" / "metrics.md"
     ).read_text()
     readme = (ROOT / "README.md").read_text().replace("\n", " ")
-    header = requests_csv([candidate([measured()])]).decode().splitlines()[0].split(",")
+    header = next(requests_csv([candidate([measured()])])).decode().splitlines()[0].split(",")
     for name in header:
         assert f"`{name}`" in documented or f"{name}," in readme or f"{name}`" in readme, name
