@@ -39,7 +39,7 @@ from services.base import settings
 from services.base.errors import PacelineError
 from services.base.once import Once
 from services.base.units import show
-from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec
+from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec, session_spec
 from services.report.theme import palette
 
 # The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
@@ -102,6 +102,20 @@ def picture(config: RunConfig) -> None:
     )
     first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
     st.caption(f"Drawn with {plan.duration(each)} per answer.{first}")
+
+
+def session_picture(config: RunConfig) -> None:
+    """Draw what each turn of a session sends."""
+    if (spec := session_spec(config, dark=dark())) is None:
+        return
+    st.vega_lite_chart(
+        spec,
+        theme=None,
+        width="stretch",
+        key="session-chart",
+        alt="What each turn of a session sends",
+    )
+    st.caption("One session: each turn sends the history, which a prefix cache may know, again.")
 
 
 def pressed(possible: bool) -> bool:
@@ -194,6 +208,7 @@ def estimate(
     scenario_file.beside_form(scenario_file.of_form(configs, design, about))
     if configs and design is None:
         picture(configs[0])
+        session_picture(configs[0])
 
 
 if (left_for := st.query_params.get("run")) is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import streamlit as st
+
 from pages.widgets import fields
 from services.ask import about, conversation
 from services.ask.config import RunConfig
@@ -17,8 +19,7 @@ NAMES = tuple(about.fields(SessionFields))
 def ask(start: RunConfig, workload: str, prompts: tuple[str, ...] = ()) -> dict[str, Any]:
     """Show the fields that matter for these prompts; return those fields of a RunConfig."""
     if workload == "synthetic":
-        turns = fields.number("turns", start)
-        return {"turns": turns} | (_later(start, workload) if (turns or 1) > 1 else {})
+        return _synthetic(start)
     if workload != "file":
         return {}
     values: dict[str, Any] = {}
@@ -27,13 +28,16 @@ def ask(start: RunConfig, workload: str, prompts: tuple[str, ...] = ()) -> dict[
     played = {"workload": "file", "prompts": prompts, "turns": None, **values}
     if sessions_of(start.model_copy(update=played)) is None:
         return values
-    return values | _later(start, workload)
+    return values | fields.several((n for n in NAMES if n != "turn_by_turn"), start)
 
 
-def _later(start: RunConfig, workload: str) -> dict[str, Any]:
-    known = about.fields(SessionFields)
-    own = [n for n in NAMES if known[n].is_read(workload) and n != "turn_by_turn"]
-    return fields.several((n for n in own if n != "turns" or workload == "file"), start)
+def _synthetic(start: RunConfig) -> dict[str, Any]:
+    with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
+        values: dict[str, Any] = {"turns": fields.number("turns", start)}
+        several = (values["turns"] or 1) > 1
+        if several:
+            values["turn_delay_s"] = fields.number("turn_delay_s", start)
+    return values | ({"history": fields.word("history", start)} if several else {})
 
 
 def _may_be_parted(prompt: str) -> bool:

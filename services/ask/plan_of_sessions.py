@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import fmean
+from statistics import fmean, median_high
 
 from services.ask import conversation, dialogue, modes
 from services.ask.config import RunConfig
@@ -74,6 +74,19 @@ def turn_tokens(config: RunConfig, sessions: Sessions) -> list[list[tuple[float,
         _of_file(config, conversation.turns(prompt, config.turn_by_turn, len(delays)))
         for prompt, delays in zip(config.prompts, sessions.delays_s, strict=True)
     ]
+
+
+def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]] | None:
+    """Return about (tokens of the history, of what is said, of the answer; the delay in seconds)
+    for each turn of one session: the first with the median number of turns. None: there is none."""
+    if (sessions := sessions_of(config)) is None:
+        return None
+    turns = median_high(map(len, sessions.delays_s))
+    number = next(i for i, delays in enumerate(sessions.delays_s) if len(delays) == turns)
+    answer = float(of_answers(config).mean)
+    found = turn_tokens(config, sessions)[number]
+    delays = sessions.delays_s[number]
+    return [(before, said, answer, d) for (said, before), d in zip(found, delays, strict=True)]
 
 
 def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:

@@ -22,6 +22,7 @@ from services.report.charts.quantiles import quantile_shift
 from services.report.charts.ratios import ratios
 from services.report.charts.repeats import repeats
 from services.report.charts.scatter import cost, trade_off
+from services.report.charts.session import session_spec
 from services.report.charts.timeline import timeline
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "live_spec",
     "png",
     "schedule_spec",
+    "session_spec",
     "spec",
     "svg",
     "tokens_per_s",

@@ -53,7 +53,7 @@ def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any
         {"mark": area, "encoding": {"x": x, "y": flying}},
         {"mark": line, "encoding": {"x": x, "y": rate, "tooltip": tooltip}},
     ]
-    return _framed(layers, points, 240, dark) | {"resolve": {"scale": {"y": "independent"}}}
+    return framed(layers, points, 240, dark) | {"resolve": {"scale": {"y": "independent"}}}
 
 
 def _axis(
@@ -94,7 +94,7 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     Of more than 60 requests, the first 60 are drawn, and the title says so.
     """
     look = theme.palette(dark)
-    shown = bars[:MOST_BARS]
+    shown = sorted(bars)[:MOST_BARS]
     title = "Request"
     if len(bars) > len(shown):
         title += f", the first {len(shown)} of {len(bars):,}"
@@ -116,7 +116,7 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     width = min(max(0.7 * height / max(len(shown), 1), 2), 8)
     mark = {"type": "rule", "strokeWidth": width, "color": look.decode}
     encoding = {"x": x, "x2": {"field": "end"}, "y": y, "tooltip": tooltip}
-    return _framed([{"mark": mark, "encoding": encoding}], rows, height, dark)
+    return framed([{"mark": mark, "encoding": encoding}], rows, height, dark)
 
 
 def arrivals_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) -> dict[str, Any]:
@@ -152,12 +152,13 @@ def arrivals_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
         {"mark": area, "encoding": {"x": x, "y": flying}},
         {"mark": bar, "encoding": sent},
     ]
-    return _framed(layers, points, 180, dark) | {"resolve": {"scale": {"y": "independent"}}}
+    return framed(layers, points, 180, dark) | {"resolve": {"scale": {"y": "independent"}}}
 
 
-def _framed(
+def framed(
     layers: list[dict[str, Any]], rows: list[dict[str, Any]], height: int, dark: bool
 ) -> dict[str, Any]:
+    """Return layers over the same rows as a chart."""
     return {
         "$schema": SCHEMA,
         "width": "container",

@@ -10,9 +10,11 @@ import pytest
 from services.ask import dialogue, modes
 from services.ask.config import RunConfig, parse
 from services.ask.plan import plan
+from services.ask.plan_of_sessions import typical_session
 from services.ask.problems import InvalidConfig
 from services.ask.sessions import Sessions, sessions_of
 from services.ask.workloads import InvalidFile, prompt, read_prompts
+from services.report.charts import session_spec
 from services.report.scenario.prompts import written
 
 
@@ -205,3 +207,22 @@ def test_a_rate_is_of_sessions_and_counts_all_their_requests() -> None:
     assert len(modes.schedule(config).due_s) == 20
     batch = parse({"turns": 4, "mode": "batch", "requests": 10})
     assert modes.at_once(batch) == 3
+
+
+def test_a_picture_of_a_session_has_a_growing_history() -> None:
+    values = {"turns": 3, "input_tokens": 100, "max_tokens": 10, "turn_delay_s": 0.5}
+    spec = session_spec(parse(values))
+    assert spec is not None
+    rows = [(r["turn"], r["part"], r["tokens"]) for r in spec["datasets"]["rows"]]
+    history = [tokens for _, part, tokens in rows if part == "History"]
+    assert history == [110, 220] and rows[0] == (1, "New message", 100)
+    assert spec["datasets"]["rows"][-1]["delay"] == "0.5 s after the answer before"
+    assert session_spec(parse({})) is None
+    long = session_spec(parse({"turns": 20}))
+    assert long and "Turn, the first 12 of 20" in str(long)
+
+
+def test_the_session_of_a_file_that_is_drawn_has_the_median_number_of_turns() -> None:
+    rows = read("plain", SHAREGPT, SHAREGPT)
+    session = typical_session(parse({"prompts": rows, "max_tokens": 7}))
+    assert session == [(0, 0.75, 7, 0), (2.0, 0.75, 7, 0)]  # "one", "first" and "two", by 4
