@@ -17,12 +17,14 @@ from db.database import opened
 from db.runs import RunRow
 from services.analysis.compare.baseline import Kind
 from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
+from services.analysis.slices import Slice
 from services.ask.backends import find
 from services.ask.config import MOST_REPEATS, Mode, RunConfig
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
 from services.report.export import export
 from services.report.export.shape import RunDocument
+from services.report.slices import slices_of
 
 router = APIRouter(route_class=Route)
 
@@ -124,6 +126,13 @@ def requests_as_csv(run_id: RunId) -> Response:
     pieces = kind.pieces([results.candidate(opened(), run_id)])
     disposition = {"Content-Disposition": f'attachment; filename="{kind.filename_of([run_id])}"'}
     return StreamingResponse(pieces, media_type=kind.mime, headers=disposition)
+
+
+@router.get("/runs/{run_id}/slices", responses=says(_404="No such run"))
+def time_slices(run_id: RunId) -> list[Slice]:
+    """Return the time slices of a run: rates, latencies and failures in equal parts of each
+    repeat."""
+    return slices_of(results.candidate(opened(), run_id))
 
 
 class Cancelled(BaseModel):

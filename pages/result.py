@@ -31,7 +31,7 @@ from services.analysis import client_health
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics import diagnostics
 from services.ask.measurement import ACTIVE
-from services.report import tables
+from services.report import slices, tables
 from services.report.charts import CHARTS, chart
 from services.report.charts.bars import MOST_BARS
 from services.report.export import content_hash
@@ -101,6 +101,7 @@ def numbers(candidate: Candidate) -> None:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
     tool_report.whole(candidate)
     tabular.table(tables.distributions(candidate), "How do the metrics vary between requests?")
+    tabular.table(slices.table(candidate), "How did the run change over time?")
     tabular.table(told_of_server(candidate), "Server metrics")
     tabular.table(client_health.table(candidate), "Was the client healthy?")
 

@@ -18,6 +18,7 @@ from pages.widgets.view import plain, shared
 from services.analysis.compare import Candidate
 from services.report.charts import chart
 from services.report.charts.engine import engine
+from services.report.charts.latency_over_time import latency_over_time
 from services.report.charts.over_time import in_flight, throughput
 from services.report.charts.picking import stretch_of
 from services.report.charts.timeline import Window, end_of, timeline
@@ -130,6 +131,7 @@ def _ignored(what: str) -> None:
 
 BELOW: dict[str, Callable[..., Any]] = {
     "engine": engine,
+    "ttft_over_time": latency_over_time,
     "in_flight": in_flight,
     "throughput": throughput,
 }

@@ -17,6 +17,7 @@ from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
+from services.analysis.summary.window import SteadyState
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
@@ -25,7 +26,7 @@ from services.ask.own_prompts import without_prompts
 from services.ask.workloads import CLASSES
 from services.ask.workloads.turns import FIRST
 from services.base.table import Table
-from services.base.units import NOTHING, show
+from services.base.units import NOTHING, show, significant
 
 DIFFERS = "≠"
 NOT_SENT = "not sent"
@@ -129,6 +130,10 @@ def distributions(candidate: Candidate) -> Table:
     summary = candidate.summary
     entries = [(m.label, m.unit, summary.distributions.get(m.name)) for m in METRICS]
     entries.append(("Inter-chunk latency", "s", summary.inter_chunk))
+    if steady := summary.steady:
+        entries += [
+            (f"{m.label}, steady", m.unit, steady.distributions.get(m.name)) for m in METRICS
+        ]
     rows = tuple(
         (label, *_numbers(distribution, unit_beside(unit, label)))
         for label, unit, distribution in entries
@@ -139,7 +144,23 @@ def distributions(candidate: Candidate) -> Table:
     if not candidate.table.complete:
         some = len(candidate.table.timed()[0])
         note += f" Inter-chunk latency: of {some:,} requests, evenly spaced over the run."
-    return Table("Distributions", columns, rows, note)
+    return Table("Distributions", columns, rows, note + _steady_note(summary.steady))
+
+
+def _steady_note(steady: SteadyState | None) -> str:
+    """Name the windows that "steady" stands for."""
+    if steady is None:
+        return ""
+    several = len(steady.windows) > 1
+    windows = (
+        f"{f'repeat {w.repeat + 1}: ' * several}{significant(w.from_s)} to "
+        f"{significant(w.to_s)} s, {w.requests:,} requests"
+        for w in steady.windows
+    )
+    return (
+        " Steady: sent while requests in flight were near their peak, without ramp-up and drain "
+        f"({'; '.join(windows)})."
+    )
 
 
 def _numbers(distribution: Distribution, unit: str) -> list[str]:

@@ -29,6 +29,7 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/runs", "post"),
         ("/runs/{run_id}", "get"),
         ("/runs/{run_id}/requests.csv", "get"),
+        ("/runs/{run_id}/slices", "get"),
         ("/runs/{run_id}/cancel", "post"),
         ("/runs/{run_id}/more", "post"),
         ("/comparisons", "post"),

@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from services.analysis.diagnostics import answers, prompts, sessions
+from services.analysis.diagnostics import answers, drift, prompts, sessions
 from services.analysis.diagnostics import client as client_checks
 from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
@@ -266,6 +266,7 @@ CHECKS: tuple[Check, ...] = (
     *answers.CHECKS,
     *sessions.CHECKS,
     *client_checks.CHECKS,
+    *drift.CHECKS,
     _stopped_early,
     _all_cut,
     _few_requests,

@@ -21,12 +21,12 @@ def other_length(
     planned = workloads.prompt_tokens(run.config)
     if planned is None or run.source is not None:
         return None
-    counts = [
-        (m.prompt_tokens, planned(m.index)) for m in successes(measurements) if m.prompt_tokens
-    ]
-    if not counts:
+    good = successes(measurements)
+    good = good.where(good.numbers("prompt_tokens") > 0)
+    if not len(good):
         return None
-    counted, wanted = (sum(each) / len(counts) for each in zip(*counts, strict=True))
+    counted = float(good.numbers("prompt_tokens").sum()) / len(good)
+    wanted = sum(planned(int(index)) for index in good.numbers("index")) / len(good)
     off = counted / wanted - 1
     how = f"{units.share(abs(off))} {'more' if off > 0 else 'fewer'}"
     if abs(off) <= OFF_SHARE:

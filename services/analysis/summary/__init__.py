@@ -32,13 +32,17 @@ from services.analysis.summary.repeats import (
     values,
 )
 from services.analysis.summary.steady import peak, steady_output_tokens_per_s
+from services.analysis.summary.window import METRICS as STEADY_METRICS
+from services.analysis.summary.window import SteadyState, steady_state
 from services.analysis.turns import session_times
 from services.ask.config import RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement
 from services.ask.measurements import Measurements, as_table
 from services.ask.prices import Hourly, Price
 
-__all__ = ["RepeatSummary", "Summary", "summarize", "summary_row"]
+CHANGING = ("ramp", "steps", "trace")  # modes in which the load itself changes
+
+__all__ = ["CHANGING", "RepeatSummary", "Summary", "summarize", "summary_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Summary:
     classes: dict[str, Summary] = field(default_factory=dict)  # of a mix or of sessions, by class
     cached_share: float | None = None  # of the prompt tokens
     session_s: Distribution | None = None  # of sessions that were played to their end
+    steady: SteadyState | None = None  # latencies without ramp-up and drain; None: never steady
 
 
 def summarize(
@@ -124,6 +129,7 @@ def summarize(
         usd_per_million_output=_mean(repeat.usd_per_million_output for repeat in repeats),
         cost_source=price.source if price and cost is not None else None,
         attainment=_attainment(objectives, table, repeats) if objectives else None,
+        steady=steady_state(groups) if placed and not _changes(config) else None,
         classes={
             name: summarize(some, placed=placed)
             for name, some in (by_class(table, config) if config else {}).items()
@@ -136,6 +142,11 @@ def summarize(
 def _of_sessions(groups: Iterable[Measurements], config: RunConfig) -> Distribution | None:
     times = [session_times(group, config) for group in groups]
     return distribution(np.concatenate(times)) if times else None
+
+
+def _changes(config: RunConfig | None) -> bool:
+    """Whether the load itself changes during a repeat, so that no part of it is steady."""
+    return config is not None and config.mode in CHANGING
 
 
 def summary_row(summary: Summary) -> dict[str, Any]:
@@ -153,10 +164,27 @@ def summary_row(summary: Summary) -> dict[str, Any]:
     ):
         numbers = asdict(spread) if spread else dict.fromkeys(Distribution.__dataclass_fields__)
         row |= {f"{name}_{statistic}": number for statistic, number in numbers.items()}
+    row |= _steady(summary.steady)
     for name, part in summary.classes.items():
         row |= _of_class(name, part)
     if summary.session_s:
         row |= {f"session_s_{name}": number for name, number in asdict(summary.session_s).items()}
+    return row
+
+
+def _steady(steady: SteadyState | None) -> dict[str, Any]:
+    """The window is that of a run with one repeat; several have one each."""
+    windows = steady.windows if steady else ()
+    alone = windows[0] if len(windows) == 1 else None
+    row: dict[str, Any] = {
+        "steady_from_s": alone and alone.from_s,
+        "steady_to_s": alone and alone.to_s,
+        "steady_requests": steady and steady.requests,
+    }
+    for name in STEADY_METRICS:
+        spread = steady and steady.distributions[name]
+        numbers = asdict(spread) if spread else dict.fromkeys(Distribution.__dataclass_fields__)
+        row |= {f"steady_{name}_{statistic}": number for statistic, number in numbers.items()}
     return row
 
 

@@ -9,10 +9,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from services.analysis.objectives import Attainment, Objectives
-from services.analysis.statistics import Distribution
+from pydantic import TypeAdapter
+
 from services.analysis.summary import Summary
-from services.analysis.summary.repeats import RepeatSummary
 
 ANALYSIS = Path(__file__).resolve().parent.parent
 
@@ -33,20 +32,7 @@ def to_dict(summary: Summary) -> dict[str, Any]:
 
 def from_dict(data: Mapping[str, Any]) -> Summary:
     """Return the summary that `to_dict` was given."""
-    spreads, attained = data["distributions"], data["attainment"]
-    parts = {
-        "repeats": tuple(RepeatSummary(**repeat) for repeat in data["repeats"]),
-        "distributions": {name: _distribution(spread) for name, spread in spreads.items()},
-        "inter_chunk": _distribution(data["inter_chunk"]),
-        "attainment": attained and _attainment(attained),
-        "classes": {name: from_dict(part) for name, part in data["classes"].items()},
-    }
-    return Summary(**{**data, **parts})
+    return _ADAPTER.validate_python(data)
 
 
-def _distribution(data: Mapping[str, Any] | None) -> Distribution | None:
-    return None if data is None else Distribution(**data)
-
-
-def _attainment(data: Mapping[str, Any]) -> Attainment:
-    return Attainment(**{**data, "objectives": Objectives(**data["objectives"])})
+_ADAPTER = TypeAdapter(Summary)

@@ -49,7 +49,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     or an answer that was not streamed or was cancelled.
     """
     table = as_table(measurements)
-    edges = _edges(table)
+    edges = near_peak(table)
     seconds = sum(edges[1::2]) - sum(edges[::2])
     good, chunks = table.where(table.are("ok")), table.numbers(CHUNKS)
     tokens = good.numbers("output_tokens")
@@ -83,7 +83,7 @@ def _evenly(good: Measurements, edges: Floats) -> float:
     return float((shares * good.numbers("output_tokens")).sum())
 
 
-def _edges(measurements: Sequence[Measurement]) -> list[float]:
+def near_peak(measurements: Sequence[Measurement]) -> list[float]:
     """Start, end, start, end … of the intervals near the peak."""
     times, counts = in_flight(measurements)
     near = (counts >= NEAR_PEAK * counts.max(initial=0)) & (counts > 0)

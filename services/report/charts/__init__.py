@@ -16,6 +16,7 @@ from services.report.charts.distributions import e2e, gaps, ttft
 from services.report.charts.engine import engine, live_engine
 from services.report.charts.frame import spec
 from services.report.charts.images import png, svg
+from services.report.charts.latency_over_time import latency_over_time
 from services.report.charts.live import MOST_BARS, arrivals_spec, live_spec, schedule_spec
 from services.report.charts.over_time import in_flight, throughput
 from services.report.charts.quantiles import quantile_shift
@@ -170,6 +171,14 @@ CHARTS = (
         "Requests in flight",
         _placed(in_flight),
         "No request was sent and ended.",
+        group=OVER_TIME,
+    ),
+    Chart(
+        "ttft_over_time",
+        "Did latency change over time?",
+        "TTFT over time",
+        _placed(latency_over_time),
+        "Fewer than 20 requests were sent: too few to cut the run into slices.",
         group=OVER_TIME,
     ),
     Chart(

@@ -13,7 +13,13 @@ from services.report.export.markdown import markdown
 from services.report.export.page import notice_html, page_html, policy_of
 from services.report.export.parquet import requests_parquet
 from services.report.export.public import public
-from services.report.export.tables import comparison_csv, requests_csv, samples_csv, summary_csv
+from services.report.export.tables import (
+    comparison_csv,
+    requests_csv,
+    samples_csv,
+    slices_csv,
+    summary_csv,
+)
 
 __all__ = [
     "EXPORTS",
@@ -72,6 +78,7 @@ CSV, JSON = "text/csv; charset=utf-8", "application/json"
 
 EXPORTS = (
     Export("requests.csv", "Requests (CSV)", "paceline-{runs}-requests.csv", CSV, requests_csv),
+    Export("slices.csv", "Time slices (CSV)", "paceline-{runs}-slices.csv", CSV, slices_csv),
     Export("samples.csv", "Server samples (CSV)", "paceline-{runs}-samples.csv", CSV, samples_csv),
     Export(
         "summary.csv",

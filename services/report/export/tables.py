@@ -15,6 +15,7 @@ from services.analysis.metrics import FIELDS, metric, request_row
 from services.analysis.statistics import Ratio
 from services.ask.measurement import Measurement
 from services.ask.series import order_key
+from services.report import slices
 from services.report.export.document import about
 from services.report.prompt_text import place
 from services.report.theme import request_number
@@ -39,6 +40,11 @@ def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     )
     while some := list(islice(rows, AT_ONCE)):
         yield _lines(some)
+
+
+def slices_csv(candidates: Sequence[Candidate]) -> bytes:
+    """Return a row for each time slice of each repeat."""
+    return to_csv(slices.FIELDS, ([*row.values()] for row in slices.rows(candidates[0])))
 
 
 def samples_csv(candidates: Sequence[Candidate]) -> bytes:

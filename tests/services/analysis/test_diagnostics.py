@@ -104,6 +104,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "The requested rate was not reached",
     ),
     (
+        with_config(mode="poisson", concurrency=9),
+        [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)],
+        "warning",
+        "Latency grew through the run",
+    ),
+    (
         with_config(mode="poisson", concurrency=2),
         [*MANY[4:], *(replace(m, cap_wait_s=0.5) for m in MANY[:4])],
         "warning",

@@ -127,8 +127,10 @@ ALL = {chart.name for chart in charts.CHARTS}
 DRAWN: dict[str, set[str]] = {
     "two mixes": ALL - {"engine"},  # nobody has watched the server
     "eight runs": ALL - {"repeats"},
-    "one request": ALL - {"engine"},
-    "one of two empty": ALL - {"ratios", "repeats", "quantile_shift", "concurrency", "cost"},
+    "one run": ALL - {"ttft_over_time"},
+    "one request": ALL - {"engine", "ttft_over_time"},
+    "one of two empty": ALL
+    - {"ratios", "repeats", "quantile_shift", "concurrency", "cost", "ttft_over_time"},
     "all failed": {"timeline", "in_flight"},
     "no measurements": set(),
     "not streamed": {"tokens_per_s", "e2e", "timeline", "in_flight"},

@@ -105,6 +105,7 @@ def test_an_export_says_how_many_runs_it_takes() -> None:
     accepted = {entry.name: [n for n in (1, 2, 8, 9) if entry.takes(n)] for entry in EXPORTS}
     assert accepted == {
         "requests.csv": [1],
+        "slices.csv": [1],
         "samples.csv": [1],
         "summary.csv": [1, 2, 8, 9],
         "comparison.csv": [2, 8],

@@ -49,9 +49,9 @@ def test_the_place_of_a_request_in_its_session_is_in_lists_and_files() -> None:
     assert place(parse(VALUES), 3) == {"session": 2, "turn": 2}
     assert place(parse({}), 3) == {}
     of = candidate([measured(i, answer=f"answer {i}") for i in range(2)], requests=2, **VALUES)
-    head, first, second = requests_csv([of]).decode().splitlines()
+    head, first, second = b"".join(requests_csv([of])).decode().splitlines()
     assert head.endswith(",session,turn") and first.endswith(",1,1") and second.endswith(",1,2")
     [(_, exchanges)] = exchanges_of([of])
     assert exchanges[1].heading == "Request 2, turn 2 of session 1"
     plain = candidate([measured(0)])
-    assert requests_csv([plain]).decode().splitlines()[0].endswith("Tokens per Second")
+    assert next(requests_csv([plain])).decode().splitlines()[0].endswith("Tokens per Second")

@@ -1,0 +1,107 @@
+"""Whether a run was steady: a trend test on the latencies of its time slices.
+
+The median E2E latency of each of 20 slices, from the first request sent to the last, is tested with
+Mann and Kendall's S (Mann 1945; Kendall 1975), and the growth is Theil and Sen's slope. A queue
+remembers, so the slices of one run are correlated, and the usual limit of S would raise false
+alarms: here S must be 142 of at most 190 (z = 4.6), and the trend a fifth of the median. How often
+steady queues raise an alarm all the same is simulated in tests/services/analysis/test_drift.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import median
+
+import numpy as np
+
+from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.analysis.slices import SLICES, Slice, slices
+from services.analysis.summary import CHANGING, Summary
+from services.analysis.summary.repeats import by_repeat
+from services.ask.measurement import Measurement, Run
+from services.ask.modes import MODES
+from services.base import units
+
+LEAST_S = 142  # of Mann and Kendall's S over 20 slices
+LEAST_GROWTH = 0.2  # from the first slice to the last, of the median
+LEAST_REQUESTS = 200  # of a repeat: ten a slice
+SERVED = 0.98  # of the rate at which requests were sent
+
+
+def drifting(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+    """Check whether latency grew, or fell, while every repeat was measured."""
+    if run.config.mode in CHANGING or not run.placed:
+        return None
+    repeats = [slices(group, only_sending=True) for group in by_repeat(measurements).values()]
+    trends = [trend(_latencies(cut)) for cut in repeats]
+    if not trends or any(each is None for each in trends):
+        return None
+    growth = median(each for each in trends if each is not None)
+    if growth > 0 and all(each > 0 for each in trends if each is not None):
+        return _growing(run, growth, repeats)
+    if growth < 0 and all(each < 0 for each in trends if each is not None):
+        return _falling(growth)
+    return None
+
+
+def trend(values: Sequence[float]) -> float | None:
+    """Return by which share of their median values grow from the first to the last (below 0: they
+    fall); None if there is no trend."""
+    if len(values) < SLICES - 1:
+        return None
+    pairs = list(combinations(range(len(values)), 2))
+    s = sum(np.sign(values[j] - values[i]) for i, j in pairs)
+    middle = median(values)
+    slope = median((values[j] - values[i]) / (j - i) for i, j in pairs)
+    growth = slope * (len(values) - 1) / middle if middle else 0.0
+    least = LEAST_S * len(pairs) / (SLICES * (SLICES - 1) / 2)
+    return growth if abs(s) >= least and abs(growth) >= LEAST_GROWTH else None
+
+
+def _latencies(cut: Sequence[Slice]) -> list[float]:
+    """The latencies of the slices; [] of a repeat that is too small."""
+    if sum(each.sent for each in cut) < LEAST_REQUESTS:
+        return []
+    return [each.e2e_s_median for each in cut if each.e2e_s_median is not None]
+
+
+def _growing(run: Run, growth: float, repeats: Sequence[Sequence[Slice]]) -> Diagnostic:
+    share = units.share(growth)
+    sentence = (
+        f"From the first to the last of {SLICES} time slices the median grew by {share} of its "
+        "middle value, so percentiles over the whole run depend on how long it was. "
+    )
+    offered, served = _rates(repeats)
+    if MODES[run.config.mode].loop == "open" and served < SERVED * offered:
+        sentence += (
+            f"Requests were sent at {units.significant(offered)}/s and answered at "
+            f"{units.significant(served)}/s: the rest queued up. Choose a lower rate."
+        )
+    else:
+        sentence += (
+            "Look for what grows or slows down meanwhile (a queue, a cache, a clock that is "
+            "throttled) in the time slices and the server metrics."
+        )
+    return Diagnostic("warning", "Latency grew through the run", sentence)
+
+
+def _falling(growth: float) -> Diagnostic:
+    return Diagnostic(
+        "note",
+        "Latency fell through the run",
+        f"From the first to the last of {SLICES} time slices the median fell by "
+        f"{units.share(-growth)} of its middle value: the server warmed up while it was measured. "
+        "Let it warm up for longer before.",
+    )
+
+
+def _rates(repeats: Sequence[Sequence[Slice]]) -> tuple[float, float]:
+    """How many requests were sent and answered per second, until the last was sent."""
+    every = [each for cut in repeats for each in cut]
+    seconds = sum(each.to_s - each.from_s for each in every)
+    answered = sum(each.answered_per_s * (each.to_s - each.from_s) for each in every)
+    return sum(each.sent for each in every) / seconds, answered / seconds
+
+
+CHECKS = (drifting,)

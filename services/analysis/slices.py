@@ -1,0 +1,123 @@
+"""A repeat in equal slices of time: what was sent, what was served and how long it took in each, so
+that warm-up, drift and drain show.
+
+A request belongs to the slice in which it was sent; tokens and requests in flight to the slices in
+which they were, an answer's tokens spread evenly from its first to its last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.analysis.metric_arrays import known, metric_array
+from services.analysis.statistics import FLOORS
+from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, Measurements, Places, as_table
+
+SLICES = 20
+FEWEST = 5  # requests of a slice on average: with fewer, there are fewer slices
+LEAST = 4  # slices: with fewer there is nothing to see
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Seconds since the repeat began, rates per second. None: no request of the slice has it, or
+    too few for a percentile."""
+
+    repeat: int
+    from_s: float
+    to_s: float
+    sent: int
+    failed: int  # of those sent
+    sent_per_s: float
+    answered_per_s: float
+    output_tokens_per_s: float | None  # None: a token count is not known
+    in_flight: float  # on average
+    ttft_s_median: float | None
+    ttft_s_p95: float | None
+    e2e_s_median: float | None
+
+
+def slices(measurements: Sequence[Measurement], only_sending: bool = False) -> tuple[Slice, ...]:
+    """Return the slices of one repeat, from its first request sent to the last answer, or to the
+    last request sent; () if it is too small to be cut."""
+    table = as_table(measurements)
+    table = table.where(~np.isnan(table.numbers("t_send")))
+    count = min(SLICES, len(table) // FEWEST)
+    if count < LEAST:
+        return ()
+    sent, ends = table.numbers("t_send"), _ends(table)
+    start, stop = float(sent.min()), float((sent if only_sending else ends).max())
+    if stop <= start:
+        return ()
+    return _cut(table, np.linspace(start, stop, count + 1), ends)
+
+
+def _ends(table: Measurements) -> Floats:
+    ends = table.numbers("t_send")
+    for name in ("t_last", "t_end"):
+        ends = np.fmax(ends, table.numbers(name))
+    return ends
+
+
+def _cut(table: Measurements, edges: Floats, ends: Floats) -> tuple[Slice, ...]:
+    width = float(edges[1] - edges[0])
+    sent = table.numbers("t_send")
+    of = np.clip(np.searchsorted(edges, sent, side="right") - 1, 0, len(edges) - 2)
+    good = table.are("ok")
+    failed = _count(of[table.are("failed")], edges)
+    answered = np.histogram(known(table.numbers("t_last")[good]), edges)[0]
+    busy = np.diff(_over_time(sent, ends, np.ones(len(sent)), edges))  # request-seconds
+    tokens = _tokens(table.where(good), edges)
+    ttft, e2e = metric_array(table, "ttft_s"), metric_array(table, "e2e_s")
+    order = np.argsort(of, kind="stable")
+    parts = np.split(order, np.searchsorted(of[order], np.arange(1, len(edges) - 1)))
+    return tuple(
+        Slice(
+            repeat=int(table.numbers("repeat")[0]),
+            from_s=float(edges[i]),
+            to_s=float(edges[i + 1]),
+            sent=len(part),
+            failed=int(failed[i]),
+            sent_per_s=len(part) / width,
+            answered_per_s=int(answered[i]) / width,
+            output_tokens_per_s=None if tokens is None else float(tokens[i]) / width,
+            in_flight=float(busy[i]) / width,
+            ttft_s_median=_quantile(ttft[part], 50),
+            ttft_s_p95=_quantile(ttft[part], 95),
+            e2e_s_median=_quantile(e2e[part], 50),
+        )
+        for i, part in enumerate(parts)
+    )
+
+
+def _count(of: Places, edges: Floats) -> Floats:
+    return np.bincount(of, minlength=len(edges) - 1).astype(np.float64)
+
+
+def _quantile(values: Floats, q: int) -> float | None:
+    there = known(values)
+    return float(np.percentile(there, q)) if len(there) >= FLOORS.get(q, 1) else None
+
+
+def _tokens(good: Measurements, edges: Floats) -> Floats | None:
+    """The output tokens of each slice."""
+    counts, last = good.numbers("output_tokens"), good.numbers("t_last")
+    if not len(good) or np.isnan(counts).any() or np.isnan(last).any():
+        return None
+    first = np.where(np.isnan(good.numbers("t_first")), last, good.numbers("t_first"))
+    spread = last > first
+    over = _over_time(first[spread], last[spread], counts[spread] / (last - first)[spread], edges)
+    at_once = np.histogram(last[~spread], edges, weights=counts[~spread])[0]
+    tokens: Floats = np.diff(over) + at_once
+    return tokens
+
+
+def _over_time(starts: Floats, ends: Floats, rates: Floats, edges: Floats) -> Floats:
+    """Return the integral, up to each edge, of rates that each hold from a start to an end."""
+    return np.array(
+        [float((np.clip(edge - starts, 0.0, ends - starts) * rates).sum()) for edge in edges]
+    )

@@ -1,0 +1,75 @@
+"""The steady window of a repeat: after the ramp-up and before the drain, and the latencies in it.
+
+While requests in flight rise to their level, or fall from it, latencies are those of another load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.analysis.metric_arrays import known, metric_array
+from services.analysis.statistics import Distribution, distribution
+from services.analysis.summary.steady import SHORTEST_S, near_peak
+from services.ask.measurements import Floats, Measurements
+
+METRICS = ("ttft_s", "tpot_s", "e2e_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a repeat in which it was steady, in seconds since it began, and how many of its
+    successful requests were sent in that time."""
+
+    repeat: int
+    from_s: float
+    to_s: float
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyState:
+    """The steady windows of a run, and the latencies of the successes that were sent in them, by
+    the name of their metric."""
+
+    windows: tuple[Window, ...]
+    distributions: dict[str, Distribution | None]
+
+    @property
+    def requests(self) -> int:
+        return sum(window.requests for window in self.windows)
+
+
+def steady_state(groups: Mapping[int, Measurements]) -> SteadyState | None:
+    """Return the steady state over all repeats that have one; None if none has."""
+    found = [(repeat, group, window) for repeat, group in groups.items() if (window := _of(group))]
+    inside = [_inside(group, window) for _, group, window in found]
+    if not sum(map(len, inside)):
+        return None
+    windows = tuple(
+        Window(repeat, *window, len(some))
+        for (repeat, _, window), some in zip(found, inside, strict=True)
+    )
+    return SteadyState(windows, {name: _over(inside, name) for name in METRICS})
+
+
+def _of(group: Measurements) -> tuple[float, float] | None:
+    """From when the requests in flight first are near their peak until they last are, but no longer
+    than requests were sent; None if that is too short to say much."""
+    edges, sent = near_peak(group), known(group.numbers("t_send"))
+    if not edges:
+        return None
+    start, end = edges[0], min(edges[-1], float(sent.max()))
+    return (start, end) if end - start >= SHORTEST_S else None
+
+
+def _inside(group: Measurements, window: tuple[float, float]) -> Measurements:
+    sent = group.numbers("t_send")
+    return group.where(group.are("ok") & (sent >= window[0]) & (sent <= window[1]))
+
+
+def _over(parts: Sequence[Measurements], name: str) -> Distribution | None:
+    values: Floats = np.concatenate([known(metric_array(part, name)) for part in parts])
+    return distribution(values)

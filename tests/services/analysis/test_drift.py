@@ -1,0 +1,93 @@
+"""A run whose latency grows is told from one that is steady."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.analysis.diagnostics.drift import drifting, trend
+from services.analysis.slices import slices
+from services.analysis.summary import summarize
+from services.ask.measurement import Measurement
+from tests.values import measured, run
+
+Service = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def queue(
+    load: float, servers: int, count: int, chance: np.random.Generator, service: Service
+) -> list[Measurement]:
+    """Requests at random moments to servers that take them in turn; `load`: their utilization."""
+    arrivals = chance.exponential(1 / (load * servers), count).cumsum().tolist()
+    free = [0.0] * servers
+    rows = []
+    for index, (at, takes) in enumerate(zip(arrivals, service(chance, count), strict=True)):
+        first = min(range(servers), key=free.__getitem__)
+        free[first] = max(at, free[first]) + float(takes)
+        rows.append(measured(index, send=at, ttft=0.5 * (free[first] - at), e2e=free[first] - at))
+    return rows
+
+
+def exponential(chance: np.random.Generator, count: int) -> np.ndarray:
+    return chance.exponential(1.0, count)
+
+
+def alarm(rows: list[Measurement], **config: Any) -> str | None:
+    of = run(**{"mode": "poisson", "rate": 1.0, **config})
+    diagnostic = drifting(of, rows, summarize(rows))
+    return diagnostic and diagnostic.title
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("load", "most"), [(0.5, 0), (0.8, 4), (0.9, 17)])
+def test_a_steady_queue_seldom_raises_an_alarm(load: float, most: int) -> None:
+    """As docs/metrics.md says, of 1,000 runs."""
+    chance = np.random.default_rng(11)
+    grown = 0
+    for _ in range(1_000):
+        cut = slices(queue(load, 1, 200, chance, exponential), only_sending=True)
+        growth = trend([each.e2e_s_median for each in cut if each.e2e_s_median is not None])
+        grown += growth is not None and growth > 0
+    assert grown <= most + 2 * most**0.5
+
+
+def test_an_overloaded_server_is_found() -> None:
+    chance = np.random.default_rng(3)
+    titles = {alarm(queue(1.2, 8, 3_000, chance, exponential)) for _ in range(10)}
+    assert titles == {"Latency grew through the run"}
+    rows = queue(1.5, 8, 3_000, chance, exponential)
+    of = run(mode="poisson", rate=12.0)
+    diagnostic = drifting(of, rows, summarize(rows))
+    assert diagnostic is not None and diagnostic.level == "warning"
+    assert "the rest queued up. Choose a lower rate." in diagnostic.sentence
+
+
+def test_a_server_that_warms_up_is_a_note() -> None:
+    rows = [measured(i, send=0.1 * i, ttft=0.1, e2e=3.0 - 0.005 * i) for i in range(400)]
+    assert alarm(rows) == "Latency fell through the run"
+
+
+@pytest.mark.parametrize("mode", ["ramp", "steps"])
+def test_a_load_that_changes_by_itself_has_no_trend(mode: str) -> None:
+    rows = [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)]
+    assert alarm(rows) == "Latency grew through the run"
+    assert alarm(rows, mode=mode, end_rate=9.0) is None
+
+
+def test_every_repeat_must_agree_and_have_enough_requests() -> None:
+    growing = [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)]
+    steady = [measured(i, repeat=1, send=0.1 * i, e2e=3.0 + i % 3) for i in range(400)]
+    assert alarm([*growing, *steady]) is None
+    assert alarm(growing[:199]) is None
+
+
+def test_a_trend_by_hand() -> None:
+    rising = [1.0 + 0.02 * i for i in range(20)]
+    assert trend(rising) == pytest.approx(0.38 / 1.19)
+    assert trend(rising[::-1]) == pytest.approx(-0.38 / 1.19)
+    assert trend([1.0 + 0.005 * i for i in range(20)]) is None, "less than a fifth"
+    assert trend([1.0, 2.0] * 10) is None
+    assert trend(rising[:18]) is None, "too few slices"
