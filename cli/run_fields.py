@@ -25,7 +25,7 @@ from services.ask.workloads.promptfile import PromptFile, read_file
 from services.ask.workloads.tracefile import read_trace
 
 Read = TypeVar("Read")
-PLAIN = ("unique_prompts", "prompts", "trace")  # their flags have their own shape
+PLAIN = ("unique_prompts", "prompts", "prompt_max_tokens", "trace")  # with flags of their own
 
 
 def takes(command: ArgumentParser, defaults: bool = True) -> None:
@@ -73,6 +73,7 @@ def values(options: Namespace) -> dict[str, Any]:
     if "prompts" in fields:
         file = _prompts_of(fields["prompts"])
         fields["prompts"], options.prompt_notes = file.prompts, file.notes
+        fields["prompt_max_tokens"] = file.max_tokens
     if "trace" in fields:
         fields["trace"], more = _trace_of(fields["trace"])
         options.trace_notes = more

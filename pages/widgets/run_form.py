@@ -102,7 +102,7 @@ def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
             "Prompt", max_chars=200_000, **fields.keyed("prompt", start.prompt or "")
         )
     elif name == "file":
-        values["prompts"] = _file(start)
+        values |= _file(start)
     elif name == "synthetic":
         values |= lengths_form.ask("input", start) | {
             "text_style": fields.word("text_style", start)
@@ -118,7 +118,7 @@ def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
     return values | session_form.ask(start, name, values.get("prompts", ()))
 
 
-def _file(start: RunConfig) -> tuple[str, ...]:
+def _file(start: RunConfig) -> dict[str, Any]:
     uploaded = st.file_uploader(
         "Prompts (JSONL, JSON, CSV or one per line)",
         type=list(ENDINGS),
@@ -132,15 +132,15 @@ def _file(start: RunConfig) -> tuple[str, ...]:
             st.caption(
                 f"Uses the {prompts} of the earlier run or scenario unless you upload others."
             )
-        return start.prompts
+        return {"prompts": start.prompts, "prompt_max_tokens": start.prompt_max_tokens}
     try:
         file = read_file(uploaded.getvalue(), uploaded.name)
     except InvalidFile as error:
         show_error(error)
-        return ()
+        return {"prompts": ()}
     used = f"{many(len(file.prompts), 'prompt')}, used in rotation."
     st.caption(plain(" ".join((used, *file.notes))))
-    return file.prompts
+    return {"prompts": file.prompts, "prompt_max_tokens": file.max_tokens}
 
 
 def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:

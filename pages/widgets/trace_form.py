@@ -30,8 +30,9 @@ def ask(start: RunConfig, *more: str) -> dict[str, Any]:
 
 def _rows(start: RunConfig) -> tuple[TraceRow, ...]:
     names = {f"Sample: {name}": name for name in SAMPLES}
-    options = [*([EARLIER] if start.trace else []), OWN, *names]
-    chosen: str = st.selectbox("Trace", options, **fields.keyed("trace-source", options[0]))
+    options = [*names, OWN, *([EARLIER] if start.trace else [])]
+    first = EARLIER if start.trace else options[0]
+    chosen: str = st.selectbox("Trace", options, **fields.keyed("trace-source", first))
     if chosen in names:
         return _described(sample(names[chosen]))
     if chosen == EARLIER and start.trace:

@@ -14,15 +14,16 @@ lognormal: the logarithm is normal with variance ln(1 + s²) and mean ln m minus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
 from math import exp, log, log1p, sqrt
+from operator import attrgetter
 from statistics import NormalDist
 from typing import Literal
 
 from services.ask.config import MOST_TOKENS, Distribution, RunConfig
+from services.ask.sessions import sessions_of
 
 PERCENTILES = (5, 50, 95)
 MOST_ADDED = 20_000  # lengths that are added up one by one
@@ -76,45 +77,42 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """The lengths of a trace's prompts or answers, in its order and in rotation: the same questions
-    as of `Lengths`. `part`: the place of the length in a row."""
+class Given:
+    """Lengths that a file gives, in its order and in rotation, with the answers of `Lengths` to the
+    same questions. `each`: the length of one of `count` requests, by its index."""
 
-    config: RunConfig
-    part: Literal["input_tokens", "output_tokens"]
+    count: int
+    each: Callable[[int], int]
     vary = True
 
     @property
     def mean(self) -> int:
         """The rounded mean."""
-        return round(self.total(len(self.config.replayed)) / len(self.config.replayed))
+        return round(self.total(self.count) / self.count)
 
     def of(self, index: int) -> int:
         """Return the length that belongs to request `index`."""
-        length: int = getattr(self.config.row(index), self.part)
-        return length
+        return self.each(index % self.count)
 
     def at(self, share: float) -> int:
         """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""
-        ordered = sorted(self._all())
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+        ordered = sorted(map(self.each, range(self.count)))
+        return ordered[min(int(share * self.count), self.count - 1)]
 
     def total(self, count: int) -> int:
         """Return the tokens of the first `count` requests."""
-        rounds, more = divmod(count, len(self.config.replayed))
-        return rounds * sum(self._all()) + sum(islice(self._all(), more))
+        rounds, more = divmod(count, self.count)
+        whole = rounds and rounds * sum(map(self.each, range(self.count)))
+        return whole + sum(map(self.each, range(more)))
 
     def longest(self, count: int) -> int:
         """Return the longest of the first `count` lengths."""
-        return max(islice(self._all(), max(1, count)))
+        return max(map(self.each, range(min(max(1, count), self.count))))
 
     @property
     def sentence(self) -> str:
         """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"."""
         return _percentiles(self.at)
-
-    def _all(self) -> Iterator[int]:
-        return (getattr(self.config.trace[row], self.part) for row in self.config.replayed)
 
 
 def _percentiles(at: Callable[[float], int]) -> str:
@@ -122,20 +120,38 @@ def _percentiles(at: Callable[[float], int]) -> str:
     return f"{', '.join(each)} tokens"
 
 
-def of_prompts(config: RunConfig) -> Lengths | Recorded:
+def of_prompts(config: RunConfig) -> Lengths | Given:
     """Return how long the prompts of a trace or synthetic ones are."""
     if config.workload == "trace":
-        return Recorded(config, "input_tokens")
+        return _of_trace(config, "input_tokens")
     key = f"{config.seed or 0}/input"
     return Lengths(config.input_tokens, config.input_distribution, config.input_spread, key)
 
 
-def of_answers(config: RunConfig) -> Lengths | Recorded:
+def of_answers(config: RunConfig) -> Lengths | Given:
     """Return how long answers may be."""
     if config.workload == "trace":
-        return Recorded(config, "output_tokens")
+        return _of_trace(config, "output_tokens")
+    if config.workload == "file" and config.prompt_max_tokens:
+        return _of_file(config)
     key = f"{config.seed or 0}/output"
     return Lengths(config.max_tokens, config.output_distribution, config.output_spread, key)
+
+
+def _of_trace(config: RunConfig, name: Literal["input_tokens", "output_tokens"]) -> Given:
+    rows, value = config.replayed, attrgetter(name)
+    return Given(len(rows), lambda index: value(config.trace[rows[index]]))
+
+
+def _of_file(config: RunConfig) -> Given:
+    """What the file says of a conversation is for each of its turns."""
+    limits, sessions = config.prompt_max_tokens, sessions_of(config)
+    if sessions is None:
+        return Given(len(limits), lambda index: limits[index] or config.max_tokens)
+    return Given(
+        sessions.starts[-1],
+        lambda index: limits[sessions.locate(index)[0]] or config.max_tokens,
+    )
 
 
 def _share(key: str) -> float:

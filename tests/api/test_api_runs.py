@@ -144,6 +144,7 @@ WRONG = [
     ("drain_s", -1),
     ("load_warmup_s", -1),
     ("retries", 21),
+    ("prompt_max_tokens", [0.5]),
     ("trace", "one"),
     ("trace", [[0, 0, 1]]),
     ("trace_speed", 0),

@@ -21,6 +21,7 @@ MOST_PROMPTS = 10_000
 MOST_TOKENS = 131_072  # of a prompt, and of an answer
 WIDEST = 5.0  # spread of lengths, in means
 FORMER = {"text_style": "words"}  # what stored configs without these fields mean
+OwnLimit = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 LONG_TIMES = 4  # default length of a long prompt, in short ones
 LONG_EVERY = 2  # alternating
 
@@ -54,6 +55,18 @@ class PromptFields(BaseConfig):
             section="prompts",
             read_by=("file",),
             private=True,
+        ),
+        max_length=MOST_PROMPTS,
+    )
+    prompt_max_tokens: Annotated[tuple[OwnLimit, ...], FailFast()] = field(
+        (),
+        About(
+            "Max tokens of each prompt",
+            "File workload: max_tokens of the answer to each prompt, in their order; 0: max_tokens "
+            "as for all. Read from the file, if it has output_tokens or max_tokens",
+            section="prompts",
+            read_by=("file",),
+            bulky=True,
         ),
         max_length=MOST_PROMPTS,
     )
@@ -176,6 +189,10 @@ class PromptFields(BaseConfig):
             raise ValueError("prompt: is empty. Write the prompt, or choose another workload.")
         if self.workload == "file" and not self.prompts:
             raise ValueError("prompts: are missing. Give a JSONL or CSV file with prompts.")
+        limits = len(self.prompt_max_tokens)
+        if self.workload == "file" and limits not in (0, len(self.prompts)):
+            count = len(self.prompts)
+            raise ValueError(f"prompt_max_tokens: must have {count:,} numbers, as many as prompts.")
         if any(not prompt.strip() for prompt in self.prompts):
             raise ValueError("prompts: contain an empty prompt. Remove it.")
         for prompt in (*self.prompts, self.prompt or ""):

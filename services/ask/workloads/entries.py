@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.ask import dialogue
+from services.ask.config import MOST_TOKENS
 from services.ask.dialogue import Turn
 from services.ask.workloads import entry_conversations, entry_messages
 from services.ask.workloads.entry_messages import check_characters
@@ -39,6 +40,31 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
         'has no field "prompt", "text" or "messages", nor another supported one '
         f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of these."
     )
+
+
+def limit_of(value: Any) -> int:
+    """Return how many tokens the answer to an entry may have by its own account; 0 if it says
+    nothing.
+
+    Raises:
+        Unusable: it is no number of tokens.
+    """
+    if not isinstance(value, dict):
+        return 0
+    for name in LIMITS:
+        if (limit := value.get(name)) is not None:
+            return _checked_limit(limit, name)
+    body = value.get("body") or value.get("payload")
+    return limit_of(body[0] if isinstance(body, list) and body else body)
+
+
+def _checked_limit(value: Any, name: str) -> int:
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    if type(number) is not int or not 1 <= number <= MOST_TOKENS:
+        raise Unusable(f"has {name} that is no number of tokens from 1 to {MOST_TOKENS:,}.")
+    return number
 
 
 def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
@@ -135,11 +161,8 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
     "payload": _body,  # genai-perf's inputs
 }
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
+LIMITS = ("output_tokens", "output_length", "max_tokens", "max_completion_tokens")
 SETTINGS = (  # of one request, which are set for the whole run
-    "output_tokens",
-    "output_length",
-    "max_tokens",
-    "max_completion_tokens",
     "temperature",
     "top_p",
     "seed",

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.ask import conversation
 from services.ask.config import MOST_PROMPTS
-from services.ask.workloads.entries import Notes, Unusable, prompt_of
+from services.ask.workloads.entries import LIMITS, Notes, Unusable, limit_of, prompt_of
 from services.ask.workloads.lines import (
     InvalidFile,
     check_size,
@@ -33,10 +33,12 @@ LISTS = ("data", "prompts", "rows")  # of a JSON object that holds the entries
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """The prompts of a file, in the format of `dialogue`, and sentences about what was ignored or
-    assumed."""
+    """The prompts of a file, in the format of `dialogue`; the tokens that each answer may have, 0
+    where its entry says nothing (empty: none says anything); and sentences about what was ignored
+    or assumed."""
 
     prompts: tuple[str, ...]
+    max_tokens: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -69,6 +71,7 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     notes, entries = Notes(), 0
     assumed: list[str] = []
     prompts: list[str] = []
+    limits: list[int] = []
     for location, value in reader(decoded(data, name, assumed), name, assumed):
         entries += 1
         prompt = _prompt(value, notes, name, location)
@@ -76,10 +79,28 @@ def read_file(data: bytes, filename: str) -> PromptFile:
             raise InvalidFile(
                 f"{name} contains more than {MOST_PROMPTS:,} prompts. Shorten the file."
             )
-        prompts += [] if prompt is None else [prompt]
+        if prompt is not None:
+            prompts.append(prompt)
+            limits.append(_limit(value, name, location))
     if not prompts:
         raise InvalidFile(f"{name} contains no prompts. Add at least one.")
-    return PromptFile(tuple(prompts), (*assumed, *notes.sentences(entries)))
+    own = tuple(limits) if any(limits) else ()
+    if own:
+        assumed.append(_own_limits(own))
+    return PromptFile(tuple(prompts), own, (*assumed, *notes.sentences(entries)))
+
+
+def _own_limits(limits: tuple[int, ...]) -> str:
+    having = sum(limit > 0 for limit in limits)
+    which = "each prompt" if having == len(limits) else f"{having:,} of {len(limits):,} prompts"
+    return f"The file says how long the answer to {which} may be."
+
+
+def _limit(value: Any, name: str, location: str) -> int:
+    try:
+        return limit_of(value)
+    except Unusable as error:
+        raise problem(name, location, str(error)) from None
 
 
 def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
@@ -146,7 +167,9 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
     line, header = next(rows, (1, []))
     if not header:
         return
-    column = _column([title.strip().lower() for title in header], name, line)
+    titles = [title.strip().lower() for title in header]
+    column = _column(titles, name, line)
+    limits = [title for title in LIMITS if title in titles and titles.index(title) != column]
     if delimiter != "," or len(header) > 1:
         assumed.append(
             f"The prompts are the column “{header[column].strip()[:40]}” of "
@@ -158,7 +181,10 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
             separator = text_file.SEPARATORS[delimiter][:-1]
             hint = f"Put a prompt that contains a {separator} in quotes."
             raise problem(name, f"line {line:,}", f"{why}. {hint}")
-        yield f"line {line:,}", row[column] if column < len(row) else ""
+        text = row[column] if column < len(row) else ""
+        own = dict(zip(titles, row, strict=False))
+        given = {limit: own[limit] for limit in limits if own.get(limit, "").strip()}
+        yield f"line {line:,}", {"prompt": text, **given} if given else text
 
 
 def _column(titles: list[str], name: str, line: int) -> int:

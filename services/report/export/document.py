@@ -253,6 +253,7 @@ HASHED_LATER = (
     "turn_delay_s",
     "turn_delay_scale",
     "text_style",
+    "prompt_max_tokens",
     "trace",
     "trace_speed",
     "trace_from_s",

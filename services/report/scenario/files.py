@@ -22,7 +22,7 @@ class Beside:
     `instead` says what to do where files cannot be read."""
 
     field: str
-    read: Callable[[bytes, str], Any]
+    read: Callable[[bytes, str], dict[str, Any]]  # the values of fields
     example: str
     instead: str
 
@@ -45,13 +45,13 @@ def filled(
             raise document.problem(
                 f"{key} and {beside.field} do not go together. Keep one.", *place, key
             )
-        own[beside.field] = _content(document, beside, name, read, *place, key)
+        own |= _content(document, beside, name, read, *place, key)
     return own
 
 
 def _content(
     document: Document, beside: Beside, name: Any, read: ReadFile | None, *place: str | int
-) -> Any:
+) -> dict[str, Any]:
     key = place[-1]
     if not isinstance(name, str) or not _is_beside(name):
         raise document.problem(
@@ -83,16 +83,21 @@ def _is_beside(name: str) -> bool:
     return bool(name.strip()) and "\0" not in name and not up and not absolute
 
 
+def _prompts(data: bytes, name: str) -> dict[str, Any]:
+    file = read_file(data, name)
+    return {"prompts": file.prompts, "prompt_max_tokens": file.max_tokens}
+
+
 BESIDE = {
     PROMPTS_FILE: Beside(
         "prompts",
-        lambda data, name: read_file(data, name).prompts,
+        _prompts,
         "prompts.jsonl",
         "Write the prompts into the scenario, as a list `prompts`.",
     ),
     TRACE_FILE: Beside(
         "trace",
-        lambda data, name: read_trace(data, name).rows,
+        lambda data, name: {"trace": read_trace(data, name).rows},
         "trace.jsonl",
         "Write its rows into the scenario, as a list `trace`.",
     ),

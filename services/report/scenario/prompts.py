@@ -8,7 +8,7 @@ from typing import Any
 from services.ask import about, dialogue
 from services.ask.config import RunConfig
 from services.ask.own_prompts import own_prompts
-from services.ask.workloads.entries import Notes, Unusable, prompt_of
+from services.ask.workloads.entries import Notes, Unusable, limit_of, prompt_of
 from services.base.units import many
 from services.report.scenario import files
 from services.report.scenario.document import Document
@@ -30,11 +30,13 @@ def filled(
     written = isinstance(values.get("prompts"), list)
     own = files.filled(document, values, read, *place)
     if written:
-        entries = [
-            _of_entry(document, entry, *place, "prompts", index)
-            for index, entry in enumerate(own["prompts"])
-        ]
-        own["prompts"] = [entry for entry in entries if entry is not None]
+        each = [(entry, (*place, "prompts", index)) for index, entry in enumerate(own["prompts"])]
+        texts = [_of_entry(document, entry, *where) for entry, where in each]
+        limits = [_limit(document, entry, *where) for entry, where in each]
+        pairs = [(text, own) for text, own in zip(texts, limits, strict=True) if text is not None]
+        own["prompts"] = [text for text, _ in pairs]
+        if any(limits):
+            own["prompt_max_tokens"] = [limit for _, limit in pairs]
     return own
 
 
@@ -47,6 +49,13 @@ def _of_entry(document: Document, entry: Any, *place: str | int) -> Any:
     except (Unusable, RecursionError) as error:
         sentence = str(error) if isinstance(error, Unusable) else "is nested too deeply."
         raise document.problem(f"The prompt {sentence}", *place) from None
+
+
+def _limit(document: Document, entry: Any, *place: str | int) -> int:
+    try:
+        return limit_of(entry)
+    except Unusable as error:
+        raise document.problem(f"The prompt {error}", *place) from None
 
 
 def written(prompts: tuple[str, ...]) -> list[Any]:

@@ -132,6 +132,8 @@ def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
     values, comments = {}, []
     for name in changed:
         value = getattr(config, name)
+        if name == "prompt_max_tokens" and not own_prompts:
+            continue  # which belong to prompts that are left out
         if name in PRIVATE and not own_prompts:
             comments += [prompts.left_out(config)] if value and name in _read(config) else []
         elif link.is_refused(name, value):

@@ -11,7 +11,15 @@ from services.ask.backends import Target
 from services.ask.backends.wire_formats import body
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
-from services.ask.workloads import InvalidFile, lines, prompt, promptfile, read_prompts
+from services.ask.workloads import (
+    InvalidFile,
+    lines,
+    longest_answer,
+    prompt,
+    promptfile,
+    read_prompts,
+    request_config,
+)
 from services.ask.workloads.promptfile import read_file
 from services.base.redact import redact
 
@@ -207,7 +215,11 @@ def test_what_read_prompts_lets_through_makes_a_config() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "note"),
     [
-        ("p.jsonl", b'{"prompt":"a","output_tokens":10}\n"b"', "output_tokens (in 1 of 2)"),
+        (
+            "p.jsonl",
+            b'{"prompt":"a","output_tokens":10}\n"b"',
+            "The file says how long the answer to 1 of 2 prompts may be.",
+        ),
         ("p.jsonl", b'{"body":{"model":"m","prompt":"a"}}', "model (in 1 of 1)"),
         ("p.json", SHAREGPT, "Sessions of several turns: 1 of 3."),
         ("p.json", SHAREGPT, "Left out: 1 conversation without a user message."),
@@ -237,6 +249,31 @@ def test_an_error_that_quotes_messages_shows_no_part_of_them() -> None:
     ]
     [written] = read_prompts(json.dumps({"messages": messages}).encode(), "p.jsonl")
     assert message not in redact(f"cannot answer: {message}", [dialogue.text_of(written)])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "limits"),
+    [
+        ("p.jsonl", b'{"prompt":"a","output_tokens":10}\n"b"', (10, 0)),
+        ("p.jsonl", b'{"prompt":"a","max_tokens":10}\n{"prompt":"b","output_tokens":7.0}', (10, 7)),
+        ("p.jsonl", b'{"custom_id":"1","body":{"prompt":"a","max_completion_tokens":9}}', (9,)),
+        ("p.json", b'[{"payload":[{"prompt":"a","max_tokens":3}]}]', (3,)),
+        ("p.csv", b"prompt,output_tokens\na,12\nb,\n", (12, 0)),
+        ("p.csv", b"prompt,answer\na,12\n", ()),
+        ("p.jsonl", b'{"prompt":"a"}', ()),
+    ],
+)
+def test_the_length_of_each_answer_is_read(name: str, data: bytes, limits: tuple[int, ...]) -> None:
+    assert read_file(data, name).max_tokens == limits
+
+
+def test_each_prompt_gets_an_answer_of_its_own_length() -> None:
+    config = parse({"prompts": ["a", "b", "c"], "prompt_max_tokens": [5, 0, 7], "max_tokens": 20})
+    asked = [request_config(config, 0, index).max_tokens for index in range(5)]
+    assert asked == [5, 20, 7, 5, 20]
+    assert longest_answer(config) == 20
+    with pytest.raises(InvalidConfig, match="must have 3 numbers, as many as prompts"):
+        parse({"prompts": ["a", "b", "c"], "prompt_max_tokens": [5]})
 
 
 def test_a_file_of_windows_1252_is_read_and_shown() -> None:

@@ -190,6 +190,15 @@ def test_a_stored_run_that_is_started_again_has_the_same_hash() -> None:
 # what stays private
 
 
+def test_a_prompt_in_a_scenario_says_how_long_its_answer_may_be() -> None:
+    text = b"version: 1\nprompts:\n  - {prompt: Who?, output_tokens: 5}\n  - Where?\n"
+    scenario = read(text)
+    assert scenario.config.prompts == ("Who?", "Where?")
+    assert scenario.config.prompt_max_tokens == (5, 0)
+    assert read(write(scenario, own_prompts=True)) == scenario
+    assert b"prompt_max_tokens" not in write(scenario, own_prompts=False)
+
+
 def test_own_prompts_are_left_out_unless_wanted_and_the_file_says_so() -> None:
     config = parse({"prompts": ["Who?", "Where?"]})
     data = write(run_scenario(config))
