@@ -22,6 +22,9 @@ from operator import attrgetter
 from statistics import NormalDist
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.ask.config import MOST_TOKENS, Distribution, RunConfig
 from services.ask.sessions import sessions_of
 
@@ -49,6 +52,12 @@ class Lengths:
         if self.distribution == "fixed":
             return self.mean
         return self.at(_share(f"{self.key}/{index}"))
+
+    def of_each(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the lengths that belong to these requests."""
+        if self.distribution == "fixed":
+            return np.full(len(indices), self.mean, dtype=np.int64)
+        return np.array([self.of(index) for index in indices.tolist()], dtype=np.int64)
 
     def at(self, share: float) -> int:
         """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""

@@ -16,7 +16,7 @@ from services.ask import oddities
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run
 from services.ask.measurements import Floats, Measurements
-from services.ask.workloads import max_tokens
+from services.ask.workloads import max_tokens_of_each
 from services.base import units
 
 SHORT = 0.9  # of the requested tokens; an answer with fewer is short
@@ -93,8 +93,7 @@ def _asks_for_lengths(config: RunConfig) -> str:
 
 def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
     """Return the `max_tokens` of each request."""
-    asked, indices = max_tokens(config), requests.numbers("index").astype(np.int64)
-    return np.fromiter(map(asked, indices.tolist()), dtype=np.int64, count=len(indices))
+    return max_tokens_of_each(config, requests.numbers("index").astype(np.int64))
 
 
 def _of_asked(had: Floats, asked: NDArray[np.int64]) -> str:

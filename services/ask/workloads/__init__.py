@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 
+import numpy as np
+from numpy.typing import NDArray
+
 from services.ask import conversation, dialogue, lengths, modes
 from services.ask.about import read_by
 from services.ask.config import RunConfig
@@ -138,6 +141,14 @@ def max_tokens(config: RunConfig) -> Callable[[int], int]:
     return lambda index: of_class[mixed.class_of(config, index)].of(
         mixed.index_in_class(config, index)
     )
+
+
+def max_tokens_of_each(config: RunConfig, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the same for many requests at once."""
+    answers = lengths.of_answers(config)
+    if not _is_mixed(config) and isinstance(answers, lengths.Lengths):
+        return answers.of_each(indices)
+    return np.array(list(map(max_tokens(config), indices.tolist())), dtype=np.int64)
 
 
 def prompt_tokens(config: RunConfig) -> Callable[[int], int] | None:

@@ -6,6 +6,7 @@ from math import exp, log
 from statistics import NormalDist, fmean, pstdev
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.ask import lengths, workloads
@@ -136,3 +137,17 @@ def test_a_spread_beyond_the_mean_is_refused_where_lengths_would_be_negative(
         parse({**SYNTHETIC, "input_distribution": distribution, "input_spread": 1.5})
     assert problem.value.problems.keys() == {"input_spread"}
     parse({**SYNTHETIC, "input_distribution": "lognormal", "input_spread": 1.5})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"output_distribution": "uniform", "workload": "synthetic"},
+        {"workload": "mixed", "long_every": 3},
+    ],
+)
+def test_the_lengths_of_many_requests_are_those_of_each(config: dict[str, Any]) -> None:
+    asked = workloads.max_tokens(parse(config))
+    many = workloads.max_tokens_of_each(parse(config), np.arange(40))
+    assert many.tolist() == [asked(index) for index in range(40)]
