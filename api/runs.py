@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 from starlette.responses import StreamingResponse
 
 import jobs
@@ -22,6 +22,7 @@ from services.ask.backends import find
 from services.ask.config import MOST_REPEATS, Mode, RunConfig
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
+from services.ask.workloads.entries import prompts_of
 from services.report.export import export
 from services.report.export.shape import RunDocument
 from services.report.slices import slices_of
@@ -35,6 +36,12 @@ class NewRun(RunConfig):
     name: str = Field("", max_length=200, description="Name; empty: made from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _entries(cls, value: Any) -> Any:
+        """Prompts may be written as entries of a prompt file: messages, conversations."""
+        return prompts_of(value) if isinstance(value, list) else value
 
 
 class Against(BaseModel):

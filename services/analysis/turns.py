@@ -24,6 +24,14 @@ def located(sessions: Sessions, table: Measurements) -> tuple[Numbers, Numbers]:
     return rounds * len(sessions.delays_s) + place, rest - np.array(sessions.starts)[place]
 
 
+def first_turns(measurements: Sequence[Measurement], config: RunConfig) -> Measurements:
+    """Return the requests that begin a session, or stand alone: those that repeat nothing that was
+    said before."""
+    table = as_table(measurements)
+    sessions = sessions_of(config)
+    return table.where(located(sessions, table)[1] == 0) if sessions else table
+
+
 def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Floats:
     """Return the time of each session of one repeat that was played to its end, in seconds: from
     when its first turn was due to the end of its last answer. None of them failed."""

@@ -15,6 +15,7 @@ from api.runs import NewRun
 from db import results, runs
 from services.analysis.metrics import FIELDS
 from services.ask.config import RunConfig
+from services.ask.sessions import sessions_of
 from services.report.export import EXPORTS, page_html
 from services.report.export.document import REQUEST_FIELDS
 from services.report.export.shape import RunDocument
@@ -92,6 +93,14 @@ def test_a_prompt_says_where_prompts_come_from() -> None:
     assert config_of(NewRun.model_validate({"prompt": "Why?"})).workload == "text"
 
 
+def test_prompts_may_be_entries_of_a_prompt_file() -> None:
+    said = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]
+    row = {"conversations": [*said, {"from": "human", "value": "Bye"}]}
+    config = config_of(NewRun.model_validate({"prompts": ["plain", row], "history": "answered"}))
+    assert config.workload == "file" and config.prompts[0] == "plain"
+    assert sessions_of(config) is not None
+
+
 WRONG = [
     ("backend", 5),
     ("base_url", "127.0.0.1:8000"),
@@ -159,6 +168,7 @@ WRONG = [
     ("prompts", ["a", " "]),
     ("prompts", ["a", 5]),
     ("prompts", ["a"] * 10001),
+    ("prompts", ["a", {"messages": []}]),
     ("input_tokens", 0),
     ("input_tokens", 131_073),
     ("long_input_tokens", 511),

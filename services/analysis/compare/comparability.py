@@ -12,6 +12,7 @@ from services.analysis.compare.verdicts import errors_differ
 from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary.repeats import successes
+from services.analysis.turns import first_turns
 from services.ask import modes
 from services.ask.measurement import ACTIVE, Run
 from services.ask.modes import client_wait
@@ -52,7 +53,8 @@ def _ended(run: Run) -> str:
 
 
 def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    shares = [cached_share(successes(c.measurements)) for c in candidates]
+    good = [first_turns(successes(c.measurements), c.run.config) for c in candidates]
+    shares = [cached_share(each) for each in good]
     known = [share for share in shares if share is not None]
     if not known or max(known) <= CACHED_SHARE:
         return None

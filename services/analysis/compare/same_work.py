@@ -10,6 +10,7 @@ from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask import lengths
 from services.ask.backends.dialects import DIALECTS, dialect_of
+from services.ask.sessions import sessions_of
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
 from services.base import units
@@ -85,7 +86,22 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
         "mixed": (config.text_style, every(config), *(part.input_tokens for part in parts(config))),
         "trace": (config.trace, config.trace_from_s, config.trace_to_s),
     }.get(config.workload)
-    return config.workload, own, config.unique_prompts
+    sessions = sessions_of(config)
+    played = (sessions, config.turn_by_turn, config.history) if sessions else None
+    return config.workload, own, config.unique_prompts, played
+
+
+def _own_history(candidates: Sequence[Candidate]) -> Diagnostic | None:
+    """A note where servers got their own answers as history."""
+    configs = [c.run.config for c in candidates if c.run.source is None]
+    if not any(sessions_of(c) and c.history == "answered" for c in configs):
+        return None
+    return Diagnostic(
+        "note",
+        "Each server got its own answers as history",
+        "So the prompts of later turns differ between the runs, in content and in length: compare "
+        "the prompt tokens of later turns. With the history recorded, all servers get the same.",
+    )
 
 
 def _endpoint_of(candidate: Candidate) -> str | None:
@@ -202,6 +218,7 @@ def _unequal_lengths(
 CHECKS = (
     _model,
     _prompts,
+    _own_history,
     _api_format,
     _prompt_lengths,
     _output_lengths,

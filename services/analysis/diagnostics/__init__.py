@@ -21,11 +21,10 @@ from services.analysis.statistics import FLOORS
 from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
-from services.analysis.turns import located
+from services.analysis.turns import first_turns
 from services.ask import modes
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
 from services.ask.measurements import as_table
-from services.ask.sessions import sessions_of
 from services.ask.workloads import begin_alike
 from services.base import units
 
@@ -183,10 +182,7 @@ def _unknown_tokens(
 def _cached_prompts(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    good = as_table(successes(measurements))
-    if found := sessions_of(run.config):  # whose later turns are to find what was said before
-        good = good.where(located(found, good)[1] == 0)
-    share = cached_share(good)
+    share = cached_share(first_turns(successes(measurements), run.config))
     if share is None or share <= CACHED_SHARE or begin_alike(run.config):
         return None
     return Diagnostic(

@@ -67,6 +67,23 @@ def _checked_limit(value: Any, name: str) -> int:
     return number
 
 
+def prompts_of(entries: list[Any]) -> list[Any]:
+    """Return prompts whose objects are read as entries of a prompt file; others stay as they are.
+
+    Raises:
+        ValueError: one cannot be used, in a sentence about `prompts`.
+    """
+    found = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(prompt_of(entry, Notes()) if isinstance(entry, dict) else entry)
+        except Unusable as error:
+            raise ValueError(f"prompts: are not usable: number {number:,} {error}") from None
+        except RecursionError:
+            raise ValueError(f"prompts: are not usable: number {number:,} is too deep.") from None
+    return [prompt for prompt in found if prompt is not None]
+
+
 def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
     """Return the prompt with what its entry has beside it: a system prompt, images and tools."""
     options = entry_messages.options(entry)

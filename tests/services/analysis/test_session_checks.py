@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.analysis.compare import compare
+from services.analysis.compare.comparability import warnings
 from services.analysis.diagnostics import diagnostics
 from services.analysis.summary import summarize, summary_row
 from services.analysis.turns import session_times
@@ -92,3 +93,17 @@ def test_runs_with_sessions_are_compared_by_their_turns_and_their_time() -> None
     names = {row.metric: row.values for row in compare(two).rows}
     assert names["session_s_median"] == (7.0, 7.0)
     assert names["later_ttft_s_median"] == (2.0, 2.0)
+
+
+def warned(*runs: Any) -> list[str]:
+    return [each.title for each in warnings([candidate(played_sessions(), **r) for r in runs])]
+
+
+def test_runs_with_other_turns_or_another_history_did_other_work() -> None:
+    two = {**TURNS, "turns": 2, "requests": 5}
+    assert "Different prompts" in warned({"run_id": 1, **two}, {"run_id": 2, **two, "turns": 5})
+    answered = {**two, "history": "answered"}
+    assert "Different prompts" in warned({"run_id": 1, **two}, {"run_id": 2, **answered})
+    both = warned({"run_id": 1, **answered}, {"run_id": 2, **answered})
+    assert "Each server got its own answers as history" in both
+    assert "Different prompts" not in both
