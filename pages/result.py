@@ -74,6 +74,7 @@ def charts(candidate: Candidate) -> None:
     tabular.table(tables.failures(candidate), "What failed?")
     of_classes = tables.classes(candidate)
     tabular.table(of_classes, f"How do {of_classes.title.lower()} compare?")
+    tabular.table(tables.prefix_cache(candidate), "How much came from the prefix cache?")
     if candidate.summary.ok:
         chart_panel.draw(
             chart("tokens_per_s"), [candidate], "result", load_again, _picking(candidate)

@@ -12,6 +12,7 @@ from pages.widgets import (
     fields,
     lengths_form,
     objectives_form,
+    prefix_form,
     request_form,
     session_form,
     trace_form,
@@ -104,9 +105,9 @@ def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
     elif name == "file":
         values |= _file(start)
     elif name == "synthetic":
-        values |= lengths_form.ask("input", start) | {
-            "text_style": fields.word("text_style", start)
-        }
+        values |= lengths_form.ask("input", start)
+        values["text_style"] = fields.word("text_style", start)
+        values |= prefix_form.ask(start)
     elif name == "trace":
         values |= trace_form.ask(start) if mode != "replay" else {}
     elif own := WORKLOADS[name].parameters:

@@ -11,6 +11,7 @@ from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
 from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
+from services.ask.prefixes import prefixes_of
 from services.ask.prices import Hourly, Price
 from services.ask.sessions import sessions_of
 from services.ask.workloads import NONCE_TOKENS, WORKLOADS, parts, warmup_count
@@ -80,11 +81,14 @@ def _by_time_alone(config: RunConfig) -> Plan:
 
 
 def _lengths(config: RunConfig) -> str:
-    """What the lengths of prompts and answers are, where they differ by design."""
+    """What the lengths of prompts and answers are, where they differ, and what prompts share."""
     of = {"Prompt": lengths.of_prompts(config), "Answer": lengths.of_answers(config)}
     if config.workload not in ("synthetic", "trace"):
         del of["Prompt"]
-    return "".join(f" {what} lengths: {law.sentence}." for what, law in of.items() if law.sentence)
+    said = [f"{what} lengths: {law.sentence}." for what, law in of.items() if law.sentence]
+    if shared := prefixes_of(config):
+        said.append(shared.sentence)
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def _afterwards(config: RunConfig) -> str:

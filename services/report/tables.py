@@ -17,12 +17,15 @@ from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
+from services.analysis.summary.cached import cached_share
+from services.analysis.summary.repeats import successes
 from services.analysis.summary.window import SteadyState
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.own_prompts import without_prompts
+from services.ask.prefixes import prefixes_of
 from services.ask.workloads import CLASSES
 from services.ask.workloads.turns import FIRST
 from services.base.table import Table
@@ -64,6 +67,17 @@ def classes(candidate: Candidate) -> Table:
     columns = ("", *(CLASSES[name].removesuffix(" requests").capitalize() for name in parts))
     title = "First and later turns" if FIRST in parts else "Short and long requests"
     return Table(title, columns, tuple(known), f"Over successes.{index}")
+
+
+def prefix_cache(candidate: Candidate) -> Table:
+    """The share of the prompt tokens that came from the prefix cache, as planned and as observed;
+    no rows for a run whose prompts share nothing."""
+    shared = prefixes_of(candidate.run.config)
+    if shared is None or not candidate.summary.ok:
+        return Table("Prefix cache", (), ())
+    observed = cached_share(successes(candidate.measurements))
+    rows = (("Planned", show(shared.planned, "share")), ("Observed", show(observed, "share")))
+    return Table("Prefix cache", ("", "Share of prompt tokens"), rows, shared.sentence)
 
 
 def _of_metric(name: str, statistic: str) -> tuple[str, Callable[[Summary], str]]:

@@ -17,6 +17,7 @@ from services.base.packaged_model import MODEL_NAME, model_path
 
 NICE = 3  # lower priority than the client, but not starved by other programs
 THREADS_MOST = 4  # more do not make such a small model faster
+CACHE_MIB = 1024  # for prompts that have left their slot: a slot holds only its last one
 # How often a thread polls before it sleeps, when it waits for the others at the end of a step. The
 # default, a millisecond of polling, takes CPU time from the thread that it waits for.
 SPIN_COUNT = "1000"
@@ -39,7 +40,8 @@ def threads(cores: int) -> int:
 
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     """Serve `slots` concurrent sequences of up to `context` tokens each. `cache`: a prompt may
-    reuse the prefix that the previous one left in its slot. `port` 0: any free port."""
+    reuse the prefix of an earlier one, also if another has been in its slot since.
+    `port` 0: any free port."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when llama.cpp is loaded
     import xllamacpp
 
@@ -53,7 +55,7 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads(machine.cores())
     params.n_threads_http = slots + 32  # one thread per connection, also for queued requests
     params.cache_prompt = cache
-    params.cache_ram_mib = 0  # no cache beyond the slots
+    params.cache_ram_mib = CACHE_MIB if cache else 0
     params.verbosity = 0
     params.ui = False
     params.endpoint_metrics = True  # for services/servers/telemetry; costs 1 ms between two steps

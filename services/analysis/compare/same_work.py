@@ -10,6 +10,7 @@ from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask import lengths
 from services.ask.backends.dialects import DIALECTS, dialect_of
+from services.ask.prefixes import prefixes_of
 from services.ask.sessions import sessions_of
 from services.ask.workloads import parts
 from services.ask.workloads.mixed import every
@@ -82,7 +83,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
     own = {
         "text": config.prompt,
         "file": config.prompts,
-        "synthetic": (config.text_style, lengths.of_prompts(config)),
+        "synthetic": (config.text_style, lengths.of_prompts(config), prefixes_of(config)),
         "mixed": (config.text_style, every(config), *(part.input_tokens for part in parts(config))),
         "trace": (config.trace, config.trace_from_s, config.trace_to_s),
     }.get(config.workload)

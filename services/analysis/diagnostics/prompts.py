@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
+from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.ask import workloads
 from services.ask.measurement import Measurement, Run
+from services.ask.prefixes import prefixes_of
 from services.base import units
 
 OFF_SHARE = 0.1  # limit, of the planned tokens
+HITS_OFF = 0.02  # limit, of all prompt tokens
 
 
 def other_length(
@@ -41,4 +44,41 @@ def other_length(
     )
 
 
-CHECKS = (other_length,)
+def other_hits(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    """Compare what came from the prefix cache with what was planned to."""
+    shared = prefixes_of(run.config)
+    if shared is None or not summary.ok:
+        return None
+    planned, share = units.share(shared.planned), cached_share(successes(measurements))
+    if share is None:
+        return Diagnostic(
+            "note",
+            "It is unknown how much came from the prefix cache",
+            f"{planned} of the prompt tokens should, but the server reports no cached tokens. "
+            "vLLM reports them with --enable-prompt-tokens-details, SGLang with "
+            "--enable-cache-report.",
+        )
+    if abs(share - shared.planned) <= HITS_OFF:
+        return None
+    return Diagnostic(
+        "warning",
+        f"{units.share(share)} of the prompt tokens came from the prefix cache instead of "
+        f"{planned}",
+        MORE_HITS if share > shared.planned else FEWER_HITS,
+    )
+
+
+FEWER_HITS = (
+    "TTFT is longer than at the planned share. The cache may be off or too small for all prefixes, "
+    "requests with the same prefix may have started together, or the server shares whole blocks "
+    "only (vLLM: 16 tokens) or one prompt a slot (llama.cpp): send fewer at once, use fewer "
+    "prefixes or longer prompts."
+)
+MORE_HITS = (
+    "TTFT is shorter than at the planned share. The beginning of the chat template is the same in "
+    "all prompts, which counts more the shorter they are: use longer prompts. Or another client "
+    "sends this server the same prompts."
+)
+CHECKS = (other_length, other_hits)

@@ -23,6 +23,8 @@ from services.ask.config.load import (
     LoadFields,
     Mode,
 )
+from services.ask.config.prefixes import PrefixFields
+from services.ask.config.prefixes import problem as prefix_problem
 from services.ask.config.prompts import (
     FORMER,
     LONG_EVERY,
@@ -75,7 +77,9 @@ OWN_SAMPLING = ("openai", "anthropic")
 
 
 # Of its bases, the fields of the last one come first.
-class RunConfig(LimitFields, RequestFields, SessionFields, PromptFields, TraceFields, LoadFields):
+class RunConfig(
+    LimitFields, RequestFields, SessionFields, PrefixFields, PromptFields, TraceFields, LoadFields
+):
     """One run. Times in seconds, lengths in tokens."""
 
     def __hash__(self) -> int:
@@ -187,6 +191,15 @@ class RunConfig(LimitFields, RequestFields, SessionFields, PromptFields, TraceFi
     def _check_sessions(self) -> RunConfig:
         if self.workload == "file" and self.turns != 1:
             conversation.check(self.prompts, self.turns, self.turn_by_turn, self.history)
+        return self
+
+    @model_validator(mode="after")
+    def _check_prefixes(self) -> RunConfig:
+        if self.workload == "synthetic" and self.prefix_share:
+            requests = self.requests if self.duration_s is None else None
+            unique = self.unique_prompts
+            if wrong := prefix_problem(self, self.input_tokens, requests, unique, self.turns):
+                raise ValueError(wrong)
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from services.ask import about, dialogue
 from services.ask.about import About, field
 from services.ask.base_config import STORED, BaseConfig
 from services.ask.config.load import MOST
+from services.ask.config.prefixes import PrefixFields
 from services.ask.config.sessions import SessionFields
 
 Workload = Literal["builtin", "text", "file", "synthetic", "mixed", "trace"]
@@ -216,7 +217,7 @@ def readers(fields: Iterable[str]) -> tuple[Workload, ...]:
 # The workloads that read each field. The default workload is the first that reads all given ones.
 READERS: dict[str, tuple[Workload, ...]] = {
     name: tuple(each for each in get_args(Workload) if each in known.read_by)
-    for kind in (PromptFields, SessionFields)
+    for kind in (PromptFields, PrefixFields, SessionFields)
     for name, known in about.fields(kind).items()
     if known.read_by
 }

@@ -19,8 +19,9 @@ from services.ask import conversation, dialogue, lengths, modes
 from services.ask.about import read_by
 from services.ask.config import RunConfig
 from services.ask.measurement import WARM_UP
+from services.ask.prefixes import prefixes_of
 from services.ask.sessions import sessions_of
-from services.ask.workloads import mixed, turns
+from services.ask.workloads import mixed, shared, turns
 from services.ask.workloads.lines import InvalidFile as InvalidFile
 from services.ask.workloads.promptfile import read_prompts as read_prompts
 from services.ask.workloads.synthetic import NONCE_TOKENS as NONCE_TOKENS
@@ -64,6 +65,9 @@ def prompt(
     answered to them, else what is recorded; and the nonce of the first turn, so that they are found
     in the cache.
     """
+    nonce_of = partial(_prompt_nonce, config.seed or 0, nonce, repeat)
+    if prefixes := prefixes_of(config):
+        return shared.prompt(config, prefixes, index, nonce_of)
     if sessions := sessions_of(config):
         text = turns.prompt(config, sessions, index, answers, max_tokens(config))
         index = sessions.first(sessions.locate(index)[0])
@@ -76,12 +80,13 @@ def prompt(
         return text
     if config.workload == "trace" and has_blocks(config):
         index = 0  # what should begin alike does, within the repeat
-    return dialogue.with_nonce(text, _prompt_nonce(config.seed or 0, nonce, repeat, index))
+    return dialogue.with_nonce(text, nonce_of(index))
 
 
 def begin_alike(config: RunConfig) -> bool:
     """Return whether prompts of different sessions, or without any, begin alike on purpose."""
-    return not config.unique_prompts or (config.workload == "trace" and has_blocks(config))
+    of_trace = config.workload == "trace" and has_blocks(config)
+    return not config.unique_prompts or of_trace or prefixes_of(config) is not None
 
 
 def uses_prefix_cache(config: RunConfig) -> bool:
@@ -184,7 +189,7 @@ def _is_mixed(config: RunConfig) -> bool:
     return bool(WORKLOADS[config.workload].classes)
 
 
-def _prompt_nonce(seed: int, nonce: str, repeat: int, index: int) -> str:
+def _prompt_nonce(seed: int, nonce: str, repeat: int, index: object) -> str:
     """Eight characters, 40 bits: two of 5,000 requests share one once in 90,000 runs."""
     key = f"{seed}/{nonce}/{repeat}/{index}".encode()
     return f"[{b32encode(blake2b(key, digest_size=5).digest()).decode().lower()}]"

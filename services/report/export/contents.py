@@ -154,6 +154,7 @@ def _results(
         figures = (
             tables.figures(candidates, labels),
             tables.classes(candidates[0]),
+            tables.prefix_cache(candidates[0]),
             tables.distributions(candidates[0]),
         )
     else:

@@ -258,6 +258,9 @@ HASHED_LATER = (
     "trace_speed",
     "trace_from_s",
     "trace_to_s",
+    "prefix_share",
+    "prefix_count",
+    "prefix_system_tokens",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

@@ -194,6 +194,18 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "Prompts have 25.0 % more tokens than planned",
     ),
     (
+        with_config(workload="synthetic", input_tokens=10, prefix_share=0.1),
+        changed(cached_tokens=None),
+        "note",
+        "It is unknown how much came from the prefix cache",
+    ),
+    (
+        with_config(workload="synthetic", input_tokens=10, prefix_share=0.1),
+        changed(cached_tokens=5),
+        "warning",
+        "50.0 % of the prompt tokens came from the prefix cache instead of 9.88 %",
+    ),
+    (
         with_config(workload="mixed", input_tokens=10),
         MANY,
         "note",

@@ -1,0 +1,91 @@
+"""The fields of prefixes that synthetic prompts share."""
+
+from __future__ import annotations
+
+from services.ask.about import About, field
+from services.ask.base_config import BaseConfig
+
+HIGHEST = 0.95  # share of hits: a prompt also has something of its own
+MOST_PREFIXES = 10_000
+OWN_LEAST = 8  # tokens of a prompt that are its own: the nonce and a word
+
+
+class PrefixFields(BaseConfig):
+    """What prompts share."""
+
+    prefix_share: float = field(
+        0.0,
+        About(
+            "Shared prefix",
+            "Synthetic: share of the prompt tokens that the server should find in its prefix "
+            "cache; 0: prompts share nothing",
+            section="prompts",
+            step=0.1,
+            read_by=("synthetic",),
+            varied=True,
+        ),
+        ge=0,
+        le=HIGHEST,
+    )
+    prefix_count: int = field(
+        1,
+        About(
+            "Different prefixes",
+            "Synthetic: how many prefixes there are, such as documents that are asked about, used "
+            "in rotation",
+            section="prompts",
+            read_by=("synthetic",),
+            varied=True,
+        ),
+        ge=1,
+        le=MOST_PREFIXES,
+    )
+    prefix_system_tokens: int = field(
+        0,
+        About(
+            "Tokens shared by all",
+            "Synthetic: tokens at the start of all prefixes, such as a system prompt",
+            section="prompts",
+            read_by=("synthetic",),
+            varied=True,
+        ),
+        ge=0,
+        le=131_072,
+    )
+
+
+def problem(
+    fields: PrefixFields, tokens: int, requests: int | None, unique: bool, turns: int | None
+) -> str:
+    """Return why prompts of so many tokens cannot share what is asked for, as field and sentence;
+    "" if they can. `requests`: of a repeat; None if there is no end to them."""
+    share, system = fields.prefix_share, fields.prefix_system_tokens
+    if not unique:
+        return "prefix_share: needs unique prompts, or a repeat would find the one before it."
+    if turns not in (None, 1):
+        return "prefix_share: is for prompts of one turn. Leave turns empty."
+    if system > tokens - OWN_LEAST:
+        return f"prefix_system_tokens: must leave {OWN_LEAST} of the {tokens:,} tokens of a prompt."
+    low, high = _possible(tokens, system, min(fields.prefix_count, requests or 1), requests)
+    if share < low:
+        return (
+            f"prefix_share: is less than what all share already ({low:.3f}). Raise it, or lower "
+            "prefix_system_tokens."
+        )
+    if share > high:
+        return (
+            f"prefix_share: at most {int(high * 1000) / 1000:g} is possible here, because the "
+            "first use of each prefix is no hit. Send more requests, use fewer prefixes, or lower "
+            "it."
+        )
+    return ""
+
+
+def _possible(tokens: int, system: int, count: int, requests: int | None) -> tuple[float, float]:
+    """The least and the highest share of hits."""
+    longest = tokens - OWN_LEAST
+    if requests is None:
+        return system / tokens, longest / tokens
+    total = requests * tokens
+    hits = (requests - count) * longest + (count - 1) * system
+    return (requests - 1) * system / total, hits / total

@@ -1,0 +1,102 @@
+"""Prompts share as much as is planned, and nothing with another repeat or run."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import Any
+
+import pytest
+
+from services.ask.config import RunConfig, parse
+from services.ask.plan import plan
+from services.ask.prefixes import hit_share, prefixes_of
+from services.ask.problems import InvalidConfig
+from services.ask.workloads import prompt
+
+
+def shared(**fields: Any) -> RunConfig:
+    usual = {"prefix_share": 0.5, "input_tokens": 400, "requests": 20, "text_style": "words"}
+    return parse({**usual, **fields})
+
+
+def texts(config: RunConfig, repeat: int = 0, nonce: str = "") -> list[str]:
+    return [prompt(config, repeat, index, nonce) for index in range(config.requests)]
+
+
+def common(first: str, second: str) -> int:
+    """How many words two texts have in common at their beginning."""
+    pairs = zip(first.split(), second.split(), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
+def test_hits_are_all_but_the_first_use_of_each_part() -> None:
+    """10 prompts of 100 tokens, 2 documents: 9 times the system part, 8 times a document."""
+    assert hit_share([100] * 10, 20, 30, 2) == pytest.approx((9 * 20 + 8 * 30) / 1000)
+    assert hit_share([100] * 10, 0, 50, 1) == pytest.approx(9 * 50 / 1000)
+    assert hit_share([100, 20, 100], 0, 50, 1) == pytest.approx((12 + 50) / 220)  # 8 are its own
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(("count", "system"), [(1, 0), (4, 0), (4, 30)])
+@pytest.mark.parametrize("distribution", ["fixed", "uniform"])
+def test_the_words_that_a_cache_would_find_are_the_share_that_is_asked_for(
+    share: float, count: int, system: int, distribution: str
+) -> None:
+    config = shared(
+        prefix_share=share,
+        prefix_count=count,
+        prefix_system_tokens=system,
+        input_distribution=distribution,
+        input_spread=0.3,
+        requests=60,
+    )
+    found = prefixes_of(config)
+    assert found and found.planned == pytest.approx(share, abs=0.01)
+    prompts = texts(config)
+    hits = [
+        max((common(text, old) for old in prompts[:i]), default=0) for i, text in enumerate(prompts)
+    ]
+    total = sum(len(text.split()) for text in prompts)
+    assert sum(hits) / total == pytest.approx(share, abs=0.03)  # a nonce is one word, not 7
+
+
+def test_no_repeat_and_no_run_finds_what_another_left() -> None:
+    config = shared(prefix_count=3, prefix_system_tokens=40)
+    first, *others = texts(config), texts(config, 1), texts(config, 0, "other"), texts(config, -1)
+    for other in others:
+        assert all(common(one, two) == 0 for one in first for two in other)
+        assert [text.split()[1:20] for text in first] == [text.split()[1:20] for text in other]
+
+
+def test_what_a_request_has_of_its_own_begins_with_its_nonce() -> None:
+    config = shared()
+    prompts = texts(config)
+    alike = common(prompts[0], prompts[1])
+    assert len({text.split()[alike] for text in prompts}) == config.requests
+    assert all(text.split()[alike].startswith("[") for text in prompts)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong", "said"),
+    [
+        ({"prefix_share": 0.9, "requests": 5}, "prefix_share", "at most 0.784 is possible"),
+        ({"prefix_count": 19}, "prefix_share", "at most 0.049 is possible"),
+        ({"prefix_share": 0.1, "prefix_system_tokens": 200}, "prefix_share", "already (0.475)"),
+        ({"prefix_system_tokens": 399}, "prefix_system_tokens", "must leave 8 of the 400"),
+        ({"unique_prompts": False}, "prefix_share", "needs unique prompts"),
+        ({"turns": 3}, "prefix_share", "prompts of one turn"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_with_what_is_possible(
+    fields: dict[str, Any], wrong: str, said: str
+) -> None:
+    with pytest.raises(InvalidConfig) as problem:
+        shared(**fields)
+    assert said in problem.value.problems[wrong]
+
+
+def test_the_plan_says_what_is_shared() -> None:
+    sentence = plan(shared(prefix_count=2, prefix_system_tokens=50), None).sentence
+    assert "begins with one of 2 prefixes: 50 tokens are shared by all and" in sentence
+    assert " % of the prompt tokens should come from the server's cache." in sentence
+    assert "cache" not in plan(shared(prefix_share=0, input_tokens=400), None).sentence
