@@ -26,7 +26,9 @@ def main() -> None:
         if options.only and case.name not in options.only:
             continue
         results = _case(case, options, options.rounds)
-        parts[case.name] = report.section(case, options.rounds, report.table(results, start_s))
+        parts[case.name] = report.section(
+            case, options.rounds, report.table(results, start_s) + report.arrivals(results)
+        )
         print(parts[case.name], flush=True)
         if options.write:
             report.write(options.write, parts)
@@ -36,6 +38,8 @@ def _case(case: Case, options: argparse.Namespace, rounds: int) -> dict[str, Res
     """Let the clients take turns. One that fails or overruns its time is not asked again."""
     names = [t.name for t in TOOLS if (not options.clients or t.name in options.clients)]
     results = {name: Result() for name in names if not case.tls or tool(name).own}
+    if case.rate:
+        results = {name: result for name, result in results.items() if tool(name).keeps_rates}
     for number in range(rounds):
         for name, result in results.items():
             if result.problem:

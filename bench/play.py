@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import environments, errors, process, server
+from bench.arrivals import Arrivals, arrivals
 from bench.errors import Errors
 from bench.tools import Tool
 from bench.work import Case, Job
@@ -37,6 +38,7 @@ class Result:
     cpu_s: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
     problem: str = ""
+    arrivals: list[Arrivals] = field(default_factory=list)  # where a rate was asked for
 
 
 def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> None:
@@ -75,6 +77,8 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
         result.errors.add(wrong)
         result.cpu_s.append(ended.cpu_s)
         result.peak_mb = max(result.peak_mb, ended.peak_mb)
+        if case.rate and (came := arrivals(log, case.rate)):
+            result.arrivals.append(came)
 
 
 def _certified(folder: Path) -> tuple[Path, Path]:

@@ -45,6 +45,25 @@ def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
+def arrivals(results: Mapping[str, Result]) -> str:
+    """Return what came of a rate that was asked for, by client and round; "" without one."""
+    rows = [
+        (
+            tool(name).title,
+            ", ".join(f"{came.per_s:.1f}" for came in result.arrivals),
+            ", ".join(f"{came.distance:.3f}" for came in result.arrivals),
+            f"{result.arrivals[0].allowed:.3f}",
+        )
+        for name, result in results.items()
+        if result.arrivals
+    ]
+    if not rows:
+        return ""
+    head = ("client", "requests/s at the server", "KS distance of the gaps", "allowed at 5 %")
+    shown = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
+    return "\n" + "\n".join(shown) + "\n"
+
+
 def _cells(
     result: Result, net: float | None, ours: Result, our_net: float | None
 ) -> tuple[str, ...]:

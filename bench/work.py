@@ -13,7 +13,8 @@ from services.ask.config import RunConfig, parse
 class Case:
     """Requests that are all due at once. `model` tells the reference server what each gets.
 
-    `input_tokens` 0: Paceline's built-in prompts. `tls`: Paceline alone plays it.
+    `input_tokens` 0: Paceline's built-in prompts. `tls`: Paceline alone plays it. `rate`: requests
+    per second at random moments (Poisson) instead of all at once.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Case:
     max_tokens: int
     input_tokens: int = 0
     tls: bool = False
+    rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Job:
         }
         if self.case.input_tokens:
             values["input_tokens"] = self.case.input_tokens
+        if self.case.rate:
+            values |= {"mode": "poisson", "rate": self.case.rate, "seed": int(self.nonce, 16)}
         return parse(values)
 
     @property
@@ -101,5 +105,13 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "tls", f"512 streams over TLS, {PACED}", 512, "ref ttft=1 gap=0.01 tokens=50", 50, tls=True
+    ),
+    Case(
+        "rate",
+        "3,000 requests at 100 per second (Poisson), 20 tokens 10 ms apart, the first after 50 ms",
+        3000,
+        "ref ttft=0.05 gap=0.01 tokens=20",
+        20,
+        rate=100.0,
     ),
 )

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from http.client import HTTPConnection
+from itertools import accumulate
+from math import exp
 from pathlib import Path
+from random import Random
 from statistics import median
+from typing import Any
 
 import pytest
 
 from bench import report, server
+from bench.arrivals import arrivals
 from bench.errors import Disagreement, Errors, compare
 from bench.play import Result
 from bench.seen import Seen
@@ -93,6 +99,25 @@ def test_the_table_says_ratios_failures_and_what_was_not_installed() -> None:
     assert rows[1][4] == "1.00 ms¹"
     assert rows[1][8:] == ["4.00", "2.00", "200", "200", "5.0"]
     assert rows[2][1] == "not installed: no wheel"
+
+
+def logged(gaps: Iterable[float]) -> dict[str, Any]:
+    return {str(at): {"arrived": round(at * 1e9)} for at in accumulate(gaps, initial=1.0)}
+
+
+def test_arrivals_are_held_to_the_rate_that_was_asked_for() -> None:
+    random = Random(2026)
+    poisson = arrivals(logged(random.expovariate(100) for _ in range(3000)), 100)
+    assert poisson and poisson.per_s == pytest.approx(100, rel=0.05)
+    assert poisson.distance < poisson.allowed == pytest.approx(0.0248, rel=0.01)
+    even = arrivals(logged([0.01] * 3000), 100)
+    assert even and even.distance == pytest.approx(1 - exp(-1), abs=0.01)
+    late = arrivals(logged(random.expovariate(100) + 0.005 for _ in range(3000)), 100)
+    assert late and late.distance > late.allowed
+    assert arrivals({"one": {"arrived": 5}, "two": {}}, 100) is None
+    shown = report.arrivals({"paceline": Result(arrivals=[poisson])})
+    assert f"| Paceline | {poisson.per_s:.1f} | {poisson.distance:.3f} | 0.025 |" in shown
+    assert report.arrivals({"paceline": Result()}) == ""
 
 
 def test_only_the_named_places_of_a_document_are_replaced(tmp_path: Path) -> None:

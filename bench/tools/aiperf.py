@@ -21,10 +21,17 @@ def command(job: Job, python: str) -> list[str]:
         *("--tokenizer", str(tokenizer.write(job.folder / "tokenizer"))),
         *("--input-file", str(prompts), "--custom-dataset-type", "single-turn"),
         *("--dataset-sampling-strategy", "sequential", "--osl", str(job.case.max_tokens)),
-        *("--concurrency", count, "--request-count", count),
+        *_load(job, count),
         *("--artifact-dir", str(job.folder / "aiperf"), "--export-level", "records"),
         *("--ui", "none", "--no-server-metrics", "--no-gpu-telemetry"),
     ]
+
+
+def _load(job: Job, count: str) -> tuple[str, ...]:
+    if job.case.rate:
+        rate = str(job.case.rate)
+        return "--request-rate", rate, "--arrival-pattern", "poisson", "--request-count", count
+    return "--concurrency", count, "--request-count", count
 
 
 def read(job: Job, out: bytes) -> list[Seen]:

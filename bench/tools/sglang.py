@@ -20,7 +20,7 @@ def command(job: Job, python: str) -> list[str]:
         *("--tokenizer", str(tokenizer.write(job.folder / "tokenizer"))),
         *("--dataset-name", "openai", "--dataset-path", str(prompts)),
         *("--sharegpt-output-len", str(job.case.max_tokens)),
-        *("--num-prompts", str(job.case.requests), "--request-rate", "inf"),
+        *("--num-prompts", str(job.case.requests), "--request-rate", str(job.case.rate or "inf")),
         *("--warmup-requests", "0", "--ready-check-timeout-sec", "0", "--disable-tqdm"),
         *("--output-details", "--output-file", str(job.folder / "result.jsonl")),
     ]

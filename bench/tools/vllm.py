@@ -20,7 +20,7 @@ def command(job: Job, python: str) -> list[str]:
         *("--tokenizer", str(tokenizer.write(job.folder / "tokenizer"))),
         *("--dataset-name", "custom", "--dataset-path", str(prompts), "--skip-chat-template"),
         *("--disable-shuffle", "--custom-output-len", str(job.case.max_tokens)),
-        *("--num-prompts", str(job.case.requests), "--request-rate", "inf"),
+        *("--num-prompts", str(job.case.requests), "--request-rate", str(job.case.rate or "inf")),
         *("--ready-check-timeout-sec", "0", "--disable-tqdm"),
         *("--save-result", "--save-detailed", "--result-dir", str(job.folder)),
         *("--result-filename", "result.json"),
