@@ -61,9 +61,10 @@ def prompt(
     conversation: Sequence[Turn],
     options: Mapping[str, Any] | None = None,
     answers: Sequence[str] | None = None,
+    nonce: str = "",
 ) -> str:
     """Return what the last of these turns sends: all messages up to it. `answers`: what the server
-    answered to each turn before, instead of the answers recorded."""
+    answered to each turn before, instead of the answers recorded. `nonce`: in front."""
     messages: list[Message] = list(conversation[0].messages)
     for number, turn in enumerate(conversation[1:]):
         if answers is None:
@@ -71,7 +72,7 @@ def prompt(
         else:
             messages.append({"role": "assistant", "content": answers[number]})
             messages += said(turn)
-    return dialogue.to_prompt(messages, options)
+    return dialogue.to_prompt(dialogue.led_by(messages, nonce) if nonce else messages, options)
 
 
 def said(turn: Turn) -> list[Message]:

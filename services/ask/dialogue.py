@@ -66,6 +66,14 @@ def messages_of(prompt: str) -> list[Message]:
     return [message for turn in _read(prompt)[0] for message in turn.messages]
 
 
+def read(prompt: str) -> tuple[list[Message], dict[str, Any]]:
+    """Return the messages and the OPTIONS of a prompt."""
+    if not prompt.startswith(MARK):
+        return messages_of(prompt), {}
+    turns, options = _read(prompt)
+    return [message for turn in turns for message in turn.messages], options
+
+
 def options_of(prompt: str) -> dict[str, Any]:
     """Return the OPTIONS of a prompt."""
     return _read(prompt)[1] if prompt.startswith(MARK) else {}
@@ -75,15 +83,18 @@ def with_nonce(prompt: str, nonce: str) -> str:
     """Return the prompt with `nonce` in front of its first text, whatever the role."""
     if not prompt.startswith(MARK):
         return f"{nonce} {prompt}"
-    turns, options = _read(prompt)
-    messages = [message for turn in turns for message in turn.messages]
-    for message in messages:
+    messages, options = read(prompt)
+    return to_prompt(led_by(messages, nonce), options)
+
+
+def led_by(messages: Sequence[Message], nonce: str) -> list[Message]:
+    """Return messages with `nonce` in front of their first text."""
+    for at, message in enumerate(messages):
         if (content := _content_with(message.get("content"), nonce)) is not None:
-            message["content"] = content
-            return to_prompt(messages, options)
+            return [*messages[:at], {**message, "content": content}, *messages[at + 1 :]]
     parts = messages[0].get("content") or []  # only images, or only calls
-    messages[0]["content"] = [{"type": "text", "text": nonce}, *parts]
-    return to_prompt(messages, options)
+    first = {**messages[0], "content": [{"type": "text", "text": nonce}, *parts]}
+    return [first, *messages[1:]]
 
 
 def text_of(prompt: str) -> str:
@@ -97,7 +108,7 @@ def all_text_of(prompt: str) -> str:
     """Return every text of a prompt, also those of tools, of calls and of files."""
     if not prompt.startswith(MARK):
         return prompt
-    return "\n\n".join(_strings([messages_of(prompt), options_of(prompt)]))
+    return "\n\n".join(_strings(list(read(prompt))))
 
 
 def texts_in(message: Message) -> list[str]:

@@ -69,13 +69,14 @@ def prompt(
     if prefixes := prefixes_of(config):
         return shared.prompt(config, prefixes, index, nonce_of)
     if sessions := sessions_of(config):
-        text = turns.prompt(config, sessions, index, answers, max_tokens(config))
-        index = sessions.first(sessions.locate(index)[0])
-    else:
-        texts = WORKLOADS[config.workload].prompts(config)
-        text = texts[_prompt_index(config, repeat, index) % len(texts)]
-        if text.startswith(dialogue.MARK):  # of a conversation, the only turn that is sent
-            text = conversation.first(text)
+        begun = sessions.first(sessions.locate(index)[0])
+        unique = _prompt_nonce(config.seed or 0, nonce, repeat, begun)
+        front = unique if config.unique_prompts else ""
+        return turns.prompt(config, sessions, index, answers, max_tokens(config), front)
+    texts = WORKLOADS[config.workload].prompts(config)
+    text = texts[_prompt_index(config, repeat, index) % len(texts)]
+    if text.startswith(dialogue.MARK):  # of a conversation, the only turn that is sent
+        text = conversation.first(text)
     if not config.unique_prompts:
         return text
     if config.workload == "trace" and has_blocks(config):

@@ -29,31 +29,35 @@ def prompt(
     index: int,
     answers: Sequence[str] | None,
     max_tokens: Callable[[int], int],
+    nonce: str,
 ) -> str:
-    """Return the prompt of request `index`. `answers`: what the server answered before it in its
-    session; None: what is recorded is sent. `max_tokens`: of a request."""
+    """Return the prompt of request `index`, with `nonce` in front. `answers`: what the server
+    answered before it in its session; None: what is recorded is sent. `max_tokens`: of a request.
+    """
     session, turn = sessions.locate(index)
     if config.workload == "synthetic":
-        found = _made_up(config, index - turn, turn, max_tokens)
-        return conversation.prompt(found, answers=answers)
+        found = _made_up(config, index - turn, turn, max_tokens if answers is None else None)
+        return conversation.prompt(found, None, answers, nonce)
     stored = config.prompts[session % len(config.prompts)]
     found = conversation.turns(stored, config.turn_by_turn, turn + 1)
-    return conversation.prompt(found, dialogue.options_of(stored), answers)
+    return conversation.prompt(found, dialogue.options_of(stored), answers, nonce)
 
 
 def _made_up(
-    config: RunConfig, first: int, last: int, max_tokens: Callable[[int], int]
+    config: RunConfig, first: int, last: int, max_tokens: Callable[[int], int] | None
 ) -> list[Turn]:
-    """The turns of a synthetic session that begins with request `first`, up to turn `last`."""
+    """The turns of a synthetic session that begins with request `first`, up to turn `last`; without
+    answers where no `max_tokens` is given."""
     texts = Synthetic(config)
     later = Synthetic(config.model_copy(update={"unique_prompts": False}))  # without a nonce
     turns = [Turn([_message("user", texts[first % len(texts)])])]
     for index in range(first + 1, first + last + 1):
-        answer = text(
-            f"{config.seed or 0}/answer/{index}", max_tokens(index - 1), config.text_style
-        )
-        asked = _message("user", later[index % len(later)])
-        turns.append(Turn([_message("assistant", answer), asked]))
+        said = [_message("user", later[index % len(later)])]
+        if max_tokens is not None:
+            key = f"{config.seed or 0}/answer/{index}"
+            answer = text(key, max_tokens(index - 1), config.text_style)
+            said.insert(0, _message("assistant", answer))
+        turns.append(Turn(said))
     return turns
 
 

@@ -12,7 +12,7 @@ from services.ask.backends.messages import anthropic, ollama, plain, responses
 from services.ask.backends.messages.parts import CannotCarry as CannotCarry
 from services.ask.backends.messages.parts import Fields
 from services.ask.config import DialectName, RunConfig
-from services.ask.dialogue import MARK, Message, messages_of, options_of
+from services.ask.dialogue import MARK, Message, read
 
 
 def fields(dialect: DialectName, prompt: str) -> Fields:
@@ -21,7 +21,7 @@ def fields(dialect: DialectName, prompt: str) -> Fields:
     Raises:
         CannotCarry: the format has no place for a part of it.
     """
-    return WRITERS[dialect](messages_of(prompt), options_of(prompt))
+    return WRITERS[dialect](*read(prompt))
 
 
 def check(config: RunConfig, dialect: DialectName, label: str) -> None:
