@@ -11,7 +11,7 @@ from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
 from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
-from services.ask.prefixes import prefixes_of
+from services.ask.prefixes import planned_hits
 from services.ask.prices import Hourly, Price
 from services.ask.sessions import sessions_of
 from services.ask.workloads import NONCE_TOKENS, WORKLOADS, parts, warmup_count
@@ -86,7 +86,7 @@ def _lengths(config: RunConfig) -> str:
     if config.workload not in ("synthetic", "trace"):
         del of["Prompt"]
     said = [f"{what} lengths: {law.sentence}." for what, law in of.items() if law.sentence]
-    if shared := prefixes_of(config):
+    if shared := planned_hits(config):
         said.append(shared.sentence)
     return "".join(f" {sentence}" for sentence in said)
 

@@ -12,11 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, takewhile
 
 from services.ask import lengths, modes
 from services.ask.config import RunConfig
 from services.ask.config.prefixes import OWN_LEAST
+from services.ask.config.traces import BLOCK_TOKENS, TraceRow
 from services.ask.lengths import Lengths
+from services.base import units
+from services.base.same import Same
 
 MOST_PLANNED = 20_000  # prompts that are looked at one by one
 STEPS = 20  # of the bisection: to a millionth of the longest prompt
@@ -53,6 +57,43 @@ def prefixes_of(config: RunConfig) -> Prefixes | None:
     requests = round(modes.expected(config) or MOST_PLANNED)
     count, system = config.prefix_count, config.prefix_system_tokens
     return _planned(lengths.of_prompts(config), requests, config.prefix_share, count, system)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHits:
+    """The share of a run's prompt tokens that should come from the prefix cache, and why."""
+
+    share: float
+    sentence: str
+
+
+def planned_hits(config: RunConfig) -> PlannedHits | None:
+    """Return what should come from the prefix cache; None for prompts that share nothing by
+    plan."""
+    if (shared := prefixes_of(config)) is not None:
+        return PlannedHits(shared.planned, shared.sentence)
+    if config.workload != "trace" or not config.trace[0].blocks:
+        return None
+    share = _of_trace(Same(config.trace), config.replayed)
+    return PlannedHits(
+        share,
+        f"{units.share(share)} of the prompt tokens are in blocks with which an earlier prompt of "
+        "the trace began, and should come from the server's cache.",
+    )
+
+
+@lru_cache(maxsize=16)
+def _of_trace(same: Same[TraceRow], rows: range) -> float:
+    """The share of tokens in leading blocks that came before: a cache that forgets nothing."""
+    seen: set[int] = set()
+    hits = total = 0
+    for row in (same.values[index] for index in rows):
+        beginnings = list(accumulate(row.blocks, lambda before, block: hash((before, block))))
+        known = sum(1 for _ in takewhile(seen.__contains__, beginnings))
+        hits += min(row.input_tokens, known * BLOCK_TOKENS)
+        total += row.input_tokens
+        seen.update(beginnings)
+    return hits / total
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ from itertools import accumulate
 from services.ask import conversation
 from services.ask.config import RunConfig
 from services.ask.dialogue import MARK, Turn
+from services.base.same import Same
 
 
 @dataclass(frozen=True)
@@ -61,27 +62,12 @@ def sessions_of(config: RunConfig) -> Sessions | None:
         later = (config.turn_delay_s or 0.0,) * ((config.turns or 1) - 1)
         return Sessions(((0.0, *later),)) if later else None
     given = config.turns, config.turn_by_turn, config.turn_delay_s, config.turn_delay_scale
-    return _of_file(_Same(config.prompts), *given)
-
-
-class _Same:
-    """Prompts as the key of a cache: compared by identity, since hashing thousands takes long."""
-
-    __slots__ = ("prompts",)
-
-    def __init__(self, prompts: tuple[str, ...]) -> None:
-        self.prompts = prompts
-
-    def __hash__(self) -> int:
-        return id(self.prompts)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.prompts is self.prompts
+    return _of_file(Same(config.prompts), *given)
 
 
 @lru_cache(maxsize=16)
 def _of_file(
-    same: _Same, most: int | None, by_message: bool, delay_s: float | None, scale: float
+    same: Same[str], most: int | None, by_message: bool, delay_s: float | None, scale: float
 ) -> Sessions | None:
     def delay(turn: Turn) -> float:
         return (turn.delay_s or 0.0) * scale if delay_s is None else delay_s
@@ -91,5 +77,5 @@ def _of_file(
             return (0.0,)
         return (0.0, *map(delay, conversation.turns(prompt, by_message, most)[1:]))
 
-    found = tuple(map(delays, same.prompts))
+    found = tuple(map(delays, same.values))
     return Sessions(found) if any(len(each) > 1 for each in found) else None

@@ -25,7 +25,7 @@ from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.own_prompts import without_prompts
-from services.ask.prefixes import prefixes_of
+from services.ask.prefixes import planned_hits
 from services.ask.workloads import CLASSES
 from services.ask.workloads.turns import FIRST
 from services.base.table import Table
@@ -72,11 +72,11 @@ def classes(candidate: Candidate) -> Table:
 def prefix_cache(candidate: Candidate) -> Table:
     """The share of the prompt tokens that came from the prefix cache, as planned and as observed;
     no rows for a run whose prompts share nothing."""
-    shared = prefixes_of(candidate.run.config)
+    shared = planned_hits(candidate.run.config)
     if shared is None or not candidate.summary.ok:
         return Table("Prefix cache", (), ())
     observed = cached_share(successes(candidate.measurements))
-    rows = (("Planned", show(shared.planned, "share")), ("Observed", show(observed, "share")))
+    rows = (("Planned", show(shared.share, "share")), ("Observed", show(observed, "share")))
     return Table("Prefix cache", ("", "Share of prompt tokens"), rows, shared.sentence)
 
 

@@ -10,7 +10,7 @@ from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.ask import workloads
 from services.ask.measurement import Measurement, Run
-from services.ask.prefixes import prefixes_of
+from services.ask.prefixes import planned_hits
 from services.base import units
 
 OFF_SHARE = 0.1  # limit, of the planned tokens
@@ -48,10 +48,10 @@ def other_hits(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     """Compare what came from the prefix cache with what was planned to."""
-    shared = prefixes_of(run.config)
+    shared = planned_hits(run.config)
     if shared is None or not summary.ok:
         return None
-    planned, share = units.share(shared.planned), cached_share(successes(measurements))
+    planned, share = units.share(shared.share), cached_share(successes(measurements))
     if share is None:
         return Diagnostic(
             "note",
@@ -60,13 +60,13 @@ def other_hits(
             "vLLM reports them with --enable-prompt-tokens-details, SGLang with "
             "--enable-cache-report.",
         )
-    if abs(share - shared.planned) <= HITS_OFF:
+    if abs(share - shared.share) <= HITS_OFF:
         return None
     return Diagnostic(
         "warning",
         f"{units.share(share)} of the prompt tokens came from the prefix cache instead of "
         f"{planned}",
-        MORE_HITS if share > shared.planned else FEWER_HITS,
+        MORE_HITS if share > shared.share else FEWER_HITS,
     )
 
 

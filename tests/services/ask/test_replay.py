@@ -10,6 +10,7 @@ from services.ask import lengths, workloads
 from services.ask.config import RunConfig, parse, stored
 from services.ask.modes import MODES, expected, peak_rate, schedule
 from services.ask.plan import plan
+from services.ask.prefixes import planned_hits
 from services.ask.problems import InvalidConfig
 
 ROWS = [[0, 600, 5, [1, 2]], [1.5, 700, 6, [1, 3]], [4, 30, 7, [4]], [10, 512, 8, [1]]]
@@ -118,6 +119,17 @@ def test_how_a_trace_is_replayed_is_said() -> None:
     assert describe(replay(trace_speed=0.5, concurrency=8)) == (
         "at the times of the trace, slowed to 0.5×, at most 8 in flight"
     )
+
+
+def test_what_an_earlier_prompt_began_with_is_planned_to_be_cached() -> None:
+    hits = planned_hits(replay())
+    assert hits and hits.share == (512 + 512) / (600 + 700 + 30 + 512)
+    assert hits.sentence.startswith("55.6 % of the prompt tokens are in blocks")
+    assert planned_hits(replay(trace_from_s=1)) != hits
+    assert planned_hits(parse({"trace": [[0, 600, 5]]})) is None
+    assert planned_hits(replay(workload="builtin", mode="replay")) is None
+    again = replay(trace=[[0, 1000, 5, [1, 2]], [1, 1000, 5, [1, 2]], [2, 600, 5, [2, 1]]])
+    assert planned_hits(again).share == 1000 / 2600  # a block counts where all before it are alike
 
 
 def test_only_blocks_make_a_trace_begin_alike() -> None:

@@ -1,0 +1,23 @@
+"""A long tuple as the key of a cache."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Same(Generic[T]):
+    """Values that are compared by identity: hashing thousands of them takes long. The key keeps
+    them alive, so that no other tuple gets their identity."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: tuple[T, ...]) -> None:
+        self.values = values
+
+    def __hash__(self) -> int:
+        return id(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.values is self.values
