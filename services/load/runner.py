@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from itertools import chain, takewhile
 from random import Random
 from time import perf_counter_ns
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from services.ask.measurement import Measurement, Progress
 from services.ask.modes import Schedule
@@ -17,6 +16,7 @@ from services.ask.modes.schedule import Pauses
 from services.base.redact import Secret
 from services.load import retries
 from services.load.attempt import ONCE, Tries, measurement_of
+from services.load.follow import Outcome, Send, follow, unless
 from services.load.kept import Kept
 from services.load.response_profile import ResponseProfile, profile_of
 from services.load.supply import PreparedRequest, Supply
@@ -25,7 +25,6 @@ from services.wire.in_flight import InFlight
 
 LEAD_NS = 250_000_000  # a connection is prepared this long before its request is due
 PLACE_LEAD_NS = 1_000_000  # a later turn takes a place in flight this long before it is due
-FAILED, ENDED = "failed", "ended"  # why later turns were not sent: the one before failed; the end
 STOP_S = 1.0  # how long requests in flight may take to end when the run is stopped
 
 
@@ -38,16 +37,6 @@ class Client(Protocol):
     async def ask(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> Exchange: ...
-
-
-class Outcome(NamedTuple):
-    """When a request was over, and its answer if it succeeded."""
-
-    ended_ns: int
-    answer: str | None = None
-
-
-Send = Callable[[PreparedRequest, int], Awaitable[Outcome]]  # a request, when it is due
 
 
 class Runner:
@@ -159,7 +148,8 @@ class Runner:
         )
 
     async def _send_when_due(self, schedule: Schedule, supply: Supply) -> None:
-        slots = asyncio.Semaphore(schedule.in_flight or len(schedule.due_s) or 1)
+        all_at_once = len(schedule.warm_s) + len(schedule.due_s)
+        slots = asyncio.Semaphore(schedule.in_flight or all_at_once or 1)
         free_ns = 0  # when a place in flight was last waited for: all that were due before waited
         for offset in chain(schedule.warm_s, schedule.due_s):
             request = next(supply.warm if offset < 0 else supply.counted)
@@ -194,7 +184,7 @@ class Runner:
         lead_ns = LEAD_NS if schedule.in_flight is None else PLACE_LEAD_NS
 
         async def send(request: PreparedRequest, due: int) -> Outcome:
-            await _unless(self._stopped, due - lead_ns)
+            await unless(self._stopped, due - lead_ns)
             waits = slots.locked()
             async with slots:
                 free_ns = perf_counter_ns() if waits else 0
@@ -202,23 +192,17 @@ class Runner:
                     self._keep_waiting(request, due)
                 return await self._ask(request, due, free_ns, counts)
 
-        await self._follow(request, outcome, send, ends)
+        await self._follow(request, outcome, send, ends, counts)
 
     async def _follow(
-        self, request: PreparedRequest, outcome: Outcome, send: Send, ends: int | None
+        self, request: PreparedRequest, outcome: Outcome, send: Send, ends: int | None, counts: bool
     ) -> int:
-        """Send the later turns of a request's session; return when its last answer was over. A turn
-        that fails ends it, and so does the end of the repeat."""
-        while (following := request.following) and not self._stopped.is_set():
-            due = outcome.ended_ns + round(following.delay_s * 1e9)
-            over = ends is not None and due >= ends
-            if outcome.answer is None or over:
-                self.unsent_turns[FAILED if outcome.answer is None else ENDED] += following.left
-                self._unsent -= following.left
-                break
-            request = following.prepare(outcome.answer)
-            outcome = await send(request, due)
-        return outcome.ended_ns
+        """Send the later turns of a request's session; return when its last answer was over."""
+        followed = await follow(request, outcome, send, ends, self._stopped)
+        if counts and followed.unsent:
+            self.unsent_turns[followed.why] += followed.unsent
+            self._unsent -= followed.unsent
+        return followed.ended_ns
 
     def _keep_waiting(self, request: PreparedRequest, due: int) -> None:
         """Keep a turn that was due and still waited for a place in flight as cancelled."""
@@ -238,7 +222,7 @@ class Runner:
         """Ask, wait for the answer, pause, and ask again until the requests or the time are up."""
         ends = self._end_of(schedule)
         while ends is None or due < ends:
-            await _unless(self._enough, due - LEAD_NS)
+            await unless(self._enough, due - LEAD_NS)
             if self._enough.is_set():
                 return
             counts = due >= self.began_ns
@@ -249,10 +233,10 @@ class Runner:
             outcome = await self._ask(request, due, 0, counts)
 
             async def send(request: PreparedRequest, due: int, counts: bool = counts) -> Outcome:
-                await _unless(self._stopped, due - LEAD_NS)
+                await unless(self._stopped, due - LEAD_NS)
                 return await self._ask(request, due, 0, counts)
 
-            ended = await self._follow(request, outcome, send, ends)
+            ended = await self._follow(request, outcome, send, ends, counts)
             due = ended + round(pauses.next() * 1e9)
 
     def _end_of(self, schedule: Schedule) -> int | None:
@@ -297,7 +281,7 @@ class Runner:
         while self._is_retried(exchange, tries):
             wait_s = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
             again = perf_counter_ns() + round(wait_s * 1e9)
-            await _unless(self._stopped, again)
+            await unless(self._stopped, again)
             if self._stopped.is_set():
                 break
             tries = tries.after(exchange.error_class, wait_s)
@@ -348,13 +332,6 @@ class Runner:
             for task in self._tasks.copy():  # those left are still connecting
                 task.cancel()
             await idle
-
-
-async def _unless(event: asyncio.Event, at_ns: int) -> None:
-    """Wait until a time, unless the event is set before."""
-    if (wait_ns := at_ns - perf_counter_ns()) > 0:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(event.wait(), wait_ns / 1e9)
 
 
 def initial_connections(schedule: Schedule) -> int:

@@ -15,7 +15,6 @@ from services.ask.config import DialectName, RunConfig
 from services.ask.measurement import Measurement
 from services.ask.sessions import sessions_of
 from services.ask.workloads import read_prompts
-from services.load.runner import ENDED, FAILED
 from services.load.shards import Shard
 from tests.conftest import ReferenceServer
 from tests.services.load.test_arrivals_played import FAST, in_flight, played
@@ -69,7 +68,7 @@ def test_a_failed_turn_ends_its_session_and_what_was_not_sent_is_counted(
     values = {**THREE, "turns": 4, "requests": 8, "mode": "batch"}
     result, measured = played(reference, model, **values)
     assert [(m.index % 4, m.status) for m in measured] == [(0, "ok"), (1, "ok"), (2, "failed")] * 2
-    assert result.health["unsent_turns"] == {FAILED: 2}
+    assert result.health["unsent_turns"] == {"failed": 2}
 
 
 def test_the_end_of_a_run_by_time_cuts_sessions_and_says_how_many_turns(
@@ -79,13 +78,16 @@ def test_the_end_of_a_run_by_time_cuts_sessions_and_says_how_many_turns(
     result, measured = played(reference, FAST, **THREE, **values)
     assert all(m.t_due < 0.5 and m.status == "ok" for m in measured)
     begun = len({m.index // 3 for m in measured})
-    assert result.health["unsent_turns"] == {ENDED: 3 * begun - len(measured)}
+    assert result.health["unsent_turns"] == {"ended": 3 * begun - len(measured)}
 
 
 def test_sessions_that_begin_in_the_warm_up_do_not_count(reference: ReferenceServer) -> None:
     values = {"mode": "users", "users": 2, "think_s": 0, "duration_s": 0.4, "load_warmup_s": 0.3}
-    _, measured = played(reference, FAST, **THREE, **values)
+    result, measured = played(reference, FAST, **THREE, **values)
     assert min(m.t_due for m in measured) >= 0
+    begun = len({m.index // 3 for m in measured})
+    unsent = result.health.get("unsent_turns", {}).get("ended", 0)
+    assert unsent == 3 * begun - len(measured), "only of sessions that count"
     assert all(turns[0].index % 3 == 0 for turns in by_session(measured))
 
 
