@@ -64,7 +64,8 @@ def _outcome(m: Measurement) -> str:
         end = ENDS.get(m.finish_reason or "", "")
         return f"It succeeded with {tokens} output tokens, {source}.{end}"
     if m.status == "cancelled":
-        return "It was cancelled."
+        sent = m.t_send is not None
+        return "It was cancelled." if sent else "It was cancelled before it was sent."
     status = f" (HTTP {m.http_status})" if m.http_status else ""
     return f"It failed: {m.error_class or 'unknown'}{status}. {m.error or ''}".strip()
 

@@ -23,6 +23,7 @@ from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.analysis.turns import first_turns
 from services.ask import modes
+from services.ask.config import MOST
 from services.ask.measurement import ACTIVE, Measurement, Run, Sample
 from services.ask.measurements import as_table
 from services.ask.workloads import begin_alike
@@ -130,7 +131,7 @@ def _stopped_early(
 ) -> Diagnostic | None:
     wanted = modes.count(run.config)
     if wanted is None:
-        return _cut(run, measurements, summary)
+        return _full(summary) or _cut(run, measurements, summary)
     left_out = {repeat.index: sessions.unsent(run, repeat.index).total() for repeat in run.repeats}
     short = [
         repeat
@@ -148,6 +149,17 @@ def _stopped_early(
     else:
         sentence += "answered, because the time limit was reached. Raise it to measure them all."
     return Diagnostic("note", "Not every request was answered", sentence)
+
+
+def _full(summary: Summary) -> Diagnostic | None:
+    """Of a repeat by time that had as many requests as one can have."""
+    if not any(repeat.ok + repeat.failed >= MOST for repeat in summary.repeats):
+        return None
+    return Diagnostic(
+        "warning",
+        f"Ended after {MOST:,} requests, before its time",
+        "A repeat has no more than that. Choose a shorter duration, and more repeats.",
+    )
 
 
 def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:

@@ -266,6 +266,16 @@ def test_an_answer_is_not_short_of_what_nobody_asked_for() -> None:
     assert "shorter" not in titles(good(source=elsewhere), cut)
 
 
+def test_a_run_by_time_that_has_all_the_requests_there_can_be_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    by_time = run(mode="users", duration_s=60.0, repeats=3)
+    title = "Ended after 80 requests, before its time"
+    assert title not in titles(by_time, MANY)
+    monkeypatch.setattr("services.analysis.diagnostics.MOST", 80)
+    assert title in titles(by_time, MANY)
+
+
 def test_every_check_has_a_case() -> None:
     fired = {
         check

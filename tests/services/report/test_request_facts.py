@@ -1,0 +1,28 @@
+"""How one request ended, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from services.ask.measurement import Measurement
+from services.report.request_facts import outcome
+from tests.values import failed, measured
+
+
+@pytest.mark.parametrize(
+    ("measurement", "sentence"),
+    [
+        (replace(measured(0), output_tokens=8), "It succeeded with 8 output tokens, as the"),
+        (replace(measured(0), status="cancelled"), "It was cancelled."),
+        (Measurement(0, 3, "cancelled", 1.5), "It was cancelled before it was sent."),
+        (failed(error_class="http_429", http_status=429), "It failed: http_429 (HTTP 429)."),
+        (
+            replace(failed(), attempts=3, first_error_class="http_5xx", retry_wait_s=1.5),
+            "It failed: timeout. This was attempt 3: it was http_5xx at first, and waited 1.50 s",
+        ),
+    ],
+)
+def test_how_a_request_ended(measurement: Measurement, sentence: str) -> None:
+    assert outcome(measurement).startswith(sentence)
