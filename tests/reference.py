@@ -49,6 +49,9 @@ class Faulty(Reference):
     def route(self, line: str, headers: dict[str, str], body: bytes) -> None:
         if line.startswith("GET /die"):
             os._exit(0)
+        if line.startswith("POST /flush_cache"):  # as SGLang; vLLM's endpoint is switched off
+            self.state["emptied"] = self.state.get("emptied", 0) + 1
+            return self.plain(200, "text/plain", b"Cache flushed.")
         super().route(line, headers, body)
 
     def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:

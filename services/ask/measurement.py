@@ -16,6 +16,7 @@ RunStatus = Literal["queued", "running", "done", "failed", "cancelled", "interru
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 
+CACHE = "cache_not_emptied"  # in a repeat's health, if it was asked for: why not, or ""
 WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
 
 ERROR_CLASSES = (

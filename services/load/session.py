@@ -16,7 +16,7 @@ import httpx
 
 from services.ask import backends, workloads
 from services.ask.config import RunConfig
-from services.ask.measurement import WARMING_UP, Repeat
+from services.ask.measurement import CACHE, WARMING_UP, Repeat
 from services.ask.own_prompts import own_prompts
 from services.ask.plan import calibrates
 from services.ask.work_item import WorkItem
@@ -38,6 +38,7 @@ from services.load.protocol import (
 from services.load.repeat import RepeatPlayer
 from services.load.response_profile import ResponseProfile
 from services.servers import engines, probe
+from services.servers.empty_cache import empty_cache
 from services.wire import limits
 
 
@@ -141,7 +142,8 @@ async def _measure_target(session: Session, target: backends.Target, pid: int | 
     async with open_player(job, session.send) as player:
         for repeat in session.item.repeats:
             if not session.cancelled:
-                await _repeat(session, player, repeat)
+                emptied = await _empty_cache(session, target, facts.get("engine", ""))
+                await _repeat(session, player, repeat, emptied)
     session.send(Served())
     return job
 
@@ -158,7 +160,21 @@ async def _warm_up(session: Session, job: Job) -> None:
         player.client.close()
 
 
-async def _repeat(session: Session, player: RepeatPlayer | ProcessPool, repeat: int) -> None:
+async def _empty_cache(session: Session, target: backends.Target, engine: str) -> dict[str, str]:
+    """Empty the server's cache if that is asked for; return a repeat's fact about it."""
+    if not session.config.empty_cache:
+        return {}
+    session.phase("Emptying the server's cache")
+    return {CACHE: await empty_cache(target, engine)}
+
+
+async def _repeat(
+    session: Session,
+    player: RepeatPlayer | ProcessPool,
+    repeat: int,
+    more: Mapping[str, str],
+) -> None:
+    """Measure one repeat; `more`: further facts about it."""
     config = session.config
     which = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
     session.phase("Measuring" + which)
@@ -174,7 +190,7 @@ async def _repeat(session: Session, player: RepeatPlayer | ProcessPool, repeat: 
         played = await player.play(repeat, on_ready)
     session.profile = played.profile or session.profile
     t = (played.began_ns - session.began_ns) / 1e9
-    health = {**played.health, "began_ns": played.began_ns, "t": t}
+    health = {**played.health, "began_ns": played.began_ns, "t": t, **session.clean(dict(more))}
     began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
     finished = Repeat(repeat, began_at, played.duration_s, health)
     session.send(RepeatSeen(finished))

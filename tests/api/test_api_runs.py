@@ -145,6 +145,7 @@ WRONG = [
     ("min_tokens", 0),
     ("text_style", "verse"),
     ("prefix_share", 0.96),
+    ("empty_cache", "perhaps"),
     ("prefix_count", 0),
     ("prefix_system_tokens", -1),
     ("input_distribution", "zipf"),

@@ -9,7 +9,7 @@ from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.ask import workloads
-from services.ask.measurement import Measurement, Run
+from services.ask.measurement import CACHE, Measurement, Run
 from services.ask.prefixes import planned_hits
 from services.base import units
 
@@ -81,4 +81,21 @@ MORE_HITS = (
     "all prompts, which counts more the shorter they are: use longer prompts. Or another client "
     "sends this server the same prompts."
 )
-CHECKS = (other_length, other_hits)
+
+
+def not_emptied(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    """Say where the cache was to be emptied before a repeat and was not."""
+    why = [text for repeat in run.repeats if (text := repeat.health.get(CACHE))]
+    if not run.config.empty_cache or not why:
+        return None
+    return Diagnostic(
+        "warning",
+        f"The server's cache was not emptied before {units.many(len(why), 'repeat')}",
+        f"{why[0]} What a repeat or another run left there may be found again, unless prompts are "
+        "unique. Restart the server between runs instead.",
+    )
+
+
+CHECKS = (other_length, other_hits, not_emptied)

@@ -88,6 +88,15 @@ class LimitFields(BaseConfig):
         ge=0,
         le=20,
     )
+    empty_cache: bool = field(
+        False,
+        About(
+            "Empty the cache",
+            "Empty the server's prefix cache before each repeat: vLLM (if started with "
+            "VLLM_SERVER_DEV_MODE=1) and SGLang; the result says if it could not be emptied",
+            varied=True,
+        ),
+    )
     processes: int | None = field(
         None,
         About(

@@ -261,6 +261,7 @@ HASHED_LATER = (
     "prefix_share",
     "prefix_count",
     "prefix_system_tokens",
+    "empty_cache",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

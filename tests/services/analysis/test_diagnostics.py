@@ -13,7 +13,7 @@ from services.analysis.diagnostics.advice import advice
 from services.analysis.diagnostics.client import intervals_s, past_limits, so_far
 from services.analysis.summary import summarize
 from services.ask.config import RunConfig
-from services.ask.measurement import ERROR_CLASSES, Measurement, Progress, Run
+from services.ask.measurement import CACHE, ERROR_CLASSES, Measurement, Progress, Run
 from services.ask.workloads import max_tokens
 from tests.values import failed, measured, run
 
@@ -204,6 +204,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         changed(cached_tokens=5),
         "warning",
         "50.0 % of the prompt tokens came from the prefix cache instead of 9.88 %",
+    ),
+    (
+        with_config(empty_cache=True, health={CACHE: "There is no way."}),
+        MANY,
+        "warning",
+        "The server's cache was not emptied before 3 repeats",
     ),
     (
         with_config(workload="mixed", input_tokens=10),
