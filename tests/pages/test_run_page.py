@@ -377,3 +377,56 @@ def test_lengths_have_a_spread_only_where_they_differ_and_say_what_they_are(visi
     assert "Prompt lengths: p5 82, p50 100, p95 118 tokens." in text_of(at)
     assert link_of(at)["output_distribution"] == "lognormal"
     assert complaints(fill(at, input_spread=2))
+
+
+SESSION_FIELDS = ("turns", "history", "turn_delay_s", "turn_delay_scale", "turn_by_turn")
+
+
+def session_fields(at: AppTest) -> set[str]:
+    """The fields of sessions that the form asks for."""
+    widgets = (*at.number_input, *at.selectbox, *at.toggle)
+    keys = {widget.key for widget in widgets}
+    return {name for name in SESSION_FIELDS if f"run-{name}" in keys}
+
+
+def test_synthetic_sessions_are_asked_for_planned_and_drawn(visit: Visit) -> None:
+    at = choose(visit("run"), "workload", "synthetic")
+    assert session_fields(at) == {"turns"}
+    at = fill(at, turns=3, requests=6)
+    assert session_fields(at) == {"turns", "history", "turn_delay_s"}
+    assert "in 2 sessions of 3 turns" in text_of(at)
+    assert "One session: each turn sends the history" in text_of(at)
+    assert link_of(at)["turns"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("row", "asked", "words"),
+    [
+        (b'{"prompt": "Hi"}', (), "Sends 5 requests plus"),
+        (
+            b'{"messages": [{"content": "a"}, {"role": "assistant", "content": "b"}, '
+            b'{"content": "c"}]}',
+            ("turn_by_turn",),
+            "Sends 5 requests plus",
+        ),
+        (
+            b'{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}, '
+            b'{"from": "human", "value": "c"}]}',
+            ("turns", "history", "turn_delay_s", "turn_delay_scale"),
+            "Sends 5 requests in 3 sessions of 2 turns",
+        ),
+        (
+            b'{"turns": [{"text": "a"}, {"text": "b"}]}',
+            ("turns", "history", "turn_delay_s", "turn_delay_scale"),
+            "must be answered: prompt 1 is a conversation without recorded answers.",
+        ),
+    ],
+)
+def test_a_file_is_asked_about_the_turns_that_it_has(
+    visit: Visit, row: bytes, asked: tuple[str, ...], words: str
+) -> None:
+    at = choose(visit("run"), "workload", "file")
+    at.file_uploader[0].upload("a.jsonl", row, "text/plain")
+    sound(at.run())
+    assert session_fields(at) == set(asked)
+    assert words in text_of(at) + str(complaints(at))
