@@ -10,7 +10,6 @@ from pages.widgets import fields
 from services.ask import about, conversation
 from services.ask.config import RunConfig
 from services.ask.config.sessions import SessionFields
-from services.ask.dialogue import MARK
 from services.ask.sessions import sessions_of
 
 NAMES = tuple(about.fields(SessionFields))
@@ -23,7 +22,7 @@ def ask(start: RunConfig, workload: str, prompts: tuple[str, ...] = ()) -> dict[
     if workload != "file":
         return {}
     values: dict[str, Any] = {}
-    if any(_may_be_parted(prompt) for prompt in prompts):
+    if any(map(conversation.may_be_parted, prompts)):
         values["turn_by_turn"] = fields.switch("turn_by_turn", start)
     played = {"workload": "file", "prompts": prompts, "turns": None, **values}
     if sessions_of(start.model_copy(update=played)) is None:
@@ -38,10 +37,3 @@ def _synthetic(start: RunConfig) -> dict[str, Any]:
         if several:
             values["turn_delay_s"] = fields.number("turn_delay_s", start)
     return values | ({"history": fields.word("history", start)} if several else {})
-
-
-def _may_be_parted(prompt: str) -> bool:
-    """Whether it is a list of messages in which a user speaks several times."""
-    if not prompt.startswith(MARK) or conversation.is_session(prompt):
-        return False
-    return len(conversation.turns(prompt, by_message=True)) > 1

@@ -46,6 +46,13 @@ def is_session(prompt: str) -> bool:
     return prompt.startswith(MARK) and len(dialogue.turns_of(prompt)) > 1
 
 
+def may_be_parted(prompt: str) -> bool:
+    """Return whether a prompt is a list of messages in which a user speaks several times."""
+    if not prompt.startswith(MARK) or is_session(prompt):
+        return False
+    return len(turns(prompt, by_message=True)) > 1
+
+
 def cut(prompt: str, longest: int) -> str:
     """Return a prompt with as many of its turns as have so many characters, at least one."""
     if len(prompt) <= longest or not is_session(prompt):

@@ -21,6 +21,7 @@ class Notes:
     without: int = 0  # conversations without a user turn
     speakers: Counter[str] = field(default_factory=Counter)  # before whom one was cut
     sessions: int = 0  # conversations of several turns
+    whole: int = 0  # lists of messages with several turns
     cut: int = 0  # conversations that were too long
     answers: int = 0  # trailing answers that were removed
 
@@ -42,6 +43,11 @@ class Notes:
             sentences.append(f"Shortened by turns: {many(self.cut, 'conversation')} too long.")
         if self.sessions:
             sentences.append(f"Sessions of several turns: {self.sessions:,} of {entries:,}.")
+        if self.whole:
+            sentences.append(
+                f"Sent as one request each: {many(self.whole, 'list')} of messages with several "
+                "turns. “Messages turn by turn” (--turn-by-turn) plays them as sessions."
+            )
         if self.without:
             sentences.append(
                 f"Left out: {many(self.without, 'conversation')} without a user message."

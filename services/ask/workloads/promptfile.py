@@ -113,7 +113,9 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
     if prompt is not None and (kept := conversation.cut(prompt, CHARACTERS_MOST)) != prompt:
         prompt = kept
         notes.cut += 1
-    notes.sessions += prompt is not None and conversation.is_session(prompt)
+    if prompt is not None:
+        notes.sessions += conversation.is_session(prompt)
+        notes.whole += conversation.may_be_parted(prompt)
     if prompt is not None and len(prompt) > CHARACTERS_MOST:
         size = f"has a prompt of {len(prompt):,} characters"
         raise problem(name, location, f"{size}. The limit is {CHARACTERS_MOST:,}: shorten it.")

@@ -39,6 +39,7 @@ SHAREGPT = json.dumps(
     ]
 ).encode()
 
+ANSWER = {"role": "assistant", "content": "yes"}
 TWO_TURNS = dialogue.to_session(
     [
         dialogue.Turn([{"role": "system", "content": "be"}, {"role": "user", "content": "two"}]),
@@ -222,6 +223,12 @@ def test_what_read_prompts_lets_through_makes_a_config() -> None:
         ),
         ("p.jsonl", b'{"body":{"model":"m","prompt":"a"}}', "model (in 1 of 1)"),
         ("p.json", SHAREGPT, "Sessions of several turns: 1 of 3."),
+        (
+            "p.jsonl",
+            json.dumps({"messages": [{"content": "a"}, ANSWER, {"content": "b"}]}).encode(),
+            "Sent as one request each: 1 list of messages with several turns. “Messages turn by "
+            "turn” (--turn-by-turn) plays them as sessions.",
+        ),
         ("p.json", SHAREGPT, "Left out: 1 conversation without a user message."),
         ("p.csv", b"id;prompt\n1;a", "the column “prompt” of 2 columns, separated by semicolons"),
         ("p.txt", b"a", "Each line of the file is a prompt."),
