@@ -12,7 +12,10 @@ from services.ask import link, request_options
 from services.ask.backends.dialects import DIALECTS
 from services.ask.config import LengthName, Omittable, RunConfig
 
-FORMATS = {name: f"{known.label} ({known.path})" for name, known in DIALECTS.items()}
+FORMATS: dict[str | None, str] = {
+    None: "Backend default",
+    **{name: f"{known.label} ({known.path})" for name, known in DIALECTS.items()},
+}
 LENGTH_NAMES = {None: "Backend default", **{name: name for name in get_args(LengthName)}}
 
 
@@ -20,9 +23,9 @@ def ask(start: RunConfig) -> dict[str, Any]:
     """Show what is left out of a request and what is added to it; return those fields."""
     dialect = st.selectbox(
         fields.label("dialect"),
-        [None, *FORMATS],
-        format_func=lambda name: FORMATS.get(name, "Backend default"),
-        placeholder="Backend default",  # what a choice of None is shown by
+        list(FORMATS),
+        format_func=FORMATS.__getitem__,
+        placeholder=FORMATS[None],  # what a choice of None is shown by
         **fields.of_field("dialect", start),
     )
     omit = st.multiselect(

@@ -11,6 +11,7 @@ import pytest
 
 from pages.widgets.candidates_form import KINDS, SERVERS
 from pages.widgets.run_form import CALIBRATE, DURATION, REQUESTS
+from pages.widgets.trace_form import OWN
 from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison, check, sentence
 from services.ask import workloads
@@ -21,6 +22,7 @@ from services.ask.modes import MODES
 from services.ask.plan import Plan, combined, interleaved, plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import WORKLOADS
+from services.ask.workloads.sample_traces import SAMPLES, sample
 from services.base.packaged_model import MODEL_NAME
 from services.servers.engines import ENGINES, EngineConfig
 from services.studies.flat import preset_config
@@ -31,6 +33,7 @@ from tests.pages.walker import Walk, widgets
 
 WALKS = int(os.environ.get("PACELINE_WALKS", "24"))
 STEPS = 12
+SOURCES = {OWN: (), **{f"Sample: {name}": sample(name).rows for name in SAMPLES}}  # of a trace
 NOBODY = "http://127.0.0.1:9/v1"
 NOT_READY = (  # of a server that a run cannot be sent to
     ": start the server, or change the address.",
@@ -45,6 +48,7 @@ RAW = (
     *KINDS,
     *candidates.SETTINGS,
     *DIALECTS,
+    *SOURCES,
     REQUESTS,
     DURATION,
     "",
@@ -61,7 +65,7 @@ def of_run(key: str) -> tuple[str, ...]:
     if key.endswith("-remove"):
         return (key.removesuffix("remove"),)
     known = {
-        "run-mode": ("run-versus-mode", "run-versus-setting"),
+        "run-mode": ("run-versus-mode", "run-versus-setting", "run-workload"),
         "run-workload": ("run-versus-setting",),
         "run-ends": ("run-requests", "run-duration_s"),
     }
@@ -91,6 +95,8 @@ def shown(walk: Walk) -> dict[str, Any]:
     found = {
         name: there[f"run-{name}"] for name in RunConfig.model_fields if f"run-{name}" in there
     }
+    if "run-trace-source" in there:
+        found["trace"] = SOURCES[there["run-trace-source"]]
     if "client" in found:
         found["client"] = "litellm" if found["client"] else "wire"
     return found | {"calibrate": CALIBRATE[found["calibrate"]]} | server_of(walk, cards(walk)[0])
@@ -193,7 +199,7 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
     for _ in range(STEPS):
         walk.step()
         is_planned(walk)
-    if is_planned(walk) and walk.value("run-workload") not in ("text", "file"):
+    if is_planned(walk) and walk.value("run-workload") not in ("text", "file", "trace"):
         again = visit("run", **link_of(walk.at))
         assert sentence_of(walk) in text_of(again), (str(walk), link_of(walk.at), text_of(again))
 
