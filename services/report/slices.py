@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from math import floor, log10
 from typing import Any
 
 from services.analysis.compare import Candidate
@@ -34,7 +35,7 @@ def table(candidate: Candidate) -> Table:
 def _row(each: Slice, several: bool) -> tuple[str, ...]:
     return (
         *((str(each.repeat + 1),) if several else ()),
-        f"{significant(each.from_s)}–{significant(each.to_s)}",
+        _times(each),
         significant(each.sent_per_s),
         significant(each.answered_per_s),
         show(each.output_tokens_per_s, ""),
@@ -44,6 +45,12 @@ def _row(each: Slice, several: bool) -> tuple[str, ...]:
         significant(each.in_flight),
         f"{each.failed:,}",
     )
+
+
+def _times(each: Slice) -> str:
+    """From when to when, to a hundredth of its length."""
+    digits = max(0, 2 - floor(log10(each.to_s - each.from_s)))
+    return f"{each.from_s:,.{digits}f}–{each.to_s:,.{digits}f}"
 
 
 COLUMNS = (
