@@ -176,17 +176,17 @@ READERS: dict[str, Callable[[Engine], None]] = {
 }
 
 
-def measure(name: str, url: str) -> tuple[float, float]:
-    """Return the seconds that a reader takes in a process of its own, and its MB at most."""
+def measure(name: str, url: str) -> tuple[float, ...]:
+    """Return the seconds that a reader takes in a process of its own, those of its CPU, and its MB
+    at most."""
     asked = [sys.executable, "-m", "bench.large", "--reader", name]
     ended = subprocess.run(
         asked, env=os.environ | {"PACELINE_DATABASE_URL": url}, capture_output=True, text=True
     )
     if ended.returncode:
         print(f"{name}: {ended.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return nan, nan
-    took, most = map(float, ended.stdout.split())
-    return took, most
+        return nan, nan, nan
+    return tuple(map(float, ended.stdout.split()))
 
 
 def read(name: str) -> None:
@@ -194,10 +194,10 @@ def read(name: str) -> None:
     logging.disable(logging.CRITICAL)
     if name != "nothing":
         import pages.widgets.chart_panel  # noqa: F401  # as an app that runs has it
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     READERS[name](opened())
-    took = time.perf_counter() - began
-    print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    took, cpu = time.perf_counter() - began, time.process_time()
+    print(took, cpu - spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -220,11 +220,9 @@ def main() -> None:
             end(database, store(database, SMALL))
             print(f"stored in {seconds(time.perf_counter() - began)}, {_mb(file)} MB", flush=True)
         names = [name for name in READERS if (options.only or "") in name]
-        rows = []
         for name in names:
-            took, most = measure(name, f"sqlite:///{file.absolute()}")
-            rows.append((name, f"{took:.2f} s", f"{most:.0f}"))
-            print(*rows[-1], sep="  ", flush=True)
+            took, cpu, most = measure(name, f"sqlite:///{file.absolute()}")
+            print(f"{name}: {took:.2f} s, {cpu:.2f} s of CPU, {most:.0f} MB at most", flush=True)
         print(f"database: {_mb(file)} MB")
 
 
