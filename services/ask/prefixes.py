@@ -42,12 +42,12 @@ class Prefixes:
     @property
     def sentence(self) -> str:
         """What is planned, in words."""
-        system = f"{self.system:,} tokens are shared by all and " if self.system else ""
-        which = f"one of {self.count:,} prefixes" if self.count > 1 else "a prefix"
+        which = f"one of {self.count:,} prefixes" if self.count > 1 else "the same prefix"
+        same = f", of which {self.system:,} are the same in all" if self.system else ""
         return (
-            f"Each prompt begins with {which}: {system}{self.document:,} by the requests that have "
-            f"it. {self.planned:.1%} of the prompt tokens should come from the server's cache."
-        ).replace("%", " %")
+            f"Each prompt begins with {which} of {self.system + self.document:,} tokens{same}. "
+            f"{units.share(self.planned)} of the prompt tokens should come from the server's cache."
+        )
 
 
 def prefixes_of(config: RunConfig) -> Prefixes | None:

@@ -97,6 +97,8 @@ def test_what_cannot_be_shared_is_refused_with_what_is_possible(
 
 def test_the_plan_says_what_is_shared() -> None:
     sentence = plan(shared(prefix_count=2, prefix_system_tokens=50), None).sentence
-    assert "begins with one of 2 prefixes: 50 tokens are shared by all and" in sentence
+    assert (
+        "begins with one of 2 prefixes of 219 tokens, of which 50 are the same in all." in sentence
+    )
     assert " % of the prompt tokens should come from the server's cache." in sentence
     assert "cache" not in plan(shared(prefix_share=0, input_tokens=400), None).sentence
