@@ -21,6 +21,8 @@ from services.report.export.document import REQUEST_FIELDS
 from services.report.export.shape import RunDocument
 from tests.api.conftest import JSON, call, problem
 from tests.conftest import ReferenceServer, Submit, finished, until
+from tests.stored import store
+from tests.values import measured as made
 
 
 def test_a_run_is_started_listed_and_shown(
@@ -66,6 +68,18 @@ def test_the_document_is_the_one_that_is_exported(database: Engine, measured: in
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
     assert call("GET", f"/runs/{measured}").json() == exported
+
+
+def test_the_time_slices_of_a_run_are_listed(database: Engine) -> None:
+    run_id = store(database, [made(i, send=float(i), e2e=2.0) for i in range(20)])
+    slices = call("GET", f"/runs/{run_id}/slices").json()
+    assert [(each["from_s"], each["sent"]) for each in slices] == [
+        (0.0, 6),
+        (5.25, 5),
+        (10.5, 5),
+        (15.75, 4),
+    ]
+    problem(call("GET", "/runs/99/slices"), 404)
 
 
 def test_a_run_is_cancelled_once(database: Engine, reference_run: Submit) -> None:

@@ -20,6 +20,7 @@ from services.analysis.slices import SLICES, Slice, slices
 from services.analysis.summary import CHANGING, Summary
 from services.analysis.summary.repeats import by_repeat
 from services.ask.measurement import Measurement, Run
+from services.ask.measurements import Measurements
 from services.ask.modes import MODES
 from services.base import units
 
@@ -33,7 +34,8 @@ def drifting(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     """Check whether latency grew, or fell, while every repeat was measured."""
     if run.config.mode in CHANGING or not run.placed:
         return None
-    repeats = [slices(group, only_sending=True) for group in by_repeat(measurements).values()]
+    groups = by_repeat(measurements).values()
+    repeats = [slices(_after_ramp_up(run, group), only_sending=True) for group in groups]
     trends = [trend(_latencies(cut)) for cut in repeats]
     if not trends or any(each is None for each in trends):
         return None
@@ -57,6 +59,13 @@ def trend(values: Sequence[float]) -> float | None:
     growth = slope * (len(values) - 1) / middle if middle else 0.0
     least = LEAST_S * len(pairs) / (SLICES * (SLICES - 1) / 2)
     return growth if abs(s) >= least and abs(growth) >= LEAST_GROWTH else None
+
+
+def _after_ramp_up(run: Run, group: Measurements) -> Measurements:
+    """Those sent when all users had joined: until then the load grows by itself."""
+    if run.config.mode != "users":
+        return group
+    return group.where(group.numbers("t_send") >= run.config.ramp_up_s)
 
 
 def _latencies(cut: Sequence[Slice]) -> list[float]:

@@ -77,6 +77,14 @@ def test_a_load_that_changes_by_itself_has_no_trend(mode: str) -> None:
     assert alarm(rows, mode=mode, end_rate=9.0) is None
 
 
+def test_users_who_still_join_are_no_trend() -> None:
+    joining = [measured(i, send=0.1 * i, e2e=1.0 + 0.01 * i) for i in range(400)]
+    after = [measured(400 + i, send=40 + 0.1 * i, e2e=5.0 + 0.01 * (i % 3)) for i in range(400)]
+    users = {"mode": "users", "users": 8, "requests": 800}
+    assert alarm([*joining, *after[:60]], **users) == "Latency grew through the run"
+    assert alarm([*joining, *after], ramp_up_s=40.0, **users) is None
+
+
 def test_every_repeat_must_agree_and_have_enough_requests() -> None:
     growing = [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)]
     steady = [measured(i, repeat=1, send=0.1 * i, e2e=3.0 + i % 3) for i in range(400)]
