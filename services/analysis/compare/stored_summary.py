@@ -82,7 +82,8 @@ def work_of(run: Run) -> str:
     work = config.model_dump(mode="json", include=_work(config))
     work |= {name: value for name, value in _sent(config).items() if work[name] is None}
     work |= {name: None for name in config.omit if name in work}
-    if not config.greedy or config.workload in ("synthetic", "mixed"):
+    drawn = config.workload in ("synthetic", "mixed") or config.output_distribution != "fixed"
+    if drawn or not config.greedy:
         work["seed"] = config.seed
     if config.dialect:
         work["dialect"] = config.dialect

@@ -79,8 +79,9 @@ def work(**config: Any) -> str:
 )
 def test_other_work_has_another_key(changes: dict[str, Any]) -> None:
     keys = {work(), work(**changes), work(workload="text", prompt="else")}
+    keys |= {work(output_distribution="normal", seed=seed) for seed in (1, 2)}
     keys |= {work(workload="synthetic", seed=1), work(temperature=0.5, seed=1)}
-    assert len(keys) == 5
+    assert len(keys) == 7
 
 
 @pytest.mark.parametrize(
