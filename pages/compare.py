@@ -193,3 +193,4 @@ with garbage.no_garbage():  # of 40,000 requests, which are let go when the scri
     verdict_panel.show(comparison)
     panels.show_diagnosed(list(diagnosed(candidates, comparison.warnings)))
     compare_tabs.show(comparison, candidates, load_again)
+del candidates, comparison  # a session keeps the page's globals

@@ -173,3 +173,4 @@ result_tabs.show(
     }
 )
 request_detail.show(run_id)
+del candidate  # what a session keeps of this page keeps its globals: the arrays of a large run, too
