@@ -96,9 +96,9 @@ def _rows(candidate: Candidate, shown: Sequence[Measurement]) -> list[dict[str, 
     in_sessions = bool(place(config, 0))
     return [
         {"request": request_number(candidate, m)}
+        | (place(config, m.index) if in_sessions else {})
         | {name: value for name, value in request_row(m).items() if name != "index"}
         | {"repeat": m.repeat + 1}
-        | (place(config, m.index) if in_sessions else {})
         | ({"class": class_of(m.index)} if names and not in_sessions else {})
         for m in shown
     ]
