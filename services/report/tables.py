@@ -161,19 +161,32 @@ def distributions(candidate: Candidate) -> Table:
     return Table("Distributions", columns, rows, note + _steady_note(summary.steady))
 
 
+def steady_sentence(steady: SteadyState) -> str:
+    """Return the latencies of the steady state in a sentence."""
+    each = (
+        f"{entry.label} {show(spread.median, 's')} median, {show(spread.p95, 's')} p95"
+        for entry in METRICS
+        if (spread := steady.distributions.get(entry.name)) is not None
+    )
+    return f"Steady state: {'; '.join(each)} ({_windows(steady)})."
+
+
 def _steady_note(steady: SteadyState | None) -> str:
     """Name the windows that "steady" stands for."""
     if steady is None:
         return ""
+    return (
+        " Steady: sent while requests in flight were near their peak, without ramp-up and drain "
+        f"({_windows(steady)})."
+    )
+
+
+def _windows(steady: SteadyState) -> str:
     several = len(steady.windows) > 1
-    windows = (
+    return "; ".join(
         f"{f'repeat {w.repeat + 1}: ' * several}{significant(w.from_s)} to "
         f"{significant(w.to_s)} s, {w.requests:,} requests"
         for w in steady.windows
-    )
-    return (
-        " Steady: sent while requests in flight were near their peak, without ramp-up and drain "
-        f"({'; '.join(windows)})."
     )
 
 

@@ -51,6 +51,7 @@ def run_text(candidate: Candidate) -> str:
     if run.error:
         lines.append(run.error)
     lines += [_figure(name, row) for name in modes.sort_metrics(SHOWN, run.config)]
+    lines += [tables.steady_sentence(steady)] if (steady := candidate.summary.steady) else []
     lines += filter(None, [modes.wait_note(run.config, candidate.summary.ok)])
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from services.report import slices, tables
 from services.report.export import export
+from services.report.terminal.runs import run_text
 from tests.services.analysis.test_slices import every_second
 from tests.values import candidate
 
@@ -38,5 +39,9 @@ def test_the_steady_window_is_named_below_the_distributions() -> None:
     steady = tables.distributions(candidate(every_second(), mode="constant"))
     assert "TTFT, steady" in [row[0] for row in steady.rows]
     assert "(1.00 to 19.0 s, 19 requests)" in steady.note
+    assert (
+        "Steady state: TTFT 1.00 s median, – p95; E2E latency 2.00 s median, – p95; TPOT 250 ms "
+        "median, – p95 (1.00 to 19.0 s, 19 requests)."
+    ) in run_text(candidate(every_second(), mode="constant"))
     never = tables.distributions(candidate(every_second(), mode="ramp"))
     assert "Steady" not in never.note
