@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import pytest
 from sqlalchemy import Engine
 
@@ -15,6 +18,24 @@ pytestmark = pytest.mark.slow
 TURNS, SAID, ANSWERED = 3, 80, 8  # turns of a session, and the tokens of what is said in each
 
 
+def test_processes_share_sessions_not_turns(
+    database: Engine, reference_run: Callable[..., int]
+) -> None:
+    values = {"workload": "synthetic", "turns": 3, "input_tokens": 8, "history": "answered"}
+    load = {"mode": "batch", "requests": 14, "processes": 2, "max_tokens": 3, "turn_delay_s": 0.05}
+    run = finished(database, reference_run("ref ttft=0.01 most_messages=3", **values, **load))
+    assert (run.status, run.repeats[0].health["processes"]) == ("done", 2)
+    measured = runs.measurements(database, run.id)
+    assert [m.index for m in measured] == list(range(14))
+    assert [m.index for m in measured if m.status == "failed"] == [2, 5, 8, 11]
+    for before, m in pairwise(measured):
+        if m.index % 3:
+            assert m.t_due == pytest.approx(before.t_end + 0.05, abs=1e-6)  # type: ignore[operator]
+    longer = reference_run("ref most_messages=3", **{**values, **load, "turns": 7})
+    health = finished(database, longer).repeats[0].health
+    assert health["unsent_turns"] == {"failed": 8}, "of both processes together"
+
+
 @pytest.mark.parametrize("history", ["recorded", "answered"])
 def test_later_turns_find_the_turns_before_in_the_cache(database: Engine, history: str) -> None:
     values = {"turns": TURNS, "input_tokens": SAID, "max_tokens": ANSWERED, "ignore_eos": True}
@@ -23,7 +44,7 @@ def test_later_turns_find_the_turns_before_in_the_cache(database: Engine, histor
     assert (run.status, run.error) == ("done", None)
     measured = runs.measurements(database, run.id)
     assert [(m.index, m.status) for m in measured] == [(index, "ok") for index in range(6)]
-    for before, m in zip(measured, list(measured)[1:], strict=False):
+    for before, m in pairwise(measured):
         if m.index % TURNS:
             assert m.t_due == pytest.approx(before.t_end + 0.1, abs=1e-6)  # type: ignore[operator]
             assert m.t_send >= m.t_due  # type: ignore[operator]
