@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from cli.fields import add, given
 from cli.kinds import condition, whole
-from cli.output import DONE, FAILED, add_output_arguments, save, say
+from cli.output import DONE, FAILED, add_output_arguments, save, say, write
 from cli.problems import Usage, each_once, in_flags
 from db import baseline_verdicts, results, runs
 from db.database import opened
@@ -65,6 +65,10 @@ def show(options: Namespace) -> int:
 
 
 def say_run(options: Namespace, candidate: Candidate) -> None:
+    if options.json and not candidate.table.complete:  # as a document it would fill the memory
+        for piece in exports.export("run.json").pieces([candidate]):
+            write(piece)
+        return
     say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from db import request_columns
 from services.report.export import EXPORTS
 from tests.cli.conftest import RunCli
 from tests.stored import store
@@ -38,6 +39,15 @@ def test_every_export_is_written_to_a_file_as_to_standard_output(
     assert result.out == f"{file}: {file.stat().st_size:,} bytes\n"
     printed = run_cli("export", *chosen, "--format", kind).out
     assert printed.encode(errors="surrogateescape") == file.read_bytes()
+
+
+def test_a_large_run_is_printed_as_the_same_document(
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = store(database, [measured(i, send=float(i)) for i in range(9)])
+    small = json.loads(run_cli("show", str(run_id), "--json").out)
+    monkeypatch.setattr(request_columns, "LARGE", 5)
+    assert json.loads(run_cli("show", str(run_id), "--json").out) == small
 
 
 @pytest.mark.parametrize("output", ["{here}", "{here}/no/such/folder", "", "/dev/full"])
