@@ -63,18 +63,21 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     insists, good = _asks_for_lengths(run.config), successes(measurements)
     counted = good.where(~np.isnan(good.numbers("output_tokens")))
     tokens, asked = counted.numbers("output_tokens"), asked_of(run.config, counted)
+    if insists == AT_LEAST:
+        asked = np.minimum(asked, run.config.min_tokens or 0)
     cut = tokens < SHORT * asked
     if not insists:
         cut &= counted.texts("finish_reason").are("length")
     short = np.count_nonzero(cut)
     if short <= SHORT_SHARE * len(counted):
         return None
+    unforced = insists in ENDED_BY_THEMSELVES and not run.config.min_tokens
     return Diagnostic(
         "warning",
         f"{short} of {len(counted)} answers are shorter than asked for",
         f"They have {_of_asked(tokens[cut], asked[cut])}, "
         f"{insists or 'with a finish_reason of length'}. "
-        f"{SHORT_WHY if run.config.ignore_eos or not insists else UNFORCED}",
+        f"{UNFORCED if unforced else SHORT_WHY}",
     )
 
 
@@ -82,13 +85,11 @@ def _asks_for_lengths(config: RunConfig) -> str:
     """How a run asks for answers of a length, in words; "" if they may end by themselves."""
     if config.ignore_eos:
         return "although ignore_eos was set"
-    if config.min_tokens:
-        return f"although min_tokens was {config.min_tokens:,}"
     if config.workload == "trace":
-        return "although each was to be as long as in the trace"
+        return AS_TRACED
     if config.output_distribution != "fixed":
-        return "although each was to have the length that it drew"
-    return ""
+        return AS_DRAWN
+    return AT_LEAST if config.min_tokens else ""
 
 
 def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
@@ -119,11 +120,15 @@ def _oddities(run: Run) -> Counter[str]:
 
 SHORT_WHY = (
     "The server may cut answers short under load, have a limit of its own, or not support "
-    "ignore_eos: see its log before comparing."
+    "ignore_eos and min_tokens: see its log before comparing."
 )
+AS_TRACED = "although each was to be as long as in the trace"
+AS_DRAWN = "although each was to have the length that it drew"
+AT_LEAST = "although min_tokens was set"
+ENDED_BY_THEMSELVES = (AS_TRACED, AS_DRAWN)
 UNFORCED = (
-    "The model ended them by itself: set ignore_eos if the server supports it, or take the lengths "
-    "that were measured for what they are."
+    "The model may have ended them by itself: set ignore_eos if the server supports it, or take the "
+    "lengths that were measured for what they are."
 )
 
 CHECKS = (not_streamed, too_short, odd_framing)

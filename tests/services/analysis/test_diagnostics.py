@@ -461,6 +461,9 @@ def test_short_answers_are_judged_by_what_each_was_to_have() -> None:
 
     assert not short(run, exact)
     assert not short(with_config(max_tokens=400), MANY), "no length was asked for"
+    assert not short(with_config(backend="vllm", max_tokens=400, min_tokens=5), MANY)
+    (sentence,) = short(with_config(backend="vllm", max_tokens=400, min_tokens=50), MANY)
+    assert "They have 5 of 50 tokens, 10.0 % of what was asked for, although min_tokens" in sentence
     (sentence,) = short(run, [*half, *exact[60:]])
     assert "49.4 % of what was asked for, although ignore_eos was set" in sentence
     (sentence,) = short(with_config(output_distribution="uniform", max_tokens=40), half)
