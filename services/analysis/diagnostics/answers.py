@@ -127,8 +127,8 @@ AS_DRAWN = "although each was to have the length that it drew"
 AT_LEAST = "although min_tokens was set"
 ENDED_BY_THEMSELVES = (AS_TRACED, AS_DRAWN)
 UNFORCED = (
-    "The model may have ended them by itself: set ignore_eos if the server supports it, or take the "
-    "lengths that were measured for what they are."
+    "The model may have ended them by itself: set ignore_eos if the server supports it, or take "
+    "the lengths that were measured for what they are."
 )
 
 CHECKS = (not_streamed, too_short, odd_framing)
