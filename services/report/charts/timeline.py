@@ -141,8 +141,11 @@ def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> l
         scale=alt.Scale(domain=list(PHASES), range=[look.queued, look.prefill, look.decode]),
         legend=alt.Legend(columns=3),
     )
+    thin = row_height * 0.75 < 1  # so many requests that one is shorter than a pixel
     phases = alt.Chart(alt.NamedData("phases")).mark_rule(
-        strokeWidth=min(max(row_height * 0.75, 1), 9), clip=clip
+        strokeWidth=2 if thin else min(row_height * 0.75, 9),
+        strokeCap="square" if thin else "butt",
+        clip=clip,
     )
     ends = alt.Chart(alt.NamedData("ends")).mark_text(
         text="×", fontSize=14, fontWeight=700, align="center", baseline="middle", clip=clip

@@ -30,7 +30,7 @@ COUNTS = (
     "coalesced_reads",
     "attempts",
 )
-GROUP = 50_000  # requests that are written together
+GROUP = 10_000  # requests that are written together
 LISTS = ("chunks_s",)  # all other columns are numbers
 
 
