@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -34,8 +35,34 @@ GROUP = 10_000  # requests that are written together
 LISTS = ("chunks_s",)  # all other columns are numbers
 
 
-def requests_parquet(candidates: Sequence[Candidate]) -> bytes:
-    """Return one run's requests; columns are named as in the JSON document."""
+class _Pieces(io.RawIOBase):
+    """What is written, until it is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+        self._position = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        piece = bytes(data)
+        self._pieces.append(piece)
+        self._position += len(piece)
+        return len(piece)
+
+    def tell(self) -> int:
+        return self._position
+
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+def requests_parquet(candidates: Sequence[Candidate]) -> Iterator[bytes]:
+    """Return one run's requests, in pieces; columns are named as in the JSON document."""
     import pyarrow  # takes half a second to import
     import pyarrow.parquet
 
@@ -43,13 +70,13 @@ def requests_parquet(candidates: Sequence[Candidate]) -> bytes:
     document = document_head(cleaned) | {"samples": samples_of(cleaned)}
     columns = [(name, _type(name)) for name in REQUEST_FIELDS]
     schema = pyarrow.schema(columns, {KEY: orjson.dumps(document)})
-    out = pyarrow.BufferOutputStream()
+    out = _Pieces()
     with pyarrow.parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         rows = map(full_row, cleaned.measurements)
         while some := list(islice(rows, GROUP)):
             writer.write_table(pyarrow.Table.from_pylist(some, schema))
-    data: bytes = out.getvalue().to_pybytes()
-    return data
+            yield out.take()
+    yield out.take()
 
 
 def _type(name: str) -> Any:

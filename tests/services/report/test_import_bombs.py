@@ -41,7 +41,9 @@ def test_a_process_of_its_own_answers_as_the_reader_does(name: str) -> None:
 
 
 def test_a_run_of_paceline_comes_back_whole_from_a_process_of_its_own() -> None:
-    data = requests_parquet([candidate([measured(0), failed(1, "http_5xx"), measured(2)])])
+    data = b"".join(
+        requests_parquet([candidate([measured(0), failed(1, "http_5xx"), measured(2)])])
+    )
     assert isolated.read(data, "f.parquet") == read(data, "f.parquet")
 
 

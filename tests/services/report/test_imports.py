@@ -232,7 +232,7 @@ def test_a_file_of_too_many_values_gets_a_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(parse, "MOST_VALUES", 2)
     with pytest.raises(InvalidImport, match="up to 2 per file"):
         read(b'{"a": [1, 2, 3, 4]}', "f")
-    whole = requests_parquet([candidate([measured(i) for i in range(9)])])
+    whole = b"".join(requests_parquet([candidate([measured(i) for i in range(9)])]))
     with pytest.raises(InvalidImport, match="up to 2 per file"):
         read(whole, "f")
 
