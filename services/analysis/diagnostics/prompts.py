@@ -73,8 +73,8 @@ def other_hits(
 FEWER_HITS = (
     "TTFT is longer than at the planned share. The cache may be off or too small for all prefixes, "
     "requests with the same prefix may have started together, or the server shares whole blocks "
-    "only (vLLM: 16 tokens, 128 on a CPU) or one prompt a slot (llama.cpp): send fewer at once, use "
-    "fewer prefixes or longer prompts."
+    "only (vLLM: 16 tokens, 128 on a CPU) or one prompt a slot (llama.cpp): send fewer at once, "
+    "use fewer prefixes or longer prompts."
 )
 MORE_HITS = (
     "TTFT is shorter than at the planned share. The beginning of the chat template is the same in "
