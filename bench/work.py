@@ -57,7 +57,7 @@ class Job:
         if self.case.input_tokens:
             values["input_tokens"] = self.case.input_tokens
         if self.case.rate:
-            values |= {"mode": "poisson", "rate": self.case.rate, "seed": int(self.nonce, 16)}
+            values |= {"mode": "poisson", "rate": self.case.rate, "seed": int(self.nonce, 16) % 2**31}
         return parse(values)
 
     @property
