@@ -76,6 +76,8 @@ def prepared(
     for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
         monkeypatch.setenv(name, "")
     shutil.copy(ROOT / "tests" / "data" / "imports" / "vllm" / "result.json", tmp_path)
+    samples = Path("services", "ask", "workloads", "samples")
+    shutil.copytree(ROOT / samples, tmp_path / samples)
     for name, text in scenarios_by_file().items():
         (tmp_path / name).write_text(text)
     server = {"backend": "url", "base_url": reference.base_url, "model": MODEL}
