@@ -57,7 +57,8 @@ class Job:
         if self.case.input_tokens:
             values["input_tokens"] = self.case.input_tokens
         if self.case.rate:
-            values |= {"mode": "poisson", "rate": self.case.rate, "seed": int(self.nonce, 16) % 2**31}
+            seed = int(self.nonce, 16) % 2**31
+            values |= {"mode": "poisson", "rate": self.case.rate, "seed": seed}
         return parse(values)
 
     @property
