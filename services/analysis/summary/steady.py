@@ -40,17 +40,19 @@ def peak(measurements: Sequence[Measurement]) -> int:
 
 
 def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | None:
-    """Return one repeat's output throughput over all intervals with requests in flight ≥ 80 % of
-    their peak.
+    """Return one repeat's output throughput from the first time that requests in flight are ≥ 80 %
+    of their peak to the last.
 
-    Only chunks have times, so an answer's tokens are spread evenly over its chunks; those of a
-    large run over the time from its first token to its last. None if the
-    intervals add up to less than 5 s, or the time of some tokens is unknown: a missing token count,
-    or an answer that was not streamed or was cancelled.
+    Moments in between at which they are fewer count, too: where requests arrive at random, those
+    near the peak alone are the busiest ones, and overstate the throughput. Only chunks have times,
+    so an answer's tokens are spread evenly over its chunks; those of a large run over the time from
+    its first token to its last. None if that is less than 5 s, or the time of some tokens is
+    unknown: a missing token count, or an answer that was not streamed or was cancelled.
     """
     table = as_table(measurements)
-    edges = near_peak(table)
-    seconds = sum(edges[1::2]) - sum(edges[::2])
+    near = near_peak(table)
+    edges = [near[0], near[-1]] if near else [0.0, 0.0]
+    seconds = edges[1] - edges[0]
     good, chunks = table.where(table.are("ok")), table.numbers(CHUNKS)
     tokens = good.numbers("output_tokens")
     cut = bool(np.any(table.are("cancelled") & (chunks > 0)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import accumulate
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -196,6 +198,13 @@ def test_steady_throughput_leaves_the_ends_of_a_run_out() -> None:
     ]
     assert steady_output_tokens_per_s(pair) == pytest.approx(2.0)
     assert summarize(pair).output_tokens_per_s == pytest.approx(40 / 30)
+
+
+def test_steady_throughput_of_random_arrivals_is_not_that_of_their_busiest_moments() -> None:
+    random = Random(2026)
+    due = list(accumulate(random.expovariate(3.0) for _ in range(900)))
+    answers = [measured(i, send=at, ttft=0.1, e2e=1.1, tokens=11) for i, at in enumerate(due)]
+    assert steady_output_tokens_per_s(answers) == pytest.approx(900 * 11 / due[-1], rel=0.05)
 
 
 def test_steady_throughput_spreads_tokens_over_the_chunks_that_carried_them() -> None:
