@@ -1,7 +1,7 @@
 """Scenarios as files: *Download scenario* of what a page shows, *Open scenario* into a form.
 
 A scenario that is opened reaches the form as a link does, by the URL; only what is in no link (own
-prompts, the name, tags and note) goes by the session.
+prompts, a trace, the name, tags and note) goes by the session.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from services.report.scenario import (
     scenario_of,
     write,
 )
-from services.report.scenario.prompts import PRIVATE
 from services.studies.flat import query
 from services.studies.study_config import StudyConfig
 
@@ -175,7 +174,7 @@ def _parameters(scenario: Scenario) -> dict[str, str]:
 
 def arrive(base: RunConfig) -> RunConfig:
     """Let the form begin anew with a scenario that was opened. Returns the config that the form
-    starts from, `base`, with the scenario's own prompts."""
+    starts from, `base`, with the scenario's own prompts and trace."""
     if (scenario := st.session_state.pop(ARRIVED, None)) is not None:
         url_state.forget((fields.PREFIX, fields.STUDY, fields.ENGINE))
         st.session_state[HERE] = scenario
@@ -186,7 +185,7 @@ def arrive(base: RunConfig) -> RunConfig:
     if here is None or isinstance(here, StudyScenario):
         return base
     config = _configs(here)[0]
-    return base.model_copy(update={name: getattr(config, name) for name in PRIVATE})
+    return base.model_copy(update={name: getattr(config, name) for name in link.OWN})
 
 
 def _say_what_is_left_out(now: Scenario | None) -> None:

@@ -44,6 +44,15 @@ def test_own_prompts_come_along_and_not_into_the_link(visit: Visit) -> None:
     assert "Uses the 3 prompts" in text_of(sound(at.run()))
 
 
+def test_a_trace_comes_along_and_not_into_the_link(visit: Visit) -> None:
+    at = opened(visit("run"), "trace: [[0, 60, 5], [1.5, 70, 6], [4, 30, 7]]\ntrace_speed: 2\n")
+    assert "3 requests in 4 s, on average 53 prompt tokens" in text_of(at)
+    assert "Sends 3 requests" in text_of(at) and not complaints(at)
+    assert "trace" not in link_of(at) and link_of(at)["mode"] == "replay"
+    at = opened(at, "prompts: [{prompt: Who?, output_tokens: 5}, Where?]\nmax_tokens: 9\n")
+    assert "Answer lengths: p5 5, p50 9, p95 9 tokens" in text_of(at)
+
+
 def test_a_scenario_without_its_prompts_asks_for_them(visit: Visit) -> None:
     at = opened(visit("run"), "workload: text\nrequests: 2\n")
     assert at.text_area(key="run-prompt").value == "" and at.number_input[0].value == 2
