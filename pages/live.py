@@ -9,7 +9,7 @@ import jobs
 from db import runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
-from pages.widgets import comparison_progress, panels, waiting
+from pages.widgets import comparison_progress, panels, run_actions, waiting
 from pages.widgets.snapshot import Snapshot, snapshot
 from pages.widgets.view import (
     dark,
@@ -151,6 +151,8 @@ if run.status in ACTIVE:
     st.session_state["watched"] = run.id
     every_s = REFRESH.seconds()
     st.fragment(watch, run_every=every_s)(run.id, run.status, every_s)
+    if not shared():
+        run_actions.scenario([run])  # outside the fragment, which is drawn anew all the time
 elif st.session_state.pop("watched", None) == run.id and run.status == "done":
     st.switch_page("result.py", query_params=onward(run=str(run.id)))
 else:

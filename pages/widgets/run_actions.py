@@ -16,7 +16,7 @@ from services.ask.flag import command
 from services.ask.measurement import Run
 from services.report.scenario import Scenario
 
-OWN_PROMPTS = "There is no command: this run used your own prompts, which a command cannot contain."
+NO_COMMAND = "There is no command: it cannot contain your own prompts or a trace. Use a scenario."
 
 
 def compare(run: Run) -> None:
@@ -62,10 +62,11 @@ def again(measured: Sequence[Run], margin: float | None = None) -> None:
             more_repeats.form(own)
         if len(own) == 1:
             _command(own[0])
-        _scenario(own, margin)
+        scenario(own, margin)
 
 
-def _scenario(own: Sequence[Run], margin: float | None) -> None:
+def scenario(own: Sequence[Run], margin: float | None = None) -> None:
+    """Offer what was, or is being, measured as a file."""
     ids = [run.id for run in own]
     if len(ids) == 1:
         make: Callable[[], Scenario] = partial(scenarios.of_run, opened(), ids[0])
@@ -78,7 +79,7 @@ def _scenario(own: Sequence[Run], margin: float | None) -> None:
 def _command(run: Run) -> None:
     line = command(run.config)
     if line is None:
-        st.caption(OWN_PROMPTS)
+        st.caption(NO_COMMAND)
         return
     st.caption("On the command line")
     copyable.show(line, "command", "bash")

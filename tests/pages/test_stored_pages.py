@@ -384,6 +384,7 @@ def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> No
     assert bar_text(at) == "Repeat 1 of 1: 2 of 4 requests, about 4 s left"
     assert len(specs(at)) == 1
     assert [button.label for button in at.button] == ["Cancel"]
+    assert [button.proto.label for button in at.get("download_button")] == ["Download scenario"]
 
 
 def test_a_run_of_one_request_is_not_called_several(visit: Visit, database: Engine) -> None:
