@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 from starlette.responses import StreamingResponse
 
 import jobs
@@ -22,7 +22,7 @@ from services.ask.backends import find
 from services.ask.config import MOST_REPEATS, Mode, RunConfig
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
-from services.ask.workloads.entries import prompts_of
+from services.ask.workloads.entries import limits_of, prompts_of
 from services.report.export import export
 from services.report.export.shape import RunDocument
 from services.report.slices import slices_of
@@ -42,6 +42,15 @@ class NewRun(RunConfig):
     def _entries(cls, value: Any) -> Any:
         """Prompts may be written as entries of a prompt file: messages, conversations."""
         return prompts_of(value) if isinstance(value, list) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_of_entries(cls, data: Any) -> Any:
+        """An entry may say how many tokens its answer may have, as in a prompt file."""
+        if not isinstance(data, dict) or not isinstance(data.get("prompts"), list):
+            return data
+        limits = limits_of(data["prompts"])
+        return {"prompt_max_tokens": limits} | data if any(limits) else data
 
 
 class Against(BaseModel):

@@ -78,9 +78,11 @@ class StoredRequests:
         if under_way and _kept(database, run_id) != count:
             self._made = list(_parts(database, run_id, count))
             self._count = sum(requests for requests, _ in self._made)
+            self._stride = _stride(count)  # more may have come meanwhile
         else:
             keep(database, run_id)
             self._count = _kept(database, run_id)
+            self._stride = _stride(self._count)
 
     def __len__(self) -> int:
         return self._count
@@ -105,7 +107,7 @@ class StoredRequests:
             yield from (found[key] for key in keys)
 
     def timed(self) -> tuple[Places, Sequence[Times]]:
-        places = np.arange(0, len(self), _stride(len(self)), dtype=np.intp)
+        places = np.arange(0, len(self), self._stride, dtype=np.intp)
         lengths = self.numbers(CHUNKS)[places].astype(np.int64)
         times = np.concatenate([unpack(data) for _, data in self._read(SAMPLE)])
         if len(times) != lengths.sum():  # times that no clock counts are not kept, see `pack`

@@ -23,6 +23,16 @@ PREFIX = "run-"
 ENGINE = "engine-"
 STUDY = "study-"
 Config = RunConfig | EngineConfig | StudyConfig
+CHOICES = {  # what a person reads for a field's word, where that is not the word
+    "fixed": "Fixed",
+    "uniform": "Uniform",
+    "normal": "Normal",
+    "lognormal": "Log-normal",
+    "prose": "English prose",
+    "words": "Random words",
+    "recorded": "Recorded answers",
+    "answered": "The server's own answers",
+}
 PREFIXES = {RunConfig: PREFIX, EngineConfig: ENGINE, StudyConfig: STUDY}  # of the widgets' keys
 
 
@@ -175,6 +185,8 @@ def any_of(field: str, start: Config, whose: str = "") -> Any:
         return perhaps(field, start)
     if kind is str:
         return text(field, start)
+    if kind == str | None:
+        return text(field, start) or None
     if kind in NUMBERS:
         return number(field, start, whose=whose)
     return word(field, start)
@@ -207,7 +219,10 @@ def word(field: str, start: Config) -> str:
     """One of the words that the field may be."""
     info = type(start).model_fields[field]
     chosen: str = st.selectbox(
-        title(field, start), get_args(info.annotation), **of_field(field, start)
+        title(field, start),
+        get_args(info.annotation),
+        format_func=lambda value: CHOICES.get(value, str(value)),
+        **of_field(field, start),
     )
     return chosen
 

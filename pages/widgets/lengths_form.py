@@ -37,5 +37,6 @@ def _say(which: Literal["input", "output"], start: RunConfig, values: dict[str, 
     _, distribution, spread = FIELDS[which]
     if wrong or (values[distribution] in ("uniform", "normal") and values[spread] > 1):
         return
-    if sentence := OF[which](start.model_copy(update=values)).sentence:
+    drawn = start.model_copy(update={"workload": "synthetic", **values})  # not those of a file
+    if sentence := OF[which](drawn).sentence:
         st.caption(f"{SAID[which]} lengths: {sentence}.")

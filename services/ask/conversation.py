@@ -101,6 +101,10 @@ def check(prompts: Sequence[str], most: int | None, by_message: bool, history: s
         if not each.startswith(MARK):
             continue
         for turn in turns(each, by_message, most)[1:]:
+            if not said(turn):
+                raise ValueError(
+                    f"prompts: prompt {number:,} has a turn without a user message. Remove it."
+                )
             if history == "recorded" and not _answers(turn):
                 raise ValueError(
                     f"history: must be answered: prompt {number:,} is a conversation without "

@@ -34,11 +34,13 @@ def command(config: RunConfig) -> str | None:
     """Return the command that measures as a run did, ready for a shell; None if it had prompts of
     its own, which are in no command. What may hold a secret is left out, as in links."""
     values = {name: getattr(config, name) for name in RunConfig.model_fields}
-    usual = RunConfig()
+    usual, known = RunConfig(), about.fields(RunConfig)
     changed = {
         name: value
         for name, value in values.items()
-        if value != getattr(usual, name) and not link.is_refused(name, value)
+        if value != getattr(usual, name)
+        and known[name].is_read(config.mode, config.workload)
+        and not link.is_refused(name, value)
     }
     if any(name in changed for name in link.OWN):
         return None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.ask import dialogue
+from services.ask import about, dialogue
 from services.ask.config import RunConfig
+from services.base.units import many
+
+BULKY = about.names(RunConfig, lambda known: known.bulky)
 
 
 def own_prompts(config: RunConfig) -> tuple[str, ...]:
@@ -24,3 +27,10 @@ def without_prompts(config: RunConfig) -> dict[str, Any]:
     data["own_prompts"] = len(texts)
     data["own_prompt_characters"] = sum(map(len, texts))
     return data
+
+
+def in_short(config: RunConfig) -> dict[str, Any]:
+    """Return the config without prompts for tables, with how many values stand in a field that is
+    too large to be read, or to be shown to everybody: a trace of somebody's own traffic."""
+    data = without_prompts(config)
+    return data | {name: many(len(data[name]), "value") for name in BULKY if data[name]}

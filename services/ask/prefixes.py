@@ -17,7 +17,7 @@ from itertools import accumulate, takewhile
 from services.ask import lengths, modes
 from services.ask.config import RunConfig
 from services.ask.config.prefixes import OWN_LEAST
-from services.ask.config.traces import BLOCK_TOKENS, TraceRow
+from services.ask.config.traces import BLOCK_TOKENS, MOST_ROWS, TraceRow
 from services.ask.lengths import Lengths
 from services.base import units
 from services.base.same import Same
@@ -46,7 +46,8 @@ class Prefixes:
         same = f", of which {self.system:,} are the same in all" if self.system else ""
         return (
             f"Each prompt begins with {which} of {self.system + self.document:,} tokens{same}. "
-            f"{units.share(self.planned)} of the prompt tokens should come from the server's cache."
+            f"{units.share(self.planned)} of the prompt tokens should come from the server's "
+            "prefix cache."
         )
 
 
@@ -74,20 +75,23 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
         return PlannedHits(shared.planned, shared.sentence)
     if config.workload != "trace" or not config.trace[0].blocks:
         return None
-    share = _of_trace(Same(config.trace), config.replayed)
+    rows = config.replayed
+    requests = round(modes.expected(config) or len(rows))
+    share = _of_trace(Same(config.trace), rows, min(requests, MOST_ROWS))
     return PlannedHits(
         share,
-        f"{units.share(share)} of the prompt tokens are in blocks with which an earlier prompt of "
-        "the trace began, and should come from the server's cache.",
+        f"{units.share(share)} of the prompt tokens are in a prefix that an earlier prompt of the "
+        "trace has, so they should come from the server's prefix cache.",
     )
 
 
 @lru_cache(maxsize=16)
-def _of_trace(same: Same[TraceRow], rows: range) -> float:
-    """The share of tokens in leading blocks that came before: a cache that forgets nothing."""
+def _of_trace(same: Same[TraceRow], rows: range, requests: int) -> float:
+    """The share of tokens in leading blocks that came before, of so many requests that use the rows
+    in rotation: a cache that forgets nothing."""
     seen: set[int] = set()
     hits = total = 0
-    for row in (same.values[index] for index in rows):
+    for row in (same.values[rows[index % len(rows)]] for index in range(requests)):
         beginnings = list(accumulate(row.blocks, lambda before, block: hash((before, block))))
         known = sum(1 for _ in takewhile(seen.__contains__, beginnings))
         hits += min(row.input_tokens, known * BLOCK_TOKENS)

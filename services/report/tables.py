@@ -24,7 +24,7 @@ from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
-from services.ask.own_prompts import without_prompts
+from services.ask.own_prompts import in_short
 from services.ask.prefixes import planned_hits
 from services.ask.workloads import CLASSES
 from services.ask.workloads.turns import FIRST
@@ -248,7 +248,7 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
 def _config_facts(run: Run) -> dict[str, Any]:
     """Return the config with the API format and the sampling parameters that were used; for an
     imported run, what its file states, and which file that is."""
-    config = without_prompts(run.config)
+    config = in_short(run.config)
     if run.source is None:
         sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
         used = {name: NOT_SENT if value is None else value for name, value in sent.items()}

@@ -53,11 +53,20 @@ def _longest_of_last_turns(config: RunConfig) -> int:
     most = modes.most(config)
     for session in range(min(sessions.begun_within(most), MOST_PROMPTS)):
         last = min(sessions.first(session + 1), most) - 1
-        size = len(workloads.prompt(config, 0, last).encode())
+        answers = _longest_answers(config, last - sessions.first(session))
+        size = len(workloads.prompt(config, 0, last, answers=answers).encode())
         total, longest = total + size, max(longest, size)
         if total > LOOKED_AT:
             break
     return longest
+
+
+def _longest_answers(config: RunConfig, turns: int) -> tuple[str, ...] | None:
+    """Return stand-ins for what a server answers, as long as that may be; None where what is
+    recorded is sent. A token has at least two bytes."""
+    if config.history != "answered":
+        return None
+    return ("xx" * workloads.longest_answer(config),) * turns
 
 
 def allow_files(needed: int) -> None:

@@ -23,14 +23,16 @@ LOAD: dict[str, dict[str, Any]] = {
     "gamma": {"rate": 20, "burstiness": 0.3},
     "ramp": {"rate": 5, "end_rate": 30},
     "steps": {"rate": 5, "end_rate": 30, "rate_steps": 2, "concurrency": 2},
+    "replay": {"trace": [(0.0, 20, 4), (0.3, 30, 3), (0.35, 20, 2), (1.0, 25, 4)]},
 }
+BY_TIME = [mode for mode in LOAD if mode != "replay"]  # a trace ends by itself
 
 
 def test_every_mode_is_tried() -> None:
     assert set(LOAD) == set(MODES)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", BY_TIME)
 def test_a_run_by_time_is_measured_to_its_end(
     database: Engine, reference: ReferenceServer, reference_run: Submit, mode: str
 ) -> None:
@@ -47,3 +49,18 @@ def test_a_run_by_time_is_measured_to_its_end(
     assert MODES[mode].name in page_html([candidate]).decode()
     if mode == "ramp":
         assert run.calibration is not None and run.calibration["lost"] == 0
+
+
+def test_a_trace_is_replayed_at_its_times(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    part = {"trace_from_s": 0.2, "trace_speed": 2, "load_warmup_s": 0.1}
+    run = finished(database, reference_run(MODEL, mode="replay", **part, **LOAD["replay"]))
+    assert run.error is None
+    measured = runs.measurements(database, run.id)
+    assert [m.t_due for m in measured] == pytest.approx([0.05, 0.075, 0.4])
+    assert {m.status for m in measured} == {"ok"}
+    assert all(m.t_send is not None and m.t_send >= m.t_due for m in measured)
+    candidate = results.candidate(database, run.id)
+    assert candidate.summary.steady is None  # its load changes by itself
+    assert "replay" in page_html([candidate]).decode()

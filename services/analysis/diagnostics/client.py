@@ -106,6 +106,8 @@ def _late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | N
 
 
 def _less(config: RunConfig) -> str:
+    if config.mode == "replay":
+        return "a lower trace_speed"
     return "a lower rate" if config.mode in RATES else "a longer interval"
 
 

@@ -40,7 +40,7 @@ from services.ask.measurement import ERROR_CLASSES, Measurement
 from services.ask.measurements import Measurements, as_table
 from services.ask.prices import Hourly, Price
 
-CHANGING = ("ramp", "steps", "trace")  # modes in which the load itself changes
+CHANGING = ("ramp", "steps", "replay")  # modes in which the load itself changes
 
 __all__ = ["CHANGING", "RepeatSummary", "Summary", "summarize", "summary_row"]
 
@@ -75,7 +75,7 @@ class Summary:
     attainment: Attainment | None = None  # None without objectives
     classes: dict[str, Summary] = field(default_factory=dict)  # of a mix or of sessions, by class
     cached_share: float | None = None  # of the prompt tokens
-    session_s: Distribution | None = None  # of sessions that were played to their end
+    session_s: Distribution | None = None  # of completed sessions
     steady: SteadyState | None = None  # latencies without ramp-up and drain; None: never steady
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
-from services.ask.modes.picture_of_sessions import Bar, of_sessions
+from services.ask.modes.picture_of_sessions import Bar, after, of_sessions
 from services.ask.modes.schedule import Schedule
 
 
@@ -45,5 +45,5 @@ def _of_users(schedule: Schedule, seconds_per_request: float, most: int | None) 
         if start >= 0:
             bars.append((len(bars), start, end))
         pause_s = pauses[user].next()
-        heappush(asking, (end + pause_s, user))
+        heappush(asking, (after(start, end + pause_s), user))
     return bars

@@ -10,6 +10,7 @@ from services.ask.modes.schedule import Schedule
 from services.ask.sessions import Sessions
 
 Bar = tuple[int, float, float]  # index, start, end
+MOST_BEFORE = 1000  # requests of one user before the start that are worked out one by one
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,11 +56,18 @@ def of_sessions(
             bars.append((index, start, end))
         delays = sessions.delays(session)
         if ask.turn + 1 < len(delays):
-            due = end + delays[ask.turn + 1]
+            due = after(start, end + delays[ask.turn + 1])
             heappush(asks, _Ask(due, session, ask.turn + 1, ask.user))
         elif ask.user >= 0:
-            heappush(asks, _Ask(end + pauses[ask.user].next(), ask.user, 0, ask.user))
+            due = after(start, end + pauses[ask.user].next())
+            heappush(asks, _Ask(due, ask.user, 0, ask.user))
     return sorted(bars, key=lambda bar: (bar[1], bar[0]))
+
+
+def after(asked: float, due: float) -> float:
+    """Return when the next request is due that follows one of the load's warm-up: `due`; or the
+    start, where so small steps would take more than MOST_BEFORE of them, or never get there."""
+    return 0.0 if asked < 0 and (due - asked) * MOST_BEFORE < -asked else due
 
 
 def _first_asks(schedule: Schedule, most: int | None) -> list[_Ask]:

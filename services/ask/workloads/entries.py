@@ -84,6 +84,25 @@ def prompts_of(entries: list[Any]) -> list[Any]:
     return [prompt for prompt in found if prompt is not None]
 
 
+def limits_of(entries: list[Any]) -> list[int]:
+    """Return what `limit_of` says of each entry that has a prompt.
+
+    Raises:
+        ValueError: one cannot be used, in a sentence about `prompts`.
+    """
+    try:
+        usable = [
+            e for e in entries if not isinstance(e, dict) or prompt_of(e, Notes()) is not None
+        ]
+        return [limit_of(entry) for entry in usable]
+    except (Unusable, RecursionError):
+        return []  # `prompts_of` says what is wrong, or the entry's limit is
+
+
+def _has_prompt(entry: Any) -> bool:
+    return not isinstance(entry, dict) or prompt_of(entry, Notes()) is not None
+
+
 def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
     """Return the prompt with what its entry has beside it: a system prompt, images and tools."""
     options = entry_messages.options(entry)

@@ -89,9 +89,9 @@ def read_trace(data: bytes, filename: str) -> TraceFile:
         raise InvalidFile(f"{name} contains no requests. Add at least one.")
     if unanswered:
         lacking = many(unanswered, "request")
-        notes.append(f"Left out: {lacking} without prompt or answer tokens.")
+        notes.append(f"Left out: {lacking} without prompt or output tokens.")
     if any(later.at_s < earlier.at_s for earlier, later in pairwise(rows)):
-        notes.append("The requests were put in order of time.")
+        notes.append("The requests were sorted by time.")
     return TraceFile(tuple(_from_zero(rows, name)), label, tuple(notes))
 
 
@@ -127,7 +127,7 @@ def _format(values: Mapping[str, Any], name: str, location: str) -> Format:
     for format_ in FORMATS:
         if all(each in values for each in format_.names):
             return format_
-    raise problem(name, location, f"is not of a trace. {_EXPECTED}")
+    raise problem(name, location, f"is not a row of a known trace format. {_EXPECTED}")
 
 
 def _row(format_: Format, values: Mapping[str, Any], name: str, location: str) -> TraceRow | None:
@@ -135,7 +135,8 @@ def _row(format_: Format, values: Mapping[str, Any], name: str, location: str) -
     try:
         at_s = format_.seconds(values[format_.at])
         lengths = [_count(values[each]) for each in format_.names[1:]]
-        blocks = _blocks(values.get(format_.blocks), lengths[0])
+        given = values.get(format_.blocks) if format_.blocks else None
+        blocks = _blocks(given, lengths[0])
     except ValueError as error:
         raise problem(name, location, f"{error}. Correct the line, or remove it.") from None
     if 0 in lengths:
@@ -150,7 +151,7 @@ def _count(value: Any) -> int:
         raise ValueError(f"has “{str(value)[:40]}” where a number of tokens must be") from None
     if not 0 <= number <= LONGEST_TOKENS or number != int(number):
         raise ValueError(
-            f"has “{str(value)[:40]}” tokens, which is no whole number up to {LONGEST_TOKENS:,}"
+            f"has “{str(value)[:40]}” tokens, which is not a whole number up to {LONGEST_TOKENS:,}"
         )
     return int(number)
 

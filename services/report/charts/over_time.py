@@ -95,6 +95,8 @@ def _throughput(measurements: Measurements, most: int) -> list[tuple[float, floa
         return []
     start = float(of.numbers("t_send").min())
     timed, chunk_times = of.timed()  # of a large run, a sample that stands for all
+    if not len(timed):
+        return []
     times = np.concatenate([np.asarray(each) for each in chunk_times])
     chunks = timed.numbers(CHUNKS).astype(np.int64)
     shares = timed.numbers("output_tokens") * (len(of) / len(timed)) / chunks

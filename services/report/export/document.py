@@ -102,7 +102,8 @@ def _hash(run: Run, rows: Iterable[Mapping[str, Any]]) -> str:
     of their names, and its requests are seen one after the other."""
     config = ((name, getattr(run.config, name)) for name in HASHED_CONFIG)
     usual = {name: RunConfig.model_fields[name].default for name in HASHED_LATER} | FORMER
-    later = {n: getattr(run.config, n) for n in usual if getattr(run.config, n) != usual[n]}
+    plain = run.config.model_dump(mode="json", include=set(usual))
+    later = {n: plain[n] for n in usual if getattr(run.config, n) != usual[n]}
     before = {
         "config": {name: value for name, value in config if value not in UNSET} | later,
         "environment": run.environment,

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.analysis.compare.differences import flat
 from services.analysis.diagnostics import Diagnostic, diagnostics
-from services.ask.own_prompts import without_prompts
+from services.ask.own_prompts import in_short
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
 from services.report.export.contents import Contents, Finding
@@ -88,7 +88,7 @@ def _circumstances(report: Report) -> Iterator[Table]:
     if engines:
         names = [report.scaling.labels[c] for c in report.scaling.configurations if c.engine]
         yield Table("Engines", ("", *names), tuple(_engines(engines)))
-    configs = [without_prompts(cell.cell.config) for cell in cells]
+    configs = [in_short(cell.cell.config) for cell in cells]
     shown = [{n: v for n, v in config.items() if n not in OMITTED} for config in configs]
     runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
     for title, facts in (("Configuration", shown), ("Environment", [r.environment for r in runs])):

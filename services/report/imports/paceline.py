@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from services.ask.config import MOST_PROMPTS, MOST_REPEATS, RunConfig
+from services.ask.config import FORMER, MOST_PROMPTS, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.ask.series import series_of
 from services.ask.workloads.lines import FILE_BYTES_MOST
@@ -184,7 +184,7 @@ def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     config = fields.as_dict(run.get("config"))
     known = {name: value for name, value in config.items() if name in RunConfig.model_fields}
     try:
-        return RunConfig.model_validate({**known, **_prompts(config)}), sorted(known)
+        return RunConfig.model_validate({**FORMER, **known, **_prompts(config)}), sorted(known)
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "config"
         raise InvalidImport(

@@ -9,15 +9,18 @@ from typing import Any
 from services.ask import link
 from services.ask.backends import BackendProblem
 from services.ask.config import READERS, RunConfig, parse, readers
+from services.ask.config.traces import TraceRow
 from services.ask.problems import InvalidConfig
 from services.report.scenario import keys, prompts
 from services.report.scenario.document import Document
 from services.report.scenario.keys import RunKeys
 from services.report.scenario.prompts import PRIVATE, ReadFile
+from services.report.scenario.yaml_text import MOST_EVENTS
 
 Values = Mapping[str, Any]
 Written = tuple[dict[str, Any], tuple[str, ...]]
 Expand = Callable[[Values], dict[str, Any]]  # puts a saved server's fields in place of its name
+AROUND = 50_000  # events of what a scenario holds beside a trace
 INFERRED = "builtin"  # the workload that is not written, unless the fields of another one are
 
 
@@ -136,6 +139,8 @@ def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
             continue  # which belong to prompts that are left out
         if name in PRIVATE and not own_prompts:
             comments += [prompts.left_out(config)] if value and name in _read(config) else []
+        elif name == "trace" and _events(value) > MOST_EVENTS - AROUND:
+            comments.append(f"Left out: a trace of {len(value):,} requests. Add a trace_file.")
         elif link.is_refused(name, value):
             comments.append(f"Left out: {name}, which may hold a key.")
         else:
@@ -145,6 +150,11 @@ def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
     if "trace" in values:
         values = {"mode": config.mode, **values}  # or it would be replayed
     return values, tuple(comments)
+
+
+def _events(trace: Collection[TraceRow]) -> int:
+    """How much of what a scenario may hold, in YAML's events, a trace is."""
+    return sum(7 + len(row.blocks) for row in trace)
 
 
 def _read(config: RunConfig) -> Collection[str]:

@@ -180,3 +180,12 @@ def test_a_run_by_time_knows_about_how_many_requests_it_has() -> None:
     assert expected(RunConfig(mode="ramp", rate=1, end_rate=3, duration_s=60)) == 120
     assert expected(RunConfig(mode="users", duration_s=60)) is None
     assert expected(RunConfig(mode="users", requests=60)) == 60
+
+
+@pytest.mark.parametrize("changes", [{}, {"workload": "synthetic", "turns": 2}])
+def test_a_plan_of_users_that_never_pause_ends(changes: dict[str, Any]) -> None:
+    config = {"mode": "batch", "concurrency": 4, "requests": 12, "load_warmup_s": 10}
+    asked = schedule(RunConfig.model_validate(config | changes))
+    assert len(picture(asked, 0.0)) == 12
+    assert len(picture(asked, 1e-9)) == 12
+    assert min(start for _, start, _ in picture(asked, 3.0)) >= 0

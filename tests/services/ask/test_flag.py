@@ -44,3 +44,10 @@ def test_a_secret_of_a_run_stored_long_ago_is_in_no_command() -> None:
     old = {"base_url": "http://h/sk-abcdef1234567890/v1", "requests": 7}
     config = stored({**parse({}).model_dump(mode="json"), **old})
     assert command(config) == "python cli.py run --requests 7"
+
+
+def test_a_command_has_no_flag_of_another_workload() -> None:
+    """Runs of before the text could be chosen had random words, whatever their prompts were."""
+    before = stored({"backend": "vllm", "requests": 9})
+    assert before.text_style == "words"
+    assert command(before) == "python cli.py run --backend vllm --requests 9"

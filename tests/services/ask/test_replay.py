@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ask import lengths, workloads
+from services.ask import lengths, own_prompts, workloads
 from services.ask.config import RunConfig, parse, stored
 from services.ask.modes import MODES, expected, peak_rate, schedule
 from services.ask.plan import plan
@@ -66,10 +66,10 @@ def test_what_came_before_warms_up() -> None:
     [
         ({"trace": [], "mode": "replay"}, "trace", "is missing. Give a file with a trace."),
         ({"trace": [], "workload": "trace"}, "trace", "is missing. Give a file with a trace."),
-        ({"trace_from_s": 11}, "trace_from_s", "leaves nothing of the trace."),
-        ({"trace_from_s": 5, "trace_to_s": 5}, "trace_from_s", "leaves nothing of the trace."),
-        ({"duration_s": 5}, "duration_s", "has no meaning where a trace is replayed."),
-        ({"load_warmup_s": 5}, "load_warmup_s", "is what came before the part of the trace"),
+        ({"trace_from_s": 11}, "trace_from_s", "selects no requests."),
+        ({"trace_from_s": 5, "trace_to_s": 5}, "trace_from_s", "selects no requests."),
+        ({"duration_s": 5}, "duration_s", "does not apply to a trace replay."),
+        ({"load_warmup_s": 5}, "load_warmup_s", "is longer than the part of the trace before"),
         ({"trace": ROWS[::-1]}, "trace", "is not in order. Sort its rows by time."),
         ({"trace": [[0, 600, 5, [1]]]}, "trace", "has a prompt that is longer than its blocks"),
         ({"trace": [*ROWS, [11, 5, 5]]}, "trace", "has blocks for some prompts only."),
@@ -124,7 +124,7 @@ def test_how_a_trace_is_replayed_is_said() -> None:
 def test_what_an_earlier_prompt_began_with_is_planned_to_be_cached() -> None:
     hits = planned_hits(replay())
     assert hits and hits.share == (512 + 512) / (600 + 700 + 30 + 512)
-    assert hits.sentence.startswith("55.6 % of the prompt tokens are in blocks")
+    assert hits.sentence.startswith("55.6 % of the prompt tokens are in a prefix")
     assert planned_hits(replay(trace_from_s=1)) != hits
     assert planned_hits(parse({"trace": [[0, 600, 5]]})) is None
     assert planned_hits(replay(workload="builtin", mode="replay")) is None
@@ -136,3 +136,17 @@ def test_only_blocks_make_a_trace_begin_alike() -> None:
     assert workloads.begin_alike(replay())
     assert workloads.uses_prefix_cache(replay())
     assert not workloads.begin_alike(parse({"trace": [[0, 600, 5]]}))
+
+
+def test_what_is_planned_to_be_cached_is_of_the_requests_that_are_sent() -> None:
+    first = planned_hits(replay(mode="batch", requests=2))
+    assert first and first.share == 512 / (600 + 700)
+    twice = planned_hits(replay(mode="batch", requests=8))
+    assert twice and twice.share > 0.75  # the second time everything is known
+
+
+def test_a_large_trace_is_no_cell_of_a_table() -> None:
+    config = replay(workload="trace")
+    assert own_prompts.in_short(config)["trace"] == "4 values"
+    assert own_prompts.without_prompts(config)["trace"]
+    assert own_prompts.in_short(parse({}))["trace"] == []

@@ -73,10 +73,10 @@ def test_a_trace_is_read(
 
 def test_what_was_changed_is_said() -> None:
     assert read_trace(BURSTGPT.encode(), "b.csv").notes == (
-        "Left out: 1 request without prompt or answer tokens.",
+        "Left out: 1 request without prompt or output tokens.",
     )
     trace = read_trace(mooncake(row(900), row(100, output_length=3)), "m.jsonl")
-    assert trace.notes == ("The requests were put in order of time.",)
+    assert trace.notes == ("The requests were sorted by time.",)
     assert trace.rows == (TraceRow(0, 700, 3), TraceRow(0.8, 700, 9))
 
 
@@ -84,11 +84,14 @@ def test_what_was_changed_is_said() -> None:
     ("data", "problem"),
     [
         (b"", "m.jsonl contains no requests. Add at least one."),
-        (b'{"prompt": "a"}', "line 1: is not of a trace. Give a trace of Mooncake (timestamp, "),
-        (b"a,b\n1,2\n", "line 2: is not of a trace. Give a trace of Mooncake"),
+        (
+            b'{"prompt": "a"}',
+            "line 1: is not a row of a known trace format. Give a trace of",
+        ),
+        (b"a,b\n1,2\n", "line 2: is not a row of a known trace format. Give a trace of Mooncake"),
         (b"[]", "line 1: is not an object. Give a trace of Mooncake"),
         (b'{"timestamp": 0,', "line 1: is not JSON"),
-        (mooncake(row(), row(input_length=-1)), "line 2: has “-1” tokens, which is no whole"),
+        (mooncake(row(), row(input_length=-1)), "line 2: has “-1” tokens, which is not a whole"),
         (mooncake(row(output_length="a")), "line 1: has “a” where a number of tokens must be."),
         (mooncake(row(output_length=1.5)), "line 1: has “1.5” tokens"),
         (mooncake(row("soon")), "line 1: has “soon” where a time must be."),  # type: ignore[arg-type]
@@ -116,3 +119,9 @@ def test_a_sample_is_a_trace_for_a_first_try(name: str) -> None:
     assert 15 <= len(trace.rows) <= 60
     assert 30 <= trace.rows[-1].at_s <= 120
     assert bool(trace.rows[0].blocks) == (name == "Mooncake")
+
+
+def test_a_column_without_a_name_is_no_block() -> None:
+    text = BURSTGPT.replace("Timestamp", ",Timestamp", 1).replace("\n5,", "\n0,5,")
+    text = text.replace("\n45,", "\n1,45,").replace("\n118,", "\n2,118,")
+    assert read_trace(text.encode(), "b.csv").rows == read_trace(BURSTGPT.encode(), "b.csv").rows

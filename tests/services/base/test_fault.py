@@ -14,7 +14,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.work_item import WorkItem
 from services.base.fault import fault
 from services.base.redact import redact
-from services.load.protocol import End, ProgressSeen, Requests, decode, encode, expect
+from services.load.protocol import VERSION, End, ProgressSeen, Requests, decode, encode, expect
 from services.servers.engines.within import ROOT
 from tests.canned import canned
 from tests.conftest import started_worker
@@ -52,7 +52,9 @@ def test_a_worker_that_meets_one_says_so_in_its_last_message() -> None:
     assert not last.cancelled and "Internal error" in (last.problem or "")
 
 
-OTHER = encode(WorkItem(RunConfig())).replace(b'"version":2', b'"version":3')
+OTHER = encode(WorkItem(RunConfig())).replace(
+    b'"version":%d' % VERSION, b'"version":%d' % (VERSION + 1)
+)
 
 
 @pytest.mark.parametrize("line", [b"{\n", b'{"config": 7}\n', b"\n", OTHER])
