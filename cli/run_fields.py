@@ -37,8 +37,7 @@ def takes(command: ArgumentParser, defaults: bool = True) -> None:
     command.add_argument(
         "--trace",
         metavar="FILE",
-        help="File with a trace of Mooncake, BurstGPT or Azure, which is replayed unless a mode is "
-        "given",
+        help="Trace file (Mooncake, BurstGPT or Azure); it is replayed unless --mode is given",
     )
     command.add_argument(
         "--shared-prompts", action="store_true", help="Do not start each prompt with a unique nonce"

@@ -115,7 +115,7 @@ def session_picture(config: RunConfig) -> None:
         key="session-chart",
         alt="What each turn of a session sends",
     )
-    st.caption("One session: each turn sends the history, which a prefix cache may know, again.")
+    st.caption("One session: each turn sends the history again, which a prefix cache may hold.")
 
 
 def pressed(possible: bool) -> bool:

@@ -18,7 +18,7 @@ from services.report import prompt_text, request_facts
 from services.report.charts.picking import mark_of
 
 ASKED, SHOWN = "request-asked", "request-shown"  # keys: to be opened, and the one that is
-UNKNOWN = "Not known: an answer that it sent as history is not stored."
+UNKNOWN = "Unknown: an answer in its history was not stored."
 OPENINGS = "request-openings"  # how often one was opened
 
 

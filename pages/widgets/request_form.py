@@ -43,7 +43,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
         **fields.of_field("max_tokens_field", start),
     )
     lines = [f"{name}: {value}" for name, value in start.headers.items()]
-    body = _text("extra_body", link.text_of(start.extra_body), '{"min_tokens": 64}')
+    body = _text("extra_body", link.text_of(start.extra_body), '{"min_p": 0.1}')
     headers = _text("headers", "\n".join(lines), "X-Route: a")
     file = fields.text("ca_file", start, "system certificates")
     values = {

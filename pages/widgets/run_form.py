@@ -149,7 +149,7 @@ def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:
     own = lengths_form.FIELDS["output"]
     others = (name for name in fields.of_section("answers", start) if name not in own)
     if workload == "trace":
-        st.caption("Answers may be as long as the trace says.")
+        st.caption("Max tokens of each answer: as in the trace.")
         return fields.several(others, start, columns=3)
     return lengths_form.ask("output", start) | fields.several(others, start, columns=3)
 

@@ -17,7 +17,7 @@ from services.ask.workloads.sample_traces import SAMPLES, sample
 from services.ask.workloads.tracefile import ENDINGS, TraceFile, read_trace
 from services.base.units import many
 
-OWN, EARLIER = "A file", "That of the earlier run or scenario"
+OWN, EARLIER = "File", "From the earlier run or scenario"
 PART = ("trace_from_s", "trace_to_s")
 
 
@@ -42,7 +42,7 @@ def _rows(start: RunConfig) -> tuple[TraceRow, ...]:
 
 def _uploaded() -> tuple[TraceRow, ...]:
     uploaded = st.file_uploader(
-        "Trace of Mooncake (JSONL), BurstGPT or Azure (CSV)",
+        "Trace file: Mooncake (JSONL), BurstGPT or Azure (CSV)",
         type=list(ENDINGS),
         key="trace-file",
         on_change=touched,
@@ -63,7 +63,7 @@ def _described(file: TraceFile) -> tuple[TraceRow, ...]:
     mean_out = sum(row.output_tokens for row in file.rows) / len(file.rows)
     what = (
         f"{many(len(file.rows), 'request')} in {duration(file.rows[-1].at_s)}, on average "
-        f"{mean_in:,.0f} prompt tokens and {mean_out:,.0f} answer tokens."
+        f"{mean_in:,.0f} prompt tokens and {mean_out:,.0f} output tokens."
     )
     st.caption(plain(" ".join((what, *file.notes))))
     return file.rows

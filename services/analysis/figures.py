@@ -21,7 +21,7 @@ FIGURES = (
     ("requests_per_s", "Queries/s", "queries/s"),
     ("steady_output_tokens_per_s", "Steady-state output throughput", "tokens/s"),
     ("total_e2e_s", "E2E latency, sum of all requests", "s"),
-    ("session_s_n", "Sessions played to their end", "count"),
+    ("session_s_n", "Completed sessions", "count"),
     ("session_s_median", "Session time, median", "s"),
     ("session_s_p95", "Session time, p95", "s"),
     ("goodput_per_s", "Goodput", "queries/s"),

@@ -129,7 +129,7 @@ def _why_not(threshold: Threshold, summary: Summary) -> str:
             replace(threshold, name=threshold.name.removeprefix(f"{name}_")), summary.classes[name]
         )
     if threshold.name == "session" and summary.session_s is None:
-        return "unknown, because no session was played to its end."
+        return "unknown, because no session was completed."
     known = summary.distributions.get(REQUESTS.get(threshold.name, ""))
     needed = (
         FLOORS.get(int(threshold.statistic[1:]))

@@ -33,7 +33,7 @@ def first_turns(measurements: Sequence[Measurement], config: RunConfig) -> Measu
 
 
 def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Floats:
-    """Return the time of each session of one repeat that was played to its end, in seconds: from
+    """Return the time of each completed session of one repeat, in seconds: from
     when its first turn was due to the end of its last answer. None of them failed."""
     sessions = sessions_of(config)
     if sessions is None or not len(measurements):

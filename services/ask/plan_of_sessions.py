@@ -43,9 +43,9 @@ def _when(sessions: Sessions) -> str:
     later = [delay for each in sessions.delays_s for delay in each[1:]]
     low, high = min(later), max(later)
     if not high:
-        return "as soon as the answer before has ended"
+        return "as soon as the previous answer has ended"
     seconds = f"{low:g} s" if low == high else f"{low:g} to {high:g} s"
-    return f"{seconds} after the answer before"
+    return f"{seconds} after the previous answer"
 
 
 def prompt_tokens(config: RunConfig, sessions: Sessions) -> float:

@@ -79,7 +79,7 @@ def parse_fields(value: Any) -> Any:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise ValueError('must be a JSON object, such as {"min_tokens": 64}')
+        raise ValueError('must be a JSON object, such as {"min_p": 0.1}')
     try:
         size = len(json.dumps(value, allow_nan=False))
     except (ValueError, TypeError, RecursionError):
@@ -131,7 +131,7 @@ def _read(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError('must be a JSON object, such as {"min_tokens": 64}') from None
+        raise ValueError('must be a JSON object, such as {"min_p": 0.1}') from None
 
 
 def _instead(name: str) -> str:

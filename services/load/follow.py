@@ -1,4 +1,4 @@
-"""The later turns of a session: each is sent when the answer before has ended, after its delay."""
+"""The later turns of a session: each is sent after the previous answer and a delay."""
 
 from __future__ import annotations
 

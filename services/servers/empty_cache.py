@@ -11,7 +11,7 @@ from services.ask.backends import BACKENDS, BackendProblem, Target
 from services.servers.probe.http import answering, connected
 
 TIMEOUT_S = 30.0
-UNKNOWN = "There is no way to empty the cache of this server."
+UNKNOWN = "Paceline cannot empty the prefix cache of this server."
 
 
 async def empty_cache(target: Target, engine: str) -> str:
@@ -34,7 +34,7 @@ async def empty_cache(target: Target, engine: str) -> str:
 
 WAYS = {"vLLM": "/reset_prefix_cache", "SGLang": "/flush_cache"}
 WHY_NOT = {
-    "vLLM": "vLLM offers it only if it was started with VLLM_SERVER_DEV_MODE=1.",
-    "SGLang": "SGLang does it only while it has no other requests.",
+    "vLLM": "vLLM can empty its prefix cache only if it was started with VLLM_SERVER_DEV_MODE=1.",
+    "SGLang": "SGLang can empty its cache only while it has no other requests.",
     "llama.cpp": "llama.cpp has no way to empty its whole cache.",
 }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pages.widgets.candidates_form import KINDS, SERVERS
+from pages.widgets.fields import CHOICES
 from pages.widgets.run_form import CALIBRATE, DURATION, REQUESTS
 from pages.widgets.trace_form import OWN
 from services.analysis import candidates
@@ -49,6 +50,7 @@ RAW = (
     *candidates.SETTINGS,
     *DIALECTS,
     *SOURCES,
+    *CHOICES,
     REQUESTS,
     DURATION,
     "",

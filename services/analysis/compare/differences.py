@@ -138,6 +138,7 @@ def _collection_text(value: Any) -> str:
 
 SPECIAL: dict[str, Callable[[Any], str]] = {
     "omit": _collection_text,
+    "prompt_max_tokens": lambda limits: many(len(limits), "limit"),
     "extra_body": _collection_text,
     "headers": _collection_text,
     "prompt": lambda text: f"own text, {many(len(text), 'character')}",

@@ -101,7 +101,8 @@ def _own_history(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "note",
         "Each server got its own answers as history",
         "So the prompts of later turns differ between the runs, in content and in length: compare "
-        "the prompt tokens of later turns. With the history recorded, all servers get the same.",
+        "the prompt tokens of later turns. To send every server the same prompts, set the history "
+        "to recorded.",
     )
 
 

@@ -157,8 +157,8 @@ def _full(summary: Summary) -> Diagnostic | None:
         return None
     return Diagnostic(
         "warning",
-        f"Ended after {MOST:,} requests, before its time",
-        "A repeat has no more than that. Choose a shorter duration, and more repeats.",
+        f"Ended after {MOST:,} requests, before the duration was over",
+        "That is the maximum of a repeat. Choose a shorter duration, and more repeats.",
     )
 
 

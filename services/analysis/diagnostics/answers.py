@@ -122,13 +122,13 @@ SHORT_WHY = (
     "The server may cut answers short under load, have a limit of its own, or not support "
     "ignore_eos and min_tokens: see its log before comparing."
 )
-AS_TRACED = "although each was to be as long as in the trace"
-AS_DRAWN = "although each was to have the length that it drew"
+AS_TRACED = "although the trace gives a length for each"
+AS_DRAWN = "although a length was drawn for each"
 AT_LEAST = "although min_tokens was set"
 ENDED_BY_THEMSELVES = (AS_TRACED, AS_DRAWN)
 UNFORCED = (
-    "The model may have ended them by itself: set ignore_eos if the server supports it, or take "
-    "the lengths that were measured for what they are."
+    "The model may have ended them by itself: set ignore_eos if the server supports it, or rely "
+    "on the measured lengths instead of the planned ones."
 )
 
 CHECKS = (not_streamed, too_short, odd_framing)

@@ -78,8 +78,8 @@ def _latencies(cut: Sequence[Slice]) -> list[float]:
 def _growing(run: Run, growth: float, repeats: Sequence[Sequence[Slice]]) -> Diagnostic:
     share = units.share(growth)
     sentence = (
-        f"From the first to the last of {SLICES} time slices the median grew by {share} of its "
-        "middle value, so percentiles over the whole run depend on how long it was. "
+        f"From the first to the last of {SLICES} time slices, median E2E latency rose by {share} "
+        "of its overall median, so percentiles depend on how long the run was. "
     )
     offered, served = _rates(repeats)
     if MODES[run.config.mode].loop == "open" and served < SERVED * offered:
@@ -89,8 +89,8 @@ def _growing(run: Run, growth: float, repeats: Sequence[Sequence[Slice]]) -> Dia
         )
     else:
         sentence += (
-            "Look for what grows or slows down meanwhile (a queue, a cache, a clock that is "
-            "throttled) in the time slices and the server metrics."
+            "Look for something that grows or slows down over time (a queue, a cache, thermal "
+            "throttling) in the time slices and the server metrics."
         )
     return Diagnostic("warning", "Latency grew through the run", sentence)
 
@@ -99,9 +99,9 @@ def _falling(growth: float) -> Diagnostic:
     return Diagnostic(
         "note",
         "Latency fell through the run",
-        f"From the first to the last of {SLICES} time slices the median fell by "
-        f"{units.share(-growth)} of its middle value: the server warmed up while it was measured. "
-        "Let it warm up for longer before.",
+        f"From the first to the last of {SLICES} time slices, median E2E latency fell by "
+        f"{units.share(-growth)} of its overall median: the server was probably still warming up. "
+        "Use a longer warm-up.",
     )
 
 

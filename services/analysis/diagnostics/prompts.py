@@ -55,9 +55,9 @@ def other_hits(
     if share is None:
         return Diagnostic(
             "note",
-            "It is unknown how much came from the prefix cache",
-            f"{planned} of the prompt tokens should, but the server reports no cached tokens. "
-            "vLLM reports them with --enable-prompt-tokens-details, SGLang with "
+            "The cache hit rate is unknown",
+            f"{planned} of the prompt tokens should come from the prefix cache, but the server "
+            "reports no cached tokens. vLLM does with --enable-prompt-tokens-details, SGLang with "
             "--enable-cache-report.",
         )
     if abs(share - shared.share) <= HITS_OFF:
@@ -73,8 +73,8 @@ def other_hits(
 FEWER_HITS = (
     "TTFT is longer than at the planned share. The cache may be off or too small for all prefixes, "
     "requests with the same prefix may have started together, or the server shares whole blocks "
-    "only (vLLM: 16 tokens, 128 on a CPU) or one prompt a slot (llama.cpp): send fewer at once, "
-    "use fewer prefixes or longer prompts."
+    "only (vLLM: 16 tokens, 128 on a CPU) or keeps one prompt per slot (llama.cpp): send fewer "
+    "requests at once, use fewer prefixes or longer prompts."
 )
 MORE_HITS = (
     "TTFT is shorter than at the planned share. The beginning of the chat template is the same in "

@@ -43,10 +43,10 @@ def at_the_end(
         return None
     return Diagnostic(
         "note",
-        f"{units.many(count, 'turn')} left when the time was up",
-        "Sessions that were in progress at the end of a repeat were not played to their end. Late "
-        "turns, which have the longest prompts, are therefore rarer here than in whole sessions: "
-        "let the run last much longer than a session.",
+        f"{units.many(count, 'turn')} not sent because the time was up",
+        "Sessions that were in progress at the end of a repeat were not completed. Later turns, "
+        "which have the longest prompts, are therefore rarer here than in whole sessions: let the "
+        "run last much longer than a session.",
     )
 
 

@@ -138,17 +138,19 @@ class RunConfig(
             if not self.trace:
                 raise ValueError("trace: is missing. Give a file with a trace.")
             if not self.replayed:
-                raise ValueError("trace_from_s: leaves nothing of the trace. Choose another part.")
+                raise ValueError(
+                    "trace_from_s: selects no requests. Choose another part of the trace."
+                )
         if self.mode != "replay":
             return self
         if self.duration_s is not None:
             raise ValueError(
-                "duration_s: has no meaning where a trace is replayed. Set trace_to_s instead."
+                "duration_s: does not apply to a trace replay. Set trace_to_s instead."
             )
         if self.load_warmup_s * self.trace_speed > self.trace_from_s:
             raise ValueError(
-                "load_warmup_s: is what came before the part of the trace that is replayed. Begin "
-                "later in it (trace_from_s), or warm up for a shorter time."
+                "load_warmup_s: is longer than the part of the trace before its start. Start later "
+                "(trace_from_s), or shorten the warm-up."
             )
         object.__setattr__(self, "requests", len(self.replayed))  # whatever was given
         return self

@@ -91,7 +91,7 @@ class LimitFields(BaseConfig):
     empty_cache: bool = field(
         False,
         About(
-            "Empty the cache",
+            "Empty the prefix cache",
             "Empty the server's prefix cache before each repeat: vLLM (if started with "
             "VLLM_SERVER_DEV_MODE=1) and SGLang; the result says if it could not be emptied",
             varied=True,

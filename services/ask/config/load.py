@@ -67,7 +67,7 @@ class LoadFields(BaseConfig):
         5,
         About(
             "Requests",
-            "Requests in each repeat; not with a duration. A replayed trace has its own number",
+            "Requests in each repeat; not with a duration. A trace replay sends each row once",
             section="mode",
             varied=True,
         ),

@@ -16,9 +16,9 @@ class PrefixFields(BaseConfig):
     prefix_share: float = field(
         0.0,
         About(
-            "Shared prefix",
-            "Synthetic: share of the prompt tokens that the server should find in its prefix "
-            "cache; 0: prompts share nothing",
+            "Planned cache hit rate",
+            "Synthetic: share of all prompt tokens that the server should find in its prefix "
+            "cache; 0: prompts share no prefix",
             section="prompts",
             step=0.1,
             read_by=("synthetic",),
@@ -30,7 +30,7 @@ class PrefixFields(BaseConfig):
     prefix_count: int = field(
         1,
         About(
-            "Different prefixes",
+            "Number of prefixes",
             "Synthetic: how many prefixes there are, such as documents that are asked about, used "
             "in rotation",
             section="prompts",
@@ -43,7 +43,7 @@ class PrefixFields(BaseConfig):
     prefix_system_tokens: int = field(
         0,
         About(
-            "Tokens shared by all",
+            "Prefix tokens common to all",
             "Synthetic: tokens at the start of all prefixes, such as a system prompt",
             section="prompts",
             read_by=("synthetic",),
@@ -61,16 +61,18 @@ def problem(
     "" if they can. `requests`: of a repeat; None if there is no end to them."""
     share, system = fields.prefix_share, fields.prefix_system_tokens
     if not unique:
-        return "prefix_share: needs unique prompts, or a repeat would find the one before it."
+        return (
+            "prefix_share: needs unique prompts, or a repeat would find those of the previous one."
+        )
     if turns not in (None, 1):
-        return "prefix_share: is for prompts of one turn. Leave turns empty."
+        return "prefix_share: cannot be used with sessions. Set one turn per session."
     if system > tokens - OWN_LEAST:
         return f"prefix_system_tokens: must leave {OWN_LEAST} of the {tokens:,} tokens of a prompt."
     low, high = _possible(tokens, system, min(fields.prefix_count, requests or 1), requests)
     if share < low:
         return (
-            f"prefix_share: is less than what all share already ({low:.3f}). Raise it, or lower "
-            "prefix_system_tokens."
+            f"prefix_share: must be at least {low:.3f}, which the tokens common to all prompts "
+            "give alone. Raise it, or lower prefix_system_tokens."
         )
     if share > high:
         return (

@@ -99,7 +99,7 @@ class PromptFields(BaseConfig):
         About(
             "Spread of prompt lengths",
             "Synthetic: half the range of a uniform distribution, else the standard deviation, as "
-            "a share of the mean; not used if all are alike",
+            "a share of the mean; not used with fixed lengths",
             section="prompts",
             step=0.1,
             read_by=("synthetic",),

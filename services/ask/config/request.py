@@ -46,7 +46,7 @@ class RequestFields(BaseConfig):
         About(
             "Spread of answer lengths",
             "Half the range of a uniform distribution, else the standard deviation, as a share of "
-            "the mean; not used if all are alike",
+            "the mean; not used with fixed lengths",
             section="answers",
             step=0.1,
             varied=True,
@@ -145,7 +145,7 @@ class RequestFields(BaseConfig):
         {},
         About(
             "Extra fields (JSON)",
-            'Extra fields in every request, as a JSON object: {"min_tokens": 64}',
+            'Extra fields in every request, as a JSON object: {"min_p": 0.1}',
             section="request",
             may_hold_key=True,
         ),

@@ -1,4 +1,4 @@
-"""Sessions: conversations of several turns, each sent when the answer before has ended."""
+"""Sessions: conversations of several turns, each sent when the previous answer has ended."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class SessionFields(BaseConfig):
         About(
             "Turns per session",
             "Synthetic: user messages in each session, each with input_tokens tokens; file: at "
-            "most so many turns of each conversation. A turn is sent when the answer before has "
-            "ended. Empty: synthetic 1, file all",
+            "most so many turns of each conversation. A turn is sent when the previous answer "
+            "has ended. Empty: synthetic 1, file all",
             section="prompts",
             empty="1, or as in the file",
             read_by=PLAYED,
@@ -43,9 +43,9 @@ class SessionFields(BaseConfig):
         "recorded",
         About(
             "History",
-            "What later turns send as the answers before: those recorded in the file (synthetic: "
-            "made-up text of max_tokens tokens), the same for each server; or those that this "
-            "server gave (answered)",
+            "Which answers later turns send as history: recorded (in the file; synthetic: made-up "
+            "text of max_tokens tokens), the same for every server; or answered, those that this "
+            "server gave",
             section="prompts",
             read_by=PLAYED,
             varied=True,

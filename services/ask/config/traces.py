@@ -39,7 +39,7 @@ class TraceFields(BaseConfig):
         (),
         About(
             "Trace",
-            "Trace: rows of time in seconds, prompt tokens, answer tokens and the ids of the "
+            "Trace: rows of time in seconds, prompt tokens, output tokens and the ids of the "
             "prompt's blocks of 512 tokens. Rows alone replay it, at its own times",
             section="mode",
             read_by=("replay", "trace"),
@@ -50,7 +50,7 @@ class TraceFields(BaseConfig):
     trace_speed: float = field(
         1.0,
         About(
-            "Speed",
+            "Trace speed",
             "Trace replay: how many times as fast as it was recorded",
             section="mode",
             step=0.5,
@@ -63,7 +63,7 @@ class TraceFields(BaseConfig):
     trace_from_s: float = field(
         0.0,
         About(
-            "From",
+            "Trace from",
             "Trace: where to begin, in seconds of the recording",
             section="mode",
             unit="s",
@@ -76,7 +76,7 @@ class TraceFields(BaseConfig):
     trace_to_s: float | None = field(
         None,
         About(
-            "To",
+            "Trace to",
             "Trace: where to end, in seconds of the recording; empty: at its end",
             section="mode",
             unit="s",

@@ -263,8 +263,7 @@ _ENTRIES = (
     WorkloadSpec(
         name="trace",
         label="Trace",
-        help="Text as long as a trace's prompts, beginning alike where those did, and answers as "
-        "long as its own.",
+        help="English text with the prompt lengths, shared prefixes and answer lengths of a trace.",
         prompts=Traced,
         tokens=lambda config, count: lengths.of_prompts(config).total(count),
     ),

@@ -40,9 +40,9 @@ class Notes:
             names = ", ".join(f"{name} (in {count:,})" for name, count in self.speakers.items())
             sentences.append(f"Conversations are used up to the first message of: {names}.")
         if self.cut:
-            sentences.append(f"Shortened by turns: {many(self.cut, 'conversation')} too long.")
+            sentences.append(f"Later turns left out: {many(self.cut, 'conversation')} too long.")
         if self.sessions:
-            sentences.append(f"Sessions of several turns: {self.sessions:,} of {entries:,}.")
+            sentences.append(f"Played as sessions: {self.sessions:,} of {entries:,} entries.")
         if self.whole:
             sentences.append(
                 f"Sent as one request each: {many(self.whole, 'list')} of messages with several "

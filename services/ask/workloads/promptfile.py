@@ -93,7 +93,7 @@ def read_file(data: bytes, filename: str) -> PromptFile:
 def _own_limits(limits: tuple[int, ...]) -> str:
     having = sum(limit > 0 for limit in limits)
     which = "each prompt" if having == len(limits) else f"{having:,} of {len(limits):,} prompts"
-    return f"The file says how long the answer to {which} may be."
+    return f"Token limits of answers come from the file, for {which}."
 
 
 def _limit(value: Any, name: str, location: str) -> int:

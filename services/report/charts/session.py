@@ -10,7 +10,7 @@ from services.report import theme
 from services.report.charts.live import framed
 
 MOST_TURNS = 12  # that are drawn
-HISTORY, SAID, ANSWER = "History", "New message", "Answer, at most"
+HISTORY, SAID, ANSWER = "History", "New message", "Answer (at most)"
 
 
 def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None:
@@ -42,10 +42,10 @@ def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None
     tooltip = [
         {"field": "turn", "type": "ordinal", "title": "Turn"},
         {"field": "part", "type": "nominal", "title": "Part"},
-        {"field": "tokens", "type": "quantitative", "title": "Tokens, about", "format": ",.0f"},
+        {"field": "tokens", "type": "quantitative", "title": "Tokens (approx.)", "format": ",.0f"},
         {"field": "delay", "type": "nominal", "title": "Due"},
     ]
-    x = {"field": "from", "type": "quantitative", "title": "Tokens, about"}
+    x = {"field": "from", "type": "quantitative", "title": "Tokens (approx.)"}
     bars = {
         "mark": {"type": "bar", "height": {"band": 0.7}},
         "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "color": colour, "tooltip": tooltip},
@@ -56,7 +56,7 @@ def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None
 def _parts(number: int, turn: tuple[float, float, float, float]) -> list[dict[str, Any]]:
     """The rows of one turn: (history, said, answer) in tokens, and its delay in seconds."""
     *lengths, delay_s = turn
-    due = f"{delay_s:g} s after the answer before" if number > 1 else "when the session begins"
+    due = f"{delay_s:g} s after the previous answer" if number > 1 else "when the session begins"
     rows, at = [], 0.0
     for part, tokens in zip((HISTORY, SAID, ANSWER), lengths, strict=True):
         if tokens:

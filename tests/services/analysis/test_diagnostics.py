@@ -82,7 +82,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(health={"unsent_turns": {"ended": 1}}),
         MANY,
         "note",
-        "3 turns left when the time was up",
+        "3 turns not sent because the time was up",
     ),
     (
         good(),
@@ -197,7 +197,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(workload="synthetic", input_tokens=10, prefix_share=0.1),
         changed(cached_tokens=None),
         "note",
-        "It is unknown how much came from the prefix cache",
+        "The cache hit rate is unknown",
     ),
     (
         with_config(workload="synthetic", input_tokens=10, prefix_share=0.1),
@@ -276,7 +276,7 @@ def test_a_run_by_time_that_has_all_the_requests_there_can_be_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     by_time = run(mode="users", duration_s=60.0, repeats=3)
-    title = "Ended after 80 requests, before its time"
+    title = "Ended after 80 requests, before the duration was over"
     assert title not in titles(by_time, MANY)
     monkeypatch.setattr("services.analysis.diagnostics.MOST", 80)
     assert title in titles(by_time, MANY)

@@ -41,7 +41,7 @@ def test_turns_that_a_failure_kept_from_being_sent_are_counted() -> None:
 
 
 def test_turns_that_the_end_left_out_are_counted() -> None:
-    assert titles(played({"ended": 1}), many()) == ["3 turns left when the time was up"]
+    assert titles(played({"ended": 1}), many()) == ["3 turns not sent because the time was up"]
 
 
 def test_a_history_in_the_cache_is_no_surprise_and_a_first_turn_is() -> None:

@@ -107,7 +107,7 @@ def test_later_turns_and_sessions_are_conditions_of_a_run_with_sessions() -> Non
     assert whole.sentence.startswith("Session time, median < 9.00 s: measured ")
     unknown = [each.sentence for each in check([parse_threshold(text) for text in texts], MANY)]
     assert "the run has no later turns" in unknown[0]
-    assert "no session was played to its end" in unknown[1]
+    assert "no session was completed" in unknown[1]
 
 
 def test_no_threshold_is_about_the_clients_own_waiting() -> None:

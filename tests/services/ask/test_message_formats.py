@@ -159,7 +159,7 @@ def test_what_a_format_cannot_carry_is_refused_before_the_run(
 ) -> None:
     prompts = ("plain", read_row(row))
     config = parse({"backend": "vllm", "model": "m", "dialect": dialect, "prompts": prompts})
-    with pytest.raises(BackendProblem, match=f"cannot carry prompt 2: it has {what}"):
+    with pytest.raises(BackendProblem, match=f"cannot send prompt 2: it has {what}"):
         target(config, {})
 
 

@@ -81,10 +81,14 @@ def test_what_a_request_has_of_its_own_begins_with_its_nonce() -> None:
     [
         ({"prefix_share": 0.9, "requests": 5}, "prefix_share", "at most 0.784 is possible"),
         ({"prefix_count": 19}, "prefix_share", "at most 0.049 is possible"),
-        ({"prefix_share": 0.1, "prefix_system_tokens": 200}, "prefix_share", "already (0.475)"),
+        (
+            {"prefix_share": 0.1, "prefix_system_tokens": 200},
+            "prefix_share",
+            "at least 0.475",
+        ),
         ({"prefix_system_tokens": 399}, "prefix_system_tokens", "must leave 8 of the 400"),
         ({"unique_prompts": False}, "prefix_share", "needs unique prompts"),
-        ({"turns": 3}, "prefix_share", "prompts of one turn"),
+        ({"turns": 3}, "prefix_share", "cannot be used with sessions"),
     ],
 )
 def test_what_cannot_be_shared_is_refused_with_what_is_possible(
@@ -100,5 +104,5 @@ def test_the_plan_says_what_is_shared() -> None:
     assert (
         "begins with one of 2 prefixes of 219 tokens, of which 50 are the same in all." in sentence
     )
-    assert " % of the prompt tokens should come from the server's cache." in sentence
+    assert " % of the prompt tokens should come from the server's prefix cache." in sentence
     assert "cache" not in plan(shared(prefix_share=0, input_tokens=400), None).sentence

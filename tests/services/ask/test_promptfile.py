@@ -219,10 +219,10 @@ def test_what_read_prompts_lets_through_makes_a_config() -> None:
         (
             "p.jsonl",
             b'{"prompt":"a","output_tokens":10}\n"b"',
-            "The file says how long the answer to 1 of 2 prompts may be.",
+            "Token limits of answers come from the file, for 1 of 2 prompts.",
         ),
         ("p.jsonl", b'{"body":{"model":"m","prompt":"a"}}', "model (in 1 of 1)"),
-        ("p.json", SHAREGPT, "Sessions of several turns: 1 of 3."),
+        ("p.json", SHAREGPT, "Played as sessions: 1 of 3 entries."),
         (
             "p.jsonl",
             json.dumps({"messages": [{"content": "a"}, ANSWER, {"content": "b"}]}).encode(),

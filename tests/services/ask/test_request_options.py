@@ -269,8 +269,14 @@ SECRET = (
             {"extra_body": {"stream": False}},
             "extra_body must not contain 'stream': Paceline always streams.",
         ),
-        ({"extra_body": "[1]"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
-        ({"extra_body": "{"}, 'extra_body must be a JSON object, such as {"min_tokens": 64}.'),
+        (
+            {"extra_body": "[1]"},
+            'extra_body must be a JSON object, such as {"min_p": 0.1}.',
+        ),
+        (
+            {"extra_body": "{"},
+            'extra_body must be a JSON object, such as {"min_p": 0.1}.',
+        ),
         (
             {"extra_body": {"a": "x" * 10_001}},
             "extra_body must have at most 10,000 characters of JSON.",

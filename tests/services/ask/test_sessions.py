@@ -166,17 +166,17 @@ def test_a_conversation_that_is_too_long_is_cut_at_a_turn() -> None:
         (
             {"turns": 3, "requests": 12, "turn_delay_s": 0.5},
             "Sends 12 requests in 4 sessions of 3 turns plus 1 warm-up request (sessions one at a "
-            "time, with a pause of 2 s; later turns 0.5 s after the answer before): at most ",
+            "time, with a pause of 2 s; later turns 0.5 s after the previous answer): at most ",
         ),
         (
             {"turns": 3, "mode": "constant", "rate": 2, "duration_s": 60, "warmup": 0},
             "Sends requests for 60 s (360) in sessions of 3 turns (sessions 2 per second, evenly "
-            "spaced; later turns as soon as the answer before has ended): at most ",
+            "spaced; later turns as soon as the previous answer has ended): at most ",
         ),
         (
             {"prompts": read("plain", SHAREGPT), "requests": 2, "warmup": 0},
             "Sends 2 requests in 2 sessions of 1 to 2 turns (sessions one at a time, with a pause "
-            "of 2 s; later turns as soon as the answer before has ended): at most ",
+            "of 2 s; later turns as soon as the previous answer has ended): at most ",
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_picture_of_a_session_has_a_growing_history() -> None:
     rows = [(r["turn"], r["part"], r["tokens"]) for r in spec["datasets"]["rows"]]
     history = [tokens for _, part, tokens in rows if part == "History"]
     assert history == [110, 220] and rows[0] == (1, "New message", 100)
-    assert spec["datasets"]["rows"][-1]["delay"] == "0.5 s after the answer before"
+    assert spec["datasets"]["rows"][-1]["delay"] == "0.5 s after the previous answer"
     assert session_spec(parse({})) is None
     long = session_spec(parse({"turns": 20}))
     assert long and "Turn, the first 12 of 20" in str(long)

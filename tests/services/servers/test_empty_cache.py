@@ -21,7 +21,7 @@ from tests.conftest import ReferenceServer, Submit, finished
         ("", ""),  # vLLM's endpoint is tried first
         ("vLLM", "VLLM_SERVER_DEV_MODE=1. It answered 404 to /reset_prefix_cache."),
         ("llama.cpp", "llama.cpp has no way to empty its whole cache."),
-        ("TGI", "There is no way to empty the cache of this server."),
+        ("TGI", "Paceline cannot empty the prefix cache of this server."),
     ],
 )
 def test_each_engine_is_asked_in_its_own_way(

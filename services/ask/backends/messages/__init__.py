@@ -33,7 +33,7 @@ def check(config: RunConfig, dialect: DialectName, label: str) -> None:
     if problem := _problem((*config.prompts, config.prompt or ""), dialect):
         number, what = problem
         raise BackendProblem(
-            f"{label} cannot carry prompt {number:,}: it has {what}. Choose another API format, or "
+            f"{label} cannot send prompt {number:,}: it has {what}. Choose another API format, or "
             "remove the prompt."
         )
 
