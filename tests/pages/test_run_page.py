@@ -358,6 +358,7 @@ def test_start_queues_the_run_that_the_form_shows(
     assert queued() == 1
 
 
+@pytest.mark.timed
 def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> None:
     for _ in range(50):
         store(database)
