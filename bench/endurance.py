@@ -21,10 +21,11 @@ from sqlalchemy import Engine
 import jobs
 from bench import server
 from bench.play import QUIET
+from bench.work import at_random_moments
 from db import counts, request_columns, runs
 from db.database import connect, upgrade
 from services.ask import modes
-from services.ask.config import RunConfig, parse
+from services.ask.config import RunConfig
 from services.ask.measurement import ACTIVE
 
 MODEL = "ref ttft=0.05 gap=0.01 tokens=5"
@@ -43,26 +44,11 @@ def main() -> None:
         file = options.keep or Path(folder) / "endurance.db"
         database = connect(f"sqlite:///{file.absolute()}")
         upgrade(database)
-        config = _config(port, options.rate, options.seconds)
+        url = f"http://127.0.0.1:{port}"
+        config = at_random_moments(url, MODEL, options.rate, options.seconds)
         run_id = jobs.submit(database, config, "endurance")
         most = _watch(database, run_id)
         _report(database, run_id, config, most, file)
-
-
-def _config(port: int, rate: float, seconds: float) -> RunConfig:
-    return parse(
-        {
-            "backend": "url",
-            "base_url": f"http://127.0.0.1:{port}/v1",
-            "model": MODEL,
-            "mode": "poisson",
-            "rate": rate,
-            "duration_s": seconds,
-            "max_tokens": 5,
-            "warmup": 0,
-            "calibrate": False,
-        }
-    )
 
 
 def _watch(database: Engine, run_id: int) -> Counter[str]:

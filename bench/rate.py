@@ -16,10 +16,9 @@ from pathlib import Path
 from bench import errors, process, server
 from bench.play import QUIET
 from bench.tools import paceline
-from bench.work import Case, Job
+from bench.work import Case, Job, at_random_moments
 from services.analysis.metrics import lateness
 from services.analysis.statistics import percentile
-from services.ask.config import RunConfig, parse
 from services.ask.work_item import WorkItem
 from services.load.protocol import Requests, decode, encode
 
@@ -34,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, server.serving() as port:
         case = Case("rate", "", round(options.rate * options.seconds), MODEL, 5)
         job = Job(case, port, Path(name), "")
-        config = _config(job, options.rate, options.seconds)
+        config = at_random_moments(job.base_url, MODEL, options.rate, options.seconds)
         command, line = paceline.command(job, sys.executable), encode(WorkItem(config))
         limit_s = options.seconds + 120
         ended = process.run(command, line, os.environ | QUIET, limit_s, Path(name) / "stderr")
@@ -48,22 +47,6 @@ def main() -> None:
         shown = [f"p{p} {percentile(values, p) * 1e6:,.0f} µs" for p in (50, 99)]
         print(f"{title}: {', '.join(shown)}, at most {max(values) * 1e6:,.0f} µs")
     print(f"worker: {ended.cpu_s:.1f} s of CPU, {ended.peak_mb:.0f} MB at most")
-
-
-def _config(job: Job, rate: float, seconds: float) -> RunConfig:
-    return parse(
-        {
-            "backend": "url",
-            "base_url": f"{job.base_url}/v1",
-            "model": MODEL,
-            "mode": "poisson",
-            "rate": rate,
-            "duration_s": seconds,
-            "max_tokens": 5,
-            "warmup": 0,
-            "calibrate": False,
-        }
-    )
 
 
 if __name__ == "__main__":

@@ -68,6 +68,23 @@ class Job:
         return [workloads.prompt(config, 0, i, self.nonce) for i in range(self.case.requests)]
 
 
+def at_random_moments(base_url: str, model: str, rate: float, seconds: float) -> RunConfig:
+    """Return a run of Poisson arrivals for some time, at a server that answers with 5 tokens."""
+    return parse(
+        {
+            "backend": "url",
+            "base_url": f"{base_url}/v1",
+            "model": model,
+            "mode": "poisson",
+            "rate": rate,
+            "duration_s": seconds,
+            "max_tokens": 5,
+            "warmup": 0,
+            "calibrate": False,
+        }
+    )
+
+
 PACED = "a token every 10 ms, the first after 1 s"
 START = Case("start", "one token, at once", 1, "ref ttft=0 gap=0 tokens=2", 2)
 CASES: tuple[Case, ...] = (
