@@ -103,6 +103,14 @@ def test_a_search_for_anything_at_all_is_answered(database: Engine) -> None:
             assert call("GET", "/runs", params={name: nothing}).json() == []
 
 
+def test_an_entry_says_how_long_its_answer_may_be() -> None:
+    entries = [{"prompt": "a", "output_tokens": 5}, "b"]
+    assert NewRun.model_validate({"prompts": entries}).prompt_max_tokens == (5, 0)
+    wrong = call("POST", "/runs", json={"prompts": [{"prompt": "a", "output_tokens": -1}]})
+    assert wrong.status_code == 422
+    assert "number 1 has output_tokens that is no number of tokens" in wrong.text
+
+
 def test_a_prompt_says_where_prompts_come_from() -> None:
     assert config_of(NewRun.model_validate({"prompt": "Why?"})).workload == "text"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from services.ask import dialogue
@@ -73,34 +73,34 @@ def prompts_of(entries: list[Any]) -> list[Any]:
     Raises:
         ValueError: one cannot be used, in a sentence about `prompts`.
     """
-    found = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            found.append(prompt_of(entry, Notes()) if isinstance(entry, dict) else entry)
-        except Unusable as error:
-            raise ValueError(f"prompts: are not usable: number {number:,} {error}") from None
-        except RecursionError:
-            raise ValueError(f"prompts: are not usable: number {number:,} is too deep.") from None
-    return [prompt for prompt in found if prompt is not None]
+    return [prompt for prompt in _each(entries, _prompt) if prompt is not None]
 
 
 def limits_of(entries: list[Any]) -> list[int]:
     """Return what `limit_of` says of each entry that has a prompt.
 
     Raises:
-        ValueError: one cannot be used, in a sentence about `prompts`.
+        ValueError: as for `prompts_of`.
     """
-    try:
-        usable = [
-            e for e in entries if not isinstance(e, dict) or prompt_of(e, Notes()) is not None
-        ]
-        return [limit_of(entry) for entry in usable]
-    except (Unusable, RecursionError):
-        return []  # `prompts_of` says what is wrong, or the entry's limit is
+    return [limit for limit in _each(entries, _limit) if limit is not None]
 
 
-def _has_prompt(entry: Any) -> bool:
-    return not isinstance(entry, dict) or prompt_of(entry, Notes()) is not None
+def _each(entries: list[Any], read: Callable[[Any], Any]) -> Iterator[Any]:
+    for number, entry in enumerate(entries, 1):
+        try:
+            yield read(entry)
+        except Unusable as error:
+            raise ValueError(f"prompts: are not usable: number {number:,} {error}") from None
+        except RecursionError:
+            raise ValueError(f"prompts: are not usable: number {number:,} is too deep.") from None
+
+
+def _prompt(entry: Any) -> Any:
+    return prompt_of(entry, Notes()) if isinstance(entry, dict) else entry
+
+
+def _limit(entry: Any) -> int | None:
+    return None if _prompt(entry) is None else limit_of(entry)
 
 
 def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
