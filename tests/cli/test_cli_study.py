@@ -151,7 +151,7 @@ def test_what_is_typed_reaches_the_run_and_the_engine(run_cli: RunCli, tmp_path:
         "--ignore-eos",
     )
     result = run_cli("study", *flags, "--plan", "--json")
-    assert "prompts.jsonl: The file says how long the answer to 1 of 2 prompts may be" in result.err
+    assert "prompts.jsonl: Token limits of answers come from the file, for 1 of 2" in result.err
     (cell,) = json.loads(result.out)["cells"]
     engine, run = cell["engine"], cell["run"]
     assert (engine["model"], engine["tp"], engine["pp"], engine["max_seqs"]) == ("org/m", 2, 2, 4)
