@@ -85,6 +85,18 @@ def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(
     assert stored_engines.listed(database) == []
 
 
+@pytest.mark.parametrize("path", ["/engines", "/studies"])
+def test_engines_that_are_turned_off_are_refused(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("PACELINE_ENGINES", "off")
+    start = {"engine": {"engine": "llamacpp"}, "run": {"requests": 1}}
+    response = call("POST", path, json=start if path == "/studies" else start["engine"])
+    problem(response, 422)
+    assert "PACELINE_ENGINES=off" in response.json()["error"]
+    assert stored_engines.listed(database) == []
+
+
 @pytest.mark.parametrize(
     ("request_line", "status"),
     [

@@ -72,6 +72,16 @@ def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Pa
     assert stored_engines.up(database) == []
 
 
+def test_engines_that_are_turned_off_are_refused(
+    database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_ENGINES", "off")
+    result = run_cli("engine", "start", "--engine", "llamacpp")
+    assert (result.code, result.out) == (2, ""), result
+    assert result.err.startswith("Engines are turned off on this Paceline (PACELINE_ENGINES=off).")
+    assert stored_engines.listed(database) == []
+
+
 @pytest.mark.parametrize(
     ("typed", "begins"),
     [

@@ -35,6 +35,16 @@ def test_what_cannot_run_here_says_why_and_cannot_be_started(visit: Visit) -> No
     assert start.disabled
 
 
+def test_engines_that_are_turned_off_cannot_be_started(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_ENGINES", "off")
+    at = visit("engines", engine="llamacpp")
+    assert "Engines are turned off on this Paceline (PACELINE_ENGINES=off)." in text_of(at)
+    (start,) = [button for button in at.button if button.label == "Start engine"]
+    assert start.disabled and not at.code
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

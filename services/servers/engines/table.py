@@ -13,6 +13,7 @@ from services.servers.engines.failures import FAILURES, Failure
 from services.servers.engines.host import Host, this_host
 from services.servers.engines.launch import Launch
 from services.servers.engines.problem import EngineProblem
+from services.servers.engines.switch import turned_off
 
 COMMON = ("engine", "start_timeout_s", "tp", "pp", "dp", "nodes")
 SERVERS = (
@@ -68,7 +69,8 @@ def launch(config: EngineConfig, port: int, env: Mapping[str, str]) -> Launch:
     """Return the command that starts `config` on this machine, serving on `port`.
 
     Raises:
-        EngineProblem: the engine is not installed, or does not support the config.
+        EngineProblem: engines are turned off, or this one is not installed or does not support the
+            config.
     """
     return launch_at(config, port, this_host(env))
 
@@ -76,7 +78,7 @@ def launch(config: EngineConfig, port: int, env: Mapping[str, str]) -> Launch:
 def launch_at(config: EngineConfig, port: int, host: Host) -> Launch:
     """Return the command for `host`; see `launch`."""
     spec = ENGINES[config.engine]
-    if sentence := unsupported(config) or not_installed(spec, host):
+    if sentence := turned_off(host.env) or unsupported(config) or not_installed(spec, host):
         raise EngineProblem(sentence)
     return spec.command(config, host, port)
 

@@ -329,6 +329,24 @@ def test_heads_and_layers_must_be_shareable(gpus: Host) -> None:
     assert "needs 8 GPUs" in (preflight_at(EngineConfig(engine="vllm", dp=8), gpus) or "")
 
 
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("", None),
+        ("on", None),
+        (" OFF ", "Engines are turned off on this Paceline (PACELINE_ENGINES=off)."),
+        ("no", "PACELINE_ENGINES is 'no', but it can be on or off."),
+    ],
+)
+def test_engines_that_are_turned_off_are_started_by_nobody(
+    cores: Host, value: str, sentence: str | None
+) -> None:
+    host = Host(cores.devices, {**cores.env, "PACELINE_ENGINES": value}, cores.root)
+    for name in ENGINES:
+        problem = preflight_at(EngineConfig.model_validate({"engine": name}), host)
+        assert (sentence is None and problem is None) or (problem or "").startswith(sentence or "?")
+
+
 def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path) -> None:
     host = Host(CORES, {}, tmp_path)
     with pytest.raises(EngineProblem, match=r"vLLM is not installed: make engines-cpu, or name"):

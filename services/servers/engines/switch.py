@@ -1,0 +1,23 @@
+"""PACELINE_ENGINES=off: nobody starts an engine, whichever way they ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VARIABLE = "PACELINE_ENGINES"
+
+
+def turned_off(env: Mapping[str, str]) -> str | None:
+    """Return the sentence that no engine is started here; None where they may be. A value that is
+    neither on nor off starts none, either."""
+    value = env.get(VARIABLE, "").strip()
+    if value.lower() in ("", "on"):
+        return None
+    if value.lower() == "off":
+        return (
+            f"Engines are turned off on this Paceline ({VARIABLE}=off). Measure a server that is "
+            "already running."
+        )
+    return (
+        f"{VARIABLE} is {value[:80]!r}, but it can be on or off. No engine is started until then."
+    )
