@@ -1,6 +1,7 @@
 # One command each. `make run` and `make test` build what they need and build it once.
 PYTHON ?= python3
 PORT ?= 8501
+ADDRESS =
 BIN := .venv/bin
 CPU := services/servers/engines/cpu
 MODEL := data/models/smollm2-135m
@@ -12,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test test-quick check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
 
 run: .venv/.app
-	@$(BIN)/streamlit run app.py --server.port $(PORT)
+	@$(BIN)/streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
 
 # Everything: side by side what times nothing; then, alone, what does.
 test: .venv/.dev

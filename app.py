@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.base import hosts as host_names
-from services.base import settings
+from services.base import listening, settings
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -90,7 +90,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     HERE / "pages" / "_frame.py",
     lifespan=lifespan,
-    middleware=[Middleware(Security, hosts=HOSTS)],
+    middleware=[Middleware(Security, hosts=HOSTS, anyone=listening.anyone(os.environ))],
     routes=[
         Mount("/api", app=api),
         Route("/api", endpoint=api),
@@ -98,6 +98,11 @@ app = st.App(
         *(Route(f"/{name}", endpoint=page) for name in ("", *DEEPER)),
     ],
 )
+
+# None: another server than Streamlit's listens, such as uvicorn. Security looks at its requests.
+ADDRESS: str | None = st.get_option("server.address")
+if ADDRESS and (refusal := listening.refusal(ADDRESS, os.environ)):
+    sys.exit(refusal)
 
 if __name__ == "__main__":
     app.run(config={"server.port": PORT})

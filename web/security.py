@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocketClose
 
 from services.base import hosts as host_names
+from services.base import listening
 from services.base.hosts import LOOPBACK
 from web.index import INDEX
 
@@ -25,11 +26,13 @@ class Security:
 
     Another site's page can send requests here, but the browser adds its origin to them. It can also
     read the responses if its host name resolves to this machine (DNS rebinding), but then the
-    request names that host. `hosts` are this server's own names.
+    request names that host. `hosts` are this server's own names. Requests that reach an address
+    where it should not listen are refused, too: `uvicorn --host` asks nobody before it listens.
+    `anyone`: every address will do.
     """
 
-    def __init__(self, inner: Any, hosts: frozenset[str] = LOOPBACK) -> None:
-        self._inner, self._hosts = inner, hosts
+    def __init__(self, inner: Any, hosts: frozenset[str] = LOOPBACK, anyone: bool = False) -> None:
+        self._inner, self._hosts, self._anyone = inner, hosts, anyone
         self._headers = [
             (b"content-security-policy", content_policy().encode()),
             (b"x-content-type-options", b"nosniff"),
@@ -49,12 +52,25 @@ class Security:
             await send(message)
 
         inner = self._inner
-        if problem := cross_site_problem(scope, self._hosts):
+        if problem := self._problem(scope):
             if scope["type"] == "http":
                 inner = JSONResponse({"error": problem, "problems": {}}, 403)
             else:
                 inner = WebSocketClose()
         await inner(scope, receive, with_headers)
+
+    def _problem(self, scope: Scope) -> str | None:
+        unlistened = None if self._anyone else address_problem(scope)
+        return unlistened or cross_site_problem(scope, self._hosts)
+
+
+def address_problem(scope: Scope) -> str | None:
+    """Return why a request may not reach this address, as a sentence; None if it may. An address
+    that the server does not tell is none of this machine's own."""
+    if scope["path"] == HEALTH:
+        return None
+    address, *_ = scope.get("server") or ("an unknown address",)
+    return listening.refusal(address, {})
 
 
 def cross_site_problem(scope: Scope, hosts: frozenset[str]) -> str | None:

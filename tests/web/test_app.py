@@ -184,6 +184,28 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
     assert "topsecret" not in ended.stdout + ended.stderr
 
 
+def test_an_address_for_everyone_must_be_told_twice(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    everyone = ["-m", "streamlit", "run", "app.py", "--server.address", "0.0.0.0"]
+    command = [sys.executable, *everyone, "--server.port", str(port)]
+    env = environment(tmp_path, port) | {"PACELINE_ALLOW_ANYONE": ""}
+    once = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    assert once.returncode == 1
+    assert "not on 0.0.0.0: anyone who reaches it can start programs" in once.stderr
+    assert "PACELINE_ALLOW_ANYONE=yes in .env." in once.stderr
+    assert "Traceback" not in once.stdout + once.stderr
+    env["PACELINE_ALLOW_ANYONE"] = "yes"
+    twice = subprocess.Popen(command, cwd=ROOT, env=env)
+    try:
+        until(lambda: status_of(port, "/_stcore/health") == 200, 60)
+        assert status_of(port, "/api/runs") == 200
+    finally:
+        twice.terminate()
+        twice.wait(20)
+
+
 @pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
 def test_settings_that_cannot_be_read_are_said(tmp_path: Path, how: list[str]) -> None:
     shutil.copy(ROOT / "app.py", tmp_path)

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from services.base.hosts import LOOPBACK
 from tests.conftest import ROOT
 from web.index import DEEPER, INDEX
-from web.security import Security, content_policy, cross_site_problem
+from web.security import Security, address_problem, content_policy, cross_site_problem
 
 OWN = "127.0.0.1:8501"
 
@@ -99,6 +99,39 @@ def test_a_name_that_is_not_ours_is_refused_whoever_asks(method: str, host: str 
 
 def test_whether_it_lives_may_be_asked_by_any_name() -> None:
     assert cross_site_problem(request("GET", "10.0.0.5", None, "/_stcore/health"), HOSTS) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "let_in"),
+    [
+        (("127.0.0.1", 8501), True),
+        (("::1", 8501), True),
+        (("::ffff:127.0.0.1", 8501), True),
+        (("/run/paceline.sock", None), True),
+        (("10.0.0.5", 8501), False),
+        (("::ffff:10.0.0.5", 8501), False),
+        (None, False),
+    ],
+)
+def test_a_request_to_another_address_is_refused_however_the_server_was_started(
+    server: tuple[str, int | None] | None, let_in: bool
+) -> None:
+    scope = {**request("GET", OWN, None, "/api/runs"), "server": server}
+    assert (address_problem(scope) is None) == let_in
+    assert address_problem({**scope, "path": "/_stcore/health"}) is None
+
+
+@pytest.mark.parametrize(("anyone", "status"), [(False, 403), (True, 200)])
+def test_who_told_twice_lets_anyone_in(anyone: bool, status: int) -> None:
+    async def ask() -> httpx.Response:
+        inner = Security(PlainTextResponse("A page."), frozenset({"10.0.0.5"}), anyone)
+        transport = httpx.ASGITransport(inner)
+        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.5") as client:
+            return await client.get("/")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == status
+    assert anyone or "PACELINE_ALLOW_ANYONE=yes" in answer.json()["error"]
 
 
 def test_two_hosts_in_one_request_are_none() -> None:
