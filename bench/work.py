@@ -7,6 +7,7 @@ from pathlib import Path
 
 from services.ask import workloads
 from services.ask.config import RunConfig, parse
+from services.ask.dialogue import Turn, to_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class Case:
     """Requests that are all due at once. `model` tells the reference server what each gets.
 
     `input_tokens` 0: Paceline's built-in prompts. `tls`: Paceline alone plays it. `rate`: requests
-    per second at random moments (Poisson) instead of all at once.
+    per second at random moments (Poisson) instead of all at once. `turns`: sessions of so many
+    requests, each `delay_s` after the answer before, asked by so many `users` without a pause.
     """
 
     name: str
@@ -25,6 +27,9 @@ class Case:
     input_tokens: int = 0
     tls: bool = False
     rate: float = 0.0
+    turns: int = 1
+    delay_s: float = 0.0
+    users: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,31 @@ class Job:
         if self.case.rate:
             seed = int(self.nonce, 16) % 2**31
             values |= {"mode": "poisson", "rate": self.case.rate, "seed": seed}
+        if self.case.turns > 1:
+            values |= {"mode": "users", "users": self.case.users, "think_s": 0}
+            values |= {"workload": "file", "prompts": self._conversations, "unique_prompts": False}
+            values |= {"history": "answered", "turn_delay_s": self.case.delay_s}
         return parse(values)
 
     @property
     def prompts(self) -> list[str]:
-        """Return what is asked, each prompt different from every other: it names its request."""
+        """Return what is asked, each prompt different from every other: it names its request. Of
+        sessions, what the user says in each turn."""
+        if self.case.turns > 1:
+            return [f"[{self.nonce}-{i}] What comes next?" for i in range(self.case.requests)]
         config = self.config
         return [workloads.prompt(config, 0, i, self.nonce) for i in range(self.case.requests)]
+
+    @property
+    def sessions(self) -> list[list[str]]:
+        """Return what is said in each session, turn by turn."""
+        said, turns = self.prompts, self.case.turns
+        return [said[at : at + turns] for at in range(0, len(said), turns)]
+
+    @property
+    def _conversations(self) -> list[str]:
+        turns = ([Turn([{"role": "user", "content": t}]) for t in texts] for texts in self.sessions)
+        return list(map(to_session, turns))
 
 
 def at_random_moments(base_url: str, model: str, rate: float, seconds: float) -> RunConfig:
@@ -83,6 +106,12 @@ def at_random_moments(base_url: str, model: str, rate: float, seconds: float) ->
             "calibrate": False,
         }
     )
+
+
+def in_sessions(config: RunConfig, turns: int, delay_s: float) -> RunConfig:
+    """Return the run with sessions of so many turns, `delay_s` apart, where it had requests."""
+    sessions = {"workload": "synthetic", "input_tokens": 100, "turns": turns}
+    return parse({**config.model_dump(), **sessions, "turn_delay_s": delay_s})
 
 
 PACED = "a token every 10 ms, the first after 1 s"
@@ -131,5 +160,16 @@ CASES: tuple[Case, ...] = (
         "ref ttft=0.05 gap=0.01 tokens=20",
         20,
         rate=100.0,
+    ),
+    Case(
+        "sessions",
+        "500 sessions of three turns, each 200 ms after an answer, of 32 users; 20 tokens 10 ms "
+        "apart, the first after 50 ms",
+        1500,
+        "ref ttft=0.05 gap=0.01 tokens=20",
+        20,
+        turns=3,
+        delay_s=0.2,
+        users=32,
     ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from dataclasses import replace
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from services.ask import modes, workloads
@@ -65,16 +67,42 @@ class Preparer:
         def prepare(answer: str) -> PreparedRequest:
             return self._with_following(index + 1, (*answers, answer))
 
-        return Following(delays[turn + 1], left, prepare)
+        recorded = self._job.config.history == "recorded"
+        return Following(delays[turn + 1], left, prepare, recorded)
 
 
 def ahead(requests: Iterator[PreparedRequest], count: int, size: int) -> Iterator[PreparedRequest]:
     """Prepare the first requests now, up to a number and a size in bytes: those that are due
-    together must be ready, and all of a long run would fill the memory."""
+    together must be ready, and all of a long run would fill the memory. The later turns of their
+    sessions count, and are prepared with them where the answers make no difference: done when an
+    answer has ended, it would delay what is due then."""
     ready: list[PreparedRequest] = []
-    for request in islice(requests, count):
-        ready.append(request)
-        size -= len(request.body)
-        if size <= 0:
+    for request in requests:
+        turns = _turns(request)
+        ready.append(_linked(turns))
+        count, size = count - len(turns), size - sum(len(turn.body) for turn in turns)
+        if count <= 0 or size <= 0:
             break
     return chain(ready, requests)
+
+
+def _turns(request: PreparedRequest) -> list[PreparedRequest]:
+    """Return a request and the turns after it that do not depend on an answer, prepared."""
+    turns = [request]
+    while (following := turns[-1].following) and following.recorded:
+        turns.append(following.prepare(""))
+    return turns
+
+
+def _linked(turns: list[PreparedRequest]) -> PreparedRequest:
+    """Return the first of these turns; what follows each is the next one, as it is."""
+    later = turns[-1]
+    for turn in reversed(turns[:-1]):
+        assert turn.following is not None
+        following = replace(turn.following, prepare=partial(_as_it_is, later))
+        later = replace(turn, following=following)
+    return later
+
+
+def _as_it_is(request: PreparedRequest, answer: str) -> PreparedRequest:
+    return request

@@ -116,6 +116,7 @@ class RepeatPlayer:
         job, starts = self._job, len(schedule.due_s)
         shard, limited = job.shard, job.config.duration_s is None
         numbers = shard.indices(starts * shard.of)
+        turns = modes.mean_turns(job.config)
         warm: Iterator[PreparedRequest] = iter(())
         if schedule.lead_s:
             warm = Preparer(job, self.client, WARM_UP).sessions(shard.indices(sys.maxsize))
@@ -126,8 +127,8 @@ class RepeatPlayer:
                 sys.maxsize if limited else PREPARED_BYTES,
             ),
             starts,
-            ceil(starts * modes.mean_turns(job.config)),
-            ahead(warm, len(schedule.warm_s) or schedule.users, PREPARED_BYTES),
+            ceil(starts * turns),
+            ahead(warm, ceil((len(schedule.warm_s) or schedule.users) * turns), PREPARED_BYTES),
         )
 
 

@@ -22,11 +22,13 @@ class PreparedRequest:
 @dataclass(frozen=True, slots=True)
 class Following:
     """A turn that is due `delay_s` after the answer before has ended; it is prepared then, from
-    that answer. `left`: how many turns of the session are left, with it."""
+    that answer. `left`: how many turns of the session are left, with it. `recorded`: the answer
+    makes no difference, so that the turn can be prepared before."""
 
     delay_s: float
     left: int
     prepare: Callable[[str], PreparedRequest]
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""Requests prepared before a repeat begins: the later turns that need no answer are among them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from services.ask.backends import Target
+from services.ask.config import RunConfig
+from services.load.prepare import Preparer, ahead
+from services.load.protocol import Job
+from services.load.repeat import client_of
+from services.load.supply import PreparedRequest
+
+THREE = {"workload": "synthetic", "turns": 3, "input_tokens": 8, "max_tokens": 5, "requests": 9}
+
+
+def sessions(size: int = sys.maxsize, count: int = 100, **values: Any) -> list[PreparedRequest]:
+    config = RunConfig.model_validate({**THREE, **values})
+    job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
+    preparer = Preparer(job, client_of(job), 0)
+    return list(ahead(preparer.sessions(range(3)), count, size))
+
+
+def turns(request: PreparedRequest, answer: str) -> list[PreparedRequest]:
+    found = [request]
+    while found[-1].following:
+        found.append(found[-1].following.prepare(answer))
+    return found
+
+
+def sent(request: PreparedRequest) -> list[str]:
+    body = json.loads(request.body[request.body.index(b"\r\n\r\n") :])
+    return [message["content"] for message in body["messages"]]
+
+
+def test_turns_with_recorded_answers_are_prepared_with_the_first() -> None:
+    for request in sessions():
+        one, other = turns(request, "an answer"), turns(request, "another")
+        assert [turn.index - request.index for turn in one] == [0, 1, 2]
+        assert all(a is b for a, b in zip(one, other, strict=True))
+        assert [len(sent(turn)) for turn in one] == [1, 3, 5]
+
+
+def test_a_turn_that_sends_the_answer_waits_for_it() -> None:
+    (request, *_) = sessions(history="answered")
+    _, second, third = turns(request, "an answer")
+    assert sent(second)[1] == sent(third)[3] == "an answer"
+
+
+@pytest.mark.parametrize(("few", "ready"), [({"count": 4}, 2), ({"size": 1}, 1)], ids=str)
+def test_later_turns_count_toward_what_is_prepared(few: dict[str, int], ready: int) -> None:
+    found = [(turns(request, "x"), turns(request, "y")) for request in sessions(**few)]
+    assert [[turn.index for turn in one] for one, _ in found] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    same = [all(a is b for a, b in zip(*both, strict=True)) for both in found]
+    assert same == [True] * ready + [False] * (3 - ready)
