@@ -65,6 +65,7 @@ def common_options(config: EngineConfig, gpu: bool) -> dict[str, object]:
         "--cuda-graph-backend-prefill": "disabled" if config.eager and gpu else None,
         "--quantization": config.quantization,
         "--load-format": "dummy" if config.dummy_weights else None,
+        "--enable-cache-report": True,  # each request's cached tokens
     }
 
 

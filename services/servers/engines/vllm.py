@@ -81,6 +81,7 @@ def common_options(config: EngineConfig) -> dict[str, object]:
         "--no-enable-chunked-prefill": chunked is False,
         "--quantization": config.quantization,
         "--load-format": "dummy" if config.dummy_weights else None,
+        "--enable-prompt-tokens-details": True,  # each request's cached tokens
     }
 
 
