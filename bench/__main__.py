@@ -26,9 +26,7 @@ def main() -> None:
         if options.only and case.name not in options.only:
             continue
         results = _case(case, options, options.rounds)
-        parts[case.name] = report.section(
-            case, options.rounds, report.table(results, start_s) + report.arrivals(results)
-        )
+        parts[case.name] = report.section(case, options.rounds, report.tables(results, start_s))
         print(parts[case.name], flush=True)
         if options.write:
             report.write(options.write, parts)
@@ -40,6 +38,8 @@ def _case(case: Case, options: argparse.Namespace, rounds: int) -> dict[str, Res
     results = {name: Result() for name in names if not case.tls or tool(name).own}
     if case.rate:
         results = {name: result for name, result in results.items() if tool(name).keeps_rates}
+    if case.turns > 1:
+        results = {name: result for name, result in results.items() if tool(name).plays_sessions}
     for number in range(rounds):
         for name, result in results.items():
             if result.problem:

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import environments, errors, process, server
+from bench import environments, errors, process, server, turns
 from bench.arrivals import Arrivals, arrivals
 from bench.errors import Errors
 from bench.tools import Tool
@@ -39,6 +39,7 @@ class Result:
     peak_mb: float = 0.0
     problem: str = ""
     arrivals: list[Arrivals] = field(default_factory=list)  # where a rate was asked for
+    turns_late_s: list[float] = field(default_factory=list)  # of sessions
 
 
 def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> None:
@@ -79,6 +80,8 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
         result.peak_mb = max(result.peak_mb, ended.peak_mb)
         if case.rate and (came := arrivals(log, case.rate)):
             result.arrivals.append(came)
+        if case.turns > 1:
+            result.turns_late_s += turns.late_s(job.sessions, log, case.delay_s)
 
 
 def _certified(folder: Path) -> tuple[Path, Path]:

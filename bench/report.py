@@ -34,6 +34,11 @@ HEAD = (
 )
 
 
+def tables(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
+    """Return what is known of one case's results."""
+    return table(results, start_s) + arrivals(results) + later_turns(results)
+
+
 def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
     """Return one case's table; `start_s` is what a client's run of one token costs in CPU."""
     ours = results.get("paceline", Result())
@@ -57,9 +62,28 @@ def arrivals(results: Mapping[str, Result]) -> str:
         for name, result in results.items()
         if result.arrivals
     ]
+    head = ("client", "requests/s at the server", "KS distance of the gaps", "allowed at 5 %")
+    return _written(head, rows)
+
+
+def later_turns(results: Mapping[str, Result]) -> str:
+    """Return how late the later turns of sessions were, by client; "" without sessions."""
+    rows = [
+        (
+            tool(name).title,
+            f"{len(late):,}",
+            *(seconds(percentile(late, p)) for p in (50, 99)),
+            seconds(max(late)),
+        )
+        for name, result in results.items()
+        if (late := result.turns_late_s)
+    ]
+    return _written(("client", "later turns", "late, p50", "p99", "at most"), rows)
+
+
+def _written(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    head = ("client", "requests/s at the server", "KS distance of the gaps", "allowed at 5 %")
     shown = ["| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)]
     return "\n" + "\n".join(shown) + "\n"
 

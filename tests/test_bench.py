@@ -25,7 +25,11 @@ from bench.errors import Disagreement, Errors, compare
 from bench.play import Result
 from bench.seen import Seen
 from bench.tools import TOOLS, tool
+from bench.turns import late_s
 from bench.work import Case, Job
+from services.ask import workloads
+from services.ask.dialogue import messages_of
+from services.ask.sessions import sessions_of
 
 DATA = Path(__file__).parent / "data" / "bench"
 SMALL = Case("small", "two small answers", 2, "ref ttft=0.05 gap=0.01 tokens=4", 4)
@@ -149,3 +153,27 @@ def test_a_chunk_that_the_kernel_cannot_take_yet_is_logged_when_it_can() -> None
     assert did["arrived"] <= did["times"][0] < began_to_read < did["times"][-1]
     assert len(did["times"]) == 400
     assert did["times"] == sorted(did["times"])
+
+
+def test_a_later_turn_is_late_by_what_its_delay_does_not_explain() -> None:
+    log: dict[str, Any] = {
+        "a": {"arrived": 0, "times": [500_000_000, 1_000_000_000]},
+        "b": {"arrived": 1_203_000_000, "times": [2_000_000_000]},
+        "c": {"arrived": 2_201_000_000, "times": []},
+    }
+    late = late_s([["a", "b", "c", "never"]], log, 0.2)
+    assert late == pytest.approx([0.003, 0.001])
+    shown = report.later_turns({"paceline": Result(turns_late_s=late), "aiperf": Result()})
+    assert "| Paceline | 2 | 2.00 ms | 2.98 ms | 3.00 ms |" in shown and "aiperf" not in shown
+
+
+def test_sessions_are_asked_turn_by_turn_with_the_answers_of_the_server() -> None:
+    case = Case("s", "", 5, "ref", 20, turns=3, delay_s=0.2, users=2)
+    job = Job(case, 9, Path(), "ab")
+    assert [len(texts) for texts in job.sessions] == [3, 2]
+    config = job.config
+    sessions = sessions_of(config)
+    assert sessions and sessions.delays_s == ((0, 0.2, 0.2), (0, 0.2))
+    asked = workloads.prompt(config, 0, 2, "", ["one", "two"])
+    said = [message["content"] for message in messages_of(asked)]
+    assert said == [job.prompts[0], "one", job.prompts[1], "two", job.prompts[2]]

@@ -25,6 +25,7 @@ class Tool:
     read: Read
     own: bool = False
     keeps_rates: bool = False  # can send at a rate, and is told to
+    plays_sessions: bool = False
 
     @property
     def title(self) -> str:
@@ -41,14 +42,23 @@ def tool(name: str) -> Tool:
 
 
 TOOLS: tuple[Tool, ...] = (
-    Tool("paceline", "Paceline", paceline.command, paceline.read, own=True, keeps_rates=True),
+    Tool(
+        *("paceline", "Paceline", paceline.command, paceline.read),
+        own=True,
+        keeps_rates=True,
+        plays_sessions=True,
+    ),
     Tool("aiohttp", "aiohttp", libraries.driven_by("ask_aiohttp.py"), libraries.read),
     Tool("openai", "OpenAI SDK", libraries.driven_by("ask_openai.py"), libraries.read),
     Tool("litellm", "LiteLLM", libraries.driven_by("ask_litellm.py"), libraries.read),
     Tool("vllm", "vllm bench serve", vllm.command, vllm.read, keeps_rates=True),
     Tool("sglang", "sglang.bench_serving", sglang.command, sglang.read, keeps_rates=True),
     Tool("guidellm", "guidellm", guidellm.command, guidellm.read),
-    Tool("aiperf", "aiperf", aiperf.command, aiperf.read, keeps_rates=True),
+    Tool(
+        *("aiperf", "aiperf", aiperf.command, aiperf.read),
+        keeps_rates=True,
+        plays_sessions=True,
+    ),
 )
 
 _BY_NAME = {one.name: one for one in TOOLS}

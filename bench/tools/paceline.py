@@ -31,9 +31,15 @@ def _seen(job: Job, measured: Measurement, nonce: str, began_ns: int) -> Seen | 
     if measured.status != "ok" or sent is None or first is None or last is None:
         return None
     return Seen(
-        prompt=workloads.prompt(job.config, 0, measured.index, nonce),
+        prompt=_prompt(job, measured.index, nonce),
         ttft_s=first - sent,
         e2e_s=last - sent,
         gaps_s=tuple(later - t for t, later in pairwise(measured.token_times)),
         sent_ns=began_ns + round(sent * 1e9),
     )
+
+
+def _prompt(job: Job, index: int, nonce: str) -> str:
+    if job.case.turns > 1:
+        return job.prompts[index]
+    return workloads.prompt(job.config, 0, index, nonce)
