@@ -22,7 +22,7 @@ from db.columns import pack, unpack, unpack_all
 from db.database import upsert, writing
 from db.garbage import no_garbage
 from services.ask.measurement import Measurement
-from services.ask.measurements import CHUNKS, NUMBERS, TEXTS, Floats, Listed, Places, Texts, Times
+from services.ask.measurements import CHUNKS, NUMBERS, TEXTS, Floats, Indices, Listed, Texts, Times
 
 LARGE = 20_000  # requests: a run with more is read by its fields
 PART = 25_000  # requests
@@ -98,7 +98,7 @@ class StoredRequests:
             self._texts[name] = _joined(self._read(name), self._read(f"{WORDS}{name}"))
         return self._texts[name]
 
-    def rows(self, places: Places) -> Iterator[Measurement]:
+    def rows(self, places: Indices) -> Iterator[Measurement]:
         repeats, indices = self.numbers("repeat"), self.numbers("index")
         for start in range(0, len(places), AT_ONCE):
             some = places[start : start + AT_ONCE]
@@ -106,7 +106,7 @@ class StoredRequests:
             found = self._found(keys)
             yield from (found[key] for key in keys)
 
-    def timed(self) -> tuple[Places, Sequence[Times]]:
+    def timed(self) -> tuple[Indices, Sequence[Times]]:
         places = np.arange(0, len(self), self._stride, dtype=np.intp)
         lengths = self.numbers(CHUNKS)[places].astype(np.int64)
         times = np.concatenate([unpack(data) for _, data in self._read(SAMPLE)])

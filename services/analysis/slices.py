@@ -15,7 +15,7 @@ import numpy as np
 from services.analysis.metric_arrays import known, metric_array
 from services.analysis.statistics import FLOORS
 from services.ask.measurement import Measurement
-from services.ask.measurements import Floats, Measurements, Places, as_table
+from services.ask.measurements import Floats, Indices, Measurements, as_table
 
 SLICES = 20
 FEWEST = 5  # requests of a slice on average: with fewer, there are fewer slices
@@ -94,7 +94,7 @@ def _cut(table: Measurements, edges: Floats, ends: Floats) -> tuple[Slice, ...]:
     )
 
 
-def _count(of: Places, edges: Floats) -> Floats:
+def _count(of: Indices, edges: Floats) -> Floats:
     return np.bincount(of, minlength=len(edges) - 1).astype(np.float64)
 
 

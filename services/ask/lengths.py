@@ -51,7 +51,7 @@ class Lengths:
         """Return the length that belongs to request `index`."""
         if self.distribution == "fixed":
             return self.mean
-        return self.at(_share(f"{self.key}/{index}"))
+        return self.quantile(_share(f"{self.key}/{index}"))
 
     def of_each(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the lengths that belong to these requests."""
@@ -59,7 +59,7 @@ class Lengths:
             return np.full(len(indices), self.mean, dtype=np.int64)
         return np.array([self.of(index) for index in indices.tolist()], dtype=np.int64)
 
-    def at(self, share: float) -> int:
+    def quantile(self, share: float) -> int:
         """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""
         length = LAWS[self.distribution](self.mean, self.spread, share)
         return max(1, min(round(length), MOST_TOKENS))
@@ -76,13 +76,13 @@ class Lengths:
         if self.distribution == "fixed":
             return self.mean
         if count > MOST_ADDED:
-            return self.at(1 - 0.01 / count)
+            return self.quantile(1 - 0.01 / count)
         return max(map(self.of, range(count)), default=self.mean)
 
     @property
     def sentence(self) -> str:
         """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"; "" if all are alike."""
-        return _percentiles(self.at) if self.vary else ""
+        return _percentiles(self.quantile) if self.vary else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Given:
         """Return the length that belongs to request `index`."""
         return self.each(index % self.count)
 
-    def at(self, share: float) -> int:
+    def quantile(self, share: float) -> int:
         """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""
         ordered = sorted(map(self.each, range(self.count)))
         return ordered[min(int(share * self.count), self.count - 1)]
@@ -121,7 +121,7 @@ class Given:
     @property
     def sentence(self) -> str:
         """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"."""
-        return _percentiles(self.at)
+        return _percentiles(self.quantile)
 
 
 def _percentiles(at: Callable[[float], int]) -> str:

@@ -22,7 +22,7 @@ from services.ask.measurement import Measurement
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Places = NDArray[np.intp]
+Indices = NDArray[np.intp]
 Times = Sequence[float] | Floats  # of the chunks of an answer
 
 TEXTS = ("status", "token_source", "error_class", "error", "finish_reason", "first_error_class")
@@ -81,11 +81,11 @@ class Source(Protocol):
         """Return a field of TEXTS."""
         ...
 
-    def rows(self, places: Places) -> Iterator[Measurement]:
+    def rows(self, places: Indices) -> Iterator[Measurement]:
         """Return the requests at these places, in this order."""
         ...
 
-    def timed(self) -> tuple[Places, Sequence[Times]]:
+    def timed(self) -> tuple[Indices, Sequence[Times]]:
         """Return the token times of all requests, or of an evenly spaced sample of them, after the
         places of these."""
         ...
@@ -96,7 +96,7 @@ class Measurements(Sequence[Measurement]):
 
     __slots__ = ("_chosen", "source")
 
-    def __init__(self, source: Source, chosen: slice | Places | None = None) -> None:
+    def __init__(self, source: Source, chosen: slice | Indices | None = None) -> None:
         self.source = source
         self._chosen = chosen
 
@@ -117,7 +117,7 @@ class Measurements(Sequence[Measurement]):
         """Return those that are wanted, in the same order."""
         return self if wanted.all() else self.at(np.flatnonzero(wanted))
 
-    def at(self, places: Places) -> Measurements:
+    def at(self, places: Indices) -> Measurements:
         """Return those at these places, in this order."""
         return Measurements(self.source, self._places()[places])
 
@@ -127,7 +127,7 @@ class Measurements(Sequence[Measurement]):
         places, times = self.timed_places()
         return self.at(places), times
 
-    def timed_places(self) -> tuple[Places, Sequence[Times]]:
+    def timed_places(self) -> tuple[Indices, Sequence[Times]]:
         """Return the same, with the places of those requests among these."""
         places, times = self.source.timed()
         if self._chosen is None:
@@ -172,7 +172,7 @@ class Measurements(Sequence[Measurement]):
     def _of(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self._chosen is None else values[self._chosen]
 
-    def _places(self) -> Places:
+    def _places(self) -> Indices:
         everywhere = np.arange(len(self.source), dtype=np.intp)
         return everywhere if self._chosen is None else everywhere[self._chosen]
 
@@ -200,10 +200,10 @@ class Listed:
             self._texts[name] = texts_of(map(attrgetter(name), self._rows))
         return self._texts[name]
 
-    def rows(self, places: Places) -> Iterator[Measurement]:
+    def rows(self, places: Indices) -> Iterator[Measurement]:
         return map(self._rows.__getitem__, places.tolist())
 
-    def timed(self) -> tuple[Places, Sequence[Times]]:
+    def timed(self) -> tuple[Indices, Sequence[Times]]:
         return np.arange(len(self._rows)), [m.token_times for m in self._rows]
 
 

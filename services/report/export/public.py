@@ -8,7 +8,7 @@ from typing import Any
 
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
-from services.ask.measurements import Floats, Measurements, Places, Texts, Times
+from services.ask.measurements import Floats, Indices, Measurements, Texts, Times
 from services.base.redact import without_paths
 
 
@@ -46,10 +46,10 @@ class _Public:
         texts = self._table.texts(name)
         return replace(texts, words=tuple(map(_public, texts.words))) if name == "error" else texts
 
-    def rows(self, places: Places) -> Iterator[Measurement]:
+    def rows(self, places: Indices) -> Iterator[Measurement]:
         return map(_request, self._table.at(places))
 
-    def timed(self) -> tuple[Places, Sequence[Times]]:
+    def timed(self) -> tuple[Indices, Sequence[Times]]:
         return self._table.timed_places()
 
     @property
