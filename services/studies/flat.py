@@ -24,7 +24,8 @@ SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # fields of an engine that the a
 def preset_config(preset: str, engine: EngineConfig | None = None) -> StudyConfig:
     """Return a preset's default study. `engine` is the one that Paceline starts."""
     entry = PRESETS[preset]
-    base = (engine or EngineConfig()) if entry.starts_engines else engine
+    usual = EngineConfig(engine=entry.usual_engine) if entry.starts_engines else None
+    base = engine or usual
     return StudyConfig(
         preset=preset,
         engine=base and base.model_copy(update=dict(entry.engine)),

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.ask.config import RunConfig, parse
 from services.ask.workloads.mixed import CLASSES, alone
+from services.servers.engines.config import EngineName
 from services.studies.parallel import Parallel
 
 Changes = dict[str, Any]
@@ -31,6 +32,12 @@ def _changes(run: RunConfig, other: RunConfig) -> Changes:
     return {
         name: getattr(other, name) for name in fields if getattr(other, name) != getattr(run, name)
     }
+
+
+def _submission_loads(run: RunConfig) -> list[Changes]:
+    """The same requests, each sent after the answer before, one shortly after the other, and all
+    at once."""
+    return [load for load in _client_loads(run) if load["concurrency"] is None]
 
 
 def _client_loads(run: RunConfig) -> list[Changes]:
@@ -62,6 +69,7 @@ class Preset:
     starts_engines: bool = True
     run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
     engine: tuple[tuple[str, Any], ...] = ()  # fields of the engine that it begins with
+    usual_engine: EngineName = "vllm"
     form_fields: tuple[
         str, ...
     ] = ()  # fields of the run that a person chooses for it, besides the usual
@@ -151,6 +159,17 @@ _ENTRIES = (
         loads=_client_loads,
         starts_engines=False,
         run=(("requests", 16),),
+    ),
+    Preset(
+        "replicas",
+        "Sequential, async, batch, parallel",
+        "The same five requests one after another, submitted without waiting, and as one batch, on "
+        "one replica and on three, each of which answers one request at a time.",
+        parallel=(Parallel(), Parallel(dp=3)),
+        loads=_submission_loads,
+        run=(("requests", CLIENTS),),
+        engine=(("max_seqs", 1),),
+        usual_engine="ray",
     ),
     Preset(
         "batch_length",

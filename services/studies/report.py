@@ -210,6 +210,12 @@ def _failed(scaling: Scaling) -> Iterator[str]:
 
 
 def _notes(scaling: Scaling, device: Device) -> Iterator[str]:
+    engines = (configuration.engine for configuration in scaling.configurations)
+    for wait in dict.fromkeys(e.extra for e in engines if e and e.engine == "ray" and e.extra):
+        yield (
+            f"Each replica waits before it works on a request ({wait}), in place of a larger "
+            "model: the times say what replicas change, not how fast the model is."
+        )
     if device == "core":
         yield (
             "A device here is a share of one CPU's cores, not a machine of its own: devices "

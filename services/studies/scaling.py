@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
+import numpy as np
+
 from services.analysis.compare import COMPARED, MARGIN, Candidate, Word
 from services.analysis.compare.rows import by_index
 from services.analysis.compare.verdicts import why_no_verdict
 from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
 from services.analysis.statistics.level import Level, level
+from services.ask.measurements import Measurements
 from services.studies.cell import Measured
 from services.studies.configuration import (
     Configuration,
@@ -32,6 +35,7 @@ from services.studies.work import Work, label_of, work_of
 THROUGHPUT, REQUESTS, GOODPUT = "output_tokens_per_s", "requests_per_s", "goodput_per_s"
 TTFT, TPOT, E2E = "ttft_s_median", "tpot_s_median", "e2e_s_median"
 MEASURES = (THROUGHPUT, REQUESTS, TTFT, TPOT, E2E, GOODPUT)
+TIMES = SUBMISSION, TOTAL_TIME = "submission_s", "total_s"  # of a repeat
 COST = "usd_per_million_output"
 NOT_YET = "It has not been measured yet."
 NO_TOKENS = "No request succeeded with a known number of tokens."
@@ -51,9 +55,9 @@ class Interval(Protocol):
 @dataclass(frozen=True)
 class Row:
     """One configuration at one work. `numbers` holds the repeats of every known measure (MEASURES,
-    and COST where a device-hour has a price). `speedup` is the ratio of output throughput to the
-    baseline's; None for the baseline itself and where either is unknown. `word` is its verdict,
-    adjusted for all speed-ups of the study (Holm)."""
+    TIMES, and COST where a device-hour has a price). `speedup` is the ratio of output throughput
+    to the baseline's; None for the baseline itself and where either is unknown. `word` is its
+    verdict, adjusted for all speed-ups of the study (Holm)."""
 
     configuration: Configuration
     label: str
@@ -185,11 +189,24 @@ def _numbers(
         for entry in COMPARED
         if entry.name in MEASURES
     }
+    numbers_of |= {
+        TOTAL_TIME: [s for c in candidates for each in c.summary.repeats if (s := each.window_s)],
+        SUBMISSION: [s for c in candidates for group in c.groups if (s := _submission_s(group))],
+    }
     known = {name: numbers for name, numbers in numbers_of.items() if numbers}
     rates = known.get(THROUGHPUT, [])
     if price and configuration.ranks and rates and min(rates) > 0:
         known[COST] = [price * configuration.ranks / 3600 / rate * 1e6 for rate in rates]
     return known
+
+
+def _submission_s(group: Measurements) -> float | None:
+    """Return how long it took until the last request of a repeat was sent, in seconds, from when
+    the first was due; None if none was sent."""
+    sent = group.numbers("t_send")
+    if not np.isfinite(sent).any():
+        return None
+    return float(np.nanmax(sent) - np.nanmin(group.numbers("t_due")))
 
 
 def _problem(cells: Sequence[Measured]) -> str | None:

@@ -11,7 +11,18 @@ from services.base.units import NOTHING, between, count, share, show, significan
 from services.studies.curves import rate_of
 from services.studies.mixes import tables as of_mixes
 from services.studies.report import Report
-from services.studies.scaling import COST, E2E, GOODPUT, THROUGHPUT, TPOT, TTFT, Interval, Row
+from services.studies.scaling import (
+    COST,
+    E2E,
+    GOODPUT,
+    SUBMISSION,
+    THROUGHPUT,
+    TOTAL_TIME,
+    TPOT,
+    TTFT,
+    Interval,
+    Row,
+)
 from services.studies.work import size_name
 
 GIB = 1 << 30
@@ -142,6 +153,16 @@ def _verdict(row: Row, _: Report) -> str:
     return NOTHING if row.is_baseline or row.speedup is None else row.word
 
 
+def _of_submission(name: str) -> Callable[[Row, Report], str]:
+    """A time of a repeat, where it is varied how its requests are submitted."""
+    level = _level(name, "s")
+    return lambda row, report: level(row, report) if _modes_differ(report) else NOTHING
+
+
+def _modes_differ(report: Report) -> bool:
+    return len({work.mode for work in report.scaling.works}) > 1
+
+
 def _memory(row: Row, _: Report) -> str:
     return NOTHING if row.memory is None else f"{significant(row.memory.most / GIB)} GiB"
 
@@ -161,6 +182,8 @@ def _failed(row: Row, _: Report) -> str:
 
 COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
     ("Problem", _problem),
+    ("Submission time", _of_submission(SUBMISSION)),
+    ("Total time", _of_submission(TOTAL_TIME)),
     ("Tokens/s", _level(THROUGHPUT, "")),
     ("Speed-up", _speedup),
     ("Verdict", _verdict),

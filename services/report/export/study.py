@@ -16,7 +16,7 @@ from services.studies.best import Best
 from services.studies.cell import Measured
 from services.studies.curves import BatchCurve, DeviceCurve
 from services.studies.report import Device, report
-from services.studies.scaling import COST, MEASURES, Interval, Row
+from services.studies.scaling import COST, MEASURES, TIMES, Interval, Row
 
 SCHEMA = "paceline/study/1"
 CONFIG_FIELDS = (
@@ -94,7 +94,7 @@ def _cell(row: Row) -> dict[str, Any]:
         **{field: getattr(config, field) for field in CONFIG_FIELDS},
         "batch_size": row.work.size,
         "input_tokens": row.work.length,
-        **{measure: _ends(row.level(measure)) for measure in (*MEASURES, COST)},
+        **{measure: _ends(row.level(measure)) for measure in (*MEASURES, *TIMES, COST)},
         "speedup": _ends(row.speedup),
         "speedup_p": row.speedup.p if row.speedup else None,
         "word": "baseline" if row.is_baseline else row.word,
@@ -173,4 +173,4 @@ def _best(best: Best) -> dict[str, Any]:
     }
 
 
-INTERVALS = (*MEASURES, COST, "speedup", "efficiency", "output_tokens_per_s_per_device")
+INTERVALS = (*MEASURES, *TIMES, COST, "speedup", "efficiency", "output_tokens_per_s_per_device")

@@ -42,6 +42,8 @@ class CellRow(BaseModel):
     tpot_s_median: Ends | None
     e2e_s_median: Ends | None
     goodput_per_s: Ends | None
+    submission_s: Ends | None = Field(description="First due to last sent, of a repeat")
+    total_s: Ends | None = Field(description="First sent to last token, of a repeat")
     usd_per_million_output: Ends | None = Field(description="At `usd_per_gpu_hour` per device")
     speedup: Ends | None = Field(description="Throughput relative to the baseline")
     speedup_p: float | None = Field(description="p-value of the speed-up, not adjusted")

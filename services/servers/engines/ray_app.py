@@ -1,9 +1,11 @@
 """Ray Serve with N replicas of the embedded llama.cpp behind one address.
 
 Run by the interpreter of Ray's environment, which does not contain Paceline:
-`python ray_app.py --model FILE.gguf --replicas N --port P --slots S --context C`. Ray routes a
-request to the least busy replica, and llama.cpp's response is passed through unchanged. `/health`
-is 200 when every replica is ready. SIGTERM ends it together with Ray's processes.
+`python ray_app.py --model FILE.gguf --replicas N --port P --slots S --context C --wait W`. Ray
+routes a request to the least busy replica, and llama.cpp's response is passed through unchanged.
+With a wait, each of a replica's slots rests so long before it works on a request, without using
+the CPU: as if the model ran on a device of its own. `/health` is 200 when every replica is ready.
+SIGTERM ends it together with Ray's processes.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 os.environ |= {  # read by Ray when it is imported, and by the processes that it starts
@@ -32,17 +34,23 @@ import xllamacpp
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 NAME = "paceline"
 STOP = (signal.SIGTERM, signal.SIGINT)
 QUEUE_MOST = 100_000  # requests a replica takes at once: they wait in llama.cpp, not in Ray
+WORK = ("/v1/chat/completions", "/v1/completions")
 STORE_BYTES = 80 * 2**20  # Ray's object store, nearly its least: nothing large goes through it
 
 
 class Replica:
     """A llama.cpp server on a free port, and a client of it."""
 
-    def __init__(self, model: str, name: str, slots: int, context: int, threads: int) -> None:
+    def __init__(
+        self, model: str, name: str, slots: int, context: int, threads: int, wait_s: float
+    ) -> None:
+        self.wait_s = wait_s
+        self.slots = asyncio.Semaphore(slots)
         self.server = xllamacpp.Server(_parameters(model, name, slots, context, threads))
         self.client = httpx.AsyncClient(
             base_url=self.server.listening_address,
@@ -60,10 +68,31 @@ class Replica:
             content=await request.body(),
             headers={"content-type": request.headers.get("content-type", "application/json")},
         )
-        answer = await self.client.send(forwarded, stream=True)
-        return StreamingResponse(
-            _pass_through(answer), answer.status_code, media_type=answer.headers["content-type"]
-        )
+        if request.url.path not in WORK or not self.wait_s:
+            return PassedThrough(await self.client.send(forwarded, stream=True))
+        await self.slots.acquire()
+        try:
+            await asyncio.sleep(self.wait_s)
+            answer = await self.client.send(forwarded, stream=True)
+            return PassedThrough(answer, self.slots.release)
+        except BaseException:  # cancelled, too
+            self.slots.release()
+            raise
+
+
+class PassedThrough(StreamingResponse):
+    """llama.cpp's response, unchanged. `done` is called once it is over, or nobody reads it."""
+
+    def __init__(self, answer: httpx.Response, done: Callable[[], None] = lambda: None) -> None:
+        kind = answer.headers["content-type"]
+        super().__init__(_pass_through(answer), answer.status_code, media_type=kind)
+        self.done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.done()
 
 
 async def _pass_through(answer: httpx.Response) -> AsyncIterator[bytes]:
@@ -164,7 +193,7 @@ def _application(args: argparse.Namespace) -> serve.Application:
         max_constructor_retry_count=1,  # a model that cannot be loaded stays so
         ray_actor_options={"num_cpus": 0},  # more replicas than cores is for Paceline to allow
     )(Replica)
-    return deployment.bind(args.model, args.name, args.slots, args.context, threads)
+    return deployment.bind(args.model, args.name, args.slots, args.context, threads, args.wait)
 
 
 def arguments() -> argparse.Namespace:
@@ -176,6 +205,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--slots", type=int, default=8, help="sequences at once, per replica")
     parser.add_argument("--context", type=int, default=2048, help="tokens of each")
+    parser.add_argument("--wait", type=float, default=0.0, help="seconds before each request")
     return parser.parse_args()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from services.base.packaged_model import MODEL_NAME, model_path
@@ -10,16 +11,20 @@ from services.servers.engines.arguments import options
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
+from services.servers.engines.problem import EngineProblem
 
 PYTHON = ("PACELINE_RAY_PYTHON", ".venv-ray", ".venv-ray")
 APP = "services/servers/engines/ray_app.py"
+
+WAIT = "--wait"
+LONGEST_WAIT_S = 600.0
 
 
 def command(config: EngineConfig, host: Host, port: int) -> Launch:
     """Return the command of `config.dp` replicas, each as large as one embedded engine.
 
     Raises:
-        EngineProblem: as `llamacpp.command`.
+        EngineProblem: as `llamacpp.command`, or extra arguments other than a wait.
     """
     alone = llamacpp.command(config, host, port)
     python = host.interpreter(*PYTHON)
@@ -31,6 +36,31 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
         "--model": model_path(),
         "--name": MODEL_NAME,
     }
-    argv = [str(python), APP, *options(numbers)]
+    argv = [str(python), APP, *options(numbers), *_wait(config)]
     env = host.environment(python, local=False) | {"RAY_USAGE_STATS_ENABLED": "0"}
     return replace(alone, label="Ray Serve", argv=argv, env=env)
+
+
+def wait_s(config: EngineConfig) -> float:
+    """Return how long each replica waits before it works on a request, in seconds: 0, or what
+    `extra` says.
+
+    Raises:
+        EngineProblem: it says anything else.
+    """
+    name, _, value = config.extra.strip().replace("=", " ", 1).partition(" ")
+    if not name:
+        return 0.0
+    with suppress(ValueError):
+        seconds = float(value)
+        if name == WAIT and 0 <= seconds <= LONGEST_WAIT_S:
+            return seconds
+    raise EngineProblem(
+        f"The only extra argument of Ray Serve is {WAIT} with seconds, from 0 to "
+        f"{LONGEST_WAIT_S:.0f}: {WAIT} 2."
+    )
+
+
+def _wait(config: EngineConfig) -> list[str]:
+    seconds = wait_s(config)
+    return [WAIT, f"{seconds:g}"] if seconds else []

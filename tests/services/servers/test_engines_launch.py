@@ -101,6 +101,7 @@ def test_vllm_on_gpus_is_told_everything(gpus: Host) -> None:
         "--enable-chunked-prefill": None,
         "--quantization": "fp8",
         "--load-format": "dummy",
+        "--enable-prompt-tokens-details": None,
         "--gpu-memory-utilization": "0.8",
         "--enforce-eager": None,
         "--seed": "7",
@@ -131,6 +132,7 @@ def test_sglang_on_gpus_is_told_everything(gpus: Host) -> None:
         "--cuda-graph-backend-prefill": "disabled",
         "--quantization": "fp8",
         "--load-format": "dummy",
+        "--enable-cache-report": None,
         "--enable-metrics": None,
         "--seed": "7",
         "--host": "127.0.0.1",
@@ -186,6 +188,15 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
     arguments = options(launch)
     assert (arguments["--replicas"], arguments["--slots"]) == ("2", "4")
     assert launch.cwd == str(cores.root) and launch.argv[1].endswith("ray_app.py")
+
+
+def test_rays_replicas_may_wait_and_take_no_other_argument(cores: Host) -> None:
+    assert "--wait" not in launched(cores, engine="ray").argv
+    for extra in ("--wait 2", "--wait=2.0"):
+        assert options(launched(cores, engine="ray", extra=extra))["--wait"] == "2"
+    for extra in ("--wait", "--wait -1", "--wait nan", "--wait 1e9", "--seed 1", "2"):
+        with pytest.raises(EngineProblem, match="only extra argument of Ray Serve is --wait"):
+            launched(cores, engine="ray", extra=extra)
 
 
 def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
