@@ -101,6 +101,8 @@ app = st.App(
 
 # None: another server than Streamlit's listens, such as uvicorn. Security looks at its requests.
 ADDRESS: str | None = st.get_option("server.address")
+if __name__ == "__main__":  # app.run reads this variable, and nothing has before
+    ADDRESS = os.environ.get("STREAMLIT_SERVER_ADDRESS") or ADDRESS
 if ADDRESS and (refusal := listening.refusal(ADDRESS, os.environ)):
     sys.exit(refusal)
 
