@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from services.servers.engines import ray_serve
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.devices import Devices
 from services.servers.engines.host import Host
@@ -42,7 +43,8 @@ def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
 
 
 def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    if config.ranks <= devices.count:
+    waits = config.engine == "ray" and ray_serve.wait_s(config)  # without using its core
+    if config.ranks <= devices.count or waits:
         return None
     return f"It needs {devices.counted(config.ranks)}, and this machine has {devices.count}."
 

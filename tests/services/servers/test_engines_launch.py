@@ -190,6 +190,13 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
     assert launch.cwd == str(cores.root) and launch.argv[1].endswith("ray_app.py")
 
 
+def test_replicas_that_wait_need_no_core_each(cores: Host) -> None:
+    three = parse_engine({"engine": "ray", "dp": 3})
+    assert "3 cores, and this machine has 2" in str(preflight_at(three, cores))
+    assert preflight_at(three.model_copy(update={"extra": "--wait 2"}), cores) is None
+    assert preflight_at(three.model_copy(update={"extra": "--wait 0"}), cores) is not None
+
+
 def test_rays_replicas_may_wait_and_take_no_other_argument(cores: Host) -> None:
     assert "--wait" not in launched(cores, engine="ray").argv
     for extra in ("--wait 2", "--wait=2.0"):
