@@ -46,7 +46,11 @@ def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> s
     waits = config.engine == "ray" and ray_serve.wait_s(config)  # without using its core
     if config.ranks <= devices.count or waits:
         return None
-    return f"It needs {devices.counted(config.ranks)}, and this machine has {devices.count}."
+    rest = " Or let replicas rest in place of work: extra argument --wait 2."
+    return (
+        f"It needs {devices.counted(config.ranks)}, and this machine has {devices.count}."
+        f"{rest if config.engine == 'ray' else ''}"
+    )
 
 
 def _heads(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
