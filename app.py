@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from services.base import hosts as host_names
-from services.base import listening, settings
+from services.base import listening, roles, settings
 
 HERE = Path(__file__).resolve().parent
 KEEPER_S = 2.0
@@ -35,7 +35,8 @@ def checked_port(written: str) -> int:
 try:  # before the imports that take seconds
     settings.load(HERE / ".env")
     HOSTS = host_names.allowed(os.environ)
-except (settings.InvalidSettings, host_names.InvalidHosts) as problem:
+    SIGN_IN = roles.sign_in(os.environ)
+except (settings.InvalidSettings, host_names.InvalidHosts, roles.InvalidSignIn) as problem:
     sys.exit(str(problem))
 if __name__ == "__main__":
     PORT = checked_port(os.environ.get("PORT") or "8501")
@@ -47,6 +48,8 @@ from starlette.routing import Mount, Route  # noqa: E402
 import jobs  # noqa: E402
 from api import api  # noqa: E402
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of  # noqa: E402
+from web import oidc  # noqa: E402
+from web.gate import Gate  # noqa: E402
 from web.index import DEEPER, page  # noqa: E402
 from web.security import Security  # noqa: E402
 from web.share import shared_page  # noqa: E402
@@ -87,10 +90,13 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     keeper.cancel()
 
 
+ANYONE = SIGN_IN or listening.anyone(os.environ)
+GATE = [Middleware(Gate, env=os.environ, email_of=oidc.email_of, login=oidc.login)]
+
 app = st.App(
     HERE / "pages" / "_frame.py",
     lifespan=lifespan,
-    middleware=[Middleware(Security, hosts=HOSTS, anyone=listening.anyone(os.environ))],
+    middleware=[Middleware(Security, hosts=HOSTS, anyone=ANYONE), *(GATE if SIGN_IN else ())],
     routes=[
         Mount("/api", app=api),
         Route("/api", endpoint=api),
@@ -103,8 +109,13 @@ app = st.App(
 ADDRESS: str | None = st.get_option("server.address")
 if __name__ == "__main__":  # app.run reads this variable, and nothing has before
     ADDRESS = os.environ.get("STREAMLIT_SERVER_ADDRESS") or ADDRESS
-if ADDRESS and (refusal := listening.refusal(ADDRESS, os.environ)):
+if ADDRESS and not SIGN_IN and (refusal := listening.refusal(ADDRESS, os.environ)):
     sys.exit(refusal)
+if SIGN_IN:
+    try:
+        oidc.check_secrets()
+    except roles.InvalidSignIn as problem:
+        sys.exit(str(problem))
 
 if __name__ == "__main__":
     app.run(config={"server.port": PORT})

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from api import baselines, comparisons, engines, imports, runs, scenarios, servers, shares, studies
+from api import (
+    baselines,
+    comparisons,
+    engines,
+    imports,
+    runs,
+    scenarios,
+    servers,
+    shares,
+    studies,
+    tokens,
+)
 from api.bodies import Bounded, Route
 from api.errors import HANDLERS, says
 from services import VERSION
@@ -24,7 +35,18 @@ api = FastAPI(
     responses=says(_422="A field is invalid", _503="The database or the queue cannot be used"),
 )
 api.router.route_class = Route
-for noun in (runs, imports, baselines, comparisons, studies, scenarios, engines, servers, shares):
+for noun in (
+    runs,
+    imports,
+    baselines,
+    comparisons,
+    studies,
+    scenarios,
+    engines,
+    servers,
+    shares,
+    tokens,
+):
     api.include_router(noun.router)
 for kind, handler in HANDLERS.items():
     api.add_exception_handler(kind, handler)

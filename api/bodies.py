@@ -18,7 +18,9 @@ from api.json_body import InvalidBody, TooManyEntries, read_json
 from db import servers
 from db.database import opened
 from services.ask.config import RunConfig, parse
+from services.ask.only_saved import beyond_saved
 from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.base.roles import Role
 from services.report.imports import MOST_BYTES
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
@@ -88,11 +90,20 @@ class Body(Request):
 
     async def json(self) -> Any:
         try:
-            return await run_in_threadpool(read_json, await self.body())
+            return await run_in_threadpool(self._read, await self.body())
         except TooManyEntries as error:
             raise HTTPException(413, str(error)) from None
         except InvalidBody as error:
             raise HTTPException(422, str(error)) from None
+
+    def _read(self, body: bytes) -> Any:
+        """Return the JSON, which a runner may send. The gate sets the role (web/gate.py)."""
+        read = read_json(body)
+        if self.headers.get("x-paceline-role") == Role.runner.name and (
+            sentence := beyond_saved(read, servers.listed(opened()))
+        ):
+            raise HTTPException(403, sentence)
+        return read
 
 
 class Bounded:

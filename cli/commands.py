@@ -14,6 +14,7 @@ from cli import (
     share,
     stored,
     study,
+    token,
 )
 from cli.parser import Command
 
@@ -22,6 +23,7 @@ GROUPS = {
     "engine": "Start, list and stop engines, and print their logs",
     "scenario": "Write what was measured as a file that run, compare and study take",
     "server": "Save servers under a name, for use with --backend",
+    "token": "Make, list and revoke tokens for the API, where people sign in",
 }
 COMMANDS = {
     "run": Command(run.run, run.takes),
@@ -52,5 +54,8 @@ COMMANDS = {
     "engine start": Command(engine.start, engine.add_fields_arguments),
     "engine list": Command(engine.list_engines, engine.add_nothing_arguments),
     "engine stop": Command(engine.stop, engine.add_one_arguments),
+    "token make": Command(token.make, token.add_make_arguments),
+    "token list": Command(token.list_tokens, token.add_list_arguments),
+    "token revoke": Command(token.revoke, token.add_revoke_arguments),
     "engine log": Command(engine.log, engine.add_one_arguments),
 }

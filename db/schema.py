@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0010"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0012"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -175,6 +175,17 @@ servers = Table(  # servers that a person has named, see services/ask/saved_serv
     Column("name", Text, primary_key=True),
     Column("fields", Json, nullable=False),
     Column("saved_at", Utc, nullable=False),
+)
+
+api_tokens = Table(  # the hashes of tokens for the API, see db/tokens.py
+    "api_tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
 )
 
 filters = Table(  # of History, saved under a name

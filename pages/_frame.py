@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.view import check_view, onward, sentences, shared
+from pages.widgets.view import check_view, onward, read_only, role, sentences, share_view
 
 HERE = Path(__file__).resolve().parent
 # What opens below a button is as high as the window allows. On a phone a table of a few columns and
@@ -32,19 +32,25 @@ to_share = [
     st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
 ]
 glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
+history = st.Page(
+    HERE / "history.py", title="History", icon=":material/history:", default=read_only()
+)
+leaderboard = st.Page(HERE / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:")
+everything = [
+    st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=not read_only()),
+    history,
+    *to_share[:1],
+    *to_share[-1:],
+    leaderboard,
+    st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
+    st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
+    glossary,
+    *to_share[1:-1],
+]
+to_look_at = [history, *to_share[:1], *to_share[-1:], leaderboard, glossary, *to_share[1:-1]]
 navigation = st.navigation(
-    [
-        st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=True),
-        st.Page(HERE / "history.py", title="History", icon=":material/history:"),
-        *to_share[:1],
-        *to_share[-1:],
-        st.Page(HERE / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
-        st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
-        st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
-        glossary,
-        *to_share[1:-1],
-    ],
-    position="hidden" if shared() else "sidebar",
+    to_look_at if read_only() else everything,
+    position="hidden" if share_view() else "sidebar",
 )
 st.set_page_config(page_title=f"{navigation.title} · Paceline")
 st.logo(
@@ -52,8 +58,10 @@ st.logo(
 )
 st.html(STYLE)
 check_view(navigation in (*to_share, glossary))
-if shared() and navigation is not glossary:
+if share_view() and navigation is not glossary:
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.page_link(glossary, label="Glossary", icon=":material/menu_book:", query_params=onward())
+if role():
+    st.sidebar.button("Sign out", icon=":material/logout:", type="tertiary", on_click=st.logout)
 with sentences():
     navigation.run()

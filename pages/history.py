@@ -25,7 +25,7 @@ from pages.widgets import (
     trend,
     url_state,
 )
-from pages.widgets.view import dark, plain, stop_with
+from pages.widgets.view import dark, plain, read_only, stop_with
 from services.analysis.compare import FEWEST, MOST
 from services.ask.measurement import Run
 from services.report.theme import palette
@@ -121,6 +121,8 @@ def selected(total: int) -> list[int]:
 def forms_of(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
     """What opens from the menu; `run` is the selected one, if it is one."""
     forms: dict[str, Callable[[], None]] = {}
+    if read_only():
+        return forms
     if run is not None:
         forms["Edit"] = partial(edit.form, run)
     if run is not None and baseline.can_be(run):
@@ -150,10 +152,11 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
                 query_params={"runs": ",".join(map(str, chosen))} if len(chosen) > 1 else filters,
                 help="Rank the selected runs, or all that match the filters",
             )
-            if run is not None:
+            if run is not None and not read_only():
                 run_actions.again([run])
             if chosen:
-                menu.more(page, forms)
+                if forms:
+                    menu.more(page, forms)
                 st.caption(f"{len(chosen)} selected", width="content")
                 st.button(
                     "Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,)
@@ -165,13 +168,15 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title("History", anchor=False)
-    import_form.button()
+    if not read_only():
+        import_form.button()
 if not runs.count(opened()):
     st.info(
         "There are no runs yet. Start one with the embedded model, or import the results of "
         "another benchmark."
     )
-    st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
+    if not read_only():
+        st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
     st.stop()
 
 if {"run", "runs"} & url_state.parameters().keys():
@@ -185,7 +190,8 @@ total = runs.count(opened(), **filters)
 pages = max(1, -(-total // PAGE_SIZE))
 shown = trend.choose(PREFIX, parameters) if total else {}
 with saved_place:
-    saved_filters.show(filters | shown)
+    if not read_only():
+        saved_filters.show(filters | shown)
 if not touched:
     complain(parameters, choices, pages)
     trend.complain(parameters)

@@ -25,7 +25,7 @@ from pages.widgets import (
     study_page,
     url_state,
 )
-from pages.widgets.view import as_id, plain, show_error, stop_with
+from pages.widgets.view import as_id, plain, read_only, show_error, stop_with
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
@@ -157,6 +157,12 @@ def listed() -> None:
 
 if (number := st.query_params.get("study")) is not None:
     study_page.page(number)
+    st.stop()
+if read_only():
+    st.title("Studies", anchor=False)
+    if not studies.listed(opened()):
+        stop_with("There are no studies yet.")
+    listed()
     st.stop()
 touched = url_state.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
 scenario_file.arrive(RunConfig())

@@ -22,9 +22,26 @@ _CHANGED = re.compile(
 _APART = ":primary[]"  # nothing, in colour: keeps two characters apart
 
 
-def shared() -> bool:
-    """Whether the page is shown read-only, without controls (`?view=share`, or embedded)."""
+def role() -> str:
+    """Return the role of whoever looks, where people sign in; "": nobody needs to. Only the gate
+    sets this header (web/gate.py)."""
+    return st.context.headers.get("X-Paceline-Role", "")
+
+
+def read_only() -> bool:
+    """Whether the person may only look: what changes something is for admins. A control that is
+    not drawn cannot be pressed, whatever a browser sends."""
+    return role() not in ("", "admin")
+
+
+def share_view() -> bool:
+    """Whether the URL asks for the page as it is shared (`?view=share`, or embedded)."""
     return bool(st.context.is_embedded) or st.query_params.get("view") == "share"
+
+
+def shared() -> bool:
+    """Whether the page is shown without controls: as it is shared, or to who may only look."""
+    return share_view() or read_only()
 
 
 def check_view(shareable: bool) -> None:
@@ -32,7 +49,7 @@ def check_view(shareable: bool) -> None:
     wanted = st.query_params.get("view", "share")
     if wanted != "share":
         st.warning(plain(f"Unknown view “{wanted[:40]}”; showing the full page."))
-    if shared() and not shareable:
+    if share_view() and not shareable:
         stop_with("This page cannot be shared.", "Results, comparisons, studies and live runs can.")
 
 

@@ -34,7 +34,7 @@ def refusal(address: str, env: Mapping[str, str]) -> str | None:
     if is_local(address) or anyone(env):
         return None
     return (
-        f"Paceline has no sign-in, so it listens on 127.0.0.1, not on {address[:80]}: anyone "
-        "who reaches it can start programs on this machine. To allow that, set the address "
-        f"(--server.address, make run ADDRESS=…) and also {VARIABLE}=yes in .env."
+        "Nobody has to sign in here, so Paceline listens on 127.0.0.1, not on "
+        f"{address[:80]}: anyone who reaches it can start programs on this machine. To allow that, "
+        f"set the address (--server.address, make run ADDRESS=…) and also {VARIABLE}=yes in .env."
     )

@@ -105,12 +105,12 @@ def _sections(
         yield table.title.lower().replace(" ", "-"), table.title
 
 
-def notice_html(title: str, sentence: str) -> bytes:
-    """Return a page in the same style with only a message."""
+def notice_html(title: str, sentence: str, link: tuple[str, str] | None = None) -> bytes:
+    """Return a page in the same style with only a message, and a link: its text and its address."""
     template = _template("notice.html.j2")
     style = _style()
     page = template.render(
-        title=title, sentence=sentence, policy=_policy(style), style=Markup(style)
+        title=title, sentence=sentence, link=link, policy=_policy(style), style=Markup(style)
     )
     return page.encode()
 

@@ -15,6 +15,7 @@ from services.report.terminal.runs import servers_text as servers_text
 from services.report.terminal.runs import share_text as share_text
 from services.report.terminal.runs import shares_text as shares_text
 from services.report.terminal.runs import thresholds_text as thresholds_text
+from services.report.terminal.runs import tokens_text as tokens_text
 from services.report.terminal.studies import plan_text as plan_text
 from services.report.terminal.studies import report_text as report_text
 from services.report.terminal.studies import studies_text as studies_text

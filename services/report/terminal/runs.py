@@ -162,6 +162,25 @@ def shares_text(shares: Sequence[Any]) -> str:
     )
 
 
+def tokens_text(tokens: Sequence[Any]) -> str:
+    """List tokens for the API, one per line."""
+    if not tokens:
+        return "There are no tokens."
+    return table(
+        ["token", "name", "role", "created", "until"],
+        [
+            [
+                str(token.id),
+                cut(token.name),
+                token.role,
+                minute(token.created_at),
+                minute(token.expires_at),
+            ]
+            for token in tokens
+        ],
+    )
+
+
 def backend_rows(
     names: Sequence[str], env: Mapping[str, str], probes: Mapping[str, Probe] | None
 ) -> list[dict[str, Any]]:

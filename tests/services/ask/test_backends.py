@@ -431,6 +431,7 @@ def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> N
     lines = (Path(__file__).parents[3] / ".env.example").read_text().splitlines()
     listed = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     own = ("DATABASE_URL", "ALLOWED_HOSTS", "ALLOW_ANYONE", "ENGINES", "DEBUG")
+    own += ("SIGN_IN", "ADMINS", "RUNNERS", "VIEWERS")
     read: dict[str, str] = {f"PACELINE_{name}": "" for name in own}
     for backend in BACKENDS.values():
         named = (backend.url_env, backend.key_env, backend.model_env)

@@ -1,0 +1,66 @@
+"""/api/tokens: who may use the API, and for how long."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from api.bodies import Route, json_body_route
+from api.errors import says
+from db import tokens
+from db.database import opened
+from db.tokens import LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, Token
+from services.base.roles import Role
+
+router = APIRouter(route_class=Route)
+TokenId = Annotated[int, Field(description="Number of the token")]
+
+
+class NewToken(BaseModel):
+    """A token to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="Who or what uses it")
+    role: Literal["viewer", "runner", "admin"] = Field("viewer", description="What it may do")
+    days: StrictInt = Field(USUAL_DAYS, ge=1, le=LONGEST_DAYS, description="Days until it expires")
+
+
+class MadeToken(BaseModel):
+    """A new token with its text, which is shown once."""
+
+    id: int
+    name: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    token: str = Field(description="Send it as Authorization: Bearer. It is not shown again")
+
+
+@router.post("/tokens", status_code=201, **json_body_route())
+def make_token(new: NewToken) -> MadeToken:
+    """Make a token. Its text is in this answer only: the database keeps a hash of it."""
+    made, written = tokens.make(opened(), new.name, Role[new.role], new.days)
+    return MadeToken(
+        id=made.id,
+        name=made.name,
+        role=made.role,
+        created_at=made.created_at,
+        expires_at=made.expires_at,
+        token=written,
+    )
+
+
+@router.get("/tokens")
+def list_tokens() -> list[Token]:
+    """List the tokens, newest first, without their texts."""
+    return tokens.listed(opened())
+
+
+@router.delete("/tokens/{token_id}", status_code=204, responses=says(_404="No such token"))
+def revoke_token(token_id: TokenId) -> None:
+    """Revoke a token: it lets nobody in from now on."""
+    tokens.revoke(opened(), token_id)

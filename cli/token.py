@@ -1,0 +1,59 @@
+"""`token make|list|revoke`: who may use the API, where people sign in."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+
+from cli.kinds import whole
+from cli.output import DONE, say
+from db import tokens
+from db.database import opened
+from db.tokens import USUAL_DAYS
+from services.base.roles import Role
+from services.report import terminal
+
+
+def add_make_arguments(command: ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="Who or what uses it")
+    command.add_argument(
+        "--role",
+        choices=[role.name for role in Role],
+        default=Role.viewer.name,
+        help="What it may do (default: viewer)",
+    )
+    command.add_argument(
+        "--days",
+        type=whole,
+        default=USUAL_DAYS,
+        help=f"Days until it expires (default: {USUAL_DAYS})",
+    )
+
+
+def make(options: Namespace) -> int:
+    """Make a token for the API and print it. It is not shown again: only its hash is stored."""
+    made, written = tokens.make(opened(), options.name, Role[options.role], options.days)
+    say(options, lambda: asdict(made) | {"token": written}, lambda: written)
+    return DONE
+
+
+def add_list_arguments(command: ArgumentParser) -> None:
+    """No arguments."""
+
+
+def list_tokens(options: Namespace) -> int:
+    """Print the tokens, newest first, without their texts."""
+    rows = tokens.listed(opened())
+    say(options, lambda: rows, lambda: terminal.tokens_text(rows))
+    return DONE
+
+
+def add_revoke_arguments(command: ArgumentParser) -> None:
+    command.add_argument("token", type=whole, metavar="TOKEN", help="Its number")
+
+
+def revoke(options: Namespace) -> int:
+    """Revoke a token: it lets nobody in from now on."""
+    tokens.revoke(opened(), options.token)
+    say(options, lambda: {"revoked": True}, lambda: f"Token {options.token} is revoked.")
+    return DONE

@@ -1,0 +1,111 @@
+"""Tokens for the API: who has one may do what its role may, until it expires or is revoked.
+
+Only a token's SHA-256 is stored. It is as random as a key, so that a slow hash would protect it no
+better; whoever reads the database cannot use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import delete as delete_from
+
+from db import schema
+from db.database import writing
+from services.base.errors import Invalid, NotFound
+from services.base.roles import Role
+from services.base.surrogates import clean
+
+table = schema.api_tokens
+PREFIX = "paceline-"  # by which scanners of keys find it
+BYTES = 32  # more than anybody can guess
+LONGEST_DAYS = 366
+USUAL_DAYS = 90
+LONGEST_NAME = 100
+MOST = 1000
+SHOWN = ("id", "name", "role", "created_at", "expires_at")
+
+
+class InvalidToken(Invalid):
+    """A token that cannot be made, in a sentence."""
+
+
+class TokenNotFound(NotFound):
+    """No token has this number."""
+
+    def __init__(self, token_id: int) -> None:
+        super().__init__(f"There is no token {token_id}. It may have been revoked already.")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as it is shown: without what lets its owner in."""
+
+    id: int
+    name: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def make(database: Engine, name: str, role: Role, days: int = USUAL_DAYS) -> tuple[Token, str]:
+    """Make a token; return it and its text, which is stored nowhere.
+
+    Raises:
+        InvalidToken: the name or the days cannot be kept, or there are too many.
+    """
+    name = clean(name).strip()
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise InvalidToken(f"A token needs a name of at most {LONGEST_NAME} characters.")
+    if not 0 < days <= LONGEST_DAYS:
+        raise InvalidToken(f"A token expires after 1 to {LONGEST_DAYS} days.")
+    written, now = PREFIX + secrets.token_urlsafe(BYTES), datetime.now(UTC)
+    expires = now + timedelta(days=days)
+    row = {
+        "hash": hash_of(written),
+        "name": name,
+        "role": role.name,
+        "created_at": now,
+        "expires_at": expires,
+    }
+    with writing(database) as connection:
+        connection.execute(delete_from(table).where(table.c.expires_at <= now))
+        if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST:
+            raise InvalidToken(f"There are {MOST} tokens. Revoke one first.")
+        created = insert(table).values(row).returning(table.c.id)
+        token_id: int = connection.execute(created).scalar_one()
+    return Token(token_id, name, role.name, now, expires), written
+
+
+def find(database: Engine, written: str) -> Token | None:
+    """Return the token with this text; None if there is none, or it has expired."""
+    if not written.startswith(PREFIX):
+        return None
+    columns = (table.c[name] for name in SHOWN)
+    valid = (table.c.hash == hash_of(written)) & (table.c.expires_at > datetime.now(UTC))
+    with database.connect() as connection:
+        row = connection.execute(select(*columns).where(valid)).first()
+    return Token(*row) if row else None
+
+
+def listed(database: Engine) -> list[Token]:
+    """Return the tokens, the newest first, expired ones among them."""
+    query = select(*(table.c[name] for name in SHOWN)).order_by(table.c.id.desc())
+    with database.connect() as connection:
+        return [Token(*row) for row in connection.execute(query)]
+
+
+def revoke(database: Engine, token_id: int) -> None:
+    """Revoke a token: it lets nobody in from now on. Raises TokenNotFound."""
+    with writing(database) as connection:
+        if not connection.execute(delete_from(table).where(table.c.id == token_id)).rowcount:
+            raise TokenNotFound(token_id)
+
+
+def hash_of(written: str) -> str:
+    """Return what is stored of a token's text."""
+    return hashlib.sha256(written.encode()).hexdigest()

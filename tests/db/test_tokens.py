@@ -1,0 +1,44 @@
+"""Tokens for the API: stored as a hash, good until they expire or are revoked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from db import tokens
+from db.tokens import InvalidToken, TokenNotFound
+from services.base.roles import Role
+
+
+def test_a_token_is_found_by_its_text_and_only_its_hash_is_stored(database: Engine) -> None:
+    made, written = tokens.make(database, " ci ", Role.runner, 30)
+    assert (made.name, made.role) == ("ci", "runner")
+    assert made.expires_at - made.created_at == timedelta(days=30)
+    assert tokens.find(database, written) == made
+    assert tokens.find(database, written[:-1]) is None
+    assert tokens.find(database, made.name) is None
+    with database.connect() as connection:
+        assert written not in str(connection.execute(select(tokens.table)).all())
+
+
+def test_a_token_that_was_revoked_or_has_expired_lets_nobody_in(database: Engine) -> None:
+    (one, first), (two, second) = (tokens.make(database, name, Role.viewer) for name in "ab")
+    assert tokens.listed(database) == [two, one]
+    tokens.revoke(database, one.id)
+    assert tokens.find(database, first) is None
+    with pytest.raises(TokenNotFound, match="There is no token 1"):
+        tokens.revoke(database, one.id)
+    with database.begin() as connection:
+        connection.execute(update(tokens.table).values(expires_at=datetime.now(UTC)))
+    assert tokens.find(database, second) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "days"), [("", 1), (" ", 1), ("x" * 101, 1), ("x", 0), ("x", 367)]
+)
+def test_a_token_that_cannot_be_kept_is_refused(database: Engine, name: str, days: int) -> None:
+    with pytest.raises(InvalidToken):
+        tokens.make(database, name, Role.viewer, days)
+    assert tokens.listed(database) == []

@@ -1,0 +1,51 @@
+"""Which role an e-mail address has, and settings that let nobody in."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.base.roles import InvalidSignIn, Role, role_of, sign_in
+
+ENV = {
+    "PACELINE_ADMINS": "ada@example.org, Root@Example.org",
+    "PACELINE_RUNNERS": "ada@example.org,@lab.example.org",
+    "PACELINE_VIEWERS": "@example.org,,",
+}
+
+
+@pytest.mark.parametrize(
+    ("email", "role"),
+    [
+        ("ada@example.org", Role.admin),
+        ("ROOT@example.org ", Role.admin),
+        ("grace@lab.example.org", Role.runner),
+        ("grace@example.org", Role.viewer),
+        ("grace@elsewhere.example", None),
+        ("grace@example.org.elsewhere.example", None),
+        ("ada@example.org@elsewhere.example", None),
+        ("@example.org", None),
+        ("ada", None),
+        ("", None),
+    ],
+)
+def test_the_highest_role_of_an_address_or_its_domain_counts(email: str, role: Role | None) -> None:
+    assert role_of(email, ENV) is role
+    assert role_of(email, {}) is None
+
+
+def test_sign_in_is_off_until_it_is_asked_for() -> None:
+    assert not sign_in({}) and not sign_in({"PACELINE_SIGN_IN": " Off "})
+    assert sign_in({"PACELINE_SIGN_IN": "on", **ENV})
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ({"PACELINE_SIGN_IN": "yes", **ENV}, "it can be on or off"),
+        ({"PACELINE_SIGN_IN": "on"}, "nobody is an admin"),
+        ({"PACELINE_SIGN_IN": "on", "PACELINE_ADMINS": " , "}, "into PACELINE_ADMINS"),
+    ],
+)
+def test_settings_that_let_nobody_in_are_refused(env: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InvalidSignIn, match=sentence):
+        sign_in(env)

@@ -1,0 +1,132 @@
+"""The one gate where people sign in: in front of pages, API, websocket and shares alike.
+
+A person is known by the cookie that Streamlit signs after the provider has let them in, a program
+by a token (`Authorization: Bearer`) that an admin made. What each may do is in `access`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocketClose
+
+from db import tokens
+from db.database import UNUSABLE, opened, said_of
+from services.base.roles import Role, role_of
+from services.report.export import notice_html, policy_of
+from web.access import needed
+from web.security import Scope
+
+ROLE_HEADER = b"x-paceline-role"  # for what is behind the gate; nobody else can set it
+OURS = b"x-paceline-"
+LOGOUT = "/auth/logout"
+
+
+class Person(NamedTuple):
+    """Who asks: an e-mail address or a token's name, and the role; None: none."""
+
+    name: str
+    role: Role | None
+
+
+class Gate:
+    """Middleware that lets in who may do what they ask. `email_of` returns the e-mail address in a
+    request's cookies, or None; `login` the path where a person signs in."""
+
+    def __init__(
+        self,
+        inner: Any,
+        env: Mapping[str, str],
+        email_of: Callable[[Mapping[str, str]], str | None],
+        login: Callable[[], str],
+    ) -> None:
+        self._inner, self._env, self._email_of, self._login = inner, dict(env), email_of, login
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)
+            return
+        method = "WS" if scope["type"] == "websocket" else scope["method"]
+        role = needed(method, scope["path"])
+        try:
+            person = await self._person(scope)
+        except UNUSABLE as error:
+            await JSONResponse({"error": said_of(error), "problems": {}}, 503)(scope, receive, send)
+            return
+        if role is None or (person and person.role and person.role >= role):
+            _set_role(scope, person.role if person else None)
+            await self._inner(scope, receive, send)
+            return
+        refused = WebSocketClose() if method == "WS" else self._refusal(scope, person, role)
+        await refused(scope, receive, send)
+
+    async def _person(self, scope: Scope) -> Person | None:
+        """Return who asks; None: nobody who is known. A token counts in the API only."""
+        connection = HTTPConnection(scope)
+        kind, _, written = connection.headers.get("authorization", "").partition(" ")
+        if kind:
+            if kind.lower() != "bearer" or not _is_api(scope["path"]):
+                return None
+            token = await run_in_threadpool(lambda: tokens.find(opened(), written.strip()))
+            return Person(token.name, Role[token.role]) if token else None
+        email = self._email_of(connection.cookies)
+        return Person(email, role_of(email, self._env)) if email else None
+
+    def _refusal(self, scope: Scope, person: Person | None, role: Role) -> Response:
+        if not _is_api(scope["path"]):
+            if person is None:
+                sentence = "This Paceline is shared. Sign in to see its runs."
+                return _page(401, "Sign in", sentence, ("Sign in", self._login()))
+            other = ("Sign in as someone else", LOGOUT)
+            return _page(403, "You cannot open this page.", _too_little(person, role), other)
+        if person is None:
+            words = (
+                "Sign in, or send a valid token: Authorization: Bearer and what "
+                "`paceline token make` printed."
+            )
+            return _problem(401, words, {"WWW-Authenticate": "Bearer"})
+        return _problem(403, _too_little(person, role))
+
+
+def _is_api(path: str) -> bool:
+    return path == "/api" or path.startswith("/api/")
+
+
+def _set_role(scope: Scope, role: Role | None) -> None:
+    """Say the role to what is behind the gate, and nothing that the request itself says of it."""
+    headers = [entry for entry in scope["headers"] if not entry[0].lower().startswith(OURS)]
+    ours = [(ROLE_HEADER, role.name.encode())] if role else []
+    scope["headers"] = [*headers, *ours]
+
+
+def _too_little(person: Person, role: Role) -> str:
+    has = f"has the role {person.role.name}" if person.role else "has no role here"
+    return f"This needs the role {role.name}, and {person.name} {has}. Ask an admin."
+
+
+def _problem(status: int, words: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": words, "problems": {}}, status, headers=headers)
+
+
+def _page(status: int, title: str, sentence: str, link: tuple[str, str]) -> Response:
+    page = notice_html(title, sentence, link)
+    headers = {"Content-Security-Policy": policy_of(page), "Cache-Control": "no-store"}
+    return Response(page, status, media_type="text/html", headers=headers)
+
+
+def email_in(claims: str | bytes | None) -> str | None:
+    """Return the e-mail address in the signed cookie's claims; None if there is none, or if the
+    provider says that nobody has verified it."""
+    try:
+        values = json.loads(claims) if claims else None
+    except ValueError:
+        return None
+    if not isinstance(values, dict) or values.get("email_verified") is False:
+        return None
+    email = values.get("email")
+    return email if isinstance(email, str) and email and values.get("is_logged_in") else None
