@@ -1,7 +1,7 @@
 """Every command line and every request that the documentation shows, done as it is written.
 
-Where a line means a model server, the reference server stands in for it; vLLM is not installed, and
-what would start it ends in the refusal that says so.
+Where a line means a model server, the reference server stands in for it; vLLM and Ray are not
+installed, and what would start them ends in the refusal that says so.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ from tests.stored import store
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MODEL = "ref tokens=3"
 SOONER = ("--pause", "0", "--interval", "0.001", "--no-calibrate")
-NOT_INSTALLED = "vLLM is not installed: "
+NOT_INSTALLED = {
+    "--engine vllm": "vLLM is not installed: ",
+    "--engine ray": "Ray Serve is not installed: ",
+}
 MAY_FAIL = ("--fail-if", "check", "batches.yaml")  # whether a condition holds is not what is tested
 
 
@@ -72,7 +75,8 @@ def prepared(
     the scenarios of the documentation."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VLLM_BASE_URL", reference.base_url)
-    monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "not" / "python"))
+    for name in ("PACELINE_VLLM_PYTHON", "PACELINE_RAY_PYTHON"):
+        monkeypatch.setenv(name, str(tmp_path / "not" / "python"))
     for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
         monkeypatch.setenv(name, "")
     shutil.copy(ROOT / "tests" / "data" / "imports" / "vllm" / "result.json", tmp_path)
@@ -122,9 +126,10 @@ def test_a_command_of_the_documentation_works_as_written(
     command, _, file = line.removeprefix("python cli.py ").partition(" > ")
     code = cli.main(to_the_reference(shlex.split(command, comments=True), reference))
     out, err = (each.decode() for each in capfdbinary.readouterr())
-    if "--engine vllm" in line:
-        assert (code, out) == (2, "") and err.startswith(NOT_INSTALLED), (code, out, err)
-        return
+    for engine, sentence in NOT_INSTALLED.items():
+        if engine in line:
+            assert (code, out) == (2, "") and err.startswith(sentence), (code, out, err)
+            return
     assert code in ((0, 1) if any(part in line for part in MAY_FAIL) else (0,)), (out, err)
     assert out.strip() and (not file or out.startswith("{"))
     if "--output" in line:
@@ -151,7 +156,7 @@ def test_a_request_of_the_documentation_works_as_written(
     )
     if '"engine": "vllm"' in line:
         assert answer.status_code == 422
-        assert answer.json()["error"].startswith(NOT_INSTALLED)
+        assert answer.json()["error"].startswith(NOT_INSTALLED["--engine vllm"])
     else:
         assert 200 <= answer.status_code < 300, answer.text
     for row in runs.search(prepared):
@@ -179,7 +184,7 @@ def test_every_make_target_exists() -> None:
         word
         for page in PAGES
         for word in re.findall(
-            r"\bmake ([a-z-]+)\b",
+            r"(?<!token )\bmake ([a-z-]+)\b",
             "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)),
         )
     }
