@@ -19,7 +19,6 @@ from services.ask.config import RunConfig
 from services.ask.config.prefixes import OWN_LEAST
 from services.ask.config.traces import BLOCK_TOKENS, MOST_ROWS, TraceRow
 from services.ask.lengths import Lengths
-from services.ask.sessions import sessions_of
 from services.base import units
 from services.base.same import Same
 
@@ -74,12 +73,6 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
     plan."""
     if (shared := prefixes_of(config)) is not None:
         return PlannedHits(shared.planned, shared.sentence)
-    if (share := _of_sessions(config)) is not None:
-        return PlannedHits(
-            share,
-            f"{units.share(share)} of the prompt tokens were already computed for the turn before "
-            "in their session, so they should come from the server's prefix cache.",
-        )
     if config.workload != "trace" or not config.trace[0].blocks:
         return None
     rows = config.replayed
@@ -90,26 +83,6 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
         f"{units.share(share)} of the prompt tokens are in a prefix that an earlier prompt of the "
         "trace has, so they should come from the server's prefix cache.",
     )
-
-
-def _of_sessions(config: RunConfig) -> float | None:
-    """The share of prompt tokens that the turn before has in front, in a cache that forgets
-    nothing. None where the history depends on how long the server's answers are, or is the same in
-    several sessions. A recorded answer is not the one that the server has in its cache."""
-    sessions, answered = sessions_of(config), config.history == "answered"
-    if sessions is None or config.workload != "synthetic" or not config.unique_prompts:
-        return None
-    if answered and not config.ignore_eos:
-        return None
-    said, answers = lengths.of_prompts(config), lengths.of_answers(config)
-    hits = total = history = known = 0
-    for index in range(min(round(modes.expected(config) or MOST_PLANNED), MOST_PLANNED)):
-        if sessions.locate(index)[1] == 0:
-            history = known = 0
-        prompt, answer = history + said.of(index), answers.of(index)
-        hits, total = hits + known, total + prompt
-        known, history = prompt + answer * answered, prompt + answer
-    return hits / total
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,6 @@ from services.ask import dialogue, modes
 from services.ask.config import RunConfig, parse
 from services.ask.plan import plan
 from services.ask.plan_of_sessions import typical_session
-from services.ask.prefixes import planned_hits
 from services.ask.problems import InvalidConfig
 from services.ask.sessions import Sessions, sessions_of
 from services.ask.workloads import InvalidFile, prompt, read_prompts
@@ -227,18 +226,3 @@ def test_the_session_of_a_file_that_is_drawn_has_the_median_number_of_turns() ->
     rows = read("plain", SHAREGPT, SHAREGPT)
     session = typical_session(parse({"prompts": rows, "max_tokens": 7}))
     assert session == [(0, 0.75, 7, 0), (2.0, 0.75, 7, 0)]  # "one", "first" and "two", by 4
-
-
-def test_the_cache_hits_of_synthetic_sessions_are_planned() -> None:
-    """Prompts of 100, 240 and 380 tokens; a recorded answer is not in the server's cache."""
-    values = {"workload": "synthetic", "turns": 3, "input_tokens": 100, "max_tokens": 40}
-
-    def share(**more: Any) -> float | None:
-        hits = planned_hits(RunConfig.model_validate({**values, "requests": 6, **more}))
-        return hits and hits.share
-
-    assert share() == (100 + 240) / 720
-    assert share(history="answered", ignore_eos=True) == (140 + 280) / 720
-    assert share(requests=4) == (100 + 240) / 820, "the last session is cut"
-    assert share(history="answered") is None, "answers may be shorter"
-    assert share(unique_prompts=False) is None and share(turns=1) is None

@@ -74,7 +74,7 @@ def test_a_failed_turn_ends_its_session_and_what_was_not_sent_is_counted(
 def test_the_end_of_a_run_by_time_cuts_sessions_and_says_how_many_turns(
     reference: ReferenceServer,
 ) -> None:
-    values = {"mode": "users", "users": 2, "think_s": 0, "duration_s": 0.5, "turn_delay_s": 0.2}
+    values = {"mode": "users", "users": 2, "think_s": 0, "duration_s": 0.5, "turn_delay_s": 0.3}
     result, measured = played(reference, FAST, **THREE, **values)
     assert all(m.t_due < 0.5 and m.status == "ok" for m in measured)
     begun = len({m.index // 3 for m in measured})
