@@ -7,7 +7,7 @@ import streamlit as st
 from db.database import opened
 from jobs import serving
 from pages.widgets.panels import Colour
-from pages.widgets.view import code, plain
+from pages.widgets.view import code, plain, read_only
 from services.servers.engines import ENGINES, parallel_label
 from services.servers.engines.instance import EngineInstance
 
@@ -22,7 +22,7 @@ COLOURS: dict[str, Colour] = {
 
 
 def panel(server: EngineInstance, log: bool = True) -> None:
-    """Show one engine; `log`: with the end of its log."""
+    """Show one engine; `log`: with the end of its log, and its command, which are for admins."""
     name = f"{ENGINES[server.config.engine].label} · {parallel_label(server.config)}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{plain(name)}**")
@@ -38,7 +38,7 @@ def panel(server: EngineInstance, log: bool = True) -> None:
     if server.facts:
         facts = (f"{name.replace('_', ' ')} {value}" for name, value in server.facts.items())
         st.caption(plain(", ".join(facts)))
-    if log:
+    if log and not read_only():
         _details(server)
 
 

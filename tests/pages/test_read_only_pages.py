@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
+from db import engines
+from jobs import studies as study_jobs
+from services.servers.engines import EngineConfig
+from services.studies.study_config import StudyConfig
 from tests.pages.conftest import Visit, text_of
+from tests.pages.test_study_page import submitted
 from tests.stored import store
 
 LOOKING = {"Compare", "Clear selection", "Sign out"}
@@ -36,3 +41,21 @@ def test_who_may_only_look_has_no_button_that_changes_anything(
     assert {button.label for button in at.button} <= LOOKING
     assert not at.text_area and not at.get("file_uploader")
     assert page != "study" or "There are no studies yet." in text_of(at)
+
+
+@pytest.mark.parametrize(("role", "shown"), [("", True), ("admin", True), ("viewer", False)])
+def test_a_study_and_a_run_under_way_are_watched_and_their_engine_is_not(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch, role: str, shown: bool
+) -> None:
+    monkeypatch.setattr("pages.widgets.view.role", lambda: role)
+    monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
+    number = submitted(database, StudyConfig(engine=EngineConfig(engine="llamacpp")))
+    server = engines.claim(database)
+    assert server is not None
+    engines.keep(database, server.id, phase="Starting", command="python -m it")
+    watched = visit("study", study=str(number))
+    running = visit("live", run=str(store(database, status="running")))
+    assert "Starting" in text_of(watched)
+    assert ("python -m it" in [block.value for block in watched.code]) == shown
+    changing = {button.label for at in (watched, running) for button in at.button} - LOOKING
+    assert changing == ({"Cancel study", "Cancel"} if shown else set())
