@@ -9,6 +9,7 @@ from services.ask.saved_server import FIELDS
 
 EMBEDDED = "embedded"
 _PER_RUN = ("backend", "model")  # what may be said besides a saved server's name
+_TEXTS = ("prompts", "trace")  # of a person, who may describe a tool with a field called backend
 _OF_SERVERS = frozenset(FIELDS) - frozenset(_PER_RUN)
 
 
@@ -24,5 +25,7 @@ def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
                 f"Runners measure saved servers, and none is saved as {str(backend)[:80]!r}. "
                 "Ask an admin to save it. GET /api/servers lists them."
             )
-    parts = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
+    parts = body if isinstance(body, list) else ()
+    if isinstance(body, dict):
+        parts = [part for name, part in body.items() if name not in _TEXTS]
     return next((sentence for part in parts if (sentence := beyond_saved(part, saved))), None)

@@ -17,6 +17,7 @@ from services.ask.only_saved import beyond_saved
         {"backend": "embedded"},
         {"backend": "prod", "model": "m"},
         {"candidates": [{"backend": "prod"}, {"mode": "batch"}]},
+        {"prompts": [{"messages": [], "tools": [{"properties": {"backend": {}, "headers": {}}}]}]},
         [1, "a", None],
     ],
 )
