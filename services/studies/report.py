@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from services.analysis.compare import FEWEST, MOST, Verdict, compare
 from services.base.units import many
+from services.servers.engines import ray_serve
 from services.studies.best import Best, best
 from services.studies.cell import Measured
 from services.studies.curves import (
@@ -211,7 +212,7 @@ def _failed(scaling: Scaling) -> Iterator[str]:
 
 def _notes(scaling: Scaling, device: Device) -> Iterator[str]:
     engines = (configuration.engine for configuration in scaling.configurations)
-    for wait in dict.fromkeys(e.extra for e in engines if e and e.engine == "ray" and e.extra):
+    for wait in dict.fromkeys(e.extra for e in engines if e and ray_serve.rests(e)):
         yield (
             f"Each replica waits before it works on a request ({wait}), in place of a larger "
             "model: the times say what replicas change, not how fast the model is."

@@ -43,8 +43,7 @@ def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
 
 
 def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    waits = config.engine == "ray" and ray_serve.wait_s(config)  # without using its core
-    if config.ranks <= devices.count or waits:
+    if config.ranks <= devices.count or ray_serve.rests(config):  # without using its core
         return None
     rest = " Or let replicas rest in place of work: extra argument --wait 2."
     return (

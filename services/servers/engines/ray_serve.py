@@ -15,7 +15,6 @@ from services.servers.engines.problem import EngineProblem
 
 PYTHON = ("PACELINE_RAY_PYTHON", ".venv-ray", ".venv-ray")
 APP = "services/servers/engines/ray_app.py"
-
 WAIT = "--wait"
 LONGEST_WAIT_S = 600.0
 
@@ -35,8 +34,9 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
         "--context": config.max_model_len or llamacpp.CONTEXT,
         "--model": model_path(),
         "--name": MODEL_NAME,
+        WAIT: f"{wait:g}" if (wait := wait_s(config)) else None,
     }
-    argv = [str(python), APP, *options(numbers), *_wait(config)]
+    argv = [str(python), APP, *options(numbers)]
     env = host.environment(python, local=False) | {"RAY_USAGE_STATS_ENABLED": "0"}
     return replace(alone, label="Ray Serve", argv=argv, env=env)
 
@@ -61,6 +61,8 @@ def wait_s(config: EngineConfig) -> float:
     )
 
 
-def _wait(config: EngineConfig) -> list[str]:
-    seconds = wait_s(config)
-    return [WAIT, f"{seconds:g}"] if seconds else []
+def rests(config: EngineConfig) -> bool:
+    """Return whether replicas wait in place of work; an engine that cannot start does not."""
+    with suppress(EngineProblem):
+        return config.engine == "ray" and wait_s(config) > 0
+    return False

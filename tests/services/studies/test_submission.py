@@ -81,4 +81,5 @@ def test_a_study_of_one_mode_has_no_column_of_submission() -> None:
 
 def test_a_wait_in_place_of_work_is_said() -> None:
     assert any("(--wait 2)" in note for note in report(study("--wait 2")).notes)
-    assert not any("--wait" in note for note in report(study()).notes)
+    for none in ("", "--wait 0", "--seed 1"):
+        assert not any("Each replica" in note for note in report(study(none)).notes)
