@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -44,14 +45,7 @@ class MadeToken(BaseModel):
 def make_token(new: NewToken) -> MadeToken:
     """Make a token. Its text is in this answer only: the database keeps a hash of it."""
     made, written = tokens.make(opened(), new.name, Role[new.role], new.days)
-    return MadeToken(
-        id=made.id,
-        name=made.name,
-        role=made.role,
-        created_at=made.created_at,
-        expires_at=made.expires_at,
-        token=written,
-    )
+    return MadeToken(**asdict(made), token=written)
 
 
 @router.get("/tokens")

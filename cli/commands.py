@@ -54,8 +54,8 @@ COMMANDS = {
     "engine start": Command(engine.start, engine.add_fields_arguments),
     "engine list": Command(engine.list_engines, engine.add_nothing_arguments),
     "engine stop": Command(engine.stop, engine.add_one_arguments),
+    "engine log": Command(engine.log, engine.add_one_arguments),
     "token make": Command(token.make, token.add_make_arguments),
     "token list": Command(token.list_tokens, token.add_list_arguments),
     "token revoke": Command(token.revoke, token.add_revoke_arguments),
-    "engine log": Command(engine.log, engine.add_one_arguments),
 }
