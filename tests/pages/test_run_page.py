@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from time import process_time
 from typing import Any
@@ -363,10 +364,14 @@ def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> Non
     for _ in range(50):
         store(database)
     at = visit("run", mode="batch", requests="5000", workload="synthetic")
+    gc.collect()
+    gc.freeze()  # as app.py does: what was loaded before is not searched at each collection
     began = process_time()
     for count in range(10):
         fill(at, max_tokens=10 + count)
-    assert (process_time() - began) / 10 * 1000 < MOST_MS
+    spent_s = process_time() - began
+    gc.unfreeze()
+    assert spent_s / 10 * 1000 < MOST_MS
 
 
 def test_lengths_have_a_spread_only_where_they_differ_and_say_what_they_are(visit: Visit) -> None:
