@@ -211,6 +211,21 @@ def settled(page: Page) -> None:
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
 
 
+FITS = """() => {
+    const main = document.querySelector("[data-testid=stMain]")
+    return main !== null && main.scrollWidth <= main.clientWidth
+}"""
+
+
+def fits(page: Page) -> None:
+    """Nothing of a page lies beside the screen, once its charts are drawn for this width."""
+    try:
+        page.wait_for_function(FITS)
+    except PlaywrightTimeout:
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        pytest.fail(f"{page.url} is {wide} px wide")
+
+
 def no_trouble(page: Page) -> None:
     """No exception box stands on the page."""
     expect(page.get_by_test_id("stException")).to_have_count(0)

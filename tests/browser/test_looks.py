@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from pages.widgets import result_tabs
-from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.conftest import App, fits, no_trouble, settled
 from tests.stored import store
 from tests.values import failed, measured
 
@@ -57,8 +57,7 @@ def test_no_page_is_wider_than_the_screen(app: App, person: BrowserContext) -> N
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             settled(page)
             no_trouble(page)
-            main = page.get_by_test_id("stMain")
-            assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0, path
+            fits(page)
 
 
 def shown(page: Page) -> list[str]:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from db import baselines
 from db.database import writing
 from db.schema import runs as table
-from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.conftest import App, fits, no_trouble, settled
 from tests.stored import store
 from tests.values import NOON, measured
 
@@ -89,8 +89,7 @@ def test_a_trend_is_no_wider_than_a_phone(app: App, person: BrowserContext) -> N
     page.goto(f"{app.url}/history?trend=tokens_per_s_median")
     settled(page)
     assert len(marks(page)) == len(NIGHTS)
-    main = page.get_by_test_id("stMain")
-    assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 0
+    fits(page)
 
 
 def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) -> None:
