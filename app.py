@@ -47,6 +47,7 @@ from starlette.routing import Mount, Route  # noqa: E402
 
 import jobs  # noqa: E402
 from api import api  # noqa: E402
+from api.metrics import metrics  # noqa: E402
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of  # noqa: E402
 from web import oidc  # noqa: E402
 from web.gate import Gate  # noqa: E402
@@ -100,6 +101,7 @@ app = st.App(
     routes=[
         Mount("/api", app=api),
         Route("/api", endpoint=api),
+        Route("/metrics", endpoint=metrics),
         Route("/share/{token}", endpoint=shared_page),
         *(Route(f"/{name}", endpoint=page) for name in ("", *DEEPER)),
     ],

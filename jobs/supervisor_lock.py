@@ -65,6 +65,14 @@ def acquire_lock(database: Engine, inherited: int | None = None) -> Iterator[int
             os.close(lock)
 
 
+def supervisor_alive(database: Engine) -> bool:
+    """Return whether this machine's supervisor of this database is alive. Raises QueueProblem."""
+    if not supervisor_file(database, "lock").exists():
+        return False
+    with acquire_lock(database) as lock:
+        return lock is None
+
+
 def check_lock_file(database: Engine) -> None:
     """Check that the lock file can be written. Raises QueueProblem."""
     os.close(_open_lock_file(database))

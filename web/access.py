@@ -70,6 +70,7 @@ RULES = (
         "GET /static/{path:path}",
         "GET /favicon.png",
         "GET /manifest.json",
+        "GET /metrics",  # a token opens it, too
         "GET /api/openapi.json",
         "GET /api/runs",
         "GET /api/runs/{run_id}",

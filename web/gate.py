@@ -66,7 +66,8 @@ class Gate:
         await refused(scope, receive, send)
 
     async def _person(self, scope: Scope) -> Person | None:
-        """Return who asks; None: nobody who is known. A token counts in the API only."""
+        """Return who asks; None: nobody who is known. A token counts in the API and
+        for /metrics only."""
         connection = HTTPConnection(scope)
         kind, _, written = connection.headers.get("authorization", "").partition(" ")
         if kind:
@@ -94,7 +95,8 @@ class Gate:
 
 
 def _is_api(path: str) -> bool:
-    return path == "/api" or path.startswith("/api/")
+    """Whether programs ask for it, not people."""
+    return path in ("/api", "/metrics") or path.startswith("/api/")
 
 
 def _set_role(scope: Scope, role: Role | None) -> None:

@@ -148,11 +148,14 @@ def test_a_person_without_a_role_is_told_so() -> None:
     )
 
 
-def test_a_token_opens_the_api_only_and_only_until_it_is_revoked(database: Engine) -> None:
+def test_a_token_opens_the_api_and_metrics_only_and_only_until_it_is_revoked(
+    database: Engine,
+) -> None:
     made, text = tokens.make(database, "ci", Role.runner)
     bearer = {"authorization": f"Bearer {text}"}
     assert ask("POST", "/api/runs", **bearer).text == "runner"
     assert ask("POST", "/api/engines", **bearer).status_code == 403
+    assert ask("GET", "/metrics", **bearer).text == "runner"
     assert ask("GET", "/", **bearer).status_code == 401
     for wrong in ("Bearer", "Bearer paceline-x", f"Basic {text}", text):
         answer = ask("GET", "/api/runs", PEOPLE[Role.admin], authorization=wrong)

@@ -1,0 +1,77 @@
+"""/metrics: the queue, the runs and the client's health, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from db.database import UNUSABLE, opened, said_of
+from db.state import ClientHealth, State, state
+from jobs.supervisor_lock import QueueProblem, supervisor_alive
+from services.report.prometheus import MEDIA_TYPE, Gauge, by_label, exposition, gauge
+
+
+def metrics(_: Request) -> Response:
+    """Answer with all gauges; with 503 where the database cannot be used, so that Prometheus
+    counts the scrape as failed."""
+    try:
+        text = exposition(gauges(state(opened()), supervisor_alive(opened())))
+    except UNUSABLE as error:
+        return PlainTextResponse(f"{said_of(error)}\n", 503)
+    except QueueProblem as problem:
+        return PlainTextResponse(f"{problem}\n", 503)
+    return Response(text, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
+    """Return the state as gauges. `supervisor`: whether one is alive on this machine."""
+    yield by_label("paceline_queue_runs", "Runs that wait or are measured.", "status", now.queue)
+    yield by_label(
+        "paceline_ended_runs",
+        "Stored runs that have ended, without imported ones.",
+        "status",
+        now.ended,
+    )
+    yield gauge(
+        "paceline_supervisor_up",
+        "1 if this machine's supervisor is alive. It ends when the queue is empty.",
+        supervisor,
+    )
+    yield gauge(
+        "paceline_workers",
+        "Runs being measured whose supervisor was heard in the last 10 s.",
+        now.workers,
+    )
+    yield gauge(
+        "paceline_requests_in_flight", "Requests in flight in all running runs.", now.in_flight
+    )
+    yield by_label(
+        "paceline_engines", "Engines that Paceline started and that are up.", "status", now.engines
+    )
+    if now.client is not None:
+        yield from _client(now.client)
+
+
+def _client(health: ClientHealth) -> Iterator[Gauge]:
+    yield gauge(
+        "paceline_client_run",
+        "Number of the newest run measured, which these are of.",
+        health.run_id,
+    )
+    yield gauge(
+        "paceline_client_sent_late_p99_seconds",
+        "How late requests were sent, 99th percentile, at the worst moment of that run.",
+        health.late_p99_s,
+    )
+    yield gauge(
+        "paceline_client_loop_lag_p99_seconds",
+        "How long the client's event loop stalled, 99th percentile, at the worst moment of it.",
+        health.lag_p99_s,
+    )
+    yield gauge(
+        "paceline_client_cpu_share",
+        "Share of a core that the busiest client process used at the worst moment of it.",
+        health.cpu_share,
+    )
