@@ -1,4 +1,4 @@
-"""The reference server with faults: `python -m tests.reference [CERTIFICATE]`.
+"""The reference server with faults: `python -m tests.reference [CERTIFICATE] [OPTION=VALUE …]`.
 
 Options beside those of `services/load/reference.py`: reasoning=n reasoning chunks first; crlf=1;
 usage=last|first|none; done=0 no [DONE]; finish=0 no finish_reason; status=429…; keep=n answers
@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from services.load.reference import CONVERSATION, DEFAULTS, Reference, serve
-from services.load.reference_formats import FORMATS, openai_usage
+from services.load.reference_formats import FORMATS, openai_end, openai_usage
 
 FAULTS: dict[str, Any] = {
     "reasoning": 0,
@@ -123,7 +123,7 @@ class Faulty(Reference):
         if self.o["finish"]:
             self.send({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
         if self.o["usage"] == "last":
-            self.send({"choices": [], "usage": openai_usage(self.usage())})
+            self.send(openai_end(self.usage(), self.phases()))
         if self.o["done"]:
             self.raw(b"data: [DONE]\n\n")
         self.end()
@@ -142,4 +142,4 @@ class Faulty(Reference):
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Faulty, sys.argv[1] if len(sys.argv) > 1 else None))
+    asyncio.run(serve(Faulty, sys.argv[1:]))

@@ -8,6 +8,14 @@ the tests, which add faults).
 
 Options: ttft, gap (seconds); tokens; per_chunk tokens a chunk; size bytes of text a token;
 prompt_tokens; role=0 no role chunk first.
+
+With slots=c at most c requests are answered at a time, and the others wait, see `slots.py`. service
+is the mean time in a slot in seconds (0: as long as ttft and gap make it), of which the prefill
+takes the share that ttft has; law is fixed or exponential; seed makes the service times the same
+again. Each model's name has a queue of its own, and its answers report their queue and prefill.
+
+`python -m services.load.reference [CERTIFICATE] [OPTION=VALUE …]` sets what a model's name leaves
+out, so `slots=8 service=0.2` is a server that takes 40 requests a second.
 """
 
 from __future__ import annotations
@@ -18,10 +26,13 @@ import resource
 import socket
 import ssl
 import sys
+from collections.abc import Sequence
+from math import ceil
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
-from services.load.reference_formats import FORMATS, Usage, data
+from services.load.reference_formats import FORMATS, Phases, Usage, data
+from services.load.slots import Slots
 
 DEFAULTS: dict[str, Any] = {
     "ttft": 0.02,
@@ -31,10 +42,19 @@ DEFAULTS: dict[str, Any] = {
     "size": 0,
     "prompt_tokens": 11,
     "role": 1,
+    "slots": 0,
+    "service": 0.0,
+    "law": "fixed",
+    "seed": 0,
 }
 MODELS = ("ref", "ref tokens=3")
 BACKLOG = 4096
-METRICS = b"# TYPE reference_requests_running gauge\nreference_requests_running %d\n"
+METRICS = b"""\
+# TYPE reference_requests_running gauge
+reference_requests_running %d
+# TYPE reference_requests_waiting gauge
+reference_requests_waiting %d
+"""
 CONVERSATION = ("messages", "input", "prompt", "system")  # fields of a request that are not logged
 
 
@@ -50,6 +70,10 @@ class Reference(asyncio.Protocol):
     format = FORMATS["/v1/chat/completions"]
     log: ClassVar[dict[str, dict[str, Any]]] = {}  # of all connections, like the state
     state: ClassVar = {"in_flight": 0, "peak": 0, "requests": 0, "connections": 0}
+    queues: ClassVar[dict[str, Slots]] = {}  # by the model's name
+    answering = False
+    slots: Slots | None = None  # where this connection's latest request waits or is served
+    service = 0
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -60,6 +84,10 @@ class Reference(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer is not None:
             self.timer.cancel()
+        if self.answering:
+            self.ended()
+            if self.slots is not None:
+                self.slots.leave(self, perf_counter_ns())
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -78,7 +106,7 @@ class Reference(asyncio.Protocol):
         if line.startswith("GET /log"):
             self.json(200, {"log": self.log, "state": self.state})
         elif line.startswith("GET /metrics"):
-            self.plain(200, "text/plain; version=0.0.4", METRICS % self.state["in_flight"])
+            self.plain(200, "text/plain; version=0.0.4", self.metrics())
         elif line.startswith("GET /v1/models"):
             self.json(200, {"object": "list", "data": [{"id": name} for name in MODELS]})
         elif line.startswith("POST ") and (path := line.split("?")[0].split(" ")[1]) in FORMATS:
@@ -89,7 +117,8 @@ class Reference(asyncio.Protocol):
 
     def chat(self, headers: dict[str, str], request: dict[str, Any]) -> None:
         self.began = perf_counter_ns()
-        self.o = o = self.options(request["model"])
+        self.model = request["model"]
+        self.o = o = self.options(self.model)
         self.tokens = min(o["tokens"], self.format.limit(request) or o["tokens"])
         self.times: list[int] = []
         self.entry = {"received": self.began, "times": self.times, "tokens": self.tokens}
@@ -100,16 +129,43 @@ class Reference(asyncio.Protocol):
         self.answer(headers)
 
     def answer(self, headers: dict[str, str]) -> None:
+        self.answering = True
         self.state["in_flight"] += 1
         self.state["peak"] = max(self.state["peak"], self.state["in_flight"])
+        self.slots = None
+        if self.o["slots"]:
+            self.enter()
+        else:
+            self.at(self.o["ttft"], self.start)
+
+    def enter(self) -> None:
+        """Ask for a slot. How long the request will be in it is drawn now, in order of arrival."""
+        o = self.o
+        if (slots := self.queues.get(self.model)) is None:
+            slots = self.queues[self.model] = Slots(o["slots"], o["law"], o["seed"])
+        nominal = o["ttft"] + o["gap"] * (ceil(self.tokens / o["per_chunk"]) - 1)
+        seconds = slots.multiple() * (o["service"] or nominal)
+        factor = seconds / nominal if nominal else 0.0
+        o["ttft"], o["gap"] = (o["ttft"] * factor, o["gap"] * factor) if nominal else (seconds, 0.0)
+        self.entry["service"] = self.service = round(seconds * 1e9)
+        self.slots = slots
+        slots.enter(self, self.began)
+
+    def begin(self, at: int) -> None:
+        """Be prefilled and decoded from `at` on; all later times count from then."""
+        self.entry["began"] = self.began = at
         self.at(self.o["ttft"], self.start)
 
+    def ended(self) -> None:
+        self.answering = False
+        self.state["in_flight"] -= 1
+
+    def metrics(self) -> bytes:
+        waiting = sum(slots.waiting for slots in self.queues.values())
+        return METRICS % (self.state["in_flight"] - waiting, waiting)
+
     def options(self, model: str) -> dict[str, Any]:
-        options = dict(part.split("=", 1) for part in model.split()[1:])
-        return {
-            name: type(default)(options[name]) if name in options else default
-            for name, default in self.defaults.items()
-        }
+        return given(self.defaults, model.split()[1:])
 
     def at(self, seconds: float, call: Any, *arguments: Any) -> None:
         """Call `seconds` after the request came, so that delays of earlier calls do not add up."""
@@ -122,7 +178,7 @@ class Reference(asyncio.Protocol):
         self.transport.write(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode())
         if self.o["role"] and self.format.first:
             self.raw(self.format.first)
-        self.closing = self.ending()
+        self.closing = b"" if self.slots else self.ending()
         self.token(0)
 
     def token(self, sent: int) -> None:
@@ -145,14 +201,25 @@ class Reference(asyncio.Protocol):
         return self.format.event(sent, text.encode())
 
     def finish(self) -> None:
-        self.end(self.closing)
+        self.end(self.closing or self.ending())
 
     def ending(self) -> bytes:
-        """Return the end of the answer, built beforehand and sent in one write."""
-        return b"".join(map(framed, self.format.last(self.usage())))
+        """Return the end of the answer, sent in one write; built beforehand where it reports no
+        phases."""
+        return b"".join(map(framed, self.format.last(self.usage(), self.phases())))
+
+    def phases(self) -> Phases | None:
+        """Return how long the request waited, was prefilled and decoded; None without slots, or
+        without a token."""
+        if self.slots is None or not self.times:
+            return None
+        first, last = self.times[0], self.times[-1]
+        return Phases(self.began - self.entry["received"], first - self.began, last - first)
 
     def end(self, closing: bytes = b"") -> None:
-        self.state["in_flight"] -= 1
+        self.ended()
+        if self.slots is not None:
+            self.slots.advance(max(perf_counter_ns(), self.began + self.service))
         self.transport.write(closing + b"0\r\n\r\n")
 
     def usage(self) -> Usage:
@@ -172,13 +239,32 @@ class Reference(asyncio.Protocol):
         self.transport.write(f"{head}{extra}\r\n".encode() + body)
 
 
+def given(defaults: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
+    """Return the options with those of `parts`, such as `ttft=0.1`, in their place."""
+    options = dict(part.split("=", 1) for part in parts)
+    return {
+        name: type(default)(options[name]) if name in options else default
+        for name, default in defaults.items()
+    }
+
+
 def framed(event: bytes) -> bytes:
     """Return one chunk of HTTP's chunked encoding."""
     return b"%x\r\n%b\r\n" % (len(event), event)
 
 
-async def serve(protocol: type[Reference], certificate: str | None = None) -> None:
-    """Serve on a free port of 127.0.0.1, print it, and end with standard input."""
+async def serve(protocol: type[Reference], arguments: Sequence[str] = ()) -> None:
+    """Serve on a free port of 127.0.0.1, print it, and end with standard input.
+
+    Args:
+        arguments: options as in a model's name, its defaults here, and the file of a certificate.
+    """
+    options = [argument for argument in arguments if "=" in argument]
+    certificate = next((argument for argument in arguments if "=" not in argument), None)
+    if unknown := {option.split("=")[0] for option in options} - protocol.defaults.keys():
+        names = ", ".join(protocol.defaults)
+        sys.exit(f"Unknown option {', '.join(sorted(unknown))}; choose from {names}.")
+    protocol.defaults = given(protocol.defaults, options)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     tls = None
@@ -195,4 +281,4 @@ async def serve(protocol: type[Reference], certificate: str | None = None) -> No
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Reference, sys.argv[1] if len(sys.argv) > 1 else None))
+    asyncio.run(serve(Reference, sys.argv[1:]))

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 EVENTS = "text/event-stream"
 LINES = "application/x-ndjson"
 Request = dict[str, Any]
 Usage = tuple[int, int]  # tokens of the prompt and of the answer
+
+
+class Phases(NamedTuple):
+    """Nanoseconds that a request waited, was prefilled, and was decoded after its first token."""
+
+    queue: int
+    prefill: int
+    decode: int
+
 
 CHAT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
 TEXT = b'data: {"choices":[{"index":0,"text":"%b","finish_reason":null}]}\n\n'
@@ -29,10 +38,10 @@ LINE = b'{"model":"ref","message":{"role":"assistant","content":"%b"},"done":fal
 @dataclass(frozen=True, slots=True)
 class Format:
     """`event` makes an event with a text and its number; `first` and `last` are what comes before
-    and after these, `last` by event."""
+    and after these, `last` by event, with the phases where the format has a place for them."""
 
     event: Callable[[int, bytes], bytes]
-    last: Callable[[Usage], list[bytes]]
+    last: Callable[[Usage, Phases | None], list[bytes]]
     prompt: Callable[[Request], Any] = lambda request: request["messages"][-1]["content"]
     limit: Callable[[Request], int | None] = lambda request: request.get("max_tokens")
     first: bytes = b""
@@ -49,9 +58,27 @@ def typed(kind: str, **more: Any) -> bytes:
     return f"event: {kind}\n".encode() + data({"type": kind, **more})
 
 
-def _chat_last(usage: Usage) -> list[bytes]:
+def _chat_last(usage: Usage, phases: Phases | None) -> list[bytes]:
     reason = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
-    return [data(reason), data({"choices": [], "usage": openai_usage(usage)}), b"data: [DONE]\n\n"]
+    return [data(reason), data(openai_end(usage, phases)), b"data: [DONE]\n\n"]
+
+
+def openai_end(usage: Usage, phases: Phases | None) -> Request:
+    """Return the last chunk of chat completions and completions."""
+    return {"choices": [], "usage": openai_usage(usage), **_metrics(phases)}
+
+
+def _metrics(phases: Phases | None) -> Request:
+    """Return the phases as vLLM reports them with `--enable-per-request-metrics`: its time to first
+    token counts from when the request was scheduled."""
+    if phases is None:
+        return {}
+    metrics = {
+        "time_to_first_token_ms": phases.prefill / 1e6,
+        "generation_time_ms": phases.decode / 1e6,
+        "queue_time_ms": phases.queue / 1e6,
+    }
+    return {"metrics": metrics}
 
 
 def openai_usage(usage: Usage) -> dict[str, int]:
@@ -59,18 +86,19 @@ def openai_usage(usage: Usage) -> dict[str, int]:
     return {"prompt_tokens": usage[0], "completion_tokens": usage[1]}
 
 
-def _completions_last(usage: Usage) -> list[bytes]:
+def _completions_last(usage: Usage, phases: Phases | None) -> list[bytes]:
     reason = {"choices": [{"index": 0, "text": "", "finish_reason": "length"}]}
-    return [data(reason), data({"choices": [], "usage": openai_usage(usage)}), b"data: [DONE]\n\n"]
+    return [data(reason), data(openai_end(usage, phases)), b"data: [DONE]\n\n"]
 
 
-def _response_last(usage: Usage) -> list[bytes]:
+def _response_last(usage: Usage, phases: Phases | None) -> list[bytes]:
     response = {
         "object": "response",
         "status": "incomplete",
         "incomplete_details": {"reason": "max_output_tokens"},
         "output": [],
         "usage": {"input_tokens": usage[0], "output_tokens": usage[1]},
+        **_metrics(phases),
     }
     return [
         typed("response.output_text.done", output_index=0, text=""),
@@ -78,7 +106,7 @@ def _response_last(usage: Usage) -> list[bytes]:
     ]
 
 
-def _message_last(usage: Usage) -> list[bytes]:
+def _message_last(usage: Usage, phases: Phases | None) -> list[bytes]:
     counts = {"input_tokens": usage[0], "output_tokens": usage[1]}
     return [
         typed("content_block_stop", index=0),
@@ -87,9 +115,17 @@ def _message_last(usage: Usage) -> list[bytes]:
     ]
 
 
-def _lines_last(usage: Usage) -> list[bytes]:
+def _lines_last(usage: Usage, phases: Phases | None) -> list[bytes]:
     counts = {"prompt_eval_count": usage[0], "eval_count": usage[1]}
-    end = {"message": {"content": ""}, "done": True, "done_reason": "length", **counts}
+    durations: Request = {}
+    if phases is not None:  # Ollama's, whose total begins when the request comes
+        durations = {
+            "total_duration": sum(phases),
+            "load_duration": 0,
+            "prompt_eval_duration": phases.prefill,
+            "eval_duration": phases.decode,
+        }
+    end = {"message": {"content": ""}, "done": True, "done_reason": "length", **counts, **durations}
     return [json.dumps(end).encode() + b"\n"]
 
 

@@ -1,0 +1,93 @@
+"""The queue of a reference server with c slots: first come, first served, with known service times.
+
+So its capacity is c / E[S] requests a second, S being the service time, and the waits at a load
+below it are those of a G/G/c queue; with Poisson arrivals and exponential service, of Erlang's
+M/M/c (Gross et al., Fundamentals of Queueing Theory, 4th ed., chapter 2).
+
+Slots are handed on in the order and at the moments at which the answers in them were to end, even
+if the event loop comes to it later: its delays neither add up nor change who is next.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count as numbers
+from random import Random
+from typing import Protocol
+
+LAWS: dict[str, Callable[[Random], float]] = {  # service times, as multiples of their mean
+    "fixed": lambda random: 1.0,
+    "exponential": lambda random: random.expovariate(1.0),
+}
+
+
+class Customer(Protocol):
+    """A request that waits for a slot, or is in one for `service` ns."""
+
+    service: int
+
+    def begin(self, at: int) -> None:
+        """Be served from `at` on, in ns, which may have passed."""
+        ...
+
+
+class Slots:
+    """Slots, and who waits for one. Times are nanoseconds of one clock, passed in, none before
+    that of the call before."""
+
+    def __init__(self, count: int, law: str, seed: int) -> None:
+        """Raises KeyError if there is no such law."""
+        self._free = count
+        self._law = LAWS[law]
+        self._random = Random(seed)
+        self._waiting: dict[Customer, None] = {}  # in order of arrival
+        self._serving: dict[Customer, int] = {}  # and the number of each one's service
+        self._ends: list[tuple[int, int, Customer]] = []  # a heap: when, the number, and whose
+        self._numbers = numbers()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def multiple(self) -> float:
+        """Return the next request's service time, as a multiple of the mean."""
+        return self._law(self._random)
+
+    def enter(self, customer: Customer, at: int) -> None:
+        """Arrive at `at`: begin at once in a free slot, or wait for one."""
+        self.advance(at)
+        if self._free:
+            self._free -= 1
+            self._begin(customer, at)
+        else:
+            self._waiting[customer] = None
+
+    def advance(self, until: int) -> None:
+        """Hand on the slots of all who are served until then, in the order of their ends."""
+        while self._ends and self._ends[0][0] <= until:
+            end, number, customer = heapq.heappop(self._ends)
+            if self._serving.get(customer) == number:
+                self._release(customer, end)
+
+    def leave(self, customer: Customer, at: int) -> None:
+        """Leave at `at`, without having been served to the end."""
+        self.advance(at)
+        self._waiting.pop(customer, None)
+        if customer in self._serving:
+            self._release(customer, at)
+
+    def _begin(self, customer: Customer, at: int) -> None:
+        self._serving[customer] = number = next(self._numbers)
+        heapq.heappush(self._ends, (at + customer.service, number, customer))
+        customer.begin(at)
+
+    def _release(self, customer: Customer, at: int) -> None:
+        """Free the slot of a customer, for whoever is first in the queue."""
+        del self._serving[customer]
+        if self._waiting:
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            self._begin(first, at)
+        else:
+            self._free += 1
