@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Update, insert, select, update
 
-from db.database import writing
+from db.database import now, writing
 from db.runs import NewRun, add, load_many
 from db.schema import comparisons, runs
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, item_index
@@ -150,6 +150,7 @@ def _once_more(connection: Connection, run: Run, count: int) -> Update:
         "config": config.model_dump(mode="json"),
         "status": "queued",
         "ended_at": None,
+        "heartbeat_at": now(connection),  # the machine that it waits for is not gone yet
         "cancel_requested": False,
     }
     if run.comparison_id is not None:

@@ -204,6 +204,11 @@ def upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
     return insert.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
+def on_one_machine(database: Engine) -> bool:
+    """Whether all who use a database are on one machine, whatever that is called: it is a file."""
+    return database.dialect.name == "sqlite"
+
+
 def now(of: Engine | Connection, ago: timedelta = timedelta(0)) -> Any:
     """Return the moment, or one `ago`, by the one clock that all who use a database share, for a
     statement: the server's; of a SQLite file, this machine's."""

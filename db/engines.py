@@ -25,11 +25,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy import delete as delete_from
 
-from db.database import now, writing
+from db.database import now, on_one_machine, writing
 from db.heartbeats import Heartbeat, heartbeats_of, unchanged
 from db.schema import engines, runs
 from services.base.errors import Conflict, NotFound
@@ -56,18 +57,25 @@ class EngineBusy(Conflict):
         super().__init__(f"Engine {engine_id} is up. Stop it first.")
 
 
-def create(database: Engine, config: EngineConfig) -> int:
+def create(database: Engine, config: EngineConfig, machine: str | None = None) -> int:
     """Queue the start of an engine; return its id."""
     with writing(database) as connection:
-        return add(connection, config)
+        return add(connection, config, machine=machine)
 
 
-def add(connection: Connection, config: EngineConfig, study_id: int | None = None) -> int:
-    """Queue the start of an engine within a transaction that writes; return its id."""
+def add(
+    connection: Connection,
+    config: EngineConfig,
+    study_id: int | None = None,
+    machine: str | None = None,
+) -> int:
+    """Queue the start of an engine within a transaction that writes; return its id. `machine`: the
+    one that found that it can run there; None: any may start it."""
     values = {
         "status": "planned",
         "config": config.model_dump(mode="json"),
         "study_id": study_id,
+        "machine": machine,
         "created_at": now(connection),
     }
     created = insert(engines).values(values).returning(engines.c.id)
@@ -104,7 +112,8 @@ def claim(database: Engine, machine: str = "") -> EngineInstance | None:
     """Take the first engine that may start; it is `starting` from now on, on `machine`, and the
     caller's."""
     with database.connect() as connection:
-        waiting = select(engines.c.id).where(_may_start(machine)).order_by(engines.c.id)
+        startable = _may_start(database, machine)
+        waiting = select(engines.c.id).where(startable).order_by(engines.c.id)
         ids = connection.scalars(waiting).all()
     for engine_id in ids:
         moment = now(database)
@@ -122,16 +131,18 @@ def claim(database: Engine, machine: str = "") -> EngineInstance | None:
             "starts": engines.c.starts + 1,
             "machine": machine,
         }
-        if _set(database, _this(engine_id).where(_may_start(machine)).values(fresh)):
+        if _set(database, _this(engine_id).where(startable).values(fresh)):
             return load(database, engine_id)
     return None
 
 
-def _may_start(machine: str) -> ColumnElement[bool]:
+def _may_start(database: Engine, machine: str) -> ColumnElement[bool]:
     other = engines.alias()
     here = and_(other.c.status.in_(UP), other.c.machine == machine)
     another = exists().where(other.c.study_id.is_not(None), here)
-    return and_(_wanted(), or_(engines.c.study_id.is_(None), ~another))
+    where = or_(engines.c.machine.is_(None), engines.c.machine == machine)
+    where = true() if on_one_machine(database) else where
+    return and_(_wanted(), where, or_(engines.c.study_id.is_(None), ~another))
 
 
 def _wanted() -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ of processes may claim at once: one that comes second gets the next lane or noth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
+    false,
     func,
     not_,
     null,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from db.database import now, upsert, writing
+from db.database import now, on_one_machine, upsert, writing
 from db.heartbeats import LONG_LOST_S, Heartbeat, heartbeats_of, unchanged
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import TABLES, Value, engines, row, runs
@@ -36,30 +37,40 @@ from services.ask.measurement import ACTIVE, Measurement, Progress, Repeat, Run,
 INTERRUPTED = (
     "The process that measured this run ended before the run did. What it had measured is kept."
 )
+GONE_S = 900.0  # without a heartbeat: what waits for that machine is given up
+GONE = (
+    "The machine that this run waits for has not been heard of for a quarter of an hour: the one "
+    "that measured its comparison so far, or the only one that reaches its server. What had been "
+    "measured is kept. Start it again on a machine that is up."
+)
 
 
-def claim(database: Engine, machine: str = "") -> Run | None:
+def claim(
+    database: Engine, machine: str = "", is_free: Callable[[str], bool] = lambda lane: True
+) -> Run | None:
     """Take the oldest queued run of a lane in which none is running; None: there is none.
 
     It is `running` from now on, on `machine`, and the caller's: call `heartbeat` until `finish`.
+    `is_free` may refuse a lane, which is left alone then.
     """
     with database.connect() as connection:
         waiting = select(runs.c.id).where(runs.c.status == "queued")
         unwanted = connection.scalars(waiting.where(runs.c.cancel_requested)).all()
         busy = select(runs.c.lane).where(runs.c.status == "running")
-        firsts = select(func.min(runs.c.id)).where(
+        firsts = select(func.min(runs.c.id), runs.c.lane).where(
             runs.c.status == "queued",
             runs.c.cancel_requested.is_(False),
             runs.c.lane.not_in(busy),
             _is_next(),
             _has_its_engine(machine),
             _has_its_keys(database, machine),
+            ~_left_to_another(database, machine),
         )
-        first_of_each_lane = connection.scalars(firsts.group_by(runs.c.lane)).all()
+        first_of_each_lane = connection.execute(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
         finish(database, run_id, "cancelled")
-    for run_id in sorted(first_of_each_lane):
-        if _take(database, run_id, machine):
+    for run_id, lane in sorted((first[0], first[1]) for first in first_of_each_lane):
+        if is_free(lane) and _take(database, run_id, machine):
             return load(database, run_id)
     return None
 
@@ -86,6 +97,25 @@ def _has_its_keys(database: Engine, machine: str) -> ColumnElement[bool]:
     heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
     lost = heard < now(database, timedelta(seconds=LONG_LOST_S))
     return or_(runs.c.ticket.is_(None), here, lost)
+
+
+def _left_to_another(database: Engine, machine: str) -> ColumnElement[bool]:
+    """Turns of one comparison stay on one machine, as does a run whose server only one reaches."""
+    if on_one_machine(database):
+        return false()
+    return _left_to(lambda its: and_(its.is_not(None), its != machine))
+
+
+def _left_to(wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether a run is left to a machine that is `wanted`: its own, or one that measured, or is to
+    measure, another run of its comparison that has not ended."""
+    other = runs.alias()
+    together = exists().where(
+        other.c.comparison_id == runs.c.comparison_id,
+        other.c.status.in_(ACTIVE),
+        wanted(other.c.machine),
+    )
+    return or_(wanted(runs.c.machine), together)
 
 
 def _take(database: Engine, run_id: int, machine: str = "") -> bool:
@@ -123,12 +153,32 @@ def tickets(database: Engine) -> set[str]:
         return set(connection.scalars(query))
 
 
+def lanes(database: Engine, run_ids: Collection[int]) -> set[str]:
+    """Return the lanes of these runs."""
+    with database.connect() as connection:
+        return set(connection.scalars(select(runs.c.lane).where(runs.c.id.in_(run_ids))))
+
+
 def hold(database: Engine, machine: str) -> None:
-    """Record that this machine still holds the secrets of its queued runs."""
-    here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
+    """Record that this machine is up: its queued runs, and those whose secrets it holds, wait for
+    it."""
+    keys = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
+    here = or_(keys, _left_to(lambda its: its == machine))
     waiting = update(runs).where(runs.c.status == "queued", here)
     with writing(database) as connection:
         connection.execute(waiting.values(heartbeat_at=now(database)))
+
+
+def give_up(database: Engine, machine: str) -> list[int]:
+    """End the queued runs that are left to another machine which has not been heard of for GONE_S.
+    Returns their ids."""
+    heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
+    gone = heard < now(database, timedelta(seconds=GONE_S))
+    lost = and_(gone, _left_to_another(database, machine))
+    waiting = update(runs).where(runs.c.status == "queued", lost)
+    ended = waiting.values(status="interrupted", error=GONE, ended_at=now(database), phase="")
+    with writing(database) as connection:
+        return sorted(connection.scalars(ended.returning(runs.c.id)).all())
 
 
 def destination(database: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:

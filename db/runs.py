@@ -71,6 +71,7 @@ class NewRun:
     note: str = ""
     destination: dict[str, Any] | None = None  # to whom it goes, without its secrets
     ticket: str | None = None  # under which a supervisor holds those in memory
+    machine: str | None = None  # the only one that reaches its server; None: any
 
 
 def enqueue(database: Engine, new: NewRun) -> int:
@@ -107,6 +108,7 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         "config": config.model_dump(mode="json"),
         "destination": new.destination,
         "ticket": new.ticket,
+        "machine": new.machine,
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,
     }

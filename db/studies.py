@@ -56,9 +56,15 @@ class StudyRow:
 
 
 def create(
-    database: Engine, config: StudyConfig, name: str, new: Sequence[NewCell], note: str = ""
+    database: Engine,
+    config: StudyConfig,
+    name: str,
+    new: Sequence[NewCell],
+    note: str = "",
+    machine: str | None = None,
 ) -> int:
-    """Queue a study with its cells; return its id.
+    """Queue a study with its cells; return its id. `machine`: the one that found what can run
+    there, which starts the engines; None: any may.
 
     Raises:
         InvalidEdit: a run's name or tag cannot be kept; nothing is stored then.
@@ -72,17 +78,24 @@ def create(
     with writing(database) as connection:
         created = insert(studies).values(values).returning(studies.c.id)
         study_id: int = connection.execute(created).scalar_one()
-        _add_cells(connection, study_id, new)
+        _add_cells(connection, study_id, new, machine)
     return study_id
 
 
-def extend(database: Engine, study_id: int, config: StudyConfig, new: Sequence[NewCell]) -> None:
-    """Add cells to a study; `config` says what it is asked to do from now on."""
+def extend(
+    database: Engine,
+    study_id: int,
+    config: StudyConfig,
+    new: Sequence[NewCell],
+    machine: str | None = None,
+) -> None:
+    """Add cells to a study; `config` says what it is asked to do from now on. `machine`: see
+    `create`."""
     load(database, study_id)
     with writing(database) as connection:
         this = update(studies).where(studies.c.id == study_id)
         connection.execute(this.values(grid=config.model_dump(mode="json")))
-        _add_cells(connection, study_id, new)
+        _add_cells(connection, study_id, new, machine)
 
 
 def resume(
@@ -90,9 +103,11 @@ def resume(
     study_id: int,
     run_ids: Sequence[int],
     destinations: Destinations = UNCHANGED,
+    machine: str | None = None,
 ) -> None:
-    """Measure the cells of these runs anew: each gets another run, the old ones are kept. `sent`:
-    destination and ticket of those that are measured on a server that is there."""
+    """Measure the cells of these runs anew: each gets another run, the old ones are kept.
+    `destinations`: and tickets of those that are measured on an existing server. `machine`: see
+    `create`."""
     study = load(database, study_id)
     with writing(database) as connection:
         for run in study.runs:
@@ -106,6 +121,7 @@ def resume(
                     run.tags,
                     destination=destination,
                     ticket=ticket,
+                    machine=machine if run.engine_id is not None else None,
                 )
                 add(
                     connection,
@@ -114,27 +130,29 @@ def resume(
                     cell=run.cell,
                     engine_id=run.engine_id,
                 )
-        _plan_engines(connection, study_id)
+        _plan_engines(connection, study_id, machine)
 
 
-def _add_cells(connection: Connection, study_id: int, new: Sequence[NewCell]) -> None:
+def _add_cells(
+    connection: Connection, study_id: int, new: Sequence[NewCell], machine: str | None
+) -> None:
     known = _engines_of(connection, study_id)
     highest = select(func.max(runs.c.cell)).where(runs.c.study_id == study_id)
     last = connection.execute(highest).scalar_one()
     for index, new_cell in enumerate(new, start=0 if last is None else last + 1):
         wanted = new_cell.cell.engine
         if wanted is not None and wanted not in known:
-            known[wanted] = stored_engines.add(connection, wanted, study_id)
+            known[wanted] = stored_engines.add(connection, wanted, study_id, machine)
         engine_id = known[wanted] if wanted is not None else None
-        run = (
-            new_cell.run if engine_id is None else replace(new_cell.run, lane=f"engine {engine_id}")
-        )
+        run = new_cell.run
+        if engine_id is not None:
+            run = replace(run, lane=f"engine {engine_id}", machine=machine)
         run_id = add(connection, run, study_id=study_id, cell=index, engine_id=engine_id)
         if new_cell.problem is not None:
             this = update(runs).where(runs.c.id == run_id)
             ended = {"status": "failed", "error": new_cell.problem, "ended_at": datetime.now(UTC)}
             connection.execute(this.values(ended))
-    _plan_engines(connection, study_id)
+    _plan_engines(connection, study_id, machine)
 
 
 def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int]:
@@ -145,8 +163,8 @@ def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int
     }
 
 
-def _plan_engines(connection: Connection, study_id: int) -> None:
-    """Let the engines for which runs wait start once more."""
+def _plan_engines(connection: Connection, study_id: int, machine: str | None) -> None:
+    """Let the engines for which runs wait start once more, on that machine."""
     waited_for = select(runs.c.engine_id).where(
         runs.c.study_id == study_id, runs.c.status == "queued"
     )
@@ -158,6 +176,7 @@ def _plan_engines(connection: Connection, study_id: int) -> None:
         "error": None,
         "hint": None,
         "phase": "",
+        "machine": machine,
     }
     connection.execute(idle.values(fresh))
 

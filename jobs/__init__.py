@@ -160,7 +160,8 @@ def _new(
 ) -> NewRun:
     lane, model = destination.lane, destination.model
     name = name if name.strip() else runs.default_name(config, lane, model)
-    return NewRun(config, lane, name, tuple(tags), note, destination.stored, destination.ticket)
+    stored, ticket = destination.stored_as
+    return NewRun(config, lane, name, tuple(tags), note, stored, ticket, destination.machine)
 
 
 def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pace | None:

@@ -20,6 +20,7 @@ from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
 from jobs.heartbeat_monitor import STALE_S, HeartbeatMonitor
 from jobs.keys import Keys, listening
 from jobs.run_supervisor import KILL_S, RunSupervisor
+from jobs.server_locks import ServerLocks
 from jobs.supervisor_lock import QueueProblem, acquire_lock, machine_id
 from services.base import settings
 
@@ -38,12 +39,13 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     engine_supervisors: list[EngineSupervisor] = []
     busy_at, problem = monotonic(), ""
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
+    locks = ServerLocks()
     stale_s = 0.0  # no other supervisor is running: any engine that is up was an earlier one's
     while not stopping.wait(POLL_S):
         try:
             tend_engines(database, engine_supervisors, engine_monitor, stale_s)
             stale_s = STALE_S
-            tend_runs(database, run_supervisors, keys, run_monitor)
+            tend_runs(database, run_supervisors, keys, run_monitor, locks)
             tend_keys(database, keys)
             if run_supervisors or engine_supervisors or keys or has_work(database):
                 busy_at = monotonic()
@@ -91,6 +93,7 @@ def tend_runs(
     run_supervisors: list[RunSupervisor],
     keys: Keys,
     monitor: HeartbeatMonitor,
+    locks: ServerLocks,
 ) -> None:
     """Tick the runs of this process, then end those that lost theirs, then start new ones."""
     for (
@@ -100,18 +103,23 @@ def tend_runs(
     run_supervisors[:] = [each for each in run_supervisors if each.is_alive()]
     supervised = {each.run_id for each in run_supervisors}
     queue.interrupt(database, monitor.lost(queue.heartbeats(database), supervised))
-    while (run := queue.claim(database, machine_id())) is not None:
+    while (run := queue.claim(database, machine_id(), locks.acquire)) is not None:
         log.info("run %s: begins", run.id)
         run_supervisors.append(RunSupervisor(database, run, keys))
         run_supervisors[-1].start()
+    if locks:
+        locks.keep(queue.lanes(database, [each.run_id for each in run_supervisors]))
 
 
 def tend_keys(database: Engine, keys: Keys) -> None:
-    """Forget keys that no run needs any more, and send heartbeats for those that are kept."""
+    """Forget keys that no run needs any more, and send heartbeats for the runs that wait for this
+    machine; give up those that wait for one that is gone."""
     if keys:
         keys.forget(queue.tickets(database))
-        if keys.heartbeat_due():
-            queue.hold(database, machine_id())
+    if keys.heartbeat_due():
+        queue.hold(database, machine_id())
+        for run_id in queue.give_up(database, machine_id()):
+            log.warning("run %s: its machine is gone", run_id)
 
 
 def tend_engines(

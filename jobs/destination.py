@@ -14,6 +14,7 @@ from typing import Any
 
 from jobs.supervisor_lock import machine_id
 from services.ask import backends
+from services.ask.address import is_loopback
 from services.ask.backends import NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
 from services.ask.backends.stored_target import private, public, whole
 from services.ask.config import RunConfig
@@ -33,13 +34,15 @@ KEYLESS = (
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where a run is sent. `stored` goes into the database; `secrets` into the supervisor's memory,
-    under `ticket`. Without secrets there is no ticket."""
+    under `ticket`. Without secrets there is no ticket. `machine`: the only one that reaches it,
+    since its address is that machine's own; None: any."""
 
     lane: str
     model: str
     stored: dict[str, Any]
     secrets: dict[str, Any] = field(default_factory=dict, repr=False)
     ticket: str | None = None
+    machine: str | None = None
 
     @property
     def stored_as(self) -> tuple[dict[str, Any], str | None]:
@@ -71,7 +74,8 @@ def resolve(
     lane, ticket = backends.lane(config, env), None
     if any(secrets.values()):
         ticket = f"{machine_id()}-{token_hex(16)}"
-    return Destination(lane, target.model, stored, secrets, ticket)
+    here = machine_id() if is_loopback(target.base_url) else None
+    return Destination(lane, target.model, stored, secrets, ticket, here)
 
 
 def restore(

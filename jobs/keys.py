@@ -78,7 +78,7 @@ class Keys:
                     del self._kept[ticket]
 
     def heartbeat_due(self) -> bool:
-        """Whether it is time for another heartbeat of the runs whose keys are here."""
+        """Whether it is time for another heartbeat of the runs that wait for this machine."""
         due = monotonic() - self._heartbeat_at > HEARTBEAT_S
         if due:
             self._heartbeat_at = monotonic()

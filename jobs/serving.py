@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 import jobs
 from db import engines
 from jobs.engine_supervisor import log_file
-from jobs.supervisor_lock import check_lock_file
+from jobs.supervisor_lock import check_lock_file, machine_id
 from services.base import settings
 from services.servers.engines import EngineConfig, EngineProblem, devices, preflight, tail
 from services.servers.engines.instance import EngineInstance
@@ -25,7 +25,7 @@ def start(database: Engine, config: EngineConfig) -> int:
     if problem := preflight(config, devices(), settings.environment()):
         raise EngineProblem(problem)
     check_lock_file(database)
-    engine_id = engines.create(database, config)
+    engine_id = engines.create(database, config, machine_id())
     jobs.ensure(database)
     return engine_id
 

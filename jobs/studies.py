@@ -16,7 +16,7 @@ from jobs import earlier_destinations, secrets_by_ticket
 from jobs.destination import Destination, resolve
 from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
-from jobs.supervisor_lock import check_lock_file
+from jobs.supervisor_lock import check_lock_file, machine_id
 from services.ask import backends
 from services.ask.answer_times import Pace, pace
 from services.ask.backends import NO_KEYS, TypedKeys
@@ -97,7 +97,8 @@ def submit(
     check_lock_file(database)
     name = name.strip() or default_name(study)
     hand_over(database, secrets_by_ticket(destinations.values()))
-    study_id = studies.create(database, study, name, _new(study, grid, destinations, tags), note)
+    new = _new(study, grid, destinations, tags)
+    study_id = studies.create(database, study, name, new, note, machine_id())
     jobs.ensure(database)
     return study_id
 
@@ -117,7 +118,7 @@ def extend(database: Engine, study_id: int, study: StudyConfig, typed: TypedKeys
     check_lock_file(database)
     tags = stored.runs[0].tags if stored.runs else ()
     hand_over(database, secrets_by_ticket(destinations.values()))
-    studies.extend(database, study_id, study, _new(study, more, destinations, tags))
+    studies.extend(database, study_id, study, _new(study, more, destinations, tags), machine_id())
     jobs.ensure(database)
     return len(more)
 
@@ -150,7 +151,7 @@ def resume(
     check_lock_file(database)
     hand_over(database, secrets_by_ticket(destinations.values()))
     stored = {run_id: destinations[run_id].stored_as for run_id in destinations}
-    studies.resume(database, study_id, [run.id for run in runnable], stored)
+    studies.resume(database, study_id, [run.id for run in runnable], stored, machine_id())
     jobs.ensure(database)
     return len(runnable)
 
@@ -231,6 +232,7 @@ def _run(
         "",
         destination.stored,
         destination.ticket,
+        destination.machine,
     )
 
 

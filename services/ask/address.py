@@ -95,6 +95,11 @@ def machine(url: str) -> str:
     return f"{LOOPBACK[0] if host in LOOPBACK else host}:{port}"
 
 
+def is_loopback(url: str | None) -> bool:
+    """Return whether an address is this machine's own, so that another one reaches its own."""
+    return url is not None and origin(url)[1] in LOOPBACK
+
+
 def _checked(written: str) -> SplitResult:
     """Return the parts of an address.
 
