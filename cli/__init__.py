@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(unknown)
         settings.load(ROOT / ".env")
-        opened()
+        if options.opens:
+            opened()
         code: int = options.call(options)
     except RunNotFound as error:
         return refuse(f"{error} `{program()} list` lists all runs.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from cli import (
     backends,
+    backup,
     baseline,
     compare,
+    doctor,
     engine,
     imports,
     run,
@@ -55,6 +57,9 @@ COMMANDS = {
     "engine list": Command(engine.list_engines, engine.add_nothing_arguments),
     "engine stop": Command(engine.stop, engine.add_one_arguments),
     "engine log": Command(engine.log, engine.add_one_arguments),
+    "doctor": Command(doctor.doctor, doctor.takes, opens=False),
+    "backup": Command(backup.backup, backup.add_backup_arguments, opens=False),
+    "restore": Command(backup.restore, backup.add_restore_arguments, opens=False),
     "token make": Command(token.make, token.add_make_arguments),
     "token list": Command(token.list_tokens, token.add_list_arguments),
     "token revoke": Command(token.revoke, token.add_revoke_arguments),

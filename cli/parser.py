@@ -14,11 +14,13 @@ from cli.output import USAGE
 
 
 class Command(NamedTuple):
-    """What a command calls, whose docstring is its help, and what adds the arguments it takes."""
+    """What a command calls, whose docstring is its help, and what adds the arguments it takes.
+    `opens`: it begins with a database that is there and up to date."""
 
     call: Callable[[Namespace], int]
     takes: Callable[[ArgumentParser], None]
     has_json: bool = True
+    opens: bool = True
 
 
 class Parser(ArgumentParser):
@@ -45,7 +47,7 @@ def program() -> str:
 
 def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, str]) -> Parser:
     """Return the parser of these commands; one of two words belongs to the group of the first. The
-    parsed `call` is what the command calls."""
+    parsed `call` is what the command calls, `opens` as it says."""
     top = Parser(prog=program(), description=summary, allow_abbrev=False)
     under: dict[str, Any] = {"": top.add_subparsers(required=True, metavar="COMMAND")}
     for words, command in commands.items():
@@ -54,7 +56,7 @@ def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, s
             inner = _described(under[""], group, groups[group])
             under[group] = inner.add_subparsers(required=True, metavar="COMMAND")
         takes = _described(under[group], name, (command.call.__doc__ or "").rstrip("."))
-        takes.set_defaults(call=command.call)
+        takes.set_defaults(call=command.call, opens=command.opens)
         command.takes(takes)
         if command.has_json:
             takes.add_argument("--json", action="store_true", help="Print it as JSON")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.report.terminal.engines import engine_text as engine_text
 from services.report.terminal.engines import engines_text as engines_text
+from services.report.terminal.findings import findings_text as findings_text
 from services.report.terminal.runs import backend_address as backend_address
 from services.report.terminal.runs import backend_rows as backend_rows
 from services.report.terminal.runs import backends_text as backends_text

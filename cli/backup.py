@@ -1,0 +1,47 @@
+"""`backup` and `restore`: the whole database as one file, and back."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from datetime import datetime
+from pathlib import Path
+
+from cli.output import DONE, say
+from db import backup as backups
+from db.database import connect
+from jobs.supervisor_lock import acquire_lock
+from services.base.surrogates import clean
+from services.base.units import size
+
+
+def add_backup_arguments(command: ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="File to write; it must not exist")
+
+
+def backup(options: Namespace) -> int:
+    """Write the whole database to a file, also while runs are measured."""
+    written = backups.backup(connect(), Path(options.file))
+    document = {"file": clean(options.file), "bytes": written}
+    say(options, lambda: document, lambda: f"{options.file}: {size(written)}")
+    return DONE
+
+
+def add_restore_arguments(command: ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="File that `backup` wrote")
+
+
+def restore(options: Namespace) -> int:
+    """Replace the database by a backup; the one that was there is kept beside it."""
+    database = connect()
+    with acquire_lock(database) as lock:
+        if lock is None:
+            raise backups.InUse(
+                "Runs are being measured, or engines are up. Cancel or stop them, stop Paceline, "
+                "then restore."
+            )
+        kept = backups.restore(database, Path(options.file), datetime.now())
+    text = f"Restored from {options.file}."
+    was = f" The database that was there is kept as {kept}." if kept else ""
+    document = {"restored": clean(options.file), "kept": str(kept) if kept else None}
+    say(options, lambda: document, lambda: text + was)
+    return DONE

@@ -1,0 +1,24 @@
+"""`doctor`: what this machine has and lacks for Paceline."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+
+from cli.output import DONE, FAILED, say
+from jobs.doctor import Patient, examine, healthy
+from services.base import settings
+from services.report import terminal
+
+
+def takes(command: ArgumentParser) -> None:
+    """No arguments."""
+
+
+def doctor(options: Namespace) -> int:
+    """Check environment, database, limits, engines and keys; exit code 1 if something is wrong."""
+    findings = examine(Patient(settings.environment()))
+    sound = healthy(findings)
+    document = {"healthy": sound, "findings": [asdict(finding) for finding in findings]}
+    say(options, lambda: document, lambda: terminal.findings_text(findings))
+    return DONE if sound else FAILED

@@ -1,0 +1,287 @@
+"""One file that holds a whole database, and a database made of one again.
+
+A SQLite backup is a SQLite file, a PostgreSQL backup one of pg_dump's custom format. Either is
+written beside its name (`FILE.part`), checked, flushed to the disk and then renamed: a file that
+has its name is whole. The file is its owner's alone, as the database is: it holds prompts, answers
+and the hashes of tokens.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+from sqlalchemy import Engine, inspect
+
+from db.database import connect, upgrade
+from services.base import private_file
+from services.base.errors import Conflict, Invalid, Unavailable
+from services.base.redact import redact
+from services.base.units import size
+
+SQLITE, POSTGRES = b"SQLite format 3\0", b"PGDMP"
+BESIDE = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a file
+SPARE_BYTES = 2**24  # that a backup leaves on the disk
+
+
+class CannotBackUp(Unavailable):
+    """A backup that cannot be written, in a sentence; no file is left."""
+
+
+class FileExists(Conflict):
+    """A backup never replaces a file."""
+
+
+class NoBackup(Invalid):
+    """A file that is no backup of this kind of database, in a sentence."""
+
+
+class InUse(Conflict):
+    """A database that cannot be replaced now, in a sentence."""
+
+
+def backup(database: Engine, file: Path) -> int:
+    """Write the database, as it is now, to a new file; return its bytes. Whoever writes to the
+    database meanwhile does not wait, and the file holds nothing of it.
+
+    Raises:
+        FileExists: there is such a file.
+        CannotBackUp: there is no database, no room, no pg_dump, or it cannot be read.
+    """
+    with _new_file(file) as part:
+        if database.dialect.name == "sqlite":
+            _copy_sqlite(_file_of(database), part)
+        else:
+            _postgres(database, "pg_dump", "--format=custom", f"--file={part}")
+            _run(("pg_restore", "--list", str(part)), os.environ)  # whether it reads what it wrote
+    return file.stat().st_size
+
+
+def restore(database: Engine, file: Path, moment: datetime) -> Path | None:
+    """Make the database what a backup holds, brought up to date. Return where the SQLite file that
+    was there is kept: beside the new one, named by the `moment`; None: there was none.
+
+    A PostgreSQL database must be empty, so that nothing is lost: whoever asks makes a new one.
+    The caller holds the supervisor's lock.
+
+    Raises:
+        NoBackup: the file is none of this kind of database, or is damaged.
+        InUse: a process has the SQLite file open, or the PostgreSQL database is not empty.
+        CannotBackUp: there is no room, no pg_restore, or the folder cannot be written.
+        DatabaseProblem: a newer Paceline wrote it.
+    """
+    _check_kind(file, SQLITE if database.dialect.name == "sqlite" else POSTGRES)
+    if database.dialect.name == "sqlite":
+        return _restore_sqlite(_file_of(database, missing=True), file, moment)
+    if inspect(database).get_table_names():
+        raise InUse(
+            "The database that PACELINE_DATABASE_URL names is not empty. Create another one "
+            "(createdb), let the variable name that, and restore again: the one of now is kept."
+        )
+    _postgres(database, "pg_restore", "--no-owner", "--single-transaction", str(file))
+    upgrade(database)
+    return None
+
+
+def _file_of(database: Engine, missing: bool = False) -> Path:
+    path = Path(database.url.database or "")
+    if not missing and not path.exists():
+        raise CannotBackUp(f"There is no database {path} yet: nothing to back up.")
+    return path
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[Path]:
+    """Yield the path to write to; at the end of the block it gets its name. An error leaves
+    nothing behind."""
+    try:
+        if file.exists() or file.is_symlink():
+            raise FileExists(f"{file} exists already. Choose another name: none is replaced.")
+        part = file.with_name(f"{file.name}.part")
+        private_file.create_folder(file.parent)
+        lock = private_file.open_file(part, os.O_RDWR)
+        try:
+            _lock(lock, part)
+            os.ftruncate(lock, 0)  # what a killed one left
+            yield part
+            os.fsync(lock)
+            if file.exists():
+                raise FileExists(f"{file} was made meanwhile. Choose another name.")
+            part.replace(file)
+        except BaseException:
+            _remove(part)
+            raise
+        finally:
+            os.close(lock)
+        _flush(file.parent)
+    except OSError as error:
+        raise CannotBackUp(f"{file} cannot be written: {error.strerror or error}.") from None
+
+
+def _lock(descriptor: int, part: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InUse(f"Another process is writing {part}. Wait for it.") from None
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a database file at one moment, and check the copy. One step: a copy in several begins
+    anew whenever another process writes, and with a write-ahead log nobody waits for a reader."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reads,
+            closing(sqlite3.connect(target)) as writes,
+        ):
+            _check_room(reads, target)
+            writes.execute("PRAGMA synchronous = OFF")  # the whole file is flushed at the end
+            reads.backup(writes)
+            writes.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+            damage = [row[0] for row in writes.execute("PRAGMA integrity_check(1)")]
+    except sqlite3.Error as error:
+        raise CannotBackUp(f"{source} cannot be copied: {error}.") from None
+    if damage != ["ok"]:
+        raise NoBackup(f"{source} is damaged: {' '.join(damage[0].split())[:200]}.")
+
+
+def _check_room(database: sqlite3.Connection, target: Path) -> None:
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    (page_size,) = database.execute("PRAGMA page_size").fetchone()
+    free = shutil.disk_usage(target.parent).free
+    if pages * page_size + SPARE_BYTES > free:
+        raise CannotBackUp(
+            f"The database has {size(pages * page_size)}, and {target.parent} has "
+            f"{size(free)} left. Free space, or choose another folder."
+        )
+
+
+def _restore_sqlite(current: Path, file: Path, moment: datetime) -> Path | None:
+    _check_closed(current)
+    new = current.with_name(f"{current.name}.restored")
+    kept = current.with_name(f"{current.name}.before-{moment:%Y%m%d-%H%M%S}")
+    _remove(new)  # what a killed one left
+    with _new_file(new) as part:
+        _copy_sqlite(file, part)
+    try:
+        _bring_up_to_date(new)
+        _check_closed(current)  # it may have been opened meanwhile
+        moved = _move(current, kept) if current.exists() else None
+        try:
+            new.replace(current)
+        except OSError:
+            if moved is not None:
+                _move(moved, current)
+            raise
+        _flush(current.parent)
+    except OSError as error:
+        raise CannotBackUp(f"{current} cannot be replaced: {error.strerror}.") from None
+    finally:
+        _remove(new)
+    return moved
+
+
+def _bring_up_to_date(file: Path) -> None:
+    database = connect(f"sqlite:///{file}")
+    try:
+        if not inspect(database).has_table("alembic_version"):
+            raise NoBackup(f"{file.name} is not a database of Paceline.")
+        upgrade(database)
+    finally:
+        database.dispose()  # the last connection writes the log into the file
+
+
+def _move(file: Path, to: Path) -> Path:
+    """Rename a database with what SQLite keeps beside it, which is first written into it."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:  # a damaged one stays
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for suffix in BESIDE:
+        with suppress(FileNotFoundError):
+            Path(f"{file}{suffix}").rename(f"{to}{suffix}")
+    file.rename(to)
+    return to
+
+
+def _check_closed(file: Path) -> None:
+    """Raise InUse if a process of ours has the file open: the web server, the supervisor, a
+    command. What it writes would go to the file that is moved away."""
+    if pids := [process.pid for process in psutil.process_iter() if _has_open(process, file)]:
+        raise InUse(
+            f"Paceline is running: {file} is open in process {', '.join(map(str, pids))}. Stop it, "
+            "then restore."
+        )
+
+
+def _has_open(process: psutil.Process, file: Path) -> bool:
+    if process.pid == os.getpid():
+        return False
+    try:
+        return any(opened.path == str(file.resolve()) for opened in process.open_files())
+    except (psutil.Error, OSError):  # another user's, or gone
+        return False
+
+
+def _check_kind(file: Path, magic: bytes) -> None:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(len(SQLITE))
+    except OSError as error:
+        raise NoBackup(f"{file} cannot be read: {error.strerror}.") from None
+    if head.startswith(magic):
+        return
+    kinds = {SQLITE: "SQLite", POSTGRES: "PostgreSQL"}
+    other = next((kind for start, kind in kinds.items() if head.startswith(start)), None)
+    if other is None:
+        raise NoBackup(f"{file} is not a backup that `paceline backup` wrote.")
+    raise NoBackup(
+        f"{file} is a backup of {other}, and PACELINE_DATABASE_URL names a {kinds[magic]} "
+        f"database. Let it name a {other} database."
+    )
+
+
+def _postgres(database: Engine, program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL on the database. The password is in its environment: all users
+    of a machine see a process's arguments."""
+    url = database.url.set(drivername="postgresql")
+    named = url.query.get("password")
+    password = url.password or (named if isinstance(named, str) else None)
+    address = url.difference_update_query(["password"]).set(password=None)
+    bare = address.render_as_string(hide_password=False)
+    env = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+    _run((program, f"--dbname={bare}", *arguments), env, password or "")
+
+
+def _run(command: tuple[str, ...], env: Mapping[str, str], secret: str = "") -> None:
+    try:
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, errors="replace")
+    except FileNotFoundError:
+        raise CannotBackUp(
+            f"{command[0]} is not installed. Install PostgreSQL's client programs "
+            "(postgresql-client), of the server's version or a newer one, or use the server's own "
+            "backups."
+        ) from None
+    if ended.returncode:
+        said = " ".join(ended.stderr.split()) or f"exit code {ended.returncode}"
+        reason = redact(said, [secret] if secret else []).rstrip(".")
+        raise CannotBackUp(f"{command[0]} failed: {reason}.")
+
+
+def _remove(file: Path) -> None:
+    for suffix in ("", *BESIDE):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def _flush(folder: Path) -> None:
+    """See that the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,298 @@
+"""What this machine has and lacks for Paceline: `paceline doctor`.
+
+Each check looks at one thing, changes nothing, and ends in findings: what there is, and, where
+that is not enough, what to do. Variables are named, their values never are.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import get_clock_info
+from typing import Literal
+
+from sqlalchemy import Engine, func, inspect, select, text
+
+from db import engines, queue, schema
+from db.database import UNUSABLE, connect, said_of
+from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
+from services.ask.backends import BACKENDS, has_key
+from services.base import hosts, machine, packaged_model, private_file, roles
+from services.base.errors import PacelineError
+from services.base.units import many, seconds, size
+from services.servers.engines import ENGINES
+from services.servers.engines.host import this_host
+from services.servers.engines.switch import turned_off
+from services.wire.limits import PORTS, SPARE_FILES
+
+Level = Literal["ok", "note", "problem"]
+Findings = Iterator["Finding"]
+
+OLDEST_PYTHON = (3, 11)
+FREE_LEAST, FREE_USUAL = 2**27, 2**30  # bytes of disk: below the first a run may not be stored
+USUAL_AT_ONCE = 5_000  # requests in flight that Paceline is made for
+CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+SLOW_CLOCKS = ("hpet", "acpi_pm", "refined-jiffies", "jiffies")  # 1 µs or more to read
+APART_S = 1.0  # between this machine's clock and the database's
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `level`: `problem` where something does not work until it is
+    mended, `note` where something may be wanting. `todo`: what to do then."""
+
+    subject: str
+    level: Level
+    text: str
+    todo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is looked at: the environment with .env, and the folder that Paceline is in."""
+
+    env: Mapping[str, str]
+    root: Path = ROOT
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """Return what all checks find, in the order of the table."""
+    return [finding for check in CHECKS for finding in check(patient)]
+
+
+def healthy(findings: list[Finding]) -> bool:
+    """Return whether nothing that was found keeps Paceline from working."""
+    return all(finding.level != "problem" for finding in findings)
+
+
+def _python(patient: Patient) -> Findings:
+    found = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    if sys.version_info < OLDEST_PYTHON:
+        todo = "Make the environment anew with Python 3.11 or newer: make clean run."
+        yield Finding("Python", "problem", found, todo)
+        return
+    memory = size(machine.environment()["memory_bytes"])
+    yield Finding("Python", "ok", f"{found}, {many(machine.cores(), 'core')}, {memory}")
+
+
+def _packages(patient: Patient) -> Findings:
+    pinned = dict(_pins(patient.root / "requirements.txt"))
+    found = {name: _installed(name) for name in pinned}
+    missing = [name for name, there in found.items() if there is None]
+    other = [f"{n} {there}, not {pinned[n]}" for n, there in found.items() if there != pinned[n]]
+    other = [each for each in other if each.split()[0] not in missing]
+    todo = ".venv/bin/pip install -r requirements.txt, or make run."
+    if missing:
+        yield Finding("Packages", "problem", f"Missing: {', '.join(missing)}", todo)
+    if other:
+        yield Finding("Packages", "note", f"Other versions: {', '.join(other)}", todo)
+    if not (missing or other):
+        yield Finding("Packages", "ok", f"{many(len(pinned), 'package')} as pinned")
+    try:
+        packaged_model.model_path()
+    except FileNotFoundError as error:
+        yield Finding("Packages", "note", *_parted(str(error)))
+
+
+def _pins(file: Path) -> Iterator[tuple[str, str]]:
+    """The packages that a file of requirements pins, and their versions."""
+    for line in file.read_text().splitlines():
+        name, pin, rest = line.partition("#")[0].partition("==")
+        if pin:
+            yield name.partition("[")[0].strip(), rest.partition(";")[0].strip()
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _settings(patient: Patient) -> Findings:
+    file = patient.root / ".env"
+    if file.exists() and file.stat().st_mode & private_file.OTHERS:
+        todo = f"chmod 600 {file}"
+        yield Finding("Settings", "note", ".env may hold keys, and all users can read it", todo)
+    try:
+        shared = roles.sign_in(patient.env)
+        hosts.allowed(patient.env)
+    except PacelineError as error:
+        yield Finding("Settings", "problem", *_parted(str(error)))
+        return
+    read = ".env" if file.exists() else "no .env: the defaults"
+    yield Finding("Settings", "ok", f"{read}; sign-in is {'on' if shared else 'off'}")
+    secrets = patient.root / ".streamlit" / "secrets.toml"
+    if shared and not secrets.exists():
+        todo = "Write the provider into .streamlit/secrets.toml: docs/sign-in.md"
+        yield Finding("Settings", "problem", "Sign-in is on, but no provider is named", todo)
+
+
+def _database(patient: Patient) -> Findings:
+    try:
+        database = connect(patient.env.get("PACELINE_DATABASE_URL"))
+        file = _file_of(database)
+        if file is None or file.exists():
+            yield from _stored(database, file)
+        else:
+            yield Finding("Database", "ok", f"{file} is made at the first start")
+    except UNUSABLE as error:
+        yield Finding("Database", "problem", *_parted(said_of(error)))
+        return
+    yield from _disk(file.parent if file else Path(tempfile.gettempdir()), file)
+    if file is None and not shutil.which("pg_dump"):
+        todo = "Install postgresql-client, or use the server's own backups."
+        yield Finding("Database", "note", "pg_dump is not installed: `backup` needs it", todo)
+
+
+def _file_of(database: Engine) -> Path | None:
+    """The file of a SQLite database; None for PostgreSQL."""
+    return Path(database.url.database or "") if database.dialect.name == "sqlite" else None
+
+
+def _stored(database: Engine, file: Path | None) -> Findings:
+    skew = 0.0
+    with database.connect() as connection:
+        revision = None
+        if inspect(connection).has_table("alembic_version"):
+            revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if file is None:
+            used = connection.scalar(text("SELECT pg_database_size(current_database())")) or 0
+            theirs = connection.scalars(select(func.clock_timestamp())).one()
+            skew = abs((theirs - datetime.now(UTC)).total_seconds())
+        else:
+            used = file.stat().st_size
+    name = str(file) if file else f"PostgreSQL on {database.url.host or 'this machine'}"
+    found = f"{name}, {size(used)}, revision {revision or 'none'}"
+    if revision is not None and revision > schema.REVISION:
+        todo = "A newer Paceline wrote it: update Paceline, or restore a backup."
+        yield Finding("Database", "problem", found, todo)
+    elif revision != schema.REVISION:
+        todo = f"The next start brings it to {schema.REVISION}. Make a backup first."
+        yield Finding("Database", "note", found, todo)
+    else:
+        yield Finding("Database", "ok", f"{found} (the newest)")
+        yield from _queue(database)
+    if skew > APART_S:
+        words = f"This machine's clock and the database's differ by {seconds(skew)}"
+        yield Finding("Clock", "note", words, "Let both be set by NTP (timedatectl).")
+
+
+def _disk(folder: Path, file: Path | None) -> Findings:
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(existing).free
+    stored = file.stat().st_size if file and file.exists() else 0
+    found = f"{size(free)} free in {existing}"
+    if free < FREE_LEAST:
+        yield Finding("Disk", "problem", found, "Free space: what a run measures is stored there.")
+    elif free < max(FREE_USUAL, stored):
+        todo = "Free space, or delete old runs; a backup needs as much as the database."
+        yield Finding("Disk", "note", found, todo)
+    else:
+        yield Finding("Disk", "ok", found)
+
+
+def _queue(database: Engine) -> Findings:
+    try:
+        alive = supervisor_alive(database)
+    except QueueProblem as error:
+        yield Finding("Queue", "problem", *_parted(str(error)))
+        return
+    waiting, up = queue.active(database), engines.active(database)
+    found = f"{many(waiting, 'run')} queued or running, {many(up, 'engine')}"
+    if (waiting or up) and not alive:
+        todo = "Start Paceline on the machine that measures: its supervisor goes on by itself."
+        yield Finding("Queue", "note", f"{found}; no supervisor on this machine", todo)
+    else:
+        state = "the supervisor is alive" if alive else "no supervisor, which nothing needs now"
+        yield Finding("Queue", "ok", f"{found}; {state}")
+
+
+def _open_files(patient: Patient) -> Findings:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= USUAL_AT_ONCE + SPARE_FILES:
+        most = "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard:,}"
+        yield Finding("Open files", "ok", f"{soft:,} now, {most}; a run raises it as it needs")
+        return
+    found = f"at most {hard:,}: a run has up to {max(0, hard - SPARE_FILES):,} requests in flight"
+    todo = "Raise it: LimitNOFILE=65536 in the systemd unit, nofile in /etc/security/limits.conf."
+    yield Finding("Open files", "note", found, todo)
+
+
+def _ports(patient: Patient) -> Findings:
+    try:
+        low, high = map(int, PORTS.read_text().split())
+    except (OSError, ValueError):  # another system than Linux
+        return
+    number = high - low + 1
+    found = f"{number:,} for outgoing connections to one server"
+    if number < USUAL_AT_ONCE:
+        todo = "Widen the range: sysctl -w net.ipv4.ip_local_port_range='10240 65000'"
+        yield Finding("Ports", "note", found, todo)
+    else:
+        yield Finding("Ports", "ok", found)
+
+
+def _clock(patient: Patient) -> Findings:
+    resolution = seconds(get_clock_info("monotonic").resolution)
+    try:
+        source = CLOCK.read_text().strip()
+    except OSError:  # another system, or not shown here
+        source = ""
+    found = f"{source or 'the system clock'}, resolution {resolution}"
+    if source in SLOW_CLOCKS:
+        todo = "Reading it is slow. Use tsc (kernel parameter clocksource=tsc), or another machine."
+        yield Finding("Clock", "note", found, todo)
+    else:
+        yield Finding("Clock", "ok", found)
+
+
+def _engines(patient: Patient) -> Findings:
+    if sentence := turned_off(patient.env):
+        yield Finding("Engines", "ok", sentence)
+        return
+    host = this_host(patient.env)
+    for spec in ENGINES.values():
+        if spec.is_installed(host):
+            yield Finding("Engines", "ok", f"{spec.label} is installed")
+        else:
+            todo = f"Only to start it from Paceline: {spec.install(host.gpu)}"
+            yield Finding("Engines", "ok", f"{spec.label} is not installed", todo)
+
+
+def _keys(patient: Patient) -> Findings:
+    keyed = {b.key_env: has_key(b, patient.env) for b in BACKENDS.values() if b.key_env}
+    there = [name for name, has in keyed.items() if has]
+    absent = [name for name, has in keyed.items() if not has]
+    if there:
+        yield Finding("Keys", "ok", f"Set: {', '.join(there)}")
+    if absent:
+        todo = "Set those in .env that your servers need."
+        yield Finding("Keys", "ok", f"Not set: {', '.join(absent)}", todo)
+
+
+def _parted(sentences: str) -> tuple[str, str]:
+    """A message as its first sentence and the rest, which says what to do."""
+    first, _, rest = sentences.partition(". ")
+    return first.removesuffix("."), rest
+
+
+CHECKS: tuple[Callable[[Patient], Findings], ...] = (
+    _python,
+    _packages,
+    _settings,
+    _database,
+    _open_files,
+    _ports,
+    _clock,
+    _engines,
+    _keys,
+)

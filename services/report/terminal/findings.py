@@ -1,0 +1,20 @@
+"""What `doctor` found, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+MARKS = {"ok": "ok", "note": "note", "problem": "PROBLEM"}
+
+
+def findings_text(findings: Sequence[Any]) -> str:
+    """Return findings, a line each: `subject`, `level`, `text`, and below it what `todo` says."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.subject:<11} {MARKS[finding.level]:<8} {finding.text}")
+        if finding.todo:
+            lines.append(f"{'':<20} → {finding.todo}")
+    wrong = sum(finding.level == "problem" for finding in findings)
+    end = "Nothing is wrong." if not wrong else f"What is wrong: {wrong}. See PROBLEM above."
+    return "\n".join((*lines, "", end))

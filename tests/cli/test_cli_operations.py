@@ -1,0 +1,60 @@
+"""`doctor`, `backup` and `restore` in a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from db import runs
+from tests.cli.conftest import RunCli
+from tests.stored import store
+
+
+def test_a_backup_is_restored(run_cli: RunCli, database: Engine, tmp_path: Path) -> None:
+    store(database, name="Kept")
+    file = tmp_path / "paceline.backup"
+    assert run_cli("backup", str(file)).out.startswith(f"{file}: ")
+    refused = run_cli("backup", str(file))
+    assert refused.code == 2 and "exists already" in refused.err
+    runs.delete(database, 1)
+    database.dispose()
+    result = run_cli("restore", str(file), "--json")
+    assert result.code == 0, result
+    assert Path(json.loads(result.out)["kept"]).exists()
+    assert runs.load(database, 1).name == "Kept"
+
+
+def test_what_is_there_is_healthy_and_no_key_is_shown(
+    run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-a-secret-of-somebody")
+    result = run_cli("doctor")
+    assert result.code == 0, result
+    assert "Nothing is wrong." in result.out and "Set: GROQ_API_KEY" in result.out
+    assert "(the newest)" in result.out and "secret" not in result.out + result.err
+    document = json.loads(run_cli("doctor", "--json").out)
+    assert document["healthy"] and {"subject", "level", "text", "todo"} == set(
+        document["findings"][0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PACELINE_DATABASE_URL", "postgresql://a:hush@127.0.0.1:9/b", "cannot be used"),
+        ("PACELINE_DATABASE_URL", "mysql://a:hush@b/c", "not the address of a supported database"),
+        ("PACELINE_ALLOWED_HOSTS", "*", "with a pattern"),
+        ("PACELINE_SIGN_IN", "on", "nobody is an admin"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv("PACELINE_ADMINS", "")
+    monkeypatch.setenv(name, value)
+    result = run_cli("doctor")
+    assert result.code == 1 and sentence in result.out, result
+    assert "PROBLEM" in result.out and "hush" not in result.out + result.err
