@@ -49,13 +49,14 @@ import jobs  # noqa: E402
 from api import api  # noqa: E402
 from api.metrics import metrics  # noqa: E402
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of  # noqa: E402
-from web import oidc  # noqa: E402
+from web import logs, oidc  # noqa: E402
 from web.gate import Gate  # noqa: E402
 from web.index import DEEPER, page  # noqa: E402
 from web.security import Security  # noqa: E402
 from web.share import shared_page  # noqa: E402
 
 log = logging.getLogger("paceline.app")
+logs.setup()
 
 
 def warm_up() -> None:

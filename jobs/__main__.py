@@ -22,7 +22,7 @@ from jobs.keys import Keys, listening
 from jobs.run_supervisor import KILL_S, RunSupervisor
 from jobs.server_locks import ServerLocks
 from jobs.supervisor_lock import QueueProblem, acquire_lock, machine_id
-from services.base import settings
+from services.base import logs, settings
 
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
@@ -146,12 +146,11 @@ def tend_engines(
 
 def main(descriptor: str | None = None) -> None:
     """Be the supervisor, unless there is one. `descriptor`: of the open lock that was inherited."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # an engine is polled twice a second
     inherited = None if descriptor is None else int(descriptor)
     if inherited is not None:
         os.set_inheritable(inherited, False)  # a worker that outlived us would keep the lock
     settings.load()
+    logs.setup("supervisor", os.environ)
     database = connect()
     upgrade(database)
     children.adopt()

@@ -16,7 +16,7 @@ from time import perf_counter_ns
 
 from services.ask.backends import BackendProblem
 from services.ask.work_item import WorkItem
-from services.base import untrusted
+from services.base import logs, untrusted
 from services.base.fault import fault
 from services.base.ipc import ProtocolProblem, Send, sender
 from services.load.process_pool import ProcessPoolProblem
@@ -70,4 +70,5 @@ async def _carry_out(send: Send) -> tuple[bool, str | None]:
 
 
 if __name__ == "__main__":
+    logs.setup("worker", os.environ)
     asyncio.run(work())

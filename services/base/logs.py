@@ -1,0 +1,106 @@
+"""Logs of Paceline's processes: lines for people; with PACELINE_LOG=json, one JSON object each.
+
+A line has `time` (ISO 8601, UTC), `level`, `process` (web, supervisor, worker), `message` and,
+where it is about one, `run` or `engine`: a message that begins with "run 12: " is about run 12.
+Keys and what looks like one are removed from every message, and an exception is its type and place
+only: its text may quote a prompt.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import orjson
+
+from services.base.fault import fault
+from services.base.private_names import is_private
+from services.base.redact import redact
+from services.base.surrogates import clean
+
+VARIABLE = "PACELINE_LOG"
+LONGEST = 1_000  # characters of a message
+_ABOUT = re.compile(r"(run|engine) (\d+): ")
+
+
+def as_json(env: Mapping[str, str]) -> bool:
+    """Return whether logs are JSON."""
+    return env.get(VARIABLE, "").strip().lower() == "json"
+
+
+def setup(process: str, env: Mapping[str, str]) -> None:
+    """Write this process's logs to standard error, as PACELINE_LOG says. As JSON, all else that
+    the process writes there becomes lines of the log, too."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # an engine is polled twice a second
+    if not as_json(env):
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(process, secrets_in(env)))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    sys.excepthook = lambda _kind, error, _trace: _caught(error)
+    threading.excepthook = lambda caught: _caught(caught.exc_value)
+    sys.stderr = Lines()
+
+
+def secrets_in(env: Mapping[str, str]) -> list[str]:
+    """Return the values of the variables that hold keys, by their names."""
+    return [value for name, value in env.items() if value and is_private(name, value)]
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as one line of JSON, without the `secrets`."""
+
+    def __init__(self, process: str, secrets: list[str]) -> None:
+        super().__init__()
+        self._process, self._secrets = process, secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = redact(clean(record.getMessage()), self._secrets, LONGEST)
+        if record.exc_info and (kind := record.exc_info[0]):
+            message = f"{message}: {kind.__name__}"
+        line: dict[str, Any] = {
+            "time": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "level": record.levelname.lower(),
+            "process": self._process,
+        }
+        if about := _ABOUT.match(message):
+            line[about[1]] = int(about[2])
+        return orjson.dumps(line | {"message": message}).decode()
+
+
+class Lines(io.TextIOBase):
+    """Standard error, whose lines become lines of the log: nothing else stands between them."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in filter(str.strip, lines):
+            logging.getLogger("paceline.stderr").warning("%s", line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Lines are written as they end."""
+
+    def fileno(self) -> int:
+        out: TextIO | None = sys.__stderr__
+        if out is None:
+            raise io.UnsupportedOperation("fileno")
+        return out.fileno()
+
+
+def _caught(error: BaseException | None) -> None:
+    """Log what nobody caught; what only ends a process is no fault."""
+    if isinstance(error, Exception):
+        fault(error)

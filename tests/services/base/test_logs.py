@@ -1,0 +1,74 @@
+"""What a process logs as JSON: one object a line, without keys, whatever wrote it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+START = """
+import logging, os, sys, threading
+from services.base import logs
+logs.setup("supervisor", os.environ)
+"""
+KEY = "sk-hush-hush-0123456789"
+
+
+def logged(code: str, log: str = "json") -> tuple[list[Any], str]:
+    """Run a program; return its log's lines."""
+    ended = subprocess.run(
+        [sys.executable, "-c", START + code],
+        cwd=ROOT,
+        env={**os.environ, "PACELINE_LOG": log, "MY_API_KEY": "not-like-one-but-secret"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    lines = ended.stderr.splitlines()
+    return ([json.loads(line) for line in lines] if log == "json" else lines), ended.stderr
+
+
+def test_a_line_says_when_how_bad_who_and_about_what() -> None:
+    (first, second, third), _ = logged(
+        "log = logging.getLogger('paceline.jobs')\n"
+        "log.info('run %s: begins', 12); log.warning('engine 3: gone'); log.info('two\\nlines')"
+    )
+    assert first["time"].endswith("Z") and "T" in first["time"]
+    assert {name: first[name] for name in first if name != "time"} == {
+        "level": "info",
+        "process": "supervisor",
+        "run": 12,
+        "message": "run 12: begins",
+    }
+    assert (second["engine"], second["level"]) == (3, "warning")
+    assert "run" not in third and "two" in third["message"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"logging.getLogger('x').warning('with %s', '{KEY}')",
+        "logging.getLogger('x').warning('with not-like-one-but-secret')",
+        f"print('with {KEY}', file=sys.stderr)",
+        f"raise ValueError('{KEY} and the prompt')",
+        f"t = threading.Thread(target=lambda: int('{KEY}')); t.start(); t.join()",
+        f"sys.exit('with {KEY}')",
+        f"try: int('{KEY}')\nexcept ValueError: logging.exception('caught')",
+    ],
+)
+def test_no_key_is_logged_and_every_line_is_an_object(code: str) -> None:
+    lines, text = logged(code)
+    assert len(lines) == 1, text
+    assert lines[0]["message"] and "hush" not in text and "secret" not in text
+    assert "prompt" not in text
+
+
+def test_without_the_setting_lines_are_for_people() -> None:
+    (line,), _ = logged("logging.getLogger('paceline.jobs').info('run 1: begins')", "")
+    assert line.endswith(" run 1: begins")
