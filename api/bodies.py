@@ -20,7 +20,7 @@ from db.database import opened
 from services.ask.config import RunConfig, parse
 from services.ask.only_saved import beyond_saved
 from services.ask.workloads.lines import FILE_BYTES_MOST
-from services.base.roles import Role
+from services.base.roles import Person, Role, person_in
 from services.report.imports import MOST_BYTES
 
 BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
@@ -37,6 +37,14 @@ class Started(BaseModel):
     id: int
     url: str = Field(description="Its address in the API")
     page: str = Field(description="Its page in the browser")
+
+
+def asking(request: Request) -> Person | None:
+    """Return who asks, as the gate says; None: nobody needs to sign in."""
+    return person_in(request.headers)
+
+
+By = Annotated[Person | None, Depends(asking)]
 
 
 def config_of(new: RunConfig) -> RunConfig:
@@ -99,8 +107,11 @@ class Body(Request):
     def _read(self, body: bytes) -> Any:
         """Return the JSON, which a runner may send. The gate sets the role (web/gate.py)."""
         read = read_json(body)
-        if self.headers.get("x-paceline-role") == Role.runner.name and (
-            sentence := beyond_saved(read, servers.listed(opened()))
+        by = person_in(self.headers)
+        if (
+            by
+            and by.role == Role.runner
+            and (sentence := beyond_saved(read, servers.listed(opened())))
         ):
             raise HTTPException(403, sentence)
         return read

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 import jobs
-from api.bodies import Route, config_of, json_body_route
+from api.bodies import By, Route, config_of, json_body_route
 from api.errors import says
 from db import comparisons, runs
 from db.database import opened
@@ -74,11 +74,11 @@ class ComparisonFacts(BaseModel):
 
 
 @router.post("/comparisons", status_code=202, **json_body_route())
-def start_comparison(new: NewComparison) -> ComparisonFacts:
+def start_comparison(new: NewComparison, by: By) -> ComparisonFacts:
     """Queue runs whose repeats are interleaved, in an order drawn by the seed."""
     about = (new.name, new.tags, new.note)
     candidates = [config_of(candidate) for candidate in new.candidates]
-    return _facts(jobs.submit_comparison(opened(), candidates, new.design(), *about))
+    return _facts(jobs.submit_comparison(opened(), candidates, new.design(), *about, by=by))
 
 
 @router.get("/comparisons/{comparison_id}", responses=says(_404="No such comparison"))

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from api.bodies import SCENARIOS, Route, RunId
+from api.bodies import SCENARIOS, By, Route, RunId
 from api.errors import says
 from api.studies import StudyId
 from db.database import opened
 from jobs import scenarios
+from services.base.roles import Person
 from services.report.scenario import (
     MIME,
     Document,
@@ -62,18 +63,18 @@ def only_a_scenario(request: Request) -> str:
     responses=says(_413="The body is too long", _415="The body is neither YAML nor JSON"),
 )
 async def start_scenario(
-    request: Request, kind: Annotated[str, Depends(only_a_scenario)]
+    request: Request, kind: Annotated[str, Depends(only_a_scenario)], by: By
 ) -> StartedScenario:
     """Queue the run, the comparison or the study that a scenario describes."""
     if kind == JSON:
-        return await run_in_threadpool(_started_of, await request.json())
-    return await run_in_threadpool(_started_of, await request.body())
+        return await run_in_threadpool(_started_of, await request.json(), by)
+    return await run_in_threadpool(_started_of, await request.body(), by)
 
 
-def _started_of(body: Any) -> StartedScenario:
+def _started_of(body: Any, by: Person | None) -> StartedScenario:
     document = read(body, "The scenario") if isinstance(body, bytes) else _of_json(body)
     scenario = scenario_of(document, scenarios.reading(opened()))
-    started = scenarios.start(opened(), scenario)
+    started = scenarios.start(opened(), scenario, by)
     name, first = kind_of(document).name, started.run_ids[0]
     plural, page = {
         "run": ("runs", f"/result?run={first}"),

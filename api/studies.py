@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from api.bodies import Route, Started, config_of, json_body_route
+from api.bodies import By, Route, Started, config_of, json_body_route
 from api.errors import says
 from db import studies
 from db.database import opened
@@ -96,10 +96,10 @@ def list_studies(
 
 
 @router.post("/studies", status_code=202, **json_body_route())
-def start_study(new: NewStudy) -> Started:
+def start_study(new: NewStudy, by: By) -> Started:
     """Queue a study: each of its engines is started, measured with every load, and stopped. A cell
     that cannot be measured here is stored as failed, with the reason."""
-    study_id = study_jobs.submit(opened(), new.config(), new.name, new.tags, new.note)
+    study_id = study_jobs.submit(opened(), new.config(), new.name, new.tags, new.note, by=by)
     return Started(id=study_id, url=f"/api/studies/{study_id}", page=f"/study?study={study_id}")
 
 

@@ -38,6 +38,7 @@ class MadeToken(BaseModel):
     role: str
     created_at: datetime
     expires_at: datetime
+    made_by: str | None = Field(None, description="Who made it in the browser")
     token: str = Field(description="Send it as Authorization: Bearer. It is not shown again")
 
 

@@ -11,6 +11,7 @@ from cli import run_fields, scenario
 from cli.fields import given
 from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.person import operator
 from cli.problems import Usage, each_once, naming_flags
 from cli.stopping import stopping
 from db import results, servers
@@ -146,7 +147,7 @@ def _submitted(options: Namespace) -> tuple[int, ...]:
         margin = MARGIN if options.within is None else options.within
         design = ComparisonDesign(options.order_seed, repeats, most, options.target, margin)
         names = (options.name, options.tag, options.note)
-        return jobs.submit_comparison(opened(), configs, design, *names).run_ids
+        return jobs.submit_comparison(opened(), configs, design, *names, by=operator()).run_ids
 
 
 def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
@@ -162,7 +163,7 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
             _changes(getattr(options, "with")),
         )
         vars(options).update({name: getattr(asked.keys, name) for name in OF_COMPARISON})
-        return scenarios.start(opened(), asked).run_ids
+        return scenarios.start(opened(), asked, operator()).run_ids
 
 
 def _changes(texts: Sequence[str]) -> list[dict[str, Any]]:

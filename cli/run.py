@@ -9,6 +9,7 @@ from cli import run_fields, scenario
 from cli.compare import say_comparison
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, hides_progress, refuse
+from cli.person import operator
 from cli.problems import Usage, each_once, naming_flags
 from cli.stopping import stopping
 from cli.stored import add_runs_arguments, say_run
@@ -64,13 +65,13 @@ def _submitted(options: Namespace) -> tuple[int, list[Threshold]]:
         run_fields.say_notes(options)
         if options.scenario is None:
             names = (options.name, options.tag, options.note)
-            return jobs.submit(opened(), parse(values), *names), options.slo or []
+            return jobs.submit(opened(), parse(values), *names, by=operator()), options.slo or []
         asked = read_run(
             scenario.document(options.scenario, "run"),
             scenario.reading(options.scenario, values | scenario.called(options)),
         )
         texts = map(parse_threshold, asked.keys.slo)
-        return scenarios.start(opened(), asked).id, options.slo or list(texts)
+        return scenarios.start(opened(), asked, operator()).id, options.slo or list(texts)
 
 
 def add_more_arguments(command: ArgumentParser) -> None:

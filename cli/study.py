@@ -15,6 +15,7 @@ from cli import run_fields, scenario
 from cli.fields import add, given
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
+from cli.person import operator
 from cli.problems import Usage, naming_flags
 from cli.stopping import stopping
 from db import studies
@@ -69,7 +70,8 @@ def study(options: Namespace) -> int:
             return _say_plan(options, config)
         with stopping() as stop:
             names = (options.name, tuple(options.tag), options.note)
-            return _followed(options, study_jobs.submit(opened(), config, *names), stop)
+            study_id = study_jobs.submit(opened(), config, *names, by=operator())
+            return _followed(options, study_id, stop)
 
 
 def add_resume_arguments(command: ArgumentParser) -> None:

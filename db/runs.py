@@ -72,6 +72,7 @@ class NewRun:
     destination: dict[str, Any] | None = None  # to whom it goes, without its secrets
     ticket: str | None = None  # under which a supervisor holds those in memory
     machine: str | None = None  # the only one that reaches its server; None: any
+    started_by: str | None = None  # who asked for it, where people sign in
 
 
 def enqueue(database: Engine, new: NewRun) -> int:
@@ -108,6 +109,7 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         "config": config.model_dump(mode="json"),
         "destination": new.destination,
         "ticket": new.ticket,
+        "started_by": new.started_by,
         "machine": new.machine,
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,

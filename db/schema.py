@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0012"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0014"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -73,6 +73,7 @@ runs = Table(
     Column("destination", Json(none_as_null=True)),  # to whom it goes, without its secrets
     Column("ticket", Text),  # under which a supervisor holds those in memory
     Column("machine", Text),  # where it was measured last, as a hash
+    Column("started_by", CleanText),  # a person or a token, where people sign in
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
 
@@ -186,6 +187,7 @@ api_tokens = Table(  # the hashes of tokens for the API, see db/tokens.py
     Column("role", Text, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False),
+    Column("made_by", CleanText),  # the e-mail address of whoever made it in the browser
 )
 
 filters = Table(  # of History, saved under a name

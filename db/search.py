@@ -72,6 +72,7 @@ class RunRow:
     comparison_id: int | None
     margin: float | None  # of its comparison, see `Run`
     headline: dict[str, Any]
+    started_by: str | None  # where people sign in
     server: dict[str, Any]  # by whom it was served, as far as that is known: see compare/served
 
     @property
@@ -106,8 +107,8 @@ def search(
 ) -> list[RunRow]:
     """Return the runs that match, newest first.
 
-    `text` is looked for in name, note, model and tags, in any case and as it stands: `%` is a
-    percent sign. Filters: `backend`, `model`, `mode`, `tag`, `status`, each exact.
+    `text` is looked for in name, note, model, tags and who started it, in any case and as it
+    stands: `%` is a percent sign. Filters: `backend`, `model`, `mode`, `tag`, `status`, each exact.
     """
     query = select(*COLUMNS, *_SERVER).where(*_conditions(text, filters))
     page = query.order_by(runs.c.id.desc()).limit(limit).offset(offset)
@@ -201,7 +202,7 @@ def _conditions(text: str, filters: Filters) -> list[ColumnElement[bool]]:
     if tag := filters.get("tag"):
         conditions.append(_has_tag(run_tags.c.tag == tag))
     if text := text.strip():
-        texts = [runs.c.name, runs.c.note, runs.c.model]
+        texts = [runs.c.name, runs.c.note, runs.c.model, runs.c.started_by]
         named = [column.icontains(text, autoescape=True) for column in texts]
         conditions.append(or_(*named, _has_tag(run_tags.c.tag.icontains(text, autoescape=True))))
     return conditions

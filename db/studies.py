@@ -121,6 +121,7 @@ def resume(
                     run.tags,
                     destination=destination,
                     ticket=ticket,
+                    started_by=run.started_by,
                     machine=machine if run.engine_id is not None else None,
                 )
                 add(

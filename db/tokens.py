@@ -27,7 +27,7 @@ LONGEST_DAYS = 366
 USUAL_DAYS = 90
 LONGEST_NAME = 100
 MOST = 1000
-SHOWN = ("id", "name", "role", "created_at", "expires_at")
+SHOWN = ("id", "name", "role", "created_at", "expires_at", "made_by")
 
 
 class InvalidToken(Invalid):
@@ -50,10 +50,18 @@ class Token:
     role: str
     created_at: datetime
     expires_at: datetime
+    made_by: str | None = None  # whose it is; None: an admin's, made in a terminal or over the API
 
 
-def make(database: Engine, name: str, role: Role, days: int = USUAL_DAYS) -> tuple[Token, str]:
-    """Make a token; return it and its text, which is stored nowhere.
+def make(
+    database: Engine,
+    name: str,
+    role: Role,
+    days: int = USUAL_DAYS,
+    made_by: str | None = None,
+) -> tuple[Token, str]:
+    """Make a token; return it and its text, which is stored nowhere. It may do no more than the
+    person `made_by` may, at any time.
 
     Raises:
         InvalidToken: the name or the days cannot be kept, or there are too many.
@@ -71,6 +79,7 @@ def make(database: Engine, name: str, role: Role, days: int = USUAL_DAYS) -> tup
         "role": role.name,
         "created_at": now,
         "expires_at": expires,
+        "made_by": made_by,
     }
     with writing(database) as connection:
         connection.execute(delete_from(table).where(table.c.expires_at <= now))
@@ -78,7 +87,7 @@ def make(database: Engine, name: str, role: Role, days: int = USUAL_DAYS) -> tup
             raise InvalidToken(f"There are {MOST} tokens. Revoke one first.")
         created = insert(table).values(row).returning(table.c.id)
         token_id: int = connection.execute(created).scalar_one()
-    return Token(token_id, name, role.name, now, expires), written
+    return Token(token_id, name, role.name, now, expires, made_by), written
 
 
 def find(database: Engine, written: str) -> Token | None:
@@ -92,17 +101,23 @@ def find(database: Engine, written: str) -> Token | None:
     return Token(*row) if row else None
 
 
-def listed(database: Engine) -> list[Token]:
-    """Return the tokens, the newest first, expired ones among them."""
+def listed(database: Engine, made_by: str | None = None) -> list[Token]:
+    """Return the tokens, the newest first, expired ones among them; `made_by`: only a person's."""
     query = select(*(table.c[name] for name in SHOWN)).order_by(table.c.id.desc())
+    if made_by is not None:
+        query = query.where(table.c.made_by == made_by)
     with database.connect() as connection:
         return [Token(*row) for row in connection.execute(query)]
 
 
-def revoke(database: Engine, token_id: int) -> None:
-    """Revoke a token: it lets nobody in from now on. Raises TokenNotFound."""
+def revoke(database: Engine, token_id: int, made_by: str | None = None) -> None:
+    """Revoke a token: it lets nobody in from now on. `made_by`: only if it is that person's.
+    Raises TokenNotFound."""
+    this = delete_from(table).where(table.c.id == token_id)
+    if made_by is not None:
+        this = this.where(table.c.made_by == made_by)
     with writing(database) as connection:
-        if not connection.execute(delete_from(table).where(table.c.id == token_id)).rowcount:
+        if not connection.execute(this).rowcount:
             raise TokenNotFound(token_id)
 
 

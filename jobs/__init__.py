@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import comparisons, counts, engines, queue, runs
+from db import comparisons, counts, engines, queue, runs, servers
 from db.runs import AlreadyFinished, NewRun
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
@@ -32,7 +32,9 @@ from services.ask.answer_times import pace as expected_pace
 from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
+from services.ask.only_saved import check_only_saved
 from services.base import settings
+from services.base.roles import Person, Role
 
 __all__ = [
     "QueueProblem",
@@ -53,22 +55,25 @@ def submit(
     tags: Sequence[str] = (),
     note: str = "",
     typed: TypedKeys = NO_KEYS,
+    by: Person | None = None,
 ) -> int:
     """Queue a run, start a supervisor if need be, and return the run's id.
 
     `typed`: keys by the origin that each was typed for, where they override the environment's.
-    They are kept in memory only, until the run is over.
+    They are kept in memory only, until the run is over. `by`: who asks, where people sign in.
 
     Raises:
+        BeyondSaved: who asks may not, see `only_saved`.
         BackendProblem: no such backend, no key, no address.
         InvalidSettings: .env cannot be read.
         InvalidEdit: a name, tag or note that cannot be kept.
         QueueProblem: it could not be processed.
     """
+    check_person(database, [config], by)
     destination = resolve(config, typed)
     check_lock_file(database)  # before the run is stored: where it fails, nothing has been done
     hand_over(database, secrets_by_ticket([destination]))
-    run_id = runs.enqueue(database, _new(config, destination, name, tags, note))
+    run_id = runs.enqueue(database, _new(config, destination, name, tags, note, by))
     ensure(database)
     return run_id
 
@@ -81,21 +86,23 @@ def submit_comparison(
     tags: Sequence[str] = (),
     note: str = "",
     typed: TypedKeys = NO_KEYS,
+    by: Person | None = None,
 ) -> StoredComparison:
     """Queue the runs of a comparison, the baseline first. Each has the comparison's repeats,
     whatever its config says. They are named by `name`, or by their backend, and by what differs.
 
     Raises:
         InvalidComparison: there are too few or too many, or the design is invalid.
-        BackendProblem, InvalidEdit, QueueProblem: see `submit`; nothing is queued then.
+        BackendProblem, BeyondSaved, InvalidEdit, QueueProblem: see `submit`. Nothing is queued.
     """
     check(design, configs)
+    check_person(database, configs, by)
     if design.seed is None:
         design = replace(design, seed=randbelow(2**31))
     configs = [config.model_copy(update={"repeats": design.repeats}) for config in configs]
     destinations = [resolve(config, typed) for config in configs]
     new = [
-        _new(config, destination, "", tags, note)
+        _new(config, destination, "", tags, note, by)
         for config, destination in zip(configs, destinations, strict=True)
     ]
     names = candidates.names(configs, name.strip(), [run.name for run in new])
@@ -155,13 +162,35 @@ def earlier_destinations(
     }
 
 
+def check_person(database: Engine, configs: Iterable[RunConfig], by: Person | None) -> None:
+    """Check that whoever asks may start these runs. Raises BeyondSaved."""
+    if by is not None and by.role != Role.admin:
+        saved = [server.values for server in servers.listed(database).values()]
+        check_only_saved(configs, saved)
+
+
 def _new(
-    config: RunConfig, destination: Destination, name: str, tags: Sequence[str], note: str
+    config: RunConfig,
+    destination: Destination,
+    name: str,
+    tags: Sequence[str],
+    note: str,
+    by: Person | None,
 ) -> NewRun:
     lane, model = destination.lane, destination.model
     name = name if name.strip() else runs.default_name(config, lane, model)
     stored, ticket = destination.stored_as
-    return NewRun(config, lane, name, tuple(tags), note, stored, ticket, destination.machine)
+    return NewRun(
+        config,
+        lane,
+        name,
+        tuple(tags),
+        note,
+        stored,
+        ticket,
+        destination.machine,
+        by.name if by else None,
+    )
 
 
 def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pace | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 import jobs
 from db import comparisons, runs, servers, studies
 from jobs import studies as study_jobs
+from services.base.roles import Person
 from services.report.scenario import (
     ComparisonScenario,
     Reading,
@@ -68,8 +69,8 @@ def of_study(database: Engine, study_id: int) -> StudyScenario:
     return stored.of_study(study, "" if study.name == default else study.name)
 
 
-def start(database: Engine, scenario: Scenario) -> Started:
-    """Queue what a scenario describes.
+def start(database: Engine, scenario: Scenario, by: Person | None = None) -> Started:
+    """Queue what a scenario describes; `by`: who asks, where people sign in.
 
     Raises:
         BackendProblem, EngineProblem, InvalidConfig, InvalidEdit, QueueProblem: see `jobs.submit`,
@@ -77,10 +78,12 @@ def start(database: Engine, scenario: Scenario) -> Started:
     """
     called = (scenario.keys.name, scenario.keys.tags, scenario.keys.note)
     if isinstance(scenario, RunScenario):
-        run_id = jobs.submit(database, scenario.config, *called)
+        run_id = jobs.submit(database, scenario.config, *called, by=by)
         return Started(run_id, (run_id,))
     if isinstance(scenario, ComparisonScenario):
-        comparison = jobs.submit_comparison(database, scenario.configs, scenario.design, *called)
+        comparison = jobs.submit_comparison(
+            database, scenario.configs, scenario.design, *called, by=by
+        )
         return Started(comparison.id, comparison.run_ids)
-    study_id = study_jobs.submit(database, scenario.config, *called)
+    study_id = study_jobs.submit(database, scenario.config, *called, by=by)
     return Started(study_id, tuple(run.id for run in studies.load(database, study_id).runs))

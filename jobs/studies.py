@@ -23,6 +23,7 @@ from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.config import RunConfig
 from services.ask.measurement import ACTIVE
 from services.base import settings
+from services.base.roles import Person
 from services.servers import engines
 from services.servers.engines import EngineConfig, parallel_label
 from services.studies.cell import Cell, Measured
@@ -82,9 +83,10 @@ def submit(
     tags: Sequence[str] = (),
     note: str = "",
     typed: TypedKeys = NO_KEYS,
+    by: Person | None = None,
 ) -> int:
     """Queue a study and return its id. A cell that cannot run here is stored as failed, with the
-    reason.
+    reason. `by`: who asks, where people sign in.
 
     Raises:
         InvalidConfig, BackendProblem: see `plan`.
@@ -97,13 +99,19 @@ def submit(
     check_lock_file(database)
     name = name.strip() or default_name(study)
     hand_over(database, secrets_by_ticket(destinations.values()))
-    new = _new(study, grid, destinations, tags)
+    new = _new(study, grid, destinations, tags, by)
     study_id = studies.create(database, study, name, new, note, machine_id())
     jobs.ensure(database)
     return study_id
 
 
-def extend(database: Engine, study_id: int, study: StudyConfig, typed: TypedKeys = NO_KEYS) -> int:
+def extend(
+    database: Engine,
+    study_id: int,
+    study: StudyConfig,
+    typed: TypedKeys = NO_KEYS,
+    by: Person | None = None,
+) -> int:
     """Add the cells of `study` that the stored one does not have; return how many.
 
     Raises:
@@ -118,7 +126,8 @@ def extend(database: Engine, study_id: int, study: StudyConfig, typed: TypedKeys
     check_lock_file(database)
     tags = stored.runs[0].tags if stored.runs else ()
     hand_over(database, secrets_by_ticket(destinations.values()))
-    studies.extend(database, study_id, study, _new(study, more, destinations, tags), machine_id())
+    new = _new(study, more, destinations, tags, by)
+    studies.extend(database, study_id, study, new, machine_id())
     jobs.ensure(database)
     return len(more)
 
@@ -206,12 +215,13 @@ def _new(
     grid: Sequence[Planned],
     destinations: Mapping[int, Destination],
     tags: Sequence[str],
+    by: Person | None,
 ) -> list[NewCell]:
     load_labels = _load_labels(grid)
     return [
         NewCell(
             new.cell,
-            _run(new.cell, destinations.get(new.cell.index), load_labels, tags),
+            _run(new.cell, destinations.get(new.cell.index), load_labels, tags, by),
             new.obstacle,
         )
         for new in grid
@@ -219,11 +229,17 @@ def _new(
 
 
 def _run(
-    cell: Cell, destination: Destination | None, load_labels: dict[int, str], tags: Sequence[str]
+    cell: Cell,
+    destination: Destination | None,
+    load_labels: dict[int, str],
+    tags: Sequence[str],
+    by: Person | None,
 ) -> NewRun:
     """Return a cell's run. That of an engine gets its lane when it is stored."""
+    who = by.name if by else None
     if destination is None:
-        return NewRun(_config(cell), "", _name(cell, "", load_labels), tuple(tags))
+        name = _name(cell, "", load_labels)
+        return NewRun(_config(cell), "", name, tuple(tags), started_by=who)
     return NewRun(
         _config(cell),
         destination.lane,
@@ -233,6 +249,7 @@ def _run(
         destination.stored,
         destination.ticket,
         destination.machine,
+        who,
     )
 
 

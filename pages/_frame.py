@@ -6,7 +6,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.widgets.view import check_view, onward, read_only, role, sentences, share_view
+from pages.widgets.view import (
+    check_view,
+    may_start,
+    onward,
+    read_only,
+    role,
+    sentences,
+    share_view,
+)
 
 HERE = Path(__file__).resolve().parent
 # What opens below a button is as high as the window allows. On a phone a table of a few columns and
@@ -33,21 +41,34 @@ to_share = [
 ]
 glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
 history = st.Page(
-    HERE / "history.py", title="History", icon=":material/history:", default=read_only()
+    HERE / "history.py", title="History", icon=":material/history:", default=not may_start()
 )
 leaderboard = st.Page(HERE / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:")
+run = st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=may_start())
+tokens = st.Page(HERE / "tokens.py", title="Tokens", icon=":material/key:")
+for_tokens = [tokens] if role() and may_start() else []
 everything = [
-    st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=not read_only()),
+    run,
     history,
     *to_share[:1],
     *to_share[-1:],
     leaderboard,
     st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
     st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
+    *for_tokens,
     glossary,
     *to_share[1:-1],
 ]
-to_look_at = [history, *to_share[:1], *to_share[-1:], leaderboard, glossary, *to_share[1:-1]]
+to_look_at = [
+    *([run] if may_start() else []),
+    history,
+    *to_share[:1],
+    *to_share[-1:],
+    leaderboard,
+    *for_tokens,
+    glossary,
+    *to_share[1:-1],
+]
 navigation = st.navigation(
     to_look_at if read_only() else everything,
     position="hidden" if share_view() else "sidebar",

@@ -21,7 +21,7 @@ from pages.widgets import (
     share,
     verdict_panel,
 )
-from pages.widgets.view import as_id, plain, shared, stop_with
+from pages.widgets.view import as_id, plain, read_only, share_view, shared, stop_with
 from services.analysis.compare import (
     FEWEST,
     LEAST_MARGIN,
@@ -153,11 +153,15 @@ def forms(candidates: list[Candidate]) -> menu.Panels:
     }
 
 
+def to_share(margin: float | None) -> None:
+    share.of_runs(ids, "compare", chosen_in_url(margin), judgement, load_again, margin)
+
+
 def actions(candidates: list[Candidate]) -> None:
     """What can be done with the comparison, beside its title."""
     menu.opener("compare", CHOOSE)
     run_actions.again([candidate.run for candidate in candidates], margin)
-    share.of_runs(ids, "compare", chosen_in_url(margin), judgement, load_again, margin)
+    to_share(margin)
     menu.more("compare", ["Objectives and price"])
 
 
@@ -186,6 +190,9 @@ with garbage.no_garbage():  # of 40,000 requests, which are let go when the scri
     candidates = load(ids, judgement, margin)
     load_again = partial(results.candidates, opened(), ids, judgement, margin)
     comparison = compare(candidates)
+    if read_only() and not share_view():
+        with beside_title:
+            to_share(margin)
     if not shared():
         with beside_title:
             actions(candidates)

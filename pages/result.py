@@ -26,7 +26,15 @@ from pages.widgets import (
     timeline,
     tool_report,
 )
-from pages.widgets.view import onward, plain, run_in_url, shared, stop_without
+from pages.widgets.view import (
+    onward,
+    plain,
+    read_only,
+    run_in_url,
+    share_view,
+    shared,
+    stop_without,
+)
 from services.analysis import client_health
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics import diagnostics
@@ -58,10 +66,14 @@ def actions(candidate: Candidate) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         run_actions.compare(run)
         run_actions.again([run])
-        here = {"run": str(run.id), **objectives_form.parameters()}
-        share.of_runs([run.id], "result", here, judgement, load_again)
+        to_share(run.id)
         menu.more(of, panels_)
     menu.panel(of, panels_)
+
+
+def to_share(run_id: int) -> None:
+    here = {"run": str(run_id), **objectives_form.parameters()}
+    share.of_runs([run_id], "result", here, judgement, load_again)
 
 
 def draw(candidate: Candidate, names: Sequence[str]) -> None:
@@ -136,6 +148,8 @@ panels.head(run)
 baseline.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
+if read_only() and not share_view():
+    to_share(run_id)
 if not shared():
     actions(candidate)
     if run.source is None:

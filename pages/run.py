@@ -26,7 +26,16 @@ from pages.widgets import (
 )
 from pages.widgets import candidates_form as comparison
 from pages.widgets.candidates_form import SERVERS, Others
-from pages.widgets.view import as_id, dark, plain, show_error
+from pages.widgets.view import (
+    as_id,
+    dark,
+    may_start,
+    only_saved,
+    person,
+    plain,
+    show_error,
+    stop_with,
+)
 from services.analysis import candidates, comparison_design
 from services.analysis.comparison_design import ComparisonDesign, InvalidComparison
 from services.ask import link, modes, plan, prices, workloads
@@ -139,7 +148,7 @@ def start(
 ) -> None:
     """Queue the run, or the comparison, and go to where it is watched."""
     once: Once = st.session_state.setdefault("start", Once())
-    more = about | {"typed": api_keys.typed()}
+    more = about | {"typed": api_keys.typed(), "by": person()}
     try:
         if design is None:
             started = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
@@ -211,6 +220,8 @@ def estimate(
         session_picture(configs[0])
 
 
+if not may_start():  # it is not in their navigation
+    stop_with("Only runners and admins start runs.")
 if (left_for := st.query_params.get("run")) is not None:
     url_state.write({"like": left_for})  # the back button, after Start: see widgets/url_state.py
 touched = url_state.follow(fields.PREFIX)
@@ -251,11 +262,12 @@ with left:
     else:
         with slot:
             others = comparison.ask(kind, values, from_link, first)
-    api_keys.ask(
-        (server["backend"], server["base_url"])
-        for server in (values, *others)
-        if "backend" in server
-    )
+    if not only_saved():
+        api_keys.ask(
+            (server["backend"], server["base_url"])
+            for server in (values, *others)
+            if "backend" in server
+        )
     about = run_form.about()
 if touched:
     kept = {"like": like} if like and not problems else {}

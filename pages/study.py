@@ -25,7 +25,7 @@ from pages.widgets import (
     study_page,
     url_state,
 )
-from pages.widgets.view import as_id, plain, read_only, show_error, stop_with
+from pages.widgets.view import as_id, person, plain, read_only, show_error, stop_with
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
@@ -134,13 +134,14 @@ def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str 
 def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     """Queue the study, or add its cells to the one it was called for, and go to it."""
     once: Once = st.session_state.setdefault("start-study", Once())
-    typed = api_keys.typed()
+    typed, by = api_keys.typed(), person()
+    more = about | {"typed": typed, "by": by}
     try:
         if to is None:
-            study_id = once.get(lambda: study_jobs.submit(opened(), config, **about, typed=typed))
+            study_id = once.get(lambda: study_jobs.submit(opened(), config, **more))
         else:
             study_id = int(to)
-            once.get(lambda: study_jobs.extend(opened(), study_id, config, typed))
+            once.get(lambda: study_jobs.extend(opened(), study_id, config, typed, by))
     except PacelineError as error:
         show_error(error)
         return

@@ -89,11 +89,16 @@ RULES = (
         "GET /api/shares",
         "POST /api/shares",
     ),
-    *_rules(Role.runner, "POST /api/runs", "POST /api/comparisons"),
+    *_rules(
+        Role.runner,
+        "POST /api/runs",
+        "POST /api/comparisons",
+        "GET /tokens",
+        "PUT /_stcore/upload_file/{session_id}/{file_id}",  # prompts of a run
+        "DELETE /_stcore/upload_file/{session_id}/{file_id}",
+    ),
     *_rules(
         Role.admin,
-        "PUT /_stcore/upload_file/{session_id}/{file_id}",
-        "DELETE /_stcore/upload_file/{session_id}/{file_id}",
         "POST /api/runs/{run_id}/cancel",
         "POST /api/runs/{run_id}/more",
         "POST /api/import",

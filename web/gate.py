@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
@@ -17,21 +17,14 @@ from starlette.websockets import WebSocketClose
 
 from db import tokens
 from db.database import UNUSABLE, opened, said_of
-from services.base.roles import Role, role_of
+from db.tokens import Token
+from services.base.roles import Person, Role, headers_of, role_of
 from services.report.export import notice_html, policy_of
 from web.access import needed
 from web.security import Scope
 
-ROLE_HEADER = b"x-paceline-role"  # for what is behind the gate; nobody else can set it
 OURS = b"x-paceline-"
 LOGOUT = "/auth/logout"
-
-
-class Person(NamedTuple):
-    """Who asks: an e-mail address or a token's name, and the role; None: none."""
-
-    name: str
-    role: Role | None
 
 
 class Gate:
@@ -59,7 +52,7 @@ class Gate:
             await JSONResponse({"error": said_of(error), "problems": {}}, 503)(scope, receive, send)
             return
         if role is None or (person and person.role and person.role >= role):
-            _set_role(scope, person.role if person else None)
+            _say(scope, person)
             await self._inner(scope, receive, send)
             return
         refused = WebSocketClose() if method == "WS" else self._refusal(scope, person, role)
@@ -74,9 +67,17 @@ class Gate:
             if kind.lower() != "bearer" or not _is_api(scope["path"]):
                 return None
             token = await run_in_threadpool(lambda: tokens.find(opened(), written.strip()))
-            return Person(token.name, Role[token.role]) if token else None
+            return self._of_token(token) if token else None
         email = self._email_of(connection.cookies)
         return Person(email, role_of(email, self._env)) if email else None
+
+    def _of_token(self, token: Token) -> Person:
+        """Who has a token that a person made may do no more than that person may today."""
+        name, role = f"{token.name} (token)", Role[token.role]
+        if not token.made_by:
+            return Person(name, role)
+        makers = role_of(token.made_by, self._env)
+        return Person(name, min(role, makers) if makers else None)
 
     def _refusal(self, scope: Scope, person: Person | None, role: Role) -> Response:
         if not _is_api(scope["path"]):
@@ -99,10 +100,11 @@ def _is_api(path: str) -> bool:
     return path in ("/api", "/metrics") or path.startswith("/api/")
 
 
-def _set_role(scope: Scope, role: Role | None) -> None:
-    """Say the role to what is behind the gate, and nothing that the request itself says of it."""
+def _say(scope: Scope, person: Person | None) -> None:
+    """Say to what is behind the gate who asks, and nothing that the request itself says of it."""
     headers = [entry for entry in scope["headers"] if not entry[0].lower().startswith(OURS)]
-    ours = [(ROLE_HEADER, role.name.encode())] if role else []
+    said = headers_of(person) if person else {}
+    ours = [(name.encode(), value.encode()) for name, value in said.items()]
     scope["headers"] = [*headers, *ours]
 
 

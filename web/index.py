@@ -37,4 +37,5 @@ DEEPER = (  # pages below /
     "result",
     "glossary",
     "leaderboard",
+    "tokens",
 )

@@ -10,10 +10,11 @@ import streamlit as st
 from pages.widgets import fields
 from pages.widgets.api_keys import TITLE, typed
 from pages.widgets.url_state import touched
-from pages.widgets.view import plain
+from pages.widgets.view import only_saved, plain
 from services.ask.address import Origin
 from services.ask.backends import BACKENDS, BackendProblem, target
 from services.ask.config import RunConfig, parse
+from services.ask.only_saved import EMBEDDED
 from services.ask.problems import InvalidConfig
 from services.ask.saved_server import SavedServer
 from services.base import settings
@@ -48,18 +49,27 @@ def ask(
     server all that belongs to it. `key_prefix` tells the widgets of a comparison's candidates
     apart; the first one's is empty."""
     servers = saved or {}
+    options = [*servers, *([EMBEDDED] if only_saved() else BACKENDS)]
     named = next(
         (name for name, server in servers.items() if _is_server_of(server, initial)),
         initial.backend,
     )
-    chosen: str = st.selectbox(
+    if only_saved() and named not in options:
+        named = EMBEDDED
+    keyed = fields.keyed(f"{key_prefix}backend", named)
+    if only_saved() and st.session_state[keyed["key"]] not in options:
+        st.session_state[keyed["key"]] = EMBEDDED  # it has been deleted
+    chosen = st.selectbox(
         "Server",
-        [*servers, *BACKENDS],
+        options,
         format_func=lambda name: BACKENDS[name].label if name in BACKENDS else name,
-        accept_new_options=True,
-        help="Choose a backend or a saved server, or type an address.",
-        **fields.keyed(f"{key_prefix}backend", named),
+        accept_new_options=not only_saved(),
+        help="Choose the embedded model or a server that an admin saved."
+        if only_saved()
+        else "Choose a backend or a saved server, or type an address.",
+        **keyed,
     )
+    chosen = chosen or EMBEDDED
     if chosen in servers:
         return _saved_fields(servers[chosen])
     name = chosen if chosen in BACKENDS else "url"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from pages.widgets import terms
-from pages.widgets.view import badge, plain
+from pages.widgets.view import badge, plain, share_view
 from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics.diagnostic import Diagnostic, long
@@ -43,7 +43,8 @@ def head(run: Run) -> None:
         via = "" if run.source is not None else run.through
         facts = (f"Run {run.id}", backend, via, run.config.model)
         line = " · ".join(filter(None, facts))
-        st.caption(f"{plain(line)} · {when(run.started_at or run.created_at)}")
+        by = f" · started by {plain(run.started_by)}" if run.started_by and not share_view() else ""
+        st.caption(f"{plain(line)} · {when(run.started_at or run.created_at)}{by}")
     if run.note:
         st.text(run.note)
 

@@ -18,11 +18,12 @@ from pages.widgets import (
     trace_form,
 )
 from pages.widgets.url_state import keyed, touched
-from pages.widgets.view import plain, show_error
+from pages.widgets.view import only_saved, plain, show_error
 from services.analysis.objectives import PRESETS
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
 from services.ask.modes import MODES
+from services.ask.saved_server import FIELDS
 from services.ask.workloads import WORKLOADS
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import ENDINGS, read_file
@@ -43,10 +44,13 @@ def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[
     values |= _sampling(start, values["workload"])
     with _section("limits", "Warm-up, limits, client"):
         values |= _more(start, server["backend"])
-    with _section("request", "Request options"):
-        values |= request_form.ask(start)
+    if not only_saved():
+        with _section("request", "Request options"):
+            values |= request_form.ask(start)
     with _section("objectives", "Objectives and price"):
         values |= _judgement(start)
+    if only_saved():  # what belongs to a server, an admin has saved with it
+        return {name: value for name, value in values.items() if name not in FIELDS}
     return values
 
 
@@ -178,7 +182,8 @@ def _judgement(start: RunConfig) -> dict[str, Any]:
                 st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
 
     objectives_form.preset(**fields.keyed("preset", None, fill))
-    return fields.several(fields.of_section("objectives", start), start)
+    own = fields.of_section("objectives", start)
+    return fields.several((n for n in own if not (only_saved() and n in FIELDS)), start)
 
 
 def _calibrate(start: RunConfig) -> bool | None:

@@ -82,12 +82,15 @@ def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
 
 
 def _facts(run: RunRow) -> str:
-    """What the name does not say: backend, model, mode, tags and note."""
+    """What the name does not say: backend, model, mode, who started it, tags and note."""
     backend = "" if run.backend == IMPORT else run.backend
     facts = (backend, run.headline.get("via"), run.model, run.mode)
     described = [fact for fact in facts if fact and fact.rpartition("/")[2] not in run.name]
     tags = (f"#{tag}" for tag in run.tags)
-    return " · ".join(filter(None, [*described, *tags, shorten(run.note, NOTE, placeholder=" …")]))
+    by = f"by {run.started_by}" if run.started_by else ""
+    return " · ".join(
+        filter(None, [*described, by, *tags, shorten(run.note, NOTE, placeholder=" …")])
+    )
 
 
 def _labelled(label: str, html: str, kind: str) -> str:

@@ -15,7 +15,7 @@ from db.shares import Share, ShareNotFound
 from pages.widgets import copyable, downloads
 from pages.widgets.downloads import File, Load
 from pages.widgets.panels import when
-from pages.widgets.view import sentences, show_error
+from pages.widgets.view import read_only, sentences, show_error
 from services.base.errors import PacelineError
 from services.base.units import many
 from services.studies.study import Study
@@ -106,6 +106,8 @@ def _row(share: Share) -> None:
     texts = ", with prompts and answers" if share.texts else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Created {when(share.created_at)}, {expiry}{texts}")
+        if read_only():
+            return
         st.button(
             "Revoke",
             key=f"revoke-{share.token}",

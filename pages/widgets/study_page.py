@@ -14,7 +14,16 @@ from jobs import studies as study_jobs
 from pages.widgets import actions as menu
 from pages.widgets import api_keys, engine_panel, scenario_file, study_grid, study_report, waiting
 from pages.widgets.snapshot import left_of_study
-from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
+from pages.widgets.view import (
+    as_id,
+    onward,
+    plain,
+    sentences,
+    share_view,
+    shared,
+    show_error,
+    stop_with,
+)
 from services.analysis.compare import FEWEST, MOST
 from services.ask.measurement import ACTIVE, Run
 from services.ask.progress import activity
@@ -49,6 +58,8 @@ def page(text: str) -> None:
         standing(study)
         if not shared():
             actions(study)
+        elif not share_view():  # who may only look shares it, too
+            study_report.take_away(study)
         study_report.show(study)
         cells(study)
         return

@@ -11,6 +11,7 @@ import streamlit as st
 
 from db.database import UNUSABLE, said_of
 from db.runs import RunNotFound
+from services.base.roles import Person, person_in
 from services.base.settings import InvalidSettings
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
@@ -26,6 +27,21 @@ def role() -> str:
     """Return the role of whoever looks, where people sign in; "": nobody needs to. Only the gate
     sets this header (web/gate.py)."""
     return st.context.headers.get("X-Paceline-Role", "")
+
+
+def person() -> Person | None:
+    """Return who looks, where people sign in; None: nobody needs to."""
+    return person_in(st.context.headers)
+
+
+def may_start() -> bool:
+    """Whether the person may start runs; a runner only on saved servers (`only_saved`)."""
+    return role() != "viewer"
+
+
+def only_saved() -> bool:
+    """Whether the form offers saved servers and the embedded model only."""
+    return role() == "runner"
 
 
 def read_only() -> bool:

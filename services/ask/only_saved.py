@@ -1,16 +1,27 @@
-"""What a runner may ask: a server that an admin saved, or the embedded model."""
+"""What a runner may ask: a server that an admin saved, or the embedded model.
+
+One rule, looked at twice. What a request says is refused before it is read (`beyond_saved`), in the
+words of its fields; what is about to be queued, whichever door it came through, is compared with
+the saved servers (`check_only_saved`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from services.ask.config import RunConfig
 from services.ask.saved_server import FIELDS
+from services.base.errors import Invalid
 
 EMBEDDED = "embedded"
 _PER_RUN = ("backend", "model")  # what may be said besides a saved server's name
 _TEXTS = ("prompts", "trace")  # of a person, who may describe a tool with a field called backend
 _OF_SERVERS = frozenset(FIELDS) - frozenset(_PER_RUN)
+
+
+class BeyondSaved(Invalid):
+    """A run that only an admin may start, in a sentence."""
 
 
 def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
@@ -29,3 +40,22 @@ def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
     if isinstance(body, dict):
         parts = [part for name, part in body.items() if name not in _TEXTS]
     return next((sentence for part in parts if (sentence := beyond_saved(part, saved))), None)
+
+
+def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, Any]]) -> None:
+    """Check that each run goes to the embedded model or to one of the `saved` servers (each the
+    values of its `FIELDS`), with all that belongs to it and nothing else; the model is free.
+
+    Raises:
+        BeyondSaved: one does not.
+    """
+    plain = RunConfig()
+    known = [{name: getattr(plain, name) for name in FIELDS}, *saved]
+    allowed = [{name: server[name] for name in FIELDS if name != "model"} for server in known]
+    for config in configs:
+        asked = {name: getattr(config, name) for name in FIELDS if name != "model"}
+        if asked not in allowed:
+            raise BeyondSaved(
+                "Runners measure the embedded model and servers that an admin saved, as they are "
+                "saved. Choose one of those, or ask an admin to save this one."
+            )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 from services.base.errors import Unavailable
 
@@ -21,6 +23,17 @@ class Role(IntEnum):
     viewer = 1
     runner = 2
     admin = 3
+
+
+class Person(NamedTuple):
+    """Who asks: an e-mail address or what a token is called, and the role; None: none."""
+
+    name: str
+    role: Role | None
+
+
+# What the gate says of whoever asks to what is behind it; nobody else can set these headers.
+ROLE_HEADER, PERSON_HEADER = "x-paceline-role", "x-paceline-person"
 
 
 VARIABLES = {  # lists of e-mail addresses and @domains, separated by commas
@@ -51,6 +64,23 @@ def sign_in(env: Mapping[str, str]) -> bool:
             f"{VARIABLES[Role.admin]}."
         )
     return True
+
+
+def headers_of(person: Person) -> dict[str, str]:
+    """Return the headers that say who asks."""
+    if person.role is None:
+        return {}
+    return {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
+
+
+def person_in(headers: Mapping[str, str]) -> Person | None:
+    """Return who asks, by the headers that the gate has set (their names in any case); None: nobody
+    needs to sign in."""
+    said = {name.lower(): value for name, value in headers.items()}
+    role = said.get(ROLE_HEADER, "")
+    if role not in Role.__members__:
+        return None
+    return Person(unquote(said.get(PERSON_HEADER, "")), Role[role])
 
 
 def role_of(email: str, env: Mapping[str, str]) -> Role | None:

@@ -13,7 +13,7 @@ from tests.pages.conftest import Visit, text_of
 from tests.pages.test_study_page import submitted
 from tests.stored import store
 
-LOOKING = {"Compare", "Clear selection", "Sign out"}
+LOOKING = {"Compare", "Clear selection", "Create link", "Sign out"}
 
 
 @pytest.mark.parametrize("role", ["viewer", "runner"])

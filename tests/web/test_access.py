@@ -80,7 +80,8 @@ def test_no_two_rules_are_about_one_route() -> None:
         ("GET /nothing", Role.admin),
         ("GET /_stcore/metrics", Role.admin),
         ("POST /_stcore/agent/interact", Role.admin),
-        ("PUT /_stcore/upload_file/a/b", Role.admin),
+        ("PUT /_stcore/upload_file/a/b", Role.runner),
+        ("GET /tokens", Role.runner),
         ("DELETE /api/servers/a/b", Role.admin),
     ],
 )
@@ -199,3 +200,13 @@ def test_the_websocket_is_behind_the_gate(person: str, let_in: bool) -> None:
 def test_an_address_that_nobody_verified_is_none(claims: Any, email: str | None) -> None:
     assert email_in(json.dumps(claims)) == email
     assert email_in(None) is None and email_in("{") is None
+
+
+def test_a_token_may_do_no_more_than_who_made_it_may_today(database: Engine) -> None:
+    def role(made_by: str) -> str:
+        _, text = tokens.make(database, "ci", Role.runner, made_by=made_by)
+        return ask("GET", "/api/runs", authorization=f"Bearer {text}").text
+
+    assert role("runner@example.org") == role("admin@example.org") == "runner"
+    assert role("viewer@example.org") == "viewer"
+    assert "has no role here" in role("gone@example.org")

@@ -138,6 +138,7 @@ def _run(run: Run, prompts: bool) -> dict[str, Any]:
         "note": run.note,
         "source": run.source,
         "trial_id": run.comparison_id,
+        "started_by": run.started_by,
         "config": run.config.model_dump(mode="json") if prompts else without_prompts(run.config),
         "environment": run.environment,
         "calibration": run.calibration,

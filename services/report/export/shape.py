@@ -101,6 +101,9 @@ class RunFacts(BaseModel):
     trial_id: int | None = Field(
         description="Id of the comparison in which the run was measured; null: none"
     )
+    started_by: str | None = Field(
+        None, description="Who started it, where people sign in; null: nobody needed to"
+    )
     config: dict[str, Any] = Field(
         description="As in POST /runs, with custom prompts replaced by their number and length"
     )

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.ask.only_saved import beyond_saved
+from services.ask.config import parse
+from services.ask.only_saved import BeyondSaved, beyond_saved, check_only_saved
+from services.ask.saved_server import saved_server
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,34 @@ def test_saved_servers_and_the_embedded_model_are_free(body: Any) -> None:
 )
 def test_anything_else_is_for_admins(body: Any, begins: str) -> None:
     assert (beyond_saved(body, {"prod"}) or "").startswith(begins)
+
+
+SAVED = saved_server("prod", {"backend": "url", "base_url": "http://h/v1", "usd_per_hour": 2.0})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"model": "another", "mode": "batch", "concurrency": 3},
+        SAVED.values,
+        {**SAVED.values, "model": "m", "requests": 3},
+    ],
+)
+def test_what_is_queued_goes_to_a_server_as_it_is_saved(values: dict[str, Any]) -> None:
+    check_only_saved([parse(values)], [SAVED.values])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"backend": "vllm"},
+        {**SAVED.values, "base_url": "http://other/v1"},
+        {**SAVED.values, "headers": {"X-Route": "a"}},
+        {**SAVED.values, "usd_per_hour": 1.0},
+        {"insecure_tls": True, **{k: v for k, v in SAVED.values.items() if k != "insecure_tls"}},
+    ],
+)
+def test_a_server_that_differs_from_the_saved_one_is_for_admins(values: dict[str, Any]) -> None:
+    with pytest.raises(BeyondSaved, match="ask an admin"):
+        check_only_saved([parse({}), parse(values)], [SAVED.values])

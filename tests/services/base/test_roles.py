@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from services.base.roles import InvalidSignIn, Role, role_of, sign_in
+from services.base.roles import (
+    InvalidSignIn,
+    Person,
+    Role,
+    headers_of,
+    person_in,
+    role_of,
+    sign_in,
+)
 
 ENV = {
     "PACELINE_ADMINS": "ada@example.org, Root@Example.org",
@@ -49,3 +57,15 @@ def test_sign_in_is_off_until_it_is_asked_for() -> None:
 def test_settings_that_let_nobody_in_are_refused(env: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidSignIn, match=sentence):
         sign_in(env)
+
+
+@pytest.mark.parametrize("name", ["ada@example.org", "Zoë – nightly (token)", "a\r\nX-B: c", "%41"])
+def test_who_asks_is_said_in_headers_and_read_from_them(name: str) -> None:
+    headers = headers_of(Person(name, Role.runner))
+    assert all(value.isascii() and value.isprintable() for value in headers.values())
+    assert person_in({key.title(): value for key, value in headers.items()}) == (name, Role.runner)
+
+
+def test_who_has_no_role_is_nobody() -> None:
+    assert headers_of(Person("a@b.c", None)) == {}
+    assert person_in({}) is None and person_in({"x-paceline-role": "root"}) is None

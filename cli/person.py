@@ -1,0 +1,21 @@
+"""Who uses the command line, where people sign in to the same database."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+from services.base import roles
+from services.base.roles import Person, Role
+
+
+def operator() -> Person | None:
+    """Return the user of this terminal, who is an admin: whoever can read the database's password
+    is one; None: nobody needs to sign in."""
+    if not roles.sign_in(os.environ):
+        return None
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        name = str(os.getuid())
+    return Person(f"{name} (terminal)", Role.admin)

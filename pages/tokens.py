@@ -1,0 +1,104 @@
+"""Tokens for the API, where people sign in: an admin's for everybody, a runner's for themselves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from db import tokens
+from db.database import opened
+from db.tokens import LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, Token, TokenNotFound
+from pages.widgets import copyable
+from pages.widgets.panels import when
+from pages.widgets.view import person, plain, sentences, show_error, stop_with
+from services.base.errors import PacelineError
+from services.base.roles import Person, Role
+
+MADE = "token-made"  # the text of one that was just made, in the session until another page
+
+
+def own(who: Person) -> str | None:
+    """Return whose tokens a person sees; None: everybody's."""
+    return None if who.role == Role.admin else who.name
+
+
+def form(who: Person) -> None:
+    """Make a token of a role that the person has."""
+    roles = [role.name for role in Role if who.role and role <= who.role]
+    with st.form("token", border=True):
+        with st.grid(3, min_column_width=180, vertical_alignment="bottom"):
+            name = st.text_input(
+                "Name", placeholder="nightly", max_chars=LONGEST_NAME, key="token-name"
+            )
+            role = st.selectbox("Role", roles, key="token-role")
+            days = st.number_input(
+                "Days until it expires", 1, LONGEST_DAYS, USUAL_DAYS, key="token-days"
+            )
+        if st.form_submit_button("Make token", type="primary", icon=":material/key:"):
+            make(who, name, Role[role], int(days))
+
+
+def make(who: Person, name: str, role: Role, days: int) -> None:
+    try:
+        made, text = tokens.make(opened(), name, role, days, who.name)
+    except PacelineError as error:
+        show_error(error)
+        return
+    st.session_state[MADE] = made.name, text
+
+
+def made() -> None:
+    """Show the token that was just made, this once."""
+    if MADE in st.session_state:
+        name, text = st.session_state.pop(MADE)
+        st.success(plain(f"{name} is made. Copy it now: it is not shown again."))
+        copyable.show(text, "token")
+
+
+def row(token: Token, who: Person) -> None:
+    """A token, and a button that revokes it."""
+    expired = token.expires_at <= datetime.now(UTC)
+    state = "expired" if expired else "expires"
+    by = f", by {token.made_by}" if token.made_by and token.made_by != who.name else ""
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", border=True
+    ):
+        with st.container(width="content", gap="xxsmall"):
+            st.markdown(f"**{plain(token.name)}**")
+            words = f"{token.role} · made {when(token.created_at)}{by} · "
+            st.caption(plain(f"{words}{state} {when(token.expires_at)}"))
+        st.button(
+            "Revoke",
+            key=f"revoke-token-{token.id}",
+            icon=":material/key_off:",
+            on_click=revoke,
+            args=(token.id,),
+        )
+
+
+@sentences()
+def revoke(token_id: int) -> None:
+    who = person()
+    try:
+        if who is not None:
+            tokens.revoke(opened(), token_id, own(who))
+    except TokenNotFound:
+        return  # somebody else was faster
+
+
+st.title("Tokens", anchor=False)
+asking = person()
+if asking is None or asking.role is None or asking.role < Role.runner:
+    stop_with("Tokens are for runners and admins, where people sign in.")
+st.caption(
+    "With a token a program may use the API and /metrics: `Authorization: Bearer` and the token. "
+    "Only its hash is stored. It may never do more than whoever made it."
+)
+form(asking)
+made()
+listed = tokens.listed(opened(), own(asking))
+if not listed:
+    st.caption("There are no tokens yet.")
+for token in listed:
+    row(token, asking)

@@ -1,0 +1,160 @@
+"""What a runner and a viewer may do on pages: start runs on saved servers, make tokens, share."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
+
+import jobs
+from db import runs, servers, shares, tokens
+from services.ask.saved_server import saved_server
+from services.base.roles import Person, Role
+from tests.pages.conftest import Visit, sound, text_of
+from tests.stored import store
+
+RAY = Person("ray@example.org", Role.runner)
+ADA = Person("ada@example.org", Role.admin)
+VERA = Person("vera@example.org", Role.viewer)
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(jobs, "ensure", lambda engine: None)  # nothing is measured
+    return monkeypatch
+
+
+def as_(monkeypatch: pytest.MonkeyPatch, who: Person) -> None:
+    assert who.role is not None
+    name = who.role.name
+    monkeypatch.setattr("pages.widgets.view.role", lambda: name)
+    monkeypatch.setattr("pages.widgets.view.person", lambda: who)
+
+
+def button(at: AppTest, label: str) -> AppTest:
+    return sound(next(each for each in at.button if each.label == label).click().run())
+
+
+@pytest.fixture
+def prod(database: Engine) -> str:
+    server = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    servers.save(database, saved_server("prod", {**server, "headers": {"X-Route": "a"}}))
+    return "prod"
+
+
+def test_a_runner_chooses_among_saved_servers(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch, prod: str
+) -> None:
+    as_(signed_in, RAY)
+    at = visit("run")
+    chooser = at.selectbox(key="run-backend")
+    assert chooser.options == [prod, "Embedded llama.cpp"]
+    labels = {expander.label for expander in at.expander}
+    assert "Request options" not in labels
+    assert not [field for field in at.text_input if "API key" in field.label]
+    as_(signed_in, ADA)
+    admins = visit("run")
+    assert len(admins.selectbox(key="run-backend").options) > 5
+    assert "Request options" in {expander.label for expander in admins.expander}
+
+
+@pytest.mark.parametrize("who", [RAY, ADA])
+def test_what_a_person_starts_says_so(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch, who: Person
+) -> None:
+    as_(signed_in, who)
+    button(visit("run"), "Start")
+    (run,) = runs.search(database)
+    assert run.started_by == who.name
+    assert f"started by {who.name}" in text_of(visit("result", run=str(run.id))).replace("\\", "")
+    assert [row.id for row in runs.search(database, who.name[:6])] == [run.id]
+
+
+def test_a_link_gives_a_runner_no_other_server(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
+) -> None:
+    as_(signed_in, RAY)
+    at = visit("run", backend="url", base_url="http://127.0.0.1:9/v1", headers="X-Key: a")
+    assert at.selectbox(key="run-backend").value == "embedded"
+    button(at, "Start")
+    (run,) = runs.search(database)
+    config = runs.load(database, run.id).config
+    assert config.backend == "embedded" and config.base_url is None and not config.headers
+
+
+def test_a_value_that_belongs_to_a_server_is_refused_wherever_it_stands(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
+) -> None:
+    as_(signed_in, RAY)
+    at = visit("run", vs="dialect=responses")
+    button(at, "Start")
+    assert runs.count(database) == 0
+    assert "Runners measure the embedded model" in " ".join(e.value for e in at.error)
+
+
+def test_a_viewer_has_no_form(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
+) -> None:
+    as_(signed_in, VERA)
+    at = visit("run")
+    assert "Start" not in {each.label for each in at.button}
+
+
+@pytest.mark.parametrize("who", [VERA, RAY])
+@pytest.mark.parametrize(("page", "query"), [("result", "run"), ("compare", "runs")])
+def test_who_may_only_look_shares_and_revokes_nothing(
+    visit: Visit,
+    database: Engine,
+    signed_in: pytest.MonkeyPatch,
+    who: Person,
+    page: str,
+    query: str,
+) -> None:
+    ids = ",".join(str(store(database)) for _ in range(1 if page == "result" else 2))
+    as_(signed_in, who)
+    at = button(visit(page, **{query: ids}), "Create link")
+    (link,) = shares.listed(database, [int(number) for number in ids.split(",")])
+    assert link.path in " ".join(block.value for block in at.code)
+    assert "Revoke" not in {each.label for each in at.button}
+    at.query_params["view"] = "share"
+    assert "Create link" not in {each.label for each in sound(at.run()).button}
+
+
+def test_a_runner_makes_tokens_and_sees_only_those(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
+) -> None:
+    others, _ = tokens.make(database, "of an admin", Role.admin)
+    as_(signed_in, RAY)
+    at = visit("tokens")
+    assert at.selectbox(key="token-role").options == ["viewer", "runner"]
+    assert "of an admin" not in text_of(at)
+    at.text_input(key="token-name").set_value("nightly")
+    at.selectbox(key="token-role").set_value("runner")
+    at = button(at, "Make token")
+    (text,) = [block.value for block in at.code]
+    made = tokens.find(database, text)
+    assert made is not None and (made.name, made.role, made.made_by) == (
+        "nightly",
+        "runner",
+        RAY.name,
+    )
+    assert text not in str([block.value for block in sound(at.run()).code])
+    with pytest.raises(tokens.TokenNotFound):
+        tokens.revoke(database, others.id, RAY.name)
+    button(at, "Revoke")
+    assert [token.name for token in tokens.listed(database)] == ["of an admin"]
+
+
+def test_an_admin_revokes_anybodys_token(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
+) -> None:
+    tokens.make(database, "rays", Role.runner, made_by=RAY.name)
+    as_(signed_in, ADA)
+    at = visit("tokens")
+    assert RAY.name in text_of(at).replace("\\", "")
+    button(at, "Revoke")
+    assert tokens.listed(database) == []
+
+
+def test_tokens_are_for_who_signs_in(visit: Visit, database: Engine) -> None:
+    assert "Make token" not in {each.label for each in visit("tokens").button}
