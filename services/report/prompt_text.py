@@ -5,29 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from services.ask import dialogue
+from services.ask import dialogue, workloads
 from services.ask.config import RunConfig
 from services.ask.dialogue import Message
 from services.ask.sessions import sessions_of
-from services.ask.workloads import prompt
 
 
 def sent(
     config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
 ) -> str | None:
-    """Return the text that a request sent. `answer_of`: the answer to a request of this repeat by
-    its index; None where one that belongs to its history is not known."""
+    """Return the text that a request sent, see `written`."""
+    prompt = written(config, repeat, index, nonce, answer_of)
+    return None if prompt is None else transcript(prompt)
+
+
+def written(
+    config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
+) -> str | None:
+    """Return the prompt that a request sent, with its messages. `answer_of`: the answer to a
+    request of this repeat by its index; None where one that belongs to its history is not known."""
     before = _before(config, index) if config.history == "answered" else range(0)
     answers = [answer_of(earlier) for earlier in before]
     known = [answer for answer in answers if answer is not None]
     if len(known) < len(answers):
         return None
-    return transcript(prompt(config, repeat, index, nonce, known or None))
+    return workloads.prompt(config, repeat, index, nonce, known or None)
 
 
-def transcript(written: str) -> str:
+def transcript(prompt: str) -> str:
     """Return a prompt as text: that of a single message as it is, others below their roles."""
-    messages, options = dialogue.messages_of(written), dialogue.options_of(written)
+    messages, options = dialogue.messages_of(prompt), dialogue.options_of(prompt)
     if len(messages) == 1 and not options and isinstance(messages[0].get("content"), str):
         return str(messages[0]["content"])
     parts = [f"{message['role']}:\n{_said(message)}" for message in messages]

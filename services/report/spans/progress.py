@@ -1,0 +1,65 @@
+"""How far a run is on its way to a receiver of spans. It imports no protobuf: the database and the
+pages read it, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from services.base.units import many
+
+SpanStatus = Literal["waiting", "sent", "failed"]
+STATUSES: tuple[SpanStatus, ...] = ("waiting", "sent", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A request of a run; they are sent in this order."""
+
+    repeat: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a receiver, by its host and port, has taken of a run: so many requests, the last of
+    them `after`."""
+
+    receiver: str = ""
+    requests: int = 0
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanExport:
+    """A run that is to be sent or was; `error`: why not, or what of it was rejected."""
+
+    status: SpanStatus
+    taken: Taken
+    error: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatCount:
+    """What is known of a repeat's requests together; `last_s`: when the last one ended, in seconds
+    since it began."""
+
+    repeat: int
+    requests: int
+    failed: int
+    last_s: float | None = None
+
+
+def sentence(export: SpanExport) -> str:
+    """Return how far a run is, as a sentence or two."""
+    taken = export.taken
+    sent = f"{many(taken.requests, 'request')} sent as spans to {taken.receiver}"
+    if export.status == "failed":
+        return f"Not sent as spans: {export.error}"
+    if export.status == "sent":
+        return f"{sent}. {export.error or ''}".rstrip()
+    if taken.requests:
+        return f"{sent} so far. The rest follows while nothing is measured on that machine."
+    return "It is sent as spans as soon as nothing is measured on that machine."
