@@ -19,6 +19,7 @@ _HEADER = r"(?:^|-)(?:key|pwd|token|sig|signature|auth|cookie|bearer|jwt)(?:-|$)
 _BY_KIND: dict[Kind, str] = {  # of names in small letters with - between their words
     "variable": r"keys?(?:-|$)|(?:^|-)(?:pass|pat|auth|cookie|dsn)(?:-|$)"
     r"|-header-"  # what a request's headers may name, see docs/requests.md
+    r"|-headers$"  # of the exporter of spans
     r"|token(?:-file|-path)?$",  # not MAX_TOKENS, nor TOKENIZERS_PARALLELISM
     "header": _HEADER,  # not api-version
     "parameter": _HEADER,

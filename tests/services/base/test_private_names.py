@@ -33,6 +33,8 @@ from services.base.private_names import is_private, private, without_user
         "SSH_AUTH_SOCK",
         "TOKEN",
         "VAULT_TOKEN_FILE",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     ],
 )
 def test_a_secret_is_known_by_its_name(name: str) -> None:
