@@ -50,6 +50,12 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
     yield by_label(
         "paceline_engines", "Engines that Paceline started and that are up.", "status", now.engines
     )
+    yield by_label(
+        "paceline_span_runs",
+        "Runs that are sent as OpenTelemetry spans, by how far that is.",
+        "status",
+        {str(status): count for status, count in now.spans.items()},
+    )
     if now.client is not None:
         yield from _client(now.client)
 

@@ -17,6 +17,7 @@ from cli import (
     stored,
     study,
     token,
+    traces,
 )
 from cli.parser import Command
 
@@ -36,6 +37,7 @@ COMMANDS = {
     "compare": Command(compare.compare, compare.takes),
     "check": Command(stored.check, stored.add_check_arguments),
     "share": Command(share.share, share.takes),
+    "traces": Command(traces.traces, traces.takes),
     "import": Command(imports.import_files, imports.takes),
     "baseline set": Command(baseline.set_baseline, baseline.add_set_arguments),
     "baseline remove": Command(baseline.remove, baseline.add_remove_arguments),

@@ -10,17 +10,18 @@ from cli.fields import add, given
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, add_output_arguments, save, say, write
 from cli.problems import Usage, each_once, in_flags
-from db import baseline_verdicts, results, runs
+from db import baseline_verdicts, results, runs, span_exports
 from db.database import opened
 from services.analysis import thresholds
 from services.analysis.compare import Candidate
 from services.analysis.compare.baseline_verdict import as_row
 from services.ask.backends import BACKENDS
 from services.ask.config import JUDGEMENT, Mode, RunConfig, parse
-from services.ask.measurement import IMPORT, RunStatus
+from services.ask.measurement import ACTIVE, IMPORT, RunStatus
 from services.ask.problems import InvalidConfig
 from services.report import export as exports
 from services.report import terminal
+from services.report.spans.progress import sentence
 
 
 def add_list_arguments(command: ArgumentParser) -> None:
@@ -69,7 +70,16 @@ def say_run(options: Namespace, candidate: Candidate) -> None:
         for piece in exports.export("run.json").pieces([candidate]):
             write(piece)
         return
-    say(options, lambda: exports.run_document(candidate), lambda: terminal.run_text(candidate))
+    say(options, lambda: exports.run_document(candidate), lambda: _text(candidate))
+
+
+def _text(candidate: Candidate) -> str:
+    """Describe a run, and how far it is on its way to a receiver of spans."""
+    text = terminal.run_text(candidate)
+    spans = None
+    if candidate.run.status not in ACTIVE:
+        spans = span_exports.load(opened(), candidate.run.id)
+    return text if spans is None else f"{text}\n{sentence(spans)}"
 
 
 def add_runs_arguments(command: ArgumentParser) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0014"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0015"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -255,6 +255,20 @@ request_columns = Table(  # the same of a large run, a field at a time, see `req
     Column("name", Text, primary_key=True),
     Column("requests", Integer, nullable=False),  # in the part
     Column("data", LargeBinary, nullable=False),
+)
+
+span_exports = Table(  # runs that are sent as OpenTelemetry spans, see `span_exports.py`
+    "span_exports",
+    metadata,
+    _run_id(),
+    Column("status", Text, nullable=False),
+    Column("machine", Text, nullable=False),  # whose supervisor sends it, as a hash
+    Column("receiver", CleanText, nullable=False, server_default=""),  # host and port
+    Column("sent", Integer, nullable=False, server_default="0"),  # requests
+    Column("after_repeat", Integer),  # the last request that was sent
+    Column("after_idx", Integer),
+    Column("error", CleanText),
+    Column("changed_at", Utc, nullable=False),
 )
 
 progress = Table(

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
-from db import schema
+from db import schema, span_exports
 from db.database import now
 from services.ask.measurement import ACTIVE, FINISHED
+from services.report.spans.progress import SpanStatus
 from services.servers.engines.instance import UP
 
 ALIVE_S = 10.0  # a run's supervisor sends a heartbeat four times a second
@@ -30,13 +31,15 @@ class ClientHealth:
 @dataclass(frozen=True, slots=True)
 class State:
     """`queue` and `ended`: runs by status, without imported ones. `workers`: runs being measured
-    whose supervisor was heard within ALIVE_S. `engines`: those that are up, by status."""
+    whose supervisor was heard within ALIVE_S. `engines`: those that are up, by status. `spans`:
+    runs that are sent as spans, by how far that is."""
 
     queue: dict[str, int]
     ended: dict[str, int]
     workers: int
     in_flight: int
     engines: dict[str, int]
+    spans: dict[SpanStatus, int]
     client: ClientHealth | None
 
 
@@ -50,6 +53,7 @@ def state(database: Engine) -> State:
             _workers(connection),
             _in_flight(connection),
             _engines(connection),
+            span_exports.counted(connection),
             _client(connection),
         )
 

@@ -18,12 +18,12 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import comparisons, counts, engines, queue, runs, servers
+from db import comparisons, counts, engines, queue, runs, servers, span_exports
 from db.runs import AlreadyFinished, NewRun
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
 from jobs.starting import start
-from jobs.supervisor_lock import QueueProblem, acquire_lock, check_lock_file
+from jobs.supervisor_lock import QueueProblem, acquire_lock, check_lock_file, machine_id
 from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, check
 from services.ask import backends
@@ -220,7 +220,8 @@ def ensure(database: Engine) -> None:
     Raises:
         QueueProblem: its files cannot be written.
     """
-    if not (queue.active(database) or engines.active(database)):
+    waits = span_exports.next_waiting(database, machine_id()) is not None
+    if not (waits or queue.active(database) or engines.active(database)):
         return
     with acquire_lock(database) as lock:
         if lock is not None:

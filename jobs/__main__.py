@@ -13,7 +13,7 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from db import engines, queue
+from db import engines, queue, span_exports
 from db.database import UNUSABLE, DatabaseGone, connect, upgrade
 from jobs import children
 from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
@@ -21,6 +21,7 @@ from jobs.heartbeat_monitor import STALE_S, HeartbeatMonitor
 from jobs.keys import Keys, listening
 from jobs.run_supervisor import KILL_S, RunSupervisor
 from jobs.server_locks import ServerLocks
+from jobs.span_supervisor import SpanSupervisor
 from jobs.supervisor_lock import QueueProblem, acquire_lock, machine_id
 from services.base import logs, settings
 
@@ -37,6 +38,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     handed over for runs, perhaps before these are stored."""
     run_supervisors: list[RunSupervisor] = []
     engine_supervisors: list[EngineSupervisor] = []
+    spans = SpanSupervisor(database)
     busy_at, problem = monotonic(), ""
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
     locks = ServerLocks()
@@ -45,9 +47,11 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
         try:
             tend_engines(database, engine_supervisors, engine_monitor, stale_s)
             stale_s = STALE_S
-            tend_runs(database, run_supervisors, keys, run_monitor, locks)
+            tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
             tend_keys(database, keys)
-            if run_supervisors or engine_supervisors or keys or has_work(database):
+            spans.tick(measuring=bool(run_supervisors))
+            busy = run_supervisors or engine_supervisors or spans.sending
+            if busy or keys or has_work(database):
                 busy_at = monotonic()
             problem = ""
         except DBAPIError as error:  # locked, or unreachable for a while: the runs go on meanwhile
@@ -60,12 +64,14 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             break
         if monotonic() - busy_at > IDLE_S:
             return
+    spans.stop()
     shut_down(run_supervisors, engine_supervisors)
 
 
 def has_work(database: Engine) -> bool:
-    """Whether a run or an engine is queued or active."""
-    return bool(queue.active(database) or engines.active(database))
+    """Whether a run or an engine is queued or active, or a run waits to be sent as spans."""
+    waits = span_exports.next_waiting(database, machine_id()) is not None
+    return bool(waits or queue.active(database) or engines.active(database))
 
 
 def shut_down(
@@ -94,8 +100,10 @@ def tend_runs(
     keys: Keys,
     monitor: HeartbeatMonitor,
     locks: ServerLocks,
+    spans: SpanSupervisor,
 ) -> None:
-    """Tick the runs of this process, then end those that lost theirs, then start new ones."""
+    """Tick the runs of this process, then end those that lost theirs, then start new ones: no
+    spans are sent from then on."""
     for (
         run_supervisor
     ) in run_supervisors:  # first: a process that was suspended must not find its own runs lost
@@ -105,8 +113,10 @@ def tend_runs(
     queue.interrupt(database, monitor.lost(queue.heartbeats(database), supervised))
     while (run := queue.claim(database, machine_id(), locks.acquire)) is not None:
         log.info("run %s: begins", run.id)
+        spans.stop()
         run_supervisors.append(RunSupervisor(database, run, keys))
         run_supervisors[-1].start()
+        spans.ask(run.id)
     if locks:
         locks.keep(queue.lanes(database, [each.run_id for each in run_supervisors]))
 

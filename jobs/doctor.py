@@ -28,6 +28,7 @@ from services.ask.backends import BACKENDS, has_key
 from services.base import hosts, machine, packaged_model, private_file, roles
 from services.base.errors import PacelineError
 from services.base.units import many, seconds, size
+from services.report.spans.settings import is_on, span_settings
 from services.servers.engines import ENGINES
 from services.servers.engines.host import this_host
 from services.servers.engines.switch import turned_off
@@ -125,6 +126,8 @@ def _settings(patient: Patient) -> Findings:
     try:
         shared = roles.sign_in(patient.env)
         hosts.allowed(patient.env)
+        if is_on(patient.env):
+            span_settings(patient.env)
     except PacelineError as error:
         yield Finding("Settings", "problem", *_parted(str(error)))
         return

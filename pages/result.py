@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from db import results, runs
+from db import results, runs, span_exports
 from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import actions as menu
@@ -44,6 +44,7 @@ from services.report.charts import CHARTS, chart
 from services.report.charts.bars import MOST_BARS
 from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
+from services.report.spans.progress import sentence as span_sentence
 
 BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are folded away
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
@@ -129,6 +130,8 @@ def requests(candidate: Candidate) -> None:
 
 def setup(candidate: Candidate) -> None:
     tabular.setup([candidate])
+    if spans is not None and spans.status != "failed":
+        st.caption(plain(span_sentence(spans)))
     if candidate.table.complete:
         st.caption(f"SHA-256 of config and measurements: `{content_hash(candidate)}`")
     else:  # it takes half a minute
@@ -148,6 +151,9 @@ panels.head(run)
 baseline.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
+spans = None if shared() or run.status in ACTIVE else span_exports.load(opened(), run_id)
+if spans is not None and spans.status == "failed":
+    st.warning(plain(span_sentence(spans)), icon=":material/cloud_off:")
 if read_only() and not share_view():
     to_share(run_id)
 if not shared():

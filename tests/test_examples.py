@@ -31,6 +31,7 @@ from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 from tests.api.conftest import call
 from tests.conftest import ROOT, ReferenceServer, started_engines_end
+from tests.receiver import receiving
 from tests.stored import store
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -77,6 +78,7 @@ def prepared(
     monkeypatch.setenv("VLLM_BASE_URL", reference.base_url)
     for name in ("PACELINE_VLLM_PYTHON", "PACELINE_RAY_PYTHON"):
         monkeypatch.setenv(name, str(tmp_path / "not" / "python"))
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")  # of the runs that other lines start
     for name in ("PACELINE_URL", "OPENAI_API_KEY", "GROQ_API_KEY", "LITELLM_MODEL"):
         monkeypatch.setenv(name, "")
     shutil.copy(ROOT / "tests" / "data" / "imports" / "vllm" / "result.json", tmp_path)
@@ -98,7 +100,9 @@ def prepared(
                 studies.load(database, number).runs, ("failed", "interrupted"), strict=True
             ):
                 queue.finish(database, run.id, status, "It broke.")
-    yield database
+    with receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        yield database
     started_engines_end(database)
 
 

@@ -1,9 +1,9 @@
 """Logs of Paceline's processes: lines for people; with PACELINE_LOG=json, one JSON object each.
 
-A line has `time` (ISO 8601, UTC), `level`, `process` (web, supervisor, worker), `message` and,
-where it is about one, `run` or `engine`: a message that begins with "run 12: " is about run 12.
-Keys and what looks like one are removed from every message, and an exception is its type and place
-only: its text may quote a prompt.
+A line has `time` (ISO 8601, UTC), `level`, `process` (web, supervisor, worker, sender), `message`
+and, where it is about one, `run` or `engine`: a message that begins with "run 12: " is about run
+12. Keys and what looks like one are removed from every message, and an exception is its type and
+place only: its text may quote a prompt.
 """
 
 from __future__ import annotations

@@ -22,14 +22,14 @@ from tests.conftest import until
 
 def workers() -> list[psutil.Process]:
     """The workers of supervisors that belong to this test's database."""
-    return _running("services.load.worker")
+    return running("services.load.worker")
 
 
 def supervisors() -> list[psutil.Process]:
-    return _running("jobs")
+    return running("jobs")
 
 
-def _running(module: str) -> list[psutil.Process]:
+def running(module: str) -> list[psutil.Process]:
     """A process that is just starting another is there twice, until its child has become what it
     shall be: that child does not count."""
     processes = psutil.process_iter(["cmdline", "environ", "ppid"])

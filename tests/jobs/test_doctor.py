@@ -41,6 +41,12 @@ def test_settings_that_all_can_read_are_noted(patient: Patient) -> None:
     assert (level, todo) == ("note", f"chmod 600 {file}") and "hush" not in words
 
 
+def test_a_receiver_of_spans_that_cannot_be_is_a_problem(patient: Patient) -> None:
+    env = {**patient.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:6006"}
+    ((state, problem, _),) = said(Patient(env, patient.root), "Settings")
+    assert state == "problem" and "OTEL_EXPORTER_OTLP_ENDPOINT" in problem
+
+
 @pytest.mark.parametrize(("revision", "level"), [("0001", "note"), ("9999", "problem")])
 def test_another_revision_is_said(
     patient: Patient, database: Engine, revision: str, level: str

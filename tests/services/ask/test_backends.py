@@ -24,6 +24,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.work_item import WorkItem
 from services.load.session import Session
+from services.report.spans.settings import VARIABLES
 from services.servers.engines import ENGINES
 
 KEYS = {
@@ -439,4 +440,5 @@ def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> N
         if backend.url_env:
             read[backend.url_env] = backend.base_url or ""
     read |= {engine.python[0]: "" for engine in ENGINES.values() if engine.python}
+    read |= dict.fromkeys(VARIABLES, "")
     assert listed == read

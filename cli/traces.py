@@ -1,0 +1,64 @@
+"""`traces`: stored runs as OpenTelemetry spans, for the receiver in .env."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from typing import Any
+
+from tqdm import tqdm
+
+from cli.kinds import whole
+from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.problems import each_once
+from db import request_columns, runs
+from db.database import opened
+from jobs.otlp import SpansRefused
+from jobs.span_sender import check, send
+from services.base import settings
+from services.report.spans.progress import SpanExport, sentence
+from services.report.spans.settings import SpanSettings, span_settings
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
+    command.add_argument("--texts", action="store_true", help="Include prompts and answers")
+
+
+def traces(options: Namespace) -> int:
+    """Send runs as OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT, all their requests."""
+    env = settings.environment()
+    to = span_settings(env)
+    to = replace(to, texts=to.texts or options.texts)
+    for run in runs.load_many(opened(), each_once(options.runs)):
+        check(run)
+    sent: dict[int, SpanExport] = {}
+    for run_id in each_once(options.runs):
+        try:
+            sent[run_id] = _sent(run_id, to, env, hides_progress(options))
+        except SpansRefused as problem:
+            return refuse(f"Run {run_id}: {problem}", FAILED)
+    say(options, lambda: [_row(*each) for each in sent.items()], lambda: _text(sent))
+    return DONE
+
+
+def _sent(run_id: int, to: SpanSettings, env: Any, hidden: bool) -> SpanExport:
+    total = request_columns.count_of(opened(), run_id)
+    with tqdm(total=total, unit=" requests", disable=hidden, leave=False) as bar:
+        return send(
+            opened(), run_id, to, env, on_sent=lambda requests: bar.update(requests - bar.n)
+        )
+
+
+def _text(sent: dict[int, SpanExport]) -> str:
+    return "\n".join(f"Run {run_id}: {sentence(export)}" for run_id, export in sent.items())
+
+
+def _row(run_id: int, export: SpanExport) -> dict[str, Any]:
+    taken = export.taken
+    return {
+        "run": run_id,
+        "receiver": taken.receiver,
+        "requests": taken.requests,
+        "rejected": export.error,
+    }

@@ -1,0 +1,143 @@
+"""Runs that are sent as OpenTelemetry spans: which wait, how far each is, and their requests in
+pieces, so that no process ever holds a large run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, case, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db import schema
+from db.database import now, writing
+from services.ask.measurement import FINISHED, Measurement
+from services.report.spans.progress import (
+    STATUSES,
+    Position,
+    RepeatCount,
+    SpanExport,
+    SpanStatus,
+    Taken,
+)
+
+
+def ask(database: Engine, run_id: int, machine: str) -> None:
+    """Let the supervisor of a machine send a run once it has ended. What was sent of it before
+    stays sent: only what is measured anew follows."""
+    _keep(database, run_id, status="waiting", machine=machine, error=None)
+
+
+def next_waiting(database: Engine, machine: str) -> int | None:
+    """Return the first run that has ended and waits for this machine; None: there is none."""
+    exports, runs = schema.span_exports.c, schema.runs.c
+    query = (
+        select(func.min(exports.run_id))
+        .join(schema.runs, runs.id == exports.run_id)
+        .where(exports.status == "waiting", exports.machine == machine, runs.status.in_(FINISHED))
+    )
+    with database.connect() as connection:
+        found: int | None = connection.scalar(query)
+    return found
+
+
+def load(database: Engine, run_id: int) -> SpanExport | None:
+    """Return how far a run is; None: nobody has asked for it."""
+    table = schema.span_exports.c
+    query = select(
+        table.status,
+        table.receiver,
+        table.sent,
+        table.after_repeat,
+        table.after_idx,
+        table.error,
+        table.changed_at,
+    ).where(table.run_id == run_id)
+    with database.connect() as connection:
+        row = connection.execute(query).first()
+    if row is None:
+        return None
+    after = None if row.after_idx is None else Position(row.after_repeat, row.after_idx)
+    taken = Taken(row.receiver, row.sent, after)
+    return SpanExport(row.status, taken, row.error, row.changed_at)
+
+
+def advance(database: Engine, run_id: int, machine: str, taken: Taken) -> None:
+    """Record what a receiver has taken of a run that is not sent whole yet."""
+    _keep(database, run_id, machine=machine, **_columns(taken))
+
+
+def finish(
+    database: Engine,
+    run_id: int,
+    machine: str,
+    taken: Taken,
+    status: SpanStatus,
+    error: str | None = None,
+) -> None:
+    """Record that a run was sent, or why not. With `sent` the error is what was rejected."""
+    _keep(database, run_id, machine=machine, status=status, error=error, **_columns(taken))
+
+
+def give_up(database: Engine, run_id: int, error: str) -> None:
+    """Record why a run that waits cannot be sent; what was sent of it stays sent."""
+    waits = update(schema.span_exports).where(
+        schema.span_exports.c.run_id == run_id, schema.span_exports.c.status == "waiting"
+    )
+    with writing(database) as connection:
+        values = {"status": "failed", "error": error, "changed_at": now(connection)}
+        connection.execute(waits.values(values))
+
+
+def _columns(taken: Taken) -> dict[str, Any]:
+    return {
+        "receiver": taken.receiver,
+        "sent": taken.requests,
+        "after_repeat": taken.after and taken.after.repeat,
+        "after_idx": taken.after and taken.after.index,
+    }
+
+
+def _keep(database: Engine, run_id: int, **values: Any) -> None:
+    insert = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
+    with writing(database) as connection:
+        if connection.scalar(select(schema.runs.c.id).where(schema.runs.c.id == run_id)) is None:
+            return  # deleted meanwhile
+        changed = values | {"changed_at": now(connection)}
+        kept = insert(schema.span_exports).values({"run_id": run_id, "status": "waiting"} | changed)
+        connection.execute(kept.on_conflict_do_update(index_elements=["run_id"], set_=changed))
+
+
+def counted(connection: Connection) -> dict[SpanStatus, int]:
+    """Return how many runs there are of each status."""
+    table = schema.span_exports.c
+    query = select(table.status, func.count()).group_by(table.status)
+    counts = {status: int(number) for status, number in connection.execute(query)}
+    return {status: counts.get(status, 0) for status in STATUSES}
+
+
+def repeat_counts(database: Engine, run_id: int) -> list[RepeatCount]:
+    """Return what is known of each repeat's requests together."""
+    table = schema.requests.c
+    failed = func.sum(case((table.status == "failed", 1), else_=0))
+    query = select(table.repeat, func.count(), failed, func.max(table.t_end))
+    with database.connect() as connection:
+        rows = connection.execute(
+            query.where(table.run_id == run_id).group_by(table.repeat).order_by(table.repeat)
+        )
+        return [RepeatCount(repeat, int(n), int(bad), last) for repeat, n, bad, last in rows]
+
+
+def piece(
+    database: Engine, run_id: int, after: Position | None, most: int, texts: bool = False
+) -> list[Measurement]:
+    """Return the next requests of a run, without their token times; `texts`: with answers."""
+    table = schema.requests.c
+    without = ("token_times",) if texts else ("token_times", "answer")
+    query = select(*schema.columns(Measurement, without=without)).where(table.run_id == run_id)
+    if after is not None:  # as one comparison: the databases find it in the primary key
+        query = query.where(tuple_(table.repeat, table.idx) > tuple_(after.repeat, after.index))
+    query = query.order_by(table.repeat, table.idx).limit(most)
+    with database.connect() as connection:
+        rows = connection.execute(query)
+        names = tuple(rows.keys())
+        return [Measurement(**dict(zip(names, row, strict=True))) for row in rows]

@@ -1,0 +1,224 @@
+"""Sends one run as OpenTelemetry spans: `python -m jobs.span_sender RUN`, and `paceline traces`.
+
+A process of its own, at the lowest priority, which the supervisor starts when nothing is measured
+on this machine. Requests are read from the database some at a time and posted in bounded batches,
+so that a run of a million takes no more memory than one of a thousand.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from threading import Thread
+from time import monotonic
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from sqlalchemy import Engine
+
+from db import engines, queue, runs, span_exports
+from db.database import UNUSABLE, connect
+from db.engines import EngineNotFound
+from db.runs import RunNotFound
+from jobs.otlp import Receiver, SpansRefused, connected
+from jobs.retry import with_retries
+from jobs.supervisor_lock import machine_id
+from services.ask.address import origin
+from services.ask.measurement import ACTIVE, Measurement, Run
+from services.base import logs, settings
+from services.base.errors import Conflict
+from services.base.units import many
+from services.report.spans.progress import Position, SpanExport, SpanStatus, Taken
+from services.report.spans.run_spans import RunSpans, message
+from services.report.spans.settings import InvalidSpanSettings, SpanSettings, span_settings
+
+AT_ONCE = 1_000  # requests that are read together, and the most in a batch
+AT_ONCE_WITH_TEXTS = 100
+BATCH_BYTES = 1_000_000  # of a batch before it is compressed; receivers take 4 MB and more
+RECORD_S = 1.0  # between two records of how far it is
+NICE = 19
+
+OnSent = Callable[[int], object]  # called with the number of requests so far
+
+log = logging.getLogger("paceline.spans")
+
+
+class CannotSend(Conflict):
+    """A run that has no spans, and why, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Spans to be posted together; the last request among them, and how many requests."""
+
+    spans: list[Span]
+    last: Position
+    requests: int
+
+
+def send(
+    database: Engine,
+    run_id: int,
+    to: SpanSettings,
+    env: Mapping[str, str],
+    before: Taken | None = None,
+    on_sent: OnSent = lambda _: None,
+) -> SpanExport:
+    """Send a run that has ended; of what the same receiver took `before`, only the run and its
+    repeats once more. How it ended is recorded at the run, and returned.
+
+    Raises:
+        RunNotFound.
+        CannotSend: it is not finished, or nobody knows when its requests were sent.
+        SpansRefused: the receiver did not take them.
+    """
+    run = runs.load(database, run_id)
+    check(run)
+    if before is None or before.receiver != to.receiver:
+        before = Taken(to.receiver)
+    progress = _Progress(database, run_id, before, on_sent)
+    try:
+        rejected = _send(database, run, to, env, progress)
+    except SpansRefused as problem:
+        progress.finish("failed", str(problem))
+        raise
+    progress.finish("sent", rejected or None)
+    return SpanExport("sent", progress.taken, rejected or None, datetime.now(UTC))
+
+
+def check(run: Run) -> None:
+    """Raise CannotSend for a run that has no spans."""
+    if run.status in ACTIVE:
+        raise CannotSend(f"Run {run.id} has not ended yet. Its spans can be sent when it has.")
+    if not run.placed:
+        raise CannotSend(
+            f"Run {run.id} was imported from a file that does not say when each request was sent, "
+            "so there are no spans to send."
+        )
+
+
+class _Progress:
+    """How far a run is, recorded once in a while."""
+
+    def __init__(self, database: Engine, run_id: int, taken: Taken, on_sent: OnSent) -> None:
+        self._database, self._run_id, self.taken = database, run_id, taken
+        self._on_sent, self._recorded_at = on_sent, monotonic()
+
+    def moved(self, batch: Batch) -> None:
+        requests = self.taken.requests + batch.requests
+        self.taken = replace(self.taken, requests=requests, after=batch.last)
+        self._on_sent(requests)
+        if monotonic() - self._recorded_at > RECORD_S:
+            self._record(span_exports.advance)
+            self._recorded_at = monotonic()
+
+    def finish(self, status: SpanStatus, error: str | None) -> None:
+        self._record(partial(span_exports.finish, status=status, error=error))
+
+    def _record(self, write: Callable[[Engine, int, str, Taken], None]) -> None:
+        with_retries(
+            lambda: write(self._database, self._run_id, machine_id(), self.taken),
+            f"run {self._run_id}",
+        )
+
+
+def _send(
+    database: Engine, run: Run, to: SpanSettings, env: Mapping[str, str], progress: _Progress
+) -> str:
+    """Post the parents and then the requests; return what was rejected, the last time."""
+    answer_of = partial(runs.answer, database, run.id) if to.texts else None
+    spans = RunSpans(run, _server(database, run), answer_of)
+    with connected(to, env) as client:
+        receiver = Receiver(to, client)
+        counts = span_exports.repeat_counts(database, run.id)
+        rejected = receiver.post(message(spans.parents(counts), to.resource))
+        for batch in _batches(database, run.id, spans, to.texts, progress.taken.after):
+            rejected = receiver.post(message(batch.spans, to.resource)) or rejected
+            progress.moved(batch)
+    return rejected
+
+
+def _batches(
+    database: Engine, run_id: int, spans: RunSpans, texts: bool, after: Position | None
+) -> Iterator[Batch]:
+    """Yield the requests after a position in batches that are bounded in number and in bytes."""
+    most = AT_ONCE_WITH_TEXTS if texts else AT_ONCE
+    read = partial(span_exports.piece, database, run_id, most=most, texts=texts)
+    while rows := with_retries(partial(read, after), f"run {run_id}"):
+        yield from _split(rows, spans)
+        after = Position(rows[-1].repeat, rows[-1].index)
+
+
+def _split(rows: list[Measurement], spans: RunSpans) -> Iterator[Batch]:
+    batch: list[Span] = []
+    size = count = 0
+    last = Position(rows[0].repeat, rows[0].index)
+    for m in rows:
+        span = spans.request(m)
+        its = 0 if span is None else span.ByteSize()
+        if batch and size + its > BATCH_BYTES:
+            yield Batch(batch, last, count)
+            batch, size, count = [], 0, 0
+        if span is not None:
+            batch.append(span)
+        size, count, last = size + its, count + 1, Position(m.repeat, m.index)
+    yield Batch(batch, last, count)
+
+
+def _server(database: Engine, run: Run) -> tuple[str, int] | None:
+    """Return host and port that a run asked; None: not known, as of the embedded model."""
+    url = None
+    if run.engine_id is not None:
+        with suppress(EngineNotFound):
+            url = engines.load(database, run.engine_id).base_url
+    else:
+        stored, _ = queue.destination(database, run.id)
+        url = stored["target"]["base_url"] if stored else run.config.base_url
+    if not url:
+        return None
+    _, host, port = origin(url)
+    return host, port
+
+
+def main(run_id: int) -> None:
+    """Send a run for the supervisor, and end when that ends."""
+    logs.setup("sender", os.environ)
+    os.nice(NICE)
+    Thread(target=_end_with_the_supervisor, daemon=True).start()
+    database = connect()
+    asked = span_exports.load(database, run_id)
+    try:
+        env = settings.environment()
+        sent = send(database, run_id, span_settings(env), env, asked.taken if asked else None)
+    except RunNotFound:  # deleted meanwhile
+        return
+    except SpansRefused as problem:  # it is recorded
+        log.warning("run %s: not sent as spans: %s", run_id, problem)
+    except (CannotSend, InvalidSpanSettings, settings.InvalidSettings) as problem:
+        log.warning("run %s: not sent as spans: %s", run_id, problem)
+        span_exports.give_up(database, run_id, str(problem))
+    else:
+        number = many(sent.taken.requests, "request")
+        log.info("run %s: %s sent as spans to %s", run_id, number, sent.taken.receiver)
+        if sent.error:
+            log.warning("run %s: %s", run_id, sent.error)
+
+
+def _end_with_the_supervisor() -> None:
+    """The supervisor holds the other end of standard input: where it dies, nobody would end this
+    process before the next run is measured."""
+    while os.read(0, 4096):  # not sys.stdin: this thread would hold its lock when Python ends
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    try:
+        main(int(sys.argv[1]))
+    except UNUSABLE as problem:
+        sys.exit(str(problem))

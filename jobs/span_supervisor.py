@@ -1,0 +1,80 @@
+"""Starts the process that sends ended runs as spans, one run at a time, while nothing is measured.
+
+Sending takes a core and the network for a while. So it waits until no run is measured on this
+machine, and stops when one begins; what the receiver has taken until then is recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+
+from sqlalchemy import Engine
+
+from db import span_exports
+from jobs import children
+from jobs.supervisor_lock import machine_id
+from services.base import settings
+from services.report.spans.settings import is_on
+
+ENDED = (
+    "The process that sent this run as spans ended (exit code {}). Send it with paceline traces."
+)
+
+log = logging.getLogger("paceline.jobs")
+
+
+class SpanSupervisor:
+    """Supervises the sending of this machine's runs."""
+
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+        self._run_id: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, run_id: int) -> None:
+        """Let a run that begins be sent when it has ended, where a receiver is set."""
+        try:
+            env = settings.environment()
+        except settings.InvalidSettings as problem:  # the run says so, too
+            log.warning("run %s: is not sent as spans: %s", run_id, problem)
+            return
+        if is_on(env):
+            span_exports.ask(self._database, run_id, machine_id())
+
+    @property
+    def sending(self) -> bool:
+        """Whether a run is being sent."""
+        return self._process is not None
+
+    def tick(self, measuring: bool) -> None:
+        """Start to send the next run, unless one is sent or something is measured."""
+        self._reap()
+        if self.sending or measuring:
+            return
+        run_id = span_exports.next_waiting(self._database, machine_id())
+        if run_id is None:
+            return
+        self._run_id = run_id
+        self._process = children.start("jobs.span_sender", str(run_id))
+
+    def stop(self) -> None:
+        """End the sending at once: a run begins, or the supervisor ends. It goes on later."""
+        if self._process is not None:
+            self._process.kill()
+            self._forget()
+
+    def _reap(self) -> None:
+        """Note that the process has ended; a run that it left waiting would be sent for ever."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            run_id = self._run_id
+            self._forget()
+            if run_id is not None and code != 0:
+                log.warning("run %s: the sender of spans ended (%s)", run_id, code)
+                span_exports.give_up(self._database, run_id, ENDED.format(code))
+
+    def _forget(self) -> None:
+        process, self._process, self._run_id = self._process, None, None
+        if process is not None:
+            with process:  # closes its pipes, and waits for it
+                pass
