@@ -172,6 +172,22 @@ def test_a_run_whose_receiver_was_taken_away_does_not_wait_for_ever(database: En
     assert export.status == "failed" and ENDPOINT in (export.error or "")
 
 
+@pytest.mark.slow
+def test_a_sender_that_was_killed_is_said_and_not_started_for_ever(
+    database: Engine, received: Received
+) -> None:
+    received.answers = [(503, {"Retry-After": "250"}, b"")]
+    run_id = store(database)
+    span_exports.ask(database, run_id, machine_id())
+    jobs.ensure(database)
+    until(lambda: received.refused, 60)
+    (sender,) = senders()
+    sender.kill()
+    export = ended(database, run_id)
+    assert export.status == "failed" and "ended (exit code -9)" in (export.error or "")
+    assert not senders() and not received.spans
+
+
 def test_sent_twice_it_is_the_same_and_what_was_measured_is_not_touched(
     database: Engine, received: Received
 ) -> None:
