@@ -45,20 +45,26 @@ HEAD = ("viewers", "updates", "of", "slowest", "CPU of a core", "memory")
 class Viewer:
     """A browser's tab: what it got, and how long it waited."""
 
-    def __init__(self, port: int, page: str, query: str) -> None:
+    def __init__(self, port: int, page: str, query: str, cookie: str = "") -> None:
+        self._headers = {"Cookie": cookie} if cookie else {}
         self._url = f"ws://127.0.0.1:{port}/_stcore/stream"
         self._page, self._query = page, query
         self._every: dict[str, float] = {}  # seconds, by the part that is asked for again
         self._hash = ""  # of the page, as the server named it
         self.opened = asyncio.Event()
         self.updates, self.asked, self.slowest_s = 0, 0, 0.0
+        self.opened_s: float | None = None  # how long the page took
 
     async def watch(self, seconds: float) -> None:
         protocols = [websockets.Subprotocol("streamlit")]
-        async with websockets.connect(self._url, subprotocols=protocols, max_size=None) as socket:
+        asked_at = monotonic()
+        async with websockets.connect(
+            self._url, subprotocols=protocols, max_size=None, additional_headers=self._headers
+        ) as socket:
             await socket.send(self._asking(None))
             reader = asyncio.create_task(self._read(socket))
             await asyncio.wait_for(self.opened.wait(), 120)
+            self.opened_s = monotonic() - asked_at
             end = monotonic() + seconds
             while monotonic() < end and self._every:
                 part, every = max(self._every.items())
@@ -68,6 +74,7 @@ class Viewer:
                 await asyncio.sleep(every)
                 if self.updates == before:
                     self.slowest_s = max(self.slowest_s, monotonic() - began)
+            await asyncio.sleep(max(0.0, end - monotonic()))  # a page that asks for nothing again
             reader.cancel()
 
     async def _read(self, socket: websockets.ClientConnection) -> None:
@@ -126,14 +133,14 @@ def running(database: Engine) -> int:
 
 
 @contextmanager
-def app(folder: str) -> Iterator[tuple[int, psutil.Process]]:
+def app(folder: str, **env: str) -> Iterator[tuple[int, psutil.Process]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "app.py"],
         cwd=ROOT,
-        env={**os.environ, "PORT": str(port)},
+        env={**os.environ, "PORT": str(port), **env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

