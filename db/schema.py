@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0015"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0016"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -74,6 +74,7 @@ runs = Table(
     Column("ticket", Text),  # under which a supervisor holds those in memory
     Column("machine", Text),  # where it was measured last, as a hash
     Column("started_by", CleanText),  # a person or a token, where people sign in
+    Column("token_times_removed_at", Utc),  # of its requests, see db/retention.py
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
 

@@ -10,6 +10,7 @@ again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import comparisons, counts, engines, queue, runs, servers, span_exports
+from db import comparisons, counts, engines, queue, retention, runs, servers, span_exports
 from db.runs import AlreadyFinished, NewRun
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
@@ -215,14 +216,22 @@ def cancel(database: Engine, run_id: int) -> Run:
 
 
 def ensure(database: Engine) -> None:
-    """Start a supervisor if there is work and none is running.
+    """Start a supervisor if there is work, or something too old, and none is running.
 
     Raises:
         QueueProblem: its files cannot be written.
     """
-    waits = span_exports.next_waiting(database, machine_id()) is not None
+    waits = span_exports.next_waiting(database, machine_id()) is not None or _too_old(database)
     if not (waits or queue.active(database) or engines.active(database)):
         return
     with acquire_lock(database) as lock:
         if lock is not None:
             start(database, lock)
+
+
+def _too_old(database: Engine) -> bool:
+    """Whether token times wait to be removed, by a setting that is valid."""
+    with suppress(retention.InvalidRetention):
+        days = retention.days_of(os.environ)
+        return days is not None and retention.due(database, days) is not None
+    return False

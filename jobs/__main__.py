@@ -13,7 +13,7 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from db import engines, queue, span_exports
+from db import engines, queue, retention, span_exports
 from db.database import UNUSABLE, DatabaseGone, connect, upgrade
 from jobs import children
 from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
@@ -41,7 +41,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     spans = SpanSupervisor(database)
     busy_at, problem = monotonic(), ""
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
-    locks = ServerLocks()
+    locks, days = ServerLocks(), kept_days()
     stale_s = 0.0  # no other supervisor is running: any engine that is up was an earlier one's
     while not stopping.wait(POLL_S):
         try:
@@ -51,6 +51,8 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             tend_keys(database, keys)
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
+            if not busy and retains(database, days):
+                busy_at = monotonic()  # never beside what is measured
             if busy or keys or has_work(database):
                 busy_at = monotonic()
             problem = ""
@@ -66,6 +68,20 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             return
     spans.stop()
     shut_down(run_supervisors, engine_supervisors)
+
+
+def kept_days() -> int | None:
+    """Return how many days token times are kept; None: forever, or the setting is invalid."""
+    try:
+        return retention.days_of(os.environ)
+    except retention.InvalidRetention as error:
+        log.warning("%s", error)
+        return None
+
+
+def retains(database: Engine, days: int | None) -> bool:
+    """Remove some token times that are too old; return whether there may be more."""
+    return days is not None and retention.remove_some(database, days)
 
 
 def has_work(database: Engine) -> bool:

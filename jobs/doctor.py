@@ -21,7 +21,7 @@ from typing import Literal
 
 from sqlalchemy import Engine, func, inspect, select, text
 
-from db import engines, queue, schema
+from db import engines, queue, retention, schema
 from db.database import UNUSABLE, connect, said_of
 from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
 from services.ask.backends import BACKENDS, has_key
@@ -128,6 +128,7 @@ def _settings(patient: Patient) -> Findings:
         hosts.allowed(patient.env)
         if is_on(patient.env):
             span_settings(patient.env)
+        retention.days_of(patient.env)
     except PacelineError as error:
         yield Finding("Settings", "problem", *_parted(str(error)))
         return

@@ -145,6 +145,7 @@ class Run:
     study_id: int | None = None  # the study that it is a cell of
     cell: int | None = None  # its place in the study's grid, from 0
     engine_id: int | None = None  # the engine that Paceline starts for it
+    token_times_removed_at: datetime | None = None  # because they were old, see db/retention.py
     started_by: str | None = None  # a person or a token, where people sign in
     margin: float | None = None  # of the comparison: smaller differences do not matter, a share
 

@@ -56,6 +56,20 @@ def diagnostics(
     return sorted(results, key=lambda diagnostic: diagnostic.level != "warning")
 
 
+def _times_removed(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    if run.token_times_removed_at is None:
+        return None
+    return Diagnostic(
+        "note",
+        "Token times were removed",
+        f"On {run.token_times_removed_at:%Y-%m-%d} the times of single tokens were removed: the "
+        "run is old. Gaps between tokens, and what is drawn from them, are no longer known; all "
+        "other times, counts and totals are as they were measured.",
+    )
+
+
 def _unfinished(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
@@ -264,6 +278,7 @@ OF_FAILURES: tuple[Check, ...] = (
     client_checks.certificate_unchecked,
 )
 CHECKS: tuple[Check, ...] = (
+    _times_removed,
     _unfinished,
     _measured_elsewhere,
     _failures,

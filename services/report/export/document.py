@@ -139,6 +139,7 @@ def _run(run: Run, prompts: bool) -> dict[str, Any]:
         "source": run.source,
         "trial_id": run.comparison_id,
         "started_by": run.started_by,
+        "token_times_removed_at": iso(run.token_times_removed_at),
         "config": run.config.model_dump(mode="json") if prompts else without_prompts(run.config),
         "environment": run.environment,
         "calibration": run.calibration,

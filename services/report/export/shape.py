@@ -101,6 +101,10 @@ class RunFacts(BaseModel):
     trial_id: int | None = Field(
         description="Id of the comparison in which the run was measured; null: none"
     )
+    token_times_removed_at: str | None = Field(
+        None,
+        description="When `chunks_s` of its requests were removed, as old; null: they are kept",
+    )
     started_by: str | None = Field(
         None, description="Who started it, where people sign in; null: nobody needed to"
     )

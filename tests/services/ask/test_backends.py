@@ -431,7 +431,15 @@ def test_what_a_config_lets_through_as_an_address_is_one_or_a_problem() -> None:
 def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> None:
     lines = (Path(__file__).parents[3] / ".env.example").read_text().splitlines()
     listed = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    own = ("DATABASE_URL", "ALLOWED_HOSTS", "ALLOW_ANYONE", "ENGINES", "DEBUG", "LOG")
+    own = (
+        "DATABASE_URL",
+        "ALLOWED_HOSTS",
+        "ALLOW_ANYONE",
+        "ENGINES",
+        "DEBUG",
+        "LOG",
+        "TOKEN_TIMES_DAYS",
+    )
     own += ("SIGN_IN", "ADMINS", "RUNNERS", "VIEWERS")
     read: dict[str, str] = {f"PACELINE_{name}": "" for name in own}
     for backend in BACKENDS.values():
