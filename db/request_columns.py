@@ -90,7 +90,9 @@ class StoredRequests:
     def numbers(self, name: str) -> Floats:
         if name not in self._numbers:
             parts = [_array(data, requests) for requests, data in self._read(name)]
-            self._numbers[name] = np.concatenate(parts).astype(np.float64, copy=False)
+            # A field that was added after these were made is not known.
+            kept = np.concatenate(parts) if parts else np.full(len(self), np.nan)
+            self._numbers[name] = kept.astype(np.float64, copy=False)
         return self._numbers[name]
 
     def texts(self, name: str) -> Texts:

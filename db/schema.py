@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0016"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0017"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -245,6 +245,9 @@ requests = Table(
     Column("first_error_class", CleanText),
     Column("retry_wait_s", Number),
     Column("cap_wait_s", Number),
+    Column("server_queue_s", Number),
+    Column("load_s", Number),
+    Column("prefill_s", Number),
     Column("answer", CleanText),  # the last column, so that reading the others passes it by
 )
 

@@ -95,6 +95,7 @@ def charts(candidate: Candidate) -> None:
         for name, column in zip(BESIDE_EACH_OTHER, st.columns(2), strict=True):
             with column:
                 draw(candidate, [name])
+        tabular.table(tables.ttft_phases(candidate), "Where does TTFT go?")
         with st.expander("More charts", icon=":material/bar_chart:"):
             draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
 

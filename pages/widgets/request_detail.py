@@ -76,6 +76,7 @@ def _dialog(run_id: int) -> None:
         st.caption(f"Turn {where['turn']} of session {where['session']}")
     (st.error if m.status == "failed" else st.markdown)(plain(request_facts.outcome(m)))
     tabular.table(request_facts.metrics(candidate, m))
+    tabular.table(request_facts.ttft_parts(m))
     tabular.table(request_facts.events(m))
     if not shared() and candidate.run.source is None:
         _texts(candidate, m)

@@ -52,6 +52,11 @@ def _decode_s(table: Measurements) -> Floats:
     return np.where((span != 0) & (tokens >= 2), span, np.nan)
 
 
+def _network(table: Measurements) -> Floats:
+    server = table.numbers("server_queue_s"), np.nan_to_num(table.numbers("load_s"))
+    return ARRAYS["ttft_s"](table) - server[0] - server[1] - table.numbers("prefill_s")
+
+
 def _tpot(table: Measurements) -> Floats:
     return _decode_s(table) / (table.numbers("output_tokens") - 1)
 
@@ -84,6 +89,10 @@ ARRAYS: dict[str, Callable[[Measurements], Floats]] = {
     "queue_s": _since("t_due", "t_send"),
     "retry_wait_s": _column("retry_wait_s"),
     "cap_wait_s": _column("cap_wait_s"),
+    "server_queue_s": _column("server_queue_s"),
+    "load_s": _column("load_s"),
+    "prefill_s": _column("prefill_s"),
+    "network_s": _network,
     "tpot_s": _tpot,
     "tokens_per_s": _tokens_per_s,
     "decode_tokens_per_s": _decode_rate,

@@ -79,6 +79,13 @@ def _ttft(m: Measurement) -> float | None:
     return _since(m.t_send, m.t_first)
 
 
+def _network(m: Measurement) -> float | None:
+    ttft = _ttft(m)
+    if ttft is None or m.server_queue_s is None or m.prefill_s is None:
+        return None
+    return ttft - m.server_queue_s - (m.load_s or 0.0) - m.prefill_s
+
+
 def _scheduled_ttft(m: Measurement) -> float | None:
     return _since(m.t_due, m.t_first)
 
@@ -179,6 +186,39 @@ METRICS: tuple[Metric, ...] = (
         "lower",
         lambda m: m.cap_wait_s,
         "The part of the client queue in which the maximum concurrency was reached.",
+    ),
+    Metric(
+        "server_queue_s",
+        "Server queue",
+        "s",
+        "lower",
+        lambda m: m.server_queue_s,
+        "Wait in the server before the prefill, as the server reports it. Part of TTFT.",
+    ),
+    Metric(
+        "load_s",
+        "Model load",
+        "s",
+        "lower",
+        lambda m: m.load_s,
+        "Time in which the server loaded the model, as it reports it. Part of TTFT.",
+    ),
+    Metric(
+        "prefill_s",
+        "Prefill",
+        "s",
+        "lower",
+        lambda m: m.prefill_s,
+        "Time in which the server processed the prompt, as it reports it. Part of TTFT.",
+    ),
+    Metric(
+        "network_s",
+        "Network and other",
+        "s",
+        "lower",
+        _network,
+        "TTFT without server queue, model load and prefill. Only where the server reports its "
+        "queue and its prefill.",
     ),
     Metric(
         "tpot_s",

@@ -80,6 +80,10 @@ class Measurement:
     first_error_class: str | None = None  # why the first attempt failed, if there were more
     retry_wait_s: float | None = None  # between its attempts, together
     cap_wait_s: float | None = None  # after it was due, for a place below the max concurrency
+    # The server's own account of the time before the first token; None: it did not say.
+    server_queue_s: float | None = None
+    load_s: float | None = None  # of the model, which was not in memory
+    prefill_s: float | None = None
     answer: str | None = None  # the text, kept in the database only; the last
 
 

@@ -48,6 +48,8 @@ SERIES = (
     Series("kv_cache_share", "KV cache in use", "share"),
     Series("prefix_hit_share", "Prompt tokens from the prefix cache", "share", total=True),
     Series("preemptions", "Preemptions", "count", total=True),
+    Series("queue_mean_s", "Mean wait in the server's queue", "s", total=True),
+    Series("prefill_mean_s", "Mean prefill", "s", total=True),
     Series("gpu{i}_memory_bytes", "GPU {i}, memory in use", "bytes"),
     Series("gpu{i}_memory_total_bytes", "GPU {i}, memory it has", "bytes", fixed=True),
     Series("gpu{i}_use_share", "GPU {i}, time in use", "share"),

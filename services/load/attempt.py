@@ -43,7 +43,7 @@ def measurement_of(
         return None if stamp is None else (stamp - began_ns) / 1e9
 
     status: Status = "failed" if exchange.error_class else "ok"
-    usage = exchange.usage
+    usage, phases = exchange.usage, exchange.phases
     counted = exchange.has_usage and usage.output_tokens is not None
     return Measurement(
         repeat=repeat,
@@ -71,5 +71,8 @@ def measurement_of(
         first_error_class=tries.first_error_class,
         retry_wait_s=tries.wait_s if tries.attempts > 1 else None,
         cap_wait_s=(free_ns - due_ns) / 1e9 if free_ns > due_ns else None,
+        server_queue_s=phases.queue_s,
+        load_s=phases.load_s,
+        prefill_s=phases.prefill_s,
         answer=without_secrets(exchange.answer, filter(None, [key])),
     )

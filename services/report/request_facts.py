@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from services.analysis.compare import Candidate
-from services.analysis.metrics import METRICS
+from services.analysis.metrics import METRICS, metric
+from services.analysis.ttft_phases import BEFORE, LABELS
+from services.analysis.ttft_phases import ttft_phases as phases_of
 from services.ask.measurement import Measurement
 from services.base.table import Table
 from services.base.units import NOTHING, show
@@ -45,6 +47,23 @@ def events(m: Measurement) -> Table:
     )
     rows = tuple((name, show(at, "s")) for name, at in times if at is not None)
     return Table("Times", ("", "Since the repeat began"), rows)
+
+
+def ttft_parts(m: Measurement) -> Table:
+    """Return where the TTFT of a request went, as the server reports it, after the time that it
+    spent in this client; no rows where the server reports nothing."""
+    title, found = "Where its TTFT went", phases_of([m])
+    if found is None:
+        return Table(title, (), ())
+    parts = ((LABELS[p.name], show(p.mean_s, "s"), show(p.share, "share")) for p in found.phases)
+    late = metric("queue_s").of(m)
+    client = (
+        (BEFORE, show(late, "s"), NOTHING),
+        ("Connecting, before it was sent", show(m.connect_s, "s"), NOTHING),
+    )
+    known = (late, m.connect_s)
+    before = (row for row, value in zip(client, known, strict=True) if value is not None)
+    return Table(title, ("", "Time", "Share of TTFT"), (*before, *parts))
 
 
 def outcome(m: Measurement) -> str:

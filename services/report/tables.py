@@ -14,12 +14,15 @@ from services.analysis.compare.differences import flat
 from services.analysis.compare.rows import labels_of, row_of
 from services.analysis.compare.wording import times_with_interval
 from services.analysis.figures import FIGURES, STATISTICS
+from services.analysis.metric_arrays import known, metric_array
 from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.analysis.summary.window import SteadyState
+from services.analysis.ttft_phases import BEFORE, LABELS
+from services.analysis.ttft_phases import ttft_phases as phases_of
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
@@ -78,6 +81,31 @@ def prefix_cache(candidate: Candidate) -> Table:
     observed = cached_share(successes(candidate.measurements))
     rows = (("Planned", show(shared.share, "share")), ("Observed", show(observed, "share")))
     return Table("Prefix cache", ("", "Share of prompt tokens"), rows, shared.sentence)
+
+
+def ttft_phases(candidate: Candidate) -> Table:
+    """Where TTFT goes, by what the server reports; no rows where it reports nothing."""
+    title = "Where TTFT goes"
+    good = successes(candidate.measurements)
+    found = phases_of(good)
+    if found is None:
+        return Table(title, (), ())
+    rows = [
+        (LABELS[p.name], show(p.median_s, "s"), show(p.mean_s, "s"), show(p.share, "share"))
+        for p in found.phases
+    ]
+    whole = ("TTFT", show(found.median_s, "s"), show(found.mean_s, "s"), show(1.0, "share"))
+    late = known(metric_array(good, "queue_s"))
+    before = (BEFORE, show(float(np.median(late)), "s"), show(float(late.mean()), "s"), NOTHING)
+    some = f" of {found.of:,}" if found.requests < found.of else ""
+    queue = "" if found.queue_known else " It does not report how long requests waited."
+    return Table(
+        title,
+        ("", "Median", "Mean", "Share of the mean"),
+        (*([before] if len(late) else []), *rows, whole),
+        f"As the server reports for {found.requests:,}{some} successes; means add up, medians do "
+        f"not.{queue}",
+    )
 
 
 def _of_metric(name: str, statistic: str) -> tuple[str, Callable[[Summary], str]]:

@@ -18,6 +18,7 @@ from services.ask import oddities
 from services.wire import anthropic_events, responses_events
 from services.wire.content import Chunk
 from services.wire.message import message_of_json
+from services.wire.phases import phases_of
 from services.wire.usage import Usage, groq_usage, ollama_usage, usage_of
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
@@ -53,6 +54,16 @@ def read_chunk(payload: bytes | bytearray, name: bytes = b"") -> Chunk:
     has_choices = isinstance(choices, list)
     if has_choices and choices and not data.get("error") and (text := _only_text(data, choices[0])):
         return Chunk(text, True, True)  # nearly every chunk
+    chunk = _read_other(data, choices if has_choices else None, name)
+    if chunk.finish_reason or chunk.usage is not None:  # the last ones
+        phases = phases_of(data)
+        return chunk if phases is None else chunk._replace(phases=phases)
+    return chunk
+
+
+def _read_other(data: Mapping[str, Any], choices: list[Any] | None, name: bytes) -> Chunk:
+    """Read a chunk that holds more than text; `choices` is None where it has none."""
+    has_choices = choices is not None
     if not has_choices and (event := _read_typed(data, name)):
         return event
     if _is_error(data):

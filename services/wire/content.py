@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from services.wire.phases import Phases
 from services.wire.usage import Usage
 
 
@@ -13,6 +14,7 @@ class Chunk(NamedTuple):
     has_answer: bool = False  # the same without reasoning
     finish_reason: str | None = None
     usage: Usage | None = None
+    phases: Phases | None = None  # with the last chunk, from servers that report them
     error: str | None = None
     ends: bool = False  # the last of its stream, as [DONE] is
     whole: bool = False  # the complete answer, from a server that does not stream

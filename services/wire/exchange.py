@@ -20,6 +20,7 @@ from services.wire.content import Chunk
 from services.wire.encoding import Undecodable
 from services.wire.message import message_of
 from services.wire.ndjson import LineStream
+from services.wire.phases import Phases
 from services.wire.response import ParserError, Response
 from services.wire.sse import BOM, Event, EventStream, TooLong
 from services.wire.stream_detector import STREAMS, StreamDetector
@@ -37,6 +38,10 @@ REASON_CHARACTERS = 60  # of a finish_reason
 
 class Exchange:
     """The state of one request. Times are `perf_counter_ns`; None: not seen."""
+
+    # As the server reports them. A default of the class: from 30 fields on, CPython no longer keeps
+    # those of an object in a row, which made every token cost 0.3 µs more.
+    phases = Phases()
 
     def __init__(self, on_end: Callable[[], None], secrets: tuple[Secret, ...] = ()) -> None:
         self.sent: int | None = None
@@ -238,6 +243,8 @@ class Exchange:
         if chunk.usage is not None:
             self.usage = chunk.usage.after(self.usage) if self.has_usage else chunk.usage
             self.has_usage = True
+        if chunk.phases is not None:
+            self.phases = chunk.phases
         if chunk.error is not None:
             self._fail_with_message(chunk.error, stamp)
             return

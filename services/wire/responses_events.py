@@ -11,6 +11,7 @@ from typing import Any
 
 from services.wire.content import Chunk
 from services.wire.message import message_of_json
+from services.wire.phases import phases_of
 from services.wire.usage import usage_of
 
 PREFIX = "response."
@@ -55,6 +56,7 @@ def read_response(response: Mapping[str, Any]) -> Chunk:
         has_answer=bool(text) or has_call,
         finish_reason=_reason(response) or ("tool_calls" if has_call else "stop"),
         usage=usage_of(response.get("usage")),
+        phases=phases_of(response),
         whole=True,
         ends=True,
     )

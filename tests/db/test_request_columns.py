@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from db import queue, request_columns, results, runs, schema
 from db.request_columns import StoredRequests
@@ -53,6 +53,17 @@ def test_the_fields_of_a_large_run_are_those_of_its_requests(database: Engine) -
         assert words[0] == words[1]
     assert list(stored) == rows
     assert [tuple(times) for times in stored.timed()[1]] == [tuple(m.token_times) for m in rows]
+
+
+def test_a_field_that_came_after_the_arrays_of_a_run_is_not_known(database: Engine) -> None:
+    run_id, _ = large(database)
+    assert np.nansum(results.candidate(database, run_id).table.numbers("prefill_s")) > 0
+    table = schema.request_columns
+    with database.begin() as connection:
+        connection.execute(delete(table).where(table.c.name == "prefill_s"))
+    source = StoredRequests(database, run_id, texts=False, under_way=False)
+    assert np.isnan(source.numbers("prefill_s")).all()
+    assert len(source.numbers("prefill_s")) == 400
 
 
 def test_a_few_requests_of_a_large_run_are_read_by_themselves(database: Engine) -> None:

@@ -42,6 +42,9 @@ FULL = Measurement(
     first_error_class="http_429",
     retry_wait_s=1.25,
     cap_wait_s=0.25,
+    server_queue_s=0.5,
+    load_s=0.0,
+    prefill_s=0.125,
     answer="Spring is\na season 🌱.",
 )
 
@@ -71,6 +74,9 @@ any_measurement = st.builds(
     first_error_class=st.none() | st.sampled_from(ERROR_CLASSES),
     retry_wait_s=st.none() | times,
     cap_wait_s=st.none() | times,
+    server_queue_s=st.none() | times,
+    load_s=st.none() | times,
+    prefill_s=st.none() | times,
     answer=texts,
 )
 

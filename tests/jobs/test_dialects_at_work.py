@@ -78,5 +78,7 @@ def test_the_embedded_engine_answers_in_each_of_its_formats(
         assert measured.status == "ok"
         assert measured.finish_reason == ("stop" if dialect == "responses" else "length")
         assert measured.output_tokens == 4
+        assert (measured.prefill_s is None) == (dialect == "anthropic")  # llama.cpp tells it there
+        assert measured.server_queue_s is measured.load_s is None  # and these never
         assert 1 <= len(measured.token_times) <= 4
         assert measured.prompt_tokens

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from services.analysis.compare.cause import cause_of
 from services.analysis.compare.findings import (
     E2E,
     FAMILY,
     MARGIN,
     RATE,
     THROUGHPUT,
+    TTFT,
     Finding,
     finding,
     judge,
@@ -42,7 +44,8 @@ def verdicts(
         findings, why_not = findings_of(candidates, rows, index, margin)
         pair, waits = (names[index], names[0]), waits_of(baseline, other)
         waiting = waiting_of(pair, waits)
-        results.append(describe(other.run.id, pair, findings, why_not, margin, waiting))
+        cause = cause_of(pair, (other, baseline), finding(findings, TTFT), margin)
+        results.append(describe(other.run.id, pair, findings, why_not, margin, waiting, cause))
     return tuple(results)
 
 

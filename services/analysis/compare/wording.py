@@ -59,6 +59,7 @@ class _Pair:
     detectable: float | None = None  # see Verdict
     needed: int | None = None
     waiting: str = ""  # the client's own waiting, see `verdicts.waiting_of`
+    cause: str = ""  # why TTFT differs, see `cause.cause_of`
 
 
 def describe(
@@ -68,14 +69,15 @@ def describe(
     why_not: str,
     margin: float = MARGIN,
     waiting: str = "",
+    cause: str = "",
 ) -> Verdict:
-    """Describe the results of `judge_family`, `why_no_verdict` and `waiting_of`.
+    """Describe the results of `judge_family`, `why_no_verdict`, `waiting_of` and `cause_of`.
 
     `names` are (run, baseline). Computing the detectable difference of an inconclusive result takes
     25 ms.
     """
     sensitivity = _sensitivity(findings[0], findings, margin)
-    return _assemble(run_id, _Pair(*names, margin, why_not, *sensitivity, waiting), findings)
+    return _assemble(run_id, _Pair(*names, margin, why_not, *sensitivity, waiting, cause), findings)
 
 
 def _sensitivity(
@@ -101,7 +103,10 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
         run_id,
         first.word,
         headline,
-        lead + _waiting(pair, first) + _other_measures(rest, pair.margin),
+        lead
+        + _waiting(pair, first)
+        + _other_measures(rest, pair.margin)
+        + (pair.cause and f" {pair.cause}"),
         findings,
         pair.margin,
         pair.detectable,

@@ -155,6 +155,7 @@ def _results(
             tables.figures(candidates, labels),
             tables.classes(candidates[0]),
             tables.prefix_cache(candidates[0]),
+            tables.ttft_phases(candidates[0]),
             tables.distributions(candidates[0]),
         )
     else:

@@ -185,6 +185,9 @@ _RAW_FIELDS: dict[str, Callable[[Measurement], Any]] = {
     "first_error_class": lambda m: m.first_error_class,
     "retry_wait_s": lambda m: m.retry_wait_s,
     "cap_wait_s": lambda m: m.cap_wait_s,
+    "server_queue_s": lambda m: m.server_queue_s,
+    "load_s": lambda m: m.load_s,
+    "prefill_s": lambda m: m.prefill_s,
     "coalesced_reads": lambda m: m.coalesced_reads,
     "reasoning_tokens": lambda m: m.reasoning_tokens,
 }
@@ -296,4 +299,7 @@ FIELDS_LATER: dict[str, Any] = {
     "first_error_class": None,
     "retry_wait_s": None,
     "cap_wait_s": None,
+    "server_queue_s": None,
+    "load_s": None,
+    "prefill_s": None,
 }

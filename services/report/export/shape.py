@@ -61,6 +61,12 @@ class RequestRow(BaseModel):
         description="Wait of a request that was due, because max concurrency was reached; null: "
         "it did not wait"
     )
+    server_queue_s: float | None = Field(
+        description="Wait in the server before its prefill, as the server reports it; null: it "
+        "does not say"
+    )
+    load_s: float | None = Field(description="Time to load the model, likewise")
+    prefill_s: float | None = Field(description="Time to process the prompt, likewise")
     coalesced_reads: int = Field(description="Reads that returned several chunks at once")
     reasoning_tokens: int | None = Field(
         description="Part of output_tokens, as reported by the server"

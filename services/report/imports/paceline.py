@@ -59,6 +59,9 @@ COLUMNS = {  # of Parquet: what `_request` reads
     "first_error_class",
     "retry_wait_s",
     "cap_wait_s",
+    "server_queue_s",
+    "load_s",
+    "prefill_s",
     "coalesced_reads",
 }
 MOST_SAMPLES = 10_000
@@ -248,6 +251,9 @@ def _request(row: Mapping[str, Any]) -> Measurement:
         first_error_class=fields.line(row.get("first_error_class"), 40) or None,
         retry_wait_s=fields.seconds(row.get("retry_wait_s")),
         cap_wait_s=fields.seconds(row.get("cap_wait_s")),
+        server_queue_s=fields.seconds(row.get("server_queue_s")),
+        load_s=fields.seconds(row.get("load_s")),
+        prefill_s=fields.seconds(row.get("prefill_s")),
     )
 
 

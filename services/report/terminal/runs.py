@@ -56,8 +56,8 @@ def run_text(candidate: Candidate) -> str:
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
     classes = tables.classes(candidate)
     lines += [text_of(classes), classes.note] if classes.rows else []
-    cache = tables.prefix_cache(candidate)
-    lines += [text_of(cache), cache.note] if cache.rows else []
+    for part in (tables.prefix_cache(candidate), tables.ttft_phases(candidate)):
+        lines += [text_of(part), part.note] if part.rows else []
     table = stated.table(candidate)
     lines += ["", text_of(table), table.note, ""] if table.rows else []
     attainment, source = candidate.summary.attainment, candidate.summary.cost_source

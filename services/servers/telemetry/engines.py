@@ -11,13 +11,15 @@ from services.servers.telemetry.prometheus import Metric, metrics
 
 # Labels of ranks of one replica, which all report the same number: the highest is taken.
 RANKS = frozenset({"tp_rank", "pp_rank", "moe_ep_rank", "pid"})
+SUM_AND_COUNT = ("_sum", "_count")  # what Prometheus calls these of a histogram
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
     """An engine's metric names, with `_` for `:`; several where versions differ, none where it does
     not report them. `looked_up` counts all prompt tokens, `hits` those found in the prefix cache,
-    `missed` those not found."""
+    `missed` those not found. `queue_s` and `prefill_s` are histograms of requests, of which the
+    sums and counts are read: they belong to the run, and to none of its requests."""
 
     engine: str
     running: tuple[str, ...] = ()
@@ -27,10 +29,15 @@ class Names:
     hits: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
+    queue_s: str = ""
+    prefill_s: str = ""
 
     def wanted(self) -> set[str]:
         """Return every name."""
-        return {name for f in fields(self) if f.name != "engine" for name in getattr(self, f.name)}
+        values = [getattr(self, f.name) for f in fields(self)]
+        names = {name for value in values if isinstance(value, tuple) for name in value}
+        histograms = filter(None, (self.queue_s, self.prefill_s))
+        return names | {f"{name}{part}" for name in histograms for part in SUM_AND_COUNT}
 
 
 class MetricsReader:
@@ -55,6 +62,8 @@ class MetricsReader:
             "kv_cache_share": _aggregate(page, names.kv_cache_share, fmean),
             "prefix_hit_share": self._hit_share(names, page),
             "preemptions": self._since(_aggregate(page, names.preemptions, sum), "preemptions"),
+            "queue_mean_s": self._mean(names.queue_s, page),
+            "prefill_mean_s": self._mean(names.prefill_s, page),
         }
         sound = {name: number(value) for name, value in series.items()}
         return {name: value for name, value in sound.items() if value is not None}
@@ -66,6 +75,12 @@ class MetricsReader:
         if looked_up is None and hits is not None and missed is not None:
             looked_up = hits + missed
         return hits / looked_up if looked_up and hits is not None else None
+
+    def _mean(self, histogram: str, page: list[Metric]) -> float | None:
+        """The mean of a histogram over what came since the first read."""
+        names = [f"{histogram}{part}" for part in SUM_AND_COUNT]
+        total, count = (self._since(_aggregate(page, (name,), sum), name) for name in names)
+        return total / count if count and total is not None else None
 
     def _since(self, count: float | None, name: str) -> float | None:
         """The increase of a counter; from 0 where the server was restarted."""
@@ -100,6 +115,8 @@ ENGINES = (
         preemptions=("vllm_num_preemptions_total",),
         hits=("vllm_prefix_cache_hits_total", "vllm_gpu_prefix_cache_hits_total"),
         looked_up=("vllm_prefix_cache_queries_total", "vllm_gpu_prefix_cache_queries_total"),
+        queue_s="vllm_request_queue_time_seconds",
+        prefill_s="vllm_request_prefill_time_seconds",
     ),
     Names(
         "SGLang",
@@ -109,6 +126,7 @@ ENGINES = (
         preemptions=("sglang_num_retracted_requests_total",),  # the gauge of that name resets
         hits=("sglang_cached_tokens_total",),
         looked_up=("sglang_prompt_tokens_total",),
+        queue_s="sglang_queue_time_seconds",
     ),
     Names(
         "llama.cpp",

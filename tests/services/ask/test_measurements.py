@@ -29,7 +29,8 @@ def _one(index: int, chance: Random) -> Measurement:
     lost = {name: None for name in fields if chance.random() < 0.1}
     odd = chance.choice([{}, {}, {"output_tokens": 0}, {"output_tokens": 1}, {"t_first": 3.0}])
     waits = {"cap_wait_s": chance.choice([None, 0.1]), "attempts": chance.choice([1, 1, 2])}
-    return replace(whole, status=status, **{**lost, **odd, **waits})
+    phases = {n: chance.choice([None, 0.0, 0.3]) for n in ("server_queue_s", "load_s", "prefill_s")}
+    return replace(whole, status=status, **{**lost, **odd, **waits, **phases})
 
 
 @pytest.mark.parametrize("entry", METRICS, ids=lambda entry: entry.name)

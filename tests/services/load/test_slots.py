@@ -16,13 +16,19 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
+from db import runs
+from services.analysis.metrics import metric
+from services.analysis.ttft_phases import ttft_phases
 from services.ask.modes import Schedule
+from services.ask.workloads import prompt
+from services.load.reference import log_key
 from services.load.runner import Runner
 from services.load.slots import LAWS, Slots
 from services.load.supply import PreparedRequest, Supply
 from services.wire import Wire
-from tests.conftest import ReferenceServer, serving, until
+from tests.conftest import ReferenceServer, Submit, finished, serving, until
 
 
 def waits(arrivals: Sequence[float], services: Sequence[float], slots: int) -> list[float]:
@@ -234,6 +240,30 @@ def phases(answer: str) -> tuple[float, float, float]:
     names = ("queue_time_ms", "time_to_first_token_ms", "generation_time_ms")
     queue, prefill, decode = (metrics[name] * 1e6 for name in names)
     return queue, prefill, decode
+
+
+@pytest.mark.parametrize("dialect", ["chat", "completions", "responses"])
+def test_the_phases_of_each_request_sum_to_its_ttft(
+    database: Engine, reference: ReferenceServer, reference_run: Submit, dialect: str
+) -> None:
+    """The network's part is known here, as client and server read one clock: on its way, and back
+    from when the first token was handed to the kernel."""
+    model = f"ref slots=2 ttft=0.02 gap=0.005 tokens=4 law=exponential name={dialect}"
+    load = {"mode": "poisson", "rate": 45.0, "requests": 40, "warmup": 0}
+    run = finished(database, reference_run(model, dialect=dialect, **load))
+    log, mark = reference.log(), run.environment["prompt_mark"]
+    measured = runs.measurements(database, run.id)
+    began = run.repeats[0].health["began_ns"]
+    for m in measured:
+        did = log[log_key(prompt(run.config, 0, m.index, mark))]
+        received, first = ((did[at] - began) / 1e9 for at in ("received", "began"))
+        assert m.server_queue_s == pytest.approx(first - received, abs=1e-6)
+        there, back = received - m.t_send, m.t_first - (did["times"][0] - began) / 1e9
+        assert metric("network_s").of(m) == pytest.approx(there + back, abs=0.001)
+    assert max(m.server_queue_s for m in measured) > 0.01
+    found = ttft_phases(measured)
+    assert found is not None and found.requests == len(measured) == 40
+    assert sum(p.mean_s for p in found.phases) == pytest.approx(found.mean_s, abs=1e-9)
 
 
 def test_without_slots_nothing_is_reported(reference: ReferenceServer) -> None:

@@ -57,6 +57,9 @@ any_measurement = st.builds(
     first_error_class=st.none() | st.sampled_from(ERROR_CLASSES),
     retry_wait_s=st.none() | times,
     cap_wait_s=st.none() | times,
+    server_queue_s=st.none() | times,
+    load_s=st.none() | times,
+    prefill_s=st.none() | times,
 )
 RENAMED = {
     "t_due": "due_s",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.ask.measurement import Measurement
-from services.report.request_facts import outcome
+from services.report.request_facts import outcome, ttft_parts
 from tests.values import failed, measured
 
 
@@ -26,3 +26,15 @@ from tests.values import failed, measured
 )
 def test_how_a_request_ended(measurement: Measurement, sentence: str) -> None:
     assert outcome(measurement).startswith(sentence)
+
+
+def test_where_the_ttft_of_a_request_went() -> None:
+    m = replace(measured(0, ttft=1.0), server_queue_s=0.75, prefill_s=0.2, connect_s=0.001)
+    assert ttft_parts(replace(m, t_due=-0.5)).rows == (
+        ("Client queue, before it was sent", "500 ms", "–"),
+        ("Connecting, before it was sent", "1.00 ms", "–"),
+        ("Server queue", "750 ms", "75.0 %"),
+        ("Prefill", "200 ms", "20.0 %"),
+        ("Network and other", "50.0 ms", "5.00 %"),
+    )
+    assert ttft_parts(measured(0)).rows == ()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.analysis.compare.rows import labels_of
 from services.analysis.objectives import Objectives
 from services.ask.prices import Hourly
 from services.report import tables
 from services.report.export.markdown import markdown
+from services.report.export.page import page_html
 from services.report.terminal import run_text
 from tests.values import candidate, failed, measured, repeats
 
@@ -74,3 +77,28 @@ def test_a_run_whose_requests_are_alike_has_no_table_of_classes() -> None:
     plain = candidate([measured(i) for i in range(4)])
     assert tables.classes(plain).rows == ()
     assert "Short and long" not in run_text(plain)
+
+
+def test_where_ttft_goes_is_in_every_interface() -> None:
+    parts = {"server_queue_s": 0.75, "prefill_s": 0.2}
+    run = candidate([replace(measured(n, ttft=1.0), **parts) for n in range(4)])
+    table = tables.ttft_phases(run)
+    assert table.rows == (
+        ("Client queue, before it was sent", "0 s", "0 s", "–"),
+        ("Server queue", "750 ms", "750 ms", "75.0 %"),
+        ("Prefill", "200 ms", "200 ms", "20.0 %"),
+        ("Network and other", "50.0 ms", "50.0 ms", "5.00 %"),
+        ("TTFT", "1.00 s", "1.00 s", "100 %"),
+    )
+    assert table.note == "As the server reports for 4 successes; means add up, medians do not."
+    for text in (run_text(run), page_html([run]).decode(), markdown([run]).decode()):
+        assert "Where TTFT goes" in text and "75.0 %" in text
+
+
+def test_a_queue_that_is_not_reported_is_said_to_be_unknown() -> None:
+    rows = [replace(measured(0), prefill_s=0.2), measured(1), failed(2)]
+    table = tables.ttft_phases(candidate(rows))
+    assert [row[0] for row in table.rows[1:]] == ["Prefill", "Queue, network and other", "TTFT"]
+    assert table.note.startswith("As the server reports for 1 of 2 successes; ")
+    assert table.note.endswith(" It does not report how long requests waited.")
+    assert not tables.ttft_phases(candidate([measured(0)])).rows

@@ -150,6 +150,26 @@ def test_counters_start_at_zero() -> None:
     assert again["preemptions"] == 0.0
 
 
+def test_queueing_and_prefill_are_means_over_the_run() -> None:
+    reading = MetricsReader()
+    assert "queue_mean_s" not in reading.values(VLLM)  # two requests of before
+    later = changed(
+        VLLM,
+        vllm_request_queue_time_seconds_sum=8.0,
+        vllm_request_queue_time_seconds_count=6,
+        vllm_request_prefill_time_seconds_sum=1.18745863799995277,
+        vllm_request_prefill_time_seconds_count=6,
+    )
+    values = reading.values(later)
+    assert values["queue_mean_s"] == pytest.approx(2.0, abs=1e-4)
+    assert values["prefill_mean_s"] == pytest.approx(0.25)
+    reading = MetricsReader()
+    reading.values(SGLANG)
+    more = changed(SGLANG, sglang_queue_time_seconds_sum=1, sglang_queue_time_seconds_count=79)
+    assert reading.values(more)["queue_mean_s"] == pytest.approx(0.092, abs=1e-3)
+    assert "prefill_mean_s" not in reading.values(more)
+
+
 def test_sglangs_tokens_are_added_up_over_where_they_were_found() -> None:
     reading = MetricsReader()
     reading.values(SGLANG)  # 43 and 6,227 tokens prefilled, 3,852 found on the device

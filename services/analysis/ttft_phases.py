@@ -1,0 +1,93 @@
+"""Where the time to the first token goes: what the server says of its queue, of loading the model
+and of the prefill, and what is left.
+
+Parts of a mean add up, those of a median do not: so shares are of means, over the requests of which
+the parts are known. What is left is the network and whatever the server does not count (HTTP,
+templates, tokenizing); where it does not report its queue, the queue is in there, too, and no
+number is given for either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.analysis.metric_arrays import metric_array
+from services.ask.measurement import Measurement
+from services.ask.measurements import Floats, as_table
+
+QUEUE, LOAD, PREFILL, NETWORK, REST = "queue", "load", "prefill", "network", "rest"
+LABELS = {
+    QUEUE: "Server queue",
+    LOAD: "Model load",
+    PREFILL: "Prefill",
+    NETWORK: "Network and other",
+    REST: "Queue, network and other",
+}
+BEFORE = "Client queue, before it was sent"  # not part of TTFT
+TOLERANCE_S, TOLERANCE = 0.001, 0.05  # parts may be that much longer than the whole: clocks differ
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of TTFT; `share` is that of its mean in the mean TTFT."""
+
+    name: str  # a key of LABELS
+    median_s: float
+    mean_s: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class TtftPhases:
+    """The parts of TTFT, in the order in which they happen but the last."""
+
+    requests: int  # of which they are known
+    of: int  # requests with a TTFT
+    median_s: float  # TTFT of the same requests
+    mean_s: float
+    phases: tuple[Phase, ...]
+    contradictory: int = 0  # requests left out, as the server reports more than their whole TTFT
+
+    @property
+    def queue_known(self) -> bool:
+        return any(phase.name == QUEUE for phase in self.phases)
+
+
+def ttft_phases(measurements: Sequence[Measurement]) -> TtftPhases | None:
+    """Return the parts of these requests' TTFT; None where the server reports none."""
+    table = as_table(measurements)
+    ttft, prefill = metric_array(table, "ttft_s"), table.numbers("prefill_s")
+    queue, load = table.numbers("server_queue_s"), table.numbers("load_s")
+    reported = ~np.isnan(ttft) & ~np.isnan(prefill)
+    queue_known = bool((reported & ~np.isnan(queue)).any())
+    if queue_known:
+        reported &= ~np.isnan(queue)
+    parts = {QUEUE: queue if queue_known else None, LOAD: load, PREFILL: prefill}
+    known = {n: np.nan_to_num(p) for n, p in parts.items() if p is not None and _any(p[reported])}
+    left = ttft - sum(known.values(), np.zeros(len(ttft)))
+    sound = reported & (left >= -np.maximum(TOLERANCE_S, TOLERANCE * ttft))
+    if not sound.any():
+        return None
+    known[NETWORK if queue_known else REST] = left
+    whole = ttft[sound]
+    mean = float(whole.mean())
+    return TtftPhases(
+        requests=int(sound.sum()),
+        of=int((~np.isnan(ttft)).sum()),
+        median_s=float(np.median(whole)),
+        mean_s=mean,
+        phases=tuple(_phase(name, part[sound], mean) for name, part in known.items()),
+        contradictory=int((reported & ~sound).sum()),
+    )
+
+
+def _any(values: Floats) -> bool:
+    return bool((~np.isnan(values)).any())
+
+
+def _phase(name: str, values: Floats, whole_s: float) -> Phase:
+    mean = float(values.mean())
+    return Phase(name, float(np.median(values)), mean, mean / whole_s if whole_s else 0.0)
