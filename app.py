@@ -46,7 +46,7 @@ from starlette.middleware import Middleware  # noqa: E402
 from starlette.routing import Mount, Route  # noqa: E402
 
 import jobs  # noqa: E402
-from api import api  # noqa: E402
+from api import api, inference  # noqa: E402
 from api.metrics import metrics  # noqa: E402
 from db.database import UNUSABLE, DatabaseProblem, opened, said_of  # noqa: E402
 from web import logs, oidc  # noqa: E402
@@ -102,6 +102,7 @@ app = st.App(
     routes=[
         Mount("/api", app=api),
         Route("/api", endpoint=api),
+        *(Route(path, endpoint=api) for path in inference.PATHS),  # without /api, too
         Route("/metrics", endpoint=metrics),
         Route("/share/{token}", endpoint=shared_page),
         *(Route(f"/{name}", endpoint=page) for name in ("", *DEEPER)),

@@ -13,6 +13,7 @@ from api import (
     comparisons,
     engines,
     imports,
+    inference,
     runs,
     scenarios,
     servers,
@@ -46,6 +47,7 @@ for noun in (
     servers,
     shares,
     tokens,
+    inference,
 ):
     api.include_router(noun.router)
 for kind, handler in HANDLERS.items():

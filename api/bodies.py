@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import problem, says
-from api.json_body import InvalidBody, TooManyEntries, read_json
+from api.json_body import USUAL, InvalidBody, Most, TooManyEntries, read_json
 from db import servers
 from db.database import opened
 from services.ask.config import RunConfig, parse
@@ -27,7 +27,10 @@ BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts 
 SMALL_MOST = 100_000  # bytes of a request that has no prompts
 IMPORT = "/import"
 SCENARIOS = "/scenarios"
+BATCH = "/inference/batch"
+BATCH_FILE = "/inference/batch.jsonl"
 WITH_PROMPTS = ("/runs", "/comparisons", "/studies", "/studies/plan", SCENARIOS)
+TASKS = ("/inference/async", BATCH, BATCH_FILE)
 RunId = Annotated[int, Field(description="Number of the run")]
 
 
@@ -81,6 +84,13 @@ def only_a_file(request: Request) -> None:
         )
 
 
+def only_lines(request: Request) -> None:
+    """Refuse a body of a kind that a form on another site's page can send."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/jsonl", "application/x-ndjson", "application/octet-stream"):
+        raise HTTPException(415, "Send the file's bytes, with Content-Type: application/jsonl.")
+
+
 class Route(APIRoute):
     """A route that reads its body as a `Body`."""
 
@@ -106,7 +116,7 @@ class Body(Request):
 
     def _read(self, body: bytes) -> Any:
         """Return the JSON, which a runner may send. The gate sets the role (web/gate.py)."""
-        read = read_json(body)
+        read = read_json(body, _MOST.get(_path(self.scope), USUAL))
         by = person_in(self.headers)
         if (
             by
@@ -124,8 +134,7 @@ class Bounded:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        most, too_long = _LIMITS.get(path, (SMALL_MOST, _TOO_MUCH))
+        most, too_long = _LIMITS.get(_path(scope), (SMALL_MOST, _TOO_MUCH))
         length = dict(scope.get("headers", ())).get(b"content-length", b"0")
         if length.isdigit() and (len(length) > 18 or int(length) > most):
             await problem(413, too_long)(scope, receive, send)
@@ -143,10 +152,16 @@ class Bounded:
         await self._inner(scope, counted, send)
 
 
+def _path(scope: MutableMapping[str, Any]) -> str:
+    path: str = scope.get("path", "")
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
 _TOO_MUCH = f"The body has more than {SMALL_MOST // 1000} kB, the most that is accepted here."
 _TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
 _LIMITS = {  # bytes by path, and what is said of more
     IMPORT: (MOST_BYTES, _TOO_LARGE),
-    **dict.fromkeys(WITH_PROMPTS, (BODY_MOST, _TOO_LONG)),
+    **dict.fromkeys((*WITH_PROMPTS, *TASKS), (BODY_MOST, _TOO_LONG)),
 }
+_MOST = {BATCH: Most(200_000, 100_000, 60_000)}  # of JSON: 10,000 prompts, each with some fields

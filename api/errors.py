@@ -37,10 +37,26 @@ def problem(status: int, error: str, problems: dict[str, str] | None = None) -> 
 
 def _wrong_fields(_: Request, error: Any) -> JSONResponse:
     invalid = isinstance(error, InvalidConfig)
-    problems = error.problems if invalid else sentences_of(map(inner, error.errors()))
+    problems = error.problems if invalid else sentences_of(map(_within, error.errors()))
     return problem(
         422, " ".join(problems.values()), {name: s for name, s in problems.items() if name}
     )
+
+
+def _within(problem: Any) -> dict[str, Any]:
+    """Return a pydantic error with its `loc` relative to the part of the body that it is about: of
+    a list of prompts, the field and then the number of the prompt."""
+    path = [part for part in problem["loc"] if part != "body"]
+    match path:
+        case ["list" | "object", *rest]:
+            match [part for part in rest if part != "tasks"]:
+                case [int(number), str(field), *_]:
+                    return {**problem, "loc": (field, number)}
+                case [int(number)]:
+                    field = "" if problem["type"] == "value_error" else "prompt"
+                    return {**problem, "loc": (field, number)}
+            return {**problem, "loc": tuple(rest) or ("tasks",)}
+    return inner(problem)
 
 
 def _refused(request: Request, error: Any) -> JSONResponse:

@@ -4,11 +4,22 @@ take gigabytes as objects, and validation would report a problem with each."""
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 MOST_ENTRIES = 100_000  # of lists and objects: eight candidates with 10,000 prompts each
 MOST_NAMES = 2_000  # fields of objects
 MOST_CONTAINERS = 1_000  # lists and objects; this bounds the depth of nesting, too
+
+
+class Most(NamedTuple):
+    """How much JSON is read at most."""
+
+    entries: int
+    names: int
+    containers: int
+
+
+USUAL = Most(MOST_ENTRIES, MOST_NAMES, MOST_CONTAINERS)
 
 
 class TooManyEntries(ValueError):
@@ -19,32 +30,32 @@ class InvalidBody(ValueError):
     """A body is not JSON in UTF-8."""
 
 
-def read_json(data: bytes) -> Any:
+def read_json(data: bytes, most: Most = USUAL) -> Any:
     """Return the parsed body, in time and memory proportional to its bytes.
 
     Raises:
         TooManyEntries: it has more than any request needs.
         InvalidBody: it is not JSON in UTF-8.
     """
-    check_size(data)
+    check_size(data, most)
     try:
         return json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeError, too
         raise InvalidBody("The body is not valid JSON.") from error
 
 
-def check_size(data: bytes) -> None:
+def check_size(data: bytes, allowed: Most = USUAL) -> None:
     """Count entries by the punctuation outside strings. Raises TooManyEntries."""
     unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
-    parts = unescaped.split(b'"', 2 * MOST_ENTRIES)  # every second one is a string
-    if len(parts) > 2 * MOST_ENTRIES:
-        raise TooManyEntries(_sentence(MOST_ENTRIES, "entries"))
+    parts = unescaped.split(b'"', 2 * allowed.entries)  # every second one is a string
+    if len(parts) > 2 * allowed.entries:
+        raise TooManyEntries(_sentence(allowed.entries, "entries"))
     outside = b"".join(parts[::2])
     containers = outside.count(b"[") + outside.count(b"{")
     for count, most, what in (
-        (containers, MOST_CONTAINERS, "lists and objects"),
-        (outside.count(b":"), MOST_NAMES, "fields"),
-        (outside.count(b",") + containers, MOST_ENTRIES, "entries"),
+        (containers, allowed.containers, "lists and objects"),
+        (outside.count(b":"), allowed.names, "fields"),
+        (outside.count(b",") + containers, allowed.entries, "entries"),
     ):
         if count > most:
             raise TooManyEntries(_sentence(most, what))

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.sql.elements import Label
@@ -27,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0017"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0018"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -189,6 +190,100 @@ api_tokens = Table(  # the hashes of tokens for the API, see db/tokens.py
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False),
     Column("made_by", CleanText),  # the e-mail address of whoever made it in the browser
+)
+
+task_batches = Table(  # tasks that were handed in together, see services/ask/tasks/
+    "task_batches",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("batch_id", Text, nullable=False, unique=True),  # as its caller knows it
+    Column("caller", CleanText, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("idempotency", Text),  # the hash of the key that it was handed in with
+    Column("fingerprint", Text),  # of what was handed in with that
+    UniqueConstraint("caller", "idempotency", name="one_batch_a_key"),
+    sqlite_autoincrement=True,
+)
+Index("ix_task_batches_created_at", task_batches.c.created_at)
+
+task_settings = Table(  # to whom tasks of a batch go, and how
+    "task_settings",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("batch", Key, ForeignKey("task_batches.id", ondelete="CASCADE"), nullable=False),
+    Column("config", Json, nullable=False),
+    Column("destination", Json, nullable=False),  # without its secrets
+    Column("ticket", Text),  # under which a supervisor holds those in memory
+    sqlite_autoincrement=True,
+)
+Index("ix_task_settings_batch", task_settings.c.batch)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("task_id", Text, nullable=False, unique=True),  # as its caller knows it
+    Column("batch", Key, ForeignKey("task_batches.id", ondelete="CASCADE"), nullable=False),
+    Column("settings", Key, nullable=False),
+    Column("caller", CleanText, nullable=False),
+    Column("server", CleanText, nullable=False),  # whose tasks one process looks after
+    Column("machine", Text),  # the only one that can ask it
+    Column("backend", CleanText, nullable=False),
+    Column("model", CleanText, nullable=False),  # the one that answered, once that is known
+    Column("custom_id", CleanText),
+    Column("status", Text, nullable=False),
+    Column("worker", Text),  # the process that has it
+    Column("asked", Integer, nullable=False, server_default="0"),
+    Column("started_at", Utc),
+    Column("ended_at", Utc),
+    Column("finish_reason", CleanText),
+    Column("prompt_tokens", Count),
+    Column("output_tokens", Count),
+    Column("reasoning_tokens", Count),
+    Column("cached_tokens", Count),
+    Column("ttft_s", Number),
+    Column("e2e_s", Number),
+    Column("attempts", Count),
+    Column("http_status", Count),
+    Column("error_class", CleanText),
+    Column("error", CleanText),
+    Column("prompt", CleanText, nullable=False),
+    Column("answer", CleanText),
+    sqlite_autoincrement=True,
+)
+Index("ix_tasks_batch", tasks.c.batch, tasks.c.status)
+Index(
+    "ix_tasks_open",
+    tasks.c.settings,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+Index("ix_tasks_worker", tasks.c.worker)
+Index(
+    "ix_tasks_waiting",
+    tasks.c.server,
+    tasks.c.caller,
+    tasks.c.id,
+    sqlite_where=text("status = 'queued'"),
+    postgresql_where=text("status = 'queued'"),
+)
+Index("ix_tasks_ended_at", tasks.c.ended_at)
+
+task_workers = Table(  # the processes that have tasks answered
+    "task_workers",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("place", Text, nullable=False),  # where only one of them lives at a time
+    Column("machine", Text, nullable=False),
+    Column("heartbeat_at", Utc, nullable=False),
+)
+
+task_servers = Table(  # the servers that one of them asks, and nobody else meanwhile
+    "task_servers",
+    metadata,
+    Column("server", CleanText, primary_key=True),
+    Column("worker", Text, nullable=False),
 )
 
 filters = Table(  # of History, saved under a name

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import comparisons, counts, engines, queue, retention, runs, servers, span_exports
+from db import comparisons, counts, engines, queue, retention, runs, servers, span_exports, tasks
 from db.runs import AlreadyFinished, NewRun
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
@@ -222,6 +222,7 @@ def ensure(database: Engine) -> None:
         QueueProblem: its files cannot be written.
     """
     waits = span_exports.next_waiting(database, machine_id()) is not None or _too_old(database)
+    waits = waits or tasks.active(database)
     if not (waits or queue.active(database) or engines.active(database)):
         return
     with acquire_lock(database) as lock:

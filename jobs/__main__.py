@@ -13,7 +13,7 @@ from time import monotonic
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from db import engines, queue, retention, span_exports
+from db import engines, queue, retention, span_exports, task_queue, tasks
 from db.database import UNUSABLE, DatabaseGone, connect, upgrade
 from jobs import children
 from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
@@ -23,6 +23,7 @@ from jobs.run_supervisor import KILL_S, RunSupervisor
 from jobs.server_locks import ServerLocks
 from jobs.span_supervisor import SpanSupervisor
 from jobs.supervisor_lock import QueueProblem, acquire_lock, machine_id
+from jobs.task_process import TaskProcess
 from services.base import logs, settings
 
 POLL_S = 0.25
@@ -42,6 +43,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     busy_at, problem = monotonic(), ""
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
     locks, days = ServerLocks(), kept_days()
+    task_process = TaskProcess(database, keys)
     stale_s = 0.0  # no other supervisor is running: any engine that is up was an earlier one's
     while not stopping.wait(POLL_S):
         try:
@@ -49,6 +51,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             stale_s = STALE_S
             tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
             tend_keys(database, keys)
+            task_process.tend()
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
             if not busy and retains(database, days):
@@ -65,7 +68,8 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             log.warning("%s", error)
             break
         if monotonic() - busy_at > IDLE_S:
-            return
+            break
+    task_process.stop()
     spans.stop()
     shut_down(run_supervisors, engine_supervisors)
 
@@ -85,8 +89,10 @@ def retains(database: Engine, days: int | None) -> bool:
 
 
 def has_work(database: Engine) -> bool:
-    """Whether a run or an engine is queued or active, or a run waits to be sent as spans."""
+    """Whether a run, an engine or a task is queued or active, or a run waits to be sent as
+    spans."""
     waits = span_exports.next_waiting(database, machine_id()) is not None
+    waits = waits or tasks.active(database)
     return bool(waits or queue.active(database) or engines.active(database))
 
 
@@ -127,7 +133,11 @@ def tend_runs(
     run_supervisors[:] = [each for each in run_supervisors if each.is_alive()]
     supervised = {each.run_id for each in run_supervisors}
     queue.interrupt(database, monitor.lost(queue.heartbeats(database), supervised))
-    while (run := queue.claim(database, machine_id(), locks.acquire)) is not None:
+
+    def is_free(lane: str) -> bool:
+        return not task_queue.held(database, lane, machine_id()) and locks.acquire(lane)
+
+    while (run := queue.claim(database, machine_id(), is_free)) is not None:
         log.info("run %s: begins", run.id)
         spans.stop()
         run_supervisors.append(RunSupervisor(database, run, keys))
@@ -141,7 +151,7 @@ def tend_keys(database: Engine, keys: Keys) -> None:
     """Forget keys that no run needs any more, and send heartbeats for the runs that wait for this
     machine; give up those that wait for one that is gone."""
     if keys:
-        keys.forget(queue.tickets(database))
+        keys.forget(queue.tickets(database) | tasks.tickets(database))
     if keys.heartbeat_due():
         queue.hold(database, machine_id())
         for run_id in queue.give_up(database, machine_id()):

@@ -148,13 +148,13 @@ def test_a_request_of_the_documentation_works_as_written(
     monkeypatch.setattr(jobs, "ensure", lambda engine: None)
     arguments = shlex.split(line, comments=True)[1:]
     options = dict(pairwise(arguments))
-    (url,) = [argument for argument in arguments if argument.startswith("127.0.0.1:8501/api")]
+    (url,) = [argument for argument in arguments if argument.startswith("127.0.0.1:8501/")]
     if url.endswith("/runs/1/cancel"):  # one that has not ended
         url = url.replace("/1/", f"/{runs.create(prepared, parse({}), 'embedded')}/")
     header = dict([options["-H"].split(": ")]) if "-H" in options else {}
     answer = call(
         options.get("-X", "GET"),
-        url.removeprefix("127.0.0.1:8501/api"),
+        url.removeprefix("127.0.0.1:8501").removeprefix("/api"),
         headers=header,
         content=options.get("-d", ""),
     )

@@ -7,6 +7,7 @@ without a rule is closed, and a test fails until it has one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from services.base.roles import Role
@@ -45,6 +46,24 @@ def _rules(role: Role | None, *lines: str) -> list[Rule]:
     return [Rule(method, path, role) for method, _, path in (line.partition(" ") for line in lines)]
 
 
+def _below_api(lines: Iterable[str]) -> Iterator[str]:
+    return (line.replace(" ", " /api", 1) for line in lines)
+
+
+TASKS = (  # below /api, and without it
+    "GET /tasks",
+    "GET /tasks/{task_id}",
+    "GET /inference/batch",
+    "GET /inference/batch/{batch_id}",
+    "GET /inference/batch/{batch_id}/output.jsonl",
+)
+NEW_TASKS = (
+    "POST /inference/async",
+    "POST /inference/batch",
+    "POST /inference/batch.jsonl",
+    "DELETE /tasks/{task_id}",
+    "DELETE /inference/batch/{batch_id}",
+)
 PAGES = ("", "history", "compare", "study", "live", "result", "glossary", "leaderboard")
 
 RULES = (
@@ -88,11 +107,18 @@ RULES = (
         "GET /api/servers",
         "GET /api/shares",
         "POST /api/shares",
+        *TASKS,  # each person's own
+        *_below_api(TASKS),
     ),
     *_rules(
         Role.runner,
         "POST /api/runs",
         "POST /api/comparisons",
+        *NEW_TASKS,
+        *_below_api(NEW_TASKS),
+    ),
+    *_rules(
+        Role.runner,
         "GET /tokens",
         "PUT /_stcore/upload_file/{session_id}/{file_id}",  # prompts of a run
         "DELETE /_stcore/upload_file/{session_id}/{file_id}",

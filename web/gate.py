@@ -75,9 +75,9 @@ class Gate:
         """Who has a token that a person made may do no more than that person may today."""
         name, role = f"{token.name} (token)", Role[token.role]
         if not token.made_by:
-            return Person(name, role)
+            return Person(name, role, token.id)
         makers = role_of(token.made_by, self._env)
-        return Person(name, min(role, makers) if makers else None)
+        return Person(name, min(role, makers) if makers else None, token.id)
 
     def _refusal(self, scope: Scope, person: Person | None, role: Role) -> Response:
         if not _is_api(scope["path"]):
@@ -97,7 +97,8 @@ class Gate:
 
 def _is_api(path: str) -> bool:
     """Whether programs ask for it, not people."""
-    return path in ("/api", "/metrics") or path.startswith("/api/")
+    alone = ("/api", "/metrics", "/tasks")
+    return path in alone or path.startswith(("/api/", "/tasks/", "/inference/"))
 
 
 def _say(scope: Scope, person: Person | None) -> None:

@@ -16,7 +16,8 @@ from services.base.errors import Invalid
 
 EMBEDDED = "embedded"
 _PER_RUN = ("backend", "model")  # what may be said besides a saved server's name
-_TEXTS = ("prompts", "trace")  # of a person, who may describe a tool with a field called backend
+# Of a person, who may describe a tool with a field called backend.
+_TEXTS = ("prompts", "trace", "messages", "tools", "tool_choice")
 _OF_SERVERS = frozenset(FIELDS) - frozenset(_PER_RUN)
 
 

@@ -87,6 +87,8 @@ _SENTENCES = {
     "string_unicode": "contains an invalid Unicode character",
     "string_too_long": "must be at most {max_length} characters long",
     "tuple_type": "must be a list",
+    "string_too_short": "must be at least {min_length} characters long",
+    "too_short": "must have {min_length} or more entries",
     "too_long": "must have at most {max_length} entries",
     "literal_error": "must be one of {expected}",
     "extra_forbidden": "is not a known field",

@@ -26,14 +26,22 @@ class Role(IntEnum):
 
 
 class Person(NamedTuple):
-    """Who asks: an e-mail address or what a token is called, and the role; None: none."""
+    """Who asks: an e-mail address or what a token is called, and the role; None: none. `token`: its
+    number, since two may have one name."""
 
     name: str
     role: Role | None
+    token: int | None = None
+
+    @property
+    def caller(self) -> str:
+        """Return what nobody else is called."""
+        return self.name if self.token is None else f"{self.name} {self.token}"
 
 
 # What the gate says of whoever asks to what is behind it; nobody else can set these headers.
 ROLE_HEADER, PERSON_HEADER = "x-paceline-role", "x-paceline-person"
+TOKEN_HEADER = "x-paceline-token"
 
 
 VARIABLES = {  # lists of e-mail addresses and @domains, separated by commas
@@ -70,7 +78,8 @@ def headers_of(person: Person) -> dict[str, str]:
     """Return the headers that say who asks."""
     if person.role is None:
         return {}
-    return {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
+    said = {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
+    return said if person.token is None else {**said, TOKEN_HEADER: str(person.token)}
 
 
 def person_in(headers: Mapping[str, str]) -> Person | None:
@@ -80,7 +89,9 @@ def person_in(headers: Mapping[str, str]) -> Person | None:
     role = said.get(ROLE_HEADER, "")
     if role not in Role.__members__:
         return None
-    return Person(unquote(said.get(PERSON_HEADER, "")), Role[role])
+    token = said.get(TOKEN_HEADER, "")
+    number = int(token) if token.isdecimal() else None
+    return Person(unquote(said.get(PERSON_HEADER, "")), Role[role], number)
 
 
 def role_of(email: str, env: Mapping[str, str]) -> Role | None:

@@ -54,7 +54,13 @@ def test_every_route_of_the_api_has_a_role_and_every_rule_a_route() -> None:
 def test_every_page_has_a_role() -> None:
     assert {("GET", f"/{page}") for page in ("", *DEEPER)} <= RULED
     for route in app._user_routes:
-        assert route.path.startswith("/api") or ("GET", route.path) in RULED
+        assert route.path.startswith("/api") or route.path in {path for _, path in RULED}
+
+
+def test_tasks_need_the_same_role_with_and_without_api() -> None:
+    for rule in RULES:
+        if rule.path.startswith(("/tasks", "/inference")):
+            assert needed(rule.method, f"/api{rule.path}") is rule.role
 
 
 def test_no_two_rules_are_about_one_route() -> None:

@@ -441,6 +441,7 @@ def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> N
         "TOKEN_TIMES_DAYS",
     )
     own += ("SIGN_IN", "ADMINS", "RUNNERS", "VIEWERS")
+    own += ("MAX_CONCURRENT_REQUESTS", "KEEP_TASKS_DAYS")
     read: dict[str, str] = {f"PACELINE_{name}": "" for name in own}
     for backend in BACKENDS.values():
         named = (backend.url_env, backend.key_env, backend.model_env)

@@ -1,0 +1,307 @@
+"""What the process does that has tasks answered: it takes servers, then tasks of theirs, and says
+how those ended.
+
+A server belongs to one process at a time, so that the bound on what is asked at once holds over all
+machines. A task belongs to the process that took it: only that one can say how it ended, and only
+while it has it. A process that is gone loses both; its tasks are queued again, and whatever it
+still writes changes nothing. So each task ends once.
+
+Runs come first: a server for which one is queued or running is not taken, and given back when what
+is in flight has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from db.database import now, on_one_machine, writing
+from db.heartbeats import LONG_LOST_S
+from db.queue import GONE_S
+from db.schema import runs, task_batches, task_servers, task_settings, task_workers, tasks
+from services.ask.measurement import ACTIVE
+from services.ask.tasks import OPEN, TaskEnd
+
+MOST_CALLERS = 200  # of one server, between whom its turns go round
+AT = "@"  # between a server that only one machine reaches and that machine
+GONE = (
+    "The machine that this task waits for has not been heard of for a quarter of an hour: the only "
+    "one that reaches its server, or holds its key. Hand it in again on a machine that is up."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWorker:
+    """A process. `place`: where only one of them lives at a time, so that a new one knows that the
+    one before is gone."""
+
+    worker: str
+    place: str
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A task that a process has taken."""
+
+    id: int
+    server: str
+    caller: str
+    settings: int
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A task that a process had, and how it ended."""
+
+    id: int
+    started_at: datetime
+    ended_at: datetime
+    end: TaskEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Destined:
+    """To whom tasks go, see `jobs/destination.py`."""
+
+    config: dict[str, Any]
+    destination: dict[str, Any]
+    ticket: str | None
+
+
+class WorkerGone(Exception):
+    """This process counts as gone, and others have its tasks."""
+
+
+def enter(database: Engine, me: TaskWorker) -> None:
+    """Begin as a process: whoever was at its place is gone, and loses what it had."""
+    values = {**asdict(me), "heartbeat_at": now(database)}
+    with writing(database) as connection:
+        _forget(connection, task_workers.c.place == me.place)
+        connection.execute(insert(task_workers).values(values))
+
+
+def leave(database: Engine, worker: str) -> None:
+    """End as a process: what it has is queued again."""
+    with writing(database) as connection:
+        _forget(connection, task_workers.c.worker == worker)
+
+
+def heartbeat(database: Engine, worker: str) -> None:
+    """Say that a process is alive. Raises WorkerGone."""
+    with writing(database) as connection:
+        _be_alive(connection, database, worker)
+
+
+def bury(database: Engine, machine: str) -> None:
+    """Queue again what processes have that have not been heard of for long, and end the tasks that
+    wait for a machine which is gone."""
+    with writing(database) as connection:
+        limit = now(database, timedelta(seconds=LONG_LOST_S))
+        _forget(connection, task_workers.c.heartbeat_at < limit)
+        if not on_one_machine(database):
+            _give_up(connection, database, machine)
+
+
+def _give_up(connection: Connection, database: Engine, machine: str) -> None:
+    alive = select(task_workers.c.machine)
+    limit = now(database, timedelta(seconds=GONE_S))
+    old = select(task_batches.c.id).where(task_batches.c.created_at < limit)
+    lost = update(tasks).where(
+        tasks.c.status == "queued",
+        tasks.c.worker.is_(None),
+        tasks.c.machine != machine,
+        tasks.c.machine.not_in(alive),
+        tasks.c.batch.in_(old),
+    )
+    connection.execute(lost.values(status="failed", error=GONE, ended_at=now(database)))
+
+
+def _forget(connection: Connection, gone: ColumnElement[bool]) -> None:
+    """Forget processes; first of all, so that one that is not gone after all takes nothing more."""
+    connection.execute(delete(task_workers).where(gone))
+    known = select(task_workers.c.worker)
+    had = update(tasks).where(tasks.c.worker.is_not(None), tasks.c.worker.not_in(known))
+    connection.execute(
+        had.where(tasks.c.status.in_(OPEN)).values(status="queued", worker=None, started_at=None)
+    )
+    connection.execute(delete(task_servers).where(task_servers.c.worker.not_in(known)))
+
+
+def _be_alive(connection: Connection, database: Engine, worker: str) -> None:
+    alive = update(task_workers).where(task_workers.c.worker == worker)
+    if not connection.execute(alive.values(heartbeat_at=now(database))).rowcount:
+        raise WorkerGone
+
+
+def waiting_servers(database: Engine, machine: str) -> list[str]:
+    """Return the servers with tasks that nobody has taken, and that this machine can ask."""
+    query = select(tasks.c.server).where(_waits(database, machine)).distinct()
+    with database.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def take_server(database: Engine, me: TaskWorker, server: str) -> bool:
+    """Take a server; False: another process has it, or a run of it is queued or running.
+
+    Raises:
+        WorkerGone.
+    """
+    try:
+        with writing(database) as connection:
+            _be_alive(connection, database, me.worker)
+            if _has_run(connection, server):
+                return False
+            connection.execute(insert(task_servers).values(server=server, worker=me.worker))
+    except IntegrityError:
+        return False
+    return True
+
+
+def give_server_back(database: Engine, worker: str, server: str) -> None:
+    """Give a server back, and the tasks of it that were taken and have not begun."""
+    mine = tasks.c.worker == worker, tasks.c.server == server, tasks.c.status == "queued"
+    held = delete(task_servers).where(
+        task_servers.c.server == server, task_servers.c.worker == worker
+    )
+    with writing(database) as connection:
+        connection.execute(update(tasks).where(*mine).values(worker=None))
+        connection.execute(held)
+
+
+def run_waits(database: Engine, server: str) -> bool:
+    """Whether a run of a server is queued or running, before which no task is begun."""
+    with database.connect() as connection:
+        return _has_run(connection, server)
+
+
+def _has_run(connection: Connection, server: str) -> bool:
+    lane = server.partition(AT)[0]
+    query = select(runs.c.id).where(runs.c.lane == lane, runs.c.status.in_(ACTIVE)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def held(database: Engine, lane: str, machine: str) -> bool:
+    """Whether a process has taken this run's server, which must be given back first."""
+    names = [lane, f"{lane}{AT}{machine}"]
+    query = select(task_servers.c.server).where(task_servers.c.server.in_(names)).limit(1)
+    with database.connect() as connection:
+        return connection.execute(query).first() is not None
+
+
+def callers(database: Engine, machine: str, server: str) -> list[str]:
+    """Return whose tasks wait for a server, who has waited longest first."""
+    query = select(tasks.c.caller).where(_waits(database, machine), tasks.c.server == server)
+    query = query.group_by(tasks.c.caller).order_by(func.min(tasks.c.id)).limit(MOST_CALLERS)
+    with database.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def exchange(
+    database: Engine,
+    me: TaskWorker,
+    ended: Sequence[Ended],
+    begun: Mapping[int, datetime],
+    wanted: Mapping[tuple[str, str], int],
+) -> tuple[list[Taken], set[int]]:
+    """Say in one transaction which tasks ended and which have begun, and take so many more by
+    server and caller. Returns these, and the ids of all that this process has now: any other of
+    its tasks was cancelled.
+
+    Raises:
+        WorkerGone.
+    """
+    with writing(database) as connection:
+        _be_alive(connection, database, me.worker)
+        _store(connection, me.worker, ended)
+        _begin(connection, me.worker, begun)
+        taken = [
+            task
+            for (server, caller), count in wanted.items()
+            for task in _take(connection, database, me, server, caller, count)
+        ]
+        mine = select(tasks.c.id).where(tasks.c.worker == me.worker, tasks.c.status.in_(OPEN))
+        return taken, set(connection.scalars(mine))
+
+
+def _store(connection: Connection, worker: str, ended: Iterable[Ended]) -> None:
+    rows = [
+        {"its_id": each.id, "started_at": each.started_at, "ended_at": each.ended_at}
+        | {name: value for name, value in asdict(each.end).items() if name != "model"}
+        | {"its_model": each.end.model}
+        for each in ended
+    ]
+    if rows:
+        names = [name for name in rows[0] if not name.startswith("its_")]
+        its = tasks.c.id == bindparam("its_id"), tasks.c.worker == worker
+        unended = tasks.c.ended_at.is_(None)  # `in_` takes no list of rows
+        known = func.coalesce(func.nullif(bindparam("its_model"), ""), tasks.c.model)
+        values: dict[str, Any] = {name: bindparam(name) for name in names} | {
+            "model": known,
+            "worker": None,
+        }
+        connection.execute(update(tasks).where(*its, unended).values(values), rows)
+
+
+def _begin(connection: Connection, worker: str, begun: Mapping[int, datetime]) -> None:
+    rows = [{"its_id": number, "its_start": at} for number, at in begun.items()]
+    if rows:
+        its = tasks.c.id == bindparam("its_id"), tasks.c.worker == worker
+        values: dict[str, Any] = {"status": "running", "started_at": bindparam("its_start")}
+        connection.execute(
+            update(tasks).where(*its, tasks.c.status == "queued").values(values), rows
+        )
+
+
+def _take(
+    connection: Connection, database: Engine, me: TaskWorker, server: str, caller: str, count: int
+) -> list[Taken]:
+    theirs = tasks.c.server == server, tasks.c.caller == caller
+    first = select(tasks.c.id).where(_waits(database, me.machine), *theirs).order_by(tasks.c.id)
+    ids = list(connection.scalars(first.limit(count)))
+    if not ids:
+        return []
+    free = update(tasks).where(
+        tasks.c.id.in_(ids), tasks.c.status == "queued", tasks.c.worker.is_(None)
+    )
+    took = free.values(worker=me.worker, asked=tasks.c.asked + 1)
+    shown = (tasks.c.id, tasks.c.server, tasks.c.caller, tasks.c.settings, tasks.c.prompt)
+    rows = connection.execute(took.returning(*shown)).all()
+    return [Taken(*row) for row in sorted(rows)]
+
+
+def _waits(database: Engine, machine: str) -> ColumnElement[bool]:
+    """Tasks that nobody has taken and this machine can ask."""
+    here = or_(tasks.c.machine.is_(None), tasks.c.machine == machine)
+    return and_(
+        tasks.c.status == "queued",
+        tasks.c.worker.is_(None),
+        true() if on_one_machine(database) else here,
+    )
+
+
+def destined(database: Engine, settings: Collection[int]) -> dict[int, Destined]:
+    """Return to whom tasks with these settings go."""
+    shown = (task_settings.c[name] for name in ("id", "config", "destination", "ticket"))
+    query = select(*shown).where(task_settings.c.id.in_(settings))
+    with database.connect() as connection:
+        return {row[0]: Destined(*row[1:]) for row in connection.execute(query)}

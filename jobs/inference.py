@@ -1,0 +1,78 @@
+"""Handing in tasks: single prompts that are answered in the background.
+
+Like a run, a task is sent where the environment of whoever hands it in says, and its secrets wait
+in the supervisor's memory. One process of the supervisor's, `jobs/task_worker.py`, asks for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Engine
+
+import jobs
+from db import tasks
+from db.database import on_one_machine
+from db.task_queue import AT
+from db.tasks import Accepted, NewSettings, Repetition
+from jobs.destination import Destination, resolve
+from jobs.keys import hand_over
+from jobs.supervisor_lock import check_lock_file, machine_id
+from services.ask.backends import NO_KEYS
+from services.ask.config import RunConfig
+from services.ask.tasks import MOST_TASKS, InvalidTask, NewTask, limits, settings
+from services.ask.tasks.submission import Parse, submission
+from services.base import settings as environment
+
+
+def submit(
+    database: Engine,
+    caller: str,
+    new: Sequence[NewTask],
+    parse: Parse,
+    repetition: Repetition | None = None,
+) -> Accepted:
+    """Queue tasks of a caller as one batch, and start a supervisor if need be. With `repetition`,
+    what its key has queued before is returned instead.
+
+    Raises:
+        InvalidTask: there are none, too many, or too many wait.
+        InvalidConfig, BackendProblem: their settings cannot be used; see `jobs.submit`.
+        InvalidLimit, InvalidSettings: .env is wrong.
+        QueueProblem: they could not be processed.
+    """
+    limits.at_once(environment.environment())
+    if repetition and (accepted := tasks.earlier(database, caller, repetition)):
+        jobs.ensure(database)
+        return accepted
+    if not 1 <= len(new) <= MOST_TASKS:
+        raise InvalidTask(f"A batch has 1 to {MOST_TASKS:,} tasks, and this one has {len(new):,}.")
+    asked = submission(new, parse)
+    destinations = [resolve(config, NO_KEYS) for config in asked.configs]
+    check_lock_file(database)
+    hand_over(database, jobs.secrets_by_ticket(destinations))
+    stored = [
+        _settings(database, config, destination)
+        for config, destination in zip(asked.configs, destinations, strict=True)
+    ]
+    pairs = list(zip(asked.tasks, asked.which, strict=True))
+    accepted = tasks.create(database, caller, stored, pairs, repetition)
+    jobs.ensure(database)
+    return accepted
+
+
+def _settings(database: Engine, config: RunConfig, destination: Destination) -> NewSettings:
+    """Return what is stored of a destination. One that holds a key is asked by the machine that
+    has it in memory."""
+    new = NewSettings(
+        settings.stored(config),
+        destination.lane,
+        destination.model,
+        destination.stored,
+        destination.ticket,
+        machine_id() if destination.ticket else destination.machine,
+    )
+    if destination.machine is None or on_one_machine(database):
+        return new
+    return replace(new, server=f"{destination.lane}{AT}{destination.machine}")

@@ -1,0 +1,240 @@
+"""Has tasks of one server answered: knows to whom each goes, with which key, and keeps the
+connections, or the embedded model, until the server is given back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+from typing import Any
+
+from sqlalchemy import Engine
+
+from db import task_queue
+from jobs.destination import restore
+from services.ask.backends import BackendProblem, Target
+from services.ask.backends.messages import CannotCarry
+from services.ask.config import RunConfig
+from services.ask.config import stored as stored_config
+from services.ask.measurement import Measurement, Status
+from services.ask.tasks import TaskEnd, TaskStatus
+from services.base import untrusted
+from services.base.settings import InvalidSettings
+from services.load import retries
+from services.load.asker import Asker
+from services.servers import engines, probe
+from services.servers.engines.within import CONTEXT_MOST, TEMPLATE_TOKENS
+
+SECRETS_S = 3.0  # until secrets that were handed over have come
+SLOTS_MOST = 8  # of the embedded model
+CONTEXT_LEAST = 2048  # tokens
+
+
+class Secrets:
+    """What was handed over for tasks, by ticket. In memory only."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Mapping[str, Any]] = {}
+        self._more = asyncio.Condition()
+
+    async def add(self, secrets: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep what is handed over."""
+        async with self._more:
+            self._kept.update(secrets)
+            self._more.notify_all()
+
+    async def get(self, ticket: str | None) -> Mapping[str, Any] | None:
+        """Return what was handed over under a ticket, which may be on its way; None: nothing."""
+        if ticket is None:
+            return None
+        try:
+            async with asyncio.timeout(SECRETS_S), self._more:
+                await self._more.wait_for(lambda: ticket in self._kept)
+        except TimeoutError:
+            return None
+        return self._kept[ticket]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """To whom tasks go, and how."""
+
+    config: RunConfig
+    target: Target
+
+    @property
+    def connection(self) -> tuple[Any, ...]:
+        """Return what is the same for tasks that may share connections."""
+        config = self.config
+        limits = (config.connect_timeout_s, config.first_token_timeout_s, config.chunk_timeout_s)
+        return (self.target, config.timeout_s, *limits)
+
+
+class Answers:
+    """Answers tasks of one server, any number at once."""
+
+    def __init__(self, database: Engine, secrets: Secrets, at_once: int) -> None:
+        self._database, self._secrets = database, secrets
+        self._asked: dict[int, asyncio.Task[Asked]] = {}  # by the number of their settings
+        self._askers: dict[tuple[Any, ...], Asker] = {}
+        self._embedded = Embedded(min(at_once, SLOTS_MOST))
+        self._random = Random()
+
+    async def answer(self, settings: int, prompt: str) -> TaskEnd:
+        """Return the end of a task with these settings. A refusal is one, too."""
+        try:
+            asked = await self._whom(settings)
+            if asked.target.backend in engines.WITHIN:
+                return await self._within(asked, prompt)
+            return await self._ask(asked, prompt)
+        except (BackendProblem, InvalidSettings, engines.EngineProblem) as problem:
+            return _failed(str(problem))
+        except CannotCarry as problem:
+            return _failed(f"This server's API format has no place for {problem}. Choose another.")
+        except OSError as error:
+            return _failed(f"The server cannot be reached: {error.strerror or error}.")
+
+    async def close(self) -> None:
+        """Close the connections, end the embedded model."""
+        for whom in self._asked.values():
+            whom.cancel()
+        for asker in self._askers.values():
+            asker.close()
+        await self._embedded.close()
+
+    async def _whom(self, settings: int) -> Asked:
+        """Return to whom tasks with these settings go. All that wait for it find out together; what
+        failed is tried again by the next."""
+        finding = self._asked.get(settings)
+        if finding is None or (finding.done() and (finding.cancelled() or finding.exception())):
+            finding = self._asked[settings] = asyncio.create_task(self._find(settings))
+        return await asyncio.shield(finding)
+
+    async def _find(self, settings: int) -> Asked:
+        found = await asyncio.to_thread(task_queue.destined, self._database, [settings])
+        if settings not in found:
+            raise BackendProblem("The settings of this task were deleted.")
+        known = found[settings]
+        config = stored_config(known.config)
+        target, env = restore(config, known.destination, await self._secrets.get(known.ticket))
+        os.environ.update(env)  # for LiteLLM, in memory only
+        return Asked(config, await self._with_model(target, config.retries))
+
+    async def _with_model(self, target: Target, again: int) -> Target:
+        """Return the target with a model that its server lists, if none is named."""
+        if target.base_url is None:
+            return target
+        for attempt in count(1):
+            try:
+                return await probe.with_model(target)
+            except BackendProblem:
+                if attempt > again:
+                    raise
+            await asyncio.sleep(retries.wait_s(attempt, "", self._random))
+        raise AssertionError("it ends above")
+
+    async def _within(self, asked: Asked, prompt: str) -> TaskEnd:
+        tokens = len(prompt.encode()) // 2 + asked.config.max_tokens + TEMPLATE_TOKENS
+        if tokens > CONTEXT_MOST:
+            return _failed(
+                f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
+                f"this task could need {tokens:,}. Lower max_tokens or shorten the prompt."
+            )
+        async with self._embedded.at(tokens) as url:
+            end = await self._ask(Asked(asked.config, asked.target.at(url)), prompt)
+        if end.error_class == "connect":
+            self._embedded.lose(url)
+        return end
+
+    async def _ask(self, asked: Asked, prompt: str) -> TaskEnd:
+        if asked.connection not in self._askers:
+            self._askers[asked.connection] = Asker(asked.config, asked.target)
+        measured = await self._askers[asked.connection].ask(asked.config, prompt)
+        return end_of(measured, asked.target.model)
+
+
+class Embedded:
+    """The embedded model, started for the first task and again for one that needs more context."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._url = ""
+        self._context = self._needed = 0
+        self._users = 0
+        self._free = asyncio.Condition()
+        self._stack = AsyncExitStack()
+
+    @asynccontextmanager
+    async def at(self, tokens: int) -> AsyncIterator[str]:
+        """Yield the address of the model, with so much context.
+
+        Raises:
+            EngineProblem: it cannot be started.
+        """
+        async with self._free:
+            self._needed = max(self._needed, tokens)
+            await self._free.wait_for(lambda: self._needed <= self._context or not self._users)
+            if self._needed > self._context:
+                await self._start()
+            self._users += 1
+        try:
+            yield self._url
+        finally:
+            async with self._free:
+                self._users -= 1
+                self._free.notify_all()
+
+    def lose(self, url: str) -> None:
+        """Start it again for the next task: this one does not answer any more."""
+        if url == self._url:
+            self._context = 0
+
+    async def close(self) -> None:
+        """End it."""
+        self._context = 0
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        await self.close()
+        context = CONTEXT_LEAST
+        while context < self._needed:
+            context *= 2
+        started = engines.started("embedded", self._slots, min(context, CONTEXT_MOST))
+        self._url = (await self._stack.enter_async_context(started)).base_url
+        self._context = min(context, CONTEXT_MOST)
+
+
+def end_of(measured: Measurement, model: str) -> TaskEnd:
+    """Return the end of a task by what was seen of its last attempt."""
+    sent, first, end = measured.t_send, measured.t_first, measured.t_end
+    return TaskEnd(
+        status=STATUS_OF[measured.status],
+        answer=measured.answer or None,
+        model=model,
+        finish_reason=measured.finish_reason,
+        prompt_tokens=measured.prompt_tokens,
+        output_tokens=measured.output_tokens,
+        reasoning_tokens=measured.reasoning_tokens,
+        cached_tokens=measured.cached_tokens,
+        ttft_s=None if sent is None or first is None else first - sent,
+        e2e_s=None if sent is None or end is None else end - sent,
+        attempts=measured.attempts,
+        http_status=measured.http_status,
+        error_class=measured.error_class,
+        error=measured.error,
+    )
+
+
+def _failed(sentence: str) -> TaskEnd:
+    return TaskEnd("failed", error=untrusted.text(sentence, (), untrusted.SENTENCE))
+
+
+STATUS_OF: dict[Status, TaskStatus] = {
+    "ok": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}

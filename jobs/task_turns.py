@@ -1,0 +1,117 @@
+"""The tasks of one server: at most so many asked at once, and callers take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Set
+from datetime import UTC, datetime
+from time import monotonic
+
+from db.task_queue import Ended, Taken
+from jobs.task_answers import Answers
+from services.ask.tasks import TaskEnd
+from services.base.fault import fault
+
+LINGER_S = 5.0  # with nothing to do: connections, and the embedded model, stay for the next task
+RESERVE = 2  # so many times what is asked at once is taken ahead, for each caller
+
+
+class Turns:
+    """Begins tasks while fewer than `at_once` are asked. `changed` is called when one ends."""
+
+    def __init__(self, answers: Answers, at_once: int, changed: Callable[[], None]) -> None:
+        self.answers = answers
+        self.begun: dict[int, datetime] = {}  # since they were last stored
+        self.paused = False
+        self._at_once, self._changed = at_once, changed
+        self._waiting: dict[str, deque[Taken]] = {}  # by caller, in the order of their turns
+        self._callers: list[str] = []  # whose tasks wait in the database
+        self._asking: dict[int, asyncio.Task[None]] = {}
+        self._ended: list[Ended] = []
+        self._ended_lately = 0
+        self._busy_at = monotonic()
+
+    @property
+    def over(self) -> bool:
+        """Whether the server can be given back: it is paused and nothing is asked any more, or
+        nothing has been for a while."""
+        if self._asking or self._ended:
+            self._busy_at = monotonic()
+            return False
+        waits = bool(self._callers) or any(self._waiting.values())
+        return self.paused or (not waits and monotonic() - self._busy_at > LINGER_S)
+
+    def see(self, callers: list[str]) -> None:
+        """Know whose tasks wait in the database."""
+        self._callers = callers
+
+    def wanted(self) -> dict[str, int]:
+        """Return how many more tasks to take, by caller: enough until they are taken again."""
+        if self.paused:
+            return {}
+        ahead = max(RESERVE * self._at_once, RESERVE * self._ended_lately)
+        missing = {caller: ahead - len(self._waiting.get(caller, ())) for caller in self._callers}
+        return {caller: count for caller, count in missing.items() if count > 0}
+
+    def add(self, taken: Iterable[Taken]) -> None:
+        """Queue tasks that were taken."""
+        for task in taken:
+            self._waiting.setdefault(task.caller, deque()).append(task)
+
+    def known(self) -> set[int]:
+        """Return the tasks that were taken and have not ended."""
+        return {task.id for queue in self._waiting.values() for task in queue} | set(self._asking)
+
+    def drop(self, cancelled: Set[int]) -> None:
+        """Drop tasks that were cancelled; what is asked of them stops."""
+        for caller, queue in [*self._waiting.items()]:
+            self._waiting[caller] = deque(task for task in queue if task.id not in cancelled)
+        for number in cancelled & self._asking.keys():
+            self._asking.pop(number).cancel()
+            self.begun.pop(number, None)
+
+    def begin(self) -> None:
+        """Begin as many tasks as may be asked, one of each caller in turn."""
+        while not self.paused and len(self._asking) < self._at_once:
+            caller = next((caller for caller, queue in self._waiting.items() if queue), None)
+            if caller is None:
+                return
+            queue = self._waiting.pop(caller)
+            task = queue.popleft()
+            self._waiting[caller] = queue  # behind the others
+            self.begun[task.id] = datetime.now(UTC)
+            self._asking[task.id] = asyncio.create_task(self._ask(task, self.begun[task.id]))
+
+    def ended(self) -> list[Ended]:
+        """Return the tasks that have ended and are not yet stored."""
+        return list(self._ended)
+
+    def stored(self, ended: Collection[Ended], begun: Collection[int]) -> None:
+        """Forget what is stored now."""
+        done = {each.id for each in ended}
+        self._ended = [each for each in self._ended if each.id not in done]
+        self._ended_lately = len(done)
+        for number in begun:
+            self.begun.pop(number, None)
+
+    async def stop(self) -> None:
+        """Stop what is asked."""
+        for asking in self._asking.values():
+            asking.cancel()
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        self._asking.clear()
+        await self.answers.close()
+
+    async def _ask(self, task: Taken, began: datetime) -> None:
+        try:
+            end = await self.answers.answer(task.settings, task.prompt)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # a fault of our own ends this task, not all
+            end = TaskEnd("failed", error=fault(error))
+        if self._asking.pop(task.id, None) is not None:  # else it was cancelled
+            self.begun.pop(task.id, None)
+            self._ended.append(Ended(task.id, began, datetime.now(UTC), end))
+        self.begin()
+        self._changed()

@@ -1,0 +1,208 @@
+"""The process that has tasks answered: `python -m jobs.task_worker`, started by the supervisor.
+
+It takes servers and their tasks from the database, asks, and writes what came of it, many at a time
+and never on an answer's way. It ends with its standard input, on which it gets secrets; what it had
+is queued again, by itself or, if it was killed, by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from secrets import token_hex
+from threading import Timer
+from time import monotonic
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine
+
+from db import task_queue, tasks
+from db.database import UNUSABLE, connect, upgrade
+from db.task_queue import TaskWorker, WorkerGone
+from jobs.retry import with_retries
+from jobs.supervisor_lock import QueueProblem, machine_id, supervisor_file
+from jobs.task_answers import Answers, Secrets
+from jobs.task_turns import Turns
+from services.ask.tasks import limits
+from services.base import ipc, private_file, settings
+
+LOOK_S = 0.25  # between two looks at what waits
+SPACE_S = 0.04  # between two exchanges with the database: what ends meanwhile is written together
+HEARTBEAT_S = 2.0
+BURY_S = 5.0
+PRUNE_S = 3600.0
+UNWIND_S = 5.0  # to give everything back when it ends
+
+log = logging.getLogger("paceline.tasks")
+
+
+class Worker:
+    """Looks, exchanges and asks, until it is stopped."""
+
+    def __init__(self, database: Engine, me: TaskWorker, secrets: Secrets) -> None:
+        self._database, self._me, self._secrets = database, me, secrets
+        self._servers: dict[str, Turns] = {}
+        self._changed = asyncio.Event()
+        self._last: dict[str, float] = {}  # when something was last done
+
+    async def work(self) -> None:
+        """Work until this is cancelled. Raises WorkerGone."""
+        await asyncio.to_thread(task_queue.enter, self._database, self._me)
+        while True:
+            if self._due("look", LOOK_S):
+                await self._look()
+            await self._exchange()
+            await self._give_back()
+            await self._pause()
+
+    async def end(self) -> None:
+        """Store what has ended, and give everything back."""
+        ended = [each for turns in self._servers.values() for each in turns.ended()]
+        await asyncio.gather(*(turns.stop() for turns in self._servers.values()))
+        await self._call(task_queue.exchange, self._me, ended, {}, {})
+        await self._call(task_queue.leave, self._me.worker)
+
+    async def _look(self) -> None:
+        """Take servers with tasks, see whose tasks wait, and whether a run comes first."""
+        if self._due("heartbeat", HEARTBEAT_S):
+            await self._call(task_queue.heartbeat, self._me.worker)
+        if self._due("bury", BURY_S):
+            await self._call(task_queue.bury, self._me.machine)
+        if self._due("prune", PRUNE_S):
+            await self._call(tasks.prune, _kept())
+        for server in await self._call(task_queue.waiting_servers, self._me.machine):
+            if server not in self._servers and await self._call(
+                task_queue.take_server, self._me, server
+            ):
+                at_once = _at_once()
+                answers = Answers(self._database, self._secrets, at_once)
+                self._servers[server] = Turns(answers, at_once, self._changed.set)
+        for server, turns in self._servers.items():
+            turns.paused = await self._call(task_queue.run_waits, server)
+            turns.see(await self._call(task_queue.callers, self._me.machine, server))
+
+    async def _exchange(self) -> None:
+        """Store what ended and began, take more, drop what was cancelled."""
+        ended = {server: turns.ended() for server, turns in self._servers.items()}
+        begun = {server: dict(turns.begun) for server, turns in self._servers.items()}
+        wanted = {
+            (server, caller): count
+            for server, turns in self._servers.items()
+            for caller, count in turns.wanted().items()
+        }
+        if not self._servers:
+            return
+        known = {number for turns in self._servers.values() for number in turns.known()}
+        taken, mine = await self._call(
+            task_queue.exchange,
+            self._me,
+            [each for some in ended.values() for each in some],
+            {number: at for some in begun.values() for number, at in some.items()},
+            wanted,
+        )
+        for server, turns in self._servers.items():
+            turns.stored(ended[server], begun[server])
+            turns.drop(known - mine)
+            turns.add(task for task in taken if task.server == server)
+            turns.begin()
+
+    async def _give_back(self) -> None:
+        for server in [server for server, turns in self._servers.items() if turns.over]:
+            await self._servers.pop(server).stop()
+            await self._call(task_queue.give_server_back, self._me.worker, server)
+
+    async def _pause(self) -> None:
+        """Wait until something has changed, or it is time to look."""
+        await asyncio.sleep(SPACE_S)
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+    async def _call(self, function: Any, *arguments: Any) -> Any:
+        """Call a function of the database beside what is asked, again while that is away."""
+        return await asyncio.to_thread(
+            with_retries, lambda: function(self._database, *arguments), "tasks"
+        )
+
+    def _due(self, what: str, every_s: float) -> bool:
+        due = monotonic() - self._last.get(what, float("-inf")) >= every_s
+        if due:
+            self._last[what] = monotonic()
+        return due
+
+
+def _at_once() -> int:
+    try:
+        return limits.at_once(settings.environment())
+    except (limits.InvalidLimit, settings.InvalidSettings) as problem:  # submissions are refused
+        log.warning("%s", problem)
+        return limits.USUAL_AT_ONCE
+
+
+def _kept() -> Any:
+    try:
+        return limits.kept(settings.environment())
+    except (limits.InvalidLimit, settings.InvalidSettings) as problem:
+        log.warning("%s", problem)
+        return None
+
+
+async def serve(database: Engine, me: TaskWorker) -> None:
+    """Work until standard input ends, with the secrets that come on it."""
+    secrets = Secrets()
+    worker = Worker(database, me, secrets)
+    working = asyncio.create_task(worker.work())
+    reading = asyncio.create_task(_read(secrets))
+    await asyncio.wait([working, reading], return_when=asyncio.FIRST_COMPLETED)
+    limit = Timer(UNWIND_S, os._exit, [1])
+    limit.daemon = True
+    limit.start()
+    working.cancel()
+    reading.cancel()
+    try:
+        await working
+    except asyncio.CancelledError:
+        await worker.end()
+    except WorkerGone:
+        log.warning("tasks: this process was taken for dead, and another one has them")
+        os._exit(1)  # at once: what is still asked may be asked by that one
+    except Exception:
+        log.exception("tasks: this process ends")
+        os._exit(1)
+
+
+async def _read(secrets: Secrets) -> None:
+    reader = await ipc.standard_input()
+    while line := await reader.readline():
+        message: Mapping[str, Mapping[str, Any]] = orjson.loads(line)
+        await secrets.add(message)
+
+
+def main() -> None:
+    """Be the process for tasks of this place, once the one before is gone."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings.load()
+    database = connect()
+    upgrade(database)
+    file = supervisor_file(database, "tasks")
+    private_file.create_folder(file.parent)
+    lock = private_file.open_file(file, os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    me = TaskWorker(token_hex(8), f"{machine_id()} {file.name}", machine_id())
+    asyncio.run(serve(database, me))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (settings.InvalidSettings, QueueProblem, *UNUSABLE) as problem:
+        sys.exit(str(problem))

@@ -1,0 +1,104 @@
+"""Tasks: single prompts that somebody wants answered, not measured.
+
+`settings` says to whom a task goes and how, `submission` reads what is handed in, `openai_batch`
+reads OpenAI's batch files. `db/tasks.py` stores tasks, `jobs/task_worker.py` has them answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from services.base.errors import Invalid
+
+TaskStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
+STATUSES: tuple[TaskStatus, ...] = ("queued", "running", "completed", "failed", "cancelled")
+OPEN: tuple[TaskStatus, ...] = ("queued", "running")
+
+MOST_TASKS = 10_000  # in one batch
+MOST_WAITING = 100_000  # tasks of one caller that have not ended
+MOST_SETTINGS = 1_000  # different ones in one batch
+PROMPT_CHARACTERS = 200_000
+CUSTOM_ID_CHARACTERS = 200
+
+
+class InvalidTask(Invalid):
+    """Tasks that cannot be taken, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """One prompt as it is handed in. `prompt`: in the format of `dialogue`; `values`: fields of its
+    settings, by name; `custom_id`: what the caller calls it."""
+
+    prompt: str
+    values: Mapping[str, Any]
+    custom_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A stored task. Times of the answer are seconds; None: not seen. `asked` counts how often it
+    was taken up: more than once if the process that had it ended."""
+
+    task_id: str
+    batch_id: str
+    caller: str
+    status: TaskStatus
+    custom_id: str | None
+    backend: str
+    model: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    asked: int
+    answer: str | None
+    finish_reason: str | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    cached_tokens: int | None
+    ttft_s: float | None
+    e2e_s: float | None
+    attempts: int | None
+    http_status: int | None
+    error_class: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBatch:
+    """Tasks that were handed in together: how many there are, and how many of each status."""
+
+    batch_id: str
+    caller: str
+    created_at: datetime
+    count: int
+    counts: Mapping[str, int]
+
+    @property
+    def ended(self) -> bool:
+        """Whether every task has ended."""
+        return not any(self.counts.get(status) for status in OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """How a task ended, as it is stored; the fields are those of `Task`."""
+
+    status: TaskStatus
+    answer: str | None = None
+    model: str = ""
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    ttft_s: float | None = None
+    e2e_s: float | None = None
+    attempts: int | None = None
+    http_status: int | None = None
+    error_class: str | None = None
+    error: str | None = None

@@ -1,0 +1,40 @@
+"""How many tasks are asked at once, and how long they are kept: settings of this Paceline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from services.base.errors import Unavailable
+
+AT_ONCE = "PACELINE_MAX_CONCURRENT_REQUESTS"
+KEEP_DAYS = "PACELINE_KEEP_TASKS_DAYS"
+USUAL_AT_ONCE, MOST_AT_ONCE = 5, 1_000
+USUAL_DAYS, MOST_DAYS = 30, 36_500
+
+
+class InvalidLimit(Unavailable):
+    """A setting that is no such number, in a sentence."""
+
+
+def at_once(env: Mapping[str, str]) -> int:
+    """Return how many tasks one server is asked at once. Raises InvalidLimit."""
+    return _whole(env, AT_ONCE, USUAL_AT_ONCE, 1, MOST_AT_ONCE)
+
+
+def kept(env: Mapping[str, str]) -> timedelta | None:
+    """Return how long tasks are kept after their end; None: for good. Raises InvalidLimit."""
+    days = _whole(env, KEEP_DAYS, USUAL_DAYS, 0, MOST_DAYS)
+    return timedelta(days=days) if days else None
+
+
+def _whole(env: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    written = env.get(name, "").strip()
+    if not written:
+        return usual
+    if not (written.isascii() and written.isdecimal()) or not least <= int(written[:9]) <= most:
+        raise InvalidLimit(
+            f"{name} is {written[:40]!r}, but it must be a whole number from {least} to {most:,}. "
+            "Correct it in .env."
+        )
+    return int(written)

@@ -1,0 +1,118 @@
+"""OpenAI's batch files: a line of JSON for each request in, one for each answer out.
+
+https://platform.openai.com/docs/api-reference/batch
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from services.ask.tasks import CUSTOM_ID_CHARACTERS, MOST_TASKS, NewTask, Task
+from services.ask.tasks.submission import checked_prompt
+from services.ask.workloads.entries import LIMITS, Notes, Unusable, limit_of, prompt_of
+from services.ask.workloads.lines import InvalidFile, check_size, decoded, json_lines, problem
+
+FORM = 'Each line must be a request: {"custom_id": …, "body": {"messages": …}}.'
+PATHS = {  # the `url` of a line, and the dialect of its body
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "completions",
+}
+SETTINGS = ("model", "temperature", "top_p", "seed")  # of a body, called alike in a run
+OF_PROMPT = ("messages", "prompt", "tools", "tool_choice")
+IGNORED = ("stream", "stream_options", "n", "user")  # Paceline streams, one answer each
+
+
+def read(data: bytes, name: str) -> list[NewTask]:
+    """Return the tasks of a file.
+
+    Raises:
+        InvalidFile: with a sentence that names the file, the line and what to do.
+    """
+    check_size(data, name)
+    tasks: list[NewTask] = []
+    seen: set[str] = set()
+    for location, value in json_lines(decoded(data, name, []), name, FORM):
+        if len(tasks) == MOST_TASKS:
+            raise InvalidFile(f"{name} has more than {MOST_TASKS:,} requests. Split the file.")
+        try:
+            task = _task(value)
+        except Unusable as error:
+            raise problem(name, location, str(error)) from None
+        if task.custom_id in seen:
+            raise problem(name, location, "has the custom_id of an earlier line. Change it.")
+        if task.custom_id is not None:
+            seen.add(task.custom_id)
+        tasks.append(task)
+    if not tasks:
+        raise InvalidFile(f"{name} contains no requests. {FORM}")
+    return tasks
+
+
+def _task(line: Any) -> NewTask:
+    if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
+        raise Unusable(f"is not a request. {FORM}")
+    url, method = line.get("url", "/v1/chat/completions"), line.get("method", "POST")
+    if method != "POST" or url not in PATHS:
+        raise Unusable(f"asks {method} {str(url)[:60]}. Supported: POST {' and '.join(PATHS)}.")
+    body = line["body"]
+    if body.get("n") not in (None, 1):
+        raise Unusable("asks for several answers (n). Write a line for each.")
+    prompt = checked_prompt(prompt_of(body, Notes()))
+    return NewTask(prompt, _values(body, PATHS[url]), _custom_id(line.get("custom_id")))
+
+
+def _values(body: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+    values = {name: body[name] for name in SETTINGS if body.get(name) is not None}
+    if limit := limit_of(body):
+        values["max_tokens"] = limit
+    known = {*SETTINGS, *OF_PROMPT, *IGNORED, *LIMITS}
+    if extra := {name: value for name, value in body.items() if name not in known}:
+        values["extra_body"] = extra
+    if dialect != "chat":
+        values["dialect"] = dialect
+    return values
+
+
+def _custom_id(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= CUSTOM_ID_CHARACTERS:
+        raise Unusable(
+            f"has a custom_id that is no text of 1 to {CUSTOM_ID_CHARACTERS} characters."
+        )
+    return value
+
+
+def written(tasks: Iterable[Task]) -> Iterator[bytes]:
+    """Return the lines of the answers: those that have ended, as OpenAI writes them."""
+    for task in tasks:
+        yield json.dumps(_line(task), ensure_ascii=False).encode() + b"\n"
+
+
+def _line(task: Task) -> dict[str, Any]:
+    line = {"id": f"batch_req_{task.task_id}", "custom_id": task.custom_id or task.task_id}
+    if task.status != "completed":
+        code = task.error_class or task.status
+        message = task.error or f"The task was {task.status}."
+        return {**line, "response": None, "error": {"code": code, "message": message}}
+    response = {"status_code": 200, "request_id": task.task_id, "body": _completion(task)}
+    return {**line, "response": response, "error": None}
+
+
+def _completion(task: Task) -> dict[str, Any]:
+    message = {"role": "assistant", "content": task.answer or ""}
+    sent, received = task.prompt_tokens, task.output_tokens
+    usage = None
+    if sent is not None and received is not None:
+        usage = {"prompt_tokens": sent, "completion_tokens": received}
+        usage["total_tokens"] = sent + received
+    return {
+        "id": f"chatcmpl-{task.task_id}",
+        "object": "chat.completion",
+        "created": int((task.ended_at or task.created_at).timestamp()),
+        "model": task.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": task.finish_reason}],
+        "usage": usage,
+    }

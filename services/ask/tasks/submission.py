@@ -1,0 +1,62 @@
+"""What is handed in together: prompts, and the settings that they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.ask.config import RunConfig
+from services.ask.tasks import MOST_SETTINGS, PROMPT_CHARACTERS, InvalidTask, NewTask
+from services.ask.tasks.settings import key_of
+from services.ask.workloads.entries import Notes, Unusable, prompt_of
+
+Parse = Callable[[Mapping[str, Any]], RunConfig]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Tasks, the different settings of them, and for each task which one it has."""
+
+    tasks: tuple[NewTask, ...]
+    configs: tuple[RunConfig, ...]
+    which: tuple[int, ...]
+
+
+def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
+    """Return what to store of these tasks; `parse` makes a config of settings that were given.
+
+    Raises:
+        InvalidTask: there are too many different settings.
+        InvalidConfig, BackendProblem: as `parse` does.
+    """
+    configs: list[RunConfig] = []
+    known: dict[str, int] = {}
+    which = []
+    for task in tasks:
+        key = key_of(task.values)
+        if key not in known:
+            if len(known) == MOST_SETTINGS:
+                raise InvalidTask(
+                    f"There are more than {MOST_SETTINGS:,} different settings in one batch. Give "
+                    "more tasks the same seed and limits, or hand them in as several batches."
+                )
+            known[key] = len(configs)
+            configs.append(parse(task.values))
+        which.append(known[key])
+    return Submission(tuple(tasks), tuple(configs), tuple(which))
+
+
+def prompt_from(entry: Mapping[str, Any]) -> str:
+    """Return the prompt of an entry with `prompt` or `messages`. Raises Unusable."""
+    return checked_prompt(prompt_of(dict(entry), Notes()))
+
+
+def checked_prompt(prompt: str | None) -> str:
+    """Return a prompt that can be asked. Raises Unusable."""
+    if prompt is None:
+        raise Unusable("has no prompt. Add one.")
+    if len(prompt) > PROMPT_CHARACTERS:
+        size = f"has a prompt of {len(prompt):,} characters"
+        raise Unusable(f"{size}. The limit is {PROMPT_CHARACTERS:,}: shorten it.")
+    return prompt

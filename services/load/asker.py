@@ -1,0 +1,61 @@
+"""Asks a server single prompts that are answered for their own sake: as they are, and again where
+that may help."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from time import perf_counter_ns
+from typing import Any
+
+from services.ask.backends import Target
+from services.ask.backends.wire_formats import body
+from services.ask.config import RunConfig
+from services.ask.dialogue import all_text_of
+from services.ask.measurement import Measurement
+from services.base.redact import known
+from services.load import retries
+from services.load.attempt import ONCE, measurement_of
+from services.load.protocol import Job
+from services.load.repeat import client_of
+
+
+class Asker:
+    """Asks one target; its connections are kept while others are being asked, too."""
+
+    def __init__(self, config: RunConfig, target: Target) -> None:
+        self._target = target
+        self._client: Any = client_of(Job(config, target, "", 0))
+        self._random = Random()
+        self._asking = 0
+
+    async def ask(self, config: RunConfig, prompt: str) -> Measurement:
+        """Ask a prompt, again up to `config.retries` times; times count from the first attempt.
+
+        Raises:
+            CannotCarry: the API format has no place for a part of the prompt.
+        """
+        key, began = self._target.key, perf_counter_ns()
+        data = self._client.request(body(config, self._target, prompt))
+        secrets = (known(all_text_of(prompt)), *filter(None, [key]))
+        tries, due = ONCE, began
+        self._asking += 1
+        try:
+            while True:
+                exchange = await self._client.ask(data, due, self._others, secrets)
+                again = exchange.error_class in retries.RETRIED and tries.attempts <= config.retries
+                if not again:
+                    return measurement_of(exchange, 0, 0, due, began, key, tries=tries)
+                wait = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
+                await asyncio.sleep(wait)
+                tries, due = tries.after(exchange.error_class, wait), perf_counter_ns()
+        finally:
+            self._asking -= 1
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def _others(self) -> int:
+        """Return how many connections are worth keeping."""
+        return self._asking

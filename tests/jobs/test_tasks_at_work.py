@@ -1,0 +1,171 @@
+"""Tasks are answered once each, whatever happens to the processes that see to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+import jobs
+from db import queue, runs, task_queue, tasks
+from db.tasks import Wanted
+from jobs import inference
+from services.ask.config import parse
+from services.ask.tasks import NewTask, TaskBatch, settings
+from tests.conftest import ReferenceServer, serving, until
+from tests.jobs.conftest import supervisors
+
+SLOWER = "ref ttft=0.05 gap=0 tokens=3"
+Submit = Callable[..., TaskBatch]
+LOGGED = """
+CREATE TRIGGER ends AFTER UPDATE OF status ON tasks
+WHEN NEW.status IN ('completed', 'failed', 'cancelled') AND OLD.status != NEW.status
+BEGIN INSERT INTO ended_tasks VALUES (NEW.id); END
+"""
+
+
+@pytest.fixture
+def submit(database: Engine, reference: ReferenceServer) -> Iterator[Submit]:
+    """Queue prompts of a caller to the reference server; what is left at the end is cancelled."""
+
+    def submitted(count: int, caller: str = "me", model: str = SLOWER, **more: Any) -> TaskBatch:
+        values = {"backend": "url", "base_url": reference.base_url, "model": model, **more}
+        new = [NewTask(f"{caller}: question {i} of {count}", values) for i in range(count)]
+        accepted = inference.submit(
+            database, caller, new, lambda given: parse(settings.values_of(given))
+        )
+        return tasks.batch(database, accepted.batch_id)
+
+    yield submitted
+    for batch in tasks.batches(database):
+        tasks.cancel_batch(database, batch.batch_id)
+    until(lambda: not {"queued", "running"} & tasks.counts(database).keys(), 60)
+
+
+@pytest.fixture
+def own() -> Iterator[ReferenceServer]:
+    with serving() as port:
+        yield ReferenceServer(port)
+
+
+def ended(database: Engine, batch: TaskBatch) -> TaskBatch:
+    until(lambda: tasks.batch(database, batch.batch_id).ended, 60)
+    return tasks.batch(database, batch.batch_id)
+
+
+def count(database: Engine, batch: TaskBatch, status: str) -> int:
+    return tasks.batch(database, batch.batch_id).counts.get(status, 0)
+
+
+@pytest.mark.slow
+def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
+    database: Engine, submit: Submit, reference: ReferenceServer
+) -> None:
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE ended_tasks (id INTEGER)"))
+        connection.execute(text(LOGGED))
+    batch = submit(300)
+    for some in (40, 120):
+        until(lambda least=some: count(database, batch, "completed") >= least, 60)  # type: ignore[misc]
+        for process in supervisors():
+            os.kill(process.pid, signal.SIGKILL)
+        until(lambda: not supervisors(), 10)
+        jobs.ensure(database)
+    assert ended(database, batch).counts == {"completed": 300}
+    with database.connect() as connection:
+        ends = Counter(connection.scalars(text("SELECT id FROM ended_tasks")))
+    assert len(ends) == 300 and set(ends.values()) == {1}, "each once"
+    asked = tasks.listed(database, Wanted(batch.batch_id, limit=1000))
+    assert all(task.answer and task.output_tokens == 3 for task in asked)
+    assert {task.asked for task in asked} <= {1, 2, 3}
+    assert len(reference.log()) >= 300
+
+
+@pytest.mark.slow
+def test_no_more_are_asked_at_once_than_the_setting_says_and_callers_take_turns(
+    database: Engine, submit: Submit, own: ReferenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_MAX_CONCURRENT_REQUESTS", "2")
+    many = submit(60, "first", base_url=own.base_url)
+    until(lambda: count(database, many, "completed") >= 4, 60)
+    few = submit(5, "second", base_url=own.base_url)
+    assert ended(database, few).counts == {"completed": 5}
+    assert count(database, many, "queued") > 20, "the second caller waited for all of the first's"
+    ended(database, many)
+    assert own.report()["state"]["peak"] == 2
+
+
+@pytest.mark.slow
+def test_a_cancelled_task_has_ended_at_once_and_its_place_is_free(
+    database: Engine, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_MAX_CONCURRENT_REQUESTS", "1")
+    slow = submit(1, model="ref ttft=60")
+    until(lambda: count(database, slow, "running"), 60)
+    quick = submit(1)
+    (task,) = tasks.listed(database, Wanted(slow.batch_id))
+    assert tasks.cancel(database, task.task_id).status == "cancelled"
+    assert ended(database, quick).counts == {"completed": 1}
+    with pytest.raises(tasks.TaskEnded):
+        tasks.cancel(database, task.task_id)
+    assert tasks.load(database, task.task_id).status == "cancelled"
+
+
+@pytest.mark.slow
+def test_runs_come_first_and_tasks_go_on_after_them(
+    database: Engine, submit: Submit, reference: ReferenceServer
+) -> None:
+    batch = submit(200)
+    until(lambda: count(database, batch, "completed") >= 10, 60)
+    values = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
+    run_id = jobs.submit(database, parse({**values, "requests": 3, "warmup": 0, "pause_s": 0.2}))
+    until(lambda: runs.load(database, run_id).status == "running", 60)
+    assert count(database, batch, "running") == 0
+    before = count(database, batch, "completed")
+    until(lambda: runs.load(database, run_id).status == "done", 60)
+    repeat = runs.load(database, run_id).repeats[0]
+    within = [
+        task
+        for task in tasks.listed(database, Wanted(batch.batch_id, limit=1000))
+        if task.started_at and repeat.duration_s and task.started_at >= repeat.began_at
+        if (task.started_at - repeat.began_at).total_seconds() < repeat.duration_s
+    ]
+    assert within == [] and before < 200
+    assert ended(database, batch).counts == {"completed": 200}
+    assert not queue.active(database)
+
+
+@pytest.mark.slow
+def test_what_a_server_refuses_and_a_server_that_is_not_there_fail_with_a_sentence(
+    database: Engine, submit: Submit
+) -> None:
+    nobody = submit(1, base_url="http://127.0.0.1:9/v1", retries=0)
+    assert ended(database, nobody).counts == {"failed": 1}
+    (task,) = tasks.listed(database, Wanted(nobody.batch_id))
+    assert task.error == "Nothing answers on 127.0.0.1:9." and task.error_class == "connect"
+
+
+def test_a_process_that_counts_as_gone_changes_nothing(
+    database: Engine, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)
+    batch = submit(3)
+    first, second = (task_queue.TaskWorker(name, "here", "machine") for name in ("a", "b"))
+    task_queue.enter(database, first)
+    (server,) = task_queue.waiting_servers(database, "machine")
+    assert task_queue.take_server(database, first, server)
+    taken, _ = task_queue.exchange(database, first, [], {}, {(server, "me"): 2})
+    assert len(taken) == 2
+    task_queue.enter(database, second)
+    with pytest.raises(task_queue.WorkerGone):
+        task_queue.exchange(database, first, [], {}, {(server, "me"): 2})
+    assert task_queue.take_server(database, second, server)
+    again, mine = task_queue.exchange(database, second, [], {}, {(server, "me"): 9})
+    assert len(again) == 3 and mine == {task.id for task in again}
+    task_queue.leave(database, "b")
+    assert tasks.batch(database, batch.batch_id).counts == {"queued": 3}
