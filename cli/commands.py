@@ -6,6 +6,7 @@ from cli import (
     backends,
     backup,
     baseline,
+    batch,
     compare,
     doctor,
     engine,
@@ -23,6 +24,7 @@ from cli.parser import Command
 
 GROUPS = {
     "baseline": "Set, remove and list the runs that others are compared with",
+    "batch": "Have the prompts of OpenAI batch files answered, list and cancel batches",
     "engine": "Start, list and stop engines, and print their logs",
     "scenario": "Write what was measured as a file that run, compare and study take",
     "server": "Save servers under a name, for use with --backend",
@@ -42,6 +44,10 @@ COMMANDS = {
     "baseline set": Command(baseline.set_baseline, baseline.add_set_arguments),
     "baseline remove": Command(baseline.remove, baseline.add_remove_arguments),
     "baseline list": Command(baseline.list_baselines, baseline.add_nothing_arguments),
+    "batch run": Command(batch.run, batch.add_run_arguments, has_json=False),
+    "batch list": Command(batch.list_batches, batch.add_list_arguments),
+    "batch output": Command(batch.output, batch.add_output_of_arguments, has_json=False),
+    "batch cancel": Command(batch.cancel, batch.add_cancel_arguments),
     "backends": Command(backends.backends, backends.takes),
     "server save": Command(server.save, server.add_save_arguments),
     "server list": Command(server.list_servers, server.add_list_arguments),

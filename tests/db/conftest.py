@@ -40,7 +40,8 @@ class Postgres:
         """Give the URL of a database that is up to date: always the same one, emptied."""
         _do(
             self.ready,
-            "TRUNCATE runs, shares, servers, filters, api_tokens, trials, engines, studies "
+            "TRUNCATE runs, shares, servers, filters, api_tokens, trials, engines, studies, "
+            "task_batches, task_workers, task_servers "
             "RESTART IDENTITY CASCADE",
         )
         return self.uri("ready")

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 import jobs
-from db import queue, runs, task_queue, tasks
+from db import queue, runs, tasks
 from db.tasks import Wanted
 from jobs import inference
 from services.ask.config import parse
@@ -148,24 +148,3 @@ def test_what_a_server_refuses_and_a_server_that_is_not_there_fail_with_a_senten
     assert ended(database, nobody).counts == {"failed": 1}
     (task,) = tasks.listed(database, Wanted(nobody.batch_id))
     assert task.error == "Nothing answers on 127.0.0.1:9." and task.error_class == "connect"
-
-
-def test_a_process_that_counts_as_gone_changes_nothing(
-    database: Engine, submit: Submit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs, "ensure", lambda database: None)
-    batch = submit(3)
-    first, second = (task_queue.TaskWorker(name, "here", "machine") for name in ("a", "b"))
-    task_queue.enter(database, first)
-    (server,) = task_queue.waiting_servers(database, "machine")
-    assert task_queue.take_server(database, first, server)
-    taken, _ = task_queue.exchange(database, first, [], {}, {(server, "me"): 2})
-    assert len(taken) == 2
-    task_queue.enter(database, second)
-    with pytest.raises(task_queue.WorkerGone):
-        task_queue.exchange(database, first, [], {}, {(server, "me"): 2})
-    assert task_queue.take_server(database, second, server)
-    again, mine = task_queue.exchange(database, second, [], {}, {(server, "me"): 9})
-    assert len(again) == 3 and mine == {task.id for task in again}
-    task_queue.leave(database, "b")
-    assert tasks.batch(database, batch.batch_id).counts == {"queued": 3}

@@ -63,9 +63,17 @@ def test_settings_that_let_nobody_in_are_refused(env: dict[str, str], sentence: 
 def test_who_asks_is_said_in_headers_and_read_from_them(name: str) -> None:
     headers = headers_of(Person(name, Role.runner))
     assert all(value.isascii() and value.isprintable() for value in headers.values())
-    assert person_in({key.title(): value for key, value in headers.items()}) == (name, Role.runner)
+    assert person_in({key.title(): value for key, value in headers.items()}) == Person(
+        name, Role.runner
+    )
 
 
 def test_who_has_no_role_is_nobody() -> None:
     assert headers_of(Person("a@b.c", None)) == {}
+
+
+def test_two_tokens_of_one_name_are_two_callers() -> None:
+    one, two = (Person("ci (token)", Role.runner, number) for number in (1, 2))
+    assert person_in(headers_of(one)) == one
+    assert len({one.caller, two.caller, one.name}) == 3
     assert person_in({}) is None and person_in({"x-paceline-role": "root"}) is None

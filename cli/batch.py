@@ -1,0 +1,126 @@
+"""`batch run|list|output|cancel`: prompts of OpenAI's files, answered in the background."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cli.kinds import whole
+from cli.output import DONE, FAILED, add_output_arguments, note, save, say, write
+from cli.person import operator
+from cli.problems import Usage
+from cli.stopping import stopping
+from db import servers, tasks
+from db.database import opened
+from jobs import inference
+from services.ask.config import RunConfig, parse
+from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch, settings
+from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.report import terminal
+
+LOOK_S = 0.5
+
+
+def add_run_arguments(command: ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="OpenAI batch file (JSONL)")
+    command.add_argument(
+        "--backend", help="Backend or saved server that is asked (default: embedded)"
+    )
+    command.add_argument("--model", help="Model, in place of those in the file")
+    command.add_argument(
+        "--no-wait", action="store_true", help="Queue the prompts, print the batch and end"
+    )
+    add_output_arguments(command)
+
+
+def run(options: Namespace) -> int:
+    """Have the prompts of an OpenAI batch file answered; write its output file. Ctrl-C leaves them
+    queued."""
+    database, own = opened(), {"model": options.model} if options.model else {}
+    chosen = {"backend": options.backend} if options.backend else {}
+    new = [
+        NewTask(task.prompt, {**chosen, **task.values, **own}, task.custom_id)
+        for task in openai_batch.read(_read(options.file), options.file)
+    ]
+    batch_id = inference.submit(database, _caller(), new, _config).batch_id
+    if options.no_wait:
+        write(f"{batch_id}\n".encode())
+        return DONE
+    note(f"{batch_id}: {len(new):,} prompts queued")
+    tenths = 0
+    with stopping() as stop:
+        while not (batch := tasks.batch(database, batch_id)).ended:
+            if (done := _tenths(batch)) > tenths:
+                tenths = done
+                note(_line(batch))
+            if stop.wait(LOOK_S):
+                note(f"{batch_id} goes on. `paceline batch output {batch_id}` has its answers.")
+                return FAILED
+    code = save(options, openai_batch.written(tasks.ended(database, batch_id)))
+    return code or (DONE if batch.counts.get("completed") == batch.count else FAILED)
+
+
+def add_list_arguments(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
+    )
+
+
+def list_batches(options: Namespace) -> int:
+    """Print the batches of tasks, newest first, with how many tasks have which status."""
+    rows = tasks.batches(opened(), limit=options.limit)
+    say(options, lambda: [asdict(row) for row in rows], lambda: terminal.batches_text(rows))
+    return DONE
+
+
+def add_output_of_arguments(command: ArgumentParser) -> None:
+    command.add_argument("batch", metavar="BATCH")
+    add_output_arguments(command)
+
+
+def output(options: Namespace) -> int:
+    """Write the answers of a batch so far as OpenAI's batch output file."""
+    database = opened()
+    tasks.batch(database, options.batch)
+    return save(options, openai_batch.written(tasks.ended(database, options.batch)))
+
+
+def add_cancel_arguments(command: ArgumentParser) -> None:
+    command.add_argument("batch", metavar="BATCH")
+
+
+def cancel(options: Namespace) -> int:
+    """Cancel the tasks of a batch that have not ended."""
+    batch = tasks.cancel_batch(opened(), options.batch)
+    say(options, lambda: asdict(batch), lambda: _line(batch))
+    return DONE
+
+
+def _config(given: Mapping[str, Any]) -> RunConfig:
+    return parse(servers.expand(opened(), settings.values_of(given)))
+
+
+def _caller() -> str:
+    person = operator()
+    return person.caller if person else "terminal"
+
+
+def _tenths(batch: TaskBatch) -> int:
+    """Return how many tenths of the tasks have ended."""
+    unended = sum(batch.counts.get(status, 0) for status in OPEN)
+    return 10 * (batch.count - unended) // batch.count
+
+
+def _line(batch: TaskBatch) -> str:
+    return f"{batch.batch_id}: {terminal.counts_text(batch)}"
+
+
+def _read(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(FILE_BYTES_MOST + 1)
+    except OSError as error:
+        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None

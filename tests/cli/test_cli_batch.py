@@ -1,0 +1,57 @@
+"""`batch`: OpenAI's files in, answers out; queued prompts go on without the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+import cli
+import jobs
+from db import servers, tasks
+from services.ask.saved_server import saved_server
+from tests.conftest import ReferenceServer
+
+
+@pytest.fixture
+def file(database: Engine, reference: ReferenceServer, tmp_path: Path) -> str:
+    """A batch file of two prompts, and a saved server that answers them."""
+    values = {"backend": "url", "base_url": reference.base_url}
+    servers.save(database, saved_server("here", values))
+    bodies = [{"model": "ref tokens=2", "messages": [{"content": f"Say {n}"}]} for n in (1, 2)]
+    lines = [json.dumps({"custom_id": str(n), "body": body}) for n, body in enumerate(bodies)]
+    path = tmp_path / "prompts.jsonl"
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
+@pytest.mark.slow
+def test_a_file_of_prompts_becomes_a_file_of_answers(
+    database: Engine, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "answers.jsonl"
+    assert cli.main(["batch", "run", file, "--backend", "here", "--output", str(out)]) == 0
+    answers = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [answer["custom_id"] for answer in answers] == ["0", "1"]
+    assert all(answer["response"]["body"]["choices"] for answer in answers)
+    assert cli.main(["batch", "list"]) == 0
+    assert "2 completed" in capsys.readouterr().out
+
+
+def test_a_batch_is_left_queued_and_cancelled(
+    database: Engine,
+    file: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)
+    assert cli.main(["batch", "run", file, "--backend", "here", "--no-wait"]) == 0
+    batch = capsys.readouterr().out.strip()
+    assert cli.main(["batch", "output", batch]) == 0
+    assert capsys.readouterr().out == ""
+    assert cli.main(["batch", "cancel", batch]) == 0
+    assert capsys.readouterr().out.strip() == f"{batch}: 2 cancelled"
+    assert tasks.batch(database, batch).ended
+    assert cli.main(["batch", "cancel", "batch_none"]) == 2

@@ -1,0 +1,167 @@
+"""Tasks in the database: taken by one process at a time, ended once, thrown away in time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
+from db import queue, runs, task_queue, tasks
+from db.database import writing
+from db.queue import GONE_S
+from db.schema import task_batches, task_workers
+from db.schema import tasks as table
+from db.task_queue import Ended, TaskWorker
+from db.tasks import Accepted, NewSettings, Wanted
+from services.ask.config import parse
+from services.ask.tasks import InvalidTask, NewTask, TaskEnd
+
+SERVER = "127.0.0.1:9"
+FIRST, SECOND = (TaskWorker(name, "here", "machine") for name in ("a", "b"))
+NOW = datetime.now(UTC)
+
+
+def create(
+    database: Engine, count: int, caller: str = "me", machine: str | None = None
+) -> Accepted:
+    settings = NewSettings({"backend": "url"}, SERVER, "m", {"target": {}}, machine=machine)
+    new = [(NewTask(f"{caller} {n}", {}), 0) for n in range(count)]
+    return tasks.create(database, caller, [settings], new)
+
+
+def counts(database: Engine, accepted: Accepted) -> dict[str, int]:
+    return dict(tasks.batch(database, accepted.batch_id).counts)
+
+
+def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None:
+    batch = create(database, 3)
+    task_queue.enter(database, FIRST)
+    assert task_queue.waiting_servers(database, "machine") == [SERVER]
+    assert task_queue.take_server(database, FIRST, SERVER)
+    assert not task_queue.take_server(database, FIRST, SERVER)
+    wanted = {(SERVER, "me"): 2}
+    taken, mine = task_queue.exchange(database, FIRST, [], {}, wanted)
+    assert [task.prompt for task in taken] == ["me 0", "me 1"] and len(mine) == 2
+    task_queue.enter(database, SECOND)
+    late = [Ended(taken[0].id, NOW, NOW, TaskEnd("completed", answer="late"))]
+    with pytest.raises(task_queue.WorkerGone):
+        task_queue.exchange(database, FIRST, late, {}, wanted)
+    with pytest.raises(task_queue.WorkerGone):
+        task_queue.heartbeat(database, "a")
+    assert counts(database, batch) == {"queued": 3}
+    assert task_queue.take_server(database, SECOND, SERVER)
+    again, mine = task_queue.exchange(database, SECOND, [], {}, {(SERVER, "me"): 9})
+    assert len(again) == 3 and mine == {task.id for task in again}
+    task_queue.leave(database, "b")
+    assert task_queue.waiting_servers(database, "machine") == [SERVER]
+
+
+def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
+    batch = create(database, 2)
+    task_queue.enter(database, FIRST)
+    (one, two), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 2})
+    _, mine = task_queue.exchange(database, FIRST, [], {one.id: NOW}, {})
+    assert counts(database, batch) == {"running": 1, "queued": 1} and mine == {one.id, two.id}
+    end = TaskEnd("completed", answer="yes", model="n", output_tokens=2, e2e_s=0.5)
+    ends = [Ended(one.id, NOW, NOW, end), Ended(two.id, NOW, NOW, TaskEnd("failed", error="No."))]
+    for _ in range(2):  # as after a commit whose answer was lost
+        _, mine = task_queue.exchange(database, FIRST, ends, {}, {})
+        assert mine == set()
+    other = [Ended(one.id, NOW, NOW, TaskEnd("completed", answer="no"))]
+    task_queue.exchange(database, FIRST, other, {}, {})
+    first, second = tasks.listed(database, Wanted(batch.batch_id))
+    assert (first.answer, first.model, first.output_tokens, first.e2e_s) == ("yes", "n", 2, 0.5)
+    assert (second.status, second.error, second.model) == ("failed", "No.", "m")
+    assert first.started_at == first.ended_at == NOW
+
+
+def test_what_is_cancelled_while_it_is_asked_is_no_longer_the_process_s(database: Engine) -> None:
+    batch = create(database, 1)
+    task_queue.enter(database, FIRST)
+    (task,), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
+    tasks.cancel(database, batch.task_ids[0])
+    ends = [Ended(task.id, NOW, NOW, TaskEnd("completed", answer="late"))]
+    assert task_queue.exchange(database, FIRST, ends, {}, {})[1] == set()
+    assert tasks.load(database, batch.task_ids[0]).status == "cancelled"
+
+
+def test_a_server_with_a_run_is_left_to_the_run(database: Engine) -> None:
+    create(database, 1)
+    task_queue.enter(database, FIRST)
+    run_id = runs.create(database, parse({}), SERVER)
+    assert not task_queue.take_server(database, FIRST, SERVER)
+    assert queue.finish(database, run_id, "cancelled")
+    assert task_queue.take_server(database, FIRST, SERVER)
+    assert task_queue.held(database, SERVER, "machine")
+    task_queue.give_server_back(database, "a", SERVER)
+    assert not task_queue.held(database, SERVER, "machine")
+
+
+def test_a_process_that_is_not_heard_of_is_buried(database: Engine) -> None:
+    batch = create(database, 1)
+    task_queue.enter(database, FIRST)
+    task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
+    elsewhere = TaskWorker("c", "elsewhere", "other")
+    task_queue.enter(database, elsewhere)
+    task_queue.bury(database, "other")
+    assert task_queue.waiting_servers(database, "other") == []
+    with writing(database) as connection:
+        old = update(task_workers).where(task_workers.c.worker == "a")
+        connection.execute(old.values(heartbeat_at=NOW - timedelta(minutes=5)))
+    task_queue.bury(database, "other")
+    assert task_queue.waiting_servers(database, "other") == [SERVER]
+    assert counts(database, batch) == {"queued": 1}
+
+
+def test_a_task_that_only_one_machine_can_ask_waits_for_it_and_is_given_up_without(
+    database: Engine, kind: str
+) -> None:
+    batch = create(database, 1, machine="mine")
+    assert task_queue.waiting_servers(database, "mine") == [SERVER]
+    if kind == "sqlite":  # a file is on one machine, whatever that is called
+        assert task_queue.waiting_servers(database, "other") == [SERVER]
+        return
+    assert task_queue.waiting_servers(database, "other") == []
+    task_queue.bury(database, "other")
+    assert counts(database, batch) == {"queued": 1}
+    with writing(database) as connection:
+        old = NOW - timedelta(seconds=2 * GONE_S)
+        connection.execute(update(task_batches).values(created_at=old))
+    task_queue.bury(database, "other")
+    (task,) = tasks.listed(database, Wanted(batch.batch_id))
+    assert (task.status, task.error) == ("failed", task_queue.GONE)
+
+
+def test_callers_come_in_the_order_in_which_they_wait(database: Engine) -> None:
+    for caller in ("one", "two", "one", "three"):
+        create(database, 2, caller)
+    assert task_queue.callers(database, "machine", SERVER) == ["one", "two", "three"]
+
+
+def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: Engine) -> None:
+    done, waiting, young = create(database, 2), create(database, 2), create(database, 2)
+    for batch in (done, young):
+        tasks.cancel_batch(database, batch.batch_id)
+    tasks.cancel(database, waiting.task_ids[0])
+    with writing(database) as connection:
+        old = NOW - timedelta(days=40)
+        ids = [*done.task_ids, waiting.task_ids[0]]
+        connection.execute(update(task_batches).values(created_at=old))
+        connection.execute(update(table).where(table.c.task_id.in_(ids)).values(ended_at=old))
+    assert tasks.prune(database, None) == 0
+    assert tasks.prune(database, timedelta(days=30)) == 1
+    left = {batch.batch_id for batch in tasks.batches(database)}
+    assert left == {waiting.batch_id, young.batch_id}
+    with pytest.raises(tasks.TaskNotFound):
+        tasks.load(database, done.task_ids[0])
+
+
+def test_a_caller_has_so_many_tasks_waiting_at_most(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "MOST_WAITING", 3)
+    create(database, 3)
+    create(database, 3, "somebody else")
+    with pytest.raises(InvalidTask, match="Wait until some have ended"):
+        create(database, 1)
