@@ -17,6 +17,7 @@ from services.ask import backends
 from services.ask.address import is_loopback
 from services.ask.backends import NO_KEYS, BackendProblem, KeyProblem, Target, TypedKeys
 from services.ask.backends.stored_target import private, public, whole
+from services.ask.clusters import check_cluster
 from services.ask.config import RunConfig
 from services.base import private_names, settings
 
@@ -60,10 +61,11 @@ def resolve(
     without, as its further repeats would only be refused.
 
     Raises:
-        BackendProblem: there is no such backend, or no key.
+        BackendProblem: there is no such backend, or no key, or a cluster that cannot be used.
         InvalidSettings: .env cannot be read.
     """
     env = settings.environment()
+    check_cluster(config, env)
     target = _target(config, env, typed, earlier)
     secrets = {
         "target": private(target),

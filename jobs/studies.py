@@ -20,6 +20,7 @@ from jobs.supervisor_lock import check_lock_file, machine_id
 from services.ask import backends
 from services.ask.answer_times import Pace, pace
 from services.ask.backends import NO_KEYS, TypedKeys
+from services.ask.clusters import check_cluster
 from services.ask.config import RunConfig
 from services.ask.measurement import ACTIVE
 from services.base import settings
@@ -53,6 +54,7 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
     if study.engine is None:
         resolve(study.run, typed)
     devices, env = engines.devices(), settings.environment()
+    check_cluster(study.run, env)
     return planned(study, lambda config: engines.preflight(config, devices, env))
 
 

@@ -35,7 +35,7 @@ from pages.widgets.view import (
     shared,
     stop_without,
 )
-from services.analysis import client_health
+from services.analysis import client_health, nodes
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics import diagnostics
 from services.ask.measurement import ACTIVE
@@ -119,6 +119,7 @@ def numbers(candidate: Candidate) -> None:
     tabular.table(slices.table(candidate), "How did the run change over time?")
     tabular.table(told_of_server(candidate), "Server metrics")
     tabular.table(client_health.table(candidate), "Was the client healthy?")
+    tabular.table(nodes.table(candidate), "Did the nodes differ?")
 
 
 def requests(candidate: Candidate) -> None:

@@ -36,12 +36,12 @@ settings.load_profile("paceline")
 class ReferenceServer:
     """Where the reference server listens, and what it did."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.base_url = f"http://127.0.0.1:{port}/v1"
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.port, self.host = port, host
+        self.base_url = f"http://{host}:{port}/v1"
 
     def report(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/log") as answer:
+        with urllib.request.urlopen(f"http://{self.host}:{self.port}/log") as answer:
             data: dict[str, Any] = json.load(answer)
         return data
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -21,12 +21,14 @@ from pages.widgets.url_state import keyed, touched
 from pages.widgets.view import only_saved, plain, show_error
 from services.analysis.objectives import PRESETS
 from services.ask.backends import BACKENDS
+from services.ask.clusters import clusters
 from services.ask.config import RunConfig
 from services.ask.modes import MODES
 from services.ask.saved_server import FIELDS
 from services.ask.workloads import WORKLOADS
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import ENDINGS, read_file
+from services.base import settings
 from services.base.units import many
 
 REQUESTS, DURATION = "Requests", "Duration"  # how a run ends
@@ -159,7 +161,7 @@ def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:
 
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:
-    own = {"client", "calibrate"}  # which have widgets of their own
+    own = {"client", "calibrate", "on"}  # which have widgets of their own
     if not BACKENDS[backend].supports_ignore_eos:
         own.add("ignore_eos")
     if not BACKENDS[backend].supports_min_tokens:
@@ -168,7 +170,22 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
     if BACKENDS[backend].kind != "litellm":
         values["client"] = _client(start)
     values["calibrate"] = _calibrate(start)
+    named = clusters(settings.environment())
+    if named and BACKENDS[backend].kind not in ("embedded", "litellm"):
+        values["on"] = _cluster(start, named)
     return values
+
+
+def _cluster(start: RunConfig, named: Sequence[str]) -> str | None:
+    """Which machines send the requests: this one, or those of a cluster that the settings name."""
+    chosen: str | None = st.selectbox(
+        fields.label("on"),
+        named,
+        placeholder="this machine",
+        help=fields.help_of("on"),
+        **fields.keyed("on", start.on if start.on in named else None),
+    )
+    return chosen
 
 
 def _judgement(start: RunConfig) -> dict[str, Any]:

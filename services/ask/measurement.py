@@ -19,6 +19,7 @@ FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 CACHE = "cache_not_emptied"  # in a repeat's health, if it was asked for: why not, or ""
 WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
 
+NODE_LOST = "node_lost"
 ERROR_CLASSES = (
     "connect",  # no connection, or it broke before an answer
     "http_3xx",  # a redirect, which is not followed
@@ -32,6 +33,7 @@ ERROR_CLASSES = (
     "stream_error",  # an error inside a stream that had begun, or a stream that is not one
     "truncated",  # ended without finish_reason and without [DONE]
     "empty",  # ended well, without a token
+    NODE_LOST,  # the machine that was to measure it was lost
 )
 
 

@@ -28,11 +28,9 @@ from services.ask.measurement import Measurement
 from services.ask.plan import CALIBRATION_S
 from services.base import machine
 from services.base.ipc import Message
-from services.load.players import open_player
-from services.load.process_pool import ProcessPool
+from services.load.players import Player, open_player
 from services.load.protocol import Job, Requests
 from services.load.reference import log_key
-from services.load.repeat import RepeatPlayer
 from services.load.response_profile import ResponseProfile
 from services.load.shards import shards
 from services.servers.engines.within import ROOT
@@ -45,7 +43,7 @@ MAX_CHUNKS = 250_000  # of all answers together: the server's log holds the time
 LOG_S = 60.0
 MOST_REPLAYED = 100_000  # requests
 
-Stopping = Callable[[RepeatPlayer | ProcessPool], AbstractContextManager[None]]
+Stopping = Callable[[Player], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)

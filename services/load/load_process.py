@@ -7,6 +7,7 @@ standard input ends the process, so that it does not outlive its worker.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from math import ceil
 from time import perf_counter_ns
 
@@ -60,17 +61,24 @@ async def work() -> None:
     except (ProtocolProblem, limits.Impossible) as error:
         send(Problem(str(error)))
         return
-    player = RepeatPlayer(job, send)
+    player, late_s = RepeatPlayer(job, send), 0.0
     listening = asyncio.create_task(listen(reader, player, inbox, send))
 
     async def on_ready() -> int:
+        nonlocal late_s
         send(Ready())
         message = await inbox.get()
-        return message.at_ns if isinstance(message, Begin) else perf_counter_ns()  # stopping
+        now = perf_counter_ns()
+        if not isinstance(message, Begin):  # stopping
+            return now
+        late_s = max(0.0, (now - message.at_ns) / 1e9)
+        return message.at_ns
 
     try:
         while isinstance(message := await inbox.get(), PlayRepeat):
-            send(await player.play(message.repeat, on_ready))
+            played = await player.play(message.repeat, on_ready)
+            late = {"begun_late_s": late_s} if late_s else {}
+            send(replace(played, health={**played.health, **late}))
     except OSError as error:
         send(Problem(f"The backend cannot be reached: {error.strerror or error}."))
     except Exception as error:  # an unexpected error is reported and ends the run

@@ -23,7 +23,7 @@ from services.base.ipc import Message, Protocol
 from services.load.response_profile import ResponseProfile
 from services.load.shards import WHOLE, Shard
 
-VERSION = 3  # raise it whenever a message changes: see tests/services/load/test_protocol.py
+VERSION = 4  # raise it whenever a message changes: see tests/services/load/test_protocol.py
 UNLIMITED = ("token_times", "answer")  # fields of a request without a limit on their size
 
 
@@ -180,6 +180,17 @@ class Played(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Replay(Message):
+    """Replay the job to a reference server whose answers are like these, for `Calibrated`."""
+
+    profile: ResponseProfile
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        return cls(ResponseProfile(**data["profile"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Problem(Message):
     """Why a load process cannot go on."""
 
@@ -214,6 +225,7 @@ PROTOCOL = Protocol(
         "begin": Begin,
         "stop": StopRepeat,
         "played": Played,
+        "replay": Replay,
         "problem": Problem,
     },
 )

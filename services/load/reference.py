@@ -253,11 +253,14 @@ def framed(event: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(event), event)
 
 
-async def serve(protocol: type[Reference], arguments: Sequence[str] = ()) -> None:
-    """Serve on a free port of 127.0.0.1, print it, and end with standard input.
+async def serve(
+    protocol: type[Reference], arguments: Sequence[str] = (), host: str = "127.0.0.1"
+) -> None:
+    """Serve on a free port of this machine alone, print it, and end with standard input.
 
     Args:
         arguments: options as in a model's name, its defaults here, and the file of a certificate.
+        host: the address, in a test of a network namespace.
     """
     options = [argument for argument in arguments if "=" in argument]
     certificate = next((argument for argument in arguments if "=" not in argument), None)
@@ -272,7 +275,7 @@ async def serve(protocol: type[Reference], arguments: Sequence[str] = ()) -> Non
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=BACKLOG, ssl=tls)
+    server = await loop.create_server(protocol, host, 0, backlog=BACKLOG, ssl=tls)
     listener: socket.socket = server.sockets[0]
     print(listener.getsockname()[1], flush=True)
     parent_gone = asyncio.Event()

@@ -23,8 +23,8 @@ from services.ask.work_item import WorkItem
 from services.base import machine, untrusted
 from services.base.ipc import Send
 from services.load.calibrate import calibrate
-from services.load.players import open_player
-from services.load.process_pool import ProcessPool, ProcessPoolProblem
+from services.load.players import Player, open_nodes, open_player
+from services.load.process_pool import ProcessPoolProblem
 from services.load.protocol import (
     Calibrated,
     Environment,
@@ -51,7 +51,7 @@ class Session:
     env: Mapping[str, str] = field(repr=False)
     send: Send
     began_ns: int
-    player: RepeatPlayer | ProcessPool | None = None
+    player: Player | None = None
     # The key and the user's prompts, to be removed from what servers send.
     secrets: tuple[str, ...] = field(default=(), repr=False)
     profile: ResponseProfile | None = None  # of the last repeat's answers
@@ -68,7 +68,7 @@ class Session:
             self.player.stop()
 
     @contextmanager
-    def stopping(self, player: RepeatPlayer | ProcessPool) -> Iterator[None]:
+    def stopping(self, player: Player) -> Iterator[None]:
         """Let `cancel` stop this player meanwhile."""
         self.player = player
         if self.cancelled:
@@ -170,7 +170,7 @@ async def _empty_cache(session: Session, target: backends.Target, engine: str) -
 
 async def _repeat(
     session: Session,
-    player: RepeatPlayer | ProcessPool,
+    player: Player,
     repeat: int,
     more: Mapping[str, str],
 ) -> None:
@@ -199,15 +199,26 @@ async def _repeat(
 async def _calibrate(session: Session, job: Job) -> None:
     """Measure what the client adds at this load, if requested and there were answers to imitate.
     A failure becomes the calibration's `problem`, and a cancel ends only the calibration."""
+    config = session.config
     session.measured = not session.cancelled
-    wanted = session.item.calibrate and calibrates(session.config)
+    wanted = session.item.calibrate and calibrates(config)
     if session.cancelled or session.profile is None or not wanted:
         return
     session.phase("Calibrating this client at the same load")
     result: dict[str, Any]
     try:
-        result = asdict(await calibrate(job, session.profile, session.stopping))
+        if config.on is not None:
+            result = await _calibrate_nodes(session, job, session.profile)
+        else:
+            result = asdict(await calibrate(job, session.profile, session.stopping))
     except (OSError, ValueError, httpx.HTTPError, ProcessPoolProblem) as error:
         result = {"problem": f"The calibration failed: {str(error).rstrip('.')}."}
     if not session.cancelled:
         session.send(Calibrated(session.clean(result)))
+
+
+async def _calibrate_nodes(session: Session, job: Job, profile: ResponseProfile) -> dict[str, Any]:
+    """Calibrate each node on its own machine."""
+    async with open_nodes(job, lambda message: None) as nodes:
+        with session.stopping(nodes):
+            return await nodes.calibrate(profile)

@@ -28,9 +28,10 @@ def check(config: RunConfig) -> int:
     Raises:
         Impossible: the run needs more connections, ports or memory than there are.
     """
-    at_once = modes.at_once(config)
-    allow_files(at_once + SPARE_FILES)
-    allow_ports(at_once)
+    if config.on is None:  # else each node sees to its own
+        at_once = modes.at_once(config)
+        allow_files(at_once + SPARE_FILES)
+        allow_ports(at_once)
     first = modes.starting(config)  # of sessions the first turns: later ones are built when due
     total = longest = 0
     for index in range(min(modes.most(first), MOST_PROMPTS)):  # after which they repeat

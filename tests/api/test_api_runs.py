@@ -229,6 +229,7 @@ WRONG = [
     ("chunk_timeout_s", -1),
     ("processes", 0),
     ("processes", 65),
+    ("on", "10.0.0.1:10001"),
     ("calibrate", "perhaps"),
     ("stop_after_errors", 0),
     ("ttft_limit_s", 0),

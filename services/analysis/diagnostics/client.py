@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from services.analysis.summary import Summary
 from services.analysis.summary.repeats import by_repeat
 from services.ask import modes
 from services.ask.config import RATES, RunConfig
-from services.ask.measurement import Measurement, Progress, Run
+from services.ask.measurement import NODE_LOST, Measurement, Progress, Run
 from services.ask.measurements import CHUNKS, READ_TOGETHER, Floats, as_table
 from services.ask.modes import MODES
 from services.base import units
@@ -26,6 +27,7 @@ SHORT_RATE = 0.02  # allowed shortfall, of the requested rate
 TOGETHER = "Chunks arrived together"
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
+START_S = 0.005  # how far apart the nodes of a cluster may start
 CPU_SHARE = 0.8  # of one core; each client process uses one
 HELD_BACK_SHARE = 0.01
 RATE_MISSED = "The requested rate was not reached"
@@ -314,6 +316,43 @@ def certificate_unchecked(
     )
 
 
+def _nodes_lost(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    lost = {each["node"]: each["lost"] for each in _of_nodes(run) if each.get("lost")}
+    if not lost:
+        return None
+    failed = int(as_table(measurements).texts("error_class").are(NODE_LOST).sum())
+    named = ", ".join(map(str, sorted(lost)))
+    return Diagnostic(
+        "warning",
+        f"Lost while measuring: node {named}",
+        f"{units.many(failed, 'request')} failed with it ({next(iter(lost.values()))}), which says "
+        "nothing about the server, and the server got less load than configured from then on. See "
+        "to that machine, then run it again.",
+    )
+
+
+def _started_apart(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    spread = max(_health(run, "start_spread_s"), default=0.0)
+    if spread <= START_S:
+        return None
+    return Diagnostic(
+        "warning",
+        f"The nodes may have started {units.seconds(spread)} apart",
+        f"Their clocks are known no better (the limit is {units.seconds(START_S)}), or one got the "
+        "start too late. Each node's own times are right; what they sent together was shifted by "
+        "so much. Use nodes that are nearer, or less busy, and let UDP through to them.",
+    )
+
+
+def _of_nodes(run: Run) -> Iterable[Mapping[str, Any]]:
+    for repeat in run.repeats:
+        yield from repeat.health.get("nodes") or ()
+
+
 def _via_litellm(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
@@ -340,6 +379,8 @@ CHECKS = (
     *HEALTH,
     _held_back,
     _never_full,
+    _nodes_lost,
+    _started_apart,
     _not_calibrated,
     _via_litellm,
     through_proxy,

@@ -179,6 +179,16 @@ class RunConfig(
         return self
 
     @model_validator(mode="after")
+    def _check_nodes(self) -> RunConfig:
+        if self.on is None:
+            return self
+        if self.via_litellm:
+            raise ValueError("on: needs Paceline's own client. Choose the client wire.")
+        if self.processes is not None:
+            raise ValueError("processes: do not apply to a cluster: each node has one.")
+        return self
+
+    @model_validator(mode="after")
     def _check_lengths(self) -> RunConfig:
         for which in ("input", "output"):
             law = getattr(self, f"{which}_distribution")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from pydantic import ValidationInfo, field_validator
+
 from services.ask.about import About, field
-from services.ask.base_config import BaseConfig
+from services.ask.base_config import STORED, BaseConfig
 from services.ask.config.load import MOST
 
 MOST_REPEATS = 50
 MOST_PROCESSES = 64
+_CLUSTER = re.compile(r"ray://(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?):(\d{1,5})", re.I)
 
 
 class LimitFields(BaseConfig):
@@ -108,6 +113,17 @@ class LimitFields(BaseConfig):
         ge=1,
         le=MOST_PROCESSES,
     )
+    on: str | None = field(
+        None,
+        About(
+            "Load from",
+            "Ray cluster whose nodes send the requests, one process on each: ray://HEAD:10001; "
+            "empty: this machine",
+            "client",
+            empty="this machine",
+        ),
+        max_length=300,
+    )
     calibrate: bool | None = field(
         None,
         About(
@@ -168,3 +184,13 @@ class LimitFields(BaseConfig):
         gt=0,
         le=1_000_000,
     )
+
+    @field_validator("on")
+    @classmethod
+    def _cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or not value.strip():
+            return None
+        match = _CLUSTER.fullmatch(value.strip())
+        if info.context is not STORED and (match is None or not 0 < int(match[3]) < 2**16):
+            raise ValueError("must be the address of a Ray cluster, such as ray://10.0.0.1:10001")
+        return value.strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services.analysis import client_health
+from services.analysis import client_health, nodes
 from services.analysis.compare import Candidate, Comparison, compare
 from services.analysis.compare.diagnosed import diagnosed
 from services.analysis.compare.labels import labelled
@@ -172,7 +172,7 @@ def _circumstances(
     facts = (
         [tables.differences(comparison)]
         if comparison
-        else [server_table.table(alone), client_health.table(alone)]
+        else [server_table.table(alone), client_health.table(alone), nodes.table(alone)]
     )
     for table in (tables.identities, tables.configuration, tables.environment):
         facts.append(table(candidates, labels))

@@ -12,6 +12,7 @@ from services.analysis.compare import Candidate, compare
 from services.analysis.compare.rows import row_of
 from services.analysis.diagnostics import client
 from services.analysis.metrics import FIELDS, metric, request_row
+from services.analysis.nodes import node_of
 from services.analysis.statistics import Ratio
 from services.ask.measurement import Measurement
 from services.ask.series import order_key
@@ -26,15 +27,20 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     """Return one run's requests, in pieces: FIELDS, then the columns of the older scripts'
-    results.csv, then session and turn, if it has sessions."""
+    results.csv, then session and turn, if it has sessions, and the node that sent it, if there
+    were several."""
     candidate = candidates[0]
     config = candidate.run.config
-    yield to_csv((*FIELDS, *SYSTEM_D, *place(config, 0)), ())
+    by_node = candidate.run.config.on is not None
+    node = ("node",) if by_node else ()
+    yield to_csv((*FIELDS, *SYSTEM_D, *place(config, 0), *node), ())
+    of = {repeat.index: repeat.health.get("nodes") or () for repeat in candidate.run.repeats}
     rows = (
         [
             *request_row(m).values(),
-            *(of(candidate, m) for of in SYSTEM_D.values()),
+            *(column(candidate, m) for column in SYSTEM_D.values()),
             *place(config, m.index).values(),
+            *((node_of(config, of.get(m.repeat, ()), m.index),) if by_node else ()),
         ]
         for m in candidate.measurements
     )

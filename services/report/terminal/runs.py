@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from services.analysis import client_health, figures
+from services.analysis import client_health, figures, nodes
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
@@ -64,6 +64,8 @@ def run_text(candidate: Candidate) -> str:
     lines += [attainment.sentence] if attainment else []
     lines += [f"Cost: {source}."] if source else []
     lines += filter(None, [client_health.sentence(candidate)])
+    by_node = nodes.table(candidate)
+    lines += ["", text_of(by_node), by_node.note, ""] if by_node.rows else []
     if (remedy := of_run(run, candidate.measurements)) is not None:
         lines.append(_advice(asdict(remedy)).strip())
     problems = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)

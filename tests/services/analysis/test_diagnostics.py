@@ -146,6 +146,18 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "This client was 12.0 ms behind",
     ),
     (
+        with_config(health={"nodes": [{"node": 1}, {"node": 2, "lost": "Ray reaches it no more"}]}),
+        MANY,
+        "warning",
+        "Lost while measuring: node 2",
+    ),
+    (
+        with_config(health={"start_spread_s": 0.006}),
+        MANY,
+        "warning",
+        "The nodes may have started 6.00 ms apart",
+    ),
+    (
         with_config(health={"cpu_share": 0.9}),
         MANY,
         "warning",

@@ -440,7 +440,7 @@ def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> N
         "LOG",
         "TOKEN_TIMES_DAYS",
     )
-    own += ("SIGN_IN", "ADMINS", "RUNNERS", "VIEWERS")
+    own += ("SIGN_IN", "ADMINS", "RUNNERS", "VIEWERS", "RAY_CLUSTERS")
     own += ("MAX_CONCURRENT_REQUESTS", "KEEP_TASKS_DAYS")
     read: dict[str, str] = {f"PACELINE_{name}": "" for name in own}
     for backend in BACKENDS.values():

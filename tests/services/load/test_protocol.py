@@ -15,6 +15,8 @@ from services.ask.measurement import Measurement, Progress, Repeat
 from services.ask.work_item import WorkItem
 from services.base.ipc import Message, Protocol, ProtocolProblem
 from services.load import protocol as load
+from services.load.nodes import protocol as nodes
+from services.load.nodes.clocks import ClockOffset
 from services.load.response_profile import ResponseProfile
 from services.load.shards import Shard
 from services.servers import protocol as servers
@@ -44,7 +46,20 @@ OF_LOAD: list[Message] = [
     load.StopRepeat(),
     load.Played(5, 1.5, {"clock": "kernel"}, ResponseProfile(0.1, 0.01, 20, 4)),
     load.Played(5, 1.5, {}, None),
+    load.Replay(ResponseProfile(0.1, 0.01, 20, 4)),
     load.Problem("A sentence."),
+]
+OF_NODES: list[Message] = [
+    nodes.Connect("ray://10.0.0.1:10001", 5),
+    nodes.Connected([{"cores": 2, "id": "0a1b"}]),
+    nodes.Start(1, "load"),
+    nodes.ToNode(1, "{}\n"),
+    nodes.ToNode(1, None),
+    nodes.FromNode(2, "{}\n{}\n"),
+    nodes.NodeLost(0, "its load process ended"),
+    nodes.CompareClocks([0, 2]),
+    nodes.ClocksCompared({0: ClockOffset(-5, 7), 2: ClockOffset(10**18, 1)}),
+    nodes.Refused("A sentence."),
 ]
 OF_SERVERS: list[Message] = [
     servers.EngineJob("tag", ["serve", "-x"], {"A": "b"}, ["C"], None, 8000, True),
@@ -56,14 +71,19 @@ OF_SERVERS: list[Message] = [
     SamplerTarget("url", "http://127.0.0.1:1/v1", 5),
     servers.Sampled(1.5, {"running": 3.0}),
 ]
-BOTH = [(load.PROTOCOL, each) for each in OF_LOAD] + [
+ALL = [(load.PROTOCOL, each) for each in OF_LOAD] + [
     (servers.PROTOCOL, each) for each in OF_SERVERS
 ]
+ALL += [(nodes.PROTOCOL, each) for each in OF_NODES]
 VALUES = (Measurement, Progress, Repeat, ResponseProfile, Shard)  # inside of messages
-SHAPES = [(load.PROTOCOL, VALUES, 3, 3973287861), (servers.PROTOCOL, (), 2, 1012917144)]
+SHAPES = [
+    (load.PROTOCOL, VALUES, 4, 1673445949),
+    (servers.PROTOCOL, (), 2, 1012917144),
+    (nodes.PROTOCOL, (ClockOffset,), 1, 1460271723),
+]
 
 
-@pytest.mark.parametrize(("protocol", "message"), BOTH, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("protocol", "message"), ALL, ids=lambda value: type(value).__name__)
 def test_a_message_comes_back_as_it_was_sent(protocol: Protocol, message: Message) -> None:
     line = protocol.encode(message)
     assert protocol.decode(line) == message
@@ -71,8 +91,9 @@ def test_a_message_comes_back_as_it_was_sent(protocol: Protocol, message: Messag
 
 
 def test_every_message_is_tried_above() -> None:
-    tried = {type(message) for _, message in BOTH} | {load.Requests}
-    assert tried == {*load.PROTOCOL.messages.values(), *servers.PROTOCOL.messages.values()}
+    tried = {type(message) for _, message in ALL} | {load.Requests}
+    protocols = (load.PROTOCOL, servers.PROTOCOL, nodes.PROTOCOL)
+    assert tried == {kind for each in protocols for kind in each.messages.values()}
 
 
 def test_requests_come_back_as_they_were_seen_also_when_they_are_passed_on() -> None:
@@ -91,13 +112,13 @@ def test_requests_come_back_as_they_were_seen_also_when_they_are_passed_on() -> 
         (b"[1]\n", "sent a line that is not a message"),
         (b'{"type":"ready"}\n', "different versions"),
         (b'{"version":0,"type":"ready"}\n', "different versions"),
-        (b'{"version":3,"type":"song"}\n', "sent an unknown message: song"),
-        (b'{"version":3,"type":[]}\n', "sent an unknown message"),
-        (b'{"version":3,"type":"begin"}\n', "sent a broken message: begin"),
-        (b'{"version":3,"type":"begin","at":1}\n', "sent a broken message: begin"),
-        (b'{"version":3,"type":"progress","progress":7}\n', "sent a broken message: progress"),
-        (b'{"version":3,"type":"job","config":{},"target":7}\n', "sent a broken message: job"),
-        (b'{"version":3,"type":"ready"}\n', "sent ready instead of begin"),
+        (b'{"version":4,"type":"song"}\n', "sent an unknown message: song"),
+        (b'{"version":4,"type":[]}\n', "sent an unknown message"),
+        (b'{"version":4,"type":"begin"}\n', "sent a broken message: begin"),
+        (b'{"version":4,"type":"begin","at":1}\n', "sent a broken message: begin"),
+        (b'{"version":4,"type":"progress","progress":7}\n', "sent a broken message: progress"),
+        (b'{"version":4,"type":"job","config":{},"target":7}\n', "sent a broken message: job"),
+        (b'{"version":4,"type":"ready"}\n', "sent ready instead of begin"),
     ],
 )
 def test_a_message_of_another_version_is_refused_in_a_sentence(line: bytes, sentence: str) -> None:
@@ -114,7 +135,7 @@ def shape(protocol: Protocol, values: tuple[Any, ...]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "values", "version", "number"), SHAPES, ids=["load", "servers"]
+    ("protocol", "values", "version", "number"), SHAPES, ids=["load", "servers", "nodes"]
 )
 def test_a_message_that_changes_has_another_version(
     protocol: Protocol, values: tuple[Any, ...], version: int, number: int

@@ -1,0 +1,41 @@
+"""Which Ray clusters may send the requests: those that the settings name.
+
+Ray Client runs what a cluster answers (pickle), and a cluster that sends requests sees the key. So
+no link, scenario file or API call may choose one that nobody here has named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.ask.backends.errors import BackendProblem
+from services.ask.config import RunConfig
+
+VARIABLE, EMBEDDED = "PACELINE_RAY_CLUSTERS", "embedded"
+
+
+def check_cluster(config: RunConfig, env: Mapping[str, str]) -> None:
+    """Check that the cluster that is to send a run's requests may, and can; none is to: nothing.
+
+    Raises:
+        BackendProblem: the settings do not name it, or it cannot reach the embedded model.
+    """
+    if config.on is None:
+        return
+    if config.backend == EMBEDDED:
+        raise BackendProblem(
+            "The embedded model answers on this machine only: choose a server that the nodes of "
+            f"{config.on} reach."
+        )
+    if config.on in clusters(env):
+        return
+    raise BackendProblem(
+        f"{config.on} is no cluster that the settings name. A cluster sees the key and the "
+        f"prompts, and Ray runs what it answers: if it is yours, put {VARIABLE}={config.on} into "
+        ".env."
+    )
+
+
+def clusters(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the clusters that the settings name, separated by commas there."""
+    return tuple(filter(None, (each.strip() for each in env.get(VARIABLE, "").split(","))))

@@ -1,0 +1,42 @@
+"""How far another machine's monotonic clock is ahead of this one's, from round trips.
+
+As in NTP (RFC 5905, section 8, and the clock filter of section 10): the answer's stamp is compared
+with the middle of the round trip, and of many the quickest counts, since what delays a message
+delays it one way. However unequal the two ways are, the offset is wrong by at most half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """`offset_ns`: add it to this machine's `perf_counter_ns` to get the other's. `error_ns`: by
+    how much it may be wrong."""
+
+    offset_ns: int
+    error_ns: int
+
+
+class RoundTrip(NamedTuple):
+    """When a question left and its answer came, by this clock, and the other clock's stamp, ns."""
+
+    sent: int
+    stamp: int
+    received: int
+
+
+def clock_offset(trips: Iterable[RoundTrip]) -> ClockOffset:
+    """Return the offset by the quickest round trip. Raises ValueError: there is none."""
+    best = min(trips, key=lambda trip: trip.received - trip.sent)
+    half = (best.received - best.sent + 1) // 2
+    return ClockOffset(best.stamp - best.sent - half, half)
+
+
+def start_spread_ns(offsets: Iterable[ClockOffset]) -> int:
+    """Return how far apart, at most, machines start that are to start at the same moment."""
+    worst = sorted(offset.error_ns for offset in offsets)[-2:]
+    return sum(worst) if len(worst) > 1 else 0

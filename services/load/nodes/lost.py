@@ -1,0 +1,61 @@
+"""What a lost node costs: its requests, kept as failed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+from services.ask import modes
+from services.ask.config import RunConfig
+from services.ask.measurement import NODE_LOST, Measurement
+from services.ask.modes import Schedule
+from services.ask.sessions import sessions_of
+from services.load.shards import Shard
+
+
+def lost_requests(
+    config: RunConfig,
+    repeat: int,
+    shard: Shard,
+    reported: Collection[int],
+    in_flight: int,
+    at_s: float,
+    sentence: str,
+) -> list[Measurement]:
+    """Return the failed requests of a shard whose node was lost `at_s` seconds after the repeat
+    began: those that were due, or would have been, and that it has not `reported`.
+
+    How many requests users send in a given time depends on their answers. Of those, the ones are
+    counted that were in flight when the node was last heard of (`in_flight`).
+    """
+    schedule = shard.schedule(modes.schedule(config, repeat))
+    planned = _planned(config, schedule, shard)
+    most = in_flight if schedule.users and config.duration_s is not None else None
+    missing = islice((one for one in planned if one[0] not in reported), most)
+    return [
+        Measurement(
+            repeat,
+            index,
+            "failed",
+            t_due=at_s if due is None else due,
+            error_class=NODE_LOST,
+            error=sentence,
+        )
+        for index, due in missing
+    ]
+
+
+def _planned(
+    config: RunConfig, schedule: Schedule, shard: Shard
+) -> Iterator[tuple[int, float | None]]:
+    """The requests of a shard in order, and when each is due; None: after some answer."""
+    sessions, most = sessions_of(config), modes.most(config)
+    for start, number in enumerate(shard.indices(len(schedule.due_s) * shard.of)):
+        due = None if schedule.users else schedule.due_s[start]
+        if sessions is None:
+            yield number, due
+            continue
+        first = sessions.first(number)
+        for turn in range(len(sessions.delays(number))):
+            if first + turn < most:
+                yield first + turn, None if turn else due

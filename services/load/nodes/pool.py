@@ -1,0 +1,382 @@
+"""The nodes that play one repeat together, from the worker's side.
+
+As a `ProcessPool` does on one machine: prepared one by one, started at one moment, which each node
+gets in its own clock's time. Its times count from there, so they need no reconciling. A node that
+is lost costs its requests; those that are left share the next repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, TypeVar
+
+from services.ask import modes
+from services.ask.measurement import Progress
+from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
+from services.base.private_names import private
+from services.load import protocol as load
+from services.load.nodes import protocol as cluster
+from services.load.nodes.clocks import ClockOffset, start_spread_ns
+from services.load.nodes.lost import lost_requests
+from services.load.process_pool import ProcessPoolProblem, combined, total_progress
+from services.load.protocol import (
+    Begin,
+    Calibrated,
+    Environment,
+    Job,
+    Played,
+    PlayRepeat,
+    Problem,
+    ProgressSeen,
+    Ready,
+    Replay,
+    Requests,
+    StopRepeat,
+)
+from services.load.repeat import OnReady
+from services.load.response_profile import ResponseProfile
+from services.load.shards import Shard
+from services.servers.engines.ray_serve import PYTHON
+from services.servers.engines.within import ROOT
+
+LEAD_NS = 250_000_000  # from `Begin` to the start, and ROUND_TRIPS of the slowest node
+ROUND_TRIPS = 8
+STOP_S = 5.0
+ERRORS = ("ttft", "e2e", "inter_chunk")  # of a calibration, each at p50 and p99
+WORST = ("span_s", *(f"{name}_{of}_s" for name in ERRORS for of in ("p50", "p99")))
+Expected = TypeVar("Expected", bound=Message)
+
+
+class Node:
+    """A node, from its pool's side."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.shard = Shard()
+        self.program = ""  # what runs there
+        self.inbox: asyncio.Queue[Message | None] = asyncio.Queue()  # None: it is lost
+        self.lost: str | None = None
+        self.progress: Progress | None = None
+        self.playing = False
+        self.reported: set[int] = set()
+
+    @property
+    def name(self) -> str:
+        return f"Node {self.number + 1}"
+
+
+class NodePool:
+    """Plays repeats as `repeat.RepeatPlayer` does, with a load process on each node."""
+
+    def __init__(self, driver: asyncio.subprocess.Process, job: Job, send: Send) -> None:
+        self._driver, self._job, self._send = driver, job, send
+        self._nodes: list[Node] = []
+        self._clocks: asyncio.Queue[dict[int, ClockOffset]] = asyncio.Queue()
+        self._listening: asyncio.Task[None] | None = None
+        self._began_ns = 0
+
+    @classmethod
+    async def start(cls, job: Job, send: Send) -> NodePool:
+        """Connect to the cluster of the job's config; its nodes' facts go to `send`.
+
+        Raises:
+            ProcessPoolProblem: it cannot be used.
+        """
+        python = interpreter(os.environ)
+        try:
+            driver = await asyncio.create_subprocess_exec(
+                *(str(python), "-m", "services.load.nodes.driver"),
+                cwd=ROOT,
+                env=driver_environment(os.environ),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=LINE_BYTES,
+            )
+        except OSError:
+            raise ProcessPoolProblem(
+                f"There is no Ray here: {python} cannot be started. Run: make engines-ray"
+            ) from None
+        pool = cls(driver, job, send)
+        try:
+            await pool._connect()
+        except BaseException:
+            await pool.close()
+            raise
+        return pool
+
+    async def _connect(self) -> None:
+        self._tell(cluster.Connect(self._job.config.on or "", modes.at_once(self._job.config)))
+        match await self._receive():
+            case cluster.Connected(nodes):
+                self._nodes = [Node(number) for number in range(len(nodes))]
+            case cluster.Refused(sentence):
+                raise ProcessPoolProblem(sentence)
+            case _:
+                raise ProcessPoolProblem("The driver of Ray has ended before it was connected.")
+        self._send(Environment({"nodes": nodes_environment(nodes)}))
+        self._listening = asyncio.create_task(self._listen())
+
+    def stop(self) -> None:
+        """Send nothing more, now or later, and end what is in flight."""
+        for node in self._alive():
+            self._tell(cluster.ToNode(node.number, None))
+
+    async def play(self, repeat: int, on_ready: OnReady) -> Played:
+        """Play a repeat; the requests of a node that is lost meanwhile are kept as failed.
+
+        Raises:
+            ProcessPoolProblem: every node is lost, or one cannot find the backend.
+        """
+        nodes = await self._shared_among_all()
+        for node in nodes:
+            node.progress, node.playing, node.reported = None, True, set()
+            self._write(node, PlayRepeat(repeat))
+        await asyncio.gather(*(self._receive_until(Ready, node) for node in nodes))
+        offsets = await self._compare_clocks()
+        lead = LEAD_NS + ROUND_TRIPS * max(each.error_ns * 2 for each in offsets.values())
+        self._began_ns = await on_ready() + lead
+        for node in nodes:
+            if node.number in offsets:
+                self._write(node, Begin(self._began_ns + offsets[node.number].offset_ns))
+        every = await asyncio.gather(*(self._receive_until(Played, node) for node in nodes))
+        for node in nodes:
+            if node.lost is not None:
+                self._keep_lost(node, repeat)
+        played = [each for each in every if each is not None]
+        if not played:
+            raise ProcessPoolProblem(f"Every node was lost; the last one: {nodes[-1].lost}.")
+        if progress := self._progress():
+            self._send(ProgressSeen(total_progress(progress)))
+        health = {**combined(played).health, **nodes_health(nodes, every, offsets)}
+        return replace(combined(played), began_ns=self._began_ns, health=health)
+
+    async def calibrate(self, profile: ResponseProfile) -> dict[str, Any]:
+        """Calibrate every node at its part of the load, all at once; return the worst of all, and
+        each node's own.
+
+        Raises:
+            ProcessPoolProblem: every node is lost.
+        """
+        nodes = self._started("calibration")
+        for node in nodes:
+            self._write(node, self._job_of(node, {}))
+            self._write(node, Replay(profile))
+        every = await asyncio.gather(*(self._receive_until(Calibrated, node) for node in nodes))
+        done = [
+            {"node": node.number + 1, **each.calibration}
+            for node, each in zip(nodes, every, strict=True)
+            if each is not None
+        ]
+        return worst_calibration(done)
+
+    async def close(self) -> None:
+        """End the driver, and with it every process on the nodes."""
+        assert self._driver.stdin
+        if self._listening is not None:
+            self._listening.cancel()
+        self._driver.stdin.close()
+        try:
+            await asyncio.wait_for(self._driver.wait(), STOP_S)
+        except TimeoutError:
+            self._driver.kill()
+            await self._driver.wait()
+
+    def _alive(self) -> list[Node]:
+        return [node for node in self._nodes if node.lost is None]
+
+    def _started(self, program: str) -> list[Node]:
+        """Start a program on every node that is left, with its part of the load."""
+        nodes = self._alive()
+        if not nodes:
+            raise ProcessPoolProblem("Every node of the Ray cluster was lost.")
+        for index, node in enumerate(nodes):
+            node.shard, node.program = Shard(index, len(nodes)), program
+            self._tell(cluster.Start(node.number, program))
+        return nodes
+
+    async def _shared_among_all(self) -> list[Node]:
+        """Return the nodes that are left, with load processes that share the load among them."""
+        alive = self._alive()
+        if alive and all(node.program and node.shard.of == len(alive) for node in alive):
+            return alive
+        nodes, offsets = self._started("load"), await self._compare_clocks()
+        for node in nodes:
+            self._write(node, self._job_of(node, offsets))
+        return nodes
+
+    def _job_of(self, node: Node, offsets: Mapping[int, ClockOffset]) -> Job:
+        offset = offsets[node.number].offset_ns if node.number in offsets else 0
+        return replace(self._job, shard=node.shard, run_began_ns=self._job.run_began_ns + offset)
+
+    async def _compare_clocks(self) -> dict[int, ClockOffset]:
+        """Return the offsets of the clocks of all nodes that answer."""
+        self._tell(cluster.CompareClocks([node.number for node in self._alive()]))
+        offsets = await self._clocks.get()
+        if not offsets:
+            raise ProcessPoolProblem("Every node of the Ray cluster was lost.")
+        return offsets
+
+    async def _listen(self) -> None:
+        """Sort the driver's messages by node until it ends."""
+        while (message := await self._receive()) is not None:
+            match message:
+                case cluster.FromNode(number, lines):
+                    for line in lines.splitlines():
+                        self._nodes[number].inbox.put_nowait(_decoded(line))
+                case cluster.NodeLost(number, sentence):
+                    self._lose(self._nodes[number], sentence)
+                case cluster.ClocksCompared(offsets):
+                    self._clocks.put_nowait(offsets)
+        for node in self._alive():
+            self._lose(node, "the connection to the Ray cluster has ended")
+        self._clocks.put_nowait({})
+
+    def _lose(self, node: Node, sentence: str) -> None:
+        node.lost = node.lost or sentence
+        node.inbox.put_nowait(None)
+
+    async def _receive_until(self, kind: type[Expected], node: Node) -> Expected | None:
+        """Pass on a node's messages until one is of `kind`, and return it; None: the node is lost.
+
+        Raises:
+            ProcessPoolProblem: it cannot go on.
+        """
+        while not isinstance(message := await node.inbox.get(), kind):
+            if message is None:
+                node.inbox.put_nowait(None)  # for whoever asks next
+                node.playing = False
+                return None
+            if isinstance(message, Problem):
+                raise ProcessPoolProblem(f"{node.name}: {message.sentence}")
+            self._pass_on(node, message)
+        node.playing = isinstance(message, Ready)
+        return message
+
+    def _pass_on(self, node: Node, message: Message) -> None:
+        if isinstance(message, ProgressSeen):
+            node.progress = message.progress
+            self._report_progress(node)
+            return
+        if isinstance(message, Requests):
+            node.reported.update(row["index"] for row in message.rows if isinstance(row, dict))
+        self._send(message)
+
+    def _progress(self) -> list[Progress]:
+        return [node.progress for node in self._nodes if node.progress is not None]
+
+    def _report_progress(self, source: Node) -> None:
+        """As `ProcessPool` does."""
+        progress, allowed = self._progress(), self._job.config.stop_after_errors
+        if allowed is not None and sum(each.failed for each in progress) >= allowed:
+            for node in self._alive():
+                self._write(node, StopRepeat())
+        if source is next((node for node in self._nodes if node.playing), None):
+            self._send(ProgressSeen(total_progress(progress)))
+
+    def _keep_lost(self, node: Node, repeat: int) -> None:
+        """Keep the requests of a lost node as failed, and count them."""
+        config, at_s = self._job.config, max(0.0, (perf_counter_ns() - self._began_ns) / 1e9)
+        before = node.progress or Progress(at_s, repeat, 0, 0, 0, 0, 0)
+        sentence = f"{node.name}, which was to measure this request, was lost: {node.lost}."
+        lost = lost_requests(
+            config, repeat, node.shard, node.reported, before.in_flight, at_s, sentence
+        )
+        self._send(Requests(lost))
+        failed = before.failed + len(lost)
+        node.progress = replace(before, in_flight=0, failed=failed, sent=before.done + failed)
+
+    def _write(self, node: Node, message: Message) -> None:
+        self._tell(cluster.ToNode(node.number, load.encode(message).decode()))
+
+    def _tell(self, message: Message) -> None:
+        assert self._driver.stdin
+        if not self._driver.stdin.is_closing():
+            self._driver.stdin.write(cluster.encode(message))
+
+    async def _receive(self) -> Message | None:
+        """Return the driver's next message; None: it has ended."""
+        assert self._driver.stdout
+        line = await self._driver.stdout.readline()
+        try:
+            return cluster.decode(line) if line.endswith(b"\n") else None
+        except ProtocolProblem as problem:
+            raise ProcessPoolProblem(str(problem)) from None
+
+
+def _decoded(line: str) -> Message:
+    try:
+        return load.decode(line.encode())
+    except ProtocolProblem as problem:
+        return Problem(str(problem))
+
+
+def interpreter(env: Mapping[str, str]) -> Path:
+    """Return the Python of Ray's environment: the one that PACELINE_RAY_PYTHON names, else that of
+    `make engines-ray`."""
+    variable, folder, _ = PYTHON
+    named = env.get(variable, "").strip()
+    return Path(os.path.expanduser(named)) if named else ROOT / folder / "bin" / "python"
+
+
+def driver_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the driver: without keys, which Ray might pass on."""
+    hidden = {*private(env), "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PACELINE_DATABASE_URL"}
+    own = {name: value for name, value in env.items() if name not in hidden}
+    return own | {"RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def nodes_environment(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the facts about the nodes, together for those that are the same: by their numbers, and
+    in order the beginnings of their ids in Ray."""
+    together: dict[str, tuple[list[str], dict[str, Any]]] = {}
+    for number, each in enumerate(facts, start=1):
+        same = {name: value for name, value in each.items() if name != "id"}
+        numbers, _ = together.setdefault(str(sorted(same.items())), ([], same))
+        numbers.append(str(number))
+    by_number = {", ".join(numbers): same for numbers, same in together.values()}
+    return {**by_number, "ids": ", ".join(each["id"] for each in facts)}
+
+
+def nodes_health(
+    nodes: Sequence[Node],
+    played: Sequence[Played | None],
+    offsets: Mapping[int, ClockOffset],
+) -> dict[str, Any]:
+    """Return what a repeat's health says of its nodes, in the order of their shards; and how far
+    apart they started, at most. Request `i` was sent by number `i` modulo their number."""
+    late_s = max((each.health.get("begun_late_s", 0.0) for each in played if each), default=0.0)
+    spread_s = start_spread_ns(offsets.values()) / 1e9 + late_s
+    each = [_node_health(*node, offsets) for node in zip(nodes, played, strict=True)]
+    return {"nodes": each, "start_spread_s": spread_s}
+
+
+def _node_health(
+    node: Node, played: Played | None, offsets: Mapping[int, ClockOffset]
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {"node": node.number + 1}
+    if offset := offsets.get(node.number):
+        facts["clock_offset_s"] = offset.offset_ns / 1e9
+        facts["clock_error_s"] = offset.error_ns / 1e9
+    if played is None:
+        return {**facts, "lost": node.lost}
+    return {**facts, "duration_s": played.duration_s, **played.health}
+
+
+def worst_calibration(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the worst value of all nodes' calibrations, and each one's own."""
+    good = [each for each in done if "problem" not in each]
+    if len(good) < len(done) or not done:
+        bad = [f"Node {each['node']}: {each['problem']}" for each in done if "problem" in each]
+        return {"problem": " ".join(bad) or "The calibration failed: every node was lost."}
+    worst = {
+        name: max((each[name] for each in good if each[name] is not None), default=None)
+        for name in WORST
+    }
+    sums = {name: sum(each[name] for each in good) for name in ("requests", "lost", "processes")}
+    pace = min((each["pace"] for each in good if each["pace"] is not None), default=None)
+    return {**sums, **worst, "pace": pace, "nodes": good}
