@@ -77,7 +77,7 @@ ALL = [(load.PROTOCOL, each) for each in OF_LOAD] + [
 ALL += [(nodes.PROTOCOL, each) for each in OF_NODES]
 VALUES = (Measurement, Progress, Repeat, ResponseProfile, Shard)  # inside of messages
 SHAPES = [
-    (load.PROTOCOL, VALUES, 4, 1673445949),
+    (load.PROTOCOL, VALUES, 4, 441324120),
     (servers.PROTOCOL, (), 2, 1012917144),
     (nodes.PROTOCOL, (ClockOffset,), 1, 1460271723),
 ]
