@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api import (
     baselines,
+    capacities,
     comparisons,
     engines,
     imports,
@@ -42,6 +43,7 @@ for noun in (
     baselines,
     comparisons,
     studies,
+    capacities,
     scenarios,
     engines,
     servers,

@@ -142,7 +142,7 @@ def _submitted(options: Namespace) -> tuple[int, ...]:
         values = run_fields.values(options)
         run_fields.say_notes(options)
         repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
-        configs = candidate_configs.candidates(values, _changes(changes))
+        configs = candidate_configs.candidates(values, changes_of(changes))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         margin = MARGIN if options.within is None else options.within
         design = ComparisonDesign(options.order_seed, repeats, most, options.target, margin)
@@ -160,13 +160,13 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
         asked = read_comparison(
             scenario.document(file, "comparison"),
             scenario.reading(file, values | keys | margin | scenario.called(options)),
-            _changes(getattr(options, "with")),
+            changes_of(getattr(options, "with")),
         )
         vars(options).update({name: getattr(asked.keys, name) for name in OF_COMPARISON})
         return scenarios.start(opened(), asked, operator()).run_ids
 
 
-def _changes(texts: Sequence[str]) -> list[dict[str, Any]]:
+def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the other candidates change, as `--with` says it.
 
     Raises:

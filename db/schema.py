@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0018"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0019"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -148,6 +148,23 @@ studies = Table(  # runs that differ in one thing or two, see services/studies/
     Column("note", CleanText, nullable=False, server_default=""),
     Column("created_at", Utc, nullable=False),
     Column("grid", Json, nullable=False),  # exactly what was asked
+    sqlite_autoincrement=True,
+)
+
+capacities = Table(  # searches for the highest load that servers sustain
+    "capacities",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", CleanText, nullable=False),
+    Column("note", CleanText, nullable=False, server_default=""),
+    Column("created_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    Column("config", Json, nullable=False),  # exactly what was asked
+    Column("status", Text, nullable=False),
+    Column("error", CleanText),
+    Column("machine", Text),  # the only one that reaches its servers, as a hash
+    Column("started_by", Text),  # a person, a token or the user of a terminal
+    Column("probes", Json, nullable=False),  # each with its load, its run, and what that says
     sqlite_autoincrement=True,
 )
 

@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from db import comparisons, counts, engines, queue, retention, runs, servers, span_exports, tasks
+from db.capacities import any_running as is_searching
 from db.runs import AlreadyFinished, NewRun
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
@@ -221,8 +222,9 @@ def ensure(database: Engine) -> None:
     Raises:
         QueueProblem: its files cannot be written.
     """
+    searching = is_searching(database, machine_id())
     waits = span_exports.next_waiting(database, machine_id()) is not None or _too_old(database)
-    waits = waits or tasks.active(database)
+    waits = waits or searching or tasks.active(database)
     if not (waits or queue.active(database) or engines.active(database)):
         return
     with acquire_lock(database) as lock:

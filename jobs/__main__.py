@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from db import engines, queue, retention, span_exports, task_queue, tasks
+from db.capacities import any_running as is_searching
 from db.database import UNUSABLE, DatabaseGone, connect, upgrade
-from jobs import children
+from jobs import capacities, children
 from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
 from jobs.heartbeat_monitor import STALE_S, HeartbeatMonitor
 from jobs.keys import Keys, listening
@@ -52,6 +53,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
             tend_keys(database, keys)
             task_process.tend()
+            capacities.tend(database)
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
             if not busy and retains(database, days):
@@ -89,10 +91,10 @@ def retains(database: Engine, days: int | None) -> bool:
 
 
 def has_work(database: Engine) -> bool:
-    """Whether a run, an engine or a task is queued or active, or a run waits to be sent as
-    spans."""
+    """Whether a run, an engine or a task is queued or active, a search goes on, or a run waits to
+    be sent as spans."""
     waits = span_exports.next_waiting(database, machine_id()) is not None
-    waits = waits or tasks.active(database)
+    waits = waits or tasks.active(database) or is_searching(database, machine_id())
     return bool(waits or queue.active(database) or engines.active(database))
 
 

@@ -39,6 +39,7 @@ to_share = [
     st.Page(HERE / "result.py", title="Result", visibility="hidden"),
     st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
 ]
+capacity = st.Page(HERE / "capacity.py", title="Capacity", icon=":material/speed:")
 glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
 history = st.Page(
     HERE / "history.py", title="History", icon=":material/history:", default=not may_start()
@@ -52,6 +53,7 @@ everything = [
     history,
     *to_share[:1],
     *to_share[-1:],
+    capacity,
     leaderboard,
     st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
     st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
@@ -64,6 +66,7 @@ to_look_at = [
     history,
     *to_share[:1],
     *to_share[-1:],
+    capacity,
     leaderboard,
     *for_tokens,
     glossary,

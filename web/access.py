@@ -64,7 +64,7 @@ NEW_TASKS = (
     "DELETE /tasks/{task_id}",
     "DELETE /inference/batch/{batch_id}",
 )
-PAGES = ("", "history", "compare", "study", "live", "result", "glossary", "leaderboard")
+PAGES = ("", "history", "compare", "study", "capacity", "live", "result", "glossary", "leaderboard")
 
 RULES = (
     *_rules(
@@ -103,6 +103,8 @@ RULES = (
         "GET /api/studies/{study_id}",
         "GET /api/studies/{study_id}/report",
         "GET /api/studies/{study_id}/scenario",
+        "GET /api/capacities",
+        "GET /api/capacities/{capacity_id}",
         "GET /api/engines",
         "GET /api/servers",
         "GET /api/shares",
@@ -136,6 +138,10 @@ RULES = (
         "DELETE /api/studies/{study_id}",
         "POST /api/studies/{study_id}/cancel",
         "POST /api/studies/{study_id}/resume",
+        "POST /api/capacities",
+        "POST /api/capacities/{capacity_id}/cancel",
+        "POST /api/capacities/{capacity_id}/resume",
+        "DELETE /api/capacities/{capacity_id}",
         "POST /api/scenarios",
         "POST /api/engines",
         "GET /api/engines/{engine_id}",  # with its log

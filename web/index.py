@@ -38,4 +38,5 @@ DEEPER = (  # pages below /
     "glossary",
     "leaderboard",
     "tokens",
+    "capacity",
 )

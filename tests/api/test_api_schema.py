@@ -53,6 +53,12 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/studies/{study_id}/report", "get"),
         ("/studies/{study_id}/cancel", "post"),
         ("/studies/{study_id}/resume", "post"),
+        ("/capacities", "get"),
+        ("/capacities", "post"),
+        ("/capacities/{capacity_id}", "get"),
+        ("/capacities/{capacity_id}", "delete"),
+        ("/capacities/{capacity_id}/cancel", "post"),
+        ("/capacities/{capacity_id}/resume", "post"),
         ("/engines", "get"),
         ("/engines", "post"),
         ("/engines/{engine_id}", "get"),
@@ -109,7 +115,7 @@ def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, A
         for operation in path.values()
         if "requestBody" in operation
     ]
-    assert len(taking) == 16
+    assert len(taking) == 17
     for operation in taking:
         assert {"413", "415", "422"} <= set(operation["responses"]), operation["operationId"]
 

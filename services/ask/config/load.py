@@ -237,6 +237,17 @@ class LoadFields(BaseConfig):
             read_by=("ramp", "steps"),
         ),
     )
+    arrival_seed: int = field(
+        0,
+        About(
+            "Arrival seed",
+            "Random arrivals: another number gives other moments at the same rate",
+            section="mode",
+            read_by=("poisson", "gamma", "ramp", "steps"),
+        ),
+        ge=0,
+        le=1_000_000,
+    )
     duration_s: float | None = field(
         None,
         About(

@@ -16,7 +16,8 @@ def open_loop(
     """Return the schedules of a mode with this spacing and rate."""
 
     def schedule(config: RunConfig, repeat: int) -> Schedule:
-        seed = f"{config.seed or 0}/{repeat}"
+        other = f"/{config.arrival_seed}" if config.arrival_seed else ""
+        seed = f"{config.seed or 0}/{repeat}{other}"
         due = arrivals(spacing(config), rate(config), config.load_warmup_s, seed)
         warm, counted = before_and_after_start(due)
         return Schedule(

@@ -1,0 +1,84 @@
+"""/api/capacities: searches for the highest load that servers sustain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api.bodies import By, Route, Started, config_of, json_body_route
+from api.errors import says
+from db import capacities
+from db.capacities import CapacityRow
+from db.database import opened
+from jobs import capacities as capacity_jobs
+from services.report.capacity import capacity_document
+from services.studies.capacity import CapacityConfig, parse_capacity
+
+router = APIRouter(route_class=Route)
+
+CapacityId = Annotated[int, Field(description="Number of the search")]
+ABOUT = {"name", "note"}
+
+
+class NewCapacity(CapacityConfig):
+    """A search to be started."""
+
+    name: str = Field("", max_length=200, description="Name; empty: made from the config")
+    note: str = Field("", max_length=10_000, description="Note")
+
+    def config(self) -> CapacityConfig:
+        servers = [config_of(server) for server in self.servers]
+        return parse_capacity({**self.model_dump(exclude=ABOUT), "servers": servers})
+
+
+@router.get("/capacities")
+def list_capacities(
+    limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of searches")] = 100,
+) -> list[CapacityRow]:
+    """List searches, newest first."""
+    return capacities.listed(opened(), limit)
+
+
+@router.post("/capacities", status_code=202, **json_body_route())
+def start_capacity(new: NewCapacity, by: By) -> Started:
+    """Start a search: its probes are runs, one after the other, until the capacity is known."""
+    number = capacity_jobs.submit(opened(), new.config(), new.name, new.note, by)
+    return Started(id=number, url=f"/api/capacities/{number}", page=f"/capacity?search={number}")
+
+
+@router.get("/capacities/{capacity_id}", responses=says(_404="No such search"))
+def show_capacity(capacity_id: CapacityId) -> Response:
+    """Return what a search has found so far, in words and numbers, and its probes."""
+    document = capacity_document(capacities.load(opened(), capacity_id))
+    return Response(orjson.dumps(document), media_type="application/json")
+
+
+@router.post("/capacities/{capacity_id}/cancel", responses=says(_404="No such search"))
+def cancel_capacity(capacity_id: CapacityId) -> Response:
+    """Stop a search; its probes are kept."""
+    capacity_jobs.cancel(opened(), capacity_id)
+    return show_capacity(capacity_id)
+
+
+@router.post(
+    "/capacities/{capacity_id}/resume",
+    status_code=202,
+    responses=says(_404="No such search", _409="It goes on already"),
+)
+def resume_capacity(capacity_id: CapacityId) -> Response:
+    """Let a search go on that was cut short."""
+    capacity_jobs.resume(opened(), capacity_id)
+    return show_capacity(capacity_id)
+
+
+@router.delete(
+    "/capacities/{capacity_id}",
+    status_code=204,
+    responses=says(_404="No such search", _409="It goes on: cancel it first"),
+)
+def delete_capacity(capacity_id: CapacityId) -> None:
+    """Delete a search; the runs that were its probes are kept."""
+    capacities.delete(opened(), capacity_id)

@@ -1,0 +1,196 @@
+"""`capacity`: the highest load that a server sustains under objectives, and whether another
+sustains more."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from itertools import count as counted
+from threading import Event
+from time import sleep
+from typing import Any
+
+from tqdm import tqdm
+
+import jobs
+from cli import run_fields
+from cli.compare import changes_of
+from cli.fields import add, given
+from cli.kinds import whole
+from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.person import operator
+from cli.problems import Usage, naming_flags
+from cli.stopping import stopping
+from db import capacities
+from db.capacities import CapacityNotFound
+from db.database import opened
+from jobs import capacities as capacity_jobs
+from jobs.retry import with_retries
+from services.analysis import candidates as candidate_configs
+from services.ask.flag import flag
+from services.report.capacity import capacity_document, capacity_text
+from services.studies.capacity import Capacity, CapacityConfig, parse_capacity
+from services.studies.capacity_wording import plan
+
+POLL_S = 0.5
+ENSURE_EVERY = 4
+OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s", "margin")
+SET_BY_PROBES = ("mode", "rate", "users", "duration_s", "requests", "repeats", "load_warmup_s")
+
+
+def takes(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--slo",
+        dest="objectives",
+        action="append",
+        metavar="CONDITION",
+        help="What must be met, such as 'ttft:p95<0.5' in seconds; may be repeated "
+        "(default: ttft:p95<0.5)",
+    )
+    add(command, CapacityConfig, OWN)
+    command.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        metavar="CHANGES",
+        help="Another server, by what it changes: base_url=http://127.0.0.1:8001/v1; may be "
+        "repeated",
+    )
+    command.add_argument(
+        "--at-least",
+        type=_load,
+        metavar="LOAD",
+        help="Exit with 1 unless the capacity is at least this, by the lower end of its interval",
+    )
+    command.add_argument("--plan", action="store_true", help="Only print how long it takes")
+    run_fields.takes(command)
+
+
+def capacity(options: Namespace) -> int:
+    """Search for the highest load that a server sustains, and print it with its interval."""
+    with naming_flags(options):
+        config = _config(options)
+        run_fields.say_notes(options)
+        if options.plan:
+            say(options, lambda: {"plan": plan(config)}, lambda: plan(config))
+            return DONE
+        with stopping() as stop:
+            new = capacity_jobs.submit(opened(), config, options.name, options.note, operator())
+            return _followed(options, new, stop, options.at_least)
+
+
+def add_show_arguments(command: ArgumentParser) -> None:
+    command.add_argument("capacity", type=whole, metavar="CAPACITY")
+
+
+def show(options: Namespace) -> int:
+    """Print what a search has found so far."""
+    _say(options, capacities.load(opened(), options.capacity))
+    return DONE
+
+
+def resume(options: Namespace) -> int:
+    """Let a search go on that was cut short, and print what it finds."""
+    with naming_flags(options), stopping() as stop:
+        capacity_jobs.resume(opened(), options.capacity)
+        return _followed(options, options.capacity, stop, None)
+
+
+def add_list_arguments(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
+    )
+
+
+def list_capacities(options: Namespace) -> int:
+    """Print the stored searches, newest first."""
+    rows = capacities.listed(opened(), options.limit)
+    lines = [f"{row.id:>5}  {row.status:<9}  {row.probes:>3} probes  {row.name}" for row in rows]
+    say(options, lambda: rows, lambda: "\n".join(lines) or "There are no capacity searches yet.")
+    return DONE
+
+
+def delete(options: Namespace) -> int:
+    """Delete a search; the runs that were its probes are kept."""
+    capacities.delete(opened(), options.capacity)
+    return DONE
+
+
+def _load(text: str) -> float:
+    try:
+        load = float(text)
+    except ValueError:
+        load = 0.0
+    if not 0 < load < 1e9:
+        raise ArgumentTypeError(f"{text[:40]!r} is not a load, a number above 0")
+    return load
+
+
+def _config(options: Namespace) -> CapacityConfig:
+    """Return the search that was described.
+
+    Raises:
+        InvalidConfig: with a sentence for each field that is wrong.
+        Usage: flags that do not go together.
+    """
+    values = run_fields.values(options)
+    if wrong := [name for name in SET_BY_PROBES if name in values]:
+        raise Usage(f"{flag(wrong[0])} is set by each probe: leave it out.")
+    servers = candidate_configs.candidates(values, changes_of(getattr(options, "with")))
+    own: dict[str, Any] = given(options, CapacityConfig)
+    return parse_capacity({**own, "servers": servers})
+
+
+def _followed(options: Namespace, capacity_id: int, stop: Event, at_least: float | None) -> int:
+    """Follow a search to its end; print what it found."""
+    try:
+        ended = _until_ended(capacity_id, stop, hides_progress(options))
+    except (CapacityNotFound, jobs.QueueProblem) as error:
+        return refuse(str(error), FAILED)
+    _say(options, ended)
+    if ended.status != "done":
+        return refuse(ended.error or f"The search was {ended.status}.", FAILED)
+    return _judged(ended, at_least)
+
+
+def _judged(ended: Capacity, at_least: float | None) -> int:
+    if at_least is None:
+        return DONE
+    lows = [lower_end(ended, place) for place in range(len(ended.config.servers))]
+    if all(low is not None and low >= at_least for low in lows):
+        return DONE
+    return refuse(
+        f"At least {at_least:g} {ended.config.unit} were asked for, and that much is not shown.",
+        FAILED,
+    )
+
+
+def lower_end(ended: Capacity, server: int) -> float | None:
+    """Return the load that a server is shown to sustain: the lower end of its interval, or what was
+    sustained where there is none."""
+    conclusion = ended.conclusions[server]
+    if conclusion is None:
+        return None
+    return conclusion.estimate.low if conclusion.estimate else conclusion.at_least
+
+
+def _until_ended(capacity_id: int, stop: Event, hidden: bool) -> Capacity:
+    with tqdm(unit=" probes", disable=hidden, leave=False) as bar:
+        for count in counted():
+            stored = with_retries(
+                lambda: capacities.load(opened(), capacity_id),
+                "The database cannot be read",
+                bar.write,
+            )
+            bar.update(len(stored.probes) - bar.n)
+            if stored.status != "running":
+                return stored
+            if stop.is_set():
+                capacity_jobs.cancel(opened(), capacity_id)
+            if count % ENSURE_EVERY == 0:
+                jobs.ensure(opened())
+            sleep(POLL_S)
+    raise AssertionError("a search ends")
+
+
+def _say(options: Namespace, stored: Capacity) -> None:
+    say(options, lambda: capacity_document(stored), lambda: capacity_text(stored))

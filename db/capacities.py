@@ -1,0 +1,216 @@
+"""Stored searches for capacities, with their probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import delete as delete_from
+
+from db.database import writing
+from db.runs import NewRun, add
+from db.schema import capacities
+from services.ask.problems import validate
+from services.base.errors import Conflict, NotFound
+from services.studies.capacity import (
+    Capacity,
+    CapacityConfig,
+    Probe,
+    Status,
+    from_dict,
+    to_dict,
+)
+
+
+class CapacityNotFound(NotFound):
+    """No search has this id."""
+
+    def __init__(self, capacity_id: int) -> None:
+        super().__init__(f"There is no capacity search {capacity_id}. It may have been deleted.")
+
+
+class CapacityBusy(Conflict):
+    """A search that goes on can be neither deleted nor resumed."""
+
+    def __init__(self, capacity_id: int) -> None:
+        super().__init__(f"Capacity search {capacity_id} is still running. Cancel it first.")
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityRow:
+    """A search in a list."""
+
+    id: int
+    name: str
+    created_at: datetime
+    status: Status
+    probes: int
+
+
+def create(
+    database: Engine,
+    config: CapacityConfig,
+    name: str,
+    note: str = "",
+    machine: str | None = None,
+    started_by: str | None = None,
+) -> int:
+    """Store a search, which a supervisor begins; return its id. `machine`: the only one that
+    reaches one of its servers; None: any."""
+    values = {
+        "name": name,
+        "note": note,
+        "created_at": datetime.now(UTC),
+        "config": config.model_dump(mode="json"),
+        "status": "running",
+        "probes": [],
+        "machine": machine,
+        "started_by": started_by,
+    }
+    with writing(database) as connection:
+        created = insert(capacities).values(values).returning(capacities.c.id)
+        capacity_id: int = connection.execute(created).scalar_one()
+        return capacity_id
+
+
+def load(database: Engine, capacity_id: int) -> Capacity:
+    """Return a search. Raises CapacityNotFound."""
+    with database.connect() as connection:
+        return _capacity(_row(connection, capacity_id))
+
+
+def running(database: Engine, machine: str) -> list[Capacity]:
+    """Return the searches that go on and are this machine's, the oldest first."""
+    query = select(capacities).where(_going(machine)).order_by(capacities.c.id)
+    with database.connect() as connection:
+        return [_capacity(row) for row in connection.execute(query).mappings()]
+
+
+def any_running(database: Engine, machine: str) -> bool:
+    """Whether a search goes on that is this machine's."""
+    query = select(capacities.c.id).where(_going(machine)).limit(1)
+    with database.connect() as connection:
+        return connection.scalar(query) is not None
+
+
+def _going(machine: str) -> ColumnElement[bool]:
+    its = capacities.c.machine
+    return and_(capacities.c.status == "running", or_(its.is_(None), its == machine))
+
+
+def listed(database: Engine, limit: int = 50) -> list[CapacityRow]:
+    """Return the newest searches."""
+    query = select(capacities).order_by(capacities.c.id.desc()).limit(limit)
+    with database.connect() as connection:
+        return [
+            CapacityRow(
+                row["id"], row["name"], row["created_at"], row["status"], len(row["probes"])
+            )
+            for row in connection.execute(query).mappings()
+        ]
+
+
+def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> int | None:
+    """Queue a probe's run and add the probe, both or none; return the run's id. None: another
+    process has changed the search meanwhile."""
+    with writing(database) as connection:
+        if _capacity(_row(connection, capacity.id)).probes != capacity.probes:
+            return None
+        run_id = add(connection, new)
+        _set(
+            connection,
+            capacity.id,
+            probes=_stored((*capacity.probes, replace(probe, run_id=run_id))),
+        )
+        return run_id
+
+
+def keep(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> None:
+    """Keep what probes have been found to say."""
+    with writing(database) as connection:
+        _set(connection, capacity.id, probes=_stored(probes))
+
+
+def end(database: Engine, capacity_id: int, status: Status, error: str | None = None) -> None:
+    """End a search."""
+    with writing(database) as connection:
+        _set(connection, capacity_id, status=status, error=error, ended_at=datetime.now(UTC))
+
+
+def resume(database: Engine, capacity_id: int) -> None:
+    """Let a search go on that was cancelled or failed. Raises CapacityNotFound, CapacityBusy."""
+    with writing(database) as connection:
+        if _row(connection, capacity_id)["status"] == "running":
+            raise CapacityBusy(capacity_id)
+        _set(connection, capacity_id, status="running", error=None, ended_at=None)
+
+
+def delete(database: Engine, capacity_id: int) -> None:
+    """Delete a search; the runs that were its probes are kept.
+
+    Raises:
+        CapacityNotFound: no search has this id.
+        CapacityBusy: it goes on.
+    """
+    with writing(database) as connection:
+        if _row(connection, capacity_id)["status"] == "running":
+            raise CapacityBusy(capacity_id)
+        connection.execute(delete_from(capacities).where(capacities.c.id == capacity_id))
+
+
+def _row(connection: Connection, capacity_id: int) -> RowMapping:
+    query = select(capacities).where(capacities.c.id == capacity_id).with_for_update()
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise CapacityNotFound(capacity_id)
+    return row
+
+
+def _set(connection: Connection, capacity_id: int, **values: Any) -> None:
+    connection.execute(update(capacities).where(capacities.c.id == capacity_id).values(**values))
+
+
+def _capacity(row: RowMapping) -> Capacity:
+    return Capacity(
+        row["id"],
+        row["name"],
+        row["note"],
+        row["created_at"],
+        validate(CapacityConfig, row["config"]),
+        row["status"],
+        tuple(_probe(values) for values in row["probes"]),
+        row["error"],
+        row["ended_at"],
+        row["started_by"],
+    )
+
+
+def _probe(values: dict[str, Any]) -> Probe:
+    seen = values["observation"]
+    return Probe(**{**values, "observation": None if seen is None else from_dict(seen)})
+
+
+def _stored(probes: Sequence[Probe]) -> list[dict[str, Any]]:
+    return [
+        {
+            "server": probe.server,
+            "load": probe.load,
+            "window_s": probe.window_s,
+            "run_id": probe.run_id,
+            "observation": probe.observation and to_dict(probe.observation),
+        }
+        for probe in probes
+    ]

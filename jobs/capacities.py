@@ -1,0 +1,160 @@
+"""Searches for capacities: submit, go on, cancel, resume, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from sqlalchemy import Engine
+
+import jobs
+from db import capacities, queue, results, runs
+from db.runs import AlreadyFinished, NewRun, RunNotFound
+from jobs.destination import resolve
+from jobs.supervisor_lock import check_lock_file, machine_id
+from services.analysis.capacity import Step, label_of
+from services.ask.backends import NO_KEYS
+from services.ask.measurement import ACTIVE, Run
+from services.base.errors import PacelineError
+from services.base.roles import Person
+from services.base.units import many, significant
+from services.studies.capacity import (
+    Capacity,
+    CapacityConfig,
+    Probe,
+    config_of,
+    observed,
+    turn,
+)
+
+
+def submit(
+    database: Engine,
+    config: CapacityConfig,
+    name: str = "",
+    note: str = "",
+    by: Person | None = None,
+) -> int:
+    """Queue a search and return its id. Keys are those of .env: the search goes on without whoever
+    began it, so that a key typed in a browser would be lost. `by`: who asks, where people sign in.
+
+    Raises:
+        BackendProblem, BeyondSaved, InvalidSettings, QueueProblem: see `jobs.submit`; nothing is
+            queued then.
+    """
+    jobs.check_person(database, config.servers, by)
+    here = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}
+    check_lock_file(database)
+    name = name.strip() or default_name(config)
+    who = by.name if by else None
+    capacity_id = capacities.create(database, config, name, note, next(iter(here), None), who)
+    jobs.ensure(database)
+    return capacity_id
+
+
+def default_name(config: CapacityConfig) -> str:
+    """Return the default name of a search: "embedded · capacity at TTFT p95 ≤ 500 ms"."""
+    first = config.servers[0]
+    server = runs.server_name(first, resolve(first, NO_KEYS).lane, first.model)
+    others = len(config.servers) - 1
+    more = f" and {many(others, 'other')}" if others else ""
+    return f"{server}{more} · capacity at {label_of(config.asked)}"
+
+
+def tend(database: Engine) -> None:
+    """Let each search go on whose probe has ended: keep what that says, queue the next or end."""
+    for capacity in capacities.running(database, machine_id()):
+        try:
+            _go_on(database, capacity)
+        except PacelineError as error:  # such as a key that is gone: said at the search
+            capacities.end(database, capacity.id, "failed", str(error))
+
+
+def _go_on(database: Engine, capacity: Capacity) -> None:
+    if (last := _measured_now(database, capacity)) is not None:
+        if last.status in ACTIVE:
+            return
+        if last.status != "done":
+            why = last.error or f"Run {last.id}, one of its probes, was {last.status}."
+            capacities.end(
+                database,
+                capacity.id,
+                "cancelled" if last.status == "cancelled" else "failed",
+                why,
+            )
+            return
+        probes = _with_observation(database, capacity, last)
+        capacities.keep(database, capacity, probes)
+        capacity = replace(capacity, probes=probes)
+    following = turn(capacity)
+    if following is None:
+        capacities.end(database, capacity.id, "done")
+        return
+    _begin(database, capacity, *following)
+
+
+def _measured_now(database: Engine, capacity: Capacity) -> Run | None:
+    """The run of the last probe, unless it is known what that says, or it is to be made again."""
+    last = capacity.probes[-1] if capacity.probes else None
+    if last is None or last.observation is not None:
+        return None
+    return runs.load(database, last.run_id)
+
+
+def _with_observation(database: Engine, capacity: Capacity, run: Run) -> tuple[Probe, ...]:
+    *earlier, last = capacity.probes
+    seen = observed(capacity.config, last, results.requests_of(database, run))
+    return (*earlier, replace(last, observation=seen))
+
+
+def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> None:
+    config = config_of(capacity.config, server, step, len(capacity.probes))
+    destination = resolve(config, NO_KEYS)
+    name = f"{capacity.name[:150]} · {significant(step.load)} {capacity.config.unit}"
+    new = NewRun(
+        config,
+        destination.lane,
+        name,
+        (f"capacity {capacity.id}",),
+        destination=destination.stored,  # its secrets are found in this environment again
+        machine=destination.machine,
+        started_by=capacity.started_by,
+    )
+    capacities.begin(database, capacity, Probe(server, step.load, step.window_s, 0), new)
+
+
+def cancel(database: Engine, capacity_id: int) -> None:
+    """Stop a search; its probes are kept, and it can be resumed.
+
+    Raises:
+        CapacityNotFound, QueueProblem.
+    """
+    capacity = capacities.load(database, capacity_id)
+    if capacity.status != "running":
+        return
+    capacities.end(database, capacity_id, "cancelled")
+    for probe in capacity.probes[-1:]:
+        with suppress(AlreadyFinished, RunNotFound):
+            queue.request_cancel(database, probe.run_id)
+    jobs.ensure(database)
+
+
+def resume(database: Engine, capacity_id: int) -> None:
+    """Let a search go on that was cut short: probes that were measured count, the one that was not
+    is made again.
+
+    Raises:
+        CapacityNotFound, CapacityBusy, BackendProblem, InvalidSettings, QueueProblem.
+    """
+    capacity = capacities.load(database, capacity_id)
+    for server in capacity.config.servers:
+        resolve(server, NO_KEYS)
+    check_lock_file(database)
+    capacities.keep(database, capacity, _measured(capacity.probes))
+    capacities.resume(database, capacity_id)
+    jobs.ensure(database)
+
+
+def _measured(probes: Sequence[Probe]) -> tuple[Probe, ...]:
+    return tuple(probe for probe in probes if probe.observation is not None)

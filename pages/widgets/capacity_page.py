@@ -1,0 +1,167 @@
+"""One capacity search: what it found, its curve, and its probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+import pandas as pd
+import streamlit as st
+
+from db import capacities
+from db.capacities import CapacityNotFound, CapacityRow
+from db.database import opened
+from jobs import capacities as capacity_jobs
+from pages.widgets.view import (
+    as_id,
+    dark,
+    onward,
+    plain,
+    read_only,
+    sentences,
+    show_error,
+    stop_with,
+)
+from services.base.errors import PacelineError
+from services.base.refresh import REFRESH
+from services.base.units import many
+from services.report import capacity as report
+from services.report.charts import spec
+from services.report.charts.capacity import capacity_curve
+from services.studies.capacity import Capacity
+from services.studies.capacity_wording import plan
+
+STATES = {
+    "running": "searching",
+    "done": "done",
+    "cancelled": "cancelled",
+    "failed": "failed",
+}
+
+
+def load(text: str) -> Capacity:
+    """Return the search that the URL names, or say what is wrong and stop."""
+    number = as_id(text)
+    if number is None:
+        stop_with(f"“{text[:40]}” is not a search.", "A link ends in ?search= and a number.")
+    try:
+        return capacities.load(opened(), number)
+    except CapacityNotFound as error:
+        stop_with(str(error))
+
+
+def page(text: str) -> None:
+    """The page of one search."""
+    capacity = load(text)
+    st.title(plain(capacity.name), anchor=False)
+    if capacity.status == "running":
+        every_s = REFRESH.seconds()
+        st.fragment(run_every=every_s)(watch)(text)
+        return
+    found(capacity)
+    if not read_only():
+        actions(capacity)
+
+
+@sentences()
+def watch(text: str) -> None:
+    """A search that goes on."""
+    capacity = load(text)
+    if capacity.status != "running":
+        st.rerun()
+    done = sum(probe.observation is not None for probe in capacity.probes)
+    most = capacity.config.probes * len(capacity.config.servers)
+    st.progress(min(1.0, done / most), f"{many(done, 'probe')} of at most {most} measured.")
+    if capacity.probes and capacity.probes[-1].observation is None:
+        last = capacity.probes[-1]
+        st.page_link(
+            "live.py",
+            label=f"Watch the run at {last.load:g} {capacity.config.unit}",
+            icon=":material/monitor_heart:",
+            query_params=onward(run=str(last.run_id)),
+        )
+    if not read_only():
+        st.button(
+            "Cancel search",
+            icon=":material/stop:",
+            on_click=capacity_jobs.cancel,
+            args=(opened(), capacity.id),
+        )
+    st.caption(plain(plan(capacity.config)))
+    found(capacity)
+
+
+def found(capacity: Capacity) -> None:
+    """What a search has found, its curve and its probes."""
+    for sentence in report.sentences(capacity):
+        st.markdown(f"#### {plain(sentence)}")
+    for reason in report.reasons(capacity):
+        st.caption(plain(reason))
+    if capacity.error:
+        st.warning(plain(capacity.error), icon=":material/error:")
+    curve = capacity_curve(capacity, dark())
+    if curve is not None:
+        st.vega_lite_chart(spec(curve, dark()), width="stretch", theme=None)
+    if capacity.probes:
+        st.subheader("Probes", anchor="probes")
+        probes(capacity)
+
+
+def probes(capacity: Capacity) -> None:
+    """Every load that was measured, each with its run."""
+    table = pd.DataFrame(report.rows(capacity), columns=report.titles(capacity))
+    table["Run"] = [f"/result?run={number}" for number in table["Run"]]
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={"Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)")},
+    )
+
+
+def actions(capacity: Capacity) -> None:
+    """What can be done with a search that is over."""
+    with st.container(horizontal=True):
+        if capacity.status != "done":
+            st.button(
+                "Resume",
+                type="primary",
+                icon=":material/resume:",
+                on_click=_tried,
+                args=(capacity_jobs.resume, capacity.id),
+            )
+        st.download_button(
+            "JSON",
+            orjson.dumps(report.capacity_document(capacity)),
+            f"capacity-{capacity.id}.json",
+            "application/json",
+            icon=":material/download:",
+        )
+        with st.popover("Delete", icon=":material/delete:"):
+            st.caption("The runs that were its probes are kept.")
+            if st.button("Delete permanently", type="primary"):
+                _tried(capacities.delete, capacity.id)
+                st.switch_page("capacity.py", query_params={})
+
+
+def _tried(act: object, capacity_id: int) -> None:
+    assert callable(act)
+    try:
+        act(opened(), capacity_id)
+    except PacelineError as error:
+        show_error(error)
+
+
+def listed(rows: Sequence[CapacityRow]) -> None:
+    """The searches there are, the newest first."""
+    if not rows:
+        return
+    st.subheader("Searches", anchor="searches")
+    for row in rows:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.page_link(
+                "capacity.py",
+                label=plain(row.name),
+                query_params=onward(search=str(row.id)),
+                width="content",
+            )
+            st.caption(f"{STATES[row.status]}, {many(row.probes, 'probe')}", width="content")

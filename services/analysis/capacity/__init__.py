@@ -1,0 +1,33 @@
+"""Capacity: the highest load at which a server meets its objectives, with an interval.
+
+In come observations, one for each probe: how many requests missed each objective at a load. Out
+come the load to probe next, the capacity with its 95 % interval, and whether one server's is higher
+than another's. A load is sustained if the share of requests that miss an objective, in the long
+run, is not above what it allows, and the queue does not grow; misses are assumed to rise with it.
+"""
+
+from services.analysis.capacity.estimate import QUEUE, Estimate, estimate, sustained
+from services.analysis.capacity.objective import USUAL, Objective, label_of, objectives
+from services.analysis.capacity.observation import Misses, Observation, observe
+from services.analysis.capacity.ratio import CapacityRatio, capacity_ratio
+from services.analysis.capacity.search import Conclusion, Search, Step, next_step
+
+__all__ = [
+    "QUEUE",
+    "USUAL",
+    "CapacityRatio",
+    "Conclusion",
+    "Estimate",
+    "Misses",
+    "Objective",
+    "Observation",
+    "Search",
+    "Step",
+    "capacity_ratio",
+    "estimate",
+    "label_of",
+    "next_step",
+    "objectives",
+    "observe",
+    "sustained",
+]

@@ -1,0 +1,83 @@
+"""Objectives that a server has to meet at a load: `ttft:p95<0.5`, `error_rate<0.01`.
+
+Each is a share of requests: of all that ended, so many have to be within the limit. A failed one
+is within none. As a share, an objective can be missed by a little or by a lot, which is what a
+search needs; a percentile is either below its limit or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.analysis.metrics import metric
+from services.analysis.thresholds import InvalidThreshold, Threshold, parse_threshold
+from services.base.units import seconds
+
+ERRORS = "error_rate"
+SHARES = {"median": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+METRICS = {"ttft": "ttft_s", "ttfa": "ttfa_s", "tpot": "tpot_s", "e2e": "e2e_s"}
+USUAL = ("ttft:p95<0.5",)  # what the founders of this field ask most, and what people notice first
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """At least `share` of the requests have `metric` (a key of METRICS' values) at or below
+    `limit_s`; without a metric, at least `share` succeed."""
+
+    text: str
+    metric: str | None
+    share: float
+    limit_s: float | None = None
+
+    @property
+    def allowed(self) -> float:
+        """The share of requests that may miss it."""
+        return 1 - self.share
+
+    @property
+    def label(self) -> str:
+        """Such as "TTFT p95 ≤ 500 ms"."""
+        if self.metric is None or self.limit_s is None:
+            return f"error rate ≤ {100 * self.allowed:.4g} %"
+        percent = f"p{100 * self.share:g}" if self.share != 0.5 else "median"
+        return f"{metric(self.metric).label} {percent} ≤ {seconds(self.limit_s)}"
+
+
+def objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
+    """Parse objectives, each once.
+
+    Raises:
+        InvalidThreshold: one cannot be parsed, or is none of a capacity; or there is none.
+    """
+    if not texts:
+        raise InvalidThreshold(f"A capacity needs an objective, such as '{USUAL[0]}'.")
+    return tuple(dict.fromkeys(_objective(parse_threshold(text)) for text in texts))
+
+
+def label_of(asked: Sequence[Objective]) -> str:
+    """Return objectives as text: "TTFT p95 ≤ 500 ms and error rate ≤ 1 %"."""
+    return " and ".join(objective.label for objective in asked)
+
+
+def _objective(threshold: Threshold) -> Objective:
+    if threshold.sign not in ("<", "<="):
+        raise InvalidThreshold(
+            f"{threshold.text}: an objective of a capacity is an upper limit, <."
+        )
+    if threshold.name == ERRORS:
+        if not 0 < threshold.limit < 1:
+            raise InvalidThreshold(
+                f"{threshold.text}: an error rate must be more than 0 and less than 1: with none "
+                "allowed, a single failure would decide."
+            )
+        return Objective(threshold.text, None, 1 - threshold.limit)
+    if threshold.name not in METRICS or threshold.statistic not in SHARES:
+        raise InvalidThreshold(
+            f"{threshold.text}: a capacity is asked for by {', '.join(METRICS)} at "
+            f"{', '.join(SHARES)}, or by {ERRORS}."
+        )
+    if threshold.limit <= 0:
+        raise InvalidThreshold(f"{threshold.text}: the limit must be more than 0 seconds.")
+    named = METRICS[threshold.name]
+    return Objective(threshold.text, named, SHARES[threshold.statistic], threshold.limit)

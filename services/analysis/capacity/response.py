@@ -1,0 +1,141 @@
+"""How the share of requests that miss an objective rises with the load, and where it crosses the
+share that may.
+
+The share of misses is taken as logistic in the logarithm of the load, near the crossing, and as
+rising: logit p = logit π + b (log x − θ), with b > 0 and π the share that may miss. θ is then the
+logarithm of the capacity, as a median lethal dose is of a drug's (Finney 1971, Probit Analysis,
+ch. 4). Requests of one probe are not independent, since a queue makes neighbours miss together: the
+binomial variance is multiplied by a dispersion. The interval of θ is that of the profile likelihood
+(Williams 1986, Biometrics 42, 641), so it may be lopsided, and open where nothing was missed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.analysis.statistics import CONFIDENCE, t_quantile
+
+Floats = NDArray[np.float64]
+
+# What is known of b before anything is measured: 15 is usual for queues, where 5 % more load
+# doubles the odds of a miss; a factor of e from that is one standard deviation. Without it a few
+# probes make a slope of anything (such priors: Kontsevich and Tyler 1999, Vision Res. 39, 2729).
+USUAL_SLOPE = 15.0
+SLOPES = np.geomspace(0.5, 300.0, 33)
+REACH = 1.2  # how far, on the log scale, the crossing may lie from what was measured
+STEPS = 121  # of the grid over θ; it is laid twice, the second time around the interval
+FEWEST_EXPECTED = 0.5  # misses: where fewer are, the square of a residual says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one probe says of one objective: `misses` of `n` requests at a load. `dispersion` is by
+    how much its variance exceeds that of independent requests."""
+
+    load: float
+    misses: int
+    n: int
+    dispersion: float = 1.0
+
+    def met(self, allowed: float) -> bool:
+        """Whether no more were missed than may be."""
+        return self.misses <= allowed * self.n
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The load at which the share of misses reaches what is allowed, with its 95 % interval. None:
+    open, what was measured does not bound it there. `slope` is b, `df` the degrees of freedom."""
+
+    value: float
+    low: float | None
+    high: float | None
+    slope: float
+    df: float
+
+
+def crossing(shares: Sequence[Share], allowed: float) -> Crossing | None:
+    """Return where the share of misses crosses `allowed` (0 to 1, excluded). None where fewer than
+    two loads were measured.
+
+    Raises:
+        ValueError: `allowed` is not between 0 and 1.
+    """
+    if not 0 < allowed < 1:
+        raise ValueError(f"a share between 0 and 1 is needed (got {allowed})")
+    shares = [share for share in shares if share.n > 0]
+    if len({share.load for share in shares}) < 2:
+        return None
+    x = np.log([share.load for share in shares])
+    misses = np.array([share.misses / share.dispersion for share in shares])
+    n = np.array([share.n / share.dispersion for share in shares])
+    level = math.log(allowed / (1 - allowed))
+    low, high = float(x.min()) - REACH, float(x.max()) + REACH
+    grid = np.linspace(low, high, STEPS)
+    curve, slopes = _profile(grid, x, misses, n, level)
+    scale, df = _remaining(
+        x, misses, n, level + slopes[curve.argmin()] * (x - grid[curve.argmin()])
+    )
+    bound = scale * t_quantile((1 + CONFIDENCE) / 2, df) ** 2
+    inside = np.flatnonzero(curve <= curve.min() + bound)
+    step = grid[1] - grid[0]
+    fine = np.linspace(max(low, grid[inside[0]] - step), min(high, grid[inside[-1]] + step), STEPS)
+    curve, slopes = _profile(fine, x, misses, n, level)
+    inside = np.flatnonzero(curve <= curve.min() + bound)
+    best = np.flatnonzero(curve <= curve.min() + 1e-6 * bound)
+    at = int(best[len(best) // 2])  # the middle of what is equally good, as between two cliffs
+    return Crossing(
+        math.exp(fine[at]),
+        math.exp(fine[inside[0]]) if fine[inside[0]] > low + step else None,
+        math.exp(fine[inside[-1]]) if fine[inside[-1]] < high - step else None,
+        float(slopes[at]),
+        df,
+    )
+
+
+def _profile(
+    thetas: Floats, x: Floats, misses: Floats, n: Floats, level: float
+) -> tuple[Floats, Floats]:
+    """Return the deviance of the best slope for each θ, and that slope."""
+    away = x[None, None, :] - thetas[:, None, None]
+    p = _logistic(level + SLOPES[None, :, None] * away)
+    curves = _deviance(misses, n, p) + np.log(SLOPES / USUAL_SLOPE) ** 2
+    best = curves.argmin(axis=1)
+    return curves[np.arange(len(thetas)), best], SLOPES[best]
+
+
+def _logistic(z: Floats) -> Floats:
+    result: Floats = 1 / (1 + np.exp(-np.clip(z, -36, 36)))
+    return result
+
+
+def _deviance(misses: Floats, n: Floats, p: Floats) -> Floats:
+    """−2 log likelihood, less that of the saturated model."""
+    met = n - misses
+    with np.errstate(divide="ignore", invalid="ignore"):
+        missed = np.where(misses > 0, misses * (np.log(misses / n) - np.log(p)), 0.0)
+        kept = np.where(met > 0, met * (np.log(met / n) - np.log1p(-p)), 0.0)
+    result: Floats = 2 * (missed + kept).sum(axis=-1)
+    return result
+
+
+def _remaining(x: Floats, misses: Floats, n: Floats, logits: Floats) -> tuple[float, float]:
+    """Return by how much more the probes differ from the curve than their dispersions tell, at
+    least 1, and the degrees of freedom of the whole: those of the dispersions, and the residuals'.
+
+    An autocorrelation time τ of n requests, summed over 6 τ, has a relative variance of 12 τ / n
+    (Madras and Sokal 1988, J. Stat. Phys. 50, 109), as one with n / 6 τ degrees of freedom has."""
+    p = _logistic(logits)
+    weights = n * p * (1 - p)
+    counted = weights >= FEWEST_EXPECTED
+    freedom = int(counted.sum()) - 2
+    total = float(n.sum()) / 6 + max(0, freedom)
+    if freedom < 1:
+        return 1.0, max(1.0, total)
+    squares = float((((misses - n * p) ** 2)[counted] / weights[counted]).sum())
+    return max(1.0, squares / freedom), max(1.0, total)

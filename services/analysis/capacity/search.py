@@ -1,0 +1,202 @@
+"""A search for a capacity: at which load to probe next, and when the answer is good enough.
+
+First the load grows by a factor until an objective is missed or the queue grows; what an overloaded
+server completes says where to look next. Then probes go to both sides of the crossing, about as far
+from it as the odds of a miss change noticeably, until the 95 % interval is narrow enough. Every
+probe counts, wherever it lies: the search is a way of choosing loads, the answer is the estimate's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from services.analysis.capacity.estimate import Estimate, estimate, sustained
+from services.analysis.capacity.objective import Objective
+from services.analysis.capacity.observation import Observation
+
+GROW = 8.0  # from one load to the next, while nothing is missed
+FIRST_BRACKET = 1.6  # loads on both sides that are no farther apart have something to fit between
+STEP = 0.8  # below a load that was missed, where the server is known to complete about as much
+FEWEST = 8  # probes within reach of the crossing before an interval is believed
+NEAREST, FARTHEST = 0.03, 0.2  # of a probe from the crossing, on the log scale
+INDEPENDENT = 60  # correlation times in a window
+LONGEST = 5.0  # times as long as asked, a window at most
+ODDS = (1.0, -0.6)  # by how much their logarithm changes from the crossing to a probe
+
+Why = Literal["precise", "most", "highest", "lowest", "client", "steps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched: loads from `lowest` to `highest`, `whole` for users. It ends when the
+    interval is within ± `precision`, or after `most` probes."""
+
+    asked: tuple[Objective, ...]
+    lowest: float = 1.0
+    highest: float = 10_000.0
+    whole: bool = False
+    precision: float = 0.05
+    most: int = 15
+    window_s: float = 60.0
+
+
+class Step(NamedTuple):
+    """A probe to be made: its load, and the length of its window in seconds."""
+
+    load: float
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Why a search ended.
+
+    "precise": the interval is as narrow as asked; "most": it has made all its probes; "highest":
+    the highest load is sustained; "lowest": not even the lowest is; "client": more than the client
+    can offer is sustained; "steps": no number of users lies between those measured."""
+
+    why: Why
+    estimate: Estimate | None
+    at_least: float | None = None  # what was sustained, where no capacity was found
+    at_most: float | None = None  # what was not
+
+
+def next_step(search: Search, seen: Sequence[Observation]) -> Step | Conclusion:
+    """Return what to probe next, or how the search ended. Pure: a search that was interrupted goes
+    on where it was."""
+    load = _next_load(search, seen)
+    return load if isinstance(load, Conclusion) else Step(load, _window_s(search, seen))
+
+
+def _window_s(search: Search, seen: Sequence[Observation]) -> float:
+    """How long the next probe's window is: long enough for requests that miss an objective
+    independently of each other, as far as the probes so far tell for how long they do not."""
+    found = estimate(seen, search.asked)
+    needed_s = INDEPENDENT * found.correlation_s if found else 0.0
+    return min(max(search.window_s, needed_s), LONGEST * search.window_s)
+
+
+def _next_load(search: Search, seen: Sequence[Observation]) -> float | Conclusion:
+    known = [one for one in seen if not one.limited]
+    met = [one.load for one in known if sustained(one, search.asked)]
+    missed = [one.load for one in known if not sustained(one, search.asked)]
+    ceiling = _ceiling(seen)
+    if not seen:
+        return _within(search, search.lowest)
+    if seen[-1].limited and seen[-1].load < ceiling and len(seen) < search.most:
+        return seen[-1].load  # once more: something else may have kept the client busy
+    if not missed:
+        return _up(search, met, ceiling, len(seen))
+    if not met:
+        return _down(search, known, min(missed), len(seen))
+    found = estimate(known, search.asked)
+    if len(seen) >= search.most:
+        return _ended("most", found, met, missed)
+    low, high = max(met), min(missed)
+    if low < high and high / low > FIRST_BRACKET:
+        return _between(search, known, low, high)
+    return _refine(search, known, found, met, missed)
+
+
+def _ceiling(seen: Sequence[Observation]) -> float:
+    """The lowest load that the client did not offer when it was tried twice; infinite: none."""
+    failed = Counter(one.load for one in seen if one.limited)
+    return min((load for load, times in failed.items() if times > 1), default=math.inf)
+
+
+def _up(search: Search, met: Sequence[float], ceiling: float, count: int) -> float | Conclusion:
+    top = max(met, default=0.0)
+    if ceiling < math.inf:
+        low = max(top, search.lowest)
+        if count >= search.most or ceiling / low <= 1 + 2 * search.precision or not met:
+            return Conclusion("client", None, top or None)
+        return _fresh(search, math.sqrt(low * ceiling), met) or Conclusion("client", None, top)
+    if top >= search.highest:
+        return Conclusion("highest", None, top)
+    if count >= search.most:
+        return Conclusion("most", None, top)
+    return _within(search, top * GROW)
+
+
+def _down(
+    search: Search, known: Sequence[Observation], lowest: float, count: int
+) -> float | Conclusion:
+    if lowest <= search.lowest:
+        return Conclusion("lowest", None, None, lowest)
+    if count >= search.most:
+        return Conclusion("most", None, None, lowest)
+    return _within(search, min(lowest / 2, _served(known) or lowest))
+
+
+def _between(search: Search, known: Sequence[Observation], low: float, high: float) -> float:
+    """A load between one that is met and one that is missed: a little below what an overloaded
+    server completes, where that is known; else the middle."""
+    served = _served(known)
+    if served is None:
+        return _within(search, math.sqrt(low * high))
+    return _within(search, max(min(served, high * STEP), math.sqrt(low * high)))
+
+
+def _served(known: Sequence[Observation]) -> float | None:
+    grown = [one for one in known if one.growing]
+    return 0.9 * min(grown, key=lambda one: one.load).served_per_s if grown else None
+
+
+def _refine(
+    search: Search,
+    known: Sequence[Observation],
+    found: Estimate | None,
+    met: Sequence[float],
+    missed: Sequence[float],
+) -> float | Conclusion:
+    low, high = max(met), min(missed)
+    if found is None:
+        return _fresh(search, math.sqrt(low * high), [*met, *missed]) or _ended(
+            "steps", found, met, missed
+        )
+    if found.kind == "bracket":
+        return _halved(search, found, met, missed)
+    near = [one for one in known if abs(math.log(one.load / found.value)) <= 2 * FARTHEST]
+    if found.width <= search.precision and len(near) >= FEWEST:
+        return _ended("precise", found, met, missed)
+    away = _away(found)
+    above = sum(one.load > found.value for one in near)
+    load = found.value * math.exp(away[0] if 2 * above <= len(near) else away[1])
+    return _within(search, min(max(load, low / FIRST_BRACKET), high * FIRST_BRACKET))
+
+
+def _halved(
+    search: Search, found: Estimate, met: Sequence[float], missed: Sequence[float]
+) -> float | Conclusion:
+    """The middle of a bracket that is too wide."""
+    if found.width <= search.precision:
+        return _ended("precise", found, met, missed)
+    return _fresh(search, found.value, [*met, *missed]) or _ended("steps", found, met, missed)
+
+
+def _away(found: Estimate) -> tuple[float, float]:
+    """How far above and below the crossing to probe, on the log scale."""
+    slope = found.slope or math.inf
+    reach = [min(FARTHEST, max(NEAREST, abs(odds) / slope)) for odds in ODDS]
+    return reach[0], -reach[1]
+
+
+def _fresh(search: Search, load: float, tried: Sequence[float]) -> float | None:
+    """A load that was not probed yet; None where only whole numbers that were are left."""
+    load = _within(search, load)
+    return None if search.whole and load in tried else load
+
+
+def _ended(
+    why: Why, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
+) -> Conclusion:
+    return Conclusion(why, found, max(met, default=None), min(missed, default=None))
+
+
+def _within(search: Search, load: float) -> float:
+    load = min(max(load, search.lowest), search.highest)
+    return float(round(load)) if search.whole else float(f"{load:.4g}")

@@ -1,0 +1,193 @@
+"""A capacity search as plain data, as text, and as tables for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.analysis.capacity import QUEUE, Conclusion, Estimate, Objective, sustained
+from services.analysis.compare.labels import labels_of_configs
+from services.ask.config import RunConfig
+from services.ask.own_prompts import without_prompts
+from services.base.units import seconds, share, significant
+from services.report.terminal import table
+from services.studies.capacity import Capacity, Probe
+from services.studies.capacity_wording import comparison, headline, names, shown, why
+
+
+def server_names(capacity: Capacity) -> list[str]:
+    """Return what the servers are called in sentences."""
+    configs = capacity.config.servers
+    differing = labels_of_configs(configs)
+    return names(
+        [label or _server(config) for label, config in zip(differing, configs, strict=True)]
+    )
+
+
+def _server(config: RunConfig) -> str:
+    address = (config.base_url or config.backend).partition("://")[2] or config.backend
+    return " · ".join(filter(None, (address.partition("/")[0], config.model)))
+
+
+def sentences(capacity: Capacity) -> list[str]:
+    """Return what a search has found: a sentence for each server, and for each comparison."""
+    called = server_names(capacity)
+    verdicts = [
+        comparison(ratio, other, called[0], capacity.config)
+        for ratio, other in zip(capacity.ratios, called[1:], strict=True)
+        if ratio is not None
+    ]
+    return [*verdicts, *(headline(capacity, place, name) for place, name in enumerate(called))]
+
+
+def reasons(capacity: Capacity) -> list[str]:
+    """Return why each server's search ended, as far as it has."""
+    called = [
+        f"{name}: " if len(capacity.conclusions) > 1 else "" for name in server_names(capacity)
+    ]
+    return [
+        f"{name}{why(one, capacity.config)}"
+        for name, one in zip(called, capacity.conclusions, strict=True)
+        if one is not None
+    ]
+
+
+def rows(capacity: Capacity) -> list[list[str]]:
+    """Return a row of text for each probe, in the order in which they were made."""
+    return [_row(capacity, probe) for probe in capacity.probes]
+
+
+def titles(capacity: Capacity) -> list[str]:
+    """Return the titles of `rows`."""
+    asked = [_title(objective) for objective in capacity.config.asked]
+    server = ["Server"] if len(capacity.config.servers) > 1 else []
+    load = "Users" if capacity.config.load == "users" else "Requests/s"
+    return [*server, load, "Completed/s", *asked, "Sustained", "Window", "Run"]
+
+
+def _title(objective: Objective) -> str:
+    return (
+        objective.label.partition(" ≤")[0].capitalize()
+        if objective.metric is None
+        else (objective.label.partition(" ≤")[0])
+    )
+
+
+def _row(capacity: Capacity, probe: Probe) -> list[str]:
+    seen = probe.observation
+    server = [chr(ord("A") + probe.server)] if len(capacity.config.servers) > 1 else []
+    load = shown(probe.load, capacity.config)
+    if seen is None:
+        blank = ["–"] * (1 + len(capacity.config.asked))
+        return [*server, load, *blank, "being measured", seconds(probe.window_s), str(probe.run_id)]
+    reached = [
+        _reached(value, objective)
+        for value, objective in zip(seen.reached, capacity.config.asked, strict=True)
+    ]
+    return [
+        *server,
+        load,
+        significant(seen.served_per_s),
+        *reached,
+        _state(capacity, probe),
+        seconds(probe.window_s),
+        str(probe.run_id),
+    ]
+
+
+def _reached(value: float | None, objective: Objective) -> str:
+    if value is None:
+        return "failed"
+    return share(value) if objective.metric is None else seconds(value)
+
+
+def _state(capacity: Capacity, probe: Probe) -> str:
+    assert probe.observation is not None
+    if probe.observation.limited:
+        return "client too slow"
+    if probe.observation.growing:
+        return "no, queue grows"
+    return "yes" if sustained(probe.observation, capacity.config.asked) else "no"
+
+
+def capacity_text(capacity: Capacity) -> str:
+    """Describe a search for a terminal."""
+    found = "\n".join([*sentences(capacity), *reasons(capacity)])
+    parts = [f"Capacity search {capacity.id} · {capacity.name}", found]
+    if capacity.error:
+        parts.append(capacity.error)
+    if capacity.probes:
+        parts.append(table(titles(capacity), rows(capacity)))
+    return "\n\n".join(parts)
+
+
+def capacity_document(capacity: Capacity) -> dict[str, Any]:
+    """Return a search as JSON keeps it; prompts are left out. Loads are in `unit`."""
+    config = capacity.config.model_dump(mode="json", exclude={"servers"})
+    return {
+        "id": capacity.id,
+        "name": capacity.name,
+        "note": capacity.note,
+        "status": capacity.status,
+        "error": capacity.error,
+        "started_by": capacity.started_by,
+        "created_at": capacity.created_at,
+        "ended_at": capacity.ended_at,
+        "unit": capacity.config.unit,
+        "config": config | {"servers": [without_prompts(one) for one in capacity.config.servers]},
+        "sentences": sentences(capacity),
+        "servers": [
+            _found(name, one)
+            for name, one in zip(server_names(capacity), capacity.conclusions, strict=True)
+        ],
+        "ratios": [
+            ratio
+            and {
+                "ratio": ratio.value,
+                "low": ratio.low,
+                "high": ratio.high,
+                "verdict": ratio.word,
+            }
+            for ratio in capacity.ratios
+        ],
+        "probes": [_probe(capacity, probe) for probe in capacity.probes],
+        "page": f"/capacity?search={capacity.id}",
+    }
+
+
+def _found(name: str, ended: Conclusion | None) -> dict[str, Any]:
+    found: Estimate | None = ended.estimate if ended else None
+    return {
+        "name": name,
+        "ended": ended and ended.why,
+        "capacity": found and found.value,
+        "low": found and found.low,
+        "high": found and found.high,
+        "kind": found and found.kind,
+        "binding": found and ("queue" if found.binding == QUEUE else found.binding),
+        "at_least": ended and ended.at_least,
+        "at_most": ended and ended.at_most,
+    }
+
+
+def _probe(capacity: Capacity, probe: Probe) -> dict[str, Any]:
+    seen = probe.observation
+    asked: Sequence[Objective] = capacity.config.asked
+    measured = seen and {
+        "requests": seen.misses[0].n,
+        "completed_per_s": seen.served_per_s,
+        "objectives": [
+            {"objective": one.text, "missed": misses.count, "reached": reached}
+            for one, misses, reached in zip(asked, seen.misses, seen.reached, strict=True)
+        ],
+        "queue_grows": seen.growing,
+        "client_too_slow": seen.limited,
+        "sustained": None if seen.limited else sustained(seen, asked),
+    }
+    return {
+        "server": probe.server,
+        "load": probe.load,
+        "window_s": probe.window_s,
+        "run": probe.run_id,
+        "measured": measured,
+    }

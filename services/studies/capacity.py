@@ -1,0 +1,279 @@
+"""A search for the capacity of one server or several: what is asked, its probes, what it found.
+
+Each probe is a run at one load. A search holds no state of its own besides its probes: what comes
+next follows from them, so one that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from services.analysis.capacity import (
+    USUAL,
+    CapacityRatio,
+    Conclusion,
+    Estimate,
+    Misses,
+    Objective,
+    Observation,
+    Search,
+    Step,
+    capacity_ratio,
+    estimate,
+    next_step,
+    objectives,
+    observe,
+)
+from services.analysis.metric_arrays import known, latenesses
+from services.ask.about import About, field
+from services.ask.base_config import BaseConfig
+from services.ask.config import MOST_IN_FLIGHT, RunConfig
+from services.ask.config.load import FASTEST
+from services.ask.measurement import Measurement
+from services.ask.problems import validate
+
+SETTLES = 0.25  # of a window: how long a load is offered before it
+DRAIN_S = 30.0  # at least, and as long as the highest limit
+LATE = 0.05  # of the lowest limit: the client itself may be no later than that
+LATE_S = 0.005
+FEW = 20  # requests of a window at the lowest rate
+MOST_SERVERS = 8
+
+Unit = Literal["rate", "users"]
+Status = Literal["running", "done", "cancelled", "failed"]
+Text = Annotated[str, Field(max_length=100)]
+
+
+class CapacityConfig(BaseConfig):
+    """A search. Every probe is one of `servers` at a load; lengths, prompts and limits of a run are
+    as that config says."""
+
+    servers: tuple[RunConfig, ...] = field(
+        (RunConfig(),),
+        About("Servers", "Servers whose capacity is searched, the baseline first"),
+        min_length=1,
+        max_length=MOST_SERVERS,
+    )
+    objectives: tuple[Text, ...] = field(
+        USUAL,
+        About(
+            "Objectives",
+            "What must be met, such as ttft:p95<0.5 (in seconds) or error_rate<0.01",
+            each="CONDITION",
+        ),
+        max_length=8,
+    )
+    load: Unit = field(
+        "rate", About("Load", "Requests per second, or users who ask again when answered")
+    )
+    arrivals: Literal["poisson", "constant"] = field(
+        "poisson", About("Arrivals", "How requests arrive at a rate: at random moments, or evenly")
+    )
+    lowest: float = field(
+        1.0, About("Lowest load", "Where the search begins", step=1.0), gt=0, le=FASTEST
+    )
+    highest: float = field(
+        10_000.0, About("Highest load", "Where the search ends", step=100.0), gt=0, le=FASTEST
+    )
+    precision: float = field(
+        0.05,
+        About("Precision", "The search ends when the 95 % interval is within ± this share"),
+        ge=0.01,
+        le=0.5,
+    )
+    probes: int = field(15, About("Max probes", "Probes of each server at most"), ge=4, le=100)
+    window_s: float = field(
+        60.0,
+        About(
+            "Window",
+            "How long each load is measured, in seconds; up to five times as long where requests "
+            "miss an objective together for long",
+            unit="s",
+            step=10.0,
+        ),
+        ge=1,
+        le=3600,
+    )
+    margin: float = field(
+        0.05,
+        About("Margin", "Smaller differences between servers count as equivalent, as a share"),
+        ge=0.001,
+        le=1,
+    )
+
+    @field_validator("objectives")
+    @classmethod
+    def _can_be_asked(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        objectives(texts)
+        return texts
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> CapacityConfig:
+        if self.lowest >= self.highest:
+            raise ValueError("highest: must be more than the lowest load.")
+        if self.load == "users" and self.highest > MOST_IN_FLIGHT and self.lowest >= MOST_IN_FLIGHT:
+            raise ValueError(f"lowest: at most {MOST_IN_FLIGHT:,} users are possible.")
+        return self
+
+    @property
+    def asked(self) -> tuple[Objective, ...]:
+        return objectives(self.objectives)
+
+    @property
+    def unit(self) -> str:
+        return "users" if self.load == "users" else "requests/s"
+
+    @property
+    def search(self) -> Search:
+        users = self.load == "users"
+        return Search(
+            self.asked,
+            math.ceil(self.lowest) if users else self.lowest,
+            min(self.highest, MOST_IN_FLIGHT) if users else self.highest,
+            users,
+            self.precision,
+            self.probes,
+            self.window_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One run of a search; `observation` is None until it has been measured, or if it never was."""
+
+    server: int  # in the config's order
+    load: float
+    window_s: float
+    run_id: int
+    observation: Observation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """A stored search."""
+
+    id: int
+    name: str
+    note: str
+    created_at: datetime
+    config: CapacityConfig
+    status: Status
+    probes: tuple[Probe, ...]
+    error: str | None = None  # why it failed, a sentence
+    ended_at: datetime | None = None
+    started_by: str | None = None  # where people sign in
+
+    def seen(self, server: int) -> tuple[Observation, ...]:
+        """What the probes of a server say, in the order in which they were made."""
+        mine = (probe for probe in self.probes if probe.server == server)
+        return tuple(probe.observation for probe in mine if probe.observation is not None)
+
+    def next(self, server: int) -> Step | Conclusion:
+        return next_step(self.config.search, self.seen(server))
+
+    def so_far(self, server: int) -> Estimate | None:
+        """A server's capacity as its probes tell it by now; None: nothing yet."""
+        return estimate(self.seen(server), self.config.asked)
+
+    @property
+    def conclusions(self) -> tuple[Conclusion | None, ...]:
+        """How the search of each server ended; None where it has not."""
+        steps = (self.next(server) for server in range(len(self.config.servers)))
+        return tuple(step if isinstance(step, Conclusion) else None for step in steps)
+
+    @property
+    def ratios(self) -> tuple[CapacityRatio | None, ...]:
+        """Each other server's capacity over the baseline's, as far as both are known."""
+        first, *others = (one and one.estimate for one in self.conclusions)
+        return tuple(
+            capacity_ratio(first, other, self.config.margin) if first and other else None
+            for other in others
+        )
+
+
+def turn(capacity: Capacity) -> tuple[int, Step] | None:
+    """Return the server to probe next, and how: the one with the fewest probes whose search has not
+    ended, so that servers are measured in turns. None: all have ended."""
+    steps = [(server, capacity.next(server)) for server in range(len(capacity.config.servers))]
+    open_ = [(server, step) for server, step in steps if isinstance(step, Step)]
+    return min(open_, key=lambda one: len(capacity.seen(one[0])), default=None)
+
+
+def config_of(capacity: CapacityConfig, server: int, step: Step, number: int) -> RunConfig:
+    """Return the run that is a probe: the server's config at a load, for its window and the time
+    before it in which the load settles. `number`: of the probe, from 0; each has other arrivals."""
+    limits = [one.limit_s for one in capacity.asked if one.limit_s is not None]
+    load: dict[str, Any] = {"mode": capacity.arrivals, "rate": step.load}
+    if capacity.load == "users":
+        load = {"mode": "users", "users": round(step.load)}
+    return capacity.servers[server].model_copy(
+        update={
+            **load,
+            "arrival_seed": number + 1,
+            "duration_s": round(step.window_s * (1 + SETTLES), 3),
+            "drain_s": max([DRAIN_S, *limits]),
+            "load_warmup_s": 0.0,
+            "concurrency": None,
+            "repeats": 1,
+        }
+    )
+
+
+def observed(
+    config: CapacityConfig, probe: Probe, measurements: Sequence[Measurement]
+) -> Observation:
+    """Return what a probe's requests say."""
+    return observe(
+        probe.load,
+        measurements,
+        config.asked,
+        SETTLES * probe.window_s,
+        probe.window_s,
+        config.load == "rate",
+        limited(config.asked, measurements),
+    )
+
+
+def limited(asked: Sequence[Objective], measurements: Sequence[Measurement]) -> bool:
+    """Whether the client could not offer a load: more than 1 % of the requests were sent later than
+    LATE of the lowest limit, so that it is the client that is measured."""
+    late = known(latenesses(measurements))
+    limits = [one.limit_s for one in asked if one.limit_s is not None]
+    allowed_s = max(LATE_S, LATE * min(limits, default=1.0))
+    return len(late) > 0 and float((late > allowed_s).mean()) > 0.01
+
+
+def to_dict(observation: Observation) -> dict[str, Any]:
+    """Return an observation as JSON keeps it."""
+    return {
+        "load": observation.load,
+        "misses": [[one.count, one.n, one.dispersion] for one in observation.misses],
+        "served": observation.served,
+        "window_s": observation.window_s,
+        "served_dispersion": observation.served_dispersion,
+        "growing": observation.growing,
+        "limited": observation.limited,
+        "reached": list(observation.reached),
+    }
+
+
+def from_dict(values: dict[str, Any]) -> Observation:
+    """Return the observation that JSON keeps."""
+    misses = tuple(Misses(*each) for each in values["misses"])
+    reached = tuple(values.get("reached", ()))
+    return Observation(**{**values, "misses": misses, "reached": reached})
+
+
+def parse_capacity(values: Mapping[str, Any]) -> CapacityConfig:
+    """Validate the values of a form, a command line or a request body.
+
+    Raises:
+        InvalidConfig: with a sentence for each invalid field.
+    """
+    return validate(CapacityConfig, values)

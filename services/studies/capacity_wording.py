@@ -1,0 +1,127 @@
+"""What a capacity search says, in sentences: how much a server sustains, how sure that is, and
+whether another sustains more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.analysis.capacity import QUEUE, CapacityRatio, Conclusion, Estimate, label_of
+from services.ask.plan import duration
+from services.base.units import many, significant
+from services.studies.capacity import Capacity, CapacityConfig
+
+WORDS = {
+    "more": "{other} sustains {ratio}× the load of {first}",
+    "less": "{other} sustains {ratio}× the load of {first}",
+    "equivalent": "{other} and {first} sustain the same load within ±{margin} %: {ratio}×",
+    "inconclusive": "Inconclusive: {other} sustains {ratio}× the load of {first}",
+}
+
+
+def headline(capacity: Capacity, server: int, name: str) -> str:
+    """Return what is known of one server, as a sentence."""
+    step = capacity.next(server)
+    objective = label_of(capacity.config.asked)
+    if not isinstance(step, Conclusion):
+        return f"{name}: {many(len(capacity.seen(server)), 'probe')} so far."
+    if step.estimate is not None and step.estimate.low and step.estimate.high:
+        return f"{name} sustains {amount(step.estimate, capacity.config)} at {objective}."
+    return f"{name}: {_without(step, capacity.config)} at {objective}."
+
+
+def amount(found: Estimate, config: CapacityConfig) -> str:
+    """Return a capacity with its interval: "34.9 requests/s (95 % 33.2–36.1)"."""
+    assert found.low is not None and found.high is not None
+    low, high = shown(found.low, config), shown(found.high, config)
+    if found.kind == "bracket":
+        return f"between {low} and {high} {config.unit}"
+    return f"{shown(found.value, config)} {config.unit} (95 % {low}–{high})"
+
+
+def shown(load: float, config: CapacityConfig) -> str:
+    """Return a load as it is written: users are whole."""
+    return f"{load:,.0f}" if config.load == "users" else significant(load)
+
+
+def _without(step: Conclusion, config: CapacityConfig) -> str:
+    """What is known where there is no interval."""
+    if step.why == "lowest" and step.at_most is not None:
+        return f"sustains less than {shown(step.at_most, config)} {config.unit}, the lowest load"
+    if step.why == "highest" and step.at_least is not None:
+        return (
+            f"sustains at least {shown(step.at_least, config)} {config.unit}, the highest load "
+            "that was to be tried"
+        )
+    if step.why == "client":
+        if step.at_least is None:
+            return f"no capacity is claimed, since this client cannot offer {config.lowest:g}"
+        return (
+            f"sustains at least {shown(step.at_least, config)} {config.unit}; this client cannot "
+            "offer more, so no capacity is claimed"
+        )
+    parts = [
+        f"{word} {shown(load, config)}"
+        for word, load in (("at least", step.at_least), ("less than", step.at_most))
+        if load is not None
+    ]
+    return f"sustains {' and '.join(parts)} {config.unit}" if parts else "is not known"
+
+
+def why(step: Conclusion, config: CapacityConfig) -> str:
+    """Return why a search ended, and what its result is bounded by."""
+    text = REASONS[step.why].format(
+        precision=f"{100 * config.precision:g}", probes=many(config.probes, "probe")
+    )
+    if step.estimate is None:
+        return text
+    binding = step.estimate.binding
+    if binding == QUEUE:
+        return f"{text} Beyond it the queue grows."
+    (first,) = (one.label for one in config.asked if one.text == binding)
+    return f"{text} The first to be missed: {first}."
+
+
+def comparison(ratio: CapacityRatio, other: str, first: str, config: CapacityConfig) -> str:
+    """Return a verdict, in words first: "B sustains 1.31× the load of A at TTFT p95 ≤ 500 ms
+    (95 % 1.24–1.38)."."""
+    text = WORDS[ratio.word].format(
+        other=other,
+        first=first,
+        ratio=significant(ratio.value),
+        margin=f"{100 * config.margin:g}",
+    )
+    interval = f"(95 % {significant(ratio.low)}–{significant(ratio.high)})"
+    sentence = f"{text} at {label_of(config.asked)} {interval}."
+    if ratio.longer is not None and ratio.longer < 100:
+        sentence += f" About {significant(ratio.longer, 2)} times as long a search would tell."
+    return sentence
+
+
+def plan(config: CapacityConfig) -> str:
+    """Return how long a search takes, at most and usually."""
+    probe_s = config.window_s * 1.25
+    most_s = probe_s * 5 * config.probes * len(config.servers)
+    usual_s = probe_s * 1.8 * 0.8 * config.probes * len(config.servers)
+    return (
+        f"Up to {many(config.probes, 'probe')} of each server, each a run of "
+        f"{duration(probe_s)}, or up to five times as long near the capacity: usually about "
+        f"{duration(usual_s)}, at most {duration(most_s)}."
+    )
+
+
+def names(labels: Sequence[str]) -> list[str]:
+    """Return the names of servers in sentences: the one server, or A and B with their labels."""
+    if len(labels) == 1:
+        return [labels[0]]
+    return [f"{chr(ord('A') + place)} ({label})" for place, label in enumerate(labels)]
+
+
+REASONS = {
+    "precise": "The interval is within ±{precision} %, as asked.",
+    "most": "All {probes} were made before the interval was within ±{precision} %: longer windows "
+    "narrow it.",
+    "highest": "Nothing was missed up to the highest load.",
+    "lowest": "Even the lowest load is not sustained.",
+    "client": "The limit is this client, not the server.",
+    "steps": "No number of users lies between those that were measured.",
+}

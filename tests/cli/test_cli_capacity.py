@@ -1,0 +1,65 @@
+"""`capacity` and `capacities`: planned, searched, judged, listed, shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import Engine
+
+from db import capacities
+from tests.cli.conftest import RunCli
+from tests.conftest import ReferenceServer
+
+pytestmark = pytest.mark.timeout(600)
+
+SLOTS = "ref slots=2 service=0.3 ttft=0.001 gap=0.1 tokens=2"
+
+
+def search(reference: ReferenceServer) -> tuple[str, ...]:
+    server = ("--backend", reference.base_url, "--model", SLOTS, "--warmup", "0", "--think", "0")
+    load = ("--load", "users", "--highest", "8", "--window", "2", "--probes", "6")
+    return ("capacity", *server, *load, "--slo", "e2e:p50<0.45")
+
+
+def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
+    database: Engine, reference: ReferenceServer, run_cli: RunCli
+) -> None:
+    assert run_cli("capacities", "list").out == "There are no capacity searches yet.\n"
+    result = run_cli(*search(reference), "--name", "Two", "--json", "--at-least", "100")
+    document = json.loads(result.out)
+    assert (document["name"], document["status"], document["unit"]) == ("Two", "done", "users")
+    assert result.code == 1 and "At least 100 users were asked for" in result.err
+    assert len(document["probes"]) == len(capacities.load(database, 1).probes)
+    assert all(probe["measured"]["requests"] for probe in document["probes"])
+    shown = run_cli("capacities", "show", "1").out
+    assert shown.startswith("Capacity search 1 · Two\n") and document["sentences"][0] in shown
+    (row,) = json.loads(run_cli("capacities", "list", "--json").out)
+    assert (row["id"], row["status"]) == (1, "done")
+    assert run_cli("capacities", "delete", "1").code == 0
+    missing = run_cli("capacities", "show", "1")
+    assert missing.code == 2 and "There is no capacity search 1." in missing.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--rate", "5"), "--rate is set by each probe"),
+        (("--slo", "ttft:p95>1"), "upper limit"),
+        (("--lowest", "9", "--highest", "3"), "must be more than the lowest load"),
+        (("--at-least", "much"), "is not a load"),
+        (("--probes", "2"), "probes must be at least 4"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(
+    database: Engine, run_cli: RunCli, flags: tuple[str, ...], says: str
+) -> None:
+    result = run_cli("capacity", *flags)
+    assert result.code == 2 and says in result.err
+    assert capacities.listed(database) == []
+
+
+def test_a_plan_starts_nothing(database: Engine, run_cli: RunCli) -> None:
+    result = run_cli("capacity", "--window", "20", "--plan")
+    assert result.code == 0 and "Up to 15 probes of each server" in result.out
+    assert capacities.listed(database) == []

@@ -1,0 +1,75 @@
+"""Searches for a capacity at work: probes that are runs."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import capacities, runs
+from jobs import capacities as capacity_jobs
+from services.studies.capacity import CapacityConfig, parse_capacity
+from tests.conftest import ReferenceServer, until
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("nothing_stays")]
+
+# Two slots of 0.3 s: two users are answered at once, of three somebody waits.
+MODEL = "ref slots=2 service=0.3 ttft=0.001 gap=0.1 tokens=2"
+
+
+def config(reference: ReferenceServer, **more: object) -> CapacityConfig:
+    server = {"backend": "url", "base_url": reference.base_url, "model": MODEL, "warmup": 0}
+    return parse_capacity(
+        {
+            "servers": [{**server, "think_s": 0.0, "client": "wire", "max_tokens": 2}],
+            "objectives": ["e2e:p50<0.45"],
+            "load": "users",
+            "lowest": 1,
+            "highest": 8,
+            "window_s": 2,
+            "probes": 8,
+            **more,
+        }
+    )
+
+
+def ended(database: Engine, capacity_id: int) -> None:
+    def over() -> bool:
+        jobs.ensure(database)  # as the web server and the command line do, again and again
+        return capacities.load(database, capacity_id).status != "running"
+
+    until(over, 300)
+
+
+def test_a_search_measures_one_load_after_the_other(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    number = capacity_jobs.submit(database, config(reference), "How many?")
+    ended(database, number)
+    found = capacities.load(database, number)
+    assert (found.status, found.error) == ("done", None)
+    measured = runs.load_many(database, [probe.run_id for probe in found.probes])
+    assert {run.status for run in measured} == {"done"}
+    assert [run.config.users for run in measured] == [round(p.load) for p in found.probes]
+    assert {run.tags for run in measured} == {(f"capacity {number}",)}
+    assert all(run.name.startswith("How many? · ") for run in measured)
+    (conclusion,) = found.conclusions
+    assert conclusion is not None
+
+
+def test_a_search_can_be_cancelled_and_deleted(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    number = capacity_jobs.submit(database, config(reference, window_s=60))
+    until(lambda: capacities.load(database, number).probes, 120)
+    with pytest.raises(capacities.CapacityBusy):
+        capacities.delete(database, number)
+    capacity_jobs.cancel(database, number)
+    found = capacities.load(database, number)
+    assert found.status == "cancelled"
+    run_id = found.probes[0].run_id
+    until(lambda: runs.load(database, run_id).status == "cancelled", 60)
+    capacities.delete(database, number)
+    with pytest.raises(capacities.CapacityNotFound):
+        capacities.load(database, number)
+    assert runs.load(database, run_id).status == "cancelled", "the run is kept"

@@ -1,0 +1,76 @@
+"""The page Capacity: its form, and a search that goes on, is over, and was cut short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine
+
+from db import capacities
+from db.runs import NewRun
+from services.analysis.capacity import Misses, Observation, Step
+from services.ask.config import RunConfig
+from services.studies.capacity import Probe, config_of, parse_capacity
+from tests.pages.conftest import Visit, sound, text_of
+
+SLOPE = ((1.0, 0), (8.0, 0), (64.0, 2000), (36.0, 180), (33.0, 40), (37.0, 260), (34.0, 90))
+MORE = ((32.0, 30), (36.5, 210), (33.5, 60), (35.0, 120), (34.5, 100))
+
+
+def stored(database: Engine, *, servers: int = 1, probes: Any = SLOPE + MORE) -> int:
+    """A search whose probes say what they would of a server that sustains about 34 a second."""
+    config = parse_capacity(
+        {"servers": [RunConfig(backend="url", model=f"m{n}") for n in range(servers)]}
+    )
+    number = capacities.create(database, config, "How many?")
+    for place, (load, missed) in enumerate(p for p in probes for _ in range(servers)):
+        server = place % servers
+        capacity = capacities.load(database, number)
+        step = Step(load, 60.0)
+        run = NewRun(config_of(config, server, step, place), f"lane {server}")
+        capacities.begin(database, capacity, Probe(server, load, 60.0, 0), run)
+        seen = Observation(load, (Misses(missed, 2000, 3.0),), int(load * 60), 60.0)
+        seen = Observation(**{**_fields(seen), "reached": (0.4 if missed < 100 else 0.7,)})
+        *earlier, last = capacities.load(database, number).probes
+        last = Probe(last.server, last.load, last.window_s, last.run_id, seen)
+        capacities.keep(database, capacity, (*earlier, last))
+    return number
+
+
+def _fields(seen: Observation) -> dict[str, Any]:
+    return {name: getattr(seen, name) for name in Observation.__slots__}
+
+
+def test_the_form_says_how_long_it_takes(visit: Visit) -> None:
+    at = sound(visit("capacity"))
+    assert "Up to 15 probes of each server" in text_of(at)
+    assert [button.label for button in at.button if button.label == "Start search"]
+
+
+def test_a_search_that_is_over_says_what_it_found(visit: Visit, database: Engine) -> None:
+    number = stored(database)
+    capacities.end(database, number, "done")
+    at = sound(visit("capacity", search=str(number)))
+    (sentence,) = [text for text in text_of(at).splitlines() if "sustains" in text][:1]
+    assert "requests/s (95 %" in sentence and "TTFT p95 ≤ 500 ms" in sentence
+    assert len(at.dataframe[0].value) == len(SLOPE + MORE)
+
+
+def test_two_servers_are_told_apart_in_words(visit: Visit, database: Engine) -> None:
+    number = stored(database, servers=2)
+    capacities.end(database, number, "done")
+    text = text_of(sound(visit("capacity", search=str(number))))
+    assert "B (" in text and "A (" in text and "sustain the same load within" in text
+
+
+def test_a_search_that_was_cut_short_can_go_on(visit: Visit, database: Engine) -> None:
+    number = stored(database, probes=SLOPE[:2])
+    capacities.end(database, number, "failed", "The server is gone.")
+    at = sound(visit("capacity", search=str(number)))
+    assert "The server is gone." in text_of(at)
+    assert "Resume" in [button.label for button in at.button]
+
+
+def test_what_is_no_search_is_said(visit: Visit) -> None:
+    assert "There is no capacity search 7." in text_of(visit("capacity", search="7"))
+    assert "is not a search" in text_of(visit("capacity", search="x"))

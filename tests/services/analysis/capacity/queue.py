@@ -1,0 +1,73 @@
+"""A queue whose capacity is known: Poisson arrivals, c slots, exponential service (M/M/c)."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.analysis.capacity import Objective, Observation, observe
+from services.ask.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class Queue:
+    """`slots` requests are served at a time, each for 1 / `rate` seconds on average."""
+
+    slots: int
+    rate: float
+
+    def missed(self, load: float, limit_s: float) -> float:
+        """The share of requests that wait longer, in the long run (Erlang C, Gross et al. 2008,
+        Fundamentals of Queueing Theory, ch. 2.3)."""
+        if load >= self.slots * self.rate:
+            return 1.0
+        offered, blocked = load / self.rate, 1.0
+        for used in range(1, self.slots + 1):
+            blocked = offered * blocked / (used + offered * blocked)
+        waits = blocked / (1 - offered / self.slots * (1 - blocked))
+        return waits * math.exp(-(self.slots * self.rate - load) * limit_s)
+
+    def capacity(self, limit_s: float, allowed: float) -> float:
+        """The load at which that share is `allowed`, by bisection."""
+        low, high = 1e-9, self.slots * self.rate
+        for _ in range(100):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.missed(middle, limit_s) < allowed else (low, middle)
+        return low
+
+    def probe(
+        self,
+        random: np.random.Generator,
+        load: float,
+        asked: tuple[Objective, ...],
+        window_s: float,
+        settle_s: float,
+    ) -> Observation:
+        """Offer a load for a while, as a run would, and return what that says."""
+        count = int(random.poisson(load * (settle_s + window_s)))
+        due = np.sort(random.uniform(0, settle_s + window_s, count))
+        service = random.exponential(1 / self.rate, count)
+        free = [0.0] * self.slots
+        measured = []
+        for index in range(count):
+            begins = max(free[0], due[index])
+            ends = begins + service[index]
+            heapq.heapreplace(free, ends)
+            measured.append(_request(index, due[index], begins, ends))
+        return observe(load, measured, asked, settle_s, window_s, open_loop=True)
+
+
+def _request(index: int, due: float, begins: float, ends: float) -> Measurement:
+    return Measurement(
+        repeat=0,
+        index=index,
+        status="ok",
+        t_due=float(due),
+        t_send=float(due),
+        t_first=float(begins),
+        t_last=float(ends),
+        t_end=float(ends),
+    )

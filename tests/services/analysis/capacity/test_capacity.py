@@ -1,0 +1,192 @@
+"""A search finds the capacity of a queue that is known, says how sure that is, and says what it
+does not know."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from services.analysis.capacity import (
+    QUEUE,
+    Conclusion,
+    Estimate,
+    Misses,
+    Observation,
+    Search,
+    Step,
+    capacity_ratio,
+    estimate,
+    next_step,
+    objectives,
+)
+from services.analysis.capacity.observation import dispersion
+from services.analysis.capacity.response import Share, crossing
+from services.analysis.thresholds import InvalidThreshold
+from tests.services.analysis.capacity.queue import Queue
+
+LIMIT_S = 0.5
+TTFT = objectives([f"ttft:p95<{LIMIT_S}"])
+OF_EIGHT = Queue(8, 5.0)
+
+
+def searched(queue: Queue, seed: int, search: Search) -> tuple[Conclusion, list[Observation]]:
+    random, seen = np.random.default_rng(seed), list[Observation]()
+    while isinstance(step := next_step(search, seen), Step):
+        settle_s = step.window_s / 4
+        seen.append(queue.probe(random, step.load, search.asked, step.window_s, settle_s))
+    return step, seen
+
+
+def test_the_truth_of_the_queue_is_that_of_the_textbook() -> None:
+    assert Queue(1, 1.0).missed(0.5, 0.0) == pytest.approx(0.5)  # M/M/1: it waits with ρ
+    assert Queue(2, 1.0).missed(1.0, 0.0) == pytest.approx(1 / 3)  # Erlang C(2, 1)
+    assert OF_EIGHT.capacity(LIMIT_S, 0.05) == pytest.approx(34.93, abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_search_covers_the_capacity() -> None:
+    """Of 200 searches 186 or more have to; of 12, with that chance of each, at least 10 do in 999
+    of 1,000 cases."""
+    truth = OF_EIGHT.capacity(LIMIT_S, 0.05)
+    search = Search(TTFT, window_s=60.0)
+    covered = 0
+    for seed in range(12):
+        ended, seen = searched(OF_EIGHT, seed, search)
+        assert ended.estimate is not None and len(seen) <= search.most
+        low, high = ended.estimate.low, ended.estimate.high
+        covered += (low or 0.0) <= truth <= (high or math.inf)
+        assert ended.estimate.value == pytest.approx(truth, rel=0.15)
+    assert covered >= 10
+
+
+def at(load: float, missed: float, n: int = 1000, **more: object) -> Observation:
+    """A probe that missed such a share."""
+    return Observation(load, (Misses(round(missed * n), n, 1.0),), n, 10.0, **more)  # type: ignore[arg-type]
+
+
+def test_the_load_grows_until_something_is_missed() -> None:
+    search = Search(TTFT)
+    first = next_step(search, [])
+    assert isinstance(first, Step) and first.load == 1.0
+    second = next_step(search, [at(1.0, 0.0)])
+    assert isinstance(second, Step) and second.load == 8.0
+
+
+def test_a_server_that_sustains_everything_has_no_capacity_but_a_bound() -> None:
+    ended = next_step(Search(TTFT, highest=8.0), [at(1.0, 0.0), at(8.0, 0.0)])
+    assert ended == Conclusion("highest", None, 8.0)
+
+
+def test_a_server_that_sustains_nothing_says_so() -> None:
+    ended = next_step(Search(TTFT), [at(1.0, 0.5)])
+    assert ended == Conclusion("lowest", None, None, 1.0)
+
+
+def test_what_the_client_cannot_offer_is_no_capacity() -> None:
+    search = Search(TTFT)
+    seen = [at(1.0, 0.0), at(8.0, 0.0), at(64.0, 0.9, limited=True)]
+    again = next_step(search, seen)
+    assert isinstance(again, Step) and again.load == 64.0  # once more
+    seen.append(at(64.0, 0.9, limited=True))
+    while isinstance(step := next_step(search, seen), Step):
+        assert step.load < 64.0
+        seen.append(at(step.load, 0.0))
+    assert step.why == "client" and step.estimate is None
+    assert step.at_least is not None and 50 < step.at_least < 64
+
+
+def test_a_cliff_gives_a_bracket() -> None:
+    search = Search(TTFT)
+    seen: list[Observation] = []
+    while isinstance(step := next_step(search, seen), Step):
+        seen.append(at(step.load, 0.0 if step.load <= 100 else 1.0))
+    assert step.estimate is not None and step.estimate.kind == "bracket"
+    low, high = step.estimate.low, step.estimate.high
+    assert low is not None and high is not None and low <= 100 <= high <= 1.11 * low
+    assert len(seen) <= 15
+
+
+def test_users_are_whole() -> None:
+    search = Search(TTFT, whole=True)
+    seen: list[Observation] = []
+    while isinstance(step := next_step(search, seen), Step):
+        assert step.load == round(step.load)
+        seen.append(at(step.load, 0.0 if step.load <= 3 else 1.0))
+    assert step.why == "steps" and (step.at_least, step.at_most) == (3.0, 4.0)
+
+
+def test_a_growing_queue_bounds_the_capacity_where_no_limit_does() -> None:
+    seen = [
+        at(10.0, 0.0),
+        _growing(60.0, 400),
+    ]
+    found = estimate(seen, TTFT)
+    assert found is not None and found.binding == QUEUE
+    assert found.low is not None and found.high is not None
+    assert found.low < 40 < found.high and found.value == pytest.approx(40)
+
+
+def _growing(load: float, served: int) -> Observation:
+    return Observation(load, (Misses(0, 600, 1.0),), served, 10.0, 1.0, growing=True)
+
+
+def test_the_crossing_of_exact_shares_is_found() -> None:
+    def share(load: float) -> float:
+        return 1 / (1 + math.exp(-(math.log(0.05 / 0.95) + 15 * math.log(load / 50))))
+
+    shares = [Share(load, round(1e6 * share(load)), 1_000_000) for load in (40, 45, 50, 55, 60)]
+    found = crossing(shares, 0.05)
+    assert found is not None and found.value == pytest.approx(50, rel=0.01)
+    assert found.low is not None and found.high is not None and found.low <= 50 <= found.high
+
+
+def test_requests_that_miss_together_count_for_less() -> None:
+    random = np.random.default_rng(1)
+    alone = random.random(4000) < 0.1
+    together = np.repeat(random.random(400) < 0.1, 10)
+    assert dispersion(alone) == pytest.approx(1, abs=0.4)
+    assert dispersion(together) == pytest.approx(10, rel=0.35)
+
+
+def known(value: float, width: float) -> Estimate:
+    return Estimate(value, value / (1 + width), value * (1 + width), "interval", "ttft")
+
+
+def test_capacities_are_compared_with_a_verdict() -> None:
+    cases = {1.31: "more", 0.7: "less", 1.005: "equivalent", 1.03: "inconclusive"}
+    for times, word in cases.items():
+        ratio = capacity_ratio(known(100, 0.025), known(100 * times, 0.025), 0.05)
+        assert ratio is not None and ratio.word == word, times
+        assert ratio.low < ratio.value < ratio.high and ratio.value == pytest.approx(times)
+        assert (ratio.longer is not None) == (word == "inconclusive")
+
+
+def test_what_is_open_is_not_compared() -> None:
+    open_above = Estimate(100, 90, None, "open", "ttft")
+    assert capacity_ratio(known(100, 0.05), open_above, 0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ttft:p95>0.5", "upper limit"),
+        ("ttft:mean<0.5", "p95"),
+        ("throughput<5", "ttft"),
+        ("error_rate<0", "more than 0"),
+        ("ttft:p95<0", "more than 0"),
+    ],
+)
+def test_what_is_no_objective_is_refused(text: str, says: str) -> None:
+    with pytest.raises(InvalidThreshold, match=says):
+        objectives([text])
+
+
+def test_objectives_are_named_as_people_do() -> None:
+    asked = objectives(["ttft:p95<0.5", "tpot:p50<0.05", "error_rate<0.01"])
+    assert [one.label for one in asked] == [
+        "TTFT p95 ≤ 500 ms",
+        "TPOT median ≤ 50.0 ms",
+        "error rate ≤ 1 %",
+    ]
