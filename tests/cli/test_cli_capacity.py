@@ -18,7 +18,7 @@ SLOTS = "ref slots=2 service=0.3 ttft=0.001 gap=0.1 tokens=2"
 
 def search(reference: ReferenceServer) -> tuple[str, ...]:
     server = ("--backend", reference.base_url, "--model", SLOTS, "--warmup", "0", "--think", "0")
-    load = ("--load", "users", "--highest", "8", "--window", "2", "--probes", "6")
+    load = ("--load", "users", "--highest", "8", "--window", "1", "--probes", "4")
     return ("capacity", *server, *load, "--slo", "e2e:p50<0.45")
 
 

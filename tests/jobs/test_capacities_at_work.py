@@ -1,15 +1,19 @@
-"""Searches for a capacity at work: probes that are runs."""
+"""Searches for a capacity at work: probes that are runs, kept across a killed supervisor."""
 
 from __future__ import annotations
+
+import os
+import signal
 
 import pytest
 from sqlalchemy import Engine
 
 import jobs
-from db import capacities, runs
+from db import capacities, queue, runs
 from jobs import capacities as capacity_jobs
 from services.studies.capacity import CapacityConfig, parse_capacity
 from tests.conftest import ReferenceServer, until
+from tests.jobs.conftest import supervisors
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("nothing_stays")]
 
@@ -26,8 +30,8 @@ def config(reference: ReferenceServer, **more: object) -> CapacityConfig:
             "load": "users",
             "lowest": 1,
             "highest": 8,
-            "window_s": 2,
-            "probes": 8,
+            "window_s": 1,
+            "probes": 5,
             **more,
         }
     )
@@ -55,6 +59,29 @@ def test_a_search_measures_one_load_after_the_other(
     assert all(run.name.startswith("How many? · ") for run in measured)
     (conclusion,) = found.conclusions
     assert conclusion is not None
+
+
+def test_a_search_goes_on_where_a_killed_supervisor_left_it(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    number = capacity_jobs.submit(database, config(reference))
+    until(lambda: len(capacities.load(database, number).probes) > 1, 120)
+    before = capacities.load(database, number).probes[:1]
+    for process in supervisors():
+        os.kill(process.pid, signal.SIGKILL)
+
+    def goes_on() -> bool:
+        jobs.ensure(database)  # as the web server and the command line do, again and again
+        found = capacities.load(database, number)
+        if found.status == "failed":  # its run was cut short: said, and resumed
+            assert "process" in (found.error or "")
+            capacity_jobs.resume(database, number)
+        return sum(probe.observation is not None for probe in found.probes) > 1
+
+    until(goes_on, 120)
+    assert capacities.load(database, number).probes[:1] == before
+    capacity_jobs.cancel(database, number)
+    until(lambda: not queue.active(database), 60)
 
 
 def test_a_search_can_be_cancelled_and_deleted(
