@@ -268,6 +268,7 @@ HASHED_LATER = (
     "prefix_count",
     "prefix_system_tokens",
     "empty_cache",
+    "arrival_seed",
 )
 # The observed fields of a request, in the order of the content hash.
 HASHED_FIELDS = (

@@ -15,7 +15,7 @@ from services.analysis.summary import summarize
 from services.ask.config import RunConfig
 from services.ask.measurement import CACHE, ERROR_CLASSES, Measurement, Progress, Run
 from services.ask.workloads import max_tokens
-from tests.values import failed, measured, run
+from tests.values import NOON, failed, measured, run
 
 MANY = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(80)]
 
@@ -71,6 +71,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     (good(status="failed"), MANY, "warning", "The run failed"),
     (good(status="running"), MANY, "note", "The run is not finished"),
     (good(source={"tool": "guidellm"}), MANY, "note", "Measured by guidellm"),
+    (good(token_times_removed_at=NOON), MANY, "note", "Token times were removed"),
     (good(), [*MANY, failed(80)], "warning", "1 of 241 requests failed"),
     (
         with_config(health={"unsent_turns": {"failed": 2}}),

@@ -210,7 +210,7 @@ def test_every_field_of_a_run_is_part_of_its_hash_or_is_left_out_for_a_reason() 
     left_out = {"prompt", "prompts"}  # private
     left_out |= {"calibrate"}  # what is measured afterwards
     left_out |= {"ttft_limit_s", "tpot_limit_s", "e2e_limit_s", "usd_per_hour"}  # how it is judged
-    left_out |= {"ca_file", "insecure_tls", "key_env"}  # who answers whom, not what is asked
+    left_out |= {"ca_file", "insecure_tls", "key_env", "on"}  # who asks whom, not what is asked
     assert {*HASHED_CONFIG, *HASHED_LATER} | left_out == set(RunConfig.model_fields)
     renamed = {RENAMED.get(field.name, field.name) for field in fields(Measurement)}
     assert {*HASHED_FIELDS, *FIELDS_LATER} == renamed - {"answer"}
