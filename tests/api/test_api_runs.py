@@ -163,6 +163,7 @@ WRONG = [
     ("rate", 100_001),
     ("end_rate", 0),
     ("rate_steps", 1),
+    ("arrival_seed", -1),
     ("burstiness", 0),
     ("min_tokens", 0),
     ("text_style", "verse"),
