@@ -22,7 +22,8 @@ from sqlalchemy import delete as delete_from
 
 from db.database import writing
 from db.runs import NewRun, add
-from db.schema import capacities
+from db.schema import capacities, runs
+from services.ask.measurement import ACTIVE
 from services.ask.problems import validate
 from services.base.errors import Conflict, NotFound
 from services.studies.capacity import (
@@ -92,11 +93,18 @@ def load(database: Engine, capacity_id: int) -> Capacity:
         return _capacity(_row(connection, capacity_id))
 
 
-def running(database: Engine, machine: str) -> list[Capacity]:
-    """Return the searches that go on and are this machine's, the oldest first."""
-    query = select(capacities).where(_going(machine)).order_by(capacities.c.id)
+def waiting(database: Engine, machine: str) -> list[Capacity]:
+    """Return the searches that go on, are this machine's and have no probe under way, the oldest
+    first. Asked several times a second: what one was asked to do is read only where it goes on."""
+    query = select(capacities.c.id, capacities.c.probes).where(_going(machine))
     with database.connect() as connection:
-        return [_capacity(row) for row in connection.execute(query).mappings()]
+        last = {row.id: row.probes[-1]["run_id"] for row in connection.execute(query) if row.probes}
+        active = select(runs.c.id).where(runs.c.id.in_(last.values()), runs.c.status.in_(ACTIVE))
+        busy = set(connection.scalars(active)) if last else set()
+        measured = [number for number, run_id in last.items() if run_id in busy]
+        ready = select(capacities).where(_going(machine), capacities.c.id.not_in(measured))
+        rows = connection.execute(ready.order_by(capacities.c.id)).mappings()
+        return [_capacity(row) for row in rows]
 
 
 def any_running(database: Engine, machine: str) -> bool:
@@ -125,9 +133,10 @@ def listed(database: Engine, limit: int = 50) -> list[CapacityRow]:
 
 def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> int | None:
     """Queue a probe's run and add the probe, both or none; return the run's id. None: another
-    process has changed the search meanwhile."""
+    process has changed or ended the search meanwhile."""
     with writing(database) as connection:
-        if _capacity(_row(connection, capacity.id)).probes != capacity.probes:
+        stored = _capacity(_row(connection, capacity.id))
+        if stored.status != "running" or stored.probes != capacity.probes:
             return None
         run_id = add(connection, new)
         _set(
@@ -145,8 +154,10 @@ def keep(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> None:
 
 
 def end(database: Engine, capacity_id: int, status: Status, error: str | None = None) -> None:
-    """End a search."""
+    """End a search, unless it has ended. Raises CapacityNotFound."""
     with writing(database) as connection:
+        if _row(connection, capacity_id)["status"] != "running":
+            return
         _set(connection, capacity_id, status=status, error=error, ended_at=datetime.now(UTC))
 
 

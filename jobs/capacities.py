@@ -15,7 +15,7 @@ from jobs.destination import resolve
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.analysis.capacity import Step, label_of
 from services.ask.backends import NO_KEYS
-from services.ask.measurement import ACTIVE, Run
+from services.ask.measurement import Run
 from services.base.errors import PacelineError
 from services.base.roles import Person
 from services.base.units import many, significant
@@ -64,7 +64,7 @@ def default_name(config: CapacityConfig) -> str:
 
 def tend(database: Engine) -> None:
     """Let each search go on whose probe has ended: keep what that says, queue the next or end."""
-    for capacity in capacities.running(database, machine_id()):
+    for capacity in capacities.waiting(database, machine_id()):
         try:
             _go_on(database, capacity)
         except PacelineError as error:  # such as a key that is gone: said at the search
@@ -73,8 +73,6 @@ def tend(database: Engine) -> None:
 
 def _go_on(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
-        if last.status in ACTIVE:
-            return
         if last.status != "done":
             why = last.error or f"Run {last.id}, one of its probes, was {last.status}."
             capacities.end(
