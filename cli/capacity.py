@@ -28,13 +28,12 @@ from jobs.retry import with_retries
 from services.analysis import candidates as candidate_configs
 from services.ask.flag import flag
 from services.report.capacity import capacity_document, capacity_text
-from services.studies.capacity import Capacity, CapacityConfig, parse_capacity
+from services.studies.capacity import SET_BY_PROBES, Capacity, CapacityConfig, parse_capacity
 from services.studies.capacity_wording import plan
 
 POLL_S = 0.5
 ENSURE_EVERY = 4
 OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s", "margin")
-SET_BY_PROBES = ("mode", "rate", "users", "duration_s", "requests", "repeats", "load_warmup_s")
 
 
 def takes(command: ArgumentParser) -> None:
@@ -135,6 +134,8 @@ def _config(options: Namespace) -> CapacityConfig:
     values = run_fields.values(options)
     if wrong := [name for name in SET_BY_PROBES if name in values]:
         raise Usage(f"{flag(wrong[0])} is set by each probe: leave it out.")
+    if options.tag:
+        raise Usage("--tag is for runs: each probe has the tag of its search.")
     servers = candidate_configs.candidates(values, changes_of(getattr(options, "with")))
     own: dict[str, Any] = given(options, CapacityConfig)
     return parse_capacity({**own, "servers": servers})

@@ -39,6 +39,18 @@ from services.ask.measurement import Measurement
 from services.ask.problems import validate
 
 SETTLES = 0.25  # of a window: how long a load is offered before it
+SET_BY_PROBES = (  # fields of a run that each probe sets, whatever the server's config says
+    "mode",
+    "rate",
+    "users",
+    "arrival_seed",
+    "duration_s",
+    "requests",
+    "drain_s",
+    "load_warmup_s",
+    "concurrency",
+    "repeats",
+)
 DRAIN_S = 30.0  # at least, and as long as the highest limit
 LATE = 0.05  # of the lowest limit: the client itself may be no later than that
 LATE_S = 0.005

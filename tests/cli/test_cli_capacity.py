@@ -45,6 +45,8 @@ def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
     ("flags", "says"),
     [
         (("--rate", "5"), "--rate is set by each probe"),
+        (("--concurrency", "4"), "--concurrency is set by each probe"),
+        (("--tag", "a"), "--tag is for runs"),
         (("--slo", "ttft:p95>1"), "upper limit"),
         (("--lowest", "9", "--highest", "3"), "must be more than the lowest load"),
         (("--at-least", "much"), "is not a load"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 
+from services.analysis.capacity import sustained
 from services.report import theme
 from services.report.capacity import server_names
 from services.report.charts.frame import Rows, heading, layered
@@ -75,10 +76,7 @@ def _dots(capacity: Capacity, called: list[str]) -> Rows:
         if seen is None or seen.limited:
             continue
         met = [1 - one.count / one.n for one in seen.misses if one.n]
-        enough = all(
-            misses.count <= one.allowed * misses.n
-            for misses, one in zip(seen.misses, capacity.config.asked, strict=True)
-        )
+        enough = sustained(seen, capacity.config.asked)
         rows.append(
             {
                 "server": called[probe.server],
