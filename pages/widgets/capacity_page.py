@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import orjson
 import pandas as pd
@@ -84,8 +85,8 @@ def watch(text: str) -> None:
         st.button(
             "Cancel search",
             icon=":material/stop:",
-            on_click=capacity_jobs.cancel,
-            args=(opened(), capacity.id),
+            on_click=_tried,
+            args=(capacity_jobs.cancel, capacity.id),
         )
     st.caption(plain(plan(capacity.config)))
     found(capacity)
@@ -139,12 +140,21 @@ def actions(capacity: Capacity) -> None:
         with st.popover("Delete", icon=":material/delete:"):
             st.caption("The runs that were its probes are kept.")
             if st.button("Delete permanently", type="primary"):
-                _tried(capacities.delete, capacity.id)
-                st.switch_page("capacity.py", query_params={})
+                delete(capacity.id)
 
 
-def _tried(act: object, capacity_id: int) -> None:
-    assert callable(act)
+def delete(capacity_id: int) -> None:
+    """Delete a search and leave its page, or say why that cannot be."""
+    try:
+        capacities.delete(opened(), capacity_id)
+    except PacelineError as error:
+        show_error(error)
+        return
+    st.switch_page("capacity.py", query_params={})
+
+
+def _tried(act: Callable[[Any, int], None], capacity_id: int) -> None:
+    """Do it, or say why that cannot be."""
     try:
         act(opened(), capacity_id)
     except PacelineError as error:
