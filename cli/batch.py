@@ -13,7 +13,7 @@ from cli.output import DONE, FAILED, add_output_arguments, note, save, say, writ
 from cli.person import operator
 from cli.problems import Usage
 from cli.stopping import stopping
-from db import servers, tasks
+from db import servers, task_batches, tasks
 from db.database import opened
 from jobs import inference
 from services.ask.config import RunConfig, parse
@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
     note(f"{batch_id}: {len(new):,} prompts queued")
     tenths = 0
     with stopping() as stop:
-        while not (batch := tasks.batch(database, batch_id)).ended:
+        while not (batch := task_batches.load(database, batch_id)).ended:
             if (done := _tenths(batch)) > tenths:
                 tenths = done
                 note(_line(batch))
@@ -71,7 +71,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_batches(options: Namespace) -> int:
     """Print the batches of tasks, newest first, with how many tasks have which status."""
-    rows = tasks.batches(opened(), limit=options.limit)
+    rows = task_batches.listed(opened(), limit=options.limit)
     say(options, lambda: [asdict(row) for row in rows], lambda: terminal.batches_text(rows))
     return DONE
 
@@ -84,7 +84,7 @@ def add_output_of_arguments(command: ArgumentParser) -> None:
 def output(options: Namespace) -> int:
     """Write the answers of a batch so far as OpenAI's batch output file."""
     database = opened()
-    tasks.batch(database, options.batch)
+    task_batches.load(database, options.batch)
     return save(options, openai_batch.written(tasks.ended(database, options.batch)))
 
 
@@ -94,7 +94,7 @@ def add_cancel_arguments(command: ArgumentParser) -> None:
 
 def cancel(options: Namespace) -> int:
     """Cancel the tasks of a batch that have not ended."""
-    batch = tasks.cancel_batch(opened(), options.batch)
+    batch = task_batches.cancel(opened(), options.batch)
     say(options, lambda: asdict(batch), lambda: _line(batch))
     return DONE
 

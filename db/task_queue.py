@@ -37,11 +37,11 @@ from db.database import now, on_one_machine, writing
 from db.heartbeats import LONG_LOST_S
 from db.queue import GONE_S
 from db.schema import runs, task_batches, task_servers, task_settings, task_workers, tasks
+from db.task_batches import AT
 from services.ask.measurement import ACTIVE
 from services.ask.tasks import OPEN, TaskEnd
 
 MOST_CALLERS = 200  # of one server, between whom its turns go round
-AT = "@"  # between a server that only one machine reaches and that machine
 GONE = (
     "The machine that this task waits for has not been heard of for a quarter of an hour: the only "
     "one that reaches its server, or holds its key. Hand it in again on a machine that is up."
@@ -244,12 +244,7 @@ def exchange(
 
 
 def _store(connection: Connection, worker: str, ended: Iterable[Ended]) -> None:
-    rows = [
-        {"its_id": each.id, "started_at": each.started_at, "ended_at": each.ended_at}
-        | {name: value for name, value in asdict(each.end).items() if name != "model"}
-        | {"its_model": each.end.model}
-        for each in ended
-    ]
+    rows = [_row(each) for each in ended]
     if rows:
         names = [name for name in rows[0] if not name.startswith("its_")]
         its = tasks.c.id == bindparam("its_id"), tasks.c.worker == worker
@@ -260,6 +255,13 @@ def _store(connection: Connection, worker: str, ended: Iterable[Ended]) -> None:
             "worker": None,
         }
         connection.execute(update(tasks).where(*its, unended).values(values), rows)
+
+
+def _row(ended: Ended) -> dict[str, Any]:
+    end = asdict(ended.end)
+    result = end.pop("result")
+    times = {"started_at": ended.started_at, "ended_at": ended.ended_at}
+    return {"its_id": ended.id, "its_model": result.pop("model"), **times, **end, **result}
 
 
 def _begin(connection: Connection, worker: str, begun: Mapping[int, datetime]) -> None:

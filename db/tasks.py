@@ -1,36 +1,25 @@
-"""Tasks as their callers see them: handed in, looked at, cancelled, and thrown away in time.
+"""Tasks as their callers see them: looked at, listed and cancelled.
 
-`task_queue.py` has what the process does that has them answered.
+`new_tasks.py` takes them in, `task_batches.py` has those that were handed in together, and
+`task_queue.py` what the process does that has them answered.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, fields
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Select, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, Select, func, select
 
-from db.database import now, writing
+from db.database import writing
 from db.schema import task_batches, task_servers, task_settings, tasks
-from services.ask.tasks import (
-    MOST_WAITING,
-    OPEN,
-    InvalidTask,
-    NewTask,
-    Task,
-    TaskBatch,
-    TaskStatus,
-)
+from db.task_batches import cancelling, number_of
+from services.ask.tasks import OPEN, Task, TaskResult, TaskStatus
 from services.base.errors import Conflict, NotFound
 from services.base.surrogates import clean
 
 READ_AT_ONCE = 1_000  # tasks, of a batch that is written out
-DELETED_AT_ONCE = 1_000  # batches
 
 
 class TaskNotFound(NotFound):
@@ -40,158 +29,11 @@ class TaskNotFound(NotFound):
         super().__init__(f"There is no task {task_id[:60]!r}. It may have been deleted by its age.")
 
 
-class BatchNotFound(NotFound):
-    """The caller has no such batch."""
-
-    def __init__(self, batch_id: str) -> None:
-        super().__init__(
-            f"There is no batch {batch_id[:60]!r}. It may have been deleted by its age."
-        )
-
-
 class TaskEnded(Conflict):
     """A task that has ended cannot be cancelled."""
 
     def __init__(self, status: str) -> None:
         super().__init__(f"This task has ended already: it is {status}.")
-
-
-class OtherContent(InvalidTask):
-    """An idempotency key came back with something else."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This Idempotency-Key was used for another request. Choose a new key, or send the same "
-            "request again."
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class NewSettings:
-    """To whom tasks go: see `jobs/destination.py`. `server`: whose tasks one process looks after;
-    `machine`: the only one that can ask it, None: any."""
-
-    config: Mapping[str, Any]
-    server: str
-    model: str
-    destination: Mapping[str, Any] = field(repr=False)
-    ticket: str | None = None
-    machine: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What was handed in: the batch, its tasks in order, and whether this is a repetition."""
-
-    batch_id: str
-    task_ids: tuple[str, ...]
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Repetition:
-    """An idempotency key, and what it came with, both as hashes."""
-
-    key: str
-    fingerprint: str
-
-    @classmethod
-    def of(cls, key: str, content: bytes) -> Repetition:
-        return cls(_hash(key.encode("utf-8", "surrogatepass")), _hash(content))
-
-
-def create(
-    database: Engine,
-    caller: str,
-    settings: Sequence[NewSettings],
-    new: Sequence[tuple[NewTask, int]],
-    repetition: Repetition | None = None,
-) -> Accepted:
-    """Store tasks, each with the number of its settings, in one transaction. With `repetition`,
-    what its key has stored before is returned instead.
-
-    Raises:
-        InvalidTask: too many of this caller's tasks wait.
-        OtherContent: the key came with something else before.
-    """
-    try:
-        with writing(database) as connection:
-            return _create(connection, clean(caller), settings, new, repetition)
-    except IntegrityError:  # the same key at the same moment
-        accepted = repetition and earlier(database, caller, repetition)
-        if not accepted:
-            raise
-        return accepted
-
-
-def _create(
-    connection: Connection,
-    caller: str,
-    settings: Sequence[NewSettings],
-    new: Sequence[tuple[NewTask, int]],
-    repetition: Repetition | None,
-) -> Accepted:
-    _check_waiting(connection, caller, len(new))
-    batch_id, moment = f"batch_{uuid4().hex}", datetime.now(UTC)
-    row = {"batch_id": batch_id, "caller": caller, "created_at": moment, "count": len(new)}
-    if repetition:
-        row |= {"idempotency": repetition.key, "fingerprint": repetition.fingerprint}
-    made = insert(task_batches).values(row).returning(task_batches.c.id)
-    batch: int = connection.execute(made).scalar_one()
-    numbers = [_settings(connection, batch, each) for each in settings]
-    task_ids = tuple(str(uuid4()) for _ in new)
-    rows = [
-        {
-            "task_id": task_id,
-            "batch": batch,
-            "settings": numbers[which],
-            "caller": caller,
-            "server": settings[which].server,
-            "machine": settings[which].machine,
-            "backend": settings[which].config["backend"],
-            "model": settings[which].model,
-            "custom_id": task.custom_id,
-            "status": "queued",
-            "prompt": task.prompt,
-        }
-        for task_id, (task, which) in zip(task_ids, new, strict=True)
-    ]
-    connection.execute(insert(tasks), rows)
-    return Accepted(batch_id, task_ids)
-
-
-def _settings(connection: Connection, batch: int, new: NewSettings) -> int:
-    values = {"batch": batch, "config": new.config, "destination": new.destination}
-    row = insert(task_settings).values(values | {"ticket": new.ticket})
-    number: int = connection.execute(row.returning(task_settings.c.id)).scalar_one()
-    return number
-
-
-def _check_waiting(connection: Connection, caller: str, more: int) -> None:
-    waiting = tasks.c.status == "queued", tasks.c.caller == caller
-    count = connection.scalar(select(func.count()).select_from(tasks).where(*waiting)) or 0
-    if count + more > MOST_WAITING:
-        raise InvalidTask(
-            f"{count:,} of your tasks are waiting, and {MOST_WAITING:,} may. Wait until some have "
-            "ended, or cancel them."
-        )
-
-
-def earlier(database: Engine, caller: str, repetition: Repetition) -> Accepted | None:
-    """Return what an idempotency key of this caller has stored; None: nothing.
-
-    Raises:
-        OtherContent: it came with something else.
-    """
-    key = task_batches.c.caller == clean(caller), task_batches.c.idempotency == repetition.key
-    with database.connect() as connection:
-        batch = connection.execute(select(task_batches).where(*key)).first()
-        if batch is None:
-            return None
-        if batch.fingerprint != repetition.fingerprint:
-            raise OtherContent
-        ids = select(tasks.c.task_id).where(tasks.c.batch == batch.id).order_by(tasks.c.id)
-        return Accepted(batch.batch_id, tuple(connection.scalars(ids)), again=True)
 
 
 def load(database: Engine, task_id: str, caller: str | None = None) -> Task:
@@ -205,18 +47,20 @@ def _load(connection: Connection, task_id: str, caller: str | None) -> Task:
     row = connection.execute(query).first()
     if row is None:
         raise TaskNotFound(task_id)
-    return Task(*row)
+    return _task(*row)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which tasks are looked at. None: all. `after`: the task behind which the list goes on."""
+    """Which tasks are looked at. None: all. `after`: the task behind which the list goes on;
+    `offset`: how many more are passed by."""
 
     batch_id: str | None = None
     status: TaskStatus | None = None
     caller: str | None = None
     after: str | None = None
     limit: int = 100
+    offset: int = 0
 
 
 def listed(database: Engine, wanted: Wanted) -> list[Task]:
@@ -228,15 +72,17 @@ def listed(database: Engine, wanted: Wanted) -> list[Task]:
     query = _of(_query(), wanted.caller)
     with database.connect() as connection:
         if wanted.batch_id is not None:
-            query = query.where(tasks.c.batch == _batch(connection, wanted.batch_id, wanted.caller))
+            number = number_of(connection, wanted.batch_id, wanted.caller)
+            query = query.where(tasks.c.batch == number)
         if wanted.status is not None:
             query = query.where(tasks.c.status == wanted.status)
         forward = wanted.batch_id is not None
         if wanted.after is not None:
             number = _number(connection, wanted.after, wanted.caller)
             query = query.where(tasks.c.id > number if forward else tasks.c.id < number)
-        query = query.order_by(tasks.c.id if forward else tasks.c.id.desc()).limit(wanted.limit)
-        return [Task(*row) for row in connection.execute(query)]
+        query = query.order_by(tasks.c.id if forward else tasks.c.id.desc())
+        query = query.limit(wanted.limit).offset(wanted.offset)
+        return [_task(*row) for row in connection.execute(query)]
 
 
 def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterator[Task]:
@@ -246,47 +92,25 @@ def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterato
         BatchNotFound: when the first is asked for.
     """
     with database.connect() as connection:
-        batch = _batch(connection, batch_id, caller)
+        batch = number_of(connection, batch_id, caller)
     last = 0
     while True:
-        query = _query(tasks.c.id).where(
+        query = _query().where(
             tasks.c.batch == batch, tasks.c.id > last, tasks.c.status.not_in(OPEN)
         )
         with database.connect() as connection:
             rows = connection.execute(query.order_by(tasks.c.id).limit(READ_AT_ONCE)).all()
         if not rows:
             return
-        last = rows[-1][-1]
-        yield from (Task(*row[:-1]) for row in rows)
+        last = rows[-1][0]
+        yield from (_task(*row) for row in rows)
 
 
-def batches(database: Engine, caller: str | None = None, limit: int = 50) -> list[TaskBatch]:
-    """Return batches with how many of their tasks have which status, the newest first."""
-    query = select(task_batches).order_by(task_batches.c.id.desc()).limit(limit)
-    if caller is not None:
-        query = query.where(task_batches.c.caller == clean(caller))
+def prompts(database: Engine, task_ids: Collection[str]) -> dict[str, str]:
+    """Return what was asked in these tasks, in the format of `dialogue`."""
+    query = select(tasks.c.task_id, tasks.c.prompt).where(tasks.c.task_id.in_(task_ids))
     with database.connect() as connection:
-        return _counted(connection, connection.execute(query).all())
-
-
-def batch(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatch:
-    """Return a batch. Raises BatchNotFound."""
-    with database.connect() as connection:
-        number = _batch(connection, batch_id, caller)
-        rows = connection.execute(select(task_batches).where(task_batches.c.id == number)).all()
-        return _counted(connection, rows)[0]
-
-
-def _counted(connection: Connection, rows: Sequence[Any]) -> list[TaskBatch]:
-    numbers = [row.id for row in rows]
-    query = select(tasks.c.batch, tasks.c.status, func.count()).where(tasks.c.batch.in_(numbers))
-    counts: dict[int, dict[str, int]] = {number: {} for number in numbers}
-    for number, status, count in connection.execute(query.group_by(tasks.c.batch, tasks.c.status)):
-        counts[number][status] = count
-    return [
-        TaskBatch(row.batch_id, row.caller, row.created_at, row.count, counts[row.id])
-        for row in rows
-    ]
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def cancel(database: Engine, task_id: str, caller: str | None = None) -> Task:
@@ -297,44 +121,12 @@ def cancel(database: Engine, task_id: str, caller: str | None = None) -> Task:
     """
     with writing(database) as connection:
         _load(connection, task_id, caller)
-        cancelled = _cancelled(database).where(tasks.c.task_id == clean(task_id))
-        changed = connection.execute(cancelled).rowcount
+        its = cancelling(database).where(tasks.c.task_id == clean(task_id))
+        changed = connection.execute(its).rowcount
         task = _load(connection, task_id, caller)
     if not changed:
         raise TaskEnded(task.status)
     return task
-
-
-def cancel_batch(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatch:
-    """Cancel the tasks of a batch that have not ended. Raises BatchNotFound."""
-    with writing(database) as connection:
-        number = _batch(connection, batch_id, caller)
-        connection.execute(_cancelled(database).where(tasks.c.batch == number))
-    return batch(database, batch_id, caller)
-
-
-def _cancelled(database: Engine) -> Any:
-    unended = update(tasks).where(tasks.c.status.in_(OPEN))
-    return unended.values(status="cancelled", ended_at=now(database), worker=None)
-
-
-def prune(database: Engine, kept: timedelta | None) -> int:
-    """Delete the batches whose tasks all ended longer ago than `kept`; None: none. Returns how
-    many."""
-    if kept is None:
-        return 0
-    limit = now(database, kept)
-    recent = select(tasks.c.batch).where(
-        tasks.c.batch == task_batches.c.id,
-        or_(tasks.c.ended_at.is_(None), tasks.c.ended_at > limit),
-    )
-    old = select(task_batches.c.id).where(task_batches.c.created_at < limit, ~recent.exists())
-    with database.connect() as connection:
-        numbers = list(connection.scalars(old.limit(DELETED_AT_ONCE)))
-    if numbers:
-        with writing(database) as connection:
-            connection.execute(delete(task_batches).where(task_batches.c.id.in_(numbers)))
-    return len(numbers)
 
 
 def active(database: Engine) -> bool:
@@ -362,26 +154,21 @@ def counts(database: Engine) -> dict[str, int]:
         return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _query(*more: Any) -> Select[Any]:
-    names = [each.name for each in fields(Task)]
-    columns: list[Any] = [
-        _OF_BATCHES[name] if name in _OF_BATCHES else tasks.c[name] for name in names
-    ]
-    return select(*columns, *more).join(task_batches, tasks.c.batch == task_batches.c.id)
+def _query() -> Select[Any]:
+    """The values of `_task`."""
+    own = [_COLUMNS.get(each.name, tasks.c.get(each.name)) for each in _OWN]
+    its = [tasks.c[each.name] for each in fields(TaskResult)]
+    return select(tasks.c.id, *own, *its).join(task_batches, tasks.c.batch == task_batches.c.id)
+
+
+def _task(_: int, *values: Any) -> Task:
+    own, its = values[: len(_OWN)], values[len(_OWN) :]
+    named = {each.name: value for each, value in zip(_OWN, own, strict=True)}
+    return Task(**named, result=TaskResult(*its))
 
 
 def _of(query: Select[Any], caller: str | None) -> Select[Any]:
     return query if caller is None else query.where(tasks.c.caller == clean(caller))
-
-
-def _batch(connection: Connection, batch_id: str, caller: str | None) -> int:
-    query = select(task_batches.c.id).where(task_batches.c.batch_id == clean(batch_id))
-    if caller is not None:
-        query = query.where(task_batches.c.caller == clean(caller))
-    number: int | None = connection.scalar(query)
-    if number is None:
-        raise BatchNotFound(batch_id)
-    return number
 
 
 def _number(connection: Connection, task_id: str, caller: str | None) -> int:
@@ -394,11 +181,8 @@ def _number(connection: Connection, task_id: str, caller: str | None) -> int:
     return number
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-_OF_BATCHES: dict[str, Any] = {
+_OWN = tuple(each for each in fields(Task) if each.name != "result")
+_COLUMNS: dict[str, Any] = {
     "batch_id": task_batches.c.batch_id,
     "created_at": task_batches.c.created_at,
 }

@@ -12,10 +12,10 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 import jobs
-from db import tasks
+from db import new_tasks
 from db.database import on_one_machine
-from db.task_queue import AT
-from db.tasks import Accepted, NewSettings, Repetition
+from db.new_tasks import Accepted, NewSettings, Repetition
+from db.task_batches import AT
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file, machine_id
@@ -24,6 +24,7 @@ from services.ask.config import RunConfig
 from services.ask.tasks import MOST_TASKS, InvalidTask, NewTask, limits, settings
 from services.ask.tasks.submission import Parse, submission
 from services.base import settings as environment
+from services.base.roles import Person
 
 
 def submit(
@@ -32,23 +33,26 @@ def submit(
     new: Sequence[NewTask],
     parse: Parse,
     repetition: Repetition | None = None,
+    by: Person | None = None,
 ) -> Accepted:
     """Queue tasks of a caller as one batch, and start a supervisor if need be. With `repetition`,
-    what its key has queued before is returned instead.
+    what its key has queued before is returned instead. `by`: who asks, where people sign in.
 
     Raises:
+        BeyondSaved: who asks may not, see `only_saved`.
         InvalidTask: there are none, too many, or too many wait.
         InvalidConfig, BackendProblem: their settings cannot be used; see `jobs.submit`.
         InvalidLimit, InvalidSettings: .env is wrong.
         QueueProblem: they could not be processed.
     """
     limits.at_once(environment.environment())
-    if repetition and (accepted := tasks.earlier(database, caller, repetition)):
+    if repetition and (accepted := new_tasks.earlier(database, caller, repetition)):
         jobs.ensure(database)
         return accepted
     if not 1 <= len(new) <= MOST_TASKS:
         raise InvalidTask(f"A batch has 1 to {MOST_TASKS:,} tasks, and this one has {len(new):,}.")
     asked = submission(new, parse)
+    jobs.check_person(database, asked.configs, by)
     destinations = [resolve(config, NO_KEYS) for config in asked.configs]
     check_lock_file(database)
     hand_over(database, jobs.secrets_by_ticket(destinations))
@@ -57,7 +61,7 @@ def submit(
         for config, destination in zip(asked.configs, destinations, strict=True)
     ]
     pairs = list(zip(asked.tasks, asked.which, strict=True))
-    accepted = tasks.create(database, caller, stored, pairs, repetition)
+    accepted = new_tasks.create(database, caller, stored, pairs, repetition)
     jobs.ensure(database)
     return accepted
 

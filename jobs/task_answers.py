@@ -21,7 +21,7 @@ from services.ask.backends.messages import CannotCarry
 from services.ask.config import RunConfig
 from services.ask.config import stored as stored_config
 from services.ask.measurement import Measurement, Status
-from services.ask.tasks import TaskEnd, TaskStatus
+from services.ask.tasks import TaskEnd, TaskResult, TaskStatus
 from services.base import untrusted
 from services.base.settings import InvalidSettings
 from services.load import retries
@@ -211,8 +211,7 @@ class Embedded:
 def end_of(measured: Measurement, model: str) -> TaskEnd:
     """Return the end of a task by what was seen of its last attempt."""
     sent, first, end = measured.t_send, measured.t_first, measured.t_end
-    return TaskEnd(
-        status=STATUS_OF[measured.status],
+    result = TaskResult(
         answer=measured.answer or None,
         model=model,
         finish_reason=measured.finish_reason,
@@ -223,9 +222,13 @@ def end_of(measured: Measurement, model: str) -> TaskEnd:
         ttft_s=None if sent is None or first is None else first - sent,
         e2e_s=None if sent is None or end is None else end - sent,
         attempts=measured.attempts,
-        http_status=measured.http_status,
-        error_class=measured.error_class,
-        error=measured.error,
+    )
+    return TaskEnd(
+        STATUS_OF[measured.status],
+        measured.http_status,
+        measured.error_class,
+        measured.error,
+        result,
     )
 
 

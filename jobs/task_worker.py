@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine
 
-from db import task_queue, tasks
+from db import task_batches, task_queue
 from db.database import UNUSABLE, connect, upgrade
 from db.task_queue import TaskWorker, WorkerGone
 from jobs.retry import with_retries
@@ -74,7 +74,7 @@ class Worker:
         if self._due("bury", BURY_S):
             await self._call(task_queue.bury, self._me.machine)
         if self._due("prune", PRUNE_S):
-            await self._call(tasks.prune, _kept())
+            await self._call(task_batches.prune, _kept())
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
             if server not in self._servers and await self._call(
                 task_queue.take_server, self._me, server

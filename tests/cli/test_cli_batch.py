@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 import cli
 import jobs
-from db import servers, tasks
+from db import servers, task_batches
 from services.ask.saved_server import saved_server
 from tests.conftest import ReferenceServer
 
@@ -53,5 +53,5 @@ def test_a_batch_is_left_queued_and_cancelled(
     assert capsys.readouterr().out == ""
     assert cli.main(["batch", "cancel", batch]) == 0
     assert capsys.readouterr().out.strip() == f"{batch}: 2 cancelled"
-    assert tasks.batch(database, batch).ended
+    assert task_batches.load(database, batch).ended
     assert cli.main(["batch", "cancel", "batch_none"]) == 2

@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from db import queue, runs, task_queue, tasks
+from db import new_tasks, queue, runs, task_batches, task_queue, tasks
 from db.database import writing
+from db.new_tasks import Accepted, NewSettings
 from db.queue import GONE_S
-from db.schema import task_batches, task_workers
+from db.schema import task_batches as batch_table
+from db.schema import task_workers
 from db.schema import tasks as table
 from db.task_queue import Ended, TaskWorker
-from db.tasks import Accepted, NewSettings, Wanted
+from db.tasks import Wanted
 from services.ask.config import parse
-from services.ask.tasks import InvalidTask, NewTask, TaskEnd
+from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult
 
 SERVER = "127.0.0.1:9"
 FIRST, SECOND = (TaskWorker(name, "here", "machine") for name in ("a", "b"))
@@ -27,11 +29,11 @@ def create(
 ) -> Accepted:
     settings = NewSettings({"backend": "url"}, SERVER, "m", {"target": {}}, machine=machine)
     new = [(NewTask(f"{caller} {n}", {}), 0) for n in range(count)]
-    return tasks.create(database, caller, [settings], new)
+    return new_tasks.create(database, caller, [settings], new)
 
 
 def counts(database: Engine, accepted: Accepted) -> dict[str, int]:
-    return dict(tasks.batch(database, accepted.batch_id).counts)
+    return dict(task_batches.load(database, accepted.batch_id).counts)
 
 
 def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None:
@@ -44,7 +46,7 @@ def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None
     taken, mine = task_queue.exchange(database, FIRST, [], {}, wanted)
     assert [task.prompt for task in taken] == ["me 0", "me 1"] and len(mine) == 2
     task_queue.enter(database, SECOND)
-    late = [Ended(taken[0].id, NOW, NOW, TaskEnd("completed", answer="late"))]
+    late = [Ended(taken[0].id, NOW, NOW, TaskEnd("completed", result=TaskResult("late")))]
     with pytest.raises(task_queue.WorkerGone):
         task_queue.exchange(database, FIRST, late, {}, wanted)
     with pytest.raises(task_queue.WorkerGone):
@@ -63,16 +65,16 @@ def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
     (one, two), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 2})
     _, mine = task_queue.exchange(database, FIRST, [], {one.id: NOW}, {})
     assert counts(database, batch) == {"running": 1, "queued": 1} and mine == {one.id, two.id}
-    end = TaskEnd("completed", answer="yes", model="n", output_tokens=2, e2e_s=0.5)
+    end = TaskEnd("completed", result=TaskResult("yes", "n", output_tokens=2, e2e_s=0.5))
     ends = [Ended(one.id, NOW, NOW, end), Ended(two.id, NOW, NOW, TaskEnd("failed", error="No."))]
     for _ in range(2):  # as after a commit whose answer was lost
         _, mine = task_queue.exchange(database, FIRST, ends, {}, {})
         assert mine == set()
-    other = [Ended(one.id, NOW, NOW, TaskEnd("completed", answer="no"))]
+    other = [Ended(one.id, NOW, NOW, TaskEnd("completed", result=TaskResult("no")))]
     task_queue.exchange(database, FIRST, other, {}, {})
     first, second = tasks.listed(database, Wanted(batch.batch_id))
-    assert (first.answer, first.model, first.output_tokens, first.e2e_s) == ("yes", "n", 2, 0.5)
-    assert (second.status, second.error, second.model) == ("failed", "No.", "m")
+    assert first.result == end.result
+    assert (second.status, second.error, second.result.model) == ("failed", "No.", "m")
     assert first.started_at == first.ended_at == NOW
 
 
@@ -81,7 +83,7 @@ def test_what_is_cancelled_while_it_is_asked_is_no_longer_the_process_s(database
     task_queue.enter(database, FIRST)
     (task,), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
     tasks.cancel(database, batch.task_ids[0])
-    ends = [Ended(task.id, NOW, NOW, TaskEnd("completed", answer="late"))]
+    ends = [Ended(task.id, NOW, NOW, TaskEnd("completed", result=TaskResult("late")))]
     assert task_queue.exchange(database, FIRST, ends, {}, {})[1] == set()
     assert tasks.load(database, batch.task_ids[0]).status == "cancelled"
 
@@ -127,7 +129,7 @@ def test_a_task_that_only_one_machine_can_ask_waits_for_it_and_is_given_up_witho
     assert counts(database, batch) == {"queued": 1}
     with writing(database) as connection:
         old = NOW - timedelta(seconds=2 * GONE_S)
-        connection.execute(update(task_batches).values(created_at=old))
+        connection.execute(update(batch_table).values(created_at=old))
     task_queue.bury(database, "other")
     (task,) = tasks.listed(database, Wanted(batch.batch_id))
     assert (task.status, task.error) == ("failed", task_queue.GONE)
@@ -142,16 +144,16 @@ def test_callers_come_in_the_order_in_which_they_wait(database: Engine) -> None:
 def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: Engine) -> None:
     done, waiting, young = create(database, 2), create(database, 2), create(database, 2)
     for batch in (done, young):
-        tasks.cancel_batch(database, batch.batch_id)
+        task_batches.cancel(database, batch.batch_id)
     tasks.cancel(database, waiting.task_ids[0])
     with writing(database) as connection:
         old = NOW - timedelta(days=40)
         ids = [*done.task_ids, waiting.task_ids[0]]
-        connection.execute(update(task_batches).values(created_at=old))
+        connection.execute(update(batch_table).values(created_at=old))
         connection.execute(update(table).where(table.c.task_id.in_(ids)).values(ended_at=old))
-    assert tasks.prune(database, None) == 0
-    assert tasks.prune(database, timedelta(days=30)) == 1
-    left = {batch.batch_id for batch in tasks.batches(database)}
+    assert task_batches.prune(database, None) == 0
+    assert task_batches.prune(database, timedelta(days=30)) == 1
+    left = {batch.batch_id for batch in task_batches.listed(database)}
     assert left == {waiting.batch_id, young.batch_id}
     with pytest.raises(tasks.TaskNotFound):
         tasks.load(database, done.task_ids[0])
@@ -160,7 +162,7 @@ def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: En
 def test_a_caller_has_so_many_tasks_waiting_at_most(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "MOST_WAITING", 3)
+    monkeypatch.setattr(new_tasks, "MOST_WAITING", 3)
     create(database, 3)
     create(database, 3, "somebody else")
     with pytest.raises(InvalidTask, match="Wait until some have ended"):

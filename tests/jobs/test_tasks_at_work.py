@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 import jobs
-from db import queue, runs, tasks
+from db import queue, runs, task_batches, tasks
 from db.tasks import Wanted
 from jobs import inference
 from jobs.supervisor_lock import supervisor_alive
@@ -40,11 +40,11 @@ def submit(database: Engine, reference: ReferenceServer) -> Iterator[Submit]:
         accepted = inference.submit(
             database, caller, new, lambda given: parse(settings.values_of(given))
         )
-        return tasks.batch(database, accepted.batch_id)
+        return task_batches.load(database, accepted.batch_id)
 
     yield submitted
-    for batch in tasks.batches(database):
-        tasks.cancel_batch(database, batch.batch_id)
+    for batch in task_batches.listed(database):
+        task_batches.cancel(database, batch.batch_id)
     until(lambda: not {"queued", "running"} & tasks.counts(database).keys(), 60)
 
 
@@ -55,12 +55,12 @@ def own() -> Iterator[ReferenceServer]:
 
 
 def ended(database: Engine, batch: TaskBatch) -> TaskBatch:
-    until(lambda: tasks.batch(database, batch.batch_id).ended, 60)
-    return tasks.batch(database, batch.batch_id)
+    until(lambda: task_batches.load(database, batch.batch_id).ended, 60)
+    return task_batches.load(database, batch.batch_id)
 
 
 def count(database: Engine, batch: TaskBatch, status: str) -> int:
-    return tasks.batch(database, batch.batch_id).counts.get(status, 0)
+    return task_batches.load(database, batch.batch_id).counts.get(status, 0)
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
         ends = Counter(connection.scalars(text("SELECT id FROM ended_tasks")))
     assert len(ends) == 300 and set(ends.values()) == {1}, "each once"
     asked = tasks.listed(database, Wanted(batch.batch_id, limit=1000))
-    assert all(task.answer and task.output_tokens == 3 for task in asked)
+    assert all(task.result.answer and task.result.output_tokens == 3 for task in asked)
     assert {task.asked for task in asked} <= {1, 2, 3}
     assert len(reference.log()) >= 300
 

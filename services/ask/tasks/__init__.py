@@ -1,7 +1,7 @@
 """Tasks: single prompts that somebody wants answered, not measured.
 
 `settings` says to whom a task goes and how, `submission` reads what is handed in, `openai_batch`
-reads OpenAI's batch files. `db/tasks.py` stores tasks, `jobs/task_worker.py` has them answered.
+reads OpenAI's batch files. `db/tasks.py` has stored ones, `jobs/task_worker.py` has them answered.
 """
 
 from __future__ import annotations
@@ -39,9 +39,27 @@ class NewTask:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskResult:
+    """An answer. Times are seconds from when the attempt that was answered was sent; None: not
+    seen."""
+
+    answer: str | None = None
+    model: str = ""
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    ttft_s: float | None = None
+    e2e_s: float | None = None
+    attempts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """A stored task. Times of the answer are seconds; None: not seen. `asked` counts how often it
-    was taken up: more than once if the process that had it ended."""
+    """A stored task. `asked` counts how often it was
+    taken up: more than once if the process that had it ended. `result` is what is known of its
+    answer, which has a model before it is there."""
 
     task_id: str
     batch_id: str
@@ -49,34 +67,30 @@ class Task:
     status: TaskStatus
     custom_id: str | None
     backend: str
-    model: str
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
     asked: int
-    answer: str | None
-    finish_reason: str | None
-    prompt_tokens: int | None
-    output_tokens: int | None
-    reasoning_tokens: int | None
-    cached_tokens: int | None
-    ttft_s: float | None
-    e2e_s: float | None
-    attempts: int | None
     http_status: int | None
     error_class: str | None
     error: str | None
+    result: TaskResult
 
 
 @dataclass(frozen=True, slots=True)
 class TaskBatch:
-    """Tasks that were handed in together: how many there are, and how many of each status."""
+    """Tasks that were handed in together: how many there are, and how many of each status; which
+    servers and models they name; when the first began, and the last ended if all have."""
 
     batch_id: str
     caller: str
     created_at: datetime
     count: int
     counts: Mapping[str, int]
+    servers: tuple[str, ...]
+    models: tuple[str, ...]
+    started_at: datetime | None
+    ended_at: datetime | None
 
     @property
     def ended(self) -> bool:
@@ -89,16 +103,7 @@ class TaskEnd:
     """How a task ended, as it is stored; the fields are those of `Task`."""
 
     status: TaskStatus
-    answer: str | None = None
-    model: str = ""
-    finish_reason: str | None = None
-    prompt_tokens: int | None = None
-    output_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cached_tokens: int | None = None
-    ttft_s: float | None = None
-    e2e_s: float | None = None
-    attempts: int | None = None
     http_status: int | None = None
     error_class: str | None = None
     error: str | None = None
+    result: TaskResult = TaskResult()

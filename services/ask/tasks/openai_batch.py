@@ -102,8 +102,9 @@ def _line(task: Task) -> dict[str, Any]:
 
 
 def _completion(task: Task) -> dict[str, Any]:
-    message = {"role": "assistant", "content": task.answer or ""}
-    sent, received = task.prompt_tokens, task.output_tokens
+    result = task.result
+    message = {"role": "assistant", "content": result.answer or ""}
+    sent, received = result.prompt_tokens, result.output_tokens
     usage = None
     if sent is not None and received is not None:
         usage = {"prompt_tokens": sent, "completion_tokens": received}
@@ -112,7 +113,7 @@ def _completion(task: Task) -> dict[str, Any]:
         "id": f"chatcmpl-{task.task_id}",
         "object": "chat.completion",
         "created": int((task.ended_at or task.created_at).timestamp()),
-        "model": task.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": task.finish_reason}],
+        "model": result.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
         "usage": usage,
     }

@@ -1,0 +1,140 @@
+"""Batches: tasks that were handed in together, counted, cancelled, and thrown away in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Update, delete, func, or_, select, update
+
+from db.database import now, writing
+from db.schema import task_batches, tasks
+from services.ask.tasks import OPEN, TaskBatch
+from services.base.errors import NotFound
+from services.base.surrogates import clean
+
+AT = "@"  # between a server that only one machine reaches and that machine
+DELETED_AT_ONCE = 1_000
+
+
+class BatchNotFound(NotFound):
+    """The caller has no such batch."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(
+            f"There is no batch {batch_id[:60]!r}. It may have been deleted by its age."
+        )
+
+
+def listed(
+    database: Engine,
+    caller: str | None = None,
+    limit: int = 50,
+    offset: int = 0,
+    ended: bool | None = None,
+) -> list[TaskBatch]:
+    """Return batches with how many of their tasks have which status, the newest first. `caller`:
+    whose, None: anybody's. `ended`: only those whose tasks all have, or some have not."""
+    query = _of(select(task_batches), caller).order_by(task_batches.c.id.desc())
+    if ended is not None:
+        query = query.where(~_OPEN if ended else _OPEN)
+    with database.connect() as connection:
+        return _counted(connection, connection.execute(query.limit(limit).offset(offset)).all())
+
+
+def count(database: Engine, caller: str | None = None, ended: bool | None = None) -> int:
+    """Return how many batches there are; see `listed`."""
+    query = _of(select(func.count()).select_from(task_batches), caller)
+    if ended is not None:
+        query = query.where(~_OPEN if ended else _OPEN)
+    with database.connect() as connection:
+        return connection.scalar(query) or 0
+
+
+def load(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatch:
+    """Return a batch. Raises BatchNotFound."""
+    with database.connect() as connection:
+        number = number_of(connection, batch_id, caller)
+        rows = connection.execute(select(task_batches).where(task_batches.c.id == number)).all()
+        return _counted(connection, rows)[0]
+
+
+def number_of(connection: Connection, batch_id: str, caller: str | None) -> int:
+    """Return the number of a batch in the database. Raises BatchNotFound."""
+    query = _of(select(task_batches.c.id), caller).where(task_batches.c.batch_id == clean(batch_id))
+    number: int | None = connection.scalar(query)
+    if number is None:
+        raise BatchNotFound(batch_id)
+    return number
+
+
+def _of(query: Any, caller: str | None) -> Any:
+    return query if caller is None else query.where(task_batches.c.caller == clean(caller))
+
+
+def _counted(connection: Connection, rows: Sequence[Any]) -> list[TaskBatch]:
+    parts: dict[int, list[Any]] = {row.id: [] for row in rows}
+    same = (tasks.c.batch, tasks.c.status, tasks.c.server, tasks.c.model)
+    times = func.min(tasks.c.started_at), func.max(tasks.c.ended_at)
+    query = select(*same, func.count(), *times).where(tasks.c.batch.in_(parts))
+    for number, *part in connection.execute(query.group_by(*same)):
+        parts[number].append(part)
+    return [_batch(row, parts[row.id]) for row in rows]
+
+
+def _batch(row: Any, parts: Sequence[Any]) -> TaskBatch:
+    counts: dict[str, int] = {}
+    for status, _, _, count, _, _ in parts:
+        counts[status] = counts.get(status, 0) + count
+    started = [began for *_, began, _ in parts if began is not None]
+    ended = [end for *_, end in parts if end is not None]
+    return TaskBatch(
+        row.batch_id,
+        row.caller,
+        row.created_at,
+        row.count,
+        counts,
+        tuple(sorted({server.partition(AT)[0] for _, server, *_ in parts})),
+        tuple(sorted({model for _, _, model, *_ in parts if model})),
+        min(started, default=None),
+        None if any(map(counts.get, OPEN)) else max(ended, default=None),
+    )
+
+
+def cancel(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatch:
+    """Cancel the tasks of a batch that have not ended. Raises BatchNotFound."""
+    with writing(database) as connection:
+        number = number_of(connection, batch_id, caller)
+        connection.execute(cancelling(database).where(tasks.c.batch == number))
+    return load(database, batch_id, caller)
+
+
+def cancelling(database: Engine) -> Update:
+    """Return what cancels the tasks that it is narrowed to, unless they have ended."""
+    unended = update(tasks).where(tasks.c.status.in_(OPEN))
+    return unended.values(status="cancelled", ended_at=now(database), worker=None)
+
+
+def prune(database: Engine, kept: timedelta | None) -> int:
+    """Delete the batches whose tasks all ended longer ago than `kept`; None: none. Returns how
+    many."""
+    if kept is None:
+        return 0
+    limit = now(database, kept)
+    recent = select(tasks.c.batch).where(
+        tasks.c.batch == task_batches.c.id,
+        or_(tasks.c.ended_at.is_(None), tasks.c.ended_at > limit),
+    )
+    old = select(task_batches.c.id).where(task_batches.c.created_at < limit, ~recent.exists())
+    with database.connect() as connection:
+        numbers = list(connection.scalars(old.limit(DELETED_AT_ONCE)))
+    if numbers:
+        with writing(database) as connection:
+            connection.execute(delete(task_batches).where(task_batches.c.id.in_(numbers)))
+    return len(numbers)
+
+
+_OPEN = (
+    select(tasks.c.id).where(tasks.c.batch == task_batches.c.id, tasks.c.status.in_(OPEN)).exists()
+)
