@@ -13,6 +13,7 @@ With slots=c at most c requests are answered at a time, and the others wait, see
 is the mean time in a slot in seconds (0: as long as ttft and gap make it), of which the prefill
 takes the share that ttft has; law is fixed or exponential; seed makes the service times the same
 again. Each model's name has a queue of its own, and its answers report their queue and prefill.
+Once as many as overload requests wait at once, services take slow times as long for good.
 
 `python -m services.load.reference [CERTIFICATE] [OPTION=VALUE …]` sets what a model's name leaves
 out, so `slots=8 service=0.2` is a server that takes 40 requests a second.
@@ -46,6 +47,8 @@ DEFAULTS: dict[str, Any] = {
     "service": 0.0,
     "law": "fixed",
     "seed": 0,
+    "overload": 0,
+    "slow": 3.0,
 }
 MODELS = ("ref", "ref tokens=3")
 BACKLOG = 4096
@@ -142,9 +145,10 @@ class Reference(asyncio.Protocol):
         """Ask for a slot. How long the request will be in it is drawn now, in order of arrival."""
         o = self.o
         if (slots := self.queues.get(self.model)) is None:
-            slots = self.queues[self.model] = Slots(o["slots"], o["law"], o["seed"])
+            slots = self.queues[self.model] = Slots(o["slots"], o["law"], o["seed"], o["overload"])
         nominal = o["ttft"] + o["gap"] * (ceil(self.tokens / o["per_chunk"]) - 1)
         seconds = slots.multiple() * (o["service"] or nominal)
+        seconds *= o["slow"] if slots.overloaded else 1.0
         factor = seconds / nominal if nominal else 0.0
         o["ttft"], o["gap"] = (o["ttft"] * factor, o["gap"] * factor) if nominal else (seconds, 0.0)
         self.entry["service"] = self.service = round(seconds * 1e9)

@@ -6,6 +6,9 @@ M/M/c (Gross et al., Fundamentals of Queueing Theory, 4th ed., chapter 2).
 
 Slots are handed on in the order and at the moments at which the answers in them were to end, even
 if the event loop comes to it later: its delays neither add up nor change who is next.
+
+Once so many as `overload` wait at once, it is overloaded for good: who enters then may be served
+more slowly, as by a server that does not recover.
 """
 
 from __future__ import annotations
@@ -36,8 +39,10 @@ class Slots:
     """Slots, and who waits for one. Times are nanoseconds of one clock, passed in, none before
     that of the call before."""
 
-    def __init__(self, count: int, law: str, seed: int) -> None:
-        """Raises KeyError if there is no such law."""
+    def __init__(self, count: int, law: str, seed: int, overload: int = 0) -> None:
+        """`overload` 0: it is never overloaded. Raises KeyError if there is no such law."""
+        self.overloaded = False
+        self._overload = overload
         self._free = count
         self._law = LAWS[law]
         self._random = Random(seed)
@@ -62,6 +67,7 @@ class Slots:
             self._begin(customer, at)
         else:
             self._waiting[customer] = None
+            self.overloaded |= 0 < self._overload <= len(self._waiting)
 
     def advance(self, until: int) -> None:
         """Hand on the slots of all who are served until then, in the order of their ends."""

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.analysis.capacity import QUEUE, Conclusion, Estimate, Objective, sustained
+from services.analysis.capacity import (
+    QUEUE,
+    Conclusion,
+    Estimate,
+    Objective,
+    Repeat,
+    sustained,
+)
 from services.analysis.compare.labels import labels_of_configs
 from services.ask.config import RunConfig
 from services.ask.own_prompts import without_prompts
 from services.base.units import seconds, share, significant
 from services.report.terminal import table
 from services.studies.capacity import Capacity, Probe
-from services.studies.capacity_wording import comparison, headline, names, shown, why
+from services.studies.capacity_wording import (
+    after_overload,
+    comparison,
+    headline,
+    names,
+    shown,
+    why,
+)
 
 
 def server_names(capacity: Capacity) -> list[str]:
@@ -41,15 +55,20 @@ def sentences(capacity: Capacity) -> list[str]:
 
 
 def reasons(capacity: Capacity) -> list[str]:
-    """Return why each server's search ended, as far as it has."""
-    called = [
-        f"{name}: " if len(capacity.conclusions) > 1 else "" for name in server_names(capacity)
-    ]
+    """Return why each server's search ended, as far as it has, and whether it recovers from an
+    overload."""
+    several = len(capacity.config.servers) > 1
     return [
-        f"{name}{why(one, capacity.config)}"
-        for name, one in zip(called, capacity.conclusions, strict=True)
-        if one is not None
+        f"{name}: {text}" if several else text
+        for place, name in enumerate(server_names(capacity))
+        for text in _reasons(capacity, place)
     ]
+
+
+def _reasons(capacity: Capacity, server: int) -> list[str]:
+    ended = capacity.conclusions[server]
+    after = after_overload(capacity.repeat(server), capacity.config)
+    return [text for text in (ended and why(ended, capacity.config), after) if text]
 
 
 def rows(capacity: Capacity) -> list[list[str]]:
@@ -137,8 +156,10 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
         "config": config | {"servers": [without_prompts(one) for one in capacity.config.servers]},
         "sentences": sentences(capacity),
         "servers": [
-            _found(name, one)
-            for name, one in zip(server_names(capacity), capacity.conclusions, strict=True)
+            _found(name, one, capacity.repeat(place))
+            for place, (name, one) in enumerate(
+                zip(server_names(capacity), capacity.conclusions, strict=True)
+            )
         ],
         "ratios": [
             ratio
@@ -155,7 +176,7 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
     }
 
 
-def _found(name: str, ended: Conclusion | None) -> dict[str, Any]:
+def _found(name: str, ended: Conclusion | None, repeat: Repeat | None) -> dict[str, Any]:
     found: Estimate | None = ended.estimate if ended else None
     return {
         "name": name,
@@ -167,6 +188,7 @@ def _found(name: str, ended: Conclusion | None) -> dict[str, Any]:
         "binding": found and ("queue" if found.binding == QUEUE else found.binding),
         "at_least": ended and ended.at_least,
         "at_most": ended and ended.at_most,
+        "stays_slow": repeat.bad if repeat and repeat.after else None,
     }
 
 

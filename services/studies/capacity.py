@@ -22,13 +22,16 @@ from services.analysis.capacity import (
     Misses,
     Objective,
     Observation,
+    Repeat,
     Search,
     Step,
     capacity_ratio,
+    counted,
     estimate,
     next_step,
     objectives,
     observe,
+    repeat_below,
 )
 from services.analysis.metric_arrays import known, latenesses
 from services.ask.about import About, field
@@ -191,7 +194,11 @@ class Capacity:
 
     def so_far(self, server: int) -> Estimate | None:
         """A server's capacity as its probes tell it by now; None: nothing yet."""
-        return estimate(self.seen(server), self.config.asked)
+        return estimate(counted(self.seen(server), self.config.asked), self.config.asked)
+
+    def repeat(self, server: int) -> Repeat | None:
+        """The load that was sustained before a server was overloaded, and was probed again."""
+        return repeat_below(self.seen(server), self.config.asked)
 
     @property
     def conclusions(self) -> tuple[Conclusion | None, ...]:
@@ -272,14 +279,16 @@ def to_dict(observation: Observation) -> dict[str, Any]:
         "growing": observation.growing,
         "limited": observation.limited,
         "reached": list(observation.reached),
+        "typical_s": observation.typical_s and list(observation.typical_s),
     }
 
 
 def from_dict(values: dict[str, Any]) -> Observation:
     """Return the observation that JSON keeps."""
     misses = tuple(Misses(*each) for each in values["misses"])
-    reached = tuple(values.get("reached", ()))
-    return Observation(**{**values, "misses": misses, "reached": reached})
+    reached, typical_s = tuple(values.get("reached", ())), values.get("typical_s")
+    more = {"reached": reached, "typical_s": typical_s and tuple(typical_s)}
+    return Observation(**{**values, "misses": misses, **more})
 
 
 def parse_capacity(values: Mapping[str, Any]) -> CapacityConfig:

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.analysis.capacity import QUEUE, CapacityRatio, Conclusion, Estimate, label_of
+from services.analysis.capacity import (
+    QUEUE,
+    CapacityRatio,
+    Conclusion,
+    Estimate,
+    Repeat,
+    label_of,
+)
 from services.ask.plan import duration
 from services.base.units import many, significant
 from services.studies.capacity import Capacity, CapacityConfig
@@ -41,6 +48,13 @@ def amount(found: Estimate, config: CapacityConfig) -> str:
 def shown(load: float, config: CapacityConfig) -> str:
     """Return a load as it is written: users are whole."""
     return f"{load:,.0f}" if config.load == "users" else significant(load)
+
+
+def with_unit(load: float, config: CapacityConfig) -> str:
+    """Return a load in words: "1 user", "34.9 requests/s"."""
+    if config.load == "users":
+        return many(round(load), "user")
+    return f"{shown(load, config)} {config.unit}"
 
 
 def _without(step: Conclusion, config: CapacityConfig) -> str:
@@ -79,6 +93,23 @@ def why(step: Conclusion, config: CapacityConfig) -> str:
         return f"{text} Beyond it the queue grows."
     (first,) = (one.label for one in config.asked if one.text == binding)
     return f"{text} The first to be missed: {first}."
+
+
+def after_overload(repeat: Repeat | None, config: CapacityConfig) -> str | None:
+    """Return what the repeat after an overload says; None where none was measured."""
+    if repeat is None or repeat.after is None:
+        return None
+    load, over = (with_unit(one, config) for one in (repeat.load, repeat.overload.load))
+    if not repeat.bad:
+        return f"It recovers: after {over} it sustained {load} again, about as fast as before."
+    what = f"it sustained {load} before {over}, and does not since"
+    if repeat.slower is not None and not repeat.missed:
+        what = f"at {load} answers take {significant(repeat.slower, 2)} times as long since {over}"
+    return (
+        f"It stays slow after an overload: {what}. The number is what it sustains once it has been "
+        "overloaded; a fresh start may sustain more. Restart it, and search up to less than "
+        f"{shown(repeat.overload.load, config)}, to measure that."
+    )
 
 
 def comparison(ratio: CapacityRatio, other: str, first: str, config: CapacityConfig) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 import jobs
 from db import capacities, queue, runs
 from jobs import capacities as capacity_jobs
+from services.report.capacity import capacity_document, reasons
 from services.studies.capacity import CapacityConfig, parse_capacity
 from tests.conftest import ReferenceServer, until
 from tests.jobs.conftest import supervisors
@@ -59,6 +60,25 @@ def test_a_search_measures_one_load_after_the_other(
     assert all(run.name.startswith("How many? · ") for run in measured)
     (conclusion,) = found.conclusions
     assert conclusion is not None
+
+
+def test_a_server_that_stays_slow_after_an_overload_is_noticed(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    """Once six wait it takes twice as long: one user was answered in 0.3 s, and is in 0.6 s."""
+    slow = config(reference).servers[0].model_copy(update={"model": f"{MODEL} overload=6 slow=2"})
+    asked = {"objectives": ["e2e:p95<0.45"], "window_s": 3}
+    search = config(reference, servers=[slow], **asked)
+    number = capacity_jobs.submit(database, search)
+    ended(database, number)
+    found = capacities.load(database, number)
+    loads = [probe.load for probe in found.probes]  # more than once where this machine was busy
+    assert loads == [*sorted(loads[:-1]), 1] and set(loads) == {1, 8}, found.probes
+    repeat = found.repeat(0)
+    assert repeat is not None and repeat.bad
+    said = "\n".join(reasons(found))
+    assert "It stays slow after an overload: it sustained 1 user before 8 users" in said
+    assert capacity_document(found)["servers"][0]["stays_slow"] is True
 
 
 def test_a_search_goes_on_where_a_killed_supervisor_left_it(

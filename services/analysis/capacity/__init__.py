@@ -7,6 +7,7 @@ run, is not above what it allows, and the queue does not grow; misses are assume
 """
 
 from services.analysis.capacity.estimate import QUEUE, Estimate, estimate, sustained
+from services.analysis.capacity.hysteresis import Repeat, counted, repeat_below
 from services.analysis.capacity.objective import USUAL, Objective, label_of, objectives
 from services.analysis.capacity.observation import Misses, Observation, observe
 from services.analysis.capacity.ratio import CapacityRatio, capacity_ratio
@@ -21,13 +22,16 @@ __all__ = [
     "Misses",
     "Objective",
     "Observation",
+    "Repeat",
     "Search",
     "Step",
     "capacity_ratio",
+    "counted",
     "estimate",
     "label_of",
     "next_step",
     "objectives",
     "observe",
+    "repeat_below",
     "sustained",
 ]

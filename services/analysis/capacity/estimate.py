@@ -72,6 +72,14 @@ def sustained(one: Observation, asked: Sequence[Objective]) -> bool:
     return not one.growing and all(met)
 
 
+def overloaded(one: Observation, asked: Sequence[Objective]) -> bool:
+    """Whether a probe was far beyond what is sustained: its queue grew, or most missed."""
+    return one.growing or any(
+        misses.n and misses.count > _full(objective.allowed) * misses.n
+        for misses, objective in zip(one.misses, asked, strict=True)
+    )
+
+
 def _of_objective(seen: Sequence[Observation], place: int, objective: Objective) -> Estimate | None:
     shares = [_share(one, one.misses[place]) for one in seen]
     first = crossing(shares, objective.allowed)

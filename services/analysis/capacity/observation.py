@@ -53,6 +53,7 @@ class Observation:
     limited: bool = False
     reached: tuple[float | None, ...] = ()  # by objective: its percentile in seconds, or the share
     # that failed; None where so many failed that it has none
+    typical_s: tuple[float, float, float] | None = None  # median E2E latency with its interval
 
     @property
     def served_per_s(self) -> float:
@@ -88,6 +89,7 @@ def observe(
         _grew(more, len(within) + len(inside)),
         limited,
         tuple(_reached(within, objective) for objective in asked),
+        _median(within),
     )
 
 
@@ -132,6 +134,21 @@ def _reached(table: Measurements, objective: Objective) -> float | None:
         return None
     reached = float(np.quantile(counted, objective.share, method="higher"))
     return reached if math.isfinite(reached) else None
+
+
+def _median(table: Measurements) -> tuple[float, float, float] | None:
+    """Return the median E2E latency of the requests that succeeded, in seconds, between the order
+    statistics that bound it at 95 % (David and Nagaraja 2003, Order Statistics, ch. 7.1), which lie
+    farther apart where neighbours are slow together. None with too few."""
+    values = metric_array(table, "e2e_s")[table.are("ok")]
+    values = values[~np.isnan(values)]
+    n = len(values)
+    half = 0.5 * 1.96 * math.sqrt(n * dispersion(values > np.median(values))) if n else 0.0
+    low, high = math.floor(n / 2 - half) - 1, math.ceil(n / 2 + half)
+    if low < 0 or high >= n:
+        return None
+    ordered = np.sort(values)
+    return float(ordered[low]), float(np.median(ordered)), float(ordered[high])
 
 
 def _ends(table: Measurements) -> NDArray[np.float64]:

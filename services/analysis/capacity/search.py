@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from services.analysis.capacity.estimate import Estimate, estimate, sustained
+from services.analysis.capacity.hysteresis import counted, repeat_below
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Observation
 
@@ -68,32 +69,40 @@ class Conclusion:
 def next_step(search: Search, seen: Sequence[Observation]) -> Step | Conclusion:
     """Return what to probe next, or how the search ended. Pure: a search that was interrupted goes
     on where it was."""
-    load = _next_load(search, seen)
-    return load if isinstance(load, Conclusion) else Step(load, _window_s(search, seen))
+    known = [one for one in counted(seen, search.asked) if not one.limited]
+    found = estimate(known, search.asked)
+    load = _next_load(search, seen, known, found)
+    return load if isinstance(load, Conclusion) else Step(load, _window_s(search, found))
 
 
-def _window_s(search: Search, seen: Sequence[Observation]) -> float:
+def _window_s(search: Search, found: Estimate | None) -> float:
     """How long the next probe's window is: long enough for requests that miss an objective
     independently of each other, as far as the probes so far tell for how long they do not."""
-    found = estimate(seen, search.asked)
     needed_s = INDEPENDENT * found.correlation_s if found else 0.0
     return min(max(search.window_s, needed_s), LONGEST * search.window_s)
 
 
-def _next_load(search: Search, seen: Sequence[Observation]) -> float | Conclusion:
-    known = [one for one in seen if not one.limited]
+def _next_load(
+    search: Search,
+    seen: Sequence[Observation],
+    known: Sequence[Observation],
+    found: Estimate | None,
+) -> float | Conclusion:
     met = [one.load for one in known if sustained(one, search.asked)]
     missed = [one.load for one in known if not sustained(one, search.asked)]
     ceiling = _ceiling(seen)
     if not seen:
         return _within(search, search.lowest)
-    if seen[-1].limited and seen[-1].load < ceiling and len(seen) < search.most:
-        return seen[-1].load  # once more: something else may have kept the client busy
+    if len(seen) < search.most:
+        if seen[-1].limited and seen[-1].load < ceiling:
+            return seen[-1].load  # once more: something else may have kept the client busy
+        repeat = repeat_below(seen, search.asked)
+        if repeat is not None and repeat.after is None:
+            return repeat.load
     if not missed:
         return _up(search, met, ceiling, len(seen))
     if not met:
         return _down(search, known, min(missed), len(seen))
-    found = estimate(known, search.asked)
     if len(seen) >= search.most:
         return _ended("most", found, met, missed)
     low, high = max(met), min(missed)

@@ -120,6 +120,16 @@ def test_who_leaves_the_queue_or_a_slot_lets_the_next_one_in() -> None:
     assert (first.began, slots.waiting) == (1001, 0)
 
 
+def test_once_too_many_wait_it_is_overloaded_for_good() -> None:
+    slots = Slots(1, "fixed", 0, overload=2)
+    customers = [Customer(at, 100) for at in range(3)]
+    for customer, overloaded in zip(customers, (False, False, True), strict=True):
+        slots.enter(customer, customer.arrival)
+        assert slots.overloaded is overloaded
+    slots.advance(1000)
+    assert (slots.waiting, slots.overloaded) == (0, True)
+
+
 # --- the real server ----------------------------------------------------------------------------
 
 
@@ -203,6 +213,14 @@ def test_who_hangs_up_leaves_the_queue(reference: ReferenceServer) -> None:
     with pytest.raises(httpx.ReadTimeout):  # it is served for a minute, and so began at once
         httpx.post(url, json=body, timeout=0.2)
     assert "began" in reference.log()["x"]
+
+
+def test_a_server_that_was_overloaded_stays_slow(reference: ReferenceServer) -> None:
+    model = "ref slots=1 service=0.01 overload=3 slow=2 name=stays-slow"
+    play(reference.base_url, model, [0.0, 0.2, 0.2, 0.2, 0.2, 0.6])
+    log = reference.log()
+    services = [log[prompt]["service"] for prompt in prompts(6)]
+    assert services == [10_000_000] * 5 + [20_000_000]
 
 
 FORMATS: dict[str, dict[str, Any]] = {

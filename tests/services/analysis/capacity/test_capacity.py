@@ -20,6 +20,7 @@ from services.analysis.capacity import (
     estimate,
     next_step,
     objectives,
+    repeat_below,
 )
 from services.analysis.capacity.observation import dispersion
 from services.analysis.capacity.response import Share, crossing
@@ -126,6 +127,47 @@ def test_a_growing_queue_bounds_the_capacity_where_no_limit_does() -> None:
     assert found is not None and found.binding == QUEUE
     assert found.low is not None and found.high is not None
     assert found.low < 40 < found.high and found.value == pytest.approx(40)
+
+
+def test_a_load_well_below_is_probed_again_after_an_overload() -> None:
+    search = Search(TTFT)
+    seen = [at(1.0, 0.0, 60), at(8.0, 0.0, 80), _growing(64.0, 400)]
+    again = next_step(search, seen)
+    assert isinstance(again, Step) and again.load == 8.0  # of 40 that it completes
+    seen.append(at(8.0, 0.0, 80))
+    repeat = repeat_below(seen, TTFT)
+    assert repeat is not None and repeat.after is seen[-1] and not repeat.bad
+    following = next_step(search, seen)
+    assert isinstance(following, Step) and 20 < following.load < 64
+
+
+def test_a_repeat_is_not_bad_by_chance() -> None:
+    before, overload = at(8.0, 0.03, 480), _growing(64.0, 400)
+    for missed, bad in ((0.05, False), (0.07, False), (0.12, True), (1.0, True)):
+        repeat = repeat_below([before, overload, at(8.0, missed, 480)], TTFT)
+        assert repeat is not None and repeat.bad is bad, missed
+
+
+def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_since() -> None:
+    """After the first overload each request takes three times as long."""
+    random, seen = np.random.default_rng(3), list[Observation]()
+    search, slow = Search(TTFT, window_s=60.0), Queue(8, 5.0 / 3)
+    queue = OF_EIGHT
+    while isinstance(step := next_step(search, seen), Step):
+        seen.append(queue.probe(random, step.load, TTFT, step.window_s, step.window_s / 4))
+        queue = slow if seen[-1].growing else queue
+    repeat = repeat_below(seen, TTFT)
+    assert repeat is not None and repeat.bad and len(seen) <= search.most
+    assert not repeat.missed and repeat.slower == pytest.approx(3, rel=0.3)
+    truth = slow.capacity(LIMIT_S, 0.05)
+    assert step.estimate is not None
+    assert step.estimate.value == pytest.approx(truth, rel=0.1)
+
+
+def test_a_search_that_went_on_without_a_repeat_is_told_nothing() -> None:
+    seen = [at(1.0, 0.0), _growing(64.0, 400), at(36.0, 0.1)]
+    assert repeat_below(seen, TTFT) is None
+    assert repeat_below([at(1.0, 0.0)], TTFT) is None
 
 
 def _growing(load: float, served: int) -> Observation:
