@@ -56,6 +56,15 @@ def takes(command: ArgumentParser) -> None:
     for name, example in WRITTEN.items():
         text = about.fields(StudyConfig)[name].help
         command.add_argument(flag(name), dest=name, metavar=example, help=text)
+    command.add_argument(
+        "--axis",
+        "--axes",
+        dest="axes",
+        action="append",
+        metavar="NAME=VALUES",
+        help="Vary a field of the engine or of the run, or a flag of the engine: "
+        "max_seqs=64,256, max_tokens=32,512, flag:--enable-prefix-caching=on,off; may be repeated",
+    )
     run_fields.takes(command, defaults=False)
     add(command, EngineConfig, (n for n in OF_ENGINE if n != "model"), defaults=False)
     command.add_argument("--plan", action="store_true", help="Only print the grid and the estimate")
@@ -165,6 +174,8 @@ def _config(options: Namespace) -> StudyConfig:
         for name in ("preset", "engine", *WRITTEN)
         if getattr(options, name) is not None
     }
+    if options.axes:
+        texts["axes"] = ";".join(options.axes)
     start = read(texts, _of_file(options, load) if options.scenario else None)
     if start.engine is None and engine.keys() - {"model"}:
         raise Usage(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")

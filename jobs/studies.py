@@ -26,9 +26,9 @@ from services.ask.measurement import ACTIVE
 from services.base import settings
 from services.base.roles import Person
 from services.servers import engines
-from services.servers.engines import EngineConfig, parallel_label
+from services.servers.engines import EngineConfig
 from services.studies.cell import Cell, Measured
-from services.studies.configuration import configuration_of, server_name
+from services.studies.configuration import configuration_of, engine_labels, server_name
 from services.studies.estimate import Estimate, estimate
 from services.studies.feasible import (
     NothingToResume,
@@ -219,11 +219,11 @@ def _new(
     tags: Sequence[str],
     by: Person | None,
 ) -> list[NewCell]:
-    load_labels = _load_labels(grid)
+    names = _names(grid)
     return [
         NewCell(
             new.cell,
-            _run(new.cell, destinations.get(new.cell.index), load_labels, tags, by),
+            _run(new.cell, destinations.get(new.cell.index), names[new.cell.index], tags, by),
             new.obstacle,
         )
         for new in grid
@@ -233,19 +233,18 @@ def _new(
 def _run(
     cell: Cell,
     destination: Destination | None,
-    load_labels: dict[int, str],
+    label: str,
     tags: Sequence[str],
     by: Person | None,
 ) -> NewRun:
     """Return a cell's run. That of an engine gets its lane when it is stored."""
     who = by.name if by else None
     if destination is None:
-        name = _name(cell, "", load_labels)
-        return NewRun(_config(cell), "", name, tuple(tags), started_by=who)
+        return NewRun(_config(cell), "", label, tuple(tags), started_by=who)
     return NewRun(
         _config(cell),
         destination.lane,
-        _name(cell, destination.lane, load_labels),
+        f"{runs.server_name(cell.config, destination.lane, cell.config.model)} · {label}",
         tuple(tags),
         "",
         destination.stored,
@@ -262,19 +261,17 @@ def _config(cell: Cell) -> RunConfig:
     return cell.config.model_copy(update={"backend": backend, "base_url": None, "model": ""})
 
 
-def _name(cell: Cell, lane: str, load_labels: dict[int, str]) -> str:
-    if cell.engine is None:
-        server = runs.server_name(cell.config, lane, cell.config.model)
-        return f"{server} · {load_labels[cell.index]}"
-    spec = engines.ENGINES[cell.engine.engine]
-    parts = (spec.label, parallel_label(cell.engine), _switch(cell.engine), load_labels[cell.index])
-    return " · ".join(filter(None, parts))
-
-
-def _switch(config: EngineConfig) -> str:
-    if config.chunked_prefill is None:
-        return ""
-    return f"chunked prefill {'on' if config.chunked_prefill else 'off'}"
+def _names(grid: Sequence[Planned]) -> dict[int, str]:
+    """Return what the cells' runs are called, by index: without the server where it is there
+    already, whose name is not known yet."""
+    engine_names = engine_labels(planned.cell.engine for planned in grid)
+    loads = _load_labels(grid)
+    return {
+        cell.index: f"{engine_names[cell.engine]} · {loads[cell.index]}"
+        if cell.engine
+        else loads[cell.index]
+        for cell in (planned.cell for planned in grid)
+    }
 
 
 def _load_labels(grid: Sequence[Planned]) -> dict[int, str]:

@@ -15,6 +15,7 @@ from services.ask.modes import MODES
 from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.servers.engines import ENGINES, EngineConfig, devices, preflight
+from services.studies.axis import split_axes
 from services.studies.flat import AXES, numbers, preset_config
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
@@ -43,6 +44,7 @@ def ask(start: StudyConfig) -> StudyConfig:
     values: dict[str, Any] = {"preset": name, **_server(start, problems)}
     axes = _axes(start, problems)
     values |= axes
+    values["axes"] = _further(start)
     values["run"] = start.run.model_dump() | values["run"] | _load(start, axes)
     if problems:
         raise InvalidConfig(problems)
@@ -153,6 +155,19 @@ def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
                 "32. All combinations are measured.",
             )
     return axes
+
+
+def _further(start: StudyConfig) -> tuple[str, ...]:
+    """Ask for further axes, one a line."""
+    known = about.fields(StudyConfig)["axes"]
+    text: str = st.text_area(
+        known.label,
+        help=f"{known.help}. One a line.",
+        placeholder="not varied",
+        height=68,
+        **url_state.keyed(f"{fields.STUDY}axes", "\n".join(start.axes)),
+    )
+    return split_axes(text)
 
 
 def _typed(

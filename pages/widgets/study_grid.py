@@ -13,7 +13,8 @@ from pages.widgets.panels import when
 from pages.widgets.view import dark, onward, plain
 from services.ask.measurement import FINISHED, Run
 from services.report.theme import palette
-from services.servers.engines import ENGINES, EngineConfig, parallel_label
+from services.servers.engines import EngineConfig
+from services.studies.configuration import engine_labels
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
 from services.studies.study import Study
@@ -42,7 +43,7 @@ def planned(grid: Sequence[Planned]) -> None:
     loads = load_labels([one.cell.config for one in grid])
     rows = pd.DataFrame(
         {
-            "Engine": [_engine(one.cell.engine) for one in grid],
+            "Engine": _engines([one.cell.engine for one in grid]),
             "Load": loads,
             "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
         }
@@ -61,11 +62,10 @@ def planned(grid: Sequence[Planned]) -> None:
         st.caption(plain(f"Cannot run: {reason}"))  # whole: a cell cuts it
 
 
-def _engine(config: EngineConfig | None) -> str:
-    if config is None:
-        return "existing server"
-    switch = {None: "", True: " · chunked", False: " · not chunked"}[config.chunked_prefill]
-    return f"{ENGINES[config.engine].label} · {parallel_label(config)}{switch}"
+def _engines(configs: Sequence[EngineConfig | None]) -> list[str]:
+    """The label of each cell's engine."""
+    labels = engine_labels(configs)
+    return [labels[config] if config else "existing server" for config in configs]
 
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
@@ -75,7 +75,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     rows = pd.DataFrame(
         {
             "Run": list(map(_page_of, study.runs)),
-            "Engine": [_engine(server.config if server else None) for server in servers],
+            "Engine": _engines([server.config if server else None for server in servers]),
             "Load": loads,
             "Status": [[run.status] for run in study.runs],
             **{

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from services.servers.engines import EngineConfig
+from services.servers.engines import ENGINES, EngineConfig
 from services.servers.engines.config import parallel_label
 from services.studies.cell import Cell, Measured
 
@@ -78,6 +78,16 @@ def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
         same = sum(_label(other, configurations, differing) == label for other in named)
         named[configuration] = f"{label} ({same + 1})" if same else label
     return named
+
+
+def engine_labels(engines: Iterable[EngineConfig | None]) -> dict[EngineConfig, str]:
+    """Return a label for each engine of a study: its kind, parallelism and what differs."""
+    known = {engine: Configuration(engine) for engine in engines if engine is not None}
+    labels = labels_of(known.values())
+    return {
+        engine: f"{ENGINES[engine.engine].label} · {labels[configuration]}"
+        for engine, configuration in known.items()
+    }
 
 
 def _label(

@@ -12,6 +12,7 @@ from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.servers.engines import EngineConfig
+from services.studies.axis import split_axes
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import USUAL_REPEATS, StudyConfig, parse_study
@@ -61,6 +62,8 @@ def query(study: StudyConfig) -> dict[str, str]:
         texts["parallel"] = format_parallel(study.parallel)
     if study.chunked != start.chunked:
         texts["chunked"] = ",".join("on" if switch else "off" for switch in study.chunked)
+    if study.axes:
+        texts["axes"] = "; ".join(study.axes)
     if study.usd_per_gpu_hour is not None:
         texts["usd_per_gpu_hour"] = f"{study.usd_per_gpu_hour:g}"
     run = link.query(study.run.model_dump(), start.run)
@@ -115,6 +118,8 @@ def _set_field(values: dict[str, Any], name: str, text: str) -> None:
         values[name] = parse_parallel(text)
     elif name == "chunked":
         values[name] = _parse_switches(text)
+    elif name == "axes":
+        values[name] = split_axes(text)
     elif name == "usd_per_gpu_hour":
         values[name] = text or None
     elif name in EngineConfig.model_fields and values["engine"] is not None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from services.analysis.compare.differences import read_fields
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.servers.engines import EngineConfig
+from services.studies.axis import engine_with, run_changes
 from services.studies.cell import Cell
 from services.studies.presets import PRESETS
 from services.studies.study_config import MOST_CELLS, StudyConfig
@@ -43,13 +45,20 @@ def cells(study: StudyConfig) -> list[Cell]:
 
 
 def engines(study: StudyConfig) -> list[EngineConfig | None]:
-    """Return the engines that the study starts one after another; [None] if it starts none."""
+    """Return the engines that the study starts one after another; [None] if it starts none.
+
+    Raises:
+        InvalidConfig: one of them is invalid.
+    """
     if study.engine is None:
         return [None]
     switches: Sequence[bool | None] = study.chunked or (study.engine.chunked_prefill,)
+    further = list(product(*(axis.choices for axis in study.engine_axes)))
     variants = [
-        study.engine.model_copy(update={**spread._asdict(), "chunked_prefill": switch})
-        for spread, switch in product(study.parallel, switches)
+        engine_with(
+            study.engine.model_copy(update={**spread._asdict(), "chunked_prefill": switch}), chosen
+        )
+        for spread, switch, chosen in product(study.parallel, switches, further)
     ]
     return list(dict.fromkeys(variants))
 
@@ -65,8 +74,10 @@ def loads(study: StudyConfig) -> list[RunConfig]:
         [_batch(size) for size in study.batches] or [{}],
         [_length(study.run, tokens) for tokens in study.input_lengths] or [{}],
         [_concurrency(most) for most in study.concurrencies] or [{}],
+        *([run_changes(choice) for choice in axis.choices] for axis in study.run_axes),
     ]
     runs = [_run(study.run, changes) for changes in product(*axes)]
+    _check_read(study, runs)
     of_preset = PRESETS[study.preset].loads
     configs = [_plain({**run.model_dump(), **change}) for run in runs for change in of_preset(run)]
     return list(dict.fromkeys(configs))
@@ -79,6 +90,18 @@ def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) 
         Planned(cell, obstacles[cell.engine] if cell.engine is not None else None)
         for cell in cells(study)
     ]
+
+
+def _check_read(study: StudyConfig, runs: Sequence[RunConfig]) -> None:
+    """Check that what is varied changes each run. Raises InvalidConfig."""
+    for axis, run in product(study.run_axes, runs):
+        if axis.name not in read_fields(run):
+            raise InvalidConfig(
+                {
+                    "axes": f"axes cannot vary {axis.name}: it changes nothing where the mode is "
+                    f"{run.mode} and the workload is {run.workload}."
+                }
+            )
 
 
 def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from services.studies.axis import parse_axes
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig
 
@@ -23,10 +24,13 @@ def kind_of(study: StudyConfig) -> Kind:
     """Return the preset's own words where it varies what the preset does, else what is varied."""
     preset = PRESETS[study.preset]
     names = [name for field, name in AXES.items() if len(getattr(study, field)) > 1]
+    further = [axis.label for axis in parse_axes(study.axes) if len(axis.values) > 1]
     usual = [name for field, name in AXES.items() if len(getattr(preset, field)) > 1]
-    if not names or names == usual or preset.derives_loads:
+    if not further and (not names or names == usual or preset.derives_loads):
         return Kind(preset.label, preset.help)
-    text = " × ".join(names)
+    if preset.derives_loads:
+        names = [preset.label.lower()]
+    text = " × ".join((*names, *further))
     return Kind(f"{text[:1].upper()}{text[1:]}", "")
 
 

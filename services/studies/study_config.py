@@ -10,14 +10,16 @@ from pydantic import Field, field_validator, model_validator
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
 from services.ask.config import MOST_IN_FLIGHT, RunConfig
-from services.ask.problems import validate
+from services.ask.problems import InvalidConfig, validate
 from services.servers.engines import EngineConfig
+from services.studies.axis import Axis, engine_with, parse_axes, run_changes
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 
 MOST_CELLS = 300
 USUAL_REPEATS = 3  # the fewest that give a verdict
 Size = Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
+AxisText = Annotated[str, Field(max_length=2000)]
 Length = Annotated[int, Field(ge=1, le=131_072)]
 
 
@@ -50,6 +52,16 @@ class StudyConfig(BaseConfig):
     concurrencies: tuple[Size, ...] = field(
         (), About("Concurrencies", "Maximum number of requests in flight"), max_length=50
     )
+    axes: tuple[AxisText, ...] = field(
+        (),
+        About(
+            "Further axes",
+            "A field of the engine or of the run, or a flag of the engine, and its values: "
+            "max_seqs=64,256 · max_tokens=32,512 · flag:--enable-prefix-caching=on,off",
+            each="NAME=VALUES",
+        ),
+        max_length=8,
+    )
     usd_per_gpu_hour: float | None = field(
         None,
         About("Price per GPU-hour", "What one GPU costs per hour, in US $", unit="US $"),
@@ -69,14 +81,42 @@ class StudyConfig(BaseConfig):
     def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))
 
+    @field_validator("axes")
+    @classmethod
+    def _can_be_varied(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        parsed = parse_axes(texts)
+        return tuple(f"{axis.name}={','.join(axis.values)}" for axis in parsed)
+
     @model_validator(mode="after")
     def _engine_is_there(self) -> StudyConfig:
-        if self.engine is None and (self.chunked or self.parallel != (Parallel(),)):
+        varied = self.chunked or self.engine_axes or self.parallel != (Parallel(),)
+        if self.engine is None and varied:
             raise ValueError(
-                "engine: is missing. The parallelism of an existing server is fixed: choose an "
-                "engine that Paceline starts, or another preset."
+                "engine: is missing. An existing server cannot be started in another way: choose "
+                "an engine that Paceline starts, or another preset."
             )
         return self
+
+    @model_validator(mode="after")
+    def _values_are_valid(self) -> StudyConfig:
+        try:
+            for choice in (one for axis in self.engine_axes for one in axis.choices):
+                engine_with(self.engine or EngineConfig(), [choice])
+            for choice in (one for axis in self.run_axes for one in axis.choices):
+                run_changes(choice)
+        except InvalidConfig as error:
+            raise ValueError(f"axes: {error}") from None
+        return self
+
+    @property
+    def engine_axes(self) -> tuple[Axis, ...]:
+        """The further axes that change the engine."""
+        return tuple(axis for axis in parse_axes(self.axes) if axis.of_engine)
+
+    @property
+    def run_axes(self) -> tuple[Axis, ...]:
+        """The further axes that change the run."""
+        return tuple(axis for axis in parse_axes(self.axes) if not axis.of_engine)
 
 
 def parse_study(values: Mapping[str, Any]) -> StudyConfig:

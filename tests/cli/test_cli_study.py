@@ -219,3 +219,18 @@ def test_a_study_starts_its_engine_and_says_so(database: Engine) -> None:
     assert result.out.startswith("Study 1 · llama.cpp (embedded) · tensor parallel\n1 of 1 cell")
     assert "Starting llama.cpp (embedded) · TP 1" in shown
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
+
+
+def test_any_field_or_flag_of_an_engine_can_be_varied(run_cli: RunCli) -> None:
+    varied = ("--axis", "max_seqs=1,2", "--axis", "flag:--x=on,off", "--axis", "max_tokens=8,16")
+    result = run_cli(
+        *("study", "--preset", "custom", "--engine", "vllm", "--batches", "1"),
+        *(*varied, "--plan", "--json"),
+    )
+    planned = json.loads(result.out)["cells"]
+    assert {(c["engine"]["max_seqs"], c["engine"]["extra"]) for c in planned} == {
+        *((1, "--x"), (1, ""), (2, "--x"), (2, ""))
+    }
+    assert [cell["run"]["max_tokens"] for cell in planned[:2]] == [8, 16]
+    refused = run_cli("study", "--engine", "vllm", "--axis", "tp=1,2", "--plan")
+    assert refused.code == 2 and "cannot vary tp" in refused.err

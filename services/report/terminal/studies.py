@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from services.report.terminal.engines import engine_name
 from services.report.terminal.text import cut, minute, table, text_of
+from services.studies.configuration import engine_labels
 from services.studies.estimate import Estimate
 from services.studies.grid import Planned
 from services.studies.report import Report
@@ -18,9 +18,10 @@ from services.studies.work import load_labels
 def plan_text(grid: Sequence[Planned], estimate: Estimate, devices: str) -> str:
     """Describe a planned study: every cell, whether it can run here, and the estimate."""
     loads = load_labels([planned.cell.config for planned in grid])
+    labels = engine_labels(planned.cell.engine for planned in grid)
     rows = [
         [
-            engine_name(planned.cell.engine) if planned.cell.engine else "existing server",
+            labels[planned.cell.engine] if planned.cell.engine else "existing server",
             load,
             planned.obstacle or "runs",
         ]

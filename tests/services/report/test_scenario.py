@@ -50,7 +50,7 @@ TRIED: tuple[Any, ...] = (  # for each field, the first that it accepts and that
     *(True, False, 3, 700, 1, 0.5, "text", ["text", "two"], {"a": "b"}, {"min_tokens": 4}),
     *("vllm", "http://127.0.0.1:9/v1", "PROD_API_KEY", "max_tokens", "1: 2\nthree"),
     (*TALK, "plain", "- a\n- b\n"),
-    *([1, 8], [[2, 1, 1], [2, 2, 1]], [True], "ray://127.0.0.1:10001"),
+    *(["max_tokens=8,16"], [1, 8], [[2, 1, 1], [2, 2, 1]], [True], "ray://127.0.0.1:10001"),
 )
 
 
