@@ -28,7 +28,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from bench import report
-from db import baselines, queue, results, runs, schema
+from db import baselines, queue, request_columns, results, runs, schema
 from db.database import opened, writing
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
@@ -106,7 +106,7 @@ def request(repeat: int, index: int, slower: float, chance: random.Random) -> Me
 
 
 def store(database: Engine, number: int, requests: int) -> None:
-    """Store one run of so many requests in each repeat."""
+    """Store one run of so many requests in each repeat, as the supervisor does."""
     chance = random.Random(number)
     config = parse({"mode": "batch", "model": "m", "requests": requests, "repeats": REPEATS})
     run_id = runs.create(database, config, f"lane {number}", f"Candidate {number}")
@@ -116,6 +116,7 @@ def store(database: Engine, number: int, requests: int) -> None:
         measured = [request(repeat, index, slower, chance) for index in range(requests)]
         queue.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
         queue.add_measurements(database, run_id, measured)
+    request_columns.keep(database, run_id)
     queue.finish(
         database, run_id, "done", None, stored_summary(results.candidate(database, run_id))
     )

@@ -1,14 +1,17 @@
-"""The requests of a large run by their fields: what a page needs of a million requests is a few
-arrays, and not a million rows.
+"""The requests of a run by their fields: what a page needs of a million requests is a few arrays,
+and not a million rows.
 
 The rows stay what they are. The arrays are made of them once, when the run has ended, a part of so
-many requests at a time, so that no process ever holds them all. Token times are most of a run; of
-those, an evenly spaced sample of requests is kept here.
+many requests at a time, so that no process ever holds them all. Token times are most of a run; of a
+large one, those of an evenly spaced sample of requests are kept here, and the others' are not read.
+A run that is not that large has arrays too, since its pages open twice as fast; all of its token
+times are at hand, in its rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,14 +20,15 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, and_, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from db import schema
+from db import runs, schema
 from db.columns import pack, unpack, unpack_all
 from db.database import upsert, writing
 from db.garbage import no_garbage
 from services.ask.measurement import Measurement
 from services.ask.measurements import CHUNKS, NUMBERS, TEXTS, Floats, Indices, Listed, Texts, Times
 
-LARGE = 20_000  # requests: a run with more is read by its fields
+SMALL = 2_000  # requests: a run with no more has no arrays
+LARGE = 20_000  # requests: a run with more is read by its arrays only
 PART = 25_000  # requests
 SAMPLED = 10_000  # requests whose token times are at hand; at most twice as many
 AT_ONCE = 400  # requests that one query asks for by their indices
@@ -36,8 +40,11 @@ Part = tuple[int, dict[str, bytes]]  # how many requests it has, and what is kep
 def keep(database: Engine, run_id: int) -> None:
     """Make the arrays of a run that has ended, unless it is small or has them already."""
     count = count_of(database, run_id)
-    if count <= LARGE or _kept(database, run_id) == count:
-        return
+    if count > SMALL and kept(database, run_id) != count:
+        _make(database, run_id, count)
+
+
+def _make(database: Engine, run_id: int, count: int) -> None:
     statement = upsert(schema.request_columns, database.dialect.name)
     for number, (requests, data) in enumerate(_parts(database, run_id, count)):
         rows = [
@@ -55,8 +62,8 @@ def count_of(database: Engine, run_id: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def _kept(database: Engine, run_id: int) -> int:
-    """How many requests the arrays of a run have."""
+def kept(database: Engine, run_id: int) -> int:
+    """Return how many requests the arrays of a run have; 0: it has none."""
     table = schema.request_columns.c
     query = select(func.sum(table.requests)).where(table.run_id == run_id, table.name == TEXTS[0])
     with database.connect() as connection:
@@ -64,25 +71,34 @@ def _kept(database: Engine, run_id: int) -> int:
 
 
 class StoredRequests:
-    """The requests of a large run: their fields from the arrays, the requests themselves from the
-    rows. Of a run under way the arrays are made anew, in memory."""
-
-    complete = False
+    """The requests of a run: their fields from the arrays, the requests themselves from the rows.
+    Of a large run under way the arrays are made anew, in memory."""
 
     def __init__(self, database: Engine, run_id: int, texts: bool, under_way: bool) -> None:
         self._database, self._run_id, self._with_answers = database, run_id, texts
         self._made: list[Part] = []
         self._numbers: dict[str, Floats] = {}
         self._texts: dict[str, Texts] = {}
-        count = count_of(database, run_id)
-        if under_way and _kept(database, run_id) != count:
+        count, there = count_of(database, run_id), kept(database, run_id)
+        if under_way and there != count:
             self._made = list(_parts(database, run_id, count))
             self._count = sum(requests for requests, _ in self._made)
-            self._stride = _stride(count)  # more may have come meanwhile
         else:
-            keep(database, run_id)
-            self._count = _kept(database, run_id)
-            self._stride = _stride(self._count)
+            if there != count:
+                _make(database, run_id, count)
+            self._count = kept(database, run_id)
+        self._stride = _stride(count)  # as it was made: more may have come meanwhile
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether all token times are at hand: none is left out, and none was removed."""
+        if self._stride > 1:
+            return False
+        table = schema.requests.c
+        query = select(func.count()).where(table.run_id == self._run_id)
+        with self._database.connect() as connection:
+            there = connection.scalar(query.where(func.length(table.token_times) > 0))
+        return there == np.count_nonzero(self.numbers(CHUNKS))
 
     def __len__(self) -> int:
         return self._count
@@ -101,6 +117,9 @@ class StoredRequests:
         return self._texts[name]
 
     def rows(self, places: Indices) -> Iterator[Measurement]:
+        if len(places) > AT_ONCE and self.complete:
+            yield from map(self._rows.__getitem__, places.tolist())
+            return
         repeats, indices = self.numbers("repeat"), self.numbers("index")
         for start in range(0, len(places), AT_ONCE):
             some = places[start : start + AT_ONCE]
@@ -110,6 +129,8 @@ class StoredRequests:
 
     def timed(self) -> tuple[Indices, Sequence[Times]]:
         places = np.arange(0, len(self), self._stride, dtype=np.intp)
+        if self.complete:
+            return places, self._times
         lengths = self.numbers(CHUNKS)[places].astype(np.int64)
         times = np.concatenate([unpack(data) for _, data in self._read(SAMPLE)])
         if len(times) != lengths.sum():  # times that no clock counts are not kept, see `pack`
@@ -133,8 +154,25 @@ class StoredRequests:
             statement = upsert(schema.request_columns, self._database.dialect.name)
             connection.execute(statement, [row | {"data": data}])
 
+    @cached_property
+    def _rows(self) -> list[Measurement]:
+        """All requests: those of a run that is not large fit into memory."""
+        return runs.measurements(self._database, self._run_id, self._with_answers)
+
+    @cached_property
+    def _times(self) -> list[Times]:
+        """The token times of all requests."""
+        table = schema.requests.c
+        query = select(table.token_times).where(table.run_id == self._run_id)
+        with self._database.connect() as connection:
+            times = list(connection.scalars(query.order_by(table.repeat, table.idx)))
+        unpack_all(times)
+        return times
+
     def _read(self, name: str) -> list[tuple[int, bytes]]:
         """What is kept under a name, by part."""
+        if self._stride == 1 and not self._made:
+            return self._all.get(name, [])
         if self._made:
             return [(requests, data[name]) for requests, data in self._made]
         table = schema.request_columns.c
@@ -142,6 +180,17 @@ class StoredRequests:
         with self._database.connect() as connection:
             rows = connection.execute(query.where(table.run_id == self._run_id, table.name == name))
             return [(row.requests, bytes(row.data)) for row in rows]
+
+    @cached_property
+    def _all(self) -> dict[str, list[tuple[int, bytes]]]:
+        """What is kept of a run that is not large, by name: one query instead of forty."""
+        table = schema.request_columns.c
+        query = select(table.name, table.requests, table.data).where(table.run_id == self._run_id)
+        by_name: dict[str, list[tuple[int, bytes]]] = {}
+        with self._database.connect() as connection:
+            for name, requests, data in connection.execute(query.order_by(table.part)):
+                by_name.setdefault(name, []).append((requests, bytes(data)))
+        return by_name
 
     def _found(self, keys: Sequence[tuple[float, float]]) -> dict[tuple[float, float], Measurement]:
         wanted = schema.columns(Measurement, without=() if self._with_answers else ("answer",))
@@ -178,7 +227,7 @@ def _parts(database: Engine, run_id: int, count: int) -> Iterator[Part]:
     with database.connect() as connection:
         for rows in _rows(connection, run_id):
             first = -start % stride
-            yield len(rows), _part(rows, rows[first::stride])
+            yield len(rows), _part(rows, rows[first::stride] if stride > 1 else ())
             start += len(rows)
 
 

@@ -41,10 +41,20 @@ def candidate(
 
 def requests_of(database: Engine, run: Run, texts: bool = False) -> Measurements:
     """Return a run's requests by repeat and index; `texts`: with their answers."""
-    if request_columns.count_of(database, run.id) <= request_columns.LARGE:
+    if not _by_fields(database, run):
         return as_table(runs.measurements(database, run.id, texts))
     under_way = run.status in ACTIVE
     return Measurements(StoredRequests(database, run.id, texts, under_way))
+
+
+def _by_fields(database: Engine, run: Run) -> bool:
+    """Whether a run is read by its arrays: a large one always, others where they have them."""
+    count = request_columns.count_of(database, run.id)
+    if count > request_columns.LARGE:
+        return True
+    if count <= request_columns.SMALL or run.token_times_removed_at:
+        return False
+    return request_columns.kept(database, run.id) == count
 
 
 def _summary(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, select, update
 
 from db import queue, request_columns, results, runs, schema
 from db.request_columns import StoredRequests
@@ -24,6 +24,7 @@ from tests.stored import store
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(request_columns, "SMALL", 50)
     monkeypatch.setattr(request_columns, "LARGE", 100)
     monkeypatch.setattr(request_columns, "PART", 60)
     monkeypatch.setattr(request_columns, "SAMPLED", 1_000)  # more than there are: all
@@ -81,16 +82,55 @@ def test_every_number_and_chart_is_that_of_the_requests(database: Engine) -> Non
     run_id, rows = large(database)
     stored = results.candidate(database, run_id)
     small = Candidate(stored.run, rows, results.summarize(rows, config=stored.run.config))
-    assert kept.to_dict(stored.summary) | {"steady_output_tokens_per_s": 0} == kept.to_dict(
-        small.summary
-    ) | {"steady_output_tokens_per_s": 0}
+    assert kept.to_dict(stored.summary) == kept.to_dict(small.summary)
     assert diagnostics(stored.run, stored.measurements, stored.summary) == diagnostics(
         small.run, small.measurements, small.summary
     )
     for entry in CHARTS:
-        if entry.least == 1 and entry.name not in ("throughput", "inter_chunk"):  # say: a sample
+        if entry.least == 1:
             one, other = (entry.draw([each]) for each in (stored, small))
             assert (one and spec(one)) == (other and spec(other))
+
+
+def test_a_run_that_is_not_large_is_read_by_its_arrays_once_it_has_some(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_columns, "LARGE", 1_000)
+    run_id, rows = large(database)
+    before = results.candidate(database, run_id)
+    assert not isinstance(before.table.source, StoredRequests)
+    request_columns.keep(database, run_id)
+    results._known.clear()
+    after = results.candidate(database, run_id)
+    assert isinstance(after.table.source, StoredRequests) and after.table.complete
+    assert after.summary == before.summary
+    assert list(after.measurements) == rows
+    queue.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])
+    more = results.candidate(database, run_id)
+    assert not isinstance(more.table.source, StoredRequests) and len(more.measurements) == 450
+
+
+def test_its_summary_is_kept_when_it_ends(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_columns, "LARGE", 1_000)
+    run_id = store(database, some(), status="running")
+    request_columns.keep(database, run_id)  # as the supervisor does before it finishes a run
+    results.candidate(database, run_id)
+    assert "summary" in _kept_names(database)
+
+
+def test_arrays_whose_token_times_were_removed_meanwhile_are_not_complete(
+    database: Engine,
+) -> None:
+    run_id, _ = large(database)
+    results.candidate(database, run_id)
+    requests = schema.requests
+    with database.begin() as connection:
+        connection.execute(update(requests).where(requests.c.repeat == 0).values(token_times=()))
+    source = StoredRequests(database, run_id, texts=False, under_way=False)
+    assert not source.complete
+    assert source.timed()[1] == []
 
 
 def test_a_sample_of_the_token_times_is_spread_over_the_run(

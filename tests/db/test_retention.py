@@ -80,7 +80,8 @@ def test_a_few_requests_at_a_time(database: Engine, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_large_run_is_still_read(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_columns, "LARGE", 2)
+    for limit in ("SMALL", "LARGE"):
+        monkeypatch.setattr(request_columns, limit, 2)
     old = store(database)
     request_columns.keep(database, old)
     age(database, old)
