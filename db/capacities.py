@@ -142,7 +142,7 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
         _set(
             connection,
             capacity.id,
-            probes=_stored((*capacity.probes, replace(probe, run_id=run_id))),
+            probes=list(map(to_dict, (*capacity.probes, replace(probe, run_id=run_id)))),
         )
         return run_id
 
@@ -150,7 +150,7 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
 def keep(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> None:
     """Keep what probes have been found to say."""
     with writing(database) as connection:
-        _set(connection, capacity.id, probes=_stored(probes))
+        _set(connection, capacity.id, probes=list(map(to_dict, probes)))
 
 
 def end(database: Engine, capacity_id: int, status: Status, error: str | None = None) -> None:
@@ -202,26 +202,8 @@ def _capacity(row: RowMapping) -> Capacity:
         row["created_at"],
         validate(CapacityConfig, row["config"]),
         row["status"],
-        tuple(_probe(values) for values in row["probes"]),
+        tuple(map(from_dict, row["probes"])),
         row["error"],
         row["ended_at"],
         row["started_by"],
     )
-
-
-def _probe(values: dict[str, Any]) -> Probe:
-    seen = values["observation"]
-    return Probe(**{**values, "observation": None if seen is None else from_dict(seen)})
-
-
-def _stored(probes: Sequence[Probe]) -> list[dict[str, Any]]:
-    return [
-        {
-            "server": probe.server,
-            "load": probe.load,
-            "window_s": probe.window_s,
-            "run_id": probe.run_id,
-            "observation": probe.observation and to_dict(probe.observation),
-        }
-        for probe in probes
-    ]

@@ -24,7 +24,7 @@ from services.studies.capacity import (
     CapacityConfig,
     Probe,
     config_of,
-    observed,
+    measured,
     turn,
 )
 
@@ -82,7 +82,7 @@ def _go_on(database: Engine, capacity: Capacity) -> None:
                 why,
             )
             return
-        probes = _with_observation(database, capacity, last)
+        probes = _with_last_measured(database, capacity, last)
         capacities.keep(database, capacity, probes)
         capacity = replace(capacity, probes=probes)
     following = turn(capacity)
@@ -100,10 +100,10 @@ def _measured_now(database: Engine, capacity: Capacity) -> Run | None:
     return runs.load(database, last.run_id)
 
 
-def _with_observation(database: Engine, capacity: Capacity, run: Run) -> tuple[Probe, ...]:
+def _with_last_measured(database: Engine, capacity: Capacity, run: Run) -> tuple[Probe, ...]:
     *earlier, last = capacity.probes
-    seen = observed(capacity.config, last, results.requests_of(database, run))
-    return (*earlier, replace(last, observation=seen))
+    requests, samples = results.requests_of(database, run), runs.samples(database, run.id)
+    return (*earlier, measured(capacity.config, last, requests, samples))
 
 
 def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> None:

@@ -13,6 +13,7 @@ from db import capacities
 from db.capacities import CapacityNotFound, CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
+from pages.widgets import url_state
 from pages.widgets.view import (
     as_id,
     dark,
@@ -27,8 +28,9 @@ from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
 from services.report import capacity as report
+from services.report.capacity_points import operating_points_table
 from services.report.charts import spec
-from services.report.charts.capacity import capacity_curve
+from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.studies.capacity import Capacity
 from services.studies.capacity_wording import plan
 
@@ -100,23 +102,50 @@ def found(capacity: Capacity) -> None:
         st.caption(plain(reason))
     if capacity.error:
         st.warning(plain(capacity.error), icon=":material/error:")
-    curve = capacity_curve(capacity, dark())
-    if curve is not None:
-        st.vega_lite_chart(spec(curve, dark()), width="stretch", theme=None)
+    chart(CAPACITY_CHARTS[0], capacity)
+    curve(capacity)
     if capacity.probes:
-        st.subheader("Probes", anchor="probes")
-        probes(capacity)
+        points(capacity)
 
 
-def probes(capacity: Capacity) -> None:
+def chart(which: CapacityChart, capacity: Capacity) -> None:
+    """Draw a chart, if there is something to draw."""
+    drawn = which.draw(capacity, dark())
+    if drawn is not None:
+        st.vega_lite_chart(spec(drawn, dark()), width="stretch", theme=None)
+
+
+def curve(capacity: Capacity) -> None:
+    """Throughput or latency against load, whichever is chosen, and why it bends."""
+    drawable = {one.name: one for one in CAPACITY_CHARTS[1:] if one.draw(capacity, False)}
+    if not drawable:
+        return
+    st.subheader("Curve", anchor="curve")
+    limited = [name for name in drawable if any(name in one for one in capacity.config.objectives)]
+    chosen = st.segmented_control(
+        "Against load",
+        list(drawable),
+        format_func=lambda name: drawable[name].label,
+        required=True,
+        **url_state.unlinked("capacity-curve", (limited or list(drawable))[0]),
+    )
+    chart(drawable[chosen], capacity)
+    for text in report.curves(capacity):
+        st.markdown(f"- {plain(text)}")
+
+
+def points(capacity: Capacity) -> None:
     """Every load that was measured, each with its run."""
-    table = pd.DataFrame(report.rows(capacity), columns=report.titles(capacity))
+    found = operating_points_table(capacity)
+    st.subheader(found.title, anchor="points")
+    table = pd.DataFrame(found.rows, columns=found.columns)
     table["Run"] = [f"/result?run={number}" for number in table["Run"]]
     st.dataframe(
         table,
         hide_index=True,
         column_config={"Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)")},
     )
+    st.caption(found.note)
 
 
 def actions(capacity: Capacity) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from services.analysis.capacity import (
@@ -19,6 +20,7 @@ from services.ask.own_prompts import without_prompts
 from services.base.units import seconds, share, significant
 from services.report.terminal import table
 from services.studies.capacity import Capacity, Probe
+from services.studies.capacity_curve import curve_sentences, knee, operating_points
 from services.studies.capacity_wording import (
     after_overload,
     comparison,
@@ -78,13 +80,14 @@ def rows(capacity: Capacity) -> list[list[str]]:
 
 def titles(capacity: Capacity) -> list[str]:
     """Return the titles of `rows`."""
-    asked = [_title(objective) for objective in capacity.config.asked]
+    asked = [objective_title(objective) for objective in capacity.config.asked]
     server = ["Server"] if len(capacity.config.servers) > 1 else []
     load = "Users" if capacity.config.load == "users" else "Requests/s"
     return [*server, load, "Completed/s", *asked, "Sustained", "Window", "Run"]
 
 
-def _title(objective: Objective) -> str:
+def objective_title(objective: Objective) -> str:
+    """Return what an objective limits, as a column's title: "TTFT p95"."""
     return (
         objective.label.partition(" ≤")[0].capitalize()
         if objective.metric is None
@@ -100,7 +103,7 @@ def _row(capacity: Capacity, probe: Probe) -> list[str]:
         blank = ["–"] * (1 + len(capacity.config.asked))
         return [*server, load, *blank, "being measured", seconds(probe.window_s), str(probe.run_id)]
     reached = [
-        _reached(value, objective)
+        reached_text(value, objective)
         for value, objective in zip(seen.reached, capacity.config.asked, strict=True)
     ]
     return [
@@ -108,20 +111,23 @@ def _row(capacity: Capacity, probe: Probe) -> list[str]:
         load,
         significant(seen.served_per_s),
         *reached,
-        _state(capacity, probe),
+        state(capacity, probe),
         seconds(probe.window_s),
         str(probe.run_id),
     ]
 
 
-def _reached(value: float | None, objective: Objective) -> str:
+def reached_text(value: float | None, objective: Objective) -> str:
+    """Return what a probe reached of what an objective limits."""
     if value is None:
         return "failed"
     return share(value) if objective.metric is None else seconds(value)
 
 
-def _state(capacity: Capacity, probe: Probe) -> str:
-    assert probe.observation is not None
+def state(capacity: Capacity, probe: Probe) -> str:
+    """Return whether a probe's load was sustained."""
+    if probe.observation is None:
+        return "being measured"
     if probe.observation.limited:
         return "client too slow"
     if probe.observation.growing:
@@ -129,12 +135,24 @@ def _state(capacity: Capacity, probe: Probe) -> str:
     return "yes" if sustained(probe.observation, capacity.config.asked) else "no"
 
 
+def curves(capacity: Capacity) -> list[str]:
+    """Return where the throughput of each server stops rising, and what tells why."""
+    several = len(capacity.config.servers) > 1
+    return [
+        f"{name}: {text}" if several else text
+        for place, name in enumerate(server_names(capacity))
+        for text in curve_sentences(capacity, place)
+    ]
+
+
 def capacity_text(capacity: Capacity) -> str:
     """Describe a search for a terminal."""
-    found = "\n".join([*sentences(capacity), *reasons(capacity)])
-    parts = [f"Capacity search {capacity.id} · {capacity.name}", found]
+    said = "\n".join([*sentences(capacity), *reasons(capacity)])
+    parts = [f"Capacity search {capacity.id} · {capacity.name}", said]
     if capacity.error:
         parts.append(capacity.error)
+    if found := curves(capacity):
+        parts.append("\n".join(found))
     if capacity.probes:
         parts.append(table(titles(capacity), rows(capacity)))
     return "\n\n".join(parts)
@@ -156,7 +174,7 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
         "config": config | {"servers": [without_prompts(one) for one in capacity.config.servers]},
         "sentences": sentences(capacity),
         "servers": [
-            _found(name, one, capacity.repeat(place))
+            _found(name, one, capacity.repeat(place)) | _curve(capacity, place)
             for place, (name, one) in enumerate(
                 zip(server_names(capacity), capacity.conclusions, strict=True)
             )
@@ -192,6 +210,15 @@ def _found(name: str, ended: Conclusion | None, repeat: Repeat | None) -> dict[s
     }
 
 
+def _curve(capacity: Capacity, server: int) -> dict[str, Any]:
+    found = knee(operating_points(capacity, server), capacity.config.load == "users")
+    return {
+        "knee": found and found.load,
+        "most_per_s": found and found.most_per_s,
+        "curve": curve_sentences(capacity, server),
+    }
+
+
 def _probe(capacity: Capacity, probe: Probe) -> dict[str, Any]:
     seen = probe.observation
     asked: Sequence[Objective] = capacity.config.asked
@@ -212,4 +239,5 @@ def _probe(capacity: Capacity, probe: Probe) -> dict[str, Any]:
         "window_s": probe.window_s,
         "run": probe.run_id,
         "measured": measured,
+        "point": probe.point and asdict(probe.point),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -33,12 +33,13 @@ from services.analysis.capacity import (
     observe,
     repeat_below,
 )
+from services.analysis.capacity.point import Point, point
 from services.analysis.metric_arrays import known, latenesses
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
 from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.config.load import FASTEST
-from services.ask.measurement import Measurement
+from services.ask.measurement import Measurement, Sample
 from services.ask.problems import validate
 
 SETTLES = 0.25  # of a window: how long a load is offered before it
@@ -167,6 +168,11 @@ class Probe:
     window_s: float
     run_id: int
     observation: Observation | None = None
+    point: Point | None = None  # None also where it was measured by an earlier version
+
+    @property
+    def step(self) -> Step:
+        return Step(self.load, self.window_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,13 @@ class Capacity:
     def so_far(self, server: int) -> Estimate | None:
         """A server's capacity as its probes tell it by now; None: nothing yet."""
         return estimate(counted(self.seen(server), self.config.asked), self.config.asked)
+
+    def counted(self, server: int) -> list[Probe]:
+        """The probes that tell of a server as it is: without those that the client could not offer,
+        and those before an overload after which it stayed slow."""
+        told = {id(one) for one in counted(self.seen(server), self.config.asked) if not one.limited}
+        mine = (probe for probe in self.probes if probe.server == server)
+        return [probe for probe in mine if id(probe.observation) in told]
 
     def repeat(self, server: int) -> Repeat | None:
         """The load that was sustained before a server was overloaded, and was probed again."""
@@ -244,19 +257,25 @@ def config_of(capacity: CapacityConfig, server: int, step: Step, number: int) ->
     )
 
 
-def observed(
-    config: CapacityConfig, probe: Probe, measurements: Sequence[Measurement]
-) -> Observation:
-    """Return what a probe's requests say."""
-    return observe(
+def measured(
+    config: CapacityConfig,
+    probe: Probe,
+    measurements: Sequence[Measurement],
+    samples: Sequence[Sample] = (),
+) -> Probe:
+    """Return a probe with what its requests say, and what was sampled of its engine."""
+    settle_s = SETTLES * probe.window_s
+    seen = observe(
         probe.load,
         measurements,
         config.asked,
-        SETTLES * probe.window_s,
+        settle_s,
         probe.window_s,
         config.load == "rate",
         limited(config.asked, measurements),
     )
+    more = point(measurements, samples, settle_s, probe.window_s)
+    return replace(probe, observation=seen, point=more)
 
 
 def limited(asked: Sequence[Objective], measurements: Sequence[Measurement]) -> bool:
@@ -268,8 +287,19 @@ def limited(asked: Sequence[Objective], measurements: Sequence[Measurement]) -> 
     return len(late) > 0 and float((late > allowed_s).mean()) > 0.01
 
 
-def to_dict(observation: Observation) -> dict[str, Any]:
-    """Return an observation as JSON keeps it."""
+def to_dict(probe: Probe) -> dict[str, Any]:
+    """Return a probe as JSON keeps it."""
+    return {
+        "server": probe.server,
+        "load": probe.load,
+        "window_s": probe.window_s,
+        "run_id": probe.run_id,
+        "observation": probe.observation and _kept(probe.observation),
+        "point": probe.point and asdict(probe.point),
+    }
+
+
+def _kept(observation: Observation) -> dict[str, Any]:
     return {
         "load": observation.load,
         "misses": [[one.count, one.n, one.dispersion] for one in observation.misses],
@@ -283,8 +313,14 @@ def to_dict(observation: Observation) -> dict[str, Any]:
     }
 
 
-def from_dict(values: dict[str, Any]) -> Observation:
-    """Return the observation that JSON keeps."""
+def from_dict(values: Mapping[str, Any]) -> Probe:
+    """Return the probe that JSON keeps."""
+    seen, more = values["observation"], values.get("point")
+    parts = {"observation": seen and _observation(seen), "point": more and Point(**more)}
+    return Probe(**{**values, **parts})
+
+
+def _observation(values: Mapping[str, Any]) -> Observation:
     misses = tuple(Misses(*each) for each in values["misses"])
     reached, typical_s = tuple(values.get("reached", ())), values.get("typical_s")
     more = {"reached": reached, "typical_s": typical_s and tuple(typical_s)}

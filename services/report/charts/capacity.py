@@ -1,97 +1,212 @@
-"""The curve of a capacity search: which share of the requests met the objectives at each load, and
-where the capacity lies."""
+"""The charts of a capacity search: against the load, which share of the requests met the
+objectives, how long they took, and how much was completed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import altair as alt
 
 from services.analysis.capacity import sustained
+from services.analysis.metrics import metric
 from services.report import theme
 from services.report.capacity import server_names
-from services.report.charts.frame import Rows, heading, layered
-from services.studies.capacity import Capacity
+from services.report.charts.capacity_frame import HEIGHT, LoadFrame, load_frame
+from services.report.charts.frame import Rows, fitting_scale, heading, layered
+from services.studies.capacity import Capacity, Probe
+from services.studies.capacity_curve import knee, operating_points
 
-HEIGHT = 300
 MET = "Met the objective"
+PERCENTILES = {"p50": "Median", "p95": "p95"}
+
+
+@dataclass(frozen=True)
+class CapacityChart:
+    """A chart of a search; None where nothing of it was measured."""
+
+    name: str
+    label: str
+    draw: Callable[[Capacity, bool], alt.LayerChart | None]
 
 
 def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | None:
     """Draw each probe by its load and the share of its requests that met all that was asked, with
     each server's capacity as a band; None before the first probe has been measured."""
-    called = server_names(capacity)
-    dots = [row for row in _dots(capacity, called) if row["share"] is not None]
-    if not dots:
+    rows = [row for row in _dots(capacity) if row["share"] is not None]
+    if not rows:
         return None
-    bands = _bands(capacity, called)
-    look = theme.palette(dark)
-    domain = [min(dot["load"] for dot in dots) / 1.2, max(dot["load"] for dot in dots) * 1.2]
-    unit = "Users" if capacity.config.load == "users" else "Requests per second"
-    across = alt.Scale(type="log", domain=domain, nice=False, clamp=True)
-    named = f"{unit}, log scale"
-    x = alt.X("load:Q", title=named, scale=across, axis=alt.Axis(grid=False))
-    colour = alt.Color(
-        "server:N",
-        title=None,
-        scale=alt.Scale(domain=called, range=list(look.runs[: len(called)])),
-        legend=alt.Legend(orient="top") if len(called) > 1 else None,
-    )
+    frame = load_frame(capacity, rows, dark)
     up = alt.Scale(domain=[0, 1])
     y = alt.Y("share:Q", title=MET, scale=up, axis=alt.Axis(format="%"))
+    line = alt.Chart(alt.NamedData("wanted")).mark_rule(
+        strokeDash=[5, 4], color=theme.palette(dark).muted
+    )
     about = [
-        alt.Tooltip("server:N", title="Server"),
-        alt.Tooltip("load:Q", title=unit, format=",.4~r"),
+        *frame.about(),
         alt.Tooltip("share:Q", title=MET, format=".1%"),
         alt.Tooltip("state:N", title="Sustained"),
     ]
-    band = alt.Chart(alt.NamedData("bands")).mark_rect(opacity=0.18)
-    middle = alt.Chart(alt.NamedData("bands")).mark_rule(strokeWidth=2)
-    wanted = alt.Chart(alt.NamedData("wanted")).mark_rule(strokeDash=[5, 4], color=look.muted)
-    marks = alt.Chart(alt.NamedData("dots")).mark_point(filled=True, size=90, opacity=1)
-    shape = alt.Shape(
-        "state:N",
-        legend=None,
-        scale=alt.Scale(domain=["yes", "no", "queue grows"], range=["circle", "cross", "triangle"]),
-    )
+    dots = alt.Chart(alt.NamedData("dots")).mark_point(filled=True, size=90, opacity=1)
     layers = [
-        band.encode(x=alt.X("low:Q", scale=across, title=named), x2=alt.X2("high:Q"), color=colour),
-        middle.encode(x=alt.X("value:Q", scale=across, title=named), color=colour),
-        wanted.encode(y=alt.Y("share:Q", title=MET, scale=up)),
-        marks.encode(x=x, y=y, color=colour, shape=shape, tooltip=about),
+        *frame.bands(),
+        line.encode(y=alt.Y("share:Q", title=MET, scale=up)),
+        dots.encode(x=frame.x(), y=y, color=frame.colour, shape=frame.shape, tooltip=about),
     ]
     title = heading(
         "Which load is sustained?",
         "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
         "share that is asked for. Triangles: the queue grew.",
     )
-    share: Rows = [{"share": min(one.share for one in capacity.config.asked)}]
-    return layered(layers, title, HEIGHT, {"bands": bands, "wanted": share, "dots": dots})
+    wanted: Rows = [{"share": min(one.share for one in capacity.config.asked)}]
+    return layered(
+        layers, title, HEIGHT, {"bands": frame.band_rows(), "wanted": wanted, "dots": rows}
+    )
 
 
-def _dots(capacity: Capacity, called: list[str]) -> Rows:
-    rows: list[dict[str, Any]] = []
-    for probe in capacity.probes:
-        seen = probe.observation
-        if seen is None or seen.limited:
-            continue
-        met = [1 - one.count / one.n for one in seen.misses if one.n]
-        enough = sustained(seen, capacity.config.asked)
-        rows.append(
-            {
-                "server": called[probe.server],
-                "load": probe.load,
-                "share": min(met, default=None),
-                "state": "queue grows" if seen.growing else "yes" if enough else "no",
-            }
-        )
-    return rows
-
-
-def _bands(capacity: Capacity, called: list[str]) -> Rows:
-    found = [(name, capacity.so_far(place)) for place, name in enumerate(called)]
+def _dots(capacity: Capacity) -> Rows:
+    called = server_names(capacity)
     return [
-        {"server": name, "low": one.low, "high": one.high, "value": one.value}
-        for name, one in found
-        if one is not None and one.low and one.high
+        {
+            "server": called[probe.server],
+            "load": probe.load,
+            "share": _share(probe),
+            "state": _state(capacity, probe),
+        }
+        for probe in capacity.probes
+        if probe.observation is not None and not probe.observation.limited
     ]
+
+
+def _share(probe: Probe) -> float | None:
+    assert probe.observation is not None
+    met = [1 - one.count / one.n for one in probe.observation.misses if one.n]
+    return min(met, default=None)
+
+
+def _state(capacity: Capacity, probe: Probe) -> str:
+    assert probe.observation is not None
+    if probe.observation.growing:
+        return "queue grows"
+    return "yes" if sustained(probe.observation, capacity.config.asked) else "no"
+
+
+def throughput(
+    field: str, unit: str, note: str, capacity: Capacity, dark: bool = False
+) -> alt.LayerChart | None:
+    """Draw what was completed per second (`field` of a point, in `unit`) against the load, with the
+    knee as a dashed line. None where fewer than two loads have it."""
+    rows = _measured(capacity, {"": field})
+    users = capacity.config.load == "users"
+    knees: Rows = [
+        {"server": name, "knee": found.load}
+        for place, name in enumerate(server_names(capacity))
+        if (found := knee(operating_points(capacity, place), users))
+    ]
+    title = heading(
+        f"{unit} against load",
+        note,
+        "Band: the capacity. Dashed: where throughput stops rising." if knees else "",
+    )
+    return _curves(capacity, rows, unit, title, dark, knees=knees)
+
+
+def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart | None:
+    """Draw the median and the p95 of a latency against the load, with its limit if it has one."""
+    stem = name.removesuffix("_s")
+    rows = _measured(capacity, {label: f"{stem}_{p}_s" for p, label in PERCENTILES.items()})
+    limits: Rows = [
+        {"value": one.limit_s}
+        for one in capacity.config.asked
+        if one.metric == name and one.limit_s is not None
+    ]
+    label = metric(name).label
+    title = heading(
+        f"{label} against load",
+        "Of successful requests. Band: the capacity.",
+        "Dashed across: the limit that was asked for." if limits else "",
+    )
+    return _curves(capacity, rows, "Seconds", title, dark, limits=limits)
+
+
+def _measured(capacity: Capacity, series: dict[str, str]) -> Rows:
+    """Rows of each point of the curve, for each series (its label and its field) that is known."""
+    return [
+        {"server": name, "load": one.load, "series": label, "value": value}
+        | {"state": _state(capacity, one.probe)}
+        for place, name in enumerate(server_names(capacity))
+        for one in operating_points(capacity, place)
+        for label, field in series.items()
+        if (value := getattr(one.point, field)) is not None
+    ]
+
+
+def _curves(
+    capacity: Capacity,
+    rows: Rows,
+    unit: str,
+    title: alt.TitleParams,
+    dark: bool,
+    limits: Rows | None = None,
+    knees: Rows | None = None,
+) -> alt.LayerChart | None:
+    if len({row["load"] for row in rows}) < 2:
+        return None
+    frame = load_frame(capacity, rows, dark)
+    scale, note = fitting_scale([row["value"] for row in (*rows, *(limits or []))])
+    y = alt.Y("value:Q", title=f"{unit}{note}", scale=scale)
+    across = alt.Chart(alt.NamedData("limits")).mark_rule(
+        strokeDash=[5, 4], color=theme.palette(dark).muted
+    )
+    knee_line = alt.Chart(alt.NamedData("knees")).mark_rule(strokeDash=[5, 4], strokeWidth=1.5)
+    layers = [
+        *frame.bands(),
+        across.encode(y=y),
+        knee_line.encode(x=frame.x("knee"), color=frame.colour),
+        *_lines(frame, rows, y, unit),
+    ]
+    datasets = {"bands": frame.band_rows(), "limits": limits or [], "knees": knees or []}
+    return layered(layers, title, HEIGHT, {**datasets, "points": rows})
+
+
+def _lines(frame: LoadFrame, rows: Rows, y: alt.Y, unit: str) -> list[alt.Chart]:
+    series = list(dict.fromkeys(row["series"] for row in rows))
+    common: dict[str, Any] = {"x": frame.x(), "y": y, "color": frame.colour}
+    dashes = alt.Scale(domain=series, range=[[1, 0], [2, 3]][: len(series)])
+    legend = alt.Legend(orient="top", symbolStrokeColor=theme.palette(frame.dark).ink)
+    dash = alt.StrokeDash(
+        "series:N", title=None, scale=dashes, legend=legend if len(series) > 1 else None
+    )
+    about = [
+        *frame.about(),
+        *([alt.Tooltip("series:N", title="Of requests")] if len(series) > 1 else []),
+        alt.Tooltip("value:Q", title=unit, format=",.4~r"),
+        alt.Tooltip("state:N", title="Sustained"),
+    ]
+    data = alt.Chart(alt.NamedData("points"))
+    return [
+        data.mark_line(opacity=0.8).encode(**common, strokeDash=dash),
+        data.mark_point(filled=True, size=55, opacity=1).encode(
+            **common, shape=frame.shape, tooltip=about
+        ),
+    ]
+
+
+CAPACITY_CHARTS = (
+    CapacityChart("met", MET, capacity_curve),
+    CapacityChart("ttft", "TTFT", partial(latency, "ttft_s")),
+    CapacityChart("e2e", "E2E latency", partial(latency, "e2e_s")),
+    CapacityChart("tpot", "TPOT", partial(latency, "tpot_s")),
+    CapacityChart(
+        "requests",
+        "Requests/s",
+        partial(throughput, "requests_per_s", "Requests/s", "Completed per second of the window."),
+    ),
+    CapacityChart(
+        "tokens",
+        "Output tokens/s",
+        partial(throughput, "tokens_per_s", "Output tokens/s", "Of what was completed."),
+    ),
+)

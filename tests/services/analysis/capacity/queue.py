@@ -47,8 +47,15 @@ class Queue:
         settle_s: float,
     ) -> Observation:
         """Offer a load for a while, as a run would, and return what that says."""
-        count = int(random.poisson(load * (settle_s + window_s)))
-        due = np.sort(random.uniform(0, settle_s + window_s, count))
+        measured = self.requests(random, load, settle_s + window_s)
+        return observe(load, measured, asked, settle_s, window_s, open_loop=True)
+
+    def requests(
+        self, random: np.random.Generator, load: float, seconds: float
+    ) -> list[Measurement]:
+        """Return the requests of so many seconds at a load."""
+        count = int(random.poisson(load * seconds))
+        due = np.sort(random.uniform(0, seconds, count))
         service = random.exponential(1 / self.rate, count)
         free = [0.0] * self.slots
         measured = []
@@ -57,7 +64,7 @@ class Queue:
             ends = begins + service[index]
             heapq.heapreplace(free, ends)
             measured.append(_request(index, due[index], begins, ends))
-        return observe(load, measured, asked, settle_s, window_s, open_loop=True)
+        return measured
 
 
 def _request(index: int, due: float, begins: float, ends: float) -> Measurement:
@@ -70,4 +77,6 @@ def _request(index: int, due: float, begins: float, ends: float) -> Measurement:
         t_first=float(begins),
         t_last=float(ends),
         t_end=float(ends),
+        prompt_tokens=100,
+        output_tokens=50,
     )

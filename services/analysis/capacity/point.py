@@ -1,0 +1,106 @@
+"""A point of the curve of throughput and latency against load: what one probe measured besides its
+objectives, and what the engine told of itself meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.analysis.metric_arrays import known, metric_array
+from services.ask.measurement import Measurement, Sample
+from services.ask.measurements import Measurements, as_table
+
+LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the requests of a probe's window took, and what was completed in it. None: not known.
+
+    `in_flight` is the mean over the window, `tokens_per_s` of output, `prompt_tokens` and
+    `output_tokens` the means of a request. Of the engine, over the whole run: `waiting` and
+    `kv_cache_share` at most, `preemptions` in total."""
+
+    requests_per_s: float
+    tokens_per_s: float | None = None
+    in_flight: float | None = None
+    prompt_tokens: float | None = None
+    output_tokens: float | None = None
+    ttft_p50_s: float | None = None
+    ttft_p95_s: float | None = None
+    tpot_p50_s: float | None = None
+    tpot_p95_s: float | None = None
+    e2e_p50_s: float | None = None
+    e2e_p95_s: float | None = None
+    waiting: float | None = None
+    kv_cache_share: float | None = None
+    preemptions: float | None = None
+
+
+def point(
+    measurements: Sequence[Measurement],
+    samples: Sequence[Sample],
+    settle_s: float,
+    window_s: float,
+) -> Point:
+    """Return what a probe measured: latencies of the successful requests that were due in its
+    window, and what ended in it. `settle_s`: from the start of its repeat to the window, seconds.
+    """
+    table = as_table(measurements)
+    stop_s = settle_s + window_s
+    due, ends = table.numbers("t_due"), _ends(table)
+    ended = table.where((ends >= settle_s) & (ends < stop_s))
+    inside = table.where((due >= settle_s) & table.are("ok"))
+    output = _total(ended, "output_tokens")
+    return Point(
+        len(ended) / window_s,
+        None if output is None else output / window_s,
+        _in_flight(table, settle_s, stop_s),
+        _mean(inside, "prompt_tokens"),
+        _mean(inside, "output_tokens"),
+        **_percentiles(inside),
+        waiting=_most(samples, "waiting"),
+        kv_cache_share=_most(samples, "kv_cache_share"),
+        preemptions=_most(samples, "preemptions"),
+    )
+
+
+def _ends(table: Measurements) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """When each successful request ended, in seconds from the start of the repeat; else NaN."""
+    return np.where(table.are("ok"), table.numbers("t_end"), np.nan)
+
+
+def _total(table: Measurements, name: str) -> float | None:
+    """The sum; None if one is not known, or there is none."""
+    values = table.numbers(name)
+    return float(values.sum()) if len(values) and not np.isnan(values).any() else None
+
+
+def _mean(table: Measurements, name: str) -> float | None:
+    values = known(table.numbers(name))
+    return float(values.mean()) if len(values) else None
+
+
+def _in_flight(table: Measurements, start_s: float, stop_s: float) -> float | None:
+    """The mean number of requests that were sent and not ended: their times within the window over
+    its length. One that never ended lasts."""
+    sent, ends = table.numbers("t_send"), table.numbers("t_end")
+    until = np.clip(np.where(np.isnan(ends), stop_s, ends), start_s, stop_s)
+    spent = until - np.clip(sent, start_s, stop_s)
+    return float(np.nansum(spent) / (stop_s - start_s)) if len(spent) else None
+
+
+def _percentiles(table: Measurements) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name in LATENCIES:
+        values = known(metric_array(table, name))
+        for percent in (50, 95):
+            reached = float(np.percentile(values, percent)) if len(values) else None
+            found[f"{name.removesuffix('_s')}_p{percent}_s"] = reached
+    return found
+
+
+def _most(samples: Sequence[Sample], name: str) -> float | None:
+    return max((one.values[name] for one in samples if name in one.values), default=None)

@@ -1,0 +1,95 @@
+"""The operating points of a capacity search as a table: what each load gives and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from services.analysis.capacity import Objective
+from services.base.table import Table
+from services.base.units import NOTHING, share, show
+from services.report.capacity import objective_title, reached_text, state
+from services.studies.capacity import Capacity, Probe
+from services.studies.capacity_wording import shown
+
+TITLE = "Operating points"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of what a probe measured; it is left out where no probe tells it."""
+
+    title: str
+    field: str  # of a point
+    unit: str
+
+
+def operating_points_table(capacity: Capacity) -> Table:
+    """Return a row for each load of each server that was measured, the lowest first, with the
+    number of its run last. Columns that no probe fills are left out."""
+    probes = sorted(capacity.probes, key=lambda one: (one.server, one.load, one.run_id))
+    columns = [column for column in _columns(capacity) if any(map(column[1], probes))]
+    rows = tuple(tuple(of(probe) or NOTHING for _, of in columns) for probe in probes)
+    return Table(TITLE, tuple(title for title, _ in columns), rows, NOTE)
+
+
+Text = Callable[[Probe], str | None]
+
+
+def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
+    config = capacity.config
+    if len(config.servers) > 1:
+        yield "Server", lambda probe: chr(ord("A") + probe.server)
+    yield "Users" if config.load == "users" else "Requests/s", lambda one: shown(one.load, config)
+    yield "Sustained", lambda probe: state(capacity, probe)
+    yield "Met the objective", _met
+    for place, objective in enumerate(config.asked):
+        yield objective_title(objective), _reached(place, objective)
+    asked = {objective_title(objective) for objective in config.asked}
+    for column in COLUMNS:
+        if column.title not in asked:
+            yield column.title, _measured(column)
+    yield "Run", lambda probe: str(probe.run_id)
+
+
+def _met(probe: Probe) -> str | None:
+    if probe.observation is None:
+        return None
+    met = [1 - one.count / one.n for one in probe.observation.misses if one.n]
+    return share(min(met)) if met else None
+
+
+def _reached(place: int, objective: Objective) -> Text:
+    return lambda probe: (
+        None
+        if probe.observation is None
+        else reached_text(probe.observation.reached[place], objective)
+    )
+
+
+def _measured(column: Column) -> Text:
+    def text(probe: Probe) -> str | None:
+        value = None if probe.point is None else getattr(probe.point, column.field)
+        return None if value is None else show(value, column.unit)
+
+    return text
+
+
+COLUMNS = (
+    Column("Completed/s", "requests_per_s", ""),
+    Column("Output tokens/s", "tokens_per_s", ""),
+    Column("In flight", "in_flight", "count"),
+    Column("TTFT median", "ttft_p50_s", "s"),
+    Column("TTFT p95", "ttft_p95_s", "s"),
+    Column("TPOT median", "tpot_p50_s", "s"),
+    Column("TPOT p95", "tpot_p95_s", "s"),
+    Column("E2E latency median", "e2e_p50_s", "s"),
+    Column("E2E latency p95", "e2e_p95_s", "s"),
+    Column("Waiting, most", "waiting", "count"),
+    Column("KV cache, most", "kv_cache_share", "share"),
+    Column("Preemptions", "preemptions", "count"),
+)
+NOTE = (
+    "One row for each probe. Latencies are of successful requests; for an objective, a failed "
+    "request is infinitely late. What the engine does not report is left out."
+)

@@ -1,0 +1,85 @@
+"""What the charts of a capacity search share: an axis of loads, a colour for each server, and each
+one's capacity as a band."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from services.report import theme
+from services.report.capacity import server_names
+from services.report.charts.frame import Rows
+from services.studies.capacity import Capacity
+
+HEIGHT = 300
+ROOM = 1.2  # on both sides of the loads, as a ratio
+STATES = {"yes": "circle", "no": "cross", "queue grows": "triangle"}
+
+
+@dataclass(frozen=True)
+class LoadFrame:
+    """The axis from `low` to `high`, in the unit of a search, and its servers as they are named."""
+
+    capacity: Capacity
+    called: tuple[str, ...]
+    low: float
+    high: float
+    dark: bool
+
+    @property
+    def unit(self) -> str:
+        return "Users" if self.capacity.config.load == "users" else "Requests per second"
+
+    def x(self, field: str = "load") -> alt.X:
+        """Return the axis for a field of rows."""
+        domain = [self.low / ROOM, self.high * ROOM]
+        scale = alt.Scale(type="log", domain=domain, nice=False, clamp=True)
+        title = f"{self.unit}, log scale"
+        return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(grid=False))
+
+    @property
+    def colour(self) -> alt.Color:
+        """A colour for each server; the legend only where there are several."""
+        hues = list(theme.palette(self.dark).runs[: len(self.called)])
+        legend = alt.Legend(orient="top", columns=1) if len(self.called) > 1 else None
+        scale = alt.Scale(domain=list(self.called), range=hues)
+        return alt.Color("server:N", title=None, scale=scale, legend=legend)
+
+    @property
+    def shape(self) -> alt.Shape:
+        """How a probe ended: sustained, not, or with a queue that grew."""
+        scale = alt.Scale(domain=list(STATES), range=list(STATES.values()))
+        return alt.Shape("state:N", legend=None, scale=scale)
+
+    def bands(self) -> list[alt.Chart]:
+        """Return layers with each server's capacity and its interval, of `band_rows`."""
+        data = alt.Chart(alt.NamedData("bands"))
+        band, middle = data.mark_rect(opacity=0.18), data.mark_rule(strokeWidth=2)
+        return [
+            band.encode(x=self.x("low"), x2=alt.X2("high:Q"), color=self.colour),
+            middle.encode(x=self.x("value"), color=self.colour),
+        ]
+
+    def band_rows(self) -> Rows:
+        found = [(name, self.capacity.so_far(place)) for place, name in enumerate(self.called)]
+        return [
+            {"server": name, "low": one.low, "high": one.high, "value": one.value}
+            for name, one in found
+            if one is not None and one.low and one.high
+        ]
+
+    def about(self) -> list[alt.Tooltip]:
+        """Return what is said of every probe."""
+        return [
+            alt.Tooltip("server:N", title="Server"),
+            alt.Tooltip("load:Q", title=self.unit, format=",.4~r"),
+        ]
+
+
+def load_frame(capacity: Capacity, rows: Iterable[dict[str, Any]], dark: bool) -> LoadFrame:
+    """Return the frame of rows with a `load` each; at least one."""
+    loads = [row["load"] for row in rows]
+    return LoadFrame(capacity, tuple(server_names(capacity)), min(loads), max(loads), dark)

@@ -1,0 +1,182 @@
+"""Throughput and latency against load, as the probes of a search measured them: where throughput
+stops rising, and what tells why.
+
+While a server is not busy, each further request per second, or user, adds as much throughput as the
+first did; once it is saturated, more load adds nothing. The knee is where those two lines meet (the
+asymptotic bounds of Lazowska et al. 1984, Quantitative System Performance, ch. 5).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from services.analysis.capacity.point import Point
+from services.base.units import count, many, share, significant
+from services.studies.capacity import Capacity, CapacityConfig, Probe
+from services.studies.capacity_wording import shown, with_unit
+from services.studies.usl import Fit, fit
+
+FOLLOWS = 0.9  # of what the first load gives in proportion: below it, throughput lags behind load
+FULL = 0.95  # of the KV cache
+FALLS = 0.9  # of the throughput at most
+FITS = 0.2  # the largest error of a fitted law that is worth telling
+LEAST_FIT = 0.75  # requests in flight: fewer are none that the law speaks of
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A probe that was measured."""
+
+    probe: Probe
+    point: Point
+
+    @property
+    def load(self) -> float:
+        return self.probe.load
+
+
+@dataclass(frozen=True, slots=True)
+class Knee:
+    """Where throughput stops rising. `most_per_s` is what is completed per second beyond it, and
+    `fit` the Universal Scalability Law over requests in flight."""
+
+    load: float
+    most_per_s: float
+    fit: Fit | None
+
+
+def operating_points(capacity: Capacity, server: int) -> list[OperatingPoint]:
+    """Return the probes of a server that tell of it, the lowest load first."""
+    found = [
+        OperatingPoint(probe, probe.point)
+        for probe in capacity.counted(server)
+        if probe.point is not None
+    ]
+    return sorted(found, key=lambda one: one.load)
+
+
+def knee(points: Sequence[OperatingPoint], users: bool) -> Knee | None:
+    """Return where throughput stops rising with the load; None where it did not stop, or no light
+    load was measured. `points`: by load, in requests per second or users."""
+    if len(points) < 2 or not points[0].point.requests_per_s:
+        return None
+    each = points[0].point.requests_per_s / points[0].load if users else 1.0
+    lagging = [one for one in points if one.point.requests_per_s < FOLLOWS * each * one.load]
+    if not lagging:
+        return None
+    most = max(one.point.requests_per_s for one in points)
+    level = [r for one in lagging if (r := one.point.requests_per_s) >= FALLS * most]
+    plateau = fmean(level) if level else most
+    return Knee(plateau / each, plateau, _law(points))
+
+
+def _law(points: Sequence[OperatingPoint]) -> Fit | None:
+    throughputs: dict[int, list[float]] = defaultdict(list)
+    for one in points:
+        flying = one.point.in_flight
+        if flying is not None and flying >= LEAST_FIT and one.point.requests_per_s:
+            throughputs[max(1, round(flying))].append(one.point.requests_per_s)
+    return fit(throughputs) if len(throughputs) > 2 else None
+
+
+def curve_sentences(capacity: Capacity, server: int) -> list[str]:
+    """Return where a server's throughput stops rising and what tells why, in sentences; [] where
+    nothing is known of it."""
+    points = operating_points(capacity, server)
+    if not points:
+        return []
+    found = knee(points, capacity.config.load == "users")
+    if found is None:
+        top = with_unit(points[-1].load, capacity.config)
+        return [f"Throughput rises with the load up to {top}, the highest that was measured."]
+    parts = [tell(points, found, capacity.config) for tell in TELLS]
+    return [text for text in parts if text]
+
+
+Tell = Callable[[Sequence[OperatingPoint], Knee, CapacityConfig], str]
+
+
+def _stops(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    most = significant(found.most_per_s)
+    if config.load == "users":
+        return (
+            f"Throughput rises up to about {with_unit(max(1.0, found.load), config)}, then stays "
+            f"at {most} requests/s: more users only wait for each other."
+        )
+    return f"Throughput stops rising at about {most} requests/s, all that the server completes."
+
+
+def _queue(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    top = points[-1]
+    seen = top.probe.observation
+    if config.load == "users" or seen is None or not seen.growing:
+        return ""
+    growth = significant(top.load - seen.served_per_s)
+    return (
+        f"At {with_unit(top.load, config)} the queue grows by {growth} requests each second: the "
+        "longer that lasts, the later the answers."
+    )
+
+
+def _falls(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    top = points[-1]
+    if top.point.requests_per_s >= FALLS * found.most_per_s:
+        return ""
+    return (
+        f"Overload costs throughput: at {with_unit(top.load, config)} only "
+        f"{significant(top.point.requests_per_s)} requests/s are completed."
+    )
+
+
+def _cache(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    told = [one for one in points if one.point.kv_cache_share is not None]
+    if not told:
+        return ""
+    full = next((one for one in told if (one.point.kv_cache_share or 0.0) >= FULL), None)
+    if full is None:
+        most = max(one.point.kv_cache_share or 0.0 for one in told)
+        return f"The KV cache is not why: at most {share(most)} of it was in use."
+    return (
+        f"From {with_unit(full.load, config)} on the KV cache is full "
+        f"({share(full.point.kv_cache_share or 0.0)}): more requests wait for memory."
+    )
+
+
+def _preempted(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    first = next((one for one in points if one.point.preemptions), None)
+    if first is None:
+        return ""
+    worst = max(points, key=lambda one: one.point.preemptions or 0.0)
+    times = count(worst.point.preemptions or 0.0)
+    return (
+        f"From {with_unit(first.load, config)} on the engine preempts requests and computes them "
+        f"again ({times} times at {shown(worst.load, config)})."
+    )
+
+
+def _waiting(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    top = max(points, key=lambda one: one.point.waiting or 0.0)
+    if not top.point.waiting:
+        return ""
+    waited = many(round(top.point.waiting), "request")
+    return f"Up to {waited} waited in the engine at {with_unit(top.load, config)}."
+
+
+def _scales(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+    law = found.fit
+    if law is None or law.worst > FITS:
+        return ""
+    text = "By the Universal Scalability Law over requests in flight, contention σ is "
+    text += share(law.sigma)
+    if law.peak is not None and _falls(points, found, config):
+        return f"{text}; throughput peaks at {many(round(law.peak), 'request')} in flight."
+    times = law.limit or (law.at(law.peak) / law.unit if law.peak else None)
+    if times is None:
+        return f"{text}."
+    return f"{text}: at most {significant(times)} times the throughput of one at a time."
+
+
+TELLS: tuple[Tell, ...] = (_stops, _queue, _falls, _cache, _preempted, _waiting, _scales)

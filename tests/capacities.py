@@ -1,0 +1,75 @@
+"""Searches for capacities whose servers are queues: what a page, a chart or a file is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine
+
+from db import capacities, queue
+from db.runs import NewRun
+from services.ask.config import RunConfig
+from services.ask.measurement import Sample
+from services.studies.capacity import (
+    Capacity,
+    CapacityConfig,
+    Probe,
+    config_of,
+    measured,
+    parse_capacity,
+    turn,
+)
+from tests.services.analysis.capacity.queue import Queue
+from tests.values import NOON
+
+FIRST, SECOND = Queue(8, 5.0), Queue(8, 6.5)  # about 35 and 47 requests/s at TTFT p95 ≤ 500 ms
+FULL_AT = 45.0  # requests/s, from which on the KV cache of a server is full
+
+
+def config_of_servers(count: int = 1, **more: Any) -> CapacityConfig:
+    """A search of servers that nothing listens at."""
+    ports = range(8000, 8000 + count)
+    servers = [
+        RunConfig(backend="url", base_url=f"http://127.0.0.1:{port}/v1", model="Qwen3-8B")
+        for port in ports
+    ]
+    return parse_capacity({"servers": servers, "window_s": 20, "precision": 0.1, **more})
+
+
+@cache
+def searched(config: CapacityConfig, queues: Sequence[Queue] = (FIRST,)) -> Capacity:
+    """Return a search that has ended, of servers that are such queues."""
+    random = np.random.default_rng(2)
+    capacity = Capacity(1, "How many?", "", NOON, config, "done", (), ended_at=NOON)
+    while (following := turn(capacity)) is not None:
+        server, step = following
+        requests = queues[server].requests(random, step.load, 1.25 * step.window_s)
+        probe = Probe(server, step.load, step.window_s, len(capacity.probes) + 1)
+        seen = measured(config, probe, requests, [_sample(step.load)])
+        capacity = replace(capacity, probes=(*capacity.probes, seen))
+    return capacity
+
+
+def _sample(load: float) -> Sample:
+    full = load >= FULL_AT
+    values = {"waiting": 40.0 if full else 0.0, "preemptions": 12.0 if full else 0.0}
+    return Sample(1.0, {**values, "kv_cache_share": min(1.0, load / FULL_AT)})
+
+
+def stored(database: Engine, capacity: Capacity) -> int:
+    """Store such a search, whose probes are runs without requests; return its number."""
+    number = capacities.create(database, capacity.config, capacity.name, capacity.note)
+    for place, probe in enumerate(capacity.probes):
+        known = capacities.load(database, number)
+        config = config_of(capacity.config, probe.server, probe.step, place)
+        begun = capacities.begin(database, known, probe, NewRun(config, f"lane {probe.server}"))
+        assert begun is not None
+        queue.finish(database, begun, "done")
+        seen = replace(probe, run_id=begun)
+        capacities.keep(database, known, (*known.probes, seen))
+    capacities.end(database, number, capacity.status, capacity.error)
+    return number

@@ -1,0 +1,89 @@
+"""Where throughput stops rising with the load, and what tells why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from services.analysis.capacity import Misses, Observation
+from services.analysis.capacity.point import Point
+from services.studies.capacity import Capacity, Probe
+from services.studies.capacity_curve import curve_sentences, knee, operating_points
+from tests.capacities import config_of_servers, searched
+from tests.values import NOON
+
+
+def users(*throughputs: tuple[int, float], **more: float) -> Capacity:
+    """A search for users, with a probe for each of (users, requests per second)."""
+    probes = tuple(
+        Probe(
+            0,
+            count,
+            60.0,
+            place,
+            Observation(count, (Misses(0, 100, 1.0),), int(rate * 60), 60.0, reached=(0.1,)),
+            Point(rate, rate * 50, float(count), **(more if place else {})),
+        )
+        for place, (count, rate) in enumerate(throughputs)
+    )
+    return Capacity(1, "", "", NOON, config_of_servers(load="users"), "done", probes)
+
+
+def test_the_knee_is_where_light_load_meets_the_most_that_is_completed() -> None:
+    """One user gets 5 requests/s, and 40 are completed at most: the knee is at 8 users."""
+    capacity = users((1, 5.0), (4, 20.0), (16, 40.0), (64, 40.0))
+    found = knee(operating_points(capacity, 0), users=True)
+    assert found is not None
+    assert (found.load, found.most_per_s) == (pytest.approx(8.0), pytest.approx(40.0))
+    first, *others = curve_sentences(capacity, 0)
+    assert first.startswith("Throughput rises up to about 8 users, then stays at 40.0 requests/s")
+    assert not any("peaks" in text for text in others)
+
+
+def test_without_saturation_there_is_no_knee() -> None:
+    capacity = users((1, 5.0), (4, 20.0))
+    assert knee(operating_points(capacity, 0), users=True) is None
+    (sentence,) = curve_sentences(capacity, 0)
+    assert (
+        sentence == "Throughput rises with the load up to 4 users, the highest that was measured."
+    )
+    assert curve_sentences(users(), 0) == []
+
+
+def test_throughput_that_falls_again_is_said_with_the_law_that_fits_it() -> None:
+    def served(n: int) -> float:  # the Universal Scalability Law itself
+        return 5 * n / (1 + 0.02 * (n - 1) + 0.001 * n * (n - 1))
+
+    capacity = users(*((n, served(n)) for n in (1, 4, 16, 64, 128)))
+    text = " ".join(curve_sentences(capacity, 0))
+    assert "Overload costs throughput: at 128 users only" in text
+    assert "contention σ is 2.00 %; throughput peaks at 31 requests in flight." in text
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"kv_cache_share": 0.99}, "From 16 users on the KV cache is full (99.0 %)"),
+        ({"kv_cache_share": 0.4}, "The KV cache is not why: at most 40.0 % of it was in use."),
+        ({"preemptions": 3.0}, "From 16 users on the engine preempts requests"),
+        ({"waiting": 56.0}, "Up to 56 requests waited in the engine at 16 users."),
+    ],
+)
+def test_what_the_engine_tells_is_a_reason(told: dict[str, float], says: str) -> None:
+    capacity = users((1, 5.0), (16, 40.0), (64, 40.0), **told)
+    assert says in " ".join(curve_sentences(capacity, 0))
+
+
+def test_a_rate_beyond_saturation_makes_the_queue_grow() -> None:
+    capacity = searched(config_of_servers())
+    found = knee(operating_points(capacity, 0), users=False)
+    assert found is not None and found.most_per_s == pytest.approx(40, rel=0.05)
+    text = " ".join(curve_sentences(capacity, 0))
+    assert "At 64.0 requests/s the queue grows by 24" in text
+
+
+def test_probes_that_were_not_measured_so_are_no_points() -> None:
+    capacity = searched(config_of_servers())
+    earlier = tuple(replace(probe, point=None) for probe in capacity.probes)
+    assert operating_points(replace(capacity, probes=earlier), 0) == []
