@@ -21,6 +21,7 @@ from services.base.units import seconds, share, significant
 from services.report.terminal import table
 from services.studies.capacity import Capacity, Probe
 from services.studies.capacity_curve import curve_sentences, knee, operating_points
+from services.studies.capacity_price import Cost, cost
 from services.studies.capacity_wording import (
     after_overload,
     comparison,
@@ -48,12 +49,21 @@ def _server(config: RunConfig) -> str:
 def sentences(capacity: Capacity) -> list[str]:
     """Return what a search has found: a sentence for each server, and for each comparison."""
     called = server_names(capacity)
+    costs = [cost(capacity, place) for place in range(len(called))]
     verdicts = [
-        comparison(ratio, other, called[0], capacity.config)
-        for ratio, other in zip(capacity.ratios, called[1:], strict=True)
+        comparison(ratio, other, called[0], capacity.config, _both(of_other, costs[0]))
+        for ratio, other, of_other in zip(capacity.ratios, called[1:], costs[1:], strict=True)
         if ratio is not None
     ]
-    return [*verdicts, *(headline(capacity, place, name) for place, name in enumerate(called))]
+    found = [
+        headline(capacity, place, name) + (f" That is {each}." if each else "")
+        for place, (name, each) in enumerate(zip(called, costs, strict=True))
+    ]
+    return [*verdicts, *found]
+
+
+def _both(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:
+    return (other.usd, first.usd) if other and first else None
 
 
 def reasons(capacity: Capacity) -> list[str]:
@@ -174,7 +184,9 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
         "config": config | {"servers": [without_prompts(one) for one in capacity.config.servers]},
         "sentences": sentences(capacity),
         "servers": [
-            _found(name, one, capacity.repeat(place)) | _curve(capacity, place)
+            _found(name, one, capacity.repeat(place))
+            | {"usd_per_million_output": _cost(cost(capacity, place))}
+            | _curve(capacity, place)
             for place, (name, one) in enumerate(
                 zip(server_names(capacity), capacity.conclusions, strict=True)
             )
@@ -208,6 +220,10 @@ def _found(name: str, ended: Conclusion | None, repeat: Repeat | None) -> dict[s
         "at_most": ended and ended.at_most,
         "stays_slow": repeat.bad if repeat and repeat.after else None,
     }
+
+
+def _cost(found: Cost | None) -> dict[str, float | None] | None:
+    return None if found is None else {"value": found.usd, "low": found.low, "high": found.high}
 
 
 def _curve(capacity: Capacity, server: int) -> dict[str, Any]:

@@ -209,6 +209,11 @@ class Capacity:
         mine = (probe for probe in self.probes if probe.server == server)
         return [probe for probe in mine if id(probe.observation) in told]
 
+    def found(self, server: int) -> Estimate | None:
+        """A server's capacity once its search has ended; None where none was found."""
+        ended = self.next(server)
+        return ended.estimate if isinstance(ended, Conclusion) else None
+
     def repeat(self, server: int) -> Repeat | None:
         """The load that was sustained before a server was overloaded, and was probed again."""
         return repeat_below(self.seen(server), self.config.asked)

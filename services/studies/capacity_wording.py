@@ -14,7 +14,7 @@ from services.analysis.capacity import (
     label_of,
 )
 from services.ask.plan import duration
-from services.base.units import many, significant
+from services.base.units import dollars, many, significant
 from services.studies.capacity import Capacity, CapacityConfig
 
 WORDS = {
@@ -112,9 +112,16 @@ def after_overload(repeat: Repeat | None, config: CapacityConfig) -> str | None:
     )
 
 
-def comparison(ratio: CapacityRatio, other: str, first: str, config: CapacityConfig) -> str:
+def comparison(
+    ratio: CapacityRatio,
+    other: str,
+    first: str,
+    config: CapacityConfig,
+    usd: tuple[float, float] | None = None,
+) -> str:
     """Return a verdict, in words first: "B sustains 1.31× the load of A at TTFT p95 ≤ 500 ms
-    (95 % 1.24–1.38)."."""
+    (95 % 1.24–1.38), at $0.42 against $0.55 per million output tokens.". `usd`: that of the other
+    and of the first, where both are known."""
     text = WORDS[ratio.word].format(
         other=other,
         first=first,
@@ -122,7 +129,8 @@ def comparison(ratio: CapacityRatio, other: str, first: str, config: CapacityCon
         margin=f"{100 * config.margin:g}",
     )
     interval = f"(95 % {significant(ratio.low)}–{significant(ratio.high)})"
-    sentence = f"{text} at {label_of(config.asked)} {interval}."
+    prices = f", at {' against '.join(map(dollars, usd))} per million output tokens" if usd else ""
+    sentence = f"{text} at {label_of(config.asked)} {interval}{prices}."
     if ratio.longer is not None and ratio.longer < 100:
         sentence += f" About {significant(ratio.longer, 2)} times as long a search would tell."
     return sentence

@@ -1,0 +1,83 @@
+"""What a million output tokens cost at a server's capacity: the price of an hour over the tokens of
+an hour, or a provider's price per token, which is the same at any load."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from services.analysis.capacity import Estimate, sustained
+from services.ask.prices import Hourly, price_of
+from services.base.units import dollars
+from services.studies.capacity import Capacity
+from services.studies.capacity_curve import OperatingPoint, operating_points
+
+NEAR = 0.35  # on the log scale: loads that complete as many tokens for each request as the capacity
+MILLION = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars for a million output tokens, prompts included; with the 95 % interval where the
+    price is one of an hour, as that of the capacity has it."""
+
+    usd: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        within = (
+            f" (95 % {dollars(self.low)}–{dollars(self.high)})" if self.low and self.high else ""
+        )
+        return f"{dollars(self.usd)} per million output tokens{within}"
+
+
+def cost(capacity: Capacity, server: int) -> Cost | None:
+    """Return what a million output tokens cost at a server's capacity. None where its price, its
+    capacity or its tokens are not known."""
+    price = price_of(capacity.config.servers[server])
+    points = operating_points(capacity, server)
+    if price is None or not points:
+        return None
+    if not isinstance(price, Hourly):
+        return _by_token(points, price.usd_per_prompt_token, price.usd_per_output_token)
+    found = capacity.found(server)
+    if found is None or not found.low or not found.high:
+        return None
+    tokens = _tokens_by_load(capacity, points, found)
+    if tokens is None:
+        return None
+    usd, low, high = (
+        price.usd_per_hour / 3600 / (tokens * load) * MILLION
+        for load in (found.value, found.high, found.low)
+    )
+    return Cost(usd, low, high)
+
+
+def _by_token(points: Sequence[OperatingPoint], prompt: float, output: float) -> Cost | None:
+    lengths = [
+        (one.point.prompt_tokens, one.point.output_tokens)
+        for one in points
+        if one.point.prompt_tokens is not None and one.point.output_tokens
+    ]
+    if not lengths:
+        return None
+    prompts, outputs = (fmean(each) for each in zip(*lengths, strict=True))
+    return Cost((prompts * prompt + outputs * output) / outputs * MILLION)
+
+
+def _tokens_by_load(
+    capacity: Capacity, points: Sequence[OperatingPoint], found: Estimate
+) -> float | None:
+    """Output tokens per second for each unit of load, near the capacity where it is sustained."""
+    known = [one for one in points if one.point.tokens_per_s]
+    near = [one for one in known if abs(math.log(one.load / found.value)) <= NEAR]
+    met = [
+        one
+        for one in near
+        if one.probe.observation and sustained(one.probe.observation, capacity.config.asked)
+    ]
+    counted = met or near
+    return fmean((one.point.tokens_per_s or 0.0) / one.load for one in counted) if counted else None
