@@ -35,7 +35,7 @@ from jobs import inference
 from services.ask.config import RunConfig, parse
 from services.ask.only_saved import beyond_saved
 from services.ask.tasks import NewTask, TaskStatus, openai_batch, settings
-from services.base.roles import Role
+from services.base.roles import Role, whose_tasks
 
 router = APIRouter(route_class=Route)
 
@@ -198,9 +198,7 @@ def caller_of(request: Request) -> str:
 
 
 def _whose(request: Request) -> str | None:
-    """Return whose tasks are shown; None: anybody's, for admins and where nobody signs in."""
-    person = asking(request)
-    return None if person is None or person.role is Role.admin else person.caller
+    return whose_tasks(asking(request))
 
 
 PATHS = tuple(dict.fromkeys(route.path for route in router.routes if isinstance(route, Route)))

@@ -168,6 +168,7 @@ class TaskFacts(BaseModel):
     batch_id: str
     custom_id: str | None
     backend: str
+    server: str = Field(description="Its host and port, or embedded")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

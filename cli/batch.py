@@ -19,7 +19,7 @@ from jobs import inference
 from services.ask.config import RunConfig, parse
 from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch, settings
 from services.ask.workloads.lines import FILE_BYTES_MOST
-from services.report import terminal
+from services.report import task_texts, terminal
 
 LOOK_S = 0.5
 
@@ -115,7 +115,7 @@ def _tenths(batch: TaskBatch) -> int:
 
 
 def _line(batch: TaskBatch) -> str:
-    return f"{batch.batch_id}: {terminal.counts_text(batch)}"
+    return f"{batch.batch_id}: {task_texts.counts(batch)}"
 
 
 def _read(name: str) -> bytes:

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy import Connection, Engine, Select, func, or_, select
 
 from db.database import writing
 from db.schema import task_batches, task_servers, task_settings, tasks
-from db.task_batches import cancelling, number_of
+from db.task_batches import AT, cancelling, number_of
 from services.ask.tasks import OPEN, Task, TaskResult, TaskStatus
 from services.base.errors import Conflict, NotFound
 from services.base.surrogates import clean
@@ -52,8 +52,8 @@ def _load(connection: Connection, task_id: str, caller: str | None) -> Task:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which tasks are looked at. None: all. `after`: the task behind which the list goes on;
-    `offset`: how many more are passed by."""
+    """Which tasks are looked at. None: all. `text` is in their prompt or what their caller calls
+    them; `after`: the task behind which the list goes on; `offset`: how many are passed by."""
 
     batch_id: str | None = None
     status: TaskStatus | None = None
@@ -61,6 +61,7 @@ class Wanted:
     after: str | None = None
     limit: int = 100
     offset: int = 0
+    text: str = ""
 
 
 def listed(database: Engine, wanted: Wanted) -> list[Task]:
@@ -69,13 +70,8 @@ def listed(database: Engine, wanted: Wanted) -> list[Task]:
     Raises:
         BatchNotFound, TaskNotFound: as `wanted` names one.
     """
-    query = _of(_query(), wanted.caller)
     with database.connect() as connection:
-        if wanted.batch_id is not None:
-            number = number_of(connection, wanted.batch_id, wanted.caller)
-            query = query.where(tasks.c.batch == number)
-        if wanted.status is not None:
-            query = query.where(tasks.c.status == wanted.status)
+        query = _narrowed(connection, _query(), wanted)
         forward = wanted.batch_id is not None
         if wanted.after is not None:
             number = _number(connection, wanted.after, wanted.caller)
@@ -83,6 +79,26 @@ def listed(database: Engine, wanted: Wanted) -> list[Task]:
         query = query.order_by(tasks.c.id if forward else tasks.c.id.desc())
         query = query.limit(wanted.limit).offset(wanted.offset)
         return [_task(*row) for row in connection.execute(query)]
+
+
+def count(database: Engine, wanted: Wanted) -> int:
+    """Return how many tasks are looked at, whatever the limit. Raises BatchNotFound."""
+    query = select(func.count()).select_from(tasks)
+    with database.connect() as connection:
+        return connection.scalar(_narrowed(connection, query, wanted)) or 0
+
+
+def _narrowed(connection: Connection, query: Select[Any], wanted: Wanted) -> Select[Any]:
+    query = _of(query, wanted.caller)
+    if wanted.batch_id is not None:
+        number = number_of(connection, wanted.batch_id, wanted.caller)
+        query = query.where(tasks.c.batch == number)
+    if wanted.status is not None:
+        query = query.where(tasks.c.status == wanted.status)
+    if text := clean(wanted.text):
+        columns = (tasks.c.custom_id, tasks.c.prompt)
+        query = query.where(or_(*(c.icontains(text, autoescape=True) for c in columns)))
+    return query
 
 
 def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterator[Task]:
@@ -163,7 +179,8 @@ def _query() -> Select[Any]:
 
 def _task(_: int, *values: Any) -> Task:
     own, its = values[: len(_OWN)], values[len(_OWN) :]
-    named = {each.name: value for each, value in zip(_OWN, own, strict=True)}
+    named: dict[str, Any] = {each.name: value for each, value in zip(_OWN, own, strict=True)}
+    named["server"] = named["server"].partition(AT)[0]
     return Task(**named, result=TaskResult(*its))
 
 

@@ -40,6 +40,7 @@ to_share = [
     st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
 ]
 capacity = st.Page(HERE / "capacity.py", title="Capacity", icon=":material/speed:")
+batches = st.Page(HERE / "batches.py", title="Tasks", icon=":material/checklist:")
 glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
 history = st.Page(
     HERE / "history.py", title="History", icon=":material/history:", default=not may_start()
@@ -55,6 +56,7 @@ everything = [
     *to_share[-1:],
     capacity,
     leaderboard,
+    batches,
     st.Page(HERE / "engines.py", title="Engines", icon=":material/memory:"),
     st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
     *for_tokens,
@@ -68,6 +70,7 @@ to_look_at = [
     *to_share[-1:],
     capacity,
     leaderboard,
+    *([batches] if may_start() else []),
     *for_tokens,
     glossary,
     *to_share[1:-1],

@@ -86,14 +86,6 @@ def complain(parameters: dict[str, str], choices: dict[str, tuple[str, ...]], pa
         st.warning(plain(f"There is no page “{page[:20]}”: the list has {have}."))
 
 
-def page_of(page_text: str, pages: int) -> int:
-    """Which page of the list is shown."""
-    first = int(page_text) if page_text in map(str, range(1, pages + 1)) else 1
-    key = url_state.keyed(PREFIX + "page", first)["key"]
-    st.session_state[key] = min(st.session_state[key], pages)
-    return int(st.session_state[key])
-
-
 def turn(pages: int) -> None:
     """How to turn the page, where there are several."""
     if pages > 1:
@@ -201,7 +193,7 @@ if not total:
     if touched:
         url_state.write(filters | shown)
     stop_with("No run matches.", "Remove a filter.")
-page = page_of(parameters.get("page", "1"), pages)
+page = url_state.page_of(PREFIX, pages)
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **filters)
 against = baseline_verdicts.of_runs(
     opened(), rows, tag=filters.get("tag", ""), model=filters.get("model", "")

@@ -122,7 +122,8 @@ RULES = (
     *_rules(
         Role.runner,
         "GET /tokens",
-        "PUT /_stcore/upload_file/{session_id}/{file_id}",  # prompts of a run
+        "GET /batches",
+        "PUT /_stcore/upload_file/{session_id}/{file_id}",  # prompts of runs and tasks
         "DELETE /_stcore/upload_file/{session_id}/{file_id}",
     ),
     *_rules(

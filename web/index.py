@@ -39,4 +39,5 @@ DEEPER = (  # pages below /
     "leaderboard",
     "tokens",
     "capacity",
+    "batches",
 )

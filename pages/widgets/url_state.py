@@ -65,6 +65,15 @@ def forget(prefix: str | tuple[str, ...], kept: Collection[str] = ()) -> None:
             del st.session_state[key]
 
 
+def page_of(prefix: str, pages: int) -> int:
+    """Return which page of a list is shown, by the widget that turns it and the URL, `?page=2`."""
+    text = st.query_params.get("page", "1")
+    first = int(text) if text in map(str, range(1, pages + 1)) else 1
+    key = keyed(f"{prefix}page", first)["key"]
+    st.session_state[key] = min(st.session_state[key], pages)
+    return int(st.session_state[key])
+
+
 def write(wanted_parameters: Mapping[str, str]) -> None:
     """Let the URL follow the widgets."""
     wanted = dict(wanted_parameters)

@@ -39,6 +39,11 @@ class Person(NamedTuple):
         return self.name if self.token is None else f"{self.name} {self.token}"
 
 
+def whose_tasks(person: Person | None) -> str | None:
+    """Return whose tasks a person sees; None: anybody's, for admins and where nobody signs in."""
+    return None if person is None or person.role is Role.admin else person.caller
+
+
 # What the gate says of whoever asks to what is behind it; nobody else can set these headers.
 ROLE_HEADER, PERSON_HEADER = "x-paceline-role", "x-paceline-person"
 TOKEN_HEADER = "x-paceline-token"

@@ -35,6 +35,7 @@ FIRST = (  # of an empty database
     ),
     looked_at("leaderboard-empty", "/leaderboard", "needs at least two"),
     looked_at("compare-empty", "/compare", "Compare"),
+    looked_at("tasks-empty", "/batches", "no tasks yet"),
     looked_at("no-such-run", "/result?run=77", "no run 77"),
 )
 PICTURES = (
@@ -76,6 +77,8 @@ LIVE = (
     Picture("live-wide", "/live?run=5", r"of 400 requests, about", WIDE),
     looked_at("live-queued", "/live?run=6", "Waits|waits|queue"),
 )
+TASKS_GOING = (looked_at("tasks-going", "/batches", "In progress"),)
+TASKS = (Picture("tasks", "/batches", "Ended"),)
 COMPARING = (looked_at("live-comparison", "/live?comparison=2", "interleaved"),)
 SWEEPING = (Picture("study-running", "/study?study=1", "of 4 cells"),)
 SWEPT = (

@@ -8,6 +8,7 @@ and state at each of them.
 from __future__ import annotations
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from sqlalchemy import Engine
 
-from db import counts, queue, runs, shares, studies
+from db import counts, queue, runs, shares, studies, task_batches, tasks
+from db.tasks import Wanted
 from services.ask.measurement import ACTIVE
 from services.studies.study import Study
 from tests.browser import made_up, pictures
@@ -54,6 +56,7 @@ RUNS = (
 )
 BEGUN = {"run": 20, "compare": 10}  # answers, after which it is worth a picture
 LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
+TASKS = 24
 SWEEP = ("--preset", "concurrency", "--backend", "embedded", "--concurrencies", "1,2,4,8", *SHORT)
 # A command on *Engines* names variables of the environment, which are nobody's concern.
 KEPT = ("PATH", "HOME", "LANG", "PACELINE_DATABASE_URL")
@@ -158,7 +161,7 @@ def measuring(app: App, command: str, name: str, arguments: tuple[str, ...]) -> 
                     queue.request_cancel(database, row.id)
 
 
-def measured(app: App, studio: Studio) -> None:
+def measured(app: App, studio: Studio, folder: Path) -> None:
     """Pages of what the embedded model has answered."""
     studio.take(app, pictures.FIRST)
     for command, name, arguments in RUNS:
@@ -166,6 +169,7 @@ def measured(app: App, studio: Studio) -> None:
         assert measure(app, command, name, arguments).wait() == 0, name
     studio.take(app, pictures.PICTURES)
     studio.take(app, [shared("run", app, [2]), shared("comparison", app, [3, 4])])
+    answered_tasks(app, studio, folder)
     with measuring(app, "run", "A long one", LONG):
         studio.take(app, pictures.LIVE)
     with measuring(app, "compare", "Turns", TURNS):
@@ -178,6 +182,31 @@ def measured(app: App, studio: Studio) -> None:
     with app.database() as database:
         share = shares.publish_study(database, study(database))
     studio.take(app, [pictures.looked_at("shared-study", share.path, "Throughput")])
+
+
+def answered_tasks(app: App, studio: Studio, folder: Path) -> None:
+    """Pages of tasks that the embedded model answers, some of them on the way."""
+    file = folder / "prompts.jsonl"
+    file.write_text("".join(map(_line, range(TASKS))))
+    command = [sys.executable, "cli.py", "batch", "run", str(file), "--output"]
+    print("answering tasks")
+    with subprocess.Popen([*command, str(folder / "answers.jsonl")], cwd=ROOT, env=app.env):
+        with app.database() as database:
+            until(lambda: tasks.counts(database).get("completed", 0) >= TASKS // 3, 300)
+        studio.take(app, pictures.TASKS_GOING)
+    studio.take(app, pictures.TASKS)
+    with app.database() as database:
+        (batch,) = task_batches.listed(database)
+        first, *_ = tasks.listed(database, Wanted(batch.batch_id))
+    batch_path, task_path = f"/batches?batch={batch.batch_id}", f"/batches?task={first.task_id}"
+    studio.take(app, [Picture("batch", batch_path, "Select a row")])
+    studio.take(app, [pictures.looked_at("task", task_path, "Answer")])
+
+
+def _line(number: int) -> str:
+    messages = [{"role": "user", "content": f"Name {number + 2} animals of the sea."}]
+    body = {"messages": messages, "max_tokens": 32}
+    return json.dumps({"custom_id": f"animals-{number + 1}", "body": body}) + "\n"
 
 
 def study(database: Engine) -> Study:
@@ -210,7 +239,7 @@ def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         studio = Studio(browser, folder, widths)
         with started(Path(home) / "measured") as app:
-            measured(app, studio)
+            measured(app, studio, Path(home))
         python = made_up.interpreter(Path(home))
         with started(Path(home) / "made-up", PACELINE_VLLM_PYTHON=str(python)) as app:
             with app.database() as database:

@@ -26,6 +26,7 @@ PAGES = (
     "study?preset=tensor",
     "engines",
     "backends",
+    "batches",
     "glossary",
 )
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

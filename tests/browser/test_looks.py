@@ -31,6 +31,7 @@ PAGES = (
     "study?preset=tensor",
     "engines",
     "backends",
+    "batches",
     "glossary",
 )
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))

@@ -19,8 +19,15 @@ PAGES: list[tuple[str, dict[str, str]]] = [
     ("result", {"run": "1"}),
     ("study", {}),
     ("engines", {}),
+    ("batches", {}),
 ]
-TABLES = {"run": "runs", "history": "runs", "study": "studies", "engines": "engines"}
+TABLES = {
+    "run": "runs",
+    "history": "runs",
+    "study": "studies",
+    "engines": "engines",
+    "batches": "task_batches",
+}
 
 
 def drop(database: Engine, table: str) -> None:

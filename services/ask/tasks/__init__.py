@@ -57,7 +57,7 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A stored task. `asked` counts how often it was
+    """A stored task. `server` is its host and port, or `embedded`; `asked` counts how often it was
     taken up: more than once if the process that had it ended. `result` is what is known of its
     answer, which has a model before it is there."""
 
@@ -67,6 +67,7 @@ class Task:
     status: TaskStatus
     custom_id: str | None
     backend: str
+    server: str
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from services.report.terminal.batches import batches_text as batches_text
-from services.report.terminal.batches import counts_text as counts_text
 from services.report.terminal.engines import engine_text as engine_text
 from services.report.terminal.engines import engines_text as engines_text
 from services.report.terminal.findings import findings_text as findings_text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.ask.tasks import STATUSES, TaskBatch
+from services.ask.tasks import TaskBatch
+from services.report import task_texts
 from services.report.terminal.text import cut, minute, table
 
 
@@ -15,13 +16,7 @@ def batches_text(batches: Sequence[TaskBatch]) -> str:
     return table(
         ["batch", "caller", "queued at", "tasks"],
         [
-            [each.batch_id, cut(each.caller), minute(each.created_at), counts_text(each)]
+            [each.batch_id, cut(each.caller), minute(each.created_at), task_texts.counts(each)]
             for each in batches
         ],
     )
-
-
-def counts_text(batch: TaskBatch) -> str:
-    """Return how many tasks have which status: `3 queued, 12 completed`."""
-    known = [(batch.counts.get(status, 0), status) for status in STATUSES]
-    return ", ".join(f"{count:,} {status}" for count, status in known if count)

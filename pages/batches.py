@@ -1,0 +1,35 @@
+"""Tasks: prompts that are answered in the background, handed in as batches.
+
+The URL holds a batch, `?batch=…` with the filters of its list, or one task, `?task=…`. The page is
+not called /tasks: that is the API's, where programs ask for theirs.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from db import task_batches
+from db.database import opened
+from pages.widgets import batch_list, batch_page, task_form, task_page, url_state
+from pages.widgets.view import may_start, person, stop_with
+from services.base.roles import whose_tasks
+
+if not may_start():  # it is not in their navigation
+    stop_with("Tasks are for runners and admins.")
+url_state.follow(batch_list.PREFIX)
+caller = whose_tasks(person())
+if (task := st.query_params.get("task")) is not None:
+    task_page.page(task, caller)
+elif (batch := st.query_params.get("batch")) is not None:
+    batch_page.page(batch, caller)
+else:
+    st.title("Tasks", anchor=False)
+    st.caption(
+        "Prompts that are answered in the background, also without the browser. Nothing is "
+        "measured but each answer's own times; to measure a server, use *Run*."
+    )
+    with st.expander(
+        "Hand in prompts", icon=":material/add:", expanded=not task_batches.count(opened(), caller)
+    ):
+        task_form.show()
+    batch_list.show(caller)

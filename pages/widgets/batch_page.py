@@ -1,0 +1,197 @@
+"""One batch: how far it is, its answers as files, and its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from db import task_batches, tasks
+from db.database import opened
+from db.tasks import Wanted
+from pages.widgets import copyable, url_state
+from pages.widgets.batch_list import PREFIX, facts
+from pages.widgets.view import plain, sentences, show_error, stop_with
+from services.ask.tasks import STATUSES, Task, TaskBatch, TaskStatus, openai_batch
+from services.base.errors import PacelineError
+from services.base.refresh import REFRESH
+from services.report import task_texts
+from services.report.export.tasks import tasks_csv
+
+PAGE = 50
+PART = 100  # tasks whose prompts are read at once for a file
+ALL = "all"
+TABLE, CHOSEN = "tasks-table", "task-chosen"  # keys: the list, and what is to be opened of it
+WIDTHS: dict[str, Literal["small", "medium"]] = {
+    "Custom ID": "small",
+    "Status": "small",
+    "Prompt": "medium",
+    "Answer": "medium",
+}
+
+
+def load(batch_id: str, caller: str | None) -> TaskBatch:
+    """Return the batch that the URL names, or say what is wrong and stop."""
+    try:
+        return task_batches.load(opened(), batch_id, caller)
+    except task_batches.BatchNotFound as error:
+        stop_with(str(error))
+
+
+def page(batch_id: str, caller: str | None) -> None:
+    """The page of one batch."""
+    batch = load(batch_id, caller)
+    _back()
+    st.title(plain(task_texts.name(batch)), anchor=False)
+    st.caption(plain(facts(batch)))
+    every_s = None if batch.ended else REFRESH.seconds()
+    st.fragment(_standing, run_every=every_s)(batch_id, caller, batch.ended)
+    with st.container(horizontal=True):
+        if not batch.ended:
+            st.button("Cancel", icon=":material/stop:", on_click=_cancel, args=(batch, caller))
+        _files(batch, caller)
+    st.subheader("Tasks", anchor="tasks")
+    wanted = _filters(batch_id, caller)
+    pages = _pages(wanted)
+    number = url_state.page_of(PREFIX, pages)
+    st.fragment(_table, run_every=every_s)(wanted, number, pages)
+    if pages > 1:
+        st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
+    chosen = {"status": wanted.status or "", "text": wanted.text}
+    chosen["page"] = str(number) if number > 1 else ""
+    url_state.write({"batch": batch_id} | {name: text for name, text in chosen.items() if text})
+
+
+def _back() -> None:
+    st.page_link("batches.py", label="All tasks", icon=":material/arrow_back:", query_params={})
+
+
+@sentences()
+def _standing(batch_id: str, caller: str | None, ended: bool) -> None:
+    """How far it is."""
+    batch = load(batch_id, caller)
+    if batch.ended != ended:
+        st.rerun()
+    with st.grid(len(STATUSES), min_column_width=110):
+        for status in STATUSES:
+            st.metric(status.capitalize(), f"{batch.counts.get(status, 0):,}", border=True)
+    if not ended:
+        st.progress(task_texts.share(batch))
+
+
+@sentences()
+def _cancel(batch: TaskBatch, caller: str | None) -> None:
+    try:
+        task_batches.cancel(opened(), batch.batch_id, caller)
+    except PacelineError as error:  # deleted while the button was on its way
+        show_error(error)
+
+
+def _files(batch: TaskBatch, caller: str | None) -> None:
+    """The answers so far as files, made when they are asked for."""
+    with st.popover("Download", icon=":material/download:"):
+        kinds = {
+            "OpenAI batch output (JSONL)": ("jsonl", "application/jsonl", _output),
+            "Prompts and answers (CSV)": ("csv", "text/csv; charset=utf-8", _csv),
+        }
+        for label, (ending, mime, make) in kinds.items():
+            st.download_button(
+                label,
+                data=partial(make, batch.batch_id, caller),
+                file_name=f"paceline-{batch.batch_id}.{ending}",
+                mime=mime,
+                key=f"download-{ending}",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+            )
+        st.caption("Tasks that have ended, in order. Both files contain answers.")
+        st.caption("By its name, the API and `paceline batch` find it:")
+        copyable.show(batch.batch_id, "batch")
+
+
+def _output(batch_id: str, caller: str | None) -> bytes:
+    return b"".join(openai_batch.written(tasks.ended(opened(), batch_id, caller)))
+
+
+def _csv(batch_id: str, caller: str | None) -> bytes:
+    return tasks_csv(_with_prompts(tasks.ended(opened(), batch_id, caller)))
+
+
+def _with_prompts(every: Iterator[Task]) -> Iterator[tuple[Task, str]]:
+    while part := list(islice(every, PART)):
+        prompts = tasks.prompts(opened(), [task.task_id for task in part])
+        yield from ((task, prompts.get(task.task_id, "")) for task in part)
+
+
+def _narrowed() -> None:
+    """The callback of what narrows the list: it begins anew."""
+    url_state.touched()
+    st.session_state[PREFIX + "page"] = 1
+
+
+def _filters(batch_id: str, caller: str | None) -> Wanted:
+    """Which tasks are shown, by their status and their text."""
+    parameters = url_state.parameters()
+    given = parameters.get("status", ALL)
+    with st.grid(2, min_column_width=220, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search",
+            type="search",
+            live=True,
+            placeholder="prompt or custom id",
+            **url_state.keyed(PREFIX + "text", parameters.get("text", ""), _narrowed),
+        )
+        status: TaskStatus | str = st.selectbox(
+            "Status",
+            [ALL, *STATUSES],
+            format_func=str.capitalize,
+            **url_state.keyed(PREFIX + "status", given if given in STATUSES else ALL, _narrowed),
+        )
+    if given not in (ALL, *STATUSES):
+        st.warning(plain(f"No task has the status “{given[:40]}”; showing all."))
+    chosen = next((each for each in STATUSES if each == status), None)
+    return Wanted(batch_id, chosen, caller, text=text)
+
+
+def _pages(wanted: Wanted) -> int:
+    return max(1, -(-tasks.count(opened(), wanted) // PAGE))
+
+
+@sentences()
+def _table(wanted: Wanted, number: int, pages: int) -> None:
+    """A page of tasks, a row each. A row that is selected opens its task."""
+    if task_id := st.session_state.pop(CHOSEN, None):
+        st.switch_page("batches.py", query_params={"task": task_id})
+    if _pages(wanted) != pages:
+        st.rerun()
+    part = replace(wanted, limit=PAGE, offset=(number - 1) * PAGE)
+    shown = tasks.listed(opened(), part)
+    if not shown:
+        st.info("No task matches. Remove a filter.")
+        return
+    prompts = tasks.prompts(opened(), [task.task_id for task in shown])
+    rows = pd.DataFrame([task_texts.row(task, prompts.get(task.task_id, "")) for task in shown])
+    st.caption("Select a row to open its task.")
+    st.dataframe(
+        rows.dropna(axis="columns", how="all"),
+        hide_index=True,
+        width="stretch",
+        placeholder="–",
+        alt="Tasks",
+        key=TABLE,
+        on_select=lambda: _selected([task.task_id for task in shown]),
+        selection_mode="single-row",
+        column_config={name: st.column_config.Column(width=WIDTHS[name]) for name in WIDTHS},
+    )
+
+
+def _selected(task_ids: list[str]) -> None:
+    """The callback of the table: the task of the row is to be opened."""
+    if rows := st.session_state[TABLE]["selection"]["rows"]:
+        st.session_state[CHOSEN] = task_ids[rows[0]]

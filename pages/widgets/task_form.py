@@ -1,0 +1,129 @@
+"""Handing in prompts: typed or as a file, to any backend or saved server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from secrets import token_hex
+from typing import Any
+
+import streamlit as st
+
+from db import servers
+from db.database import opened
+from db.new_tasks import Repetition
+from jobs import inference
+from pages.widgets import backend_form, fields, url_state
+from pages.widgets.view import person, plain, sentences, show_error
+from services.ask.config import RunConfig, parse
+from services.ask.problems import InvalidConfig
+from services.ask.tasks import NewTask, limits, prompt_files, settings
+from services.ask.tasks.submission import checked_prompt
+from services.ask.workloads.entries import Unusable
+from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.promptfile import ENDINGS
+from services.base import settings as environment
+from services.base.errors import PacelineError
+from services.base.units import many
+
+START = RunConfig.model_validate(settings.USUAL)
+WHOSE = "task-"  # tells these widgets from those of a run
+NUMBERS = ("max_tokens", "temperature", "retries")
+ONE, LINES, FILE = "One prompt", "One per line", "File"
+PRESSED = "tasks-pressed"
+
+
+@sentences()
+def show() -> None:
+    """Ask to whom, what and how; queue it when the button is pressed."""
+    env = environment.environment()
+    server = backend_form.ask(START, env, WHOSE, servers.listed(opened()))
+    new = _prompts()
+    with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
+        values = server | {name: fields.number(name, START, whose=WHOSE) for name in NUMBERS}
+    config = _config(values)
+    ready = config is not None and backend_form.all_ready([config])
+    most = many(limits.at_once(env), "task")
+    st.caption(f"A server is asked {most} at once, and callers take turns. Runs come first.")
+    pressed = st.button(
+        "Queue tasks", type="primary", icon=":material/playlist_add:", disabled=not ready
+    )
+    if pressed and not new:
+        st.warning("There is no prompt yet. Type one, or choose a file.", icon=":material/info:")
+    elif pressed:
+        _queue(new, values)
+    else:
+        st.session_state.pop(PRESSED, None)
+
+
+def _prompts() -> list[NewTask]:
+    how = st.segmented_control(
+        "Prompts", [ONE, LINES, FILE], required=True, **url_state.unlinked("tasks-how", ONE)
+    )
+    if how == FILE:
+        return _file()
+    text = st.text_area(
+        "Prompt" if how == ONE else "Prompts, one per line",
+        height=120,
+        **url_state.unlinked("tasks-text", ""),
+    )
+    try:
+        new = [NewTask(text, {})] if how == ONE and text.strip() else prompt_files.of_lines(text)
+        for task in new:
+            checked_prompt(task.prompt)
+    except Unusable as error:
+        fields.wrong(f"The text {error}")
+        return []
+    return new
+
+
+def _file() -> list[NewTask]:
+    uploaded = st.file_uploader(
+        "OpenAI batch file, or prompts (JSONL, JSON, CSV or one per line)",
+        type=list(ENDINGS),
+        key="tasks-file",
+        max_upload_size=FILE_BYTES_MOST // 10**6,
+    )
+    st.caption(
+        "The server and model chosen here replace those in the file. What its lines say besides, "
+        "such as max_tokens, replaces the numbers below."
+    )
+    if uploaded is None:
+        return []
+    try:
+        new = prompt_files.read(uploaded.getvalue(), uploaded.name)
+    except InvalidFile as error:
+        show_error(error)
+        return []
+    st.caption(plain(f"{uploaded.name[:80]}: {many(len(new), 'prompt')}."))
+    return new
+
+
+def _config(values: Mapping[str, Any]) -> RunConfig | None:
+    try:
+        return parse(dict(values))
+    except InvalidConfig as error:
+        fields.refuse(error.problems.values())
+    return None
+
+
+def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
+    """Queue the tasks and go to them. A double click is two presses and one batch."""
+    own = {"model": values["model"]}
+    asked = [NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new]
+    once = Repetition.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
+    try:
+        accepted = inference.submit(opened(), _caller(), asked, _parsed, once, person())
+    except PacelineError as error:
+        show_error(error)
+        return
+    st.switch_page("batches.py", query_params={"batch": accepted.batch_id})
+
+
+def _parsed(values: Mapping[str, Any]) -> RunConfig:
+    return parse(settings.values_of(values))
+
+
+def _caller() -> str:
+    """Return who asks: the person, else from where, as in the API."""
+    who = person()
+    return who.caller if who else f"address {st.context.ip_address or '127.0.0.1'}"

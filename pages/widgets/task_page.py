@@ -1,0 +1,101 @@
+"""One task: what was asked and answered, and how that went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from db import tasks
+from db.database import opened
+from db.tasks import TaskEnded, TaskNotFound
+from pages.widgets import tabular
+from pages.widgets.panels import when
+from pages.widgets.view import person, plain, sentences, show_error, stop_with
+from services.ask.tasks import OPEN, Task
+from services.base.refresh import REFRESH
+from services.base.units import many
+from services.report import task_texts
+from services.report.prompt_text import transcript
+
+LONG, HIGH = 4_000, 500  # characters from which a text is scrolled, and pixels of it in sight
+COLOURS: dict[str, Any] = {
+    "queued": "gray",
+    "running": "blue",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "orange",
+}
+
+
+def load(task_id: str, caller: str | None) -> Task:
+    """Return the task that the URL names, or say what is wrong and stop."""
+    try:
+        return tasks.load(opened(), task_id, caller)
+    except TaskNotFound as error:
+        stop_with(str(error))
+
+
+def page(task_id: str, caller: str | None) -> None:
+    """The page of one task."""
+    task = load(task_id, caller)
+    st.page_link(
+        "batches.py",
+        label="Its batch",
+        icon=":material/arrow_back:",
+        query_params={"batch": task.batch_id},
+    )
+    st.title(plain(task.custom_id or "Task"), anchor=False)
+    if task.status in OPEN:
+        st.fragment(_watch, run_every=REFRESH.seconds())(task_id, caller, task.status)
+    else:
+        _head(task)
+    asked = tasks.prompts(opened(), [task_id]).get(task_id, "")
+    _text("Prompt", transcript(asked))
+    if task.status in OPEN:
+        return
+    if task.error:
+        st.error(plain(task.error), icon=":material/error:")
+    if task.result.answer:
+        _text("Answer", task.result.answer)
+    tabular.table(task_texts.facts(task))
+
+
+def _text(title: str, text: str) -> None:
+    st.subheader(title, anchor=False)
+    st.code(text, language=None, wrap_lines=True, height=HIGH if len(text) > LONG else "content")
+
+
+@sentences()
+def _watch(task_id: str, caller: str | None, status: str) -> None:
+    task = load(task_id, caller)
+    if task.status != status:
+        st.rerun()
+    _head(task)
+    st.button("Cancel", icon=":material/stop:", on_click=_cancel, args=(task_id, caller))
+
+
+def _head(task: Task) -> None:
+    """How the task stands, to whom it goes, who asked and when."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.badge(task.status, color=COLOURS[task.status])
+        mine = (who := person()) is not None and who.caller == task.caller
+        facts = [
+            task.server,
+            task.result.model,
+            None if mine else f"by {task.caller}",
+            f"queued {when(task.created_at)}",
+            f"ended {when(task.ended_at)}" if task.ended_at else None,
+            f"taken up {many(task.asked, 'time')}" if task.asked > 1 else None,
+        ]
+        st.caption(plain(" · ".join(filter(None, facts))))
+
+
+@sentences()
+def _cancel(task_id: str, caller: str | None) -> None:
+    try:
+        tasks.cancel(opened(), task_id, caller)
+    except TaskEnded:
+        return  # it ended while the button was on its way
+    except TaskNotFound as error:
+        show_error(error)

@@ -1,0 +1,30 @@
+"""The tasks of a batch as CSV, with prompts and answers: for whoever may see those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from services.ask.tasks import Task, TaskResult
+from services.report.export.tables import to_csv
+from services.report.prompt_text import transcript
+
+OWN = (
+    *("task_id", "custom_id", "status", "created_at", "started_at", "ended_at", "asked"),
+    *("http_status", "error_class", "error"),
+)
+RESULT = tuple(each.name for each in fields(TaskResult) if each.name != "answer")
+COLUMNS = (*OWN, *RESULT, "prompt", "answer")
+
+
+def tasks_csv(tasks: Iterable[tuple[Task, str]]) -> bytes:
+    """Return tasks, each with its prompt, as CSV. Times in seconds, moments in ISO 8601."""
+    return to_csv(COLUMNS, (_row(task, prompt) for task, prompt in tasks))
+
+
+def _row(task: Task, prompt: str) -> list[Any]:
+    own = [getattr(task, name) for name in OWN]
+    moments = [value.isoformat() if hasattr(value, "isoformat") else value for value in own]
+    result = [getattr(task.result, name) for name in RESULT]
+    return [*moments, *result, transcript(prompt), task.result.answer]

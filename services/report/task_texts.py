@@ -1,0 +1,73 @@
+"""What people read about tasks and their batches, on pages and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import shorten
+
+from services.ask.tasks import OPEN, STATUSES, Task, TaskBatch
+from services.base.table import Table
+from services.base.units import NOTHING, many, show
+from services.report.prompt_text import transcript
+
+BEGINNING = 120  # characters of a prompt or an answer in a list
+READ = 4_000  # characters of a text that its beginning is looked for in
+
+
+def name(batch: TaskBatch) -> str:
+    """Return what a batch is called: `300 tasks on api.example.org`."""
+    return f"{many(batch.count, 'task')} on {several(batch.servers)}"
+
+
+def several(names: Sequence[str]) -> str:
+    """Return names in few words: the first, and how many more there are."""
+    first, *others = names or ("",)
+    return f"{first} and {len(others)} more" if others else first
+
+
+def counts(batch: TaskBatch) -> str:
+    """Return how many tasks have which status: `3 queued, 12 completed`."""
+    known = [(batch.counts.get(status, 0), status) for status in STATUSES]
+    return ", ".join(f"{count:,} {status}" for count, status in known if count)
+
+
+def share(batch: TaskBatch) -> float:
+    """Return the share of a batch's tasks that have ended, from 0 to 1."""
+    return 1 - sum(batch.counts.get(status, 0) for status in OPEN) / batch.count
+
+
+def beginning(text: str | None) -> str:
+    """Return the beginning of a text on one line."""
+    return shorten((text or "")[:READ], BEGINNING, placeholder=" …")
+
+
+def row(task: Task, prompt: str) -> dict[str, str | int | float | None]:
+    """Return a task as a line of a list; times in seconds."""
+    return {
+        "Custom ID": task.custom_id,
+        "Status": task.status,
+        "Prompt": beginning(transcript(prompt)),
+        "Answer": beginning(task.error if task.status == "failed" else task.result.answer),
+        "Output tokens": task.result.output_tokens,
+        "TTFT (s)": task.result.ttft_s,
+        "E2E (s)": task.result.e2e_s,
+    }
+
+
+def facts(task: Task) -> Table:
+    """Return what is known of a task besides its texts, without what is not."""
+    result = task.result
+    known = {
+        "TTFT": show(result.ttft_s, "s"),
+        "E2E": show(result.e2e_s, "s"),
+        "Prompt tokens": show(result.prompt_tokens, "count"),
+        "Output tokens": show(result.output_tokens, "count"),
+        "Reasoning tokens": show(result.reasoning_tokens, "count"),
+        "Cached tokens": show(result.cached_tokens, "count"),
+        "Finish reason": result.finish_reason or NOTHING,
+        "Attempts": show(result.attempts, "count"),
+        "HTTP status": NOTHING if task.http_status is None else str(task.http_status),
+        "Error class": task.error_class or NOTHING,
+    }
+    rows = tuple((label, text) for label, text in known.items() if text != NOTHING)
+    return Table("Task", ("", "Value"), rows)
