@@ -61,21 +61,25 @@ class Viewer:
         async with websockets.connect(
             self._url, subprotocols=protocols, max_size=None, additional_headers=self._headers
         ) as socket:
-            await socket.send(self._asking(None))
             reader = asyncio.create_task(self._read(socket))
-            await asyncio.wait_for(self.opened.wait(), 120)
-            self.opened_s = monotonic() - asked_at
-            end = monotonic() + seconds
-            while monotonic() < end and self._every:
-                part, every = max(self._every.items())
-                began, before = monotonic(), self.updates
-                self.asked += 1
-                await socket.send(self._asking(part))
-                await asyncio.sleep(every)
-                if self.updates == before:
-                    self.slowest_s = max(self.slowest_s, monotonic() - began)
-            await asyncio.sleep(max(0.0, end - monotonic()))  # a page that asks for nothing again
-            reader.cancel()
+            try:
+                await socket.send(self._asking(None))
+                await asyncio.wait_for(self.opened.wait(), 120)
+                self.opened_s = monotonic() - asked_at
+                await self._ask_again(socket, monotonic() + seconds)
+            finally:  # before the socket closes, with 1011 if this was cancelled
+                reader.cancel()
+
+    async def _ask_again(self, socket: websockets.ClientConnection, end: float) -> None:
+        while monotonic() < end and self._every:
+            part, every = max(self._every.items())
+            began, before = monotonic(), self.updates
+            self.asked += 1
+            await socket.send(self._asking(part))
+            await asyncio.sleep(every)
+            if self.updates == before:
+                self.slowest_s = max(self.slowest_s, monotonic() - began)
+        await asyncio.sleep(max(0.0, end - monotonic()))  # a page that asks for nothing again
 
     async def _read(self, socket: websockets.ClientConnection) -> None:
         async for data in socket:

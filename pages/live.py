@@ -6,11 +6,10 @@ from __future__ import annotations
 import streamlit as st
 
 import jobs
-from db import runs
 from db.database import opened
 from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import comparison_progress, panels, run_actions, waiting
-from pages.widgets.snapshot import Snapshot, snapshot
+from pages.widgets.snapshot import Snapshot, latest, snapshot
 from pages.widgets.view import (
     dark,
     onward,
@@ -29,9 +28,9 @@ from services.base.refresh import REFRESH
 from services.base.units import show
 
 
-def load(run_id: int) -> Run:
+def load(run_id: int, fresh: bool = False) -> Run:
     try:
-        return runs.load(opened(), run_id)
+        return latest(run_id, fresh=fresh)[0]
     except RunNotFound as error:
         stop_without(error)
 
@@ -99,6 +98,7 @@ def charts(shot: Snapshot) -> None:
 def cancel(run_id: int) -> None:
     try:
         jobs.cancel(opened(), run_id)
+        latest(run_id, fresh=True)  # the page is drawn next, and says so
     except (AlreadyFinished, RunNotFound):
         return  # while the button was on its way
     except PacelineError as error:
@@ -145,7 +145,7 @@ params = st.query_params  # `trial` is what links of older versions say
 if (number := params.get("comparison", params.get("trial"))) is not None:
     comparison_progress.page(number, measured_now)
     st.stop()
-run = load(run_in_url())
+run = load(run_in_url(), fresh=True)
 panels.head(run)
 if run.status in ACTIVE:
     st.session_state["watched"] = run.id

@@ -8,23 +8,24 @@ from typing import NoReturn
 import streamlit as st
 
 import jobs
-from db import comparisons, counts, runs
+from db import comparisons
 from db.comparisons import ComparisonNotFound
 from db.database import opened
 from pages.widgets import waiting
-from pages.widgets.snapshot import SHOWN, left_together
+from pages.widgets.snapshot import latest, left_together, standing
 from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
-from services.ask.progress import activity, summarize
+from services.ask.progress import activity
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
 
 
-def load(text: str) -> tuple[StoredComparison, list[Run]]:
-    """Return the comparison that the URL names, with its runs, or say what is wrong and stop."""
+def load(text: str, fresh: bool = False) -> tuple[StoredComparison, list[Run]]:
+    """Return the comparison that the URL names, with its runs, see `latest`, or say what is wrong
+    and stop."""
     number = as_id(text)
     if number is None:
         stop_with(
@@ -35,13 +36,13 @@ def load(text: str) -> tuple[StoredComparison, list[Run]]:
         comparison = comparisons.load(opened(), number)
     except ComparisonNotFound as error:
         stop_with(str(error), "See History for all runs.")
-    return comparison, runs.load_many(opened(), comparison.run_ids)
+    return comparison, latest(*comparison.run_ids, fresh=fresh)
 
 
 def page(text: str, of_one: Callable[[Run], None]) -> None:
     """Show a comparison that is measured; when it is over, go to where it is judged. `of_one` shows
     the run whose turn it is."""
-    comparison, compared = load(text)
+    comparison, compared = load(text, fresh=True)
     st.title(f"Comparing {many(len(compared), 'run')}", anchor=False)
     st.caption(plain(comparison_design.sentence(comparison.design, len(compared))))
     if any(run.status in ACTIVE for run in compared):
@@ -93,8 +94,7 @@ def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
 def standings(compared: Sequence[Run]) -> None:
     """How far each run is, a line each, the baseline first."""
     for position, run in enumerate(compared):
-        progress = runs.progress(opened(), run.id, limit=SHOWN)
-        now = summarize(run.config, progress, counts.counted(opened(), run.id))
+        now = standing(run)
         states = {"queued": "waiting for its turn", "running": activity(run)}
         name = f"{run.name}{' (baseline)' if position == 0 else ''}"
         line = f"{name}: {states.get(run.status, run.status)}, {now.text}"
@@ -105,6 +105,7 @@ def standings(compared: Sequence[Run]) -> None:
 def cancel(comparison_id: int) -> None:
     try:
         jobs.cancel_comparison(opened(), comparison_id)
+        latest(*comparisons.load(opened(), comparison_id).run_ids, fresh=True)
     except ComparisonNotFound:
         return  # deleted while the button was on its way
     except PacelineError as error:

@@ -1,4 +1,7 @@
-"""A run at this moment, as its live page shows it: worked out once a second for all who watch."""
+"""A run at this moment, as its live page shows it: worked out once a second for all who watch.
+
+What is left for each of them is to send it: the charts' rows are made for the browser here, too.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from services.ask.measurement import ACTIVE, Progress, Run
 from services.ask.plan import plan
 from services.ask.progress import ProgressSummary, summarize
 from services.ask.time_left import Measured, TimeLeft
-from services.report.charts import live_engine, live_spec, spec
+from services.report.charts import live_engine, live_spec, packed
 from services.studies.study import Study
 
 SHOWN = 300  # moments in a chart
@@ -28,7 +31,7 @@ FRESH_S = 0.9  # of the second after which every viewer asks again
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of a run. A chart is None where there is nothing to draw."""
+    """What is known of a run. A chart, as it is sent, is None where there is nothing to draw."""
 
     standing: ProgressSummary
     left: TimeLeft | None
@@ -36,6 +39,39 @@ class Snapshot:
     diagnostics: Sequence[Diagnostic]
     chart: dict[str, Any] | None
     engine_chart: dict[str, Any] | None
+
+
+def latest(*run_ids: int, fresh: bool = False) -> list[Run]:
+    """Return runs, at most FRESH_S old. `fresh`: as they are now, from here on for all who watch: a
+    page as a whole asks so, since what it draws anew each second must not be older.
+
+    Raises:
+        RunNotFound: for the first that is missing.
+    """
+    key = (str(opened().url), run_ids)
+    if fresh:
+        _latest.clear(*key)
+    found: list[Run] = _latest(*key)
+    return found
+
+
+@st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
+def _latest(database: str, run_ids: tuple[int, ...]) -> list[Run]:
+    return runs.load_many(opened(), run_ids)
+
+
+def standing(run: Run) -> ProgressSummary:
+    """Return how far a run is, as old as a snapshot."""
+    found: ProgressSummary = _standing(str(opened().url), run.id, run.status, run.phase, run)
+    return found
+
+
+@st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
+def _standing(
+    database: str, run_id: int, status: str, phase: str | None, _run: Run
+) -> ProgressSummary:
+    progress = runs.progress(opened(), run_id, limit=SHOWN)
+    return summarize(_run.config, progress, counts.counted(opened(), run_id))
 
 
 def snapshot(run: Run, dark: bool) -> Snapshot:
@@ -57,14 +93,14 @@ def _snapshot(
         else []
     )
     moves = any(sample.tokens or sample.in_flight for sample in progress)
-    drawn = live_engine(samples, progress[-1].t if progress else 0.0, dark)
+    server_chart = live_engine(samples, progress[-1].t if progress else 0.0, dark)
     return Snapshot(
         now,
         time_left.of_run(measured(_run, progress)) if _run.status == "running" else None,
         bool(progress),
         diagnostics,
-        live_spec(progress, dark) if moves else None,
-        spec(drawn, dark) if drawn is not None else None,
+        packed(live_spec(progress, dark)) if moves else None,
+        packed(server_chart) if server_chart is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import queue, runs
-from pages.widgets.snapshot import snapshot
+from pages.widgets.snapshot import latest, snapshot
 from services.ask.measurement import Progress
 from tests.stored import store
 from tests.values import measured
@@ -35,6 +35,19 @@ def test_it_is_worked_out_once_for_twenty_viewers(
     snapshot(runs.load(database, run_id), dark=False)
     snapshot(run, dark=True)
     assert len(calls) == 3
+
+
+def test_a_run_is_read_once_a_second_for_all_and_anew_by_a_page_as_a_whole(
+    database: Engine,
+) -> None:
+    run_id = store(database, [measured(0)], status="running", requests=4)
+    assert not latest(run_id)[0].phase
+    queue.heartbeat(database, run_id, "Another phase")
+    assert not latest(run_id)[0].phase
+    assert latest(run_id, fresh=True)[0].phase == "Another phase"
+    assert latest(run_id)[0].phase == "Another phase"
+    with pytest.raises(runs.RunNotFound):
+        latest(run_id, run_id + 1)
 
 
 def test_it_is_of_its_own_database_and_run(database: Engine) -> None:

@@ -19,6 +19,7 @@ from services.report.charts.images import png, svg
 from services.report.charts.latency_over_time import latency_over_time
 from services.report.charts.live import MOST_BARS, arrivals_spec, live_spec, schedule_spec
 from services.report.charts.over_time import in_flight, throughput
+from services.report.charts.packed import packed
 from services.report.charts.quantiles import quantile_shift
 from services.report.charts.ratios import ratios
 from services.report.charts.repeats import repeats
@@ -34,6 +35,7 @@ __all__ = [
     "chart",
     "live_engine",
     "live_spec",
+    "packed",
     "png",
     "schedule_spec",
     "session_spec",

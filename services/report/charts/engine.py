@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -23,6 +24,7 @@ from services.report.charts.frame import (
     layered,
     nice,
     run_colour,
+    spec,
     thinned,
     which_repeat,
 )
@@ -74,26 +76,43 @@ def engine(
         title="Time since the repeat began (s)",
         scale=alt.Scale(domain=[0, end], nice=False),
     )
-    return _draw(rows, lines, x, colour, title)
+    points, tops = _points(rows, lines)
+    return _draw(rows, points, tops, x, colour, title)
 
 
 def live_engine(
     samples: Sequence[Sample], until_s: float, dark: bool = False
-) -> alt.LayerChart | None:
-    """Draw the server metrics of a running run, on the axis of the live chart, which ends at
-    `until_s`. None if there are none."""
+) -> dict[str, Any] | None:
+    """Return the server metrics of a running run as a Vega-Lite dict, on the axis of the live
+    chart, which ends at `until_s`. None if there are none."""
     rows = _present(samples)
     if not rows:
         return None
+    points, tops = _points(rows, {"": samples})
+    frame = _live_frame(tuple(rows), tuple(tops), dark)
+    curves, titles = frame["layer"]
+    x = curves["encoding"]["x"]
+    scale = x["scale"] | {"domain": [0, max(until_s, samples[-1].t)]}
+    encoding = curves["encoding"] | {"x": x | {"scale": scale}}
+    return frame | {
+        "layer": [curves | {"encoding": encoding}, titles],
+        "datasets": {"points": points, "titles": _titles(rows)},
+    }
+
+
+@lru_cache(maxsize=64)
+def _live_frame(rows: tuple[Row, ...], tops: tuple[float, ...], dark: bool) -> dict[str, Any]:
+    """All of the live chart but its points and where its x axis ends: the same for minutes, and
+    Altair takes longer than everything else."""
     x = alt.X(
         "seconds:Q",
         title="Time since the run began (s)",
-        scale=alt.Scale(domain=[0, max(until_s, samples[-1].t)], nice=False),
+        scale=alt.Scale(domain=[0, 1], nice=False),
     )
     colour: Any = alt.value(theme.palette(dark).decode)
-    chart = _draw(rows, {"": samples}, x, colour, heading("Server metrics"))
+    chart = _draw(rows, [{}], tops, x, colour, heading("Server metrics"))
     chart.padding = {"left": 0, "top": 0, "right": RIGHT_AXIS, "bottom": BELOW}
-    return chart
+    return spec(chart, dark)
 
 
 def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
@@ -122,12 +141,12 @@ def _present(samples: Sequence[Sample]) -> list[Row]:
 
 def _draw(
     rows: Sequence[Row],
-    lines: Mapping[str, Sequence[Sample]],
+    points: Rows,
+    tops: Sequence[float],
     x: alt.X,
     colour: Any,
     title: alt.TitleParams,
 ) -> alt.LayerChart:
-    data, tops = _points(rows, lines)
     base = alt.Chart(alt.NamedData("points"))
     y = alt.Y("y:Q", axis=_axis(rows, tops), scale=alt.Scale(domain=[0, len(rows)], nice=False))
     dash = alt.StrokeDash(
@@ -141,15 +160,17 @@ def _draw(
     curves = base.mark_line(clip=True, strokeWidth=1.6).encode(
         x=x, y=y, color=colour, strokeDash=dash, detail="line:N", tooltip=tooltip
     )
-    titles = [{"at": len(rows) - i - 0.34, "text": row.title} for i, row in enumerate(rows)]
     row_titles = (
         alt.Chart(alt.NamedData("titles"))
         .mark_text(align="left", baseline="bottom", fontSize=12, fontWeight=600, dx=4)
         .encode(x=alt.value(0), y=alt.Y("at:Q"), text=alt.Text("text:N"))
     )
-    return layered(
-        [curves, row_titles], title, ROW_HEIGHT * len(rows), {"points": data, "titles": titles}
-    )
+    data = {"points": points, "titles": _titles(rows)}
+    return layered([curves, row_titles], title, ROW_HEIGHT * len(rows), data)
+
+
+def _titles(rows: Sequence[Row]) -> Rows:
+    return [{"at": len(rows) - i - 0.34, "text": row.title} for i, row in enumerate(rows)]
 
 
 def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple[Rows, list[float]]:

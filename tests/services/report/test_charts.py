@@ -16,6 +16,7 @@ from typing import Any
 
 import altair as alt
 import orjson
+import pyarrow.ipc
 import pytest
 
 from services.analysis.compare import Candidate
@@ -240,13 +241,24 @@ def test_where_no_server_was_watched_or_not_long_enough_nothing_is_drawn() -> No
 
 
 def test_the_live_server_stands_on_the_axis_of_the_live_chart() -> None:
-    result = charts.live_engine(SEEN[:9], 30.0)
-    assert result is not None
-    spec = charts.spec(result)
+    spec = charts.live_engine(SEEN[:9], 30.0)
+    assert spec is not None
     alt.LayerChart.from_dict(spec)
+    later = charts.live_engine(SEEN[:9], 40.0)
+    assert later is not None
+    assert later["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 40.0]
     assert spec["layer"][0]["encoding"]["x"]["scale"]["domain"] == [0, 30.0]
     assert spec["layer"][0]["encoding"]["x"]["title"] == "Time since the run began (s)"
     assert spec["padding"]["bottom"] >= 5, "else a browser cuts that title"
+
+
+def test_the_rows_of_a_chart_that_many_see_are_packed_once() -> None:
+    spec = charts.live_engine(SEEN[:9], 30.0)
+    assert spec is not None
+    packed = charts.packed(spec)
+    for name, rows in spec["datasets"].items():
+        assert pyarrow.ipc.open_stream(packed["datasets"][name]).read_all().to_pylist() == rows
+    assert {**packed, "datasets": None} == {**spec, "datasets": None}
 
 
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
