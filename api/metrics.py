@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from db.database import UNUSABLE, opened, said_of
-from db.state import ClientHealth, State, state
+from db.state import ClientHealth, State, TaskCounts, state
 from jobs.supervisor_lock import QueueProblem, supervisor_alive
 from services.report.prometheus import MEDIA_TYPE, Gauge, by_label, exposition, gauge
 
@@ -56,8 +56,22 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
         "status",
         {str(status): count for status, count in now.spans.items()},
     )
+    yield from _tasks(now.tasks)
     if now.client is not None:
         yield from _client(now.client)
+
+
+def _tasks(tasks: TaskCounts) -> Iterator[Gauge]:
+    yield by_label("paceline_queue_tasks", "Tasks that wait or are asked.", "status", tasks.queue)
+    yield Gauge(
+        "paceline_server_tasks",
+        "The same for each server that has any.",
+        {
+            (("server", server), ("status", status)): count
+            for (server, status), count in sorted(tasks.servers.items())
+        },
+    )
+    yield by_label("paceline_ended_tasks", "Stored tasks that have ended.", "status", tasks.ended)
 
 
 def _client(health: ClientHealth) -> Iterator[Gauge]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, and_, case, func, select
 
 from db import schema, span_exports
 from db.database import now
+from db.task_batches import AT
 from services.ask.measurement import ACTIVE, FINISHED
+from services.ask.tasks import OPEN, STATUSES
 from services.report.spans.progress import SpanStatus
 from services.servers.engines.instance import UP
 
@@ -29,10 +31,20 @@ class ClientHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """`queue` and `ended`: tasks by status. `servers`: those that wait or are asked, by server and
+    status; a server without any is not in it."""
+
+    queue: dict[str, int]
+    ended: dict[str, int]
+    servers: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """`queue` and `ended`: runs by status, without imported ones. `workers`: runs being measured
     whose supervisor was heard within ALIVE_S. `engines`: those that are up, by status. `spans`:
-    runs that are sent as spans, by how far that is."""
+    runs that are sent as spans, by how far that is. `tasks`: how many there are."""
 
     queue: dict[str, int]
     ended: dict[str, int]
@@ -40,6 +52,7 @@ class State:
     in_flight: int
     engines: dict[str, int]
     spans: dict[SpanStatus, int]
+    tasks: TaskCounts
     client: ClientHealth | None
 
 
@@ -54,6 +67,7 @@ def state(database: Engine) -> State:
             _in_flight(connection),
             _engines(connection),
             span_exports.counted(connection),
+            _tasks(connection),
             _client(connection),
         )
 
@@ -92,6 +106,26 @@ def _engines(connection: Connection) -> dict[str, int]:
     rows = connection.execute(query.group_by(engines.status))
     counts = {status: int(count) for status, count in rows}
     return {status: counts.get(status, 0) for status in UP}
+
+
+def _tasks(connection: Connection) -> TaskCounts:
+    """The queue by its own indexes; the others by one that has their status, without the rows."""
+    tasks, workers = schema.tasks.c, select(schema.task_workers.c.worker)
+    servers: dict[tuple[str, str], int] = {}
+    for status, its in (
+        ("queued", tasks.status == "queued"),
+        ("running", and_(tasks.worker.in_(workers), tasks.status == "running")),
+    ):
+        counted = select(tasks.server, func.count()).where(its).group_by(tasks.server)
+        for server, count in connection.execute(counted):
+            place = server.partition(AT)[0], status
+            servers[place] = servers.get(place, 0) + int(count)
+    queue = {
+        status: sum(count for (_, of), count in servers.items() if of == status) for status in OPEN
+    }
+    over: list[str] = [status for status in STATUSES if status not in OPEN]
+    ended = connection.execute(select(*(func.count(case((tasks.status == s, 1))) for s in over)))
+    return TaskCounts(queue, dict(zip(over, ended.one(), strict=True)), servers)
 
 
 def _client(connection: Connection) -> ClientHealth | None:

@@ -12,11 +12,14 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from api.metrics import metrics
+from db import new_tasks
+from db.new_tasks import NewSettings
 from jobs.supervisor_lock import acquire_lock
+from services.ask.tasks import NewTask
 from tests.conftest import Submit, finished
 from tests.stored import store
 
-LINE = re.compile(r'([a-z_0-9]+)(?:\{status="([a-z]+)"\})? (\S+)')
+LINE = re.compile(r'([a-z_0-9]+)(?:\{(?:server=".*",)?status="([a-z]+)"\})? (\S+)')
 
 
 def scrape() -> httpx.Response:
@@ -51,6 +54,15 @@ def test_it_tells_the_queue_and_how_runs_ended(database: Engine) -> None:
     assert seen["paceline_queue_runs", "queued"] == 1
     assert seen["paceline_ended_runs", "done"] == seen["paceline_ended_runs", "cancelled"] == 1
     assert seen["paceline_ended_runs", "failed"] == 0
+
+
+def test_it_tells_the_tasks(database: Engine) -> None:
+    settings = NewSettings({"backend": "url"}, 'api"1', "m", {"target": {}})
+    new_tasks.create(database, "me", [settings], [(NewTask("x", {}), 0)] * 2)
+    seen = values()
+    assert seen["paceline_queue_tasks", "queued"] == 2
+    assert seen["paceline_queue_tasks", "running"] == seen["paceline_ended_tasks", "failed"] == 0
+    assert 'paceline_server_tasks{server="api\\"1",status="queued"} 2\n' in scrape().text
 
 
 def test_the_supervisor_is_up_while_somebody_holds_its_lock(database: Engine) -> None:

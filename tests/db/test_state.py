@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, update
 
-from db import queue, schema
+from db import new_tasks, queue, schema, task_queue
 from db.database import now, writing
+from db.new_tasks import NewSettings
 from db.state import ALIVE_S, ClientHealth, state
+from db.task_queue import Ended, TaskWorker
 from services.ask.measurement import Progress
+from services.ask.tasks import NewTask, TaskEnd
 from tests.stored import store
 
 
@@ -51,3 +54,19 @@ def test_the_client_is_judged_by_the_worst_moment_of_the_newest_run(database: En
     told = state(database)
     assert told.client == ClientHealth(newer, 0.25, 0.75, 0.5)
     assert told.in_flight == 6  # of the older run, which has ended, none
+
+
+def test_tasks_are_counted_by_status_and_by_server(database: Engine) -> None:
+    assert state(database).tasks.queue == {"queued": 0, "running": 0}
+    for server, count in (("a:1", 3), ("b:2@machine", 2), ("b:2", 1)):
+        settings = NewSettings({"backend": "url"}, server, "m", {"target": {}})
+        new_tasks.create(database, "me", [settings], [(NewTask("x", {}), 0)] * count)
+    me = TaskWorker("a", "here", "machine")
+    task_queue.enter(database, me)
+    (one, two), _ = task_queue.exchange(database, me, [], {}, {("a:1", "me"): 2})
+    at = datetime.now(UTC)
+    task_queue.exchange(database, me, [Ended(one.id, at, at, TaskEnd("failed"))], {two.id: at}, {})
+    told = state(database).tasks
+    assert told.queue == {"queued": 4, "running": 1}
+    assert told.servers == {("a:1", "queued"): 1, ("a:1", "running"): 1, ("b:2", "queued"): 3}
+    assert told.ended == {"completed": 0, "failed": 1, "cancelled": 0}
