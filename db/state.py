@@ -125,7 +125,7 @@ def _tasks(connection: Connection) -> TaskCounts:
     }
     over: list[str] = [status for status in STATUSES if status not in OPEN]
     ended = connection.execute(select(*(func.count(case((tasks.status == s, 1))) for s in over)))
-    return TaskCounts(queue, dict(zip(over, ended.one(), strict=True)), servers)
+    return TaskCounts(queue, {s: int(n) for s, n in zip(over, ended.one(), strict=True)}, servers)
 
 
 def _client(connection: Connection) -> ClientHealth | None:
