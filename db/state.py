@@ -120,12 +120,13 @@ def _tasks(connection: Connection) -> TaskCounts:
         for server, count in connection.execute(counted):
             place = server.partition(AT)[0], status
             servers[place] = servers.get(place, 0) + int(count)
-    queue = {
-        status: sum(count for (_, of), count in servers.items() if of == status) for status in OPEN
-    }
-    over: list[str] = [status for status in STATUSES if status not in OPEN]
+    queue: dict[str, int] = dict.fromkeys(OPEN, 0)
+    for (_, status), count in servers.items():
+        queue[status] += count
+    over = [status for status in STATUSES if status not in OPEN]
     ended = connection.execute(select(*(func.count(case((tasks.status == s, 1))) for s in over)))
-    return TaskCounts(queue, {s: int(n) for s, n in zip(over, ended.one(), strict=True)}, servers)
+    counts: dict[str, int] = dict(zip(over, ended.one(), strict=True))
+    return TaskCounts(queue, counts, servers)
 
 
 def _client(connection: Connection) -> ClientHealth | None:
