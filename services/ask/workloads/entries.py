@@ -9,10 +9,11 @@ from typing import Any
 from services.ask import dialogue
 from services.ask.config import MOST_TOKENS
 from services.ask.dialogue import Turn
-from services.ask.workloads import entry_conversations, entry_messages
+from services.ask.workloads import entry_conversations, entry_messages, spread_sessions
 from services.ask.workloads.entry_messages import check_characters
 from services.ask.workloads.entry_notes import Notes as Notes
 from services.ask.workloads.entry_notes import Unusable as Unusable
+from services.ask.workloads.spread_sessions import Entry, entry_of
 
 
 def prompt_of(value: Any, notes: Notes) -> str | None:
@@ -68,39 +69,43 @@ def _checked_limit(value: Any, name: str) -> int:
 
 
 def prompts_of(entries: list[Any]) -> list[Any]:
-    """Return prompts whose objects are read as entries of a prompt file; others stay as they are.
+    """Return prompts whose objects are read as entries of a prompt file, those of one session as
+    one; others stay as they are.
 
     Raises:
         ValueError: one cannot be used, in a sentence about `prompts`.
     """
-    return [prompt for prompt in _each(entries, _prompt) if prompt is not None]
+    return [entry.prompt for entry in _joined(entries)]
 
 
 def limits_of(entries: list[Any]) -> list[int]:
-    """Return what `limit_of` says of each entry that has a prompt.
+    """Return what `limit_of` says of each of these prompts.
 
     Raises:
         ValueError: as for `prompts_of`.
     """
-    return [limit for limit in _each(entries, _limit) if limit is not None]
+    return [entry.limit for entry in _joined(entries)]
 
 
-def _each(entries: list[Any], read: Callable[[Any], Any]) -> Iterator[Any]:
+def _joined(entries: list[Any]) -> list[Entry]:
+    return spread_sessions.joined(entry for entry in _each(entries) if entry is not None)
+
+
+def _each(entries: list[Any]) -> Iterator[Entry | None]:
     for number, entry in enumerate(entries, 1):
         try:
-            yield read(entry)
+            yield _entry(entry)
         except Unusable as error:
             raise ValueError(f"prompts: are not usable: number {number:,} {error}") from None
         except RecursionError:
             raise ValueError(f"prompts: are not usable: number {number:,} is too deep.") from None
 
 
-def _prompt(entry: Any) -> Any:
-    return prompt_of(entry, Notes()) if isinstance(entry, dict) else entry
-
-
-def _limit(entry: Any) -> int | None:
-    return None if _prompt(entry) is None else limit_of(entry)
+def _entry(value: Any) -> Entry | None:
+    if not isinstance(value, dict):
+        return Entry(value)
+    prompt = prompt_of(value, Notes())
+    return None if prompt is None else entry_of(value, prompt, limit_of(value))
 
 
 def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:

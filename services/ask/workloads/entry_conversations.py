@@ -54,12 +54,17 @@ def aiperf(value: Any, notes: Notes, prompt_of: Callable[[Any, Notes], str | Non
         prompt = prompt_of(each, notes)
         if prompt is None:
             raise Unusable("has a turn without a prompt. Remove it.")
-        delay_s = _delay_s(each) if isinstance(each, dict) and turns else None
-        turns.append(Turn(dialogue.messages_of(prompt), delay_s))
+        wait = delay_s(each) if isinstance(each, dict) and turns else None
+        turns.append(Turn(dialogue.messages_of(prompt), wait))
     return dialogue.to_session(turns)
 
 
-def _delay_s(turn: Mapping[str, Any]) -> float | None:
+def delay_s(turn: Mapping[str, Any]) -> float | None:
+    """Return the wait before a turn; None: it says nothing.
+
+    Raises:
+        Unusable: it is no number of milliseconds.
+    """
     given = turn.get("delay")
     if given is None:
         return None

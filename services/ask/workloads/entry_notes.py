@@ -21,6 +21,8 @@ class Notes:
     without: int = 0  # conversations without a user turn
     speakers: Counter[str] = field(default_factory=Counter)  # before whom one was cut
     sessions: int = 0  # conversations of several turns
+    spread: int = 0  # entries that were joined with others of their session
+    into: int = 0  # sessions that they became
     whole: int = 0  # lists of messages with several turns
     cut: int = 0  # conversations that were too long
     answers: int = 0  # trailing answers that were removed
@@ -43,6 +45,11 @@ class Notes:
             sentences.append(f"Later turns left out: {many(self.cut, 'conversation')} too long.")
         if self.sessions:
             sentences.append(f"Played as sessions: {self.sessions:,} of {entries:,} entries.")
+        if self.spread:
+            sentences.append(
+                f"Joined by session_id: {self.spread:,} of {entries:,} entries, to "
+                f"{many(self.into, 'session')}."
+            )
         if self.whole:
             sentences.append(
                 f"Sent as one request each: {many(self.whole, 'list')} of messages with several "

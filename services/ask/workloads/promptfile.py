@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
@@ -22,6 +23,7 @@ from services.ask.workloads.lines import (
     problem,
     shown_name,
 )
+from services.ask.workloads.spread_sessions import Entry, entry_of, joined
 from services.base import text_file
 from services.base.units import many
 
@@ -70,18 +72,17 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     check_size(data, name)
     notes, entries = Notes(), 0
     assumed: list[str] = []
-    prompts: list[str] = []
-    limits: list[int] = []
+    found: list[Entry] = []
     for location, value in reader(decoded(data, name, assumed), name, assumed):
         entries += 1
         prompt = _prompt(value, notes, name, location)
-        if prompt is not None and len(prompts) == MOST_PROMPTS:
+        if prompt is not None and len(found) == MOST_PROMPTS:
             raise InvalidFile(
                 f"{name} contains more than {MOST_PROMPTS:,} prompts. Shorten the file."
             )
         if prompt is not None:
-            prompts.append(prompt)
-            limits.append(_limit(value, name, location))
+            found.append(_entry(value, prompt, name, location))
+    prompts, limits = _joined(found, notes)
     if not prompts:
         raise InvalidFile(f"{name} contains no prompts. Add at least one.")
     own = tuple(limits) if any(limits) else ()
@@ -96,11 +97,26 @@ def _own_limits(limits: tuple[int, ...]) -> str:
     return f"Token limits of answers come from the file, for {which}."
 
 
-def _limit(value: Any, name: str, location: str) -> int:
+def _entry(value: Any, prompt: str, name: str, location: str) -> Entry:
     try:
-        return limit_of(value)
+        return entry_of(value, prompt, limit_of(value))
     except Unusable as error:
         raise problem(name, location, str(error)) from None
+
+
+def _joined(found: list[Entry], notes: Notes) -> tuple[list[str], list[int]]:
+    """The prompts and their limits, those of one session as one."""
+    entries = joined(found)
+    of_session = Counter(entry.session for entry in found if entry.session)
+    parts = [count for count in of_session.values() if count > 1]
+    notes.spread, notes.into = sum(parts), len(parts)
+    return [_cut(entry.prompt, notes) for entry in entries], [entry.limit for entry in entries]
+
+
+def _cut(prompt: str, notes: Notes) -> str:
+    kept = conversation.cut(prompt, CHARACTERS_MOST)
+    notes.cut += kept != prompt
+    return kept
 
 
 def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
@@ -110,10 +126,8 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
         raise problem(name, location, str(error)) from None
     except RecursionError:
         raise problem(name, location, "is nested too deeply. Give the prompt itself.") from None
-    if prompt is not None and (kept := conversation.cut(prompt, CHARACTERS_MOST)) != prompt:
-        prompt = kept
-        notes.cut += 1
     if prompt is not None:
+        prompt = _cut(prompt, notes)
         notes.sessions += conversation.is_session(prompt)
         notes.whole += conversation.may_be_parted(prompt)
     if prompt is not None and len(prompt) > CHARACTERS_MOST:

@@ -13,6 +13,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import (
     InvalidFile,
+    entries,
     lines,
     longest_answer,
     prompt,
@@ -352,3 +353,41 @@ def test_the_nonce_of_a_prompt_comes_first() -> None:
 def test_a_config_holds_no_messages_that_are_none(text: str) -> None:
     with pytest.raises(InvalidConfig, match="not a list of role and content"):
         parse({"workload": "file", "prompts": [dialogue.MARK + text]})
+
+
+SPREAD = [
+    {"session_id": "a", "text": "one"},
+    {"session_id": "b", "texts": ["eins"], "delay": 900},
+    "alone",
+    {"session_id": "a", "text": "two", "delay": 1500, "output_tokens": 9},
+    {"session_id": "b", "turns": [{"text": "zwei", "delay": 200}, {"text": "drei", "delay": 300}]},
+    {"session_id": "c", "text": "uno"},
+    {"session_id": "a", "messages": [{"role": "user", "content": "whole"}]},
+]
+
+
+def test_lines_that_name_the_same_session_are_one() -> None:
+    read = read_file("\n".join(map(json.dumps, SPREAD)).encode(), "aiperf.jsonl")
+    said = [
+        [(turn.messages[0]["content"], turn.delay_s) for turn in dialogue.turns_of(each)]
+        for each in read.prompts
+    ]
+    assert said == [
+        [("one", None), ("two", 1.5)],
+        [("eins", None), ("zwei", 0.2), ("drei", 0.3)],
+        [("alone", None)],
+        [("uno", None)],
+        [("whole", None)],
+    ]
+    assert read.max_tokens == (9, 0, 0, 0, 0)
+    assert "Joined by session_id: 4 of 7 entries, to 2 sessions." in read.notes
+    assert entries.prompts_of(SPREAD) == list(read.prompts)
+    assert entries.limits_of(SPREAD) == [9, 0, 0, 0, 0]
+
+
+def test_a_wait_between_lines_of_a_session_that_is_none_is_refused() -> None:
+    good, bad = (
+        json.dumps({"session_id": "a", "text": "one", "delay": delay}) for delay in (1, "soon")
+    )
+    with pytest.raises(InvalidFile, match=r"line 2.*not a number of milliseconds"):
+        read_file(f"{good}\n{bad}".encode(), "p.jsonl")
