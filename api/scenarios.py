@@ -1,4 +1,4 @@
-"""/api/scenarios: a run, a comparison or a study as a file, started and written."""
+"""/api/scenarios: runs, comparisons, studies and capacity searches as files: started, written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.bodies import SCENARIOS, By, Route, RunId
+from api.capacities import CapacityId
 from api.errors import says
 from api.studies import StudyId
 from db.database import opened
@@ -30,7 +31,10 @@ from services.report.scenario import (
 
 router = APIRouter(route_class=Route)
 JSON = "application/json"
-HELP = "A run, a comparison (with `compare`) or a study (with `preset`): docs/scenarios.md"
+HELP = (
+    "A run, a comparison (with `compare`), a study (with `preset`) or a capacity search (with "
+    "`capacity`): docs/scenarios.md"
+)
 BODY = {"schema": {"type": "object", "description": HELP, "required": ["version"]}}
 OWN_PROMPTS = Annotated[bool, Query(description="Include your own prompts")]
 
@@ -38,8 +42,8 @@ OWN_PROMPTS = Annotated[bool, Query(description="Include your own prompts")]
 class StartedScenario(BaseModel):
     """What a scenario started."""
 
-    kind: str = Field(description="run, comparison or study")
-    id: int = Field(description="Number of the run, the comparison or the study")
+    kind: str = Field(description="run, comparison, study or capacity")
+    id: int = Field(description="Number of the run, the comparison, the study or the search")
     runs: list[int] = Field(description="Numbers of the runs")
     url: str = Field(description="Its address in the API")
     page: str = Field(description="Its page in the browser")
@@ -65,7 +69,7 @@ def only_a_scenario(request: Request) -> str:
 async def start_scenario(
     request: Request, kind: Annotated[str, Depends(only_a_scenario)], by: By
 ) -> StartedScenario:
-    """Queue the run, the comparison or the study that a scenario describes."""
+    """Queue the run, the comparison, the study or the search that a scenario describes."""
     if kind == JSON:
         return await run_in_threadpool(_started_of, await request.json(), by)
     return await run_in_threadpool(_started_of, await request.body(), by)
@@ -75,11 +79,12 @@ def _started_of(body: Any, by: Person | None) -> StartedScenario:
     document = read(body, "The scenario") if isinstance(body, bytes) else _of_json(body)
     scenario = scenario_of(document, scenarios.reading(opened()))
     started = scenarios.start(opened(), scenario, by)
-    name, first = kind_of(document).name, started.run_ids[0]
+    name, runs = kind_of(document).name, ",".join(map(str, started.run_ids))
     plural, page = {
-        "run": ("runs", f"/result?run={first}"),
-        "comparison": ("comparisons", f"/compare?runs={','.join(map(str, started.run_ids))}"),
+        "run": ("runs", f"/result?run={started.id}"),
+        "comparison": ("comparisons", f"/compare?runs={runs}"),
         "study": ("studies", f"/study?study={started.id}"),
+        "capacity": ("capacities", f"/capacity?search={started.id}"),
     }[name]
     return StartedScenario(
         kind=name,
@@ -127,3 +132,9 @@ def scenario_of_comparison(comparison_id: int, own_prompts: OWN_PROMPTS = False)
 def scenario_of_study(study_id: StudyId, own_prompts: OWN_PROMPTS = False) -> Response:
     """Return a study as a scenario, which measures it again."""
     return _file(scenarios.of_study(opened(), study_id), [study_id], own_prompts)
+
+
+@router.get("/capacities/{capacity_id}/scenario", **_written(_404="No such search"))
+def scenario_of_capacity(capacity_id: CapacityId, own_prompts: OWN_PROMPTS = False) -> Response:
+    """Return a capacity search as a scenario, which searches again."""
+    return _file(scenarios.of_capacity(opened(), capacity_id), [capacity_id], own_prompts)

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 import jobs
-from cli import run_fields
+from cli import run_fields, scenario
 from cli.compare import changes_of
 from cli.fields import add, given
 from cli.kinds import whole
@@ -28,6 +28,7 @@ from jobs.retry import with_retries
 from services.analysis import candidates as candidate_configs
 from services.ask.flag import flag
 from services.report.capacity import capacity_document, capacity_text
+from services.report.scenario import read_capacity
 from services.studies.capacity import SET_BY_PROBES, Capacity, CapacityConfig, parse_capacity
 from services.studies.capacity_wording import plan
 
@@ -37,6 +38,7 @@ OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s
 
 
 def takes(command: ArgumentParser) -> None:
+    scenario.takes(command, "search")
     command.add_argument(
         "--slo",
         dest="objectives",
@@ -67,13 +69,13 @@ def takes(command: ArgumentParser) -> None:
 def capacity(options: Namespace) -> int:
     """Search for the highest load that a server sustains, and print it with its interval."""
     with naming_flags(options):
-        config = _config(options)
+        config, name, note = _asked(options)
         run_fields.say_notes(options)
         if options.plan:
             say(options, lambda: {"plan": plan(config)}, lambda: plan(config))
             return DONE
         with stopping() as stop:
-            new = capacity_jobs.submit(opened(), config, options.name, options.note, operator())
+            new = capacity_jobs.submit(opened(), config, name, note, operator())
             return _followed(options, new, stop, options.at_least)
 
 
@@ -124,11 +126,11 @@ def _load(text: str) -> float:
     return load
 
 
-def _config(options: Namespace) -> CapacityConfig:
-    """Return the search that was described.
+def _asked(options: Namespace) -> tuple[CapacityConfig, str, str]:
+    """Return the search that was described, its name and its note.
 
     Raises:
-        InvalidConfig: with a sentence for each field that is wrong.
+        InvalidConfig, InvalidScenario: with a sentence for each field that is wrong.
         Usage: flags that do not go together.
     """
     values = run_fields.values(options)
@@ -136,9 +138,17 @@ def _config(options: Namespace) -> CapacityConfig:
         raise Usage(f"{flag(wrong[0])} is set by each probe: leave it out.")
     if options.tag:
         raise Usage("--tag is for runs: each probe has the tag of its search.")
-    servers = candidate_configs.candidates(values, changes_of(getattr(options, "with")))
     own: dict[str, Any] = given(options, CapacityConfig)
-    return parse_capacity({**own, "servers": servers})
+    others = changes_of(getattr(options, "with"))
+    if options.scenario is not None:
+        asked = read_capacity(
+            scenario.document(options.scenario, "capacity"),
+            scenario.reading(options.scenario, values | own | scenario.called(options)),
+            others,
+        )
+        return asked.config, asked.keys.name, asked.keys.note
+    servers = candidate_configs.candidates(values, others)
+    return parse_capacity({**own, "servers": servers}), options.name, options.note
 
 
 def _followed(options: Namespace, capacity_id: int, stop: Event, at_least: float | None) -> int:

@@ -28,7 +28,7 @@ GROUPS = {
     "batch": "Have the prompts of OpenAI batch files answered, list and cancel batches",
     "capacities": "List, print, resume and delete searches that `capacity` began",
     "engine": "Start, list and stop engines, and print their logs",
-    "scenario": "Write what was measured as a file that run, compare and study take",
+    "scenario": "Write what was measured as a file that run, compare, study and capacity take",
     "server": "Save servers under a name, for use with --backend",
     "token": "Make, list and revoke tokens for the API, where people sign in",
 }
@@ -60,6 +60,9 @@ COMMANDS = {
         scenario.of_comparison, scenario.add_runs_arguments, has_json=False
     ),
     "scenario study": Command(scenario.of_study, scenario.add_study_arguments, has_json=False),
+    "scenario capacity": Command(
+        scenario.of_capacity, scenario.add_capacity_arguments, has_json=False
+    ),
     "study": Command(study.study, study.takes),
     "studies": Command(study.list_studies, study.add_list_arguments),
     "capacities list": Command(capacity.list_capacities, capacity.add_list_arguments),

@@ -1,4 +1,5 @@
-"""`scenario`: what was measured as a file, which `run`, `compare` and `study` take."""
+"""`scenario`: what was measured as a file, which `run`, `compare`, `study` and
+`capacity` take."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def document(name: str, kind: str) -> Document:
     found = read(data, name)
     if (is_a := kind_of(found)).name != kind:
         command = f"{program()} {is_a.command} {name}"
-        raise Usage(f"{found.name} is the scenario of a {is_a.name}: {command}.")
+        what = "capacity search" if is_a.name == "capacity" else is_a.name
+        raise Usage(f"{found.name} is the scenario of a {what}: {command}.")
     return found
 
 
@@ -93,6 +95,11 @@ def of_comparison(options: Namespace) -> int:
     return _save(options, scenarios.of_runs(opened(), each_once(options.runs)))
 
 
+def of_capacity(options: Namespace) -> int:
+    """Write a capacity search as a scenario."""
+    return _save(options, scenarios.of_capacity(opened(), options.capacity))
+
+
 def of_study(options: Namespace) -> int:
     """Write a study as a scenario."""
     return _save(options, scenarios.of_study(opened(), options.study))
@@ -105,6 +112,11 @@ def add_run_arguments(command: ArgumentParser) -> None:
 
 def add_runs_arguments(command: ArgumentParser) -> None:
     command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
+    _add_file_arguments(command)
+
+
+def add_capacity_arguments(command: ArgumentParser) -> None:
+    command.add_argument("capacity", type=whole, metavar="CAPACITY")
     _add_file_arguments(command)
 
 

@@ -9,10 +9,12 @@ from functools import partial
 from sqlalchemy import Engine
 
 import jobs
-from db import comparisons, runs, servers, studies
+from db import capacities, comparisons, runs, servers, studies
+from jobs import capacities as capacity_jobs
 from jobs import studies as study_jobs
 from services.base.roles import Person
 from services.report.scenario import (
+    CapacityScenario,
     ComparisonScenario,
     Reading,
     RunScenario,
@@ -26,7 +28,8 @@ from services.report.scenario.run import Values
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a scenario started: the number of the run, the comparison or the study."""
+    """What a scenario started: the number of the run, the comparison, the study or the search, and
+    the runs that are queued."""
 
     id: int
     run_ids: tuple[int, ...]
@@ -69,12 +72,19 @@ def of_study(database: Engine, study_id: int) -> StudyScenario:
     return stored.of_study(study, "" if study.name == default else study.name)
 
 
+def of_capacity(database: Engine, capacity_id: int) -> CapacityScenario:
+    """Return a stored capacity search as a scenario. Raises CapacityNotFound."""
+    capacity = capacities.load(database, capacity_id)
+    default = capacity_jobs.default_name(capacity.config)
+    return stored.of_capacity(capacity, "" if capacity.name == default else capacity.name)
+
+
 def start(database: Engine, scenario: Scenario, by: Person | None = None) -> Started:
     """Queue what a scenario describes; `by`: who asks, where people sign in.
 
     Raises:
         BackendProblem, EngineProblem, InvalidConfig, InvalidEdit, QueueProblem: see `jobs.submit`,
-            `jobs.submit_comparison` and `jobs.studies.submit`.
+            `jobs.submit_comparison`, `jobs.studies.submit` and `jobs.capacities.submit`.
     """
     called = (scenario.keys.name, scenario.keys.tags, scenario.keys.note)
     if isinstance(scenario, RunScenario):
@@ -85,5 +95,8 @@ def start(database: Engine, scenario: Scenario, by: Person | None = None) -> Sta
             database, scenario.configs, scenario.design, *called, by=by
         )
         return Started(comparison.id, comparison.run_ids)
+    if isinstance(scenario, CapacityScenario):
+        name, note = scenario.keys.name, scenario.keys.note
+        return Started(capacity_jobs.submit(database, scenario.config, name, note, by), ())
     study_id = study_jobs.submit(database, scenario.config, *called, by=by)
     return Started(study_id, tuple(run.id for run in studies.load(database, study_id).runs))

@@ -1,12 +1,10 @@
 """How much a server can take: a search for the highest load that meets objectives.
 
-The URL holds a search that was started, `?search=3`, or the run whose server, prompts and lengths a
-new one takes over, `?like=12`.
+The URL holds a search that was started, `?search=3`, or what the form says; `?like=12` begins with
+the server, the prompts and the lengths of run 12.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import streamlit as st
 
@@ -14,127 +12,29 @@ from db import capacities, runs
 from db.database import opened
 from db.runs import RunNotFound
 from jobs import capacities as capacity_jobs
-from pages.widgets import backend_form, capacity_page, fields, url_state
-from pages.widgets.view import as_id, person, plain, read_only, show_error, stop_with, stop_without
-from services.analysis.thresholds import InvalidThreshold
-from services.ask import about
+from pages.widgets import capacity_form, capacity_page, fields, scenario_file, url_state
+from pages.widgets.scenario_file import SEARCH
+from pages.widgets.view import as_id, person, plain, read_only, show_error
 from services.ask.config import RunConfig
-from services.ask.problems import InvalidConfig
-from services.base import settings
 from services.base.errors import PacelineError
 from services.base.once import Once
-from services.studies.capacity import CapacityConfig, parse_capacity
+from services.studies import capacity_link
+from services.studies.capacity import CapacityConfig
 from services.studies.capacity_wording import plan
 
-METRICS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "Latency"}
-PERCENTILES = {"p50": "Median", "p90": "p90", "p95": "p95", "p99": "p99"}
-LOADS = {"rate": "Requests per second", "users": "Users"}
-NUMBERS = ("lowest", "highest", "window_s", "probes")
-SHAPE = ("max_tokens", "warmup")
 
-
-def begin() -> RunConfig:
-    """The run that a search begins with: an earlier one's, or the embedded model."""
-    like = st.query_params.get("like")
+def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
+    """Return the run that the form starts from: a stored one's (`?like=12`), or the default; and
+    what is wrong with the link."""
     if like is None:
-        return RunConfig()
+        return RunConfig(), ()
     number = as_id(like)
     if number is None:
-        stop_with(f"“{like[:40]}” is not a run number.", "A link ends in ?like=12.")
+        return RunConfig(), (f"“{like[:40]}” is not a run number.",)
     try:
-        return runs.load(opened(), number).config
+        return runs.load(opened(), number).config, ()
     except RunNotFound as error:
-        stop_without(error)
-
-
-def objective() -> list[str]:
-    """Ask what must be met, and return it as conditions."""
-    with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
-        metric = st.selectbox(
-            "Metric",
-            list(METRICS),
-            format_func=lambda name: METRICS[name],
-            **url_state.unlinked("c-metric", "ttft"),
-        )
-        at = st.selectbox(
-            "Percentile",
-            list(PERCENTILES),
-            format_func=lambda name: PERCENTILES[name],
-            **url_state.unlinked("c-at", "p95"),
-        )
-        limit = st.number_input(
-            "Limit (ms)",
-            min_value=1.0,
-            step=50.0,
-            format="%g",
-            **url_state.unlinked("c-limit", 500.0),
-        )
-        errors = st.number_input(
-            "Max error rate (%)",
-            min_value=0.1,
-            max_value=99.0,
-            step=1.0,
-            format="%g",
-            **url_state.unlinked("c-errors", 1.0),
-        )
-    return [f"{metric}:{at}<{limit / 1000:g}", f"error_rate<{errors / 100:g}"]
-
-
-def servers(start: RunConfig) -> list[dict[str, Any]]:
-    """Ask for the server, and for another one to compare it with."""
-    env = settings.environment()
-    first = start.model_dump()
-    st.subheader("Server A", anchor=False)
-    configs = [first | backend_form.ask(start, env)]
-    if st.toggle("Compare with another server", **url_state.unlinked("c-other", False)):
-        st.subheader("Server B", anchor=False)
-        configs.append(first | backend_form.ask(start, env, "capacity-b-"))
-    return configs
-
-
-def asked(start: RunConfig) -> CapacityConfig | None:
-    """Show the form; return what it asks for, or say what is wrong and return None."""
-    configs = servers(start)
-    st.subheader("Objective", anchor=False)
-    conditions = objective()
-    st.subheader("Search", anchor=False)
-    load = st.segmented_control(
-        "Load",
-        list(LOADS),
-        format_func=lambda name: LOADS[name],
-        required=True,
-        **url_state.unlinked("c-load", "rate"),
-    )
-    known = CapacityConfig.model_fields
-    with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
-        numbers = {name: _number(name, known[name].default) for name in NUMBERS}
-    with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
-        shape = {name: fields.number(name, start) for name in SHAPE}
-    try:
-        return parse_capacity(
-            {
-                "servers": [RunConfig(**(config | shape)) for config in configs],
-                "objectives": conditions,
-                "load": load,
-                **numbers,
-            }
-        )
-    except (InvalidConfig, InvalidThreshold) as error:
-        fields.refuse([str(error)])
-    return None
-
-
-def _number(name: str, first: Any) -> Any:
-    known = about.fields(CapacityConfig)[name]
-    step = 1 if isinstance(first, int) else known.step
-    shown = "%d" if isinstance(first, int) else "%g"
-    return st.number_input(
-        known.label,
-        help=known.help,
-        step=step,
-        format=shown,
-        **url_state.unlinked(f"c-{name}", first),
-    )
+        return RunConfig(), (str(error),)
 
 
 def start(config: CapacityConfig) -> None:
@@ -146,6 +46,48 @@ def start(config: CapacityConfig) -> None:
         show_error(error)
         return
     st.switch_page("capacity.py", query_params={"search": str(number)})
+
+
+def form() -> None:
+    """The form, what it would take, and the searches there are."""
+    touched = url_state.follow((SEARCH, fields.PREFIX))
+    parameters = url_state.parameters()
+    like = parameters.pop("like", None)
+    base, problems = earlier(like)
+    base = scenario_file.arrive(base)
+    linked = capacity_link.read(parameters, base)
+    if not touched and (complaints := (*problems, *linked.problems)):
+        text = " ".join(fields.with_labels(sentence) for sentence in complaints)
+        st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        config = capacity_form.ask(linked.config)
+    if touched and config is not None:
+        kept = {"like": like} if like and not problems else {}
+        url_state.write(kept | capacity_link.query(config, base))
+    with right:
+        estimate(config)
+
+
+def estimate(config: CapacityConfig | None) -> None:
+    """Show what the search takes, and let it be started."""
+    st.subheader("Estimate", anchor=False)
+    ready = config is not None and capacity_form.ready(config)
+    if config is not None:
+        st.markdown(plain(plan(config)))
+    pressed = st.button(
+        "Start search",
+        type="primary",
+        width="stretch",
+        icon=":material/play_arrow:",
+        disabled=not ready,
+        on_click=url_state.touched,
+    )
+    if pressed and config is not None:
+        start(config)
+    elif not pressed:
+        st.session_state["start-capacity"] = Once()
+    scenario_file.beside_form(None if config is None else scenario_file.of_search_form(config))
 
 
 if (number := st.query_params.get("search")) is not None:
@@ -160,23 +102,5 @@ st.caption(
     "grow. The search measures one load after the other, each as a run of its own, until the 95 % "
     "interval is narrow enough. It continues without the browser."
 )
-left, right = st.columns([3, 2], gap="large")
-with left:
-    config = asked(begin())
-with right:
-    st.subheader("Estimate", anchor=False)
-    ready = config is not None and backend_form.all_ready(list(config.servers))
-    if config is not None:
-        st.markdown(plain(plan(config)))
-    pressed = st.button(
-        "Start search",
-        type="primary",
-        width="stretch",
-        icon=":material/play_arrow:",
-        disabled=not ready,
-    )
-    if pressed and config is not None:
-        start(config)
-    elif not pressed:
-        st.session_state["start-capacity"] = Once()
+form()
 capacity_page.listed(capacities.listed(opened()))

@@ -105,6 +105,7 @@ RULES = (
         "GET /api/studies/{study_id}/scenario",
         "GET /api/capacities",
         "GET /api/capacities/{capacity_id}",
+        "GET /api/capacities/{capacity_id}/scenario",
         "GET /api/engines",
         "GET /api/servers",
         "GET /api/shares",

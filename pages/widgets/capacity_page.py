@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ from db import capacities
 from db.capacities import CapacityNotFound, CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
-from pages.widgets import url_state
+from jobs import scenarios
+from pages.widgets import scenario_file, url_state
 from pages.widgets.view import (
     as_id,
     dark,
@@ -24,6 +26,7 @@ from pages.widgets.view import (
     show_error,
     stop_with,
 )
+from services.ask.config import RunConfig
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
@@ -31,6 +34,7 @@ from services.report import capacity as report
 from services.report.capacity_points import operating_points_table
 from services.report.charts import spec
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
+from services.studies import capacity_link
 from services.studies.capacity import Capacity
 from services.studies.capacity_wording import plan
 
@@ -166,10 +170,25 @@ def actions(capacity: Capacity) -> None:
             "application/json",
             icon=":material/download:",
         )
+        with st.popover("Search again", icon=":material/replay:"):
+            scenario(capacity)
         with st.popover("Delete", icon=":material/delete:"):
             st.caption("The runs that were its probes are kept.")
             if st.button("Delete permanently", type="primary"):
                 delete(capacity.id)
+
+
+def scenario(capacity: Capacity) -> None:
+    """The form with what was searched, and the same as a file."""
+    st.page_link(
+        "capacity.py",
+        label="New search, same settings",
+        icon=":material/replay:",
+        query_params=capacity_link.query(capacity.config, RunConfig()),
+    )
+    make = partial(scenarios.of_capacity, opened(), capacity.id)
+    name = f"paceline-capacity-{capacity.id}.yaml"
+    scenario_file.of_stored(make, capacity.config.servers, name)
 
 
 def delete(capacity_id: int) -> None:

@@ -26,6 +26,7 @@ from services.report.scenario import (
     MIME,
     MOST_BYTES,
     VERSION,
+    CapacityScenario,
     ComparisonScenario,
     Keys,
     RunKeys,
@@ -39,10 +40,14 @@ from services.report.scenario import (
     scenario_of,
     write,
 )
+from services.studies import capacity_link
+from services.studies.capacity import CapacityConfig
 from services.studies.flat import query
 from services.studies.study_config import StudyConfig
 
 ARRIVED = "scenario-arrived"  # was opened, and is on its way into the form
+SEARCH = "c-"  # the widgets of a capacity search
+PAGES = {StudyScenario: "study.py", CapacityScenario: "capacity.py"}  # whose form it fills
 HERE = f"{fields.PREFIX}scenario"  # is in the form, until that follows another link
 NUMBER = "scenario-number"  # of files opened so far
 Own = TypeVar("Own", bound=Keys)
@@ -106,6 +111,8 @@ def _same(scenario: Scenario) -> Scenario:
 def _configs(scenario: Scenario) -> Sequence[RunConfig]:
     if isinstance(scenario, ComparisonScenario):
         return scenario.configs
+    if isinstance(scenario, CapacityScenario):
+        return scenario.config.servers
     return [scenario.config.run if isinstance(scenario, StudyScenario) else scenario.config]
 
 
@@ -129,6 +136,11 @@ def of_study_form(config: StudyConfig, about: About) -> Scenario | None:
     """Return what the form of a study says."""
     own = _called(Keys, about)
     return StudyScenario(config, own) if own else None
+
+
+def of_search_form(config: CapacityConfig) -> Scenario:
+    """Return what the form of a capacity search says."""
+    return CapacityScenario(config, Keys(version=VERSION))
 
 
 def _called(kind: type[Own], about: About) -> Own | None:
@@ -156,7 +168,7 @@ def _upload(number: int) -> None:
         return
     st.session_state[NUMBER] = number + 1
     st.session_state[ARRIVED] = scenario
-    page = "study.py" if isinstance(scenario, StudyScenario) else "run.py"
+    page = PAGES.get(type(scenario), "run.py")
     st.switch_page(page, query_params=_parameters(scenario))
 
 
@@ -165,6 +177,8 @@ def _parameters(scenario: Scenario) -> dict[str, str]:
     if isinstance(scenario, StudyScenario):
         return query(scenario.config)
     usual = RunConfig()
+    if isinstance(scenario, CapacityScenario):
+        return capacity_link.query(scenario.config, usual)
     if isinstance(scenario, RunScenario):
         return link.query(dict(scenario.config), usual)
     baseline, *others = ({**dict(config), "repeats": 1} for config in scenario.configs)
@@ -176,7 +190,7 @@ def arrive(base: RunConfig) -> RunConfig:
     """Let the form begin anew with a scenario that was opened. Returns the config that the form
     starts from, `base`, with the scenario's own prompts and trace."""
     if (scenario := st.session_state.pop(ARRIVED, None)) is not None:
-        url_state.forget((fields.PREFIX, fields.STUDY, fields.ENGINE))
+        url_state.forget((fields.PREFIX, fields.STUDY, fields.ENGINE, SEARCH))
         st.session_state[HERE] = scenario
         st.session_state["about-name"] = scenario.keys.name
         st.session_state["about-tags"] = ", ".join(scenario.keys.tags)

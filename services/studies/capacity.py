@@ -159,6 +159,12 @@ class CapacityConfig(BaseConfig):
         )
 
 
+def as_asked(server: RunConfig) -> RunConfig:
+    """Return a server's config without what each probe sets."""
+    usual = RunConfig()
+    return server.model_copy(update={name: getattr(usual, name) for name in SET_BY_PROBES})
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One run of a search; `observation` is None until it has been measured, or if it never was."""

@@ -35,6 +35,8 @@ def test_a_search_is_started_shown_cancelled_and_deleted(
     assert call("DELETE", "/capacities/1").status_code == 409
     assert call("POST", "/capacities/1/cancel").json()["status"] == "cancelled"
     until(lambda: not queue.active(database), 60)
+    scenario = call("GET", "/capacities/1/scenario").text
+    assert "name: Door" in scenario and "objectives:" in scenario
     (row,) = call("GET", "/capacities").json()
     assert (row["id"], row["status"]) == (1, "cancelled")
     assert call("DELETE", "/capacities/1").status_code == 204

@@ -39,6 +39,7 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/runs/{run_id}/scenario", "get"),
         ("/comparisons/{comparison_id}/scenario", "get"),
         ("/studies/{study_id}/scenario", "get"),
+        ("/capacities/{capacity_id}/scenario", "get"),
         ("/shares", "get"),
         ("/shares", "post"),
         ("/shares/{token}", "delete"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -34,11 +35,27 @@ def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
     assert all(probe["measured"]["requests"] for probe in document["probes"])
     shown = run_cli("capacities", "show", "1").out
     assert shown.startswith("Capacity search 1 · Two\n") and document["sentences"][0] in shown
+    scenario = run_cli("scenario", "capacity", "1").out
+    assert "name: Two" in scenario and "load: users" in scenario and "slots=2" in scenario
     (row,) = json.loads(run_cli("capacities", "list", "--json").out)
     assert (row["id"], row["status"]) == (1, "done")
     assert run_cli("capacities", "delete", "1").code == 0
     missing = run_cli("capacities", "show", "1")
     assert missing.code == 2 and "There is no capacity search 1." in missing.err
+
+
+def test_a_scenario_is_planned_and_a_flag_overrides_it(
+    database: Engine, run_cli: RunCli, tmp_path: Path
+) -> None:
+    file = tmp_path / "search.yaml"
+    file.write_text(
+        "version: 1\ncapacity:\n  window_s: 30\n  probes: 4\ncompare: [max_tokens: 7]\n"
+    )
+    assert "Up to 4 probes of each server" in run_cli("capacity", str(file), "--plan").out
+    assert "Up to 6 probes" in run_cli("capacity", str(file), "--probes", "6", "--plan").out
+    refused = run_cli("run", str(file))
+    assert refused.code == 2 and "is the scenario of a capacity search: " in refused.err
+    assert f"capacity {file}" in refused.err
 
 
 @pytest.mark.parametrize(

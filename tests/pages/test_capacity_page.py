@@ -11,7 +11,7 @@ from db.runs import NewRun
 from services.analysis.capacity import Misses, Observation, Step
 from services.ask.config import RunConfig
 from services.studies.capacity import Probe, config_of, parse_capacity
-from tests.pages.conftest import Visit, sound, text_of
+from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 
 SLOPE = ((1.0, 0), (8.0, 0), (64.0, 2000), (36.0, 180), (33.0, 40), (37.0, 260), (34.0, 90))
 MORE = ((32.0, 30), (36.5, 210), (33.5, 60), (35.0, 120), (34.5, 100))
@@ -74,3 +74,29 @@ def test_a_search_that_was_cut_short_can_go_on(visit: Visit, database: Engine) -
 def test_what_is_no_search_is_said(visit: Visit) -> None:
     assert "There is no capacity search 7." in text_of(visit("capacity", search="7"))
     assert "is not a search" in text_of(visit("capacity", search="x"))
+
+
+def test_a_link_fills_the_form_and_a_choice_goes_into_the_link(visit: Visit) -> None:
+    link = {"objectives": "e2e:p99<2,error_rate<0.05,tpot:p50<0.1", "load": "users", "probes": "20"}
+    at = sound(visit("capacity", **link))
+    assert at.selectbox(key="c-metric").value == "e2e"
+    assert at.number_input(key="c-limit").value == 2000
+    assert at.number_input(key="c-errors").value == 5
+    assert at.text_input(key="c-more").value == "tpot:p50<0.1"
+    assert at.number_input(key="c-probes").value == 20
+    at.number_input(key="c-limit").set_value(1500.0).run()
+    assert link_of(at)["objectives"] == "e2e:p99<1.5,error_rate<0.05,tpot:p50<0.1"
+    assert link_of(at)["load"] == "users"
+
+
+def test_a_link_that_cannot_be_is_said_and_the_form_is_usual(visit: Visit) -> None:
+    at = visit("capacity", like="x", window_s="-3", objectives="speed<1")
+    assert "The rest of the link still applies." in complaints(at)
+    assert at.number_input(key="c-window_s").value == 60
+
+
+def test_a_search_is_offered_again_and_as_a_scenario(visit: Visit, database: Engine) -> None:
+    number = stored(database)
+    capacities.end(database, number, "done")
+    at = sound(visit("capacity", search=str(number)))
+    assert "Download scenario" in [each.label for each in at.get("download_button")]

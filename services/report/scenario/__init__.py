@@ -1,8 +1,10 @@
-"""A scenario: a run, a comparison or a study as a YAML file, to keep, to change and to run again.
+"""A scenario: a run, a comparison, a study or a capacity search as a YAML file, to keep, to change
+and to run again.
 
-`yaml_text` reads the file into a `Document`, plain values with their lines; `run`, `comparison` and
-`study` make of it what is started, and write it. Keys have the names of the API, and only what
-differs from the defaults is written. docs/scenarios.md describes it, `shape` as a JSON Schema.
+`yaml_text` reads the file into a `Document`, plain values with their lines; `run`, `comparison`,
+`study` and `capacity` make of it what is started, and write it. Keys have the names of the API, and
+only what differs from the defaults is written. docs/scenarios.md describes it, `shape` as a JSON
+Schema.
 """
 
 from __future__ import annotations
@@ -12,6 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.report.scenario import keys, yaml_text
+from services.report.scenario.capacity import (
+    CapacityScenario,
+    read_capacity,
+    write_capacity,
+)
 from services.report.scenario.comparison import (
     ComparisonScenario,
     keys_of,
@@ -29,6 +36,7 @@ __all__ = [
     "MIME",
     "MOST_BYTES",
     "VERSION",
+    "CapacityScenario",
     "ComparisonScenario",
     "Document",
     "InvalidScenario",
@@ -45,6 +53,7 @@ __all__ = [
     "kind_of",
     "left_out",
     "read",
+    "read_capacity",
     "read_comparison",
     "read_run",
     "read_study",
@@ -53,7 +62,7 @@ __all__ = [
 ]
 
 MIME = "application/yaml"
-Scenario = RunScenario | ComparisonScenario | StudyScenario
+Scenario = RunScenario | ComparisonScenario | StudyScenario | CapacityScenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ def kind_of(document: Document) -> Kind:
 
 
 def scenario_of(document: Document, reading: Reading) -> Scenario:
-    """Return the run, the comparison or the study that a scenario describes.
+    """Return what a scenario describes.
 
     Raises:
         InvalidScenario: with a sentence for each problem, the file and the line.
@@ -140,6 +149,7 @@ _ENTRIES = (
     Kind("run", RunScenario, "run", read_run, write_run),
     Kind("comparison", ComparisonScenario, "compare", read_comparison, write_comparison),
     Kind("study", StudyScenario, "study", read_study, write_study),
+    Kind("capacity", CapacityScenario, "capacity", read_capacity, write_capacity),
 )
 
 KINDS: dict[str, Kind] = {entry.name: entry for entry in _ENTRIES}

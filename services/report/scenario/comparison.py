@@ -48,19 +48,8 @@ def read_comparison(
     own = keys.extras(document, ComparisonKeys, reading.over)
     values = values_of(document, fields_of(document.values), reading)
     baseline = config_of(document, values, reading)
-    of_file = replace(reading, over=None)
-    changes = list(instead) or [
-        _changes(document, index, of_file) for index in range(_count(document))
-    ]
-    others = [
-        config_of(
-            document,
-            changed(values, change),
-            replace(of_file, over=change) if instead else of_file,
-            *(COMPARE, index),
-        )
-        for index, change in enumerate(changes)
-    ]
+    changes = list(instead) or changes_of(document, reading)
+    others = others_of(document, reading, values, changes, bool(instead))
     design = design_of(own, baseline.repeats if "repeats" in values else USUAL_REPEATS)
     each = {"repeats": design.repeats}
     configs = tuple(config.model_copy(update=each) for config in (baseline, *others))
@@ -69,6 +58,33 @@ def read_comparison(
     except InvalidComparison as error:
         raise document.problem(str(error), COMPARE) from None
     return ComparisonScenario(configs, tuple(changes), design, own)
+
+
+def changes_of(document: Document, reading: Reading) -> list[Values]:
+    """Return what each other candidate changes, as the file says. Raises InvalidScenario."""
+    of_file = replace(reading, over=None)
+    return [_changes(document, index, of_file) for index in range(_count(document))]
+
+
+def others_of(
+    document: Document,
+    reading: Reading,
+    values: Values,
+    changes: Sequence[Values],
+    given: bool,
+) -> list[RunConfig]:
+    """Return the other candidates, which change `values`. `given`: on the command line, not in the
+    file. Raises InvalidScenario, InvalidConfig."""
+    of_file = replace(reading, over=None)
+    return [
+        config_of(
+            document,
+            changed(values, change),
+            replace(of_file, over=change) if given else of_file,
+            *(COMPARE, index),
+        )
+        for index, change in enumerate(changes)
+    ]
 
 
 def _count(document: Document) -> int:

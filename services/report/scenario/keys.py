@@ -20,11 +20,13 @@ from services.ask.problems import InvalidConfig, validate
 from services.report.scenario.document import Document, InvalidScenario
 from services.report.scenario.yaml_text import shown
 from services.servers.engines import EngineConfig
+from services.studies.capacity import CapacityConfig
 from services.studies.study_config import StudyConfig
 
 VERSION = 1
 PROMPTS_FILE, TRACE_FILE = "prompts_file", "trace_file"
 COMPARE, PRESET = "compare", "preset"  # the keys that make it a comparison, a study
+CAPACITY = "capacity"  # and a capacity search, which may compare servers
 Tag = Annotated[str, Field(max_length=50)]
 if TYPE_CHECKING:
     Measure = str
@@ -115,18 +117,28 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "run": (*RunKeys.model_fields, *RUN),
     "comparison": (*ComparisonKeys.model_fields, *RUN, COMPARE),
     "study": (*Keys.model_fields, *StudyConfig.model_fields),
+    CAPACITY: ("version", "name", "note", *RUN, CAPACITY, COMPARE),  # each probe has its own tag
 }
+SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers")
 _ELSEWHERE = {  # keys of another part, and what to do
     ("run", KNOWN["comparison"]): f"It belongs to a comparison, which has the key {COMPARE}.",
     ("run", KNOWN["study"]): f"It belongs to a study, which has the key {PRESET}.",
     ("study", RUN): "Write it under run.",
+    (CAPACITY, SEARCH): "Write it under capacity.",
     ("study", tuple(EngineConfig.model_fields)): "Write it under engine.",
 }
 Extra = TypeVar("Extra", bound=Keys)
 
 
 def kind_of(document: Document) -> str:
-    """Return what a scenario describes: a comparison has `compare`, a study `preset`."""
+    """Return what a scenario describes: a comparison has `compare`, a study `preset`, and a search
+    `capacity`."""
+    if CAPACITY in document.values and PRESET in document.values:
+        raise document.problem(
+            "capacity makes it a capacity search and preset a study. Keep one of them.", PRESET
+        )
+    if CAPACITY in document.values:
+        return CAPACITY
     if COMPARE in document.values and PRESET in document.values:
         raise document.problem(
             "compare makes it a comparison and preset a study. Keep one of them.", PRESET
@@ -167,7 +179,8 @@ def check_known(
 
 
 def _unknown(name: str, known: Collection[str], kind: str) -> Iterator[str]:
-    yield f"{shown(name)} is not a key of {'an' if kind == 'engine' else 'a'} {kind}."
+    what = "capacity search" if kind == CAPACITY else kind
+    yield f"{shown(name)} is not a key of {'an' if kind == 'engine' else 'a'} {what}."
     for (where, elsewhere), sentence in _ELSEWHERE.items():
         if kind == where and name in elsewhere:
             yield sentence

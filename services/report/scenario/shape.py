@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from pydantic import BaseModel
 
 from services.ask.config import RunConfig
 from services.report.scenario import keys
-from services.report.scenario.keys import COMPARE, PRESET, PROMPTS_FILE, TRACE_FILE, VERSION
+from services.report.scenario.keys import (
+    CAPACITY,
+    COMPARE,
+    PRESET,
+    PROMPTS_FILE,
+    TRACE_FILE,
+    VERSION,
+)
 from services.report.scenario.prompts_shape import MESSAGES
 from services.report.scenario.study import PARTS
 from services.servers.engines import EngineConfig
+from services.studies.capacity import CapacityConfig
 from services.studies.configuration import PARALLEL
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig
@@ -40,22 +49,26 @@ def schema_text() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema of a scenario: which of the three it is depends on a key."""
+    """Return the schema of a scenario: which of the four it is depends on a key."""
     return {
         "$schema": DRAFT,
         "title": "Paceline scenario",
-        "description": "A run, a comparison (with `compare`) or a study (with `preset`)",
+        "description": "A run, a comparison (with `compare`), a study (with `preset`) or a "
+        "capacity search (with `capacity`)",
         "type": "object",
         "required": ["version"],
-        "if": {"required": [COMPARE]},
-        "then": {"$ref": "#/definitions/comparison"},
-        "else": {
-            "if": {"required": [PRESET]},
-            "then": {"$ref": "#/definitions/study"},
-            "else": {"$ref": "#/definitions/run"},
-        },
+        **_one_of(((CAPACITY, "capacity"), (COMPARE, "comparison"), (PRESET, "study")), "run"),
         "definitions": _definitions(),
     }
+
+
+def _one_of(kinds: Sequence[tuple[str, str]], otherwise: str) -> dict[str, Any]:
+    """Which definition holds, by the first of the keys that is there."""
+    if not kinds:
+        return {"$ref": f"#/definitions/{otherwise}"}
+    (key, name), *others = kinds
+    then = {"$ref": f"#/definitions/{name}"}
+    return {"if": {"required": [key]}, "then": then, "else": _one_of(others, otherwise)}
 
 
 def _definitions() -> dict[str, Any]:
@@ -72,8 +85,22 @@ def _definitions() -> dict[str, Any]:
         "fields": _only(fields),
         "run": _only(_properties(keys.RunKeys) | run),
         "comparison": _only(_properties(keys.ComparisonKeys) | run | {COMPARE: candidates}),
+        "capacity": _only(_of_keys(keys.CAPACITY, run) | _search() | {COMPARE: candidates}),
         "study": _only(_properties(keys.Keys) | _study(run)),
     }
+
+
+def _of_keys(kind: str, run: dict[str, Any]) -> dict[str, Any]:
+    """The keys of every scenario, and of a run, as far as this kind knows them."""
+    known = _properties(keys.Keys) | run
+    return {name: each for name, each in known.items() if name in keys.KNOWN[kind]}
+
+
+def _search() -> dict[str, Any]:
+    own = _properties(CapacityConfig)
+    search = _only({name: own[name] for name in keys.SEARCH})
+    what = {"title": "Capacity", "description": "The search for the highest load"}
+    return {CAPACITY: what | {"anyOf": [search, {"type": "null"}]}}
 
 
 def _run() -> dict[str, Any]:

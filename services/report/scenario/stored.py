@@ -8,11 +8,13 @@ from dataclasses import replace
 from services.analysis.compare import FEWEST, MARGIN, MOST
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison
 from services.ask.measurement import Run
+from services.report.scenario.capacity import CapacityScenario
 from services.report.scenario.comparison import ComparisonScenario, keys_of
 from services.report.scenario.document import InvalidScenario
 from services.report.scenario.keys import VERSION, Keys, RunKeys
 from services.report.scenario.run import RunScenario
 from services.report.scenario.study import StudyScenario
+from services.studies.capacity import Capacity
 from services.studies.study import Study
 
 
@@ -48,6 +50,12 @@ def of_study(study: Study, name: str = "") -> StudyScenario:
     tags = study.runs[0].tags if study.runs else ()
     called = Keys(version=VERSION, name=name, tags=tags, note=study.note)
     return StudyScenario(study.config, called)
+
+
+def of_capacity(capacity: Capacity, name: str = "") -> CapacityScenario:
+    """Return a search as a scenario. `name`: what a person called it."""
+    called = Keys(version=VERSION, name=name, note=capacity.note)
+    return CapacityScenario(capacity.config, called)
 
 
 def _design(runs: Sequence[Run], stored: StoredComparison | None) -> ComparisonDesign:

@@ -21,6 +21,7 @@ from services.ask.workloads.promptfile import read_prompts
 from services.report import scenario as scenarios
 from services.report.export import content_hash
 from services.report.scenario import (
+    CapacityScenario,
     ComparisonScenario,
     InvalidScenario,
     Keys,
@@ -36,6 +37,7 @@ from services.report.scenario import (
 )
 from services.report.scenario.keys import KNOWN, ComparisonKeys
 from services.servers.engines import EngineConfig
+from services.studies.capacity import CapacityConfig
 from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
@@ -417,3 +419,45 @@ def test_no_key_means_two_things() -> None:
     configs = {*RunConfig.model_fields, *StudyConfig.model_fields}
     assert not configs & {*RunKeys.model_fields, *ComparisonKeys.model_fields}
     assert all(len(set(known)) == len(known) for known in KNOWN.values())
+
+
+SEARCH = """capacity:
+  objectives: [ttft:p95<0.5, "error_rate<0.01"]
+  load: users
+  window_s: 30
+max_tokens: 64
+"""
+
+
+def test_a_capacity_search_is_read_and_written() -> None:
+    text = f"version: 1\nname: How many?\n{SEARCH}compare:\n  - max_tokens: 7\n"
+    scenario = read(text)
+    assert isinstance(scenario, CapacityScenario)
+    assert [one.max_tokens for one in scenario.config.servers] == [64, 7]
+    assert (scenario.config.load, scenario.config.window_s) == ("users", 30.0)
+    assert scenario.keys.name == "How many?"
+    data = write(scenario)
+    assert data.startswith(b"# Start it with: paceline capacity FILE\n") and read(data) == scenario
+
+
+def test_what_each_probe_sets_is_not_written() -> None:
+    config = CapacityConfig(servers=(parse({"mode": "batch", "requests": 3}),))
+    data = write(CapacityScenario(config, Keys(version=1)))
+    assert read(data) == CapacityScenario(CapacityConfig(), Keys(version=1))
+
+
+def test_what_is_wrong_with_a_capacity_search_has_its_line() -> None:
+    assert sentences("capacity:\nrequests: 3\n") == [
+        "a.yaml, line 3: requests is set by each probe: leave it out."
+    ]
+    assert sentences("capacity:\nwindow_s: 3\n") == [
+        "a.yaml, line 3: window_s is not a key of a capacity search. Write it under capacity."
+    ]
+    assert "line 3" in sentences("capacity:\n  objectives: [speed<1]\n")[0]
+    assert "preset" in sentences("capacity:\npreset: tensor\n")[0]
+
+
+def test_the_command_line_overrides_the_search_of_a_file() -> None:
+    scenario = read(f"version: 1\n{SEARCH}", over={"window_s": 20.0, "max_tokens": 9})
+    assert isinstance(scenario, CapacityScenario)
+    assert scenario.config.window_s == 20.0 and scenario.config.servers[0].max_tokens == 9

@@ -1,0 +1,154 @@
+"""The form of a capacity search: its servers, what must be met, and how it is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from db import servers
+from db.database import opened
+from pages.widgets import backend_form, fields, url_state
+from pages.widgets.scenario_file import SEARCH
+from services.analysis.capacity import Objective
+from services.analysis.thresholds import InvalidThreshold
+from services.ask import about
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig
+from services.base import settings
+from services.studies.capacity import CapacityConfig, parse_capacity
+
+METRICS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "Latency"}
+PERCENTILES = {"p50": "Median", "p90": "p90", "p95": "p95", "p99": "p99"}
+LOADS = {"rate": "Requests per second", "users": "Users"}
+NUMBERS = ("lowest", "highest", "window_s", "probes", "precision")
+SHAPE = ("max_tokens", "warmup")
+B = "b-"  # the widgets of the second server
+
+
+def ask(start: CapacityConfig) -> CapacityConfig | None:
+    """Show the form; return what it asks for, or say what is wrong and return None."""
+    configs = _servers(start)
+    st.subheader("Objective", anchor=False)
+    conditions = _objectives(start)
+    st.subheader("Search", anchor=False)
+    load = st.segmented_control(
+        "Load",
+        list(LOADS),
+        format_func=lambda name: LOADS[name],
+        required=True,
+        **_keyed("load", start.load),
+    )
+    with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
+        numbers = {name: _number(name, getattr(start, name)) for name in NUMBERS}
+    with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
+        shape = {name: fields.number(name, start.servers[0]) for name in SHAPE}
+    own = {"objectives": conditions, "load": load, "arrivals": start.arrivals, **numbers}
+    try:
+        asked = [RunConfig(**(config | shape)) for config in configs]
+        return parse_capacity({**own, "margin": start.margin, "servers": asked})
+    except (InvalidConfig, InvalidThreshold) as error:
+        fields.refuse([str(error)])
+    return None
+
+
+def _keyed(name: str, first: Any) -> dict[str, Any]:
+    return url_state.keyed(f"{SEARCH}{name}", first)
+
+
+def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
+    """Ask for the server, and for another one to compare it with."""
+    env, saved = settings.environment(), servers.listed(opened())
+    first, *others = start.servers
+    st.subheader("Server A", anchor=False)
+    configs = [first.model_dump() | backend_form.ask(first, env, saved=saved)]
+    if st.toggle("Compare with another server", **_keyed("other", bool(others))):
+        st.subheader("Server B", anchor=False)
+        second = others[0] if others else first
+        configs.append(second.model_dump() | backend_form.ask(second, env, B, saved))
+    return configs
+
+
+def _objectives(start: CapacityConfig) -> list[str]:
+    """Ask what must be met, and return it as conditions: one of a time, the error rate, and others
+    as text."""
+    time, errors, others = _sorted(start.asked)
+    metric, at, limit_s = _parts(time)
+    with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
+        metric = st.selectbox(
+            "Metric", list(METRICS), format_func=METRICS.__getitem__, **_keyed("metric", metric)
+        )
+        at = st.selectbox(
+            "Percentile",
+            list(PERCENTILES),
+            format_func=PERCENTILES.__getitem__,
+            **_keyed("at", at),
+        )
+        limit = st.number_input(
+            "Limit (ms)",
+            min_value=1.0,
+            step=50.0,
+            format="%g",
+            **_keyed("limit", 1000 * limit_s),
+        )
+        allowed = st.number_input(
+            "Max error rate (%)",
+            value=None,
+            min_value=0.1,
+            max_value=99.0,
+            step=1.0,
+            format="%g",
+            placeholder="Any",
+            **_keyed("errors", None if errors is None else round(100 * errors.allowed, 6)),
+        )
+    more = st.text_input(
+        "Further objectives",
+        placeholder="tpot:p50<0.05, e2e:p99<10",
+        help="In seconds, with commas between them. All objectives must be met.",
+        **_keyed("more", ", ".join(one.text for one in others)),
+    )
+    return [
+        f"{metric}:{at}<{limit / 1000:g}",
+        *([] if allowed is None else [f"error_rate<{allowed / 100:g}"]),
+        *filter(None, map(str.strip, more.split(","))),
+    ]
+
+
+def _sorted(
+    asked: Sequence[Objective],
+) -> tuple[Objective | None, Objective | None, list[Objective]]:
+    """The first that the fields can say, the error rate, and the others."""
+    time = next((one for one in asked if _sayable(one)), None)
+    errors = next((one for one in asked if one.metric is None), None)
+    return time, errors, [one for one in asked if one not in (time, errors)]
+
+
+def _sayable(one: Objective) -> bool:
+    name, _, rest = one.text.partition(":")
+    at = rest.partition("<")[0].replace("median", "p50")
+    return one.metric is not None and name in METRICS and at in PERCENTILES
+
+
+def _parts(time: Objective | None) -> tuple[str, str, float]:
+    if time is None or time.limit_s is None:
+        return "ttft", "p95", 0.5
+    name, _, rest = time.text.partition(":")
+    return name, rest.partition("<")[0].replace("median", "p50"), time.limit_s
+
+
+def _number(name: str, first: Any) -> Any:
+    known = about.fields(CapacityConfig)[name]
+    whole = isinstance(first, int)
+    return st.number_input(
+        known.label,
+        help=known.help,
+        step=1 if whole else known.step or 0.01,
+        format="%d" if whole else "%g",
+        **_keyed(name, first),
+    )
+
+
+def ready(config: CapacityConfig) -> bool:
+    """Whether its servers can be asked, or say why not."""
+    return backend_form.all_ready(list(config.servers))

@@ -1,0 +1,84 @@
+"""The choices of a capacity search as a query string, and back:
+`?backend=vllm&objectives=ttft:p95<0.5&window_s=30&b.base_url=http://127.0.0.1:8001/v1`.
+
+The fields of the first server are those of a run's link; `b.` begins those that the second changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.ask import link
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig
+from services.studies.capacity import CapacityConfig, as_asked, parse_capacity
+
+OTHER = "b."
+SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers")
+SHOWN = 2  # servers that a form asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What a form begins with, and a sentence for each parameter that is invalid and ignored."""
+
+    config: CapacityConfig
+    problems: tuple[str, ...]
+
+
+def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
+    """Return the search as parameters: what of the first server differs from `start`, what of the
+    second from the first, and what of the search from the usual."""
+    first, *others = map(as_asked, config.servers[:SHOWN])
+    usual = CapacityConfig()
+    own = {
+        name: link.text_of(getattr(config, name))
+        for name in SEARCH
+        if getattr(config, name) != getattr(usual, name)
+    }
+    changed = [
+        {f"{OTHER}{name}": text for name, text in link.query(dict(other), first).items()}
+        or {f"{OTHER}backend": other.backend}  # the same once more
+        for other in others
+    ]
+    return {**link.query(dict(first), as_asked(start)), **own, **(changed[0] if changed else {})}
+
+
+def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
+    """Return the search that a link describes, its first server beginning with `start`."""
+    own = {name: text for name, text in parameters.items() if name in SEARCH}
+    of_other = {n.removeprefix(OTHER): t for n, t in parameters.items() if n.startswith(OTHER)}
+    of_first = {
+        name: text
+        for name, text in parameters.items()
+        if name not in own and not name.startswith(OTHER)
+    }
+    first, problems = link.read(of_first, start)
+    servers = [first]
+    if of_other:
+        base = first.model_copy(update={"base_url": None}) if "backend" in of_other else first
+        other, more = link.read(of_other, base)
+        servers.append(first if of_other == {"backend": first.backend} else other)
+        problems += more
+    config, wrong = _parsed(own, servers)
+    return Linked(config, (*problems, *wrong))
+
+
+def _parsed(
+    own: Mapping[str, str], servers: Sequence[RunConfig]
+) -> tuple[CapacityConfig, Sequence[str]]:
+    """The search, without what is invalid."""
+    values: dict[str, Any] = dict(own)
+    if "objectives" in values:
+        values["objectives"] = tuple(filter(None, map(str.strip, values["objectives"].split(","))))
+    try:
+        return parse_capacity({**values, "servers": servers}), ()
+    except InvalidConfig as error:
+        kept = {name: text for name, text in values.items() if name not in error.problems}
+        wrong = list(error.problems.values())
+    try:
+        return parse_capacity({**kept, "servers": servers}), wrong
+    except InvalidConfig as error:
+        return CapacityConfig(servers=tuple(servers)), [*wrong, *error.problems.values()]
