@@ -16,7 +16,7 @@ from cli import run_fields, scenario
 from cli.compare import changes_of
 from cli.fields import add, given
 from cli.kinds import whole
-from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
 from cli.person import operator
 from cli.problems import Usage, naming_flags
 from cli.stopping import stopping
@@ -28,6 +28,7 @@ from jobs.retry import with_retries
 from services.analysis import candidates as candidate_configs
 from services.ask.flag import flag
 from services.report.capacity import capacity_document, capacity_text
+from services.report.export.capacity_files import CAPACITY_EXPORTS, capacity_export
 from services.report.scenario import read_capacity
 from services.studies.capacity import SET_BY_PROBES, Capacity, CapacityConfig, parse_capacity
 from services.studies.capacity_wording import plan
@@ -83,9 +84,19 @@ def add_show_arguments(command: ArgumentParser) -> None:
     command.add_argument("capacity", type=whole, metavar="CAPACITY")
 
 
+def add_report_arguments(command: ArgumentParser) -> None:
+    add_show_arguments(command)
+    formats = [entry.name for entry in CAPACITY_EXPORTS]
+    command.add_argument("--format", choices=formats, help="Export format (default: text)")
+    add_output_arguments(command)
+
+
 def show(options: Namespace) -> int:
-    """Print what a search has found so far."""
-    _say(options, capacities.load(opened(), options.capacity))
+    """Print what a search has found so far, or export it."""
+    stored = capacities.load(opened(), options.capacity)
+    if options.format is not None:
+        return save(options, capacity_export(options.format).write(stored))
+    _say(options, stored)
     return DONE
 
 

@@ -17,7 +17,9 @@ from db.runs import RunNotFound
 from services.base.errors import Invalid, NotFound
 from services.base.surrogates import clean
 from services.report import export
+from services.report.export.capacity_files import capacity_export
 from services.report.export.study_page import study_page
+from services.studies.capacity import Capacity
 from services.studies.study import Study
 
 TOKEN_BYTES = 32  # more than anybody can guess
@@ -88,6 +90,19 @@ def publish_study(database: Engine, study: Study, days: int | None = None) -> Sh
     cells = studies.measured(database, study)
     page = study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
     return create(database, [run.id for run in study.runs], study.name, page, lasts)
+
+
+def publish_capacity(database: Engine, capacity: Capacity, days: int | None = None) -> Share:
+    """Make the page of a capacity search as it is now, and share it like `publish`.
+
+    Raises:
+        InvalidShare: no such number of days.
+        RunNotFound: the run of a probe was deleted.
+    """
+    lasts = _lasting(days)
+    page = capacity_export("capacity.html").write(capacity)
+    run_ids = [probe.run_id for probe in capacity.probes]
+    return create(database, run_ids, capacity.name, page, lasts)
 
 
 def _lasting(days: int | None) -> timedelta | None:

@@ -84,7 +84,7 @@ st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
 st.html(STYLE)
-check_view(navigation in (*to_share, glossary))
+check_view(navigation in (*to_share, capacity, glossary))
 if share_view() and navigation is not glossary:
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.page_link(glossary, label="Glossary", icon=":material/menu_book:", query_params=onward())

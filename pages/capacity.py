@@ -14,7 +14,7 @@ from db.runs import RunNotFound
 from jobs import capacities as capacity_jobs
 from pages.widgets import capacity_form, capacity_page, fields, scenario_file, url_state
 from pages.widgets.scenario_file import SEARCH
-from pages.widgets.view import as_id, person, plain, read_only, show_error
+from pages.widgets.view import as_id, person, plain, shared, show_error
 from services.ask.config import RunConfig
 from services.base.errors import PacelineError
 from services.base.once import Once
@@ -94,7 +94,7 @@ if (number := st.query_params.get("search")) is not None:
     capacity_page.page(number)
     st.stop()
 st.title("How much can it take?", anchor=False)
-if read_only():
+if shared():
     capacity_page.listed(capacities.listed(opened()))
     st.stop()
 st.caption(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import orjson
 import pandas as pd
 import streamlit as st
 
@@ -15,7 +14,7 @@ from db.capacities import CapacityNotFound, CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
-from pages.widgets import scenario_file, url_state
+from pages.widgets import scenario_file, share, url_state
 from pages.widgets.view import (
     as_id,
     dark,
@@ -23,6 +22,8 @@ from pages.widgets.view import (
     plain,
     read_only,
     sentences,
+    share_view,
+    shared,
     show_error,
     stop_with,
 )
@@ -34,6 +35,7 @@ from services.report import capacity as report
 from services.report.capacity_points import operating_points_table
 from services.report.charts import spec
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
+from services.report.export.capacity_files import CAPACITY_EXPORTS
 from services.studies import capacity_link
 from services.studies.capacity import Capacity
 from services.studies.capacity_wording import plan
@@ -65,9 +67,13 @@ def page(text: str) -> None:
         every_s = REFRESH.seconds()
         st.fragment(run_every=every_s)(watch)(text)
         return
+    if not share_view():
+        with st.container(horizontal=True):
+            if capacity.probes:
+                take_away(capacity)
+            if not read_only():
+                actions(capacity)
     found(capacity)
-    if not read_only():
-        actions(capacity)
 
 
 @sentences()
@@ -87,7 +93,7 @@ def watch(text: str) -> None:
             icon=":material/monitor_heart:",
             query_params=onward(run=str(last.run_id)),
         )
-    if not read_only():
+    if not shared():
         st.button(
             "Cancel search",
             icon=":material/stop:",
@@ -152,30 +158,31 @@ def points(capacity: Capacity) -> None:
     st.caption(found.note)
 
 
+def take_away(capacity: Capacity) -> None:
+    """The search as a link, and as files."""
+    files = [
+        (entry, entry.filename.format(capacity=capacity.id), partial(entry.write, capacity))
+        for entry in CAPACITY_EXPORTS
+    ]
+    share.of_capacity(capacity, files)
+
+
 def actions(capacity: Capacity) -> None:
     """What can be done with a search that is over."""
-    with st.container(horizontal=True):
-        if capacity.status != "done":
-            st.button(
-                "Resume",
-                type="primary",
-                icon=":material/resume:",
-                on_click=_tried,
-                args=(capacity_jobs.resume, capacity.id),
-            )
-        st.download_button(
-            "JSON",
-            orjson.dumps(report.capacity_document(capacity)),
-            f"capacity-{capacity.id}.json",
-            "application/json",
-            icon=":material/download:",
+    if capacity.status != "done":
+        st.button(
+            "Resume",
+            type="primary",
+            icon=":material/resume:",
+            on_click=_tried,
+            args=(capacity_jobs.resume, capacity.id),
         )
-        with st.popover("Search again", icon=":material/replay:"):
-            scenario(capacity)
-        with st.popover("Delete", icon=":material/delete:"):
-            st.caption("The runs that were its probes are kept.")
-            if st.button("Delete permanently", type="primary"):
-                delete(capacity.id)
+    with st.popover("Search again", icon=":material/replay:"):
+        scenario(capacity)
+    with st.popover("Delete", icon=":material/delete:"):
+        st.caption("The runs that were its probes are kept.")
+        if st.button("Delete permanently", type="primary"):
+            delete(capacity.id)
 
 
 def scenario(capacity: Capacity) -> None:

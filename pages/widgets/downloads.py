@@ -10,10 +10,12 @@ import streamlit as st
 
 from services.analysis.compare import Candidate
 from services.report.export import EXPORTS, Export
+from services.report.export.capacity_files import CapacityExport
 from services.report.export.study_files import StudyExport
 
 Load = Callable[[], Sequence[Candidate]]
-File = tuple[Export | StudyExport, str, Callable[[], bytes]]  # its kind, its name, what makes it
+# Its kind, its name, and what makes it.
+File = tuple[Export | StudyExport | CapacityExport, str, Callable[[], bytes]]
 
 
 NARROW = 150  # pixels: two files beside each other in a popover

@@ -18,6 +18,7 @@ from pages.widgets.panels import when
 from pages.widgets.view import read_only, sentences, show_error
 from services.base.errors import PacelineError
 from services.base.units import many
+from services.studies.capacity import Capacity
 from services.studies.study import Study
 
 DAYS = {"1 day": 1, "7 days": 7, "30 days": 30, "never": None}
@@ -56,6 +57,18 @@ def of_study(study: Study, files: Iterable[File]) -> None:
         _links([run.id for run in study.runs], publish, False)
         downloads.buttons(files)
         _this_page("study", {"study": str(study.id)})
+
+
+def of_capacity(capacity: Capacity, files: Iterable[File]) -> None:
+    """The same of a capacity search."""
+
+    def publish(days: int | None, texts: bool) -> Share:
+        return shares.publish_capacity(opened(), capacity, days)
+
+    with st.popover("Share", icon=":material/share:"):
+        _links([probe.run_id for probe in capacity.probes], publish, False)
+        downloads.buttons(files)
+        _this_page("capacity", {"search": str(capacity.id)})
 
 
 @st.fragment

@@ -27,11 +27,15 @@ class Cost:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def shown(self) -> str:
+        return dollars(self.usd)
+
     def __str__(self) -> str:
-        within = (
-            f" (95 % {dollars(self.low)}–{dollars(self.high)})" if self.low and self.high else ""
-        )
-        return f"{dollars(self.usd)} per million output tokens{within}"
+        text = f"{self.shown} per million output tokens"
+        if self.low is None or self.high is None:
+            return text
+        return f"{text} (95 % {dollars(self.low)}–{dollars(self.high)})"
 
 
 def cost(capacity: Capacity, server: int) -> Cost | None:

@@ -39,10 +39,16 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
 def amount(found: Estimate, config: CapacityConfig) -> str:
     """Return a capacity with its interval: "34.9 requests/s (95 % 33.2–36.1)"."""
     assert found.low is not None and found.high is not None
-    low, high = shown(found.low, config), shown(found.high, config)
     if found.kind == "bracket":
-        return f"between {low} and {high} {config.unit}"
-    return f"{shown(found.value, config)} {config.unit} (95 % {low}–{high})"
+        return f"{interval(found, config)} {config.unit}"
+    return f"{shown(found.value, config)} {config.unit} ({interval(found, config)})"
+
+
+def interval(found: Estimate, config: CapacityConfig) -> str:
+    """Return how sure a capacity is: "95 % 33.2–36.1", or "between 30 and 33"."""
+    assert found.low is not None and found.high is not None
+    low, high = shown(found.low, config), shown(found.high, config)
+    return f"between {low} and {high}" if found.kind == "bracket" else f"95 % {low}–{high}"
 
 
 def shown(load: float, config: CapacityConfig) -> str:

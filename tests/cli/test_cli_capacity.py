@@ -35,6 +35,8 @@ def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
     assert all(probe["measured"]["requests"] for probe in document["probes"])
     shown = run_cli("capacities", "show", "1").out
     assert shown.startswith("Capacity search 1 · Two\n") and document["sentences"][0] in shown
+    page = run_cli("capacities", "show", "1", "--format", "capacity.md").out
+    assert page.startswith("### Two") and "Operating points" in page
     scenario = run_cli("scenario", "capacity", "1").out
     assert "name: Two" in scenario and "load: users" in scenario and "slots=2" in scenario
     (row,) = json.loads(run_cli("capacities", "list", "--json").out)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+
 from sqlalchemy import Engine
 
-from db import capacities, queue, runs
+from db import capacities, queue, runs, shares
 from db.runs import NewRun
 from services.ask.config import RunConfig
 from services.studies.capacity import CapacityConfig, Probe
+from tests.capacities import config_of_servers, searched, stored
 
 PROBE = Probe(0, 1.0, 60.0, 0)
 
@@ -38,3 +41,14 @@ def test_a_search_that_was_ended_begins_no_probe_and_stays_as_it_is(database: En
     assert capacities.load(database, number).status == "cancelled"
     capacities.resume(database, number)
     assert begun(database, number) is not None
+
+
+def test_a_search_is_shared_as_it_was(database: Engine) -> None:
+    number = stored(database, searched(config_of_servers()))
+    capacity = capacities.load(database, number)
+    share = shares.publish_capacity(database, capacity, 7)
+    assert share.run_ids == tuple(probe.run_id for probe in capacity.probes)
+    capacities.delete(database, number)
+    packed = shares.load(database, share.token)
+    assert packed is not None and b"sustains" in gzip.decompress(packed)
+    assert shares.listed(database, share.run_ids)[0].title == "How many?"

@@ -100,3 +100,16 @@ def test_a_search_is_offered_again_and_as_a_scenario(visit: Visit, database: Eng
     capacities.end(database, number, "done")
     at = sound(visit("capacity", search=str(number)))
     assert "Download scenario" in [each.label for each in at.get("download_button")]
+
+
+def test_a_search_is_shared_with_its_files_and_shown_read_only(
+    visit: Visit, database: Engine
+) -> None:
+    number = stored(database)
+    capacities.end(database, number, "done")
+    at = sound(visit("capacity", search=str(number)))
+    labels = [each.label for each in at.get("download_button")]
+    assert {"Probes (CSV)", "Search (JSON)", "Page that opens offline (HTML)"} <= set(labels)
+    at = sound(visit("capacity", search=str(number), view="share"))
+    assert "requests/s (95 %" in text_of(at)
+    assert [button.label for button in at.button] == []

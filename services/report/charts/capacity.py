@@ -25,11 +25,14 @@ PERCENTILES = {"p50": "Median", "p95": "p95"}
 
 @dataclass(frozen=True)
 class CapacityChart:
-    """A chart of a search; None where nothing of it was measured."""
+    """A chart of a search, and the question that it answers; None where nothing of it was
+    measured."""
 
     name: str
     label: str
+    question: str
     draw: Callable[[Capacity, bool], alt.LayerChart | None]
+    nothing: str = ""  # it is left out then
 
 
 def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | None:
@@ -195,18 +198,20 @@ def _lines(frame: LoadFrame, rows: Rows, y: alt.Y, unit: str) -> list[alt.Chart]
 
 
 CAPACITY_CHARTS = (
-    CapacityChart("met", MET, capacity_curve),
-    CapacityChart("ttft", "TTFT", partial(latency, "ttft_s")),
-    CapacityChart("e2e", "E2E latency", partial(latency, "e2e_s")),
-    CapacityChart("tpot", "TPOT", partial(latency, "tpot_s")),
+    CapacityChart("met", MET, "Which load is sustained?", capacity_curve),
+    CapacityChart("ttft", "TTFT", "How late is the first token?", partial(latency, "ttft_s")),
+    CapacityChart("e2e", "E2E latency", "How long does an answer take?", partial(latency, "e2e_s")),
+    CapacityChart("tpot", "TPOT", "How far apart are the tokens?", partial(latency, "tpot_s")),
     CapacityChart(
         "requests",
         "Requests/s",
+        "How much is completed?",
         partial(throughput, "requests_per_s", "Requests/s", "Completed per second of the window."),
     ),
     CapacityChart(
         "tokens",
         "Output tokens/s",
+        "How many tokens are completed?",
         partial(throughput, "tokens_per_s", "Output tokens/s", "Of what was completed."),
     ),
 )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from dataclasses import replace
+
 import altair as alt
 import pytest
 
@@ -9,6 +14,12 @@ from services.report.capacity import capacity_document, capacity_text
 from services.report.capacity_points import operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.charts.frame import spec
+from services.report.export.capacity_files import (
+    CAPACITY_EXPORTS,
+    CapacityExport,
+    capacity_export,
+    capacity_hash,
+)
 from services.studies.capacity import Capacity
 from tests.capacities import FIRST, SECOND, config_of_servers, searched
 
@@ -55,3 +66,36 @@ def test_text_and_data_say_where_throughput_stops_rising() -> None:
     (server,) = capacity_document(one())["servers"]
     assert server["knee"] == pytest.approx(40, rel=0.05) and server["curve"]
     assert capacity_document(one())["probes"][0]["point"]["requests_per_s"] > 0
+
+
+@pytest.mark.parametrize("entry", CAPACITY_EXPORTS, ids=lambda entry: entry.name)
+def test_every_file_says_what_was_found_without_paths_and_prompts(entry: CapacityExport) -> None:
+    capacity = one()
+    (server,) = capacity.config.servers
+    server = server.model_copy(update={"model": "/home/me/Qwen3-8B", "prompts": ("my secret",)})
+    config = capacity.config.model_copy(update={"servers": (server,)})
+    text = entry.write(replace(capacity, config=config)).decode()
+    assert "Qwen3-8B" in text or entry.name == "capacity.csv"
+    assert "/home/me" not in text and "my secret" not in text
+
+
+def test_the_csv_has_a_row_for_each_probe() -> None:
+    rows = list(csv.DictReader(io.StringIO(capacity_export("capacity.csv").write(one()).decode())))
+    assert len(rows) == len(one().probes)
+    assert (rows[0]["load"], rows[0]["unit"], rows[0]["run"]) == ("1.0", "requests/s", "1")
+    assert {"ttft:p95<0.5 missed", "tokens_per_s", "kv_cache_share"} <= rows[0].keys()
+
+
+def test_the_page_begins_with_what_the_server_takes_and_has_every_chart() -> None:
+    page = capacity_export("capacity.html").write(two()).decode()
+    assert "sustains" in page[: page.index("<table")]
+    assert all(chart.question in page for chart in CAPACITY_CHARTS)
+    assert "Operating points" in page and "Max probes" in page
+
+
+def test_the_json_is_the_document_with_its_hash() -> None:
+    document = json.loads(capacity_export("capacity.json").write(one()))
+    assert document["schema"] == "paceline/capacity/1"
+    assert document["content_sha256"] == capacity_hash(one())
+    assert capacity_hash(replace(one(), name="Other")) == document["content_sha256"]
+    assert capacity_hash(two()) != document["content_sha256"]

@@ -1,0 +1,67 @@
+"""The contents of a capacity search's page, in the same parts as a run's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from services.analysis.capacity import label_of
+from services.analysis.compare.differences import flat
+from services.ask import about
+from services.ask.own_prompts import in_short
+from services.base.table import Table
+from services.base.units import NOTHING, many
+from services.report.capacity import curves, reasons, sentences, server_names
+from services.report.capacity_points import operating_points_table
+from services.report.export.contents import Contents, Finding
+from services.report.export.tiles import Line, Tile
+from services.studies.capacity import SET_BY_PROBES, Capacity, CapacityConfig
+from services.studies.capacity_price import cost
+from services.studies.capacity_wording import interval, shown
+
+
+def capacity_contents(capacity: Capacity) -> Contents:
+    """Return the contents of a search's page."""
+    probes = sum(probe.observation is not None for probe in capacity.probes)
+    return Contents(
+        title=capacity.name or "Capacity",
+        lead=f"{many(probes, 'probe')}; {label_of(capacity.config.asked)}.",
+        findings=tuple(Finding(sentence) for sentence in sentences(capacity)),
+        tiles=tuple(_tiles(capacity)),
+        sentences=(*reasons(capacity), *curves(capacity)),
+        diagnostics=(),
+        results=(operating_points_table(capacity),),
+        circumstances=tuple(_circumstances(capacity)),
+        notes=(("Note", capacity.note),) if capacity.note else (),
+    )
+
+
+def _tiles(capacity: Capacity) -> Iterator[Tile]:
+    called = server_names(capacity)
+    found = [capacity.found(place) for place in range(len(called))]
+    loads = [
+        Line(None, shown(one.value, capacity.config), (name, interval(one, capacity.config)))
+        for name, one in zip(called, found, strict=True)
+        if one is not None and one.low and one.high
+    ]
+    if loads:
+        yield Tile(f"Capacity, {capacity.config.unit}", tuple(loads), "more is better")
+    costs = [(name, cost(capacity, place)) for place, name in enumerate(called)]
+    if prices := [Line(None, one.shown, (name,)) for name, one in costs if one is not None]:
+        yield Tile("Per million output tokens at capacity", tuple(prices), "less is better")
+
+
+def _circumstances(capacity: Capacity) -> Iterator[Table]:
+    known = about.fields(CapacityConfig)
+    search = capacity.config.model_dump(mode="json", exclude={"servers"})
+    rows = [(known[name].label, _text(value)) for name, value in search.items()]
+    yield Table("Search", ("", "Asked"), tuple(rows))
+    configs = [flat(in_short(config)) for config in capacity.config.servers]
+    names = [name for name in configs[0] if name not in SET_BY_PROBES]
+    facts = [(name, *(_text(config.get(name)) for config in configs)) for name in names]
+    yield Table("Configuration", ("", *server_names(capacity)), tuple(facts))
+
+
+def _text(value: object) -> str:
+    if value is None or value == "" or value == []:
+        return NOTHING
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
