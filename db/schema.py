@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0019"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0020"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -267,6 +267,7 @@ tasks = Table(
     Column("error", CleanText),
     Column("prompt", CleanText, nullable=False),
     Column("answer", CleanText),
+    Column("tool_calls", Json),
     sqlite_autoincrement=True,
 )
 Index("ix_tasks_batch", tasks.c.batch, tasks.c.status)

@@ -153,8 +153,8 @@ class Answers:
     async def _ask(self, asked: Asked, prompt: str) -> TaskEnd:
         if asked.connection not in self._askers:
             self._askers[asked.connection] = Asker(asked.config, asked.target)
-        measured = await self._askers[asked.connection].ask(asked.config, prompt)
-        return end_of(measured, asked.target.model)
+        answer = await self._askers[asked.connection].ask(asked.config, prompt)
+        return end_of(answer.measured, asked.target.model, answer.tool_calls)
 
 
 class Embedded:
@@ -208,7 +208,9 @@ class Embedded:
         self._context = min(context, CONTEXT_MOST)
 
 
-def end_of(measured: Measurement, model: str) -> TaskEnd:
+def end_of(
+    measured: Measurement, model: str, tool_calls: list[dict[str, Any]] | None = None
+) -> TaskEnd:
     """Return the end of a task by what was seen of its last attempt."""
     sent, first, end = measured.t_send, measured.t_first, measured.t_end
     result = TaskResult(
@@ -222,6 +224,7 @@ def end_of(measured: Measurement, model: str) -> TaskEnd:
         ttft_s=None if sent is None or first is None else first - sent,
         e2e_s=None if sent is None or end is None else end - sent,
         attempts=measured.attempts,
+        tool_calls=tool_calls,
     )
     return TaskEnd(
         STATUS_OF[measured.status],

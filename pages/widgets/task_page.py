@@ -58,6 +58,8 @@ def page(task_id: str, caller: str | None) -> None:
         st.error(plain(task.error), icon=":material/error:")
     if task.result.answer:
         _text("Answer", task.result.answer)
+    if task.result.tool_calls:
+        _text("Tool calls", task_texts.calls(task))
     tabular.table(task_texts.facts(task))
 
 

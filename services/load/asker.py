@@ -4,6 +4,7 @@ that may help."""
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from random import Random
 from time import perf_counter_ns
 from typing import Any
@@ -15,9 +16,17 @@ from services.ask.dialogue import all_text_of
 from services.ask.measurement import Measurement
 from services.base.redact import known
 from services.load import retries
-from services.load.attempt import ONCE, measurement_of
+from services.load.attempt import ONCE, calls_of, measurement_of
 from services.load.protocol import Job
 from services.load.repeat import client_of
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a prompt: its measurement, and the calls of tools in the answer."""
+
+    measured: Measurement
+    tool_calls: list[dict[str, Any]] | None
 
 
 class Asker:
@@ -29,7 +38,7 @@ class Asker:
         self._random = Random()
         self._asking = 0
 
-    async def ask(self, config: RunConfig, prompt: str) -> Measurement:
+    async def ask(self, config: RunConfig, prompt: str) -> Asked:
         """Ask a prompt, again up to `config.retries` times; times count from the first attempt.
 
         Raises:
@@ -45,7 +54,8 @@ class Asker:
                 exchange = await self._client.ask(data, due, self._others, secrets)
                 again = exchange.error_class in retries.RETRIED and tries.attempts <= config.retries
                 if not again:
-                    return measurement_of(exchange, 0, 0, due, began, key, tries=tries)
+                    measured = measurement_of(exchange, 0, 0, due, began, key, tries=tries)
+                    return Asked(measured, calls_of(exchange, key))
                 wait = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
                 await asyncio.sleep(wait)
                 tries, due = tries.after(exchange.error_class, wait), perf_counter_ns()

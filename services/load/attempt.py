@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from services.ask.measurement import Measurement, Status
 from services.base.redact import without_secrets
+from services.base.surrogates import join_surrogates
 from services.wire.exchange import Exchange
 
 
@@ -76,3 +78,18 @@ def measurement_of(
         prefill_s=phases.prefill_s,
         answer=without_secrets(exchange.answer, filter(None, [key])),
     )
+
+
+def calls_of(exchange: Exchange, key: str | None) -> list[dict[str, Any]] | None:
+    """Return the calls of tools in an answer, in OpenAI's format and without the key; None: it has
+    none."""
+    if exchange.tool_calls is None:
+        return None
+    secrets = tuple(filter(None, [key]))
+    calls = exchange.tool_calls.whole()
+    for call in calls:
+        function = call["function"]
+        call["id"] = without_secrets(join_surrogates(call["id"]), secrets)
+        for name, text in function.items():
+            function[name] = without_secrets(join_surrogates(text), secrets)
+    return calls or None

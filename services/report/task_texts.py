@@ -47,11 +47,23 @@ def row(task: Task, prompt: str) -> dict[str, str | int | float | None]:
         "Custom ID": task.custom_id,
         "Status": task.status,
         "Prompt": beginning(transcript(prompt)),
-        "Answer": beginning(task.error if task.status == "failed" else task.result.answer),
+        "Answer": beginning(_outcome(task)),
         "Output tokens": task.result.output_tokens,
         "TTFT (s)": task.result.ttft_s,
         "E2E (s)": task.result.e2e_s,
     }
+
+
+def calls(task: Task) -> str:
+    """Return the calls of tools in an answer, a line each: `weather({"city": "Bonn"})`."""
+    functions = [call["function"] for call in task.result.tool_calls or ()]
+    return "\n".join(f"{each['name']}({each['arguments']})" for each in functions)
+
+
+def _outcome(task: Task) -> str | None:
+    if task.status == "failed":
+        return task.error
+    return task.result.answer or calls(task)
 
 
 def facts(task: Task) -> Table:

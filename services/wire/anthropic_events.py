@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.wire.content import Chunk
+from services.wire.tool_calls import CallPart, written
 from services.wire.usage import Usage, anthropic_usage
 
 # Why an answer ended, in chat completions' words; others stay as they are.
@@ -29,7 +30,7 @@ def read_message(message: Mapping[str, Any]) -> Chunk:
     """Read a whole message, from a server that does not stream."""
     content = message.get("content")
     blocks = content if isinstance(content, list) else []
-    chunks = [_block(block) for block in blocks if isinstance(block, dict)]
+    chunks = [_block(block, None) for block in blocks if isinstance(block, dict)]
     return Chunk(
         "".join(chunk.text for chunk in chunks),
         has_token=any(chunk.has_token for chunk in chunks),
@@ -37,6 +38,7 @@ def read_message(message: Mapping[str, Any]) -> Chunk:
         finish_reason=_reason(message),
         usage=anthropic_usage(message.get("usage")),
         whole=True,
+        calls=tuple(part for chunk in chunks for part in chunk.calls),
     )
 
 
@@ -47,11 +49,14 @@ def _message_start(data: Mapping[str, Any]) -> Chunk:
 
 
 def _block_start(data: Mapping[str, Any]) -> Chunk:
-    return _block(_object(data, "content_block"))
+    return _block(_object(data, "content_block"), _index(data))
 
 
 def _block_delta(data: Mapping[str, Any]) -> Chunk:
-    return _content(_object(data, "delta"))
+    delta = _object(data, "delta")
+    chunk = _content(delta)
+    more = _text(delta, "partial_json")
+    return chunk._replace(calls=(CallPart(_index(data), "", "", more),)) if more else chunk
 
 
 def _message_delta(data: Mapping[str, Any]) -> Chunk:
@@ -67,9 +72,18 @@ def _message_stop(_: Mapping[str, Any]) -> Chunk:
     return Chunk(ends=True)
 
 
-def _block(block: Mapping[str, Any]) -> Chunk:
+def _block(block: Mapping[str, Any], index: int | None) -> Chunk:
     """The results of the server's own tools are no tokens of the model."""
-    return _content(block) if block.get("type") in GENERATED else Chunk()
+    chunk = _content(block) if block.get("type") in GENERATED else Chunk()
+    if block.get("type") != "tool_use":
+        return chunk
+    part = CallPart(index, _text(block, "id"), _text(block, "name"), written(block.get("input")))
+    return chunk._replace(calls=(part,))
+
+
+def _index(data: Mapping[str, Any]) -> int | None:
+    index = data.get("index")
+    return index if type(index) is int else None
 
 
 def _content(part: Mapping[str, Any]) -> Chunk:

@@ -19,6 +19,7 @@ from services.wire import anthropic_events, responses_events
 from services.wire.content import Chunk
 from services.wire.message import message_of_json
 from services.wire.phases import phases_of
+from services.wire.tool_calls import chat_parts
 from services.wire.usage import Usage, groq_usage, ollama_usage, usage_of
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
@@ -222,7 +223,10 @@ def _read_delta(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage
     reasoning = reasoning or any(map(delta.get, REASONING_FIELDS))
     tool_calls = delta.get("tool_calls")
     has_call = isinstance(tool_calls, list) and any(map(_has_call, tool_calls))
-    has_call = has_call or _has_call({"function": delta.get("function_call")})
+    calls = chat_parts(tool_calls) if has_call else ()
+    old = {"index": 0, "function": delta.get("function_call")}  # before tools
+    if not has_call and _has_call(old):
+        has_call, calls = True, chat_parts([old])
     details = reason if isinstance(reason, dict) else {}  # SGLang's own
     name = _text(details.get("type") if details else reason) or None
     return Chunk(
@@ -232,6 +236,7 @@ def _read_delta(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage
         finish_reason=name,
         usage=usage,
         error=_failure(name, choice.get("error"), details),
+        calls=calls,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from services.wire.phases import Phases
+from services.wire.tool_calls import CallPart
 from services.wire.usage import Usage
 
 
@@ -18,6 +19,7 @@ class Chunk(NamedTuple):
     error: str | None = None
     ends: bool = False  # the last of its stream, as [DONE] is
     whole: bool = False  # the complete answer, from a server that does not stream
+    calls: tuple[CallPart, ...] = ()  # pieces of calls of tools
     oddity: str = ""  # one of `services.ask.oddities`, where the chunk has no meaning
 
     @property

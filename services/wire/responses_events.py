@@ -12,12 +12,14 @@ from typing import Any
 from services.wire.content import Chunk
 from services.wire.message import message_of_json
 from services.wire.phases import phases_of
+from services.wire.tool_calls import CallPart
 from services.wire.usage import usage_of
 
 PREFIX = "response."
 TEXTS = frozenset(
     {"response.output_text.delta", "response.refusal.delta", "response.audio.transcript.delta"}
 )
+ARGUMENTS = "response.function_call_arguments.delta"
 REASONING = "response.reasoning"  # what the types of its deltas begin with
 ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 FAILED = ("failed", "cancelled")  # a response's status
@@ -29,12 +31,15 @@ def read_response_event(kind: str, data: Mapping[str, Any]) -> Chunk:
     if kind in ENDS:
         return _end(kind, data)
     if kind == "response.output_item.added" and _is_call(data.get("item")):
-        return Chunk("", True, True)  # the name of a tool is generated, too
+        calls = _calls([data["item"]], _index(data))  # the name of a tool is generated, too
+        return Chunk("", True, True, calls=calls)
     if kind == "response.image_generation_call.partial_image":
         return Chunk("", True, True)
     delta = data.get("delta") if kind.endswith(".delta") else None
     if not delta:
         return Chunk()
+    if kind == ARGUMENTS and isinstance(delta, str):
+        return Chunk("", True, True, calls=(CallPart(_index(data), "", "", delta),))
     if kind in TEXTS and isinstance(delta, str):
         return Chunk(delta, True, True)
     return Chunk("", True, not kind.startswith(REASONING))
@@ -59,6 +64,7 @@ def read_response(response: Mapping[str, Any]) -> Chunk:
         phases=phases_of(response),
         whole=True,
         ends=True,
+        calls=_calls(items),
     )
 
 
@@ -97,3 +103,17 @@ def _is_call(item: Any) -> bool:
     if not isinstance(item, dict):
         return False
     return str(item.get("type")).endswith("_call") and bool(item.get("name"))
+
+
+def _calls(items: list[dict[str, Any]], index: int | None = None) -> tuple[CallPart, ...]:
+    """The calls of functions among items; `index`: their place in the output, where it is known."""
+    return tuple(
+        CallPart(index, *(str(item.get(name) or "") for name in ("call_id", "name", "arguments")))
+        for item in items
+        if item.get("type") == "function_call"
+    )
+
+
+def _index(data: Mapping[str, Any]) -> int | None:
+    index = data.get("output_index")
+    return index if type(index) is int else None

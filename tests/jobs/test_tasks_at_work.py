@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections import Counter
@@ -17,7 +18,8 @@ from db.tasks import Wanted
 from jobs import inference
 from jobs.supervisor_lock import supervisor_alive
 from services.ask.config import parse
-from services.ask.tasks import NewTask, TaskBatch, settings
+from services.ask.tasks import NewTask, TaskBatch, openai_batch, settings
+from tests.canned import canned, chunked
 from tests.conftest import ReferenceServer, serving, until
 from tests.jobs.conftest import supervisors
 
@@ -150,3 +152,28 @@ def test_what_a_server_refuses_and_a_server_that_is_not_there_fail_with_a_senten
     assert ended(database, nobody).counts == {"failed": 1}
     (task,) = tasks.listed(database, Wanted(nobody.batch_id))
     assert task.error == "Nothing answers on 127.0.0.1:9." and task.error_class == "connect"
+
+
+@pytest.mark.slow
+def test_calls_of_tools_are_kept_and_written_as_openai_does(
+    database: Engine, submit: Submit
+) -> None:
+    pieces = [
+        {"index": 0, "id": "call_1", "function": {"name": "weather", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"city": "Bonn"}'}},
+    ]
+    chunks = [
+        *({"delta": {"tool_calls": [piece]}, "finish_reason": None} for piece in pieces),
+        {"delta": {}, "finish_reason": "tool_calls"},
+    ]
+    events = [f"data: {json.dumps({'choices': [chunk]})}\n\n".encode() for chunk in chunks]
+    with canned(chunked(*events, b"data: [DONE]\n\n")) as base_url:
+        batch = submit(1, model="m", base_url=base_url)
+        assert ended(database, batch).counts == {"completed": 1}
+    (task,) = tasks.listed(database, Wanted(batch.batch_id))
+    function = {"name": "weather", "arguments": '{"city": "Bonn"}'}
+    assert task.result.tool_calls == [{"id": "call_1", "type": "function", "function": function}]
+    (line,) = map(json.loads, openai_batch.written([task]))
+    (choice,) = line["response"]["body"]["choices"]
+    assert choice["finish_reason"] == "tool_calls" and choice["message"]["content"] is None
+    assert choice["message"]["tool_calls"] == task.result.tool_calls

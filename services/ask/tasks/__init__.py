@@ -6,7 +6,7 @@ reads OpenAI's batch files. `db/tasks.py` has stored ones, `jobs/task_worker.py`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -41,7 +41,7 @@ class NewTask:
 @dataclass(frozen=True, slots=True)
 class TaskResult:
     """An answer. Times are seconds from when the attempt that was answered was sent; None: not
-    seen."""
+    seen. `tool_calls` are as in a message of chat completions, whichever format they came in."""
 
     answer: str | None = None
     model: str = ""
@@ -53,6 +53,7 @@ class TaskResult:
     ttft_s: float | None = None
     e2e_s: float | None = None
     attempts: int | None = None
+    tool_calls: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,9 @@ def _line(task: Task) -> dict[str, Any]:
 
 def _completion(task: Task) -> dict[str, Any]:
     result = task.result
-    message = {"role": "assistant", "content": result.answer or ""}
+    message: dict[str, Any] = {"role": "assistant", "content": result.answer or ""}
+    if result.tool_calls:
+        message |= {"content": result.answer, "tool_calls": result.tool_calls}
     sent, received = result.prompt_tokens, result.output_tokens
     usage = None
     if sent is not None and received is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
@@ -14,8 +15,9 @@ OWN = (
     *("task_id", "custom_id", "status", "created_at", "started_at", "ended_at", "asked"),
     *("http_status", "error_class", "error"),
 )
-RESULT = tuple(each.name for each in fields(TaskResult) if each.name != "answer")
-COLUMNS = (*OWN, *RESULT, "prompt", "answer")
+TEXTS = ("answer", "tool_calls")
+RESULT = tuple(each.name for each in fields(TaskResult) if each.name not in TEXTS)
+COLUMNS = (*OWN, *RESULT, "tool_calls", "prompt", "answer")
 
 
 def tasks_csv(tasks: Iterable[tuple[Task, str]]) -> bytes:
@@ -27,4 +29,5 @@ def _row(task: Task, prompt: str) -> list[Any]:
     own = [getattr(task, name) for name in OWN]
     moments = [value.isoformat() if hasattr(value, "isoformat") else value for value in own]
     result = [getattr(task.result, name) for name in RESULT]
-    return [*moments, *result, transcript(prompt), task.result.answer]
+    calls = json.dumps(task.result.tool_calls) if task.result.tool_calls else None
+    return [*moments, *result, calls, transcript(prompt), task.result.answer]

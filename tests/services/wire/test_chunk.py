@@ -8,6 +8,7 @@ import pytest
 from services.ask import oddities
 from services.wire.chunk import is_ping, read_chunk
 from services.wire.content import Chunk
+from services.wire.tool_calls import CallPart
 from services.wire.usage import Usage
 
 UNKNOWN = Chunk(oddity=oddities.UNKNOWN_CHUNK)
@@ -27,7 +28,7 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         (chunk('{"reasoning":"hm","content":""}'), Chunk("", True, False)),
         (
             chunk('{"tool_calls":[{"index":0,"function":{"name":"f","arguments":""}}]}'),
-            Chunk("", True, True),
+            Chunk("", True, True, calls=(CallPart(0, "", "f", ""),)),
         ),
         (chunk('{"tool_calls":[{"index":0}]}'), Chunk()),
         (chunk("{}", '"stop"'), Chunk(finish_reason="stop")),
@@ -57,7 +58,10 @@ def chunk(delta: str, finish: str = "null") -> bytes:
             Chunk(finish_reason="stop"),
         ),
         (chunk('{"refusal":"I cannot","content":null}'), Chunk("I cannot", True, True)),
-        (chunk('{"function_call":{"name":"f"}}'), Chunk("", True, True)),
+        (
+            chunk('{"function_call":{"name":"f"}}'),
+            Chunk("", True, True, calls=(CallPart(0, "", "f", ""),)),
+        ),
         (
             chunk('{"content":[{"type":"text","text":"a"},{"text":"b"},"c"]}'),
             Chunk("abc", True, True),
