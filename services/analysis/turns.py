@@ -11,6 +11,7 @@ from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.ask.measurements import Floats, Measurements, as_table
+from services.ask.prefixes import prefixes_of
 from services.ask.sessions import Sessions, sessions_of
 
 Numbers = NDArray[np.int64]
@@ -30,6 +31,36 @@ def first_turns(measurements: Sequence[Measurement], config: RunConfig) -> Measu
     table = as_table(measurements)
     sessions = sessions_of(config)
     return table.where(located(sessions, table)[1] == 0) if sessions else table
+
+
+def history_share(measurements: Sequence[Measurement], config: RunConfig) -> float | None:
+    """Return the share of the prompt tokens that a cache which forgets nothing has, by the server's
+    own counts: of each later turn, the prompt before and, where that is the history, its answer; of
+    first turns, the planned part of their shared prefixes. None: no later turn is known."""
+    sessions = sessions_of(config)
+    if sessions is None:
+        return None
+    table = as_table(measurements)
+    prompt, output = table.numbers("prompt_tokens"), table.numbers("output_tokens")
+    turn, before = located(sessions, table)[1], _before(table)
+    left = prompt + output if config.history == "answered" else prompt
+    there = np.where(before >= 0, left[before], np.nan)
+    prefixes = prefixes_of(config)
+    there[turn == 0] = prompt[turn == 0] * (prefixes.of_first if prefixes else 0.0)
+    known = ~np.isnan(there) & ~np.isnan(table.numbers("cached_tokens")) & (prompt > 0)
+    if not (known & (turn > 0)).any():
+        return None
+    return float(np.minimum(there, prompt)[known].sum() / prompt[known].sum())
+
+
+def _before(table: Measurements) -> NDArray[np.intp]:
+    """The place of the request before each, by repeat and index; -1: it is not there."""
+    index = table.numbers("index")
+    keys = table.numbers("repeat") * (index.max(initial=0.0) + 2) + index
+    order = np.argsort(keys, kind="stable")
+    place = np.searchsorted(keys[order], keys - 1)
+    found = order[np.minimum(place, len(keys) - 1)] if len(keys) else order
+    return np.where(keys[found] == keys - 1, found, -1) if len(keys) else found
 
 
 def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Floats:

@@ -11,7 +11,7 @@ from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
 from services.ask.modes import MODES, picture, schedule
 from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
-from services.ask.prefixes import planned_hits
+from services.ask.planned_hits import planned_hits
 from services.ask.prices import Hourly, Price
 from services.ask.sessions import sessions_of
 from services.ask.workloads import NONCE_TOKENS, WORKLOADS, parts, warmup_count

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from statistics import fmean, median_high
 
 from services.ask import conversation, dialogue, modes
 from services.ask.config import RunConfig
 from services.ask.dialogue import Turn
-from services.ask.lengths import of_answers, of_prompts
+from services.ask.lengths import Given, Lengths, of_answers, of_prompts
+from services.ask.repeated import Repeated, of_turns, total
 from services.ask.sessions import Sessions, sessions_of
 from services.base.units import many
 
@@ -66,14 +68,30 @@ def turn_tokens(config: RunConfig, sessions: Sessions) -> list[list[tuple[float,
     """Return about (tokens of what is said, tokens of the history before it) for each turn of each
     session in the rotation."""
     if config.workload == "synthetic":
-        asked = of_prompts(config).total(LOOKED_AT) / LOOKED_AT
-        answered = of_answers(config).total(LOOKED_AT) / LOOKED_AT
+        asked, answered = _mean(of_prompts(config)), _mean(of_answers(config))
         count = len(sessions.delays_s[0])
         return [[(asked, turn * (asked + answered)) for turn in range(count)]]
     return [
         _of_file(config, conversation.turns(prompt, config.turn_by_turn, len(delays)))
         for prompt, delays in zip(config.prompts, sessions.delays_s, strict=True)
     ]
+
+
+@lru_cache(maxsize=64)
+def _mean(law: Lengths | Given) -> float:
+    return law.total(LOOKED_AT) / LOOKED_AT
+
+
+def repeated(config: RunConfig) -> Repeated | None:
+    """Return about what the requests of a repeat repeat of their sessions; None: all stand
+    alone."""
+    if (sessions := sessions_of(config)) is None:
+        return None
+    answered = config.history == "answered"
+    each = [turn for turns in turn_tokens(config, sessions) for turn in of_turns(turns, answered)]
+    requests = max(1, round(modes.expected(config) or len(each)))
+    rounds, rest = divmod(requests, len(each))
+    return total([*[total(each)] * rounds, total(each[:rest])])
 
 
 def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]] | None:

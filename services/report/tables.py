@@ -23,12 +23,13 @@ from services.analysis.summary.repeats import successes
 from services.analysis.summary.window import SteadyState
 from services.analysis.ttft_phases import BEFORE, LABELS
 from services.analysis.ttft_phases import ttft_phases as phases_of
+from services.analysis.turns import history_share
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.own_prompts import in_short
-from services.ask.prefixes import planned_hits
+from services.ask.planned_hits import planned_hits
 from services.ask.workloads import CLASSES
 from services.ask.workloads.turns import FIRST
 from services.base.table import Table
@@ -74,13 +75,17 @@ def classes(candidate: Candidate) -> Table:
 
 def prefix_cache(candidate: Candidate) -> Table:
     """The share of the prompt tokens that came from the prefix cache, as planned and as observed;
-    no rows for a run whose prompts share nothing."""
+    of sessions also by the server's own counts of what their turns repeat. No rows for a run whose
+    prompts share nothing."""
     shared = planned_hits(candidate.run.config)
     if shared is None or not candidate.summary.ok:
         return Table("Prefix cache", (), ())
-    observed = cached_share(successes(candidate.measurements))
-    rows = (("Planned", show(shared.share, "share")), ("Observed", show(observed, "share")))
-    return Table("Prefix cache", ("", "Share of prompt tokens"), rows, shared.sentence)
+    good = successes(candidate.measurements)
+    rows = [("Planned", show(shared.share, "share"))]
+    if (counted := history_share(good, candidate.run.config)) is not None:
+        rows.append(("By the server's token counts", show(counted, "share")))
+    rows.append(("Observed", show(cached_share(good), "share")))
+    return Table("Prefix cache", ("", "Share of prompt tokens"), tuple(rows), shared.sentence)
 
 
 def ttft_phases(candidate: Candidate) -> Table:

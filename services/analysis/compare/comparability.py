@@ -16,7 +16,7 @@ from services.analysis.turns import first_turns
 from services.ask import modes
 from services.ask.measurement import ACTIVE, Run
 from services.ask.modes import client_wait
-from services.ask.prefixes import planned_hits
+from services.ask.planned_hits import planned_hits
 from services.base import units
 
 MACHINE = ("system", "cpu", "cores", "gpu")
@@ -54,7 +54,8 @@ def _ended(run: Run) -> str:
 
 
 def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    if all(planned_hits(c.run.config) for c in candidates):  # each says where it is off its plan
+    plans = [planned_hits(c.run.config) for c in candidates]
+    if all(plan and not plan.history for plan in plans):  # each says where it is off its plan
         return None
     good = [first_turns(successes(c.measurements), c.run.config) for c in candidates]
     shares = [cached_share(each) for each in good]

@@ -8,9 +8,10 @@ from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
+from services.analysis.turns import history_share
 from services.ask import workloads
 from services.ask.measurement import CACHE, Measurement, Run
-from services.ask.prefixes import planned_hits
+from services.ask.planned_hits import planned_hits
 from services.base import units
 
 OFF_SHARE = 0.1  # limit, of the planned tokens
@@ -47,11 +48,17 @@ def other_length(
 def other_hits(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    """Compare what came from the prefix cache with what was planned to."""
+    """Compare what came from the prefix cache with what was planned to. What turns repeat of their
+    session is as long as the server counts it."""
     shared = planned_hits(run.config)
     if shared is None or not summary.ok:
         return None
-    planned, share = units.share(shared.share), cached_share(successes(measurements))
+    good = successes(measurements)
+    share, counted = cached_share(good), history_share(good, run.config)
+    if shared.history:
+        return _of_history(share, counted)
+    plan = shared.share if counted is None else counted
+    planned = units.share(plan)
     if share is None:
         return Diagnostic(
             "note",
@@ -60,13 +67,27 @@ def other_hits(
             "reports no cached tokens. vLLM does with --enable-prompt-tokens-details, SGLang with "
             "--enable-cache-report.",
         )
-    if abs(share - shared.share) <= HITS_OFF:
+    if abs(share - plan) <= HITS_OFF:
         return None
     return Diagnostic(
         "warning",
         f"{units.share(share)} of the prompt tokens came from the prefix cache instead of "
         f"{planned}",
-        MORE_HITS if share > shared.share else FEWER_HITS,
+        MORE_HITS if share > plan else FEWER_HITS,
+    )
+
+
+def _of_history(share: float | None, counted: float | None) -> Diagnostic | None:
+    if share is None or counted is None or share >= counted - HITS_OFF:
+        return None
+    return Diagnostic(
+        "note",
+        "Part of the history was computed again",
+        f"{units.share(counted)} of the prompt tokens repeat what was said before in their "
+        f"session, and {units.share(share)} came from the prefix cache. TTFT of later turns "
+        "contains the rest. The cache may be off or too small for all sessions, the server may "
+        "share whole blocks only (vLLM: 16 tokens, 128 on a CPU), or sessions may have changed "
+        "slots (llama.cpp): use longer prompts, or fewer sessions at once.",
     )
 
 

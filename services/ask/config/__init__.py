@@ -42,6 +42,7 @@ from services.ask.config.request import DialectName, LengthName, Omittable, Requ
 from services.ask.config.sessions import History, SessionFields
 from services.ask.config.traces import TraceFields
 from services.ask.problems import validate
+from services.ask.repeated import of_alike
 
 __all__ = [
     "FORMER",
@@ -208,9 +209,10 @@ class RunConfig(
     @model_validator(mode="after")
     def _check_prefixes(self) -> RunConfig:
         if self.workload == "synthetic" and self.prefix_share:
-            requests = self.requests if self.duration_s is None else None
-            unique = self.unique_prompts
-            if wrong := prefix_problem(self, self.input_tokens, requests, unique, self.turns):
+            turns, tokens = self.turns or 1, self.input_tokens
+            begun = -(-self.requests // turns) if self.duration_s is None else None
+            again = of_alike(turns, tokens, self.max_tokens, self.history == "answered")
+            if wrong := prefix_problem(self, tokens, begun, self.unique_prompts, again):
                 raise ValueError(wrong)
         return self
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
+from services.ask.repeated import Repeated
 
 HIGHEST = 0.95  # share of hits: a prompt also has something of its own
 MOST_PREFIXES = 10_000
@@ -55,24 +58,25 @@ class PrefixFields(BaseConfig):
 
 
 def problem(
-    fields: PrefixFields, tokens: int, requests: int | None, unique: bool, turns: int | None
+    fields: PrefixFields, tokens: int, requests: int | None, unique: bool, again: Repeated
 ) -> str:
     """Return why prompts of so many tokens cannot share what is asked for, as field and sentence;
-    "" if they can. `requests`: of a repeat; None if there is no end to them."""
+    "" if they can. `requests`: of a repeat; None if there is no end to them. `again`: what one
+    session repeats, or a request that stands alone."""
     share, system = fields.prefix_share, fields.prefix_system_tokens
     if not unique:
         return (
             "prefix_share: needs unique prompts, or a repeat would find those of the previous one."
         )
-    if turns not in (None, 1):
-        return "prefix_share: cannot be used with sessions. Set one turn per session."
     if system > tokens - OWN_LEAST:
         return f"prefix_system_tokens: must leave {OWN_LEAST} of the {tokens:,} tokens of a prompt."
-    low, high = _possible(tokens, system, min(fields.prefix_count, requests or 1), requests)
+    count = fields.prefix_count
+    low, high = map(again.share, _possible(tokens, system, min(count, requests or 1), requests))
     if share < low:
+        history = "the history of the sessions and " if again.found else ""
         return (
-            f"prefix_share: must be at least {low:.3f}, which the tokens common to all prompts "
-            "give alone. Raise it, or lower prefix_system_tokens."
+            f"prefix_share: must be at least {ceil(low * 1000) / 1000:g}, which {history}the "
+            "tokens common to all prompts give alone. Raise it, or lower prefix_system_tokens."
         )
     if share > high:
         return (
@@ -84,7 +88,7 @@ def problem(
 
 
 def _possible(tokens: int, system: int, count: int, requests: int | None) -> tuple[float, float]:
-    """The least and the highest share of hits."""
+    """The least and the highest share of hits, of what begins a session or stands alone."""
     longest = tokens - OWN_LEAST
     if requests is None:
         return system / tokens, longest / tokens

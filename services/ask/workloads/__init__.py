@@ -66,13 +66,16 @@ def prompt(
     in the cache.
     """
     nonce_of = partial(_prompt_nonce, config.seed or 0, nonce, repeat)
-    if prefixes := prefixes_of(config):
-        return shared.prompt(config, prefixes, index, nonce_of)
-    if sessions := sessions_of(config):
-        begun = sessions.first(sessions.locate(index)[0])
-        unique = _prompt_nonce(config.seed or 0, nonce, repeat, begun)
-        front = unique if config.unique_prompts else ""
-        return turns.prompt(config, sessions, index, answers, max_tokens(config), front)
+    prefixes, sessions = prefixes_of(config), sessions_of(config)
+    if sessions:
+        number = sessions.locate(index)[0]
+        begun = sessions.first(number)
+        begins = shared.prompt(config, prefixes, begun, number, nonce_of) if prefixes else None
+        front = nonce_of(begun) if config.unique_prompts and not prefixes else ""
+        limits = max_tokens(config)
+        return turns.prompt(config, sessions, index, answers, limits, front, begins)
+    if prefixes:
+        return shared.prompt(config, prefixes, index, index, nonce_of)
     texts = WORKLOADS[config.workload].prompts(config)
     text = texts[_prompt_index(config, repeat, index) % len(texts)]
     if text.startswith(dialogue.MARK):  # of a conversation, the only turn that is sent

@@ -18,17 +18,22 @@ ALL = "all"
 
 
 def prompt(
-    config: RunConfig, shared: Prefixes, index: int, nonce_of: Callable[[object], str]
+    config: RunConfig,
+    shared: Prefixes,
+    index: int,
+    number: int,
+    nonce_of: Callable[[object], str],
 ) -> str:
-    """Return the prompt of request `index`. `nonce_of`: of a request by its index, of a prefix by
-    another name."""
-    index %= modes.most(config)
+    """Return the prompt of request `index`, or what is said first in the session that begins with
+    it. `number`: of the request or session, to which prefixes go in rotation. `nonce_of`: of a
+    request by its index, of a prefix by another name."""
+    index, number = index % modes.most(config), number % modes.most(config)
     length = lengths.of_prompts(config).of(index)
     tokens = shared.tokens(length)
     own = max(1, length - tokens - NONCE_TOKENS)
     return " ".join(
         [
-            _prefix(config, shared, index % shared.count, tokens, nonce_of),
+            _prefix(config, shared, number % shared.count, tokens, nonce_of),
             nonce_of(index),
             text(f"{config.seed or 0}/{index}", own, config.text_style),
         ]

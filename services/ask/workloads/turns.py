@@ -30,13 +30,16 @@ def prompt(
     answers: Sequence[str] | None,
     max_tokens: Callable[[int], int],
     nonce: str,
+    begins: str | None = None,
 ) -> str:
     """Return the prompt of request `index`, with `nonce` in front. `answers`: what the server
     answered before it in its session; None: what is recorded is sent. `max_tokens`: of a request.
+    `begins`: what is said first in a synthetic session, instead of its own text.
     """
     session, turn = sessions.locate(index)
     if config.workload == "synthetic":
-        found = _made_up(config, index - turn, turn, max_tokens if answers is None else None)
+        limits = max_tokens if answers is None else None
+        found = _made_up(config, index - turn, turn, limits, begins)
         return conversation.prompt(found, None, answers, nonce)
     stored = config.prompts[session % len(config.prompts)]
     found = conversation.turns(stored, config.turn_by_turn, turn + 1)
@@ -44,13 +47,17 @@ def prompt(
 
 
 def _made_up(
-    config: RunConfig, first: int, last: int, max_tokens: Callable[[int], int] | None
+    config: RunConfig,
+    first: int,
+    last: int,
+    max_tokens: Callable[[int], int] | None,
+    begins: str | None,
 ) -> list[Turn]:
     """The turns of a synthetic session that begins with request `first`, up to turn `last`; without
     answers where no `max_tokens` is given."""
     texts = Synthetic(config)
     later = Synthetic(config.model_copy(update={"unique_prompts": False}))  # without a nonce
-    turns = [Turn([_message("user", texts[first % len(texts)])])]
+    turns = [Turn([_message("user", begins or texts[first % len(texts)])])]
     for index in range(first + 1, first + last + 1):
         said = [_message("user", later[index % len(later)])]
         if max_tokens is not None:

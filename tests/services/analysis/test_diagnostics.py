@@ -219,6 +219,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "50.0 % of the prompt tokens came from the prefix cache instead of 9.88 %",
     ),
     (
+        with_config(workload="synthetic", turns=2, max_tokens=5),  # each counts 10 tokens
+        changed(cached_tokens=3),
+        "note",
+        "Part of the history was computed again",
+    ),
+    (
         with_config(empty_cache=True, health={CACHE: "There is no way."}),
         MANY,
         "warning",

@@ -31,7 +31,21 @@ def titles(of: Run, measurements: list[Measurement]) -> list[str]:
 
 def many(count: int = 80, **changes: Any) -> list[Measurement]:
     found = [measured(i, repeat=r, send=0.0, e2e=3.0) for r in range(3) for i in range(count)]
-    return [replace(m, **changes) for m in found]
+    return [replace(m, cached_tokens=None, **changes) for m in found]
+
+
+def grown(cached_first: int, cached_later: int) -> list[Measurement]:
+    """Turns of 100, 200, 300 and 400 tokens; of each later one so many less than it repeats were in
+    the cache."""
+    return [
+        replace(
+            m,
+            prompt_tokens=100 * (turn + 1),
+            cached_tokens=100 * turn - cached_later if turn else cached_first,
+        )
+        for m in many()
+        for turn in [m.index % 4]
+    ]
 
 
 def test_turns_that_a_failure_kept_from_being_sent_are_counted() -> None:
@@ -45,10 +59,20 @@ def test_turns_that_the_end_left_out_are_counted() -> None:
 
 
 def test_a_history_in_the_cache_is_no_surprise_and_a_first_turn_is() -> None:
-    later = [replace(m, prompt_tokens=100, cached_tokens=90 if m.index % 4 else 0) for m in many()]
-    assert not titles(run(**TURNS), later)
-    first = [replace(m, prompt_tokens=100, cached_tokens=50) for m in many()]
-    assert titles(run(**TURNS), first) == ["50.0 % of the prompt tokens came from a cache"]
+    assert not titles(run(**TURNS), grown(0, 0))
+    assert titles(run(**TURNS), grown(50, 0)) == ["50.0 % of the prompt tokens came from a cache"]
+
+
+def test_a_history_that_was_not_in_the_cache_is_told_by_the_counts_of_the_server() -> None:
+    """600 of 1,000 tokens of a session repeat what was said; 300 of them were found."""
+    (found,) = diagnostics(run(**TURNS), grown(0, 100), summarize(grown(0, 100)))
+    assert found.title == "Part of the history was computed again"
+    assert "60.0 % of the prompt tokens repeat" in found.sentence
+    assert "30.0 % came from the prefix cache" in found.sentence
+    one = candidate(grown(0, 100), **TURNS)
+    rows = dict(tables.prefix_cache(one).rows)
+    assert rows["By the server's token counts"] == "60.0 %" and rows["Observed"] == "30.0 %"
+    assert not titles(run(**TURNS, unique_prompts=False), many())
 
 
 def test_stored_counts_that_are_none_are_ignored() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from services.ask.config import RunConfig, parse
+from services.ask.dialogue import all_text_of
 from services.ask.plan import plan
+from services.ask.planned_hits import planned_hits
 from services.ask.prefixes import hit_share, prefixes_of
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import prompt
@@ -88,7 +90,8 @@ def test_what_a_request_has_of_its_own_begins_with_its_nonce() -> None:
         ),
         ({"prefix_system_tokens": 399}, "prefix_system_tokens", "must leave 8 of the 400"),
         ({"unique_prompts": False}, "prefix_share", "needs unique prompts"),
-        ({"turns": 3}, "prefix_share", "cannot be used with sessions"),
+        ({"turns": 3, "prefix_share": 0.3}, "prefix_share", "the history of the sessions and the"),
+        ({"turns": 4, "prefix_share": 0.95}, "prefix_share", "is possible here"),
     ],
 )
 def test_what_cannot_be_shared_is_refused_with_what_is_possible(
@@ -97,6 +100,54 @@ def test_what_cannot_be_shared_is_refused_with_what_is_possible(
     with pytest.raises(InvalidConfig) as problem:
         shared(**fields)
     assert said in problem.value.problems[wrong]
+
+
+@pytest.mark.parametrize("history", ["recorded", "answered"])
+@pytest.mark.parametrize(("count", "system"), [(1, 0), (3, 40)])
+def test_sessions_share_prefixes_and_their_turns_repeat_what_was_said(
+    history: str, count: int, system: int
+) -> None:
+    config = shared(
+        prefix_share=0.58,
+        prefix_count=count,
+        prefix_system_tokens=system,
+        turns=3,
+        history=history,
+        max_tokens=100,
+        requests=60,
+    )
+    found = prefixes_of(config)
+    assert found and found.planned == pytest.approx(0.58, abs=0.002) and found.in_sessions
+    answers = [" ".join(["answer"] * 100)] * 2 if history == "answered" else None
+    prompts, left = [], []
+    for index in range(60):
+        given = answers[: index % 3] if answers else None
+        prompts.append(words(prompt(config, 0, index, "", given)))
+        left.append(f"{prompts[-1]} {answers[0]}" if answers and index % 3 < 2 else prompts[-1])
+    hits = [
+        max((common(text, old) for old in left[:i]), default=0) for i, text in enumerate(prompts)
+    ]
+    total = sum(len(text.split()) for text in prompts)
+    assert sum(hits) / total == pytest.approx(0.58, abs=0.02)  # a nonce is one word, not 7
+
+
+def words(text: str) -> str:
+    """The texts of a prompt, one after the other."""
+    return " ".join(all_text_of(text).split())
+
+
+def test_turns_that_repeat_their_session_are_a_planned_share() -> None:
+    """Prompts of 100, 250 and 400 tokens: of the second 100 are known, or 150; of the third 250, or
+    300."""
+    usual = {"prefix_share": 0, "input_tokens": 100, "max_tokens": 50, "turns": 3, "requests": 9}
+    recorded, answered = (
+        planned_hits(shared(**usual, history=history)) for history in ("recorded", "answered")
+    )
+    assert recorded and recorded.history and recorded.share == pytest.approx(350 / 750)
+    assert answered and answered.share == pytest.approx(450 / 750)
+    assert planned_hits(shared(**usual, unique_prompts=False)) is None
+    cut = planned_hits(shared(**usual | {"requests": 8}))
+    assert cut and cut.share == pytest.approx((350 * 2 + 100) / (750 * 2 + 350))
 
 
 def test_the_plan_says_what_is_shared() -> None:

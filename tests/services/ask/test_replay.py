@@ -10,7 +10,7 @@ from services.ask import lengths, own_prompts, workloads
 from services.ask.config import RunConfig, parse, stored
 from services.ask.modes import MODES, expected, peak_rate, schedule
 from services.ask.plan import plan
-from services.ask.prefixes import planned_hits
+from services.ask.planned_hits import planned_hits
 from services.ask.problems import InvalidConfig
 
 ROWS = [[0, 600, 5, [1, 2]], [1.5, 700, 6, [1, 3]], [4, 30, 7, [4]], [10, 512, 8, [1]]]

@@ -1,0 +1,56 @@
+"""What later turns of sessions repeat: all that was said before, which the server may still have.
+
+A cache that forgets nothing has the prompt of the turn before and, where the history is what the
+server answered, its answer, too. An answer that was recorded is new to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Tokens of some requests: of all prompts, of those that a turn before leaves in the cache, and
+    of the prompts that begin a session; and how many those are."""
+
+    tokens: float
+    found: float
+    first: float
+    sessions: int
+
+    def share(self, of_first: float = 0.0) -> float:
+        """Return the share of all prompt tokens that should be found; `of_first`: the share of what
+        begins sessions that other sessions leave."""
+        return (self.found + of_first * self.first) / self.tokens
+
+    def of_first(self, share: float) -> float:
+        """Return that `of_first` with which this share of all is found; at least 0."""
+        return max(0.0, (share * self.tokens - self.found) / self.first)
+
+
+def of_turns(turns: Sequence[tuple[float, float]], answered: bool) -> list[Repeated]:
+    """Return it of each turn of a session, from (tokens of what is said, of the history before)."""
+    prompts = [said + before for said, before in turns]
+    later = [
+        Repeated(prompts[k], turns[k][1] if answered else prompts[k - 1], 0.0, 0)
+        for k in range(1, len(turns))
+    ]
+    return [Repeated(prompts[0], 0.0, prompts[0], 1), *later]
+
+
+def of_alike(count: int, asked: float, answer: float, answered: bool) -> Repeated:
+    """Return it of one session of so many turns, in each of which so many tokens are asked and
+    answered."""
+    return total(of_turns([(asked, k * (asked + answer)) for k in range(count)], answered))
+
+
+def total(each: Sequence[Repeated]) -> Repeated:
+    """Return the sum."""
+    return Repeated(
+        sum(turn.tokens for turn in each),
+        sum(turn.found for turn in each),
+        sum(turn.first for turn in each),
+        sum(turn.sessions for turn in each),
+    )
