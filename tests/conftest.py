@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from sqlalchemy import Engine
 import jobs
 from db import engines as stored_engines
 from db import queue, runs
-from db.database import opened
+from db.database import connect, opened, upgrade
 from services.ask.config import RunConfig, parse
 from services.ask.measurement import ACTIVE, FINISHED, Run
 from services.ask.work_item import WorkItem
@@ -88,10 +89,22 @@ def reference() -> Iterator[ReferenceServer]:
         yield ReferenceServer(port)
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that is up to date and holds no run. A copy of it takes a twentieth of the time
+    that all migrations take; tests/db runs those."""
+    file = tmp_path_factory.mktemp("empty") / "paceline.db"
+    engine = connect(f"sqlite:///{file}")
+    upgrade(engine)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A fresh database, which every process that the test starts uses too."""
-    monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{tmp_path / 'paceline.db'}")
+def database(empty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """An empty database, which every process that the test starts uses too."""
+    file = shutil.copy(empty_file, tmp_path / "paceline.db")
+    monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{file}")
     return opened()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -86,15 +87,14 @@ def blank_url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
 
 
 @pytest.fixture
-def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+def url(kind: str, tmp_path: Path, empty_file: Path, request: pytest.FixtureRequest) -> str:
     """The URL of a database that is up to date."""
     if kind == "postgresql":
         empty: str = request.getfixturevalue("postgres").empty()
         return empty
     url = f"sqlite:///{tmp_path / 'data' / 'paceline.db'}"
-    engine = connect(url)
-    upgrade(engine)
-    engine.dispose()
+    connect(url)  # makes the folder
+    shutil.copy(empty_file, tmp_path / "data" / "paceline.db")
     return url
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from sqlalchemy import Engine
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
-from db.database import connect, opened, upgrade
 from services.ask.backends import BACKENDS
 from tests.conftest import ROOT
 
@@ -26,24 +23,6 @@ def no_search_for_components(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit's harness looks through all installed packages in every run, for nothing here: nine
     tenths of the time that a page takes."""
     monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", _nothing)
-
-
-@pytest.fixture(scope="session")
-def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file that is up to date and holds no run."""
-    file = tmp_path_factory.mktemp("empty") / "paceline.db"
-    engine = connect(f"sqlite:///{file}")
-    upgrade(engine)
-    engine.dispose()
-    return file
-
-
-@pytest.fixture
-def database(empty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A database of the test's own: a copy, for there are many tests here."""
-    file = shutil.copy(empty_file, tmp_path / "paceline.db")
-    monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{file}")
-    return opened()
 
 
 def _nothing(*_: object, **__: object) -> None:
