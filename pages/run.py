@@ -50,6 +50,8 @@ from services.base.once import Once
 from services.base.units import show
 from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec, session_spec
 from services.report.theme import palette
+from services.studies import capacity_link
+from services.studies.capacity import CapacityConfig
 
 # The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
 STICKY = """<style>
@@ -215,6 +217,13 @@ def estimate(
     if pressed(possible) and possible:
         start(configs, design, about)
     scenario_file.beside_form(scenario_file.of_form(configs, design, about))
+    if configs and len(configs) <= capacity_link.SHOWN:
+        st.page_link(
+            "capacity.py",
+            label="How much can it take?" if len(configs) == 1 else "Which can take more?",
+            icon=":material/speed:",
+            query_params=capacity_link.query(CapacityConfig(servers=tuple(configs)), RunConfig()),
+        )
     if configs and design is None:
         picture(configs[0])
         session_picture(configs[0])

@@ -61,8 +61,10 @@ def _sample(load: float) -> Sample:
 
 
 def stored(database: Engine, capacity: Capacity) -> int:
-    """Store such a search, whose probes are runs without requests; return its number."""
-    number = capacities.create(database, capacity.config, capacity.name, capacity.note)
+    """Store such a search, whose probes are runs without requests; return its number. One that is
+    running belongs to a machine that there is not, so that nothing goes on with it."""
+    where = "elsewhere" if capacity.status == "running" else None
+    number = capacities.create(database, capacity.config, capacity.name, capacity.note, where)
     for place, probe in enumerate(capacity.probes):
         known = capacities.load(database, number)
         config = config_of(capacity.config, probe.server, probe.step, place)
@@ -71,5 +73,6 @@ def stored(database: Engine, capacity: Capacity) -> int:
         queue.finish(database, begun, "done")
         seen = replace(probe, run_id=begun)
         capacities.keep(database, known, (*known.probes, seen))
-    capacities.end(database, number, capacity.status, capacity.error)
+    if capacity.status != "running":
+        capacities.end(database, number, capacity.status, capacity.error)
     return number

@@ -38,7 +38,9 @@ from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.export.capacity_files import CAPACITY_EXPORTS
 from services.studies import capacity_link
 from services.studies.capacity import Capacity
-from services.studies.capacity_wording import plan
+from services.studies.capacity_curve import curve_sentences
+from services.studies.capacity_price import cost
+from services.studies.capacity_wording import amount, plan, sure
 
 STATES = {
     "running": "searching",
@@ -105,17 +107,41 @@ def watch(text: str) -> None:
 
 
 def found(capacity: Capacity) -> None:
-    """What a search has found, its curve and its probes."""
-    for sentence in report.sentences(capacity):
-        st.markdown(f"#### {plain(sentence)}")
-    for reason in report.reasons(capacity):
-        st.caption(plain(reason))
+    """What a search has found, its curve and its probes: how much and how sure first."""
+    verdicts = report.verdicts(capacity)
+    first, *others = [*verdicts, *report.headlines(capacity)]
+    st.subheader(plain(first), anchor="verdict")
+    shown = tiles(capacity)
+    if len(verdicts) == len(capacity.config.servers) - 1 == shown - 1:
+        others = verdicts[1:]  # the tiles say the rest
+    for sentence in others:
+        st.markdown(plain(sentence))
     if capacity.error:
         st.warning(plain(capacity.error), icon=":material/error:")
+    for reason in report.reasons(capacity):
+        st.caption(plain(reason))
     chart(CAPACITY_CHARTS[0], capacity)
     curve(capacity)
     if capacity.probes:
         points(capacity)
+
+
+def tiles(capacity: Capacity) -> int:
+    """The capacity of each server in large type, with how sure it is; what it costs. Returns how
+    many are known."""
+    known = [
+        (name, one, cost(capacity, place))
+        for place, name in enumerate(report.server_names(capacity))
+        if (one := capacity.found(place)) is not None and one.low and one.high
+    ]
+    with st.container(horizontal=True, gap="large"):
+        for name, one, price in known:
+            with st.container(width="content", gap="xxsmall"):
+                st.metric(plain(name), amount(one, capacity.config))
+                st.caption(plain(sure(one, capacity.config)))
+                if price is not None:
+                    st.caption(plain(str(price)))
+    return len(known)
 
 
 def chart(which: CapacityChart, capacity: Capacity) -> None:
@@ -140,8 +166,11 @@ def curve(capacity: Capacity) -> None:
         **url_state.unlinked("capacity-curve", (limited or list(drawable))[0]),
     )
     chart(drawable[chosen], capacity)
-    for text in report.curves(capacity):
-        st.markdown(f"- {plain(text)}")
+    for place, name in enumerate(report.server_names(capacity)):
+        texts = curve_sentences(capacity, place)
+        if texts and len(capacity.config.servers) > 1:
+            st.markdown(f"**{plain(name)}**")
+        st.markdown("\n".join(f"- {plain(text)}" for text in texts))
 
 
 def points(capacity: Capacity) -> None:

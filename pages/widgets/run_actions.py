@@ -58,6 +58,12 @@ def again(measured: Sequence[Run], margin: float | None = None) -> None:
                 icon=":material/replay:",
                 query_params={"like": str(own[0].id)},
             )
+            st.page_link(
+                "capacity.py",
+                label="How much can its server take?",
+                icon=":material/speed:",
+                query_params={"like": str(own[0].id)},
+            )
         if more_repeats.possible(own):
             more_repeats.form(own)
         if len(own) == 1:

@@ -47,19 +47,28 @@ def _server(config: RunConfig) -> str:
 
 
 def sentences(capacity: Capacity) -> list[str]:
-    """Return what a search has found: a sentence for each server, and for each comparison."""
+    """Return what a search has found: a sentence for each comparison, and for each server."""
+    return [*verdicts(capacity), *headlines(capacity)]
+
+
+def verdicts(capacity: Capacity) -> list[str]:
+    """Return whether each other server sustains more than the first, as far as that is known."""
     called = server_names(capacity)
     costs = [cost(capacity, place) for place in range(len(called))]
-    verdicts = [
+    return [
         comparison(ratio, other, called[0], capacity.config, _both(of_other, costs[0]))
         for ratio, other, of_other in zip(capacity.ratios, called[1:], costs[1:], strict=True)
         if ratio is not None
     ]
-    found = [
+
+
+def headlines(capacity: Capacity) -> list[str]:
+    """Return what is known of each server, and what that costs."""
+    return [
         headline(capacity, place, name) + (f" That is {each}." if each else "")
-        for place, (name, each) in enumerate(zip(called, costs, strict=True))
+        for place, name in enumerate(server_names(capacity))
+        for each in [cost(capacity, place)]
     ]
-    return [*verdicts, *found]
 
 
 def _both(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:

@@ -14,7 +14,7 @@ from services.analysis.capacity import (
     label_of,
 )
 from services.ask.plan import duration
-from services.base.units import dollars, many, significant
+from services.base.units import dollars, many, share, significant
 from services.studies.capacity import Capacity, CapacityConfig
 
 WORDS = {
@@ -32,16 +32,33 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
     if not isinstance(step, Conclusion):
         return f"{name}: {many(len(capacity.seen(server)), 'probe')} so far."
     if step.estimate is not None and step.estimate.low and step.estimate.high:
-        return f"{name} sustains {amount(step.estimate, capacity.config)} at {objective}."
+        return f"{name} sustains {with_interval(step.estimate, capacity.config)} at {objective}."
     return f"{name}: {_without(step, capacity.config)} at {objective}."
 
 
-def amount(found: Estimate, config: CapacityConfig) -> str:
+def with_interval(found: Estimate, config: CapacityConfig) -> str:
     """Return a capacity with its interval: "34.9 requests/s (95 % 33.2–36.1)"."""
     assert found.low is not None and found.high is not None
     if found.kind == "bracket":
         return f"{interval(found, config)} {config.unit}"
     return f"{shown(found.value, config)} {config.unit} ({interval(found, config)})"
+
+
+def amount(found: Estimate, config: CapacityConfig) -> str:
+    """Return a capacity alone: "34.9 requests/s"; of a bracket, its two ends."""
+    if found.kind == "bracket" and found.low is not None and found.high is not None:
+        ends = f"{shown(found.low, config)}–{shown(found.high, config)}"
+        return f"{ends} {config.unit}"
+    return with_unit(found.value, config)
+
+
+def sure(found: Estimate, config: CapacityConfig) -> str:
+    """Return how sure a capacity is, in words."""
+    if found.kind == "bracket":
+        return "Sustained at the first, missed at the second"
+    return (
+        f"95 % sure: {interval(found, config).removeprefix('95 % ')}, within ±{share(found.width)}"
+    )
 
 
 def interval(found: Estimate, config: CapacityConfig) -> str:

@@ -3,6 +3,7 @@ none, an engine that runs and one that failed, and a study over tensor parallel 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -16,6 +17,7 @@ from services.ask.measurement import Measurement, Repeat
 from services.servers.engines import EngineConfig
 from services.studies.flat import read
 from services.studies.grid import cells
+from tests.capacities import FIRST, SECOND, config_of_servers, searched, stored
 from tests.values import NOON, measured
 
 MODEL = "Qwen/Qwen3-8B"
@@ -53,6 +55,24 @@ def some_engines(database: Engine) -> None:
     assert up
     engines.keep(database, up.id, command=COMMAND, base_url="http://127.0.0.1:30000/v1")
     engines.ready(database, up.id, {"engine": "vLLM 0.12.0", "model": MODEL, "device": "core"})
+
+
+def some_searches(database: Engine) -> None:
+    """One for a server, one that compares two, one that goes on and one that failed."""
+    one, two = config_of_servers(window_s=60, precision=0.05), config_of_servers(2, window_s=60)
+    servers = tuple(server.model_copy(update={"usd_per_hour": 2.5}) for server in two.servers)
+    alone, both = (
+        searched(one),
+        searched(two.model_copy(update={"servers": servers}), (FIRST, SECOND)),
+    )
+    stored(database, replace(alone, name="Qwen3-8B at 500 ms"))
+    stored(database, replace(both, name="The old and the new server"))
+    stored(database, replace(alone, name="Going on", probes=alone.probes[:4], status="running"))
+    gone = "Run 9, one of its probes, was cut short: the server is gone."
+    stored(
+        database,
+        replace(alone, name="Cut short", probes=alone.probes[:3], status="failed", error=gone),
+    )
 
 
 def a_study(database: Engine) -> None:

@@ -91,4 +91,11 @@ MADE_UP = (  # an engine that nobody has installed, and a study of it with made-
     Picture("study", "/study?study=1", "cells measured"),
     Picture("study-phone", "/study?study=1", "cells measured", PHONE),
     Picture("study-wide", "/study?study=1", "cells measured", WIDE),
+    Picture("capacity-form", "/capacity", "Up to 15 probes"),
+    Picture("capacity", "/capacity?search=1", "Operating points"),
+    Picture("capacity-two", "/capacity?search=2", "Operating points"),
+    Picture("capacity-phone", "/capacity?search=2", "Operating points", PHONE),
+    Picture("capacity-live", "/capacity?search=3", "probes of at most"),
+    looked_at("capacity-cut-short", "/capacity?search=4", "the server is gone"),
+    looked_at("capacity-read-only", "/capacity?search=2&view=share", "Operating points"),
 )

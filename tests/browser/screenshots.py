@@ -245,6 +245,7 @@ def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
             with app.database() as database:
                 made_up.a_study(database)
                 made_up.some_engines(database)
+                made_up.some_searches(database)
             studio.take(app, pictures.MADE_UP)
         browser.close()
 

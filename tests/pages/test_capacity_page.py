@@ -51,7 +51,8 @@ def test_a_search_that_is_over_says_what_it_found(visit: Visit, database: Engine
     number = stored(database)
     capacities.end(database, number, "done")
     at = sound(visit("capacity", search=str(number)))
-    (sentence,) = [text for text in text_of(at).splitlines() if "sustains" in text][:1]
+    sentence = at.subheader[0].value
+    assert at.metric[0].value.endswith(" requests/s") and "95 % sure: " in text_of(at)
     assert "requests/s (95 %" in sentence and "TTFT p95 ≤ 500 ms" in sentence
     assert len(at.dataframe[0].value) == len(SLOPE + MORE)
 
@@ -59,8 +60,10 @@ def test_a_search_that_is_over_says_what_it_found(visit: Visit, database: Engine
 def test_two_servers_are_told_apart_in_words(visit: Visit, database: Engine) -> None:
     number = stored(database, servers=2)
     capacities.end(database, number, "done")
-    text = text_of(sound(visit("capacity", search=str(number))))
+    at = sound(visit("capacity", search=str(number)))
+    text = at.subheader[0].value
     assert "B (" in text and "A (" in text and "sustain the same load within" in text
+    assert [tile.label[:3] for tile in at.metric] == ["A (", "B ("]
 
 
 def test_a_search_that_was_cut_short_can_go_on(visit: Visit, database: Engine) -> None:
@@ -111,5 +114,5 @@ def test_a_search_is_shared_with_its_files_and_shown_read_only(
     labels = [each.label for each in at.get("download_button")]
     assert {"Probes (CSV)", "Search (JSON)", "Page that opens offline (HTML)"} <= set(labels)
     at = sound(visit("capacity", search=str(number), view="share"))
-    assert "requests/s (95 %" in text_of(at)
+    assert "requests/s (95 %" in at.subheader[0].value
     assert [button.label for button in at.button] == []
