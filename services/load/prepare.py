@@ -8,12 +8,16 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+import orjson
+from orjson import Fragment
+
 from services.ask import modes, workloads
-from services.ask.backends.wire_formats import body
+from services.ask.backends.wire_formats import Body, body
 from services.ask.dialogue import all_text_of
 from services.ask.measurement import WARM_UP
 from services.ask.sessions import sessions_of
 from services.base.redact import known
+from services.load.answered import Written, marks, written
 from services.load.protocol import Job
 from services.load.supply import Following, PreparedRequest
 
@@ -26,6 +30,7 @@ class Preparer:
         self._client = client
         self._repeat = repeat
         self._sessions = sessions_of(job.config)
+        self._written: dict[int, Written] = {}  # later turns by index, until they are prepared
 
     def alone(self, count: int) -> Iterator[PreparedRequest]:
         """Prepare the first requests that stand alone, or begin a session, without what follows."""
@@ -42,12 +47,33 @@ class Preparer:
     def _prepared(
         self, index: int, answers: tuple[str, ...] = (), following: Following | None = None
     ) -> PreparedRequest:
+        there = self._written.pop(index, None)
+        if there is not None and all(answers):  # an empty one may be left out of a body
+            content, said = there.filled(answers)
+            return PreparedRequest(index, self._client.request(Fragment(content)), said, following)
+        given = answers if self._job.config.history == "answered" else None
+        made, text = self._made(index, given)
+        return PreparedRequest(index, self._client.request(made), known(text), following)
+
+    def _made(self, index: int, answers: tuple[str, ...] | None) -> tuple[Body, str]:
+        """The body of a request, and all text in it."""
         job = self._job
-        given = answers if job.config.history == "answered" else None
-        text = workloads.prompt(job.config, self._repeat, index, job.nonce, given)
+        text = workloads.prompt(job.config, self._repeat, index, job.nonce, answers)
         config = workloads.request_config(job.config, self._repeat, index)
-        data = self._client.request(body(config, job.target, text))
-        return PreparedRequest(index, data, known(all_text_of(text)), following)
+        return body(config, job.target, text), all_text_of(text)
+
+    def _write(self, index: int, turn: int, left: int) -> int:
+        """Write the turns of a session from this one on, see `answered`; return their bytes."""
+        size = 0
+        placed = marks(turn + left - 1)
+        for number in range(left):
+            these = placed[: turn + number]
+            made, text = self._made(index + number, these)
+            known(text)  # what it imports for a long one
+            if (found := written(orjson.dumps(made), text, these)) is not None:
+                self._written[index + number] = found
+                size += found.size
+        return size
 
     def _with_following(self, index: int, answers: tuple[str, ...]) -> PreparedRequest:
         return self._prepared(index, answers, self._following(index, answers))
@@ -68,19 +94,29 @@ class Preparer:
             return self._with_following(index + 1, (*answers, answer))
 
         recorded = self._job.config.history == "recorded"
-        return Following(delays[turn + 1], left, prepare, recorded)
+        write = None
+        if not recorded and self._job.target.client == "wire":
+            write = partial(self._write, index + 1, turn + 1, left)
+        return Following(delays[turn + 1], left, prepare, recorded, write)
 
 
-def ahead(requests: Iterator[PreparedRequest], count: int, size: int) -> Iterator[PreparedRequest]:
+def ahead(
+    requests: Iterator[PreparedRequest], count: int, size: int, of_answered: int = 64 * 2**20
+) -> Iterator[PreparedRequest]:
     """Prepare the first requests now, up to a number and a size in bytes: those that are due
     together must be ready, and all of a long run would fill the memory. The later turns of their
     sessions count, and are prepared with them where the answers make no difference: done when an
-    answer has ended, it would delay what is due then."""
+    answer has ended, it would delay what is due then. Where they do, they are written but for the
+    answers, up to `of_answered` bytes."""
     ready: list[PreparedRequest] = []
     for request in requests:
         turns = _turns(request)
         ready.append(_linked(turns))
         count, size = count - len(turns), size - sum(len(turn.body) for turn in turns)
+        later = turns[-1].following
+        if later is not None and later.write is not None and of_answered > 0:
+            written = later.write()
+            count, size, of_answered = count - later.left, size - written, of_answered - written
         if count <= 0 or size <= 0:
             break
     return chain(ready, requests)

@@ -13,6 +13,8 @@ from errno import EADDRNOTAVAIL, EMFILE, ENFILE
 from functools import partial
 from time import perf_counter_ns
 
+import orjson
+
 from services.ask.backends.trust import why_untrusted
 from services.base.fault import fault
 from services.base.redact import Secret
@@ -51,7 +53,7 @@ class Wire:
         """Whether arrivals are stamped by the kernel."""
         return self._pool.kernel_clock
 
-    def request(self, body: dict[str, object]) -> bytes:
+    def request(self, body: dict[str, object] | orjson.Fragment) -> bytes:
         """Build the bytes of one request."""
         return self._route.request(body)
 

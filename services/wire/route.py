@@ -63,7 +63,7 @@ class Route:
             "Content-Type: application/json\r\nContent-Length: "
         ).encode("latin-1")
 
-    def request(self, body: dict[str, object]) -> bytes:
+    def request(self, body: dict[str, object] | orjson.Fragment) -> bytes:
         """Build the bytes of one request."""
         content = orjson.dumps(body)
         return b"%b%d\r\n\r\n%b" % (self._head, len(content), content)

@@ -10,6 +10,7 @@ import pytest
 
 from services.ask.backends import Target
 from services.ask.config import RunConfig
+from services.base.redact import Secret
 from services.load.prepare import Preparer, ahead
 from services.load.protocol import Job
 from services.load.repeat import client_of
@@ -49,6 +50,47 @@ def test_a_turn_that_sends_the_answer_waits_for_it() -> None:
     (request, *_) = sessions(history="answered")
     _, second, third = turns(request, "an answer")
     assert sent(second)[1] == sent(third)[3] == "an answer"
+
+
+MARKED = 'say "<answer 0>", \\ and \u00e9 \U0001f600\nthen'
+
+
+@pytest.mark.parametrize(
+    ("backend", "dialect"),
+    [
+        ("url", None),
+        ("url", "completions"),
+        ("url", "responses"),
+        ("anthropic", None),
+        ("ollama", None),
+    ],
+)
+@pytest.mark.parametrize("answer", ["an answer", MARKED, " ", ""])
+def test_what_is_written_before_the_answers_is_what_would_be_made_of_them(
+    backend: str, dialect: str | None, answer: str
+) -> None:
+    config = RunConfig.model_validate({**THREE, "history": "answered", "dialect": dialect})
+    target = Target(backend, "http://127.0.0.1:9/v1", "m", None, chosen=dialect)
+    job = Job(config, target, "nonce", 0)
+    client = client_of(job)
+    before = list(ahead(Preparer(job, client, 0).sessions(range(3)), 100, sys.maxsize))
+    after = list(Preparer(job, client, 0).sessions(range(3)))
+    for one, other in zip(before, after, strict=True):
+        for fast, slow in zip(turns(one, answer), turns(other, answer), strict=True):
+            assert (fast.index, fast.body) == (slow.index, slow.body)
+            assert as_text(fast.prompt) == as_text(slow.prompt)
+
+
+def test_only_so_much_is_written_before() -> None:
+    config = RunConfig.model_validate({**THREE, "history": "answered"})
+    job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
+    preparer = Preparer(job, client_of(job), 0)
+    list(ahead(preparer.sessions(range(3)), 100, sys.maxsize, of_answered=1))
+    assert sorted(preparer._written) == [1, 2]
+
+
+def as_text(secret: Secret) -> str:
+    return secret if isinstance(secret, str) else secret.secret
 
 
 @pytest.mark.parametrize(("few", "ready"), [({"count": 4}, 2), ({"size": 1}, 1)], ids=str)

@@ -1,0 +1,65 @@
+"""Later turns that send what the server answered, written before it answers.
+
+Their bodies are made with a mark in place of each answer. When the answers are there, only these
+are encoded and put between the parts: it takes microseconds, in the moment in which other tokens
+come and other requests are due, where making a body of a long history takes a millisecond.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any, TypeVar
+
+import orjson
+
+Text = TypeVar("Text", str, bytes)
+
+
+def marks(count: int) -> tuple[str, ...]:
+    """Return a text for each answer, which no prompt contains, and which JSON leaves as it is."""
+    each = secrets.token_hex(8)
+    return tuple(f"<answer {number} {each}>" for number in range(count))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A body and the text of its prompt, in the parts that are between the answers."""
+
+    body: Sequence[bytes]
+    text: Sequence[str]
+
+    @property
+    def size(self) -> int:
+        """In bytes, without the answers."""
+        return sum(map(len, self.body))
+
+    def filled(self, answers: Sequence[str]) -> tuple[bytes, str]:
+        """Return body and text with these answers."""
+        encoded = [orjson.dumps(answer)[1:-1] for answer in answers]
+        return b"".join(_between(self.body, encoded)), "".join(_between(self.text, answers))
+
+
+def written(body: bytes, text: str, placed: Sequence[str]) -> Written | None:
+    """Return what is between these marks; None: not each is there once, in their order."""
+    bodies = _parts(body, [mark.encode() for mark in placed])
+    texts = _parts(text, placed)
+    return Written(bodies, texts) if bodies and texts else None
+
+
+def _parts(whole: Text, placed: Sequence[Text]) -> Sequence[Text]:
+    """() where the marks are not there as they should be."""
+    parts: list[Any] = []  # of Text
+    for mark in placed:
+        before, found, whole = whole.partition(mark)
+        if not found or mark in whole:
+            return ()
+        parts.append(before)
+    return [*parts, whole]
+
+
+def _between(parts: Sequence[Text], answers: Sequence[Text]) -> list[Text]:
+    pairs = zip_longest(parts, answers, fillvalue=parts[0][:0])
+    return list(chain.from_iterable(pairs))
