@@ -87,10 +87,13 @@ def show_comparison(comparison_id: int) -> ComparisonFacts:
     return _facts(comparisons.load(opened(), comparison_id))
 
 
-@router.post("/comparisons/{comparison_id}/cancel", responses=says(_404="No such comparison"))
-def cancel_comparison(comparison_id: int) -> ComparisonFacts:
-    """Stop all runs of a comparison; what they have measured is kept."""
-    jobs.cancel_comparison(opened(), comparison_id)
+@router.post(
+    "/comparisons/{comparison_id}/cancel",
+    responses=says(_403="It is not yours", _404="No such comparison"),
+)
+def cancel_comparison(comparison_id: int, by: By) -> ComparisonFacts:
+    """Stop all runs of a comparison; what they have measured is kept. Runners stop their own."""
+    jobs.cancel_comparison(opened(), comparison_id, by)
     return _facts(comparisons.load(opened(), comparison_id))
 
 

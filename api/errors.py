@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from db.database import UNUSABLE, said_of
 from db.runs import RunNotFound
 from services.ask.problems import InvalidConfig, sentences_of
-from services.base.errors import Conflict, Invalid, NotFound, Unavailable
+from services.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from services.studies.study_config import inner
 
 
@@ -93,6 +93,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     InvalidConfig: _wrong_fields,
     AnyHTTPException: _refused,
     RunNotFound: _no_run,
+    Forbidden: _with(403),
     Invalid: _with(422),
     NotFound: _with(404),
     Conflict: _with(409),

@@ -161,11 +161,11 @@ class Cancelled(BaseModel):
 
 @router.post(
     "/runs/{run_id}/cancel",
-    responses=says(_404="No such run", _409="It has already ended"),
+    responses=says(_403="It is not yours", _404="No such run", _409="It has already ended"),
 )
-def cancel_run(run_id: RunId) -> Cancelled:
-    """Stop a run; what it has measured is kept."""
-    run = jobs.cancel(opened(), run_id)
+def cancel_run(run_id: RunId, by: By) -> Cancelled:
+    """Stop a run; what it has measured is kept. Runners stop their own."""
+    run = jobs.cancel(opened(), run_id, by)
     return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
 
 

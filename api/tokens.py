@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from api.bodies import Route, json_body_route
+from api.bodies import By, Route, json_body_route
 from api.errors import says
 from db import tokens
 from db.database import opened
@@ -38,14 +38,16 @@ class MadeToken(BaseModel):
     role: str
     created_at: datetime
     expires_at: datetime
-    made_by: str | None = Field(None, description="Who made it in the browser")
+    made_by: str | None = Field(None, description="Who made it, where people sign in")
     token: str = Field(description="Send it as Authorization: Bearer. It is not shown again")
 
 
 @router.post("/tokens", status_code=201, **json_body_route())
-def make_token(new: NewToken) -> MadeToken:
-    """Make a token. Its text is in this answer only: the database keeps a hash of it."""
-    made, written = tokens.make(opened(), new.name, Role[new.role], new.days)
+def make_token(new: NewToken, by: By) -> MadeToken:
+    """Make a token. Its text is in this answer only: the database keeps a hash of it. It ends with
+    the role of whoever makes it, or has made the token that makes it."""
+    maker = None if by is None else by.name if by.token is None else by.maker
+    made, written = tokens.make(opened(), new.name, Role[new.role], new.days, maker)
     return MadeToken(**asdict(made), token=written)
 
 

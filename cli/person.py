@@ -6,7 +6,7 @@ import getpass
 import os
 
 from services.base import roles
-from services.base.roles import Person, Role
+from services.base.roles import TERMINAL, Person, Role
 
 
 def operator() -> Person | None:
@@ -18,4 +18,4 @@ def operator() -> Person | None:
         name = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in some containers
         name = str(os.getuid())
-    return Person(f"{name} (terminal)", Role.admin)
+    return Person(f"{name}{TERMINAL}", Role.admin)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from cli.kinds import whole
 from cli.output import DONE, say
+from cli.person import operator
 from db import tokens
 from db.database import opened
 from db.tokens import USUAL_DAYS
@@ -32,7 +33,8 @@ def add_make_arguments(command: ArgumentParser) -> None:
 
 def make(options: Namespace) -> int:
     """Make a token for the API and print it. It is not shown again: only its hash is stored."""
-    made, written = tokens.make(opened(), options.name, Role[options.role], options.days)
+    maker = person.name if (person := operator()) else None
+    made, written = tokens.make(opened(), options.name, Role[options.role], options.days, maker)
     say(options, lambda: asdict(made) | {"token": written}, lambda: written)
     return DONE
 

@@ -73,6 +73,7 @@ class NewRun:
     ticket: str | None = None  # under which a supervisor holds those in memory
     machine: str | None = None  # the only one that reaches its server; None: any
     started_by: str | None = None  # who asked for it, where people sign in
+    owner: str | None = None  # who may cancel it beside admins
 
 
 def enqueue(database: Engine, new: NewRun) -> int:
@@ -110,6 +111,7 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         "destination": new.destination,
         "ticket": new.ticket,
         "started_by": new.started_by,
+        "owner": new.owner,
         "machine": new.machine,
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,
@@ -154,6 +156,13 @@ def headlines(database: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]
 def load(database: Engine, run_id: int) -> Run:
     """Return one run, see `load_many`."""
     return load_many(database, [run_id])[0]
+
+
+def owners(database: Engine, ids: Sequence[int]) -> dict[int, str | None]:
+    """Return who may cancel each run beside admins; None: nobody."""
+    query = select(schema.runs.c.id, schema.runs.c.owner).where(schema.runs.c.id.in_(ids))
+    with database.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def load_many(database: Engine, ids: Sequence[int]) -> list[Run]:

@@ -17,7 +17,7 @@ from sqlalchemy import delete as delete_from
 from db import schema
 from db.database import writing
 from services.base.errors import Invalid, NotFound
-from services.base.roles import Role
+from services.base.roles import Person, Role
 from services.base.surrogates import clean
 
 table = schema.api_tokens
@@ -50,7 +50,7 @@ class Token:
     role: str
     created_at: datetime
     expires_at: datetime
-    made_by: str | None = None  # whose it is; None: an admin's, made in a terminal or over the API
+    made_by: str | None = None  # whose it is; None: an admin's, from when nobody signed in
 
 
 def make(
@@ -99,6 +99,11 @@ def find(database: Engine, written: str) -> Token | None:
     with database.connect() as connection:
         row = connection.execute(select(*columns).where(valid)).first()
     return Token(*row) if row else None
+
+
+def person_of(token: Token) -> Person:
+    """Return who asks with a token, by what it was made for."""
+    return Person(f"{token.name} (token)", Role[token.role], token.id, token.made_by)
 
 
 def listed(database: Engine, made_by: str | None = None) -> list[Token]:

@@ -19,9 +19,21 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import comparisons, counts, engines, queue, retention, runs, servers, span_exports, tasks
+from db import (
+    comparisons,
+    counts,
+    engines,
+    queue,
+    retention,
+    runs,
+    servers,
+    span_exports,
+    tasks,
+    tokens,
+)
 from db.capacities import any_running as is_searching
 from db.runs import AlreadyFinished, NewRun
+from db.tokens import person_of
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
 from jobs.starting import start
@@ -36,18 +48,30 @@ from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.only_saved import check_only_saved
 from services.base import settings
+from services.base.errors import Forbidden
 from services.base.roles import Person, Role
 
 __all__ = [
+    "NotYours",
     "QueueProblem",
     "cancel",
     "cancel_comparison",
     "ensure",
+    "may_cancel",
     "more",
     "pace",
     "submit",
     "submit_comparison",
 ]
+
+
+class NotYours(Forbidden):
+    """A runner cancels their own runs only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Runners cancel runs that they started. Ask who started this one, or an admin."
+        )
 
 
 def submit(
@@ -135,13 +159,16 @@ def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys 
     ensure(database)
 
 
-def cancel_comparison(database: Engine, comparison_id: int) -> None:
-    """Cancel every run of a comparison that has not ended.
+def cancel_comparison(database: Engine, comparison_id: int, by: Person | None = None) -> None:
+    """Cancel every run of a comparison that has not ended. `by`: who asks, where people sign in.
 
     Raises:
+        NotYours: they are somebody else's.
         ComparisonNotFound, QueueProblem.
     """
-    for run_id in comparisons.load(database, comparison_id).run_ids:
+    run_ids = comparisons.load(database, comparison_id).run_ids
+    check_owner(database, run_ids, by)
+    for run_id in run_ids:
         with suppress(AlreadyFinished):
             queue.request_cancel(database, run_id)
     ensure(database)
@@ -171,6 +198,26 @@ def check_person(database: Engine, configs: Iterable[RunConfig], by: Person | No
         check_only_saved(configs, saved)
 
 
+def may_cancel(database: Engine, run_ids: Sequence[int], by: Person | None) -> bool:
+    """Whether whoever asks may cancel these runs: an admin any, a runner those that they or their
+    tokens started, a token those that it started."""
+    if by is None or by.role is Role.admin:
+        return True
+    own = {by.caller}
+    if by.token is None:
+        own |= {person_of(token).caller for token in tokens.listed(database, by.name)}
+    owners = runs.owners(database, run_ids)
+    return by.role is Role.runner and all(owners.get(each) in own for each in run_ids)
+
+
+def check_owner(database: Engine, run_ids: Sequence[int], by: Person | None) -> None:
+    """Check that whoever asks may cancel these runs. Raises NotYours; RunNotFound: one is gone."""
+    if may_cancel(database, run_ids, by):
+        return
+    runs.load_many(database, run_ids)
+    raise NotYours
+
+
 def _new(
     config: RunConfig,
     destination: Destination,
@@ -192,6 +239,7 @@ def _new(
         ticket,
         destination.machine,
         by.name if by else None,
+        by.caller if by else None,
     )
 
 
@@ -205,12 +253,14 @@ def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pac
     return expected_pace(config, counts.seen(database, config.backend, model, lane))
 
 
-def cancel(database: Engine, run_id: int) -> Run:
-    """Request a run to stop; what it has measured is kept.
+def cancel(database: Engine, run_id: int, by: Person | None = None) -> Run:
+    """Request a run to stop; what it has measured is kept. `by`: who asks, where people sign in.
 
     Raises:
+        NotYours: it is somebody else's.
         RunNotFound, AlreadyFinished, QueueProblem.
     """
+    check_owner(database, [run_id], by)
     run = queue.request_cancel(database, run_id)
     ensure(database)
     return run

@@ -13,6 +13,7 @@ from pages.widgets.snapshot import Snapshot, latest, snapshot
 from pages.widgets.view import (
     dark,
     onward,
+    person,
     plain,
     run_in_url,
     sentences,
@@ -46,7 +47,7 @@ def watch(run_id: int, status: str, every_s: float) -> None:
         so_far(run)
     if run.cancel_requested:
         st.caption("Cancelling …")
-    elif not shared():
+    elif run_actions.may_cancel([run_id]):
         st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
     charts(snapshot(run, dark()))
 
@@ -97,7 +98,7 @@ def charts(shot: Snapshot) -> None:
 @sentences()
 def cancel(run_id: int) -> None:
     try:
-        jobs.cancel(opened(), run_id)
+        jobs.cancel(opened(), run_id, person())
         latest(run_id, fresh=True)  # the page is drawn next, and says so
     except (AlreadyFinished, RunNotFound):
         return  # while the button was on its way

@@ -117,6 +117,8 @@ RULES = (
         Role.runner,
         "POST /api/runs",
         "POST /api/comparisons",
+        "POST /api/runs/{run_id}/cancel",  # their own, see jobs.may_cancel
+        "POST /api/comparisons/{comparison_id}/cancel",
         *NEW_TASKS,
         *_below_api(NEW_TASKS),
     ),
@@ -129,12 +131,10 @@ RULES = (
     ),
     *_rules(
         Role.admin,
-        "POST /api/runs/{run_id}/cancel",
         "POST /api/runs/{run_id}/more",
         "POST /api/import",
         "PUT /api/baselines/{kind}/{value:path}",
         "DELETE /api/baselines/{kind}/{value:path}",
-        "POST /api/comparisons/{comparison_id}/cancel",
         "POST /api/studies",
         "POST /api/studies/plan",
         "DELETE /api/studies/{study_id}",

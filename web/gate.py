@@ -18,7 +18,7 @@ from starlette.websockets import WebSocketClose
 from db import tokens
 from db.database import UNUSABLE, opened, said_of
 from db.tokens import Token
-from services.base.roles import Person, Role, headers_of, role_of
+from services.base.roles import TERMINAL, Person, Role, headers_of, role_of
 from services.report.export import notice_html, policy_of
 from web.access import needed
 from web.security import Scope
@@ -72,12 +72,13 @@ class Gate:
         return Person(email, role_of(email, self._env)) if email else None
 
     def _of_token(self, token: Token) -> Person:
-        """Who has a token that a person made may do no more than that person may today."""
-        name, role = f"{token.name} (token)", Role[token.role]
-        if not token.made_by:
-            return Person(name, role, token.id)
+        """Who has a token that a person made may do no more than that person may today. Who made
+        one in a terminal reads the database's password, and is an admin."""
+        person = tokens.person_of(token)
+        if token.made_by is None or token.made_by.endswith(TERMINAL):
+            return person
         makers = role_of(token.made_by, self._env)
-        return Person(name, min(role, makers) if makers else None, token.id)
+        return person._replace(role=min(Role[token.role], makers) if makers else None)
 
     def _refusal(self, scope: Scope, person: Person | None, role: Role) -> Response:
         if not _is_api(scope["path"]):

@@ -6,9 +6,9 @@ import streamlit as st
 
 from db import task_batches
 from db.database import opened
-from pages.widgets import url_state
+from pages.widgets import url_state, view
 from pages.widgets.panels import when
-from pages.widgets.view import person, plain, sentences
+from pages.widgets.view import plain, sentences
 from services.ask.tasks import TaskBatch
 from services.base.refresh import REFRESH
 from services.base.units import seconds
@@ -76,7 +76,7 @@ def _row(batch: TaskBatch, caller: str | None) -> None:
 
 def facts(batch: TaskBatch) -> str:
     """Return who asked for a batch, for which model, when, and how long it took."""
-    mine = (who := person()) is not None and who.caller == batch.caller
+    mine = (who := view.person()) is not None and who.caller == batch.caller
     took = None
     if batch.started_at and batch.ended_at:
         took = f"took {seconds((batch.ended_at - batch.started_at).total_seconds())}"

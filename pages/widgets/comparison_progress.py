@@ -11,9 +11,9 @@ import jobs
 from db import comparisons
 from db.comparisons import ComparisonNotFound
 from db.database import opened
-from pages.widgets import waiting
+from pages.widgets import run_actions, view, waiting
 from pages.widgets.snapshot import latest, left_together, standing
-from pages.widgets.view import as_id, onward, plain, sentences, shared, show_error, stop_with
+from pages.widgets.view import as_id, onward, plain, sentences, show_error, stop_with
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
@@ -70,7 +70,7 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
     standings(compared)
     if any(run.cancel_requested for run in compared):
         st.caption("Cancelling …")
-    elif not shared():
+    elif run_actions.may_cancel(comparison.run_ids):
         st.button("Cancel all", icon=":material/stop:", on_click=cancel, args=(comparison.id,))
     for run in compared:
         if run.status == "running":
@@ -104,7 +104,7 @@ def standings(compared: Sequence[Run]) -> None:
 @sentences()
 def cancel(comparison_id: int) -> None:
     try:
-        jobs.cancel_comparison(opened(), comparison_id)
+        jobs.cancel_comparison(opened(), comparison_id, view.person())
         latest(*comparisons.load(opened(), comparison_id).run_ids, fresh=True)
     except ComparisonNotFound:
         return  # deleted while the button was on its way

@@ -7,16 +7,26 @@ from functools import partial
 
 import streamlit as st
 
+import jobs
 from db import baseline_verdicts, runs
 from db.database import opened
 from jobs import scenarios
-from pages.widgets import copyable, more_repeats, scenario_file
+from pages.widgets import copyable, more_repeats, scenario_file, view
+from pages.widgets.view import read_only, share_view
 from services.analysis.compare.baseline_verdict import BASELINE
 from services.ask.flag import command
 from services.ask.measurement import Run
 from services.report.scenario import Scenario
 
 NO_COMMAND = "There is no command: it cannot contain your own prompts or a trace. Use a scenario."
+
+
+def may_cancel(run_ids: Sequence[int]) -> bool:
+    """Whether the person may cancel these runs: an admin any, a runner their own."""
+    if share_view():
+        return False
+    who = view.person()
+    return not read_only() or (who is not None and jobs.may_cancel(opened(), run_ids, who))
 
 
 def compare(run: Run) -> None:

@@ -12,8 +12,8 @@ from db import servers
 from db.database import opened
 from db.new_tasks import Repetition
 from jobs import inference
-from pages.widgets import backend_form, fields, url_state
-from pages.widgets.view import person, plain, sentences, show_error
+from pages.widgets import backend_form, fields, url_state, view
+from pages.widgets.view import plain, sentences, show_error
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.tasks import NewTask, limits, prompt_files, settings
@@ -112,7 +112,7 @@ def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
     asked = [NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new]
     once = Repetition.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
     try:
-        accepted = inference.submit(opened(), _caller(), asked, _parsed, once, person())
+        accepted = inference.submit(opened(), _caller(), asked, _parsed, once, view.person())
     except PacelineError as error:
         show_error(error)
         return
@@ -125,5 +125,5 @@ def _parsed(values: Mapping[str, Any]) -> RunConfig:
 
 def _caller() -> str:
     """Return who asks: the person, else from where, as in the API."""
-    who = person()
+    who = view.person()
     return who.caller if who else f"address {st.context.ip_address or '127.0.0.1'}"

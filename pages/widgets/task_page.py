@@ -9,9 +9,9 @@ import streamlit as st
 from db import tasks
 from db.database import opened
 from db.tasks import TaskEnded, TaskNotFound
-from pages.widgets import tabular
+from pages.widgets import tabular, view
 from pages.widgets.panels import when
-from pages.widgets.view import person, plain, sentences, show_error, stop_with
+from pages.widgets.view import plain, sentences, show_error, stop_with
 from services.ask.tasks import OPEN, Task
 from services.base.refresh import REFRESH
 from services.base.units import many
@@ -81,7 +81,7 @@ def _head(task: Task) -> None:
     """How the task stands, to whom it goes, who asked and when."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(task.status, color=COLOURS[task.status])
-        mine = (who := person()) is not None and who.caller == task.caller
+        mine = (who := view.person()) is not None and who.caller == task.caller
         facts = [
             task.server,
             task.result.model,

@@ -2,6 +2,7 @@
 
     PacelineError       a sentence that says what is wrong and what to do
     ├── Invalid         what was asked for cannot be: change the request     API 422
+    ├── Forbidden       somebody else may: ask them                          API 403
     ├── NotFound        there is no such run, engine, study, page            API 404
     ├── Conflict        it is there, and not in a state for this             API 409
     └── Unavailable     the queue, the database or the settings are not      API 503
@@ -19,6 +20,10 @@ class PacelineError(Exception):
 
 class Invalid(PacelineError, ValueError):
     """The request is invalid."""
+
+
+class Forbidden(PacelineError, PermissionError):
+    """Who asks may not."""
 
 
 class NotFound(PacelineError, LookupError):

@@ -27,11 +27,12 @@ class Role(IntEnum):
 
 class Person(NamedTuple):
     """Who asks: an e-mail address or what a token is called, and the role; None: none. `token`: its
-    number, since two may have one name."""
+    number, since two may have one name; `maker`: who made it."""
 
     name: str
     role: Role | None
     token: int | None = None
+    maker: str | None = None
 
     @property
     def caller(self) -> str:
@@ -46,7 +47,8 @@ def whose_tasks(person: Person | None) -> str | None:
 
 # What the gate says of whoever asks to what is behind it; nobody else can set these headers.
 ROLE_HEADER, PERSON_HEADER = "x-paceline-role", "x-paceline-person"
-TOKEN_HEADER = "x-paceline-token"
+TOKEN_HEADER, MAKER_HEADER = "x-paceline-token", "x-paceline-maker"
+TERMINAL = " (terminal)"  # how the name of who uses one ends: an admin, whatever the settings say
 
 
 VARIABLES = {  # lists of e-mail addresses and @domains, separated by commas
@@ -84,7 +86,11 @@ def headers_of(person: Person) -> dict[str, str]:
     if person.role is None:
         return {}
     said = {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
-    return said if person.token is None else {**said, TOKEN_HEADER: str(person.token)}
+    if person.token is not None:
+        said[TOKEN_HEADER] = str(person.token)
+    if person.maker is not None:
+        said[MAKER_HEADER] = quote(person.maker, safe="@ ")
+    return said
 
 
 def person_in(headers: Mapping[str, str]) -> Person | None:
@@ -96,7 +102,8 @@ def person_in(headers: Mapping[str, str]) -> Person | None:
         return None
     token = said.get(TOKEN_HEADER, "")
     number = int(token) if token.isdecimal() else None
-    return Person(unquote(said.get(PERSON_HEADER, "")), Role[role], number)
+    maker = unquote(said.get(MAKER_HEADER, "")) or None
+    return Person(unquote(said.get(PERSON_HEADER, "")), Role[role], number, maker)
 
 
 def role_of(email: str, env: Mapping[str, str]) -> Role | None:

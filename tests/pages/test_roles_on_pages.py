@@ -8,6 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 import jobs
 from db import runs, servers, shares, tokens
+from services.analysis.comparison_design import ComparisonDesign
+from services.ask.config import parse
 from services.ask.saved_server import saved_server
 from services.base.roles import Person, Role
 from tests.pages.conftest import Visit, sound, text_of
@@ -158,3 +160,24 @@ def test_an_admin_revokes_anybodys_token(
 
 def test_tokens_are_for_who_signs_in(visit: Visit, database: Engine) -> None:
     assert "Make token" not in {each.label for each in visit("tokens").button}
+
+
+@pytest.mark.parametrize(
+    ("who", "may"),
+    [(RAY, True), (ADA, True), (Person("uma@example.org", Role.runner), False), (VERA, False)],
+)
+def test_a_run_and_a_comparison_are_cancelled_by_who_started_them_and_by_admins(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch, who: Person, may: bool
+) -> None:
+    run_id = jobs.submit(database, parse({}), by=RAY)
+    configs = [parse({}), parse({"mode": "batch"})]
+    compared = jobs.submit_comparison(database, configs, ComparisonDesign(), by=RAY)
+    as_(signed_in, who)
+    at = visit("live", run=str(run_id))
+    turns = visit("live", comparison=str(compared.id))
+    assert ("Cancel" in {each.label for each in at.button}) == may
+    assert ("Cancel all" in {each.label for each in turns.button}) == may
+    if may:
+        button(at, "Cancel"), button(turns, "Cancel all")
+        ids = [run_id, *compared.run_ids]
+        assert {run.status for run in runs.load_many(database, ids)} == {"cancelled"}

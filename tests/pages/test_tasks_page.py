@@ -33,8 +33,7 @@ def as_(monkeypatch: pytest.MonkeyPatch, who: Person) -> None:
     assert who.role is not None
     name = who.role.name
     monkeypatch.setattr("pages.widgets.view.role", lambda: name)
-    for module in ("view", "batch_list", "task_form", "task_page"):
-        monkeypatch.setattr(f"pages.widgets.{module}.person", lambda: who)
+    monkeypatch.setattr("pages.widgets.view.person", lambda: who)
 
 
 def stored(database: Engine, count: int = 3, caller: str = RAY.caller, ended: int = 2) -> str:

@@ -216,3 +216,4 @@ def test_a_token_may_do_no_more_than_who_made_it_may_today(database: Engine) -> 
     assert role("runner@example.org") == role("admin@example.org") == "runner"
     assert role("viewer@example.org") == "viewer"
     assert "has no role here" in role("gone@example.org")
+    assert role("root (terminal)") == "runner", "who reads the database's password is an admin"

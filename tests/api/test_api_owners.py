@@ -1,0 +1,67 @@
+"""Runners cancel what they started, and nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+import jobs
+from db import runs, tokens
+from services.base.roles import Person, Role, headers_of
+from tests.api.conftest import JSON, call, problem
+
+RAY, UMA = (Person(f"{name}@example.org", Role.runner) for name in ("ray", "uma"))
+ADA = Person("ada@example.org", Role.admin)
+
+
+@pytest.fixture
+def at_rest(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)  # nothing is measured
+    return database
+
+
+def token(database: Engine, made_by: str | None = None) -> Person:
+    made, _ = tokens.make(database, "nightly", Role.runner, made_by=made_by)
+    return tokens.person_of(made)
+
+
+def started(who: Person, kind: str = "runs") -> str:
+    body = {"runs": {"requests": 1}, "comparisons": {"candidates": [{}, {"mode": "batch"}]}}[kind]
+    answer = call("POST", f"/{kind}", json=body, headers=headers_of(who) | JSON)
+    assert answer.status_code == 202, answer.text
+    return f"/{kind}/{answer.json()['id']}/cancel"
+
+
+@pytest.mark.parametrize("kind", ["runs", "comparisons"])
+def test_a_runner_cancels_their_own_and_admins_all(at_rest: Engine, kind: str) -> None:
+    mine, other = started(RAY, kind), started(RAY, kind)
+    refused = problem(call("POST", mine, headers=headers_of(UMA)), 403)
+    assert refused == {}
+    assert runs.load(at_rest, 1).status == "queued"
+    assert call("POST", mine, headers=headers_of(RAY)).status_code == 200
+    assert runs.load(at_rest, 1).status == "cancelled"
+    assert call("POST", other, headers=headers_of(ADA)).status_code == 200
+
+
+def test_a_person_cancels_what_their_tokens_started_and_a_token_its_own(at_rest: Engine) -> None:
+    rays, umas, another = (token(at_rest, who.name) for who in (RAY, UMA, RAY))
+    first, second = started(rays), started(rays)
+    for other in (umas, another, UMA):  # two tokens have one name
+        problem(call("POST", first, headers=headers_of(other)), 403)
+    assert call("POST", first, headers=headers_of(rays)).status_code == 200
+    assert call("POST", second, headers=headers_of(RAY)).status_code == 200
+
+
+def test_who_may_only_look_cancels_nothing_any_more(at_rest: Engine) -> None:
+    path = started(RAY)
+    problem(call("POST", path, headers=headers_of(RAY._replace(role=Role.viewer))), 403)
+    problem(call("POST", "/runs/77/cancel", headers=headers_of(RAY)), 404)
+
+
+def test_a_token_that_is_made_over_the_api_has_a_maker(at_rest: Engine) -> None:
+    body = {"name": "ci", "role": "runner"}
+    admins, _ = tokens.make(at_rest, "root", Role.admin, made_by=ADA.name)
+    for who in (ADA, tokens.person_of(admins)):
+        answer = call("POST", "/tokens", json=body, headers=headers_of(who) | JSON)
+        assert answer.json()["made_by"] == ADA.name
+    assert call("POST", "/tokens", json=body, headers=JSON).json()["made_by"] is None
