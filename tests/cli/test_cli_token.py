@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from sqlalchemy import Engine
 
 from db import tokens
@@ -19,3 +20,13 @@ def test_a_token_is_printed_once(run_cli: RunCli, database: Engine) -> None:
     assert json.loads(run_cli("token", "list", "--json").out)[0]["name"] == "ci"
     assert run_cli("token", "revoke", "1").out == "Token 1 is revoked.\n"
     assert run_cli("token", "revoke", "1").code == 2
+
+
+def test_a_token_says_who_made_it_where_people_sign_in(
+    run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_SIGN_IN", "on")
+    monkeypatch.setenv("PACELINE_ADMINS", "ada@example.org")
+    written = run_cli("token", "make", "ci").out.strip()
+    made = tokens.find(database, written)
+    assert made is not None and made.made_by is not None and made.made_by.endswith(" (terminal)")
