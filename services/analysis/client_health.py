@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from services.analysis.compare import Candidate
-from services.analysis.diagnostics import client
+from services.analysis.diagnostics import client, sending
 from services.analysis.statistics import percentile
 from services.analysis.summary.repeats import values
 from services.ask import modes
@@ -72,14 +72,14 @@ def _load(candidate: Candidate) -> Rows:
     config = candidate.run.config
     paced = MODES[config.mode].loop == "open"
     waits = not paced and modes.in_flight_limit(config) is not None  # for an answer
-    late = [] if waits else client.latenesses(measured).tolist()
-    interval, sent = (paced and client.intervals_s(measured)) or (0.0, 0.0)
+    late = [] if waits else sending.latenesses(measured).tolist()
+    interval, sent = (paced and sending.intervals_s(measured)) or (0.0, 0.0)
     if late:
         yield "Sent late, median", units.seconds(percentile(late, 50)), ""
-        limit = units.seconds(client.late_limit_s(interval)) if paced else ""
+        limit = units.seconds(sending.late_limit_s(interval)) if paced else ""
         yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
     if interval and sent:
-        least = f"{(1 - client.SHORT_RATE) / interval:.4g}"
+        least = f"{(1 - sending.SHORT_RATE) / interval:.4g}"
         yield "Requests per second, configured", f"{1 / interval:.4g}", ""
         yield "Requests per second, sent", f"{1 / sent:.4g}", least
     yield "Max concurrency", units.show(candidate.summary.peak_in_flight, "count"), ""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from services.analysis.compare import Candidate
-from services.analysis.diagnostics.client import START_S
+from services.analysis.diagnostics.nodes import START_S
 from services.analysis.metric_arrays import known, metric_array
 from services.analysis.statistics import percentile
 from services.ask.config import RunConfig

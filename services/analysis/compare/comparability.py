@@ -9,7 +9,7 @@ from services.analysis.compare.differences import environment_facts
 from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.compare.same_work import listed, unequal
 from services.analysis.compare.verdicts import errors_differ
-from services.analysis.diagnostics import CACHED_SHARE, cached_share, client
+from services.analysis.diagnostics import CACHED_SHARE, cached_share, client, sending
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary.repeats import successes
 from services.analysis.turns import first_turns
@@ -126,7 +126,7 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     past = {}
     for name, c in zip(labels_of(candidates), candidates, strict=True):
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
-        apart = (client.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
+        apart = (sending.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
         titles = [diagnostic.title for diagnostic in diagnostics if diagnostic.title not in apart]
         if titles:
             past[name] = "; ".join(titles)
@@ -159,9 +159,9 @@ def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
 def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
     gaps = {}
     for name, c in zip(labels_of(candidates), candidates, strict=True):
-        wanted, achieved = client.intervals_s(c.measurements) or (0.0, 0.0)
+        wanted, achieved = sending.intervals_s(c.measurements) or (0.0, 0.0)
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
-        if any(diagnostic.title == client.RATE_MISSED for diagnostic in diagnostics):
+        if any(diagnostic.title == sending.RATE_MISSED for diagnostic in diagnostics):
             gaps[name] = f"{units.seconds(achieved)} instead of {units.seconds(wanted)}"
     if not gaps:
         return None

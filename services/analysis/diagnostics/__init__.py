@@ -1,8 +1,8 @@
 """Diagnostics of a run: what may be wrong with its numbers, and what to do about it.
 
 A check takes one run and returns a Diagnostic or None. Checks of the client, whose problems look
-like the server's, are in `client.py`; those of the server in `server.py`, of its answers in
-`answers.py`, of its prompts in `prompts.py`.
+like the server's, are in `client.py`, `sending.py`, `nodes.py` and `way.py`; those of the server in
+`server.py`, of its answers in `answers.py`, of its prompts in `prompts.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from services.analysis.diagnostics import answers, drift, prompts, sessions
+from services.analysis.diagnostics import answers, drift, nodes, prompts, sending, sessions, way
 from services.analysis.diagnostics import client as client_checks
 from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
@@ -43,7 +43,7 @@ def diagnostics(
     samples: Sequence[Sample] = (),
 ) -> list[Diagnostic]:
     """Return the diagnostics of a run, warnings first. `samples` are its server metrics."""
-    checks = CHECKS if run.source is None else [c for c in CHECKS if c not in client_checks.CHECKS]
+    checks = CHECKS if run.source is None else [c for c in CHECKS if c not in OF_CLIENT]
     if summary.failed and not summary.ok:  # there are no other numbers
         checks = [check for check in checks if check in OF_FAILURES]
     results = [
@@ -274,8 +274,14 @@ OF_FAILURES: tuple[Check, ...] = (
     _failures,
     _retried,
     _stopped_early,
-    client_checks.through_proxy,
-    client_checks.certificate_unchecked,
+    way.through_proxy,
+    way.certificate_unchecked,
+)
+OF_CLIENT: tuple[Check, ...] = (
+    *client_checks.CHECKS,
+    *sending.CHECKS,
+    *nodes.CHECKS,
+    *way.CHECKS,
 )
 CHECKS: tuple[Check, ...] = (
     _times_removed,
@@ -288,7 +294,7 @@ CHECKS: tuple[Check, ...] = (
     *prompts.CHECKS,
     *answers.CHECKS,
     *sessions.CHECKS,
-    *client_checks.CHECKS,
+    *OF_CLIENT,
     *drift.CHECKS,
     _stopped_early,
     _all_cut,

@@ -11,7 +11,8 @@ import pytest
 
 from services.analysis.compare import COMPARED, Candidate, Comparison, InvalidComparison, compare
 from services.analysis.compare.findings import FAMILY
-from services.analysis.diagnostics.client import RATE_MISSED, TOGETHER
+from services.analysis.diagnostics.client import TOGETHER
+from services.analysis.diagnostics.sending import RATE_MISSED
 from services.analysis.objectives import Objectives
 from services.ask.measurement import Measurement
 from services.ask.prices import Hourly, Price

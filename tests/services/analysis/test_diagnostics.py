@@ -10,7 +10,8 @@ import pytest
 
 from services.analysis.diagnostics import CHECKS, Diagnostic, diagnostics
 from services.analysis.diagnostics.advice import advice
-from services.analysis.diagnostics.client import intervals_s, past_limits, so_far
+from services.analysis.diagnostics.client import past_limits, so_far
+from services.analysis.diagnostics.sending import intervals_s
 from services.analysis.summary import summarize
 from services.ask.config import RunConfig
 from services.ask.measurement import CACHE, ERROR_CLASSES, Measurement, Progress, Run

@@ -1,0 +1,146 @@
+"""Diagnostics of the load: whether requests were sent when they were due, and as many at once as
+were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from services.analysis import metric_arrays
+from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.analysis.metric_arrays import known
+from services.analysis.statistics import percentile
+from services.analysis.summary import Summary
+from services.analysis.summary.repeats import by_repeat
+from services.ask import modes
+from services.ask.config import RATES, RunConfig
+from services.ask.measurement import Measurement, Run
+from services.ask.measurements import Floats, as_table
+from services.ask.modes import MODES
+from services.base import units
+
+LATE_S = 0.001
+LATE_SHARE = 0.1  # of the interval between requests
+SHORT_RATE = 0.02  # allowed shortfall, of the requested rate
+HELD_BACK_SHARE = 0.01
+RATE_MISSED = "The requested rate was not reached"
+
+
+def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | None:
+    """Return the mean time between requests, as due and as sent, in seconds over all repeats; None
+    if fewer than two requests were sent."""
+    due = sent = 0.0
+    gaps = 0
+    for group in by_repeat(measurements).values():
+        was_sent = group.where(~np.isnan(group.numbers("t_send")))
+        dues, sends = was_sent.numbers("t_due"), was_sent.numbers("t_send")
+        if len(was_sent) > 1:
+            order = np.lexsort((sends, dues))
+            first, last = order[0], order[-1]
+            due += float(dues[last] - dues[first])
+            sent += float(sends[last] - sends[first])
+            gaps += len(was_sent) - 1
+    return (due / gaps, sent / gaps) if gaps else None
+
+
+def sent_late(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+    """Check how late requests were sent in an open loop."""
+    if MODES[run.config.mode].loop != "open":
+        return None
+    each, intervals = latenesses(measurements), intervals_s(measurements)
+    if not len(each):
+        return None
+    return late(run.config, percentile(each, 99), intervals[0] if intervals else 0.0)
+
+
+def latenesses(measurements: Sequence[Measurement]) -> Floats:
+    """Return how late each request was sent, in seconds."""
+    return known(metric_arrays.latenesses(measurements))
+
+
+def late_limit_s(interval_s: float) -> float:
+    """Return the limit for the 99th percentile of lateness, in seconds."""
+    return max(LATE_S, LATE_SHARE * interval_s)
+
+
+def late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | None:
+    """Check how late 1 % of the requests were sent, of which one was due every `interval_s`."""
+    limit = late_limit_s(interval_s)
+    if MODES[config.mode].loop != "open" or late_s <= limit:
+        return None
+    return Diagnostic(
+        "warning",
+        f"Requests were sent up to {units.seconds(late_s)} late",
+        f"1 % of the requests were sent {units.seconds(late_s)} or more after they were due (the "
+        f"limit is {units.seconds(limit)}), so the load was not as configured. Close "
+        f"other programs on this machine, or choose {_less(config)}.",
+    )
+
+
+def _less(config: RunConfig) -> str:
+    if config.mode == "replay":
+        return "a lower trace_speed"
+    return "a lower rate" if config.mode in RATES else "a longer interval"
+
+
+def rate_missed(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    """Check the rate at which requests were sent in an open loop."""
+    if MODES[run.config.mode].loop != "open" or len(_cap_waits(measurements)):
+        return None  # a maximum that was reached is reported by itself
+    wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
+    if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
+        return None
+    return Diagnostic(
+        "warning",
+        RATE_MISSED,
+        f"A request was due every {units.seconds(wanted)} but was sent every "
+        f"{units.seconds(achieved)}, so the server got less load than configured. Close "
+        f"other programs on this machine, or choose {_less(run.config)}.",
+    )
+
+
+def _held_back(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    """In an open loop: a limit on concurrency makes it a closed one while it is reached."""
+    waits = _cap_waits(measurements)
+    if MODES[run.config.mode].loop != "open" or not len(waits):
+        return None
+    share = units.share(len(waits) / len(measurements))
+    return Diagnostic(
+        "warning" if len(waits) > HELD_BACK_SHARE * len(measurements) else "note",
+        f"{share} of the requests waited in this client",
+        f"They were due, but {run.config.concurrency:,} were in flight, which is the maximum. They "
+        f"waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency count from sent "
+        "and leave this out; Scheduled TTFT and Scheduled latency count from due. Raise the "
+        "maximum, or judge by those.",
+    )
+
+
+def _cap_waits(measurements: Sequence[Measurement]) -> Floats:
+    """Those of the requests that waited."""
+    waits = as_table(measurements).numbers("cap_wait_s")
+    return waits[waits > 0]
+
+
+def _never_full(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    wanted = modes.at_once(run.config)
+    if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
+        return None
+    todo = "Request longer answers, or a lower concurrency."
+    if summary.failed:  # fast failures free their slots
+        todo = "Failed requests end early: fix the failures first."
+    return Diagnostic(
+        "warning",
+        f"At most {summary.peak_in_flight:,} in flight instead of {wanted:,}",
+        "The first requests finished before the last were sent, so the configured concurrency was "
+        f"never reached: these numbers are for the lower one. {todo}",
+    )
+
+
+CHECKS = (_held_back, _never_full)  # beside those that are limits of the client
