@@ -6,7 +6,7 @@ from typing import Any
 
 from services.analysis import nodes
 from services.analysis.compare import Candidate
-from services.analysis.diagnostics import nodes
+from services.analysis.diagnostics import nodes as node_checks
 from services.ask.config import parse
 from services.ask.measurement import NODE_LOST
 from services.report.export.tables import requests_csv
@@ -68,10 +68,10 @@ def test_a_file_of_requests_says_which_node_sent_each() -> None:
 
 def test_a_lost_node_and_a_late_start_are_warnings() -> None:
     lost = of_nodes(*NODES, spread=0.006)
-    said = [check(lost.run, lost.measurements, lost.summary) for check in nodes.CHECKS]
+    said = [check(lost.run, lost.measurements, lost.summary) for check in node_checks.CHECKS]
     titles = {each.title: each.sentence for each in said if each}
     assert "1 request failed with it" in titles["Lost while measuring: node 3"]
     assert "The nodes may have started 6.00 ms apart" in titles
     well = of_nodes(NODES[0], NODES[2])
-    found = [check(well.run, well.measurements, well.summary) for check in nodes.CHECKS]
+    found = [check(well.run, well.measurements, well.summary) for check in node_checks.CHECKS]
     assert not [each.title for each in found if each and "node" in each.title]
