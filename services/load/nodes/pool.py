@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, TypeVar
 
 from services.ask import modes
 from services.ask.measurement import Progress
 from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
-from services.base.private_names import private
 from services.load import protocol as load
 from services.load.nodes import protocol as cluster
-from services.load.nodes.clocks import ClockOffset, start_spread_ns
+from services.load.nodes.clocks import ClockOffset
+from services.load.nodes.facts import nodes_environment, nodes_health, worst_calibration
 from services.load.nodes.lost import lost_requests
+from services.load.nodes.member import Node
+from services.load.nodes.ray_environment import driver_environment, interpreter
 from services.load.process_pool import ProcessPoolProblem, combined, total_progress
 from services.load.protocol import (
     Begin,
@@ -41,33 +42,12 @@ from services.load.protocol import (
 from services.load.repeat import OnReady
 from services.load.response_profile import ResponseProfile
 from services.load.shards import Shard
-from services.servers.engines.ray_serve import PYTHON
 from services.servers.engines.within import ROOT
 
 LEAD_NS = 250_000_000  # from `Begin` to the start, and ROUND_TRIPS of the slowest node
 ROUND_TRIPS = 8
 STOP_S = 5.0
-ERRORS = ("ttft", "e2e", "inter_chunk")  # of a calibration, each at p50 and p99
-WORST = ("span_s", *(f"{name}_{of}_s" for name in ERRORS for of in ("p50", "p99")))
 Expected = TypeVar("Expected", bound=Message)
-
-
-class Node:
-    """A node, from its pool's side."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.shard = Shard()
-        self.program = ""  # what runs there
-        self.inbox: asyncio.Queue[Message | None] = asyncio.Queue()  # None: it is lost
-        self.lost: str | None = None
-        self.progress: Progress | None = None
-        self.playing = False
-        self.reported: set[int] = set()
-
-    @property
-    def name(self) -> str:
-        return f"Node {self.number + 1}"
 
 
 class NodePool:
@@ -313,70 +293,3 @@ def _decoded(line: str) -> Message:
         return load.decode(line.encode())
     except ProtocolProblem as problem:
         return Problem(str(problem))
-
-
-def interpreter(env: Mapping[str, str]) -> Path:
-    """Return the Python of Ray's environment: the one that PACELINE_RAY_PYTHON names, else that of
-    `make engines-ray`."""
-    variable, folder, _ = PYTHON
-    named = env.get(variable, "").strip()
-    return Path(os.path.expanduser(named)) if named else ROOT / folder / "bin" / "python"
-
-
-def driver_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the driver: without keys, which Ray might pass on."""
-    hidden = {*private(env), "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PACELINE_DATABASE_URL"}
-    own = {name: value for name, value in env.items() if name not in hidden}
-    return own | {"RAY_USAGE_STATS_ENABLED": "0"}
-
-
-def nodes_environment(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the facts about the nodes, together for those that are the same: by their numbers, and
-    in order the beginnings of their ids in Ray."""
-    together: dict[str, tuple[list[str], dict[str, Any]]] = {}
-    for number, each in enumerate(facts, start=1):
-        same = {name: value for name, value in each.items() if name != "id"}
-        numbers, _ = together.setdefault(str(sorted(same.items())), ([], same))
-        numbers.append(str(number))
-    by_number = {", ".join(numbers): same for numbers, same in together.values()}
-    return {**by_number, "ids": ", ".join(each["id"] for each in facts)}
-
-
-def nodes_health(
-    nodes: Sequence[Node],
-    played: Sequence[Played | None],
-    offsets: Mapping[int, ClockOffset],
-) -> dict[str, Any]:
-    """Return what a repeat's health says of its nodes, in the order of their shards; and how far
-    apart they started, at most. Request `i` was sent by number `i` modulo their number."""
-    late_s = max((each.health.get("begun_late_s", 0.0) for each in played if each), default=0.0)
-    spread_s = start_spread_ns(offsets.values()) / 1e9 + late_s
-    each = [_node_health(*node, offsets) for node in zip(nodes, played, strict=True)]
-    return {"nodes": each, "start_spread_s": spread_s}
-
-
-def _node_health(
-    node: Node, played: Played | None, offsets: Mapping[int, ClockOffset]
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {"node": node.number + 1}
-    if offset := offsets.get(node.number):
-        facts["clock_offset_s"] = offset.offset_ns / 1e9
-        facts["clock_error_s"] = offset.error_ns / 1e9
-    if played is None:
-        return {**facts, "lost": node.lost}
-    return {**facts, "duration_s": played.duration_s, **played.health}
-
-
-def worst_calibration(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the worst value of all nodes' calibrations, and each one's own."""
-    good = [each for each in done if "problem" not in each]
-    if len(good) < len(done) or not done:
-        bad = [f"Node {each['node']}: {each['problem']}" for each in done if "problem" in each]
-        return {"problem": " ".join(bad) or "The calibration failed: every node was lost."}
-    worst = {
-        name: max((each[name] for each in good if each[name] is not None), default=None)
-        for name in WORST
-    }
-    sums = {name: sum(each[name] for each in good) for name in ("requests", "lost", "processes")}
-    pace = min((each["pace"] for each in good if each["pace"] is not None), default=None)
-    return {**sums, **worst, "pace": pace, "nodes": good}

@@ -19,8 +19,9 @@ from services.ask.measurement import NODE_LOST
 from services.ask.problems import InvalidConfig
 from services.load.nodes import echo
 from services.load.nodes.clocks import ClockOffset, RoundTrip, clock_offset, start_spread_ns
+from services.load.nodes.facts import nodes_environment, worst_calibration
 from services.load.nodes.lost import lost_requests
-from services.load.nodes.pool import driver_environment, nodes_environment, worst_calibration
+from services.load.nodes.ray_environment import driver_environment
 from services.load.shards import Shard
 
 ON = "ray://10.0.0.1:10001"

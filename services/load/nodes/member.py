@@ -1,0 +1,27 @@
+"""A node of a cluster, from its pool's side."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.ask.measurement import Progress
+from services.base.ipc import Message
+from services.load.shards import Shard
+
+
+class Node:
+    """What its pool knows of it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.shard = Shard()
+        self.program = ""  # what runs there
+        self.inbox: asyncio.Queue[Message | None] = asyncio.Queue()  # None: it is lost
+        self.lost: str | None = None
+        self.progress: Progress | None = None
+        self.playing = False
+        self.reported: set[int] = set()
+
+    @property
+    def name(self) -> str:
+        return f"Node {self.number + 1}"

@@ -1,0 +1,26 @@
+"""The Python of Ray's environment, and what of this process's environment its driver gets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.base.private_names import private
+from services.servers.engines.ray_serve import PYTHON
+from services.servers.engines.within import ROOT
+
+
+def interpreter(env: Mapping[str, str]) -> Path:
+    """Return the Python of Ray's environment: the one that PACELINE_RAY_PYTHON names, else that of
+    `make engines-ray`."""
+    variable, folder, _ = PYTHON
+    named = env.get(variable, "").strip()
+    return Path(os.path.expanduser(named)) if named else ROOT / folder / "bin" / "python"
+
+
+def driver_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the driver: without keys, which Ray might pass on."""
+    hidden = {*private(env), "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PACELINE_DATABASE_URL"}
+    own = {name: value for name, value in env.items() if name not in hidden}
+    return own | {"RAY_USAGE_STATS_ENABLED": "0"}
