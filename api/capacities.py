@@ -26,7 +26,7 @@ ABOUT = {"name", "note"}
 class NewCapacity(CapacityConfig):
     """A search to be started."""
 
-    name: str = Field("", max_length=200, description="Name; empty: made from the config")
+    name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     note: str = Field("", max_length=10_000, description="Note")
 
     def config(self) -> CapacityConfig:
@@ -66,7 +66,7 @@ def cancel_capacity(capacity_id: CapacityId) -> Response:
 @router.post(
     "/capacities/{capacity_id}/resume",
     status_code=202,
-    responses=says(_404="No such search", _409="It goes on already"),
+    responses=says(_404="No such search", _409="It is already running"),
 )
 def resume_capacity(capacity_id: CapacityId) -> Response:
     """Let a search go on that was cut short."""
@@ -77,7 +77,7 @@ def resume_capacity(capacity_id: CapacityId) -> Response:
 @router.delete(
     "/capacities/{capacity_id}",
     status_code=204,
-    responses=says(_404="No such search", _409="It goes on: cancel it first"),
+    responses=says(_404="No such search", _409="It is still running: cancel it first"),
 )
 def delete_capacity(capacity_id: CapacityId) -> None:
     """Delete a search; the runs that were its probes are kept."""

@@ -54,7 +54,7 @@ class NewComparison(BaseModel):
         None, ge=0, lt=2**31, description="Seed for the order of the repeats; empty: random"
     )
     name: str = Field(
-        "", max_length=200, description="Name of the comparison; empty: made from the config"
+        "", max_length=200, description="Name of the comparison; empty: generated from the config"
     )
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")

@@ -26,7 +26,7 @@ router = APIRouter(route_class=Route)
         }
     },
     responses=says(
-        _409="The file has already been imported",
+        _409="This file has already been imported",
         _413="The file is too long",
         _415="The body is not a file",
     ),

@@ -85,7 +85,9 @@ def queue_batch(
 async def queue_batch_file(
     request: Request,
     backend: Annotated[str, Query(max_length=100, description="Backend or saved server")] = "",
-    model: Annotated[str, Query(max_length=300, description="In place of the lines' own")] = "",
+    model: Annotated[
+        str, Query(max_length=300, description="Replaces the model of each line")
+    ] = "",
     name: Annotated[str, Query(max_length=300, description="Name of the file")] = "The file",
     idempotency_key: IdempotencyKey = None,
 ) -> QueuedBatch:
@@ -144,9 +146,9 @@ def batch_output(request: Request, batch_id: str) -> StreamingResponse:
 @router.get("/tasks", responses=says(_404="No such batch or task"))
 def list_tasks(
     request: Request,
-    batch: Annotated[str | None, Query(description="Only those of this batch, in order")] = None,
+    batch: Annotated[str | None, Query(description="Only tasks of this batch, in order")] = None,
     status: Annotated[TaskStatus | None, Query(description="Only these")] = None,
-    after: Annotated[str | None, Query(description="Those behind this task")] = None,
+    after: Annotated[str | None, Query(description="Only tasks after this one")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TaskList:
     """List tasks that you have queued: those of a batch in order, or all, the newest first."""

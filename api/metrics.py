@@ -27,10 +27,10 @@ def metrics(_: Request) -> Response:
 
 def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
     """Return the state as gauges. `supervisor`: whether one is alive on this machine."""
-    yield by_label("paceline_queue_runs", "Runs that wait or are measured.", "status", now.queue)
+    yield by_label("paceline_queue_runs", "Runs that are queued or running.", "status", now.queue)
     yield by_label(
         "paceline_ended_runs",
-        "Stored runs that have ended, without imported ones.",
+        "Stored runs that have ended, excluding imported ones.",
         "status",
         now.ended,
     )
@@ -41,7 +41,7 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
     )
     yield gauge(
         "paceline_workers",
-        "Runs being measured whose supervisor was heard in the last 10 s.",
+        "Running runs whose supervisor reported in the last 10 s.",
         now.workers,
     )
     yield gauge(
@@ -52,7 +52,7 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
     )
     yield by_label(
         "paceline_span_runs",
-        "Runs that are sent as OpenTelemetry spans, by how far that is.",
+        "Runs to send as OpenTelemetry spans, by export status.",
         "status",
         {str(status): count for status, count in now.spans.items()},
     )
@@ -77,12 +77,12 @@ def _tasks(tasks: TaskCounts) -> Iterator[Gauge]:
 def _client(health: ClientHealth) -> Iterator[Gauge]:
     yield gauge(
         "paceline_client_run",
-        "Number of the newest run measured, which these are of.",
+        "Number of the last measured run, to which the client metrics belong.",
         health.run_id,
     )
     yield gauge(
         "paceline_client_sent_late_p99_seconds",
-        "How late requests were sent, 99th percentile, at the worst moment of that run.",
+        "How late requests were sent, 99th percentile, worst repeat of that run.",
         health.late_p99_s,
     )
     yield gauge(

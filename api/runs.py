@@ -33,7 +33,7 @@ router = APIRouter(route_class=Route)
 class NewRun(RunConfig):
     """A run to be queued: its config, name, tags and note."""
 
-    name: str = Field("", max_length=200, description="Name; empty: made from the config")
+    name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
 

@@ -40,7 +40,7 @@ class NewStudy(StudyConfig):
     """A study to be queued: its config, name, tags and note. Omitted fields use the defaults of its
     preset."""
 
-    name: str = Field("", max_length=200, description="Name; empty: made from the config")
+    name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of its runs")
     note: str = Field("", max_length=10_000, description="Note")
 

@@ -1,4 +1,4 @@
-"""What is said about tasks over HTTP: prompts that are handed in, tasks and batches in answers."""
+"""Request and response bodies of tasks and batches."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ KEY_CHARACTERS = 255
 
 
 class TaskSettings(RequestFields):
-    """To whom a task goes and how it is answered; omitted fields use the defaults."""
+    """Server and options of a task; omitted fields use the defaults."""
 
     backend: str = Field("embedded", description="Name of a backend, or of a saved server")
     base_url: str | None = Field(None, description="Address of the server; empty: its own")
     model: str = Field("", max_length=300, description="Model; empty: the first one listed")
-    client: str = Field("wire", description="wire, or litellm")
+    client: str = Field("wire", description="HTTP client: wire or litellm")
     max_tokens: int = Field(1024, ge=1, description="Maximum number of tokens in the answer")
     timeout_s: float = Field(300.0, gt=0, le=86_400, description="Maximum time for one attempt")
     connect_timeout_s: float = Field(30.0, gt=0, le=86_400, description="Maximum time to connect")
     first_token_timeout_s: float | None = Field(None, gt=0, le=86_400)
     chunk_timeout_s: float | None = Field(None, gt=0, le=86_400)
-    retries: int = Field(3, ge=0, le=20, description="How often it is asked again after a refusal")
+    retries: int = Field(
+        3, ge=0, le=20, description="Maximum number of retries after 429, 5xx or no connection"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> TaskSettings:
@@ -59,14 +61,19 @@ class TaskSettings(RequestFields):
 class NewPrompt(TaskSettings):
     """A prompt to be answered."""
 
-    prompt: str | None = Field(None, description="The prompt, or give messages")
+    prompt: str | None = Field(None, description="The prompt, as text; or give messages")
     messages: list[dict[str, Any]] | None = Field(
         None, description="A conversation, as in chat completions"
     )
     tools: list[dict[str, Any]] | None = Field(None, description="Tools, as in chat completions")
-    tool_choice: str | dict[str, Any] | None = Field(None, description="Which of these it uses")
+    tool_choice: str | dict[str, Any] | None = Field(
+        None, description="Which tool to call, as in chat completions"
+    )
     custom_id: str | None = Field(
-        None, min_length=1, max_length=CUSTOM_ID_CHARACTERS, description="What you call it"
+        None,
+        min_length=1,
+        max_length=CUSTOM_ID_CHARACTERS,
+        description="Your own identifier for the task",
     )
 
     @model_validator(mode="after")
@@ -91,10 +98,10 @@ class NewPrompt(TaskSettings):
 
 
 class NewBatch(TaskSettings):
-    """Prompts with the settings that they have in common."""
+    """Prompts with common settings."""
 
     tasks: tuple[NewPrompt, ...] = Field(
-        min_length=1, max_length=MOST_TASKS, description="The prompts: texts, or as objects"
+        min_length=1, max_length=MOST_TASKS, description="The prompts, as texts or objects"
     )
 
     @field_validator("tasks", mode="before")
@@ -126,7 +133,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=KEY_CHARACTERS,
-        description="The same key and body again queue nothing more",
+        description="The same request with the same key again returns the same tasks",
     ),
 ]
 TaskId = Annotated[str, "Identifier of the task"]
@@ -172,7 +179,9 @@ class TaskFacts(BaseModel):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    asked: int = Field(description="How often it was taken up: again if that process ended")
+    asked: int = Field(
+        description="Number of times it was started: a task is restarted if its process ends"
+    )
     result: TaskResult | None
     error: str | None
     error_class: str | None
@@ -205,7 +214,9 @@ class BatchFacts(BaseModel):
 
 
 class TaskList(BaseModel):
-    """Tasks, and behind which one the list goes on."""
+    """One page of tasks."""
 
     tasks: list[TaskFacts]
-    next: str | None = Field(description="Give it as `after` for those that follow; empty: none")
+    next: str | None = Field(
+        description="Pass as `after` to get the next page; null: this is the last one"
+    )

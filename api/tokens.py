@@ -27,7 +27,9 @@ class NewToken(BaseModel):
 
     name: str = Field(min_length=1, max_length=LONGEST_NAME, description="Who or what uses it")
     role: Literal["viewer", "runner", "admin"] = Field("viewer", description="What it may do")
-    days: StrictInt = Field(USUAL_DAYS, ge=1, le=LONGEST_DAYS, description="Days until it expires")
+    days: StrictInt = Field(
+        USUAL_DAYS, ge=1, le=LONGEST_DAYS, description="Days until the token expires"
+    )
 
 
 class MadeToken(BaseModel):

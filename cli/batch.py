@@ -57,7 +57,9 @@ def run(options: Namespace) -> int:
                 tenths = done
                 note(_line(batch))
             if stop.wait(LOOK_S):
-                note(f"{batch_id} goes on. `paceline batch output {batch_id}` has its answers.")
+                note(
+                    f"{batch_id} continues. `paceline batch output {batch_id}` prints its answers."
+                )
                 return FAILED
     code = save(options, openai_batch.written(tasks.ended(database, batch_id)))
     return code or (DONE if batch.counts.get("completed") == batch.count else FAILED)

@@ -45,7 +45,7 @@ def takes(command: ArgumentParser) -> None:
         dest="objectives",
         action="append",
         metavar="CONDITION",
-        help="What must be met, such as 'ttft:p95<0.5' in seconds; may be repeated "
+        help="Objective to meet, such as 'ttft:p95<0.5' (in seconds); may be repeated "
         "(default: ttft:p95<0.5)",
     )
     add(command, CapacityConfig, OWN)
@@ -54,8 +54,8 @@ def takes(command: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CHANGES",
-        help="Another server, by what it changes: base_url=http://127.0.0.1:8001/v1; may be "
-        "repeated",
+        help="Another server, as changes to the first: base_url=http://127.0.0.1:8001/v1; may "
+        "be repeated",
     )
     command.add_argument(
         "--at-least",
@@ -63,7 +63,9 @@ def takes(command: ArgumentParser) -> None:
         metavar="LOAD",
         help="Exit with 1 unless the capacity is at least this, by the lower end of its interval",
     )
-    command.add_argument("--plan", action="store_true", help="Only print how long it takes")
+    command.add_argument(
+        "--plan", action="store_true", help="Only print how long the search would take"
+    )
     run_fields.takes(command)
 
 
@@ -181,7 +183,7 @@ def _judged(ended: Capacity, at_least: float | None) -> int:
     if all(low is not None and low >= at_least for low in lows):
         return DONE
     return refuse(
-        f"At least {at_least:g} {ended.config.unit} were asked for, and that much is not shown.",
+        f"The capacity is not shown to be at least {at_least:g} {ended.config.unit}.",
         FAILED,
     )
 

@@ -25,12 +25,12 @@ from cli.parser import Command
 
 GROUPS = {
     "baseline": "Set, remove and list the runs that others are compared with",
-    "batch": "Have the prompts of OpenAI batch files answered, list and cancel batches",
-    "capacities": "List, print, resume and delete searches that `capacity` began",
+    "batch": "Send the prompts of OpenAI batch files to a server; list and cancel batches",
+    "capacities": "List, print, resume and delete capacity searches",
     "engine": "Start, list and stop engines, and print their logs",
-    "scenario": "Write what was measured as a file that run, compare, study and capacity take",
+    "scenario": "Write a stored run, comparison, study or search as a scenario file",
     "server": "Save servers under a name, for use with --backend",
-    "token": "Make, list and revoke tokens for the API, where people sign in",
+    "token": "Create, list and revoke API tokens, for when sign-in is on",
 }
 COMMANDS = {
     "run": Command(run.run, run.takes),
@@ -78,7 +78,7 @@ COMMANDS = {
     "doctor": Command(doctor.doctor, doctor.takes, opens=False),
     "backup": Command(backup.backup, backup.add_backup_arguments, opens=False),
     "restore": Command(backup.restore, backup.add_restore_arguments, opens=False),
-    "token make": Command(token.make, token.add_make_arguments),
+    "token create": Command(token.create, token.add_create_arguments),
     "token list": Command(token.list_tokens, token.add_list_arguments),
     "token revoke": Command(token.revoke, token.add_revoke_arguments),
 }

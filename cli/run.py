@@ -35,7 +35,7 @@ def takes(command: ArgumentParser) -> None:
         type=condition,
         action="append",
         metavar="CONDITION",
-        help="Exit with 1 unless the run keeps it: 'ttft:p95<0.5', in quotes; may be repeated",
+        help="Exit with 1 unless the run meets this: 'ttft:p95<0.5', in quotes; may be repeated",
     )
     run_fields.takes(command)
 

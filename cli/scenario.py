@@ -58,7 +58,7 @@ def document(name: str, kind: str) -> Document:
         with open(name, "rb") as file:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "this is no path"
+        why = error.strerror if isinstance(error, OSError) else "this is not a path"
         raise Usage(f"Cannot read {name[:200]!r}: {why}.") from None
     found = read(data, name)
     if (is_a := kind_of(found)).name != kind:

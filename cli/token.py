@@ -1,4 +1,4 @@
-"""`token make|list|revoke`: who may use the API, where people sign in."""
+"""`token create|list|revoke`: who may use the API, where people sign in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.base.roles import Role
 from services.report import terminal
 
 
-def add_make_arguments(command: ArgumentParser) -> None:
+def add_create_arguments(command: ArgumentParser) -> None:
     command.add_argument("name", metavar="NAME", help="Who or what uses it")
     command.add_argument(
         "--role",
@@ -31,7 +31,7 @@ def add_make_arguments(command: ArgumentParser) -> None:
     )
 
 
-def make(options: Namespace) -> int:
+def create(options: Namespace) -> int:
     """Make a token for the API and print it. It is not shown again: only its hash is stored."""
     maker = person.name if (person := operator()) else None
     made, written = tokens.make(opened(), options.name, Role[options.role], options.days, maker)

@@ -84,7 +84,7 @@ def restore(database: Engine, file: Path, moment: datetime) -> Path | None:
     if inspect(database).get_table_names():
         raise InUse(
             "The database that PACELINE_DATABASE_URL names is not empty. Create another one "
-            "(createdb), let the variable name that, and restore again: the one of now is kept."
+            "(createdb), let the variable name that, and restore again: the current one is kept."
         )
     _postgres(database, "pg_restore", "--no-owner", "--single-transaction", str(file))
     upgrade(database)
@@ -114,7 +114,7 @@ def _new_file(file: Path) -> Iterator[Path]:
             yield part
             os.fsync(lock)
             if file.exists():
-                raise FileExists(f"{file} was made meanwhile. Choose another name.")
+                raise FileExists(f"{file} was created in the meantime. Choose another name.")
             part.replace(file)
         except BaseException:
             _remove(part)

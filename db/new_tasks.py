@@ -134,8 +134,8 @@ def _check_waiting(connection: Connection, caller: str, more: int) -> None:
     count = connection.scalar(select(func.count()).select_from(tasks).where(*waiting)) or 0
     if count + more > MOST_WAITING:
         raise InvalidTask(
-            f"{count:,} of your tasks are waiting, and {MOST_WAITING:,} may. Wait until some have "
-            "ended, or cancel them."
+            f"{count:,} of your tasks are waiting; at most {MOST_WAITING:,} can. Wait until "
+            "some have ended, or cancel them."
         )
 
 

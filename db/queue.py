@@ -35,13 +35,13 @@ from db.schema import TABLES, Value, engines, row, runs
 from services.ask.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
 
 INTERRUPTED = (
-    "The process that measured this run ended before the run did. What it had measured is kept."
+    "The process that measured this run ended before the run did. The results so far are kept."
 )
 GONE_S = 900.0  # without a heartbeat: what waits for that machine is given up
 GONE = (
-    "The machine that this run waits for has not been heard of for a quarter of an hour: the one "
-    "that measured its comparison so far, or the only one that reaches its server. What had been "
-    "measured is kept. Start it again on a machine that is up."
+    "The machine that this run waits for has not responded for 15 minutes: it measured the rest of "
+    "the comparison, or is the only one that reaches the server. The results so far are kept. "
+    "Start the run again on a machine that is running."
 )
 
 

@@ -107,7 +107,9 @@ def publish_capacity(database: Engine, capacity: Capacity, days: int | None = No
 
 def _lasting(days: int | None) -> timedelta | None:
     if days is not None and not 1 <= days <= LONGEST_DAYS:
-        raise InvalidShare(f"A link is good for 1 to {LONGEST_DAYS:,} days, or until revoked.")
+        raise InvalidShare(
+            f"A link expires after 1 to {LONGEST_DAYS:,} days, or when it is revoked."
+        )
     return None if days is None else timedelta(days=days)
 
 

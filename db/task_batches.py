@@ -22,9 +22,7 @@ class BatchNotFound(NotFound):
     """The caller has no such batch."""
 
     def __init__(self, batch_id: str) -> None:
-        super().__init__(
-            f"There is no batch {batch_id[:60]!r}. It may have been deleted by its age."
-        )
+        super().__init__(f"There is no batch {batch_id[:60]!r}. It may have expired.")
 
 
 def listed(

@@ -43,8 +43,8 @@ from services.ask.tasks import OPEN, TaskEnd
 
 MOST_CALLERS = 200  # of one server, between whom its turns go round
 GONE = (
-    "The machine that this task waits for has not been heard of for a quarter of an hour: the only "
-    "one that reaches its server, or holds its key. Hand it in again on a machine that is up."
+    "The only machine that reaches this task's server, or holds its key, has not responded for "
+    "15 minutes. Submit the task again on a machine that is running."
 )
 
 

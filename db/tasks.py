@@ -26,7 +26,7 @@ class TaskNotFound(NotFound):
     """The caller has no such task."""
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"There is no task {task_id[:60]!r}. It may have been deleted by its age.")
+        super().__init__(f"There is no task {task_id[:60]!r}. It may have expired.")
 
 
 class TaskEnded(Conflict):

@@ -22,12 +22,12 @@ from services.ask.config import RunConfig
 from services.base import private_names, settings
 
 LOST = (
-    "The key of this run was held in memory by a process that has ended, and is stored nowhere. "
+    "The API key of this run was held only in the memory of a process that has ended. "
     "Submit the run again, or put the key into .env first."
 )
 
 KEYLESS = (
-    "This was measured with a key, which is stored nowhere, and there is none for {} now. Put it "
+    "This was measured with an API key, which is not stored, and there is none for {} now. Put it "
     "into .env beside that address, or type it on the page Run for that address."
 )
 

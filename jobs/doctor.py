@@ -77,7 +77,7 @@ def healthy(findings: list[Finding]) -> bool:
 def _python(patient: Patient) -> Findings:
     found = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
     if sys.version_info < OLDEST_PYTHON:
-        todo = "Make the environment anew with Python 3.11 or newer: make clean run."
+        todo = "Recreate the environment with Python 3.11 or newer: make clean run."
         yield Finding("Python", "problem", found, todo)
         return
     memory = size(machine.environment()["memory_bytes"])
@@ -122,7 +122,7 @@ def _settings(patient: Patient) -> Findings:
     file = patient.root / ".env"
     if file.exists() and file.stat().st_mode & private_file.OTHERS:
         todo = f"chmod 600 {file}"
-        yield Finding("Settings", "note", ".env may hold keys, and all users can read it", todo)
+        yield Finding("Settings", "note", ".env may contain keys, but every user can read it", todo)
     try:
         shared = roles.sign_in(patient.env)
         hosts.allowed(patient.env)
@@ -136,8 +136,8 @@ def _settings(patient: Patient) -> Findings:
     yield Finding("Settings", "ok", f"{read}; sign-in is {'on' if shared else 'off'}")
     secrets = patient.root / ".streamlit" / "secrets.toml"
     if shared and not secrets.exists():
-        todo = "Write the provider into .streamlit/secrets.toml: docs/sign-in.md"
-        yield Finding("Settings", "problem", "Sign-in is on, but no provider is named", todo)
+        todo = "Configure the provider in .streamlit/secrets.toml: docs/sign-in.md"
+        yield Finding("Settings", "problem", "Sign-in is on, but no provider is configured", todo)
 
 
 def _database(patient: Patient) -> Findings:
@@ -147,7 +147,7 @@ def _database(patient: Patient) -> Findings:
         if file is None or file.exists():
             yield from _stored(database, file)
         else:
-            yield Finding("Database", "ok", f"{file} is made at the first start")
+            yield Finding("Database", "ok", f"{file} is created on the first start")
     except UNUSABLE as error:
         yield Finding("Database", "problem", *_parted(said_of(error)))
         return
@@ -187,7 +187,7 @@ def _stored(database: Engine, file: Path | None) -> Findings:
         yield from _queue(database)
     if skew > APART_S:
         words = f"This machine's clock and the database's differ by {seconds(skew)}"
-        yield Finding("Clock", "note", words, "Let both be set by NTP (timedatectl).")
+        yield Finding("Clock", "note", words, "Synchronize both with NTP (timedatectl).")
 
 
 def _disk(folder: Path, file: Path | None) -> Findings:
@@ -213,10 +213,12 @@ def _queue(database: Engine) -> Findings:
     waiting, up = queue.active(database), engines.active(database)
     found = f"{many(waiting, 'run')} queued or running, {many(up, 'engine')}"
     if (waiting or up) and not alive:
-        todo = "Start Paceline on the machine that measures: its supervisor goes on by itself."
+        todo = (
+            "Start Paceline on the machine that measures: its supervisor then starts automatically."
+        )
         yield Finding("Queue", "note", f"{found}; no supervisor on this machine", todo)
     else:
-        state = "the supervisor is alive" if alive else "no supervisor, which nothing needs now"
+        state = "the supervisor is alive" if alive else "no supervisor; none is needed now"
         yield Finding("Queue", "ok", f"{found}; {state}")
 
 
@@ -279,7 +281,7 @@ def _keys(patient: Patient) -> Findings:
     if there:
         yield Finding("Keys", "ok", f"Set: {', '.join(there)}")
     if absent:
-        todo = "Set those in .env that your servers need."
+        todo = "Set the ones that your servers need in .env."
         yield Finding("Keys", "ok", f"Not set: {', '.join(absent)}", todo)
 
 

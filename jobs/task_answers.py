@@ -94,7 +94,9 @@ class Answers:
         except (BackendProblem, InvalidSettings, engines.EngineProblem) as problem:
             return _failed(str(problem))
         except CannotCarry as problem:
-            return _failed(f"This server's API format has no place for {problem}. Choose another.")
+            return _failed(
+                f"This server's API format does not support {problem}. Choose another format."
+            )
         except OSError as error:
             return _failed(f"The server cannot be reached: {error.strerror or error}.")
 

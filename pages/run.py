@@ -112,7 +112,7 @@ def picture(config: RunConfig) -> None:
         alt="When each request is sent" if few else "How many requests are sent in each second",
     )
     first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
-    st.caption(f"Drawn with {plan.duration(each)} per answer.{first}")
+    st.caption(f"Assumes {plan.duration(each)} per answer.{first}")
 
 
 def session_picture(config: RunConfig) -> None:
@@ -230,7 +230,7 @@ def estimate(
 
 
 if not may_start():  # it is not in their navigation
-    stop_with("Only runners and admins start runs.")
+    stop_with("Only runners and admins can start runs.")
 if (left_for := st.query_params.get("run")) is not None:
     url_state.write({"like": left_for})  # the back button, after Start: see widgets/url_state.py
 touched = url_state.follow(fields.PREFIX)

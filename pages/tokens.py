@@ -33,9 +33,9 @@ def form(who: Person) -> None:
             )
             role = st.selectbox("Role", roles, key="token-role")
             days = st.number_input(
-                "Days until it expires", 1, LONGEST_DAYS, USUAL_DAYS, key="token-days"
+                "Days until the token expires", 1, LONGEST_DAYS, USUAL_DAYS, key="token-days"
             )
-        if st.form_submit_button("Make token", type="primary", icon=":material/key:"):
+        if st.form_submit_button("Create token", type="primary", icon=":material/key:"):
             make(who, name, Role[role], int(days))
 
 
@@ -52,7 +52,7 @@ def made() -> None:
     """Show the token that was just made, this once."""
     if MADE in st.session_state:
         name, text = st.session_state.pop(MADE)
-        st.success(plain(f"{name} is made. Copy it now: it is not shown again."))
+        st.success(plain(f"Token {name} created. Copy it now: it is not shown again."))
         copyable.show(text, "token")
 
 
@@ -66,7 +66,7 @@ def row(token: Token, who: Person) -> None:
     ):
         with st.container(width="content", gap="xxsmall"):
             st.markdown(f"**{plain(token.name)}**")
-            words = f"{token.role} · made {when(token.created_at)}{by} · "
+            words = f"{token.role} · created {when(token.created_at)}{by} · "
             st.caption(plain(f"{words}{state} {when(token.expires_at)}"))
         st.button(
             "Revoke",
@@ -90,10 +90,10 @@ def revoke(token_id: int) -> None:
 st.title("Tokens", anchor=False)
 asking = person()
 if asking is None or asking.role is None or asking.role < Role.runner:
-    stop_with("Tokens are for runners and admins, where people sign in.")
+    stop_with("Only runners and admins can create tokens, and only when sign-in is on.")
 st.caption(
-    "With a token a program may use the API and /metrics: `Authorization: Bearer` and the token. "
-    "Only its hash is stored. It may never do more than whoever made it."
+    "With a token, a program can use the API and /metrics: `Authorization: Bearer TOKEN`. "
+    "Only its hash is stored. A token never has more rights than the person who created it."
 )
 form(asking)
 made()

@@ -83,14 +83,14 @@ class Gate:
     def _refusal(self, scope: Scope, person: Person | None, role: Role) -> Response:
         if not _is_api(scope["path"]):
             if person is None:
-                sentence = "This Paceline is shared. Sign in to see its runs."
+                sentence = "Sign in to use this Paceline server."
                 return _page(401, "Sign in", sentence, ("Sign in", self._login()))
-            other = ("Sign in as someone else", LOGOUT)
+            other = ("Sign in with another account", LOGOUT)
             return _page(403, "You cannot open this page.", _too_little(person, role), other)
         if person is None:
             words = (
                 "Sign in, or send a valid token: Authorization: Bearer and what "
-                "`paceline token make` printed."
+                "`paceline token create` printed."
             )
             return _problem(401, words, {"WWW-Authenticate": "Bearer"})
         return _problem(403, _too_little(person, role))

@@ -13,7 +13,7 @@ from db import shares
 from db.database import UNUSABLE, opened, said_of
 from services.report.export import notice_html, policy_of
 
-GONE = "It was revoked, or it has expired. Whoever sent you the link can make a new one."
+GONE = "It was revoked, or it has expired. Ask the sender for a new link."
 POLICY_WITHIN = 4096  # bytes of a page, in which its own policy stands
 
 log = logging.getLogger("paceline.web")
@@ -26,9 +26,9 @@ def shared_page(request: Request) -> Response:
         page = shares.load(opened(), request.path_params["token"])
     except UNUSABLE as error:
         log.warning("A shared page cannot be read. %s", said_of(error))
-        return _notice(503, "This page cannot be shown just now.", "Try again in a minute.")
+        return _notice(503, "This page is temporarily unavailable.", "Try again in a minute.")
     if page is None:
-        return _notice(404, "There is no page behind this link.", GONE)
+        return _notice(404, "This link does not work.", GONE)
     packed = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     policy = policy_of(zlib.decompressobj(wbits=31).decompress(page, POLICY_WITHIN))
     if "gzip" not in request.headers.get("accept-encoding", ""):

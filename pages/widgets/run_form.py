@@ -93,7 +93,7 @@ def _ends_by_time(start: RunConfig) -> bool:
         "Ends after",
         [REQUESTS, DURATION],
         required=True,
-        help="A number of requests, or a time, after which what is in flight is still answered.",
+        help="After a number of requests or a duration; requests in flight are still completed.",
         **fields.keyed("ends", DURATION if start.duration_s else REQUESTS),
     )
     return chosen == DURATION

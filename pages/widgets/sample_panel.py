@@ -40,7 +40,7 @@ def show() -> None:
             st.metric(plain(answer.label), answer.value, **TILE)
             st.metric(plain(f"{answer.measure}, ratio"), answer.ratio, **TILE)
             _actions(sample())
-        with st.expander("Every request, and the verdict in words", icon=":material/insights:"):
+        with st.expander("Show the full comparison", icon=":material/insights:"):
             st.markdown(plain(verdict.details))
             st.vega_lite_chart(
                 _spec(dark()),

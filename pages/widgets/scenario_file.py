@@ -77,7 +77,7 @@ def download(
 
 def of_stored(make: Callable[[], Scenario], configs: Sequence[RunConfig], name: str) -> None:
     """The same of what was measured, and what it is for."""
-    st.caption("As a file to keep, change and start again on the command line or in a form")
+    st.caption("A YAML file with all settings: edit it, and start it here or on the command line")
     download(make, name, any(map(own_prompts, configs)))
 
 

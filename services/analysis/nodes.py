@@ -27,12 +27,13 @@ COLUMNS = (
     "Sent late, p99",
     "Share of a core",
     "Event loop lag, p99",
-    "Clock known to",
+    "Clock error, max",
     "Error of TTFT, p99",
 )
 NOTE = (
-    "A session's requests are all sent by one node. Clock known to: half of the quickest round "
-    "trip to the node, by which its start may be off. Error of TTFT: from its own calibration."
+    "A session's requests are all sent by one node. Clock error, max: half of the fastest "
+    "round trip to the node; its start may be off by that much. Error of TTFT: from its own "
+    "calibration."
 )
 
 

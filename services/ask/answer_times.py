@@ -55,7 +55,7 @@ def pace(
     source = f"from {many(len(near), 'earlier run')} {where}"
     if not near:
         near = [min(known, key=lambda run: max(run.in_flight / wanted, wanted / run.in_flight))]
-        source = f"from {many(1, 'earlier run')} {where}, which had {near[0].in_flight:,} in flight"
+        source = f"from {many(1, 'earlier run')} {where}, with {near[0].in_flight:,} in flight"
         shared = near[0].tokens_per_s * near[0].in_flight / wanted
         near.append(EarlierRun(shared, wanted))
     rates = [run.tokens_per_s for run in near]

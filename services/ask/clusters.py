@@ -30,9 +30,9 @@ def check_cluster(config: RunConfig, env: Mapping[str, str]) -> None:
     if config.on in clusters(env):
         return
     raise BackendProblem(
-        f"{config.on} is no cluster that the settings name. A cluster sees the key and the "
-        f"prompts, and Ray runs what it answers: if it is yours, put {VARIABLE}={config.on} into "
-        ".env."
+        f"{config.on} is not a configured Ray cluster. A cluster receives the key and "
+        f"the prompts, and Ray runs code that it returns: if you trust it, put "
+        f"{VARIABLE}={config.on} into .env."
     )
 
 

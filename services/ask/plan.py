@@ -96,7 +96,7 @@ def _afterwards(config: RunConfig) -> str:
     if "max_tokens" in config.omit:
         sentence += " No limit is sent to the server, so answers may be longer."
     if calibrates(config):
-        sentence += f" Then this client is calibrated, for {CALIBRATION_S:g} s or so."
+        sentence += f" Then the client is calibrated for about {CALIBRATION_S:g} s."
     return sentence
 
 
@@ -145,7 +145,7 @@ def interleaved(config: RunConfig, repeats: int) -> RunConfig:
 
 def _sources(sources: Iterable[str]) -> str:
     """Return the distinct sources. One that extends another, such as "from 1 earlier run on this
-    server, which had 1 in flight", replaces it."""
+    server, with 1 in flight", replaces it."""
     distinct = list(dict.fromkeys(sources))
     most_detailed = [
         source

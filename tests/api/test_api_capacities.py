@@ -45,6 +45,8 @@ def test_a_search_is_started_shown_cancelled_and_deleted(
 
 def test_what_cannot_be_searched_is_refused(reference: ReferenceServer) -> None:
     response = call("POST", "/capacities", json=search(reference, objectives=["ttft:mean<1"]))
-    assert response.status_code == 422 and "a capacity is asked for by" in response.json()["error"]
+    assert (
+        response.status_code == 422 and "a capacity objective is one of" in response.json()["error"]
+    )
     response = call("POST", "/capacities", json=search(reference, lowest=5, highest=2))
     assert "must be more than the lowest load" in response.json()["problems"]["highest"]

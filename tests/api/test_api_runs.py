@@ -108,7 +108,7 @@ def test_an_entry_says_how_long_its_answer_may_be() -> None:
     assert NewRun.model_validate({"prompts": entries}).prompt_max_tokens == (5, 0)
     wrong = call("POST", "/runs", json={"prompts": [{"prompt": "a", "output_tokens": -1}]})
     assert wrong.status_code == 422
-    assert "number 1 has output_tokens that is no number of tokens" in wrong.text
+    assert "number 1 has output_tokens that is not a number of tokens" in wrong.text
 
 
 def test_a_prompt_says_where_prompts_come_from() -> None:

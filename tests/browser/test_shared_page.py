@@ -131,7 +131,7 @@ def test_a_link_opens_elsewhere_until_it_is_revoked(
     gone = chromium.new_context().new_page()
     answer = gone.goto(address)
     assert answer is not None and answer.status == 404
-    expect(gone.get_by_text("There is no page behind this link.")).to_be_visible()
+    expect(gone.get_by_text("This link does not work.")).to_be_visible()
 
 
 def test_prompts_and_answers_are_shared_after_a_warning(

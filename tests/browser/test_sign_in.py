@@ -133,7 +133,7 @@ def test_a_runner_starts_a_run_that_says_so_and_makes_a_token(
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     page.goto(f"{shared.url}/tokens")
     page.get_by_label("Name").fill("nightly")
-    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Create token").click()
     expect(page.get_by_text("Copy it now")).to_be_visible()
     text = page.get_by_test_id("stCode").inner_text().strip()
     headers = {"Authorization": f"Bearer {text}"}

@@ -33,7 +33,7 @@ def test_what_is_there_is_healthy_and_no_key_is_shown(
     monkeypatch.setenv("GROQ_API_KEY", "gsk-a-secret-of-somebody")
     result = run_cli("doctor")
     assert result.code == 0, result
-    assert "Nothing is wrong." in result.out and "Set: GROQ_API_KEY" in result.out
+    assert "No problems found." in result.out and "Set: GROQ_API_KEY" in result.out
     assert "(the newest)" in result.out and "secret" not in result.out + result.err
     document = json.loads(run_cli("doctor", "--json").out)
     assert document["healthy"] and {"subject", "level", "text", "todo"} == set(

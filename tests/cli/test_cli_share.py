@@ -38,7 +38,7 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) 
     [
         ([], "A shared page shows one to 8 runs, each of them once."),
         (["1", "1"], "A shared page shows one to 8 runs, each of them once."),
-        (["1", "--days", "3651"], "A link is good for 1 to 3,650 days, or until revoked."),
+        (["1", "--days", "3651"], "A link expires after 1 to 3,650 days, or when it is revoked."),
         (["1", "--days", "-1"], "--days: "),
         (["7"], "There is no run 7."),
         (["--list", "--revoke", "x"], "--revoke: not allowed with"),

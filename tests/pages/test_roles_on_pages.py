@@ -132,7 +132,7 @@ def test_a_runner_makes_tokens_and_sees_only_those(
     assert "of an admin" not in text_of(at)
     at.text_input(key="token-name").set_value("nightly")
     at.selectbox(key="token-role").set_value("runner")
-    at = button(at, "Make token")
+    at = button(at, "Create token")
     (text,) = [block.value for block in at.code]
     made = tokens.find(database, text)
     assert made is not None and (made.name, made.role, made.made_by) == (
@@ -159,7 +159,7 @@ def test_an_admin_revokes_anybodys_token(
 
 
 def test_tokens_are_for_who_signs_in(visit: Visit, database: Engine) -> None:
-    assert "Make token" not in {each.label for each in visit("tokens").button}
+    assert "Create token" not in {each.label for each in visit("tokens").button}
 
 
 @pytest.mark.parametrize(

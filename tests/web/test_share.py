@@ -73,7 +73,7 @@ def test_what_was_never_shared_and_what_is_no_longer_look_the_same(database: Eng
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
     assert len({str(sorted(answer.headers.items())) for answer in answers}) == 1
-    assert "There is no page behind this link." in answers[0].text
+    assert "This link does not work." in answers[0].text
     assert "script-src" not in answers[0].headers["content-security-policy"]
 
 

@@ -63,7 +63,7 @@ def label_of(asked: Sequence[Objective]) -> str:
 def _objective(threshold: Threshold) -> Objective:
     if threshold.sign not in ("<", "<="):
         raise InvalidThreshold(
-            f"{threshold.text}: an objective of a capacity is an upper limit, <."
+            f"{threshold.text}: a capacity objective must be an upper limit: use <."
         )
     if threshold.name == ERRORS:
         if not 0 < threshold.limit < 1:
@@ -74,7 +74,7 @@ def _objective(threshold: Threshold) -> Objective:
         return Objective(threshold.text, None, 1 - threshold.limit)
     if threshold.name not in METRICS or threshold.statistic not in SHARES:
         raise InvalidThreshold(
-            f"{threshold.text}: a capacity is asked for by {', '.join(METRICS)} at "
+            f"{threshold.text}: a capacity objective is one of {', '.join(METRICS)} at "
             f"{', '.join(SHARES)}, or by {ERRORS}."
         )
     if threshold.limit <= 0:

@@ -40,7 +40,7 @@ def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "An incomplete repeat is not comparable with a complete one: run it again before relying on"
     )
     if all(run.status in ACTIVE for run in unfinished.values()):
-        todo = "More repeats are coming and will change the ratios: wait before relying on"
+        todo = "More repeats will follow and change the ratios: wait before relying on"
     return Diagnostic(
         "warning",
         "Not every run finished",

@@ -184,9 +184,9 @@ def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Dia
     return Diagnostic(
         "warning",
         f"{units.many(summary.cancelled, 'request')} cut at the end",
-        f"{share} of the requests were unanswered when their repeat ended: they are in no "
-        "number here. The slowest answers are the likeliest to be cut, so latencies may be too "
-        "short: let the run drain for longer, or without a limit.",
+        f"{share} of the requests were unanswered when their repeat ended: they are not counted "
+        "here. The slowest answers are the most likely to be cut, so latencies may be too short: "
+        "choose a longer drain, or one without a limit.",
     )
 
 

@@ -68,6 +68,6 @@ BY_KIND = {
     "failures, and the server's log.",
     "truncated": "Answers were cut off: look for a proxy that closes connections, and see the "
     "server's log.",
-    "node_lost": "A machine that sent requests was lost: see to it, then run it again.",
+    "node_lost": "A machine that sent requests was lost: check it, then run it again.",
     "empty": "Answers held no token: check that the model and its chat template fit the prompt.",
 }

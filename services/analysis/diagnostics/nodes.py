@@ -27,8 +27,8 @@ def _nodes_lost(
         "warning",
         f"Lost while measuring: node {named}",
         f"{units.many(failed, 'request')} failed with it ({next(iter(lost.values()))}), which says "
-        "nothing about the server, and the server got less load than configured from then on. See "
-        "to that machine, then run it again.",
+        "nothing about the server, and the server got less load than configured from then on. Check "
+        "that machine, then run it again.",
     )
 
 
@@ -41,9 +41,10 @@ def _started_apart(
     return Diagnostic(
         "warning",
         f"The nodes may have started {units.seconds(spread)} apart",
-        f"Their clocks are known no better (the limit is {units.seconds(START_S)}), or one got the "
-        "start too late. Each node's own times are right; what they sent together was shifted by "
-        "so much. Use nodes that are nearer, or less busy, and let UDP through to them.",
+        f"Their clocks could not be compared more closely (the limit is {units.seconds(START_S)}), "
+        "or one received the start too late. The times measured on each node are correct, but "
+        "their requests were shifted against each other by that much. Use nodes that are closer "
+        "or less busy, and allow UDP to them.",
     )
 
 

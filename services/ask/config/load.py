@@ -232,7 +232,7 @@ class LoadFields(BaseConfig):
         False,
         About(
             "Random arrivals",
-            "Ramp and steps: requests arrive at random moments (Poisson) instead of evenly spaced",
+            "Ramp and steps: requests arrive at random times (Poisson) instead of evenly spaced",
             section="mode",
             read_by=("ramp", "steps"),
         ),
@@ -241,7 +241,7 @@ class LoadFields(BaseConfig):
         0,
         About(
             "Arrival seed",
-            "Random arrivals: another number gives other moments at the same rate",
+            "Random arrivals: seed of the random send times",
             section="mode",
             read_by=("poisson", "gamma", "ramp", "steps"),
         ),

@@ -32,7 +32,7 @@ def _from_to(config: RunConfig) -> str:
 RAMP = ModeSpec(
     name="ramp",
     label="Ramp",
-    help="A rate that rises or falls in a line: from when on does latency grow?",
+    help="A rate that rises or falls linearly: at which rate does latency start to grow?",
     schedule=open_loop(_spacing, _line),
     loop="open",
     describe=lambda config: f"{_from_to(config)}{capped(config)}",

@@ -29,8 +29,8 @@ def _in_bursts(config: RunConfig) -> str:
 CONSTANT = ModeSpec(
     name="constant",
     label="Constant rate",
-    help="So many requests per second, evenly spaced, whether or not earlier ones have been "
-    "answered.",
+    help="A fixed number of requests per second, evenly spaced, whether or not earlier ones have "
+    "been answered.",
     schedule=open_loop(lambda config: even, _rate),
     loop="open",
     describe=_at("evenly spaced"),
@@ -40,8 +40,7 @@ CONSTANT = ModeSpec(
 POISSON = ModeSpec(
     name="poisson",
     label="Poisson",
-    help="So many requests per second on average, at random moments: users who know nothing of "
-    "each other.",
+    help="A fixed average number of requests per second, at random times: independent users.",
     schedule=open_loop(lambda config: poisson, _rate),
     loop="open",
     describe=_at("at random moments"),

@@ -44,7 +44,7 @@ def _describe(config: RunConfig) -> str:
 REPLAY = ModeSpec(
     name="replay",
     label="Trace replay",
-    help="Requests come when those of a trace came, as they did in production.",
+    help="Requests are sent at the times recorded in a trace, as in production.",
     schedule=_schedule,
     loop="open",
     describe=_describe,

@@ -80,7 +80,7 @@ def _custom_id(value: Any) -> str | None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= CUSTOM_ID_CHARACTERS:
         raise Unusable(
-            f"has a custom_id that is no text of 1 to {CUSTOM_ID_CHARACTERS} characters."
+            f"has a custom_id that is not text of 1 to {CUSTOM_ID_CHARACTERS} characters."
         )
     return value
 

@@ -39,7 +39,7 @@ def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
             if len(known) == MOST_SETTINGS:
                 raise InvalidTask(
                     f"There are more than {MOST_SETTINGS:,} different settings in one batch. Give "
-                    "more tasks the same seed and limits, or hand them in as several batches."
+                    "more tasks the same seed and limits, or submit several batches."
                 )
             known[key] = len(configs)
             configs.append(parse(task.values))

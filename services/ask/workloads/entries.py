@@ -48,7 +48,7 @@ def limit_of(value: Any) -> int:
     nothing.
 
     Raises:
-        Unusable: it is no number of tokens.
+        Unusable: it is not a number of tokens.
     """
     if not isinstance(value, dict):
         return 0
@@ -64,7 +64,7 @@ def _checked_limit(value: Any, name: str) -> int:
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if type(number) is not int or not 1 <= number <= MOST_TOKENS:
-        raise Unusable(f"has {name} that is no number of tokens from 1 to {MOST_TOKENS:,}.")
+        raise Unusable(f"has {name} that is not a number of tokens from 1 to {MOST_TOKENS:,}.")
     return number
 
 

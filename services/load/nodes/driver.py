@@ -128,7 +128,7 @@ class RemoteNode:
     def _lose(self, error: Exception) -> None:
         if not self._lost:
             self._lost = True
-            self._send(NodeLost(self._number, f"Ray reaches it no more ({type(error).__name__})"))
+            self._send(NodeLost(self._number, f"Ray lost contact with it ({type(error).__name__})"))
 
 
 def connected(ray: Any, asked: Connect, send: Send) -> list[RemoteNode]:

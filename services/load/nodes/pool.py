@@ -79,7 +79,7 @@ class NodePool:
             )
         except OSError:
             raise ProcessPoolProblem(
-                f"There is no Ray here: {python} cannot be started. Run: make engines-ray"
+                f"Ray is not installed here: {python} cannot be started. Run: make engines-ray"
             ) from None
         pool = cls(driver, job, send)
         try:
@@ -97,7 +97,7 @@ class NodePool:
             case cluster.Refused(sentence):
                 raise ProcessPoolProblem(sentence)
             case _:
-                raise ProcessPoolProblem("The driver of Ray has ended before it was connected.")
+                raise ProcessPoolProblem("The Ray driver ended before it was connected.")
         self._send(Environment({"nodes": nodes_environment(nodes)}))
         self._listening = asyncio.create_task(self._listen())
 

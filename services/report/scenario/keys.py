@@ -40,7 +40,7 @@ class Keys(BaseConfig):
     version: Literal[1] = field(
         ..., About("Version", "Version of the format, and of the defaults of what is left out")
     )
-    name: str = field("", About("Name", "Name; empty: made from the config"), max_length=200)
+    name: str = field("", About("Name", "Name; empty: generated from the config"), max_length=200)
     tags: tuple[Tag, ...] = field((), About("Tags", "Tags of its runs"), max_length=20)
     note: str = field("", About("Note", "A note"), max_length=10_000)
 

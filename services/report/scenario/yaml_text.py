@@ -107,7 +107,7 @@ class _Reading:
     def _counted(self, events: Iterator[Event]) -> Iterator[Event]:
         for number, event in enumerate(events):
             if number > MOST_EVENTS:
-                raise self._problem(f"goes on: more than {MOST_EVENTS:,} values. Shorten it", event)
+                raise self._problem(f"has more than {MOST_EVENTS:,} values. Shorten it", event)
             yield event
 
     def _value(self, event: Event, events: Iterator[Event], place: Place) -> Any:

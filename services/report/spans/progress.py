@@ -61,5 +61,5 @@ def sentence(export: SpanExport) -> str:
     if export.status == "sent":
         return f"{sent}. {export.error or ''}".rstrip()
     if taken.requests:
-        return f"{sent} so far. The rest follows while nothing is measured on that machine."
-    return "It is sent as spans as soon as nothing is measured on that machine."
+        return f"{sent} so far. The rest is sent when no run is being measured on that machine."
+    return "It is sent as spans when no run is being measured on that machine."

@@ -94,7 +94,7 @@ def _url(env: Mapping[str, str]) -> str:
     name, written = _value(env, "ENDPOINT")
     if not written:
         raise InvalidSpanSettings(
-            f"There is no receiver for traces. Put its address into {PREFIX}ENDPOINT in .env, such "
+            f"No receiver for traces is set. Put its address into {PREFIX}ENDPOINT in .env, such "
             "as http://127.0.0.1:6006."
         )
     wrong = f"{name} is not the address of a receiver, such as http://127.0.0.1:6006"
@@ -108,7 +108,7 @@ def _url(env: Mapping[str, str]) -> str:
         raise InvalidSpanSettings(f"{wrong}. It must begin with http:// or https://.")
     if parts.username is not None or parts.query or parts.fragment:
         raise InvalidSpanSettings(
-            f"{wrong}, without a user, a query and a fragment. Keys belong into {PREFIX}HEADERS."
+            f"{wrong}, without a user, a query and a fragment. Keys belong in {PREFIX}HEADERS."
         )
     path = parts.path or "/"
     if name == f"{PREFIX}ENDPOINT":
@@ -124,7 +124,9 @@ def _headers(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         if not (token.isascii() and token.isalnum()) or key.lower() in _FORBIDDEN:
             raise InvalidSpanSettings(f"{name} holds a header that cannot be sent. Correct it.")
         if not value.isascii() or not value.isprintable():
-            raise InvalidSpanSettings(f"{name} holds a value with a character that no header has.")
+            raise InvalidSpanSettings(
+                f"{name} contains a character that is not allowed in a header."
+            )
     return pairs
 
 

@@ -12,7 +12,7 @@ from services.report.terminal.text import cut, minute, table
 def batches_text(batches: Sequence[TaskBatch]) -> str:
     """List batches, one per line."""
     if not batches:
-        return "There are no batches of tasks."
+        return "There are no batches yet."
     return table(
         ["batch", "caller", "queued at", "tasks"],
         [

@@ -16,5 +16,5 @@ def findings_text(findings: Sequence[Any]) -> str:
         if finding.todo:
             lines.append(f"{'':<20} → {finding.todo}")
     wrong = sum(finding.level == "problem" for finding in findings)
-    end = "Nothing is wrong." if not wrong else f"What is wrong: {wrong}. See PROBLEM above."
+    end = "No problems found." if not wrong else f"Problems: {wrong}. See PROBLEM above."
     return "\n".join((*lines, "", end))

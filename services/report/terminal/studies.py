@@ -43,7 +43,7 @@ def studies_text(rows: Sequence[Any]) -> str:
                 cut(row.name),
                 row.preset,
                 f"{row.done:,} of {row.cells:,}",
-                "goes on" if row.active else "over",
+                "running" if row.active else "ended",
                 minute(row.created_at),
             ]
             for row in rows

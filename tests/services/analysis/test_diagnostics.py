@@ -148,7 +148,9 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "This client was 12.0 ms behind",
     ),
     (
-        with_config(health={"nodes": [{"node": 1}, {"node": 2, "lost": "Ray reaches it no more"}]}),
+        with_config(
+            health={"nodes": [{"node": 1}, {"node": 2, "lost": "Ray lost contact with it"}]}
+        ),
         MANY,
         "warning",
         "Lost while measuring: node 2",

@@ -33,7 +33,7 @@ def of_nodes(*health: dict[str, Any], spread: float = 0.001, **values: Any) -> C
 
 NODES = (
     {"node": 1, "cpu_share": 0.1, "loop_lag_p99_s": 0.001, "clock_error_s": 1e-5},
-    {"node": 3, "clock_error_s": 2e-5, "lost": "Ray reaches it no more"},
+    {"node": 3, "clock_error_s": 2e-5, "lost": "Ray lost contact with it"},
     {"node": 4, "cpu_share": 0.2, "loop_lag_p99_s": 0.002, "clock_error_s": 3e-5},
 )
 

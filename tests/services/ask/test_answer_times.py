@@ -41,7 +41,7 @@ def test_runs_with_about_as_many_in_flight_count_as_they_were() -> None:
 def test_with_more_in_flight_a_request_is_slower_at_worst_by_as_much() -> None:
     found = pace(BATCH, [EarlierRun(64.0, 2), EarlierRun(80.0, 1)])
     assert found and (found.slow, found.fast) == (4.0, 64.0)
-    assert found.source == "from 1 earlier run on this server, which had 2 in flight"
+    assert found.source == "from 1 earlier run on this server, with 2 in flight"
 
 
 def test_with_fewer_in_flight_a_request_is_faster_at_best_by_as_much() -> None:

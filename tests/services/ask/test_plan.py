@@ -219,7 +219,7 @@ def test_the_plan_of_several_runs_is_their_sum() -> None:
 
 
 def test_where_numbers_are_from_is_told_once_of_several_runs() -> None:
-    here, near = "from 1 earlier run here", "from 1 earlier run here, which had 1 in flight"
+    here, near = "from 1 earlier run here", "from 1 earlier run here, with 1 in flight"
     config = parse({"requests": 4})
     plans = [plan(config, None, Pace(5.0, 10.0, 20.0, source)) for source in (here, near, here)]
     assert combined(plans, "").source == near
