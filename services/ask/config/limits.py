@@ -86,8 +86,8 @@ class LimitFields(BaseConfig):
         0,
         About(
             "Retries",
-            "How often a request is sent again that was refused (429, 5xx) or found no connection; "
-            "waits as the server asks (Retry-After), else longer each time",
+            "How often a request is sent again after it was refused (429, 5xx) or could not connect; "
+            "waits as the server asks (Retry-After), otherwise longer each time",
             varied=True,
         ),
         ge=0,
