@@ -166,7 +166,7 @@ def test_who_has_no_role_sees_nothing(chromium: Browser, shared: Shared, email: 
 
 def test_tokens_open_the_api_and_stand_in_no_log(shared: Shared) -> None:
     def made(role: str) -> str:
-        command = [sys.executable, str(ROOT / "cli.py"), "token", "make", "ci", "--role", role]
+        command = [sys.executable, str(ROOT / "cli.py"), "token", "create", "ci", "--role", role]
         return subprocess.check_output(command, cwd=ROOT, env=shared.env, text=True).strip()
 
     viewer, runner = made("viewer"), made("runner")

@@ -30,7 +30,7 @@ def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
     result = run_cli(*search(reference), "--name", "Two", "--json", "--at-least", "100")
     document = json.loads(result.out)
     assert (document["name"], document["status"], document["unit"]) == ("Two", "done", "users")
-    assert result.code == 1 and "At least 100 users were asked for" in result.err
+    assert result.code == 1 and "The capacity is not shown to be at least 100 users" in result.err
     assert len(document["probes"]) == len(capacities.load(database, 1).probes)
     assert all(probe["measured"]["requests"] for probe in document["probes"])
     shown = run_cli("capacities", "show", "1").out

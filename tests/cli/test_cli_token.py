@@ -13,7 +13,7 @@ from tests.cli.conftest import RunCli
 
 def test_a_token_is_printed_once(run_cli: RunCli, database: Engine) -> None:
     assert run_cli("token", "list").out == "There are no tokens.\n"
-    written = run_cli("token", "make", "ci", "--role", "runner", "--days", "7").out.strip()
+    written = run_cli("token", "create", "ci", "--role", "runner", "--days", "7").out.strip()
     assert tokens.find(database, written)
     shown = run_cli("token", "list").out
     assert "ci" in shown and "runner" in shown and written not in shown

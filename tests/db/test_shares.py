@@ -102,7 +102,7 @@ def test_a_published_page_stays_what_was_measured_then(database: Engine) -> None
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 10**9])
 def test_a_time_that_cannot_be_is_refused_in_a_sentence(database: Engine, days: int) -> None:
-    with pytest.raises(InvalidShare, match=r"1 to 3,650 days, or until revoked\.$"):
+    with pytest.raises(InvalidShare, match=r"1 to 3,650 days, or when it is revoked\.$"):
         shares.publish(database, [store(database)], days)
 
 

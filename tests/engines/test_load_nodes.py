@@ -86,7 +86,7 @@ def on_nodes(run: Run, repeat: int = 0) -> list[dict[str, Any]]:
 def test_a_run_is_sent_from_the_one_node_of_a_cluster(
     database: Engine, reference: ReferenceServer, one_node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(BackendProblem, match="is no cluster that the settings name"):
+    with pytest.raises(BackendProblem, match="is not a configured Ray cluster"):
         fields = {"backend": "url", "base_url": reference.base_url, "on": one_node, "model": "m"}
         jobs.submit(database, parse(fields))
     values = {"model": "ref tokens=5 gap=0.01", "mode": "staggered", "requests": 40, "repeats": 2}

@@ -169,7 +169,7 @@ def test_further_repeats_take_the_key_of_the_session(
     another = visit("result", run="1")
     another.number_input(key="further").set_value(1)
     another = press(another, "Start")
-    assert "measured with a key, which is stored nowhere" in complaints(another)
+    assert "measured with an API key, which is not stored" in complaints(another)
     assert len(ended(database, 1).repeats) == 2, "and not two and a refusal"
 
 

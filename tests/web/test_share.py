@@ -83,5 +83,5 @@ def test_a_shared_page_of_a_database_that_is_away_says_nothing_of_it(
     monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")
     answer = seen("/share/x")
     assert answer.status_code == 503
-    assert "cannot be shown just now" in answer.text
+    assert "temporarily unavailable" in answer.text
     assert "127.0.0.1" not in answer.text and "topsecret" not in answer.text

@@ -86,7 +86,7 @@ class LimitFields(BaseConfig):
         0,
         About(
             "Retries",
-            "How often a request is sent again after it was refused (429, 5xx) or could not connect; "
+            "How often a request is sent again if it was refused (429, 5xx) or could not connect; "
             "waits as the server asks (Retry-After), otherwise longer each time",
             varied=True,
         ),

@@ -300,7 +300,7 @@ def test_runs_in_two_formats_with_the_same_chat_template_get_a_note() -> None:
 
 def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
     (diagnostic,) = compare([a(), b(status="running")]).warnings
-    assert "B: running. More repeats are coming" in diagnostic.sentence
+    assert "B: running. More repeats will follow" in diagnostic.sentence
 
 
 def test_why_a_run_failed_is_said_where_there_is_no_verdict() -> None:

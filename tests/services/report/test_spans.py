@@ -294,7 +294,7 @@ def test_what_cannot_be_is_said_without_a_secret(env: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("status", "taken", "error", "said"),
     [
-        ("waiting", Taken(), None, "It is sent as spans as soon as nothing is measured"),
+        ("waiting", Taken(), None, "It is sent as spans when no run is being measured"),
         ("waiting", Taken("a:1", 5), None, "5 requests sent as spans to a:1 so far."),
         ("sent", Taken("a:1", 1), None, "1 request sent as spans to a:1."),
         (
