@@ -27,8 +27,8 @@ def _nodes_lost(
         "warning",
         f"Lost while measuring: node {named}",
         f"{units.many(failed, 'request')} failed with it ({next(iter(lost.values()))}), which says "
-        "nothing about the server, and the server got less load than configured from then on. Check "
-        "that machine, then run it again.",
+        "nothing about the server, and the server got less load than configured from then on. "
+        "Check that machine, then run it again.",
     )
 
 
