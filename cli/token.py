@@ -32,7 +32,7 @@ def add_create_arguments(command: ArgumentParser) -> None:
 
 
 def create(options: Namespace) -> int:
-    """Make a token for the API and print it. It is not shown again: only its hash is stored."""
+    """Create an API token and print it. It is not shown again: only its hash is stored."""
     maker = person.name if (person := operator()) else None
     made, written = tokens.make(opened(), options.name, Role[options.role], options.days, maker)
     say(options, lambda: asdict(made) | {"token": written}, lambda: written)
@@ -55,7 +55,7 @@ def add_revoke_arguments(command: ArgumentParser) -> None:
 
 
 def revoke(options: Namespace) -> int:
-    """Revoke a token: it lets nobody in from now on."""
+    """Revoke a token: it stops working immediately."""
     tokens.revoke(opened(), options.token)
-    say(options, lambda: {"revoked": True}, lambda: f"Token {options.token} is revoked.")
+    say(options, lambda: {"revoked": True}, lambda: f"Revoked token {options.token}.")
     return DONE

@@ -27,6 +27,6 @@ def test_a_token_says_who_made_it_where_people_sign_in(
 ) -> None:
     monkeypatch.setenv("PACELINE_SIGN_IN", "on")
     monkeypatch.setenv("PACELINE_ADMINS", "ada@example.org")
-    written = run_cli("token", "make", "ci").out.strip()
+    written = run_cli("token", "create", "ci").out.strip()
     made = tokens.find(database, written)
     assert made is not None and made.made_by is not None and made.made_by.endswith(" (terminal)")
