@@ -18,7 +18,7 @@ def test_a_token_is_printed_once(run_cli: RunCli, database: Engine) -> None:
     shown = run_cli("token", "list").out
     assert "ci" in shown and "runner" in shown and written not in shown
     assert json.loads(run_cli("token", "list", "--json").out)[0]["name"] == "ci"
-    assert run_cli("token", "revoke", "1").out == "Token 1 is revoked.\n"
+    assert run_cli("token", "revoke", "1").out == "Revoked token 1.\n"
     assert run_cli("token", "revoke", "1").code == 2
 
 
