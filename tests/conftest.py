@@ -9,10 +9,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import settings
 from sqlalchemy import Engine
@@ -21,6 +22,7 @@ import jobs
 from db import engines as stored_engines
 from db import queue, runs
 from db.database import connect, opened, upgrade
+from jobs.supervisor_lock import supervisor_file
 from services.ask.config import RunConfig, parse
 from services.ask.measurement import ACTIVE, FINISHED, Run
 from services.ask.work_item import WorkItem
@@ -101,11 +103,28 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database(empty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """An empty database, which every process that the test starts uses too."""
+def database(empty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An empty database, which every process that the test starts uses too. The supervisor that a
+    test has started for it ends with the test: it would look for work for 5 s more."""
     file = shutil.copy(empty_file, tmp_path / "paceline.db")
     monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{file}")
-    return opened()
+    database = opened()
+    yield database
+    if supervisor_file(database, "log").exists():
+        for supervisor in supervisors_of(database):
+            supervisor.terminate()
+
+
+def supervisors_of(database: Engine) -> list[psutil.Process]:
+    """The supervisors of a database that this process has started and that have not ended."""
+    url = database.url.render_as_string(hide_password=False)
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # it ends just now
+            of_jobs = child.cmdline()[1:3] == ["-m", "jobs"]
+            if of_jobs and child.environ().get("PACELINE_DATABASE_URL") == url:
+                found.append(child)
+    return found
 
 
 @pytest.fixture
