@@ -56,8 +56,10 @@ SET_BY_PROBES = (  # fields of a run that each probe sets, whatever the server's
     "repeats",
 )
 DRAIN_S = 30.0  # at least, and as long as the highest limit
-LATE = 0.05  # of the lowest limit: the client itself may be no later than that
+LATE = 0.25  # of the lowest limit: the client itself may be no later than that. If 1 % of requests
+# were, and missed a p95 for it, 6 % would miss it instead of 5: a capacity 1 % lower
 LATE_S = 0.005
+MOST_LATE = 0.01  # of the requests
 FEW = 20  # requests of a window at the lowest rate
 MOST_SERVERS = 8
 
@@ -290,12 +292,13 @@ def measured(
 
 
 def limited(asked: Sequence[Objective], measurements: Sequence[Measurement]) -> bool:
-    """Whether the client could not offer a load: more than 1 % of the requests were sent later than
-    LATE of the lowest limit, so that it is the client that is measured."""
+    """Whether the client could not offer a load: more than 1 % of the requests, beyond chance, were
+    sent later than LATE of the lowest limit, so that it is the client that is measured."""
     late = known(latenesses(measurements))
     limits = [one.limit_s for one in asked if one.limit_s is not None]
     allowed_s = max(LATE_S, LATE * min(limits, default=1.0))
-    return len(late) > 0 and float((late > allowed_s).mean()) > 0.01
+    usual = MOST_LATE * len(late)
+    return float((late > allowed_s).sum()) > usual + 2 * math.sqrt(usual)
 
 
 def to_dict(probe: Probe) -> dict[str, Any]:

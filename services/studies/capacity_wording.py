@@ -115,7 +115,8 @@ def why(step: Conclusion, config: CapacityConfig) -> str:
     if binding == QUEUE:
         return f"{text} Beyond it the queue grows."
     (first,) = (one.label for one in config.asked if one.text == binding)
-    return f"{text} The first to be missed: {first}."
+    text += f" The first to be missed: {first}."
+    return text if step.estimate.settled else f"{text} {UNSETTLED}"
 
 
 def after_overload(repeat: Repeat | None, config: CapacityConfig) -> str | None:
@@ -178,6 +179,10 @@ def names(labels: Sequence[str]) -> list[str]:
     return [f"{chr(ord('A') + place)} ({label})" for place, label in enumerate(labels)]
 
 
+UNSETTLED = (
+    "Near it the queue takes longer to settle than the windows are long, so the lower end follows "
+    "from what the server completes at most."
+)
 REASONS = {
     "precise": "The interval is within ±{precision} %, as asked.",
     "most": "All {probes} were made before the interval was within ±{precision} %: longer windows "

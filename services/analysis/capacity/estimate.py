@@ -12,11 +12,11 @@ from typing import Literal
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Misses, Observation
 from services.analysis.capacity.response import Share, crossing
-from services.analysis.statistics import CONFIDENCE, t_quantile
+from services.analysis.capacity.saturation import Saturation, room_s, saturation
 
 NEAR = 0.35  # on the log scale: farther probes say little, and bend the curve
 SATURATED = 3.0  # logits above what is allowed: there the curve of a queue bends upward
-ABOVE = 0.4  # queues that grow at up to 1.5 times the lowest such load tell what is served at most
+ENOUGH = 6.0  # relaxation times of the queue in a window that tells the long run
 QUEUE = "the queue"
 
 Kind = Literal["interval", "bracket", "open"]
@@ -37,6 +37,8 @@ class Estimate:
     binding: str
     slope: float = 0.0  # of the log odds of a miss over the log of the load; 0 where not known
     correlation_s: float = 0.0  # for how long requests miss an objective together
+    relaxation_s: float = 0.0  # for how long the queue remembers; 0 where not known
+    settled: bool = True  # whether windows were long enough for that
 
     @property
     def width(self) -> float:
@@ -50,8 +52,9 @@ def estimate(seen: Sequence[Observation], asked: Sequence[Objective]) -> Estimat
     """Return the capacity: the lowest of what each objective and the queue allow. None where no
     load was missed, or none was met."""
     known = [one for one in seen if not one.limited]
-    bounds = [_of_objective(known, place, one) for place, one in enumerate(asked)]
-    found = [bound for bound in (*bounds, _of_queue(known)) if bound is not None]
+    most = saturation(known)
+    bounds = [_of_objective(known, place, one, most) for place, one in enumerate(asked)]
+    found = [bound for bound in (*bounds, _of_queue(most)) if bound is not None]
     if not found:
         return None
     first = min(found, key=lambda bound: bound.value)
@@ -60,7 +63,7 @@ def estimate(seen: Sequence[Observation], asked: Sequence[Objective]) -> Estimat
     low = min(lows) if len(lows) == len(found) else None
     high = min(highs) if highs else None
     kind: Kind = "open" if low is None or high is None else first.kind
-    return Estimate(first.value, low, high, kind, first.binding, first.slope, first.correlation_s)
+    return replace(first, low=low, high=high, kind=kind)
 
 
 def sustained(one: Observation, asked: Sequence[Objective]) -> bool:
@@ -80,13 +83,16 @@ def overloaded(one: Observation, asked: Sequence[Objective]) -> bool:
     )
 
 
-def _of_objective(seen: Sequence[Observation], place: int, objective: Objective) -> Estimate | None:
+def _of_objective(
+    seen: Sequence[Observation], place: int, objective: Objective, most: Saturation | None
+) -> Estimate | None:
+    room = room_s(seen, place, objective) if seen else None
     shares = [_share(one, one.misses[place]) for one in seen]
     first = crossing(shares, objective.allowed)
     if first is None or not any(share.misses for share in shares):
         return None
     if (cliff := _cliff(seen, shares, objective)) is not None:
-        return cliff
+        return _in_the_long_run(cliff, _sides(seen, cliff), most, objective, room)
     full = _full(objective.allowed)
     near = [
         one
@@ -96,7 +102,7 @@ def _of_objective(seen: Sequence[Observation], place: int, objective: Objective)
     near += _missing_sides(seen, shares, near, first.value, objective.allowed)
     again = crossing(_correlated(near, place), objective.allowed) or first
     kind: Kind = "open" if again.low is None or again.high is None else "interval"
-    return Estimate(
+    found = Estimate(
         again.value,
         again.low,
         again.high,
@@ -105,6 +111,11 @@ def _of_objective(seen: Sequence[Observation], place: int, objective: Objective)
         again.slope,
         correlation_s(near, place),
     )
+    return _in_the_long_run(found, near, most, objective, room)
+
+
+def _sides(seen: Sequence[Observation], cliff: Estimate) -> list[Observation]:
+    return [one for one in seen if one.load in (cliff.low, cliff.high)]
 
 
 def _cliff(
@@ -178,17 +189,35 @@ def _missing_sides(
     return added
 
 
-def _of_queue(seen: Sequence[Observation]) -> Estimate | None:
-    """What the server completes per second while its queue grows, which is all that it can: the
-    mean of the probes that are not far beyond, each weighted by what it counted."""
-    grown = [one for one in seen if one.growing and one.served]
-    if not grown:
+def _in_the_long_run(
+    found: Estimate,
+    near: Sequence[Observation],
+    most: Saturation | None,
+    objective: Objective,
+    room: float | None,
+) -> Estimate:
+    """An objective's estimate, as far down as it may be where windows are too short for the queue:
+    there, what the server completes at most says more than what was missed so far."""
+    share = most.below(objective, room) if most and room else None
+    if most is None or share is None:
+        return found
+    below = most.rate * (1 - share)
+    relaxation_s = most.relaxation_s(min(found.value, below))
+    window_s = sum(one.window_s**2 for one in near) / sum(one.window_s for one in near)
+    if window_s >= ENOUGH * relaxation_s:
+        return replace(found, relaxation_s=relaxation_s)
+    low = found.low and min(found.low, below * math.exp(-most.half))
+    return replace(
+        found,
+        value=min(found.value, below),
+        low=low,
+        kind="open" if low is None or found.high is None else "interval",
+        relaxation_s=relaxation_s,
+        settled=False,
+    )
+
+
+def _of_queue(most: Saturation | None) -> Estimate | None:
+    if most is None:
         return None
-    lowest = min(one.load for one in grown)
-    counted = [one for one in grown if math.log(one.load / lowest) <= ABOVE]
-    total = sum(one.served for one in counted)
-    value = total / sum(one.window_s for one in counted)
-    variance = sum(one.served_dispersion * one.served for one in counted) / total**2
-    error = math.sqrt(variance)
-    half = t_quantile((1 + CONFIDENCE) / 2, 9 * len(counted)) * error
-    return Estimate(value, value * math.exp(-half), value * math.exp(half), "interval", QUEUE)
+    return Estimate(most.rate, most.low, most.high, "interval", QUEUE)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from services.analysis.capacity.estimate import Estimate, estimate, sustained
+from services.analysis.capacity.estimate import ENOUGH, Estimate, estimate, sustained
 from services.analysis.capacity.hysteresis import counted, repeat_below
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Observation
@@ -26,6 +26,7 @@ FEWEST = 8  # probes within reach of the crossing before an interval is believed
 NEAREST, FARTHEST = 0.03, 0.2  # of a probe from the crossing, on the log scale
 INDEPENDENT = 60  # correlation times in a window
 LONGEST = 5.0  # times as long as asked, a window at most
+TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows fast enough to be seen to
 ODDS = (1.0, -0.6)  # by how much their logarithm changes from the crossing to a probe
 
 Why = Literal["precise", "most", "highest", "lowest", "client", "steps"]
@@ -77,9 +78,13 @@ def next_step(search: Search, seen: Sequence[Observation]) -> Step | Conclusion:
 
 def _window_s(search: Search, found: Estimate | None) -> float:
     """How long the next probe's window is: long enough for requests that miss an objective
-    independently of each other, as far as the probes so far tell for how long they do not."""
-    needed_s = INDEPENDENT * found.correlation_s if found else 0.0
-    return min(max(search.window_s, needed_s), LONGEST * search.window_s)
+    independently of each other, as far as the probes so far tell for how long they do not, and for
+    the queue to settle. Where no window is long enough for that, longer ones tell little more."""
+    longest_s = LONGEST * search.window_s
+    settles_s = ENOUGH * found.relaxation_s if found else 0.0
+    if found is None or settles_s > longest_s:
+        return search.window_s
+    return min(max(search.window_s, INDEPENDENT * found.correlation_s, settles_s), longest_s)
 
 
 def _next_load(
@@ -108,7 +113,18 @@ def _next_load(
     low, high = max(met), min(missed)
     if low < high and high / low > FIRST_BRACKET:
         return _between(search, known, low, high)
+    if (beyond := _beyond(search, seen, found)) is not None:
+        return beyond
     return _refine(search, known, found, met, missed)
+
+
+def _beyond(search: Search, seen: Sequence[Observation], found: Estimate | None) -> float | None:
+    """A load well above the capacity, if none was tried: what the server completes then says how
+    long its queue takes to settle at the capacity. None also for users, who queue up no more."""
+    if found is None or search.whole or max(one.load for one in seen) >= TRIED * found.value:
+        return None
+    load = BEYOND * found.value
+    return _within(search, load) if load <= search.highest else None
 
 
 def _ceiling(seen: Sequence[Observation]) -> float:
@@ -188,7 +204,10 @@ def _halved(
 
 
 def _away(found: Estimate) -> tuple[float, float]:
-    """How far above and below the crossing to probe, on the log scale."""
+    """How far above and below the crossing to probe, on the log scale; above it, where the queue
+    settles in no window, so far that what the server completes at most is seen again."""
+    if not found.settled:
+        return math.log(BEYOND), -NEAREST
     slope = found.slope or math.inf
     reach = [min(FARTHEST, max(NEAREST, abs(odds) / slope)) for odds in ODDS]
     return reach[0], -reach[1]

@@ -24,12 +24,14 @@ from services.analysis.capacity import (
 )
 from services.analysis.capacity.observation import dispersion
 from services.analysis.capacity.response import Share, crossing
+from services.analysis.capacity.saturation import Saturation
 from services.analysis.thresholds import InvalidThreshold
 from tests.services.analysis.capacity.queue import Queue
 
 LIMIT_S = 0.5
 TTFT = objectives([f"ttft:p95<{LIMIT_S}"])
 OF_EIGHT = Queue(8, 5.0)
+OF_MANY = Queue(32, 2.0)  # with a limit of 2 s it holds 98 % of what it completes at most
 
 
 def searched(queue: Queue, seed: int, search: Search) -> tuple[Conclusion, list[Observation]]:
@@ -47,14 +49,17 @@ def test_the_truth_of_the_queue_is_that_of_the_textbook() -> None:
 
 
 @pytest.mark.slow
-def test_the_interval_of_a_search_covers_the_capacity() -> None:
+@pytest.mark.parametrize(
+    ("queue", "limit_s"), [(OF_EIGHT, LIMIT_S), (OF_MANY, 2.0)], ids=["settles", "never settles"]
+)
+def test_the_interval_of_a_search_covers_the_capacity(queue: Queue, limit_s: float) -> None:
     """Of 200 searches 186 or more have to; of 12, with that chance of each, at least 10 do in 999
     of 1,000 cases."""
-    truth = OF_EIGHT.capacity(LIMIT_S, 0.05)
-    search = Search(TTFT, window_s=60.0)
+    truth = queue.capacity(limit_s, 0.05)
+    search = Search(objectives([f"ttft:p95<{limit_s}"]), window_s=60.0)
     covered = 0
     for seed in range(12):
-        ended, seen = searched(OF_EIGHT, seed, search)
+        ended, seen = searched(queue, seed, search)
         assert ended.estimate is not None and len(seen) <= search.most
         low, high = ended.estimate.low, ended.estimate.high
         covered += (low or 0.0) <= truth <= (high or math.inf)
@@ -64,7 +69,8 @@ def test_the_interval_of_a_search_covers_the_capacity() -> None:
 
 def at(load: float, missed: float, n: int = 1000, **more: object) -> Observation:
     """A probe that missed such a share."""
-    return Observation(load, (Misses(round(missed * n), n, 1.0),), n, 10.0, **more)  # type: ignore[arg-type]
+    values = {"served": n, "window_s": 10.0, **more}
+    return Observation(load, (Misses(round(missed * n), n, 1.0),), **values)  # type: ignore[arg-type]
 
 
 def test_the_load_grows_until_something_is_missed() -> None:
@@ -168,6 +174,39 @@ def test_a_search_that_went_on_without_a_repeat_is_told_nothing() -> None:
     seen = [at(1.0, 0.0), _growing(64.0, 400), at(36.0, 0.1)]
     assert repeat_below(seen, TTFT) is None
     assert repeat_below([at(1.0, 0.0)], TTFT) is None
+
+
+def test_how_far_below_saturation_a_limit_is_met_is_near_the_textbook() -> None:
+    most = Saturation(64.0, 0.01, 1.0)
+    (objective,) = objectives(["ttft:p95<2"])
+    share = most.below(objective, 2.0)
+    assert share is not None
+    load = most.rate * (1 - share)
+    truth = OF_MANY.capacity(2.0, 0.05)
+    assert load <= truth and load == pytest.approx(truth, rel=0.002)
+    exactly = (math.sqrt(64) - math.sqrt(truth)) ** -2  # of M/M/c (Abate and Whitt 1987)
+    assert most.relaxation_s(truth) == pytest.approx(exactly, rel=0.02)
+    assert most.relaxation_s(64.0) == math.inf
+    assert most.below(objective, 0.05) is None  # no heavy traffic: nothing is known then
+
+
+def test_windows_too_short_for_the_queue_widen_the_interval_downward() -> None:
+    """Nothing was missed at 63 in a minute, but the queue needs longer to become what it will be:
+    what is served at most, 64, tells that 62.6 is all that is sustained."""
+    seen = [at(1.0, 0.0, window_s=60.0), at(63.0, 0.0, n=3780, window_s=60.0)]
+    over = [at(80.0, 0.99, n=4800, window_s=60.0, served=3840, growing=True)] * 4
+    found = estimate([*seen, *over], objectives(["ttft:p95<2"]))
+    assert found is not None and not found.settled and found.relaxation_s > 60
+    assert found.value == pytest.approx(62.5, abs=0.3)
+    assert found.low is not None and found.high is not None
+    assert found.low < 62.2 and found.high > 64
+
+
+def test_a_server_that_was_never_overloaded_is_once() -> None:
+    """So that it is known how far from saturation it is, and how long its queue takes to settle."""
+    seen = [at(10.0, 0.0), at(40.0, 0.02), at(45.0, 0.08), at(42.0, 0.05)]
+    step = next_step(Search(TTFT), seen)
+    assert isinstance(step, Step) and step.load > 50
 
 
 def _growing(load: float, served: int) -> Observation:

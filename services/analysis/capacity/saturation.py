@@ -1,0 +1,80 @@
+"""What a server completes while its queue grows, and what follows for the objectives that wait for
+it.
+
+Near saturation a queue takes long to become as long as it will be, longer than a probe may be: what
+was missed in the meantime says too little. How long it takes is known, as is how far below
+saturation a limit of the wait is reached, from the rate that the server completes and how much the
+numbers of arrivals and departures vary: as of a reflected Brownian motion, the limit of every such
+queue in heavy traffic (Kingman 1962, J. Royal Stat. Soc. B 24, 383; Abate and Whitt 1987, Queueing
+Systems 2, 41).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.analysis.capacity.objective import Objective
+from services.analysis.capacity.observation import Observation
+from services.analysis.statistics import CONFIDENCE, t_quantile
+
+ABOVE = 0.4  # queues that grow at up to 1.5 times the lowest such load tell what is served at most
+WAITED = ("ttft_s", "ttfa_s", "e2e_s")  # what a request waits before is part of these
+HEAVY = 0.35  # of what is served: a load that is lower by more is no heavy traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """The rate that is completed per second, `half` the half-width of its 95 % interval on the log
+    scale. `variability`: of arrivals and departures, the mean of their indices of dispersion."""
+
+    rate: float
+    half: float
+    variability: float
+
+    @property
+    def low(self) -> float:
+        return self.rate * math.exp(-self.half)
+
+    @property
+    def high(self) -> float:
+        return self.rate * math.exp(self.half)
+
+    def below(self, objective: Objective, room_s: float) -> float | None:
+        """The share of the rate by which the load has to be lower for the objective to be met, if
+        it is the wait that takes `room_s`: P(W > t) = exp(−(1 − ρ) rate t / variability). None
+        where that is no heavy traffic, of which alone this is true."""
+        if room_s <= 0:
+            return None
+        share = -math.log(objective.allowed) * self.variability / (self.rate * room_s)
+        return share if share <= HEAVY else None
+
+    def relaxation_s(self, load: float) -> float:
+        """For how long the queue remembers, at a load: 2 σ² / drift², σ² = 2 rate variability."""
+        drift = self.rate - load
+        return 4 * self.rate * self.variability / drift**2 if drift > 0 else math.inf
+
+
+def saturation(seen: Sequence[Observation]) -> Saturation | None:
+    """Return what the server completes per second while its queue grows, which is all that it can:
+    the mean of the probes that are not far beyond, each weighted by what it counted. None where no
+    queue grew."""
+    grown = [one for one in seen if one.growing and one.served]
+    if not grown:
+        return None
+    lowest = min(one.load for one in grown)
+    counted = [one for one in grown if math.log(one.load / lowest) <= ABOVE]
+    total = sum(one.served for one in counted)
+    varied = sum(one.served_dispersion * one.served for one in counted) / total
+    half = t_quantile((1 + CONFIDENCE) / 2, 9 * len(counted)) * math.sqrt(varied / total)
+    return Saturation(total / sum(one.window_s for one in counted), half, (1 + varied) / 2)
+
+
+def room_s(seen: Sequence[Observation], place: int, objective: Objective) -> float | None:
+    """Return how long a request may wait: the limit, less the least that was reached at any load.
+    None: the wait is no part of what is limited."""
+    if objective.metric not in WAITED or objective.limit_s is None:
+        return None
+    reached = (one.reached[place] for one in seen if one.reached)
+    return objective.limit_s - min((each for each in reached if each is not None), default=0.0)

@@ -1,0 +1,36 @@
+"""When it is the client that limits a probe of a capacity, not the server."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.analysis.capacity import objectives
+from services.ask.measurement import Measurement
+from services.studies.capacity import limited
+
+ASKED = objectives(["ttft:p95<0.2", "e2e:p95<2"])  # so 50 ms, a quarter of the lowest, is too late
+
+
+def sent(late_s: list[float]) -> list[Measurement]:
+    return [
+        Measurement(0, index, "ok", t_due=float(index), t_send=index + late)
+        for index, late in enumerate(late_s)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("late_s", "is_limited"),
+    [
+        ([0.0] * 100, False),
+        ([0.04] * 100, False),  # late, but by less than would decide
+        ([0.06] * 10 + [0.0] * 90, True),
+        ([0.06] + [0.0] * 30, False),  # one of few is no sign of anything
+        ([0.06] * 15 + [0.0] * 985, False),  # 1 % within chance
+        ([0.06] * 20 + [0.0] * 980, True),
+        ([], False),
+    ],
+)
+def test_a_client_is_the_limit_if_it_is_late_beyond_chance(
+    late_s: list[float], is_limited: bool
+) -> None:
+    assert limited(ASKED, sent(late_s)) is is_limited
