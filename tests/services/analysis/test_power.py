@@ -120,6 +120,7 @@ def test_power_is_that_of_cohens_table(n: int, d: float, expected: float) -> Non
     assert power(d * math.sqrt(n / 2), 2 * (n - 1)) == pytest.approx(expected, abs=0.006)
 
 
+@pytest.mark.slow
 @given(sides, sides, st.sampled_from([1, 4]))
 def test_what_is_detectable_has_exactly_that_power(
     a: list[float], b: list[float], tests: int
