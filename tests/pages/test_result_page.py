@@ -141,6 +141,7 @@ def test_the_requests_of_a_large_run_are_shown_a_page_at_a_time(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_columns, "LARGE", 5)
+    monkeypatch.setattr(request_columns, "SAMPLED", 4)
     monkeypatch.setattr(tabular, "PAGE", 4)
     store(database, [measured(i, send=float(i)) for i in range(9)])
     at = visit("result", run="1", tab="requests")
