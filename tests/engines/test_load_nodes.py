@@ -3,8 +3,10 @@ each with a monotonic clock of its own: `make test-engines`."""
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from tempfile import TemporaryDirectory
@@ -20,7 +22,7 @@ from services.ask.backends import BackendProblem
 from services.ask.config import parse
 from services.ask.measurement import NODE_LOST, Run
 from services.report.terminal.runs import run_text
-from tests.conftest import ReferenceServer, finished, until
+from tests.conftest import ROOT, ReferenceServer, finished, until
 from tests.engines import cluster
 from tests.engines.cluster import OFFSETS_S, RAY, Cluster
 
@@ -99,6 +101,31 @@ def test_a_run_is_sent_from_the_one_node_of_a_cluster(
     assert [len(on_nodes(run, repeat)) for repeat in (0, 1)] == [1, 1]
     assert run.environment["nodes"]["1"]["cores"] >= 1
     assert run.calibration and run.calibration["nodes"][0]["ttft_p99_s"] is not None
+
+
+def test_a_comparison_takes_turns_on_a_cluster(
+    database: Engine, reference: ReferenceServer, one_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACELINE_RAY_CLUSTERS", one_node)
+    command = [*("compare", "--backend", "url", "--base-url", reference.base_url), "--on", one_node]
+    command += ["--model", "ref tokens=5 gap=0.01", "--requests", "8", "--pause", "0"]
+    command += ["--warmup", "1", "--repeats", "2", "--with", "mode=batch", "--json"]
+    done = subprocess.run(
+        [sys.executable, "cli.py", *command],
+        cwd=ROOT,
+        env=os.environ.copy(),
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+    )
+    assert done.returncode == 0, done.stderr
+    compared = runs.load_many(database, [row.id for row in runs.search(database)])
+    assert [(run.status, run.config.on) for run in compared] == [("done", one_node)] * 2
+    for run in compared:
+        assert counts.counted(database, run.id) == {"ok": 16}
+        assert [len(on_nodes(run, repeat)) for repeat in (0, 1)] == [1, 1]
+    first, second = ([r.began_at for r in run.repeats] for run in compared)
+    assert max(first[0], second[0]) < min(first[1], second[1]), "they took turns"
 
 
 def test_a_cluster_that_does_not_answer_is_a_sentence(
