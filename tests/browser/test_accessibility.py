@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests import capacities
 from tests.browser.conftest import App, settled
 from tests.stored import store
 from tests.values import failed, measured
@@ -24,6 +25,8 @@ PAGES = (
     "live?run=1",
     "result?run=1",
     "study?preset=tensor",
+    "capacity",
+    "capacity?search=1",
     "engines",
     "backends",
     "batches",
@@ -40,6 +43,7 @@ def stored(app: App) -> None:
         for n in range(3):
             rows = [*(measured(i) for i in range(6)), failed(6, error="timed out")]
             store(engine, rows, name=f"run {n}", note="a note", tags=["nightly"])
+        capacities.stored(engine, capacities.searched(capacities.config_of_servers()))
 
 
 @pytest.mark.parametrize("path", PAGES)
