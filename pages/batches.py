@@ -25,11 +25,11 @@ elif (batch := st.query_params.get("batch")) is not None:
 else:
     st.title("Tasks", anchor=False)
     st.caption(
-        "Prompts that are answered in the background, also without the browser. Nothing is "
-        "measured but each answer's own times; to measure a server, use *Run*."
+        "Prompts that are answered in the background, also after you close the browser. To "
+        "measure a server, use *Run*."
     )
     with st.expander(
-        "Hand in prompts", icon=":material/add:", expanded=not task_batches.count(opened(), caller)
+        "Submit prompts", icon=":material/add:", expanded=not task_batches.count(opened(), caller)
     ):
         task_form.show()
     batch_list.show(caller)

@@ -43,7 +43,7 @@ def show() -> None:
     config = _config(values)
     ready = config is not None and backend_form.all_ready([config])
     most = many(limits.at_once(env), "task")
-    st.caption(f"A server is asked {most} at once, and callers take turns. Runs come first.")
+    st.caption(f"At most {most} at once per server; callers take turns, and runs come first.")
     pressed = st.button(
         "Queue tasks", type="primary", icon=":material/playlist_add:", disabled=not ready
     )
@@ -84,8 +84,8 @@ def _file() -> list[NewTask]:
         max_upload_size=FILE_BYTES_MOST // 10**6,
     )
     st.caption(
-        "The server and model chosen here replace those in the file. What its lines say besides, "
-        "such as max_tokens, replaces the numbers below."
+        "The server and model chosen here replace those in the file. Other settings in its lines, "
+        "such as max_tokens, override the numbers below."
     )
     if uploaded is None:
         return []

@@ -88,7 +88,7 @@ def _head(task: Task) -> None:
             None if mine else f"by {task.caller}",
             f"queued {when(task.created_at)}",
             f"ended {when(task.ended_at)}" if task.ended_at else None,
-            f"taken up {many(task.asked, 'time')}" if task.asked > 1 else None,
+            f"started {many(task.asked, 'time')}" if task.asked > 1 else None,
         ]
         st.caption(plain(" · ".join(filter(None, facts))))
 

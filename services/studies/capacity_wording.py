@@ -56,9 +56,8 @@ def sure(found: Estimate, config: CapacityConfig) -> str:
     """Return how sure a capacity is, in words."""
     if found.kind == "bracket":
         return "Sustained at the first, missed at the second"
-    return (
-        f"95 % sure: {interval(found, config).removeprefix('95 % ')}, within ±{share(found.width)}"
-    )
+    ends = interval(found, config).removeprefix("95 % ")
+    return f"95 % interval: {ends}, within ±{share(found.width)}"
 
 
 def interval(found: Estimate, config: CapacityConfig) -> str:
@@ -87,7 +86,7 @@ def _without(step: Conclusion, config: CapacityConfig) -> str:
     if step.why == "highest" and step.at_least is not None:
         return (
             f"sustains at least {shown(step.at_least, config)} {config.unit}, the highest load "
-            "that was to be tried"
+            "of the search"
         )
     if step.why == "client":
         if step.at_least is None:
@@ -115,7 +114,7 @@ def why(step: Conclusion, config: CapacityConfig) -> str:
     if binding == QUEUE:
         return f"{text} Beyond it the queue grows."
     (first,) = (one.label for one in config.asked if one.text == binding)
-    text += f" The first to be missed: {first}."
+    text += f" The first objective missed: {first}."
     return text if step.estimate.settled else f"{text} {UNSETTLED}"
 
 
@@ -184,7 +183,7 @@ UNSETTLED = (
     "from what the server completes at most."
 )
 REASONS = {
-    "precise": "The interval is within ±{precision} %, as asked.",
+    "precise": "The interval is within ±{precision} %, the precision that was set.",
     "most": "All {probes} were made before the interval was within ±{precision} %: longer windows "
     "narrow it.",
     "highest": "Nothing was missed up to the highest load.",

@@ -58,7 +58,7 @@ def test_a_search_that_is_over_says_what_it_found(visit: Visit, database: Engine
     capacities.end(database, number, "done")
     at = sound(visit("capacity", search=str(number)))
     sentence = first_of(at)
-    assert at.metric[0].value.endswith(" requests/s") and "95 % sure: " in text_of(at)
+    assert at.metric[0].value.endswith(" requests/s") and "95 % interval: " in text_of(at)
     assert "requests/s (95 %" in sentence and "TTFT p95 ≤ 500 ms" in sentence
     assert len(at.dataframe[0].value) == len(SLOPE + MORE)
 

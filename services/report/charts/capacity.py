@@ -61,7 +61,7 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
     title = heading(
         "Which load is sustained?",
         "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
-        "share that is asked for. Triangles: the queue grew.",
+        "required share. Triangles: the queue grew.",
     )
     wanted: Rows = [{"share": min(one.share for one in capacity.config.asked)}]
     return layered(
@@ -129,7 +129,7 @@ def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart
     title = heading(
         f"{label} against load",
         "Of successful requests. Band: the capacity.",
-        "Dashed across: the limit that was asked for." if limits else "",
+        "Dashed across: the limit." if limits else "",
     )
     return _curves(capacity, rows, "Seconds", title, dark, limits=limits)
 
