@@ -22,8 +22,11 @@ from services.report.engine_facts import EngineFacts, engine_facts
 from services.report.export.study import study_document
 from services.report.export.study_shape import StudyDocument
 from services.report.plan_facts import Plan, plan_facts
+from services.report.study_capacity import StudyCapacityDocument, study_capacity_document
 from services.servers.engines import devices
+from services.studies.capacity import Status
 from services.studies.flat import with_defaults
+from services.studies.highest import Searched
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
 
@@ -64,6 +67,20 @@ class CellFacts(BaseModel):
     problem: str | None = Field(description="Why it has no result")
 
 
+class SearchFacts(BaseModel):
+    """A search of a study for the capacity of a configuration."""
+
+    search: int = Field(description="Number of the capacity search")
+    engine: int | None = Field(description="Number of the engine that Paceline starts for it")
+    name: str
+    status: Status
+    start: int = Field(
+        description="0: searched first; from 1: a fresh start of one of the two best"
+    )
+    probes: int = Field(description="Probes that were begun")
+    problem: str | None = Field(description="Why it has no result")
+
+
 class StudyFacts(BaseModel):
     """A stored study and its status."""
 
@@ -75,6 +92,7 @@ class StudyFacts(BaseModel):
     active: bool = Field(description="Whether cells remain to be measured")
     counts: dict[RunStatus, int] = Field(description="Cells by status")
     cells: list[CellFacts]
+    searches: list[SearchFacts] = Field(description="Instead of cells: of the preset capacity")
     engines: list[EngineFacts]
     page: str = Field(description="The study in the browser")
 
@@ -121,11 +139,14 @@ def show_study(study_id: StudyId) -> StudyFacts:
 @router.get(
     "/studies/{study_id}/report",
     response_class=Response,
-    responses={200: {"model": StudyDocument}, **says(_404="No such study")},
+    responses={200: {"model": StudyDocument | StudyCapacityDocument}, **says(_404="No such study")},
 )
 def report_study(study_id: StudyId) -> Response:
     """Return the report on what has been measured so far, and the numbers behind it."""
     study = studies.load(opened(), study_id)
+    if study.config.search is not None:
+        found = study_capacity_document(study)
+        return Response(orjson.dumps(found), media_type="application/json")
     document = study_document(study.name, *study_jobs.report_inputs(opened(), study))
     return Response(orjson.dumps(document), media_type="application/json")
 
@@ -169,8 +190,22 @@ def study_facts(study: Study) -> StudyFacts:
         active=study.active,
         counts=Counter(run.status for run in study.runs),
         cells=[_cell(run) for run in study.runs],
+        searches=list(map(_search, study.searches)),
         engines=list(map(engine_facts, study.engines)),
         page=f"/study?study={study.id}",
+    )
+
+
+def _search(one: Searched) -> SearchFacts:
+    capacity = one.capacity
+    return SearchFacts(
+        search=capacity.id,
+        engine=capacity.engine_id,
+        name=capacity.name,
+        status=capacity.status,
+        start=capacity.start,
+        probes=len(capacity.probes),
+        problem=capacity.error,
     )
 
 

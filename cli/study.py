@@ -18,6 +18,7 @@ from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refus
 from cli.person import operator
 from cli.problems import Usage, naming_flags
 from cli.stopping import stopping
+from cli.study_search import until_searched
 from db import studies
 from db.database import opened
 from db.runs import RunNotFound
@@ -32,13 +33,15 @@ from services.report.export.study import study_document
 from services.report.export.study_files import STUDY_EXPORTS, study_export
 from services.report.plan_facts import plan_facts
 from services.report.scenario import read_study
+from services.report.study_capacity import study_capacity_document, study_capacity_text
 from services.servers.engines import EngineConfig, devices
 from services.studies.flat import AXES, SPREAD, read
 from services.studies.presets import PRESETS
 from services.studies.report import report as study_report
 from services.studies.study import Study
-from services.studies.study_config import StudyConfig, parse_study
+from services.studies.study_config import StudyCapacity, StudyConfig, parse_study
 
+OF_SEARCH = tuple(name for name in StudyCapacity.model_fields if name != "objectives")
 OF_SERVER = ("backend", "base_url", "model")
 WRITTEN = {
     **dict.fromkeys(AXES, "1,8,32"),
@@ -65,6 +68,15 @@ def takes(command: ArgumentParser) -> None:
         help="Vary a field of the engine or of the run, or a flag of the engine: "
         "max_seqs=64,256, max_tokens=32,512, flag:--enable-prefix-caching=on,off; may be repeated",
     )
+    command.add_argument(
+        "--slo",
+        dest="objectives",
+        action="append",
+        metavar="CONDITION",
+        help="Search for the configuration with the highest capacity under this, such as "
+        "'ttft:p95<0.5' in seconds; may be repeated (--preset capacity)",
+    )
+    add(command, StudyCapacity, OF_SEARCH, defaults=False)
     run_fields.takes(command, defaults=False)
     add(command, EngineConfig, (n for n in OF_ENGINE if n != "model"), defaults=False)
     command.add_argument("--plan", action="store_true", help="Only print the grid and the estimate")
@@ -121,6 +133,8 @@ def report(options: Namespace) -> int:
     if options.format is None:
         _say_study(options, stored)
         return DONE
+    if stored.config.search is not None:
+        raise Usage("--format is for studies of runs: give --json.")
     write = study_export(options.format).write
     return save(options, write(stored.name, *study_jobs.report_inputs(opened(), stored)))
 
@@ -132,6 +146,8 @@ def _add_number_arguments(command: ArgumentParser) -> None:
 def _followed(options: Namespace, study_id: int, stop: Event) -> int:
     """Follow a study to its end; print what it says."""
     try:
+        if studies.load(opened(), study_id).config.search is not None:
+            return _searched(options, until_searched(study_id, stop, hides_progress(options)))
         run_ids = [run.id for run in studies.load(opened(), study_id).runs]
         follow(opened(), run_ids, stop, hides_progress(options))
         ended = studies.load(opened(), study_id)
@@ -141,7 +157,19 @@ def _followed(options: Namespace, study_id: int, stop: Event) -> int:
     return DONE if all(run.status == "done" for run in ended.runs) else FAILED
 
 
+def _searched(options: Namespace, ended: Study) -> int:
+    """Print what a study has found that searched for capacities. A configuration that cannot run is
+    a result, not a failure of the study."""
+    _say_study(options, ended)
+    if ended.searches_to_resume():
+        return refuse(f"The study was cut short: `paceline resume {ended.id}`.", FAILED)
+    return DONE if any(one.capacity.status == "done" for one in ended.searches) else FAILED
+
+
 def _say_study(options: Namespace, stored: Study) -> None:
+    if stored.config.search is not None:
+        say(options, lambda: study_capacity_document(stored), lambda: study_capacity_text(stored))
+        return
     inputs = study_jobs.report_inputs(opened(), stored)
     say(
         options,
@@ -176,6 +204,7 @@ def _config(options: Namespace) -> StudyConfig:
     }
     if options.axes:
         texts["axes"] = ";".join(options.axes)
+    texts |= _of_search(options)
     start = read(texts, _of_file(options, load) if options.scenario else None)
     if start.engine is None and engine.keys() - {"model"}:
         raise Usage(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")
@@ -190,6 +219,20 @@ def _config(options: Namespace) -> StudyConfig:
             "engine": start.engine and {**start.engine.model_dump(), **engine},
         }
     )
+
+
+def _of_search(options: Namespace) -> dict[str, str]:
+    """The texts of the search for a capacity, which objectives make a study one of."""
+    given_texts = {
+        name: getattr(options, name) for name in OF_SEARCH if getattr(options, name) is not None
+    }
+    if options.objectives:
+        given_texts["objectives"] = ";".join(options.objectives)
+        if options.preset is None and not options.scenario:
+            given_texts["preset"] = "capacity"
+    elif given_texts and options.preset != "capacity" and not options.scenario:
+        raise Usage(f"{flag(min(given_texts))} is for a search: give --slo or --preset capacity.")
+    return given_texts
 
 
 def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:

@@ -50,6 +50,15 @@ class CapacityBusy(Conflict):
         super().__init__(f"Capacity search {capacity_id} is still running. Cancel it first.")
 
 
+class PartOfStudy(Conflict):
+    """A search of a study goes with it."""
+
+    def __init__(self, capacity_id: int, study_id: int) -> None:
+        super().__init__(
+            f"Capacity search {capacity_id} is part of study {study_id}: resume or delete that."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CapacityRow:
     """A search in a list."""
@@ -71,20 +80,29 @@ def create(
 ) -> int:
     """Store a search, which a supervisor begins; return its id. `machine`: the only one that
     reaches one of its servers; None: any."""
+    values = {"name": name, "note": note, "machine": machine, "started_by": started_by}
+    with writing(database) as connection:
+        return add_search(connection, config, **values)
+
+
+def add_search(connection: Connection, config: CapacityConfig, **more: Any) -> int:
+    """Store a search within a transaction that writes; `more`: further columns. Returns its id."""
     values = {
-        "name": name,
-        "note": note,
         "created_at": datetime.now(UTC),
         "config": config.model_dump(mode="json"),
         "status": "running",
         "probes": [],
-        "machine": machine,
-        "started_by": started_by,
+        **more,
     }
-    with writing(database) as connection:
-        created = insert(capacities).values(values).returning(capacities.c.id)
-        capacity_id: int = connection.execute(created).scalar_one()
-        return capacity_id
+    created = insert(capacities).values(values).returning(capacities.c.id)
+    capacity_id: int = connection.execute(created).scalar_one()
+    return capacity_id
+
+
+def of_study(connection: Connection, study_id: int) -> list[Capacity]:
+    """Return the searches of a study, in the order in which they are made."""
+    query = select(capacities).where(capacities.c.study_id == study_id).order_by(capacities.c.id)
+    return [_capacity(row) for row in connection.execute(query).mappings()]
 
 
 def load(database: Engine, capacity_id: int) -> Capacity:
@@ -120,8 +138,13 @@ def _going(machine: str) -> ColumnElement[bool]:
 
 
 def listed(database: Engine, limit: int = 50) -> list[CapacityRow]:
-    """Return the newest searches."""
-    query = select(capacities).order_by(capacities.c.id.desc()).limit(limit)
+    """Return the newest searches that are no part of a study."""
+    query = (
+        select(capacities)
+        .where(capacities.c.study_id.is_(None))
+        .order_by(capacities.c.id.desc())
+        .limit(limit)
+    )
     with database.connect() as connection:
         return [
             CapacityRow(
@@ -138,7 +161,7 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
         stored = _capacity(_row(connection, capacity.id))
         if stored.status != "running" or stored.probes != capacity.probes:
             return None
-        run_id = add(connection, new)
+        run_id = add(connection, new, engine_id=capacity.engine_id)
         _set(
             connection,
             capacity.id,
@@ -162,10 +185,14 @@ def end(database: Engine, capacity_id: int, status: Status, error: str | None = 
 
 
 def resume(database: Engine, capacity_id: int) -> None:
-    """Let a search go on that was cancelled or failed. Raises CapacityNotFound, CapacityBusy."""
+    """Let a search go on that was cut short or failed.
+
+    Raises:
+        CapacityNotFound, CapacityBusy.
+        PartOfStudy: its study is what is resumed.
+    """
     with writing(database) as connection:
-        if _row(connection, capacity_id)["status"] == "running":
-            raise CapacityBusy(capacity_id)
+        _check_own(_row(connection, capacity_id))
         _set(connection, capacity_id, status="running", error=None, ended_at=None)
 
 
@@ -175,11 +202,31 @@ def delete(database: Engine, capacity_id: int) -> None:
     Raises:
         CapacityNotFound: no search has this id.
         CapacityBusy: it goes on.
+        PartOfStudy: it goes with its study.
     """
     with writing(database) as connection:
-        if _row(connection, capacity_id)["status"] == "running":
-            raise CapacityBusy(capacity_id)
+        _check_own(_row(connection, capacity_id))
         connection.execute(delete_from(capacities).where(capacities.c.id == capacity_id))
+
+
+def resume_of_study(connection: Connection, capacity: Capacity) -> None:
+    """Let a search of a study go on: what was measured counts."""
+    measured = [probe for probe in capacity.probes if probe.observation is not None]
+    fresh = {
+        "status": "running",
+        "error": None,
+        "ended_at": None,
+        "probes": list(map(to_dict, measured)),
+    }
+    _set(connection, capacity.id, **fresh)
+
+
+def _check_own(row: RowMapping) -> None:
+    """Check that a search has ended and is no part of a study."""
+    if row["study_id"] is not None:
+        raise PartOfStudy(row["id"], row["study_id"])
+    if row["status"] == "running":
+        raise CapacityBusy(row["id"])
 
 
 def _row(connection: Connection, capacity_id: int) -> RowMapping:
@@ -206,4 +253,7 @@ def _capacity(row: RowMapping) -> Capacity:
         row["error"],
         row["ended_at"],
         row["started_by"],
+        row["study_id"],
+        row["engine_id"],
+        row["start"],
     )

@@ -32,7 +32,7 @@ from sqlalchemy import delete as delete_from
 
 from db.database import now, on_one_machine, writing
 from db.heartbeats import Heartbeat, heartbeats_of, unchanged
-from db.schema import engines, runs
+from db.schema import capacities, engines, runs
 from services.base.errors import Conflict, NotFound
 from services.servers.engines import EngineConfig, parse_engine
 from services.servers.engines.instance import UP, EngineInstance
@@ -148,13 +148,22 @@ def _may_start(database: Engine, machine: str) -> ColumnElement[bool]:
 def _wanted() -> ColumnElement[bool]:
     """Planned, and a person wants it, or a run that waits."""
     planned = and_(engines.c.status == "planned", engines.c.stop_requested.is_(False))
-    return and_(planned, or_(engines.c.study_id.is_(None), _needed(("queued",))))
+    return and_(planned, or_(engines.c.study_id.is_(None), _waited_for()))
 
 
 def _may_come_again() -> ColumnElement[bool]:
     """Whether an engine that is gone is started once more: a study still waits for it."""
     of_a_study = and_(engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False))
-    return and_(of_a_study, engines.c.starts < MOST_STARTS, _needed(("queued",)))
+    return and_(of_a_study, engines.c.starts < MOST_STARTS, _waited_for())
+
+
+def _waited_for() -> ColumnElement[bool]:
+    """Whether a run waits for an engine, or a search for its capacity goes on: between two of its
+    probes no run waits."""
+    searched = exists().where(
+        capacities.c.engine_id == engines.c.id, capacities.c.status == "running"
+    )
+    return or_(_needed(("queued",)), searched)
 
 
 def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
@@ -170,7 +179,7 @@ def heartbeat(database: Engine, engine_id: int) -> bool:
     ended already, or it belongs to a study and no run is left for it."""
     alive = _this(engine_id).where(engines.c.status.in_(UP))
     # running runs too that are being cancelled: they end in their own time
-    wanted = or_(engines.c.study_id.is_(None), _needed(("queued",)), _running())
+    wanted = or_(engines.c.study_id.is_(None), _waited_for(), _running())
     query = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
     with writing(database) as connection:
         if not connection.execute(alive.values(heartbeat_at=now(database))).rowcount:
@@ -201,7 +210,7 @@ def ended(
     a study may have been too soon: if nobody asked for it and runs wait, it is started anew."""
     up = _this(engine_id).where(engines.c.status.in_(UP))
     too_soon = and_(
-        engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _needed(("queued",))
+        engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _waited_for()
     )
     if error is None and _set(database, up.where(too_soon).values(status="planned", phase="")):
         return

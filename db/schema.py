@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0021"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0022"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -166,6 +166,9 @@ capacities = Table(  # searches for the highest load that servers sustain
     Column("machine", Text),  # the only one that reaches its servers, as a hash
     Column("started_by", Text),  # a person, a token or the user of a terminal
     Column("probes", Json, nullable=False),  # each with its load, its run, and what that says
+    Column("study_id", Key),  # the study that it is part of
+    Column("engine_id", Key),  # the engine that Paceline starts for it
+    Column("start", Integer, nullable=False, server_default="0"),  # of its configuration, from 0
     sqlite_autoincrement=True,
 )
 

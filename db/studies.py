@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, or_, select, update
 from sqlalchemy import delete as delete_from
 
+from db import capacities as stored_searches
 from db import engines as stored_engines
-from db import results, schema
+from db import results
 from db.comparisons import UNCHANGED, Destinations
 from db.database import writing
 from db.runs import NewRun, RunBusy, add, load_many, unshare
-from db.schema import engines, runs, studies
+from db.schema import capacities, engines, runs, studies
 from services.ask.config import FORMER
 from services.ask.measurement import ACTIVE, FINISHED, Run
 from services.base.errors import NotFound
 from services.servers.engines import EngineConfig
-from services.servers.engines.instance import UP
+from services.servers.engines.instance import UP, EngineInstance
+from services.studies.capacity import Capacity
 from services.studies.cell import Cell, Measured
+from services.studies.highest import Planned, Searched
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
 
@@ -39,6 +43,15 @@ class NewCell:
 
     cell: Cell
     run: NewRun
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSearch:
+    """A search of a study to be queued. `problem`: why it cannot be made; it is kept as failed."""
+
+    planned: Planned
+    name: str
     problem: str | None = None
 
 
@@ -134,6 +147,83 @@ def resume(
         _plan_engines(connection, study_id, machine)
 
 
+def create_searches(
+    database: Engine,
+    config: StudyConfig,
+    name: str,
+    new: Sequence[NewSearch],
+    note: str = "",
+    machine: str | None = None,
+    started_by: str | None = None,
+) -> int:
+    """Queue a study that searches for capacities; return its id. `machine`: see `create`."""
+    values = {
+        "name": name,
+        "note": note,
+        "created_at": datetime.now(UTC),
+        "grid": config.model_dump(mode="json"),
+    }
+    with writing(database) as connection:
+        created = insert(studies).values(values).returning(studies.c.id)
+        study_id: int = connection.execute(created).scalar_one()
+        _add_searches(connection, study_id, new, machine, started_by)
+    return study_id
+
+
+def add_finals(
+    database: Engine,
+    study_id: int,
+    known: int,
+    new: Sequence[NewSearch],
+    machine: str | None,
+    started_by: str | None,
+) -> None:
+    """Add the searches on fresh starts, unless a study has other than the `known` number of
+    searches: then another process has added them."""
+    with writing(database) as connection:
+        if len(stored_searches.of_study(connection, study_id)) == known:
+            _add_searches(connection, study_id, new, machine, started_by)
+
+
+def _add_searches(
+    connection: Connection,
+    study_id: int,
+    new: Sequence[NewSearch],
+    machine: str | None,
+    started_by: str | None,
+) -> None:
+    """Store searches, each with its engine: the first of a configuration share one, each on a fresh
+    start has its own."""
+    known: dict[EngineConfig, int] = {}
+    for one in new:
+        engine = one.planned.engine
+        if one.planned.start or engine not in known:
+            known[engine] = stored_engines.add(connection, engine, study_id, machine)
+        stored_searches.add_search(
+            connection,
+            one.planned.config,
+            name=one.name,
+            study_id=study_id,
+            engine_id=known[engine],
+            start=one.planned.start,
+            machine=machine,
+            started_by=started_by,
+            status="failed" if one.problem else "running",
+            error=one.problem,
+            ended_at=datetime.now(UTC) if one.problem else None,
+        )
+
+
+def resume_searches(
+    database: Engine, study_id: int, again: Sequence[Searched], machine: str | None
+) -> None:
+    """Let searches of a study go on, on engines that are started once more on `machine`."""
+    with writing(database) as connection:
+        for one in again:
+            stored_searches.resume_of_study(connection, one.capacity)
+        _plan_engines(connection, study_id, machine)
+
+
 def _add_cells(
     connection: Connection, study_id: int, new: Sequence[NewCell], machine: str | None
 ) -> None:
@@ -169,7 +259,11 @@ def _plan_engines(connection: Connection, study_id: int, machine: str | None) ->
     waited_for = select(runs.c.engine_id).where(
         runs.c.study_id == study_id, runs.c.status == "queued"
     )
-    idle = update(engines).where(engines.c.id.in_(waited_for), engines.c.status.not_in(UP))
+    searched = select(capacities.c.engine_id).where(
+        capacities.c.study_id == study_id, capacities.c.status == "running"
+    )
+    wanted = or_(engines.c.id.in_(waited_for), engines.c.id.in_(searched))
+    idle = update(engines).where(wanted, engines.c.status.not_in(UP))
     fresh: dict[str, Any] = {
         "status": "planned",
         "stop_requested": False,
@@ -197,12 +291,19 @@ def load(database: Engine, study_id: int) -> Study:
             select(func.max(runs.c.id)).where(runs.c.study_id == study_id).group_by(runs.c.cell)
         )
         ids = list(connection.scalars(newest))
+        searches = stored_searches.of_study(connection, study_id)
     measured = sorted(load_many(database, ids), key=lambda run: (run.cell or 0, run.id))
     servers = stored_engines.listed(database, study_id)
-    return _study(row, tuple(measured), tuple(servers))
+    return _study(row, tuple(measured), tuple(servers), searches)
 
 
-def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...]) -> Study:
+def _study(
+    row: RowMapping,
+    measured: tuple[Run, ...],
+    servers: tuple[EngineInstance, ...],
+    searches: Sequence[Capacity],
+) -> Study:
+    by_id = {server.id: server.config for server in servers}
     return Study(
         id=row["id"],
         name=row["name"],
@@ -211,6 +312,7 @@ def _study(row: RowMapping, measured: tuple[Any, ...], servers: tuple[Any, ...])
         config=parse_study({**row["grid"], "run": {**FORMER, **row["grid"]["run"]}}),
         runs=measured,
         engines=servers,
+        searches=tuple(Searched(by_id[one.engine_id or 0], one) for one in searches),
     )
 
 
@@ -262,11 +364,27 @@ def listed(database: Engine, limit: int = 50) -> list[StudyRow]:
         .order_by(studies.c.id.desc())
         .limit(limit)
     )
+    c = capacities.c
+    searches = select(c.study_id, c.status, func.count().label("count")).where(
+        c.study_id.is_not(None)
+    )
     with database.connect() as connection:
-        return [
-            StudyRow(r.id, r.name, r.created_at, r.grid["preset"], r.cells, r.done, r.active)
-            for r in connection.execute(query)
-        ]
+        rows = connection.execute(query).all()
+        counts: dict[int, Counter[str]] = defaultdict(Counter)
+        for study_id, status, count in connection.execute(searches.group_by(c.study_id, c.status)):
+            counts[study_id][status] += count
+    return [
+        StudyRow(
+            r.id,
+            r.name,
+            r.created_at,
+            r.grid["preset"],
+            r.cells + counts[r.id].total(),
+            r.done + counts[r.id]["done"],
+            r.active + counts[r.id]["running"],
+        )
+        for r in rows
+    ]
 
 
 def delete(database: Engine, study_id: int) -> None:
@@ -275,19 +393,25 @@ def delete(database: Engine, study_id: int) -> None:
 
     Raises:
         StudyNotFound: no study has this id.
-        RunBusy, EngineBusy: a run of it is running, or an engine is up; nothing is deleted.
+        RunBusy, CapacityBusy, EngineBusy: a run of it is running, a search goes on, or an engine is
+            up; nothing is deleted.
     """
     study = load(database, study_id)
     with writing(database) as connection:
+        for one in study.searches:
+            if one.capacity.status == "running":
+                raise stored_searches.CapacityBusy(one.capacity.id)
         busy = select(runs.c.id).where(runs.c.study_id == study_id, runs.c.status == "running")
         if (run_id := connection.scalar(busy)) is not None:
             raise RunBusy(run_id)
         up = select(engines.c.id).where(engines.c.study_id == study_id, engines.c.status.in_(UP))
         if (engine_id := connection.scalar(up)) is not None:
             raise stored_engines.EngineBusy(engine_id)
-        gone = connection.scalars(select(runs.c.id).where(runs.c.study_id == study_id)).all()
-        for run_id in gone:
+        probes = [probe.run_id for one in study.searches for probe in one.capacity.probes]
+        its = or_(runs.c.study_id == study_id, runs.c.id.in_(probes))
+        for run_id in connection.scalars(select(runs.c.id).where(its)).all():
             unshare(connection, run_id)
-        for table in (schema.runs, schema.engines):
+        connection.execute(delete_from(runs).where(its))
+        for table in (capacities, engines):
             connection.execute(delete_from(table).where(table.c.study_id == study.id))
         connection.execute(delete_from(studies).where(studies.c.id == study.id))

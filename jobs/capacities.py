@@ -12,6 +12,7 @@ import jobs
 from db import capacities, queue, results, runs
 from db.runs import AlreadyFinished, NewRun, RunNotFound
 from jobs.destination import resolve
+from jobs.finals import begin_finals
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.analysis.capacity import Step, label_of
 from services.ask.backends import NO_KEYS
@@ -23,10 +24,13 @@ from services.studies.capacity import (
     Capacity,
     CapacityConfig,
     Probe,
+    Status,
     config_of,
     measured,
     turn,
 )
+
+CUT_SHORT: dict[str, Status] = {"cancelled": "cancelled", "interrupted": "interrupted"}
 
 
 def submit(
@@ -68,26 +72,29 @@ def tend(database: Engine) -> None:
         try:
             _go_on(database, capacity)
         except PacelineError as error:  # such as a key that is gone: said at the search
-            capacities.end(database, capacity.id, "failed", str(error))
+            _end(database, capacity, "failed", str(error))
+
+
+def _end(database: Engine, capacity: Capacity, status: Status, error: str | None = None) -> None:
+    """End a search. What follows in its study is queued first, so that a process that is killed in
+    between leaves nothing out."""
+    if capacity.study_id is not None:
+        begin_finals(database, replace(capacity, status=status))
+    capacities.end(database, capacity.id, status, error)
 
 
 def _go_on(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
         if last.status != "done":
             why = last.error or f"Run {last.id}, one of its probes, was {last.status}."
-            capacities.end(
-                database,
-                capacity.id,
-                "cancelled" if last.status == "cancelled" else "failed",
-                why,
-            )
+            _end(database, capacity, CUT_SHORT.get(last.status, "failed"), why)
             return
         probes = _with_last_measured(database, capacity, last)
         capacities.keep(database, capacity, probes)
         capacity = replace(capacity, probes=probes)
     following = turn(capacity)
     if following is None:
-        capacities.end(database, capacity.id, "done")
+        _end(database, capacity, "done")
         return
     _begin(database, capacity, *following)
 
@@ -108,17 +115,23 @@ def _with_last_measured(database: Engine, capacity: Capacity, run: Run) -> tuple
 
 def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> None:
     config = config_of(capacity.config, server, step, len(capacity.probes))
-    destination = resolve(config, NO_KEYS)
     name = f"{capacity.name[:150]} · {significant(step.load)} {capacity.config.unit}"
-    new = NewRun(
-        config,
-        destination.lane,
-        name,
-        (f"capacity {capacity.id}",),
-        destination=destination.stored,  # its secrets are found in this environment again
-        machine=destination.machine,
-        started_by=capacity.started_by,
-    )
+    tags: tuple[str, ...] = (f"capacity {capacity.id}",)
+    who = capacity.started_by
+    if capacity.engine_id is not None:
+        lane, tags = f"engine {capacity.engine_id}", (*tags, f"study {capacity.study_id}")
+        new = NewRun(config, lane, name, tags, machine=machine_id(), started_by=who)
+    else:
+        to = resolve(config, NO_KEYS)  # its secrets are found in this environment again
+        new = NewRun(
+            config,
+            to.lane,
+            name,
+            tags,
+            destination=to.stored,
+            machine=to.machine,
+            started_by=who,
+        )
     capacities.begin(database, capacity, Probe(server, step.load, step.window_s, 0), new)
 
 
@@ -143,13 +156,15 @@ def resume(database: Engine, capacity_id: int) -> None:
     is made again.
 
     Raises:
-        CapacityNotFound, CapacityBusy, BackendProblem, InvalidSettings, QueueProblem.
+        CapacityNotFound, CapacityBusy, PartOfStudy.
+        BackendProblem, InvalidSettings, QueueProblem: see `jobs.submit`.
     """
     capacity = capacities.load(database, capacity_id)
-    for server in capacity.config.servers:
-        resolve(server, NO_KEYS)
-    check_lock_file(database)
-    capacities.keep(database, capacity, _measured(capacity.probes))
+    if capacity.study_id is None:
+        for server in capacity.config.servers:
+            resolve(server, NO_KEYS)
+        check_lock_file(database)
+        capacities.keep(database, capacity, _measured(capacity.probes))
     capacities.resume(database, capacity_id)
     jobs.ensure(database)
 

@@ -12,7 +12,7 @@ from db import counts, queue, runs, studies
 from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
-from jobs import earlier_destinations, secrets_by_ticket
+from jobs import earlier_destinations, secrets_by_ticket, study_searches
 from jobs.destination import Destination, resolve
 from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
@@ -23,13 +23,14 @@ from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.clusters import check_cluster
 from services.ask.config import RunConfig
 from services.ask.measurement import ACTIVE
+from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.base.roles import Person
 from services.servers import engines
 from services.servers.engines import EngineConfig
 from services.studies.cell import Cell, Measured
 from services.studies.configuration import configuration_of, engine_labels, server_name
-from services.studies.estimate import Estimate, estimate
+from services.studies.estimate import Estimate, estimate, estimate_searches
 from services.studies.feasible import (
     NothingToResume,
     check_feasible,
@@ -42,6 +43,12 @@ from services.studies.report import Device
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig
 from services.studies.work import load_labels
+
+NO_TAGS = "tags are for runs: each probe has the tags of its search and its study."
+NO_MORE = (
+    "search: a study that searches for capacities cannot be extended, since its two best would "
+    "change. Duplicate it with more configurations."
+)
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
@@ -62,6 +69,8 @@ def estimated(
     database: Engine, study: StudyConfig, grid: Sequence[Planned], typed: TypedKeys = NO_KEYS
 ) -> Estimate:
     """Return how long a study will take, from what earlier engines and runs took."""
+    if study.search is not None:
+        return estimate_searches(study, grid, lambda name: stored.seconds_to_ready(database, name))
     return estimate(
         study,
         grid,
@@ -97,9 +106,13 @@ def submit(
     """
     grid = plan(study, typed)
     check_feasible(grid)
+    name = name.strip() or default_name(study)
+    if study.search is not None:
+        if tags:
+            raise InvalidConfig({"tags": NO_TAGS})
+        return study_searches.submit(database, study, grid, name, note, by)
     destinations = _destinations(grid, typed)
     check_lock_file(database)
-    name = name.strip() or default_name(study)
     hand_over(database, secrets_by_ticket(destinations.values()))
     new = _new(study, grid, destinations, tags, by)
     study_id = studies.create(database, study, name, new, note, machine_id())
@@ -120,6 +133,8 @@ def extend(
         StudyNotFound, and see `submit`.
     """
     stored = studies.load(database, study_id)
+    if stored.config.search is not None or study.search is not None:
+        raise InvalidConfig({"search": NO_MORE})
     existing = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
     grid = plan(study, typed)
     more = [new for new in grid if _key(new.cell.engine, new.cell.config) not in existing]
@@ -146,6 +161,8 @@ def resume(
         BackendProblem, InvalidSettings: see `jobs.submit`.
     """
     study = studies.load(database, study_id)
+    if study.config.search is not None:
+        return study_searches.resume(database, study, failed)
     again = (*study.to_resume, *(study.failed if failed else ()))
     if not again:
         raise NothingToResume(nothing_to_resume(study, failed))
@@ -169,7 +186,9 @@ def resume(
 
 def cancel(database: Engine, study_id: int) -> None:
     """Cancel every cell that is not measured yet. Raises StudyNotFound, QueueProblem."""
-    for run in studies.load(database, study_id).runs:
+    study = studies.load(database, study_id)
+    study_searches.cancel(database, study)
+    for run in study.runs:
         if run.status in ACTIVE:
             with suppress(AlreadyFinished):
                 queue.request_cancel(database, run.id)

@@ -87,7 +87,8 @@ def estimate(config: StudyConfig, to: str | None) -> None:
     if grid:
         ahead = study_jobs.estimated(opened(), config, grid, api_keys.typed())
         with st.container(horizontal=True):
-            st.metric("Cells", f"{len(grid):,}")
+            searches = config.search is not None
+            st.metric("Searches" if searches else "Cells", f"{ahead.cells:,}")
             if config.engine is not None:
                 st.metric("Engines to start", f"{ahead.starts:,}")
         st.markdown(plain(ahead.sentence))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -24,6 +24,7 @@ PERCENTILES = {"p50": "Median", "p90": "p90", "p95": "p95", "p99": "p99"}
 LOADS = {"rate": "Requests per second", "users": "Users"}
 NUMBERS = ("lowest", "highest", "window_s", "probes", "precision")
 SHAPE = ("max_tokens", "warmup")
+Keyed = Callable[[str, Any], dict[str, Any]]
 B = "b-"  # the widgets of the second server
 
 
@@ -31,7 +32,7 @@ def ask(start: CapacityConfig) -> CapacityConfig | None:
     """Show the form; return what it asks for, or say what is wrong and return None."""
     configs = _servers(start)
     st.subheader("Objective", anchor=False)
-    conditions = _objectives(start)
+    conditions = objectives(start.asked)
     st.subheader("Search", anchor=False)
     load = st.segmented_control(
         "Load",
@@ -41,7 +42,7 @@ def ask(start: CapacityConfig) -> CapacityConfig | None:
         **_keyed("load", start.load),
     )
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
-        numbers = {name: _number(name, getattr(start, name)) for name in NUMBERS}
+        numbers = {name: number(name, getattr(start, name)) for name in NUMBERS}
     with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
         shape = {name: fields.number(name, start.servers[0]) for name in SHAPE}
     own = {"objectives": conditions, "load": load, "arrivals": start.arrivals, **numbers}
@@ -70,27 +71,27 @@ def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
     return configs
 
 
-def _objectives(start: CapacityConfig) -> list[str]:
+def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
     """Ask what must be met, and return it as conditions: one of a time, the error rate, and others
-    as text."""
-    time, errors, others = _sorted(start.asked)
+    as text. `keyed`: what a widget takes, by its name and its first value."""
+    time, errors, others = _sorted(asked)
     metric, at, limit_s = _parts(time)
     with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
         metric = st.selectbox(
-            "Metric", list(METRICS), format_func=METRICS.__getitem__, **_keyed("metric", metric)
+            "Metric", list(METRICS), format_func=METRICS.__getitem__, **keyed("metric", metric)
         )
         at = st.selectbox(
             "Percentile",
             list(PERCENTILES),
             format_func=PERCENTILES.__getitem__,
-            **_keyed("at", at),
+            **keyed("at", at),
         )
         limit = st.number_input(
             "Limit (ms)",
             min_value=1.0,
             step=50.0,
             format="%g",
-            **_keyed("limit", 1000 * limit_s),
+            **keyed("limit", 1000 * limit_s),
         )
         allowed = st.number_input(
             "Max error rate (%)",
@@ -100,13 +101,13 @@ def _objectives(start: CapacityConfig) -> list[str]:
             step=1.0,
             format="%g",
             placeholder="Any",
-            **_keyed("errors", None if errors is None else round(100 * errors.allowed, 6)),
+            **keyed("errors", None if errors is None else round(100 * errors.allowed, 6)),
         )
     more = st.text_input(
         "Further objectives",
         placeholder="tpot:p50<0.05, e2e:p99<10",
         help="In seconds, with commas between them. All objectives must be met.",
-        **_keyed("more", ", ".join(one.text for one in others)),
+        **keyed("more", ", ".join(one.text for one in others)),
     )
     return [
         f"{metric}:{at}<{limit / 1000:g}",
@@ -137,15 +138,16 @@ def _parts(time: Objective | None) -> tuple[str, str, float]:
     return name, rest.partition("<")[0].replace("median", "p50"), time.limit_s
 
 
-def _number(name: str, first: Any) -> Any:
-    known = about.fields(CapacityConfig)[name]
+def number(name: str, first: Any, keyed: Keyed = _keyed, kind: Any = CapacityConfig) -> Any:
+    """Ask for a number of a search; `kind`: the config that has the field."""
+    known = about.fields(kind)[name]
     whole = isinstance(first, int)
     return st.number_input(
         known.label,
         help=known.help,
         step=1 if whole else known.step or 0.01,
         format="%d" if whole else "%g",
-        **_keyed(name, first),
+        **keyed(name, first),
     )
 
 

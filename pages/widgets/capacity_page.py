@@ -46,6 +46,7 @@ STATES = {
     "running": "searching",
     "done": "done",
     "cancelled": "cancelled",
+    "interrupted": "interrupted",
     "failed": "failed",
 }
 
@@ -197,7 +198,15 @@ def take_away(capacity: Capacity) -> None:
 
 
 def actions(capacity: Capacity) -> None:
-    """What can be done with a search that is over."""
+    """What can be done with a search that is over; one of a study is resumed and deleted there."""
+    if capacity.study_id is not None:
+        st.page_link(
+            "study.py",
+            label=f"Study {capacity.study_id}",
+            icon=":material/grid_view:",
+            query_params=onward(study=str(capacity.study_id)),
+        )
+        return
     if capacity.status != "done":
         st.button(
             "Resume",

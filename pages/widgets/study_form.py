@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from pages.widgets import api_keys, backend_form, engine_form, fields, url_state
+from pages.widgets import api_keys, backend_form, engine_form, fields, study_search_form, url_state
 from pages.widgets.url_state import touched
 from services.ask import about
 from services.ask.modes import MODES
@@ -21,6 +21,7 @@ from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
 
+AXES_OF_SEARCH = ("input_lengths",)  # the search sets the others
 LOAD = ("max_tokens", "repeats", "warmup")
 PACE = MODES["staggered"].parameters  # what is sent at once has none
 SWITCHES: dict[str, tuple[bool, ...]] = {
@@ -42,10 +43,14 @@ def ask(start: StudyConfig) -> StudyConfig:
         start = preset_config(name, start.engine or _runnable(name))
     problems: dict[str, str] = {}
     values: dict[str, Any] = {"preset": name, **_server(start, problems)}
-    axes = _axes(start, problems)
+    searches = PRESETS[name].capacity
+    if searches:
+        values["search"] = study_search_form.ask(start)
+    axes = _axes(start, problems, AXES_OF_SEARCH if searches else AXES)
     values |= axes
     values["axes"] = _further(start)
-    values["run"] = start.run.model_dump() | values["run"] | _load(start, axes)
+    load = study_search_form.shape(start) if searches else _load(start, axes)
+    values["run"] = start.run.model_dump() | values["run"] | load
     if problems:
         raise InvalidConfig(problems)
     return parse_study(values)
@@ -139,11 +144,11 @@ def _switches(start: StudyConfig) -> tuple[bool, ...]:
     return SWITCHES[chosen]
 
 
-def _axes(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
-    st.subheader("Load", anchor=False)
+def _axes(start: StudyConfig, problems: dict[str, str], names: Sequence[str]) -> dict[str, Any]:
+    st.subheader("Load" if names == AXES else "Requests", anchor=False)
     axes = {}
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
-        for name in AXES:
+        for name in names:
             first = ", ".join(map(str, getattr(start, name)))
             axes[name] = _typed(
                 name,

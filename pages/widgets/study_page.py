@@ -12,7 +12,15 @@ from db.studies import StudyNotFound
 from jobs import scenarios
 from jobs import studies as study_jobs
 from pages.widgets import actions as menu
-from pages.widgets import api_keys, engine_panel, scenario_file, study_grid, study_report, waiting
+from pages.widgets import (
+    api_keys,
+    engine_panel,
+    scenario_file,
+    study_capacity,
+    study_grid,
+    study_report,
+    waiting,
+)
 from pages.widgets.snapshot import left_of_study
 from pages.widgets.view import (
     as_id,
@@ -54,6 +62,9 @@ def page(text: str) -> None:
     st.caption(plain(f"{kind.label}. {kind.help}".strip()))
     if study.note:
         st.markdown(plain(study.note))
+    if study.config.search is not None:
+        page_of_searches(study, text)
+        return
     if not going_on(study):
         standing(study)
         if not shared():
@@ -67,6 +78,68 @@ def page(text: str) -> None:
     st.fragment(watch, run_every=SLOWER * every_s)(text, every_s)
     study_report.show(study)  # so far: drawn again when another cell is measured
     st.fragment(watch_cells, run_every=SLOWER * every_s)(text)
+
+
+def page_of_searches(study: Study, text: str) -> None:
+    """A study that searches for the highest capacity."""
+    if going_on(study):
+        st.fragment(watch_searches, run_every=SLOWER * REFRESH.seconds())(text)
+        return
+    if not shared():
+        actions_of_searches(study)
+    study_capacity.show(study)
+    study_capacity.searches(study)
+    failed_engines(study)
+
+
+@sentences()
+def watch_searches(text: str) -> None:
+    """The searches while they go on."""
+    study = load(text)
+    if not going_on(study):
+        st.rerun()
+    study_capacity.standing(study)
+    if not shared():
+        st.button(
+            "Cancel study",
+            icon=":material/stop:",
+            on_click=cancel,
+            args=(study.id,),
+            disabled=not study.active,
+        )
+    running_engines(study)
+    study_capacity.show(study)
+    study_capacity.searches(study)
+
+
+def actions_of_searches(study: Study) -> None:
+    """What can be done with searches that are over."""
+    page, forms = f"study-{study.id}", {"Delete": partial(deletion, study)}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if study.searches_to_resume():
+            st.button(
+                "Resume",
+                icon=":material/resume:",
+                type="primary",
+                on_click=resume,
+                args=(study.id, False),
+            )
+        if any(one.capacity.status == "failed" for one in study.searches):
+            st.button(
+                "Retry failed searches",
+                icon=":material/replay:",
+                on_click=resume,
+                args=(study.id, True),
+            )
+        st.page_link(
+            "study.py",
+            label="Duplicate",
+            icon=":material/content_copy:",
+            query_params={"like": str(study.id)},
+        )
+        study_capacity.take_away(study)
+        menu.more(page, forms)
+    menu.panel(page, forms)
 
 
 def going_on(study: Study) -> bool:
@@ -92,6 +165,10 @@ def watch(text: str, every_s: float) -> None:
             args=(study.id,),
             disabled=not study.active,
         )
+    running_engines(study)
+
+
+def running_engines(study: Study) -> None:
     for server in study.engines:
         if server.status in UP:
             with st.container(border=True):
@@ -135,6 +212,10 @@ def cells(study: Study) -> None:
     st.subheader("Runs", anchor="runs")
     summaries = runs.headlines(opened(), [run.id for run in study.runs])
     study_grid.measured(study, summaries)
+    failed_engines(study)
+
+
+def failed_engines(study: Study) -> None:
     for server in study.engines:
         if server.status == "failed":
             with st.container(border=True):

@@ -64,20 +64,13 @@ FEW = 20  # requests of a window at the lowest rate
 MOST_SERVERS = 8
 
 Unit = Literal["rate", "users"]
-Status = Literal["running", "done", "cancelled", "failed"]
+Status = Literal["running", "done", "cancelled", "interrupted", "failed"]
 Text = Annotated[str, Field(max_length=100)]
 
 
-class CapacityConfig(BaseConfig):
-    """A search. Every probe is one of `servers` at a load; lengths, prompts and limits of a run are
-    as that config says."""
+class CapacitySearch(BaseConfig):
+    """How a capacity is searched: objectives, loads, and how long each is measured."""
 
-    servers: tuple[RunConfig, ...] = field(
-        (RunConfig(),),
-        About("Servers", "Servers whose capacity is searched, the baseline first"),
-        min_length=1,
-        max_length=MOST_SERVERS,
-    )
     objectives: tuple[Text, ...] = field(
         USUAL,
         About(
@@ -132,7 +125,7 @@ class CapacityConfig(BaseConfig):
         return texts
 
     @model_validator(mode="after")
-    def _has_a_range(self) -> CapacityConfig:
+    def _has_a_range(self) -> CapacitySearch:
         if self.lowest >= self.highest:
             raise ValueError("highest: must be more than the lowest load.")
         if self.load == "users" and self.highest > MOST_IN_FLIGHT and self.lowest >= MOST_IN_FLIGHT:
@@ -159,6 +152,18 @@ class CapacityConfig(BaseConfig):
             self.probes,
             self.window_s,
         )
+
+
+class CapacityConfig(CapacitySearch):
+    """A search. Every probe is one of `servers` at a load; lengths, prompts and limits of a run are
+    as that config says."""
+
+    servers: tuple[RunConfig, ...] = field(
+        (RunConfig(),),
+        About("Servers", "Servers whose capacity is searched, the baseline first"),
+        min_length=1,
+        max_length=MOST_SERVERS,
+    )
 
 
 def as_asked(server: RunConfig) -> RunConfig:
@@ -197,6 +202,9 @@ class Capacity:
     error: str | None = None  # why it failed, a sentence
     ended_at: datetime | None = None
     started_by: str | None = None  # where people sign in
+    study_id: int | None = None  # the study that it is part of
+    engine_id: int | None = None  # the engine that Paceline starts for it
+    start: int = 0  # of a study: 0 when each is searched first, from 1 on fresh starts of the best
 
     def seen(self, server: int) -> tuple[Observation, ...]:
         """What the probes of a server say, in the order in which they were made."""

@@ -15,8 +15,9 @@ from services.analysis.capacity import (
 )
 from services.ask.plan import duration
 from services.base.units import dollars, many, share, significant
-from services.studies.capacity import Capacity, CapacityConfig
+from services.studies.capacity import Capacity, CapacityConfig, CapacitySearch
 
+PROBE = 1.25  # windows that a probe takes, with the time before it
 WORDS = {
     "more": "{other} sustains {ratio}× the load of {first}",
     "less": "{other} sustains {ratio}× the load of {first}",
@@ -33,7 +34,7 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
         return f"{name}: {many(len(capacity.seen(server)), 'probe')} so far."
     if step.estimate is not None and step.estimate.low and step.estimate.high:
         return f"{name} sustains {with_interval(step.estimate, capacity.config)} at {objective}."
-    return f"{name}: {_without(step, capacity.config)} at {objective}."
+    return f"{name}: {bounds(step, capacity.config)} at {objective}."
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:
@@ -79,7 +80,7 @@ def with_unit(load: float, config: CapacityConfig) -> str:
     return f"{shown(load, config)} {config.unit}"
 
 
-def _without(step: Conclusion, config: CapacityConfig) -> str:
+def bounds(step: Conclusion, config: CapacityConfig) -> str:
     """What is known where there is no interval."""
     if step.why == "lowest" and step.at_most is not None:
         return f"sustains less than {shown(step.at_most, config)} {config.unit}, the lowest load"
@@ -161,14 +162,18 @@ def comparison(
 
 def plan(config: CapacityConfig) -> str:
     """Return how long a search takes, at most and usually."""
-    probe_s = config.window_s * 1.25
-    most_s = probe_s * 5 * config.probes * len(config.servers)
-    usual_s = probe_s * 1.8 * 0.8 * config.probes * len(config.servers)
+    usual_s, most_s = (each * len(config.servers) for each in search_seconds(config))
     return (
         f"Up to {many(config.probes, 'probe')} of each server, each a run of "
-        f"{duration(probe_s)}, or up to five times as long near the capacity: usually about "
-        f"{duration(usual_s)}, at most {duration(most_s)}."
+        f"{duration(PROBE * config.window_s)}, or up to five times as long near the capacity: "
+        f"usually about {duration(usual_s)}, at most {duration(most_s)}."
     )
+
+
+def search_seconds(search: CapacitySearch) -> tuple[float, float]:
+    """Return how long the search for one server's capacity usually takes, and at most."""
+    probe_s = PROBE * search.window_s
+    return probe_s * 1.8 * 0.8 * search.probes, probe_s * 5 * search.probes
 
 
 def names(labels: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from services.ask.answer_times import Pace
 from services.ask.plan import duration, plan, span
 from services.base.units import many
 from services.servers.engines import EngineConfig
+from services.studies.capacity_wording import search_seconds
 from services.studies.cell import Cell
 from services.studies.grid import Planned
 from services.studies.study_config import StudyConfig
@@ -33,17 +34,20 @@ class Estimate:
     usd: float | None
     between: tuple[float, float] = (0.0, 0.0)
     source: str = ""
+    fresh: int | None = None  # starts of each of the two best; None: no capacities are searched
 
     @property
     def sentence(self) -> str:
         """The estimate as a sentence."""
-        what = f"{many(self.cells, 'cell')}"
+        what = many(self.cells, "cell") if self.fresh is None else f"{self.cells:,} searches"
         if self.impossible == self.cells:
             return f"{what}, and none of them can be measured here."
         if self.starts:
             what += f" on {many(self.starts, 'engine')}, started one after another"
         if self.impossible:
             what += f"; {self.impossible:,} cannot be measured here"
+        if self.fresh:
+            what += f", among them {self.fresh:,} fresh starts of each of the two best"
         cost = "" if self.usd is None else f"; it costs {self._about} ${self.usd:,.2f}"
         return f"{what}. It {self._takes}{cost}."
 
@@ -90,6 +94,35 @@ def estimate(
         usd if priced else None,
         (low, high),
         _sources(sources),
+    )
+
+
+def estimate_searches(study: StudyConfig, grid: Sequence[Planned], ready_s: Seconds) -> Estimate:
+    """Estimate a study that searches for capacities, from as long as a search usually takes to as
+    long as it takes at most. `ready_s`: see `estimate`."""
+    assert study.search is not None
+    possible = [planned.cell for planned in grid if planned.obstacle is None]
+    engines = list(dict.fromkeys(cell.engine for cell in possible if cell.engine is not None))
+    works = len(dict.fromkeys(cell.config for cell in possible))
+    fresh = study.search.starts if len(engines) > 1 else 0
+    again = 2 * fresh * works
+    usual_s, most_s = search_seconds(study.search)
+    starts_s = sum(ready_s(engine.engine) or START_S for engine in engines)
+    starts_s += again * max((ready_s(engine.engine) or START_S for engine in engines), default=0.0)
+    searches = len(possible) + again
+    ranks = max((engine.ranks for engine in engines), default=0)
+    seconds = starts_s + searches * usual_s
+    usd = (study.usd_per_gpu_hour or 0.0) * ranks * seconds / 3600
+    return Estimate(
+        len(grid) + again,
+        len(grid) - len(possible),
+        len(engines) + again,
+        seconds,
+        False,
+        usd if study.usd_per_gpu_hour is not None and engines else None,
+        (seconds, starts_s + searches * most_s),
+        "since windows near a capacity may be up to five times as long",
+        fresh,
     )
 
 

@@ -15,7 +15,12 @@ from services.servers.engines import EngineConfig
 from services.studies.axis import split_axes
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
-from services.studies.study_config import USUAL_REPEATS, StudyConfig, parse_study
+from services.studies.study_config import (
+    USUAL_REPEATS,
+    StudyCapacity,
+    StudyConfig,
+    parse_study,
+)
 
 AXES = ("batches", "input_lengths", "concurrencies")
 MOST_DIGITS = 9  # of a number; Python refuses to parse thousands of digits
@@ -36,6 +41,7 @@ def preset_config(preset: str, engine: EngineConfig | None = None) -> StudyConfi
         batches=entry.batches,
         input_lengths=entry.input_lengths,
         concurrencies=entry.concurrencies,
+        search=StudyCapacity() if entry.capacity else None,
     )
 
 
@@ -64,6 +70,8 @@ def query(study: StudyConfig) -> dict[str, str]:
         texts["chunked"] = ",".join("on" if switch else "off" for switch in study.chunked)
     if study.axes:
         texts["axes"] = "; ".join(study.axes)
+    if study.search is not None:
+        texts |= _capacity_texts(study.search)
     if study.usd_per_gpu_hour is not None:
         texts["usd_per_gpu_hour"] = f"{study.usd_per_gpu_hour:g}"
     run = link.query(study.run.model_dump(), start.run)
@@ -78,6 +86,13 @@ def query(study: StudyConfig) -> dict[str, str]:
     )
 
 
+def _capacity_texts(capacity: StudyCapacity) -> dict[str, str]:
+    usual = StudyCapacity()
+    changed = [n for n in StudyCapacity.model_fields if getattr(capacity, n) != getattr(usual, n)]
+    texts = {name: link.text_of(getattr(capacity, name)) for name in changed}
+    return texts | ({"objectives": ";".join(capacity.objectives)} if "objectives" in texts else {})
+
+
 def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyConfig:
     """Parse the texts of `query`, or of a command line. Omitted fields are those of `start`, or the
     preset's defaults.
@@ -90,7 +105,7 @@ def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyCon
         parse_study({"preset": preset})  # raises, listing the presets
     first = start or preset_config(preset, _default_engine(texts))
     values = first.model_dump()
-    if texts.get("engine") == "":
+    if texts.get("engine") == "" and not PRESETS[preset].capacity:  # which needs one
         values |= {"engine": None, "parallel": (Parallel(),), "chunked": ()}
     problems: dict[str, str] = {}
     for name, text in texts.items():
@@ -120,6 +135,10 @@ def _set_field(values: dict[str, Any], name: str, text: str) -> None:
         values[name] = _parse_switches(text)
     elif name == "axes":
         values[name] = split_axes(text)
+    elif name == "objectives" and values["search"] is not None:
+        values["search"] = {**values["search"], name: split_axes(text)}
+    elif name in StudyCapacity.model_fields and values["search"] is not None:
+        values["search"] = {**values["search"], name: text}
     elif name == "usd_per_gpu_hour":
         values[name] = text or None
     elif name in EngineConfig.model_fields and values["engine"] is not None:

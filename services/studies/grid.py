@@ -76,7 +76,8 @@ def loads(study: StudyConfig) -> list[RunConfig]:
         [_concurrency(most) for most in study.concurrencies] or [{}],
         *([run_changes(choice) for choice in axis.choices] for axis in study.run_axes),
     ]
-    runs = [_run(study.run, changes) for changes in product(*axes)]
+    first = _probed(study)
+    runs = [_run(first, changes) for changes in product(*axes)]
     _check_read(study, runs)
     of_preset = PRESETS[study.preset].loads
     configs = [_plain({**run.model_dump(), **change}) for run in runs for change in of_preset(run)]
@@ -90,6 +91,15 @@ def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) 
         Planned(cell, obstacles[cell.engine] if cell.engine is not None else None)
         for cell in cells(study)
     ]
+
+
+def _probed(study: StudyConfig) -> RunConfig:
+    """The run, sent in the way of the probes where a capacity is searched."""
+    if study.search is None:
+        return study.run
+    users = study.search.load == "users"
+    mode = {"mode": "users"} if users else {"mode": study.search.arrivals, "rate": 1.0}
+    return parse({**study.run.model_dump(), **mode, "concurrency": None, "repeats": 1})
 
 
 def _check_read(study: StudyConfig, runs: Sequence[RunConfig]) -> None:

@@ -67,6 +67,7 @@ class Preset:
     concurrencies: tuple[int, ...] = ()
     input_lengths: tuple[int, ...] = ()
     starts_engines: bool = True
+    capacity: bool = False  # each configuration's capacity is searched, instead of fixed loads
     run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
     engine: tuple[tuple[str, Any], ...] = ()  # fields of the engine that it begins with
     usual_engine: EngineName = "vllm"
@@ -123,6 +124,15 @@ _ENTRIES = (
         "All of these together: how does this model scale on this machine?",
         tuple(dict.fromkeys((*TENSOR, *PIPELINE, *DATA, *MIXED))),
         batches=BATCHES,
+    ),
+    Preset(
+        "capacity",
+        "Highest capacity",
+        "Which configuration sustains the highest load under objectives? The capacity of each is "
+        "searched; the two best are measured again, in turns, on fresh starts.",
+        (Parallel(tp=2, dp=2), Parallel(tp=4)),
+        capacity=True,
+        run=(("repeats", 1),),
     ),
     Preset("custom", "Custom", "Sizes of your choice, such as TP=4 PP=2 DP=1.", batches=BATCHES),
     Preset(

@@ -10,6 +10,7 @@ from datetime import datetime
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 from services.servers.engines.instance import EngineInstance
+from services.studies.highest import Searched
 from services.studies.report import Device
 from services.studies.study_config import StudyConfig
 
@@ -25,6 +26,7 @@ class Study:
     config: StudyConfig
     runs: tuple[Run, ...]
     engines: tuple[EngineInstance, ...]
+    searches: tuple[Searched, ...] = ()  # instead of runs, where capacities are searched
 
     def engine_of(self, run: Run) -> EngineInstance | None:
         """The engine that a run is measured on; None if Paceline did not start it."""
@@ -40,12 +42,18 @@ class Study:
     @property
     def active(self) -> bool:
         """Whether a run is still queued or running."""
-        return any(run.status in ACTIVE for run in self.runs)
+        searching = any(one.capacity.status == "running" for one in self.searches)
+        return searching or any(run.status in ACTIVE for run in self.runs)
 
     @property
     def to_resume(self) -> tuple[Run, ...]:
         """The runs that were cut short, whose cells a resumed study measures again."""
         return tuple(run for run in self.runs if run.status in ("interrupted", "cancelled"))
+
+    def searches_to_resume(self, failed: bool = False) -> tuple[Searched, ...]:
+        """The searches that were cut short, and with `failed` those that failed."""
+        wanted = ("interrupted", "cancelled", *(("failed",) if failed else ()))
+        return tuple(one for one in self.searches if one.capacity.status in wanted)
 
     @property
     def failed(self) -> tuple[Run, ...]:

@@ -13,6 +13,7 @@ from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.problems import InvalidConfig, validate
 from services.servers.engines import EngineConfig
 from services.studies.axis import Axis, engine_with, parse_axes, run_changes
+from services.studies.capacity import SET_BY_PROBES, CapacitySearch
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 
@@ -21,6 +22,20 @@ USUAL_REPEATS = 3  # the fewest that give a verdict
 Size = Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
 AxisText = Annotated[str, Field(max_length=2000)]
 Length = Annotated[int, Field(ge=1, le=131_072)]
+
+
+class StudyCapacity(CapacitySearch):
+    """How the configuration with the highest capacity is found."""
+
+    starts: int = field(
+        3,
+        About(
+            "Fresh starts",
+            "How often the two best configurations are started again and measured, in turns",
+        ),
+        ge=2,
+        le=10,
+    )
 
 
 class StudyConfig(BaseConfig):
@@ -62,6 +77,10 @@ class StudyConfig(BaseConfig):
         ),
         max_length=8,
     )
+    search: StudyCapacity | None = field(
+        None,
+        About("Search", "Objectives and loads, where the highest capacity is searched"),
+    )
     usd_per_gpu_hour: float | None = field(
         None,
         About("Price per GPU-hour", "What one GPU costs per hour, in US $", unit="US $"),
@@ -95,6 +114,28 @@ class StudyConfig(BaseConfig):
                 "engine: is missing. An existing server cannot be started in another way: choose "
                 "an engine that Paceline starts, or another preset."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _searches_or_measures(self) -> StudyConfig:
+        if PRESETS[self.preset].capacity != (self.search is not None):
+            raise ValueError(
+                "search: belongs to the preset capacity, which is the only one that searches for "
+                "capacities. Give both, or neither."
+            )
+        if self.search is None:
+            return self
+        if self.engine is None:
+            raise ValueError(
+                "engine: is missing. The capacity of an existing server is searched on its own, "
+                "without a study: on the page Capacity, or by `paceline capacity`."
+            )
+        named = [axis.name for axis in self.run_axes if axis.name in SET_BY_PROBES]
+        if fixed := [
+            *named,
+            *(name for name in ("batches", "concurrencies") if getattr(self, name)),
+        ]:
+            raise ValueError(f"{fixed[0]}: is set by the search for a capacity: leave it out.")
         return self
 
     @model_validator(mode="after")
@@ -133,5 +174,5 @@ def inner(problem: Any) -> dict[str, Any]:
     it lies in one of those."""
     path = [part for part in problem["loc"] if part != "body"]
     within = len(path) > 1 or problem["type"] == "value_error"
-    of_one = within and path[:1] in (["run"], ["engine"])
+    of_one = within and path[:1] in (["run"], ["engine"], ["search"])
     return {**problem, "loc": tuple(path[1:] if of_one else path)}

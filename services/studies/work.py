@@ -97,6 +97,13 @@ def load_labels(configs: Sequence[RunConfig]) -> list[str]:
     return [label_of(work, among) for work in works]
 
 
+def work_labels(configs: Sequence[RunConfig]) -> list[str]:
+    """Return what runs differ in, apart from how many requests are sent and when; "" where they do
+    not."""
+    works = [work_of(config) for config in configs]
+    return [" · ".join(differing_labels(work, works)) for work in works]
+
+
 def _size_label(work: Work, among: Sequence[Work]) -> str:
     if work.size is None:
         return units.many(work.requests, "request")

@@ -167,7 +167,7 @@ def test_what_is_typed_reaches_the_run_and_the_engine(run_cli: RunCli, tmp_path:
 def test_every_field_of_a_study_is_a_flag(run_cli: RunCli) -> None:
     shown = run_cli("study", "--help").out
     for name in (*StudyConfig.model_fields, *EngineConfig.model_fields):
-        if name not in ("run", "tp", "pp", "dp"):  # given by --parallel
+        if name not in ("run", "search", "tp", "pp", "dp"):  # given by --parallel
             assert flag(name) in shown, name
     shown = run_cli("engine", "start", "--help").out
     assert all(flag(name) in shown for name in EngineConfig.model_fields)
@@ -234,3 +234,11 @@ def test_any_field_or_flag_of_an_engine_can_be_varied(run_cli: RunCli) -> None:
     assert [cell["run"]["max_tokens"] for cell in planned[:2]] == [8, 16]
     refused = run_cli("study", "--engine", "vllm", "--axis", "tp=1,2", "--plan")
     assert refused.code == 2 and "cannot vary tp" in refused.err
+
+
+def test_objectives_make_a_study_search_for_capacities(run_cli: RunCli) -> None:
+    varied = ("--engine", "vllm", "--parallel", "TP=2 DP=2; TP=4", "--starts", "2")
+    planned = run_cli("study", *varied, "--slo", "ttft:p95<0.5", "--plan", "--json")
+    assert json.loads(planned.out)["starts"] in (0, 6), "none can run on this machine, or both"
+    refused = run_cli("study", *varied, "--plan")
+    assert refused.code == 2 and "--starts is for a search" in refused.err

@@ -93,7 +93,7 @@ def test_a_search_goes_on_where_a_killed_supervisor_left_it(
     def goes_on() -> bool:
         jobs.ensure(database)  # as the web server and the command line do, again and again
         found = capacities.load(database, number)
-        if found.status == "failed":  # its run was cut short: said, and resumed
+        if found.status == "interrupted":  # its run was cut short: said, and resumed
             assert "process" in (found.error or "")
             capacity_jobs.resume(database, number)
         return sum(probe.observation is not None for probe in found.probes) > 1

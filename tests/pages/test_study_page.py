@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from db import engines, queue, runs, studies
+from db import capacities, engines, queue, runs, studies
+from db.database import opened
 from db.runs import NewRun
-from db.studies import NewCell
+from db.studies import NewCell, NewSearch
 from jobs import studies as study_jobs
+from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.servers.engines import EngineConfig
 from services.studies.flat import AXES, preset_config, query, read
 from services.studies.grid import cells
+from services.studies.highest import Planned, config_of
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
@@ -111,7 +114,8 @@ def test_a_link_without_a_preset_is_the_one_it_always_was(visit: Visit) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_link_says_the_whole_study(preset: str) -> None:
     study = preset_config(preset, EngineConfig(engine="sglang", dtype="float16", max_seqs=4))
-    wider = study.model_copy(update={"batches": (3,), "usd_per_gpu_hour": 2.5})
+    axis = "input_lengths" if PRESETS[preset].capacity else "batches"
+    wider = study.model_copy(update={axis: (3,), "usd_per_gpu_hour": 2.5})
     wider = wider.model_copy(update={"run": wider.run.model_copy(update={"max_tokens": 7})})
     assert read(query(wider)) == wider
 
@@ -281,3 +285,24 @@ def test_a_study_that_has_not_begun_says_what_comes_before_it(
     new = [NewCell(cell, NewRun(cell.config, "127.0.0.1:9", "a cell")) for cell in cells(config)]
     at = visit("study", study=str(studies.create(database, config, "Sweep", new)))
     assert f"Queued: run {first}, “First”, is being measured on the same server." in text_of(at)
+
+
+def test_a_study_of_capacities_has_its_form_and_its_page(visit: Visit) -> None:
+    at = visit("study", preset="capacity", engine="llamacpp", parallel="TP=1", axes="max_seqs=1,2")
+    assert not at.exception and not at.error
+    assert "fresh starts of each of the two best" in text_of(at)
+    assert at.number_input(key="study-search-starts").value == 3
+    config = read({"preset": "capacity", "engine": "llamacpp", "axes": "max_seqs=1,2"})
+    assert config.search is not None and config.engine is not None
+    planned = Planned(config.engine, config_of(config.search, RunConfig()))
+    new = [NewSearch(planned, "one", "The GPU ran out of memory."), NewSearch(planned, "other")]
+    number = studies.create_searches(opened(), config, "Which?", new)
+    at = visit("study", study=str(number))
+    assert not at.exception
+    assert "1 of 2 searches ended, 1 of them failed." in text_of(at)
+    for one in studies.load(opened(), number).searches:
+        capacities.end(opened(), one.capacity.id, "failed", "x")
+    at = visit("study", study=str(number))
+    assert not at.exception
+    assert "No configuration sustains a load." in text_of(at)
+    assert "Retry failed searches" in [button.label for button in at.button]

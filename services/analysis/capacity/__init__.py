@@ -12,6 +12,7 @@ from services.analysis.capacity.objective import USUAL, Objective, label_of, obj
 from services.analysis.capacity.observation import Misses, Observation, observe
 from services.analysis.capacity.ratio import CapacityRatio, capacity_ratio
 from services.analysis.capacity.search import Conclusion, Search, Step, next_step
+from services.analysis.capacity.starts import ratio_over_starts
 
 __all__ = [
     "QUEUE",
@@ -32,6 +33,7 @@ __all__ = [
     "next_step",
     "objectives",
     "observe",
+    "ratio_over_starts",
     "repeat_below",
     "sustained",
 ]

@@ -40,13 +40,19 @@ def capacity_ratio(baseline: Estimate, other: Estimate, margin: float) -> Capaci
     Raises:
         ValueError: the margin is not positive.
     """
-    if not margin > 0:
-        raise ValueError(f"a margin must be more than 0 (got {margin})")
     if not (baseline.low and baseline.high and other.low and other.high):
         return None
     log = math.log(other.value / baseline.value)
     down = math.hypot(math.log(other.value / other.low), math.log(baseline.high / baseline.value))
     up = math.hypot(math.log(other.high / other.value), math.log(baseline.value / baseline.low))
+    return verdict(log, down, up, margin)
+
+
+def verdict(log: float, down: float, up: float, margin: float) -> CapacityRatio:
+    """Return the ratio whose logarithm is `log`, with its interval from `down` below to `up` above,
+    and what it says. Raises ValueError: the margin is not positive."""
+    if not margin > 0:
+        raise ValueError(f"a margin must be more than 0 (got {margin})")
     word = _word(log, down, up, math.log1p(margin))
     return CapacityRatio(
         math.exp(log),

@@ -29,7 +29,7 @@ from services.servers.engines import EngineConfig
 from services.studies.capacity import CapacityConfig
 from services.studies.configuration import PARALLEL
 from services.studies.presets import PRESETS
-from services.studies.study_config import StudyConfig
+from services.studies.study_config import StudyCapacity, StudyConfig
 
 NAME = f"scenario-{VERSION}.json"
 # Editors read this version of JSON Schema best.
@@ -126,7 +126,9 @@ def _study(run: dict[str, Any]) -> dict[str, Any]:
     own = _properties(StudyConfig)
     sizes = {name: {"type": "integer", "minimum": 1} for name in PARALLEL}
     engine = {n: each for n, each in _properties(EngineConfig).items() if n in PARTS["engine"]}
+    search = {"title": "Search", "description": own["search"]["description"]}
     return own | {
+        "search": search | {"anyOf": [_only(_properties(StudyCapacity)), {"type": "null"}]},
         PRESET: {**own[PRESET], "enum": [*PRESETS]},
         "run": _described(own["run"], _only(run)),
         "engine": _described(own["engine"], {"anyOf": [_only(engine), {"type": "null"}]}),

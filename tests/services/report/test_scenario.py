@@ -40,7 +40,7 @@ from services.servers.engines import EngineConfig
 from services.studies.capacity import CapacityConfig
 from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
-from services.studies.study_config import StudyConfig, parse_study
+from services.studies.study_config import StudyCapacity, StudyConfig, parse_study
 from tests.conftest import ROOT
 from tests.values import candidate, measured
 
@@ -147,8 +147,16 @@ def test_a_preset_is_a_line(preset: str) -> None:
     assert read(write(scenario)) == scenario
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("name", [n for n in StudyConfig.model_fields if n != "preset"])
+OF_LOADS = ("batches", "concurrencies")  # which a search for capacities sets
+OF_A_STUDY = [
+    (preset, name)
+    for name in StudyConfig.model_fields
+    for preset, known in PRESETS.items()
+    if name != "preset" and not (name in OF_LOADS if known.capacity else name == "search")
+]
+
+
+@pytest.mark.parametrize(("preset", "name"), OF_A_STUDY)
 def test_every_field_of_a_study_is_read_as_it_was_written(preset: str, name: str) -> None:
     start = preset_config(preset, EngineConfig(engine="sglang"))
     value = {
@@ -156,6 +164,7 @@ def test_every_field_of_a_study_is_read_as_it_was_written(preset: str, name: str
             {n: an_other(EngineConfig, n) for n in EngineConfig.model_fields if n[1:] != "p"}
         ),
         "run": RunConfig(workload="file", prompts=TALK, max_tokens=7),
+        "search": StudyCapacity(starts=4, objectives=("tpot:p50<0.05",)),
     }.get(name)
     value = value if value is not None else an_other(StudyConfig, name)
     scenario = StudyScenario(start.model_copy(update={name: value}), Keys(version=1, name="a"))

@@ -16,7 +16,7 @@ from services.servers.engines import EngineConfig
 from services.studies.grid import cells, engines, loads, planned
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
-from services.studies.study_config import StudyConfig, parse_study
+from services.studies.study_config import StudyCapacity, StudyConfig, parse_study
 from services.studies.work import work_of
 
 SIZES = some.integers(1, 64)
@@ -99,6 +99,7 @@ def test_every_preset_makes_a_grid(name: str) -> None:
         batches=preset.batches,
         input_lengths=preset.input_lengths,
         concurrencies=preset.concurrencies,
+        search=StudyCapacity() if preset.capacity else None,
         run=RunConfig(**dict(preset.run)),
     )
     grid = cells(study)

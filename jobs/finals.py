@@ -1,0 +1,37 @@
+"""What follows in a study once the capacity of each of its configurations has been searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Engine
+
+from db import studies
+from db.studies import NewSearch
+from jobs.supervisor_lock import machine_id
+from services.studies.capacity import Capacity
+from services.studies.configuration import engine_labels
+from services.studies.highest import Planned, finals
+from services.studies.study import Study
+
+
+def begin_finals(database: Engine, ending: Capacity) -> None:
+    """Queue the searches on fresh starts of the two best, where `ending` was the last search that
+    they waited for. Raises StudyNotFound."""
+    assert ending.study_id is not None
+    study = studies.load(database, ending.study_id)
+    if study.config.search is None:
+        return
+    found = [
+        replace(one, capacity=ending) if one.capacity.id == ending.id else one
+        for one in study.searches
+    ]
+    if following := finals(found, study.config.search):
+        new, who = _named(study, following), ending.started_by
+        studies.add_finals(database, study.id, len(found), new, machine_id(), who)
+
+
+def _named(study: Study, following: Sequence[Planned]) -> list[NewSearch]:
+    labels = engine_labels(one.engine for one in study.searches)
+    return [NewSearch(one, f"{labels[one.engine]} · fresh start {one.start}") for one in following]

@@ -1,0 +1,92 @@
+"""Studies that search for capacities: submit, resume, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+import jobs
+from db import studies
+from db.studies import NewSearch
+from jobs import capacities as capacity_jobs
+from jobs.supervisor_lock import check_lock_file, machine_id
+from services.ask.config import RunConfig
+from services.base import settings
+from services.base.roles import Person
+from services.servers import engines
+from services.studies.configuration import engine_labels
+from services.studies.feasible import NothingToResume, none_can_run
+from services.studies.grid import Planned as PlannedCell
+from services.studies.highest import Planned, config_of
+from services.studies.study import Study
+from services.studies.study_config import StudyConfig
+from services.studies.work import work_labels
+
+
+def submit(
+    database: Engine,
+    study: StudyConfig,
+    grid: Sequence[PlannedCell],
+    name: str,
+    note: str,
+    by: Person | None,
+) -> int:
+    """Queue the searches of a study and return its id. What cannot run here is kept as failed, with
+    the reason. Raises QueueProblem."""
+    check_lock_file(database)
+    who = by.name if by else None
+    new = _new(study, grid)
+    study_id = studies.create_searches(database, study, name, new, note, machine_id(), who)
+    jobs.ensure(database)
+    return study_id
+
+
+def _new(study: StudyConfig, grid: Sequence[PlannedCell]) -> list[NewSearch]:
+    assert study.search is not None
+    names = engine_labels(planned.cell.engine for planned in grid)
+    works = work_labels([planned.cell.config for planned in grid])
+    new = []
+    for planned, work in zip(grid, works, strict=True):
+        engine = planned.cell.engine
+        assert engine is not None
+        config = config_of(study.search, _on(engine, planned.cell.config))
+        name = " · ".join(filter(None, (names[engine], work)))
+        new.append(NewSearch(Planned(engine, config), name, planned.obstacle))
+    return new
+
+
+def _on(engine: engines.EngineConfig, run: RunConfig) -> RunConfig:
+    backend = engines.ENGINES[engine.engine].backend
+    return run.model_copy(update={"backend": backend, "base_url": None, "model": ""})
+
+
+def resume(database: Engine, study: Study, failed: bool) -> int:
+    """Let the searches go on that were cut short, and with `failed` those that failed; return how
+    many. Probes that were measured count.
+
+    Raises:
+        NothingToResume: there is none, or none that can run here.
+        QueueProblem.
+    """
+    again = study.searches_to_resume(failed)
+    if not again:
+        raise NothingToResume(
+            f"Study {study.id} has no search that was cut short{' or failed' if failed else ''}."
+        )
+    devices, env = engines.devices(), settings.environment()
+    obstacles = {one.engine: engines.preflight(one.engine, devices, env) for one in again}
+    runnable = [one for one in again if obstacles[one.engine] is None]
+    if not runnable:
+        raise NothingToResume(none_can_run([why for why in obstacles.values() if why]))
+    check_lock_file(database)
+    studies.resume_searches(database, study.id, runnable, machine_id())
+    jobs.ensure(database)
+    return len(runnable)
+
+
+def cancel(database: Engine, study: Study) -> None:
+    """Cancel the searches that go on; what they have measured is kept. Raises QueueProblem."""
+    for one in study.searches:
+        if one.capacity.status == "running":
+            capacity_jobs.cancel(database, one.capacity.id)

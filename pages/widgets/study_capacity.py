@@ -1,0 +1,99 @@
+"""A study that searches for the highest capacity: what it has found, and its searches."""
+
+from __future__ import annotations
+
+import orjson
+import pandas as pd
+import streamlit as st
+
+from pages.widgets import tabular
+from pages.widgets.view import dark, onward, plain
+from services.ask.plan import duration
+from services.report.charts import spec
+from services.report.charts.study_capacity import study_capacities
+from services.report.study_capacity import capacity_table, study_capacity_document
+from services.servers.engines import EngineConfig
+from services.studies.capacity_wording import search_seconds
+from services.studies.highest import Searched
+from services.studies.highest_wording import labels_of_study, level, progress, sentences, state
+from services.studies.study import Study
+
+
+def show(study: Study) -> None:
+    """The verdict, the chart and the table."""
+    for sentence in sentences(study):
+        st.markdown(f"#### {plain(sentence)}")
+    chart = study_capacities(study, dark())
+    if chart is not None:
+        st.vega_lite_chart(spec(chart, dark()), width="stretch", theme=None)
+    table = capacity_table(study)
+    tabular.table(table, table.title)
+
+
+def standing(study: Study) -> None:
+    """How far it is, about how long it will still take, and the way to what is measured."""
+    assert study.config.search is not None
+    going = [one for one in study.searches if one.capacity.status == "running"]
+    ended = len(study.searches) - len(going)
+    left = f" About {duration(search_seconds(study.config.search)[0] * len(going))} left, and "
+    left += "then the two best on fresh starts." if not _again(study) else "then the verdict."
+    st.progress(ended / max(1, len(study.searches)), f"{progress(study)}{left if going else ''}")
+    for one in going:
+        if one.capacity.probes and one.capacity.probes[-1].observation is None:
+            _measuring(one)
+            break
+
+
+def _again(study: Study) -> bool:
+    return any(one.capacity.start for one in study.searches)
+
+
+def _measuring(one: Searched) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(plain(f"Searching: {one.capacity.name}"), width="content")
+        st.page_link(
+            "capacity.py",
+            label="Watch this search",
+            icon=":material/monitor_heart:",
+            query_params=onward(search=str(one.capacity.id)),
+        )
+
+
+def searches(study: Study) -> None:
+    """Every search with its page."""
+    labels: dict[EngineConfig, str] = dict(labels_of_study(study))
+    rows = pd.DataFrame(
+        {
+            "Search": [f"/capacity?search={one.capacity.id}" for one in study.searches],
+            "Configuration": [labels[one.engine] for one in study.searches],
+            "Start": [_start(one) for one in study.searches],
+            "Capacity": [level(one) for one in study.searches],
+            "State": [state(one) for one in study.searches],
+            "Probes": [len(one.capacity.probes) for one in study.searches],
+        }
+    )
+    st.subheader("Searches", anchor="searches")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        alt="The searches of the study",
+        column_config={
+            "Search": st.column_config.LinkColumn("Search", display_text=r"search=(\d+)", width=60)
+        },
+    )
+
+
+def _start(one: Searched) -> str:
+    return f"fresh start {one.capacity.start}" if one.capacity.start else "first search"
+
+
+def take_away(study: Study) -> None:
+    """The study as a file."""
+    st.download_button(
+        "JSON",
+        orjson.dumps(study_capacity_document(study)),
+        f"paceline-study-{study.id}.json",
+        "application/json",
+        icon=":material/download:",
+    )

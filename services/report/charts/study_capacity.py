@@ -1,0 +1,69 @@
+"""The capacity of each configuration of a study, with its interval, and those of fresh starts."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from services.report import theme
+from services.report.charts.frame import Rows, fitting_scale, heading, layered
+from services.studies.highest_wording import highest_of, labels_of_study, works_of
+from services.studies.study import Study
+
+STARTS = {False: "first search", True: "fresh start"}
+
+
+def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
+    """Draw each search that has a capacity as a dot with its 95 % interval, the best configuration
+    on top; None before there is one."""
+    rows = _rows(study)
+    if not rows or study.config.search is None:
+        return None
+    scale, note = fitting_scale([row[end] for row in rows for end in ("low", "high")])
+    order = list(dict.fromkeys(row["configuration"] for row in rows))
+    y = alt.Y("configuration:N", title=None, sort=order, axis=alt.Axis(labelLimit=260))
+    offset = alt.YOffset("place:N")
+    colour = alt.Color(
+        "kind:N",
+        title=None,
+        scale=alt.Scale(
+            domain=list(STARTS.values()),
+            range=[theme.palette(dark).muted, theme.palette(dark).runs[0]],
+        ),
+        legend=alt.Legend(orient="bottom"),
+    )
+    x = alt.X("low:Q", title=f"Capacity ({study.config.search.unit}{note})", scale=scale)
+    about = [
+        alt.Tooltip("configuration:N", title="Configuration"),
+        alt.Tooltip("kind:N", title="Search"),
+        alt.Tooltip("value:Q", title="Capacity", format=".4g"),
+        alt.Tooltip("low:Q", title="95 % from", format=".4g"),
+        alt.Tooltip("high:Q", title="to", format=".4g"),
+    ]
+    data = alt.NamedData("capacities")
+    bars = alt.Chart(data).mark_rule(strokeWidth=2)
+    dots = alt.Chart(data).mark_point(filled=True, size=80, opacity=1)
+    layers = [
+        bars.encode(x=x, x2="high:Q", y=y, yOffset=offset, color=colour, tooltip=about),
+        dots.encode(
+            x=alt.X("value:Q", scale=scale), y=y, yOffset=offset, color=colour, tooltip=about
+        ),
+    ]
+    title = heading("Which configuration sustains the most?", "With 95 % intervals.")
+    return layered(layers, title, max(120, 26 * len(rows) + 40), {"capacities": rows})
+
+
+def _rows(study: Study) -> Rows:
+    found, labels = highest_of(study), labels_of_study(study)
+    rows: Rows = []
+    for of_work, work in zip(found, works_of(found), strict=True):
+        for one in of_work.ranked:
+            name = " · ".join(filter(None, (labels[one.engine], work)))
+            for each in (one, *of_work.starts_of(one)):
+                if each.found is not None:
+                    start = each.capacity.start
+                    ends = {"low": each.found.low, "high": each.found.high}
+                    rows.append(
+                        {"configuration": name, "kind": STARTS[start > 0], "place": str(start)}
+                        | {"value": each.found.value, **ends}
+                    )
+    return rows

@@ -1,0 +1,158 @@
+"""A study that searches for the highest capacity: its table, as text, and as plain data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from services.base.table import Table
+from services.base.units import NOTHING
+from services.report.terminal import table
+from services.servers.engines import EngineConfig
+from services.studies.highest import Highest, Searched
+from services.studies.highest_wording import (
+    highest_of,
+    labels_of_study,
+    level,
+    sentences,
+    state,
+    works_of,
+)
+from services.studies.study import Study
+
+SCHEMA = "paceline/study-capacity/1"
+
+
+class SearchRow(BaseModel):
+    """One search of a configuration's capacity. Loads are in the unit of the document."""
+
+    search: int = Field(description="Number of the search")
+    configuration: str
+    work: str = Field(description="What its requests differ in; empty: in nothing")
+    engine: EngineConfig
+    devices: int
+    start: int = Field(
+        description="0: searched first; from 1: a fresh start of one of the two best"
+    )
+    status: str
+    problem: str | None = Field(description="Why it has no capacity, or was cut short")
+    capacity: float | None
+    low: float | None
+    high: float | None
+    at_least: float | None = Field(description="What was sustained, without a capacity")
+    page: str
+
+
+class VerdictRow(BaseModel):
+    """The two best configurations of a workload, by their fresh starts alone."""
+
+    work: str
+    best: str | None = Field(description="Configuration that sustained the most at first")
+    runner_up: str | None
+    ratio: float | None = Field(description="Capacity of the best over the runner-up's")
+    low: float | None
+    high: float | None
+    verdict: str | None = Field(description="more, less, equivalent or inconclusive")
+    more_starts: float | None = Field(
+        description="Inconclusive: about how many times as many fresh starts would tell"
+    )
+    problem: str | None = Field(description="Why the two were not compared")
+
+
+class StudyCapacityDocument(BaseModel):
+    """A study's searches, and which configuration has the highest capacity."""
+
+    schema_: str = Field(SCHEMA, alias="schema")
+    name: str
+    unit: str
+    objectives: list[str]
+    sentences: list[str]
+    verdicts: list[VerdictRow]
+    searches: list[SearchRow]
+
+
+def capacity_table(study: Study) -> Table:
+    """Return each configuration, the best first, with its capacity and that of its fresh starts."""
+    found, labels = highest_of(study), labels_of_study(study)
+    works = works_of(found)
+    lines = [
+        (
+            *([work] if any(works) else []),
+            labels[one.engine],
+            level(one) or NOTHING,
+            "\n".join(level(each) or state(each) for each in _again(of_work, one)) or NOTHING,
+            state(one),
+        )
+        for of_work, work in zip(found, works, strict=True)
+        for one in of_work.ranked
+    ]
+    columns = ("Configuration", "Capacity", "On fresh starts", "State")
+    note = "The verdict is by the fresh starts alone: the best of several is partly the luckiest."
+    return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
+
+
+def _again(of_work: Highest, one: Searched) -> tuple[Searched, ...]:
+    return of_work.starts_of(one)
+
+
+def study_capacity_text(study: Study) -> str:
+    """Describe a study for a terminal."""
+    whole = capacity_table(study)
+    parts = [f"Study {study.id} · {study.name}", "\n".join(sentences(study))]
+    if whole.rows:
+        cells = [[cell.replace("\n", "; ") for cell in row] for row in whole.rows]
+        parts.append(table(list(whole.columns), cells))
+    return "\n\n".join(filter(None, parts))
+
+
+def study_capacity_document(study: Study) -> dict[str, Any]:
+    """Return a study as plain data, see StudyCapacityDocument."""
+    found, labels = highest_of(study), labels_of_study(study)
+    works = {each.run: work for each, work in zip(found, works_of(found), strict=True)}
+    asked = study.config.search
+    assert asked is not None
+    return StudyCapacityDocument(
+        schema=SCHEMA,
+        name=study.name,
+        unit=asked.unit,
+        objectives=list(asked.objectives),
+        sentences=sentences(study),
+        verdicts=[_verdict(each, works[each.run], labels) for each in found],
+        searches=[_search(one, works[one.run], labels[one.engine]) for one in study.searches],
+    ).model_dump(mode="json", by_alias=True)
+
+
+def _verdict(each: Highest, work: str, labels: Any) -> VerdictRow:
+    best, *others = [*(labels[one.engine] for one in each.ranked if one.at_least), None, None]
+    ratio = each.ratio
+    return VerdictRow(
+        work=work,
+        best=best,
+        runner_up=others[0],
+        ratio=ratio and ratio.value,
+        low=ratio and ratio.low,
+        high=ratio and ratio.high,
+        verdict=ratio and ratio.word,
+        more_starts=ratio and ratio.longer,
+        problem=each.problem,
+    )
+
+
+def _search(one: Searched, work: str, label: str) -> SearchRow:
+    found, capacity = one.found, one.capacity
+    return SearchRow(
+        search=capacity.id,
+        configuration=label,
+        work=work,
+        engine=one.engine,
+        devices=one.engine.ranks,
+        start=capacity.start,
+        status=capacity.status,
+        problem=capacity.error,
+        capacity=found and found.value,
+        low=found and found.low,
+        high=found and found.high,
+        at_least=one.ended.at_least if one.ended and not found else None,
+        page=f"/capacity?search={capacity.id}",
+    )

@@ -1,0 +1,171 @@
+"""Which configuration of a study has the highest capacity: the searches it takes, and the verdict.
+
+First the capacity of each configuration is searched. The winner of several is partly the luckiest,
+so that this is not what is compared: the two best are searched again, on fresh starts of both, in
+turns (A B, B A, …), and the verdict is about those alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from services.analysis.capacity import CapacityRatio, Conclusion, Estimate, ratio_over_starts
+from services.ask.config import RunConfig
+from services.servers.engines import EngineConfig
+from services.studies.capacity import Capacity, CapacityConfig, CapacitySearch
+from services.studies.study_config import StudyCapacity
+
+NEAR = 2.0  # a search on a fresh start looks from half the capacity to twice as much
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A search to be made: of which engine and run, on which start (0: its first)."""
+
+    engine: EngineConfig
+    config: CapacityConfig
+    start: int = 0
+
+    @property
+    def run(self) -> RunConfig:
+        return self.config.servers[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A search of a study, and the engine that it is made on."""
+
+    engine: EngineConfig
+    capacity: Capacity
+
+    @property
+    def run(self) -> RunConfig:
+        return self.capacity.config.servers[0]
+
+    @property
+    def ended(self) -> Conclusion | None:
+        return self.capacity.conclusions[0]
+
+    @property
+    def found(self) -> Estimate | None:
+        """Its capacity, where that is bounded on both sides."""
+        estimate = self.ended.estimate if self.ended else None
+        return estimate if estimate and estimate.low and estimate.high else None
+
+    @property
+    def at_least(self) -> float:
+        """What it was shown to sustain; 0: nothing."""
+        if self.found is not None:
+            return self.found.value
+        return (self.ended.at_least or 0.0) if self.ended else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Highest:
+    """What is known of one workload: its configurations, the best first, and the two best on fresh
+    starts. `ratio`: the first's capacity over the second's, from those alone. `problem`: why there
+    is no such comparison, a sentence."""
+
+    run: RunConfig
+    ranked: tuple[Searched, ...]
+    again: tuple[Searched, ...] = ()
+    ratio: CapacityRatio | None = None
+    problem: str | None = None
+
+    @property
+    def finalists(self) -> tuple[Searched, Searched] | None:
+        """The two best, where both have a capacity."""
+        if len(self.ranked) < 2 or not (self.ranked[0].found and self.ranked[1].found):
+            return None
+        return self.ranked[0], self.ranked[1]
+
+    def starts_of(self, searched: Searched) -> tuple[Searched, ...]:
+        """The searches on fresh starts of a configuration."""
+        return tuple(one for one in self.again if one.engine == searched.engine)
+
+
+def searches(
+    engines: Iterable[EngineConfig], runs: Sequence[RunConfig], asked: StudyCapacity
+) -> list[Planned]:
+    """Return the searches that a study begins with."""
+    return [Planned(engine, config_of(asked, run)) for engine in engines for run in runs]
+
+
+def config_of(asked: CapacitySearch, run: RunConfig) -> CapacityConfig:
+    """Return the search for one configuration's capacity."""
+    values = {name: getattr(asked, name) for name in CapacitySearch.model_fields}
+    return CapacityConfig(**values, servers=(run,))
+
+
+def highest(found: Sequence[Searched], asked: StudyCapacity) -> tuple[Highest, ...]:
+    """Return what is known of each workload."""
+    works = dict.fromkeys(one.run for one in found)
+    return tuple(_of_work([one for one in found if one.run == work], asked) for work in works)
+
+
+def _of_work(found: Sequence[Searched], asked: StudyCapacity) -> Highest:
+    first = sorted((one for one in found if one.capacity.start == 0), key=_rank)
+    again = tuple(one for one in found if one.capacity.start > 0)
+    known = Highest(found[0].run, tuple(first), again)
+    two = known.finalists
+    if two is None:
+        return Highest(known.run, known.ranked, again, None, _why_not(first))
+    a, b = ([one.found for one in known.starts_of(each) if one.found] for each in two)
+    ratio = ratio_over_starts(b, a, asked.margin)
+    over = bool(again) and not any(one.capacity.status == "running" for one in again)
+    problem = None if ratio or not over else NO_FRESH
+    return Highest(known.run, known.ranked, again, ratio, problem)
+
+
+def _rank(one: Searched) -> tuple[float, int]:
+    return -one.at_least, one.capacity.id
+
+
+def _why_not(first: Sequence[Searched]) -> str | None:
+    """Why the two best cannot be compared, once all have been searched."""
+    if any(one.capacity.status == "running" for one in first):
+        return None
+    if sum(one.at_least > 0 for one in first) < 2:
+        return ONLY_ONE
+    return NOT_BOUNDED
+
+
+def finals(found: Sequence[Searched], asked: StudyCapacity) -> list[Planned]:
+    """Return the searches on fresh starts that follow, in the order in which they are made; none
+    until every configuration has been searched, nor if one was cut short, nor twice."""
+    if any(one.capacity.status not in ("done", "failed") or one.capacity.start for one in found):
+        return []
+    return list(
+        chain(*(_turns(two, asked) for each in highest(found, asked) if (two := each.finalists)))
+    )
+
+
+def _turns(two: tuple[Searched, Searched], asked: StudyCapacity) -> list[Planned]:
+    order = chain(*(two if number % 2 else two[::-1] for number in range(1, asked.starts + 1)))
+    return [
+        Planned(one.engine, _near(asked, one), 1 + place // 2) for place, one in enumerate(order)
+    ]
+
+
+def _near(asked: StudyCapacity, one: Searched) -> CapacityConfig:
+    """The search about the capacity that was found: it begins near it."""
+    assert one.found is not None and one.found.low is not None and one.found.high is not None
+    lowest = max(asked.lowest, one.found.low / NEAR)
+    highest = min(asked.highest, one.found.high * NEAR)
+    if asked.load == "users":
+        lowest, highest = max(asked.lowest, math.floor(lowest)), max(2.0, math.ceil(highest))
+    near = asked.model_copy(update={"lowest": lowest, "highest": highest})
+    return config_of(near, one.run)
+
+
+ONLY_ONE = "No two configurations sustain a load, so there is nothing to compare."
+NOT_BOUNDED = (
+    "One of the two best has no capacity with an interval, so they are not measured again: its "
+    "search says why."
+)
+NO_FRESH = (
+    "On fresh starts, one of the two best had no capacity with an interval: its searches say why."
+)

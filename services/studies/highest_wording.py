@@ -1,0 +1,99 @@
+"""Which configuration has the highest capacity, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from services.analysis.capacity import label_of
+from services.base.units import many, significant
+from services.servers.engines import EngineConfig
+from services.studies.capacity_wording import bounds, comparison, with_interval
+from services.studies.configuration import engine_labels
+from services.studies.highest import Highest, Searched, highest
+from services.studies.study import Study
+from services.studies.work import work_labels
+
+Labels = Mapping[EngineConfig, str]
+
+
+def highest_of(study: Study) -> tuple[Highest, ...]:
+    """Return what is known of each workload of a study; () where it searches for no capacities."""
+    return highest(study.searches, study.config.search) if study.config.search else ()
+
+
+def labels_of_study(study: Study) -> Labels:
+    return engine_labels(one.engine for one in study.searches)
+
+
+def works_of(found: Sequence[Highest]) -> list[str]:
+    """Return a label for each workload; "" where there is only one."""
+    return work_labels([each.run for each in found])
+
+
+def sentences(study: Study) -> list[str]:
+    """Return the verdict of each workload, as far as there is one, and how far the study is."""
+    found, labels = highest_of(study), labels_of_study(study)
+    said = [
+        f"{f'{work}: ' if work else ''}{_verdict(each, labels)}"
+        for each, work in zip(found, works_of(found), strict=True)
+    ]
+    return [*said, *([progress(study)] if study.active else [])]
+
+
+def progress(study: Study) -> str:
+    """Return how far the searches are: "2 of 4 searches ended, 1 of them failed."."""
+    ended = [one for one in study.searches if one.capacity.status != "running"]
+    failed = sum(one.capacity.status == "failed" for one in ended)
+    more = f", {failed:,} of them failed" if failed else ""
+    return f"{len(ended):,} of {len(study.searches):,} searches ended{more}."
+
+
+def level(one: Searched) -> str:
+    """Return what a search says, in words for a table."""
+    config = one.capacity.config
+    if one.found is not None:
+        return with_interval(one.found, config)
+    return bounds(one.ended, config) if one.ended else ""
+
+
+def state(one: Searched) -> str:
+    """Return how a search ended, or why it did not."""
+    capacity = one.capacity
+    if capacity.status == "running":
+        made = sum(probe.observation is not None for probe in capacity.probes)
+        return f"{many(made, 'probe')} so far" if made else "waiting"
+    return capacity.error or capacity.status
+
+
+def _verdict(each: Highest, labels: Labels) -> str:
+    two = each.finalists
+    if each.ratio is not None and two is not None:
+        return _compared(each, two, labels)
+    if not each.ranked or not each.ranked[0].at_least:
+        running = any(one.capacity.status == "running" for one in each.ranked)
+        return "Nothing is known yet." if running else "No configuration sustains a load."
+    best = each.ranked[0]
+    objective = label_of(best.capacity.config.asked)
+    if best.found is not None:
+        first = f"{labels[best.engine]} sustained the most: {level(best)} at {objective}."
+    else:
+        first = f"{labels[best.engine]} {level(best)} at {objective}."
+    if each.problem:
+        return f"{first} {each.problem}"
+    return f"{first} The two best are measured again on fresh starts before there is a verdict."
+
+
+def _compared(each: Highest, two: tuple[Searched, Searched], labels: Labels) -> str:
+    assert each.ratio is not None
+    a, b = two
+    config = a.capacity.config
+    said = comparison(replace(each.ratio, longer=None), labels[a.engine], labels[b.engine], config)
+    counts = [sum(one.found is not None for one in each.starts_of(who)) for who in two]
+    starts = " and ".join(map(str, dict.fromkeys(counts)))
+    text = f"{said} Measured in turns, on {starts} fresh starts of each."
+    longer = each.ratio.longer
+    if longer is not None and longer < 100:
+        needed = max(min(counts) + 1, round(longer * min(counts) + 0.5))
+        text += f" About {significant(needed, 2)} fresh starts of each would tell."
+    return text

@@ -1,0 +1,154 @@
+"""The configuration with the highest capacity: which searches a study makes, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from services.analysis.capacity import Misses, Observation
+from services.ask.config import RunConfig
+from services.ask.problems import InvalidConfig
+from services.report.charts.study_capacity import study_capacities
+from services.report.study_capacity import (
+    capacity_table,
+    study_capacity_document,
+    study_capacity_text,
+)
+from services.servers.engines import EngineConfig
+from services.studies.capacity import Capacity, Probe, Status
+from services.studies.estimate import estimate_searches
+from services.studies.flat import query, read
+from services.studies.grid import planned
+from services.studies.highest import Searched, config_of, finals, highest
+from services.studies.highest_wording import sentences
+from services.studies.study import Study
+from services.studies.study_config import StudyCapacity, parse_study
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SEARCH = StudyCapacity(starts=2)
+A, B, C = (EngineConfig(max_seqs=size) for size in (1, 2, 4))
+STUDY = read({"preset": "capacity", "engine": "vllm", "starts": "2", "parallel": "TP=1"})
+
+
+def search(
+    number: int,
+    engine: EngineConfig,
+    capacity: float | None,
+    start: int = 0,
+    status: Status = "done",
+    error: str | None = None,
+) -> Searched:
+    """A search whose requests began to be missed between 3 % below and above `capacity`."""
+    probes = _probes(capacity) if capacity else ()
+    config = config_of(SEARCH, RunConfig())
+    found = Capacity(number, "one", "", NOW, config, status, probes, error, start=start)
+    return Searched(engine, found)
+
+
+def _probes(capacity: float) -> tuple[Probe, ...]:
+    # 1,000 requests each: none missed below, half of them above, so that the response is a cliff
+    loads = (1.0, *(capacity * share for share in (0.8, 0.97, 1.03, 1.3)))
+    seen = [Observation(x, (Misses(1000 * (x > capacity), 1000, 1.0),), 10, 60.0) for x in loads]
+    return tuple(Probe(0, one.load, 60, 1, one) for one in seen)
+
+
+def study(*searches: Searched) -> Study:
+    return Study(1, "Which?", "", NOW, STUDY, (), (), searches)
+
+
+def test_the_two_best_follow_on_fresh_starts_in_turns() -> None:
+    found = [search(1, A, 20), search(2, B, 40), search(3, C, 30)]
+    following = finals(found, SEARCH)
+    assert [one.engine for one in following] == [B, C, C, B]
+    assert [one.start for one in following] == [1, 1, 2, 2]
+    assert following[0].config.lowest < 40 < following[0].config.highest < 100
+    again = [search(4 + n, one.engine, 35, one.start) for n, one in enumerate(following)]
+    assert not finals([*found, *again], SEARCH), "only once"
+
+
+@pytest.mark.parametrize("status", ["running", "cancelled", "interrupted"])
+def test_nothing_follows_before_all_are_searched(status: Status) -> None:
+    assert not finals([search(1, A, 20), search(2, B, 40), search(3, C, None, 0, status)], SEARCH)
+
+
+def test_what_cannot_start_does_not_keep_the_others_from_being_compared() -> None:
+    out_of_memory = search(3, C, None, 0, "failed", "The GPU ran out of memory.")
+    found = [search(1, A, 20), search(2, B, 40), out_of_memory]
+    assert {one.engine.max_seqs for one in finals(found, SEARCH)} == {1, 2}
+    table = capacity_table(study(*found))
+    assert [line[0].rpartition(" ")[2] for line in table.rows] == ["2", "1", "4"], "best first"
+    assert table.rows[2][-1] == "The GPU ran out of memory."
+
+
+def test_the_verdict_is_by_the_fresh_starts_alone() -> None:
+    first = [search(1, A, 20), search(2, B, 40)]
+    again = [search(3, B, 30, 1), search(4, A, 20, 1), search(5, A, 20, 2), search(6, B, 30, 2)]
+    (found,) = highest([*first, *again], SEARCH)
+    assert found.ratio is not None
+    assert (found.ratio.value, found.ratio.word) == (pytest.approx(1.5, rel=0.01), "more")
+    (said,) = sentences(study(*first, *again))
+    assert said.startswith("vLLM · TP 1 · max seqs 2 sustains 1.50× the load of")
+    assert said.endswith("Measured in turns, on 2 fresh starts of each.")
+    document = study_capacity_document(study(*first, *again))
+    assert document["verdicts"][0]["verdict"] == "more"
+    assert [row["start"] for row in document["searches"]] == [0, 0, 1, 1, 2, 2]
+    assert "fresh starts" in study_capacity_text(study(*first, *again))
+    assert study_capacities(study(*first, *again)) is not None
+
+
+def test_before_the_fresh_starts_there_is_no_verdict() -> None:
+    found = [search(1, A, 20), search(2, B, 40)]
+    assert "before there is a verdict" in sentences(study(*found))[0]
+    none = [search(1, A, None, 0, "failed", "x"), search(2, B, None, 0, "failed", "y")]
+    assert sentences(study(*none)) == ["No configuration sustains a load."]
+    one = [search(1, A, 20), search(2, B, None, 0, "failed", "y")]
+    assert "No two configurations" in sentences(study(*one))[0]
+    going = study(search(1, A, None, 0, "running"))
+    assert sentences(going) == ["Nothing is known yet.", "0 of 1 searches ended."]
+    assert study_capacities(going) is None
+
+
+def test_each_length_of_answers_has_its_own_verdict() -> None:
+    long = RunConfig(max_tokens=999)
+    others = [
+        replace(one, capacity=replace(one.capacity, config=config_of(SEARCH, long)))
+        for one in (search(11, A, 5), search(12, B, 9))
+    ]
+    found = highest([search(1, A, 40), search(2, B, 20), *others], SEARCH)
+    assert [each.ranked[0].engine for each in found] == [A, B]
+    assert len(finals([search(1, A, 40), search(2, B, 20), *others], SEARCH)) == 8
+
+
+def test_a_plan_counts_the_fresh_starts() -> None:
+    grid = planned(STUDY.model_copy(update={"axes": ("max_seqs=1,2,4",)}), lambda engine: None)
+    ahead = estimate_searches(STUDY, grid, lambda name: 60.0)
+    assert (ahead.cells, ahead.starts, ahead.fresh) == (7, 7, 2)
+    assert "2 fresh starts of each of the two best" in ahead.sentence
+    assert ahead.between[0] < ahead.between[1]
+
+
+def test_a_link_holds_the_search() -> None:
+    texts = {"objectives": "tpot:p50<0.05;error_rate<0.01", "load": "users", "highest": "64"}
+    asked = read({"preset": "capacity", "engine": "vllm", **texts})
+    assert asked.search is not None
+    assert asked.search.objectives == ("tpot:p50<0.05", "error_rate<0.01")
+    assert read(query(asked)) == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": None}, "belongs to the preset capacity"),
+        ({"preset": "custom"}, "belongs to the preset capacity"),
+        ({"engine": None, "parallel": [[1, 1, 1]]}, "searched on its own"),
+        ({"batches": [1]}, "batches is set by the search"),
+        ({"axes": ["requests=1,2"]}, "requests is set by the search"),
+        ({"search": {"objectives": ["ttft:p95>1"]}}, "upper limit"),
+        ({"search": {"starts": 1}}, "starts must be at least 2"),
+    ],
+)
+def test_what_cannot_be_searched_is_said(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidConfig, match=said):
+        parse_study({**STUDY.model_dump(), **changes})
