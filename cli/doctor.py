@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from cli.output import DONE, FAILED, say
-from jobs.doctor import Patient, examine, healthy
+from jobs.doctor import Context, healthy, run_checks
 from services.base import settings
 from services.report import terminal
 
@@ -17,7 +17,7 @@ def takes(command: ArgumentParser) -> None:
 
 def doctor(options: Namespace) -> int:
     """Check environment, database, limits, engines and keys; exit code 1 if something is wrong."""
-    findings = examine(Patient(settings.environment()))
+    findings = run_checks(Context(settings.environment()))
     sound = healthy(findings)
     document = {"healthy": sound, "findings": [asdict(finding) for finding in findings]}
     say(options, lambda: document, lambda: terminal.findings_text(findings))

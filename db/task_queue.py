@@ -112,7 +112,7 @@ def heartbeat(database: Engine, worker: str) -> None:
         _be_alive(connection, database, worker)
 
 
-def bury(database: Engine, machine: str) -> None:
+def expire_workers(database: Engine, machine: str) -> None:
     """Queue again what processes have that have not been heard of for long, and end the tasks that
     wait for a machine which is gone."""
     with writing(database) as connection:

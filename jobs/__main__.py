@@ -52,8 +52,8 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             stale_s = STALE_S
             tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
             tend_keys(database, keys)
-            task_process.tend()
-            capacities.tend(database)
+            task_process.ensure()
+            capacities.advance(database)
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
             if not busy and retains(database, days):

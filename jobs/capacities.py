@@ -66,7 +66,7 @@ def default_name(config: CapacityConfig) -> str:
     return f"{server}{more} · capacity at {label_of(config.asked)}"
 
 
-def tend(database: Engine) -> None:
+def advance(database: Engine) -> None:
     """Let each search go on whose probe has ended: keep what that says, queue the next or end."""
     for capacity in capacities.waiting(database, machine_id()):
         try:

@@ -47,8 +47,8 @@ APART_S = 1.0  # between this machine's clock and the database's
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `level`: `problem` where something does not work until it is
-    mended, `note` where something may be wanting. `todo`: what to do then."""
+    """The result of one check. `level`: `problem` if something does not work, `note` if something
+    may be missing. `todo`: what to do then."""
 
     subject: str
     level: Level
@@ -57,16 +57,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """What is looked at: the environment with .env, and the folder that Paceline is in."""
+class Context:
+    """What is checked: the environment with .env, and Paceline's folder."""
 
     env: Mapping[str, str]
     root: Path = ROOT
 
 
-def examine(patient: Patient) -> list[Finding]:
+def run_checks(context: Context) -> list[Finding]:
     """Return what all checks find, in the order of the table."""
-    return [finding for check in CHECKS for finding in check(patient)]
+    return [finding for check in CHECKS for finding in check(context)]
 
 
 def healthy(findings: list[Finding]) -> bool:
@@ -74,7 +74,7 @@ def healthy(findings: list[Finding]) -> bool:
     return all(finding.level != "problem" for finding in findings)
 
 
-def _python(patient: Patient) -> Findings:
+def _python(context: Context) -> Findings:
     found = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
     if sys.version_info < OLDEST_PYTHON:
         todo = "Recreate the environment with Python 3.11 or newer: make clean run."
@@ -84,8 +84,8 @@ def _python(patient: Patient) -> Findings:
     yield Finding("Python", "ok", f"{found}, {many(machine.cores(), 'core')}, {memory}")
 
 
-def _packages(patient: Patient) -> Findings:
-    pinned = dict(_pins(patient.root / "requirements.txt"))
+def _packages(context: Context) -> Findings:
+    pinned = dict(_pins(context.root / "requirements.txt"))
     found = {name: _installed(name) for name in pinned}
     missing = [name for name, there in found.items() if there is None]
     other = [f"{n} {there}, not {pinned[n]}" for n, there in found.items() if there != pinned[n]]
@@ -118,31 +118,31 @@ def _installed(package: str) -> str | None:
         return None
 
 
-def _settings(patient: Patient) -> Findings:
-    file = patient.root / ".env"
+def _settings(context: Context) -> Findings:
+    file = context.root / ".env"
     if file.exists() and file.stat().st_mode & private_file.OTHERS:
         todo = f"chmod 600 {file}"
         yield Finding("Settings", "note", ".env may contain keys, but every user can read it", todo)
     try:
-        shared = roles.sign_in(patient.env)
-        hosts.allowed(patient.env)
-        if is_on(patient.env):
-            span_settings(patient.env)
-        retention.days_of(patient.env)
+        shared = roles.sign_in(context.env)
+        hosts.allowed(context.env)
+        if is_on(context.env):
+            span_settings(context.env)
+        retention.days_of(context.env)
     except PacelineError as error:
         yield Finding("Settings", "problem", *_parted(str(error)))
         return
     read = ".env" if file.exists() else "no .env: the defaults"
     yield Finding("Settings", "ok", f"{read}; sign-in is {'on' if shared else 'off'}")
-    secrets = patient.root / ".streamlit" / "secrets.toml"
+    secrets = context.root / ".streamlit" / "secrets.toml"
     if shared and not secrets.exists():
         todo = "Configure the provider in .streamlit/secrets.toml: docs/sign-in.md"
         yield Finding("Settings", "problem", "Sign-in is on, but no provider is configured", todo)
 
 
-def _database(patient: Patient) -> Findings:
+def _database(context: Context) -> Findings:
     try:
-        database = connect(patient.env.get("PACELINE_DATABASE_URL"))
+        database = connect(context.env.get("PACELINE_DATABASE_URL"))
         file = _file_of(database)
         if file is None or file.exists():
             yield from _stored(database, file)
@@ -222,7 +222,7 @@ def _queue(database: Engine) -> Findings:
         yield Finding("Queue", "ok", f"{found}; {state}")
 
 
-def _open_files(patient: Patient) -> Findings:
+def _open_files(context: Context) -> Findings:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= USUAL_AT_ONCE + SPARE_FILES:
         most = "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard:,}"
@@ -233,7 +233,7 @@ def _open_files(patient: Patient) -> Findings:
     yield Finding("Open files", "note", found, todo)
 
 
-def _ports(patient: Patient) -> Findings:
+def _ports(context: Context) -> Findings:
     try:
         low, high = map(int, PORTS.read_text().split())
     except (OSError, ValueError):  # another system than Linux
@@ -247,7 +247,7 @@ def _ports(patient: Patient) -> Findings:
         yield Finding("Ports", "ok", found)
 
 
-def _clock(patient: Patient) -> Findings:
+def _clock(context: Context) -> Findings:
     resolution = seconds(get_clock_info("monotonic").resolution)
     try:
         source = CLOCK.read_text().strip()
@@ -261,11 +261,11 @@ def _clock(patient: Patient) -> Findings:
         yield Finding("Clock", "ok", found)
 
 
-def _engines(patient: Patient) -> Findings:
-    if sentence := turned_off(patient.env):
+def _engines(context: Context) -> Findings:
+    if sentence := turned_off(context.env):
         yield Finding("Engines", "ok", sentence)
         return
-    host = this_host(patient.env)
+    host = this_host(context.env)
     for spec in ENGINES.values():
         if spec.is_installed(host):
             yield Finding("Engines", "ok", f"{spec.label} is installed")
@@ -274,8 +274,8 @@ def _engines(patient: Patient) -> Findings:
             yield Finding("Engines", "ok", f"{spec.label} is not installed", todo)
 
 
-def _keys(patient: Patient) -> Findings:
-    keyed = {b.key_env: has_key(b, patient.env) for b in BACKENDS.values() if b.key_env}
+def _keys(context: Context) -> Findings:
+    keyed = {b.key_env: has_key(b, context.env) for b in BACKENDS.values() if b.key_env}
     there = [name for name, has in keyed.items() if has]
     absent = [name for name, has in keyed.items() if not has]
     if there:
@@ -291,7 +291,7 @@ def _parted(sentences: str) -> tuple[str, str]:
     return first.removesuffix("."), rest
 
 
-CHECKS: tuple[Callable[[Patient], Findings], ...] = (
+CHECKS: tuple[Callable[[Context], Findings], ...] = (
     _python,
     _packages,
     _settings,

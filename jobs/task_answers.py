@@ -60,8 +60,8 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """To whom tasks go, and how."""
+class Route:
+    """Config and target that tasks with the same settings share."""
 
     config: RunConfig
     target: Target
@@ -79,7 +79,7 @@ class Answers:
 
     def __init__(self, database: Engine, secrets: Secrets, at_once: int) -> None:
         self._database, self._secrets = database, secrets
-        self._asked: dict[int, asyncio.Task[Asked]] = {}  # by the number of their settings
+        self._asked: dict[int, asyncio.Task[Route]] = {}  # by the number of their settings
         self._askers: dict[tuple[Any, ...], Asker] = {}
         self._embedded = Embedded(min(at_once, SLOTS_MOST))
         self._random = Random()
@@ -87,7 +87,7 @@ class Answers:
     async def answer(self, settings: int, prompt: str) -> TaskEnd:
         """Return the end of a task with these settings. A refusal is one, too."""
         try:
-            asked = await self._whom(settings)
+            asked = await self._route(settings)
             if asked.target.backend in engines.WITHIN:
                 return await self._within(asked, prompt)
             return await self._ask(asked, prompt)
@@ -102,21 +102,21 @@ class Answers:
 
     async def close(self) -> None:
         """Close the connections, end the embedded model."""
-        for whom in self._asked.values():
-            whom.cancel()
+        for finding in self._asked.values():
+            finding.cancel()
         for asker in self._askers.values():
             asker.close()
         await self._embedded.close()
 
-    async def _whom(self, settings: int) -> Asked:
-        """Return to whom tasks with these settings go. All that wait for it find out together; what
-        failed is tried again by the next."""
+    async def _route(self, settings: int) -> Route:
+        """Return the route of tasks with these settings. Tasks that need it at once share one
+        lookup; after a failure the next task tries again."""
         finding = self._asked.get(settings)
         if finding is None or (finding.done() and (finding.cancelled() or finding.exception())):
             finding = self._asked[settings] = asyncio.create_task(self._find(settings))
         return await asyncio.shield(finding)
 
-    async def _find(self, settings: int) -> Asked:
+    async def _find(self, settings: int) -> Route:
         found = await asyncio.to_thread(task_queue.destined, self._database, [settings])
         if settings not in found:
             raise BackendProblem("The settings of this task were deleted.")
@@ -124,7 +124,7 @@ class Answers:
         config = stored_config(known.config)
         target, env = restore(config, known.destination, await self._secrets.get(known.ticket))
         os.environ.update(env)  # for LiteLLM, in memory only
-        return Asked(config, await self._with_model(target, config.retries))
+        return Route(config, await self._with_model(target, config.retries))
 
     async def _with_model(self, target: Target, again: int) -> Target:
         """Return the target with a model that its server lists, if none is named."""
@@ -139,7 +139,7 @@ class Answers:
             await asyncio.sleep(retries.wait_s(attempt, "", self._random))
         raise AssertionError("it ends above")
 
-    async def _within(self, asked: Asked, prompt: str) -> TaskEnd:
+    async def _within(self, asked: Route, prompt: str) -> TaskEnd:
         tokens = len(prompt.encode()) // 2 + asked.config.max_tokens + TEMPLATE_TOKENS
         if tokens > CONTEXT_MOST:
             return _failed(
@@ -147,12 +147,12 @@ class Answers:
                 f"this task could need {tokens:,}. Lower max_tokens or shorten the prompt."
             )
         async with self._embedded.at(tokens) as url:
-            end = await self._ask(Asked(asked.config, asked.target.at(url)), prompt)
+            end = await self._ask(Route(asked.config, asked.target.at(url)), prompt)
         if end.error_class == "connect":
             self._embedded.lose(url)
         return end
 
-    async def _ask(self, asked: Asked, prompt: str) -> TaskEnd:
+    async def _ask(self, asked: Route, prompt: str) -> TaskEnd:
         if asked.connection not in self._askers:
             self._askers[asked.connection] = Asker(asked.config, asked.target)
         answer = await self._askers[asked.connection].ask(asked.config, prompt)

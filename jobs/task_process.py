@@ -35,7 +35,7 @@ class TaskProcess:
     def __bool__(self) -> bool:
         return self._process is not None
 
-    def tend(self) -> None:
+    def ensure(self) -> None:
         """Start it when there are tasks, hand secrets to it, and end it when there are none."""
         self._reap()
         if active := tasks.active(self._database):

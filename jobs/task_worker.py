@@ -27,14 +27,14 @@ from db.task_queue import TaskWorker, WorkerGone
 from jobs.retry import with_retries
 from jobs.supervisor_lock import QueueProblem, machine_id, supervisor_file
 from jobs.task_answers import Answers, Secrets
-from jobs.task_turns import Turns
+from jobs.task_scheduler import TaskScheduler
 from services.ask.tasks import limits
 from services.base import ipc, private_file, settings
 
 LOOK_S = 0.25  # between two looks at what waits
 SPACE_S = 0.04  # between two exchanges with the database: what ends meanwhile is written together
 HEARTBEAT_S = 2.0
-BURY_S = 5.0
+EXPIRE_S = 5.0
 PRUNE_S = 3600.0
 UNWIND_S = 5.0  # to give everything back when it ends
 
@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(self, database: Engine, me: TaskWorker, secrets: Secrets) -> None:
         self._database, self._me, self._secrets = database, me, secrets
-        self._servers: dict[str, Turns] = {}
+        self._servers: dict[str, TaskScheduler] = {}
         self._changed = asyncio.Event()
         self._last: dict[str, float] = {}  # when something was last done
 
@@ -62,8 +62,8 @@ class Worker:
 
     async def end(self) -> None:
         """Store what has ended, and give everything back."""
-        ended = [each for turns in self._servers.values() for each in turns.ended()]
-        await asyncio.gather(*(turns.stop() for turns in self._servers.values()))
+        ended = [each for scheduler in self._servers.values() for each in scheduler.ended()]
+        await asyncio.gather(*(scheduler.stop() for scheduler in self._servers.values()))
         await self._call(task_queue.exchange, self._me, ended, {}, {})
         await self._call(task_queue.leave, self._me.worker)
 
@@ -71,8 +71,8 @@ class Worker:
         """Take servers with tasks, see whose tasks wait, and whether a run comes first."""
         if self._due("heartbeat", HEARTBEAT_S):
             await self._call(task_queue.heartbeat, self._me.worker)
-        if self._due("bury", BURY_S):
-            await self._call(task_queue.bury, self._me.machine)
+        if self._due("expire_workers", EXPIRE_S):
+            await self._call(task_queue.expire_workers, self._me.machine)
         if self._due("prune", PRUNE_S):
             await self._call(task_batches.prune, _kept())
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
@@ -81,23 +81,23 @@ class Worker:
             ):
                 at_once = _at_once()
                 answers = Answers(self._database, self._secrets, at_once)
-                self._servers[server] = Turns(answers, at_once, self._changed.set)
-        for server, turns in self._servers.items():
-            turns.paused = await self._call(task_queue.run_waits, server)
-            turns.see(await self._call(task_queue.callers, self._me.machine, server))
+                self._servers[server] = TaskScheduler(answers, at_once, self._changed.set)
+        for server, scheduler in self._servers.items():
+            scheduler.paused = await self._call(task_queue.run_waits, server)
+            scheduler.set_callers(await self._call(task_queue.callers, self._me.machine, server))
 
     async def _exchange(self) -> None:
         """Store what ended and began, take more, drop what was cancelled."""
-        ended = {server: turns.ended() for server, turns in self._servers.items()}
-        begun = {server: dict(turns.begun) for server, turns in self._servers.items()}
+        ended = {server: scheduler.ended() for server, scheduler in self._servers.items()}
+        begun = {server: dict(scheduler.begun) for server, scheduler in self._servers.items()}
         wanted = {
             (server, caller): count
-            for server, turns in self._servers.items()
-            for caller, count in turns.wanted().items()
+            for server, scheduler in self._servers.items()
+            for caller, count in scheduler.wanted().items()
         }
         if not self._servers:
             return
-        known = {number for turns in self._servers.values() for number in turns.known()}
+        known = {number for scheduler in self._servers.values() for number in scheduler.known()}
         taken, mine = await self._call(
             task_queue.exchange,
             self._me,
@@ -105,14 +105,16 @@ class Worker:
             {number: at for some in begun.values() for number, at in some.items()},
             wanted,
         )
-        for server, turns in self._servers.items():
-            turns.stored(ended[server], begun[server])
-            turns.drop(known - mine)
-            turns.add(task for task in taken if task.server == server)
-            turns.begin()
+        for server, scheduler in self._servers.items():
+            scheduler.stored(ended[server], begun[server])
+            scheduler.drop(known - mine)
+            scheduler.add(task for task in taken if task.server == server)
+            scheduler.begin()
 
     async def _give_back(self) -> None:
-        for server in [server for server, turns in self._servers.items() if turns.over]:
+        for server in [
+            server for server, scheduler in self._servers.items() if scheduler.releasable
+        ]:
             await self._servers.pop(server).stop()
             await self._call(task_queue.give_server_back, self._me.worker, server)
 

@@ -106,12 +106,12 @@ def test_a_process_that_is_not_heard_of_is_buried(database: Engine) -> None:
     task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
     elsewhere = TaskWorker("c", "elsewhere", "other")
     task_queue.enter(database, elsewhere)
-    task_queue.bury(database, "other")
+    task_queue.expire_workers(database, "other")
     assert task_queue.waiting_servers(database, "other") == []
     with writing(database) as connection:
         old = update(task_workers).where(task_workers.c.worker == "a")
         connection.execute(old.values(heartbeat_at=NOW - timedelta(minutes=5)))
-    task_queue.bury(database, "other")
+    task_queue.expire_workers(database, "other")
     assert task_queue.waiting_servers(database, "other") == [SERVER]
     assert counts(database, batch) == {"queued": 1}
 
@@ -125,12 +125,12 @@ def test_a_task_that_only_one_machine_can_ask_waits_for_it_and_is_given_up_witho
         assert task_queue.waiting_servers(database, "other") == [SERVER]
         return
     assert task_queue.waiting_servers(database, "other") == []
-    task_queue.bury(database, "other")
+    task_queue.expire_workers(database, "other")
     assert counts(database, batch) == {"queued": 1}
     with writing(database) as connection:
         old = NOW - timedelta(seconds=2 * GONE_S)
         connection.execute(update(batch_table).values(created_at=old))
-    task_queue.bury(database, "other")
+    task_queue.expire_workers(database, "other")
     (task,) = tasks.listed(database, Wanted(batch.batch_id))
     assert (task.status, task.error) == ("failed", task_queue.GONE)
 

@@ -10,63 +10,63 @@ from sqlalchemy import Engine, text
 from db import runs
 from db.database import writing
 from jobs import doctor
-from jobs.doctor import CHECKS, Patient, examine, healthy
+from jobs.doctor import CHECKS, Context, healthy, run_checks
 from services.ask.config import parse
 
 
 @pytest.fixture
-def patient(database: Engine, tmp_path: Path) -> Patient:
+def context(database: Engine, tmp_path: Path) -> Context:
     root = tmp_path / "root"
     root.mkdir()
     (root / "requirements.txt").write_text("orjson>=3\nhttpx[x]==0.0.1  # why\nnot-there==1\n")
-    return Patient({"PACELINE_DATABASE_URL": database.url.render_as_string(False)}, root)
+    return Context({"PACELINE_DATABASE_URL": database.url.render_as_string(False)}, root)
 
 
-def said(patient: Patient, subject: str) -> list[tuple[str, str, str]]:
-    return [(f.level, f.text, f.todo) for f in examine(patient) if f.subject == subject]
+def said(context: Context, subject: str) -> list[tuple[str, str, str]]:
+    return [(f.level, f.text, f.todo) for f in run_checks(context) if f.subject == subject]
 
 
-def test_a_missing_package_is_a_problem_and_another_version_a_note(patient: Patient) -> None:
-    (missing, other) = said(patient, "Packages")[:2]
+def test_a_missing_package_is_a_problem_and_another_version_a_note(context: Context) -> None:
+    (missing, other) = said(context, "Packages")[:2]
     assert missing[:2] == ("problem", "Missing: not-there") and "pip install" in missing[2]
     assert other[0] == "note" and "httpx" in other[1] and "not 0.0.1" in other[1]
-    assert not healthy(examine(patient))
+    assert not healthy(run_checks(context))
 
 
-def test_settings_that_all_can_read_are_noted(patient: Patient) -> None:
-    file = patient.root / ".env"
+def test_settings_that_all_can_read_are_noted(context: Context) -> None:
+    file = context.root / ".env"
     file.write_text("OPENAI_API_KEY=sk-hush-hush")
     file.chmod(0o644)
-    level, words, todo = said(patient, "Settings")[0]
+    level, words, todo = said(context, "Settings")[0]
     assert (level, todo) == ("note", f"chmod 600 {file}") and "hush" not in words
 
 
-def test_a_receiver_of_spans_that_cannot_be_is_a_problem(patient: Patient) -> None:
-    env = {**patient.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:6006"}
-    ((state, problem, _),) = said(Patient(env, patient.root), "Settings")
+def test_a_receiver_of_spans_that_cannot_be_is_a_problem(context: Context) -> None:
+    env = {**context.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:6006"}
+    ((state, problem, _),) = said(Context(env, context.root), "Settings")
     assert state == "problem" and "OTEL_EXPORTER_OTLP_ENDPOINT" in problem
 
 
 @pytest.mark.parametrize(("revision", "level"), [("0001", "note"), ("9999", "problem")])
 def test_another_revision_is_said(
-    patient: Patient, database: Engine, revision: str, level: str
+    context: Context, database: Engine, revision: str, level: str
 ) -> None:
     with writing(database) as connection:
         connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
-    found = said(patient, "Database")[0]
+    found = said(context, "Database")[0]
     assert found[0] == level and f"revision {revision}" in found[1] and found[2]
 
 
-def test_work_that_nobody_does_is_noted(patient: Patient, database: Engine) -> None:
-    assert said(patient, "Queue")[0][0] == "ok"
+def test_work_that_nobody_does_is_noted(context: Context, database: Engine) -> None:
+    assert said(context, "Queue")[0][0] == "ok"
     runs.create(database, parse({}), "embedded")
-    (found,) = said(patient, "Queue")
+    (found,) = said(context, "Queue")
     assert found[0] == "note" and found[1].startswith("1 run queued or running")
     assert "Start Paceline" in found[2]
 
 
 def test_what_the_machine_lacks_is_said(
-    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports, clock = tmp_path / "ports", tmp_path / "clock"
     ports.write_text("32768\t33000\n")
@@ -74,13 +74,13 @@ def test_what_the_machine_lacks_is_said(
     monkeypatch.setattr(doctor, "PORTS", ports)
     monkeypatch.setattr(doctor, "CLOCK", clock)
     monkeypatch.setattr(doctor, "FREE_LEAST", 2**60)
-    assert said(patient, "Ports")[0][0] == "note"
-    assert said(patient, "Clock")[0][0] == "note"
-    assert said(patient, "Disk")[0][0] == "problem"
-    engines_off = Patient({**patient.env, "PACELINE_ENGINES": "off"}, patient.root)
+    assert said(context, "Ports")[0][0] == "note"
+    assert said(context, "Clock")[0][0] == "note"
+    assert said(context, "Disk")[0][0] == "problem"
+    engines_off = Context({**context.env, "PACELINE_ENGINES": "off"}, context.root)
     assert "turned off" in said(engines_off, "Engines")[0][1]
 
 
-def test_each_finding_that_is_not_ok_says_what_to_do(patient: Patient) -> None:
+def test_each_finding_that_is_not_ok_says_what_to_do(context: Context) -> None:
     assert len(CHECKS) >= 9
-    assert all(finding.todo for finding in examine(patient) if finding.level != "ok")
+    assert all(finding.todo for finding in run_checks(context) if finding.level != "ok")

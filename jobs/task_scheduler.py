@@ -1,4 +1,4 @@
-"""The tasks of one server: at most so many asked at once, and callers take turns."""
+"""Schedules the tasks of one server: a limit on how many run at once, and callers in turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINGER_S = 5.0  # with nothing to do: connections, and the embedded model, stay 
 RESERVE = 2  # so many times what is asked at once is taken ahead, for each caller
 
 
-class Turns:
+class TaskScheduler:
     """Begins tasks while fewer than `at_once` are asked. `changed` is called when one ends."""
 
     def __init__(self, answers: Answers, at_once: int, changed: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class Turns:
         self._busy_at = monotonic()
 
     @property
-    def over(self) -> bool:
+    def releasable(self) -> bool:
         """Whether the server can be given back: it is paused and nothing is asked any more, or
         nothing has been for a while."""
         if self._asking or self._ended:
@@ -42,8 +42,8 @@ class Turns:
         waits = bool(self._callers) or any(self._waiting.values())
         return self.paused or (not waits and monotonic() - self._busy_at > LINGER_S)
 
-    def see(self, callers: list[str]) -> None:
-        """Know whose tasks wait in the database."""
+    def set_callers(self, callers: list[str]) -> None:
+        """Set the callers whose tasks wait in the database."""
         self._callers = callers
 
     def wanted(self) -> dict[str, int]:
