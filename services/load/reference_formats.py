@@ -21,7 +21,11 @@ class Phases(NamedTuple):
     decode: int
 
 
-CHAT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
+CHUNK = {"object": "chat.completion.chunk"}  # without it, aiperf takes a chunk for no answer
+CHAT = (
+    b'data: {"object":"chat.completion.chunk","choices":'
+    b'[{"index":0,"delta":{"content":"%b"},"finish_reason":null}]}\n\n'
+)
 TEXT = b'data: {"choices":[{"index":0,"text":"%b","finish_reason":null}]}\n\n'
 RESPONSE = (
     b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
@@ -134,7 +138,7 @@ FORMATS: dict[str, Format] = {
     "/v1/chat/completions": Format(
         lambda _, text: CHAT % text,
         _chat_last,
-        first=data({"choices": [{"delta": {"role": "assistant", "content": ""}}]}),
+        first=data({**CHUNK, "choices": [{"delta": {"role": "assistant", "content": ""}}]}),
     ),
     "/v1/completions": Format(
         lambda _, text: TEXT % text, _completions_last, lambda request: request["prompt"]
