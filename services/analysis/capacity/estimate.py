@@ -16,7 +16,7 @@ from services.analysis.capacity.saturation import Saturation, room_s, saturation
 
 NEAR = 0.35  # on the log scale: farther probes say little, and bend the curve
 SATURATED = 3.0  # logits above what is allowed: there the curve of a queue bends upward
-ENOUGH = 6.0  # relaxation times of the queue in a window that tells the long run
+ENOUGH = 10.0  # relaxation times of the queue in a window that tells the long run
 QUEUE = "the queue"
 
 Kind = Literal["interval", "bracket", "open"]
