@@ -15,7 +15,7 @@ from api.errors import HANDLERS
 from cli.engine import add_nothing_arguments
 from cli.parser import Command, parser
 from jobs.supervisor_lock import supervisor_file
-from services.base.errors import Conflict, Invalid, NotFound, PacelineError, Unavailable
+from services.base.errors import Conflict, Forbidden, Invalid, NotFound, PacelineError, Unavailable
 from services.base.hosts import InvalidHosts
 from tests.cli.conftest import RunCli
 from tests.stored import store
@@ -211,8 +211,8 @@ def test_what_a_person_may_be_told_the_terminal_tells(
 
 
 def test_the_api_has_a_status_for_all_that_a_person_may_be_told() -> None:
-    assert {Invalid, NotFound, Conflict, Unavailable} <= HANDLERS.keys()
-    assert {*PacelineError.__subclasses__()} == {Invalid, NotFound, Conflict, Unavailable}
+    roots = {*PacelineError.__subclasses__()}
+    assert roots == {Invalid, Forbidden, NotFound, Conflict, Unavailable} <= HANDLERS.keys()
 
 
 def test_a_refusal_of_the_system_is_said_in_its_words(
