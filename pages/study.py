@@ -37,6 +37,14 @@ from services.studies.flat import preset_config, query, read
 from services.studies.grid import Planned
 from services.studies.study_config import StudyConfig
 
+GRID = (
+    "A study is a grid of runs: Paceline starts each engine once, measures every load on it, stops "
+    "it and reports what changed. It continues without the browser and can be resumed."
+)
+SEARCHES = (
+    "Paceline starts each configuration, searches the highest load that it sustains and stops it, "
+    "then measures the two best again. It continues without the browser and can be resumed."
+)
 ANYWHERE = "concurrency"  # the preset that needs no engine and no device
 
 
@@ -102,7 +110,14 @@ def estimate(config: StudyConfig, to: str | None) -> None:
     pressed(config, possible, about, to)
     if to is None:
         scenario_file.beside_form(scenario_file.of_study_form(config, about))
-    study_grid.planned(grid)
+    study_grid.planned(grid, config.search is not None)
+
+
+def headed(searches: bool) -> None:
+    """Say what the page is for."""
+    title = "Which configuration sustains the most?" if searches else "How does it scale?"
+    st.title(title if adds is None else "Add cells to a study", anchor=False)
+    st.caption(SEARCHES if searches else GRID)
 
 
 def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
@@ -170,14 +185,12 @@ touched = url_state.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
 scenario_file.arrive(RunConfig())
 begin = asked()
 adds = st.query_params.get("to")
-st.title("How does it scale?" if adds is None else "Add cells to a study", anchor=False)
-st.caption(
-    "A study is a grid of runs: Paceline starts each engine once, measures every load on it, stops "
-    "it and reports what changed. It continues without the browser and can be resumed."
-)
+heading = st.container()
 left, right = st.columns([3, 2], gap="large")
 with left:
     config, problems = asked_for(begin)
+with heading:
+    headed(searches=(config or begin).search is not None)
 if touched and config:
     url_state.write(({"to": adds} if adds else {}) | query(config))
 with right:

@@ -18,7 +18,7 @@ from services.studies.configuration import engine_labels
 from services.studies.grid import Planned
 from services.studies.presets import PRESETS
 from services.studies.study import Study
-from services.studies.work import load_labels
+from services.studies.work import load_labels, work_labels
 
 STATUSES = {
     "done": "#2e9e6b",
@@ -36,15 +36,17 @@ NUMBERS = {
 }
 
 
-def planned(grid: Sequence[Planned]) -> None:
-    """Every cell before the start; what cannot run here is grey, and says why."""
+def planned(grid: Sequence[Planned], searches: bool = False) -> None:
+    """Every cell before the start; what cannot run here is grey, and says why. `searches`: the
+    cells' loads are searched, so that a cell says at most what its requests are."""
     if not grid:
         return
-    loads = load_labels([one.cell.config for one in grid])
+    configs = [one.cell.config for one in grid]
+    loads = {"Requests": work_labels(configs)} if searches else {"Load": load_labels(configs)}
     rows = pd.DataFrame(
         {
             "Engine": _engines([one.cell.engine for one in grid]),
-            "Load": loads,
+            **{name: texts for name, texts in loads.items() if any(texts)},
             "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
         }
     )
