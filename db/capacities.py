@@ -158,8 +158,7 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
     """Queue a probe's run and add the probe, both or none; return the run's id. None: another
     process has changed or ended the search meanwhile."""
     with writing(database) as connection:
-        stored = _capacity(_row(connection, capacity.id))
-        if stored.status != "running" or stored.probes != capacity.probes:
+        if not _is_still(connection, capacity):
             return None
         run_id = add(connection, new, engine_id=capacity.engine_id)
         _set(
@@ -170,22 +169,32 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
         return run_id
 
 
-def keep(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> None:
-    """Keep what probes have been found to say."""
+def keep(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> bool:
+    """Keep what probes have been found to say; return whether. False: another process has changed
+    or ended the search meanwhile."""
     with writing(database) as connection:
+        if not _is_still(connection, capacity):
+            return False
         _set(connection, capacity.id, probes=list(map(to_dict, probes)))
+        return True
 
 
-def end(database: Engine, capacity_id: int, status: Status, error: str | None = None) -> None:
-    """End a search, unless it has ended. Raises CapacityNotFound."""
+def end(database: Engine, capacity_id: int, status: Status, error: str | None = None) -> bool:
+    """End a search; return whether. False: it had ended. Raises CapacityNotFound."""
     with writing(database) as connection:
-        if _row(connection, capacity_id)["status"] != "running":
-            return
+        if not is_running(connection, capacity_id):
+            return False
         _set(connection, capacity_id, status=status, error=error, ended_at=datetime.now(UTC))
+        return True
+
+
+def is_running(connection: Connection, capacity_id: int) -> bool:
+    """Whether a search goes on, until the transaction ends. Raises CapacityNotFound."""
+    return bool(_row(connection, capacity_id)["status"] == "running")
 
 
 def resume(database: Engine, capacity_id: int) -> None:
-    """Let a search go on that was cut short or failed.
+    """Let a search go on that was cut short or failed: probes that were measured count.
 
     Raises:
         CapacityNotFound, CapacityBusy.
@@ -193,7 +202,7 @@ def resume(database: Engine, capacity_id: int) -> None:
     """
     with writing(database) as connection:
         _check_own(_row(connection, capacity_id))
-        _set(connection, capacity_id, status="running", error=None, ended_at=None)
+        _go_on(connection, capacity_id)
 
 
 def delete(database: Engine, capacity_id: int) -> None:
@@ -209,16 +218,23 @@ def delete(database: Engine, capacity_id: int) -> None:
         connection.execute(delete_from(capacities).where(capacities.c.id == capacity_id))
 
 
-def resume_of_study(connection: Connection, capacity: Capacity) -> None:
-    """Let a search of a study go on: what was measured counts."""
-    measured = [probe for probe in capacity.probes if probe.observation is not None]
-    fresh = {
-        "status": "running",
-        "error": None,
-        "ended_at": None,
-        "probes": list(map(to_dict, measured)),
-    }
-    _set(connection, capacity.id, **fresh)
+def resume_of_study(connection: Connection, capacity_id: int) -> None:
+    """Let a search of a study go on, unless it does: probes that were measured count. Raises
+    CapacityNotFound."""
+    if not is_running(connection, capacity_id):
+        _go_on(connection, capacity_id)
+
+
+def _go_on(connection: Connection, capacity_id: int) -> None:
+    known = _capacity(_row(connection, capacity_id)).probes
+    measured = [to_dict(probe) for probe in known if probe.observation is not None]
+    _set(connection, capacity_id, status="running", error=None, ended_at=None, probes=measured)
+
+
+def _is_still(connection: Connection, capacity: Capacity) -> bool:
+    """Whether a search goes on, and has the probes that were read."""
+    stored = _capacity(_row(connection, capacity.id))
+    return stored.status == "running" and stored.probes == capacity.probes
 
 
 def _check_own(row: RowMapping) -> None:

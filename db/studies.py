@@ -172,17 +172,21 @@ def create_searches(
 
 def add_finals(
     database: Engine,
-    study_id: int,
+    ending: Capacity,
     known: int,
     new: Sequence[NewSearch],
     machine: str | None,
     started_by: str | None,
 ) -> None:
-    """Add the searches on fresh starts, unless a study has other than the `known` number of
-    searches: then another process has added them."""
+    """Add the searches on fresh starts that follow when `ending` ends. Not if that was cancelled
+    meanwhile, nor if its study has other than the `known` number of searches: then another process
+    has added them. Raises CapacityNotFound."""
+    assert ending.study_id is not None
     with writing(database) as connection:
-        if len(stored_searches.of_study(connection, study_id)) == known:
-            _add_searches(connection, study_id, new, machine, started_by)
+        if not stored_searches.is_running(connection, ending.id):
+            return
+        if len(stored_searches.of_study(connection, ending.study_id)) == known:
+            _add_searches(connection, ending.study_id, new, machine, started_by)
 
 
 def _add_searches(
@@ -220,7 +224,7 @@ def resume_searches(
     """Let searches of a study go on, on engines that are started once more on `machine`."""
     with writing(database) as connection:
         for one in again:
-            stored_searches.resume_of_study(connection, one.capacity)
+            stored_searches.resume_of_study(connection, one.capacity.id)
         _plan_engines(connection, study_id, machine)
 
 

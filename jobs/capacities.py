@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -17,7 +16,7 @@ from jobs.supervisor_lock import check_lock_file, machine_id
 from services.analysis.capacity import Step, label_of
 from services.ask.backends import NO_KEYS
 from services.ask.measurement import Run
-from services.base.errors import PacelineError
+from services.base.errors import NotFound, PacelineError
 from services.base.roles import Person
 from services.base.units import many, significant
 from services.studies.capacity import (
@@ -69,10 +68,11 @@ def default_name(config: CapacityConfig) -> str:
 def advance(database: Engine) -> None:
     """Let each search go on whose probe has ended: keep what that says, queue the next or end."""
     for capacity in capacities.waiting(database, machine_id()):
-        try:
-            _go_on(database, capacity)
-        except PacelineError as error:  # such as a key that is gone: said at the search
-            _end(database, capacity, "failed", str(error))
+        with suppress(NotFound):  # deleted meanwhile, or its study was
+            try:
+                _go_on(database, capacity)
+            except PacelineError as error:  # such as a key that is gone: said at the search
+                _end(database, capacity, "failed", str(error))
 
 
 def _end(database: Engine, capacity: Capacity, status: Status, error: str | None = None) -> None:
@@ -90,7 +90,8 @@ def _go_on(database: Engine, capacity: Capacity) -> None:
             _end(database, capacity, CUT_SHORT.get(last.status, "failed"), why)
             return
         probes = _with_last_measured(database, capacity, last)
-        capacities.keep(database, capacity, probes)
+        if not capacities.keep(database, capacity, probes):
+            return
         capacity = replace(capacity, probes=probes)
     following = turn(capacity)
     if following is None:
@@ -141,11 +142,9 @@ def cancel(database: Engine, capacity_id: int) -> None:
     Raises:
         CapacityNotFound, QueueProblem.
     """
-    capacity = capacities.load(database, capacity_id)
-    if capacity.status != "running":
+    if not capacities.end(database, capacity_id, "cancelled"):
         return
-    capacities.end(database, capacity_id, "cancelled")
-    for probe in capacity.probes[-1:]:
+    for probe in capacities.load(database, capacity_id).probes[-1:]:  # none is begun any more
         with suppress(AlreadyFinished, RunNotFound):
             queue.request_cancel(database, probe.run_id)
     jobs.ensure(database)
@@ -164,10 +163,5 @@ def resume(database: Engine, capacity_id: int) -> None:
         for server in capacity.config.servers:
             resolve(server, NO_KEYS)
         check_lock_file(database)
-        capacities.keep(database, capacity, _measured(capacity.probes))
     capacities.resume(database, capacity_id)
     jobs.ensure(database)
-
-
-def _measured(probes: Sequence[Probe]) -> tuple[Probe, ...]:
-    return tuple(probe for probe in probes if probe.observation is not None)

@@ -29,7 +29,7 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
     ]
     if following := finals(found, study.config.search):
         new, who = _named(study, following), ending.started_by
-        studies.add_finals(database, study.id, len(found), new, machine_id(), who)
+        studies.add_finals(database, ending, len(found), new, machine_id(), who)
 
 
 def _named(study: Study, following: Sequence[Planned]) -> list[NewSearch]:

@@ -86,7 +86,9 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
 
 
 def cancel(database: Engine, study: Study) -> None:
-    """Cancel the searches that go on; what they have measured is kept. Raises QueueProblem."""
-    for one in study.searches:
-        if one.capacity.status == "running":
-            capacity_jobs.cancel(database, one.capacity.id)
+    """Cancel the searches that go on; what they have measured is kept. Raises StudyNotFound,
+    QueueProblem."""
+    while going := [one.capacity.id for one in study.searches if one.capacity.status == "running"]:
+        for capacity_id in going:
+            capacity_jobs.cancel(database, capacity_id)
+        study = studies.load(database, study.id)  # fresh starts may have been added meanwhile

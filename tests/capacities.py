@@ -72,7 +72,8 @@ def stored(database: Engine, capacity: Capacity) -> int:
         assert begun is not None
         queue.finish(database, begun, "done")
         seen = replace(probe, run_id=begun)
-        capacities.keep(database, known, (*known.probes, seen))
+        now = capacities.load(database, number)
+        assert capacities.keep(database, now, (*known.probes, seen))
     if capacity.status != "running":
         capacities.end(database, number, capacity.status, capacity.error)
     return number

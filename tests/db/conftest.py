@@ -42,7 +42,7 @@ class Postgres:
         _do(
             self.ready,
             "TRUNCATE runs, shares, servers, filters, api_tokens, trials, engines, studies, "
-            "task_batches, task_workers, task_servers "
+            "capacities, task_batches, task_workers, task_servers "
             "RESTART IDENTITY CASCADE",
         )
         return self.uri("ready")

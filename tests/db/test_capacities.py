@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 
+import jobs
 from db import capacities, queue, runs, shares
+from db.capacities import CapacityBusy
 from db.runs import NewRun
+from jobs import capacities as capacity_jobs
+from jobs.supervisor_lock import machine_id
+from services.analysis.capacity import Misses, Observation
 from services.ask.config import RunConfig
 from services.studies.capacity import CapacityConfig, Probe
 from tests.capacities import config_of_servers, searched, stored
@@ -41,6 +49,57 @@ def test_a_search_that_was_ended_begins_no_probe_and_stays_as_it_is(database: En
     assert capacities.load(database, number).status == "cancelled"
     capacities.resume(database, number)
     assert begun(database, number) is not None
+
+
+def test_what_a_probe_says_is_kept_by_the_first_who_finds_it(database: Engine) -> None:
+    """Two supervisors measure the same probe; the slower one takes no later probe away."""
+    number = capacities.create(database, CapacityConfig(), "one")
+    begun(database, number)
+    before = capacities.load(database, number)
+    seen = replace(before.probes[0], observation=Observation(1.0, (Misses(0, 60, 1.0),), 60, 60.0))
+    assert capacities.keep(database, before, [seen])
+    begun(database, number)
+    assert not capacities.keep(database, before, [seen])
+    assert len(capacities.load(database, number).probes) == 2
+
+
+def test_a_search_that_goes_on_keeps_its_probe_when_it_is_resumed(database: Engine) -> None:
+    number = capacities.create(database, CapacityConfig(), "one")
+    run_id = begun(database, number)
+    with pytest.raises(CapacityBusy):
+        capacity_jobs.resume(database, number)
+    assert [probe.run_id for probe in capacities.load(database, number).probes] == [run_id]
+
+
+def test_a_probe_that_begins_while_its_search_is_cancelled_is_cancelled_too(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor begins the next probe just before the search is ended."""
+    number = capacities.create(database, CapacityConfig(), "one")
+    end = capacities.end
+
+    def begins(of: Engine, capacity_id: int, *status: Any) -> bool:
+        begun(of, capacity_id)
+        return end(of, capacity_id, *status)
+
+    monkeypatch.setattr(capacities, "end", begins)
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)
+    capacity_jobs.cancel(database, number)
+    (probe,) = capacities.load(database, number).probes
+    assert runs.load(database, probe.run_id).status == "cancelled"
+
+
+def test_a_search_that_is_deleted_meanwhile_stops_nobody(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A supervisor read two searches; one was cancelled and deleted before it went on with it."""
+    gone, other = (capacities.create(database, CapacityConfig(), "one") for _ in range(2))
+    waiting = capacities.waiting(database, machine_id())
+    capacities.end(database, gone, "cancelled")
+    capacities.delete(database, gone)
+    monkeypatch.setattr(capacities, "waiting", lambda *of: waiting)
+    capacity_jobs.advance(database)
+    assert capacities.load(database, other).probes or capacities.load(database, other).error
 
 
 def test_a_search_is_shared_as_it_was(database: Engine) -> None:

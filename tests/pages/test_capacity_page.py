@@ -32,9 +32,10 @@ def stored(database: Engine, *, servers: int = 1, probes: Any = SLOPE + MORE) ->
         capacities.begin(database, capacity, Probe(server, load, 60.0, 0), run)
         seen = Observation(load, (Misses(missed, 2000, 3.0),), int(load * 60), 60.0)
         seen = Observation(**{**_fields(seen), "reached": (0.4 if missed < 100 else 0.7,)})
-        *earlier, last = capacities.load(database, number).probes
+        capacity = capacities.load(database, number)
+        *earlier, last = capacity.probes
         last = Probe(last.server, last.load, last.window_s, last.run_id, seen)
-        capacities.keep(database, capacity, (*earlier, last))
+        assert capacities.keep(database, capacity, (*earlier, last))
     return number
 
 

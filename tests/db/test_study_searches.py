@@ -1,0 +1,70 @@
+"""Stored studies that search for capacities: what is ended, resumed or deleted by two at once."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from db import capacities, studies
+from db.runs import NewRun
+from db.studies import NewSearch
+from services.ask.config import RunConfig
+from services.servers.engines import EngineConfig
+from services.studies.capacity import Capacity, Probe
+from services.studies.flat import read
+from services.studies.highest import Planned, config_of
+from services.studies.study import Study
+
+ENGINES = [EngineConfig(max_seqs=size) for size in (1, 2)]
+CONFIG = read({"preset": "capacity", "engine": "vllm", "parallel": "TP=1"})
+
+
+def planned(start: int = 0) -> list[NewSearch]:
+    assert CONFIG.search is not None
+    config = config_of(CONFIG.search, RunConfig())
+    return [NewSearch(Planned(engine, config, start), "one") for engine in ENGINES]
+
+
+def study(database: Engine) -> Study:
+    number = studies.create_searches(database, CONFIG, "Which?", planned())
+    return studies.load(database, number)
+
+
+def begun(database: Engine, capacity: Capacity) -> int:
+    known = capacities.load(database, capacity.id)
+    new = NewRun(RunConfig(), f"engine {capacity.engine_id}")
+    run_id = capacities.begin(database, known, Probe(0, 1.0, 60.0, 0), new)
+    assert run_id is not None
+    return run_id
+
+
+def test_fresh_starts_follow_a_search_that_ends_and_none_that_was_cancelled(
+    database: Engine,
+) -> None:
+    first = study(database)
+    ending = first.searches[1].capacity
+    capacities.end(database, ending.id, "cancelled")
+    studies.add_finals(database, ending, 2, planned(1), None, None)
+    assert len(studies.load(database, first.id).searches) == 2
+    second = study(database)
+    ending = second.searches[1].capacity
+    for _ in range(2):  # as by a second supervisor
+        studies.add_finals(database, ending, 2, planned(1), None, None)
+    assert [one.capacity.start for one in studies.load(database, second.id).searches] == [
+        0,
+        0,
+        1,
+        1,
+    ]
+
+
+def test_a_search_that_goes_on_is_not_resumed_again(database: Engine) -> None:
+    """Two people press Resume: the probe that the first one's search has begun stays its own."""
+    stored = study(database)
+    (one, _) = stored.searches
+    begun(database, one.capacity)
+    capacities.end(database, one.capacity.id, "interrupted")
+    studies.resume_searches(database, stored.id, [one], None)
+    assert capacities.load(database, one.capacity.id).probes == (), "to be made again"
+    run_id = begun(database, one.capacity)
+    studies.resume_searches(database, stored.id, [one], None)
+    assert [probe.run_id for probe in capacities.load(database, one.capacity.id).probes] == [run_id]
