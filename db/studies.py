@@ -400,22 +400,21 @@ def delete(database: Engine, study_id: int) -> None:
         RunBusy, CapacityBusy, EngineBusy: a run of it is running, a search goes on, or an engine is
             up; nothing is deleted.
     """
-    study = load(database, study_id)
+    load(database, study_id)
     with writing(database) as connection:
-        for one in study.searches:
-            if one.capacity.status == "running":
-                raise stored_searches.CapacityBusy(one.capacity.id)
-        busy = select(runs.c.id).where(runs.c.study_id == study_id, runs.c.status == "running")
+        for search in stored_searches.of_study(connection, study_id):
+            if search.status == "running":
+                raise stored_searches.CapacityBusy(search.id)
+        of_study = select(engines.c.id).where(engines.c.study_id == study_id)
+        its = or_(runs.c.study_id == study_id, runs.c.engine_id.in_(of_study))  # probes: on those
+        busy = select(runs.c.id).where(its, runs.c.status == "running")
         if (run_id := connection.scalar(busy)) is not None:
             raise RunBusy(run_id)
-        up = select(engines.c.id).where(engines.c.study_id == study_id, engines.c.status.in_(UP))
-        if (engine_id := connection.scalar(up)) is not None:
+        if (engine_id := connection.scalar(of_study.where(engines.c.status.in_(UP)))) is not None:
             raise stored_engines.EngineBusy(engine_id)
-        probes = [probe.run_id for one in study.searches for probe in one.capacity.probes]
-        its = or_(runs.c.study_id == study_id, runs.c.id.in_(probes))
         for run_id in connection.scalars(select(runs.c.id).where(its)).all():
             unshare(connection, run_id)
         connection.execute(delete_from(runs).where(its))
         for table in (capacities, engines):
-            connection.execute(delete_from(table).where(table.c.study_id == study.id))
-        connection.execute(delete_from(studies).where(studies.c.id == study.id))
+            connection.execute(delete_from(table).where(table.c.study_id == study_id))
+        connection.execute(delete_from(studies).where(studies.c.id == study_id))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import Engine, update
 
-from db import capacities, studies
-from db.runs import NewRun
+from db import capacities, queue, runs, schema, studies
+from db.database import writing
+from db.runs import NewRun, RunBusy, RunNotFound
 from db.studies import NewSearch
 from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
@@ -68,3 +70,26 @@ def test_a_search_that_goes_on_is_not_resumed_again(database: Engine) -> None:
     run_id = begun(database, one.capacity)
     studies.resume_searches(database, stored.id, [one], None)
     assert [probe.run_id for probe in capacities.load(database, one.capacity.id).probes] == [run_id]
+
+
+def test_a_study_is_deleted_with_all_probes_and_not_while_one_runs(database: Engine) -> None:
+    """Also with those that were cut short, and made again."""
+    stored = study(database)
+    cut = begun(database, stored.searches[0].capacity)
+    for one in stored.searches:
+        capacities.end(database, one.capacity.id, "interrupted")
+    studies.resume_searches(database, stored.id, stored.searches[:1], None)
+    again = begun(database, stored.searches[0].capacity)
+    with writing(database) as connection:
+        connection.execute(
+            update(schema.runs).values(status="running").where(schema.runs.c.id == again)
+        )
+    capacities.end(database, stored.searches[0].capacity.id, "cancelled")
+    with pytest.raises(RunBusy):
+        studies.delete(database, stored.id)
+    queue.finish(database, again, "cancelled")
+    queue.finish(database, cut, "interrupted")
+    studies.delete(database, stored.id)
+    for run_id in (cut, again):
+        with pytest.raises(RunNotFound):
+            runs.load(database, run_id)
