@@ -39,7 +39,9 @@ class Estimate:
     @property
     def sentence(self) -> str:
         """The estimate as a sentence."""
-        what = many(self.cells, "cell") if self.fresh is None else f"{self.cells:,} searches"
+        what = many(self.cells, "cell")
+        if self.fresh is not None:
+            what = f"{self.cells:,} search{'' if self.cells == 1 else 'es'}"
         if self.impossible == self.cells:
             return f"{what}, and none of them can be measured here."
         if self.starts:
@@ -107,12 +109,14 @@ def estimate_searches(study: StudyConfig, grid: Sequence[Planned], ready_s: Seco
     fresh = study.search.starts if len(engines) > 1 else 0
     again = 2 * fresh * works
     usual_s, most_s = search_seconds(study.search)
-    starts_s = sum(ready_s(engine.engine) or START_S for engine in engines)
-    starts_s += again * max((ready_s(engine.engine) or START_S for engine in engines), default=0.0)
+    again_s = max((ready_s(engine.engine) or START_S for engine in engines), default=0.0)
+    starts_s = sum(ready_s(engine.engine) or START_S for engine in engines) + again * again_s
     searches = len(possible) + again
-    ranks = max((engine.ranks for engine in engines), default=0)
     seconds = starts_s + searches * usual_s
-    usd = (study.usd_per_gpu_hour or 0.0) * ranks * seconds / 3600
+    usd = sum(_usd(study, engine, ready_s(engine.engine) or START_S) for engine in engines)
+    usd += sum(_usd(study, cell.engine, usual_s) for cell in possible)
+    largest = max(engines, key=lambda engine: engine.ranks, default=None)  # it may be the best
+    usd += _usd(study, largest, again * (again_s + usual_s))
     return Estimate(
         len(grid) + again,
         len(grid) - len(possible),

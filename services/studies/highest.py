@@ -18,6 +18,8 @@ from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity, CapacityConfig, CapacitySearch
 from services.studies.study_config import StudyCapacity
 
+FEWEST = 2  # fresh starts of each: fewer do not tell how much those differ among each other
+ENDED = ("done", "failed")  # the others go on, or were cut short and can be resumed
 NEAR = 2.0  # a search on a fresh start looks from half the capacity to twice as much
 
 
@@ -114,10 +116,18 @@ def _of_work(found: Sequence[Searched], asked: StudyCapacity) -> Highest:
     if two is None:
         return Highest(known.run, known.ranked, again, None, _why_not(first))
     a, b = ([one.found for one in known.starts_of(each) if one.found] for each in two)
-    ratio = ratio_over_starts(b, a, asked.margin)
-    over = bool(again) and not any(one.capacity.status == "running" for one in again)
-    problem = None if ratio or not over else NO_FRESH
-    return Highest(known.run, known.ranked, again, ratio, problem)
+    enough = min(len(a), len(b)) >= FEWEST
+    ratio = ratio_over_starts(b, a, asked.margin) if enough else None
+    return Highest(
+        known.run, known.ranked, again, ratio, None if ratio else _why_no_verdict(known, two)
+    )
+
+
+def _why_no_verdict(known: Highest, two: Sequence[Searched]) -> str | None:
+    """Why the two best have no verdict, once their fresh starts have been measured."""
+    if not known.again or any(one.capacity.status not in ENDED for one in known.again):
+        return None
+    return NO_FRESH if all(map(known.starts_of, two)) else LATER
 
 
 def _rank(one: Searched) -> tuple[float, int]:
@@ -126,7 +136,7 @@ def _rank(one: Searched) -> tuple[float, int]:
 
 def _why_not(first: Sequence[Searched]) -> str | None:
     """Why the two best cannot be compared, once all have been searched."""
-    if any(one.capacity.status == "running" for one in first):
+    if any(one.capacity.status not in ENDED for one in first):
         return None
     if sum(one.at_least > 0 for one in first) < 2:
         return ONLY_ONE
@@ -136,7 +146,7 @@ def _why_not(first: Sequence[Searched]) -> str | None:
 def finals(found: Sequence[Searched], asked: StudyCapacity) -> list[Planned]:
     """Return the searches on fresh starts that follow, in the order in which they are made; none
     until every configuration has been searched, nor if one was cut short, nor twice."""
-    if any(one.capacity.status not in ("done", "failed") or one.capacity.start for one in found):
+    if any(one.capacity.status not in ENDED or one.capacity.start for one in found):
         return []
     return list(
         chain(*(_turns(two, asked) for each in highest(found, asked) if (two := each.finalists)))
@@ -167,5 +177,10 @@ NOT_BOUNDED = (
     "search says why."
 )
 NO_FRESH = (
-    "On fresh starts, one of the two best had no capacity with an interval: its searches say why."
+    "On fresh starts, one of the two best had fewer than two capacities with an interval, which "
+    "are too few for a verdict: its searches say why."
+)
+LATER = (
+    "One of the two best was searched after the fresh starts of others, so there is no verdict on "
+    "it: duplicate the study to get one."
 )

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from services.analysis.capacity import label_of
-from services.base.units import many, significant
+from services.base.units import many
 from services.servers.engines import EngineConfig
 from services.studies.capacity_wording import bounds, comparison, with_interval
 from services.studies.configuration import engine_labels
-from services.studies.highest import Highest, Searched, highest
+from services.studies.highest import ENDED, Highest, Searched, highest
 from services.studies.study import Study
 from services.studies.work import work_labels
 
@@ -35,7 +35,7 @@ def sentences(study: Study) -> list[str]:
     """Return the verdict of each workload, as far as there is one, and how far the study is."""
     found, labels = highest_of(study), labels_of_study(study)
     said = [
-        f"{f'{work}: ' if work else ''}{_verdict(each, labels)}"
+        f"{f'{work}: ' if work else ''}{_verdict(each, labels, study.active)}"
         for each, work in zip(found, works_of(found), strict=True)
     ]
     return [*said, *([progress(study)] if study.active else [])]
@@ -66,13 +66,13 @@ def state(one: Searched) -> str:
     return capacity.error or capacity.status
 
 
-def _verdict(each: Highest, labels: Labels) -> str:
+def _verdict(each: Highest, labels: Labels, active: bool) -> str:
     two = each.finalists
     if each.ratio is not None and two is not None:
         return _compared(each, two, labels)
     if not each.ranked or not each.ranked[0].at_least:
-        running = any(one.capacity.status == "running" for one in each.ranked)
-        return "Nothing is known yet." if running else "No configuration sustains a load."
+        ended = all(one.capacity.status in ENDED for one in each.ranked)
+        return "No configuration sustains a load." if ended else "Nothing is known yet."
     best = each.ranked[0]
     objective = label_of(best.capacity.config.asked)
     if best.found is not None:
@@ -81,7 +81,10 @@ def _verdict(each: Highest, labels: Labels) -> str:
         first = f"{labels[best.engine]} {level(best)} at {objective}."
     if each.problem:
         return f"{first} {each.problem}"
-    return f"{first} The two best are measured again on fresh starts before there is a verdict."
+    what = "the two best are measured again on fresh starts before there is a verdict."
+    return (
+        f"{first} {what.capitalize() if active else f'The study was cut short. Resume it: {what}'}"
+    )
 
 
 def _compared(each: Highest, two: tuple[Searched, Searched], labels: Labels) -> str:
@@ -90,10 +93,12 @@ def _compared(each: Highest, two: tuple[Searched, Searched], labels: Labels) -> 
     config = a.capacity.config
     said = comparison(replace(each.ratio, longer=None), labels[a.engine], labels[b.engine], config)
     counts = [sum(one.found is not None for one in each.starts_of(who)) for who in two]
-    starts = " and ".join(map(str, dict.fromkeys(counts)))
-    text = f"{said} Measured in turns, on {starts} fresh starts of each."
+    starts = f"{counts[0]} fresh starts of each"
+    if counts[0] != counts[1]:
+        starts = f"{counts[0]} fresh starts of the first and {counts[1]} of the second"
+    text = f"{said} Measured in turns, on {starts}."
     longer = each.ratio.longer
     if longer is not None and longer < 100:
         needed = max(min(counts) + 1, round(longer * min(counts) + 0.5))
-        text += f" About {significant(needed, 2)} fresh starts of each would tell."
+        text += f" About {needed:,} fresh starts of each would tell."
     return text

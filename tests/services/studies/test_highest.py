@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,11 +19,13 @@ from services.report.study_capacity import (
 )
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity, Probe, Status
-from services.studies.estimate import estimate_searches
+from services.studies.capacity_wording import search_seconds
+from services.studies.estimate import START_S, estimate_searches
 from services.studies.flat import query, read
 from services.studies.grid import planned
 from services.studies.highest import Searched, config_of, finals, highest
 from services.studies.highest_wording import sentences
+from services.studies.parallel import Parallel
 from services.studies.study import Study
 from services.studies.study_config import StudyCapacity, parse_study
 
@@ -110,6 +113,46 @@ def test_before_the_fresh_starts_there_is_no_verdict() -> None:
     assert study_capacities(going) is None
 
 
+@pytest.mark.parametrize("status", ["cancelled", "interrupted"])
+def test_what_was_cut_short_is_no_result(status: Status) -> None:
+    """Neither of the searches that come first, nor of the fresh starts."""
+    none = [search(number, one, None, 0, status) for number, one in enumerate((A, B))]
+    assert sentences(study(*none)) == ["Nothing is known yet."]
+    (said,) = sentences(study(search(1, A, 20), search(2, B, None, 0, status)))
+    assert "The study was cut short. Resume it: the two best" in said
+    first = [search(1, A, 20), search(2, B, 40)]
+    (said,) = sentences(study(*first, search(3, B, 30, 1), search(4, A, None, 1, status)))
+    assert "The study was cut short" in said
+
+
+def test_one_fresh_start_of_each_is_no_verdict() -> None:
+    """How much starts differ among each other is not known of one."""
+    first = [search(1, A, 20), search(2, B, 40)]
+    one = [search(3, B, 30, 1), search(4, A, 20, 1)]
+    failed = [search(5, A, None, 2, "failed", "x"), search(6, B, 30, 2)]
+    (found,) = highest([*first, *one, *failed], SEARCH)
+    assert found.ratio is None
+    assert "too few for a verdict" in sentences(study(*first, *one, *failed))[0]
+    more = [search(5, A, 20, 2), search(6, B, 30, 2), search(7, B, 30, 3)]
+    (said,) = sentences(study(*first, *one, *more))
+    assert said.endswith("on 3 fresh starts of the first and 2 of the second.")
+
+
+def test_a_configuration_that_was_retried_after_the_fresh_starts_has_no_verdict() -> None:
+    first = [search(1, A, 20), search(2, B, 40), search(7, C, 60)]
+    again = [search(3, B, 30, 1), search(4, A, 20, 1), search(5, A, 20, 2), search(6, B, 30, 2)]
+    (said,) = sentences(study(*first, *again))
+    assert "One of the two best was searched after the fresh starts of others" in said
+
+
+def test_the_number_of_fresh_starts_that_would_tell_is_whole() -> None:
+    first = [search(1, A, 20), search(2, B, 20.5)]
+    levels = ((A, 20.0), (B, 21.5), (B, 20.5), (A, 21.0))
+    again = [search(3 + n, one, level, 1 + n // 2) for n, (one, level) in enumerate(levels)]
+    (said,) = sentences(study(*first, *again))
+    assert re.search(r"About \d+ fresh starts of each would tell\.$", said), said
+
+
 def test_each_length_of_answers_has_its_own_verdict() -> None:
     long = RunConfig(max_tokens=999)
     others = [
@@ -127,6 +170,18 @@ def test_a_plan_counts_the_fresh_starts() -> None:
     assert (ahead.cells, ahead.starts, ahead.fresh) == (7, 7, 2)
     assert "2 fresh starts of each of the two best" in ahead.sentence
     assert ahead.between[0] < ahead.between[1]
+
+
+def test_each_engine_costs_by_its_own_devices() -> None:
+    priced = STUDY.model_copy(
+        update={"parallel": (Parallel(), Parallel(tp=8)), "usd_per_gpu_hour": 1.0}
+    )
+    ahead = estimate_searches(priced, planned(priced, lambda engine: None), lambda name: 0.0)
+    usual_s = search_seconds(SEARCH)[0] + START_S  # none was started before
+    assert ahead.usd == pytest.approx((1 + 8 + 4 * 8) * usual_s / 3600)
+    alone = STUDY.model_copy(update={"parallel": (Parallel(),)})
+    ahead = estimate_searches(alone, planned(alone, lambda engine: None), lambda name: 60.0)
+    assert ahead.sentence.startswith("1 search on 1 engine,")
 
 
 def test_a_link_holds_the_search() -> None:
