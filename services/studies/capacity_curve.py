@@ -84,9 +84,9 @@ def _law(points: Sequence[OperatingPoint]) -> Fit | None:
 
 def curve_sentences(capacity: Capacity, server: int) -> list[str]:
     """Return where a server's throughput stops rising and what tells why, in sentences; [] where
-    nothing is known of it."""
+    nothing is known of it, as of a single load."""
     points = operating_points(capacity, server)
-    if not points:
+    if len({one.load for one in points}) < 2 or not points[0].point.requests_per_s:
         return []
     found = knee(points, capacity.config.load == "users")
     if found is None:

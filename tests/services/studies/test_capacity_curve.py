@@ -48,7 +48,13 @@ def test_without_saturation_there_is_no_knee() -> None:
     assert (
         sentence == "Throughput rises with the load up to 4 users, the highest that was measured."
     )
-    assert curve_sentences(users(), 0) == []
+
+
+@pytest.mark.parametrize("probes", [(), ((8, 5.0),), ((8, 5.0), (8, 5.1)), ((1, 0.0), (8, 5.0))])
+def test_nothing_is_said_of_throughput_before_two_loads_are_known(
+    probes: tuple[tuple[int, float], ...],
+) -> None:
+    assert curve_sentences(users(*probes), 0) == []
 
 
 def test_throughput_that_falls_again_is_said_with_the_law_that_fits_it() -> None:
