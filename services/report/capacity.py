@@ -63,12 +63,16 @@ def verdicts(capacity: Capacity) -> list[str]:
 
 
 def headlines(capacity: Capacity) -> list[str]:
-    """Return what is known of each server, and what that costs."""
+    """Return what is known of each server, and what a capacity that is known costs."""
     return [
-        headline(capacity, place, name) + (f" That is {each}." if each else "")
+        headline(capacity, place, name) + (f" That is {each}." if each and _known(found) else "")
         for place, name in enumerate(server_names(capacity))
-        for each in [cost(capacity, place)]
+        for each, found in [(cost(capacity, place), capacity.found(place))]
     ]
+
+
+def _known(found: Estimate | None) -> bool:
+    return found is not None and bool(found.low and found.high)
 
 
 def _both(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:

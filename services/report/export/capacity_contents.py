@@ -37,15 +37,18 @@ def capacity_contents(capacity: Capacity) -> Contents:
 
 def _tiles(capacity: Capacity) -> Iterator[Tile]:
     called = server_names(capacity)
-    found = [capacity.found(place) for place in range(len(called))]
+    known = [
+        (place, name, one)
+        for place, name in enumerate(called)
+        if (one := capacity.found(place)) is not None and one.low and one.high
+    ]
     loads = [
         Line(None, shown(one.value, capacity.config), (name, interval(one, capacity.config)))
-        for name, one in zip(called, found, strict=True)
-        if one is not None and one.low and one.high
+        for _, name, one in known
     ]
     if loads:
         yield Tile(f"Capacity, {capacity.config.unit}", tuple(loads), "more is better")
-    costs = [(name, cost(capacity, place)) for place, name in enumerate(called)]
+    costs = [(name, cost(capacity, place)) for place, name, _ in known]
     if prices := [Line(None, one.shown, (name,)) for name, one in costs if one is not None]:
         yield Tile("Per million output tokens at capacity", tuple(prices), "less is better")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from services.ask.prices import price
 from services.report.capacity import capacity_document, sentences
+from services.report.export.capacity_contents import capacity_contents
 from services.studies.capacity import Capacity
 from services.studies.capacity_price import cost
 from tests.capacities import FIRST, SECOND, config_of_servers, searched
@@ -54,3 +56,13 @@ def test_without_a_price_nothing_is_said_of_it() -> None:
     capacity = two()
     assert cost(capacity, 0) is None
     assert not any("$" in text for text in sentences(capacity))
+
+
+def test_nothing_costs_anything_before_a_capacity_is_known() -> None:
+    """A price per token is known from the first probe on: it is no price of "1 probe so far"."""
+    capacity = two(backend="openai", base_url=None, model="gpt-4o-mini")
+    begun = replace(capacity, probes=capacity.probes[:1])
+    assert cost(begun, 0) is not None
+    assert not any("$" in text for text in sentences(begun))
+    assert not any("Per million" in tile.label for tile in capacity_contents(begun).tiles)
+    assert any("$" in text for text in sentences(capacity))
