@@ -222,7 +222,15 @@ def _fresh(search: Search, load: float, tried: Sequence[float]) -> float | None:
 def _ended(
     why: Why, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
 ) -> Conclusion:
-    return Conclusion(why, found, max(met, default=None), min(missed, default=None))
+    """`at_least` and `at_most` are the loads between which it is not clear what is sustained: by
+    chance one may be met above another that is missed, and then neither of them is a bound."""
+    low, high = max(met, default=math.inf), min(missed, default=0.0)
+    return Conclusion(
+        why,
+        found,
+        max((load for load in met if not missed or load < high), default=None),
+        min((load for load in missed if not met or load > low), default=None),
+    )
 
 
 def _within(search: Search, load: float) -> float:
