@@ -83,25 +83,29 @@ def with_unit(load: float, config: CapacityConfig) -> str:
 def bounds(step: Conclusion, config: CapacityConfig) -> str:
     """What is known where there is no interval."""
     if step.why == "lowest" and step.at_most is not None:
-        return f"sustains less than {shown(step.at_most, config)} {config.unit}, the lowest load"
+        return f"sustains less than {with_unit(step.at_most, config)}, the lowest load"
     if step.why == "highest" and step.at_least is not None:
         return (
-            f"sustains at least {shown(step.at_least, config)} {config.unit}, the highest load "
-            "of the search"
+            f"sustains at least {with_unit(step.at_least, config)}, the highest load of the search"
         )
     if step.why == "client":
         if step.at_least is None:
-            return f"no capacity is claimed, since this client cannot offer {config.lowest:g}"
+            lowest = with_unit(config.search.lowest, config)
+            return f"no capacity is claimed, since this client cannot offer {lowest}"
         return (
-            f"sustains at least {shown(step.at_least, config)} {config.unit}; this client cannot "
-            "offer more, so no capacity is claimed"
+            f"sustains at least {with_unit(step.at_least, config)}; this client cannot offer more, "
+            "so no capacity is claimed"
         )
-    parts = [
-        f"{word} {shown(load, config)}"
+    known = [
+        (word, load)
         for word, load in (("at least", step.at_least), ("less than", step.at_most))
         if load is not None
     ]
-    return f"sustains {' and '.join(parts)} {config.unit}" if parts else "is not known"
+    if not known:
+        return "its capacity is not known"
+    *others, (word, last) = known
+    parts = [f"{word} {shown(load, config)}" for word, load in others]
+    return f"sustains {' and '.join([*parts, f'{word} {with_unit(last, config)}'])}"
 
 
 def why(step: Conclusion, config: CapacityConfig) -> str:
@@ -125,7 +129,9 @@ def after_overload(repeat: Repeat | None, config: CapacityConfig) -> str | None:
         return None
     load, over = (with_unit(one, config) for one in (repeat.load, repeat.overload.load))
     if not repeat.bad:
-        return f"It recovers: after {over} it sustained {load} again, about as fast as before."
+        known = repeat.before.typical_s and repeat.after.typical_s  # medians with their intervals
+        fast = ", about as fast as before" if known else ""
+        return f"It recovers: after {over} it sustained {load} again{fast}."
     what = f"it sustained {load} before {over}, and does not since"
     if repeat.slower is not None and not repeat.missed:
         what = f"at {load} answers take {significant(repeat.slower, 2)} times as long since {over}"

@@ -1,0 +1,38 @@
+"""What a search says where it has no interval, and after an overload."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from services.analysis.capacity import Conclusion, Misses, Observation, Repeat
+from services.studies.capacity_wording import after_overload, bounds
+from tests.capacities import config_of_servers
+
+USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
+
+
+@pytest.mark.parametrize(
+    ("ended", "says"),
+    [
+        (Conclusion("lowest", None, None, 1.0), "less than 1 user, the lowest load"),
+        (Conclusion("highest", None, 8.0), "at least 8 users, the highest load of the search"),
+        (Conclusion("client", None, 1.0), "at least 1 user; this client cannot offer more"),
+        (Conclusion("client", None), "this client cannot offer 1 user"),
+        (Conclusion("most", None, 1.0), "sustains at least 1 user"),
+        (Conclusion("most", None, 1.0, 8.0), "sustains at least 1 and less than 8 users"),
+        (Conclusion("most", None), "its capacity is not known"),
+    ],
+)
+def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:
+    assert says in bounds(ended, USERS)
+
+
+def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> None:
+    seen = Observation(8.0, (Misses(0, 80, 1.0),), 480, 60.0, typical_s=(0.9, 1.0, 1.1))
+    over = Observation(64.0, (Misses(80, 80, 1.0),), 480, 60.0, growing=True)
+    known = Repeat(over, seen, seen)
+    assert (after_overload(known, RATE) or "").endswith("again, about as fast as before.")
+    few = Repeat(over, seen, replace(seen, typical_s=None))
+    assert (after_overload(few, RATE) or "").endswith("again.")
