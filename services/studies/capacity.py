@@ -60,7 +60,6 @@ LATE = 0.25  # of the lowest limit: the client itself may be no later than that.
 # were, and missed a p95 for it, 6 % would miss it instead of 5: a capacity 1 % lower
 LATE_S = 0.005
 MOST_LATE = 0.01  # of the requests
-FEW = 20  # requests of a window at the lowest rate
 MOST_SERVERS = 8
 
 Unit = Literal["rate", "users"]

@@ -39,7 +39,10 @@ def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
         if getattr(config, name) != getattr(usual, name)
     }
     changed = [
-        {f"{OTHER}{name}": text for name, text in link.query(dict(other), first).items()}
+        {
+            f"{OTHER}{name}": text
+            for name, text in link.query(dict(other), _base(first, other.backend)).items()
+        }
         or {f"{OTHER}backend": other.backend}  # the same once more
         for other in others
     ]
@@ -58,12 +61,16 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
     first, problems = link.read(of_first, start)
     servers = [first]
     if of_other:
-        base = first.model_copy(update={"base_url": None}) if "backend" in of_other else first
-        other, more = link.read(of_other, base)
+        other, more = link.read(of_other, _base(first, of_other.get("backend", first.backend)))
         servers.append(first if of_other == {"backend": first.backend} else other)
         problems += more
     config, wrong = _parsed(own, servers)
     return Linked(config, (*problems, *wrong))
+
+
+def _base(first: RunConfig, backend: str) -> RunConfig:
+    """What a second server's parameters change: the first, whose address is that of its backend."""
+    return first if backend == first.backend else first.model_copy(update={"base_url": None})
 
 
 def _parsed(

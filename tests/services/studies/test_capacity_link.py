@@ -24,6 +24,7 @@ SEARCHES = (
     search({**HERE, "max_tokens": 7}, {**THERE, "max_tokens": 7}, precision=0.1, probes=20),
     search(HERE, {**HERE, "model": "b"}, arrivals="constant", lowest=2.0, highest=50.0, margin=0.1),
     search(HERE, HERE),
+    search(HERE, {**HERE, "backend": "vllm"}),
 )
 
 
