@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from services.base.table import Table
 from services.base.units import NOTHING
+from services.report.export.public_study import clean, public_engines
 from services.report.terminal import table
 from services.servers.engines import EngineConfig
 from services.studies.highest import Highest, Searched
@@ -107,7 +109,8 @@ def study_capacity_text(study: Study) -> str:
 
 
 def study_capacity_document(study: Study) -> dict[str, Any]:
-    """Return a study as plain data, see StudyCapacityDocument."""
+    """Return a study as plain data, see StudyCapacityDocument: without paths and keys."""
+    study = _public(study)
     found, labels = highest_of(study), labels_of_study(study)
     works = {each.run: work for each, work in zip(found, works_of(found), strict=True)}
     asked = study.config.search
@@ -121,6 +124,18 @@ def study_capacity_document(study: Study) -> dict[str, Any]:
         verdicts=[_verdict(each, works[each.run], labels) for each in found],
         searches=[_search(one, works[one.run], labels[one.engine]) for one in study.searches],
     ).model_dump(mode="json", by_alias=True)
+
+
+def _public(study: Study) -> Study:
+    engines = public_engines(one.engine for one in study.searches)
+    searches = tuple(
+        Searched(
+            engines[one.engine],
+            replace(one.capacity, error=one.capacity.error and clean(one.capacity.error)),
+        )
+        for one in study.searches
+    )
+    return replace(study, searches=searches)
 
 
 def _verdict(each: Highest, work: str, labels: Any) -> VerdictRow:

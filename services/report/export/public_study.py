@@ -17,9 +17,21 @@ def public_study(measured: Iterable[Measured]) -> list[Measured]:
     """Remove paths and anything that looks like a key from the cells and their engines. Engines
     that differ only in a folder are numbered."""
     cells = list(measured)
-    engines = [cell.cell.engine for cell in cells if cell.cell.engine is not None]
-    texts = _public_texts(text for engine in engines for text in (engine.model, engine.extra))
-    return [_cell(cell, texts) for cell in cells]
+    engines = public_engines(cell.cell.engine for cell in cells if cell.cell.engine is not None)
+    return [_cell(cell, engines) for cell in cells]
+
+
+def public_engines(engines: Iterable[EngineConfig]) -> dict[EngineConfig, EngineConfig]:
+    """Map engines to what may be published of them; those that differ only in a folder are
+    numbered."""
+    known = list(engines)
+    texts = _public_texts(text for engine in known for text in (engine.model, engine.extra))
+    return {
+        engine: engine.model_copy(
+            update={"model": texts[engine.model], "extra": texts[engine.extra]}
+        )
+        for engine in known
+    }
 
 
 def _public_texts(texts: Iterable[str]) -> dict[str, str]:
@@ -45,12 +57,11 @@ def _engine(engine: EngineConfig | None) -> dict[str, object] | None:
     return None if engine is None else engine.model_dump(mode="json")
 
 
-def _cell(measured: Measured, texts: Mapping[str, str]) -> Measured:
+def _cell(measured: Measured, engines: Mapping[EngineConfig, EngineConfig]) -> Measured:
     cell, engine = measured.cell, measured.cell.engine
     config = cell.config.model_copy(update={"model": without_paths(cell.config.model)})
     if engine is not None:
-        public_texts = {"model": texts[engine.model], "extra": texts[engine.extra]}
-        engine = engine.model_copy(update=public_texts)
+        engine = engines[engine]
     return replace(
         measured,
         cell=Cell(cell.index, engine, config),

@@ -164,6 +164,17 @@ def test_each_length_of_answers_has_its_own_verdict() -> None:
     assert len(finals([search(1, A, 40), search(2, B, 20), *others], SEARCH)) == 8
 
 
+def test_a_file_of_a_study_has_no_paths() -> None:
+    """Engines that differ only in a folder stay different."""
+    here, there = (EngineConfig(model=f"/home/{who}/Qwen3-8B") for who in ("me", "you"))
+    error = "No file /home/me/Qwen3-8B/config.json."
+    document = study_capacity_document(
+        study(search(1, here, 20), search(2, there, None, 0, "failed", error))
+    )
+    assert "/home" not in str(document) and "Qwen3-8B" in str(document)
+    assert len({row["engine"]["model"] for row in document["searches"]}) == 2
+
+
 def test_a_plan_counts_the_fresh_starts() -> None:
     grid = planned(STUDY.model_copy(update={"axes": ("max_seqs=1,2,4",)}), lambda engine: None)
     ahead = estimate_searches(STUDY, grid, lambda name: 60.0)
