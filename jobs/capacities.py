@@ -27,6 +27,7 @@ from services.studies.capacity import (
     config_of,
     measured,
     turn,
+    unknown,
 )
 
 CUT_SHORT: dict[str, Status] = {"cancelled": "cancelled", "interrupted": "interrupted"}
@@ -86,10 +87,13 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
 def _go_on(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
         if last.status != "done":
-            why = last.error or f"Run {last.id}, one of its probes, was {last.status}."
-            _end(database, capacity, CUT_SHORT.get(last.status, "failed"), why)
+            cut = last.error or f"Run {last.id}, one of its probes, was {last.status}."
+            _end(database, capacity, CUT_SHORT.get(last.status, "failed"), cut)
             return
         probes = _with_last_measured(database, capacity, last)
+        if (why := unknown(capacity.config, probes[-1])) is not None:
+            _end(database, capacity, "failed", why)
+            return
         if not capacities.keep(database, capacity, probes):
             return
         capacity = replace(capacity, probes=probes)

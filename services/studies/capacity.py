@@ -41,6 +41,7 @@ from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.config.load import FASTEST
 from services.ask.measurement import Measurement, Sample
 from services.ask.problems import validate
+from services.base.units import seconds
 
 SETTLES = 0.25  # of a window: how long a load is offered before it
 SET_BY_PROBES = (  # fields of a run that each probe sets, whatever the server's config says
@@ -296,6 +297,18 @@ def measured(
     )
     more = point(measurements, samples, settle_s, probe.window_s)
     return replace(probe, observation=seen, point=more)
+
+
+def unknown(config: CapacityConfig, probe: Probe) -> str | None:
+    """Return why the lowest load, once measured, says nothing, as a sentence; None: it says
+    something. At a higher load answers that take longer than a window are too late anyway."""
+    seen = probe.observation
+    if seen is None or probe.load > config.search.lowest or any(one.n for one in seen.misses):
+        return None
+    return (
+        f"Run {probe.run_id}, at the lowest load, sent no request within its window of "
+        f"{seconds(probe.window_s)}, so that nothing is known of it. Search with a longer window."
+    )
 
 
 def limited(asked: Sequence[Objective], measurements: Sequence[Measurement]) -> bool:

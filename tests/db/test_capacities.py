@@ -102,6 +102,19 @@ def test_a_search_that_is_deleted_meanwhile_stops_nobody(
     assert capacities.load(database, other).probes or capacities.load(database, other).error
 
 
+def test_a_window_without_a_request_says_nothing_of_the_lowest_load(database: Engine) -> None:
+    """One user whose answer takes longer than the window: that is no load that is too high."""
+    number = capacities.create(database, CapacityConfig(), "one")
+    run_id = begun(database, number)
+    assert run_id is not None
+    queue.finish(database, run_id, "done")
+    capacity_jobs.advance(database)
+    ended = capacities.load(database, number)
+    assert ended.status == "failed"
+    assert f"Run {run_id}, at the lowest load, sent no request" in (ended.error or "")
+    assert ended.probes[0].observation is None, "it can be made again"
+
+
 def test_a_search_is_shared_as_it_was(database: Engine) -> None:
     number = stored(database, searched(config_of_servers()))
     capacity = capacities.load(database, number)
