@@ -43,7 +43,7 @@ def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
     assert runs.load(database, 2).tags == ("a",)
     (row,) = json.loads(run_cli("studies", "--json").out)
     assert (row["id"], row["cells"], row["done"], row["active"]) == (1, 2, 2, 0)
-    assert "2 of 2    over" in run_cli("studies").out
+    assert "2 of 2    ended" in run_cli("studies").out
     report = run_cli("report", "1").out
     assert report.startswith("Study 1 · Sweep\n2 of 2 cells measured.\n\n")
     assert document["sentence"] in report and "Every cell" in report
