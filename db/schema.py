@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0022"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0023"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -75,7 +75,7 @@ runs = Table(
     Column("ticket", Text),  # under which a supervisor holds those in memory
     Column("machine", Text),  # where it was measured last, as a hash
     Column("started_by", CleanText),  # a person or a token, where people sign in
-    Column("owner", CleanText),  # who may cancel it beside admins: that person, or a token's maker
+    Column("owner", CleanText),  # who may cancel it beside admins: `Person.caller`
     Column("token_times_removed_at", Utc),  # of its requests, see db/retention.py
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
@@ -211,6 +211,7 @@ api_tokens = Table(  # the hashes of tokens for the API, see db/tokens.py
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False),
     Column("made_by", CleanText),  # an e-mail address, or the user of a terminal
+    sqlite_autoincrement=True,  # by its number a token's tasks and runs are told from another's
 )
 
 task_batches = Table(  # tasks that were handed in together, see services/ask/tasks/

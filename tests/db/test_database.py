@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from db import runs, schema
+from db import runs, schema, tokens
 from db.database import (
     DEFAULT_FILE,
     HERE,
@@ -25,6 +25,7 @@ from db.database import (
     upgrade,
     writing,
 )
+from services.base.roles import Role
 
 UPGRADE = """
 import sys
@@ -82,6 +83,39 @@ def test_an_older_database_keeps_its_runs(blank_url: str) -> None:
     assert (runs.load(engine, 1).name, runs.load(engine, 1).calibration) == ("old", None)
     (moment,) = runs.progress(engine, 1)
     assert (moment.tokens, moment.lag_p99_s) == (7, None)
+    engine.dispose()
+
+
+def test_an_older_database_gives_no_token_a_number_that_something_belongs_to(
+    blank_url: str,
+) -> None:
+    engine = connect(blank_url)
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(HERE / "migrations"))
+    moment = {"now": datetime(2026, 11, 1, tzinfo=UTC)}
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0022")
+        for number in range(1, 8):
+            connection.execute(
+                text(
+                    "INSERT INTO api_tokens (hash, name, role, created_at, expires_at) "
+                    f"VALUES ('{number}', 'ci', 'runner', :now, :now)"
+                ),
+                moment,
+            )
+        connection.execute(text("DELETE FROM api_tokens WHERE id > 5"))
+        connection.execute(
+            text(
+                "INSERT INTO task_batches (batch_id, caller, created_at, count) "
+                "VALUES ('b', 'ci (token) 7', :now, 1)"
+            ),
+            moment,
+        )
+    upgrade(engine)
+    assert [each.id for each in tokens.listed(engine)] == [5, 4, 3, 2, 1]
+    made, _ = tokens.make(engine, "ci", Role.runner)
+    assert made.id > 7
     engine.dispose()
 
 

@@ -35,6 +35,16 @@ def test_a_token_that_was_revoked_or_has_expired_lets_nobody_in(database: Engine
     assert tokens.find(database, second) is None
 
 
+def test_no_token_is_taken_for_an_earlier_one_of_its_name(database: Engine) -> None:
+    """Tasks and runs belong to a token by its name and number: also when that token is gone."""
+    callers = []
+    for maker in ("ada@example.org", "bob@example.org"):
+        made, _ = tokens.make(database, "nightly", Role.runner, made_by=maker)
+        callers.append(tokens.person_of(made).caller)
+        tokens.revoke(database, made.id)
+    assert len(set(callers)) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "days"), [("", 1), (" ", 1), ("x" * 101, 1), ("x", 0), ("x", 367)]
 )
