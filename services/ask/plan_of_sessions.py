@@ -83,15 +83,15 @@ def _mean(law: Lengths | Given) -> float:
 
 
 def repeated(config: RunConfig) -> Repeated | None:
-    """Return about what the requests of a repeat repeat of their sessions; None: all stand
-    alone."""
+    """Return about what the requests of a repeat repeat of their sessions, or those of one rotation
+    where their number depends on the answers; None: all stand alone."""
     if (sessions := sessions_of(config)) is None:
         return None
     answered = config.history == "answered"
     each = [turn for turns in turn_tokens(config, sessions) for turn in of_turns(turns, answered)]
     requests = max(1, round(modes.expected(config) or len(each)))
     rounds, rest = divmod(requests, len(each))
-    return total([*[total(each)] * rounds, total(each[:rest])])
+    return total([total(each).times(rounds), total(each[:rest])])
 
 
 def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]] | None:

@@ -62,11 +62,14 @@ def prefixes_of(config: RunConfig) -> Prefixes | None:
         config.prefix_count,
         config.prefix_system_tokens,
     )
+    expected = modes.expected(config)
     if (again := plan_of_sessions.repeated(config)) is None:
-        requests = round(modes.expected(config) or MOST_PLANNED)
+        requests = round(expected or MOST_PLANNED)
         return _planned(law, requests, config.prefix_share, count, system)
-    wanted = again.of_first(config.prefix_share)
-    found = _planned(law, again.sessions, wanted, count, system, config.turns or 1)
+    wanted, sessions = again.of_first(config.prefix_share), again.sessions
+    if expected is None:
+        sessions = MOST_PLANNED
+    found = _planned(law, sessions, wanted, count, system, config.turns or 1)
     return replace(found, planned=again.share(found.of_first), in_sessions=True)
 
 

@@ -20,6 +20,12 @@ class Repeated:
     first: float
     sessions: int
 
+    def times(self, count: int) -> Repeated:
+        """Return it of so many times these requests."""
+        return Repeated(
+            self.tokens * count, self.found * count, self.first * count, self.sessions * count
+        )
+
     def share(self, of_first: float = 0.0) -> float:
         """Return the share of all prompt tokens that should be found; `of_first`: the share of what
         begins sessions that other sessions leave."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import takewhile
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from services.ask.config import RunConfig, parse
 from services.ask.dialogue import all_text_of
 from services.ask.plan import plan
+from services.ask.plan_of_sessions import repeated
 from services.ask.planned_hits import planned_hits
 from services.ask.prefixes import hit_share, prefixes_of
 from services.ask.problems import InvalidConfig
@@ -129,6 +131,31 @@ def test_sessions_share_prefixes_and_their_turns_repeat_what_was_said(
     ]
     total = sum(len(text.split()) for text in prompts)
     assert sum(hits) / total == pytest.approx(0.58, abs=0.02)  # a nonce is one word, not 7
+
+
+@pytest.mark.parametrize("turns", [1, 2, 5])
+@pytest.mark.parametrize(
+    "length", [{"requests": None, "duration_s": 60}, {"requests": 1_000_000}], ids=["time", "count"]
+)
+def test_a_share_is_planned_of_a_run_of_any_length(turns: int, length: dict[str, Any]) -> None:
+    """Also where the number of requests depends on the answers."""
+    again = repeated(shared(prefix_share=0, turns=turns))
+    share = again.share(0.5) if again else 0.5
+    fields = {"prefix_share": share, "prefix_count": 3, "turns": turns, "concurrency": 4, **length}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    found = prefixes_of(parse({"input_tokens": 400, **fields}))
+    assert found and found.planned == pytest.approx(share, abs=0.002)
+
+
+@pytest.mark.timed
+def test_a_prompt_of_a_long_run_with_sessions_is_made_at_once() -> None:
+    """What sessions repeat is asked for with each prompt: it was added up anew, in 70 ms."""
+    config = shared(prefix_share=0.5, turns=2, requests=1_000_000)
+    prompt(config, 0, 0)
+    began = monotonic()
+    for index in range(100):
+        prompt(config, 0, 2 * index)
+    assert monotonic() - began < 1
 
 
 def words(text: str) -> str:
