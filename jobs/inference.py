@@ -19,7 +19,7 @@ from db.task_batches import AT
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file, machine_id
-from services.ask.backends import NO_KEYS
+from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.config import RunConfig
 from services.ask.tasks import MOST_TASKS, InvalidTask, NewTask, limits, settings
 from services.ask.tasks.submission import Parse, submission
@@ -34,9 +34,11 @@ def submit(
     parse: Parse,
     repetition: Repetition | None = None,
     by: Person | None = None,
+    typed: TypedKeys = NO_KEYS,
 ) -> Accepted:
     """Queue tasks of a caller as one batch, and start a supervisor if need be. With `repetition`,
     what its key has queued before is returned instead. `by`: who asks, where people sign in.
+    `typed`: see `jobs.submit`.
 
     Raises:
         BeyondSaved: who asks may not, see `only_saved`.
@@ -53,7 +55,7 @@ def submit(
         raise InvalidTask(f"A batch has 1 to {MOST_TASKS:,} tasks, and this one has {len(new):,}.")
     asked = submission(new, parse)
     jobs.check_person(database, asked.configs, by)
-    destinations = [resolve(config, NO_KEYS) for config in asked.configs]
+    destinations = [resolve(config, typed) for config in asked.configs]
     check_lock_file(database)
     hand_over(database, jobs.secrets_by_ticket(destinations))
     stored = [

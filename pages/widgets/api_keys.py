@@ -39,8 +39,8 @@ def ask(servers: Iterable[Server]) -> None:
         for site, server in places.items():
             _field(site, already_set=_is_set(*server))
         st.caption(
-            "Not stored: kept in memory until you close this tab, and used only for runs that you "
-            "start from it, including with *Run again* and *Resume*."
+            "Not stored: kept in memory until you close this tab, and used only for runs and tasks "
+            "that you start from it, including with *Run again* and *Resume*."
         )
 
 

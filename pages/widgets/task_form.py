@@ -12,7 +12,7 @@ from db import servers
 from db.database import opened
 from db.new_tasks import Repetition
 from jobs import inference
-from pages.widgets import backend_form, fields, url_state, view
+from pages.widgets import api_keys, backend_form, fields, url_state, view
 from pages.widgets.view import plain, sentences, show_error
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
@@ -40,6 +40,8 @@ def show() -> None:
     new = _prompts()
     with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
         values = server | {name: fields.number(name, START, whose=WHOSE) for name in NUMBERS}
+    if not view.only_saved():
+        api_keys.ask([(values["backend"], values["base_url"])])
     config = _config(values)
     ready = config is not None and backend_form.all_ready([config])
     most = many(limits.at_once(env), "task")
@@ -112,7 +114,9 @@ def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
     asked = [NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new]
     once = Repetition.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
     try:
-        accepted = inference.submit(opened(), _caller(), asked, _parsed, once, view.person())
+        accepted = inference.submit(
+            opened(), _caller(), asked, _parsed, once, view.person(), api_keys.typed()
+        )
     except PacelineError as error:
         show_error(error)
         return

@@ -10,7 +10,8 @@ import streamlit as st
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, runs, studies
+from db import queue, runs, studies, tasks
+from db.tasks import Wanted
 from services.ask.measurement import Run
 from tests.conftest import finished, until
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
@@ -195,6 +196,21 @@ def test_a_study_is_resumed_with_the_key_of_the_session(
     press(sound(at.run()), "Resume")
     again = studies.load(database, 1).runs[-1]
     ended(database, again.id)
+
+
+def test_a_typed_key_is_sent_with_tasks_and_stored_nowhere(
+    visit: Visit, database: Engine, locked: Picky, tmp_path: Path
+) -> None:
+    at = visit("batches")
+    at = sound(at.selectbox(key="run-task-backend").set_value("url").run())
+    at = sound(at.text_input(key="run-task-base_url-url").set_value(f"{locked.url}/v1").run())
+    assert "requires a key" in complaints(at)
+    at = sound(at.text_area(key="tasks-text").set_value("One?").run())
+    at = type_key(at, locked)
+    press(at, "Queue tasks")
+    (task,) = until(lambda: [t for t in tasks.listed(database, Wanted()) if t.ended_at], 60)
+    assert (task.status, task.error) == ("completed", None)
+    nowhere(tmp_path)
 
 
 def test_another_session_has_none_of_it(visit: Visit, locked: Picky) -> None:
