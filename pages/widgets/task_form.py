@@ -17,7 +17,7 @@ from pages.widgets.view import plain, sentences, show_error
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.tasks import NewTask, limits, prompt_files, settings
-from services.ask.tasks.submission import checked_prompt
+from services.ask.tasks.submission import prompt_from
 from services.ask.workloads.entries import Unusable
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import ENDINGS
@@ -71,7 +71,7 @@ def _prompts() -> list[NewTask]:
     try:
         new = [NewTask(text, {})] if how == ONE and text.strip() else prompt_files.of_lines(text)
         for task in new:
-            checked_prompt(task.prompt)
+            prompt_from({"prompt": task.prompt})
     except Unusable as error:
         fields.wrong(f"The text {error}")
         return []

@@ -71,6 +71,15 @@ def test_prompts_are_handed_in_line_by_line(visit: Visit, database: Engine) -> N
     assert "2 tasks on embedded" in text_of(at)
 
 
+@pytest.mark.parametrize("text", ["\x1emessages:[]", "\x1emessages:?", "a\0b"])
+def test_what_is_typed_is_a_text_or_is_refused(visit: Visit, database: Engine, text: str) -> None:
+    """It begins as stored messages do: a page that shows it would break, also an admin's."""
+    at = sound(visit("batches").text_area(key="tasks-text").set_value(text).run())
+    at = sound(next(each for each in at.button if each.label == "Queue tasks").click().run())
+    assert "a character that cannot be sent" in text_of(at)
+    assert not task_batches.count(database)
+
+
 def test_a_list_says_how_each_batch_stands(visit: Visit, database: Engine) -> None:
     stored(database, caller="uma"), stored(database, 2)
     at = sound(visit("batches"))
