@@ -33,8 +33,8 @@ class Written:
 
     @property
     def size(self) -> int:
-        """In bytes, without the answers."""
-        return sum(map(len, self.body))
+        """About what it takes in memory, in bytes."""
+        return sum(map(len, self.body)) + sum(map(len, self.text))
 
     def filled(self, answers: Sequence[str]) -> tuple[bytes, str]:
         """Return body and text with these answers."""

@@ -62,11 +62,14 @@ class Preparer:
         config = workloads.request_config(job.config, self._repeat, index)
         return body(config, job.target, text), all_text_of(text)
 
-    def _write(self, index: int, turn: int, left: int) -> int:
-        """Write the turns of a session from this one on, see `answered`; return their bytes."""
+    def _write(self, index: int, turn: int, left: int, most: int) -> int:
+        """Write the turns of a session from this one on, see `answered`, until they have so many
+        bytes; return how many. The bodies of n turns together grow with n²."""
         size = 0
         placed = marks(turn + left - 1)
         for number in range(left):
+            if size >= most:
+                break
             these = placed[: turn + number]
             made, text = self._made(index + number, these)
             known(text)  # what it imports for a long one
@@ -107,7 +110,7 @@ def ahead(
     together must be ready, and all of a long run would fill the memory. The later turns of their
     sessions count, and are prepared with them where the answers make no difference: done when an
     answer has ended, it would delay what is due then. Where they do, they are written but for the
-    answers, up to `of_answered` bytes."""
+    answers, up to `of_answered` bytes of memory."""
     ready: list[PreparedRequest] = []
     for request in requests:
         turns = _turns(request)
@@ -115,7 +118,7 @@ def ahead(
         count, size = count - len(turns), size - sum(len(turn.body) for turn in turns)
         later = turns[-1].following
         if later is not None and later.write is not None and of_answered > 0:
-            written = later.write()
+            written = later.write(min(of_answered, size))
             count, size, of_answered = count - later.left, size - written, of_answered - written
         if count <= 0 or size <= 0:
             break

@@ -24,13 +24,13 @@ class Following:
     """A turn that is due `delay_s` after the answer before has ended; it is prepared then, from
     that answer. `left`: how many turns of the session are left, with it. `recorded`: the answer
     makes no difference, so that the turn can be prepared before. `write`: do what can be done of
-    these turns without the answers; return how many bytes they have."""
+    these turns without the answers, up to so many bytes; return how many they have."""
 
     delay_s: float
     left: int
     prepare: Callable[[str], PreparedRequest]
     recorded: bool = False
-    write: Callable[[], int] | None = None
+    write: Callable[[int], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

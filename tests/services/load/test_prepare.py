@@ -81,12 +81,28 @@ def test_what_is_written_before_the_answers_is_what_would_be_made_of_them(
             assert as_text(fast.prompt) == as_text(slow.prompt)
 
 
-def test_only_so_much_is_written_before() -> None:
+@pytest.mark.parametrize(
+    ("most", "written"), [({"of_answered": 1}, [1]), ({"size": 10_000, "of_answered": 0}, [])]
+)
+def test_only_so_much_is_written_before(most: dict[str, int], written: list[int]) -> None:
     config = RunConfig.model_validate({**THREE, "history": "answered"})
     job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
     preparer = Preparer(job, client_of(job), 0)
-    list(ahead(preparer.sessions(range(3)), 100, sys.maxsize, of_answered=1))
-    assert sorted(preparer._written) == [1, 2]
+    list(ahead(preparer.sessions(range(3)), 100, **{"size": sys.maxsize, **most}))
+    assert sorted(preparer._written) == written
+
+
+def test_a_long_session_is_not_written_whole_before() -> None:
+    """Its bodies repeat all turns before: 400 turns of 0.6 kB have 50 MB together, and 50 MB of
+    text. Of 100 turns it is 6 MB."""
+    fields = {"turns": 100, "requests": 100, "history": "answered", "input_tokens": 100}
+    config = RunConfig.model_validate({**THREE, **fields})
+    job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
+    preparer = Preparer(job, client_of(job), 0)
+    (first,) = ahead(preparer.sessions(range(1)), 1000, sys.maxsize, of_answered=500_000)
+    each = [written.size for written in preparer._written.values()]
+    assert 500_000 <= sum(each) < 500_000 + max(each)
+    assert [turn.index for turn in turns(first, "x")] == list(range(100))
 
 
 def as_text(secret: Secret) -> str:
