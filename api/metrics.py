@@ -62,7 +62,9 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
 
 
 def _tasks(tasks: TaskCounts) -> Iterator[Gauge]:
-    yield by_label("paceline_queue_tasks", "Tasks that wait or are asked.", "status", tasks.queue)
+    yield by_label(
+        "paceline_queue_tasks", "Tasks that are queued or running.", "status", tasks.queue
+    )
     yield Gauge(
         "paceline_server_tasks",
         "The same for each server that has any.",

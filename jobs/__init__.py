@@ -70,7 +70,8 @@ class NotYours(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "Runners cancel runs that they started. Ask who started this one, or an admin."
+            "Runners can cancel only the runs that they started. Ask whoever started this one, or "
+            "an admin."
         )
 
 

@@ -111,7 +111,7 @@ def _files(batch: TaskBatch, caller: str | None) -> None:
                 on_click="ignore",
             )
         st.caption("Tasks that have ended, in order. Both files contain answers.")
-        st.caption("By its name, the API and `paceline batch` find it:")
+        st.caption("Its ID, for the API and `paceline batch`:")
         copyable.show(batch.batch_id, "batch")
 
 

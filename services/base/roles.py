@@ -1,7 +1,7 @@
 """Who may do what where people sign in: three roles, each of which may do what the ones before may.
 
 viewer   looks at runs, comparisons and studies, and shares them
-runner   starts runs and comparisons against servers that an admin saved
+runner   starts runs, comparisons and tasks on servers that an admin saved, and cancels their own
 admin    saves servers, starts engines, changes and deletes anybody's runs, makes tokens
 """
 
