@@ -126,8 +126,9 @@ def _page(status: int, title: str, sentence: str, link: tuple[str, str]) -> Resp
 
 
 def email_in(claims: str | bytes | None) -> str | None:
-    """Return the e-mail address in the signed cookie's claims; None if there is none, or if the
-    provider says that nobody has verified it."""
+    """Return the e-mail address in the signed cookie's claims, in small letters, as its runs and
+    tasks are known by it however the provider writes it; None if there is none, or if the provider
+    says that nobody has verified it."""
     try:
         values = json.loads(claims) if claims else None
     except ValueError:
@@ -135,4 +136,6 @@ def email_in(claims: str | bytes | None) -> str | None:
     if not isinstance(values, dict) or values.get("email_verified") is False:
         return None
     email = values.get("email")
-    return email if isinstance(email, str) and email and values.get("is_logged_in") else None
+    if not isinstance(email, str) or not values.get("is_logged_in"):
+        return None
+    return email.strip().lower() or None

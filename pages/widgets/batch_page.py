@@ -192,6 +192,8 @@ def _table(wanted: Wanted, number: int, pages: int) -> None:
 
 
 def _selected(task_ids: list[str]) -> None:
-    """The callback of the table: the task of the row is to be opened."""
-    if rows := st.session_state[TABLE]["selection"]["rows"]:
+    """The callback of the table: the task of the row is to be opened. Meanwhile the table may have
+    become shorter."""
+    rows = st.session_state[TABLE]["selection"]["rows"]
+    if rows and rows[0] < len(task_ids):
         st.session_state[CHOSEN] = task_ids[rows[0]]

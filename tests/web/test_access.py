@@ -196,6 +196,8 @@ def test_the_websocket_is_behind_the_gate(person: str, let_in: bool) -> None:
     [
         ({"email": "a@b.c", "is_logged_in": True}, "a@b.c"),
         ({"email": "a@b.c", "is_logged_in": True, "email_verified": True}, "a@b.c"),
+        ({"email": " A@b.C ", "is_logged_in": True}, "a@b.c"),
+        ({"email": " ", "is_logged_in": True}, None),
         ({"email": "a@b.c", "is_logged_in": True, "email_verified": False}, None),
         ({"email": "a@b.c", "is_logged_in": False}, None),
         ({"email": ["a@b.c"], "is_logged_in": True}, None),
