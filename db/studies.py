@@ -25,7 +25,7 @@ from services.servers.engines import EngineConfig
 from services.servers.engines.instance import UP, EngineInstance
 from services.studies.capacity import Capacity
 from services.studies.cell import Cell, Measured
-from services.studies.highest import Planned, Searched
+from services.studies.highest import Searched
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
 
@@ -43,15 +43,6 @@ class NewCell:
 
     cell: Cell
     run: NewRun
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewSearch:
-    """A search of a study to be queued. `problem`: why it cannot be made; it is kept as failed."""
-
-    planned: Planned
-    name: str
     problem: str | None = None
 
 
@@ -82,16 +73,22 @@ def create(
     Raises:
         InvalidEdit: a run's name or tag cannot be kept; nothing is stored then.
     """
+    with writing(database) as connection:
+        study_id = add_study(connection, config, name, note)
+        _add_cells(connection, study_id, new, machine)
+    return study_id
+
+
+def add_study(connection: Connection, config: StudyConfig, name: str, note: str) -> int:
+    """Store a study without cells or searches yet; return its id."""
     values = {
         "name": name,
         "note": note,
         "created_at": datetime.now(UTC),
         "grid": config.model_dump(mode="json"),
     }
-    with writing(database) as connection:
-        created = insert(studies).values(values).returning(studies.c.id)
-        study_id: int = connection.execute(created).scalar_one()
-        _add_cells(connection, study_id, new, machine)
+    created = insert(studies).values(values).returning(studies.c.id)
+    study_id: int = connection.execute(created).scalar_one()
     return study_id
 
 
@@ -144,88 +141,7 @@ def resume(
                     cell=run.cell,
                     engine_id=run.engine_id,
                 )
-        _plan_engines(connection, study_id, machine)
-
-
-def create_searches(
-    database: Engine,
-    config: StudyConfig,
-    name: str,
-    new: Sequence[NewSearch],
-    note: str = "",
-    machine: str | None = None,
-    started_by: str | None = None,
-) -> int:
-    """Queue a study that searches for capacities; return its id. `machine`: see `create`."""
-    values = {
-        "name": name,
-        "note": note,
-        "created_at": datetime.now(UTC),
-        "grid": config.model_dump(mode="json"),
-    }
-    with writing(database) as connection:
-        created = insert(studies).values(values).returning(studies.c.id)
-        study_id: int = connection.execute(created).scalar_one()
-        _add_searches(connection, study_id, new, machine, started_by)
-    return study_id
-
-
-def add_finals(
-    database: Engine,
-    ending: Capacity,
-    known: int,
-    new: Sequence[NewSearch],
-    machine: str | None,
-    started_by: str | None,
-) -> None:
-    """Add the searches on fresh starts that follow when `ending` ends. Not if that was cancelled
-    meanwhile, nor if its study has other than the `known` number of searches: then another process
-    has added them. Raises CapacityNotFound."""
-    assert ending.study_id is not None
-    with writing(database) as connection:
-        if not stored_searches.is_running(connection, ending.id):
-            return
-        if len(stored_searches.of_study(connection, ending.study_id)) == known:
-            _add_searches(connection, ending.study_id, new, machine, started_by)
-
-
-def _add_searches(
-    connection: Connection,
-    study_id: int,
-    new: Sequence[NewSearch],
-    machine: str | None,
-    started_by: str | None,
-) -> None:
-    """Store searches, each with its engine: the first of a configuration share one, each on a fresh
-    start has its own."""
-    known: dict[EngineConfig, int] = {}
-    for one in new:
-        engine = one.planned.engine
-        if one.planned.start or engine not in known:
-            known[engine] = stored_engines.add(connection, engine, study_id, machine)
-        stored_searches.add_search(
-            connection,
-            one.planned.config,
-            name=one.name,
-            study_id=study_id,
-            engine_id=known[engine],
-            start=one.planned.start,
-            machine=machine,
-            started_by=started_by,
-            status="failed" if one.problem else "running",
-            error=one.problem,
-            ended_at=datetime.now(UTC) if one.problem else None,
-        )
-
-
-def resume_searches(
-    database: Engine, study_id: int, again: Sequence[Searched], machine: str | None
-) -> None:
-    """Let searches of a study go on, on engines that are started once more on `machine`."""
-    with writing(database) as connection:
-        for one in again:
-            stored_searches.resume_of_study(connection, one.capacity.id)
-        _plan_engines(connection, study_id, machine)
+        plan_engines(connection, study_id, machine)
 
 
 def _add_cells(
@@ -247,7 +163,7 @@ def _add_cells(
             this = update(runs).where(runs.c.id == run_id)
             ended = {"status": "failed", "error": new_cell.problem, "ended_at": datetime.now(UTC)}
             connection.execute(this.values(ended))
-    _plan_engines(connection, study_id, machine)
+    plan_engines(connection, study_id, machine)
 
 
 def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int]:
@@ -258,7 +174,7 @@ def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int
     }
 
 
-def _plan_engines(connection: Connection, study_id: int, machine: str | None) -> None:
+def plan_engines(connection: Connection, study_id: int, machine: str | None) -> None:
     """Let the engines for which runs wait start once more, on that machine."""
     waited_for = select(runs.c.engine_id).where(
         runs.c.study_id == study_id, runs.c.status == "queued"

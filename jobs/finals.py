@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from db import studies
-from db.studies import NewSearch
+from db import studies, study_searches
+from db.study_searches import NewSearch
 from jobs.supervisor_lock import machine_id
 from services.studies.capacity import Capacity
 from services.studies.configuration import engine_labels
@@ -29,7 +29,7 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
     ]
     if following := finals(found, study.config.search):
         new, who = _named(study, following), ending.started_by
-        studies.add_finals(database, ending, len(found), new, machine_id(), who)
+        study_searches.add_finals(database, ending, len(found), new, machine_id(), who)
 
 
 def _named(study: Study, following: Sequence[Planned]) -> list[NewSearch]:

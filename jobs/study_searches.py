@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 import jobs
 from db import studies
-from db.studies import NewSearch
+from db import study_searches as stored
+from db.study_searches import NewSearch
 from jobs import capacities as capacity_jobs
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.ask.config import RunConfig
@@ -37,7 +38,7 @@ def submit(
     check_lock_file(database)
     who = by.name if by else None
     new = _new(study, grid)
-    study_id = studies.create_searches(database, study, name, new, note, machine_id(), who)
+    study_id = stored.create(database, study, name, new, note, machine_id(), who)
     jobs.ensure(database)
     return study_id
 
@@ -80,7 +81,7 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
     if not runnable:
         raise NothingToResume(none_can_run([why for why in obstacles.values() if why]))
     check_lock_file(database)
-    studies.resume_searches(database, study.id, runnable, machine_id())
+    stored.resume(database, study.id, runnable, machine_id())
     jobs.ensure(database)
     return len(runnable)
 

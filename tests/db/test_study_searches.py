@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, update
 
-from db import capacities, queue, runs, schema, studies
+from db import capacities, queue, runs, schema, studies, study_searches
 from db.database import writing
 from db.runs import NewRun, RunBusy, RunNotFound
-from db.studies import NewSearch
+from db.study_searches import NewSearch
 from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity, Probe
@@ -27,7 +27,7 @@ def planned(start: int = 0) -> list[NewSearch]:
 
 
 def study(database: Engine) -> Study:
-    number = studies.create_searches(database, CONFIG, "Which?", planned())
+    number = study_searches.create(database, CONFIG, "Which?", planned())
     return studies.load(database, number)
 
 
@@ -45,12 +45,12 @@ def test_fresh_starts_follow_a_search_that_ends_and_none_that_was_cancelled(
     first = study(database)
     ending = first.searches[1].capacity
     capacities.end(database, ending.id, "cancelled")
-    studies.add_finals(database, ending, 2, planned(1), None, None)
+    study_searches.add_finals(database, ending, 2, planned(1), None, None)
     assert len(studies.load(database, first.id).searches) == 2
     second = study(database)
     ending = second.searches[1].capacity
     for _ in range(2):  # as by a second supervisor
-        studies.add_finals(database, ending, 2, planned(1), None, None)
+        study_searches.add_finals(database, ending, 2, planned(1), None, None)
     assert [one.capacity.start for one in studies.load(database, second.id).searches] == [
         0,
         0,
@@ -65,10 +65,10 @@ def test_a_search_that_goes_on_is_not_resumed_again(database: Engine) -> None:
     (one, _) = stored.searches
     begun(database, one.capacity)
     capacities.end(database, one.capacity.id, "interrupted")
-    studies.resume_searches(database, stored.id, [one], None)
+    study_searches.resume(database, stored.id, [one], None)
     assert capacities.load(database, one.capacity.id).probes == (), "to be made again"
     run_id = begun(database, one.capacity)
-    studies.resume_searches(database, stored.id, [one], None)
+    study_searches.resume(database, stored.id, [one], None)
     assert [probe.run_id for probe in capacities.load(database, one.capacity.id).probes] == [run_id]
 
 
@@ -78,7 +78,7 @@ def test_a_study_is_deleted_with_all_probes_and_not_while_one_runs(database: Eng
     cut = begun(database, stored.searches[0].capacity)
     for one in stored.searches:
         capacities.end(database, one.capacity.id, "interrupted")
-    studies.resume_searches(database, stored.id, stored.searches[:1], None)
+    study_searches.resume(database, stored.id, stored.searches[:1], None)
     again = begun(database, stored.searches[0].capacity)
     with writing(database) as connection:
         connection.execute(

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from db import capacities, engines, queue, runs, studies
+from db import capacities, engines, queue, runs, studies, study_searches
 from db.database import opened
 from db.runs import NewRun
-from db.studies import NewCell, NewSearch
+from db.studies import NewCell
+from db.study_searches import NewSearch
 from jobs import studies as study_jobs
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
@@ -299,7 +300,7 @@ def test_a_study_of_capacities_has_its_form_and_its_page(visit: Visit) -> None:
     assert config.search is not None and config.engine is not None
     planned = Planned(config.engine, config_of(config.search, RunConfig()))
     new = [NewSearch(planned, "one", "The GPU ran out of memory."), NewSearch(planned, "other")]
-    number = studies.create_searches(opened(), config, "Which?", new)
+    number = study_searches.create(opened(), config, "Which?", new)
     at = visit("study", study=str(number))
     assert not at.exception
     assert "1 of 2 searches ended, 1 of them failed." in text_of(at)

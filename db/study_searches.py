@@ -1,0 +1,100 @@
+"""The searches for capacities that a study consists of, each on an engine of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine
+
+from db import capacities as stored_searches
+from db import engines as stored_engines
+from db.database import writing
+from db.studies import add_study, plan_engines
+from services.servers.engines import EngineConfig
+from services.studies.capacity import Capacity
+from services.studies.highest import Planned, Searched
+from services.studies.study_config import StudyConfig
+
+
+@dataclass(frozen=True, slots=True)
+class NewSearch:
+    """A search of a study to be queued. `problem`: why it cannot be made; it is kept as failed."""
+
+    planned: Planned
+    name: str
+    problem: str | None = None
+
+
+def create(
+    database: Engine,
+    config: StudyConfig,
+    name: str,
+    new: Sequence[NewSearch],
+    note: str = "",
+    machine: str | None = None,
+    started_by: str | None = None,
+) -> int:
+    """Queue a study that searches for capacities; return its id. `machine`: see
+    `studies.create`."""
+    with writing(database) as connection:
+        study_id = add_study(connection, config, name, note)
+        _add(connection, study_id, new, machine, started_by)
+    return study_id
+
+
+def add_finals(
+    database: Engine,
+    ending: Capacity,
+    known: int,
+    new: Sequence[NewSearch],
+    machine: str | None,
+    started_by: str | None,
+) -> None:
+    """Add the searches on fresh starts that follow when `ending` ends. Not if that was cancelled
+    meanwhile, nor if its study has other than the `known` number of searches: then another process
+    has added them. Raises CapacityNotFound."""
+    assert ending.study_id is not None
+    with writing(database) as connection:
+        if not stored_searches.is_running(connection, ending.id):
+            return
+        if len(stored_searches.of_study(connection, ending.study_id)) == known:
+            _add(connection, ending.study_id, new, machine, started_by)
+
+
+def resume(database: Engine, study_id: int, again: Sequence[Searched], machine: str | None) -> None:
+    """Let searches of a study go on, on engines that are started once more on `machine`."""
+    with writing(database) as connection:
+        for one in again:
+            stored_searches.resume_of_study(connection, one.capacity.id)
+        plan_engines(connection, study_id, machine)
+
+
+def _add(
+    connection: Connection,
+    study_id: int,
+    new: Sequence[NewSearch],
+    machine: str | None,
+    started_by: str | None,
+) -> None:
+    """Store searches, each with its engine: the first of a configuration share one, each on a fresh
+    start has its own."""
+    known: dict[EngineConfig, int] = {}
+    for one in new:
+        engine = one.planned.engine
+        if one.planned.start or engine not in known:
+            known[engine] = stored_engines.add(connection, engine, study_id, machine)
+        stored_searches.add_search(
+            connection,
+            one.planned.config,
+            name=one.name,
+            study_id=study_id,
+            engine_id=known[engine],
+            start=one.planned.start,
+            machine=machine,
+            started_by=started_by,
+            status="failed" if one.problem else "running",
+            error=one.problem,
+            ended_at=datetime.now(UTC) if one.problem else None,
+        )
