@@ -69,7 +69,7 @@ def state(one: Searched) -> str:
 def _verdict(each: Highest, labels: Labels, active: bool) -> str:
     two = each.finalists
     if each.ratio is not None and two is not None:
-        return _compared(each, two, labels)
+        return f"{'So far, ' if active else ''}{_compared(each, two, labels)}"
     if not each.ranked or not each.ranked[0].at_least:
         ended = all(one.capacity.status in ENDED for one in each.ranked)
         return "No configuration sustains a load." if ended else "Nothing is known yet."

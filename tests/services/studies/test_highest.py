@@ -96,6 +96,9 @@ def test_the_verdict_is_by_the_fresh_starts_alone() -> None:
     assert said.endswith("Measured in turns, on 2 fresh starts of each.")
     document = study_capacity_document(study(*first, *again))
     assert document["verdicts"][0]["verdict"] == "more"
+    third = search(7, A, None, 3, "running")
+    interim, _ = sentences(study(*first, *again, third))
+    assert interim.startswith("So far, vLLM · TP 1 · max seqs 2 sustains"), "another start follows"
     assert [row["start"] for row in document["searches"]] == [0, 0, 1, 1, 2, 2]
     assert "fresh starts" in study_capacity_text(study(*first, *again))
     assert study_capacities(study(*first, *again)) is not None
