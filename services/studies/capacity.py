@@ -57,7 +57,7 @@ SET_BY_PROBES = (  # fields of a run that each probe sets, whatever the server's
     "repeats",
 )
 DRAIN_S = 30.0  # at least, and as long as the highest limit
-LATE = 0.25  # of the lowest limit: the client itself may be no later than that. If 1 % of requests
+LATE = 0.05  # of the lowest limit: the client itself may be no later than that. If 1 % of requests
 # were, and missed a p95 for it, 6 % would miss it instead of 5: a capacity 1 % lower
 LATE_S = 0.005
 MOST_LATE = 0.01  # of the requests
