@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 from time import process_time
 from typing import Any
@@ -25,7 +26,7 @@ from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.picky import Picky, serving
 from tests.stored import store
 
-MOST_MS = 100  # of a rerun, in this process's CPU time
+MOST_TIMES = 5.5  # as long as `plain_python`: 100 ms where that takes 18
 
 
 def fill(at: AppTest, **values: float | None) -> AppTest:
@@ -359,6 +360,12 @@ def test_start_queues_the_run_that_the_form_shows(
     assert queued() == 1
 
 
+def plain_python() -> None:
+    """Work that costs what the machine is slow by just now, as a rerun does."""
+    for number in range(20):
+        json.loads(json.dumps({str(each): [each, number] for each in range(1000)}))
+
+
 @pytest.mark.timed
 def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> None:
     for _ in range(50):
@@ -366,13 +373,15 @@ def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> Non
     at = visit("run", mode="batch", requests="5000", workload="synthetic")
     gc.collect()
     gc.freeze()  # as app.py does: what was loaded before is not searched at each collection
-    spent_s = []
+    spent_s = yardstick_s = 0.0
     for count in range(10):
         began = process_time()
         fill(at, max_tokens=10 + count)
-        spent_s.append(process_time() - began)
+        ended = process_time()
+        plain_python()
+        spent_s, yardstick_s = spent_s + ended - began, yardstick_s + process_time() - ended
     gc.unfreeze()
-    assert min(spent_s) * 1000 < MOST_MS, "the least: a shared machine only ever adds to it"
+    assert spent_s / yardstick_s < MOST_TIMES
 
 
 def test_lengths_have_a_spread_only_where_they_differ_and_say_what_they_are(visit: Visit) -> None:
