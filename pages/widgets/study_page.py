@@ -99,14 +99,7 @@ def watch_searches(text: str) -> None:
     if not going_on(study):
         st.rerun()
     study_capacity.standing(study)
-    if not shared():
-        st.button(
-            "Cancel study",
-            icon=":material/stop:",
-            on_click=cancel,
-            args=(study.id,),
-            disabled=not study.active,
-        )
+    cancel_button(study)
     running_engines(study)
     study_capacity.show(study)
     study_capacity.searches(study)
@@ -157,6 +150,11 @@ def watch(text: str, every_s: float) -> None:
         st.rerun()  # the whole page: the report has more to say
     st.session_state[f"study-done-{study.id}"] = done
     standing(study)
+    cancel_button(study)
+    running_engines(study)
+
+
+def cancel_button(study: Study) -> None:
     if not shared():
         st.button(
             "Cancel study",
@@ -165,7 +163,6 @@ def watch(text: str, every_s: float) -> None:
             args=(study.id,),
             disabled=not study.active,
         )
-    running_engines(study)
 
 
 def running_engines(study: Study) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -70,10 +71,7 @@ def capacity_page(capacity: Capacity) -> bytes:
     """Return a search as one HTML file that opens offline."""
     from services.report.charts.capacity import CAPACITY_CHARTS  # Altair: see `page`
 
-    drawn = [
-        chart_data(chart, lambda dark, chart=chart: chart.draw(capacity, dark))  # type: ignore[misc]
-        for chart in CAPACITY_CHARTS
-    ]
+    drawn = [chart_data(chart, partial(chart.draw, capacity)) for chart in CAPACITY_CHARTS]
     contents = capacity_contents(capacity)
     about = {"id": 0, "label": contents.title, "sha256": capacity_hash(capacity)}
     return render(contents, [chart for chart in drawn if chart["specs"]], [about])
