@@ -61,10 +61,9 @@ def _sample(load: float) -> Sample:
 
 
 def stored(database: Engine, capacity: Capacity) -> int:
-    """Store such a search, whose probes are runs without requests; return its number. One that is
-    running belongs to a machine that there is not, so that nothing goes on with it."""
-    where = "elsewhere" if capacity.status == "running" else None
-    number = capacities.create(database, capacity.config, capacity.name, capacity.note, where)
+    """Store such a search, whose probes are runs without requests; return its number. It belongs
+    to a machine that there is not, so that no supervisor goes on with it while it is stored."""
+    number = capacities.create(database, capacity.config, capacity.name, capacity.note, "elsewhere")
     for place, probe in enumerate(capacity.probes):
         known = capacities.load(database, number)
         config = config_of(capacity.config, probe.server, probe.step, place)

@@ -28,7 +28,8 @@ Meanwhile = Callable[[ProcessPool, list[Message]], None]
 
 
 def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values: Any) -> Any:
-    """Let two processes play a batch; return what was played and what was told."""
+    """Let two processes play a batch; return what was played and what was told. `meanwhile` is
+    called once all of it has been sent."""
     fields = {"backend": "url", "base_url": base_url, "model": model, "mode": "batch", **values}
     config = parse({"requests": 20, **fields})
     messages: list[Message] = []
@@ -43,7 +44,7 @@ def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values
         try:
             playing = asyncio.create_task(pool.play(0, go))
             if meanwhile:
-                await so(lambda: any(isinstance(message, ProgressSeen) for message in messages))
+                await so(lambda: any(all_sent(message, config.requests) for message in messages))
                 meanwhile(pool, messages)
             return await playing
         finally:
@@ -51,6 +52,10 @@ def play(base_url: str, model: str, meanwhile: Meanwhile | None = None, **values
             assert all(load.process.returncode is not None for load in pool._processes)
 
     return asyncio.run(both()), messages
+
+
+def all_sent(message: Message, number: int) -> bool:
+    return isinstance(message, ProgressSeen) and message.progress.sent == number
 
 
 def requests(messages: list[Message]) -> list[Measurement]:
