@@ -26,6 +26,7 @@ from db.schema import capacities, runs
 from services.ask.measurement import ACTIVE
 from services.ask.problems import validate
 from services.base.errors import Conflict, NotFound
+from services.base.roles import NOBODY, Origin
 from services.studies.capacity import (
     Capacity,
     CapacityConfig,
@@ -76,11 +77,11 @@ def create(
     name: str,
     note: str = "",
     machine: str | None = None,
-    started_by: str | None = None,
+    origin: Origin = NOBODY,
 ) -> int:
     """Store a search, which a supervisor begins; return its id. `machine`: the only one that
     reaches one of its servers; None: any."""
-    values = {"name": name, "note": note, "machine": machine, "started_by": started_by}
+    values = {"name": name, "note": note, "machine": machine, **origin._asdict()}
     with writing(database) as connection:
         return add_search(connection, config, **values)
 
@@ -268,7 +269,7 @@ def _capacity(row: RowMapping) -> Capacity:
         tuple(map(from_dict, row["probes"])),
         row["error"],
         row["ended_at"],
-        row["started_by"],
+        Origin(*(row[name] for name in Origin._fields)),
         row["study_id"],
         row["engine_id"],
         row["start"],

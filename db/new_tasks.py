@@ -68,9 +68,10 @@ def create(
     settings: Sequence[NewSettings],
     new: Sequence[tuple[NewTask, int]],
     repetition: Repetition | None = None,
+    maker: str | None = None,
 ) -> Accepted:
     """Store tasks, each with the number of its settings, in one transaction. With `repetition`,
-    what its key has stored before is returned instead.
+    what its key has stored before is returned instead. `maker`: whose token the caller is.
 
     Raises:
         InvalidTask: too many of this caller's tasks wait.
@@ -78,7 +79,7 @@ def create(
     """
     try:
         with writing(database) as connection:
-            return _create(connection, clean(caller), settings, new, repetition)
+            return _create(connection, clean(caller), settings, new, repetition, maker)
     except IntegrityError:  # the same key at the same moment
         accepted = repetition and earlier(database, caller, repetition)
         if not accepted:
@@ -92,10 +93,12 @@ def _create(
     settings: Sequence[NewSettings],
     new: Sequence[tuple[NewTask, int]],
     repetition: Repetition | None,
+    maker: str | None,
 ) -> Accepted:
     _check_waiting(connection, caller, len(new))
     batch_id, moment = f"batch_{uuid4().hex}", datetime.now(UTC)
     row = {"batch_id": batch_id, "caller": caller, "created_at": moment, "count": len(new)}
+    row["maker"] = maker
     if repetition:
         row |= {"idempotency": repetition.key, "fingerprint": repetition.fingerprint}
     made = insert(task_batches).values(row).returning(task_batches.c.id)

@@ -23,6 +23,7 @@ from services.ask import modes
 from services.ask.config import RunConfig, stored
 from services.ask.measurement import Measurement, Progress, Repeat, Run, Sample
 from services.base.errors import Conflict, Invalid, NotFound
+from services.base.roles import NOBODY, Origin
 from services.base.surrogates import clean
 
 Moment = TypeVar("Moment", Progress, Sample)
@@ -72,8 +73,7 @@ class NewRun:
     destination: dict[str, Any] | None = None  # to whom it goes, without its secrets
     ticket: str | None = None  # under which a supervisor holds those in memory
     machine: str | None = None  # the only one that reaches its server; None: any
-    started_by: str | None = None  # who asked for it, where people sign in
-    owner: str | None = None  # who may cancel it beside admins
+    origin: Origin = NOBODY  # who asked for it, where people sign in
 
 
 def enqueue(database: Engine, new: NewRun) -> int:
@@ -110,8 +110,7 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         "config": config.model_dump(mode="json"),
         "destination": new.destination,
         "ticket": new.ticket,
-        "started_by": new.started_by,
-        "owner": new.owner,
+        **new.origin._asdict(),
         "machine": new.machine,
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,
@@ -158,11 +157,17 @@ def load(database: Engine, run_id: int) -> Run:
     return load_many(database, [run_id])[0]
 
 
-def owners(database: Engine, ids: Sequence[int]) -> dict[int, str | None]:
-    """Return who may cancel each run beside admins; None: nobody."""
-    query = select(schema.runs.c.id, schema.runs.c.owner).where(schema.runs.c.id.in_(ids))
+def origins(database: Engine, ids: Sequence[int]) -> dict[int, Origin]:
+    """Return who asked for each run."""
     with database.connect() as connection:
-        return {row[0]: row[1] for row in connection.execute(query)}
+        return origins_of(connection, ids)
+
+
+def origins_of(connection: Connection, ids: Sequence[int]) -> dict[int, Origin]:
+    """Return who asked for each run, see `origins`."""
+    columns = (schema.runs.c[name] for name in Origin._fields)
+    query = select(schema.runs.c.id, *columns).where(schema.runs.c.id.in_(ids))
+    return {run_id: Origin(*origin) for run_id, *origin in connection.execute(query)}
 
 
 def load_many(database: Engine, ids: Sequence[int]) -> list[Run]:

@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0023"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0024"  # the newest migration: a database that says so needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -76,6 +76,7 @@ runs = Table(
     Column("machine", Text),  # where it was measured last, as a hash
     Column("started_by", CleanText),  # a person or a token, where people sign in
     Column("owner", CleanText),  # who may cancel it beside admins: `Person.caller`
+    Column("maker", CleanText),  # and, if that is a token, who made it
     Column("token_times_removed_at", Utc),  # of its requests, see db/retention.py
     sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
 )
@@ -165,6 +166,8 @@ capacities = Table(  # searches for the highest load that servers sustain
     Column("error", CleanText),
     Column("machine", Text),  # the only one that reaches its servers, as a hash
     Column("started_by", Text),  # a person, a token or the user of a terminal
+    Column("owner", CleanText),  # see `runs`: whose its probes are
+    Column("maker", CleanText),
     Column("probes", Json, nullable=False),  # each with its load, its run, and what that says
     Column("study_id", Key),  # the study that it is part of
     Column("engine_id", Key),  # the engine that Paceline starts for it
@@ -220,6 +223,7 @@ task_batches = Table(  # tasks that were handed in together, see services/ask/ta
     Column("id", Key, primary_key=True),
     Column("batch_id", Text, nullable=False, unique=True),  # as its caller knows it
     Column("caller", CleanText, nullable=False),
+    Column("maker", CleanText),  # of the token that the caller is: sees and cancels them, too
     Column("created_at", Utc, nullable=False),
     Column("count", Integer, nullable=False),
     Column("idempotency", Text),  # the hash of the key that it was handed in with

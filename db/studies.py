@@ -16,7 +16,7 @@ from db import engines as stored_engines
 from db import results
 from db.comparisons import UNCHANGED, Destinations
 from db.database import writing
-from db.runs import NewRun, RunBusy, add, load_many, unshare
+from db.runs import NewRun, RunBusy, add, load_many, origins_of, unshare
 from db.schema import capacities, engines, runs, studies
 from services.ask.config import FORMER
 from services.ask.measurement import ACTIVE, FINISHED, Run
@@ -120,6 +120,7 @@ def resume(
     `create`."""
     study = load(database, study_id)
     with writing(database) as connection:
+        origins = origins_of(connection, run_ids)
         for run in study.runs:
             if run.id in run_ids:
                 lane = select(runs.c.lane).where(runs.c.id == run.id)
@@ -131,7 +132,7 @@ def resume(
                     run.tags,
                     destination=destination,
                     ticket=ticket,
-                    started_by=run.started_by,
+                    origin=origins[run.id],
                     machine=machine if run.engine_id is not None else None,
                 )
                 add(

@@ -12,6 +12,7 @@ from db import capacities as stored_searches
 from db import engines as stored_engines
 from db.database import writing
 from db.studies import add_study, plan_engines
+from services.base.roles import NOBODY, Origin
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity
 from services.studies.highest import Planned, Searched
@@ -34,13 +35,13 @@ def create(
     new: Sequence[NewSearch],
     note: str = "",
     machine: str | None = None,
-    started_by: str | None = None,
+    origin: Origin = NOBODY,
 ) -> int:
     """Queue a study that searches for capacities; return its id. `machine`: see
     `studies.create`."""
     with writing(database) as connection:
         study_id = add_study(connection, config, name, note)
-        _add(connection, study_id, new, machine, started_by)
+        _add(connection, study_id, new, machine, origin)
     return study_id
 
 
@@ -50,7 +51,7 @@ def add_finals(
     known: int,
     new: Sequence[NewSearch],
     machine: str | None,
-    started_by: str | None,
+    origin: Origin,
 ) -> None:
     """Add the searches on fresh starts that follow when `ending` ends. Not if that was cancelled
     meanwhile, nor if its study has other than the `known` number of searches: then another process
@@ -60,7 +61,7 @@ def add_finals(
         if not stored_searches.is_running(connection, ending.id):
             return
         if len(stored_searches.of_study(connection, ending.study_id)) == known:
-            _add(connection, ending.study_id, new, machine, started_by)
+            _add(connection, ending.study_id, new, machine, origin)
 
 
 def resume(database: Engine, study_id: int, again: Sequence[Searched], machine: str | None) -> None:
@@ -76,7 +77,7 @@ def _add(
     study_id: int,
     new: Sequence[NewSearch],
     machine: str | None,
-    started_by: str | None,
+    origin: Origin,
 ) -> None:
     """Store searches, each with its engine: the first of a configuration share one, each on a fresh
     start has its own."""
@@ -93,7 +94,7 @@ def _add(
             engine_id=known[engine],
             start=one.planned.start,
             machine=machine,
-            started_by=started_by,
+            **origin._asdict(),
             status="failed" if one.problem else "running",
             error=one.problem,
             ended_at=datetime.now(UTC) if one.problem else None,

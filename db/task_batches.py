@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Update, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, delete, func, or_, select, update
 
 from db.database import now, writing
 from db.schema import task_batches, tasks
@@ -68,7 +68,13 @@ def number_of(connection: Connection, batch_id: str, caller: str | None) -> int:
 
 
 def _of(query: Any, caller: str | None) -> Any:
-    return query if caller is None else query.where(task_batches.c.caller == clean(caller))
+    return query if caller is None else query.where(is_of(caller))
+
+
+def is_of(caller: str) -> ColumnElement[bool]:
+    """Return whether a batch is a caller's: a token's are its maker's, too."""
+    name = clean(caller)
+    return or_(task_batches.c.caller == name, task_batches.c.maker == name)
 
 
 def _counted(connection: Connection, rows: Sequence[Any]) -> list[TaskBatch]:

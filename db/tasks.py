@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Select, func, or_, select
 
 from db.database import writing
 from db.schema import task_batches, task_servers, task_settings, tasks
-from db.task_batches import AT, cancelling, number_of
+from db.task_batches import AT, cancelling, is_of, number_of
 from services.ask.tasks import OPEN, Task, TaskResult, TaskStatus
 from services.base.errors import Conflict, NotFound
 from services.base.surrogates import clean
@@ -185,13 +185,13 @@ def _task(_: int, *values: Any) -> Task:
 
 
 def _of(query: Select[Any], caller: str | None) -> Select[Any]:
-    return query if caller is None else query.where(tasks.c.caller == clean(caller))
+    if caller is None:
+        return query
+    return query.where(tasks.c.batch.in_(select(task_batches.c.id).where(is_of(caller))))
 
 
 def _number(connection: Connection, task_id: str, caller: str | None) -> int:
-    query = select(tasks.c.id).where(tasks.c.task_id == clean(task_id))
-    if caller is not None:
-        query = query.where(tasks.c.caller == clean(caller))
+    query = _of(select(tasks.c.id), caller).where(tasks.c.task_id == clean(task_id))
     number: int | None = connection.scalar(query)
     if number is None:
         raise TaskNotFound(task_id)

@@ -29,11 +29,9 @@ from db import (
     servers,
     span_exports,
     tasks,
-    tokens,
 )
 from db.capacities import any_running as is_searching
 from db.runs import AlreadyFinished, NewRun
-from db.tokens import person_of
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
 from jobs.starting import start
@@ -49,7 +47,7 @@ from services.ask.measurement import Run
 from services.ask.only_saved import check_only_saved
 from services.base import settings
 from services.base.errors import Forbidden
-from services.base.roles import Person, Role
+from services.base.roles import NOBODY, Person, Role, belongs_to, origin_of
 
 __all__ = [
     "NotYours",
@@ -201,14 +199,12 @@ def check_person(database: Engine, configs: Iterable[RunConfig], by: Person | No
 
 def may_cancel(database: Engine, run_ids: Sequence[int], by: Person | None) -> bool:
     """Whether whoever asks may cancel these runs: an admin any, a runner those that they or their
-    tokens started, a token those that it started."""
+    tokens started, also those that are revoked, a token those that it started."""
     if by is None or by.role is Role.admin:
         return True
-    own = {by.caller}
-    if by.token is None:
-        own |= {person_of(token).caller for token in tokens.listed(database, by.name)}
-    owners = runs.owners(database, run_ids)
-    return by.role is Role.runner and all(owners.get(each) in own for each in run_ids)
+    origins, caller = runs.origins(database, run_ids), by.caller
+    own = (belongs_to(origins.get(each, NOBODY), caller) for each in run_ids)
+    return by.role is Role.runner and all(own)
 
 
 def check_owner(database: Engine, run_ids: Sequence[int], by: Person | None) -> None:
@@ -239,8 +235,7 @@ def _new(
         stored,
         ticket,
         destination.machine,
-        by.name if by else None,
-        by.caller if by else None,
+        origin_of(by),
     )
 
 

@@ -17,7 +17,7 @@ from services.analysis.capacity import Step, label_of
 from services.ask.backends import NO_KEYS
 from services.ask.measurement import Run
 from services.base.errors import NotFound, PacelineError
-from services.base.roles import Person
+from services.base.roles import Person, origin_of
 from services.base.units import many, significant
 from services.studies.capacity import (
     Capacity,
@@ -51,8 +51,8 @@ def submit(
     here = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}
     check_lock_file(database)
     name = name.strip() or default_name(config)
-    who = by.name if by else None
-    capacity_id = capacities.create(database, config, name, note, next(iter(here), None), who)
+    origin, machine = origin_of(by), next(iter(here), None)
+    capacity_id = capacities.create(database, config, name, note, machine, origin)
     jobs.ensure(database)
     return capacity_id
 
@@ -122,10 +122,10 @@ def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> Non
     config = config_of(capacity.config, server, step, len(capacity.probes))
     name = f"{capacity.name[:150]} · {significant(step.load)} {capacity.config.unit}"
     tags: tuple[str, ...] = (f"capacity {capacity.id}",)
-    who = capacity.started_by
+    origin = capacity.origin
     if capacity.engine_id is not None:
         lane, tags = f"engine {capacity.engine_id}", (*tags, f"study {capacity.study_id}")
-        new = NewRun(config, lane, name, tags, machine=machine_id(), started_by=who)
+        new = NewRun(config, lane, name, tags, machine=machine_id(), origin=origin)
     else:
         to = resolve(config, NO_KEYS)  # its secrets are found in this environment again
         new = NewRun(
@@ -135,7 +135,7 @@ def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> Non
             tags,
             destination=to.stored,
             machine=to.machine,
-            started_by=who,
+            origin=origin,
         )
     capacities.begin(database, capacity, Probe(server, step.load, step.window_s, 0), new)
 

@@ -28,8 +28,8 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
         for one in study.searches
     ]
     if following := finals(found, study.config.search):
-        new, who = _named(study, following), ending.started_by
-        study_searches.add_finals(database, ending, len(found), new, machine_id(), who)
+        new = _named(study, following)
+        study_searches.add_finals(database, ending, len(found), new, machine_id(), ending.origin)
 
 
 def _named(study: Study, following: Sequence[Planned]) -> list[NewSearch]:

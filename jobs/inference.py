@@ -63,7 +63,9 @@ def submit(
         for config, destination in zip(asked.configs, destinations, strict=True)
     ]
     pairs = list(zip(asked.tasks, asked.which, strict=True))
-    accepted = new_tasks.create(database, caller, stored, pairs, repetition)
+    accepted = new_tasks.create(
+        database, caller, stored, pairs, repetition, by.maker if by else None
+    )
     jobs.ensure(database)
     return accepted
 

@@ -25,7 +25,7 @@ from services.ask.config import RunConfig
 from services.ask.measurement import ACTIVE
 from services.ask.problems import InvalidConfig
 from services.base import settings
-from services.base.roles import Person
+from services.base.roles import Person, origin_of
 from services.servers import engines
 from services.servers.engines import EngineConfig
 from services.studies.cell import Cell, Measured
@@ -257,9 +257,8 @@ def _run(
     by: Person | None,
 ) -> NewRun:
     """Return a cell's run. That of an engine gets its lane when it is stored."""
-    who = by.name if by else None
     if destination is None:
-        return NewRun(_config(cell), "", label, tuple(tags), started_by=who)
+        return NewRun(_config(cell), "", label, tuple(tags), origin=origin_of(by))
     return NewRun(
         _config(cell),
         destination.lane,
@@ -269,7 +268,7 @@ def _run(
         destination.stored,
         destination.ticket,
         destination.machine,
-        who,
+        origin_of(by),
     )
 
 

@@ -14,7 +14,7 @@ from jobs import capacities as capacity_jobs
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.ask.config import RunConfig
 from services.base import settings
-from services.base.roles import Person
+from services.base.roles import Person, origin_of
 from services.servers import engines
 from services.studies.configuration import engine_labels
 from services.studies.feasible import NothingToResume, none_can_run
@@ -36,9 +36,8 @@ def submit(
     """Queue the searches of a study and return its id. What cannot run here is kept as failed, with
     the reason. Raises QueueProblem."""
     check_lock_file(database)
-    who = by.name if by else None
     new = _new(study, grid)
-    study_id = stored.create(database, study, name, new, note, machine_id(), who)
+    study_id = stored.create(database, study, name, new, note, machine_id(), origin_of(by))
     jobs.ensure(database)
     return study_id
 

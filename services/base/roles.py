@@ -40,6 +40,33 @@ class Person(NamedTuple):
         return self.name if self.token is None else f"{self.name} {self.token}"
 
 
+class Origin(NamedTuple):
+    """Who started a run, a search or tasks, and through what, as it is stored with them: what
+    people read, the caller, and whose token the caller is. It outlives the token."""
+
+    started_by: str | None = None
+    owner: str | None = None
+    maker: str | None = None
+
+
+NOBODY = Origin()
+
+
+def origin_of(person: Person | None) -> Origin:
+    """Return what is stored of who asks; None: nobody signs in."""
+    if person is None:
+        return NOBODY
+    if person.token is None or person.maker is None:
+        return Origin(person.name, person.caller)
+    return Origin(f"{person.name} of {person.maker}", person.caller, person.maker)
+
+
+def belongs_to(origin: Origin, caller: str) -> bool:
+    """Whether something is a caller's: a person's what they or their tokens started, revoked ones
+    too, a token's what it started itself."""
+    return caller in (origin.owner, origin.maker)
+
+
 def whose_tasks(person: Person | None) -> str | None:
     """Return whose tasks a person sees; None: anybody's, for admins and where nobody signs in."""
     return None if person is None or person.role is Role.admin else person.caller

@@ -41,6 +41,7 @@ from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.config.load import FASTEST
 from services.ask.measurement import Measurement, Sample
 from services.ask.problems import validate
+from services.base.roles import NOBODY, Origin
 from services.base.units import seconds
 
 SETTLES = 0.25  # of a window: how long a load is offered before it
@@ -201,10 +202,14 @@ class Capacity:
     probes: tuple[Probe, ...]
     error: str | None = None  # why it failed, a sentence
     ended_at: datetime | None = None
-    started_by: str | None = None  # where people sign in
+    origin: Origin = NOBODY  # who asked for it, where people sign in
     study_id: int | None = None  # the study that it is part of
     engine_id: int | None = None  # the engine that Paceline starts for it
     start: int = 0  # of a study: 0 when each is searched first, from 1 on fresh starts of the best
+
+    @property
+    def started_by(self) -> str | None:
+        return self.origin.started_by
 
     def seen(self, server: int) -> tuple[Observation, ...]:
         """What the probes of a server say, in the order in which they were made."""

@@ -65,3 +65,47 @@ def test_a_token_that_is_made_over_the_api_has_a_maker(at_rest: Engine) -> None:
         answer = call("POST", "/tokens", json=body, headers=headers_of(who) | JSON)
         assert answer.json()["made_by"] == ADA.name
     assert call("POST", "/tokens", json=body, headers=JSON).json()["made_by"] is None
+
+
+@pytest.mark.parametrize("kind", ["runs", "comparisons"])
+def test_a_person_cancels_what_a_token_of_theirs_started_also_once_it_is_revoked(
+    at_rest: Engine, kind: str
+) -> None:
+    rays = token(at_rest, RAY.name)
+    path = started(rays, kind)
+    assert rays.token is not None
+    tokens.revoke(at_rest, rays.token)
+    for other in (UMA, token(at_rest, UMA.name), token(at_rest, RAY.name)):
+        problem(call("POST", path, headers=headers_of(other)), 403)
+    assert call("POST", path, headers=headers_of(RAY)).status_code == 200
+    assert call("GET", "/runs/1").json()["run"]["started_by"] == f"nightly (token) of {RAY.name}"
+
+
+def test_tasks_of_a_revoked_token_are_its_makers_to_see_and_to_cancel(at_rest: Engine) -> None:
+    rays = token(at_rest, RAY.name)
+    body, headers = [{"prompt": "a"}, {"prompt": "b"}], headers_of(rays) | JSON
+    batch = call("POST", "/inference/batch", json=body, headers=headers).json()
+    tokens.revoke(at_rest, rays.token or 0)
+    task, its_batch = f"/tasks/{batch['task_ids'][0]}", f"/inference/batch/{batch['batch_id']}"
+    paths = (task, its_batch, f"{its_batch}/output.jsonl", f"/tasks?batch={batch['batch_id']}")
+    for path in paths:
+        assert call("GET", path, headers=headers_of(RAY)).status_code == 200
+        for other in (UMA, token(at_rest, UMA.name), token(at_rest, RAY.name)):
+            problem(call("GET", path, headers=headers_of(other)), 404)
+    assert len(call("GET", "/inference/batch", headers=headers_of(RAY)).json()) == 1
+    assert len(call("GET", "/tasks", headers=headers_of(RAY)).json()["tasks"]) == 2
+    problem(call("DELETE", task, headers=headers_of(UMA)), 404)
+    for path in (task, its_batch):
+        assert call("DELETE", path, headers=headers_of(RAY)).status_code == 200
+    assert call("GET", its_batch, headers=headers_of(ADA)).json()["counts"] == {"cancelled": 2}
+
+
+def test_a_token_that_is_made_over_the_api_passes_its_maker_on(at_rest: Engine) -> None:
+    """What a token of a token starts is the person's, too."""
+    admins, _ = tokens.make(at_rest, "root", Role.admin, made_by=RAY.name)
+    headers = headers_of(tokens.person_of(admins)) | JSON
+    call("POST", "/tokens", json={"name": "ci", "role": "runner"}, headers=headers)
+    (made, _) = tokens.listed(at_rest)
+    path = started(tokens.person_of(made))
+    tokens.revoke(at_rest, made.id)
+    assert call("POST", path, headers=headers_of(RAY)).status_code == 200

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from db import runs, schema, tokens
+from db import runs, schema, task_batches, tokens
 from db.database import (
     DEFAULT_FILE,
     HERE,
@@ -116,6 +116,48 @@ def test_an_older_database_gives_no_token_a_number_that_something_belongs_to(
     assert [each.id for each in tokens.listed(engine)] == [5, 4, 3, 2, 1]
     made, _ = tokens.make(engine, "ci", Role.runner)
     assert made.id > 7
+    engine.dispose()
+
+
+def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
+    blank_url: str,
+) -> None:
+    engine = connect(blank_url)
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(HERE / "migrations"))
+    moment = {"now": datetime(2026, 11, 1, tzinfo=UTC)}
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0023")
+        connection.execute(
+            text(
+                "INSERT INTO api_tokens (hash, name, role, created_at, expires_at, made_by) "
+                "VALUES ('a', 'ci', 'runner', :now, :now, 'ray@example.org')"
+            ),
+            moment,
+        )
+        for owner in ("ci (token) 1", "ci (token) 9", "uma@example.org"):
+            values = moment | {"owner": owner}
+            connection.execute(
+                text(
+                    "INSERT INTO runs (name, status, backend, model, mode, lane, config, "
+                    "created_at, owner) VALUES ('old', 'done', 'embedded', 'm', 'batch', "
+                    "'embedded', '{}', :now, :owner)"
+                ),
+                values,
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO task_batches (batch_id, caller, created_at, count) "
+                    "VALUES (:owner, :owner, :now, 1)"
+                ),
+                values,
+            )
+    upgrade(engine)
+    makers = [origin.maker for origin in runs.origins(engine, [1, 2, 3]).values()]
+    assert makers == ["ray@example.org", None, None]
+    found = task_batches.listed(engine, "ray@example.org")
+    assert [batch.batch_id for batch in found] == ["ci (token) 1"]
     engine.dispose()
 
 

@@ -181,3 +181,16 @@ def test_a_run_and_a_comparison_are_cancelled_by_who_started_them_and_by_admins(
         button(at, "Cancel"), button(turns, "Cancel all")
         ids = [run_id, *compared.run_ids]
         assert {run.status for run in runs.load_many(database, ids)} == {"cancelled"}
+
+
+def test_a_page_offers_to_cancel_what_a_revoked_token_of_ones_own_started(
+    visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
+) -> None:
+    made, _ = tokens.make(database, "ci", Role.runner, made_by=RAY.name)
+    run_id = jobs.submit(database, parse({}), by=tokens.person_of(made))
+    tokens.revoke(database, made.id)
+    as_(signed_in, RAY)
+    at = visit("live", run=str(run_id))
+    assert "started by ci (token) of ray@example.org" in text_of(at).replace("\\", "")
+    button(at, "Cancel")
+    assert runs.load(database, run_id).status == "cancelled"

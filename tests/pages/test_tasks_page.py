@@ -36,11 +36,17 @@ def as_(monkeypatch: pytest.MonkeyPatch, who: Person) -> None:
     monkeypatch.setattr("pages.widgets.view.person", lambda: who)
 
 
-def stored(database: Engine, count: int = 3, caller: str = RAY.caller, ended: int = 2) -> str:
+def stored(
+    database: Engine,
+    count: int = 3,
+    caller: str = RAY.caller,
+    ended: int = 2,
+    maker: str | None = None,
+) -> str:
     """A batch of which the first task was answered, the second has failed, and the others wait."""
     settings = NewSettings({"backend": "url"}, SERVER, "m", {"target": {}})
     new = [(NewTask(f"Question {n} <b>*", {}, f"id-{n}"), 0) for n in range(count)]
-    batch_id = new_tasks.create(database, caller, [settings], new).batch_id
+    batch_id = new_tasks.create(database, caller, [settings], new, maker=maker).batch_id
     me = TaskWorker("a", "here", "machine")
     task_queue.enter(database, me)
     taken, _ = task_queue.exchange(database, me, [], {}, {(SERVER, caller): ended})
@@ -52,6 +58,20 @@ def stored(database: Engine, count: int = 3, caller: str = RAY.caller, ended: in
     task_queue.exchange(database, me, done, {}, {})
     task_queue.leave(database, me.worker)
     return batch_id
+
+
+def test_tasks_of_a_revoked_token_are_on_its_makers_page_alone(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = stored(database, caller="ci (token) 1", maker=RAY.name)
+    as_(monkeypatch, UMA)
+    assert "There are no tasks yet." in text_of(visit("batches"))
+    assert "There is no batch" in text_of(visit("batches", batch=batch_id))
+    as_(monkeypatch, RAY)
+    assert "by ci (token) 1" in text_of(visit("batches")).replace("\\", "")
+    at = visit("batches", batch=batch_id)
+    sound(next(each for each in at.button if each.label == "Cancel").click().run())
+    assert task_batches.load(database, batch_id).counts["cancelled"] == 1
 
 
 def test_prompts_are_handed_in_line_by_line(visit: Visit, database: Engine) -> None:
