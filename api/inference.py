@@ -36,6 +36,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.only_saved import beyond_saved
 from services.ask.tasks import NewTask, TaskStatus, openai_batch, settings
 from services.base.roles import Role, whose_tasks
+from services.report.export.tasks import tasks_csv
 
 router = APIRouter(route_class=Route)
 
@@ -139,8 +140,27 @@ def batch_output(request: Request, batch_id: str) -> StreamingResponse:
     """Return the answers of a batch so far, in the order of its prompts, as OpenAI writes them."""
     whose = _whose(request)
     task_batches.load(opened(), batch_id, whose)
-    lines: Iterator[bytes] = openai_batch.written(tasks.ended(opened(), batch_id, whose))
-    return StreamingResponse(lines, media_type="application/jsonl")
+    lines = openai_batch.written(tasks.ended(opened(), batch_id, whose))
+    return _file(f"{batch_id}.jsonl", lines, "application/jsonl")
+
+
+@router.get(
+    f"{BATCH}/{{batch_id}}/output.csv",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}}}, **says(_404="No such batch")},
+)
+def batch_as_csv(request: Request, batch_id: str) -> StreamingResponse:
+    """Return the tasks of a batch that have ended as CSV, with prompts and answers."""
+    whose = _whose(request)
+    task_batches.load(opened(), batch_id, whose)
+    pieces = tasks_csv(tasks.ended_with_prompts(opened(), batch_id, whose))
+    return _file(f"{batch_id}.csv", pieces, "text/csv; charset=utf-8")
+
+
+def _file(name: str, pieces: Iterator[bytes], mime: str) -> StreamingResponse:
+    """Return a file that is sent while it is made."""
+    disposition = {"Content-Disposition": f'attachment; filename="paceline-{name}"'}
+    return StreamingResponse(pieces, media_type=mime, headers=disposition)
 
 
 @router.get("/tasks", responses=says(_404="No such batch or task"))

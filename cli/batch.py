@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Engine
 
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, note, save, say, write
@@ -20,8 +22,13 @@ from services.ask.config import RunConfig, parse
 from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch, settings
 from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.report import task_texts, terminal
+from services.report.export.tasks import tasks_csv
 
 LOOK_S = 0.5
+FORMATS: dict[str, Callable[[Engine, str], Iterator[bytes]]] = {
+    "jsonl": lambda database, batch_id: openai_batch.written(tasks.ended(database, batch_id)),
+    "csv": lambda database, batch_id: tasks_csv(tasks.ended_with_prompts(database, batch_id)),
+}
 
 
 def add_run_arguments(command: ArgumentParser) -> None:
@@ -61,7 +68,7 @@ def run(options: Namespace) -> int:
                     f"{batch_id} continues. `paceline batch output {batch_id}` prints its answers."
                 )
                 return FAILED
-    code = save(options, openai_batch.written(tasks.ended(database, batch_id)))
+    code = save(options, FORMATS["jsonl"](database, batch_id))
     return code or (DONE if batch.counts.get("completed") == batch.count else FAILED)
 
 
@@ -80,14 +87,20 @@ def list_batches(options: Namespace) -> int:
 
 def add_output_of_arguments(command: ArgumentParser) -> None:
     command.add_argument("batch", metavar="BATCH")
+    command.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="jsonl",
+        help="jsonl: OpenAI batch output; csv: prompts and answers (default: jsonl)",
+    )
     add_output_arguments(command)
 
 
 def output(options: Namespace) -> int:
-    """Write the answers of a batch so far as OpenAI's batch output file."""
+    """Write the answers of a batch so far: OpenAI's batch output file, or CSV."""
     database = opened()
     task_batches.load(database, options.batch)
-    return save(options, openai_batch.written(tasks.ended(database, options.batch)))
+    return save(options, FORMATS[options.format](database, options.batch))
 
 
 def add_cancel_arguments(command: ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, or_, select
+from sqlalchemy import Connection, Engine, Row, Select, func, or_, select
 
 from db.database import writing
 from db.schema import task_batches, task_servers, task_settings, tasks
@@ -19,7 +19,7 @@ from services.ask.tasks import OPEN, Task, TaskResult, TaskStatus
 from services.base.errors import Conflict, NotFound
 from services.base.surrogates import clean
 
-READ_AT_ONCE = 1_000  # tasks, of a batch that is written out
+READ_AT_ONCE = 100  # tasks, of a batch that is written out: their texts may be long
 
 
 class TaskNotFound(NotFound):
@@ -107,19 +107,32 @@ def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterato
     Raises:
         BatchNotFound: when the first is asked for.
     """
+    return (_task(*row) for row in _ended(database, batch_id, caller, _query()))
+
+
+def ended_with_prompts(
+    database: Engine, batch_id: str, caller: str | None = None
+) -> Iterator[tuple[Task, str]]:
+    """Return the tasks of a batch that have ended, each with what was asked; see `ended`."""
+    query = _query().add_columns(tasks.c.prompt)
+    for row in _ended(database, batch_id, caller, query):
+        yield _task(*row[:-1]), row[-1]
+
+
+def _ended(
+    database: Engine, batch_id: str, caller: str | None, query: Select[Any]
+) -> Iterator[Row[Any]]:
     with database.connect() as connection:
         batch = number_of(connection, batch_id, caller)
     last = 0
     while True:
-        query = _query().where(
-            tasks.c.batch == batch, tasks.c.id > last, tasks.c.status.not_in(OPEN)
-        )
+        part = query.where(tasks.c.batch == batch, tasks.c.id > last, tasks.c.status.not_in(OPEN))
         with database.connect() as connection:
-            rows = connection.execute(query.order_by(tasks.c.id).limit(READ_AT_ONCE)).all()
+            rows = connection.execute(part.order_by(tasks.c.id).limit(READ_AT_ONCE)).all()
         if not rows:
             return
         last = rows[-1][0]
-        yield from (_task(*row) for row in rows)
+        yield from rows
 
 
 def prompts(database: Engine, task_ids: Collection[str]) -> dict[str, str]:

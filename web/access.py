@@ -56,6 +56,7 @@ TASKS = (  # below /api, and without it
     "GET /inference/batch",
     "GET /inference/batch/{batch_id}",
     "GET /inference/batch/{batch_id}/output.jsonl",
+    "GET /inference/batch/{batch_id}/output.csv",
 )
 NEW_TASKS = (
     "POST /inference/async",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
-from itertools import islice
 from typing import Literal
 
 import pandas as pd
@@ -17,16 +14,15 @@ from db.tasks import Wanted
 from pages.widgets import copyable, url_state
 from pages.widgets.batch_list import PREFIX, facts
 from pages.widgets.view import plain, sentences, show_error, stop_with
-from services.ask.tasks import STATUSES, Task, TaskBatch, TaskStatus, openai_batch
+from services.ask.tasks import STATUSES, TaskBatch, TaskStatus
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.report import task_texts
-from services.report.export.tasks import tasks_csv
 
 PAGE = 50
-PART = 100  # tasks whose prompts are read at once for a file
 ALL = "all"
 TABLE, CHOSEN = "tasks-table", "task-chosen"  # keys: the list, and what is to be opened of it
+FILES = {"OpenAI batch output (JSONL)": "jsonl", "Prompts and answers (CSV)": "csv"}
 WIDTHS: dict[str, Literal["small", "medium"]] = {
     "Custom ID": "small",
     "Status": "small",
@@ -54,7 +50,7 @@ def page(batch_id: str, caller: str | None) -> None:
     with st.container(horizontal=True):
         if not batch.ended:
             st.button("Cancel", icon=":material/stop:", on_click=_cancel, args=(batch, caller))
-        _files(batch, caller)
+        _files(batch)
     st.subheader("Tasks", anchor="tasks")
     wanted = _filters(batch_id, caller)
     pages = _pages(wanted)
@@ -92,41 +88,20 @@ def _cancel(batch: TaskBatch, caller: str | None) -> None:
         show_error(error)
 
 
-def _files(batch: TaskBatch, caller: str | None) -> None:
-    """The answers so far as files, made when they are asked for."""
+def _files(batch: TaskBatch) -> None:
+    """The answers so far as files. The API sends them while it makes them: a download button would
+    hold 10,000 answers in memory."""
     with st.popover("Download", icon=":material/download:"):
-        kinds = {
-            "OpenAI batch output (JSONL)": ("jsonl", "application/jsonl", _output),
-            "Prompts and answers (CSV)": ("csv", "text/csv; charset=utf-8", _csv),
-        }
-        for label, (ending, mime, make) in kinds.items():
-            st.download_button(
+        for label, ending in FILES.items():
+            st.link_button(
                 label,
-                data=partial(make, batch.batch_id, caller),
-                file_name=f"paceline-{batch.batch_id}.{ending}",
-                mime=mime,
-                key=f"download-{ending}",
+                f"/api/inference/batch/{batch.batch_id}/output.{ending}",
                 icon=":material/download:",
                 type="tertiary",
-                on_click="ignore",
             )
         st.caption("Tasks that have ended, in order. Both files contain answers.")
         st.caption("Its ID, for the API and `paceline batch`:")
         copyable.show(batch.batch_id, "batch")
-
-
-def _output(batch_id: str, caller: str | None) -> bytes:
-    return b"".join(openai_batch.written(tasks.ended(opened(), batch_id, caller)))
-
-
-def _csv(batch_id: str, caller: str | None) -> bytes:
-    return tasks_csv(_with_prompts(tasks.ended(opened(), batch_id, caller)))
-
-
-def _with_prompts(every: Iterator[Task]) -> Iterator[tuple[Task, str]]:
-    while part := list(islice(every, PART)):
-        prompts = tasks.prompts(opened(), [task.task_id for task in part])
-        yield from ((task, prompts.get(task.task_id, "")) for task in part)
 
 
 def _narrowed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -79,6 +81,12 @@ def test_an_openai_batch_file_comes_in_and_goes_out(
     assert body["choices"][0]["message"] == {"role": "assistant", "content": " w0 w1"}
     assert body["usage"] == {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
     assert second["response"] is None and second["error"]["message"].endswith(".")
+    assert out.headers["content-disposition"].endswith(f'"paceline-{batch}.jsonl"')
+    table = call("GET", f"/inference/batch/{batch}/output.csv")
+    answered, failed = csv.DictReader(io.StringIO(table.text, newline=""))
+    assert (answered["prompt"], answered["answer"]) == ("Second", " w0 w1")
+    assert failed["error"] == second["error"]["message"]
+    assert table.headers["content-disposition"].endswith(f'"paceline-{batch}.csv"')
 
 
 def to(reference: ReferenceServer) -> dict[str, Any]:
@@ -140,7 +148,13 @@ def test_everybody_sees_their_own_tasks_and_admins_all(at_rest: Engine) -> None:
     one, two = signed_in("runner", "one%40x.org"), signed_in("runner", "two%40x.org")
     mine = queue("/inference/async", {"prompt": "Mine"}, **one).json()
     path, batch = f"/tasks/{mine['task_id']}", f"/inference/batch/{mine['batch_id']}"
-    for other in (path, batch, f"{batch}/output.jsonl", f"/tasks?batch={mine['batch_id']}"):
+    for other in (
+        path,
+        batch,
+        f"{batch}/output.jsonl",
+        f"{batch}/output.csv",
+        f"/tasks?batch={mine['batch_id']}",
+    ):
         assert call("GET", other, headers=one).status_code == 200
         assert call("GET", other, headers=two).status_code == 404
         assert call("GET", other, headers=signed_in("admin", "boss")).status_code == 200

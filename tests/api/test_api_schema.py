@@ -77,6 +77,7 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
         ("/inference/batch/{batch_id}", "get"),
         ("/inference/batch/{batch_id}", "delete"),
         ("/inference/batch/{batch_id}/output.jsonl", "get"),
+        ("/inference/batch/{batch_id}/output.csv", "get"),
         ("/tasks", "get"),
         ("/tasks/{task_id}", "get"),
         ("/tasks/{task_id}", "delete"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, event, update
 
 from db import new_tasks, queue, runs, task_batches, task_queue, tasks
 from db.database import writing
@@ -17,7 +17,8 @@ from db.schema import tasks as table
 from db.task_queue import Ended, TaskWorker
 from db.tasks import Wanted
 from services.ask.config import parse
-from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult
+from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult, openai_batch
+from services.report.export.tasks import tasks_csv
 
 SERVER = "127.0.0.1:9"
 FIRST, SECOND = (TaskWorker(name, "here", "machine") for name in ("a", "b"))
@@ -34,6 +35,24 @@ def create(
 
 def counts(database: Engine, accepted: Accepted) -> dict[str, int]:
     return dict(task_batches.load(database, accepted.batch_id).counts)
+
+
+def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
+    batch = create(database, 250)
+    task_batches.cancel(database, batch.batch_id)
+    read: list[str] = []
+    event.listen(database, "before_cursor_execute", lambda *told: read.append(told[2]))
+    pieces = tasks_csv(tasks.ended_with_prompts(database, batch.batch_id))
+    next(pieces)
+    assert read == [], "nothing is read before it is sent"
+    first, *others = (piece.count(b"\r\n") for piece in pieces)
+    assert [first, *others] == [100, 100, 50]
+    lines = openai_batch.written(tasks.ended(database, batch.batch_id))
+    read.clear()
+    next(lines)
+    looked = [statement for statement in read if statement.startswith("SELECT")]
+    assert len(looked) == 2, "the batch, and a part of its tasks"
+    assert len(list(lines)) == 249
 
 
 def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None:

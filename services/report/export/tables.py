@@ -33,7 +33,6 @@ def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     config = candidate.run.config
     by_node = candidate.run.config.on is not None
     node = ("node",) if by_node else ()
-    yield to_csv((*FIELDS, *SYSTEM_D, *place(config, 0), *node), ())
     of = {repeat.index: repeat.health.get("nodes") or () for repeat in candidate.run.repeats}
     rows = (
         [
@@ -44,8 +43,7 @@ def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
         ]
         for m in candidate.measurements
     )
-    while some := list(islice(rows, AT_ONCE)):
-        yield _lines(some)
+    yield from csv_pieces((*FIELDS, *SYSTEM_D, *place(config, 0), *node), rows)
 
 
 def slices_csv(candidates: Sequence[Candidate]) -> bytes:
@@ -103,6 +101,15 @@ def _ratios(ratios: Iterable[Ratio | None]) -> list[float | None]:
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """Return rows as CSV, safe to open in a spreadsheet."""
     return _lines([columns, *rows])
+
+
+def csv_pieces(
+    columns: Sequence[str], rows: Iterator[Sequence[Any]], at_once: int = AT_ONCE
+) -> Iterator[bytes]:
+    """Return rows as CSV, safe to open in a spreadsheet, in pieces of `at_once` rows."""
+    yield to_csv(columns, ())
+    while some := list(islice(rows, at_once)):
+        yield _lines(some)
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
 from services.ask.tasks import Task, TaskResult
-from services.report.export.tables import to_csv
+from services.report.export.tables import csv_pieces
 from services.report.prompt_text import transcript
 
+AT_ONCE = 100  # tasks, whose texts may be long
 OWN = (
     *("task_id", "custom_id", "status", "created_at", "started_at", "ended_at", "asked"),
     *("http_status", "error_class", "error"),
@@ -20,9 +21,10 @@ RESULT = tuple(each.name for each in fields(TaskResult) if each.name not in TEXT
 COLUMNS = (*OWN, *RESULT, "tool_calls", "prompt", "answer")
 
 
-def tasks_csv(tasks: Iterable[tuple[Task, str]]) -> bytes:
-    """Return tasks, each with its prompt, as CSV. Times in seconds, moments in ISO 8601."""
-    return to_csv(COLUMNS, (_row(task, prompt) for task, prompt in tasks))
+def tasks_csv(tasks: Iterable[tuple[Task, str]]) -> Iterator[bytes]:
+    """Return tasks, each with its prompt, as CSV in pieces. Times in seconds, moments in
+    ISO 8601."""
+    return csv_pieces(COLUMNS, (_row(task, prompt) for task, prompt in tasks), AT_ONCE)
 
 
 def _row(task: Task, prompt: str) -> list[Any]:

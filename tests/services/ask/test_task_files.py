@@ -53,7 +53,7 @@ def test_a_csv_holds_prompts_and_answers_and_no_formula() -> None:
     task = Task(
         *("t", "b", "me", "completed", "a", "url", "h:1"), *(AT,) * 3, 1, 200, None, None, result
     )
-    row, *others = csv.DictReader(io.StringIO(tasks_csv([(task, "Why?")]).decode()))
+    row, *others = csv.DictReader(io.StringIO(b"".join(tasks_csv([(task, "Why?")])).decode()))
     assert others == [] and tuple(row) == COLUMNS
     assert (row["prompt"], row["answer"], row["ttft_s"]) == ("Why?", "'=1+1", "0.25")
     assert row["ended_at"] == "2026-01-02T00:00:00+00:00" and row["error"] == ""
