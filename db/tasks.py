@@ -116,7 +116,7 @@ def ended_with_prompts(
     """Return the tasks of a batch that have ended, each with what was asked; see `ended`."""
     query = _query().add_columns(tasks.c.prompt)
     for row in _ended(database, batch_id, caller, query):
-        yield _task(*row[:-1]), row[-1]
+        yield _task(row[0], *row[1:-1]), row[-1]
 
 
 def _ended(
