@@ -175,6 +175,10 @@ def _body(value: Any, notes: Notes) -> str | None:
     body = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(body, dict):
         raise Unusable('has a "body" that is not an object with a prompt.')
+    if not body.keys() & KEYS.keys():
+        raise Unusable(
+            'has a "body" (or "payload") without "messages" or "prompt". Add one of these to it.'
+        )
     return prompt_of(body, notes)
 
 

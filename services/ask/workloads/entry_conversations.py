@@ -1,4 +1,7 @@
-"""Conversations of several turns in an entry: ShareGPT's `conversations`, aiperf's `turns`."""
+"""Conversations of several turns in an entry: ShareGPT's `conversations`, aiperf's `turns`.
+
+ShareGPT says `from` and `value`; newer files with the same list say `role` and `content`.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +24,34 @@ SPEAKERS = {  # ShareGPT's
     "bing": "assistant",
     "bard": "assistant",
 }
+NO_SPEAKER = (
+    'has a conversation whose messages have no "from" (or "role"). Write who says each, such as '
+    "human and gpt, and the text as value."
+)
 LONGEST_MS = dialogue.LONGEST_S * 1000
 
 
 def sharegpt(value: Any, notes: Notes) -> str | None:
     """Return a conversation from its first user message on, with what the system says before, as
-    far as it consists of texts; None if there is no such message."""
+    far as it consists of texts; None if there is no such message.
+
+    Raises:
+        Unusable: nobody says the first, or what is said is no text.
+    """
     said = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
     messages: list[Message] = []
     for turn in said:
-        role = SPEAKERS.get(str(turn.get("from")))
+        speaker = turn.get("from", turn.get("role"))
+        if speaker is None:
+            raise Unusable(NO_SPEAKER)
+        role = SPEAKERS.get(str(speaker))
         if role is None:
-            notes.speakers[str(turn.get("from"))[:40]] += 1
+            notes.speakers[str(speaker)[:40]] += 1
             break
         if role != "assistant" or any(each["role"] == "user" for each in messages):
-            messages.append({"role": role, "content": _text(turn.get("value"))})
+            messages.append(
+                {"role": role, "content": _text(turn.get("value", turn.get("content")))}
+            )
     while messages and messages[-1]["role"] != "user":
         messages.pop()
     if not messages:

@@ -27,6 +27,13 @@ class Notes:
     cut: int = 0  # conversations that were too long
     answers: int = 0  # trailing answers that were removed
 
+    @property
+    def why_none(self) -> str:
+        """What is said of a file all of whose conversations were left out, or ""."""
+        if not self.without:
+            return ""
+        return ': no conversation has a message of the user ("from": "human" or "user")'
+
     def sentences(self, entries: int) -> list[str]:
         """Return a sentence for each."""
         sentences = []

@@ -84,7 +84,7 @@ def read_file(data: bytes, filename: str) -> PromptFile:
             found.append(_entry(value, prompt, name, location))
     prompts, limits = _joined(found, notes)
     if not prompts:
-        raise InvalidFile(f"{name} contains no prompts. Add at least one.")
+        raise InvalidFile(f"{name} contains no prompts{notes.why_none}. Add at least one.")
     own = tuple(limits) if any(limits) else ()
     if own:
         assumed.append(_own_limits(own))

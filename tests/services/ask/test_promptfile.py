@@ -172,6 +172,21 @@ LONG = "x" * 200_001
         ("p.jsonl", '"a"'.encode("utf-16")[:-1], "p.jsonl is damaged: "),
         ("p.jsonl", b'"a"\n\0\1\2', "p.jsonl, line 2: contains a NUL character: "),
         ("p.jsonl", b"", "p.jsonl contains no prompts. "),
+        (
+            "p.jsonl",
+            b'{"body":{"model":"m"}}',
+            'p.jsonl, line 1: has a "body" (or "payload") without "messages" or "prompt". ',
+        ),
+        (
+            "p.jsonl",
+            b'{"conversations":[{"who":"human","text":"a"}]}',
+            'p.jsonl, line 1: has a conversation whose messages have no "from" (or "role"). ',
+        ),
+        (
+            "p.jsonl",
+            b'{"conversations":[{"from":"gpt","value":"a"}]}',
+            'p.jsonl contains no prompts: no conversation has a message of the user ("from": "hu',
+        ),
         ("p.jsonl", b" \n\n", "p.jsonl contains no prompts. "),
         ("p.jsonl", b'"a"\n' * 10001, "p.jsonl contains more than 10,000 prompts. "),
         ("p.jsonl", b" " * 20_000_001, "p.jsonl is 20.0 MB. The limit is 20 MB: "),
@@ -207,6 +222,15 @@ def test_what_is_wrong_with_a_prompt_file_is_said_in_a_sentence(
         read_prompts(data, name)
     assert str(caught.value).startswith(sentence)
     assert str(caught.value).endswith(".")
+
+
+def test_conversations_may_say_role_and_content() -> None:
+    said = [("user", "a"), ("assistant", "b"), ("user", "c")]
+    roles, froms = (
+        json.dumps({"conversations": [dict(zip(names, each, strict=True)) for each in said]})
+        for names in (("role", "content"), ("from", "value"))
+    )
+    assert read_prompts(roles.encode(), "p.jsonl") == read_prompts(froms.encode(), "p.jsonl")
 
 
 def test_what_read_prompts_lets_through_makes_a_config() -> None:
