@@ -261,7 +261,7 @@ with left:
     else:
         with st.grid(2, min_column_width=server_cards.WIDTH):
             servers = [server_cards.ask_one(first, env)]
-            slot = st.container(border=True)
+            slot = st.container(border=True, height="stretch")
     once = kind == SERVERS and len(servers) == 1
     design = None if once else comparison.how(turns)
     form = run_form.ask(first, servers[0], once)

@@ -63,7 +63,7 @@ def choose(kind: str) -> str:
 
 def ask(kind: str, values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
     """Show with what the server's run is compared; return what the other candidates change."""
-    st.markdown("**Compared with**")
+    st.subheader("Compared with", anchor=False)
     return FORMS[kind](values, from_link, start)
 
 

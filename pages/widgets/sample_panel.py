@@ -39,7 +39,6 @@ def show() -> None:
             st.metric(f"{plain(answer.baseline_label)} (baseline)", answer.baseline_value, **TILE)
             st.metric(plain(answer.label), answer.value, **TILE)
             st.metric(plain(f"{answer.measure}, ratio"), answer.ratio, **TILE)
-            _actions(sample())
         with st.expander("Show the full comparison", icon=":material/insights:"):
             st.markdown(plain(verdict.details))
             st.vega_lite_chart(
@@ -74,12 +73,11 @@ def _head(shown: Sample) -> None:
                 f"It took {duration(shown.took_s)}."
             )
         )
+        _actions(shown)
 
 
 def _actions(shown: Sample) -> None:
-    with st.container(
-        horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="xsmall"
-    ):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         st.page_link(
             "run.py",
             label="Try it here",

@@ -73,7 +73,7 @@ def _card(
     """One server. `before`: those of the cards before it."""
     cards = _cards([])
     whose = "" if number == 1 else f"{number}-"
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         baseline = " :gray-badge[baseline]" if len(cards) > 1 and not alone and not before else ""
         title = f"Server {backend_form.letter_of(len(before))}{baseline}"
         st.subheader(title, anchor=backend_form.anchor_of(len(before)))
