@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ COLOURS: dict[Mark, Colour] = {
     "undecided": "gray",
 }
 
+BREAKS = re.compile(r"(?<=,) | (?=\()")
 TILE: dict[str, Any] = {"border": True, "height": "stretch"}
 
 
@@ -61,7 +63,7 @@ def _pair(answer: Answer, verdict: Verdict) -> None:
 
 def _table(data: Table) -> None:
     """A row for each run, what begins with the sign of a verdict in its colour."""
-    rows = [[tabular.cell(row[0]), *map(_coloured, row[1:])] for row in data.rows]
+    rows = [[plain(row[0]), *map(_coloured, row[1:])] for row in data.rows]
     columns = [plain(column) or " " for column in data.columns]
     st.table(
         pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
@@ -69,10 +71,11 @@ def _table(data: Table) -> None:
 
 
 def _coloured(text: str) -> str:
-    """A cell in the colour of its sign; a phone breaks it before the ratio, not within."""
+    """A cell in the colour of its sign; a phone breaks it before the ratio and the interval."""
     colour = {sign: COLOURS[mark] for mark, sign in SIGNS.items()}.get(text[:1])
-    whole = ", ".join(map(tabular.cell, text.split(", ")))
-    return f":{colour}[{whole}]" if colour else whole
+    if colour is None:
+        return plain(text)
+    return f":{colour}[{' '.join(map(tabular.cell, BREAKS.split(text)))}]"
 
 
 def _by_measure(verdict: Verdict) -> None:
