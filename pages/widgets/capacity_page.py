@@ -14,7 +14,7 @@ from db.capacities import CapacityNotFound, CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
-from pages.widgets import scenario_file, share, url_state
+from pages.widgets import chart_panel, scenario_file, share, url_state
 from pages.widgets.view import (
     as_id,
     dark,
@@ -33,7 +33,6 @@ from services.base.refresh import REFRESH
 from services.base.units import many
 from services.report import capacity as report
 from services.report.capacity_points import operating_points_table
-from services.report.charts import spec
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.export.capacity_files import CAPACITY_EXPORTS
 from services.studies import capacity_link
@@ -149,7 +148,7 @@ def chart(which: CapacityChart, capacity: Capacity) -> None:
     """Draw a chart, if there is something to draw."""
     drawn = which.draw(capacity, dark())
     if drawn is not None:
-        st.vega_lite_chart(spec(drawn, dark()), width="stretch", theme=None)
+        chart_panel.alone(drawn, f"capacity-{which.name}", which.question)
 
 
 def curve(capacity: Capacity) -> None:
@@ -183,6 +182,7 @@ def points(capacity: Capacity) -> None:
     st.dataframe(
         table,
         hide_index=True,
+        height="content",
         column_config={"Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)")},
     )
     st.caption(found.note)

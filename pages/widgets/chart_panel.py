@@ -74,6 +74,13 @@ def _drawn(
             image_buttons(partial(_draw_again, chart, load), name, f"paceline-{chart.name}-{of}")
 
 
+def alone(drawn: LayerChart, key: str, question: str) -> None:
+    """A chart that is of no table and offered as no picture, under its question."""
+    with st.container(gap="xsmall"):
+        st.markdown(f"**{question}**")
+        _put(spec(drawn, dark()), key, question, None)
+
+
 def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None) -> None:
     shape: dict[str, Any] = {"theme": None, "width": "stretch", "alt": question}
     drawn = captioned(drawn, picking.hint if picking else "")

@@ -6,16 +6,15 @@ import orjson
 import pandas as pd
 import streamlit as st
 
-from pages.widgets import tabular
+from pages.widgets import chart_panel, tabular
 from pages.widgets.view import dark, onward, plain
 from services.ask.plan import duration
-from services.report.charts import spec
-from services.report.charts.study_capacity import study_capacities
+from services.base.units import NOTHING
+from services.report.charts.study_capacity import QUESTION, study_capacities
 from services.report.study_capacity import capacity_table, study_capacity_document
-from services.servers.engines import EngineConfig
 from services.studies.capacity_wording import search_seconds
 from services.studies.highest import Searched
-from services.studies.highest_wording import labels_of_study, level, progress, sentences, state
+from services.studies.highest_wording import brief, labels_of_study, progress, sentences, state
 from services.studies.study import Study
 
 
@@ -25,7 +24,7 @@ def show(study: Study) -> None:
         st.markdown(f"#### {plain(sentence)}")
     chart = study_capacities(study, dark())
     if chart is not None:
-        st.vega_lite_chart(spec(chart, dark()), width="stretch", theme=None)
+        chart_panel.alone(chart, "study-capacities", QUESTION)
     table = capacity_table(study)
     tabular.table(table, table.title)
 
@@ -61,31 +60,31 @@ def _measuring(one: Searched) -> None:
 
 def searches(study: Study) -> None:
     """Every search with its page."""
-    labels: dict[EngineConfig, str] = dict(labels_of_study(study))
-    rows = pd.DataFrame(
-        {
-            "Search": [f"/capacity?search={one.capacity.id}" for one in study.searches],
-            "Configuration": [labels[one.engine] for one in study.searches],
-            "Start": [_start(one) for one in study.searches],
-            "Capacity": [level(one) for one in study.searches],
-            "State": [state(one) for one in study.searches],
-            "Probes": [len(one.capacity.probes) for one in study.searches],
-        }
-    )
+    labels = labels_of_study(study)
+    rows = [
+        (
+            f"[{one.capacity.id}](/capacity?search={one.capacity.id})",
+            plain(labels[one.engine]),
+            f"fresh start {one.capacity.start}" if one.capacity.start else "first search",
+            tabular.cell(brief(one) or NOTHING),
+            tabular.cell(state(one)),
+            f"{len(one.capacity.probes):,}",
+        )
+        for one in study.searches
+    ]
     st.subheader("Searches", anchor="searches")
-    st.dataframe(
-        rows,
+    columns = ("Search", "Configuration", "Start", _unit(study), "State", "Probes")
+    st.table(
+        pd.DataFrame(rows, columns=columns),
+        border="horizontal",
         hide_index=True,
-        width="stretch",
         alt="The searches of the study",
-        column_config={
-            "Search": st.column_config.LinkColumn("Search", display_text=r"search=(\d+)", width=60)
-        },
     )
 
 
-def _start(one: Searched) -> str:
-    return f"fresh start {one.capacity.start}" if one.capacity.start else "first search"
+def _unit(study: Study) -> str:
+    assert study.config.search is not None
+    return f"Capacity ({study.config.search.unit}, 95 %)"
 
 
 def take_away(study: Study) -> None:

@@ -124,12 +124,8 @@ def actions_of_searches(study: Study) -> None:
                 on_click=resume,
                 args=(study.id, True),
             )
-        st.page_link(
-            "study.py",
-            label="Duplicate",
-            icon=":material/content_copy:",
-            query_params={"like": str(study.id)},
-        )
+        with st.popover("Run again", icon=":material/replay:"):
+            _link("Duplicate", "like", "content_copy", study)
         study_capacity.take_away(study)
         menu.more(page, forms)
     menu.panel(page, forms)
@@ -263,15 +259,20 @@ def again(study: Study) -> None:
             )
         links = (("Add cells", "to", "add"), ("Duplicate", "like", "content_copy"))
         for label, parameter, icon in links:
-            st.page_link(
-                "study.py",
-                label=label,
-                icon=f":material/{icon}:",
-                query_params={parameter: str(study.id)},
-            )
+            _link(label, parameter, icon, study)
         make = partial(scenarios.of_study, opened(), study.id)
         name = f"paceline-study-{study.id}.yaml"
         scenario_file.of_stored(make, [study.config.run], name)
+
+
+def _link(label: str, parameter: str, icon: str, study: Study) -> None:
+    """To the form, filled from a study."""
+    st.page_link(
+        "study.py",
+        label=label,
+        icon=f":material/{icon}:",
+        query_params={parameter: str(study.id)},
+    )
 
 
 def deletion(study: Study) -> None:

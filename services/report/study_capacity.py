@@ -14,10 +14,11 @@ from services.report.terminal import table
 from services.servers.engines import EngineConfig
 from services.studies.highest import Highest, Searched
 from services.studies.highest_wording import (
+    brief,
     highest_of,
     labels_of_study,
-    level,
     sentences,
+    shared_label,
     state,
     works_of,
 )
@@ -82,15 +83,17 @@ def capacity_table(study: Study) -> Table:
         (
             *([work] if any(works) else []),
             labels[one.engine],
-            level(one) or NOTHING,
-            "\n".join(level(each) or state(each) for each in _again(of_work, one)) or NOTHING,
+            brief(one) or NOTHING,
+            "\n".join(brief(each) or state(each) for each in _again(of_work, one)) or NOTHING,
             state(one),
         )
         for of_work, work in zip(found, works, strict=True)
         for one in of_work.ranked
     ]
-    columns = ("Configuration", "Capacity", "On fresh starts", "State")
-    note = "The verdict is by the fresh starts alone: the best of several is partly the luckiest."
+    unit = f"{study.config.search.unit}, 95 %" if study.config.search else ""
+    columns = ("Configuration", f"Capacity ({unit})", "On fresh starts", "State")
+    same = f"All are {shared}. " if (shared := shared_label(study)) else ""
+    note = f"{same}The verdict is by the fresh starts alone: the best of several is partly luck."
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 
 from services.analysis.capacity import label_of
 from services.base.units import many
 from services.servers.engines import EngineConfig
-from services.studies.capacity_wording import bounds, comparison, with_interval
+from services.studies.capacity_wording import bounds, comparison, shown, with_interval
 from services.studies.configuration import engine_labels
 from services.studies.highest import ENDED, Highest, Searched, highest
 from services.studies.study import Study
 from services.studies.work import work_labels
 
 Labels = Mapping[EngineConfig, str]
+SEPARATOR = " · "  # of the parts of a label
 
 
 def highest_of(study: Study) -> tuple[Highest, ...]:
@@ -23,7 +25,27 @@ def highest_of(study: Study) -> tuple[Highest, ...]:
 
 
 def labels_of_study(study: Study) -> Labels:
-    return engine_labels(one.engine for one in study.searches)
+    """Return a label for each engine: what it differs in from the others, "max seqs 64"."""
+    whole = engine_labels(one.engine for one in study.searches)
+    same = len(_shared_parts(whole))
+    return {engine: SEPARATOR.join(_parts(label)[same:]) for engine, label in whole.items()}
+
+
+def shared_label(study: Study) -> str:
+    """Return what the labels of all engines leave out: "vLLM · TP 1"; "" where it is nothing."""
+    return SEPARATOR.join(_shared_parts(engine_labels(one.engine for one in study.searches)))
+
+
+def _shared_parts(labels: Labels) -> list[str]:
+    """Return the parts that all labels begin with; at least one is left of each label."""
+    parts = [_parts(label) for label in labels.values()]
+    most = min(map(len, parts), default=1) - 1 if len(parts) > 1 else 0
+    same = takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
+    return [column[0] for column in islice(same, most)]
+
+
+def _parts(label: str) -> list[str]:
+    return label.split(SEPARATOR)
 
 
 def works_of(found: Sequence[Highest]) -> list[str]:
@@ -55,6 +77,15 @@ def level(one: Searched) -> str:
     if one.found is not None:
         return with_interval(one.found, config)
     return bounds(one.ended, config) if one.ended else ""
+
+
+def brief(one: Searched) -> str:
+    """Return what a search says, where the column of a table has the unit: "47.2 (45.1–48.3)"."""
+    found, config = one.found, one.capacity.config
+    if found is None or found.low is None or found.high is None:
+        return level(one)
+    ends = f"{shown(found.low, config)}–{shown(found.high, config)}"
+    return ends if found.kind == "bracket" else f"{shown(found.value, config)} ({ends})"
 
 
 def state(one: Searched) -> str:

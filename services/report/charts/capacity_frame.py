@@ -11,7 +11,7 @@ import altair as alt
 
 from services.report import theme
 from services.report.capacity import server_names
-from services.report.charts.frame import Rows
+from services.report.charts.frame import BESIDE, Rows
 from services.studies.capacity import Capacity
 
 HEIGHT = 300
@@ -44,7 +44,11 @@ class LoadFrame:
     def colour(self) -> alt.Color:
         """A colour for each server; the legend only where there are several."""
         hues = list(theme.palette(self.dark).runs[: len(self.called)])
-        legend = alt.Legend(orient="top", columns=1) if len(self.called) > 1 else None
+        legend = (
+            alt.Legend(orient="top", columns=BESIDE, symbolOpacity=1)
+            if len(self.called) > 1
+            else None
+        )
         scale = alt.Scale(domain=list(self.called), range=hues)
         return alt.Color("server:N", title=None, scale=scale, legend=legend)
 

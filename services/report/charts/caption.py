@@ -9,9 +9,11 @@ Spec = dict[str, Any]
 
 
 def apart(spec: Spec) -> tuple[str, Spec]:
-    """Return the title and subtitle of a chart as sentences, and its spec without them."""
+    """Return the title and subtitle of a chart as sentences, and its spec without them. A title
+    that is a question stands above the chart already."""
     title = spec.get("title")
     if not isinstance(title, dict) or not title.get("subtitle"):
         return "", spec
-    sentences = f"{' '.join(title['text'])}. {' '.join(title['subtitle'])}"
+    text, said = " ".join(title["text"]), " ".join(title["subtitle"])
+    sentences = said if text.endswith("?") else f"{text}. {said}"
     return sentences, {name: value for name, value in spec.items() if name != "title"}

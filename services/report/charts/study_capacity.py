@@ -9,6 +9,7 @@ from services.report.charts.frame import Rows, fitting_scale, heading, layered
 from services.studies.highest_wording import highest_of, labels_of_study, works_of
 from services.studies.study import Study
 
+QUESTION = "Which configuration sustains the most?"
 STARTS = {False: "first search", True: "fresh start"}
 
 
@@ -48,7 +49,7 @@ def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
             x=alt.X("value:Q", scale=scale), y=y, yOffset=offset, color=colour, tooltip=about
         ),
     ]
-    title = heading("Which configuration sustains the most?", "With 95 % intervals.")
+    title = heading(QUESTION, "With 95 % intervals.")
     return layered(layers, title, max(120, 26 * len(rows) + 40), {"capacities": rows})
 
 
@@ -58,12 +59,15 @@ def _rows(study: Study) -> Rows:
     for of_work, work in zip(found, works_of(found), strict=True):
         for one in of_work.ranked:
             name = " · ".join(filter(None, (labels[one.engine], work)))
-            for each in (one, *of_work.starts_of(one)):
+            again = of_work.starts_of(one)
+            middle = max((each.capacity.start for each in of_work.again), default=0) // 2
+            for each in (one, *again):
                 if each.found is not None:
                     start = each.capacity.start
+                    place = start if again else middle  # beside the name, where it is alone
                     ends = {"low": each.found.low, "high": each.found.high}
                     rows.append(
-                        {"configuration": name, "kind": STARTS[start > 0], "place": str(start)}
+                        {"configuration": name, "kind": STARTS[start > 0], "place": str(place)}
                         | {"value": each.found.value, **ends}
                     )
     return rows

@@ -83,6 +83,10 @@ def test_what_cannot_start_does_not_keep_the_others_from_being_compared() -> Non
     table = capacity_table(study(*found))
     assert [line[0].rpartition(" ")[2] for line in table.rows] == ["2", "1", "4"], "best first"
     assert table.rows[2][-1] == "The GPU ran out of memory."
+    assert [line[0] for line in table.rows] == ["max seqs 2", "max seqs 1", "max seqs 4"]
+    assert table.columns[1] == "Capacity (requests/s, 95 %)"
+    assert re.fullmatch(r"[\d.]+ \([\d.]+–[\d.]+\)|[\d.]+–[\d.]+", table.rows[0][1])
+    assert table.note.startswith("All are vLLM · TP 1. ")
 
 
 def test_the_verdict_is_by_the_fresh_starts_alone() -> None:
@@ -92,13 +96,13 @@ def test_the_verdict_is_by_the_fresh_starts_alone() -> None:
     assert found.ratio is not None
     assert (found.ratio.value, found.ratio.word) == (pytest.approx(1.5, rel=0.01), "more")
     (said,) = sentences(study(*first, *again))
-    assert said.startswith("vLLM · TP 1 · max seqs 2 sustains 1.50× the load of")
+    assert said.startswith("max seqs 2 sustains 1.50× the load of")
     assert said.endswith("Measured in turns, on 2 fresh starts of each.")
     document = study_capacity_document(study(*first, *again))
     assert document["verdicts"][0]["verdict"] == "more"
     third = search(7, A, None, 3, "running")
     interim, _ = sentences(study(*first, *again, third))
-    assert interim.startswith("So far, vLLM · TP 1 · max seqs 2 sustains"), "another start follows"
+    assert interim.startswith("So far, max seqs 2 sustains"), "another start follows"
     assert [row["start"] for row in document["searches"]] == [0, 0, 1, 1, 2, 2]
     assert "fresh starts" in study_capacity_text(study(*first, *again))
     assert study_capacities(study(*first, *again)) is not None
