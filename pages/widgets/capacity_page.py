@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -15,6 +16,7 @@ from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
 from pages.widgets import chart_panel, scenario_file, share, url_state
+from pages.widgets.panels import when
 from pages.widgets.view import (
     as_id,
     dark,
@@ -259,12 +261,16 @@ def listed(rows: Sequence[CapacityRow]) -> None:
     if not rows:
         return
     st.subheader("Searches", anchor="searches")
-    for row in rows:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.page_link(
-                "capacity.py",
-                label=plain(row.name),
-                query_params=onward(search=str(row.id)),
-                width="content",
-            )
-            st.caption(f"{STATES[row.status]}, {many(row.probes, 'probe')}", width="content")
+    table = pd.DataFrame(
+        {
+            "Search": [f"[{plain(row.name)}]({_address(row.id)})" for row in rows],
+            "State": [STATES[row.status] for row in rows],
+            "Probes": [f"{row.probes:,}" for row in rows],
+            "Started": [when(row.created_at) for row in rows],
+        }
+    )
+    st.table(table, border="horizontal", hide_index=True, alt="Stored searches")
+
+
+def _address(capacity_id: int) -> str:
+    return f"/capacity?{urlencode(onward(search=str(capacity_id)))}"
