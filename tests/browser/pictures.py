@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
+
+from services.analysis import candidates
 
 DESK, PHONE, WIDE = 1280, 390, 1920
+OTHERS = candidates.to_text(  # two more servers, which nothing listens at
+    [{"backend": "url", "base_url": f"http://127.0.0.1:{port}/v1"} for port in (8, 9)]
+)
 HIGHEST = 2200  # pixels; what is below is cut off
 
 
@@ -47,6 +53,7 @@ PICTURES = (
         "interleaved repeats each",
     ),
     looked_at("two-servers", "/?requests=8&vs=backend%3Durl%26base_url%3D", "Server B"),
+    looked_at("three-servers", f"/?requests=8&vs={quote(OTHERS)}", "Server C"),
     looked_at("invalid", "/?requests=8&warmup=-1&pause_s=-2", "Server A"),
     Picture("history", "/history", r"4 runs\."),
     Picture("history-phone", "/history", r"4 runs\.", PHONE),
@@ -85,6 +92,28 @@ SWEPT = (
     Picture("study-sweep", "/study?study=1", "cells measured", highest=4200),
     looked_at("history-study", "/history", "runs"),
 )
+ENDED = (  # see stored_states.py
+    *(
+        looked_at(f"{page}-{name}", f"/{page}?run={run_id}", "measured|kept|failed|request")
+        for page in ("result", "live")
+        for run_id, name in enumerate(("failed", "cancelled", "interrupted"), 1)
+    ),
+    looked_at("result-one-request", "/result?run=4", "How fast did each"),
+    *(
+        looked_at(f"compare-{name}", f"/compare?runs=5,{run_id}", "compare with the baseline")
+        for run_id, name in enumerate(("faster", "equivalent", "inconclusive"), 6)
+    ),
+    looked_at("compare-four", "/compare?runs=5,6,7,8", "compare with the baseline"),
+    looked_at("leaderboard-four", "/leaderboard?runs=5,6,7,8", "Leaderboard"),
+    Picture("study-capacities", "/study?study=1", "sustains"),
+    looked_at("study-capacities-form", "/study?preset=capacity&engine=vllm", "Estimate"),
+)
+SIGNED_IN = (
+    Picture("tokens", "/tokens", "nightly"),
+    looked_at("history-signed-in", "/history", "runs"),
+    looked_at("run-signed-in", "/", "gpu-new"),
+)
+SIGNED_OUT = (looked_at("sign-in", "/", "Sign in"),)
 MADE_UP = (  # an engine that nobody has installed, and a study of it with made-up numbers
     Picture("engines", "/engines?model=Qwen%2FQwen3-8B&tp=2", "Command"),
     Picture("study-form", "/study?preset=tensor&engine=vllm&model=Qwen%2FQwen3-8B", "Estimate"),

@@ -27,7 +27,7 @@ from db import counts, queue, runs, shares, studies, task_batches, tasks
 from db.tasks import Wanted
 from services.ask.measurement import ACTIVE
 from services.studies.study import Study
-from tests.browser import made_up, pictures
+from tests.browser import made_up, pictures, signed_in, stored_states
 from tests.browser.conftest import FLAGS, App, executable, settled
 from tests.browser.pictures import Picture
 from tests.conftest import ROOT, until
@@ -71,6 +71,7 @@ class Studio:
     browser: Browser
     folder: Path
     widths: tuple[int, ...] = ()
+    who: str | None = None  # has signed in
 
     def take(self, app: App, pictures: Sequence[Picture]) -> None:
         for picture in self._wanted(pictures):
@@ -89,7 +90,10 @@ class Studio:
 
     def _photograph(self, app: App, picture: Picture, scheme: Scheme) -> None:
         window: ViewportSize = {"width": picture.width, "height": picture.highest}
-        page = self.browser.new_page(color_scheme=scheme, viewport=window)
+        context = self.browser.new_context(color_scheme=scheme, viewport=window)
+        if self.who is not None:
+            signed_in.sign_in(context, app, self.who)
+        page = context.new_page()
         page.goto(app.url + picture.path)
         page.get_by_text(re.compile(picture.ready)).first.wait_for(timeout=60_000)
         if picture.name.startswith("backends"):
@@ -98,7 +102,7 @@ class Studio:
         height = min(drawn(page), picture.highest)
         image = page.screenshot(clip={"x": 0, "y": 0, "width": picture.width, "height": height})
         save(image, self.folder / f"{picture.name}-{scheme}.png")
-        page.close()
+        context.close()
 
 
 def measure(
@@ -110,7 +114,7 @@ def measure(
 
 def drawn(page: Page) -> int:
     """Wait until everything on a page is drawn, and return its height in pixels."""
-    if "/share/" in page.url:
+    if not page.get_by_test_id("stApp").count():
         return shared_page(page)
     settled(page)
     page.wait_for_load_state("networkidle")
@@ -126,8 +130,8 @@ def drawn(page: Page) -> int:
 
 def shared_page(page: Page) -> int:
     """The same of a page without an app behind it."""
-    count = page.locator("figure > [id^=chart-]").count()
-    page.locator(f"svg.marks >> nth={count - 1}").wait_for()
+    if count := page.locator("figure > [id^=chart-]").count():
+        page.locator(f"svg.marks >> nth={count - 1}").wait_for()
     return int(page.evaluate("document.body.getBoundingClientRect().bottom"))
 
 
@@ -221,16 +225,31 @@ def shared(name: str, app: App, run_ids: Sequence[int]) -> Picture:
 
 
 @contextmanager
-def started(folder: Path, **env: str) -> Iterator[App]:
-    """The app with a database of its own."""
+def started(folder: Path, asks: bool = False, **env: str) -> Iterator[App]:
+    """The app with a database of its own. `asks`: people sign in there."""
     folder.mkdir(parents=True)
     app = App(folder)
     app.env = {name: app.env[name] for name in KEPT if name in app.env} | env
+    if asks:
+        signed_in.required(app, folder)
     app.start()
     try:
         yield app
     finally:
         app.stop()
+
+
+def stored(app: App, studio: Studio) -> None:
+    """Pages of what ended in every way, and where people sign in."""
+    with app.database() as database:
+        stored_states.some_runs(database)
+        stored_states.some_servers(database)
+        stored_states.some_tokens(database)
+        stored_states.a_study_of_capacities(database)
+    studio.take(app, pictures.SIGNED_OUT)
+    one = replace(studio, who=signed_in.ADMIN)
+    one.take(app, pictures.SIGNED_IN)
+    one.take(app, pictures.ENDED)
 
 
 def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
@@ -240,6 +259,8 @@ def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
         studio = Studio(browser, folder, widths)
         with started(Path(home) / "measured") as app:
             measured(app, studio, Path(home))
+        with started(Path(home) / "stored", asks=True) as app:
+            stored(app, studio)
         python = made_up.interpreter(Path(home))
         with started(Path(home) / "made-up", PACELINE_VLLM_PYTHON=str(python)) as app:
             with app.database() as database:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests import capacities
+from tests.browser import signed_in, stored_states
 from tests.browser.conftest import App, settled
+from tests.browser.signed_in import ADMIN, RUNNER, VIEWER
 from tests.stored import store
 from tests.values import failed, measured
 
@@ -27,6 +30,9 @@ PAGES = (
     "study?preset=tensor",
     "capacity",
     "capacity?search=1",
+    "capacity?search=2",
+    "study?preset=capacity&engine=llamacpp",
+    "study?study=1",
     "engines",
     "backends",
     "batches",
@@ -44,6 +50,11 @@ def stored(app: App) -> None:
             rows = [*(measured(i) for i in range(6)), failed(6, error="timed out")]
             store(engine, rows, name=f"run {n}", note="a note", tags=["nightly"])
         capacities.stored(engine, capacities.searched(capacities.config_of_servers()))
+        two = capacities.searched(
+            capacities.config_of_servers(2), (capacities.FIRST, capacities.SECOND)
+        )
+        capacities.stored(engine, two)
+        stored_states.a_study_of_capacities(engine)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -55,8 +66,73 @@ def test_axe_finds_no_serious_violation(app: App, person: BrowserContext, path: 
         page.goto(f"{app.url}/{path}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         settled(page)
-        found += [f"{theme}: {each}" for each in _serious(Axe().run(page, options=RULES).response)]
+        found += _found(page, theme)
     assert not found, "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app where people sign in."""
+    folder = tmp_path_factory.mktemp("asking")
+    app = App(folder)
+    signed_in.required(app, folder)
+    app.start()
+    with app.database() as engine:
+        stored_states.some_servers(engine)
+        stored_states.some_tokens(engine)
+    yield app
+    app.stop()
+
+
+WHERE_PEOPLE_SIGN_IN = (
+    (None, "", "Sign in"),
+    ("eve@example.org", "", "You cannot open this page."),
+    (VIEWER, "", "History"),
+    (VIEWER, "tokens", "You cannot open this page."),
+    (RUNNER, "", "Which backend"),
+    (RUNNER, "tokens", "Tokens"),
+    (ADMIN, "tokens", "Tokens"),
+)
+
+
+@pytest.mark.parametrize(("who", "path", "title"), WHERE_PEOPLE_SIGN_IN)
+def test_axe_finds_nothing_serious_where_people_sign_in(
+    chromium: Browser, asking: App, who: str | None, path: str, title: str
+) -> None:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    if who is not None:
+        signed_in.sign_in(context, asking, who)
+    page = context.new_page()
+    found: list[str] = []
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        page.goto(f"{asking.url}/{path}")
+        expect(page.get_by_role("heading", name=title).first).to_be_visible()
+        if page.get_by_test_id("stApp").count():
+            settled(page)
+        found += _found(page, theme)
+    context.close()
+    assert not found, "\n".join(found)
+
+
+def test_the_keyboard_alone_creates_a_token(chromium: Browser, asking: App) -> None:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    signed_in.sign_in(context, asking, RUNNER)
+    page = context.new_page()
+    page.goto(f"{asking.url}/tokens")
+    name = page.get_by_label("Name")
+    expect(name).to_be_visible()
+    settled(page)
+    _tab_to(page, name)
+    page.keyboard.insert_text("typed")
+    _tab_to(page, page.get_by_role("button", name="Create token"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Token typed created")).to_be_visible()
+    context.close()
+
+
+def _found(page: Page, theme: str) -> list[str]:
+    return [f"{theme}: {each}" for each in _serious(Axe().run(page, options=RULES).response)]
 
 
 def _serious(response: dict[str, Any]) -> list[str]:
@@ -84,6 +160,26 @@ def test_the_keyboard_alone_starts_a_run_and_finds_it(app: App, person: BrowserC
     _tab_to(page, link)
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/result\?run=1$"))
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("capacity", "Start search"),
+        ("study", "Start study"),
+        ("engines?engine=llamacpp", "Start engine"),
+        ("batches", "Queue tasks"),
+    ],
+)
+def test_the_keyboard_reaches_what_a_form_is_for(
+    app: App, person: BrowserContext, path: str, label: str
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/{path}")
+    button = page.get_by_role("button", name=label, exact=True)
+    expect(button).to_be_enabled()
+    settled(page)
+    _tab_to(page, button)
 
 
 def _tab_to(page: Page, wanted: Locator) -> None:
