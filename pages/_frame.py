@@ -18,13 +18,14 @@ from pages.widgets.view import (
 
 HERE = Path(__file__).resolve().parent
 # What opens below a button is as high as the window allows. On a phone a table of a few columns and
-# six tabs fit without being scrolled.
+# six tabs fit without being scrolled, and what stands beside a title elsewhere begins below it.
 STYLE = """<style>
 [data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
   [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
   [data-testid=stTabs] [role=tablist] { gap: .55rem; }
   [data-testid=stTabs] [role=tab] p { font-size: .8rem; }
+  .st-key-beside-title { justify-content: flex-start; }
 }
 </style>"""
 

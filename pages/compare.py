@@ -167,7 +167,9 @@ def actions(candidates: list[Candidate]) -> None:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.title("Compare", anchor=False, width="stretch")
-    beside_title = st.container(horizontal=True, horizontal_alignment="right", width="content")
+    beside_title = st.container(
+        horizontal=True, horizontal_alignment="right", width="content", key="beside-title"
+    )
 ids, problem = runs_in_url()
 margin = margin_in_url()
 if not shared() and (problem or len(ids) < FEWEST):
