@@ -43,6 +43,7 @@ from services.studies.capacity_curve import curve_sentences
 from services.studies.capacity_price import cost
 from services.studies.capacity_wording import amount, plan, sure
 
+WIDEST_STATE = 125  # pixels of "no, queue grows"
 STATES = {
     "running": "searching",
     "done": "done",
@@ -185,7 +186,10 @@ def points(capacity: Capacity) -> None:
         table,
         hide_index=True,
         height="content",
-        column_config={"Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)")},
+        column_config={
+            "Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)"),
+            "Sustained": st.column_config.Column(width=WIDEST_STATE),
+        },
     )
     st.caption(found.note)
 

@@ -64,10 +64,10 @@ def searches(study: Study) -> None:
     rows = [
         (
             f"[{one.capacity.id}](/capacity?search={one.capacity.id})",
-            plain(labels[one.engine]),
-            f"fresh start {one.capacity.start}" if one.capacity.start else "first search",
+            tabular.cell(labels[one.engine]),
+            f"fresh {one.capacity.start}" if one.capacity.start else "first",
             tabular.cell(brief(one) or NOTHING),
-            tabular.cell(state(one)),
+            state(one) if one.capacity.status == "running" else one.capacity.status,
             f"{len(one.capacity.probes):,}",
         )
         for one in study.searches

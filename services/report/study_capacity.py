@@ -83,9 +83,9 @@ def capacity_table(study: Study) -> Table:
         (
             *([work] if any(works) else []),
             labels[one.engine],
-            brief(one) or NOTHING,
+            brief(one) or one.capacity.error or NOTHING,
             "\n".join(brief(each) or state(each) for each in _again(of_work, one)) or NOTHING,
-            state(one),
+            state(one) if one.capacity.error is None else one.capacity.status,
         )
         for of_work, work in zip(found, works, strict=True)
         for one in of_work.ranked

@@ -43,6 +43,13 @@ def interpreter(folder: Path) -> Path:
     return python
 
 
+def everything(database: Engine) -> None:
+    """All that follows."""
+    a_study(database)
+    some_engines(database)
+    some_searches(database)
+
+
 def some_engines(database: Engine) -> None:
     """One that runs, below it one that could not start."""
     engines.create(database, EngineConfig(engine="vllm", model=MODEL, tp=8))

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -225,13 +225,22 @@ def shared(name: str, app: App, run_ids: Sequence[int]) -> Picture:
 
 
 @contextmanager
-def started(folder: Path, asks: bool = False, **env: str) -> Iterator[App]:
-    """The app with a database of its own. `asks`: people sign in there."""
+def started(
+    folder: Path,
+    fill: Callable[[Engine], None] | None = None,
+    asks: bool = False,
+    **env: str,
+) -> Iterator[App]:
+    """The app with a database of its own. `fill`: what is stored before a supervisor looks at it.
+    `asks`: people sign in there."""
     folder.mkdir(parents=True)
     app = App(folder)
     app.env = {name: app.env[name] for name in KEPT if name in app.env} | env
     if asks:
         signed_in.required(app, folder)
+    if fill is not None:
+        with app.database() as database:
+            fill(database)
     app.start()
     try:
         yield app
@@ -241,11 +250,6 @@ def started(folder: Path, asks: bool = False, **env: str) -> Iterator[App]:
 
 def stored(app: App, studio: Studio) -> None:
     """Pages of what ended in every way, and where people sign in."""
-    with app.database() as database:
-        stored_states.some_runs(database)
-        stored_states.some_servers(database)
-        stored_states.some_tokens(database)
-        stored_states.a_study_of_capacities(database)
     studio.take(app, pictures.SIGNED_OUT)
     one = replace(studio, who=signed_in.ADMIN)
     one.take(app, pictures.SIGNED_IN)
@@ -259,14 +263,11 @@ def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
         studio = Studio(browser, folder, widths)
         with started(Path(home) / "measured") as app:
             measured(app, studio, Path(home))
-        with started(Path(home) / "stored", asks=True) as app:
+        with started(Path(home) / "stored", stored_states.everything, asks=True) as app:
             stored(app, studio)
         python = made_up.interpreter(Path(home))
-        with started(Path(home) / "made-up", PACELINE_VLLM_PYTHON=str(python)) as app:
-            with app.database() as database:
-                made_up.a_study(database)
-                made_up.some_engines(database)
-                made_up.some_searches(database)
+        place = Path(home) / "made-up"
+        with started(place, made_up.everything, PACELINE_VLLM_PYTHON=str(python)) as app:
             studio.take(app, pictures.MADE_UP)
         browser.close()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import capacities, engines, queue, servers, study_searches, tokens
+from db import capacities, engines, servers, studies, study_searches, tokens
 from db.study_searches import NewSearch
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
@@ -39,6 +39,14 @@ SEARCH = {
     "window_s": "60",
 }
 SUSTAINS = {64: Queue(4, 5.0), 128: Queue(8, 5.0), 256: Queue(8, 6.5)}
+
+
+def everything(database: Engine) -> None:
+    """All that follows."""
+    some_runs(database)
+    some_servers(database)
+    some_tokens(database)
+    a_study_of_capacities(database)
 
 
 def answers(e2e: float, noise: float, seed: int, per_repeat: int = REQUESTS) -> list[Measurement]:
@@ -122,6 +130,5 @@ def a_study_of_capacities(database: Engine) -> None:
             seen = searched(asked.planned.config, (SUSTAINS[asked.planned.engine.max_seqs or 0],))
             capacities.keep(database, one, [replace(probe, run_id=None) for probe in seen.probes])
             capacities.end(database, one.id, "done")
-    for server in engines.listed(database):
+    for server in studies.load(database, study_id).engines:
         engines.ended(database, server.id)
-    assert not queue.active(database)

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests import capacities
-from tests.browser import signed_in, stored_states
+from tests.browser import made_up, signed_in, stored_states
 from tests.browser.conftest import App, settled
 from tests.browser.signed_in import ADMIN, RUNNER, VIEWER
 from tests.stored import store
@@ -76,10 +76,11 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     folder = tmp_path_factory.mktemp("asking")
     app = App(folder)
     signed_in.required(app, folder)
-    app.start()
-    with app.database() as engine:
+    with app.database() as engine:  # before its supervisor looks at it
         stored_states.some_servers(engine)
         stored_states.some_tokens(engine)
+        made_up.some_engines(engine)
+    app.start()
     yield app
     app.stop()
 
@@ -92,6 +93,7 @@ WHERE_PEOPLE_SIGN_IN = (
     (RUNNER, "", "Which backend"),
     (RUNNER, "tokens", "Tokens"),
     (ADMIN, "tokens", "Tokens"),
+    (ADMIN, "engines", "Engines"),
 )
 
 
