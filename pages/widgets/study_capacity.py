@@ -9,7 +9,7 @@ import streamlit as st
 from pages.widgets import chart_panel, tabular
 from pages.widgets.view import dark, onward, plain
 from services.ask.plan import duration
-from services.base.units import NOTHING
+from services.base.units import NOTHING, many
 from services.report.charts.study_capacity import QUESTION, study_capacities
 from services.report.study_capacity import capacity_table, study_capacity_document
 from services.studies.capacity_wording import search_seconds
@@ -67,19 +67,26 @@ def searches(study: Study) -> None:
             tabular.cell(labels[one.engine]),
             f"fresh {one.capacity.start}" if one.capacity.start else "first",
             tabular.cell(brief(one) or NOTHING),
-            state(one) if one.capacity.status == "running" else one.capacity.status,
-            f"{len(one.capacity.probes):,}",
+            _state(one),
         )
         for one in study.searches
     ]
     st.subheader("Searches", anchor="searches")
-    columns = ("Search", "Configuration", "Start", _unit(study), "State", "Probes")
+    columns = ("Search", "Configuration", "Start", _unit(study), "State")
     st.table(
         pd.DataFrame(rows, columns=columns),
         border="horizontal",
         hide_index=True,
         alt="The searches of the study",
     )
+
+
+def _state(one: Searched) -> str:
+    """How a search ended and of how many probes; its reason stands in the table above."""
+    capacity = one.capacity
+    if capacity.status == "running":
+        return state(one)
+    return f"{capacity.status}, {many(len(capacity.probes), 'probe')}"
 
 
 def _unit(study: Study) -> str:
