@@ -8,7 +8,7 @@ date, `ContextTokens`, `GeneratedTokens` (AzurePublicDataset, 2023 and 2024).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -116,6 +116,8 @@ def _values(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     rows = csv_rows(text, name, delimiter_of(text, name, columns))
     _, header = next(rows, (1, []))
     titles = [title.strip().lower() for title in header]
+    if titles and _format_of(titles) is None:
+        raise problem(name, "line 1", f"names no columns of a known trace format. {_EXPECTED}")
     for line, row in rows:
         if len(row) != len(titles):
             why = f"has {len(row)} fields but the first row names {len(titles)}"
@@ -123,10 +125,14 @@ def _values(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield f"line {line:,}", dict(zip(titles, row, strict=True))
 
 
+def _format_of(names: Collection[str]) -> Format | None:
+    having = (each for each in FORMATS if all(name in names for name in each.names))
+    return next(having, None)
+
+
 def _format(values: Mapping[str, Any], name: str, location: str) -> Format:
-    for format_ in FORMATS:
-        if all(each in values for each in format_.names):
-            return format_
+    if (format_ := _format_of(values)) is not None:
+        return format_
     raise problem(name, location, f"is not a row of a known trace format. {_EXPECTED}")
 
 
