@@ -30,7 +30,7 @@ from api.task_shapes import (
 from db import servers, task_batches, tasks
 from db.database import opened
 from db.new_tasks import Accepted, Repetition
-from db.tasks import Wanted
+from db.tasks import TaskFilter
 from jobs import inference
 from services.ask.config import RunConfig, parse
 from services.ask.only_saved import beyond_saved
@@ -172,7 +172,7 @@ def list_tasks(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TaskList:
     """List tasks that you have queued: those of a batch in order, or all, the newest first."""
-    wanted = Wanted(batch, status, _whose(request), after, limit)
+    wanted = TaskFilter(batch, status, _whose(request), after, limit)
     found = [TaskFacts.of(task) for task in tasks.listed(opened(), wanted)]
     return TaskList(tasks=found, next=found[-1].task_id if len(found) == limit else None)
 

@@ -59,7 +59,7 @@ class TaskWorker:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedTask:
     """A task that a process has taken."""
 
     id: int
@@ -70,7 +70,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedTask:
     """A task that a process had, and how it ended."""
 
     id: int
@@ -80,7 +80,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Destined:
+class StoredSettings:
     """To whom tasks go, see `jobs/destination.py`."""
 
     config: dict[str, Any]
@@ -92,7 +92,7 @@ class WorkerGone(Exception):
     """This process counts as gone, and others have its tasks."""
 
 
-def enter(database: Engine, me: TaskWorker) -> None:
+def register_worker(database: Engine, me: TaskWorker) -> None:
     """Begin as a process: whoever was at its place is gone, and loses what it had."""
     values = {**asdict(me), "heartbeat_at": now(database)}
     with writing(database) as connection:
@@ -100,7 +100,7 @@ def enter(database: Engine, me: TaskWorker) -> None:
         connection.execute(insert(task_workers).values(values))
 
 
-def leave(database: Engine, worker: str) -> None:
+def remove_worker(database: Engine, worker: str) -> None:
     """End as a process: what it has is queued again."""
     with writing(database) as connection:
         _forget(connection, task_workers.c.worker == worker)
@@ -160,7 +160,7 @@ def waiting_servers(database: Engine, machine: str) -> list[str]:
         return list(connection.scalars(query))
 
 
-def take_server(database: Engine, me: TaskWorker, server: str) -> bool:
+def claim_server(database: Engine, me: TaskWorker, server: str) -> bool:
     """Take a server; False: another process has it, or a run of it is queued or running.
 
     Raises:
@@ -177,7 +177,7 @@ def take_server(database: Engine, me: TaskWorker, server: str) -> bool:
     return True
 
 
-def give_server_back(database: Engine, worker: str, server: str) -> None:
+def release_server(database: Engine, worker: str, server: str) -> None:
     """Give a server back, and the tasks of it that were taken and have not begun."""
     mine = tasks.c.worker == worker, tasks.c.server == server, tasks.c.status == "queued"
     held = delete(task_servers).where(
@@ -200,7 +200,7 @@ def _has_run(connection: Connection, server: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def held(database: Engine, lane: str, machine: str) -> bool:
+def is_claimed(database: Engine, lane: str, machine: str) -> bool:
     """Whether a process has taken this run's server, which must be given back first."""
     names = [lane, f"{lane}{AT}{machine}"]
     query = select(task_servers.c.server).where(task_servers.c.server.in_(names)).limit(1)
@@ -219,10 +219,10 @@ def callers(database: Engine, machine: str, server: str) -> list[str]:
 def exchange(
     database: Engine,
     me: TaskWorker,
-    ended: Sequence[Ended],
+    ended: Sequence[EndedTask],
     begun: Mapping[int, datetime],
     wanted: Mapping[tuple[str, str], int],
-) -> tuple[list[Taken], set[int]]:
+) -> tuple[list[ClaimedTask], set[int]]:
     """Say in one transaction which tasks ended and which have begun, and take so many more by
     server and caller. Returns these, and the ids of all that this process has now: any other of
     its tasks was cancelled.
@@ -234,16 +234,16 @@ def exchange(
         _be_alive(connection, database, me.worker)
         _store(connection, me.worker, ended)
         _begin(connection, me.worker, begun)
-        taken = [
+        claimed = [
             task
             for (server, caller), count in wanted.items()
-            for task in _take(connection, database, me, server, caller, count)
+            for task in _claim(connection, database, me, server, caller, count)
         ]
         mine = select(tasks.c.id).where(tasks.c.worker == me.worker, tasks.c.status.in_(OPEN))
-        return taken, set(connection.scalars(mine))
+        return claimed, set(connection.scalars(mine))
 
 
-def _store(connection: Connection, worker: str, ended: Iterable[Ended]) -> None:
+def _store(connection: Connection, worker: str, ended: Iterable[EndedTask]) -> None:
     rows = [_row(each) for each in ended]
     if rows:
         names = [name for name in rows[0] if not name.startswith("its_")]
@@ -257,7 +257,7 @@ def _store(connection: Connection, worker: str, ended: Iterable[Ended]) -> None:
         connection.execute(update(tasks).where(*its, unended).values(values), rows)
 
 
-def _row(ended: Ended) -> dict[str, Any]:
+def _row(ended: EndedTask) -> dict[str, Any]:
     end = asdict(ended.end)
     result = end.pop("result")
     times = {"started_at": ended.started_at, "ended_at": ended.ended_at}
@@ -274,9 +274,9 @@ def _begin(connection: Connection, worker: str, begun: Mapping[int, datetime]) -
         )
 
 
-def _take(
+def _claim(
     connection: Connection, database: Engine, me: TaskWorker, server: str, caller: str, count: int
-) -> list[Taken]:
+) -> list[ClaimedTask]:
     theirs = tasks.c.server == server, tasks.c.caller == caller
     first = select(tasks.c.id).where(_waits(database, me.machine), *theirs).order_by(tasks.c.id)
     ids = list(connection.scalars(first.limit(count)))
@@ -288,7 +288,7 @@ def _take(
     took = free.values(worker=me.worker, asked=tasks.c.asked + 1)
     shown = (tasks.c.id, tasks.c.server, tasks.c.caller, tasks.c.settings, tasks.c.prompt)
     rows = connection.execute(took.returning(*shown)).all()
-    return [Taken(*row) for row in sorted(rows)]
+    return [ClaimedTask(*row) for row in sorted(rows)]
 
 
 def _waits(database: Engine, machine: str) -> ColumnElement[bool]:
@@ -301,9 +301,9 @@ def _waits(database: Engine, machine: str) -> ColumnElement[bool]:
     )
 
 
-def destined(database: Engine, settings: Collection[int]) -> dict[int, Destined]:
+def load_settings(database: Engine, settings: Collection[int]) -> dict[int, StoredSettings]:
     """Return to whom tasks with these settings go."""
     shown = (task_settings.c[name] for name in ("id", "config", "destination", "ticket"))
     query = select(*shown).where(task_settings.c.id.in_(settings))
     with database.connect() as connection:
-        return {row[0]: Destined(*row[1:]) for row in connection.execute(query)}
+        return {row[0]: StoredSettings(*row[1:]) for row in connection.execute(query)}

@@ -51,7 +51,7 @@ def _load(connection: Connection, task_id: str, caller: str | None) -> Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TaskFilter:
     """Which tasks are looked at. None: all. `text` is in their prompt or what their caller calls
     them; `after`: the task behind which the list goes on; `offset`: how many are passed by."""
 
@@ -64,7 +64,7 @@ class Wanted:
     text: str = ""
 
 
-def listed(database: Engine, wanted: Wanted) -> list[Task]:
+def listed(database: Engine, wanted: TaskFilter) -> list[Task]:
     """Return tasks in the order in which they were handed in; without a batch the newest first.
 
     Raises:
@@ -81,14 +81,14 @@ def listed(database: Engine, wanted: Wanted) -> list[Task]:
         return [_task(*row) for row in connection.execute(query)]
 
 
-def count(database: Engine, wanted: Wanted) -> int:
+def count(database: Engine, wanted: TaskFilter) -> int:
     """Return how many tasks are looked at, whatever the limit. Raises BatchNotFound."""
     query = select(func.count()).select_from(tasks)
     with database.connect() as connection:
         return connection.scalar(_narrowed(connection, query, wanted)) or 0
 
 
-def _narrowed(connection: Connection, query: Select[Any], wanted: Wanted) -> Select[Any]:
+def _narrowed(connection: Connection, query: Select[Any], wanted: TaskFilter) -> Select[Any]:
     query = _of(query, wanted.caller)
     if wanted.batch_id is not None:
         number = number_of(connection, wanted.batch_id, wanted.caller)

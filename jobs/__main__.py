@@ -52,7 +52,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             stale_s = STALE_S
             tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
             tend_keys(database, keys)
-            task_process.ensure()
+            task_process.tick()
             capacities.advance(database)
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
@@ -137,7 +137,7 @@ def tend_runs(
     queue.interrupt(database, monitor.lost(queue.heartbeats(database), supervised))
 
     def is_free(lane: str) -> bool:
-        return not task_queue.held(database, lane, machine_id()) and locks.acquire(lane)
+        return not task_queue.is_claimed(database, lane, machine_id()) and locks.acquire(lane)
 
     while (run := queue.claim(database, machine_id(), is_free)) is not None:
         log.info("run %s: begins", run.id)

@@ -16,7 +16,7 @@ from db import tasks
 from jobs import children
 from jobs.keys import Keys
 
-AGAIN_S = 1.0  # until another is started, after one that ended by itself
+RESTART_S = 1.0  # until another is started, after one that ended by itself
 IDLE_S = 30.0  # without tasks, after which it ends
 STOP_S = 6.0  # it gives itself a second less
 
@@ -35,12 +35,12 @@ class TaskProcess:
     def __bool__(self) -> bool:
         return self._process is not None
 
-    def ensure(self) -> None:
+    def tick(self) -> None:
         """Start it when there are tasks, hand secrets to it, and end it when there are none."""
         self._reap()
         if active := tasks.active(self._database):
             self._active_at = monotonic()
-        if self._process is None and active and monotonic() - self._started_at > AGAIN_S:
+        if self._process is None and active and monotonic() - self._started_at > RESTART_S:
             self._start()
         if self._process is not None and active and self._keys:
             self._hand_over(self._process)

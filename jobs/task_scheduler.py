@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Set
 from datetime import UTC, datetime
 from time import monotonic
 
-from db.task_queue import Ended, Taken
-from jobs.task_answers import Answers
+from db.task_queue import ClaimedTask, EndedTask
+from jobs.task_client import TaskClient
 from services.ask.tasks import TaskEnd
 from services.base.fault import fault
 
@@ -20,15 +20,15 @@ RESERVE = 2  # so many times what is asked at once is taken ahead, for each call
 class TaskScheduler:
     """Begins tasks while fewer than `at_once` are asked. `changed` is called when one ends."""
 
-    def __init__(self, answers: Answers, at_once: int, changed: Callable[[], None]) -> None:
-        self.answers = answers
+    def __init__(self, client: TaskClient, at_once: int, changed: Callable[[], None]) -> None:
+        self.client = client
         self.begun: dict[int, datetime] = {}  # since they were last stored
         self.paused = False
         self._at_once, self._changed = at_once, changed
-        self._waiting: dict[str, deque[Taken]] = {}  # by caller, in the order of their turns
+        self._waiting: dict[str, deque[ClaimedTask]] = {}  # by caller, in the order of their turns
         self._callers: list[str] = []  # whose tasks wait in the database
-        self._asking: dict[int, asyncio.Task[None]] = {}
-        self._ended: list[Ended] = []
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._ended: list[EndedTask] = []
         self._ended_lately = 0
         self._busy_at = monotonic()
 
@@ -36,7 +36,7 @@ class TaskScheduler:
     def releasable(self) -> bool:
         """Whether the server can be given back: it is paused and nothing is asked any more, or
         nothing has been for a while."""
-        if self._asking or self._ended:
+        if self._running or self._ended:
             self._busy_at = monotonic()
             return False
         waits = bool(self._callers) or any(self._waiting.values())
@@ -46,7 +46,7 @@ class TaskScheduler:
         """Set the callers whose tasks wait in the database."""
         self._callers = callers
 
-    def wanted(self) -> dict[str, int]:
+    def to_claim(self) -> dict[str, int]:
         """Return how many more tasks to take, by caller: enough until they are taken again."""
         if self.paused:
             return {}
@@ -54,26 +54,26 @@ class TaskScheduler:
         missing = {caller: ahead - len(self._waiting.get(caller, ())) for caller in self._callers}
         return {caller: count for caller, count in missing.items() if count > 0}
 
-    def add(self, taken: Iterable[Taken]) -> None:
+    def add(self, claimed: Iterable[ClaimedTask]) -> None:
         """Queue tasks that were taken."""
-        for task in taken:
+        for task in claimed:
             self._waiting.setdefault(task.caller, deque()).append(task)
 
     def known(self) -> set[int]:
         """Return the tasks that were taken and have not ended."""
-        return {task.id for queue in self._waiting.values() for task in queue} | set(self._asking)
+        return {task.id for queue in self._waiting.values() for task in queue} | set(self._running)
 
     def drop(self, cancelled: Set[int]) -> None:
         """Drop tasks that were cancelled; what is asked of them stops."""
         for caller, queue in [*self._waiting.items()]:
             self._waiting[caller] = deque(task for task in queue if task.id not in cancelled)
-        for number in cancelled & self._asking.keys():
-            self._asking.pop(number).cancel()
+        for number in cancelled & self._running.keys():
+            self._running.pop(number).cancel()
             self.begun.pop(number, None)
 
     def begin(self) -> None:
         """Begin as many tasks as may be asked, one of each caller in turn."""
-        while not self.paused and len(self._asking) < self._at_once:
+        while not self.paused and len(self._running) < self._at_once:
             caller = next((caller for caller, queue in self._waiting.items() if queue), None)
             if caller is None:
                 return
@@ -81,13 +81,13 @@ class TaskScheduler:
             task = queue.popleft()
             self._waiting[caller] = queue  # behind the others
             self.begun[task.id] = datetime.now(UTC)
-            self._asking[task.id] = asyncio.create_task(self._ask(task, self.begun[task.id]))
+            self._running[task.id] = asyncio.create_task(self._send(task, self.begun[task.id]))
 
-    def ended(self) -> list[Ended]:
+    def ended(self) -> list[EndedTask]:
         """Return the tasks that have ended and are not yet stored."""
         return list(self._ended)
 
-    def stored(self, ended: Collection[Ended], begun: Collection[int]) -> None:
+    def stored(self, ended: Collection[EndedTask], begun: Collection[int]) -> None:
         """Forget what is stored now."""
         done = {each.id for each in ended}
         self._ended = [each for each in self._ended if each.id not in done]
@@ -97,21 +97,21 @@ class TaskScheduler:
 
     async def stop(self) -> None:
         """Stop what is asked."""
-        for asking in self._asking.values():
-            asking.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
-        self._asking.clear()
-        await self.answers.close()
+        for running in self._running.values():
+            running.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        self._running.clear()
+        await self.client.close()
 
-    async def _ask(self, task: Taken, began: datetime) -> None:
+    async def _send(self, task: ClaimedTask, began: datetime) -> None:
         try:
-            end = await self.answers.answer(task.settings, task.prompt)
+            end = await self.client.send(task.settings, task.prompt)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # a fault of our own ends this task, not all
             end = TaskEnd("failed", error=fault(error))
-        if self._asking.pop(task.id, None) is not None:  # else it was cancelled
+        if self._running.pop(task.id, None) is not None:  # else it was cancelled
             self.begun.pop(task.id, None)
-            self._ended.append(Ended(task.id, began, datetime.now(UTC), end))
+            self._ended.append(EndedTask(task.id, began, datetime.now(UTC), end))
         self.begin()
         self._changed()

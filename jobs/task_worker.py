@@ -26,7 +26,7 @@ from db.database import UNUSABLE, connect, upgrade
 from db.task_queue import TaskWorker, WorkerGone
 from jobs.retry import with_retries
 from jobs.supervisor_lock import QueueProblem, machine_id, supervisor_file
-from jobs.task_answers import Answers, Secrets
+from jobs.task_client import Secrets, TaskClient
 from jobs.task_scheduler import TaskScheduler
 from services.ask.tasks import limits
 from services.base import ipc, private_file, settings
@@ -52,12 +52,12 @@ class Worker:
 
     async def work(self) -> None:
         """Work until this is cancelled. Raises WorkerGone."""
-        await asyncio.to_thread(task_queue.enter, self._database, self._me)
+        await asyncio.to_thread(task_queue.register_worker, self._database, self._me)
         while True:
             if self._due("look", LOOK_S):
                 await self._look()
             await self._exchange()
-            await self._give_back()
+            await self._release()
             await self._pause()
 
     async def end(self) -> None:
@@ -65,7 +65,7 @@ class Worker:
         ended = [each for scheduler in self._servers.values() for each in scheduler.ended()]
         await asyncio.gather(*(scheduler.stop() for scheduler in self._servers.values()))
         await self._call(task_queue.exchange, self._me, ended, {}, {})
-        await self._call(task_queue.leave, self._me.worker)
+        await self._call(task_queue.remove_worker, self._me.worker)
 
     async def _look(self) -> None:
         """Take servers with tasks, see whose tasks wait, and whether a run comes first."""
@@ -77,11 +77,11 @@ class Worker:
             await self._call(task_batches.prune, _kept())
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
             if server not in self._servers and await self._call(
-                task_queue.take_server, self._me, server
+                task_queue.claim_server, self._me, server
             ):
                 at_once = _at_once()
-                answers = Answers(self._database, self._secrets, at_once)
-                self._servers[server] = TaskScheduler(answers, at_once, self._changed.set)
+                client = TaskClient(self._database, self._secrets, at_once)
+                self._servers[server] = TaskScheduler(client, at_once, self._changed.set)
         for server, scheduler in self._servers.items():
             scheduler.paused = await self._call(task_queue.run_waits, server)
             scheduler.set_callers(await self._call(task_queue.callers, self._me.machine, server))
@@ -93,12 +93,12 @@ class Worker:
         wanted = {
             (server, caller): count
             for server, scheduler in self._servers.items()
-            for caller, count in scheduler.wanted().items()
+            for caller, count in scheduler.to_claim().items()
         }
         if not self._servers:
             return
         known = {number for scheduler in self._servers.values() for number in scheduler.known()}
-        taken, mine = await self._call(
+        claimed, mine = await self._call(
             task_queue.exchange,
             self._me,
             [each for some in ended.values() for each in some],
@@ -108,15 +108,15 @@ class Worker:
         for server, scheduler in self._servers.items():
             scheduler.stored(ended[server], begun[server])
             scheduler.drop(known - mine)
-            scheduler.add(task for task in taken if task.server == server)
+            scheduler.add(task for task in claimed if task.server == server)
             scheduler.begin()
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         for server in [
             server for server, scheduler in self._servers.items() if scheduler.releasable
         ]:
             await self._servers.pop(server).stop()
-            await self._call(task_queue.give_server_back, self._me.worker, server)
+            await self._call(task_queue.release_server, self._me.worker, server)
 
     async def _pause(self) -> None:
         """Wait until something has changed, or it is time to look."""

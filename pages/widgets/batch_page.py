@@ -10,7 +10,7 @@ import streamlit as st
 
 from db import task_batches, tasks
 from db.database import opened
-from db.tasks import Wanted
+from db.tasks import TaskFilter
 from pages.widgets import copyable, url_state
 from pages.widgets.batch_list import PREFIX, facts
 from pages.widgets.view import plain, sentences, show_error, stop_with
@@ -110,7 +110,7 @@ def _narrowed() -> None:
     st.session_state[PREFIX + "page"] = 1
 
 
-def _filters(batch_id: str, caller: str | None) -> Wanted:
+def _filters(batch_id: str, caller: str | None) -> TaskFilter:
     """Which tasks are shown, by their status and their text."""
     parameters = url_state.parameters()
     given = parameters.get("status", ALL)
@@ -131,15 +131,15 @@ def _filters(batch_id: str, caller: str | None) -> Wanted:
     if given not in (ALL, *STATUSES):
         st.warning(plain(f"No task has the status “{given[:40]}”; showing all."))
     chosen = next((each for each in STATUSES if each == status), None)
-    return Wanted(batch_id, chosen, caller, text=text)
+    return TaskFilter(batch_id, chosen, caller, text=text)
 
 
-def _pages(wanted: Wanted) -> int:
+def _pages(wanted: TaskFilter) -> int:
     return max(1, -(-tasks.count(opened(), wanted) // PAGE))
 
 
 @sentences()
-def _table(wanted: Wanted, number: int, pages: int) -> None:
+def _table(wanted: TaskFilter, number: int, pages: int) -> None:
     """A page of tasks, a row each. A row that is selected opens its task."""
     if task_id := st.session_state.pop(CHOSEN, None):
         st.switch_page("batches.py", query_params={"task": task_id})

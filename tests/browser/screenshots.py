@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from sqlalchemy import Engine
 
 from db import counts, queue, runs, shares, studies, task_batches, tasks
-from db.tasks import Wanted
+from db.tasks import TaskFilter
 from services.ask.measurement import ACTIVE
 from services.studies.study import Study
 from tests.browser import made_up, pictures, signed_in, stored_states
@@ -201,7 +201,7 @@ def answered_tasks(app: App, studio: Studio, folder: Path) -> None:
     studio.take(app, pictures.TASKS)
     with app.database() as database:
         (batch,) = task_batches.listed(database)
-        first, *_ = tasks.listed(database, Wanted(batch.batch_id))
+        first, *_ = tasks.listed(database, TaskFilter(batch.batch_id))
     batch_path, task_path = f"/batches?batch={batch.batch_id}", f"/batches?task={first.task_id}"
     studio.take(app, [Picture("batch", batch_path, "Select a row")])
     studio.take(app, [pictures.looked_at("task", task_path, "Answer")])

@@ -10,7 +10,7 @@ from db import new_tasks, queue, schema, task_queue
 from db.database import now, writing
 from db.new_tasks import NewSettings
 from db.state import ALIVE_S, ClientHealth, state
-from db.task_queue import Ended, TaskWorker
+from db.task_queue import EndedTask, TaskWorker
 from services.ask.measurement import Progress
 from services.ask.tasks import NewTask, TaskEnd
 from tests.stored import store
@@ -62,10 +62,12 @@ def test_tasks_are_counted_by_status_and_by_server(database: Engine) -> None:
         settings = NewSettings({"backend": "url"}, server, "m", {"target": {}})
         new_tasks.create(database, "me", [settings], [(NewTask("x", {}), 0)] * count)
     me = TaskWorker("a", "here", "machine")
-    task_queue.enter(database, me)
+    task_queue.register_worker(database, me)
     (one, two), _ = task_queue.exchange(database, me, [], {}, {("a:1", "me"): 2})
     at = datetime.now(UTC)
-    task_queue.exchange(database, me, [Ended(one.id, at, at, TaskEnd("failed"))], {two.id: at}, {})
+    task_queue.exchange(
+        database, me, [EndedTask(one.id, at, at, TaskEnd("failed"))], {two.id: at}, {}
+    )
     told = state(database).tasks
     assert told.queue == {"queued": 4, "running": 1}
     assert told.servers == {("a:1", "queued"): 1, ("a:1", "running"): 1, ("b:2", "queued"): 3}

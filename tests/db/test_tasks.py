@@ -14,8 +14,8 @@ from db.queue import GONE_S
 from db.schema import task_batches as batch_table
 from db.schema import task_workers
 from db.schema import tasks as table
-from db.task_queue import Ended, TaskWorker
-from db.tasks import Wanted
+from db.task_queue import EndedTask, TaskWorker
+from db.tasks import TaskFilter
 from services.ask.config import parse
 from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult, openai_batch
 from services.report.export.tasks import tasks_csv
@@ -57,41 +57,44 @@ def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
 
 def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None:
     batch = create(database, 3)
-    task_queue.enter(database, FIRST)
+    task_queue.register_worker(database, FIRST)
     assert task_queue.waiting_servers(database, "machine") == [SERVER]
-    assert task_queue.take_server(database, FIRST, SERVER)
-    assert not task_queue.take_server(database, FIRST, SERVER)
+    assert task_queue.claim_server(database, FIRST, SERVER)
+    assert not task_queue.claim_server(database, FIRST, SERVER)
     wanted = {(SERVER, "me"): 2}
     taken, mine = task_queue.exchange(database, FIRST, [], {}, wanted)
     assert [task.prompt for task in taken] == ["me 0", "me 1"] and len(mine) == 2
-    task_queue.enter(database, SECOND)
-    late = [Ended(taken[0].id, NOW, NOW, TaskEnd("completed", result=TaskResult("late")))]
+    task_queue.register_worker(database, SECOND)
+    late = [EndedTask(taken[0].id, NOW, NOW, TaskEnd("completed", result=TaskResult("late")))]
     with pytest.raises(task_queue.WorkerGone):
         task_queue.exchange(database, FIRST, late, {}, wanted)
     with pytest.raises(task_queue.WorkerGone):
         task_queue.heartbeat(database, "a")
     assert counts(database, batch) == {"queued": 3}
-    assert task_queue.take_server(database, SECOND, SERVER)
+    assert task_queue.claim_server(database, SECOND, SERVER)
     again, mine = task_queue.exchange(database, SECOND, [], {}, {(SERVER, "me"): 9})
     assert len(again) == 3 and mine == {task.id for task in again}
-    task_queue.leave(database, "b")
+    task_queue.remove_worker(database, "b")
     assert task_queue.waiting_servers(database, "machine") == [SERVER]
 
 
 def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
     batch = create(database, 2)
-    task_queue.enter(database, FIRST)
+    task_queue.register_worker(database, FIRST)
     (one, two), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 2})
     _, mine = task_queue.exchange(database, FIRST, [], {one.id: NOW}, {})
     assert counts(database, batch) == {"running": 1, "queued": 1} and mine == {one.id, two.id}
     end = TaskEnd("completed", result=TaskResult("yes", "n", output_tokens=2, e2e_s=0.5))
-    ends = [Ended(one.id, NOW, NOW, end), Ended(two.id, NOW, NOW, TaskEnd("failed", error="No."))]
+    ends = [
+        EndedTask(one.id, NOW, NOW, end),
+        EndedTask(two.id, NOW, NOW, TaskEnd("failed", error="No.")),
+    ]
     for _ in range(2):  # as after a commit whose answer was lost
         _, mine = task_queue.exchange(database, FIRST, ends, {}, {})
         assert mine == set()
-    other = [Ended(one.id, NOW, NOW, TaskEnd("completed", result=TaskResult("no")))]
+    other = [EndedTask(one.id, NOW, NOW, TaskEnd("completed", result=TaskResult("no")))]
     task_queue.exchange(database, FIRST, other, {}, {})
-    first, second = tasks.listed(database, Wanted(batch.batch_id))
+    first, second = tasks.listed(database, TaskFilter(batch.batch_id))
     assert first.result == end.result
     assert (second.status, second.error, second.result.model) == ("failed", "No.", "m")
     assert first.started_at == first.ended_at == NOW
@@ -99,32 +102,32 @@ def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
 
 def test_what_is_cancelled_while_it_is_asked_is_no_longer_the_process_s(database: Engine) -> None:
     batch = create(database, 1)
-    task_queue.enter(database, FIRST)
+    task_queue.register_worker(database, FIRST)
     (task,), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
     tasks.cancel(database, batch.task_ids[0])
-    ends = [Ended(task.id, NOW, NOW, TaskEnd("completed", result=TaskResult("late")))]
+    ends = [EndedTask(task.id, NOW, NOW, TaskEnd("completed", result=TaskResult("late")))]
     assert task_queue.exchange(database, FIRST, ends, {}, {})[1] == set()
     assert tasks.load(database, batch.task_ids[0]).status == "cancelled"
 
 
 def test_a_server_with_a_run_is_left_to_the_run(database: Engine) -> None:
     create(database, 1)
-    task_queue.enter(database, FIRST)
+    task_queue.register_worker(database, FIRST)
     run_id = runs.create(database, parse({}), SERVER)
-    assert not task_queue.take_server(database, FIRST, SERVER)
+    assert not task_queue.claim_server(database, FIRST, SERVER)
     assert queue.finish(database, run_id, "cancelled")
-    assert task_queue.take_server(database, FIRST, SERVER)
-    assert task_queue.held(database, SERVER, "machine")
-    task_queue.give_server_back(database, "a", SERVER)
-    assert not task_queue.held(database, SERVER, "machine")
+    assert task_queue.claim_server(database, FIRST, SERVER)
+    assert task_queue.is_claimed(database, SERVER, "machine")
+    task_queue.release_server(database, "a", SERVER)
+    assert not task_queue.is_claimed(database, SERVER, "machine")
 
 
 def test_a_process_that_is_not_heard_of_is_buried(database: Engine) -> None:
     batch = create(database, 1)
-    task_queue.enter(database, FIRST)
+    task_queue.register_worker(database, FIRST)
     task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
     elsewhere = TaskWorker("c", "elsewhere", "other")
-    task_queue.enter(database, elsewhere)
+    task_queue.register_worker(database, elsewhere)
     task_queue.expire_workers(database, "other")
     assert task_queue.waiting_servers(database, "other") == []
     with writing(database) as connection:
@@ -150,7 +153,7 @@ def test_a_task_that_only_one_machine_can_ask_waits_for_it_and_is_given_up_witho
         old = NOW - timedelta(seconds=2 * GONE_S)
         connection.execute(update(batch_table).values(created_at=old))
     task_queue.expire_workers(database, "other")
-    (task,) = tasks.listed(database, Wanted(batch.batch_id))
+    (task,) = tasks.listed(database, TaskFilter(batch.batch_id))
     assert (task.status, task.error) == ("failed", task_queue.GONE)
 
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import servers, task_batches, tasks
-from db.tasks import Wanted
+from db.tasks import TaskFilter
 from jobs.supervisor_lock import supervisor_file
 from services.ask.saved_server import saved_server
 from services.ask.tasks import openai_batch
@@ -68,7 +68,7 @@ def test_a_key_of_env_reaches_its_server_and_nothing_that_is_written(
     refused, answered = task_batches.listed(database)
     assert (answered.counts, refused.counts) == ({"completed": 1}, {"failed": 1})
     for batch in (refused, answered):
-        (task,) = tasks.listed(database, Wanted(batch.batch_id))
+        (task,) = tasks.listed(database, TaskFilter(batch.batch_id))
         said += call("GET", f"/tasks/{task.task_id}").text
         said += call("GET", f"/inference/batch/{batch.batch_id}/output.jsonl").text
         said += b"".join(openai_batch.written([task])).decode()

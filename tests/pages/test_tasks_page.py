@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 import jobs
 from db import new_tasks, servers, task_batches, task_queue, tasks
 from db.new_tasks import NewSettings
-from db.task_queue import Ended, TaskWorker
-from db.tasks import Wanted
+from db.task_queue import EndedTask, TaskWorker
+from db.tasks import TaskFilter
 from services.ask.saved_server import saved_server
 from services.ask.tasks import NewTask, TaskEnd, TaskResult
 from services.base.roles import Person, Role
@@ -48,15 +48,15 @@ def stored(
     new = [(NewTask(f"Question {n} <b>*", {}, f"id-{n}"), 0) for n in range(count)]
     batch_id = new_tasks.create(database, caller, [settings], new, maker=maker).batch_id
     me = TaskWorker("a", "here", "machine")
-    task_queue.enter(database, me)
+    task_queue.register_worker(database, me)
     taken, _ = task_queue.exchange(database, me, [], {}, {(SERVER, caller): ended})
     ends = [
         TaskEnd("completed", result=TaskResult("Forty-two <i>", "m", "stop", 5, 2, e2e_s=0.5)),
         TaskEnd("failed", 500, "http", "The server is *ill*."),
     ]
-    done = [Ended(task.id, NOW, NOW, ends[min(n, 1)]) for n, task in enumerate(taken)]
+    done = [EndedTask(task.id, NOW, NOW, ends[min(n, 1)]) for n, task in enumerate(taken)]
     task_queue.exchange(database, me, done, {}, {})
-    task_queue.leave(database, me.worker)
+    task_queue.remove_worker(database, me.worker)
     return batch_id
 
 
@@ -85,7 +85,7 @@ def test_prompts_are_handed_in_line_by_line(visit: Visit, database: Engine) -> N
     button = next(each for each in at.button if each.label == "Queue tasks")
     at = sound(button.click().run())
     (batch,) = task_batches.listed(database)
-    queued = tasks.listed(database, Wanted(batch.batch_id))
+    queued = tasks.listed(database, TaskFilter(batch.batch_id))
     asked = tasks.prompts(database, [task.task_id for task in queued])
     assert [asked[task.task_id] for task in queued] == ["One?", "Two?"]
     assert "2 tasks on embedded" in text_of(at)
@@ -124,7 +124,7 @@ def test_a_batch_is_narrowed_and_its_link_says_so(visit: Visit, database: Engine
 
 
 def test_a_task_shows_its_prompt_and_answer_as_they_are(visit: Visit, database: Engine) -> None:
-    first, second, third = tasks.listed(database, Wanted(stored(database)))
+    first, second, third = tasks.listed(database, TaskFilter(stored(database)))
     at = sound(visit("batches", task=first.task_id))
     assert [code.value for code in at.code] == ["Question 0 <b>*", "Forty-two <i>"]
     assert "Finish" in str(at.table[0].value)
@@ -154,7 +154,7 @@ def test_everybody_sees_their_own_and_admins_all(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = stored(database)
-    (task, *_) = tasks.listed(database, Wanted(batch_id))
+    (task, *_) = tasks.listed(database, TaskFilter(batch_id))
     as_(monkeypatch, UMA)
     assert "There are no tasks yet." in text_of(visit("batches"))
     for parameters in ({"batch": batch_id}, {"task": task.task_id}):

@@ -22,23 +22,23 @@ from services.load.repeat import client_of
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PromptAnswer:
     """What came of a prompt: its measurement, and the calls of tools in the answer."""
 
     measured: Measurement
     tool_calls: list[dict[str, Any]] | None
 
 
-class Asker:
+class PromptClient:
     """Asks one target; its connections are kept while others are being asked, too."""
 
     def __init__(self, config: RunConfig, target: Target) -> None:
         self._target = target
         self._client: Any = client_of(Job(config, target, "", 0))
         self._random = Random()
-        self._asking = 0
+        self._in_flight = 0
 
-    async def ask(self, config: RunConfig, prompt: str) -> Asked:
+    async def send(self, config: RunConfig, prompt: str) -> PromptAnswer:
         """Ask a prompt, again up to `config.retries` times; times count from the first attempt.
 
         Raises:
@@ -48,19 +48,19 @@ class Asker:
         data = self._client.request(body(config, self._target, prompt))
         secrets = (known(all_text_of(prompt)), *filter(None, [key]))
         tries, due = ONCE, began
-        self._asking += 1
+        self._in_flight += 1
         try:
             while True:
                 exchange = await self._client.ask(data, due, self._others, secrets)
                 again = exchange.error_class in retries.RETRIED and tries.attempts <= config.retries
                 if not again:
                     measured = measurement_of(exchange, 0, 0, due, began, key, tries=tries)
-                    return Asked(measured, calls_of(exchange, key))
+                    return PromptAnswer(measured, calls_of(exchange, key))
                 wait = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
                 await asyncio.sleep(wait)
                 tries, due = tries.after(exchange.error_class, wait), perf_counter_ns()
         finally:
-            self._asking -= 1
+            self._in_flight -= 1
 
     def close(self) -> None:
         """Close its connections."""
@@ -68,4 +68,4 @@ class Asker:
 
     def _others(self) -> int:
         """Return how many connections are worth keeping."""
-        return self._asking
+        return self._in_flight

@@ -25,7 +25,7 @@ from services.ask.tasks import TaskEnd, TaskResult, TaskStatus
 from services.base import untrusted
 from services.base.settings import InvalidSettings
 from services.load import retries
-from services.load.asker import Asker
+from services.load.prompt_client import PromptClient
 from services.servers import engines, probe
 from services.servers.engines.within import CONTEXT_MOST, TEMPLATE_TOKENS
 
@@ -74,23 +74,23 @@ class Route:
         return (self.target, config.timeout_s, *limits)
 
 
-class Answers:
+class TaskClient:
     """Answers tasks of one server, any number at once."""
 
     def __init__(self, database: Engine, secrets: Secrets, at_once: int) -> None:
         self._database, self._secrets = database, secrets
-        self._asked: dict[int, asyncio.Task[Route]] = {}  # by the number of their settings
-        self._askers: dict[tuple[Any, ...], Asker] = {}
-        self._embedded = Embedded(min(at_once, SLOTS_MOST))
+        self._routes: dict[int, asyncio.Task[Route]] = {}  # by the number of their settings
+        self._clients: dict[tuple[Any, ...], PromptClient] = {}
+        self._embedded = EmbeddedEngine(min(at_once, SLOTS_MOST))
         self._random = Random()
 
-    async def answer(self, settings: int, prompt: str) -> TaskEnd:
+    async def send(self, settings: int, prompt: str) -> TaskEnd:
         """Return the end of a task with these settings. A refusal is one, too."""
         try:
-            asked = await self._route(settings)
-            if asked.target.backend in engines.WITHIN:
-                return await self._within(asked, prompt)
-            return await self._ask(asked, prompt)
+            route = await self._route(settings)
+            if route.target.backend in engines.WITHIN:
+                return await self._send_to_embedded(route, prompt)
+            return await self._send_to(route, prompt)
         except (BackendProblem, InvalidSettings, engines.EngineProblem) as problem:
             return _failed(str(problem))
         except CannotCarry as problem:
@@ -102,22 +102,22 @@ class Answers:
 
     async def close(self) -> None:
         """Close the connections, end the embedded model."""
-        for finding in self._asked.values():
-            finding.cancel()
-        for asker in self._askers.values():
-            asker.close()
+        for lookup in self._routes.values():
+            lookup.cancel()
+        for client in self._clients.values():
+            client.close()
         await self._embedded.close()
 
     async def _route(self, settings: int) -> Route:
         """Return the route of tasks with these settings. Tasks that need it at once share one
         lookup; after a failure the next task tries again."""
-        finding = self._asked.get(settings)
-        if finding is None or (finding.done() and (finding.cancelled() or finding.exception())):
-            finding = self._asked[settings] = asyncio.create_task(self._find(settings))
-        return await asyncio.shield(finding)
+        lookup = self._routes.get(settings)
+        if lookup is None or (lookup.done() and (lookup.cancelled() or lookup.exception())):
+            lookup = self._routes[settings] = asyncio.create_task(self._find(settings))
+        return await asyncio.shield(lookup)
 
     async def _find(self, settings: int) -> Route:
-        found = await asyncio.to_thread(task_queue.destined, self._database, [settings])
+        found = await asyncio.to_thread(task_queue.load_settings, self._database, [settings])
         if settings not in found:
             raise BackendProblem("The settings of this task were deleted.")
         known = found[settings]
@@ -139,27 +139,27 @@ class Answers:
             await asyncio.sleep(retries.wait_s(attempt, "", self._random))
         raise AssertionError("it ends above")
 
-    async def _within(self, asked: Route, prompt: str) -> TaskEnd:
-        tokens = len(prompt.encode()) // 2 + asked.config.max_tokens + TEMPLATE_TOKENS
+    async def _send_to_embedded(self, route: Route, prompt: str) -> TaskEnd:
+        tokens = len(prompt.encode()) // 2 + route.config.max_tokens + TEMPLATE_TOKENS
         if tokens > CONTEXT_MOST:
             return _failed(
                 f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
                 f"this task could need {tokens:,}. Lower max_tokens or shorten the prompt."
             )
-        async with self._embedded.at(tokens) as url:
-            end = await self._ask(Route(asked.config, asked.target.at(url)), prompt)
+        async with self._embedded.with_context(tokens) as url:
+            end = await self._send_to(Route(route.config, route.target.at(url)), prompt)
         if end.error_class == "connect":
-            self._embedded.lose(url)
+            self._embedded.mark_lost(url)
         return end
 
-    async def _ask(self, asked: Route, prompt: str) -> TaskEnd:
-        if asked.connection not in self._askers:
-            self._askers[asked.connection] = Asker(asked.config, asked.target)
-        answer = await self._askers[asked.connection].ask(asked.config, prompt)
-        return end_of(answer.measured, asked.target.model, answer.tool_calls)
+    async def _send_to(self, route: Route, prompt: str) -> TaskEnd:
+        if route.connection not in self._clients:
+            self._clients[route.connection] = PromptClient(route.config, route.target)
+        answer = await self._clients[route.connection].send(route.config, prompt)
+        return task_end(answer.measured, route.target.model, answer.tool_calls)
 
 
-class Embedded:
+class EmbeddedEngine:
     """The embedded model, started for the first task and again for one that needs more context."""
 
     def __init__(self, slots: int) -> None:
@@ -171,7 +171,7 @@ class Embedded:
         self._stack = AsyncExitStack()
 
     @asynccontextmanager
-    async def at(self, tokens: int) -> AsyncIterator[str]:
+    async def with_context(self, tokens: int) -> AsyncIterator[str]:
         """Yield the address of the model, with so much context.
 
         Raises:
@@ -190,7 +190,7 @@ class Embedded:
                 self._users -= 1
                 self._free.notify_all()
 
-    def lose(self, url: str) -> None:
+    def mark_lost(self, url: str) -> None:
         """Start it again for the next task: this one does not answer any more."""
         if url == self._url:
             self._context = 0
@@ -210,7 +210,7 @@ class Embedded:
         self._context = min(context, CONTEXT_MOST)
 
 
-def end_of(
+def task_end(
     measured: Measurement, model: str, tool_calls: list[dict[str, Any]] | None = None
 ) -> TaskEnd:
     """Return the end of a task by what was seen of its last attempt."""
