@@ -55,10 +55,10 @@ def _text(sent: dict[int, SpanExport]) -> str:
 
 
 def _row(run_id: int, export: SpanExport) -> dict[str, Any]:
-    taken = export.taken
+    delivered = export.delivered
     return {
         "run": run_id,
-        "receiver": taken.receiver,
-        "requests": taken.requests,
+        "receiver": delivered.receiver,
+        "requests": delivered.requests,
         "rejected": export.error,
     }

@@ -13,15 +13,15 @@ from db.database import now, writing
 from services.ask.measurement import FINISHED, Measurement
 from services.report.spans.progress import (
     STATUSES,
+    Delivered,
     Position,
     RepeatCount,
     SpanExport,
     SpanStatus,
-    Taken,
 )
 
 
-def ask(database: Engine, run_id: int, machine: str) -> None:
+def request(database: Engine, run_id: int, machine: str) -> None:
     """Let the supervisor of a machine send a run once it has ended. What was sent of it before
     stays sent: only what is measured anew follows."""
     _keep(database, run_id, status="waiting", machine=machine, error=None)
@@ -57,25 +57,25 @@ def load(database: Engine, run_id: int) -> SpanExport | None:
     if row is None:
         return None
     after = None if row.after_idx is None else Position(row.after_repeat, row.after_idx)
-    taken = Taken(row.receiver, row.sent, after)
-    return SpanExport(row.status, taken, row.error, row.changed_at)
+    delivered = Delivered(row.receiver, row.sent, after)
+    return SpanExport(row.status, delivered, row.error, row.changed_at)
 
 
-def advance(database: Engine, run_id: int, machine: str, taken: Taken) -> None:
+def advance(database: Engine, run_id: int, machine: str, delivered: Delivered) -> None:
     """Record what a receiver has taken of a run that is not sent whole yet."""
-    _keep(database, run_id, machine=machine, **_columns(taken))
+    _keep(database, run_id, machine=machine, **_columns(delivered))
 
 
 def finish(
     database: Engine,
     run_id: int,
     machine: str,
-    taken: Taken,
+    delivered: Delivered,
     status: SpanStatus,
     error: str | None = None,
 ) -> None:
     """Record that a run was sent, or why not. With `sent` the error is what was rejected."""
-    _keep(database, run_id, machine=machine, status=status, error=error, **_columns(taken))
+    _keep(database, run_id, machine=machine, status=status, error=error, **_columns(delivered))
 
 
 def give_up(database: Engine, run_id: int, error: str) -> None:
@@ -88,12 +88,12 @@ def give_up(database: Engine, run_id: int, error: str) -> None:
         connection.execute(waits.values(values))
 
 
-def _columns(taken: Taken) -> dict[str, Any]:
+def _columns(delivered: Delivered) -> dict[str, Any]:
     return {
-        "receiver": taken.receiver,
-        "sent": taken.requests,
-        "after_repeat": taken.after and taken.after.repeat,
-        "after_idx": taken.after and taken.after.index,
+        "receiver": delivered.receiver,
+        "sent": delivered.requests,
+        "after_repeat": delivered.after and delivered.after.repeat,
+        "after_idx": delivered.after and delivered.after.index,
     }
 
 
@@ -107,7 +107,7 @@ def _keep(database: Engine, run_id: int, **values: Any) -> None:
         connection.execute(kept.on_conflict_do_update(index_elements=["run_id"], set_=changed))
 
 
-def counted(connection: Connection) -> dict[SpanStatus, int]:
+def status_counts(connection: Connection) -> dict[SpanStatus, int]:
     """Return how many runs there are of each status."""
     table = schema.span_exports.c
     query = select(table.status, func.count()).group_by(table.status)
@@ -127,7 +127,7 @@ def repeat_counts(database: Engine, run_id: int) -> list[RepeatCount]:
         return [RepeatCount(repeat, int(n), int(bad), last) for repeat, n, bad, last in rows]
 
 
-def piece(
+def read_requests(
     database: Engine, run_id: int, after: Position | None, most: int, texts: bool = False
 ) -> list[Measurement]:
     """Return the next requests of a run, without their token times; `texts`: with answers."""

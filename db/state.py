@@ -66,7 +66,7 @@ def state(database: Engine) -> State:
             _workers(connection),
             _in_flight(connection),
             _engines(connection),
-            span_exports.counted(connection),
+            span_exports.status_counts(connection),
             _tasks(connection),
             _client(connection),
         )

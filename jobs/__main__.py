@@ -144,7 +144,7 @@ def tend_runs(
         spans.stop()
         run_supervisors.append(RunSupervisor(database, run, keys))
         run_supervisors[-1].start()
-        spans.ask(run.id)
+        spans.request(run.id)
     if locks:
         locks.keep(queue.lanes(database, [each.run_id for each in run_supervisors]))
 

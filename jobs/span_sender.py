@@ -33,8 +33,8 @@ from services.ask.measurement import ACTIVE, Measurement, Run
 from services.base import logs, settings
 from services.base.errors import Conflict
 from services.base.units import many
-from services.report.spans.progress import Position, SpanExport, SpanStatus, Taken
-from services.report.spans.run_spans import RunSpans, message
+from services.report.spans.progress import Delivered, Position, SpanExport, SpanStatus
+from services.report.spans.run_spans import RunSpans, request_body
 from services.report.spans.settings import InvalidSpanSettings, SpanSettings, span_settings
 
 AT_ONCE = 1_000  # requests that are read together, and the most in a batch
@@ -66,7 +66,7 @@ def send(
     run_id: int,
     to: SpanSettings,
     env: Mapping[str, str],
-    before: Taken | None = None,
+    before: Delivered | None = None,
     on_sent: OnSent = lambda _: None,
 ) -> SpanExport:
     """Send a run that has ended; of what the same receiver took `before`, only the run and its
@@ -80,7 +80,7 @@ def send(
     run = runs.load(database, run_id)
     check(run)
     if before is None or before.receiver != to.receiver:
-        before = Taken(to.receiver)
+        before = Delivered(to.receiver)
     progress = _Progress(database, run_id, before, on_sent)
     try:
         rejected = _send(database, run, to, env, progress)
@@ -88,7 +88,7 @@ def send(
         progress.finish("failed", str(problem))
         raise
     progress.finish("sent", rejected or None)
-    return SpanExport("sent", progress.taken, rejected or None, datetime.now(UTC))
+    return SpanExport("sent", progress.delivered, rejected or None, datetime.now(UTC))
 
 
 def check(run: Run) -> None:
@@ -105,13 +105,15 @@ def check(run: Run) -> None:
 class _Progress:
     """How far a run is, recorded once in a while."""
 
-    def __init__(self, database: Engine, run_id: int, taken: Taken, on_sent: OnSent) -> None:
-        self._database, self._run_id, self.taken = database, run_id, taken
+    def __init__(
+        self, database: Engine, run_id: int, delivered: Delivered, on_sent: OnSent
+    ) -> None:
+        self._database, self._run_id, self.delivered = database, run_id, delivered
         self._on_sent, self._recorded_at = on_sent, monotonic()
 
     def moved(self, batch: Batch) -> None:
-        requests = self.taken.requests + batch.requests
-        self.taken = replace(self.taken, requests=requests, after=batch.last)
+        requests = self.delivered.requests + batch.requests
+        self.delivered = replace(self.delivered, requests=requests, after=batch.last)
         self._on_sent(requests)
         if monotonic() - self._recorded_at > RECORD_S:
             self._record(span_exports.advance)
@@ -120,9 +122,9 @@ class _Progress:
     def finish(self, status: SpanStatus, error: str | None) -> None:
         self._record(partial(span_exports.finish, status=status, error=error))
 
-    def _record(self, write: Callable[[Engine, int, str, Taken], None]) -> None:
+    def _record(self, write: Callable[[Engine, int, str, Delivered], None]) -> None:
         with_retries(
-            lambda: write(self._database, self._run_id, machine_id(), self.taken),
+            lambda: write(self._database, self._run_id, machine_id(), self.delivered),
             f"run {self._run_id}",
         )
 
@@ -136,9 +138,9 @@ def _send(
     with connected(to, env) as client:
         receiver = Receiver(to, client)
         counts = span_exports.repeat_counts(database, run.id)
-        rejected = receiver.post(message(spans.parents(counts), to.resource))
-        for batch in _batches(database, run.id, spans, to.texts, progress.taken.after):
-            rejected = receiver.post(message(batch.spans, to.resource)) or rejected
+        rejected = receiver.post(request_body(spans.parent_spans(counts), to.resource))
+        for batch in _batches(database, run.id, spans, to.texts, progress.delivered.after):
+            rejected = receiver.post(request_body(batch.spans, to.resource)) or rejected
             progress.moved(batch)
     return rejected
 
@@ -148,7 +150,7 @@ def _batches(
 ) -> Iterator[Batch]:
     """Yield the requests after a position in batches that are bounded in number and in bytes."""
     most = AT_ONCE_WITH_TEXTS if texts else AT_ONCE
-    read = partial(span_exports.piece, database, run_id, most=most, texts=texts)
+    read = partial(span_exports.read_requests, database, run_id, most=most, texts=texts)
     while rows := with_retries(partial(read, after), f"run {run_id}"):
         yield from _split(rows, spans)
         after = Position(rows[-1].repeat, rows[-1].index)
@@ -159,7 +161,7 @@ def _split(rows: list[Measurement], spans: RunSpans) -> Iterator[Batch]:
     size = count = 0
     last = Position(rows[0].repeat, rows[0].index)
     for m in rows:
-        span = spans.request(m)
+        span = spans.request_span(m)
         its = 0 if span is None else span.ByteSize()
         if batch and size + its > BATCH_BYTES:
             yield Batch(batch, last, count)
@@ -194,7 +196,7 @@ def main(run_id: int) -> None:
     asked = span_exports.load(database, run_id)
     try:
         env = settings.environment()
-        sent = send(database, run_id, span_settings(env), env, asked.taken if asked else None)
+        sent = send(database, run_id, span_settings(env), env, asked.delivered if asked else None)
     except RunNotFound:  # deleted meanwhile
         return
     except SpansRefused as problem:  # it is recorded
@@ -203,8 +205,8 @@ def main(run_id: int) -> None:
         log.warning("run %s: not sent as spans: %s", run_id, problem)
         span_exports.give_up(database, run_id, str(problem))
     else:
-        number = many(sent.taken.requests, "request")
-        log.info("run %s: %s sent as spans to %s", run_id, number, sent.taken.receiver)
+        number = many(sent.delivered.requests, "request")
+        log.info("run %s: %s sent as spans to %s", run_id, number, sent.delivered.receiver)
         if sent.error:
             log.warning("run %s: %s", run_id, sent.error)
 

@@ -32,7 +32,7 @@ class SpanSupervisor:
         self._run_id: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, run_id: int) -> None:
+    def request(self, run_id: int) -> None:
         """Let a run that begins be sent when it has ended, where a receiver is set."""
         try:
             env = settings.environment()
@@ -40,7 +40,7 @@ class SpanSupervisor:
             log.warning("run %s: is not sent as spans: %s", run_id, problem)
             return
         if is_on(env):
-            span_exports.ask(self._database, run_id, machine_id())
+            span_exports.request(self._database, run_id, machine_id())
 
     @property
     def sending(self) -> bool:

@@ -8,14 +8,14 @@ from sqlalchemy import Engine
 
 from db import queue, runs, span_exports
 from services.ask.measurement import Repeat
-from services.report.spans.progress import Position, RepeatCount, Taken
+from services.report.spans.progress import Delivered, Position, RepeatCount
 from tests.stored import store
 from tests.values import NOON, failed, measured
 
 
 def test_a_run_waits_from_when_it_was_asked_for_until_it_has_ended(database: Engine) -> None:
     run_id = store(database, status="running")
-    span_exports.ask(database, run_id, "here")
+    span_exports.request(database, run_id, "here")
     assert span_exports.next_waiting(database, "here") is None  # it is still measured
     queue.finish(database, run_id, "interrupted", "It broke.")
     assert span_exports.next_waiting(database, "here") == run_id
@@ -25,37 +25,37 @@ def test_a_run_waits_from_when_it_was_asked_for_until_it_has_ended(database: Eng
 def test_the_first_of_those_that_wait_comes_first(database: Engine) -> None:
     first, second, other = (store(database) for _ in range(3))
     for run_id in (second, first):
-        span_exports.ask(database, run_id, "here")
+        span_exports.request(database, run_id, "here")
     assert span_exports.next_waiting(database, "here") == first
-    span_exports.finish(database, first, "here", Taken("a:1", 3, Position(0, 2)), "sent")
+    span_exports.finish(database, first, "here", Delivered("a:1", 3, Position(0, 2)), "sent")
     assert span_exports.next_waiting(database, "here") == second
     span_exports.give_up(database, second, "It is away.")
     assert span_exports.next_waiting(database, "here") is None
     with database.connect() as connection:
-        counts = span_exports.counted(connection)
+        counts = span_exports.status_counts(connection)
     assert counts == {"waiting": 0, "sent": 1, "failed": 1}
     assert span_exports.load(database, other) is None
 
 
 def test_what_was_taken_stays_taken_where_a_run_is_measured_again(database: Engine) -> None:
     run_id = store(database)
-    taken = Taken("a:1", 2, Position(0, 1))
-    span_exports.ask(database, run_id, "here")
-    span_exports.advance(database, run_id, "here", taken)
+    delivered = Delivered("a:1", 2, Position(0, 1))
+    span_exports.request(database, run_id, "here")
+    span_exports.advance(database, run_id, "here", delivered)
     found = span_exports.load(database, run_id)
-    assert found and (found.status, found.taken) == ("waiting", taken)
-    span_exports.finish(database, run_id, "here", taken, "failed", "It is away.")
-    span_exports.ask(database, run_id, "here")
+    assert found and (found.status, found.delivered) == ("waiting", delivered)
+    span_exports.finish(database, run_id, "here", delivered, "failed", "It is away.")
+    span_exports.request(database, run_id, "here")
     found = span_exports.load(database, run_id)
-    assert found and (found.status, found.taken, found.error) == ("waiting", taken, None)
+    assert found and (found.status, found.delivered, found.error) == ("waiting", delivered, None)
 
 
 def test_a_run_that_nobody_asked_for_can_be_sent_and_one_deleted_is_gone(database: Engine) -> None:
     run_id = store(database)
-    span_exports.finish(database, run_id, "here", Taken("a:1", 3), "sent")
+    span_exports.finish(database, run_id, "here", Delivered("a:1", 3), "sent")
     assert span_exports.load(database, run_id) is not None
     runs.delete(database, run_id)
-    span_exports.finish(database, run_id, "here", Taken("a:1", 3), "sent")
+    span_exports.finish(database, run_id, "here", Delivered("a:1", 3), "sent")
     assert span_exports.load(database, run_id) is None
 
 
@@ -64,12 +64,12 @@ def test_requests_come_in_pieces_each_once_and_in_order(database: Engine) -> Non
     run_id = store(database, rows)
     store(database)  # another run's requests are not among them
     seen, after = [], None
-    while piece := span_exports.piece(database, run_id, after, 4):
+    while piece := span_exports.read_requests(database, run_id, after, 4):
         assert len(piece) <= 4
         seen += piece
         after = Position(piece[-1].repeat, piece[-1].index)
     assert seen == [replace(m, token_times=(), answer=None) for m in rows]
-    with_texts = span_exports.piece(database, run_id, Position(1, 3), 3, texts=True)
+    with_texts = span_exports.read_requests(database, run_id, Position(1, 3), 3, texts=True)
     assert [m.answer for m in with_texts] == ["1.4", "2.0", "2.1"]
 
 

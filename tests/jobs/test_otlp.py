@@ -12,12 +12,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from jobs.otlp import GIVE_UP_S, Receiver, SpansRefused, connected, retry_after_s
-from services.report.spans.run_spans import message
+from services.report.spans.run_spans import request_body
 from services.report.spans.settings import span_settings
 from tests.receiver import Received, receiving
 
 KEY = "sk-lf-0123456789abcdef"
-BODY = message([Span(name="one", trace_id=b"t" * 16, span_id=b"s" * 8)] * 50, ())
+BODY = request_body([Span(name="one", trace_id=b"t" * 16, span_id=b"s" * 8)] * 50, ())
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from jobs import span_sender
 from jobs.span_sender import CannotSend, send
 from jobs.supervisor_lock import machine_id, supervisor_file
 from services.report.export import content_hash
-from services.report.spans.progress import Position, SpanExport, Taken
+from services.report.spans.progress import Delivered, Position, SpanExport
 from services.report.spans.settings import span_settings
 from tests.conftest import ROOT, SLOW, Submit, finished, until
 from tests.jobs.conftest import running
@@ -72,7 +72,7 @@ def test_a_run_is_sent_when_it_has_ended_with_all_its_requests(
     finished(database, run_id)
     export = ended(database, run_id)
     assert (export.status, export.error) == ("sent", None)
-    assert export.taken == Taken(f"127.0.0.1:{received.port}", 10, Position(1, 4))
+    assert export.delivered == Delivered(f"127.0.0.1:{received.port}", 10, Position(1, 4))
     run, spans = runs.load(database, run_id), received.by_id()
     assert len(spans) == len(received.spans) == 1 + 2 + 10
     (whole,) = [span for span in spans.values() if not span.parent_span_id]
@@ -158,7 +158,7 @@ def test_a_run_that_waits_is_sent_though_its_supervisor_died(
     database: Engine, received: Received
 ) -> None:
     run_id = store(database)
-    span_exports.ask(database, run_id, machine_id())
+    span_exports.request(database, run_id, machine_id())
     jobs.ensure(database)
     assert ended(database, run_id).status == "sent"
 
@@ -166,7 +166,7 @@ def test_a_run_that_waits_is_sent_though_its_supervisor_died(
 @pytest.mark.slow
 def test_a_run_whose_receiver_was_taken_away_does_not_wait_for_ever(database: Engine) -> None:
     run_id = store(database)
-    span_exports.ask(database, run_id, machine_id())
+    span_exports.request(database, run_id, machine_id())
     jobs.ensure(database)
     export = ended(database, run_id)
     assert export.status == "failed" and ENDPOINT in (export.error or "")
@@ -178,7 +178,7 @@ def test_a_sender_that_was_killed_is_said_and_not_started_for_ever(
 ) -> None:
     received.answers = [(503, {"Retry-After": "250"}, b"")]
     run_id = store(database)
-    span_exports.ask(database, run_id, machine_id())
+    span_exports.request(database, run_id, machine_id())
     jobs.ensure(database)
     until(lambda: received.refused, 60)
     (sender,) = senders()
@@ -210,10 +210,10 @@ def test_it_goes_on_where_the_receiver_stopped(
     with pytest.raises(span_sender.SpansRefused):
         send(database, run_id, settings(received), {})
     export = export_of(database, run_id)
-    assert (export.status, export.taken.requests) == ("failed", 2)
-    assert export.taken.after == Position(0, 1)
-    sent = send(database, run_id, settings(received), {}, export.taken)
-    assert sent.taken.requests == 6
+    assert (export.status, export.delivered.requests) == ("failed", 2)
+    assert export.delivered.after == Position(0, 1)
+    sent = send(database, run_id, settings(received), {}, export.delivered)
+    assert sent.delivered.requests == 6
     names = [span.name for span in received.spans]
     assert names.count("chat tiny") == 6  # each request once
     assert names.count("repeat 1") == 2  # the parents again: they may have grown
@@ -221,8 +221,8 @@ def test_it_goes_on_where_the_receiver_stopped(
 
 def test_another_receiver_gets_everything(database: Engine, received: Received) -> None:
     run_id = store(database)
-    send(database, run_id, settings(received), {}, Taken("other:1", 2, Position(0, 1)))
-    assert export_of(database, run_id).taken.requests == 3
+    send(database, run_id, settings(received), {}, Delivered("other:1", 2, Position(0, 1)))
+    assert export_of(database, run_id).delivered.requests == 3
     assert len(received.spans) == 5
 
 

@@ -12,7 +12,7 @@ from db import request_columns, shares, span_exports
 from pages.widgets import tabular
 from pages.widgets.view import plain
 from services.report.charts.picking import mark_of, pickable, stretch_of
-from services.report.spans.progress import Taken
+from services.report.spans.progress import Delivered
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.pages.test_stored_pages import specs, values
 from tests.stored import store
@@ -157,11 +157,11 @@ def test_the_requests_of_a_large_run_are_shown_a_page_at_a_time(
 def test_how_far_a_run_is_on_its_way_as_spans_is_said(visit: Visit, database: Engine) -> None:
     run_id = store(database)
     assert "as spans" not in text_of(visit("result", run="1", tab="setup"))
-    taken = Taken("phoenix.example:6006", 3)
-    span_exports.finish(database, run_id, "here", taken, "sent")
+    delivered = Delivered("phoenix.example:6006", 3)
+    span_exports.finish(database, run_id, "here", delivered, "sent")
     sent = "3 requests sent as spans to phoenix.example:6006."
     assert sent in text_of(visit("result", run="1", tab="setup"))
-    span_exports.finish(database, run_id, "here", taken, "failed", "It is away.")
+    span_exports.finish(database, run_id, "here", delivered, "failed", "It is away.")
     (warning,) = visit("result", run="1").warning
     assert warning.value == plain("Not sent as spans: It is away.")
     assert "as spans" not in text_of(visit("result", run="1", view="share", tab="setup"))

@@ -18,8 +18,8 @@ from typing import Any
 
 from services.base.ipc import Send, sender
 from services.load.nodes import echo
+from services.load.nodes.actor import ROOT, NodeActor
 from services.load.nodes.clocks import ClockOffset, RoundTrip, clock_offset
-from services.load.nodes.node import ROOT, Node
 from services.load.nodes.protocol import (
     PROTOCOL,
     ClocksCompared,
@@ -71,7 +71,7 @@ class RemoteNode:
             if not self._port:
                 self._port = self._call(self._actor.echo, self._token, self._host)
             count = ROUND_TRIPS if self._by_udp else 0
-            quick = list(echo.trips(self._token, self._host, self._port, count))
+            quick = list(echo.round_trips(self._token, self._host, self._port, count))
             self._by_udp = bool(quick)  # else it is not tried again
             count = RAY_TRIPS if quick else ROUND_TRIPS
             return clock_offset([*quick, *(self._trip() for _ in range(count))])
@@ -131,7 +131,7 @@ class RemoteNode:
             self._send(NodeLost(self._number, f"Ray lost contact with it ({type(error).__name__})"))
 
 
-def connected(ray: Any, asked: Connect, send: Send) -> list[RemoteNode]:
+def connect_nodes(ray: Any, asked: Connect, send: Send) -> list[RemoteNode]:
     """Start a node on each machine of the cluster, and report them.
 
     Raises:
@@ -164,7 +164,7 @@ def connected(ray: Any, asked: Connect, send: Send) -> list[RemoteNode]:
 
 def _actor(ray: Any, node_id: str) -> Any:
     strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node_id, soft=False)
-    return ray.remote(Node).options(num_cpus=1, scheduling_strategy=strategy).remote()
+    return ray.remote(NodeActor).options(num_cpus=1, scheduling_strategy=strategy).remote()
 
 
 def _checked(ray: Any, actor: Any, node: Any, address: str) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _checked(ray: Any, actor: Any, node: Any, address: str) -> dict[str, Any]:
     )
 
 
-def carry(nodes: list[RemoteNode], send: Send) -> None:
+def relay(nodes: list[RemoteNode], send: Send) -> None:
     """Carry out messages until standard input ends."""
     for line in sys.stdin.buffer:
         match PROTOCOL.decode(line):
@@ -209,14 +209,14 @@ def main() -> None:
         import ray
         import ray.util.scheduling_strategies
 
-        nodes = connected(ray, asked, send)
+        nodes = connect_nodes(ray, asked, send)
     except ImportError:
         send(Refused("The Python that PACELINE_RAY_PYTHON names has no Ray. Run: make engines-ray"))
         return
     except ClusterProblem as problem:
         send(Refused(str(problem)))
         return
-    carry(nodes, send)
+    relay(nodes, send)
     ray.shutdown()
 
 

@@ -45,7 +45,7 @@ async def open_echo(token: bytes, host: str) -> tuple[asyncio.DatagramTransport,
     return transport, port
 
 
-def trips(token: bytes, host: str, port: int, count: int) -> Iterator[RoundTrip]:
+def round_trips(token: bytes, host: str, port: int, count: int) -> Iterator[RoundTrip]:
     """Yield round trips to an echo, up to `count`; few or none where answers do not come."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as asking:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.load.nodes.clocks import ClockOffset, start_spread_ns
-from services.load.nodes.member import Node
+from services.load.nodes.node_state import NodeState
 from services.load.protocol import Played
 
 ERRORS = ("ttft", "e2e", "inter_chunk")  # of a calibration, each at p50 and p99
@@ -27,7 +27,7 @@ def nodes_environment(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def nodes_health(
-    nodes: Sequence[Node],
+    nodes: Sequence[NodeState],
     played: Sequence[Played | None],
     offsets: Mapping[int, ClockOffset],
 ) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def nodes_health(
 
 
 def _node_health(
-    node: Node, played: Played | None, offsets: Mapping[int, ClockOffset]
+    node: NodeState, played: Played | None, offsets: Mapping[int, ClockOffset]
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {"node": node.number + 1}
     if offset := offsets.get(node.number):

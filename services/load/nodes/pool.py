@@ -22,7 +22,7 @@ from services.load.nodes import protocol as cluster
 from services.load.nodes.clocks import ClockOffset
 from services.load.nodes.facts import nodes_environment, nodes_health, worst_calibration
 from services.load.nodes.lost import lost_requests
-from services.load.nodes.member import Node
+from services.load.nodes.node_state import NodeState
 from services.load.nodes.ray_environment import driver_environment, interpreter
 from services.load.process_pool import ProcessPoolProblem, combined, total_progress
 from services.load.protocol import (
@@ -55,7 +55,7 @@ class NodePool:
 
     def __init__(self, driver: asyncio.subprocess.Process, job: Job, send: Send) -> None:
         self._driver, self._job, self._send = driver, job, send
-        self._nodes: list[Node] = []
+        self._nodes: list[NodeState] = []
         self._clocks: asyncio.Queue[dict[int, ClockOffset]] = asyncio.Queue()
         self._listening: asyncio.Task[None] | None = None
         self._began_ns = 0
@@ -90,10 +90,12 @@ class NodePool:
         return pool
 
     async def _connect(self) -> None:
-        self._tell(cluster.Connect(self._job.config.on or "", modes.at_once(self._job.config)))
+        self._send_to_driver(
+            cluster.Connect(self._job.config.on or "", modes.at_once(self._job.config))
+        )
         match await self._receive():
             case cluster.Connected(nodes):
-                self._nodes = [Node(number) for number in range(len(nodes))]
+                self._nodes = [NodeState(number) for number in range(len(nodes))]
             case cluster.Refused(sentence):
                 raise ProcessPoolProblem(sentence)
             case _:
@@ -104,7 +106,7 @@ class NodePool:
     def stop(self) -> None:
         """Send nothing more, now or later, and end what is in flight."""
         for node in self._alive():
-            self._tell(cluster.ToNode(node.number, None))
+            self._send_to_driver(cluster.ToNode(node.number, None))
 
     async def play(self, repeat: int, on_ready: OnReady) -> Played:
         """Play a repeat; the requests of a node that is lost meanwhile are kept as failed.
@@ -112,7 +114,7 @@ class NodePool:
         Raises:
             ProcessPoolProblem: every node is lost, or one cannot find the backend.
         """
-        nodes = await self._shared_among_all()
+        nodes = await self._start_load()
         for node in nodes:
             node.progress, node.playing, node.reported = None, True, set()
             self._write(node, PlayRepeat(repeat))
@@ -123,16 +125,16 @@ class NodePool:
         for node in nodes:
             if node.number in offsets:
                 self._write(node, Begin(self._began_ns + offsets[node.number].offset_ns))
-        every = await asyncio.gather(*(self._receive_until(Played, node) for node in nodes))
+        answers = await asyncio.gather(*(self._receive_until(Played, node) for node in nodes))
         for node in nodes:
             if node.lost is not None:
-                self._keep_lost(node, repeat)
-        played = [each for each in every if each is not None]
+                self._record_lost(node, repeat)
+        played = [each for each in answers if each is not None]
         if not played:
             raise ProcessPoolProblem(f"Every node was lost; the last one: {nodes[-1].lost}.")
         if progress := self._progress():
             self._send(ProgressSeen(total_progress(progress)))
-        health = {**combined(played).health, **nodes_health(nodes, every, offsets)}
+        health = {**combined(played).health, **nodes_health(nodes, answers, offsets)}
         return replace(combined(played), began_ns=self._began_ns, health=health)
 
     async def calibrate(self, profile: ResponseProfile) -> dict[str, Any]:
@@ -142,14 +144,14 @@ class NodePool:
         Raises:
             ProcessPoolProblem: every node is lost.
         """
-        nodes = self._started("calibration")
+        nodes = self._start_program("calibration")
         for node in nodes:
             self._write(node, self._job_of(node, {}))
             self._write(node, Replay(profile))
-        every = await asyncio.gather(*(self._receive_until(Calibrated, node) for node in nodes))
+        answers = await asyncio.gather(*(self._receive_until(Calibrated, node) for node in nodes))
         done = [
             {"node": node.number + 1, **each.calibration}
-            for node, each in zip(nodes, every, strict=True)
+            for node, each in zip(nodes, answers, strict=True)
             if each is not None
         ]
         return worst_calibration(done)
@@ -166,36 +168,36 @@ class NodePool:
             self._driver.kill()
             await self._driver.wait()
 
-    def _alive(self) -> list[Node]:
+    def _alive(self) -> list[NodeState]:
         return [node for node in self._nodes if node.lost is None]
 
-    def _started(self, program: str) -> list[Node]:
+    def _start_program(self, program: str) -> list[NodeState]:
         """Start a program on every node that is left, with its part of the load."""
         nodes = self._alive()
         if not nodes:
             raise ProcessPoolProblem("Every node of the Ray cluster was lost.")
         for index, node in enumerate(nodes):
             node.shard, node.program = Shard(index, len(nodes)), program
-            self._tell(cluster.Start(node.number, program))
+            self._send_to_driver(cluster.Start(node.number, program))
         return nodes
 
-    async def _shared_among_all(self) -> list[Node]:
+    async def _start_load(self) -> list[NodeState]:
         """Return the nodes that are left, with load processes that share the load among them."""
         alive = self._alive()
         if alive and all(node.program and node.shard.of == len(alive) for node in alive):
             return alive
-        nodes, offsets = self._started("load"), await self._compare_clocks()
+        nodes, offsets = self._start_program("load"), await self._compare_clocks()
         for node in nodes:
             self._write(node, self._job_of(node, offsets))
         return nodes
 
-    def _job_of(self, node: Node, offsets: Mapping[int, ClockOffset]) -> Job:
+    def _job_of(self, node: NodeState, offsets: Mapping[int, ClockOffset]) -> Job:
         offset = offsets[node.number].offset_ns if node.number in offsets else 0
         return replace(self._job, shard=node.shard, run_began_ns=self._job.run_began_ns + offset)
 
     async def _compare_clocks(self) -> dict[int, ClockOffset]:
         """Return the offsets of the clocks of all nodes that answer."""
-        self._tell(cluster.CompareClocks([node.number for node in self._alive()]))
+        self._send_to_driver(cluster.CompareClocks([node.number for node in self._alive()]))
         offsets = await self._clocks.get()
         if not offsets:
             raise ProcessPoolProblem("Every node of the Ray cluster was lost.")
@@ -216,11 +218,11 @@ class NodePool:
             self._lose(node, "the connection to the Ray cluster has ended")
         self._clocks.put_nowait({})
 
-    def _lose(self, node: Node, sentence: str) -> None:
+    def _lose(self, node: NodeState, sentence: str) -> None:
         node.lost = node.lost or sentence
         node.inbox.put_nowait(None)
 
-    async def _receive_until(self, kind: type[Expected], node: Node) -> Expected | None:
+    async def _receive_until(self, kind: type[Expected], node: NodeState) -> Expected | None:
         """Pass on a node's messages until one is of `kind`, and return it; None: the node is lost.
 
         Raises:
@@ -237,7 +239,7 @@ class NodePool:
         node.playing = isinstance(message, Ready)
         return message
 
-    def _pass_on(self, node: Node, message: Message) -> None:
+    def _pass_on(self, node: NodeState, message: Message) -> None:
         if isinstance(message, ProgressSeen):
             node.progress = message.progress
             self._report_progress(node)
@@ -249,7 +251,7 @@ class NodePool:
     def _progress(self) -> list[Progress]:
         return [node.progress for node in self._nodes if node.progress is not None]
 
-    def _report_progress(self, source: Node) -> None:
+    def _report_progress(self, source: NodeState) -> None:
         """As `ProcessPool` does."""
         progress, allowed = self._progress(), self._job.config.stop_after_errors
         if allowed is not None and sum(each.failed for each in progress) >= allowed:
@@ -258,7 +260,7 @@ class NodePool:
         if source is next((node for node in self._nodes if node.playing), None):
             self._send(ProgressSeen(total_progress(progress)))
 
-    def _keep_lost(self, node: Node, repeat: int) -> None:
+    def _record_lost(self, node: NodeState, repeat: int) -> None:
         """Keep the requests of a lost node as failed, and count them."""
         config, at_s = self._job.config, max(0.0, (perf_counter_ns() - self._began_ns) / 1e9)
         before = node.progress or Progress(at_s, repeat, 0, 0, 0, 0, 0)
@@ -270,10 +272,10 @@ class NodePool:
         failed = before.failed + len(lost)
         node.progress = replace(before, in_flight=0, failed=failed, sent=before.done + failed)
 
-    def _write(self, node: Node, message: Message) -> None:
-        self._tell(cluster.ToNode(node.number, load.encode(message).decode()))
+    def _write(self, node: NodeState, message: Message) -> None:
+        self._send_to_driver(cluster.ToNode(node.number, load.encode(message).decode()))
 
-    def _tell(self, message: Message) -> None:
+    def _send_to_driver(self, message: Message) -> None:
         assert self._driver.stdin
         if not self._driver.stdin.is_closing():
             self._driver.stdin.write(cluster.encode(message))

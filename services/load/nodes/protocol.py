@@ -34,7 +34,7 @@ class Connected(Message):
 
 @dataclass(frozen=True, slots=True)
 class Start(Message):
-    """Start a process on a node, instead of the one before: one of PROGRAMS in `node.py`."""
+    """Start a process on a node, instead of the one before: one of PROGRAMS in `actor.py`."""
 
     node: int
     program: str

@@ -45,7 +45,7 @@ def provider(config: RunConfig) -> str:
     return PROVIDERS.get(name, name)
 
 
-def of_every_request(run: Run, server: tuple[str, int] | None) -> Iterator[Attribute]:
+def common_attributes(run: Run, server: tuple[str, int] | None) -> Iterator[Attribute]:
     """Yield what all requests of a run have in common. `server`: its host and port."""
     config = run.config
     yield "gen_ai.operation.name", operation(config)
@@ -76,7 +76,7 @@ def max_tokens(run: Run) -> Callable[[int], int] | None:
     return workloads.max_tokens(run.config)
 
 
-def of_request(m: Measurement, began_ns: int) -> Iterator[Attribute]:
+def request_attributes(m: Measurement, began_ns: int) -> Iterator[Attribute]:
     """Yield what was measured of a request. `began_ns`: when its repeat began, since 1970."""
     yield "paceline.repeat", m.repeat + 1
     yield "paceline.request", m.index + 1
@@ -104,7 +104,7 @@ def of_request(m: Measurement, began_ns: int) -> Iterator[Attribute]:
         yield "paceline.attempts", m.attempts
 
 
-def of_run(run: Run, requests: int, failed: int) -> Iterator[Attribute]:
+def run_attributes(run: Run, requests: int, failed: int) -> Iterator[Attribute]:
     """Yield what is said of a run as a whole."""
     yield PARENT
     yield "paceline.run", run.id
@@ -117,7 +117,7 @@ def of_run(run: Run, requests: int, failed: int) -> Iterator[Attribute]:
         yield "paceline.tags", list(run.tags)
 
 
-def of_repeat(run: Run, index: int, requests: int, failed: int) -> Iterator[Attribute]:
+def repeat_attributes(run: Run, index: int, requests: int, failed: int) -> Iterator[Attribute]:
     """Yield what is said of a repeat."""
     yield PARENT
     yield "paceline.run", run.id

@@ -15,7 +15,7 @@ AnswerOf = Callable[[int, int], str | None]  # by repeat and index
 LONGEST = 10_000  # characters of a text, as in an exported page
 
 
-def of_texts(run: Run, m: Measurement, answer_of: AnswerOf) -> Iterator[Attribute]:
+def text_attributes(run: Run, m: Measurement, answer_of: AnswerOf) -> Iterator[Attribute]:
     """Yield what a request sent and what came back, each as JSON; what is not known is left out.
     `answer_of` looks up an earlier answer, which a later turn sends again."""
     if run.source is None:  # what another tool sent is not known

@@ -22,7 +22,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Delivered:
     """What a receiver, by its host and port, has taken of a run: so many requests, the last of
     them `after`."""
 
@@ -36,7 +36,7 @@ class SpanExport:
     """A run that is to be sent or was; `error`: why not, or what of it was rejected."""
 
     status: SpanStatus
-    taken: Taken
+    delivered: Delivered
     error: str | None
     changed_at: datetime
 
@@ -54,12 +54,12 @@ class RepeatCount:
 
 def sentence(export: SpanExport) -> str:
     """Return how far a run is, as a sentence or two."""
-    taken = export.taken
-    sent = f"{many(taken.requests, 'request')} sent as spans to {taken.receiver}"
+    delivered = export.delivered
+    sent = f"{many(delivered.requests, 'request')} sent as spans to {delivered.receiver}"
     if export.status == "failed":
         return f"Not sent as spans: {export.error}"
     if export.status == "sent":
         return f"{sent}. {export.error or ''}".rstrip()
-    if taken.requests:
+    if delivered.requests:
         return f"{sent} so far. The rest is sent when no run is being measured on that machine."
     return "It is sent as spans when no run is being measured on that machine."

@@ -18,7 +18,7 @@ from services.ask.sessions import sessions_of
 from services.base.surrogates import clean
 from services.report.spans import conventions
 from services.report.spans.conventions import Attribute
-from services.report.spans.messages import AnswerOf, of_texts
+from services.report.spans.messages import AnswerOf, text_attributes
 from services.report.spans.progress import RepeatCount
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,22 +35,22 @@ class RunSpans:
         self._run, self._answer_of = run, answer_of
         self._trace_id = _hash(16, run.created_at.isoformat(), run.id)
         self._began_ns = {repeat.index: _ns(repeat.began_at) for repeat in run.repeats}
-        self._common = _attributes(conventions.of_every_request(run, server))
+        self._common = _attributes(conventions.common_attributes(run, server))
         self._max_tokens = conventions.max_tokens(run)
         self._sessions = sessions_of(run.config) if run.source is None else None
         model = f" {run.config.model}" if run.config.model else ""
         self._name = _cut(f"{conventions.operation(run.config)}{model}")
 
-    def parents(self, counts: Sequence[RepeatCount]) -> list[Span]:
+    def parent_spans(self, counts: Sequence[RepeatCount]) -> list[Span]:
         """Return the span of the run, and one of each repeat."""
         by_index = {count.repeat: count for count in counts}
         repeats = [
-            self._repeat(index, by_index.get(index) or RepeatCount(index, 0, 0))
+            self._repeat_span(index, by_index.get(index) or RepeatCount(index, 0, 0))
             for index in self._began_ns
         ]
-        return [self._whole(repeats, counts), *repeats]
+        return [self._run_span(repeats, counts), *repeats]
 
-    def request(self, m: Measurement) -> Span | None:
+    def request_span(self, m: Measurement) -> Span | None:
         """Return the span of a request; None: its repeat is not known, so nobody can say when it
         was."""
         began_ns = self._began_ns.get(m.repeat)
@@ -70,21 +70,21 @@ class RunSpans:
             status=_status(m),
         )
         span.attributes.extend(self._common)
-        span.attributes.extend(_attributes(self._of_request(m, began_ns)))
+        span.attributes.extend(_attributes(self._request_attributes(m, began_ns)))
         return span
 
-    def _of_request(self, m: Measurement, began_ns: int) -> Iterator[Attribute]:
+    def _request_attributes(self, m: Measurement, began_ns: int) -> Iterator[Attribute]:
         if self._max_tokens is not None:
             yield "gen_ai.request.max_tokens", self._max_tokens(m.index)
         if self._sessions is not None:
             session = self._sessions.locate(m.index)[0]
             name = f"{self._trace_id.hex()}-{m.repeat + 1}-{session + 1}"
             yield "gen_ai.conversation.id", name
-        yield from conventions.of_request(m, began_ns)
+        yield from conventions.request_attributes(m, began_ns)
         if self._answer_of is not None:
-            yield from of_texts(self._run, m, self._answer_of)
+            yield from text_attributes(self._run, m, self._answer_of)
 
-    def _whole(self, repeats: Sequence[Span], counts: Sequence[RepeatCount]) -> Span:
+    def _run_span(self, repeats: Sequence[Span], counts: Sequence[RepeatCount]) -> Span:
         run = self._run
         requests, failed = sum(c.requests for c in counts), sum(c.failed for c in counts)
         starts = [_ns(at) for at in (run.started_at,) if at]
@@ -100,15 +100,15 @@ class RunSpans:
             kind=Span.SPAN_KIND_INTERNAL,
             start_time_unix_nano=start,
             end_time_unix_nano=max([start, *ends]),
-            attributes=_attributes(conventions.of_run(run, requests, failed)),
+            attributes=_attributes(conventions.run_attributes(run, requests, failed)),
             status=wrong if run.error else None,
         )
 
-    def _repeat(self, index: int, count: RepeatCount) -> Span:
+    def _repeat_span(self, index: int, count: RepeatCount) -> Span:
         repeat = next(each for each in self._run.repeats if each.index == index)
         began_ns = self._began_ns[index]
         lasted = max(repeat.duration_s or 0.0, count.last_s or 0.0)
-        about = conventions.of_repeat(self._run, index, count.requests, count.failed)
+        about = conventions.repeat_attributes(self._run, index, count.requests, count.failed)
         return Span(
             trace_id=self._trace_id,
             span_id=self._id("repeat", index),
@@ -124,7 +124,7 @@ class RunSpans:
         return _hash(8, self._trace_id.hex(), *parts)
 
 
-def message(spans: Iterable[Span], resource: Iterable[Attribute]) -> bytes:
+def request_body(spans: Iterable[Span], resource: Iterable[Attribute]) -> bytes:
     """Return a batch of spans as the body of a request."""
     request = ExportTraceServiceRequest()
     of_one = request.resource_spans.add()
@@ -171,10 +171,10 @@ def _status(m: Measurement) -> Status | None:
 
 
 def _attributes(pairs: Iterable[Attribute]) -> list[KeyValue]:
-    return [KeyValue(key=name, value=_any(value)) for name, value in pairs]
+    return [KeyValue(key=name, value=_any_value(value)) for name, value in pairs]
 
 
-def _any(value: Any) -> AnyValue:
+def _any_value(value: Any) -> AnyValue:
     match value:
         case bool():
             return AnyValue(bool_value=value)
@@ -183,7 +183,7 @@ def _any(value: Any) -> AnyValue:
         case float():
             return AnyValue(double_value=value)
         case list():
-            return AnyValue(array_value=ArrayValue(values=map(_any, value)))
+            return AnyValue(array_value=ArrayValue(values=map(_any_value, value)))
         case _:
             return AnyValue(string_value=clean(str(value)))
 

@@ -56,7 +56,9 @@ def test_an_echo_answers_who_knows_the_token_and_nobody_else() -> None:
         transport, port = await echo.open_echo(token, "127.0.0.1")
         try:
             return [
-                await asyncio.to_thread(lambda of=of: list(echo.trips(of, "127.0.0.1", port, 20)))
+                await asyncio.to_thread(
+                    lambda of=of: list(echo.round_trips(of, "127.0.0.1", port, 20))
+                )
                 for of in (token, stranger)
             ]
         finally:

@@ -14,8 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from services.ask.config import parse
 from services.ask.measurement import Measurement, Repeat, Run
 from services.report.spans.conventions import provider
-from services.report.spans.progress import RepeatCount, SpanExport, Taken, sentence
-from services.report.spans.run_spans import RunSpans, message
+from services.report.spans.progress import Delivered, RepeatCount, SpanExport, sentence
+from services.report.spans.run_spans import RunSpans, request_body
 from services.report.spans.settings import (
     VARIABLES,
     InvalidSpanSettings,
@@ -49,7 +49,7 @@ def a_run(**config: Any) -> Run:
 
 
 def span_of(m: Measurement, run: Run | None = None, **options: Any) -> Span:
-    span = RunSpans(run or a_run(), **options).request(m)
+    span = RunSpans(run or a_run(), **options).request_span(m)
     assert span is not None
     return span
 
@@ -66,10 +66,12 @@ def test_an_identifier_is_the_same_each_time_and_no_other_requests() -> None:
 
 def test_run_and_repeats_are_the_parents() -> None:
     spans = RunSpans(a_run())
-    whole, first, second = spans.parents([RepeatCount(0, 3, 1, 3.5), RepeatCount(1, 2, 0, 6.5)])
+    whole, first, second = spans.parent_spans(
+        [RepeatCount(0, 3, 1, 3.5), RepeatCount(1, 2, 0, 6.5)]
+    )
     assert not whole.parent_span_id
     assert first.parent_span_id == second.parent_span_id == whole.span_id
-    child = spans.request(measured(repeat=1))
+    child = spans.request_span(measured(repeat=1))
     assert child is not None and child.parent_span_id == second.span_id
     assert {span.trace_id for span in (whole, first, second, child)} == {whole.trace_id}
     about = attributes(whole.attributes)
@@ -88,7 +90,7 @@ def test_times_are_those_of_the_clock_to_the_nanosecond() -> None:
 
 
 def test_a_parent_lasts_as_long_as_what_is_in_it() -> None:
-    whole, first, cut = RunSpans(a_run()).parents([RepeatCount(1, 2, 0, 6.5)])
+    whole, first, cut = RunSpans(a_run()).parent_spans([RepeatCount(1, 2, 0, 6.5)])
     assert whole.start_time_unix_nano == NOON_NS - 1_000_000_000
     assert whole.end_time_unix_nano == NOON_NS + 20_000_000_000
     assert first.end_time_unix_nano - first.start_time_unix_nano == 4_000_000_000
@@ -149,7 +151,7 @@ def test_a_model_that_thinks_has_a_second_event() -> None:
 
 
 def test_a_request_of_a_repeat_that_is_not_known_has_no_span() -> None:
-    assert RunSpans(a_run()).request(measured(repeat=2)) is None
+    assert RunSpans(a_run()).request_span(measured(repeat=2)) is None
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_turns_of_a_session_have_one_conversation() -> None:
 def test_prompts_and_answers_go_only_where_they_are_asked_for() -> None:
     run = a_run(prompt="What is a *span*?", unique_prompts=False)
     m = measured(answer='An "interval".')
-    body = message([span_of(m, run)], ())
+    body = request_body([span_of(m, run)], ())
     assert b"span*" not in body and b"interval" not in body
     about = attributes(span_of(m, run, answer_of=lambda *_: None).attributes)
     asked, answered = (json.loads(about[f"gen_ai.{way}.messages"]) for way in ("input", "output"))
@@ -205,7 +207,7 @@ def test_what_a_server_said_is_written_as_utf_8_whatever_it_is() -> None:
 
 
 def test_a_batch_says_who_sends_it() -> None:
-    body = message([span_of(measured())], [("service.name", "bench"), ("team", "a")])
+    body = request_body([span_of(measured())], [("service.name", "bench"), ("team", "a")])
     (of_one,) = ExportTraceServiceRequest.FromString(body).resource_spans
     about = attributes(of_one.resource.attributes)
     assert (about["service.name"], about["team"]) == ("bench", "a")
@@ -292,21 +294,21 @@ def test_what_cannot_be_is_said_without_a_secret(env: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "taken", "error", "said"),
+    ("status", "delivered", "error", "said"),
     [
-        ("waiting", Taken(), None, "It is sent as spans when no run is being measured"),
-        ("waiting", Taken("a:1", 5), None, "5 requests sent as spans to a:1 so far."),
-        ("sent", Taken("a:1", 1), None, "1 request sent as spans to a:1."),
+        ("waiting", Delivered(), None, "It is sent as spans when no run is being measured"),
+        ("waiting", Delivered("a:1", 5), None, "5 requests sent as spans to a:1 so far."),
+        ("sent", Delivered("a:1", 1), None, "1 request sent as spans to a:1."),
         (
             "sent",
-            Taken("a:1", 9),
+            Delivered("a:1", 9),
             "a:1 rejected 2 spans.",
             "9 requests sent as spans to a:1. a:1 r",
         ),
-        ("failed", Taken(), "It is away.", "Not sent as spans: It is away."),
+        ("failed", Delivered(), "It is away.", "Not sent as spans: It is away."),
     ],
 )
 def test_how_far_it_is_is_said_in_a_sentence(
-    status: Any, taken: Taken, error: str | None, said: str
+    status: Any, delivered: Delivered, error: str | None, said: str
 ) -> None:
-    assert sentence(SpanExport(status, taken, error, datetime.now())).startswith(said)
+    assert sentence(SpanExport(status, delivered, error, datetime.now())).startswith(said)

@@ -28,7 +28,7 @@ BEAT_S = 1.0  # without output, `read` returns nothing this often: the node is a
 STOP_S = 1.0
 
 
-class Node:
+class NodeActor:
     """One process at a time. Its methods are called from the driver, see `driver.py`."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from services.base.ipc import Message
 from services.load.shards import Shard
 
 
-class Node:
+class NodeState:
     """What its pool knows of it."""
 
     def __init__(self, number: int) -> None:
