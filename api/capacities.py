@@ -15,7 +15,7 @@ from db.capacities import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from services.report.capacity import capacity_document
-from services.studies.capacity import CapacityConfig, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity
 
 router = APIRouter(route_class=Route)
 

@@ -30,7 +30,8 @@ from services.ask.flag import flag
 from services.report.capacity import capacity_document, capacity_text
 from services.report.export.capacity_files import CAPACITY_EXPORTS, capacity_export
 from services.report.scenario import read_capacity
-from services.studies.capacity import SET_BY_PROBES, Capacity, CapacityConfig, parse_capacity
+from services.studies.capacity import Capacity
+from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig, parse_capacity
 from services.studies.capacity_wording import plan
 
 POLL_S = 0.5

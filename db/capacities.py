@@ -27,14 +27,9 @@ from services.ask.measurement import ACTIVE
 from services.ask.problems import validate
 from services.base.errors import Conflict, NotFound
 from services.base.roles import NOBODY, Origin
-from services.studies.capacity import (
-    Capacity,
-    CapacityConfig,
-    Probe,
-    Status,
-    from_dict,
-    to_dict,
-)
+from services.studies.capacity import Capacity, Status
+from services.studies.capacity_config import CapacityConfig
+from services.studies.capacity_probe import Probe, from_dict, to_dict
 
 
 class CapacityNotFound(NotFound):

@@ -19,16 +19,9 @@ from services.ask.measurement import Run
 from services.base.errors import NotFound, PacelineError
 from services.base.roles import Person, origin_of
 from services.base.units import many, significant
-from services.studies.capacity import (
-    Capacity,
-    CapacityConfig,
-    Probe,
-    Status,
-    config_of,
-    measured,
-    turn,
-    unknown,
-)
+from services.studies.capacity import Capacity, Status, next_probe
+from services.studies.capacity_config import CapacityConfig
+from services.studies.capacity_probe import Probe, nothing_known, probe_config, with_observation
 
 CUT_SHORT: dict[str, Status] = {"cancelled": "cancelled", "interrupted": "interrupted"}
 
@@ -63,7 +56,7 @@ def default_name(config: CapacityConfig) -> str:
     server = runs.server_name(first, resolve(first, NO_KEYS).lane, first.model)
     others = len(config.servers) - 1
     more = f" and {many(others, 'other')}" if others else ""
-    return f"{server}{more} · capacity at {label_of(config.asked)}"
+    return f"{server}{more} · capacity at {label_of(config.parsed_objectives)}"
 
 
 def advance(database: Engine) -> None:
@@ -91,13 +84,13 @@ def _go_on(database: Engine, capacity: Capacity) -> None:
             _end(database, capacity, CUT_SHORT.get(last.status, "failed"), cut)
             return
         probes = _with_last_measured(database, capacity, last)
-        if (why := unknown(capacity.config, probes[-1])) is not None:
+        if (why := nothing_known(capacity.config, probes[-1])) is not None:
             _end(database, capacity, "failed", why)
             return
         if not capacities.keep(database, capacity, probes):
             return
         capacity = replace(capacity, probes=probes)
-    following = turn(capacity)
+    following = next_probe(capacity)
     if following is None:
         _end(database, capacity, "done")
         return
@@ -115,11 +108,11 @@ def _measured_now(database: Engine, capacity: Capacity) -> Run | None:
 def _with_last_measured(database: Engine, capacity: Capacity, run: Run) -> tuple[Probe, ...]:
     *earlier, last = capacity.probes
     requests, samples = results.requests_of(database, run), runs.samples(database, run.id)
-    return (*earlier, measured(capacity.config, last, requests, samples))
+    return (*earlier, with_observation(capacity.config, last, requests, samples))
 
 
 def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> None:
-    config = config_of(capacity.config, server, step, len(capacity.probes))
+    config = probe_config(capacity.config, server, step, len(capacity.probes))
     name = f"{capacity.name[:150]} · {significant(step.load)} {capacity.config.unit}"
     tags: tuple[str, ...] = (f"capacity {capacity.id}",)
     origin = capacity.origin

@@ -19,7 +19,7 @@ from services.ask.config import RunConfig
 from services.base.errors import PacelineError
 from services.base.once import Once
 from services.studies import capacity_link
-from services.studies.capacity import CapacityConfig
+from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_wording import plan
 
 

@@ -51,7 +51,7 @@ from services.base.units import show
 from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec, session_spec
 from services.report.theme import palette
 from services.studies import capacity_link
-from services.studies.capacity import CapacityConfig
+from services.studies.capacity_config import CapacityConfig
 
 # The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
 STICKY = """<style>

@@ -14,15 +14,9 @@ from db import capacities, queue
 from db.runs import NewRun
 from services.ask.config import RunConfig
 from services.ask.measurement import Sample
-from services.studies.capacity import (
-    Capacity,
-    CapacityConfig,
-    Probe,
-    config_of,
-    measured,
-    parse_capacity,
-    turn,
-)
+from services.studies.capacity import Capacity, next_probe
+from services.studies.capacity_config import CapacityConfig, parse_capacity
+from services.studies.capacity_probe import Probe, probe_config, with_observation
 from tests.services.analysis.capacity.queue import Queue
 from tests.values import NOON
 
@@ -45,11 +39,11 @@ def searched(config: CapacityConfig, queues: Sequence[Queue] = (FIRST,)) -> Capa
     """Return a search that has ended, of servers that are such queues."""
     random = np.random.default_rng(2)
     capacity = Capacity(1, "How many?", "", NOON, config, "done", (), ended_at=NOON)
-    while (following := turn(capacity)) is not None:
+    while (following := next_probe(capacity)) is not None:
         server, step = following
         requests = queues[server].requests(random, step.load, 1.25 * step.window_s)
         probe = Probe(server, step.load, step.window_s, len(capacity.probes) + 1)
-        seen = measured(config, probe, requests, [_sample(step.load)])
+        seen = with_observation(config, probe, requests, [_sample(step.load)])
         capacity = replace(capacity, probes=(*capacity.probes, seen))
     return capacity
 
@@ -66,7 +60,7 @@ def stored(database: Engine, capacity: Capacity) -> int:
     number = capacities.create(database, capacity.config, capacity.name, capacity.note, "elsewhere")
     for place, probe in enumerate(capacity.probes):
         known = capacities.load(database, number)
-        config = config_of(capacity.config, probe.server, probe.step, place)
+        config = probe_config(capacity.config, probe.server, probe.step, place)
         begun = capacities.begin(database, known, probe, NewRun(config, f"lane {probe.server}"))
         assert begun is not None
         queue.finish(database, begun, "done")

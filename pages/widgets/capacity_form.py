@@ -17,7 +17,7 @@ from services.ask import about
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.base import settings
-from services.studies.capacity import CapacityConfig, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity
 
 METRICS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "Latency"}
 PERCENTILES = {"p50": "Median", "p90": "p90", "p95": "p95", "p99": "p99"}
@@ -32,7 +32,7 @@ def ask(start: CapacityConfig) -> CapacityConfig | None:
     """Show the form; return what it asks for, or say what is wrong and return None."""
     configs = _servers(start)
     st.subheader("Objective", anchor=False)
-    conditions = objectives(start.asked)
+    conditions = objectives(start.parsed_objectives)
     st.subheader("Search", anchor=False)
     load = st.segmented_control(
         "Load",

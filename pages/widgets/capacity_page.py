@@ -135,7 +135,7 @@ def tiles(capacity: Capacity) -> int:
     known = [
         (name, one, cost(capacity, place))
         for place, name in enumerate(report.server_names(capacity))
-        if (one := capacity.found(place)) is not None and one.low and one.high
+        if (one := capacity.final_estimate(place)) is not None and one.low and one.high
     ]
     with st.container(horizontal=True, gap="large"):
         for name, one, price in known:

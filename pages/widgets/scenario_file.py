@@ -41,7 +41,7 @@ from services.report.scenario import (
     write,
 )
 from services.studies import capacity_link
-from services.studies.capacity import CapacityConfig
+from services.studies.capacity_config import CapacityConfig
 from services.studies.flat import query
 from services.studies.study_config import StudyConfig
 

@@ -18,7 +18,7 @@ def ask(start: StudyConfig) -> dict[str, Any]:
     """Ask for objectives and loads; return them as fields of a StudyCapacity."""
     first = start.search or StudyCapacity()
     st.subheader("Objective", anchor=False)
-    conditions = capacity_form.objectives(first.asked, _keyed)
+    conditions = capacity_form.objectives(first.parsed_objectives, _keyed)
     st.subheader("Search", anchor=False)
     load = st.segmented_control(
         "Load",

@@ -80,7 +80,7 @@ def measurement_of(
     )
 
 
-def calls_of(exchange: Exchange, key: str | None) -> list[dict[str, Any]] | None:
+def tool_calls_of(exchange: Exchange, key: str | None) -> list[dict[str, Any]] | None:
     """Return the calls of tools in an answer, in OpenAI's format and without the key; None: it has
     none."""
     if exchange.tool_calls is None:

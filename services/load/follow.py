@@ -20,7 +20,7 @@ class Outcome(NamedTuple):
     answer: str | None = None
 
 
-class Followed(NamedTuple):
+class SessionEnd(NamedTuple):
     """When the last answer of a session was over; how many of its turns were not sent, and why."""
 
     ended_ns: int
@@ -37,18 +37,18 @@ async def follow(
     send: Send,
     ends_ns: int | None,
     stopped: asyncio.Event,
-) -> Followed:
+) -> SessionEnd:
     """Send the turns that follow a request, which had this outcome, one after the other. A turn
     that fails ends the session, and none is due from `ends_ns` on."""
     while (following := request.following) and not stopped.is_set():
         if outcome.answer is None:
-            return Followed(outcome.ended_ns, following.left, "failed")
+            return SessionEnd(outcome.ended_ns, following.left, "failed")
         due = outcome.ended_ns + round(following.delay_s * 1e9)
         if ends_ns is not None and due >= ends_ns:
-            return Followed(outcome.ended_ns, following.left, "ended")
+            return SessionEnd(outcome.ended_ns, following.left, "ended")
         request = following.prepare(outcome.answer)
         outcome = await send(request, due)
-    return Followed(outcome.ended_ns)
+    return SessionEnd(outcome.ended_ns)
 
 
 async def unless(event: asyncio.Event, at_ns: int) -> None:

@@ -17,7 +17,7 @@ from services.ask.dialogue import all_text_of
 from services.ask.measurement import WARM_UP
 from services.ask.sessions import sessions_of
 from services.base.redact import known
-from services.load.answered import Written, marks, written
+from services.load.body_template import BodyTemplate, placeholders, split_body
 from services.load.protocol import Job
 from services.load.supply import Following, PreparedRequest
 
@@ -30,7 +30,7 @@ class Preparer:
         self._client = client
         self._repeat = repeat
         self._sessions = sessions_of(job.config)
-        self._written: dict[int, Written] = {}  # later turns by index, until they are prepared
+        self._templates: dict[int, BodyTemplate] = {}  # later turns, by index
 
     def alone(self, count: int) -> Iterator[PreparedRequest]:
         """Prepare the first requests that stand alone, or begin a session, without what follows."""
@@ -47,10 +47,11 @@ class Preparer:
     def _prepared(
         self, index: int, answers: tuple[str, ...] = (), following: Following | None = None
     ) -> PreparedRequest:
-        there = self._written.pop(index, None)
-        if there is not None and all(answers):  # an empty one may be left out of a body
-            content, said = there.filled(answers)
-            return PreparedRequest(index, self._client.request(Fragment(content)), said, following)
+        template = self._templates.pop(index, None)
+        if template is not None and all(answers):  # an empty one may be left out of a body
+            content, prompt = template.fill(answers)
+            data = self._client.request(Fragment(content))
+            return PreparedRequest(index, data, prompt, following)
         given = answers if self._job.config.history == "answered" else None
         made, text = self._made(index, given)
         return PreparedRequest(index, self._client.request(made), known(text), following)
@@ -63,19 +64,19 @@ class Preparer:
         return body(config, job.target, text), all_text_of(text)
 
     def _write(self, index: int, turn: int, left: int, most: int) -> int:
-        """Write the turns of a session from this one on, see `answered`, until they have so many
+        """Write the turns of a session from this one on, as templates, until they have so many
         bytes; return how many. The bodies of n turns together grow with n²."""
         size = 0
-        placed = marks(turn + left - 1)
+        marks = placeholders(turn + left - 1)
         for number in range(left):
             if size >= most:
                 break
-            these = placed[: turn + number]
+            these = marks[: turn + number]
             made, text = self._made(index + number, these)
             known(text)  # what it imports for a long one
-            if (found := written(orjson.dumps(made), text, these)) is not None:
-                self._written[index + number] = found
-                size += found.size
+            if (template := split_body(orjson.dumps(made), text, these)) is not None:
+                self._templates[index + number] = template
+                size += template.size
         return size
 
     def _with_following(self, index: int, answers: tuple[str, ...]) -> PreparedRequest:
@@ -103,7 +104,7 @@ class Preparer:
         return Following(delays[turn + 1], left, prepare, recorded, write)
 
 
-def ahead(
+def prepare_ahead(
     requests: Iterator[PreparedRequest], count: int, size: int, of_answered: int = 64 * 2**20
 ) -> Iterator[PreparedRequest]:
     """Prepare the first requests now, up to a number and a size in bytes: those that are due
@@ -118,8 +119,8 @@ def ahead(
         count, size = count - len(turns), size - sum(len(turn.body) for turn in turns)
         later = turns[-1].following
         if later is not None and later.write is not None and of_answered > 0:
-            written = later.write(min(of_answered, size))
-            count, size, of_answered = count - later.left, size - written, of_answered - written
+            used = later.write(min(of_answered, size))
+            count, size, of_answered = count - later.left, size - used, of_answered - used
         if count <= 0 or size <= 0:
             break
     return chain(ready, requests)

@@ -16,7 +16,7 @@ from services.ask.dialogue import all_text_of
 from services.ask.measurement import Measurement
 from services.base.redact import known
 from services.load import retries
-from services.load.attempt import ONCE, calls_of, measurement_of
+from services.load.attempt import ONCE, measurement_of, tool_calls_of
 from services.load.protocol import Job
 from services.load.repeat import client_of
 
@@ -55,7 +55,7 @@ class PromptClient:
                 again = exchange.error_class in retries.RETRIED and tries.attempts <= config.retries
                 if not again:
                     measured = measurement_of(exchange, 0, 0, due, began, key, tries=tries)
-                    return PromptAnswer(measured, calls_of(exchange, key))
+                    return PromptAnswer(measured, tool_calls_of(exchange, key))
                 wait = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
                 await asyncio.sleep(wait)
                 tries, due = tries.after(exchange.error_class, wait), perf_counter_ns()

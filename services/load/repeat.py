@@ -15,7 +15,7 @@ from services.ask.backends.wire_formats import bearer, chat_url, headers, hidden
 from services.ask.measurement import WARM_UP
 from services.base.ipc import Send
 from services.load.loop_monitor import LoopMonitor
-from services.load.prepare import Preparer, ahead
+from services.load.prepare import Preparer, prepare_ahead
 from services.load.protocol import Job, Played
 from services.load.response_profile import median_profile
 from services.load.runner import Runner
@@ -121,14 +121,16 @@ class RepeatPlayer:
         if schedule.lead_s:
             warm = Preparer(job, self.client, WARM_UP).sessions(shard.indices(sys.maxsize))
         return Supply(
-            ahead(
+            prepare_ahead(
                 Preparer(job, self.client, repeat).sessions(numbers),
                 PREPARED,
                 sys.maxsize if limited else PREPARED_BYTES,
             ),
             starts,
             ceil(starts * turns),
-            ahead(warm, ceil((len(schedule.warm_s) or schedule.users) * turns), PREPARED_BYTES),
+            prepare_ahead(
+                warm, ceil((len(schedule.warm_s) or schedule.users) * turns), PREPARED_BYTES
+            ),
         )
 
 

@@ -17,13 +17,13 @@ ASKED_MOST_S = 600.0  # of what a server may ask for
 
 def wait_s(attempt: int, retry_after: str, random: Random, now: datetime | None = None) -> float:
     """Return how many seconds to wait after failed attempt number `attempt`, from 1."""
-    asked = seconds_of(retry_after, now or datetime.now(UTC))
+    asked = retry_after_s(retry_after, now or datetime.now(UTC))
     if asked is not None:
         return min(asked, ASKED_MOST_S)
     return random.uniform(0.0, min(LONGEST_S, FIRST_S * 2 ** (attempt - 1)))
 
 
-def seconds_of(retry_after: str, now: datetime) -> float | None:
+def retry_after_s(retry_after: str, now: datetime) -> float | None:
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a
     date; fractions are accepted); None if it asks for nothing that can be read."""
     text = retry_after.strip()

@@ -16,8 +16,8 @@ from services.ask.modes.schedule import Pauses
 from services.base.redact import Secret
 from services.load import retries
 from services.load.attempt import ONCE, Tries, measurement_of
+from services.load.even_sample import EvenSample
 from services.load.follow import Outcome, Send, follow, unless
-from services.load.kept import Kept
 from services.load.response_profile import ResponseProfile, profile_of
 from services.load.supply import PreparedRequest, Supply
 from services.wire.exchange import Exchange
@@ -51,8 +51,8 @@ class Runner:
         most_retries: int = 0,
     ) -> None:
         self.finished: list[Measurement] = []
-        self.profiles = Kept[ResponseProfile]()
-        self.lateness_s = Kept[float]()  # how long after their due time requests were sent
+        self.profiles = EvenSample[ResponseProfile]()
+        self.lateness_s = EvenSample[float]()  # how long after their due time requests were sent
         self.oddities: Counter[str] = Counter()  # number of answers with each oddity
         self.unsent_turns: Counter[str] = Counter()  # number of turns by why they were not sent
         self.began_ns = 0

@@ -11,7 +11,7 @@ from services.analysis.capacity import (
     Conclusion,
     Estimate,
     Objective,
-    Repeat,
+    Recovery,
     sustained,
 )
 from services.analysis.compare.labels import labels_of_configs
@@ -19,9 +19,10 @@ from services.ask.config import RunConfig
 from services.ask.own_prompts import without_prompts
 from services.base.units import seconds, share, significant
 from services.report.terminal import table
-from services.studies.capacity import Capacity, Probe
+from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences, knee, operating_points
 from services.studies.capacity_price import Cost, cost
+from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import (
     after_overload,
     comparison,
@@ -67,7 +68,7 @@ def headlines(capacity: Capacity) -> list[str]:
     return [
         headline(capacity, place, name) + (f" That is {each}." if each and _known(found) else "")
         for place, name in enumerate(server_names(capacity))
-        for each, found in [(cost(capacity, place), capacity.found(place))]
+        for each, found in [(cost(capacity, place), capacity.final_estimate(place))]
     ]
 
 
@@ -92,7 +93,7 @@ def reasons(capacity: Capacity) -> list[str]:
 
 def _reasons(capacity: Capacity, server: int) -> list[str]:
     ended = capacity.conclusions[server]
-    after = after_overload(capacity.repeat(server), capacity.config)
+    after = after_overload(capacity.recovery(server), capacity.config)
     return [text for text in (ended and why(ended, capacity.config), after) if text]
 
 
@@ -103,7 +104,7 @@ def rows(capacity: Capacity) -> list[list[str]]:
 
 def titles(capacity: Capacity) -> list[str]:
     """Return the titles of `rows`."""
-    asked = [objective_title(objective) for objective in capacity.config.asked]
+    asked = [objective_title(objective) for objective in capacity.config.parsed_objectives]
     server = ["Server"] if len(capacity.config.servers) > 1 else []
     load = "Users" if capacity.config.load == "users" else "Requests/s"
     return [*server, load, "Completed/s", *asked, "Sustained", "Window", "Run"]
@@ -123,11 +124,11 @@ def _row(capacity: Capacity, probe: Probe) -> list[str]:
     server = [chr(ord("A") + probe.server)] if len(capacity.config.servers) > 1 else []
     load = shown(probe.load, capacity.config)
     if seen is None:
-        blank = ["–"] * (1 + len(capacity.config.asked))
+        blank = ["–"] * (1 + len(capacity.config.parsed_objectives))
         return [*server, load, *blank, "being measured", seconds(probe.window_s), str(probe.run_id)]
     reached = [
         reached_text(value, objective)
-        for value, objective in zip(seen.reached, capacity.config.asked, strict=True)
+        for value, objective in zip(seen.reached, capacity.config.parsed_objectives, strict=True)
     ]
     return [
         *server,
@@ -155,7 +156,7 @@ def state(capacity: Capacity, probe: Probe) -> str:
         return "client too slow"
     if probe.observation.growing:
         return "no, queue grows"
-    return "yes" if sustained(probe.observation, capacity.config.asked) else "no"
+    return "yes" if sustained(probe.observation, capacity.config.parsed_objectives) else "no"
 
 
 def curves(capacity: Capacity) -> list[str]:
@@ -197,7 +198,7 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
         "config": config | {"servers": [without_prompts(one) for one in capacity.config.servers]},
         "sentences": sentences(capacity),
         "servers": [
-            _found(name, one, capacity.repeat(place))
+            _found(name, one, capacity.recovery(place))
             | {"usd_per_million_output": _cost(cost(capacity, place))}
             | _curve(capacity, place)
             for place, (name, one) in enumerate(
@@ -219,7 +220,7 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
     }
 
 
-def _found(name: str, ended: Conclusion | None, repeat: Repeat | None) -> dict[str, Any]:
+def _found(name: str, ended: Conclusion | None, repeat: Recovery | None) -> dict[str, Any]:
     found: Estimate | None = ended.estimate if ended else None
     return {
         "name": name,
@@ -231,7 +232,7 @@ def _found(name: str, ended: Conclusion | None, repeat: Repeat | None) -> dict[s
         "binding": found and ("queue" if found.binding == QUEUE else found.binding),
         "at_least": ended and ended.at_least,
         "at_most": ended and ended.at_most,
-        "stays_slow": repeat.bad if repeat and repeat.after else None,
+        "stays_slow": repeat.stays_slow if repeat and repeat.after else None,
     }
 
 
@@ -250,7 +251,7 @@ def _curve(capacity: Capacity, server: int) -> dict[str, Any]:
 
 def _probe(capacity: Capacity, probe: Probe) -> dict[str, Any]:
     seen = probe.observation
-    asked: Sequence[Objective] = capacity.config.asked
+    asked: Sequence[Objective] = capacity.config.parsed_objectives
     measured = seen and {
         "requests": seen.misses[0].n,
         "completed_per_s": seen.served_per_s,

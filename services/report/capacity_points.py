@@ -9,7 +9,8 @@ from services.analysis.capacity import Objective
 from services.base.table import Table
 from services.base.units import NOTHING, share, show
 from services.report.capacity import objective_title, reached_text, state
-from services.studies.capacity import Capacity, Probe
+from services.studies.capacity import Capacity
+from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import shown
 
 TITLE = "Operating points"
@@ -43,9 +44,9 @@ def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
     yield "Users" if config.load == "users" else "Requests/s", lambda one: shown(one.load, config)
     yield "Sustained", lambda probe: state(capacity, probe)
     yield "Met the objective", _met
-    for place, objective in enumerate(config.asked):
+    for place, objective in enumerate(config.parsed_objectives):
         yield objective_title(objective), _reached(place, objective)
-    asked = {objective_title(objective) for objective in config.asked}
+    asked = {objective_title(objective) for objective in config.parsed_objectives}
     for column in COLUMNS:
         if column.title not in asked:
             yield column.title, _measured(column)

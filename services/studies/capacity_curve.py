@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from services.analysis.capacity.point import Point
+from services.analysis.capacity.point import LoadPoint
 from services.base.units import count, many, share, significant
-from services.studies.capacity import Capacity, CapacityConfig, Probe
+from services.studies.capacity import Capacity
+from services.studies.capacity_config import CapacityConfig
+from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import shown, with_unit
 from services.studies.usl import Fit, fit
 
@@ -31,7 +33,7 @@ class OperatingPoint:
     """A probe that was measured."""
 
     probe: Probe
-    point: Point
+    point: LoadPoint
 
     @property
     def load(self) -> float:
@@ -52,7 +54,7 @@ def operating_points(capacity: Capacity, server: int) -> list[OperatingPoint]:
     """Return the probes of a server that tell of it, the lowest load first."""
     found = [
         OperatingPoint(probe, probe.point)
-        for probe in capacity.counted(server)
+        for probe in capacity.valid_probes(server)
         if probe.point is not None
     ]
     return sorted(found, key=lambda one: one.load)

@@ -13,7 +13,7 @@ from typing import Any
 from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
-from services.studies.capacity import CapacityConfig, as_asked, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity, without_probe_fields
 
 OTHER = "b."
 SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers")
@@ -31,7 +31,7 @@ class Linked:
 def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
     """Return the search as parameters: what of the first server differs from `start`, what of the
     second from the first, and what of the search from the usual."""
-    first, *others = map(as_asked, config.servers[:SHOWN])
+    first, *others = map(without_probe_fields, config.servers[:SHOWN])
     usual = CapacityConfig()
     own = {
         name: link.text_of(getattr(config, name))
@@ -46,7 +46,11 @@ def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
         or {f"{OTHER}backend": other.backend}  # the same once more
         for other in others
     ]
-    return {**link.query(dict(first), as_asked(start)), **own, **(changed[0] if changed else {})}
+    return {
+        **link.query(dict(first), without_probe_fields(start)),
+        **own,
+        **(changed[0] if changed else {}),
+    }
 
 
 def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:

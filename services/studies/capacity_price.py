@@ -47,7 +47,7 @@ def cost(capacity: Capacity, server: int) -> Cost | None:
         return None
     if not isinstance(price, Hourly):
         return _by_token(points, price.usd_per_prompt_token, price.usd_per_output_token)
-    found = capacity.found(server)
+    found = capacity.final_estimate(server)
     if found is None or not found.low or not found.high:
         return None
     tokens = _tokens_by_load(capacity, points, found)
@@ -81,7 +81,8 @@ def _tokens_by_load(
     met = [
         one
         for one in near
-        if one.probe.observation and sustained(one.probe.observation, capacity.config.asked)
+        if one.probe.observation
+        and sustained(one.probe.observation, capacity.config.parsed_objectives)
     ]
     counted = met or near
     return fmean((one.point.tokens_per_s or 0.0) / one.load for one in counted) if counted else None

@@ -10,12 +10,13 @@ from services.analysis.capacity import (
     CapacityRatio,
     Conclusion,
     Estimate,
-    Repeat,
+    Recovery,
     label_of,
 )
 from services.ask.plan import duration
 from services.base.units import dollars, many, share, significant
-from services.studies.capacity import Capacity, CapacityConfig, CapacitySearch
+from services.studies.capacity import Capacity
+from services.studies.capacity_config import CapacityConfig, CapacitySearch
 
 PROBE = 1.25  # windows that a probe takes, with the time before it
 WORDS = {
@@ -28,10 +29,10 @@ WORDS = {
 
 def headline(capacity: Capacity, server: int, name: str) -> str:
     """Return what is known of one server, as a sentence."""
-    step = capacity.next(server)
-    objective = label_of(capacity.config.asked)
+    step = capacity.next_step(server)
+    objective = label_of(capacity.config.parsed_objectives)
     if not isinstance(step, Conclusion):
-        return f"{name}: {many(len(capacity.seen(server)), 'probe')} so far."
+        return f"{name}: {many(len(capacity.observations(server)), 'probe')} so far."
     if step.estimate is not None and step.estimate.low and step.estimate.high:
         return f"{name} sustains {with_interval(step.estimate, capacity.config)} at {objective}."
     return f"{name}: {bounds(step, capacity.config)} at {objective}."
@@ -118,17 +119,17 @@ def why(step: Conclusion, config: CapacityConfig) -> str:
     binding = step.estimate.binding
     if binding == QUEUE:
         return f"{text} Beyond it the queue grows."
-    (first,) = (one.label for one in config.asked if one.text == binding)
+    (first,) = (one.label for one in config.parsed_objectives if one.text == binding)
     text += f" The first objective missed: {first}."
     return text if step.estimate.settled else f"{text} {UNSETTLED}"
 
 
-def after_overload(repeat: Repeat | None, config: CapacityConfig) -> str | None:
+def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | None:
     """Return what the repeat after an overload says; None where none was measured."""
     if repeat is None or repeat.after is None:
         return None
     load, over = (with_unit(one, config) for one in (repeat.load, repeat.overload.load))
-    if not repeat.bad:
+    if not repeat.stays_slow:
         known = repeat.before.typical_s and repeat.after.typical_s  # medians with their intervals
         fast = ", about as fast as before" if known else ""
         return f"It recovers: after {over} it sustained {load} again{fast}."
@@ -160,7 +161,7 @@ def comparison(
     )
     interval = f"(95 % {significant(ratio.low)}–{significant(ratio.high)})"
     prices = f", at {' against '.join(map(dollars, usd))} per million output tokens" if usd else ""
-    sentence = f"{text} at {label_of(config.asked)} {interval}{prices}."
+    sentence = f"{text} at {label_of(config.parsed_objectives)} {interval}{prices}."
     if ratio.longer is not None and ratio.longer < 100:
         sentence += f" About {significant(ratio.longer, 2)} times as long a search would tell."
     return sentence

@@ -15,7 +15,8 @@ from itertools import chain
 from services.analysis.capacity import CapacityRatio, Conclusion, Estimate, ratio_over_starts
 from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
-from services.studies.capacity import Capacity, CapacityConfig, CapacitySearch
+from services.studies.capacity import Capacity
+from services.studies.capacity_config import CapacityConfig, CapacitySearch
 from services.studies.study_config import StudyCapacity
 
 FEWEST = 2  # fresh starts of each: fewer do not tell how much those differ among each other

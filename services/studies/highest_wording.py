@@ -105,7 +105,7 @@ def _verdict(each: Highest, labels: Labels, active: bool) -> str:
         ended = all(one.capacity.status in ENDED for one in each.ranked)
         return "No configuration sustains a load." if ended else "Nothing is known yet."
     best = each.ranked[0]
-    objective = label_of(best.capacity.config.asked)
+    objective = label_of(best.capacity.config.parsed_objectives)
     if best.found is not None:
         first = f"{labels[best.engine]} sustained the most: {level(best)} at {objective}."
     else:

@@ -13,7 +13,7 @@ from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.problems import InvalidConfig, validate
 from services.servers.engines import EngineConfig
 from services.studies.axis import Axis, engine_with, parse_axes, run_changes
-from services.studies.capacity import SET_BY_PROBES, CapacitySearch
+from services.studies.capacity_config import SET_BY_PROBES, CapacitySearch
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 

@@ -17,7 +17,8 @@ from jobs import capacities as capacity_jobs
 from jobs.supervisor_lock import machine_id
 from services.analysis.capacity import Misses, Observation
 from services.ask.config import RunConfig
-from services.studies.capacity import CapacityConfig, Probe
+from services.studies.capacity_config import CapacityConfig
+from services.studies.capacity_probe import Probe
 from tests.capacities import config_of_servers, searched, stored
 
 PROBE = Probe(0, 1.0, 60.0, 0)

@@ -11,7 +11,8 @@ from db.runs import NewRun, RunBusy, RunNotFound
 from db.study_searches import NewSearch
 from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
-from services.studies.capacity import Capacity, Probe
+from services.studies.capacity import Capacity
+from services.studies.capacity_probe import Probe
 from services.studies.flat import read
 from services.studies.highest import Planned, config_of
 from services.studies.study import Study

@@ -12,7 +12,7 @@ import jobs
 from db import capacities, queue, runs
 from jobs import capacities as capacity_jobs
 from services.report.capacity import capacity_document, reasons
-from services.studies.capacity import CapacityConfig, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity
 from tests.conftest import ReferenceServer, until
 from tests.jobs.conftest import supervisors
 
@@ -74,8 +74,8 @@ def test_a_server_that_stays_slow_after_an_overload_is_noticed(
     found = capacities.load(database, number)
     loads = [probe.load for probe in found.probes]  # more than once where this machine was busy
     assert loads == [*sorted(loads[:-1]), 1] and set(loads) == {1, 8}, found.probes
-    repeat = found.repeat(0)
-    assert repeat is not None and repeat.bad
+    repeat = found.recovery(0)
+    assert repeat is not None and repeat.stays_slow
     said = "\n".join(reasons(found))
     assert "It stays slow after an overload: it sustained 1 user before 8 users" in said
     assert capacity_document(found)["servers"][0]["stays_slow"] is True

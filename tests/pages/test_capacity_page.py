@@ -11,7 +11,8 @@ from db import capacities
 from db.runs import NewRun
 from services.analysis.capacity import Misses, Observation, Step
 from services.ask.config import RunConfig
-from services.studies.capacity import Probe, config_of, parse_capacity
+from services.studies.capacity_config import parse_capacity
+from services.studies.capacity_probe import Probe, probe_config
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 
 SLOPE = ((1.0, 0), (8.0, 0), (64.0, 2000), (36.0, 180), (33.0, 40), (37.0, 260), (34.0, 90))
@@ -28,7 +29,7 @@ def stored(database: Engine, *, servers: int = 1, probes: Any = SLOPE + MORE) ->
         server = place % servers
         capacity = capacities.load(database, number)
         step = Step(load, 60.0)
-        run = NewRun(config_of(config, server, step, place), f"lane {server}")
+        run = NewRun(probe_config(config, server, step, place), f"lane {server}")
         capacities.begin(database, capacity, Probe(server, load, 60.0, 0), run)
         seen = Observation(load, (Misses(missed, 2000, 3.0),), int(load * 60), 60.0)
         seen = Observation(**{**_fields(seen), "reached": (0.4 if missed < 100 else 0.7,)})

@@ -7,8 +7,8 @@ run, is not above what it allows, and the queue does not grow; misses are assume
 """
 
 from services.analysis.capacity.estimate import QUEUE, Estimate, estimate, sustained
-from services.analysis.capacity.hysteresis import Repeat, counted, repeat_below
-from services.analysis.capacity.objective import USUAL, Objective, label_of, objectives
+from services.analysis.capacity.hysteresis import Recovery, recovery_of, valid_observations
+from services.analysis.capacity.objective import USUAL, Objective, label_of, parse_objectives
 from services.analysis.capacity.observation import Misses, Observation, observe
 from services.analysis.capacity.ratio import CapacityRatio, capacity_ratio
 from services.analysis.capacity.search import Conclusion, Search, Step, next_step
@@ -23,17 +23,17 @@ __all__ = [
     "Misses",
     "Objective",
     "Observation",
-    "Repeat",
+    "Recovery",
     "Search",
     "Step",
     "capacity_ratio",
-    "counted",
     "estimate",
     "label_of",
     "next_step",
-    "objectives",
     "observe",
+    "parse_objectives",
     "ratio_over_starts",
-    "repeat_below",
+    "recovery_of",
     "sustained",
+    "valid_observations",
 ]

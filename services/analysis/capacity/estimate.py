@@ -11,7 +11,7 @@ from typing import Literal
 
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Misses, Observation
-from services.analysis.capacity.response import Share, crossing
+from services.analysis.capacity.response import MissRate, crossing
 from services.analysis.capacity.saturation import Saturation, room_s, saturation
 
 NEAR = 0.35  # on the log scale: farther probes say little, and bend the curve
@@ -48,59 +48,67 @@ class Estimate:
         return math.sqrt(self.high / self.low) - 1
 
 
-def estimate(seen: Sequence[Observation], asked: Sequence[Objective]) -> Estimate | None:
+def estimate(
+    observations: Sequence[Observation], objectives: Sequence[Objective]
+) -> Estimate | None:
     """Return the capacity: the lowest of what each objective and the queue allow. None where no
     load was missed, or none was met."""
-    known = [one for one in seen if not one.limited]
-    most = saturation(known)
-    bounds = [_of_objective(known, place, one, most) for place, one in enumerate(asked)]
-    found = [bound for bound in (*bounds, _of_queue(most)) if bound is not None]
-    if not found:
+    known = [probe for probe in observations if not probe.limited]
+    saturated = saturation(known)
+    each = [
+        _of_objective(known, index, objective, saturated)
+        for index, objective in enumerate(objectives)
+    ]
+    bounds = [bound for bound in (*each, _of_queue(saturated)) if bound is not None]
+    if not bounds:
         return None
-    first = min(found, key=lambda bound: bound.value)
-    lows = [bound.low for bound in found if bound.low is not None]
-    highs = [bound.high for bound in found if bound.high is not None]
-    low = min(lows) if len(lows) == len(found) else None
+    first = min(bounds, key=lambda bound: bound.value)
+    lows = [bound.low for bound in bounds if bound.low is not None]
+    highs = [bound.high for bound in bounds if bound.high is not None]
+    low = min(lows) if len(lows) == len(bounds) else None
     high = min(highs) if highs else None
     kind: Kind = "open" if low is None or high is None else first.kind
     return replace(first, low=low, high=high, kind=kind)
 
 
-def sustained(one: Observation, asked: Sequence[Objective]) -> bool:
+def sustained(probe: Observation, objectives: Sequence[Objective]) -> bool:
     """Whether a probe met every objective, as counted, and its queue did not grow."""
     met = (
         misses.n and misses.count <= objective.allowed * misses.n
-        for misses, objective in zip(one.misses, asked, strict=True)
+        for misses, objective in zip(probe.misses, objectives, strict=True)
     )
-    return not one.growing and all(met)
+    return not probe.growing and all(met)
 
 
-def overloaded(one: Observation, asked: Sequence[Objective]) -> bool:
+def overloaded(probe: Observation, objectives: Sequence[Objective]) -> bool:
     """Whether a probe was far beyond what is sustained: its queue grew, or most missed."""
-    return one.growing or any(
+    return probe.growing or any(
         misses.n and misses.count > _full(objective.allowed) * misses.n
-        for misses, objective in zip(one.misses, asked, strict=True)
+        for misses, objective in zip(probe.misses, objectives, strict=True)
     )
 
 
 def _of_objective(
-    seen: Sequence[Observation], place: int, objective: Objective, most: Saturation | None
+    observations: Sequence[Observation],
+    index: int,
+    objective: Objective,
+    saturated: Saturation | None,
 ) -> Estimate | None:
-    room = room_s(seen, place, objective) if seen else None
-    shares = [_share(one, one.misses[place]) for one in seen]
+    wait_s = room_s(observations, index, objective) if observations else None
+    shares = [_share(probe, probe.misses[index]) for probe in observations]
     first = crossing(shares, objective.allowed)
     if first is None or not any(share.misses for share in shares):
         return None
-    if (cliff := _cliff(seen, shares, objective)) is not None:
-        return _in_the_long_run(cliff, _sides(seen, cliff), most, objective, room)
+    if (cliff := _cliff(shares, objective)) is not None:
+        return _in_the_long_run(cliff, _sides(observations, cliff), saturated, objective, wait_s)
     full = _full(objective.allowed)
     near = [
-        one
-        for one, share in _with(seen, shares)
-        if abs(math.log(one.load / first.value)) <= NEAR and share.misses <= full * share.n
+        probe
+        for probe, share in _with(observations, shares)
+        if abs(math.log(probe.load / first.value)) <= NEAR and share.misses <= full * share.n
     ]
-    near += _missing_sides(seen, shares, near, first.value, objective.allowed)
-    again = crossing(_correlated(near, place), objective.allowed) or first
+    near += _missing_sides(observations, shares, near, first.value, objective.allowed)
+    again = crossing(_correlated(near, index), objective.allowed) or first
     kind: Kind = "open" if again.low is None or again.high is None else "interval"
     found = Estimate(
         again.value,
@@ -109,25 +117,23 @@ def _of_objective(
         kind,
         objective.text,
         again.slope,
-        correlation_s(near, place),
+        correlation_s(near, index),
     )
-    return _in_the_long_run(found, near, most, objective, room)
+    return _in_the_long_run(found, near, saturated, objective, wait_s)
 
 
-def _sides(seen: Sequence[Observation], cliff: Estimate) -> list[Observation]:
-    return [one for one in seen if one.load in (cliff.low, cliff.high)]
+def _sides(observations: Sequence[Observation], cliff: Estimate) -> list[Observation]:
+    return [probe for probe in observations if probe.load in (cliff.low, cliff.high)]
 
 
-def _cliff(
-    seen: Sequence[Observation], shares: Sequence[Share], objective: Objective
-) -> Estimate | None:
+def _cliff(shares: Sequence[MissRate], objective: Objective) -> Estimate | None:
     """The two loads between which everything begins to be missed, where none was missed in part:
     then there is nothing to fit."""
     full = _full(objective.allowed)
     if any(share.misses and share.misses <= full * share.n for share in shares):
         return None
-    met = max((one.load for one, share in _with(seen, shares) if not share.misses), default=None)
-    missed = min((one.load for one, share in _with(seen, shares) if share.misses), default=None)
+    met = max((share.load for share in shares if not share.misses), default=None)
+    missed = min((share.load for share in shares if share.misses), default=None)
     if met is None or missed is None or met >= missed:
         return None
     return Estimate(math.sqrt(met * missed), met, missed, "bracket", objective.text)
@@ -139,74 +145,76 @@ def _full(allowed: float) -> float:
 
 
 def _with(
-    seen: Sequence[Observation], shares: Sequence[Share]
-) -> Iterable[tuple[Observation, Share]]:
-    return zip(seen, shares, strict=True)
+    observations: Sequence[Observation], shares: Sequence[MissRate]
+) -> Iterable[tuple[Observation, MissRate]]:
+    return zip(observations, shares, strict=True)
 
 
-def _share(one: Observation, misses: Misses) -> Share:
-    return Share(one.load, misses.count, misses.n, misses.dispersion)
+def _share(probe: Observation, misses: Misses) -> MissRate:
+    return MissRate(probe.load, misses.count, misses.n, misses.dispersion)
 
 
-def _correlated(near: Sequence[Observation], place: int) -> list[Share]:
+def _correlated(near: Sequence[Observation], index: int) -> list[MissRate]:
     """The shares of probes, whose requests are correlated for the same time: what those with misses
     tell of it, each by its variance. A probe without misses tells nothing of it."""
-    time_s = correlation_s(near, place)
+    time_s = correlation_s(near, index)
     return [
-        replace(share, dispersion=max(1.0, share.n / one.window_s * time_s))
-        for one in near
-        if (share := _share(one, one.misses[place]))
+        replace(share, dispersion=max(1.0, share.n / probe.window_s * time_s))
+        for probe in near
+        if (share := _share(probe, probe.misses[index]))
     ]
 
 
-def correlation_s(near: Sequence[Observation], place: int) -> float:
+def correlation_s(near: Sequence[Observation], index: int) -> float:
     """Return for how many seconds the requests of probes miss an objective together; 0 where none
     missed it."""
-    telling = [one for one in near if 0 < one.misses[place].count < one.misses[place].n]
+    telling = [probe for probe in near if 0 < probe.misses[index].count < probe.misses[index].n]
     if not telling:
         return 0.0
-    each = [one.misses[place].dispersion * one.window_s / one.misses[place].n for one in telling]
-    weights = [one.misses[place].variance for one in telling]
+    each = [
+        probe.misses[index].dispersion * probe.window_s / probe.misses[index].n for probe in telling
+    ]
+    weights = [probe.misses[index].variance for probe in telling]
     return float(sum(map(mul, each, weights)) / sum(weights))
 
 
 def _missing_sides(
-    seen: Sequence[Observation],
-    shares: Sequence[Share],
+    observations: Sequence[Observation],
+    shares: Sequence[MissRate],
     near: Sequence[Observation],
     value: float,
     allowed: float,
 ) -> list[Observation]:
     """The nearest probe that met an objective, and the nearest that did not, where none is near."""
-    met = {id(one) for one, share in _with(seen, shares) if share.met(allowed)}
+    met = {id(probe) for probe, share in _with(observations, shares) if share.met(allowed)}
     added = []
     for wanted in (True, False):
-        if any((id(one) in met) is wanted for one in near):
+        if any((id(probe) in met) is wanted for probe in near):
             continue
-        side = [one for one in seen if (id(one) in met) is wanted]
+        side = [probe for probe in observations if (id(probe) in met) is wanted]
         if side:
-            added.append(min(side, key=lambda one: abs(math.log(one.load / value))))
+            added.append(min(side, key=lambda probe: abs(math.log(probe.load / value))))
     return added
 
 
 def _in_the_long_run(
     found: Estimate,
     near: Sequence[Observation],
-    most: Saturation | None,
+    saturated: Saturation | None,
     objective: Objective,
-    room: float | None,
+    wait_s: float | None,
 ) -> Estimate:
     """An objective's estimate, as far down as it may be where windows are too short for the queue:
     there, what the server completes at most says more than what was missed so far."""
-    share = most.below(objective, room) if most and room else None
-    if most is None or share is None:
+    share = saturated.below(objective, wait_s) if saturated and wait_s else None
+    if saturated is None or share is None:
         return found
-    below = most.rate * (1 - share)
-    relaxation_s = most.relaxation_s(min(found.value, below))
-    window_s = sum(one.window_s**2 for one in near) / sum(one.window_s for one in near)
+    below = saturated.rate * (1 - share)
+    relaxation_s = saturated.relaxation_s(min(found.value, below))
+    window_s = sum(probe.window_s**2 for probe in near) / sum(probe.window_s for probe in near)
     if window_s >= ENOUGH * relaxation_s:
         return replace(found, relaxation_s=relaxation_s)
-    low = found.low and min(found.low, below * math.exp(-most.half))
+    low = found.low and min(found.low, below * math.exp(-saturated.half))
     return replace(
         found,
         value=min(found.value, below),
@@ -217,7 +225,7 @@ def _in_the_long_run(
     )
 
 
-def _of_queue(most: Saturation | None) -> Estimate | None:
-    if most is None:
+def _of_queue(saturated: Saturation | None) -> Estimate | None:
+    if saturated is None:
         return None
-    return Estimate(most.rate, most.low, most.high, "interval", QUEUE)
+    return Estimate(saturated.rate, saturated.low, saturated.high, "interval", QUEUE)

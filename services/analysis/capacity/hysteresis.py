@@ -21,7 +21,7 @@ SLOWER = 1.25  # times as long, at least, by the near ends of both intervals
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class Recovery:
     """The probe that overloaded a server, one before it at a load well below that was sustained,
     and one at the same load after it; None: not made yet."""
 
@@ -43,53 +43,59 @@ class Repeat:
         return now[1] / then[1]
 
     @property
-    def bad(self) -> bool:
+    def stays_slow(self) -> bool:
         """Whether the server stays slow."""
         return self.missed or self.slower is not None
 
 
-def repeat_below(seen: Sequence[Observation], asked: Sequence[Objective]) -> Repeat | None:
+def recovery_of(
+    observations: Sequence[Observation], objectives: Sequence[Objective]
+) -> Recovery | None:
     """Return the repeat of a search, made or to be made next; None where nothing was overloaded,
     nothing sustained before that, or the search went on without."""
-    known = [one for one in seen if not one.limited]
-    place = next((at for at, one in enumerate(known) if overloaded(one, asked)), None)
-    if place is None:
+    known = [probe for probe in observations if not probe.limited]
+    index = next((at for at, probe in enumerate(known) if overloaded(probe, objectives)), None)
+    if index is None:
         return None
-    before = _well_below([one for one in known[:place] if sustained(one, asked)], known[place])
+    before = _well_below(
+        [probe for probe in known[:index] if sustained(probe, objectives)], known[index]
+    )
     if before is None:
         return None
-    after = next(iter(known[place + 1 :]), None)
+    after = next(iter(known[index + 1 :]), None)
     if after is None:
-        return Repeat(known[place], before, None)
+        return Recovery(known[index], before, None)
     if after.load != before.load:
         return None
-    return Repeat(known[place], before, after, _worse(before, after, asked))
+    return Recovery(known[index], before, after, _worse(before, after, objectives))
 
 
-def counted(seen: Sequence[Observation], asked: Sequence[Objective]) -> Sequence[Observation]:
+def valid_observations(
+    observations: Sequence[Observation], objectives: Sequence[Objective]
+) -> Sequence[Observation]:
     """Return the probes that tell of the server as it is now: all, or where it stays slow those
     from the repeat on."""
-    repeat = repeat_below(seen, asked)
-    if repeat is None or not repeat.bad:
-        return seen
-    (place,) = (at for at, one in enumerate(seen) if one is repeat.after)
-    return seen[place:]
+    recovery = recovery_of(observations, objectives)
+    if recovery is None or not recovery.stays_slow:
+        return observations
+    (index,) = (at for at, probe in enumerate(observations) if probe is recovery.after)
+    return observations[index:]
 
 
 def _well_below(met: Sequence[Observation], overload: Observation) -> Observation | None:
     """The highest load of which far less was completed than the server can; where there is none,
     as where it collapsed, the lowest."""
-    clear = [one for one in met if one.served_per_s <= WELL_BELOW * overload.served_per_s]
+    clear = [probe for probe in met if probe.served_per_s <= WELL_BELOW * overload.served_per_s]
     if clear:
-        return max(clear, key=lambda one: one.load)
-    return min(met, key=lambda one: one.load, default=None)
+        return max(clear, key=lambda probe: probe.load)
+    return min(met, key=lambda probe: probe.load, default=None)
 
 
-def _worse(before: Observation, after: Observation, asked: Sequence[Objective]) -> bool:
+def _worse(before: Observation, after: Observation, objectives: Sequence[Objective]) -> bool:
     """Whether an objective is missed now, or the queue grows, and chance does not explain it."""
     return after.growing or any(
         _more(then, now, objective.allowed)
-        for then, now, objective in zip(before.misses, after.misses, asked, strict=True)
+        for then, now, objective in zip(before.misses, after.misses, objectives, strict=True)
     )
 
 
@@ -99,7 +105,7 @@ def _more(then: Misses, now: Misses, allowed: float) -> bool:
     if not then.n or not now.n:
         return False
     pooled = (then.count + now.count) / (then.n + now.n)
-    each = [one.dispersion / one.n for one in (then, now)]
+    each = [misses.dispersion / misses.n for misses in (then, now)]
     error = math.sqrt(pooled * (1 - pooled) * sum(each))
     beyond = math.sqrt(allowed * (1 - allowed) * each[1])
     share = now.count / now.n

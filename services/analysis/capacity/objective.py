@@ -44,7 +44,7 @@ class Objective:
         return f"{metric(self.metric).label} {percent} ≤ {seconds(self.limit_s)}"
 
 
-def objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
+def parse_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
     """Parse objectives, each once.
 
     Raises:
@@ -55,9 +55,9 @@ def objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
     return tuple(dict.fromkeys(_objective(parse_threshold(text)) for text in texts))
 
 
-def label_of(asked: Sequence[Objective]) -> str:
+def label_of(objectives: Sequence[Objective]) -> str:
     """Return objectives as text: "TTFT p95 ≤ 500 ms and error rate ≤ 1 %"."""
-    return " and ".join(objective.label for objective in asked)
+    return " and ".join(objective.label for objective in objectives)
 
 
 def _objective(threshold: Threshold) -> Objective:

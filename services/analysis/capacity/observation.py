@@ -63,7 +63,7 @@ class Observation:
 def observe(
     load: float,
     measurements: Sequence[Measurement],
-    asked: Sequence[Objective],
+    objectives: Sequence[Objective],
     settle_s: float,
     window_s: float,
     open_loop: bool,
@@ -75,20 +75,20 @@ def observe(
     table = table.where(~np.isnan(table.numbers("t_due")))
     due = table.numbers("t_due")
     within = table.at(np.argsort(due, kind="stable")).where(np.sort(due) >= settle_s)
-    missed = [_missed(within, objective) for objective in asked]
+    missed = [_missed(within, objective) for objective in objectives]
     ends = _ends(table)
     stop_s = settle_s + window_s
     inside = ends[(ends >= settle_s) & (ends < stop_s)] - settle_s
-    more = (len(within) - len(inside)) if open_loop else 0  # in flight, at the end of the window
+    excess = (len(within) - len(inside)) if open_loop else 0  # in flight, at the end of the window
     return Observation(
         load,
         tuple(Misses(int(one.sum()), len(one), dispersion(one)) for one in missed),
         len(inside),
         window_s,
         _dispersion_of_counts(inside, window_s),
-        _grew(more, len(within) + len(inside)),
+        _grew(excess, len(within) + len(inside)),
         limited,
-        tuple(_reached(within, objective) for objective in asked),
+        tuple(_reached(within, objective) for objective in objectives),
         _median(within),
     )
 
@@ -157,10 +157,10 @@ def _ends(table: Measurements) -> NDArray[np.float64]:
     return np.where(table.are("cancelled") | np.isnan(ends), math.inf, ends)
 
 
-def _grew(more: int, events: int) -> bool:
+def _grew(excess: int, events: int) -> bool:
     """Whether so many more were in flight at the end of the window than at its start, beyond the
     chance of as many arrivals and departures, and beyond a twentieth of the arrivals."""
-    return more > GROWTH * events / 2 and more > SIGMAS * math.sqrt(events)
+    return excess > GROWTH * events / 2 and excess > SIGMAS * math.sqrt(events)
 
 
 def _dispersion_of_counts(ends: NDArray[np.float64], window_s: float) -> float:

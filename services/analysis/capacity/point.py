@@ -16,7 +16,7 @@ LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class LoadPoint:
     """What the requests of a probe's window took, and what was completed in it. None: not known.
 
     `in_flight` is the mean over the window, `tokens_per_s` of output, `prompt_tokens` and
@@ -39,12 +39,12 @@ class Point:
     preemptions: float | None = None
 
 
-def point(
+def load_point(
     measurements: Sequence[Measurement],
     samples: Sequence[Sample],
     settle_s: float,
     window_s: float,
-) -> Point:
+) -> LoadPoint:
     """Return what a probe measured: latencies of the successful requests that were due in its
     window, and what ended in it. `settle_s`: from the start of its repeat to the window, seconds.
     """
@@ -54,7 +54,7 @@ def point(
     ended = table.where((ends >= settle_s) & (ends < stop_s))
     inside = table.where((due >= settle_s) & table.are("ok"))
     output = _total(ended, "output_tokens")
-    return Point(
+    return LoadPoint(
         len(ended) / window_s,
         None if output is None else output / window_s,
         _in_flight(table, settle_s, stop_s),

@@ -33,7 +33,7 @@ FEWEST_EXPECTED = 0.5  # misses: where fewer are, the square of a residual says 
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class MissRate:
     """What one probe says of one objective: `misses` of `n` requests at a load. `dispersion` is by
     how much its variance exceeds that of independent requests."""
 
@@ -59,7 +59,7 @@ class Crossing:
     df: float
 
 
-def crossing(shares: Sequence[Share], allowed: float) -> Crossing | None:
+def crossing(shares: Sequence[MissRate], allowed: float) -> Crossing | None:
     """Return where the share of misses crosses `allowed` (0 to 1, excluded). None where fewer than
     two loads were measured.
 

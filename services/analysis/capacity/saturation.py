@@ -56,25 +56,25 @@ class Saturation:
         return 4 * self.rate * self.variability / drift**2 if drift > 0 else math.inf
 
 
-def saturation(seen: Sequence[Observation]) -> Saturation | None:
+def saturation(observations: Sequence[Observation]) -> Saturation | None:
     """Return what the server completes per second while its queue grows, which is all that it can:
     the mean of the probes that are not far beyond, each weighted by what it counted. None where no
     queue grew."""
-    grown = [one for one in seen if one.growing and one.served]
+    grown = [probe for probe in observations if probe.growing and probe.served]
     if not grown:
         return None
-    lowest = min(one.load for one in grown)
-    counted = [one for one in grown if math.log(one.load / lowest) <= ABOVE]
-    total = sum(one.served for one in counted)
-    varied = sum(one.served_dispersion * one.served for one in counted) / total
+    lowest = min(probe.load for probe in grown)
+    counted = [probe for probe in grown if math.log(probe.load / lowest) <= ABOVE]
+    total = sum(probe.served for probe in counted)
+    varied = sum(probe.served_dispersion * probe.served for probe in counted) / total
     half = t_quantile((1 + CONFIDENCE) / 2, 9 * len(counted)) * math.sqrt(varied / total)
-    return Saturation(total / sum(one.window_s for one in counted), half, (1 + varied) / 2)
+    return Saturation(total / sum(probe.window_s for probe in counted), half, (1 + varied) / 2)
 
 
-def room_s(seen: Sequence[Observation], place: int, objective: Objective) -> float | None:
+def room_s(observations: Sequence[Observation], index: int, objective: Objective) -> float | None:
     """Return how long a request may wait: the limit, less the least that was reached at any load.
     None: the wait is no part of what is limited."""
     if objective.metric not in WAITED or objective.limit_s is None:
         return None
-    reached = (one.reached[place] for one in seen if one.reached)
+    reached = (probe.reached[index] for probe in observations if probe.reached)
     return objective.limit_s - min((each for each in reached if each is not None), default=0.0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from services.analysis.capacity.estimate import ENOUGH, Estimate, estimate, sustained
-from services.analysis.capacity.hysteresis import counted, repeat_below
+from services.analysis.capacity.hysteresis import recovery_of, valid_observations
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Observation
 
@@ -29,7 +29,7 @@ LONGEST = 5.0  # times as long as asked, a window at most
 TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows fast enough to be seen to
 ODDS = (1.0, -0.6)  # by how much their logarithm changes from the crossing to a probe
 
-Why = Literal["precise", "most", "highest", "lowest", "client", "steps"]
+Reason = Literal["precise", "most", "highest", "lowest", "client", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class Search:
     """What is searched: loads from `lowest` to `highest`, `whole` for users. It ends when the
     interval is within ± `precision`, or after `most` probes."""
 
-    asked: tuple[Objective, ...]
+    objectives: tuple[Objective, ...]
     lowest: float = 1.0
     highest: float = 10_000.0
-    whole: bool = False
+    whole_numbers: bool = False
     precision: float = 0.05
-    most: int = 15
+    max_probes: int = 15
     window_s: float = 60.0
 
 
@@ -61,18 +61,19 @@ class Conclusion:
     the highest load is sustained; "lowest": not even the lowest is; "client": more than the client
     can offer is sustained; "steps": no number of users lies between those measured."""
 
-    why: Why
+    why: Reason
     estimate: Estimate | None
     at_least: float | None = None  # what was sustained, where no capacity was found
     at_most: float | None = None  # what was not
 
 
-def next_step(search: Search, seen: Sequence[Observation]) -> Step | Conclusion:
+def next_step(search: Search, observations: Sequence[Observation]) -> Step | Conclusion:
     """Return what to probe next, or how the search ended. Pure: a search that was interrupted goes
     on where it was."""
-    known = [one for one in counted(seen, search.asked) if not one.limited]
-    found = estimate(known, search.asked)
-    load = _next_load(search, seen, known, found)
+    valid = valid_observations(observations, search.objectives)
+    known = [probe for probe in valid if not probe.limited]
+    found = estimate(known, search.objectives)
+    load = _next_load(search, observations, known, found)
     return load if isinstance(load, Conclusion) else Step(load, _window_s(search, found))
 
 
@@ -89,47 +90,53 @@ def _window_s(search: Search, found: Estimate | None) -> float:
 
 def _next_load(
     search: Search,
-    seen: Sequence[Observation],
+    observations: Sequence[Observation],
     known: Sequence[Observation],
     found: Estimate | None,
 ) -> float | Conclusion:
-    met = [one.load for one in known if sustained(one, search.asked)]
-    missed = [one.load for one in known if not sustained(one, search.asked)]
-    ceiling = _ceiling(seen)
-    if not seen:
+    met = [probe.load for probe in known if sustained(probe, search.objectives)]
+    missed = [probe.load for probe in known if not sustained(probe, search.objectives)]
+    ceiling = _ceiling(observations)
+    if not observations:
         return _within(search, search.lowest)
-    if len(seen) < search.most:
-        if seen[-1].limited and seen[-1].load < ceiling:
-            return seen[-1].load  # once more: something else may have kept the client busy
-        repeat = repeat_below(seen, search.asked)
-        if repeat is not None and repeat.after is None:
-            return repeat.load
+    if len(observations) < search.max_probes:
+        if observations[-1].limited and observations[-1].load < ceiling:
+            return observations[-1].load  # once more: something else may have kept the client busy
+        recovery = recovery_of(observations, search.objectives)
+        if recovery is not None and recovery.after is None:
+            return recovery.load
     if not missed:
-        return _up(search, met, ceiling, len(seen))
+        return _up(search, met, ceiling, len(observations))
     if not met:
-        return _down(search, known, min(missed), len(seen))
-    if len(seen) >= search.most:
+        return _down(search, known, min(missed), len(observations))
+    if len(observations) >= search.max_probes:
         return _ended("most", found, met, missed)
     low, high = max(met), min(missed)
     if low < high and high / low > FIRST_BRACKET:
         return _between(search, known, low, high)
-    if (beyond := _beyond(search, seen, found)) is not None:
+    if (beyond := _beyond(search, observations, found)) is not None:
         return beyond
     return _refine(search, known, found, met, missed)
 
 
-def _beyond(search: Search, seen: Sequence[Observation], found: Estimate | None) -> float | None:
+def _beyond(
+    search: Search, observations: Sequence[Observation], found: Estimate | None
+) -> float | None:
     """A load well above the capacity, if none was tried: what the server completes then says how
     long its queue takes to settle at the capacity. None also for users, who queue up no more."""
-    if found is None or search.whole or max(one.load for one in seen) >= TRIED * found.value:
+    if (
+        found is None
+        or search.whole_numbers
+        or max(probe.load for probe in observations) >= TRIED * found.value
+    ):
         return None
     load = BEYOND * found.value
     return _within(search, load) if load <= search.highest else None
 
 
-def _ceiling(seen: Sequence[Observation]) -> float:
+def _ceiling(observations: Sequence[Observation]) -> float:
     """The lowest load that the client did not offer when it was tried twice; infinite: none."""
-    failed = Counter(one.load for one in seen if one.limited)
+    failed = Counter(probe.load for probe in observations if probe.limited)
     return min((load for load, times in failed.items() if times > 1), default=math.inf)
 
 
@@ -137,12 +144,12 @@ def _up(search: Search, met: Sequence[float], ceiling: float, count: int) -> flo
     top = max(met, default=0.0)
     if ceiling < math.inf:
         low = max(top, search.lowest)
-        if count >= search.most or ceiling / low <= 1 + 2 * search.precision or not met:
+        if count >= search.max_probes or ceiling / low <= 1 + 2 * search.precision or not met:
             return Conclusion("client", None, top or None)
         return _fresh(search, math.sqrt(low * ceiling), met) or Conclusion("client", None, top)
     if top >= search.highest:
         return Conclusion("highest", None, top)
-    if count >= search.most:
+    if count >= search.max_probes:
         return Conclusion("most", None, top)
     return _within(search, top * GROW)
 
@@ -152,7 +159,7 @@ def _down(
 ) -> float | Conclusion:
     if lowest <= search.lowest:
         return Conclusion("lowest", None, None, lowest)
-    if count >= search.most:
+    if count >= search.max_probes:
         return Conclusion("most", None, None, lowest)
     return _within(search, min(lowest / 2, _served(known) or lowest))
 
@@ -167,8 +174,8 @@ def _between(search: Search, known: Sequence[Observation], low: float, high: flo
 
 
 def _served(known: Sequence[Observation]) -> float | None:
-    grown = [one for one in known if one.growing]
-    return 0.9 * min(grown, key=lambda one: one.load).served_per_s if grown else None
+    grown = [probe for probe in known if probe.growing]
+    return 0.9 * min(grown, key=lambda probe: probe.load).served_per_s if grown else None
 
 
 def _refine(
@@ -185,11 +192,11 @@ def _refine(
         )
     if found.kind == "bracket":
         return _halved(search, found, met, missed)
-    near = [one for one in known if abs(math.log(one.load / found.value)) <= 2 * FARTHEST]
+    near = [probe for probe in known if abs(math.log(probe.load / found.value)) <= 2 * FARTHEST]
     if found.width <= search.precision and len(near) >= FEWEST:
         return _ended("precise", found, met, missed)
     away = _away(found)
-    above = sum(one.load > found.value for one in near)
+    above = sum(probe.load > found.value for probe in near)
     load = found.value * math.exp(away[0] if 2 * above <= len(near) else away[1])
     return _within(search, min(max(load, low / FIRST_BRACKET), high * FIRST_BRACKET))
 
@@ -216,11 +223,11 @@ def _away(found: Estimate) -> tuple[float, float]:
 def _fresh(search: Search, load: float, tried: Sequence[float]) -> float | None:
     """A load that was not probed yet; None where only whole numbers that were are left."""
     load = _within(search, load)
-    return None if search.whole and load in tried else load
+    return None if search.whole_numbers and load in tried else load
 
 
 def _ended(
-    why: Why, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
+    why: Reason, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
 ) -> Conclusion:
     """`at_least` and `at_most` are the loads between which it is not clear what is sustained: by
     chance one may be met above another that is missed, and then neither of them is a bound."""
@@ -235,4 +242,4 @@ def _ended(
 
 def _within(search: Search, load: float) -> float:
     load = min(max(load, search.lowest), search.highest)
-    return float(round(load)) if search.whole else float(f"{load:.4g}")
+    return float(round(load)) if search.whole_numbers else float(f"{load:.4g}")

@@ -76,7 +76,7 @@ class RemoteNode:
             count = RAY_TRIPS if quick else ROUND_TRIPS
             return clock_offset([*quick, *(self._trip() for _ in range(count))])
         except Exception as error:  # of Ray's many
-            self._lose(error)
+            self._mark_lost(error)
             return None
 
     def _trip(self) -> RoundTrip:
@@ -93,7 +93,7 @@ class RemoteNode:
             try:
                 call()
             except Exception as error:  # of Ray's many: whatever it is, the node is not there
-                self._lose(error)
+                self._mark_lost(error)
 
     def _start(self, program: str) -> None:
         self._ending = True
@@ -120,12 +120,12 @@ class RemoteNode:
                 if data:
                     self._send(FromNode(self._number, data.decode()))
         except Exception as error:  # see `_work`
-            self._lose(error)
+            self._mark_lost(error)
             return
         if not self._ending:
             self._send(NodeLost(self._number, "its load process ended"))
 
-    def _lose(self, error: Exception) -> None:
+    def _mark_lost(self, error: Exception) -> None:
         if not self._lost:
             self._lost = True
             self._send(NodeLost(self._number, f"Ray lost contact with it ({type(error).__name__})"))

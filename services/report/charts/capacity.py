@@ -16,8 +16,9 @@ from services.report import theme
 from services.report.capacity import server_names
 from services.report.charts.capacity_frame import HEIGHT, LoadFrame, load_frame
 from services.report.charts.frame import Rows, fitting_scale, heading, layered
-from services.studies.capacity import Capacity, Probe
+from services.studies.capacity import Capacity
 from services.studies.capacity_curve import knee, operating_points
+from services.studies.capacity_probe import Probe
 
 MET = "Met the objective"
 PERCENTILES = {"p50": "Median", "p95": "p95"}
@@ -63,7 +64,7 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
         "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
         "required share. Triangles: the queue grew.",
     )
-    wanted: Rows = [{"share": min(one.share for one in capacity.config.asked)}]
+    wanted: Rows = [{"share": min(one.share for one in capacity.config.parsed_objectives)}]
     return layered(
         layers, title, HEIGHT, {"bands": frame.band_rows(), "wanted": wanted, "dots": rows}
     )
@@ -93,7 +94,7 @@ def _state(capacity: Capacity, probe: Probe) -> str:
     assert probe.observation is not None
     if probe.observation.growing:
         return "queue grows"
-    return "yes" if sustained(probe.observation, capacity.config.asked) else "no"
+    return "yes" if sustained(probe.observation, capacity.config.parsed_objectives) else "no"
 
 
 def throughput(
@@ -122,7 +123,7 @@ def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart
     rows = _measured(capacity, {label: f"{stem}_{p}_s" for p, label in PERCENTILES.items()})
     limits: Rows = [
         {"value": one.limit_s}
-        for one in capacity.config.asked
+        for one in capacity.config.parsed_objectives
         if one.metric == name and one.limit_s is not None
     ]
     label = metric(name).label

@@ -68,7 +68,9 @@ class LoadFrame:
         ]
 
     def band_rows(self) -> Rows:
-        found = [(name, self.capacity.so_far(place)) for place, name in enumerate(self.called)]
+        found = [
+            (name, self.capacity.estimate_so_far(place)) for place, name in enumerate(self.called)
+        ]
         return [
             {"server": name, "low": one.low, "high": one.high, "value": one.value}
             for name, one in found

@@ -14,7 +14,8 @@ from services.report.capacity import curves, reasons, sentences, server_names
 from services.report.capacity_points import operating_points_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
-from services.studies.capacity import SET_BY_PROBES, Capacity, CapacityConfig
+from services.studies.capacity import Capacity
+from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig
 from services.studies.capacity_price import cost
 from services.studies.capacity_wording import interval, shown
 
@@ -24,7 +25,7 @@ def capacity_contents(capacity: Capacity) -> Contents:
     probes = sum(probe.observation is not None for probe in capacity.probes)
     return Contents(
         title=capacity.name or "Capacity",
-        lead=f"{many(probes, 'probe')}; {label_of(capacity.config.asked)}.",
+        lead=f"{many(probes, 'probe')}; {label_of(capacity.config.parsed_objectives)}.",
         findings=tuple(Finding(sentence) for sentence in sentences(capacity)),
         tiles=tuple(_tiles(capacity)),
         sentences=(*reasons(capacity), *curves(capacity)),
@@ -40,7 +41,7 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
     known = [
         (place, name, one)
         for place, name in enumerate(called)
-        if (one := capacity.found(place)) is not None and one.low and one.high
+        if (one := capacity.final_estimate(place)) is not None and one.low and one.high
     ]
     loads = [
         Line(None, shown(one.value, capacity.config), (name, interval(one, capacity.config)))

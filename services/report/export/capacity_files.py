@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from services.analysis.capacity import sustained
-from services.analysis.capacity.point import Point
+from services.analysis.capacity.point import LoadPoint
 from services.analysis.fingerprint import digest
 from services.base.redact import redact, without_paths
 from services.report.capacity import capacity_document
@@ -18,7 +18,8 @@ from services.report.export.capacity_contents import capacity_contents
 from services.report.export.markdown import render as render_markdown
 from services.report.export.page import chart_data, render
 from services.report.export.tables import to_csv
-from services.studies.capacity import Capacity, Probe
+from services.studies.capacity import Capacity
+from services.studies.capacity_probe import Probe
 
 SCHEMA = "paceline/capacity/1"
 UNHASHED = ("id", "name", "note", "page", "started_by", "created_at")
@@ -98,8 +99,8 @@ def capacity_csv(capacity: Capacity) -> bytes:
 
 
 def _row(capacity: Capacity, probe: Probe) -> dict[str, Any]:
-    seen, asked = probe.observation, capacity.config.asked
-    point = asdict(probe.point) if probe.point else dict.fromkeys(f.name for f in fields(Point))
+    seen, asked = probe.observation, capacity.config.parsed_objectives
+    point = asdict(probe.point) if probe.point else dict.fromkeys(f.name for f in fields(LoadPoint))
     objectives = {
         f"{one.text} {what}": value
         for place, one in enumerate(asked)

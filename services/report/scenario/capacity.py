@@ -22,7 +22,12 @@ from services.report.scenario.run import (
     values_of,
     written,
 )
-from services.studies.capacity import SET_BY_PROBES, CapacityConfig, as_asked, parse_capacity
+from services.studies.capacity_config import (
+    SET_BY_PROBES,
+    CapacityConfig,
+    parse_capacity,
+    without_probe_fields,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def _check_free(document: Document, values: Values, *place: str | int) -> None:
 
 def write_capacity(scenario: CapacityScenario, own_prompts: bool) -> Written:
     """Return a search as the keys of a scenario, and its comments."""
-    first, *others = map(as_asked, scenario.config.servers)
+    first, *others = map(without_probe_fields, scenario.config.servers)
     values, comments = written(first, RunConfig(), own_prompts)
     changes = []
     for config in others:

@@ -20,7 +20,7 @@ from services.ask.problems import InvalidConfig, validate
 from services.report.scenario.document import Document, InvalidScenario
 from services.report.scenario.yaml_text import shown
 from services.servers.engines import EngineConfig
-from services.studies.capacity import CapacityConfig
+from services.studies.capacity_config import CapacityConfig
 from services.studies.study_config import StudyConfig
 
 VERSION = 1

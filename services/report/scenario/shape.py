@@ -26,7 +26,7 @@ from services.report.scenario.keys import (
 from services.report.scenario.prompts_shape import MESSAGES
 from services.report.scenario.study import PARTS
 from services.servers.engines import EngineConfig
-from services.studies.capacity import CapacityConfig
+from services.studies.capacity_config import CapacityConfig
 from services.studies.configuration import PARALLEL
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyCapacity, StudyConfig

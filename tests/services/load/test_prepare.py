@@ -11,7 +11,7 @@ import pytest
 from services.ask.backends import Target
 from services.ask.config import RunConfig
 from services.base.redact import Secret
-from services.load.prepare import Preparer, ahead
+from services.load.prepare import Preparer, prepare_ahead
 from services.load.protocol import Job
 from services.load.repeat import client_of
 from services.load.supply import PreparedRequest
@@ -23,7 +23,7 @@ def sessions(size: int = sys.maxsize, count: int = 100, **values: Any) -> list[P
     config = RunConfig.model_validate({**THREE, **values})
     job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
     preparer = Preparer(job, client_of(job), 0)
-    return list(ahead(preparer.sessions(range(3)), count, size))
+    return list(prepare_ahead(preparer.sessions(range(3)), count, size))
 
 
 def turns(request: PreparedRequest, answer: str) -> list[PreparedRequest]:
@@ -73,7 +73,7 @@ def test_what_is_written_before_the_answers_is_what_would_be_made_of_them(
     target = Target(backend, "http://127.0.0.1:9/v1", "m", None, chosen=dialect)
     job = Job(config, target, "nonce", 0)
     client = client_of(job)
-    before = list(ahead(Preparer(job, client, 0).sessions(range(3)), 100, sys.maxsize))
+    before = list(prepare_ahead(Preparer(job, client, 0).sessions(range(3)), 100, sys.maxsize))
     after = list(Preparer(job, client, 0).sessions(range(3)))
     for one, other in zip(before, after, strict=True):
         for fast, slow in zip(turns(one, answer), turns(other, answer), strict=True):
@@ -88,8 +88,8 @@ def test_only_so_much_is_written_before(most: dict[str, int], written: list[int]
     config = RunConfig.model_validate({**THREE, "history": "answered"})
     job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
     preparer = Preparer(job, client_of(job), 0)
-    list(ahead(preparer.sessions(range(3)), 100, **{"size": sys.maxsize, **most}))
-    assert sorted(preparer._written) == written
+    list(prepare_ahead(preparer.sessions(range(3)), 100, **{"size": sys.maxsize, **most}))
+    assert sorted(preparer._templates) == written
 
 
 def test_a_long_session_is_not_written_whole_before() -> None:
@@ -99,8 +99,8 @@ def test_a_long_session_is_not_written_whole_before() -> None:
     config = RunConfig.model_validate({**THREE, **fields})
     job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
     preparer = Preparer(job, client_of(job), 0)
-    (first,) = ahead(preparer.sessions(range(1)), 1000, sys.maxsize, of_answered=500_000)
-    each = [written.size for written in preparer._written.values()]
+    (first,) = prepare_ahead(preparer.sessions(range(1)), 1000, sys.maxsize, of_answered=500_000)
+    each = [written.size for written in preparer._templates.values()]
     assert 500_000 <= sum(each) < 500_000 + max(each)
     assert [turn.index for turn in turns(first, "x")] == list(range(100))
 

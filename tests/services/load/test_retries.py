@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from services.analysis.summary import summarize
-from services.load.retries import FIRST_S, LONGEST_S, seconds_of, wait_s
+from services.load.retries import FIRST_S, LONGEST_S, retry_after_s, wait_s
 from tests.conftest import ReferenceServer
 from tests.services.load.test_arrivals_played import played
 
@@ -109,7 +109,7 @@ def test_when_the_retries_are_used_up_it_has_failed(refusing: ReferenceServer) -
     ],
 )
 def test_what_a_server_asks_for_is_read(header: str, seconds: float | None) -> None:
-    assert seconds_of(header, NOW) == seconds
+    assert retry_after_s(header, NOW) == seconds
 
 
 def test_a_server_cannot_make_a_run_wait_for_ever() -> None:

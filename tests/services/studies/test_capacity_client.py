@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from services.analysis.capacity import objectives
+from services.analysis.capacity import parse_objectives
 from services.ask.measurement import Measurement
-from services.studies.capacity import limited
+from services.studies.capacity_probe import client_limited
 
-ASKED = objectives(["ttft:p95<0.2", "e2e:p95<2"])  # so 10 ms is too late: a twentieth of 0.2 s
+ASKED = parse_objectives(
+    ["ttft:p95<0.2", "e2e:p95<2"]
+)  # so 10 ms is too late: a twentieth of 0.2 s
 
 
 def sent(late_s: list[float]) -> list[Measurement]:
@@ -33,4 +35,4 @@ def sent(late_s: list[float]) -> list[Measurement]:
 def test_a_client_is_the_limit_if_it_is_late_beyond_chance(
     late_s: list[float], is_limited: bool
 ) -> None:
-    assert limited(ASKED, sent(late_s)) is is_limited
+    assert client_limited(ASKED, sent(late_s)) is is_limited

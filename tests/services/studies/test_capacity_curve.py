@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from services.analysis.capacity import Misses, Observation
-from services.analysis.capacity.point import Point
-from services.studies.capacity import Capacity, Probe
+from services.analysis.capacity.point import LoadPoint
+from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences, knee, operating_points
+from services.studies.capacity_probe import Probe
 from tests.capacities import config_of_servers, searched
 from tests.values import NOON
 
@@ -23,7 +24,7 @@ def users(*throughputs: tuple[int, float], **more: float) -> Capacity:
             60.0,
             place,
             Observation(count, (Misses(0, 100, 1.0),), int(rate * 60), 60.0, reached=(0.1,)),
-            Point(rate, rate * 50, float(count), **(more if place else {})),
+            LoadPoint(rate, rate * 50, float(count), **(more if place else {})),
         )
         for place, (count, rate) in enumerate(throughputs)
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.ask.config import RunConfig
-from services.studies.capacity import CapacityConfig, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity
 from services.studies.capacity_link import query, read
 
 HERE = {"backend": "url", "base_url": "http://127.0.0.1:8000/v1", "model": "a"}

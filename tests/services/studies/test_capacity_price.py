@@ -25,7 +25,7 @@ def test_an_hour_is_divided_by_the_tokens_of_an_hour() -> None:
     """About 35 requests/s of 50 tokens for $3.60 an hour: $0.001 / 1,750 tokens, $0.57 a million.
     A higher capacity is a lower price, so the ends of the interval change places."""
     capacity = two(usd_per_hour=3.6)
-    found, known = cost(capacity, 0), capacity.found(0)
+    found, known = cost(capacity, 0), capacity.final_estimate(0)
     assert found is not None and known is not None and known.low and known.high
     assert found.usd == pytest.approx(1e6 * 0.001 / (50 * known.value), rel=0.03)
     assert found.low == pytest.approx(found.usd * known.value / known.high)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.analysis.capacity import Conclusion, Misses, Observation, Repeat
+from services.analysis.capacity import Conclusion, Misses, Observation, Recovery
 from services.studies.capacity_wording import after_overload, bounds
 from tests.capacities import config_of_servers
 
@@ -32,7 +32,7 @@ def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:
 def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> None:
     seen = Observation(8.0, (Misses(0, 80, 1.0),), 480, 60.0, typical_s=(0.9, 1.0, 1.1))
     over = Observation(64.0, (Misses(80, 80, 1.0),), 480, 60.0, growing=True)
-    known = Repeat(over, seen, seen)
+    known = Recovery(over, seen, seen)
     assert (after_overload(known, RATE) or "").endswith("again, about as fast as before.")
-    few = Repeat(over, seen, replace(seen, typical_s=None))
+    few = Recovery(over, seen, replace(seen, typical_s=None))
     assert (after_overload(few, RATE) or "").endswith("again.")

@@ -18,7 +18,8 @@ from services.report.study_capacity import (
     study_capacity_text,
 )
 from services.servers.engines import EngineConfig
-from services.studies.capacity import Capacity, Probe, Status
+from services.studies.capacity import Capacity, Status
+from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import search_seconds
 from services.studies.estimate import START_S, estimate_searches
 from services.studies.flat import query, read

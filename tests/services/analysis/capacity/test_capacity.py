@@ -19,17 +19,17 @@ from services.analysis.capacity import (
     capacity_ratio,
     estimate,
     next_step,
-    objectives,
-    repeat_below,
+    parse_objectives,
+    recovery_of,
 )
 from services.analysis.capacity.observation import dispersion
-from services.analysis.capacity.response import Share, crossing
+from services.analysis.capacity.response import MissRate, crossing
 from services.analysis.capacity.saturation import Saturation
 from services.analysis.thresholds import InvalidThreshold
 from tests.services.analysis.capacity.queue import Queue
 
 LIMIT_S = 0.5
-TTFT = objectives([f"ttft:p95<{LIMIT_S}"])
+TTFT = parse_objectives([f"ttft:p95<{LIMIT_S}"])
 OF_EIGHT = Queue(8, 5.0)
 OF_MANY = Queue(32, 2.0)  # with a limit of 2 s it holds 98 % of what it completes at most
 
@@ -38,7 +38,7 @@ def searched(queue: Queue, seed: int, search: Search) -> tuple[Conclusion, list[
     random, seen = np.random.default_rng(seed), list[Observation]()
     while isinstance(step := next_step(search, seen), Step):
         settle_s = step.window_s / 4
-        seen.append(queue.probe(random, step.load, search.asked, step.window_s, settle_s))
+        seen.append(queue.probe(random, step.load, search.objectives, step.window_s, settle_s))
     return step, seen
 
 
@@ -56,11 +56,11 @@ def test_the_interval_of_a_search_covers_the_capacity(queue: Queue, limit_s: flo
     """Of 200 searches 186 or more have to; of 12, with that chance of each, at least 10 do in 999
     of 1,000 cases."""
     truth = queue.capacity(limit_s, 0.05)
-    search = Search(objectives([f"ttft:p95<{limit_s}"]), window_s=60.0)
+    search = Search(parse_objectives([f"ttft:p95<{limit_s}"]), window_s=60.0)
     covered = 0
     for seed in range(12):
         ended, seen = searched(queue, seed, search)
-        assert ended.estimate is not None and len(seen) <= search.most
+        assert ended.estimate is not None and len(seen) <= search.max_probes
         low, high = ended.estimate.low, ended.estimate.high
         covered += (low or 0.0) <= truth <= (high or math.inf)
         assert ended.estimate.value == pytest.approx(truth, rel=0.15)
@@ -149,8 +149,8 @@ def test_a_load_well_below_is_probed_again_after_an_overload() -> None:
     again = next_step(search, seen)
     assert isinstance(again, Step) and again.load == 8.0  # of 40 that it completes
     seen.append(at(8.0, 0.0, 80))
-    repeat = repeat_below(seen, TTFT)
-    assert repeat is not None and repeat.after is seen[-1] and not repeat.bad
+    repeat = recovery_of(seen, TTFT)
+    assert repeat is not None and repeat.after is seen[-1] and not repeat.stays_slow
     following = next_step(search, seen)
     assert isinstance(following, Step) and 20 < following.load < 64
 
@@ -158,8 +158,8 @@ def test_a_load_well_below_is_probed_again_after_an_overload() -> None:
 def test_a_repeat_is_not_bad_by_chance() -> None:
     before, overload = at(8.0, 0.03, 480), _growing(64.0, 400)
     for missed, bad in ((0.05, False), (0.07, False), (0.12, True), (1.0, True)):
-        repeat = repeat_below([before, overload, at(8.0, missed, 480)], TTFT)
-        assert repeat is not None and repeat.bad is bad, missed
+        repeat = recovery_of([before, overload, at(8.0, missed, 480)], TTFT)
+        assert repeat is not None and repeat.stays_slow is bad, missed
 
 
 def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_since() -> None:
@@ -170,8 +170,8 @@ def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_
     while isinstance(step := next_step(search, seen), Step):
         seen.append(queue.probe(random, step.load, TTFT, step.window_s, step.window_s / 4))
         queue = slow if seen[-1].growing else queue
-    repeat = repeat_below(seen, TTFT)
-    assert repeat is not None and repeat.bad and len(seen) <= search.most
+    repeat = recovery_of(seen, TTFT)
+    assert repeat is not None and repeat.stays_slow and len(seen) <= search.max_probes
     assert not repeat.missed and repeat.slower == pytest.approx(3, rel=0.3)
     truth = slow.capacity(LIMIT_S, 0.05)
     assert step.estimate is not None
@@ -180,13 +180,13 @@ def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_
 
 def test_a_search_that_went_on_without_a_repeat_is_told_nothing() -> None:
     seen = [at(1.0, 0.0), _growing(64.0, 400), at(36.0, 0.1)]
-    assert repeat_below(seen, TTFT) is None
-    assert repeat_below([at(1.0, 0.0)], TTFT) is None
+    assert recovery_of(seen, TTFT) is None
+    assert recovery_of([at(1.0, 0.0)], TTFT) is None
 
 
 def test_how_far_below_saturation_a_limit_is_met_is_near_the_textbook() -> None:
     most = Saturation(64.0, 0.01, 1.0)
-    (objective,) = objectives(["ttft:p95<2"])
+    (objective,) = parse_objectives(["ttft:p95<2"])
     share = most.below(objective, 2.0)
     assert share is not None
     load = most.rate * (1 - share)
@@ -203,7 +203,7 @@ def test_windows_too_short_for_the_queue_widen_the_interval_downward() -> None:
     what is served at most, 64, tells that 62.6 is all that is sustained."""
     seen = [at(1.0, 0.0, window_s=60.0), at(63.0, 0.0, n=3780, window_s=60.0)]
     over = [at(80.0, 0.99, n=4800, window_s=60.0, served=3840, growing=True)] * 4
-    found = estimate([*seen, *over], objectives(["ttft:p95<2"]))
+    found = estimate([*seen, *over], parse_objectives(["ttft:p95<2"]))
     assert found is not None and not found.settled and found.relaxation_s > 60
     assert found.value == pytest.approx(62.5, abs=0.3)
     assert found.low is not None and found.high is not None
@@ -225,7 +225,7 @@ def test_the_crossing_of_exact_shares_is_found() -> None:
     def share(load: float) -> float:
         return 1 / (1 + math.exp(-(math.log(0.05 / 0.95) + 15 * math.log(load / 50))))
 
-    shares = [Share(load, round(1e6 * share(load)), 1_000_000) for load in (40, 45, 50, 55, 60)]
+    shares = [MissRate(load, round(1e6 * share(load)), 1_000_000) for load in (40, 45, 50, 55, 60)]
     found = crossing(shares, 0.05)
     assert found is not None and found.value == pytest.approx(50, rel=0.01)
     assert found.low is not None and found.high is not None and found.low <= 50 <= found.high
@@ -269,11 +269,11 @@ def test_what_is_open_is_not_compared() -> None:
 )
 def test_what_is_no_objective_is_refused(text: str, says: str) -> None:
     with pytest.raises(InvalidThreshold, match=says):
-        objectives([text])
+        parse_objectives([text])
 
 
 def test_objectives_are_named_as_people_do() -> None:
-    asked = objectives(["ttft:p95<0.5", "tpot:p50<0.05", "error_rate<0.01"])
+    asked = parse_objectives(["ttft:p95<0.5", "tpot:p50<0.05", "error_rate<0.01"])
     assert [one.label for one in asked] == [
         "TTFT p95 ≤ 500 ms",
         "TPOT median ≤ 50.0 ms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.analysis.capacity.point import point
+from services.analysis.capacity.point import load_point
 from services.ask.measurement import Measurement, Sample
 from tests.values import failed, measured
 
@@ -17,7 +17,7 @@ def request(index: int, due: float, e2e: float = 1.0) -> Measurement:
 
 def test_a_window_counts_what_was_due_or_ended_in_it() -> None:
     """Settled for 2 s, then 10 s: one request each second, each in flight for one second."""
-    found = point([request(n, n) for n in range(14)], [], 2.0, 10.0)
+    found = load_point([request(n, n) for n in range(14)], [], 2.0, 10.0)
     assert found.requests_per_s == pytest.approx(1.0)
     assert found.tokens_per_s == pytest.approx(10.0)
     assert found.in_flight == pytest.approx(1.0)
@@ -26,6 +26,6 @@ def test_a_window_counts_what_was_due_or_ended_in_it() -> None:
 
 def test_what_is_not_known_is_none_and_what_the_engine_tells_its_most() -> None:
     samples = [Sample(1.0, {"waiting": 3.0}), Sample(2.0, {"waiting": 7.0, "preemptions": 1.0})]
-    found = point([failed(0, t_due=1.0, t_send=1.0, t_end=2.0)], samples, 0.0, 10.0)
+    found = load_point([failed(0, t_due=1.0, t_send=1.0, t_end=2.0)], samples, 0.0, 10.0)
     assert (found.requests_per_s, found.tokens_per_s, found.e2e_p50_s) == (0.0, None, None)
     assert (found.waiting, found.preemptions, found.kv_cache_share) == (7.0, 1.0, None)

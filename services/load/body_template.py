@@ -18,14 +18,14 @@ import orjson
 Text = TypeVar("Text", str, bytes)
 
 
-def marks(count: int) -> tuple[str, ...]:
+def placeholders(count: int) -> tuple[str, ...]:
     """Return a text for each answer, which no prompt contains, and which JSON leaves as it is."""
     each = secrets.token_hex(8)
     return tuple(f"<answer {number} {each}>" for number in range(count))
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class BodyTemplate:
     """A body and the text of its prompt, in the parts that are between the answers."""
 
     body: Sequence[bytes]
@@ -36,23 +36,23 @@ class Written:
         """About what it takes in memory, in bytes."""
         return sum(map(len, self.body)) + sum(map(len, self.text))
 
-    def filled(self, answers: Sequence[str]) -> tuple[bytes, str]:
+    def fill(self, answers: Sequence[str]) -> tuple[bytes, str]:
         """Return body and text with these answers."""
         encoded = [orjson.dumps(answer)[1:-1] for answer in answers]
         return b"".join(_between(self.body, encoded)), "".join(_between(self.text, answers))
 
 
-def written(body: bytes, text: str, placed: Sequence[str]) -> Written | None:
+def split_body(body: bytes, text: str, marks: Sequence[str]) -> BodyTemplate | None:
     """Return what is between these marks; None: not each is there once, in their order."""
-    bodies = _parts(body, [mark.encode() for mark in placed])
-    texts = _parts(text, placed)
-    return Written(bodies, texts) if bodies and texts else None
+    bodies = _parts(body, [mark.encode() for mark in marks])
+    texts = _parts(text, marks)
+    return BodyTemplate(bodies, texts) if bodies and texts else None
 
 
-def _parts(whole: Text, placed: Sequence[Text]) -> Sequence[Text]:
+def _parts(whole: Text, marks: Sequence[Text]) -> Sequence[Text]:
     """() where the marks are not there as they should be."""
     parts: list[Any] = []  # of Text
-    for mark in placed:
+    for mark in marks:
         before, found, whole = whole.partition(mark)
         if not found or mark in whole:
             return ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-MOST_KEPT = 8192
+MOST_VALUES = 8192
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class EvenSample(Generic[T]):
     """Values of a run that may go on for hours: at most MOST_KEPT, evenly spread over all."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Kept(Generic[T]):
     def add(self, value: T) -> None:
         if self._seen % self._every == 0:
             self.values.append(value)
-            if len(self.values) > MOST_KEPT:
+            if len(self.values) > MOST_VALUES:
                 del self.values[1::2]
                 self._every *= 2
         self._seen += 1

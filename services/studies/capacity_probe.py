@@ -1,0 +1,146 @@
+"""A probe of a capacity search: the run that measures one load, and what its requests say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from services.analysis.capacity import Misses, Objective, Observation, Step, observe
+from services.analysis.capacity.point import LoadPoint, load_point
+from services.analysis.metric_arrays import known, latenesses
+from services.ask.config import RunConfig
+from services.ask.measurement import Measurement, Sample
+from services.base.units import seconds
+from services.studies.capacity_config import CapacityConfig
+
+SETTLES = 0.25  # of a window: how long a load is offered before it
+DRAIN_S = 30.0  # at least, and as long as the highest limit
+LATE = 0.05  # of the lowest limit: the client itself may be no later than that. If 1 % of requests
+# were, and missed a p95 for it, 6 % would miss it instead of 5: a capacity 1 % lower
+LATE_S = 0.005
+MOST_LATE = 0.01  # of the requests
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One run of a search; `observation` is None until it has been measured, or if it never was."""
+
+    server: int  # in the config's order
+    load: float
+    window_s: float
+    run_id: int
+    observation: Observation | None = None
+    point: LoadPoint | None = None  # None also where it was measured by an earlier version
+
+    @property
+    def step(self) -> Step:
+        return Step(self.load, self.window_s)
+
+
+def probe_config(capacity: CapacityConfig, server: int, step: Step, number: int) -> RunConfig:
+    """Return the run that is a probe: the server's config at a load, for its window and the time
+    before it in which the load settles. `number`: of the probe, from 0; each has other arrivals."""
+    limits = [each.limit_s for each in capacity.parsed_objectives if each.limit_s is not None]
+    load: dict[str, Any] = {"mode": capacity.arrivals, "rate": step.load}
+    if capacity.load == "users":
+        load = {"mode": "users", "users": round(step.load)}
+    return capacity.servers[server].model_copy(
+        update={
+            **load,
+            "arrival_seed": number + 1,
+            "duration_s": round(step.window_s * (1 + SETTLES), 3),
+            "drain_s": max([DRAIN_S, *limits]),
+            "load_warmup_s": 0.0,
+            "concurrency": None,
+            "repeats": 1,
+        }
+    )
+
+
+def with_observation(
+    config: CapacityConfig,
+    probe: Probe,
+    measurements: Sequence[Measurement],
+    samples: Sequence[Sample] = (),
+) -> Probe:
+    """Return a probe with what its requests say, and what was sampled of its engine."""
+    settle_s = SETTLES * probe.window_s
+    observation = observe(
+        probe.load,
+        measurements,
+        config.parsed_objectives,
+        settle_s,
+        probe.window_s,
+        config.load == "rate",
+        client_limited(config.parsed_objectives, measurements),
+    )
+    point = load_point(measurements, samples, settle_s, probe.window_s)
+    return replace(probe, observation=observation, point=point)
+
+
+def nothing_known(config: CapacityConfig, probe: Probe) -> str | None:
+    """Return why the lowest load, once measured, says nothing, as a sentence; None: it says
+    something. At a higher load answers that take longer than a window are too late anyway."""
+    if probe.observation is None or probe.load > config.search.lowest:
+        return None
+    if any(misses.n for misses in probe.observation.misses):
+        return None
+    return (
+        f"Run {probe.run_id}, at the lowest load, sent no request within its window of "
+        f"{seconds(probe.window_s)}, so that nothing is known of it. Search with a longer window."
+    )
+
+
+def client_limited(objectives: Sequence[Objective], measurements: Sequence[Measurement]) -> bool:
+    """Whether the client could not offer a load: more than 1 % of the requests, beyond chance, were
+    sent later than LATE of the lowest limit, so that it is the client that is measured."""
+    late = known(latenesses(measurements))
+    limits = [each.limit_s for each in objectives if each.limit_s is not None]
+    allowed_s = max(LATE_S, LATE * min(limits, default=1.0))
+    usual = MOST_LATE * len(late)
+    return float((late > allowed_s).sum()) > usual + 2 * math.sqrt(usual)
+
+
+def to_dict(probe: Probe) -> dict[str, Any]:
+    """Return a probe as JSON keeps it."""
+    return {
+        "server": probe.server,
+        "load": probe.load,
+        "window_s": probe.window_s,
+        "run_id": probe.run_id,
+        "observation": probe.observation and _observation_to_dict(probe.observation),
+        "point": probe.point and asdict(probe.point),
+    }
+
+
+def _observation_to_dict(observation: Observation) -> dict[str, Any]:
+    return {
+        "load": observation.load,
+        "misses": [[each.count, each.n, each.dispersion] for each in observation.misses],
+        "served": observation.served,
+        "window_s": observation.window_s,
+        "served_dispersion": observation.served_dispersion,
+        "growing": observation.growing,
+        "limited": observation.limited,
+        "reached": list(observation.reached),
+        "typical_s": observation.typical_s and list(observation.typical_s),
+    }
+
+
+def from_dict(values: Mapping[str, Any]) -> Probe:
+    """Return the probe that JSON keeps."""
+    observation, point = values["observation"], values.get("point")
+    parts = {
+        "observation": observation and _observation_from_dict(observation),
+        "point": point and LoadPoint(**point),
+    }
+    return Probe(**{**values, **parts})
+
+
+def _observation_from_dict(values: Mapping[str, Any]) -> Observation:
+    misses = tuple(Misses(*each) for each in values["misses"])
+    reached, typical_s = tuple(values.get("reached", ())), values.get("typical_s")
+    more = {"reached": reached, "typical_s": typical_s and tuple(typical_s)}
+    return Observation(**{**values, "misses": misses, **more})
