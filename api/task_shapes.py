@@ -23,7 +23,7 @@ from services.ask.tasks import (
     settings,
 )
 from services.ask.tasks.submission import prompt_from
-from services.ask.workloads.entries import Unusable
+from services.ask.workloads.entries import UnusableEntry
 
 OF_PROMPT = ("prompt", "messages", "tools", "tool_choice")
 KEY_CHARACTERS = 255
@@ -88,7 +88,7 @@ class NewPrompt(TaskSettings):
         entry = {name: getattr(self, name) for name in OF_PROMPT}
         try:
             return prompt_from({name: value for name, value in entry.items() if value is not None})
-        except Unusable as error:
+        except UnusableEntry as error:
             field = "prompt" if self.messages is None else "messages"
             raise ValueError(f"{field}: {error}") from None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from cli.commands import COMMANDS, GROUPS
 from cli.output import FAILED, refuse
 from cli.parser import parser, program
-from cli.problems import Usage
+from cli.problems import UsageError
 from db.database import UNUSABLE, opened, said_of
 from db.runs import RunNotFound
 from services.base import settings
@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(unknown: Sequence[str]) -> None:
     if sys.stdout is None:
-        raise Usage("Standard output is closed: there is nowhere to print to.")
+        raise UsageError("Standard output is closed: there is nowhere to print to.")
     names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     if unknown:  # the words after a flag are not said again: one may be a key
-        raise Usage(f"Unknown argument: {', '.join(names) or repr(unknown[0])}. See --help.")
+        raise UsageError(f"Unknown argument: {', '.join(names) or repr(unknown[0])}. See --help.")
 
 
 def _cause(error: Exception) -> str:

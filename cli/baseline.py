@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.kinds import whole
 from cli.output import DONE, say
-from cli.problems import Usage
+from cli.problems import UsageError
 from db import baselines, runs
 from db.database import opened
 from services.report import terminal
@@ -53,7 +53,7 @@ def remove(options: Namespace) -> int:
         and options.tag in (None, baseline.value)
     ]
     if not removed:
-        raise Usage(f"Run {options.run} is not the baseline of that model or tag.")
+        raise UsageError(f"Run {options.run} is not the baseline of that model or tag.")
     for baseline in removed:
         baselines.delete(opened(), baseline.kind, baseline.value)
     lines = [

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, note, save, say, write
 from cli.person import operator
-from cli.problems import Usage
+from cli.problems import UsageError
 from cli.stopping import stopping
 from db import servers, task_batches, tasks
 from db.database import opened
@@ -138,4 +138,4 @@ def _read(name: str) -> bytes:
         with Path(name).open("rb") as file:
             return file.read(FILE_BYTES_MOST + 1)
     except OSError as error:
-        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+        raise UsageError(f"Cannot read {name!r}: {error.strerror}.") from None

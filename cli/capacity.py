@@ -18,7 +18,7 @@ from cli.fields import add, given
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
 from cli.person import operator
-from cli.problems import Usage, naming_flags
+from cli.problems import UsageError, naming_flags
 from cli.stopping import stopping
 from db import capacities
 from db.capacities import CapacityNotFound
@@ -145,13 +145,13 @@ def _asked(options: Namespace) -> tuple[CapacityConfig, str, str]:
 
     Raises:
         InvalidConfig, InvalidScenario: with a sentence for each field that is wrong.
-        Usage: flags that do not go together.
+        UsageError: flags that do not go together.
     """
     values = run_fields.values(options)
     if wrong := [name for name in SET_BY_PROBES if name in values]:
-        raise Usage(f"{flag(wrong[0])} is set by each probe: leave it out.")
+        raise UsageError(f"{flag(wrong[0])} is set by each probe: leave it out.")
     if options.tag:
-        raise Usage("--tag is for runs: each probe has the tag of its search.")
+        raise UsageError("--tag is for runs: each probe has the tag of its search.")
     own: dict[str, Any] = given(options, CapacityConfig)
     others = changes_of(getattr(options, "with"))
     if options.scenario is not None:

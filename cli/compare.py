@@ -12,7 +12,7 @@ from cli.fields import given
 from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, refuse, say
 from cli.person import operator
-from cli.problems import Usage, each_once, naming_flags
+from cli.problems import UsageError, each_once, naming_flags
 from cli.stopping import stopping
 from db import results, servers
 from db.database import opened
@@ -99,11 +99,11 @@ def compare(options: Namespace) -> int:
     """Compare runs, the baseline first; without runs, measure candidates first."""
     files = [name for name in options.runs if isinstance(name, str)]
     if files and len(options.runs) > 1:
-        raise Usage(f"{files[0]} is a comparison of its own: name no other file and no runs.")
+        raise UsageError(f"{files[0]} is a comparison of its own: name no other file and no runs.")
     if files:
         return _measured(options, files[0])
     if not options.fail_if and (options.measure or options.allow_no_verdict):
-        raise Usage("--measure and --allow-no-verdict go with --fail-if.")
+        raise UsageError("--measure and --allow-no-verdict go with --fail-if.")
     return _stored(options) if options.runs else _measured(options)
 
 
@@ -113,9 +113,11 @@ def _stored(options: Namespace) -> int:
         *(flag(name) for name in TO_MEASURE if getattr(options, name)),
         *map(flag, given(options, RunConfig)),
     ]:
-        raise Usage(f"{to_measure[0]} is for a comparison that is measured first: name no runs.")
+        raise UsageError(
+            f"{to_measure[0]} is for a comparison that is measured first: name no runs."
+        )
     if not FEWEST <= len(options.runs) <= MOST:
-        raise Usage(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
+        raise UsageError(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
     return _judged(
         options, results.candidates(opened(), each_once(options.runs), margin=options.within)
     )
@@ -137,7 +139,7 @@ def _measured(options: Namespace, file: str | None = None) -> int:
 def _submitted(options: Namespace) -> tuple[int, ...]:
     changes = getattr(options, "with")
     if not changes:
-        raise Usage("Name the runs to compare, or say --with what another candidate changes.")
+        raise UsageError("Name the runs to compare, or say --with what another candidate changes.")
     with naming_flags(options):
         values = run_fields.values(options)
         run_fields.say_notes(options)
@@ -171,14 +173,16 @@ def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
 
     Raises:
         InvalidConfig: a field that there is not, or a value that it cannot have.
-        Usage: a change without a value.
+        UsageError: a change without a value.
     """
     saved = servers.listed(opened())
     candidates: list[dict[str, Any]] = []
     for text in texts:
         parts = [part.partition("=") for part in text.split(",") if part.strip()]
         if any(not equals for _, equals, _ in parts):
-            raise Usage(f"--with takes what changes, as in mode=batch,concurrency=8; got {text!r}.")
+            raise UsageError(
+                f"--with takes what changes, as in mode=batch,concurrency=8; got {text!r}."
+            )
         named = {name.strip(): value.strip() for name, _, value in parts}
         server = saved.get(named.get("backend", ""))
         if server:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.output import DONE, refuse, say
-from cli.problems import Usage
+from cli.problems import UsageError
 from db import imported
 from db.database import opened
 from services.report.imports import MOST_BYTES, InvalidImport
@@ -27,7 +27,7 @@ def import_files(options: Namespace) -> int:
     for name in options.files:
         try:
             run_ids = imported.bring_in(opened(), _read(name), name, options.again)
-        except (InvalidImport, Usage) as error:
+        except (InvalidImport, UsageError) as error:
             problems.append(str(error))
         else:
             stored.append({"file": Path(name).name, "runs": run_ids})
@@ -41,7 +41,7 @@ def _read(name: str) -> bytes:
         with open(name, "rb") as file:
             return file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise Usage(f"Cannot read {name!r}: {error.strerror}.") from None
+        raise UsageError(f"Cannot read {name!r}: {error.strerror}.") from None
 
 
 def _line(stored: dict[str, Any]) -> str:

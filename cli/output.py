@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from cli.problems import Usage
+from cli.problems import UsageError
 from services.report import terminal
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -35,7 +35,7 @@ def write(data: bytes) -> None:
         # what could not be written is not tried again when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
-            raise Usage(f"Cannot write to standard output: {error.strerror}.") from None
+            raise UsageError(f"Cannot write to standard output: {error.strerror}.") from None
 
 
 def add_output_arguments(command: ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def save(options: Namespace, data: bytes | Iterable[bytes]) -> int:
         with Path(options.output).open("wb") as file:
             size = sum(map(file.write, pieces))
     except OSError as error:
-        raise Usage(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
+        raise UsageError(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
     write(f"{options.output}: {size:,} bytes\n".encode(errors="replace"))
     return DONE
 

@@ -25,28 +25,28 @@ from services.studies.study_config import StudyConfig
 FIELDS = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}
 
 
-class Usage(Invalid):
+class UsageError(Invalid):
     """A command line that cannot be carried out, in a sentence."""
 
 
 @contextmanager
 def naming_flags(options: Namespace) -> Iterator[None]:
-    """Turn a refusal into a `Usage` that names flags where the refusal names fields."""
+    """Turn a refusal into a `UsageError` that names flags where the refusal names fields."""
     try:
         yield
     except InvalidConfig as error:
-        raise Usage(sentences(error.problems, options)) from None
+        raise UsageError(sentences(error.problems, options)) from None
     except InvalidComparison as error:
-        raise Usage(str(error)) from None
+        raise UsageError(str(error)) from None
     except BackendProblem as error:
-        raise Usage(f"--backend: {in_flags(str(error))}") from None
+        raise UsageError(f"--backend: {in_flags(str(error))}") from None
     except EngineProblem as error:
-        raise Usage(in_flags(str(error))) from None
+        raise UsageError(in_flags(str(error))) from None
     except NothingToResume as error:
-        raise Usage(str(error).replace("failed=true", "--failed")) from None
+        raise UsageError(str(error).replace("failed=true", "--failed")) from None
     except InvalidEdit as error:
         about = re.search("name|note|tag", str(error))
-        raise Usage(f"--{about[0]}: {error}" if about else str(error)) from None
+        raise UsageError(f"--{about[0]}: {error}" if about else str(error)) from None
 
 
 def sentences(problems: Mapping[str, str], options: Namespace) -> str:
@@ -67,5 +67,5 @@ def in_flags(sentence: str) -> str:
 def each_once(run_ids: Sequence[int]) -> Sequence[int]:
     """Return the numbers of runs; refuse those that name one twice."""
     if twice := [run_id for run_id in run_ids if run_ids.count(run_id) > 1]:
-        raise Usage(f"Run {twice[0]} is named twice.")
+        raise UsageError(f"Run {twice[0]} is named twice.")
     return run_ids

@@ -10,7 +10,7 @@ from cli.compare import say_comparison
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, hides_progress, refuse
 from cli.person import operator
-from cli.problems import Usage, each_once, naming_flags
+from cli.problems import UsageError, each_once, naming_flags
 from cli.stopping import stopping
 from cli.stored import add_runs_arguments, say_run
 from db import results
@@ -84,12 +84,14 @@ def add_more_arguments(command: ArgumentParser) -> None:
 def more(options: Namespace) -> int:
     """Add repeats to runs that are done."""
     if len(options.runs) > MOST:
-        raise Usage(f"One to {MOST} runs are measured again at a time, not {len(options.runs)}.")
+        raise UsageError(
+            f"One to {MOST} runs are measured again at a time, not {len(options.runs)}."
+        )
     with stopping() as stop:
         try:
             jobs.more(opened(), each_once(options.runs), options.repeats)
         except (BackendProblem, CannotRepeat) as error:
-            raise Usage(str(error)) from None
+            raise UsageError(str(error)) from None
         try:
             follow(opened(), options.runs, stop, hides_progress(options))
             candidates = results.candidates(opened(), options.runs)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cli.fields import add, given
 from cli.output import note
-from cli.problems import Usage
+from cli.problems import UsageError
 from db import servers
 from db.database import opened
 from services.ask.backends import BACKENDS
@@ -57,16 +57,16 @@ def values(options: Namespace) -> dict[str, Any]:
     `options.prompt_notes` then.
 
     Raises:
-        Usage: flags that do not go together, a backend that is neither a name nor a URL, or a file
+        UsageError: flags that do not go together, a backend that is neither a name nor a URL, or a file
             that cannot be read.
     """
     fields = given(options, RunConfig)
     texts = [name for name in READERS if name in fields]
     if texts and not readers(texts):
-        raise Usage(f"{' and '.join(map(flag, texts))} do not go together.")
+        raise UsageError(f"{' and '.join(map(flag, texts))} do not go together.")
     for name in texts:
         if fields.get("workload", readers(texts)[0]) not in READERS[name]:
-            raise Usage(f"{flag(name)} is for --workload {' or '.join(READERS[name])} only.")
+            raise UsageError(f"{flag(name)} is for --workload {' or '.join(READERS[name])} only.")
     if options.shared_prompts:
         fields["unique_prompts"] = False
     if "prompts" in fields:
@@ -91,15 +91,15 @@ def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return backend and address where --backend is a URL; nothing where it is a name.
 
     Raises:
-        Usage: it is neither.
+        UsageError: it is neither.
     """
     name = fields.get("backend", "")
     if "://" in name:
         if "base_url" in fields:
-            raise Usage("--base-url is for a backend with a name. --backend is a URL already.")
+            raise UsageError("--base-url is for a backend with a name. --backend is a URL already.")
         return {"backend": "url", "base_url": name}
     if name not in BACKENDS and re.search("[:/.@]", name):  # not said again: it may hold a password
-        raise Usage("--backend is not an address: it must start with http:// or https://.")
+        raise UsageError("--backend is not an address: it must start with http:// or https://.")
     return {}
 
 
@@ -117,6 +117,6 @@ def _read(option: str, name: str, read: Callable[[bytes, str], Read]) -> Read:
         with open(name, "rb") as file:
             return read(file.read(FILE_BYTES_MOST + 1), Path(name).name)
     except OSError as error:
-        raise Usage(f"{option}: cannot read {name!r}: {error.strerror}.") from None
+        raise UsageError(f"{option}: cannot read {name!r}: {error.strerror}.") from None
     except InvalidFile as error:
-        raise Usage(f"{option}: {error}") from None
+        raise UsageError(f"{option}: {error}") from None

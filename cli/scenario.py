@@ -11,7 +11,7 @@ from typing import Any
 from cli.kinds import whole
 from cli.output import add_output_arguments, save
 from cli.parser import program
-from cli.problems import Usage, each_once
+from cli.problems import UsageError, each_once
 from db.database import opened
 from jobs import scenarios
 from services.report.scenario import (
@@ -51,7 +51,7 @@ def document(name: str, kind: str) -> Document:
     """Return what a scenario file holds.
 
     Raises:
-        Usage: it cannot be read, or another command starts it.
+        UsageError: it cannot be read, or another command starts it.
         InvalidScenario: see `services.report.scenario.read`.
     """
     try:
@@ -59,12 +59,12 @@ def document(name: str, kind: str) -> Document:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "this is not a path"
-        raise Usage(f"Cannot read {name[:200]!r}: {why}.") from None
+        raise UsageError(f"Cannot read {name[:200]!r}: {why}.") from None
     found = read(data, name)
     if (is_a := kind_of(found)).name != kind:
         command = f"{program()} {is_a.command} {name}"
         what = "capacity search" if is_a.name == "capacity" else is_a.name
-        raise Usage(f"{found.name} is the scenario of a {what}: {command}.")
+        raise UsageError(f"{found.name} is the scenario of a {what}: {command}.")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from cli.fields import add, given
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, add_output_arguments, save, say, write
-from cli.problems import Usage, each_once, in_flags
+from cli.problems import UsageError, each_once, in_flags
 from db import baseline_verdicts, results, runs, span_exports
 from db.database import opened
 from services.analysis import thresholds
@@ -98,7 +98,7 @@ def export(options: Namespace) -> int:
     entry = exports.export(options.format)
     if not entry.takes(len(options.runs)):
         most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
-        raise Usage(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
+        raise UsageError(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
     return save(options, entry.pieces(results.candidates(opened(), each_once(options.runs))))
 
 
@@ -120,7 +120,7 @@ def check(options: Namespace) -> int:
     try:
         judgement = _judgement(options)
     except InvalidConfig as error:
-        raise Usage("\n".join(map(in_flags, error.problems.values()))) from None
+        raise UsageError("\n".join(map(in_flags, error.problems.values()))) from None
     candidate = results.candidate(opened(), options.run, judgement=judgement)
     checked = thresholds.check(options.slo, candidate)
     say(options, lambda: checked, lambda: terminal.thresholds_text(checked))

@@ -16,7 +16,7 @@ from cli.fields import add, given
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
 from cli.person import operator
-from cli.problems import Usage, naming_flags
+from cli.problems import UsageError, naming_flags
 from cli.stopping import stopping
 from cli.study_search import until_searched
 from db import studies
@@ -134,7 +134,7 @@ def report(options: Namespace) -> int:
         _say_study(options, stored)
         return DONE
     if stored.config.search is not None:
-        raise Usage("--format is for studies of runs: give --json.")
+        raise UsageError("--format is for studies of runs: give --json.")
     write = study_export(options.format).write
     return save(options, write(stored.name, *study_jobs.report_inputs(opened(), stored)))
 
@@ -194,7 +194,7 @@ def _config(options: Namespace) -> StudyConfig:
 
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
-        Usage: flags that do not go together.
+        UsageError: flags that do not go together.
     """
     load, engine = run_fields.values(options), _of_engine(options)
     texts = {
@@ -207,7 +207,7 @@ def _config(options: Namespace) -> StudyConfig:
     texts |= _of_search(options)
     start = read(texts, _of_file(options, load) if options.scenario else None)
     if start.engine is None and engine.keys() - {"model"}:
-        raise Usage(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")
+        raise UsageError(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")
     if start.engine is not None:
         _only_one_server(load)
         load.pop("model", None)
@@ -231,7 +231,9 @@ def _of_search(options: Namespace) -> dict[str, str]:
         if options.preset is None and not options.scenario:
             given_texts["preset"] = "capacity"
     elif given_texts and options.preset != "capacity" and not options.scenario:
-        raise Usage(f"{flag(min(given_texts))} is for a search: give --slo or --preset capacity.")
+        raise UsageError(
+            f"{flag(min(given_texts))} is for a search: give --slo or --preset capacity."
+        )
     return given_texts
 
 
@@ -243,9 +245,13 @@ def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
         scenario.reading(options.scenario, of_run | scenario.called(options)),
     )
     if options.preset not in (None, asked.config.preset):
-        raise Usage(f"--preset: the scenario has the preset {asked.config.preset}. Leave one out.")
+        raise UsageError(
+            f"--preset: the scenario has the preset {asked.config.preset}. Leave one out."
+        )
     if options.engine and asked.config.engine is None:
-        raise Usage("--engine: the scenario measures an existing server. Write engine into it.")
+        raise UsageError(
+            "--engine: the scenario measures an existing server. Write engine into it."
+        )
     options.name, options.tag, options.note = asked.keys.name, asked.keys.tags, asked.keys.note
     return asked.config
 
@@ -263,7 +269,7 @@ def _of_engine(options: Namespace) -> dict[str, Any]:
 
 def _only_one_server(load: dict[str, Any]) -> None:
     if named := [name for name in ("backend", "base_url") if name in load]:
-        raise Usage(
+        raise UsageError(
             f"{flag(named[0])} is for an existing server, but Paceline starts an engine here: "
             "leave it out, or choose --preset concurrency, clients or batch_length."
         )

@@ -18,7 +18,7 @@ from services.ask.tasks import MOST_WAITING, InvalidTask, NewTask
 from services.base.surrogates import clean
 
 
-class OtherContent(InvalidTask):
+class IdempotencyKeyReused(InvalidTask):
     """An idempotency key came back with something else."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ def create(
 
     Raises:
         InvalidTask: too many of this caller's tasks wait.
-        OtherContent: the key came with something else before.
+        IdempotencyKeyReused: the key came with something else before.
     """
     try:
         with writing(database) as connection:
@@ -146,7 +146,7 @@ def earlier(database: Engine, caller: str, repetition: Repetition) -> Accepted |
     """Return what an idempotency key of this caller has stored; None: nothing.
 
     Raises:
-        OtherContent: it came with something else.
+        IdempotencyKeyReused: it came with something else.
     """
     key = task_batches.c.caller == clean(caller), task_batches.c.idempotency == repetition.key
     with database.connect() as connection:
@@ -154,7 +154,7 @@ def earlier(database: Engine, caller: str, repetition: Repetition) -> Accepted |
         if batch is None:
             return None
         if batch.fingerprint != repetition.fingerprint:
-            raise OtherContent
+            raise IdempotencyKeyReused
         ids = select(tasks.c.task_id).where(tasks.c.batch == batch.id).order_by(tasks.c.id)
         return Accepted(batch.batch_id, tuple(connection.scalars(ids)), again=True)
 

@@ -50,7 +50,7 @@ from services.base.errors import Forbidden
 from services.base.roles import NOBODY, Person, Role, belongs_to, origin_of
 
 __all__ = [
-    "NotYours",
+    "NotOwner",
     "QueueProblem",
     "cancel",
     "cancel_comparison",
@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 
-class NotYours(Forbidden):
+class NotOwner(Forbidden):
     """A runner cancels their own runs only."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ def submit(
     They are kept in memory only, until the run is over. `by`: who asks, where people sign in.
 
     Raises:
-        BeyondSaved: who asks may not, see `only_saved`.
+        NotASavedServer: who asks may not, see `only_saved`.
         BackendProblem: no such backend, no key, no address.
         InvalidSettings: .env cannot be read.
         InvalidEdit: a name, tag or note that cannot be kept.
@@ -118,7 +118,7 @@ def submit_comparison(
 
     Raises:
         InvalidComparison: there are too few or too many, or the design is invalid.
-        BackendProblem, BeyondSaved, InvalidEdit, QueueProblem: see `submit`. Nothing is queued.
+        BackendProblem, NotASavedServer, InvalidEdit, QueueProblem: see `submit`. Nothing is queued.
     """
     check(design, configs)
     check_person(database, configs, by)
@@ -162,7 +162,7 @@ def cancel_comparison(database: Engine, comparison_id: int, by: Person | None = 
     """Cancel every run of a comparison that has not ended. `by`: who asks, where people sign in.
 
     Raises:
-        NotYours: they are somebody else's.
+        NotOwner: they are somebody else's.
         ComparisonNotFound, QueueProblem.
     """
     run_ids = comparisons.load(database, comparison_id).run_ids
@@ -191,7 +191,7 @@ def earlier_destinations(
 
 
 def check_person(database: Engine, configs: Iterable[RunConfig], by: Person | None) -> None:
-    """Check that whoever asks may start these runs. Raises BeyondSaved."""
+    """Check that whoever asks may start these runs. Raises NotASavedServer."""
     if by is not None and by.role != Role.admin:
         saved = [server.values for server in servers.listed(database).values()]
         check_only_saved(configs, saved)
@@ -208,11 +208,11 @@ def may_cancel(database: Engine, run_ids: Sequence[int], by: Person | None) -> b
 
 
 def check_owner(database: Engine, run_ids: Sequence[int], by: Person | None) -> None:
-    """Check that whoever asks may cancel these runs. Raises NotYours; RunNotFound: one is gone."""
+    """Check that whoever asks may cancel these runs. Raises NotOwner; RunNotFound: one is gone."""
     if may_cancel(database, run_ids, by):
         return
     runs.load_many(database, run_ids)
-    raise NotYours
+    raise NotOwner
 
 
 def _new(
@@ -253,7 +253,7 @@ def cancel(database: Engine, run_id: int, by: Person | None = None) -> Run:
     """Request a run to stop; what it has measured is kept. `by`: who asks, where people sign in.
 
     Raises:
-        NotYours: it is somebody else's.
+        NotOwner: it is somebody else's.
         RunNotFound, AlreadyFinished, QueueProblem.
     """
     check_owner(database, [run_id], by)

@@ -37,7 +37,7 @@ def submit(
     began it, so that a key typed in a browser would be lost. `by`: who asks, where people sign in.
 
     Raises:
-        BackendProblem, BeyondSaved, InvalidSettings, QueueProblem: see `jobs.submit`; nothing is
+        BackendProblem, NotASavedServer, InvalidSettings, QueueProblem: see `jobs.submit`; nothing is
             queued then.
     """
     jobs.check_person(database, config.servers, by)

@@ -41,7 +41,7 @@ def submit(
     `typed`: see `jobs.submit`.
 
     Raises:
-        BeyondSaved: who asks may not, see `only_saved`.
+        NotASavedServer: who asks may not, see `only_saved`.
         InvalidTask: there are none, too many, or too many wait.
         InvalidConfig, BackendProblem: their settings cannot be used; see `jobs.submit`.
         InvalidLimit, InvalidSettings: .env is wrong.

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from db import task_queue
 from jobs.destination import restore
 from services.ask.backends import BackendProblem, Target
-from services.ask.backends.messages import CannotCarry
+from services.ask.backends.messages import UnsupportedPart
 from services.ask.config import RunConfig
 from services.ask.config import stored as stored_config
 from services.ask.measurement import Measurement, Status
@@ -93,7 +93,7 @@ class TaskClient:
             return await self._send_to(route, prompt)
         except (BackendProblem, InvalidSettings, engines.EngineProblem) as problem:
             return _failed(str(problem))
-        except CannotCarry as problem:
+        except UnsupportedPart as problem:
             return _failed(
                 f"This server's API format does not support {problem}. Choose another format."
             )

@@ -18,7 +18,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.tasks import NewTask, limits, prompt_files, settings
 from services.ask.tasks.submission import prompt_from
-from services.ask.workloads.entries import Unusable
+from services.ask.workloads.entries import UnusableEntry
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import ENDINGS
 from services.base import settings as environment
@@ -72,7 +72,7 @@ def _prompts() -> list[NewTask]:
         new = [NewTask(text, {})] if how == ONE and text.strip() else prompt_files.of_lines(text)
         for task in new:
             prompt_from({"prompt": task.prompt})
-    except Unusable as error:
+    except UnusableEntry as error:
         fields.wrong(f"The text {error}")
         return []
     return new

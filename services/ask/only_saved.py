@@ -21,7 +21,7 @@ _TEXTS = ("prompts", "trace", "messages", "tools", "tool_choice")
 _OF_SERVERS = frozenset(FIELDS) - frozenset(_PER_RUN)
 
 
-class BeyondSaved(Invalid):
+class NotASavedServer(Invalid):
     """A run that only an admin may start, in a sentence."""
 
 
@@ -48,7 +48,7 @@ def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, 
     values of its `FIELDS`), with all that belongs to it and nothing else; the model is free.
 
     Raises:
-        BeyondSaved: one does not.
+        NotASavedServer: one does not.
     """
     plain = RunConfig()
     known = [{name: getattr(plain, name) for name in FIELDS}, *saved]
@@ -56,7 +56,7 @@ def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, 
     for config in configs:
         asked = {name: getattr(config, name) for name in FIELDS if name != "model"}
         if asked not in allowed:
-            raise BeyondSaved(
+            raise NotASavedServer(
                 "Runners measure the embedded model and servers that an admin saved, as they are "
                 "saved. Choose one of those, or ask an admin to save this one."
             )

@@ -58,7 +58,7 @@ async def work() -> None:
     try:
         job = expect(Job, await reader.readline())
         limits.allow_files(max_in_flight(job) + limits.SPARE_FILES)
-    except (ProtocolProblem, limits.Impossible) as error:
+    except (ProtocolProblem, limits.MachineLimit) as error:
         send(Problem(str(error)))
         return
     player, late_s = RepeatPlayer(job, send), 0.0

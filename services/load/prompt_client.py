@@ -42,7 +42,7 @@ class PromptClient:
         """Ask a prompt, again up to `config.retries` times; times count from the first attempt.
 
         Raises:
-            CannotCarry: the API format has no place for a part of the prompt.
+            UnsupportedPart: the API format has no place for a part of the prompt.
         """
         key, began = self._target.key, perf_counter_ns()
         data = self._client.request(body(config, self._target, prompt))

@@ -96,7 +96,7 @@ async def measure(session: Session) -> None:
     """Carry out the work item.
 
     Raises:
-        Impossible, EngineProblem, BackendProblem, OSError: it cannot be carried out.
+        MachineLimit, EngineProblem, BackendProblem, OSError: it cannot be carried out.
     """
     config = session.config
     target = _target(session)

@@ -23,7 +23,7 @@ from services.load.process_pool import ProcessPoolProblem
 from services.load.protocol import PROTOCOL, End
 from services.load.session import Session, measure
 from services.servers.engines import EngineProblem
-from services.wire.limits import Impossible
+from services.wire.limits import MachineLimit
 
 UNWIND_S = 1.5  # how long a cancelled run may take to end by itself
 
@@ -61,7 +61,7 @@ async def _carry_out(send: Send) -> tuple[bool, str | None]:
         await task
     except asyncio.CancelledError:
         session.cancelled = True
-    except (Impossible, EngineProblem, BackendProblem, ProcessPoolProblem) as error:
+    except (MachineLimit, EngineProblem, BackendProblem, ProcessPoolProblem) as error:
         problem = str(error)
     except OSError as error:
         problem = f"The backend cannot be reached: {error.strerror or error}."

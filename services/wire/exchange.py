@@ -22,7 +22,7 @@ from services.wire.message import message_of
 from services.wire.ndjson import LineStream
 from services.wire.phases import Phases
 from services.wire.response import ParserError, Response
-from services.wire.sse import BOM, Event, EventStream, TooLong
+from services.wire.sse import BOM, Event, EventStream, StreamTooLong
 from services.wire.stream_detector import STREAMS, StreamDetector
 from services.wire.tool_calls import ToolCalls
 from services.wire.usage import Usage
@@ -94,7 +94,7 @@ class Exchange:
             self._fail_unreadable(f"The server does not answer in HTTP/1.1 ({error}).", stamp)
         except Undecodable as error:
             self._fail_unreadable(f"The answer is {error}.", stamp)
-        except TooLong as error:
+        except StreamTooLong as error:
             self.fail("stream_error", f"The stream holds {error}.", stamp)
         if len(self.token_times) - before > 1:
             self.coalesced += 1

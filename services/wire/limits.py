@@ -18,7 +18,7 @@ LOOKED_AT = 2**25  # bytes of last turns
 MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first is sent
 
 
-class Impossible(RuntimeError):
+class MachineLimit(RuntimeError):
     """This machine cannot carry out the run; the message is a sentence."""
 
 
@@ -26,7 +26,7 @@ def check(config: RunConfig) -> int:
     """Check that this machine can carry out a run; return the longest prompt, in bytes.
 
     Raises:
-        Impossible: the run needs more connections, ports or memory than there are.
+        MachineLimit: the run needs more connections, ports or memory than there are.
     """
     if config.on is None:  # else each node sees to its own
         at_once = modes.at_once(config)
@@ -38,7 +38,7 @@ def check(config: RunConfig) -> int:
         size = len(workloads.prompt(first, 0, index).encode())
         total, longest = total + size, max(longest, size)
         if total > MEMORY_MOST and config.duration_s is None:  # else they are built as they are due
-            raise Impossible(
+            raise MachineLimit(
                 f"The prompts of one repeat are longer than {MEMORY_MOST // 2**20:,} MiB together. "
                 "Send fewer requests or shorter prompts."
             )
@@ -74,11 +74,11 @@ def allow_files(needed: int) -> None:
     """Raise this process's limit on open files to `needed`.
 
     Raises:
-        Impossible: the machine's hard limit is lower.
+        MachineLimit: the machine's hard limit is lower.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and needed > hard:
-        raise Impossible(
+        raise MachineLimit(
             f"This machine lets a process open {hard:,} files, and the run needs {needed:,} "
             "connections at once. Set a lower concurrency, or raise the limit (ulimit -Hn)."
         )
@@ -90,12 +90,12 @@ def allow_ports(needed: int, setting: Path = PORTS) -> None:
     """Check that there are enough local ports for `needed` connections to one server.
 
     Raises:
-        Impossible: the range of ports for outgoing connections is smaller.
+        MachineLimit: the range of ports for outgoing connections is smaller.
     """
     with suppress(OSError):  # only Linux has the file; elsewhere connecting may fail
         low, high = map(int, setting.read_text().split())
         if needed > high - low + 1:
-            raise Impossible(
+            raise MachineLimit(
                 f"This machine has {high - low + 1:,} ports for outgoing connections, and the run "
                 f"needs {needed:,} at once. Set a lower concurrency, or widen the range "
                 "(sysctl net.ipv4.ip_local_port_range)."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from services.wire.sse import EVENT_LIMIT, Event, TooLong
+from services.wire.sse import EVENT_LIMIT, Event, StreamTooLong
 
 
 class LineStream:
@@ -19,7 +19,7 @@ class LineStream:
         """Return the non-empty lines that `chunk` completes, in order.
 
         Raises:
-            TooLong: the incomplete line is longer than the limit.
+            StreamTooLong: the incomplete line is longer than the limit.
         """
         *lines, rest = chunk.split(b"\n")
         if lines:
@@ -28,7 +28,7 @@ class LineStream:
         else:
             self._tail += rest
         if len(self._tail) > self._limit:
-            raise TooLong(f"a line of more than {self._limit // 2**20} MiB")
+            raise StreamTooLong(f"a line of more than {self._limit // 2**20} MiB")
         return [Event(b"", line) for line in lines if line.strip()]
 
     def at_boundary(self) -> bool:

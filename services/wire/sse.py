@@ -18,7 +18,7 @@ STRAY_BYTES = 64 * 1024  # kept of the lines that belong to no event
 BOM = b"\xef\xbb\xbf"
 
 
-class TooLong(ValueError):
+class StreamTooLong(ValueError):
     """An event or a line that is longer than the limit."""
 
 
@@ -49,7 +49,7 @@ class EventStream:
         """Return the events that `chunk` completes, in order.
 
         Raises:
-            TooLong: the incomplete event is longer than the limit.
+            StreamTooLong: the incomplete event is longer than the limit.
         """
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
@@ -69,7 +69,7 @@ class EventStream:
             events.append(early)
             self._unended = early.data.strip() != b"[DONE]"
         if self._size + len(self._tail) > self._limit:
-            raise TooLong(f"an event of more than {self._limit // 2**20} MiB")
+            raise StreamTooLong(f"an event of more than {self._limit // 2**20} MiB")
         return events
 
     def at_boundary(self) -> bool:

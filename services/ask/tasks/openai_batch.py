@@ -11,7 +11,7 @@ from typing import Any
 
 from services.ask.tasks import CUSTOM_ID_CHARACTERS, MOST_TASKS, NewTask, Task
 from services.ask.tasks.submission import checked_prompt
-from services.ask.workloads.entries import LIMITS, Notes, Unusable, limit_of, prompt_of
+from services.ask.workloads.entries import LIMITS, Notes, UnusableEntry, limit_of, prompt_of
 from services.ask.workloads.lines import InvalidFile, check_size, decoded, json_lines, problem
 
 FORM = 'Each line must be a request: {"custom_id": …, "body": {"messages": …}}.'
@@ -38,7 +38,7 @@ def read(data: bytes, name: str) -> list[NewTask]:
             raise InvalidFile(f"{name} has more than {MOST_TASKS:,} requests. Split the file.")
         try:
             task = _task(value)
-        except Unusable as error:
+        except UnusableEntry as error:
             raise problem(name, location, str(error)) from None
         if task.custom_id in seen:
             raise problem(name, location, "has the custom_id of an earlier line. Change it.")
@@ -52,13 +52,15 @@ def read(data: bytes, name: str) -> list[NewTask]:
 
 def _task(line: Any) -> NewTask:
     if not isinstance(line, dict) or not isinstance(line.get("body"), dict):
-        raise Unusable(f"is not a request. {FORM}")
+        raise UnusableEntry(f"is not a request. {FORM}")
     url, method = line.get("url", "/v1/chat/completions"), line.get("method", "POST")
     if method != "POST" or url not in PATHS:
-        raise Unusable(f"asks {method} {str(url)[:60]}. Supported: POST {' and '.join(PATHS)}.")
+        raise UnusableEntry(
+            f"asks {method} {str(url)[:60]}. Supported: POST {' and '.join(PATHS)}."
+        )
     body = line["body"]
     if body.get("n") not in (None, 1):
-        raise Unusable("asks for several answers (n). Write a line for each.")
+        raise UnusableEntry("asks for several answers (n). Write a line for each.")
     prompt = checked_prompt(prompt_of(body, Notes()))
     return NewTask(prompt, _values(body, PATHS[url]), _custom_id(line.get("custom_id")))
 
@@ -79,7 +81,7 @@ def _custom_id(value: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= CUSTOM_ID_CHARACTERS:
-        raise Unusable(
+        raise UnusableEntry(
             f"has a custom_id that is not text of 1 to {CUSTOM_ID_CHARACTERS} characters."
         )
     return value

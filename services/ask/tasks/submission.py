@@ -9,7 +9,7 @@ from typing import Any
 from services.ask.config import RunConfig
 from services.ask.tasks import MOST_SETTINGS, PROMPT_CHARACTERS, InvalidTask, NewTask
 from services.ask.tasks.settings import key_of
-from services.ask.workloads.entries import Notes, Unusable, prompt_of
+from services.ask.workloads.entries import Notes, UnusableEntry, prompt_of
 
 Parse = Callable[[Mapping[str, Any]], RunConfig]
 
@@ -48,15 +48,15 @@ def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
 
 
 def prompt_from(entry: Mapping[str, Any]) -> str:
-    """Return the prompt of an entry with `prompt` or `messages`. Raises Unusable."""
+    """Return the prompt of an entry with `prompt` or `messages`. Raises UnusableEntry."""
     return checked_prompt(prompt_of(dict(entry), Notes()))
 
 
 def checked_prompt(prompt: str | None) -> str:
-    """Return a prompt that can be asked. Raises Unusable."""
+    """Return a prompt that can be asked. Raises UnusableEntry."""
     if prompt is None:
-        raise Unusable("has no prompt. Add one.")
+        raise UnusableEntry("has no prompt. Add one.")
     if len(prompt) > PROMPT_CHARACTERS:
         size = f"has a prompt of {len(prompt):,} characters"
-        raise Unusable(f"{size}. The limit is {PROMPT_CHARACTERS:,}: shorten it.")
+        raise UnusableEntry(f"{size}. The limit is {PROMPT_CHARACTERS:,}: shorten it.")
     return prompt

@@ -12,7 +12,7 @@ from services.ask.dialogue import Turn
 from services.ask.workloads import entry_conversations, entry_messages, spread_sessions
 from services.ask.workloads.entry_messages import check_characters
 from services.ask.workloads.entry_notes import Notes as Notes
-from services.ask.workloads.entry_notes import Unusable as Unusable
+from services.ask.workloads.entry_notes import UnusableEntry as UnusableEntry
 from services.ask.workloads.spread_sessions import Entry, entry_of
 
 
@@ -20,12 +20,12 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
     """Return the prompt of an entry (see `dialogue`), or None for a conversation without one.
 
     Raises:
-        Unusable: the entry has no prompt that can be sent.
+        UnusableEntry: the entry has no prompt that can be sent.
     """
     if isinstance(value, str):
         return _checked(value)
     if not isinstance(value, dict):
-        raise Unusable('must be a JSON string or an object with "prompt".')
+        raise UnusableEntry('must be a JSON string or an object with "prompt".')
     for name in SETTINGS:
         notes.names[name] += value.get(name) is not None
     notes.names += Counter()  # without those that are 0
@@ -33,11 +33,11 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
         if name in value:
             return _completed(read(value[name], notes), value)
     if value.keys() & TRACE:
-        raise Unusable(
+        raise UnusableEntry(
             "is a line of a trace (such as Mooncake's), which contains lengths but no prompts. "
             "Replay it as a trace instead (mode Trace replay, or --trace)."
         )
-    raise Unusable(
+    raise UnusableEntry(
         'has no field "prompt", "text" or "messages", nor another supported one '
         f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of these."
     )
@@ -48,7 +48,7 @@ def limit_of(value: Any) -> int:
     nothing.
 
     Raises:
-        Unusable: it is not a number of tokens.
+        UnusableEntry: it is not a number of tokens.
     """
     if not isinstance(value, dict):
         return 0
@@ -64,7 +64,7 @@ def _checked_limit(value: Any, name: str) -> int:
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if type(number) is not int or not 1 <= number <= MOST_TOKENS:
-        raise Unusable(f"has {name} that is not a number of tokens from 1 to {MOST_TOKENS:,}.")
+        raise UnusableEntry(f"has {name} that is not a number of tokens from 1 to {MOST_TOKENS:,}.")
     return number
 
 
@@ -95,7 +95,7 @@ def _each(entries: list[Any]) -> Iterator[Entry | None]:
     for number, entry in enumerate(entries, 1):
         try:
             yield _entry(entry)
-        except Unusable as error:
+        except UnusableEntry as error:
             raise ValueError(f"prompts: are not usable: number {number:,} {error}") from None
         except RecursionError:
             raise ValueError(f"prompts: are not usable: number {number:,} is too deep.") from None
@@ -132,9 +132,9 @@ def _text(value: Any, notes: Notes) -> str | None:
         if len(value) == 1 and isinstance(value[0], str):
             return _checked(value[0])
         if value and all(isinstance(each, int) for each in value):
-            raise Unusable("has a prompt of token ids. Give its text instead.")
+            raise UnusableEntry("has a prompt of token ids. Give its text instead.")
         if value and all(isinstance(each, str) for each in value):
-            raise Unusable("has a list of prompts. Give each its own entry.")
+            raise UnusableEntry("has a list of prompts. Give each its own entry.")
         return _from_parts(value)
     return _checked(value)
 
@@ -184,9 +184,9 @@ def _body(value: Any, notes: Notes) -> str | None:
 
 def _checked(value: Any) -> str:
     if not isinstance(value, str):
-        raise Unusable("has a prompt that is not text. Put it in quotes.")
+        raise UnusableEntry("has a prompt that is not text. Put it in quotes.")
     if not value.strip():
-        raise Unusable("has an empty prompt. Write it, or remove the line.")
+        raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
     check_characters(value)
     return value
 

@@ -11,7 +11,7 @@ from typing import Any
 from services.ask import conversation, dialogue
 from services.ask.dialogue import Message, Turn
 from services.ask.workloads.entry_messages import check_characters
-from services.ask.workloads.entry_notes import Notes, Unusable
+from services.ask.workloads.entry_notes import Notes, UnusableEntry
 
 SPEAKERS = {  # ShareGPT's
     "human": "user",
@@ -69,7 +69,7 @@ def aiperf(value: Any, notes: Notes, prompt_of: Callable[[Any, Notes], str | Non
     for each in value:
         prompt = prompt_of(each, notes)
         if prompt is None:
-            raise Unusable("has a turn without a prompt. Remove it.")
+            raise UnusableEntry("has a turn without a prompt. Remove it.")
         wait = delay_s(each) if isinstance(each, dict) and turns else None
         turns.append(Turn(dialogue.messages_of(prompt), wait))
     return dialogue.to_session(turns)
@@ -79,22 +79,22 @@ def delay_s(turn: Mapping[str, Any]) -> float | None:
     """Return the wait before a turn; None: it says nothing.
 
     Raises:
-        Unusable: it is no number of milliseconds.
+        UnusableEntry: it is no number of milliseconds.
     """
     given = turn.get("delay")
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float):
-        raise Unusable('has a "delay" that is not a number of milliseconds. Correct it.')
+        raise UnusableEntry('has a "delay" that is not a number of milliseconds. Correct it.')
     if not 0 <= given <= LONGEST_MS:
-        raise Unusable('has a "delay" that is not between 0 and 86,400,000 ms. Correct it.')
+        raise UnusableEntry('has a "delay" that is not between 0 and 86,400,000 ms. Correct it.')
     return given / 1000
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Unusable("has a prompt that is not text. Put it in quotes.")
+        raise UnusableEntry("has a prompt that is not text. Put it in quotes.")
     if not value.strip():
-        raise Unusable("has an empty prompt. Write it, or remove the line.")
+        raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
     check_characters(value)
     return value

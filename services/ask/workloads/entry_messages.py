@@ -9,7 +9,7 @@ from typing import Any
 
 from services.ask import dialogue
 from services.ask.dialogue import Message
-from services.ask.workloads.entry_notes import Notes, Unusable
+from services.ask.workloads.entry_notes import Notes, UnusableEntry
 
 FIELDS = ("role", "content", "name", "tool_calls", "tool_call_id")  # of a message
 ADDRESSES = ("data:", "http://", "https://")  # of images
@@ -21,16 +21,16 @@ def messages(value: Any, notes: Notes) -> list[Message]:
     """Return the messages of an entry, without an answer at the end.
 
     Raises:
-        Unusable: they cannot be sent.
+        UnusableEntry: they cannot be sent.
     """
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise Unusable(NO_MESSAGES)
+        raise UnusableEntry(NO_MESSAGES)
     found = [message(entry, notes) for entry in value]
     while len(found) > 1 and found[-1]["role"] == "assistant":
         found.pop()
         notes.answers += 1
     if not any(map(_says_something, found)):
-        raise Unusable("has an empty prompt. Write it, or remove the line.")
+        raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
     check_values(found)
     return found
 
@@ -39,7 +39,7 @@ def message(entry: Mapping[str, Any], notes: Notes) -> Message:
     """Return one message with the FIELDS that it has."""
     role, content = entry.get("role", "user"), entry.get("content")
     if role not in dialogue.ROLES:
-        raise Unusable(
+        raise UnusableEntry(
             f'has a message of the role "{str(role)[:40]}". '
             f"Supported roles: {', '.join(dialogue.ROLES)}."
         )
@@ -49,7 +49,7 @@ def message(entry: Mapping[str, Any], notes: Notes) -> Message:
     notes.keys.update(k for k, v in entry.items() if k not in FIELDS and v not in (None, [], ""))
     made: Message = {"role": role, "content": content, **others}
     if not dialogue.is_message(made):
-        raise Unusable(_problem(made))
+        raise UnusableEntry(_problem(made))
     return made
 
 
@@ -64,7 +64,9 @@ def parts(content: list[Any]) -> list[dict[str, Any]]:
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
             found.append({"type": "text", **part})
         else:
-            raise Unusable("has a part that is not an object with a type. Correct or remove it.")
+            raise UnusableEntry(
+                "has a part that is not an object with a type. Correct or remove it."
+            )
     return found
 
 
@@ -73,9 +75,9 @@ def options(entry: Mapping[str, Any]) -> dict[str, Any]:
     found = {n: entry[n] for n in dialogue.OPTIONS if entry.get(n) not in (None, [])}
     tools = found.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-        raise Unusable('has "tools" that are not a list of objects. Correct or remove them.')
+        raise UnusableEntry('has "tools" that are not a list of objects. Correct or remove them.')
     if not isinstance(found.get("tool_choice", ""), str | dict):
-        raise Unusable('has a "tool_choice" that is neither text nor an object. Remove it.')
+        raise UnusableEntry('has a "tool_choice" that is neither text nor an object. Remove it.')
     check_values(found)
     return found
 
@@ -86,7 +88,9 @@ def images(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = entry.get("images") or entry.get("image") or []
     urls = given if isinstance(given, list) else [given]
     if not all(isinstance(url, str) and url.startswith(ADDRESSES) for url in urls):
-        raise Unusable("has an image that is neither a data: URL nor an http address. Give one.")
+        raise UnusableEntry(
+            "has an image that is neither a data: URL nor an http address. Give one."
+        )
     check_values(urls)
     return [{"type": "image_url", "image_url": {"url": url}} for url in urls]
 
@@ -100,22 +104,22 @@ def with_images(found: list[Message], shown: list[dict[str, Any]]) -> list[Messa
 
 
 def check_values(value: Any, depth: int = 0) -> None:
-    """Raise Unusable if something in a value cannot be sent or stored."""
+    """Raise UnusableEntry if something in a value cannot be sent or stored."""
     if isinstance(value, str):
         check_characters(value)
     elif isinstance(value, float) and not isfinite(value):
-        raise Unusable("has a number that is not finite. Correct it.")
+        raise UnusableEntry("has a number that is not finite. Correct it.")
     elif isinstance(value, dict | list):
         if depth > DEEPEST:
-            raise Unusable("is nested too deeply. Give the prompt itself.")
+            raise UnusableEntry("is nested too deeply. Give the prompt itself.")
         for item in (*value, *value.values()) if isinstance(value, dict) else value:
             check_values(item, depth + 1)
 
 
 def check_characters(text: str) -> None:
-    """Raise Unusable if a text holds characters that cannot be sent or stored."""
+    """Raise UnusableEntry if a text holds characters that cannot be sent or stored."""
     if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
-        raise Unusable("has a prompt with a character that cannot be sent. Remove it.")
+        raise UnusableEntry("has a prompt with a character that cannot be sent. Remove it.")
 
 
 def _says_something(made: Message) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from services.base.units import many
 
 
-class Unusable(ValueError):
+class UnusableEntry(ValueError):
     """An entry that cannot be used. The message follows its location: `has …`."""
 
 

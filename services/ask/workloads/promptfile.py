@@ -11,7 +11,7 @@ from typing import Any
 
 from services.ask import conversation
 from services.ask.config import MOST_PROMPTS
-from services.ask.workloads.entries import LIMITS, Notes, Unusable, limit_of, prompt_of
+from services.ask.workloads.entries import LIMITS, Notes, UnusableEntry, limit_of, prompt_of
 from services.ask.workloads.lines import (
     InvalidFile,
     check_size,
@@ -100,7 +100,7 @@ def _own_limits(limits: tuple[int, ...]) -> str:
 def _entry(value: Any, prompt: str, name: str, location: str) -> Entry:
     try:
         return entry_of(value, prompt, limit_of(value))
-    except Unusable as error:
+    except UnusableEntry as error:
         raise problem(name, location, str(error)) from None
 
 
@@ -122,7 +122,7 @@ def _cut(prompt: str, notes: Notes) -> str:
 def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
     try:
         prompt = prompt_of(value, notes)
-    except Unusable as error:
+    except UnusableEntry as error:
         raise problem(name, location, str(error)) from None
     except RecursionError:
         raise problem(name, location, "is nested too deeply. Give the prompt itself.") from None

@@ -32,7 +32,7 @@ def entry_of(value: Any, prompt: str, limit: int) -> Entry:
     """Return an entry of this value.
 
     Raises:
-        Unusable: its delay is no number of milliseconds.
+        UnusableEntry: its delay is no number of milliseconds.
     """
     if not isinstance(value, dict) or not isinstance(value.get(NAME), str | int):
         return Entry(prompt, limit)

@@ -8,7 +8,7 @@ from typing import Any
 from services.ask import about, dialogue
 from services.ask.config import RunConfig
 from services.ask.own_prompts import own_prompts
-from services.ask.workloads.entries import Notes, Unusable, limit_of, prompt_of
+from services.ask.workloads.entries import Notes, UnusableEntry, limit_of, prompt_of
 from services.base.units import many
 from services.report.scenario import files
 from services.report.scenario.document import Document
@@ -46,15 +46,15 @@ def _of_entry(document: Document, entry: Any, *place: str | int) -> Any:
         return entry
     try:
         return prompt_of(entry, Notes())
-    except (Unusable, RecursionError) as error:
-        sentence = str(error) if isinstance(error, Unusable) else "is nested too deeply."
+    except (UnusableEntry, RecursionError) as error:
+        sentence = str(error) if isinstance(error, UnusableEntry) else "is nested too deeply."
         raise document.problem(f"The prompt {sentence}", *place) from None
 
 
 def _limit(document: Document, entry: Any, *place: str | int) -> int:
     try:
         return limit_of(entry)
-    except Unusable as error:
+    except UnusableEntry as error:
         raise document.problem(f"The prompt {error}", *place) from None
 
 

@@ -51,7 +51,7 @@ class Probe:
     lists: bool | None = None  # has a list of models; a server without one may still answer
 
 
-class NoList(BackendProblem):
+class NoModelList(BackendProblem):
     """The server has no list of models."""
 
 
@@ -155,7 +155,7 @@ def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
     """Return the models; None where there is no list and the target names its model."""
     try:
         return _models(answer, target)
-    except NoList:
+    except NoModelList:
         if target.model:
             return None
         raise
@@ -164,7 +164,7 @@ def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
 def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
     """Return the ids of a list of models. Raises BackendProblem if the answer is none."""
     if answer.status in (404, 405, 501):
-        raise NoList(_no_list(answer, target))
+        raise NoModelList(_no_list(answer, target))
     if answer.status in http.KEY_STATUSES:
         raise http.key_problem(answer, target)
     if answer.status != 200:

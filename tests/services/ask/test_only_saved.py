@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.ask.config import parse
-from services.ask.only_saved import BeyondSaved, beyond_saved, check_only_saved
+from services.ask.only_saved import NotASavedServer, beyond_saved, check_only_saved
 from services.ask.saved_server import saved_server
 
 
@@ -68,5 +68,5 @@ def test_what_is_queued_goes_to_a_server_as_it_is_saved(values: dict[str, Any]) 
     ],
 )
 def test_a_server_that_differs_from_the_saved_one_is_for_admins(values: dict[str, Any]) -> None:
-    with pytest.raises(BeyondSaved, match="ask an admin"):
+    with pytest.raises(NotASavedServer, match="ask an admin"):
         check_only_saved([parse({}), parse(values)], [SAVED.values])

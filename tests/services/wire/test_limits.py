@@ -10,7 +10,7 @@ import pytest
 
 from services.ask.config import RunConfig
 from services.wire import limits
-from services.wire.limits import Impossible
+from services.wire.limits import MachineLimit
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_limit_of_open_files_is_raised_to_what_is_needed(files: int) -> None
 def test_more_connections_than_open_files_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4096))
     with pytest.raises(
-        Impossible, match="lets a process open 4,096 files, and the run needs 4,097"
+        MachineLimit, match="lets a process open 4,096 files, and the run needs 4,097"
     ):
         limits.allow_files(4097)
 
@@ -38,7 +38,9 @@ def test_more_connections_than_open_files_is_a_sentence(monkeypatch: pytest.Monk
 def test_more_connections_than_ports_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "range").write_text("32768\t32867\n")
     limits.allow_ports(100, tmp_path / "range")
-    with pytest.raises(Impossible, match="has 100 ports for outgoing connections, and the run nee"):
+    with pytest.raises(
+        MachineLimit, match="has 100 ports for outgoing connections, and the run nee"
+    ):
         limits.allow_ports(101, tmp_path / "range")
 
 
@@ -57,5 +59,5 @@ def test_where_the_system_tells_nothing_the_connections_will(tmp_path: Path) -> 
 
 def test_prompts_that_would_fill_the_memory_are_a_sentence() -> None:
     config = RunConfig(workload="text", prompt="x" * 200_000, requests=10_000, mode="batch")
-    with pytest.raises(Impossible, match="longer than 1,024 MiB together"):
+    with pytest.raises(MachineLimit, match="longer than 1,024 MiB together"):
         limits.check(config)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.wire.sse import Event, EventStream, TooLong
+from services.wire.sse import Event, EventStream, StreamTooLong
 
 STREAM = (
     ": a ping\n\n"
@@ -50,13 +50,13 @@ def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
 
 def test_an_event_without_an_end_is_refused_before_it_fills_the_memory() -> None:
     stream = EventStream(limit=100)
-    with pytest.raises(TooLong):
+    with pytest.raises(StreamTooLong):
         for _ in range(20):
             stream.feed(b"data: aaaaaaaaaa")
 
 
 def test_short_lines_count_as_what_they_cost() -> None:
     stream = EventStream(limit=10_000)
-    with pytest.raises(TooLong):
+    with pytest.raises(StreamTooLong):
         for _ in range(200):
             stream.feed(b"data: {\n")

@@ -9,8 +9,8 @@ from typing import Any
 
 from services.ask.backends.errors import BackendProblem
 from services.ask.backends.messages import anthropic, ollama, plain, responses
-from services.ask.backends.messages.parts import CannotCarry as CannotCarry
 from services.ask.backends.messages.parts import Fields
+from services.ask.backends.messages.parts import UnsupportedPart as UnsupportedPart
 from services.ask.config import DialectName, RunConfig
 from services.ask.dialogue import MARK, Message, read
 
@@ -19,7 +19,7 @@ def fields(dialect: DialectName, prompt: str) -> Fields:
     """Return the fields of a request's body that hold its prompt and its tools.
 
     Raises:
-        CannotCarry: the format has no place for a part of it.
+        UnsupportedPart: the format has no place for a part of it.
     """
     return WRITERS[dialect](*read(prompt))
 
@@ -44,7 +44,7 @@ def _problem(prompts: tuple[str, ...], dialect: DialectName) -> tuple[int, str] 
         if prompt.startswith(MARK):
             try:
                 fields(dialect, prompt)
-            except CannotCarry as problem:
+            except UnsupportedPart as problem:
                 return number, str(problem)
     return None
 

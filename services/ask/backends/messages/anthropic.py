@@ -7,9 +7,9 @@ from typing import Any
 
 from services.ask.backends.messages.parts import (
     SYSTEM,
-    CannotCarry,
     Fields,
     Part,
+    UnsupportedPart,
     arguments_object,
     call_of,
     check_keys,
@@ -108,5 +108,5 @@ def _choice(choice: Any) -> dict[str, Any]:
     if not isinstance(choice, str):
         return {"type": "tool", "name": chosen_function(choice)}
     if choice not in CHOICES:
-        raise CannotCarry("a tool_choice of another kind")
+        raise UnsupportedPart("a tool_choice of another kind")
     return {"type": CHOICES[choice]}

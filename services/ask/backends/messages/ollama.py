@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.ask.backends.messages.parts import (
-    CannotCarry,
     Fields,
     Part,
+    UnsupportedPart,
     arguments_object,
     call_of,
     check_keys,
@@ -23,7 +23,7 @@ from services.ask.dialogue import Message
 def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
     """Return `messages`, and `tools` where the prompt has them."""
     if options.get("tool_choice") not in (None, "auto"):
-        raise CannotCarry("a tool_choice")
+        raise UnsupportedPart("a tool_choice")
     names = {
         identity: name
         for message in messages
@@ -54,7 +54,7 @@ def _message(message: Message, names: Mapping[str, str]) -> Message:
 def _image(part: Part) -> str:
     data = data_of(image_url(part))
     if data is None:
-        raise CannotCarry("an image that is not in the prompt itself (data:…;base64,…)")
+        raise UnsupportedPart("an image that is not in the prompt itself (data:…;base64,…)")
     return data[1]
 
 

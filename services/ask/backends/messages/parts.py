@@ -13,15 +13,15 @@ Part = dict[str, Any]
 SYSTEM = ("system", "developer")  # roles
 
 
-class CannotCarry(ValueError):
+class UnsupportedPart(ValueError):
     """An API format has no place for a part of a prompt; the message names it: `an image`."""
 
 
 def check_keys(message: Message, *allowed: str) -> None:
-    """Raise CannotCarry for a key of a message that the format lacks."""
+    """Raise UnsupportedPart for a key of a message that the format lacks."""
     for key, value in message.items():
         if key not in ("role", "content", *allowed) and value is not None:
-            raise CannotCarry(f"a message with “{key[:40]}”")
+            raise UnsupportedPart(f"a message with “{key[:40]}”")
 
 
 def converted(content: Any, write: Callable[[Part], Part]) -> Any:
@@ -41,9 +41,9 @@ def joined(content: Any) -> str:
     return "\n".join(part["text"] for part in content)
 
 
-def refusal(part: Part) -> CannotCarry:
+def refusal(part: Part) -> UnsupportedPart:
     """Return the problem of a part that the format has no place for."""
-    return CannotCarry(f"a part of the type “{str(part.get('type'))[:40]}”")
+    return UnsupportedPart(f"a part of the type “{str(part.get('type'))[:40]}”")
 
 
 def image_url(part: Part) -> str:
@@ -51,7 +51,7 @@ def image_url(part: Part) -> str:
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str):
-        raise CannotCarry("an image without an address")
+        raise UnsupportedPart("an image without an address")
     return url
 
 
@@ -67,7 +67,7 @@ def call_of(call: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the id, the name and the arguments (JSON) of a tool call."""
     function = call.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise CannotCarry("a tool call that is not one of a function")
+        raise UnsupportedPart("a tool call that is not one of a function")
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
@@ -81,7 +81,7 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise CannotCarry("a tool call whose arguments are not a JSON object")
+        raise UnsupportedPart("a tool call whose arguments are not a JSON object")
     return value
 
 
@@ -89,7 +89,7 @@ def function_of(tool: Any) -> dict[str, Any]:
     """Return the function of a tool."""
     function = tool.get("function") if isinstance(tool, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise CannotCarry("a tool that is not a function")
+        raise UnsupportedPart("a tool that is not a function")
     return function
 
 
@@ -97,5 +97,5 @@ def chosen_function(choice: Any) -> str:
     """Return the name of the function that a `tool_choice` asks for."""
     try:
         return function_of(choice)["name"]  # type: ignore[no-any-return]
-    except CannotCarry:
-        raise CannotCarry("a tool_choice of another kind") from None
+    except UnsupportedPart:
+        raise UnsupportedPart("a tool_choice of another kind") from None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.ask.backends.messages.parts import CannotCarry, Fields, check_keys, joined
+from services.ask.backends.messages.parts import Fields, UnsupportedPart, check_keys, joined
 from services.ask.dialogue import Message
 
 
 def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
     """Return `prompt`: the texts, one after the other."""
     if options:
-        raise CannotCarry(next(iter(options)))
+        raise UnsupportedPart(next(iter(options)))
     for message in messages:
         check_keys(message)
         if message["role"] == "tool":
-            raise CannotCarry("the result of a tool")
+            raise UnsupportedPart("the result of a tool")
     return {"prompt": "\n\n".join(joined(message["content"]) for message in messages)}
