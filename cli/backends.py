@@ -6,7 +6,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 
 from cli.fields import add, given
-from cli.output import DONE, say
+from cli.output import DONE, print_result
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
 from services.base import settings
@@ -29,7 +29,7 @@ OF_A_TEST = (
 )
 
 
-def takes(command: ArgumentParser) -> None:
+def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "name", nargs="?", metavar="NAME", choices=[*BACKENDS], help="One backend (default: all)"
     )
@@ -49,5 +49,5 @@ def backends(options: Namespace) -> int:
             for name in names
         }
     rows = terminal.backend_rows(names, settings.environment(), probes)
-    say(options, lambda: rows, lambda: terminal.backends_text(rows))
+    print_result(options, lambda: rows, lambda: terminal.backends_text(rows))
     return DONE

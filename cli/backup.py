@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
 
-from cli.output import DONE, say
+from cli.output import DONE, print_result
 from db import backup as backups
 from db.database import connect
 from jobs.supervisor_lock import acquire_lock
@@ -22,7 +22,7 @@ def backup(options: Namespace) -> int:
     """Write the whole database to a file, also while runs are measured."""
     written = backups.backup(connect(), Path(options.file))
     document = {"file": clean(options.file), "bytes": written}
-    say(options, lambda: document, lambda: f"{options.file}: {size(written)}")
+    print_result(options, lambda: document, lambda: f"{options.file}: {size(written)}")
     return DONE
 
 
@@ -43,5 +43,5 @@ def restore(options: Namespace) -> int:
     text = f"Restored from {options.file}."
     was = f" The database that was there is kept as {kept}." if kept else ""
     document = {"restored": clean(options.file), "kept": str(kept) if kept else None}
-    say(options, lambda: document, lambda: text + was)
+    print_result(options, lambda: document, lambda: text + was)
     return DONE

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from cli.kinds import whole
-from cli.output import DONE, say
+from cli.output import DONE, print_result
 from cli.problems import UsageError
 from db import baselines, runs
 from db.database import opened
@@ -26,7 +26,7 @@ def set_baseline(options: Namespace) -> int:
     if options.tag is None:
         of = ("model", runs.load(opened(), options.run).config.model)
     baseline = baselines.save(opened(), *of, options.run)
-    say(
+    print_result(
         options,
         lambda: baseline,
         lambda: f"Run {options.run} is now the baseline of {' '.join(of)}.",
@@ -60,7 +60,7 @@ def remove(options: Namespace) -> int:
         f"Run {options.run} is no longer the baseline of {baseline.kind} {baseline.value}."
         for baseline in removed
     ]
-    say(options, lambda: removed, lambda: "\n".join(lines))
+    print_result(options, lambda: removed, lambda: "\n".join(lines))
     return DONE
 
 
@@ -71,5 +71,5 @@ def add_nothing_arguments(command: ArgumentParser) -> None:
 def list_baselines(options: Namespace) -> int:
     """Print the baselines, newest first."""
     rows = baselines.load_all(opened())
-    say(options, lambda: rows, lambda: terminal.baselines_text(rows))
+    print_result(options, lambda: rows, lambda: terminal.baselines_text(rows))
     return DONE

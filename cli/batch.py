@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from cli.kinds import whole
-from cli.output import DONE, FAILED, add_output_arguments, note, save, say, write
+from cli.output import DONE, FAILED, add_output_arguments, note, print_result, save, write
 from cli.person import operator
 from cli.problems import UsageError
 from cli.stopping import stopping
@@ -81,7 +81,9 @@ def add_list_arguments(command: ArgumentParser) -> None:
 def list_batches(options: Namespace) -> int:
     """Print the batches of tasks, newest first, with how many tasks have which status."""
     rows = task_batches.listed(opened(), limit=options.limit)
-    say(options, lambda: [asdict(row) for row in rows], lambda: terminal.batches_text(rows))
+    print_result(
+        options, lambda: [asdict(row) for row in rows], lambda: terminal.batches_text(rows)
+    )
     return DONE
 
 
@@ -110,7 +112,7 @@ def add_cancel_arguments(command: ArgumentParser) -> None:
 def cancel(options: Namespace) -> int:
     """Cancel the tasks of a batch that have not ended."""
     batch = task_batches.cancel(opened(), options.batch)
-    say(options, lambda: asdict(batch), lambda: _line(batch))
+    print_result(options, lambda: asdict(batch), lambda: _line(batch))
     return DONE
 
 

@@ -16,7 +16,15 @@ from cli import run_fields, scenario
 from cli.compare import changes_of
 from cli.fields import add, given
 from cli.kinds import whole
-from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
+from cli.output import (
+    DONE,
+    FAILED,
+    add_output_arguments,
+    hides_progress,
+    print_result,
+    refuse,
+    save,
+)
 from cli.person import operator
 from cli.problems import UsageError, naming_flags
 from cli.stopping import stopping
@@ -39,8 +47,8 @@ ENSURE_EVERY = 4
 OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s", "margin")
 
 
-def takes(command: ArgumentParser) -> None:
-    scenario.takes(command, "search")
+def add_arguments(command: ArgumentParser) -> None:
+    scenario.add_arguments(command, "search")
     command.add_argument(
         "--slo",
         dest="objectives",
@@ -67,20 +75,20 @@ def takes(command: ArgumentParser) -> None:
     command.add_argument(
         "--plan", action="store_true", help="Only print how long the search would take"
     )
-    run_fields.takes(command)
+    run_fields.add_arguments(command)
 
 
 def capacity(options: Namespace) -> int:
     """Search for the highest load that a server sustains, and print it with its interval."""
     with naming_flags(options):
-        config, name, note = _asked(options)
-        run_fields.say_notes(options)
+        config, name, note = _config(options)
+        run_fields.print_notes(options)
         if options.plan:
-            say(options, lambda: {"plan": plan(config)}, lambda: plan(config))
+            print_result(options, lambda: {"plan": plan(config)}, lambda: plan(config))
             return DONE
         with stopping() as stop:
             new = capacity_jobs.submit(opened(), config, name, note, operator())
-            return _followed(options, new, stop, options.at_least)
+            return _follow_to_end(options, new, stop, options.at_least)
 
 
 def add_show_arguments(command: ArgumentParser) -> None:
@@ -99,7 +107,7 @@ def show(options: Namespace) -> int:
     stored = capacities.load(opened(), options.capacity)
     if options.format is not None:
         return save(options, capacity_export(options.format).write(stored))
-    _say(options, stored)
+    _print(options, stored)
     return DONE
 
 
@@ -107,7 +115,7 @@ def resume(options: Namespace) -> int:
     """Let a search go on that was cut short, and print what it finds."""
     with naming_flags(options), stopping() as stop:
         capacity_jobs.resume(opened(), options.capacity)
-        return _followed(options, options.capacity, stop, None)
+        return _follow_to_end(options, options.capacity, stop, None)
 
 
 def add_list_arguments(command: ArgumentParser) -> None:
@@ -120,7 +128,9 @@ def list_capacities(options: Namespace) -> int:
     """Print the stored searches, newest first."""
     rows = capacities.listed(opened(), options.limit)
     lines = [f"{row.id:>5}  {row.status:<9}  {row.probes:>3} probes  {row.name}" for row in rows]
-    say(options, lambda: rows, lambda: "\n".join(lines) or "There are no capacity searches yet.")
+    print_result(
+        options, lambda: rows, lambda: "\n".join(lines) or "There are no capacity searches yet."
+    )
     return DONE
 
 
@@ -140,7 +150,7 @@ def _load(text: str) -> float:
     return load
 
 
-def _asked(options: Namespace) -> tuple[CapacityConfig, str, str]:
+def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
     """Return the search that was described, its name and its note.
 
     Raises:
@@ -156,8 +166,8 @@ def _asked(options: Namespace) -> tuple[CapacityConfig, str, str]:
     others = changes_of(getattr(options, "with"))
     if options.scenario is not None:
         asked = read_capacity(
-            scenario.document(options.scenario, "capacity"),
-            scenario.reading(options.scenario, values | own | scenario.called(options)),
+            scenario.read_document(options.scenario, "capacity"),
+            scenario.reading(options.scenario, values | own | scenario.names_given(options)),
             others,
         )
         return asked.config, asked.keys.name, asked.keys.note
@@ -165,19 +175,21 @@ def _asked(options: Namespace) -> tuple[CapacityConfig, str, str]:
     return parse_capacity({**own, "servers": servers}), options.name, options.note
 
 
-def _followed(options: Namespace, capacity_id: int, stop: Event, at_least: float | None) -> int:
+def _follow_to_end(
+    options: Namespace, capacity_id: int, stop: Event, at_least: float | None
+) -> int:
     """Follow a search to its end; print what it found."""
     try:
         ended = _until_ended(capacity_id, stop, hides_progress(options))
     except (CapacityNotFound, jobs.QueueProblem) as error:
         return refuse(str(error), FAILED)
-    _say(options, ended)
+    _print(options, ended)
     if ended.status != "done":
         return refuse(ended.error or f"The search was {ended.status}.", FAILED)
-    return _judged(ended, at_least)
+    return _judge(ended, at_least)
 
 
-def _judged(ended: Capacity, at_least: float | None) -> int:
+def _judge(ended: Capacity, at_least: float | None) -> int:
     if at_least is None:
         return DONE
     lows = [lower_end(ended, place) for place in range(len(ended.config.servers))]
@@ -217,5 +229,5 @@ def _until_ended(capacity_id: int, stop: Event, hidden: bool) -> Capacity:
     raise AssertionError("a search ends")
 
 
-def _say(options: Namespace, stored: Capacity) -> None:
-    say(options, lambda: capacity_document(stored), lambda: capacity_text(stored))
+def _print(options: Namespace, stored: Capacity) -> None:
+    print_result(options, lambda: capacity_document(stored), lambda: capacity_text(stored))

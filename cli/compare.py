@@ -10,7 +10,7 @@ import jobs
 from cli import run_fields, scenario
 from cli.fields import given
 from cli.kinds import per_cent, whole, words
-from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.output import DONE, FAILED, hides_progress, print_result, refuse
 from cli.person import operator
 from cli.problems import UsageError, each_once, naming_flags
 from cli.stopping import stopping
@@ -31,11 +31,20 @@ from services.report import export as exports
 from services.report import terminal
 from services.report.scenario import read_comparison
 
-OF_COMPARISON = ("most", "target", "order_seed", "fail_if", "measure", "allow_no_verdict")
-TO_MEASURE = ("with", "target", "most", "order_seed", "shared_prompts", "name", "tag", "note")
+COMPARISON_OPTIONS = ("most", "target", "order_seed", "fail_if", "measure", "allow_no_verdict")
+MEASURING_OPTIONS = (
+    "with",
+    "target",
+    "most",
+    "order_seed",
+    "shared_prompts",
+    "name",
+    "tag",
+    "note",
+)
 
 
-def takes(command: ArgumentParser) -> None:
+def add_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "runs",
         type=scenario.run_or_file,
@@ -52,7 +61,7 @@ def takes(command: ArgumentParser) -> None:
     )
     _add_thresholds_arguments(command)
     _add_measuring_arguments(command)
-    run_fields.takes(command)
+    run_fields.add_arguments(command)
 
 
 def _add_thresholds_arguments(command: ArgumentParser) -> None:
@@ -101,16 +110,16 @@ def compare(options: Namespace) -> int:
     if files and len(options.runs) > 1:
         raise UsageError(f"{files[0]} is a comparison of its own: name no other file and no runs.")
     if files:
-        return _measured(options, files[0])
+        return _measure(options, files[0])
     if not options.fail_if and (options.measure or options.allow_no_verdict):
         raise UsageError("--measure and --allow-no-verdict go with --fail-if.")
-    return _stored(options) if options.runs else _measured(options)
+    return _compare_stored(options) if options.runs else _measure(options)
 
 
-def _stored(options: Namespace) -> int:
+def _compare_stored(options: Namespace) -> int:
     """Compare runs that are stored."""
     if to_measure := [
-        *(flag(name) for name in TO_MEASURE if getattr(options, name)),
+        *(flag(name) for name in MEASURING_OPTIONS if getattr(options, name)),
         *map(flag, given(options, RunConfig)),
     ]:
         raise UsageError(
@@ -118,31 +127,31 @@ def _stored(options: Namespace) -> int:
         )
     if not FEWEST <= len(options.runs) <= MOST:
         raise UsageError(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
-    return _judged(
+    return _judge(
         options, results.candidates(opened(), each_once(options.runs), margin=options.within)
     )
 
 
-def _measured(options: Namespace, file: str | None = None) -> int:
+def _measure(options: Namespace, file: str | None = None) -> int:
     """Measure a run and others that differ from it, their repeats interleaved, and compare them."""
     with stopping() as stop:
-        run_ids = _submitted(options) if file is None else _of_file(options, file)
+        run_ids = _submit(options) if file is None else _of_file(options, file)
         try:
             follow(opened(), run_ids, stop, hides_progress(options))
             candidates = results.candidates(opened(), run_ids)
         except (RunNotFound, jobs.QueueProblem) as error:
             return refuse(str(error), FAILED)
-    code = _judged(options, candidates)
+    code = _judge(options, candidates)
     return code if all(each.run.status == "done" for each in candidates) else FAILED
 
 
-def _submitted(options: Namespace) -> tuple[int, ...]:
+def _submit(options: Namespace) -> tuple[int, ...]:
     changes = getattr(options, "with")
     if not changes:
         raise UsageError("Name the runs to compare, or say --with what another candidate changes.")
     with naming_flags(options):
         values = run_fields.values(options)
-        run_fields.say_notes(options)
+        run_fields.print_notes(options)
         repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
         configs = candidate_configs.candidates(values, changes_of(changes))
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
@@ -156,15 +165,17 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
     """Queue the comparison of a scenario; its verdicts are judged as it says."""
     with naming_flags(options):
         values = run_fields.values(options)
-        run_fields.say_notes(options)
-        keys = {name: getattr(options, name) for name in OF_COMPARISON if getattr(options, name)}
+        run_fields.print_notes(options)
+        keys = {
+            name: getattr(options, name) for name in COMPARISON_OPTIONS if getattr(options, name)
+        }
         margin = {} if options.within is None else {"margin": options.within}
         asked = read_comparison(
-            scenario.document(file, "comparison"),
-            scenario.reading(file, values | keys | margin | scenario.called(options)),
+            scenario.read_document(file, "comparison"),
+            scenario.reading(file, values | keys | margin | scenario.names_given(options)),
             changes_of(getattr(options, "with")),
         )
-        vars(options).update({name: getattr(asked.keys, name) for name in OF_COMPARISON})
+        vars(options).update({name: getattr(asked.keys, name) for name in COMPARISON_OPTIONS})
         return scenarios.start(opened(), asked, operator()).run_ids
 
 
@@ -193,9 +204,9 @@ def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
     return candidates
 
 
-def _judged(options: Namespace, candidates: Sequence[Candidate]) -> int:
+def _judge(options: Namespace, candidates: Sequence[Candidate]) -> int:
     """Print a comparison; fail where --fail-if says so."""
-    comparison = say_comparison(options, candidates)
+    comparison = print_comparison(options, candidates)
     if not options.fail_if:
         return DONE
     failed = thresholds.against(
@@ -204,9 +215,9 @@ def _judged(options: Namespace, candidates: Sequence[Candidate]) -> int:
     return refuse("\n".join(failed), FAILED) if failed else DONE
 
 
-def say_comparison(options: Namespace, candidates: Sequence[Candidate]) -> Comparison:
+def print_comparison(options: Namespace, candidates: Sequence[Candidate]) -> Comparison:
     comparison = compared(candidates)
-    say(
+    print_result(
         options,
         lambda: exports.comparison_document(candidates),
         lambda: terminal.comparison_text(comparison),

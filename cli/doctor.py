@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
-from cli.output import DONE, FAILED, say
+from cli.output import DONE, FAILED, print_result
 from jobs.doctor import Context, healthy, run_checks
 from services.base import settings
 from services.report import terminal
 
 
-def takes(command: ArgumentParser) -> None:
+def add_arguments(command: ArgumentParser) -> None:
     """No arguments."""
 
 
@@ -20,5 +20,5 @@ def doctor(options: Namespace) -> int:
     findings = run_checks(Context(settings.environment()))
     sound = healthy(findings)
     document = {"healthy": sound, "findings": [asdict(finding) for finding in findings]}
-    say(options, lambda: document, lambda: terminal.findings_text(findings))
+    print_result(options, lambda: document, lambda: terminal.findings_text(findings))
     return DONE if sound else FAILED

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 import jobs
 from cli.fields import add, given
 from cli.kinds import whole
-from cli.output import DONE, FAILED, note, refuse, say
+from cli.output import DONE, FAILED, note, print_result, refuse
 from cli.problems import naming_flags
 from cli.stopping import stopping
 from db import engines
@@ -32,7 +32,7 @@ def start(options: Namespace) -> int:
             engine = until_ready(opened(), engine_id, stop, _mute if options.json else note)
         except (EngineNotFound, jobs.QueueProblem) as error:
             return refuse(str(error), FAILED)
-    say(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
+    print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
     return DONE if engine.status == "ready" else FAILED
 
 
@@ -47,7 +47,7 @@ def add_nothing_arguments(command: ArgumentParser) -> None:
 def list_engines(options: Namespace) -> int:
     """Print the engines that were started, newest first."""
     known = serving.listed(opened())
-    say(options, lambda: list(map(as_facts, known)), lambda: terminal.engines_text(known))
+    print_result(options, lambda: list(map(as_facts, known)), lambda: terminal.engines_text(known))
     return DONE
 
 
@@ -59,7 +59,7 @@ def stop(options: Namespace) -> int:
     """Stop an engine and wait until its processes are gone."""
     serving.stop(opened(), options.engine)
     engine = until_ended(opened(), options.engine)
-    say(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
+    print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
     return DONE
 
 
@@ -67,5 +67,5 @@ def log(options: Namespace) -> int:
     """Print the end of an engine's log."""
     engine = engines.load(opened(), options.engine)
     text = serving.log_tail(opened(), engine.id)
-    say(options, lambda: {**as_facts(engine), "log": text}, text.rstrip)
+    print_result(options, lambda: {**as_facts(engine), "log": text}, text.rstrip)
     return DONE

@@ -6,14 +6,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.output import DONE, refuse, say
+from cli.output import DONE, print_result, refuse
 from cli.problems import UsageError
 from db import imported
 from db.database import opened
 from services.report.imports import MOST_BYTES, InvalidImport
 
 
-def takes(command: ArgumentParser) -> None:
+def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="Result file of a benchmark")
     command.add_argument(
         "--again", action="store_true", help="Import the file again if it has been imported before"
@@ -32,7 +32,7 @@ def import_files(options: Namespace) -> int:
         else:
             stored.append({"file": Path(name).name, "runs": run_ids})
     if stored:
-        say(options, lambda: stored, lambda: "\n".join(map(_line, stored)))
+        print_result(options, lambda: stored, lambda: "\n".join(map(_line, stored)))
     return refuse("\n".join(problems)) if problems else DONE
 
 

@@ -17,7 +17,7 @@ from services.report import terminal
 DONE, FAILED, USAGE = 0, 1, 2
 
 
-def say(options: Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:
+def print_result(options: Namespace, document: Callable[[], Any], text: Callable[[], str]) -> None:
     """Print a document with --json, a text without."""
     if options.json:
         write(orjson.dumps(document(), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n")

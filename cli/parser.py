@@ -18,7 +18,7 @@ class Command(NamedTuple):
     `opens`: it begins with a database that is there and up to date."""
 
     call: Callable[[Namespace], int]
-    takes: Callable[[ArgumentParser], None]
+    add_arguments: Callable[[ArgumentParser], None]
     has_json: bool = True
     opens: bool = True
 
@@ -55,11 +55,11 @@ def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, s
         if group not in under:
             inner = _described(under[""], group, groups[group])
             under[group] = inner.add_subparsers(required=True, metavar="COMMAND")
-        takes = _described(under[group], name, (command.call.__doc__ or "").rstrip("."))
-        takes.set_defaults(call=command.call, opens=command.opens)
-        command.takes(takes)
+        added = _described(under[group], name, (command.call.__doc__ or "").rstrip("."))
+        added.set_defaults(call=command.call, opens=command.opens)
+        command.add_arguments(added)
         if command.has_json:
-            takes.add_argument("--json", action="store_true", help="Print it as JSON")
+            added.add_argument("--json", action="store_true", help="Print it as JSON")
     return top
 
 

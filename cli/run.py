@@ -6,13 +6,13 @@ from argparse import ArgumentParser, Namespace
 
 import jobs
 from cli import run_fields, scenario
-from cli.compare import say_comparison
+from cli.compare import print_comparison
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, hides_progress, refuse
 from cli.person import operator
 from cli.problems import UsageError, each_once, naming_flags
 from cli.stopping import stopping
-from cli.stored import add_runs_arguments, say_run
+from cli.stored import add_runs_arguments, print_run
 from db import results
 from db.comparisons import CannotRepeat
 from db.database import UNUSABLE, opened, said_of
@@ -28,8 +28,8 @@ from services.report import terminal
 from services.report.scenario import read_run
 
 
-def takes(command: ArgumentParser) -> None:
-    scenario.takes(command, "run")
+def add_arguments(command: ArgumentParser) -> None:
+    scenario.add_arguments(command, "run")
     command.add_argument(
         "--slo",
         type=condition,
@@ -37,13 +37,13 @@ def takes(command: ArgumentParser) -> None:
         metavar="CONDITION",
         help="Exit with 1 unless the run meets this: 'ttft:p95<0.5', in quotes; may be repeated",
     )
-    run_fields.takes(command)
+    run_fields.add_arguments(command)
 
 
 def run(options: Namespace) -> int:
     """Queue a run, wait until it ends, and print its result."""
     with stopping() as stop:
-        run_id, conditions = _submitted(options)
+        run_id, conditions = _submit(options)
         try:
             follow(opened(), [run_id], stop, hides_progress(options))
             candidate = results.candidate(opened(), run_id)
@@ -51,24 +51,24 @@ def run(options: Namespace) -> int:
             return refuse(str(error), FAILED)
         except UNUSABLE as error:
             return refuse(f"Lost contact with run {run_id}. {said_of(error)}", FAILED)
-    say_run(options, candidate)
+    print_run(options, candidate)
     failed = [each for each in thresholds.check(conditions, candidate) if not each.passed]
     if failed and conditions:
         refuse(terminal.thresholds_text(failed))
     return FAILED if failed else DONE
 
 
-def _submitted(options: Namespace) -> tuple[int, list[Threshold]]:
+def _submit(options: Namespace) -> tuple[int, list[Threshold]]:
     """Queue the run of the flags, or that of a scenario; return its id and its conditions."""
     with naming_flags(options):
         values = run_fields.values(options)
-        run_fields.say_notes(options)
+        run_fields.print_notes(options)
         if options.scenario is None:
             names = (options.name, options.tag, options.note)
             return jobs.submit(opened(), parse(values), *names, by=operator()), options.slo or []
         asked = read_run(
-            scenario.document(options.scenario, "run"),
-            scenario.reading(options.scenario, values | scenario.called(options)),
+            scenario.read_document(options.scenario, "run"),
+            scenario.reading(options.scenario, values | scenario.names_given(options)),
         )
         texts = map(parse_threshold, asked.keys.slo)
         return scenarios.start(opened(), asked, operator()).id, options.slo or list(texts)
@@ -98,7 +98,7 @@ def more(options: Namespace) -> int:
         except (RunNotFound, jobs.QueueProblem) as error:
             return refuse(str(error), FAILED)
     if len(candidates) == 1:
-        say_run(options, candidates[0])
+        print_run(options, candidates[0])
     else:
-        say_comparison(options, candidates)
+        print_comparison(options, candidates)
     return DONE if all(each.run.status == "done" for each in candidates) else FAILED

@@ -28,7 +28,7 @@ Read = TypeVar("Read")
 PLAIN = ("unique_prompts", "prompts", "prompt_max_tokens", "trace")  # with flags of their own
 
 
-def takes(command: ArgumentParser, defaults: bool = True) -> None:
+def add_arguments(command: ArgumentParser, defaults: bool = True) -> None:
     """Let a command take all that a run is; `defaults`: say those of a run."""
     add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
     command.add_argument(
@@ -57,8 +57,8 @@ def values(options: Namespace) -> dict[str, Any]:
     `options.prompt_notes` then.
 
     Raises:
-        UsageError: flags that do not go together, a backend that is neither a name nor a URL, or a file
-            that cannot be read.
+        UsageError: flags that do not go together, a backend that is neither a name nor a URL, or a
+            file that cannot be read.
     """
     fields = given(options, RunConfig)
     texts = [name for name in READERS if name in fields]
@@ -79,7 +79,7 @@ def values(options: Namespace) -> dict[str, Any]:
     return servers.expand(opened(), fields | address_of(fields))
 
 
-def say_notes(options: Namespace) -> None:
+def print_notes(options: Namespace) -> None:
     """Say what of a file of prompts or a trace is not used."""
     for line in getattr(options, "prompt_notes", ()):
         note(f"{Path(options.prompts).name}: {line}")

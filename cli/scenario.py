@@ -27,7 +27,7 @@ from services.report.scenario import (
 ENDINGS = (".yaml", ".yml", ".json")
 
 
-def takes(command: ArgumentParser, what: str) -> None:
+def add_arguments(command: ArgumentParser, what: str) -> None:
     """Let a command take a scenario file."""
     command.add_argument(
         "scenario",
@@ -47,7 +47,7 @@ def run_or_file(text: str) -> int | str:
         raise ArgumentTypeError(f"{error}, nor a scenario, {' or '.join(ENDINGS)}") from None
 
 
-def document(name: str, kind: str) -> Document:
+def read_document(name: str, kind: str) -> Document:
     """Return what a scenario file holds.
 
     Raises:
@@ -79,7 +79,7 @@ def _beside(name: str, path: str) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def called(options: Namespace) -> dict[str, Any]:
+def names_given(options: Namespace) -> dict[str, Any]:
     """Return the name, the tags and the note that were given, under their keys of a scenario."""
     given = {"name": options.name, "tags": tuple(options.tag), "note": options.note}
     return {key: value for key, value in given.items() if value}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from cli.fields import add, given
-from cli.output import DONE, say
+from cli.output import DONE, print_result
 from cli.problems import naming_flags
 from cli.run_fields import address_of
 from db import servers
@@ -26,7 +26,7 @@ def save(options: Namespace) -> int:
         fields = given(options, RunConfig)
         server = saved_server(options.server, fields | address_of(fields))
         servers.save(opened(), server)
-    say(options, lambda: server, lambda: f"Saved. Pick it with --backend {server.name}.")
+    print_result(options, lambda: server, lambda: f"Saved. Pick it with --backend {server.name}.")
     return DONE
 
 
@@ -37,7 +37,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 def list_servers(options: Namespace) -> int:
     """Print the saved servers."""
     rows = list(servers.listed(opened()).values())
-    say(options, lambda: rows, lambda: terminal.servers_text(rows))
+    print_result(options, lambda: rows, lambda: terminal.servers_text(rows))
     return DONE
 
 
@@ -48,7 +48,7 @@ def add_delete_arguments(command: ArgumentParser) -> None:
 def delete(options: Namespace) -> int:
     """Delete a saved server. Runs that used it stay as they are."""
     servers.delete(opened(), options.server)
-    say(options, lambda: {"deleted": True}, lambda: f"{options.server} is deleted.")
+    print_result(options, lambda: {"deleted": True}, lambda: f"{options.server} is deleted.")
     return DONE
 
 

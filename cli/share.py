@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from cli.kinds import days, whole
-from cli.output import DONE, say
+from cli.output import DONE, print_result
 from db import shares
 from db.database import opened
 from services.report import terminal
 
 
-def takes(command: ArgumentParser) -> None:
+def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("runs", type=whole, nargs="*", metavar="RUN")
     command.add_argument(
         "--days",
@@ -30,11 +30,13 @@ def share(options: Namespace) -> int:
     if options.revoke:
         token = options.revoke.rpartition("/")[2]  # of its path or whole address, too
         shares.revoke(opened(), token)
-        say(options, lambda: {"revoked": True}, lambda: "Revoked: the link no longer works.")
+        print_result(
+            options, lambda: {"revoked": True}, lambda: "Revoked: the link no longer works."
+        )
     elif options.list:
         pages = shares.listed(opened(), options.runs)
-        say(options, lambda: pages, lambda: terminal.shares_text(pages))
+        print_result(options, lambda: pages, lambda: terminal.shares_text(pages))
     else:
         page = shares.publish(opened(), options.runs, options.days or None, options.texts)
-        say(options, lambda: page, lambda: terminal.share_text(page))
+        print_result(options, lambda: page, lambda: terminal.share_text(page))
     return DONE

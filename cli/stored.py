@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from cli.fields import add, given
 from cli.kinds import condition, whole
-from cli.output import DONE, FAILED, add_output_arguments, save, say, write
+from cli.output import DONE, FAILED, add_output_arguments, print_result, save, write
 from cli.problems import UsageError, each_once, in_flags
 from db import baseline_verdicts, results, runs, span_exports
 from db.database import opened
@@ -44,7 +44,7 @@ def list_runs(options: Namespace) -> int:
     rows = runs.search(opened(), options.text, limit=options.limit, **filters)
     narrowed = bool(options.text or filters)
     against = baseline_verdicts.of_runs(opened(), rows, options.tag or "", options.model or "")
-    say(
+    print_result(
         options,
         lambda: [
             {**asdict(row), "against": as_row(against[row.id]) if row.id in against else None}
@@ -61,16 +61,16 @@ def add_run_arguments(command: ArgumentParser) -> None:
 
 def show(options: Namespace) -> int:
     """Print one run."""
-    say_run(options, results.candidate(opened(), options.run))
+    print_run(options, results.candidate(opened(), options.run))
     return DONE
 
 
-def say_run(options: Namespace, candidate: Candidate) -> None:
+def print_run(options: Namespace, candidate: Candidate) -> None:
     if options.json and not candidate.table.complete:  # as a document it would fill the memory
         for piece in exports.export("run.json").pieces([candidate]):
             write(piece)
         return
-    say(options, lambda: exports.run_document(candidate), lambda: _text(candidate))
+    print_result(options, lambda: exports.run_document(candidate), lambda: _text(candidate))
 
 
 def _text(candidate: Candidate) -> str:
@@ -123,7 +123,7 @@ def check(options: Namespace) -> int:
         raise UsageError("\n".join(map(in_flags, error.problems.values()))) from None
     candidate = results.candidate(opened(), options.run, judgement=judgement)
     checked = thresholds.check(options.slo, candidate)
-    say(options, lambda: checked, lambda: terminal.thresholds_text(checked))
+    print_result(options, lambda: checked, lambda: terminal.thresholds_text(checked))
     return DONE if all(each.passed for each in checked) else FAILED
 
 

@@ -14,7 +14,15 @@ import jobs
 from cli import run_fields, scenario
 from cli.fields import add, given
 from cli.kinds import whole
-from cli.output import DONE, FAILED, add_output_arguments, hides_progress, refuse, save, say
+from cli.output import (
+    DONE,
+    FAILED,
+    add_output_arguments,
+    hides_progress,
+    print_result,
+    refuse,
+    save,
+)
 from cli.person import operator
 from cli.problems import UsageError, naming_flags
 from cli.stopping import stopping
@@ -41,19 +49,21 @@ from services.studies.report import report as study_report
 from services.studies.study import Study
 from services.studies.study_config import StudyCapacity, StudyConfig, parse_study
 
-OF_SEARCH = tuple(name for name in StudyCapacity.model_fields if name != "objectives")
-OF_SERVER = ("backend", "base_url", "model")
+SEARCH_OPTIONS = tuple(name for name in StudyCapacity.model_fields if name != "objectives")
+SERVER_OPTIONS = ("backend", "base_url", "model")
 WRITTEN = {
     **dict.fromkeys(AXES, "1,8,32"),
     "parallel": "'TP=1; TP=2 PP=2'",
     "chunked": "on,off",
     "usd_per_gpu_hour": "USD",
 }
-OF_ENGINE = tuple(name for name in EngineConfig.model_fields if name not in ("engine", *SPREAD[:3]))
+ENGINE_OPTIONS = tuple(
+    name for name in EngineConfig.model_fields if name not in ("engine", *SPREAD[:3])
+)
 
 
-def takes(command: ArgumentParser) -> None:
-    scenario.takes(command, "study")
+def add_arguments(command: ArgumentParser) -> None:
+    scenario.add_arguments(command, "study")
     command.add_argument("--preset", choices=[*PRESETS], help="(default: tensor)")
     add(command, EngineConfig, ["engine"], defaults=False)
     for name, example in WRITTEN.items():
@@ -76,9 +86,9 @@ def takes(command: ArgumentParser) -> None:
         help="Search for the configuration with the highest capacity under this, such as "
         "'ttft:p95<0.5' in seconds; may be repeated (--preset capacity)",
     )
-    add(command, StudyCapacity, OF_SEARCH, defaults=False)
-    run_fields.takes(command, defaults=False)
-    add(command, EngineConfig, (n for n in OF_ENGINE if n != "model"), defaults=False)
+    add(command, StudyCapacity, SEARCH_OPTIONS, defaults=False)
+    run_fields.add_arguments(command, defaults=False)
+    add(command, EngineConfig, (n for n in ENGINE_OPTIONS if n != "model"), defaults=False)
     command.add_argument("--plan", action="store_true", help="Only print the grid and the estimate")
 
 
@@ -86,13 +96,13 @@ def study(options: Namespace) -> int:
     """Queue a study, wait until it ends, and print its report."""
     with naming_flags(options):
         config = _config(options)
-        run_fields.say_notes(options)
+        run_fields.print_notes(options)
         if options.plan:
-            return _say_plan(options, config)
+            return _print_plan(options, config)
         with stopping() as stop:
             names = (options.name, tuple(options.tag), options.note)
             study_id = study_jobs.submit(opened(), config, *names, by=operator())
-            return _followed(options, study_id, stop)
+            return _follow_to_end(options, study_id, stop)
 
 
 def add_resume_arguments(command: ArgumentParser) -> None:
@@ -104,7 +114,7 @@ def resume(options: Namespace) -> int:
     """Measure the interrupted cells of a study, and print its report."""
     with naming_flags(options), stopping() as stop:
         study_jobs.resume(opened(), options.study, options.failed)
-        return _followed(options, options.study, stop)
+        return _follow_to_end(options, options.study, stop)
 
 
 def add_list_arguments(command: ArgumentParser) -> None:
@@ -116,7 +126,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 def list_studies(options: Namespace) -> int:
     """Print the stored studies, newest first."""
     rows = studies.listed(opened(), options.limit)
-    say(options, lambda: rows, lambda: terminal.studies_text(rows))
+    print_result(options, lambda: rows, lambda: terminal.studies_text(rows))
     return DONE
 
 
@@ -131,7 +141,7 @@ def report(options: Namespace) -> int:
     """Print the report of a study so far, or export it."""
     stored = studies.load(opened(), options.study)
     if options.format is None:
-        _say_study(options, stored)
+        _print_study(options, stored)
         return DONE
     if stored.config.search is not None:
         raise UsageError("--format is for studies of runs: give --json.")
@@ -143,7 +153,7 @@ def _add_number_arguments(command: ArgumentParser) -> None:
     command.add_argument("study", type=whole, metavar="STUDY")
 
 
-def _followed(options: Namespace, study_id: int, stop: Event) -> int:
+def _follow_to_end(options: Namespace, study_id: int, stop: Event) -> int:
     """Follow a study to its end; print what it says."""
     try:
         if studies.load(opened(), study_id).config.search is not None:
@@ -153,35 +163,37 @@ def _followed(options: Namespace, study_id: int, stop: Event) -> int:
         ended = studies.load(opened(), study_id)
     except (RunNotFound, StudyNotFound, jobs.QueueProblem) as error:
         return refuse(str(error), FAILED)
-    _say_study(options, ended)
+    _print_study(options, ended)
     return DONE if all(run.status == "done" for run in ended.runs) else FAILED
 
 
 def _searched(options: Namespace, ended: Study) -> int:
     """Print what a study has found that searched for capacities. A configuration that cannot run is
     a result, not a failure of the study."""
-    _say_study(options, ended)
+    _print_study(options, ended)
     if ended.searches_to_resume():
         return refuse(f"The study was cut short: `paceline resume {ended.id}`.", FAILED)
     return DONE if any(one.capacity.status == "done" for one in ended.searches) else FAILED
 
 
-def _say_study(options: Namespace, stored: Study) -> None:
+def _print_study(options: Namespace, stored: Study) -> None:
     if stored.config.search is not None:
-        say(options, lambda: study_capacity_document(stored), lambda: study_capacity_text(stored))
+        print_result(
+            options, lambda: study_capacity_document(stored), lambda: study_capacity_text(stored)
+        )
         return
     inputs = study_jobs.report_inputs(opened(), stored)
-    say(
+    print_result(
         options,
         lambda: study_document(stored.name, *inputs),
         lambda: terminal.report_text(stored, study_report(*inputs)),
     )
 
 
-def _say_plan(options: Namespace, config: StudyConfig) -> int:
+def _print_plan(options: Namespace, config: StudyConfig) -> int:
     grid = study_jobs.plan(config)
     ahead, here = study_jobs.estimated(opened(), config, grid), devices().counted()
-    say(
+    print_result(
         options,
         lambda: plan_facts(grid, ahead, here).model_dump(),
         lambda: terminal.plan_text(grid, ahead, here),
@@ -224,7 +236,9 @@ def _config(options: Namespace) -> StudyConfig:
 def _of_search(options: Namespace) -> dict[str, str]:
     """The texts of the search for a capacity, which objectives make a study one of."""
     given_texts = {
-        name: getattr(options, name) for name in OF_SEARCH if getattr(options, name) is not None
+        name: getattr(options, name)
+        for name in SEARCH_OPTIONS
+        if getattr(options, name) is not None
     }
     if options.objectives:
         given_texts["objectives"] = ";".join(options.objectives)
@@ -239,10 +253,10 @@ def _of_search(options: Namespace) -> dict[str, str]:
 
 def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
     """Return the study of a scenario, with the load that flags say instead."""
-    of_run = {name: value for name, value in load.items() if name not in OF_SERVER}
+    of_run = {name: value for name, value in load.items() if name not in SERVER_OPTIONS}
     asked = read_study(
-        scenario.document(options.scenario, "study"),
-        scenario.reading(options.scenario, of_run | scenario.called(options)),
+        scenario.read_document(options.scenario, "study"),
+        scenario.reading(options.scenario, of_run | scenario.names_given(options)),
     )
     if options.preset not in (None, asked.config.preset):
         raise UsageError(
@@ -263,7 +277,9 @@ def _own_address(load: dict[str, Any]) -> dict[str, Any]:
 
 def _of_engine(options: Namespace) -> dict[str, Any]:
     return {
-        name: value for name, value in given(options, EngineConfig).items() if name in OF_ENGINE
+        name: value
+        for name, value in given(options, EngineConfig).items()
+        if name in ENGINE_OPTIONS
     }
 
 

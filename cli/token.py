@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from cli.kinds import whole
-from cli.output import DONE, say
+from cli.output import DONE, print_result
 from cli.person import operator
 from db import tokens
 from db.database import opened
@@ -35,7 +35,7 @@ def create(options: Namespace) -> int:
     """Create an API token and print it. It is not shown again: only its hash is stored."""
     maker = person.name if (person := operator()) else None
     made, written = tokens.make(opened(), options.name, Role[options.role], options.days, maker)
-    say(options, lambda: asdict(made) | {"token": written}, lambda: written)
+    print_result(options, lambda: asdict(made) | {"token": written}, lambda: written)
     return DONE
 
 
@@ -46,7 +46,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 def list_tokens(options: Namespace) -> int:
     """Print the tokens, newest first, without their texts."""
     rows = tokens.listed(opened())
-    say(options, lambda: rows, lambda: terminal.tokens_text(rows))
+    print_result(options, lambda: rows, lambda: terminal.tokens_text(rows))
     return DONE
 
 
@@ -57,5 +57,5 @@ def add_revoke_arguments(command: ArgumentParser) -> None:
 def revoke(options: Namespace) -> int:
     """Revoke a token: it stops working immediately."""
     tokens.revoke(opened(), options.token)
-    say(options, lambda: {"revoked": True}, lambda: f"Revoked token {options.token}.")
+    print_result(options, lambda: {"revoked": True}, lambda: f"Revoked token {options.token}.")
     return DONE

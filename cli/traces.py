@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from cli.kinds import whole
-from cli.output import DONE, FAILED, hides_progress, refuse, say
+from cli.output import DONE, FAILED, hides_progress, print_result, refuse
 from cli.problems import each_once
 from db import request_columns, runs
 from db.database import opened
@@ -20,7 +20,7 @@ from services.report.spans.progress import SpanExport, sentence
 from services.report.spans.settings import SpanSettings, span_settings
 
 
-def takes(command: ArgumentParser) -> None:
+def add_arguments(command: ArgumentParser) -> None:
     command.add_argument("runs", type=whole, nargs="+", metavar="RUN")
     command.add_argument("--texts", action="store_true", help="Include prompts and answers")
 
@@ -35,14 +35,14 @@ def traces(options: Namespace) -> int:
     sent: dict[int, SpanExport] = {}
     for run_id in each_once(options.runs):
         try:
-            sent[run_id] = _sent(run_id, to, env, hides_progress(options))
+            sent[run_id] = _send(run_id, to, env, hides_progress(options))
         except SpansRefused as problem:
             return refuse(f"Run {run_id}: {problem}", FAILED)
-    say(options, lambda: [_row(*each) for each in sent.items()], lambda: _text(sent))
+    print_result(options, lambda: [_row(*each) for each in sent.items()], lambda: _text(sent))
     return DONE
 
 
-def _sent(run_id: int, to: SpanSettings, env: Any, hidden: bool) -> SpanExport:
+def _send(run_id: int, to: SpanSettings, env: Any, hidden: bool) -> SpanExport:
     total = request_columns.count_of(opened(), run_id)
     with tqdm(total=total, unit=" requests", disable=hidden, leave=False) as bar:
         return send(

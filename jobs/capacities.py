@@ -37,8 +37,8 @@ def submit(
     began it, so that a key typed in a browser would be lost. `by`: who asks, where people sign in.
 
     Raises:
-        BackendProblem, NotASavedServer, InvalidSettings, QueueProblem: see `jobs.submit`; nothing is
-            queued then.
+        BackendProblem, NotASavedServer, InvalidSettings, QueueProblem: see `jobs.submit`; nothing
+            is queued then.
     """
     jobs.check_person(database, config.servers, by)
     here = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}

@@ -39,7 +39,7 @@ def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) 
     """
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
         following = Following(database, run_ids, stop, bar)
-        while with_retries(following.poll, "The database cannot be read", say):
+        while with_retries(following.poll, "The database cannot be read", print_line):
             sleep(POLL_S)
 
 
@@ -70,7 +70,7 @@ class Following:
         return True
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line above the bar."""
     if sys.stderr is not None:
         tqdm.write(f"{line}.", file=sys.stderr)
@@ -154,4 +154,4 @@ def _supervised(database: Engine, engine_id: int) -> EngineInstance:
         jobs.ensure(database)
         return engines.load(database, engine_id)
 
-    return with_retries(load, "The database cannot be read", say)
+    return with_retries(load, "The database cannot be read", print_line)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.run_fields import takes
+from cli.run_fields import add_arguments
 from cli.run_fields import values as values_of
 from services.ask.config import RunConfig, parse, stored
 from services.ask.flag import command
@@ -32,7 +32,7 @@ def test_the_command_measures_as_the_run_did(fields: dict[str, Any]) -> None:
     python, script, name, *flags = shlex.split(line)
     assert (python, script, name) == ("python", "cli.py", "run")
     parser = ArgumentParser()
-    takes(parser)
+    add_arguments(parser)
     assert parse(values_of(parser.parse_args(flags))) == config
 
 
