@@ -48,7 +48,7 @@ from starlette.routing import Mount, Route  # noqa: E402
 import jobs  # noqa: E402
 from api import api, inference  # noqa: E402
 from api.metrics import metrics  # noqa: E402
-from db.database import UNUSABLE, DatabaseProblem, opened, said_of  # noqa: E402
+from db.database import UNUSABLE, DatabaseProblem, message_of, opened  # noqa: E402
 from web import logs, oidc  # noqa: E402
 from web.gate import Gate  # noqa: E402
 from web.index import DEEPER, page  # noqa: E402
@@ -74,7 +74,7 @@ async def keep_queue() -> None:
         try:
             await asyncio.to_thread(jobs.ensure, opened())
         except UNUSABLE as error:  # a database that is away for a while comes back
-            log.warning("The queue cannot be read. %s", said_of(error))
+            log.warning("The queue cannot be read. %s", message_of(error))
         except jobs.QueueProblem as error:  # so may a folder that cannot be written
             log.warning("%s", error)
         await asyncio.sleep(KEEPER_S)

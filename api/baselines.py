@@ -25,7 +25,7 @@ class NewBaseline(BaseModel):
 @router.get("/baselines")
 def list_baselines() -> list[Baseline]:
     """List the baselines of models and tags, the newest first."""
-    return list(baselines.load_all(opened()))
+    return list(baselines.list_all(opened()))
 
 
 @router.put(

@@ -121,7 +121,7 @@ class Body(Request):
         if (
             by
             and by.role == Role.runner
-            and (sentence := beyond_saved(read, servers.listed(opened())))
+            and (sentence := beyond_saved(read, servers.list_all(opened())))
         ):
             raise HTTPException(403, sentence)
         return read

@@ -39,7 +39,7 @@ def list_capacities(
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of searches")] = 100,
 ) -> list[CapacityRow]:
     """List searches, newest first."""
-    return capacities.listed(opened(), limit)
+    return capacities.list_all(opened(), limit)
 
 
 @router.post("/capacities", status_code=202, **json_body_route())

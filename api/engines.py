@@ -25,7 +25,7 @@ EngineId = Annotated[int, Field(description="Number of the engine")]
 def list_engines() -> list[EngineFacts]:
     """List the engines that were started, including those of studies that are running, newest
     first."""
-    return list(map(engine_facts, serving.listed(opened())))
+    return list(map(engine_facts, serving.list_all(opened())))
 
 
 @router.post("/engines", status_code=202, **json_body_route())

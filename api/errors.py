@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from db.database import UNUSABLE, said_of
+from db.database import UNUSABLE, message_of
 from db.runs import RunNotFound
 from services.ask.problems import InvalidConfig, sentences_of
 from services.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -76,7 +76,7 @@ def _no_run(_: Request, error: Any) -> JSONResponse:
 
 
 def _no_database(_: Request, error: Any) -> JSONResponse:
-    return problem(503, said_of(error))
+    return problem(503, message_of(error))
 
 
 def _unforeseen(_: Request, error: Any) -> JSONResponse:

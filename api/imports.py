@@ -40,5 +40,5 @@ async def import_runs(
 ) -> list[Started]:
     """Import the runs of a result file of another benchmark or another Paceline."""
     data = await request.body()
-    ids = await run_in_threadpool(imported.bring_in, opened(), data, name or "The file", again)
+    ids = await run_in_threadpool(imported.import_file, opened(), data, name or "The file", again)
     return [Started(id=n, url=f"/api/runs/{n}", page=f"/result?run={n}") for n in ids]

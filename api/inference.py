@@ -29,7 +29,7 @@ from api.task_shapes import (
 )
 from db import servers, task_batches, tasks
 from db.database import opened
-from db.new_tasks import Accepted, Repetition
+from db.new_tasks import Accepted, IdempotentRequest
 from db.tasks import TaskFilter
 from jobs import inference
 from services.ask.config import RunConfig, parse
@@ -113,7 +113,7 @@ def list_batches(
     request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> list[BatchFacts]:
     """List the batches that you have queued, the newest first."""
-    return [BatchFacts.of(each) for each in task_batches.listed(opened(), _whose(request), limit)]
+    return [BatchFacts.of(each) for each in task_batches.list_all(opened(), _whose(request), limit)]
 
 
 @router.get(f"{BATCH}/{{batch_id}}", responses=says(_404="No such batch"))
@@ -173,7 +173,7 @@ def list_tasks(
 ) -> TaskList:
     """List tasks that you have queued: those of a batch in order, or all, the newest first."""
     wanted = TaskFilter(batch, status, _whose(request), after, limit)
-    found = [TaskFacts.of(task) for task in tasks.listed(opened(), wanted)]
+    found = [TaskFacts.of(task) for task in tasks.find(opened(), wanted)]
     return TaskList(tasks=found, next=found[-1].task_id if len(found) == limit else None)
 
 
@@ -199,12 +199,12 @@ def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
     """
     by = asking(request)
     if by is not None and by.role is Role.runner:
-        saved = servers.listed(opened())
+        saved = servers.list_all(opened())
         for values in {settings.key_of(task.values): task.values for task in new}.values():
             if sentence := beyond_saved(values, saved):
                 raise HTTPException(403, sentence)
     content = json.dumps([[task.prompt, task.values, task.custom_id] for task in new])
-    repetition = Repetition.of(key, content.encode()) if key else None
+    repetition = IdempotentRequest.of(key, content.encode()) if key else None
     return inference.submit(opened(), caller_of(request), new, _config, repetition, by)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from db.database import UNUSABLE, opened, said_of
+from db.database import UNUSABLE, message_of, opened
 from db.state import ClientHealth, State, TaskCounts, state
 from jobs.supervisor_lock import QueueProblem, supervisor_alive
 from services.report.prometheus import MEDIA_TYPE, Gauge, by_label, exposition, gauge
@@ -19,7 +19,7 @@ def metrics(_: Request) -> Response:
     try:
         text = exposition(gauges(state(opened()), supervisor_alive(opened())))
     except UNUSABLE as error:
-        return PlainTextResponse(f"{said_of(error)}\n", 503)
+        return PlainTextResponse(f"{message_of(error)}\n", 503)
     except QueueProblem as problem:
         return PlainTextResponse(f"{problem}\n", 503)
     return Response(text, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})

@@ -20,7 +20,7 @@ Name = Annotated[str, Path(description="Name of the saved server")]
 @router.get("/servers")
 def list_servers() -> list[SavedServer]:
     """List the saved servers. No key is saved, only the name of its variable."""
-    return list(servers.listed(opened()).values())
+    return list(servers.list_all(opened()).values())
 
 
 @router.put("/servers/{name:path}", **json_body_route())

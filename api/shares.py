@@ -50,7 +50,7 @@ def list_shares(
 ) -> list[Shared]:
     """List the pages shared for exactly these runs in this order, or all pages, newest first."""
     wanted = [int(run_id) for run_id in runs.split(",") if run_id]
-    return [_shared(share) for share in shares.listed(opened(), wanted)]
+    return [_shared(share) for share in shares.list_all(opened(), wanted)]
 
 
 @router.delete("/shares/{token}", status_code=204, responses=says(_404="No such page"))

@@ -25,10 +25,10 @@ from services.report.plan_facts import Plan, plan_facts
 from services.report.study_capacity import StudyCapacityDocument, study_capacity_document
 from services.servers.engines import devices
 from services.studies.capacity import Status
-from services.studies.flat import with_defaults
-from services.studies.highest import Searched
+from services.studies.highest import StudySearch
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
+from services.studies.study_link import with_defaults
 
 router = APIRouter(route_class=Route)
 
@@ -110,7 +110,7 @@ def list_studies(
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of studies")] = 100,
 ) -> list[StudyRow]:
     """List studies, newest first, with the number of cells: all, done and remaining."""
-    return studies.listed(opened(), limit)
+    return studies.list_all(opened(), limit)
 
 
 @router.post("/studies", status_code=202, **json_body_route())
@@ -196,7 +196,7 @@ def study_facts(study: Study) -> StudyFacts:
     )
 
 
-def _search(one: Searched) -> SearchFacts:
+def _search(one: StudySearch) -> SearchFacts:
     capacity = one.capacity
     return SearchFacts(
         search=capacity.id,

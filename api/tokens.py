@@ -49,14 +49,14 @@ def make_token(new: NewToken, by: By) -> MadeToken:
     """Make a token. Its text is in this answer only: the database keeps a hash of it. It ends with
     the role of whoever makes it, or has made the token that makes it."""
     maker = None if by is None else by.name if by.token is None else by.maker
-    made, written = tokens.make(opened(), new.name, Role[new.role], new.days, maker)
-    return MadeToken(**asdict(made), token=written)
+    made, secret = tokens.create(opened(), new.name, Role[new.role], new.days, maker)
+    return MadeToken(**asdict(made), token=secret)
 
 
 @router.get("/tokens")
 def list_tokens() -> list[Token]:
     """List the tokens, newest first, without their texts."""
-    return tokens.listed(opened())
+    return tokens.list_all(opened())
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=says(_404="No such token"))

@@ -97,7 +97,7 @@ def store(database: Engine, count: int) -> int:
 
 def end(database: Engine, run_id: int = 1) -> None:
     """What the supervisor does when a run has ended."""
-    request_columns.keep(database, run_id)
+    request_columns.store(database, run_id)
     summary = stored_summary(results.candidate(database, run_id))
     queue.finish(database, run_id, "done", None, summary)
 

@@ -116,7 +116,7 @@ def store(database: Engine, number: int, requests: int) -> None:
         measured = [request(repeat, index, slower, chance) for index in range(requests)]
         queue.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
         queue.add_measurements(database, run_id, measured)
-    request_columns.keep(database, run_id)
+    request_columns.store(database, run_id)
     queue.finish(
         database, run_id, "done", None, stored_summary(results.candidate(database, run_id))
     )

@@ -16,7 +16,7 @@ from cli.commands import COMMANDS, GROUPS
 from cli.output import FAILED, refuse
 from cli.parser import parser, program
 from cli.problems import UsageError
-from db.database import UNUSABLE, opened, said_of
+from db.database import UNUSABLE, message_of, opened
 from db.runs import RunNotFound
 from services.base import settings
 from services.base.errors import PacelineError
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunNotFound as error:
         return refuse(f"{error} `{program()} list` lists all runs.")
     except UNUSABLE as error:
-        return refuse(said_of(error))
+        return refuse(message_of(error))
     except PacelineError as error:
         return refuse(str(error.args[0]))
     except KeyboardInterrupt:

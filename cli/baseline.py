@@ -47,7 +47,7 @@ def remove(options: Namespace) -> int:
     kind = "tag" if options.tag is not None else "model" if options.model else None
     removed = [
         baseline
-        for baseline in baselines.load_all(opened())
+        for baseline in baselines.list_all(opened())
         if baseline.run_id == options.run
         and kind in (None, baseline.kind)
         and options.tag in (None, baseline.value)
@@ -70,6 +70,6 @@ def add_nothing_arguments(command: ArgumentParser) -> None:
 
 def list_baselines(options: Namespace) -> int:
     """Print the baselines, newest first."""
-    rows = baselines.load_all(opened())
+    rows = baselines.list_all(opened())
     print_result(options, lambda: rows, lambda: terminal.baselines_text(rows))
     return DONE

@@ -80,7 +80,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_batches(options: Namespace) -> int:
     """Print the batches of tasks, newest first, with how many tasks have which status."""
-    rows = task_batches.listed(opened(), limit=options.limit)
+    rows = task_batches.list_all(opened(), limit=options.limit)
     print_result(
         options, lambda: [asdict(row) for row in rows], lambda: terminal.batches_text(rows)
     )

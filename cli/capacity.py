@@ -126,7 +126,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_capacities(options: Namespace) -> int:
     """Print the stored searches, newest first."""
-    rows = capacities.listed(opened(), options.limit)
+    rows = capacities.list_all(opened(), options.limit)
     lines = [f"{row.id:>5}  {row.status:<9}  {row.probes:>3} probes  {row.name}" for row in rows]
     print_result(
         options, lambda: rows, lambda: "\n".join(lines) or "There are no capacity searches yet."

@@ -186,7 +186,7 @@ def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
         InvalidConfig: a field that there is not, or a value that it cannot have.
         UsageError: a change without a value.
     """
-    saved = servers.listed(opened())
+    saved = servers.list_all(opened())
     candidates: list[dict[str, Any]] = []
     for text in texts:
         parts = [part.partition("=") for part in text.split(",") if part.strip()]

@@ -46,7 +46,7 @@ def add_nothing_arguments(command: ArgumentParser) -> None:
 
 def list_engines(options: Namespace) -> int:
     """Print the engines that were started, newest first."""
-    known = serving.listed(opened())
+    known = serving.list_all(opened())
     print_result(options, lambda: list(map(as_facts, known)), lambda: terminal.engines_text(known))
     return DONE
 

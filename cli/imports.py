@@ -26,7 +26,7 @@ def import_files(options: Namespace) -> int:
     problems: list[str] = []
     for name in options.files:
         try:
-            run_ids = imported.bring_in(opened(), _read(name), name, options.again)
+            run_ids = imported.import_file(opened(), _read(name), name, options.again)
         except (InvalidImport, UsageError) as error:
             problems.append(str(error))
         else:

@@ -15,7 +15,7 @@ from cli.stopping import stopping
 from cli.stored import add_runs_arguments, print_run
 from db import results
 from db.comparisons import CannotRepeat
-from db.database import UNUSABLE, opened, said_of
+from db.database import UNUSABLE, message_of, opened
 from db.runs import RunNotFound
 from jobs import scenarios
 from jobs.follow import follow
@@ -50,7 +50,7 @@ def run(options: Namespace) -> int:
         except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
             return refuse(str(error), FAILED)
         except UNUSABLE as error:
-            return refuse(f"Lost contact with run {run_id}. {said_of(error)}", FAILED)
+            return refuse(f"Lost contact with run {run_id}. {message_of(error)}", FAILED)
     print_run(options, candidate)
     failed = [each for each in thresholds.check(conditions, candidate) if not each.passed]
     if failed and conditions:

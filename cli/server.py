@@ -36,7 +36,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_servers(options: Namespace) -> int:
     """Print the saved servers."""
-    rows = list(servers.listed(opened()).values())
+    rows = list(servers.list_all(opened()).values())
     print_result(options, lambda: rows, lambda: terminal.servers_text(rows))
     return DONE
 

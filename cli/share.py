@@ -34,7 +34,7 @@ def share(options: Namespace) -> int:
             options, lambda: {"revoked": True}, lambda: "Revoked: the link no longer works."
         )
     elif options.list:
-        pages = shares.listed(opened(), options.runs)
+        pages = shares.list_all(opened(), options.runs)
         print_result(options, lambda: pages, lambda: terminal.shares_text(pages))
     else:
         page = shares.publish(opened(), options.runs, options.days or None, options.texts)

@@ -43,11 +43,11 @@ from services.report.plan_facts import plan_facts
 from services.report.scenario import read_study
 from services.report.study_capacity import study_capacity_document, study_capacity_text
 from services.servers.engines import EngineConfig, devices
-from services.studies.flat import AXES, SPREAD, read
 from services.studies.presets import PRESETS
 from services.studies.report import report as study_report
 from services.studies.study import Study
 from services.studies.study_config import StudyCapacity, StudyConfig, parse_study
+from services.studies.study_link import AXES, SPREAD, read
 
 SEARCH_OPTIONS = tuple(name for name in StudyCapacity.model_fields if name != "objectives")
 SERVER_OPTIONS = ("backend", "base_url", "model")
@@ -125,7 +125,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_studies(options: Namespace) -> int:
     """Print the stored studies, newest first."""
-    rows = studies.listed(opened(), options.limit)
+    rows = studies.list_all(opened(), options.limit)
     print_result(options, lambda: rows, lambda: terminal.studies_text(rows))
     return DONE
 

@@ -34,8 +34,8 @@ def add_create_arguments(command: ArgumentParser) -> None:
 def create(options: Namespace) -> int:
     """Create an API token and print it. It is not shown again: only its hash is stored."""
     maker = person.name if (person := operator()) else None
-    made, written = tokens.make(opened(), options.name, Role[options.role], options.days, maker)
-    print_result(options, lambda: asdict(made) | {"token": written}, lambda: written)
+    made, secret = tokens.create(opened(), options.name, Role[options.role], options.days, maker)
+    print_result(options, lambda: asdict(made) | {"token": secret}, lambda: secret)
     return DONE
 
 
@@ -45,7 +45,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 def list_tokens(options: Namespace) -> int:
     """Print the tokens, newest first, without their texts."""
-    rows = tokens.listed(opened())
+    rows = tokens.list_all(opened())
     print_result(options, lambda: rows, lambda: terminal.tokens_text(rows))
     return DONE
 

@@ -19,7 +19,7 @@ def of_runs(
 ) -> dict[int, BaselineVerdict]:
     """Return how each of these runs compares with its baseline, by id; arguments as in
     `baseline_verdict`."""
-    stored = baselines.load_all(database)
+    stored = baselines.list_all(database)
     return baseline_verdicts(rows, stored, _baseline_runs(database, rows, stored), tag, model)
 
 
@@ -27,7 +27,7 @@ def trend(
     database: Engine, metric: str, text: str = "", **filters: Unpack[Filters]
 ) -> trends.Trend:
     """Return the trend of a metric over the newest runs that match, at most MOST_OF_TREND."""
-    rows, stored = search.trend(database, text, **filters), baselines.load_all(database)
+    rows, stored = search.trend(database, text, **filters), baselines.list_all(database)
     runs = _baseline_runs(database, rows, stored)
     tag, model = filters.get("tag") or "", filters.get("model") or ""
     return trends.trend(rows, stored, runs, metric, tag, model)

@@ -63,7 +63,7 @@ def delete(database: Engine, kind: Kind, value: str) -> None:
             raise BaselineNotFound(kind, value)
 
 
-def load_all(database: Engine) -> tuple[Baseline, ...]:
+def list_all(database: Engine) -> tuple[Baseline, ...]:
     """Return every baseline, the newest first."""
     rows = select(table).order_by(table.c.set_at.desc(), table.c.run_id.desc())
     with database.connect() as connection:

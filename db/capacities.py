@@ -110,30 +110,30 @@ def load(database: Engine, capacity_id: int) -> Capacity:
 def waiting(database: Engine, machine: str) -> list[Capacity]:
     """Return the searches that go on, are this machine's and have no probe under way, the oldest
     first. Asked several times a second: what one was asked to do is read only where it goes on."""
-    query = select(capacities.c.id, capacities.c.probes).where(_going(machine))
+    query = select(capacities.c.id, capacities.c.probes).where(_running(machine))
     with database.connect() as connection:
         last = {row.id: row.probes[-1]["run_id"] for row in connection.execute(query) if row.probes}
         active = select(runs.c.id).where(runs.c.id.in_(last.values()), runs.c.status.in_(ACTIVE))
         busy = set(connection.scalars(active)) if last else set()
         measured = [number for number, run_id in last.items() if run_id in busy]
-        ready = select(capacities).where(_going(machine), capacities.c.id.not_in(measured))
+        ready = select(capacities).where(_running(machine), capacities.c.id.not_in(measured))
         rows = connection.execute(ready.order_by(capacities.c.id)).mappings()
         return [_capacity(row) for row in rows]
 
 
 def any_running(database: Engine, machine: str) -> bool:
     """Whether a search goes on that is this machine's."""
-    query = select(capacities.c.id).where(_going(machine)).limit(1)
+    query = select(capacities.c.id).where(_running(machine)).limit(1)
     with database.connect() as connection:
         return connection.scalar(query) is not None
 
 
-def _going(machine: str) -> ColumnElement[bool]:
+def _running(machine: str) -> ColumnElement[bool]:
     its = capacities.c.machine
     return and_(capacities.c.status == "running", or_(its.is_(None), its == machine))
 
 
-def listed(database: Engine, limit: int = 50) -> list[CapacityRow]:
+def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
     """Return the newest searches that are no part of a study."""
     query = (
         select(capacities)
@@ -165,7 +165,7 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
         return run_id
 
 
-def keep(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> bool:
+def save_probes(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> bool:
     """Keep what probes have been found to say; return whether. False: another process has changed
     or ended the search meanwhile."""
     with writing(database) as connection:
@@ -198,7 +198,7 @@ def resume(database: Engine, capacity_id: int) -> None:
     """
     with writing(database) as connection:
         _check_own(_row(connection, capacity_id))
-        _go_on(connection, capacity_id)
+        _set_running(connection, capacity_id)
 
 
 def delete(database: Engine, capacity_id: int) -> None:
@@ -218,10 +218,10 @@ def resume_of_study(connection: Connection, capacity_id: int) -> None:
     """Let a search of a study go on, unless it does: probes that were measured count. Raises
     CapacityNotFound."""
     if not is_running(connection, capacity_id):
-        _go_on(connection, capacity_id)
+        _set_running(connection, capacity_id)
 
 
-def _go_on(connection: Connection, capacity_id: int) -> None:
+def _set_running(connection: Connection, capacity_id: int) -> None:
     known = _capacity(_row(connection, capacity_id)).probes
     measured = [to_dict(probe) for probe in known if probe.observation is not None]
     _set(connection, capacity_id, status="running", error=None, ended_at=None, probes=measured)

@@ -92,7 +92,7 @@ def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
         this = update(runs).where(runs.c.id == running.id)
         connection.execute(this.values(config=config.model_dump(mode="json")))
         for run in done:
-            connection.execute(_once_more(connection, run, 1))
+            connection.execute(_requeue(connection, run, 1))
         _grow(connection, [running.comparison_id] if running.comparison_id is not None else [])
 
 
@@ -120,7 +120,7 @@ def repeat_more(
         for run in finished:
             _check(run, count)
         for run in finished:
-            again = _once_more(connection, run, count)
+            again = _requeue(connection, run, count)
             if run.id in destinations:
                 destination, ticket = destinations[run.id]
                 again = again.values(destination=destination, ticket=ticket)
@@ -144,7 +144,7 @@ def _check(run: Run, count: int) -> None:
         )
 
 
-def _once_more(connection: Connection, run: Run, count: int) -> Update:
+def _requeue(connection: Connection, run: Run, count: int) -> Update:
     config = run.config.model_copy(update={"repeats": run.config.repeats + count})
     values: dict[str, Any] = {
         "config": config.model_dump(mode="json"),

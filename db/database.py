@@ -74,7 +74,7 @@ class DatabaseGone(DatabaseProblem):
 UNUSABLE = (DatabaseProblem, DBAPIError)  # what any query may end with, however it is asked
 
 
-def said_of(error: DatabaseProblem | DBAPIError) -> str:
+def message_of(error: DatabaseProblem | DBAPIError) -> str:
     """Return what is wrong with the database, and what to do, in sentences."""
     return str(_unusable(None, error.orig) if isinstance(error, DBAPIError) else error)
 

@@ -93,7 +93,7 @@ def load(database: Engine, engine_id: int) -> EngineInstance:
     return _server(row)
 
 
-def listed(database: Engine, study_id: int | None = None) -> list[EngineInstance]:
+def list_all(database: Engine, study_id: int | None = None) -> list[EngineInstance]:
     """Return the engines of a study; None: those that people started, the newest first."""
     query = select(engines).where(engines.c.study_id == study_id)
     order = engines.c.id if study_id is not None else engines.c.id.desc()
@@ -131,7 +131,7 @@ def claim(database: Engine, machine: str = "") -> EngineInstance | None:
             "starts": engines.c.starts + 1,
             "machine": machine,
         }
-        if _set(database, _this(engine_id).where(startable).values(fresh)):
+        if _set(database, _with_id(engine_id).where(startable).values(fresh)):
             return load(database, engine_id)
     return None
 
@@ -177,7 +177,7 @@ def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
 def heartbeat(database: Engine, engine_id: int) -> bool:
     """Record an engine's heartbeat. Returns whether it should stop: this was requested, it has
     ended already, or it belongs to a study and no run is left for it."""
-    alive = _this(engine_id).where(engines.c.status.in_(UP))
+    alive = _with_id(engine_id).where(engines.c.status.in_(UP))
     # running runs too that are being cancelled: they end in their own time
     wanted = or_(engines.c.study_id.is_(None), _waited_for(), _running())
     query = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
@@ -192,15 +192,15 @@ def _running() -> ColumnElement[bool]:
     return exists().where(runs.c.engine_id == engines.c.id, runs.c.status == "running")
 
 
-def keep(database: Engine, engine_id: int, **values: Any) -> None:
+def update_running(database: Engine, engine_id: int, **values: Any) -> None:
     """Write down what is known of an engine that is up: phase, pid, command, base_url, facts."""
-    _set(database, _this(engine_id).where(engines.c.status.in_(UP)).values(values))
+    _set(database, _with_id(engine_id).where(engines.c.status.in_(UP)).values(values))
 
 
 def ready(database: Engine, engine_id: int, facts: dict[str, Any]) -> None:
     """From now on its runs may be measured."""
     values = {"status": "ready", "ready_at": now(database), "phase": "", "facts": facts}
-    _set(database, _this(engine_id).where(engines.c.status == "starting").values(values))
+    _set(database, _with_id(engine_id).where(engines.c.status == "starting").values(values))
 
 
 def ended(
@@ -208,7 +208,7 @@ def ended(
 ) -> None:
     """Write down that an engine has ended; `error` None: it was stopped, which for the engine of
     a study may have been too soon: if nobody asked for it and runs wait, it is started anew."""
-    up = _this(engine_id).where(engines.c.status.in_(UP))
+    up = _with_id(engine_id).where(engines.c.status.in_(UP))
     too_soon = and_(
         engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _waited_for()
     )
@@ -225,10 +225,10 @@ def ended(
     _set(database, up.values(values))
 
 
-def again(database: Engine, engine_id: int, why: str) -> bool:
+def restart(database: Engine, engine_id: int, why: str) -> bool:
     """Let an engine that died while it was measured start once more, where runs still wait for it
     and it has not died too often. Returns whether it may."""
-    this = _this(engine_id).where(engines.c.status.in_(UP), _may_come_again())
+    this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_come_again())
     return _set(database, this.values(status="planned", phase=f"{why} It is started again."))
 
 
@@ -237,14 +237,16 @@ def request_stop(database: Engine, engine_id: int) -> EngineInstance:
     that wait for it are given up. Raises EngineNotFound."""
     load(database, engine_id)
     with writing(database) as connection:
-        connection.execute(_this(engine_id).values(stop_requested=True))
+        connection.execute(_with_id(engine_id).values(stop_requested=True))
         stopped = {"status": "stopped", "ended_at": now(database), "phase": ""}
-        waits = _this(engine_id).where(engines.c.status == "planned")
+        waits = _with_id(engine_id).where(engines.c.status == "planned")
         connection.execute(waits.values(stopped))
     return load(database, engine_id)
 
 
-def lived(database: Engine, engine_id: int) -> tuple[int | None, datetime | None, datetime | None]:
+def last_start(
+    database: Engine, engine_id: int
+) -> tuple[int | None, datetime | None, datetime | None]:
     """Return the process id and time of an engine's last start, and its last heartbeat. Raises
     EngineNotFound."""
     c = engines.c
@@ -330,7 +332,7 @@ def delete(database: Engine, engine_id: int) -> None:
             raise EngineBusy(server.id)
 
 
-def _this(engine_id: int) -> Update:
+def _with_id(engine_id: int) -> Update:
     return update(engines).where(engines.c.id == engine_id)
 
 

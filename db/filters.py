@@ -53,7 +53,7 @@ def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
         connection.execute(insert(table).values(row))
 
 
-def listed(database: Engine) -> list[SavedFilter]:
+def list_all(database: Engine) -> list[SavedFilter]:
     """Return the saved filters in their names' order."""
     with database.connect() as connection:
         rows = connection.execute(select(table).order_by(table.c.name)).all()

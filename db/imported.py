@@ -37,7 +37,7 @@ class AlreadyImported(Conflict, InvalidImport):
         self.ids = tuple(ids)
 
 
-def bring_in(database: Engine, data: bytes, filename: str, again: bool = False) -> list[int]:
+def import_file(database: Engine, data: bytes, filename: str, again: bool = False) -> list[int]:
     """Read a file of another tool, store its runs, and return their ids in the file's order.
 
     Raises:
@@ -79,9 +79,9 @@ def store(database: Engine, imported: Imported) -> int:
             calibration=imported.calibration,
             headline=stored_summary(candidate),
         )
-        _keep(connection, run_id, imported.repeats)
-        _keep(connection, run_id, imported.measurements)
-        _keep(connection, run_id, imported.samples)
+        _insert(connection, run_id, imported.repeats)
+        _insert(connection, run_id, imported.measurements)
+        _insert(connection, run_id, imported.samples)
     return run_id
 
 
@@ -97,7 +97,7 @@ def _runs_of(database: Engine, sha256: str) -> list[int]:
         return list(ids)
 
 
-def _keep(connection: Connection, run_id: int, values: Sequence[Value]) -> None:
+def _insert(connection: Connection, run_id: int, values: Sequence[Value]) -> None:
     for start in range(0, len(values), AT_ONCE):
         part = values[start : start + AT_ONCE]
         rows = [schema.row(run_id, value) for value in part]

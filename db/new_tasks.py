@@ -51,14 +51,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Repetition:
+class IdempotentRequest:
     """An idempotency key, and what it came with, both as hashes."""
 
     key: str
     fingerprint: str
 
     @classmethod
-    def of(cls, key: str, content: bytes) -> Repetition:
+    def of(cls, key: str, content: bytes) -> IdempotentRequest:
         return cls(_hash(key.encode("utf-8", "surrogatepass")), _hash(content))
 
 
@@ -81,7 +81,7 @@ def create(
         with writing(database) as connection:
             return _create(connection, clean(caller), settings, new, repetition, maker)
     except IntegrityError:  # the same key at the same moment
-        accepted = repetition and earlier(database, caller, repetition)
+        accepted = repetition and find_earlier(database, caller, repetition)
         if not accepted:
             raise
         return accepted
@@ -142,7 +142,7 @@ def _check_waiting(connection: Connection, caller: str, more: int) -> None:
         )
 
 
-def earlier(database: Engine, caller: str, repetition: Repetition) -> Accepted | None:
+def find_earlier(database: Engine, caller: str, repetition: IdempotentRequest) -> Accepted | None:
     """Return what an idempotency key of this caller has stored; None: nothing.
 
     Raises:

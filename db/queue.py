@@ -209,25 +209,25 @@ def set_calibration(database: Engine, run_id: int, calibration: dict[str, Any]) 
 
 def add_repeat(database: Engine, run_id: int, repeat: Repeat) -> None:
     """Keep a repeat; sent again, with its duration, it replaces the first."""
-    _keep(database, run_id, [repeat])
+    _insert(database, run_id, [repeat])
 
 
 def add_measurements(database: Engine, run_id: int, measurements: Sequence[Measurement]) -> None:
     """Keep requests in one transaction; one sent again (same repeat and index) replaces."""
-    _keep(database, run_id, measurements)
+    _insert(database, run_id, measurements)
 
 
 def add_progress(database: Engine, run_id: int, progress: Progress) -> None:
     """Keep the state of a run at one moment."""
-    _keep(database, run_id, [progress])
+    _insert(database, run_id, [progress])
 
 
 def add_sample(database: Engine, run_id: int, sample: Sample) -> None:
     """Keep what was seen of the server at one moment."""
-    _keep(database, run_id, [sample])
+    _insert(database, run_id, [sample])
 
 
-def _keep(database: Engine, run_id: int, values: Sequence[Value]) -> None:
+def _insert(database: Engine, run_id: int, values: Sequence[Value]) -> None:
     if not values:
         return
     statement = upsert(TABLES[type(values[0])], database.dialect.name)

@@ -25,7 +25,16 @@ from db.columns import pack, unpack, unpack_all
 from db.database import upsert, writing
 from db.garbage import no_garbage
 from services.ask.measurement import Measurement
-from services.ask.measurements import CHUNKS, NUMBERS, TEXTS, Floats, Indices, Listed, Texts, Times
+from services.ask.measurements import (
+    CHUNKS,
+    NUMBERS,
+    TEXTS,
+    Floats,
+    Indices,
+    RowSource,
+    Texts,
+    Times,
+)
 
 SMALL = 2_000  # requests: a run with no more has no arrays
 LARGE = 20_000  # requests: a run with more is read by its arrays only
@@ -37,10 +46,10 @@ SAMPLE, SUMMARY, WORDS = "sample", "summary", "words of "  # kept beside the fie
 Part = tuple[int, dict[str, bytes]]  # how many requests it has, and what is kept of them by name
 
 
-def keep(database: Engine, run_id: int) -> None:
+def store(database: Engine, run_id: int) -> None:
     """Make the arrays of a run that has ended, unless it is small or has them already."""
     count = count_of(database, run_id)
-    if count > SMALL and kept(database, run_id) != count:
+    if count > SMALL and is_stored(database, run_id) != count:
         _make(database, run_id, count)
 
 
@@ -62,7 +71,7 @@ def count_of(database: Engine, run_id: int) -> int:
         return connection.execute(query).scalar_one()
 
 
-def kept(database: Engine, run_id: int) -> int:
+def is_stored(database: Engine, run_id: int) -> int:
     """Return how many requests the arrays of a run have; 0: it has none."""
     table = schema.request_columns.c
     query = select(func.sum(table.requests)).where(table.run_id == run_id, table.name == TEXTS[0])
@@ -79,14 +88,14 @@ class StoredRequests:
         self._made: list[Part] = []
         self._numbers: dict[str, Floats] = {}
         self._texts: dict[str, Texts] = {}
-        count, there = count_of(database, run_id), kept(database, run_id)
+        count, there = count_of(database, run_id), is_stored(database, run_id)
         if under_way and there != count:
             self._made = list(_parts(database, run_id, count))
             self._count = sum(requests for requests, _ in self._made)
         else:
             if there != count:
                 _make(database, run_id, count)
-            self._count = kept(database, run_id)
+            self._count = is_stored(database, run_id)
         self._stride = _stride(count)  # as it was made: more may have come meanwhile
 
     @cached_property
@@ -244,7 +253,7 @@ def _rows(connection: Connection, run_id: int) -> Iterator[list[Measurement]]:
 
 
 def _part(rows: Sequence[Measurement], sample: Sequence[Measurement]) -> dict[str, bytes]:
-    listed = Listed(rows)
+    listed = RowSource(rows)
     data = {name: _bytes(listed.numbers(name)) for name in NUMBERS}
     for name in TEXTS:
         texts = listed.texts(name)

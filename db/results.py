@@ -15,7 +15,7 @@ from db.request_columns import StoredRequests
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
 from services.analysis.objectives import objectives_of, with_judgement
-from services.analysis.summary import Summary, kept, summarize
+from services.analysis.summary import Summary, stored, summarize
 from services.ask.measurement import ACTIVE, Run
 from services.ask.measurements import Measurements, as_table
 from services.ask.prices import price_of
@@ -54,7 +54,7 @@ def _by_fields(database: Engine, run: Run) -> bool:
         return True
     if count <= request_columns.SMALL or run.token_times_removed_at:
         return False
-    return request_columns.kept(database, run.id) == count
+    return request_columns.is_stored(database, run.id) == count
 
 
 def _summary(
@@ -83,11 +83,11 @@ def _of_large(
     measured: Measurements, source: StoredRequests, by: tuple[Any, Any], run: Run
 ) -> Summary:
     """Work a large run out, unless that has been done: it takes seconds, in every process."""
-    key = f"{kept.version()} {len(measured)} {run.placed} {by}"
+    key = f"{stored.version()} {len(measured)} {run.placed} {by}"
     if (data := source.kept_summary(key)) is not None:
-        return kept.from_dict(data)
+        return stored.from_dict(data)
     summary = summarize(measured, *by, run.placed, run.config)
-    source.keep_summary(key, kept.to_dict(summary))
+    source.keep_summary(key, stored.to_dict(summary))
     return summary
 
 

@@ -138,10 +138,10 @@ def server_name(config: RunConfig, lane: str, model: str) -> str:
     """Return what such a name begins with: the server and its model."""
     server = lane if config.backend in ("url", "litellm") else config.backend
     brief = "" if config.backend == "embedded" else model.rstrip("/").rpartition("/")[2]
-    return " · ".join(filter(None, (_cut(server), _cut(brief))))
+    return " · ".join(filter(None, (_shorten(server), _shorten(brief))))
 
 
-def _cut(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
 
 

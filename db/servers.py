@@ -40,7 +40,7 @@ def save(database: Engine, server: SavedServer) -> None:
         connection.execute(insert(table).values(row))
 
 
-def listed(database: Engine) -> dict[str, SavedServer]:
+def list_all(database: Engine) -> dict[str, SavedServer]:
     """Return the saved servers by name, in the names' order."""
     with database.connect() as connection:
         rows = connection.execute(select(table).order_by(table.c.name)).mappings().all()
@@ -63,7 +63,7 @@ def expand(database: Engine, values: Mapping[str, Any]) -> dict[str, Any]:
     name = values.get("backend")
     if not isinstance(name, str) or name in BACKENDS:
         return dict(values)
-    servers = listed(database)
+    servers = list_all(database)
     if name not in servers:
         raise BackendProblem(_unknown(name, [*BACKENDS, *servers]))
     return saved_server.expand(values, servers[name])

@@ -73,7 +73,7 @@ def publish(
     most = export.export("page.html").most
     if not 1 <= len(run_ids) <= most or len(set(run_ids)) < len(run_ids):
         raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
-    lasts = _lasting(days)
+    lasts = _expiry(days)
     candidates = results.candidates(database, run_ids, judgement, margin, texts)
     page = export.page_html(candidates, texts)
     return create(database, run_ids, export.title_of(candidates), page, lasts, texts)
@@ -86,7 +86,7 @@ def publish_study(database: Engine, study: Study, days: int | None = None) -> Sh
         InvalidShare: no such number of days.
         RunNotFound: the study was deleted meanwhile.
     """
-    lasts = _lasting(days)
+    lasts = _expiry(days)
     cells = studies.measured(database, study)
     page = study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
     return create(database, [run.id for run in study.runs], study.name, page, lasts)
@@ -99,13 +99,13 @@ def publish_capacity(database: Engine, capacity: Capacity, days: int | None = No
         InvalidShare: no such number of days.
         RunNotFound: the run of a probe was deleted.
     """
-    lasts = _lasting(days)
+    lasts = _expiry(days)
     page = capacity_export("capacity.html").write(capacity)
     run_ids = [probe.run_id for probe in capacity.probes]
     return create(database, run_ids, capacity.name, page, lasts)
 
 
-def _lasting(days: int | None) -> timedelta | None:
+def _expiry(days: int | None) -> timedelta | None:
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise InvalidShare(
             f"A link expires after 1 to {LONGEST_DAYS:,} days, or when it is revoked."
@@ -163,7 +163,7 @@ def revoke(database: Engine, token: str) -> None:
             raise ShareNotFound
 
 
-def listed(database: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
+def list_all(database: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
     """Return what is shared of exactly these runs in this order, or of any, the newest first."""
     table = schema.shares
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)

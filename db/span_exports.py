@@ -24,7 +24,7 @@ from services.report.spans.progress import (
 def request(database: Engine, run_id: int, machine: str) -> None:
     """Let the supervisor of a machine send a run once it has ended. What was sent of it before
     stays sent: only what is measured anew follows."""
-    _keep(database, run_id, status="waiting", machine=machine, error=None)
+    _upsert(database, run_id, status="waiting", machine=machine, error=None)
 
 
 def next_waiting(database: Engine, machine: str) -> int | None:
@@ -63,7 +63,7 @@ def load(database: Engine, run_id: int) -> SpanExport | None:
 
 def advance(database: Engine, run_id: int, machine: str, delivered: Delivered) -> None:
     """Record what a receiver has taken of a run that is not sent whole yet."""
-    _keep(database, run_id, machine=machine, **_columns(delivered))
+    _upsert(database, run_id, machine=machine, **_columns(delivered))
 
 
 def finish(
@@ -75,7 +75,7 @@ def finish(
     error: str | None = None,
 ) -> None:
     """Record that a run was sent, or why not. With `sent` the error is what was rejected."""
-    _keep(database, run_id, machine=machine, status=status, error=error, **_columns(delivered))
+    _upsert(database, run_id, machine=machine, status=status, error=error, **_columns(delivered))
 
 
 def give_up(database: Engine, run_id: int, error: str) -> None:
@@ -97,7 +97,7 @@ def _columns(delivered: Delivered) -> dict[str, Any]:
     }
 
 
-def _keep(database: Engine, run_id: int, **values: Any) -> None:
+def _upsert(database: Engine, run_id: int, **values: Any) -> None:
     insert = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
     with writing(database) as connection:
         if connection.scalar(select(schema.runs.c.id).where(schema.runs.c.id == run_id)) is None:

@@ -24,8 +24,8 @@ from services.base.errors import NotFound
 from services.servers.engines import EngineConfig
 from services.servers.engines.instance import UP, EngineInstance
 from services.studies.capacity import Capacity
-from services.studies.cell import Cell, Measured
-from services.studies.highest import Searched
+from services.studies.cell import Cell, MeasuredCell
+from services.studies.highest import StudySearch
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
 
@@ -214,7 +214,7 @@ def load(database: Engine, study_id: int) -> Study:
         ids = list(connection.scalars(newest))
         searches = stored_searches.of_study(connection, study_id)
     measured = sorted(load_many(database, ids), key=lambda run: (run.cell or 0, run.id))
-    servers = stored_engines.listed(database, study_id)
+    servers = stored_engines.list_all(database, study_id)
     return _study(row, tuple(measured), tuple(servers), searches)
 
 
@@ -233,16 +233,16 @@ def _study(
         config=parse_study({**row["grid"], "run": {**FORMER, **row["grid"]["run"]}}),
         runs=measured,
         engines=servers,
-        searches=tuple(Searched(by_id[one.engine_id or 0], one) for one in searches),
+        searches=tuple(StudySearch(by_id[one.engine_id or 0], one) for one in searches),
     )
 
 
-def measured(database: Engine, study: Study) -> list[Measured]:
+def measured(database: Engine, study: Study) -> list[MeasuredCell]:
     """Return the study's cells with what came of them; each run as `results.candidate` has it."""
     done = [run.id for run in study.runs if run.status == "done"]
     candidates = {candidate.run.id: candidate for candidate in results.candidates(database, done)}
     return [
-        Measured(
+        MeasuredCell(
             _cell(study, run), candidates.get(run.id), None if run.id in candidates else _why(run)
         )
         for run in study.runs
@@ -261,7 +261,7 @@ def _why(run: Run) -> str | None:
     return run.error or f"It was {run.status}."
 
 
-def listed(database: Engine, limit: int = 50) -> list[StudyRow]:
+def list_all(database: Engine, limit: int = 50) -> list[StudyRow]:
     """Return the newest studies."""
     newest = (
         select(runs.c.study_id, func.max(runs.c.id).label("id"))

@@ -15,7 +15,7 @@ from db.studies import add_study, plan_engines
 from services.base.roles import NOBODY, Origin
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity
-from services.studies.highest import Planned, Searched
+from services.studies.highest import PlannedSearch, StudySearch
 from services.studies.study_config import StudyConfig
 
 
@@ -23,7 +23,7 @@ from services.studies.study_config import StudyConfig
 class NewSearch:
     """A search of a study to be queued. `problem`: why it cannot be made; it is kept as failed."""
 
-    planned: Planned
+    planned: PlannedSearch
     name: str
     problem: str | None = None
 
@@ -64,7 +64,9 @@ def add_finals(
             _add(connection, ending.study_id, new, machine, origin)
 
 
-def resume(database: Engine, study_id: int, again: Sequence[Searched], machine: str | None) -> None:
+def resume(
+    database: Engine, study_id: int, again: Sequence[StudySearch], machine: str | None
+) -> None:
     """Let searches of a study go on, on engines that are started once more on `machine`."""
     with writing(database) as connection:
         for one in again:

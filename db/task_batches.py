@@ -25,7 +25,7 @@ class BatchNotFound(NotFound):
         super().__init__(f"There is no batch {batch_id[:60]!r}. It may have expired.")
 
 
-def listed(
+def list_all(
     database: Engine,
     caller: str | None = None,
     limit: int = 50,

@@ -64,7 +64,7 @@ class TaskFilter:
     text: str = ""
 
 
-def listed(database: Engine, wanted: TaskFilter) -> list[Task]:
+def find(database: Engine, wanted: TaskFilter) -> list[Task]:
     """Return tasks in the order in which they were handed in; without a batch the newest first.
 
     Raises:

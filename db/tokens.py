@@ -53,7 +53,7 @@ class Token:
     made_by: str | None = None  # whose it is; None: an admin's, from when nobody signed in
 
 
-def make(
+def create(
     database: Engine,
     name: str,
     role: Role,
@@ -71,10 +71,10 @@ def make(
         raise InvalidToken(f"A token needs a name of at most {LONGEST_NAME} characters.")
     if not 0 < days <= LONGEST_DAYS:
         raise InvalidToken(f"A token expires after 1 to {LONGEST_DAYS} days.")
-    written, now = PREFIX + secrets.token_urlsafe(BYTES), datetime.now(UTC)
+    secret, now = PREFIX + secrets.token_urlsafe(BYTES), datetime.now(UTC)
     expires = now + timedelta(days=days)
     row = {
-        "hash": hash_of(written),
+        "hash": hash_of(secret),
         "name": name,
         "role": role.name,
         "created_at": now,
@@ -87,15 +87,15 @@ def make(
             raise InvalidToken(f"There are {MOST} tokens. Revoke one first.")
         created = insert(table).values(row).returning(table.c.id)
         token_id: int = connection.execute(created).scalar_one()
-    return Token(token_id, name, role.name, now, expires, made_by), written
+    return Token(token_id, name, role.name, now, expires, made_by), secret
 
 
-def find(database: Engine, written: str) -> Token | None:
+def find(database: Engine, secret: str) -> Token | None:
     """Return the token with this text; None if there is none, or it has expired."""
-    if not written.startswith(PREFIX):
+    if not secret.startswith(PREFIX):
         return None
     columns = (table.c[name] for name in SHOWN)
-    valid = (table.c.hash == hash_of(written)) & (table.c.expires_at > datetime.now(UTC))
+    valid = (table.c.hash == hash_of(secret)) & (table.c.expires_at > datetime.now(UTC))
     with database.connect() as connection:
         row = connection.execute(select(*columns).where(valid)).first()
     return Token(*row) if row else None
@@ -106,7 +106,7 @@ def person_of(token: Token) -> Person:
     return Person(f"{token.name} (token)", Role[token.role], token.id, token.made_by)
 
 
-def listed(database: Engine, made_by: str | None = None) -> list[Token]:
+def list_all(database: Engine, made_by: str | None = None) -> list[Token]:
     """Return the tokens, the newest first, expired ones among them; `made_by`: only a person's."""
     query = select(*(table.c[name] for name in SHOWN)).order_by(table.c.id.desc())
     if made_by is not None:
@@ -126,6 +126,6 @@ def revoke(database: Engine, token_id: int, made_by: str | None = None) -> None:
             raise TokenNotFound(token_id)
 
 
-def hash_of(written: str) -> str:
+def hash_of(secret: str) -> str:
     """Return what is stored of a token's text."""
-    return hashlib.sha256(written.encode()).hexdigest()
+    return hashlib.sha256(secret.encode()).hexdigest()

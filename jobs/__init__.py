@@ -193,7 +193,7 @@ def earlier_destinations(
 def check_person(database: Engine, configs: Iterable[RunConfig], by: Person | None) -> None:
     """Check that whoever asks may start these runs. Raises NotASavedServer."""
     if by is not None and by.role != Role.admin:
-        saved = [server.values for server in servers.listed(database).values()]
+        saved = [server.values for server in servers.list_all(database).values()]
         check_only_saved(configs, saved)
 
 

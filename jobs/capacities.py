@@ -87,7 +87,7 @@ def _go_on(database: Engine, capacity: Capacity) -> None:
         if (why := nothing_known(capacity.config, probes[-1])) is not None:
             _end(database, capacity, "failed", why)
             return
-        if not capacities.keep(database, capacity, probes):
+        if not capacities.save_probes(database, capacity, probes):
             return
         capacity = replace(capacity, probes=probes)
     following = next_probe(capacity)

@@ -22,7 +22,7 @@ from typing import Literal
 from sqlalchemy import Engine, func, inspect, select, text
 
 from db import engines, queue, retention, schema
-from db.database import UNUSABLE, connect, said_of
+from db.database import UNUSABLE, connect, message_of
 from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
 from services.ask.backends import BACKENDS, has_key
 from services.base import hosts, machine, packaged_model, private_file, roles
@@ -149,7 +149,7 @@ def _database(context: Context) -> Findings:
         else:
             yield Finding("Database", "ok", f"{file} is created on the first start")
     except UNUSABLE as error:
-        yield Finding("Database", "problem", *_parted(said_of(error)))
+        yield Finding("Database", "problem", *_parted(message_of(error)))
         return
     yield from _disk(file.parent if file else Path(tempfile.gettempdir()), file)
     if file is None and not shutil.which("pg_dump"):

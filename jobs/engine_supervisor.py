@@ -143,11 +143,11 @@ class EngineSupervisor(Thread):
     def _give_up(self, reason: str, hint: str) -> None:
         """Restart an engine that was ready; one that never was would only fail again."""
         ready = stored.load(self._database, self._server.id).ready_at is not None
-        if not (ready and stored.again(self._database, self._server.id, reason)):
+        if not (ready and stored.restart(self._database, self._server.id, reason)):
             stored.ended(self._database, self._server.id, reason, hint)
 
     def _update(self, **values: Any) -> None:
-        self._write(lambda: stored.keep(self._database, self._server.id, **values))
+        self._write(lambda: stored.update_running(self._database, self._server.id, **values))
 
     def _write(self, write: Callable[[], object]) -> None:
         with_retries(write, f"engine {self._server.id}")
@@ -178,7 +178,7 @@ def clean_up(database: Engine, engine_id: int) -> None:
 def _session(database: Engine, engine_id: int) -> Callable[[], list[psutil.Process]]:
     """Return a function that finds the processes of the engine's session: only those that were
     started while it was up, as its number may have been reused."""
-    pid, started, last_seen = stored.lived(database, engine_id)
+    pid, started, last_seen = stored.last_start(database, engine_id)
     if pid is None or started is None or last_seen is None:
         return list
     since, until = started.timestamp() - CLOCKS_S, last_seen.timestamp() + CLOCKS_S

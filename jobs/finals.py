@@ -12,7 +12,7 @@ from db.study_searches import NewSearch
 from jobs.supervisor_lock import machine_id
 from services.studies.capacity import Capacity
 from services.studies.configuration import engine_labels
-from services.studies.highest import Planned, finals
+from services.studies.highest import PlannedSearch, final_searches
 from services.studies.study import Study
 
 
@@ -32,6 +32,6 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
         study_searches.add_finals(database, ending, len(found), new, machine_id(), ending.origin)
 
 
-def _named(study: Study, following: Sequence[Planned]) -> list[NewSearch]:
+def _named(study: Study, following: Sequence[PlannedSearch]) -> list[NewSearch]:
     labels = engine_labels(one.engine for one in study.searches)
     return [NewSearch(one, f"{labels[one.engine]} · fresh start {one.start}") for one in following]

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 import jobs
 from db import new_tasks
 from db.database import on_one_machine
-from db.new_tasks import Accepted, NewSettings, Repetition
+from db.new_tasks import Accepted, IdempotentRequest, NewSettings
 from db.task_batches import AT
 from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
@@ -32,7 +32,7 @@ def submit(
     caller: str,
     new: Sequence[NewTask],
     parse: Parse,
-    repetition: Repetition | None = None,
+    repetition: IdempotentRequest | None = None,
     by: Person | None = None,
     typed: TypedKeys = NO_KEYS,
 ) -> Accepted:
@@ -48,7 +48,7 @@ def submit(
         QueueProblem: they could not be processed.
     """
     limits.at_once(environment.environment())
-    if repetition and (accepted := new_tasks.earlier(database, caller, repetition)):
+    if repetition and (accepted := new_tasks.find_earlier(database, caller, repetition)):
         jobs.ensure(database)
         return accepted
     if not 1 <= len(new) <= MOST_TASKS:
@@ -74,7 +74,7 @@ def _settings(database: Engine, config: RunConfig, destination: Destination) -> 
     """Return what is stored of a destination. One that holds a key is asked by the machine that
     has it in memory."""
     new = NewSettings(
-        settings.stored(config),
+        settings.to_dict(config),
         destination.lane,
         destination.model,
         destination.stored,

@@ -268,5 +268,5 @@ class RunSupervisor(Thread):
         return "failed", f"No request succeeded. The first one: {first}"
 
     def _headline(self) -> dict[str, Any]:
-        request_columns.keep(self._database, self._run.id)
+        request_columns.store(self._database, self._run.id)
         return stored_summary(results.candidate(self._database, self._run.id))

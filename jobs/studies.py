@@ -28,7 +28,7 @@ from services.base import settings
 from services.base.roles import Person, origin_of
 from services.servers import engines
 from services.servers.engines import EngineConfig
-from services.studies.cell import Cell, Measured
+from services.studies.cell import Cell, MeasuredCell
 from services.studies.configuration import configuration_of, engine_labels, server_name
 from services.studies.estimate import Estimate, estimate, estimate_searches
 from services.studies.feasible import (
@@ -37,7 +37,7 @@ from services.studies.feasible import (
     none_can_run,
     nothing_to_resume,
 )
-from services.studies.grid import Planned, planned
+from services.studies.grid import GridCell, planned
 from services.studies.kind import kind_of
 from services.studies.report import Device
 from services.studies.study import Study
@@ -51,7 +51,7 @@ NO_MORE = (
 )
 
 
-def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
+def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[GridCell]:
     """Return the grid of a study with what cannot run on this machine, and why.
 
     Raises:
@@ -66,7 +66,7 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[Planned]:
 
 
 def estimated(
-    database: Engine, study: StudyConfig, grid: Sequence[Planned], typed: TypedKeys = NO_KEYS
+    database: Engine, study: StudyConfig, grid: Sequence[GridCell], typed: TypedKeys = NO_KEYS
 ) -> Estimate:
     """Return how long a study will take, from what earlier engines and runs took."""
     if study.search is not None:
@@ -195,7 +195,9 @@ def cancel(database: Engine, study_id: int) -> None:
     jobs.ensure(database)
 
 
-def report_inputs(database: Engine, study: Study) -> tuple[list[Measured], float | None, Device]:
+def report_inputs(
+    database: Engine, study: Study
+) -> tuple[list[MeasuredCell], float | None, Device]:
     """Return what every report of a study is made of: its cells with their results, the price of a
     GPU hour, and the device of one rank of its engines."""
     price = study.config.usd_per_gpu_hour
@@ -225,7 +227,7 @@ def default_name(study: StudyConfig) -> str:
     return f"{name} · {kind}"
 
 
-def _destinations(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Destination]:
+def _destinations(grid: Sequence[GridCell], typed: TypedKeys) -> dict[int, Destination]:
     """Return the destinations of the cells that are measured on an existing server, by index."""
     cells = [planned.cell for planned in grid if planned.cell.engine is None]
     return {cell.index: resolve(cell.config, typed) for cell in cells}
@@ -233,7 +235,7 @@ def _destinations(grid: Sequence[Planned], typed: TypedKeys) -> dict[int, Destin
 
 def _new(
     study: StudyConfig,
-    grid: Sequence[Planned],
+    grid: Sequence[GridCell],
     destinations: Mapping[int, Destination],
     tags: Sequence[str],
     by: Person | None,
@@ -279,7 +281,7 @@ def _config(cell: Cell) -> RunConfig:
     return cell.config.model_copy(update={"backend": backend, "base_url": None, "model": ""})
 
 
-def _names(grid: Sequence[Planned]) -> dict[int, str]:
+def _names(grid: Sequence[GridCell]) -> dict[int, str]:
     """Return what the cells' runs are called, by index: without the server where it is there
     already, whose name is not known yet."""
     engine_names = engine_labels(planned.cell.engine for planned in grid)
@@ -292,7 +294,7 @@ def _names(grid: Sequence[Planned]) -> dict[int, str]:
     }
 
 
-def _load_labels(grid: Sequence[Planned]) -> dict[int, str]:
+def _load_labels(grid: Sequence[GridCell]) -> dict[int, str]:
     """Return what distinguishes the cells' loads, by index."""
     cells = [planned.cell for planned in grid]
     texts = load_labels([cell.config for cell in cells])

@@ -10,7 +10,7 @@ from jobs.studies import cell_pace
 from services.ask import time_left
 from services.ask.measurement import ACTIVE, Run
 from services.ask.plan import plan
-from services.ask.time_left import Measured, TimeLeft
+from services.ask.time_left import RunTiming, TimeLeft
 from services.servers.engines.instance import EngineInstance
 from services.studies.cell import Cell
 from services.studies.estimate import START_S
@@ -43,4 +43,4 @@ def _cell(database: Engine, study: Study, run: Run) -> TimeLeft | None:
     expected = plan(run.config, None, cell_pace(database, cell)).seconds_between
     running = run.status == "running"
     progress = runs.progress(database, run.id, MOMENTS) if running else ()
-    return time_left.of_run(Measured(run.config, run.repeats, progress, expected))
+    return time_left.of_run(RunTiming(run.config, run.repeats, progress, expected))

@@ -18,8 +18,8 @@ from services.base.roles import Person, origin_of
 from services.servers import engines
 from services.studies.configuration import engine_labels
 from services.studies.feasible import NothingToResume, none_can_run
-from services.studies.grid import Planned as PlannedCell
-from services.studies.highest import Planned, config_of
+from services.studies.grid import GridCell as GridCell
+from services.studies.highest import PlannedSearch, search_config
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig
 from services.studies.work import work_labels
@@ -28,7 +28,7 @@ from services.studies.work import work_labels
 def submit(
     database: Engine,
     study: StudyConfig,
-    grid: Sequence[PlannedCell],
+    grid: Sequence[GridCell],
     name: str,
     note: str,
     by: Person | None,
@@ -42,7 +42,7 @@ def submit(
     return study_id
 
 
-def _new(study: StudyConfig, grid: Sequence[PlannedCell]) -> list[NewSearch]:
+def _new(study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:
     assert study.search is not None
     names = engine_labels(planned.cell.engine for planned in grid)
     works = work_labels([planned.cell.config for planned in grid])
@@ -50,9 +50,9 @@ def _new(study: StudyConfig, grid: Sequence[PlannedCell]) -> list[NewSearch]:
     for planned, work in zip(grid, works, strict=True):
         engine = planned.cell.engine
         assert engine is not None
-        config = config_of(study.search, _on(engine, planned.cell.config))
+        config = search_config(study.search, _on(engine, planned.cell.config))
         name = " · ".join(filter(None, (names[engine], work)))
-        new.append(NewSearch(Planned(engine, config), name, planned.obstacle))
+        new.append(NewSearch(PlannedSearch(engine, config), name, planned.obstacle))
     return new
 
 

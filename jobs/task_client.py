@@ -27,7 +27,7 @@ from services.base.settings import InvalidSettings
 from services.load import retries
 from services.load.prompt_client import PromptClient
 from services.servers import engines, probe
-from services.servers.engines.within import CONTEXT_MOST, TEMPLATE_TOKENS
+from services.servers.engines.embedded_engine import CONTEXT_MOST, TEMPLATE_TOKENS
 
 SECRETS_S = 3.0  # until secrets that were handed over have come
 SLOTS_MOST = 8  # of the embedded model
@@ -205,7 +205,7 @@ class EmbeddedEngine:
         context = CONTEXT_LEAST
         while context < self._needed:
             context *= 2
-        started = engines.started("embedded", self._slots, min(context, CONTEXT_MOST))
+        started = engines.start_embedded("embedded", self._slots, min(context, CONTEXT_MOST))
         self._url = (await self._stack.enter_async_context(started)).base_url
         self._context = min(context, CONTEXT_MOST)
 

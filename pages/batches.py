@@ -16,7 +16,7 @@ from services.base.roles import whose_tasks
 
 if not may_start():  # it is not in their navigation
     stop_with("Tasks are for runners and admins.")
-url_state.follow(batch_list.PREFIX)
+url_state.watch(batch_list.PREFIX)
 caller = whose_tasks(person())
 if (task := st.query_params.get("task")) is not None:
     task_page.page(task, caller)

@@ -50,7 +50,7 @@ def start(config: CapacityConfig) -> None:
 
 def form() -> None:
     """The form, what it would take, and the searches there are."""
-    touched = url_state.follow((SEARCH, fields.PREFIX))
+    touched = url_state.watch((SEARCH, fields.PREFIX))
     parameters = url_state.parameters()
     like = parameters.pop("like", None)
     base, problems = earlier(like)
@@ -64,7 +64,7 @@ def form() -> None:
         config = capacity_form.ask(linked.config)
     if touched and config is not None:
         kept = {"like": like} if like and not problems else {}
-        url_state.write(kept | capacity_link.query(config, base))
+        url_state.update(kept | capacity_link.query(config, base))
     with right:
         estimate(config)
 
@@ -95,7 +95,7 @@ if (number := st.query_params.get("search")) is not None:
     st.stop()
 st.title("How much can it take?", anchor=False)
 if shared():
-    capacity_page.listed(capacities.listed(opened()))
+    capacity_page.show_list(capacities.list_all(opened()))
     st.stop()
 st.caption(
     "Capacity is the highest load at which a server meets the objectives and its queue does not "
@@ -103,4 +103,4 @@ st.caption(
     "interval is narrow enough. It continues without the browser."
 )
 form()
-capacity_page.listed(capacities.listed(opened()))
+capacity_page.show_list(capacities.list_all(opened()))

@@ -48,7 +48,7 @@ def config_from_url() -> EngineConfig:
 
 def form(initial: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:
     """Show the form; return its config, or None and the problems."""
-    name = engine_form.which(initial)
+    name = engine_form.engine_choice(initial)
     if name != initial.engine:
         initial = EngineConfig.model_validate({"engine": name})
     try:
@@ -123,7 +123,7 @@ def live_panels(engine_ids: tuple[int, ...], refresh_s: float) -> None:
 
 def current_engines() -> list[EngineInstance]:
     """Return the engines that are planned or up."""
-    planned = [engine for engine in stored.listed(opened()) if engine.status == "planned"]
+    planned = [engine for engine in stored.list_all(opened()) if engine.status == "planned"]
     return [*planned, *stored.up(opened())]
 
 
@@ -159,7 +159,9 @@ def stop(engine_id: int) -> None:
 
 def earlier() -> None:
     """Show the engines that have ended, the newest first."""
-    ended = [engine for engine in stored.listed(opened()) if engine.status not in (*UP, "planned")]
+    ended = [
+        engine for engine in stored.list_all(opened()) if engine.status not in (*UP, "planned")
+    ]
     if not ended:
         return
     st.subheader("Earlier engines", anchor=False)
@@ -204,7 +206,7 @@ def parameters(config: EngineConfig) -> dict[str, str]:
     }
 
 
-touched = url_state.follow(fields.ENGINE)
+touched = url_state.watch(fields.ENGINE)
 initial = config_from_url()
 st.title("Engines", anchor=False)
 st.caption(
@@ -218,12 +220,12 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     config, problems = form(initial)
 if touched and config:
-    url_state.write(parameters(config))
+    url_state.update(parameters(config))
 with right:
     if config:
         preview(config)
     else:
         st.subheader("Command", anchor=False)
-        fields.refuse(problems)
+        fields.show_problems(problems)
         start_button(enabled=False)
 earlier()

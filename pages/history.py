@@ -172,8 +172,8 @@ if not runs.count(opened()):
     st.stop()
 
 if {"run", "runs"} & url_state.parameters().keys():
-    url_state.write(st.session_state.get(LAST, {}))  # the back button: see widgets/url_state.py
-touched = url_state.follow(PREFIX)
+    url_state.update(st.session_state.get(LAST, {}))  # the back button: see widgets/url_state.py
+touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
 choices = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
 filters: Any = narrow(parameters, choices)
@@ -191,7 +191,7 @@ for measure in shown.values():
     trend.show(measure, filters)
 if not total:
     if touched:
-        url_state.write(filters | shown)
+        url_state.update(filters | shown)
     stop_with("No run matches.", "Remove a filter.")
 page = url_state.page_of(PREFIX, pages)
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **filters)
@@ -206,5 +206,5 @@ actions(chosen, filters)
 run_list.show(rows, against)
 turn(pages)
 if touched:
-    url_state.write(filters | ({"page": str(page)} if page > 1 else {}) | shown)
+    url_state.update(filters | ({"page": str(page)} if page > 1 else {}) | shown)
 st.session_state[LAST] = url_state.parameters()

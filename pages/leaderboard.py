@@ -19,7 +19,7 @@ from pages.widgets.chart_panel import captioned
 from pages.widgets.view import as_id, dark, plain, stop_with
 from services.analysis.compare import FEWEST, MOST
 from services.analysis.compare.labels import labels
-from services.analysis.pareto import Measure, Standing, standing
+from services.analysis.pareto import LeaderboardEntry, Measure, leaderboard_entry
 from services.ask.measurement import Run
 from services.report import leaderboard
 from services.report.charts import spec
@@ -77,7 +77,7 @@ def load(ids: list[int]) -> list[Run]:
         stop_with(str(error), "Remove it from the link.")
 
 
-def show(standings: list[Standing], by: Measure, against: Against) -> None:
+def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> None:
     """The chart, then the ranks; a name leads to its run."""
     drawn = pareto(standings, against, dark(), links=True)
     if drawn is None:
@@ -107,7 +107,7 @@ def show(standings: list[Standing], by: Measure, against: Against) -> None:
 
 st.title("Leaderboard", anchor=False)
 st.caption("Which run is fastest, and which trade speed best against throughput or price.")
-touched = url_state.follow(PREFIX)
+touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
 ids = chosen(parameters)
 if len(ids) < FEWEST:
@@ -115,7 +115,7 @@ if len(ids) < FEWEST:
 loaded = load(ids)
 summaries = runs.headlines(opened(), ids)
 standings = [
-    standing(run.id, label, summaries.get(run.id, {}), run.config.model)
+    leaderboard_entry(run.id, label, summaries.get(run.id, {}), run.config.model)
     for run, label in zip(loaded, labels(loaded), strict=True)
 ]
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -134,4 +134,4 @@ if reservations := leaderboard.reservations(standings, summaries.values()):
 show(standings, by, against)
 if touched:
     kept = {name: parameters[name] for name in ("runs", *FILTERS) if name in parameters}
-    url_state.write(kept | {"against": against, "by": by})
+    url_state.update(kept | {"against": against, "by": by})

@@ -177,9 +177,9 @@ def checked(
             empty = name in link.OWN and not any(map(str.strip, map(str, values.get(name) or ())))
             show = st.info if empty else st.error  # nothing is wrong before a word is typed
             icon = ":material/edit:" if empty else ":material/error:"
-            show(fields.linked(name, sentence), icon=icon)
+            show(fields.problem_with_link(name, sentence), icon=icon)
     except InvalidComparison as error:
-        fields.refuse([str(error)])
+        fields.show_problems([str(error)])
     return []
 
 
@@ -232,10 +232,10 @@ def estimate(
 if not may_start():  # it is not in their navigation
     stop_with("Only runners and admins can start runs.")
 if (left_for := st.query_params.get("run")) is not None:
-    url_state.write({"like": left_for})  # the back button, after Start: see widgets/url_state.py
-touched = url_state.follow(fields.PREFIX)
+    url_state.update({"like": left_for})  # the back button, after Start: see widgets/url_state.py
+touched = url_state.watch(fields.PREFIX)
 parameters = url_state.parameters()
-like, turns = parameters.pop("like", None), comparison.take(parameters)
+like, turns = parameters.pop("like", None), comparison.read_link(parameters)
 base, problems = earlier(like)
 base = scenario_file.arrive(base)
 first, more = link.read(parameters, base)
@@ -263,7 +263,7 @@ with left:
             servers = [server_cards.ask_one(first, env)]
             slot = st.container(border=True, height="stretch")
     once = kind == SERVERS and len(servers) == 1
-    design = None if once else comparison.how(turns)
+    design = None if once else comparison.repeats_form(turns)
     form = run_form.ask(first, servers[0], once)
     values = server_cards.combine(form, servers[0])
     if slot is None:
@@ -281,6 +281,6 @@ with left:
 if touched:
     kept = {"like": like} if like and not problems else {}
     versus_too = comparison.query(others, design) if design else {}
-    url_state.write(kept | link.query(values, base) | versus_too)
+    url_state.update(kept | link.query(values, base) | versus_too)
 with right, st.container(key="plan"):
     estimate(checked(values, others, design), design, about)

@@ -33,9 +33,9 @@ from services.base.errors import PacelineError
 from services.base.once import Once
 from services.base.units import many
 from services.servers.engines import devices
-from services.studies.flat import preset_config, query, read
-from services.studies.grid import Planned
+from services.studies.grid import GridCell
 from services.studies.study_config import StudyConfig
+from services.studies.study_link import preset_config, query, read
 
 GRID = (
     "A study is a grid of runs: Paceline starts each engine once, measures every load on it, stops "
@@ -77,7 +77,7 @@ def asked() -> StudyConfig:
         return start or preset_config("tensor")
 
 
-def grid_of(config: StudyConfig) -> list[Planned]:
+def grid_of(config: StudyConfig) -> list[GridCell]:
     """Return the grid, or nothing and say what is wrong with it."""
     try:
         return study_jobs.plan(config, api_keys.typed())
@@ -164,9 +164,9 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     st.switch_page("study.py", query_params={"study": str(study_id)})
 
 
-def listed() -> None:
+def show_list() -> None:
     """The studies there are, the newest first."""
-    rows = studies.listed(opened())
+    rows = studies.list_all(opened())
     if rows:
         st.subheader("Studies", anchor="studies")
         study_grid.stored(rows)
@@ -177,11 +177,11 @@ if (number := st.query_params.get("study")) is not None:
     st.stop()
 if read_only():
     st.title("Studies", anchor=False)
-    if not studies.listed(opened()):
+    if not studies.list_all(opened()):
         stop_with("There are no studies yet.")
-    listed()
+    show_list()
     st.stop()
-touched = url_state.follow((fields.STUDY, fields.PREFIX, fields.ENGINE))
+touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
 scenario_file.arrive(RunConfig())
 begin = asked()
 adds = st.query_params.get("to")
@@ -192,12 +192,12 @@ with left:
 with heading:
     headed(searches=(config or begin).search is not None)
 if touched and config:
-    url_state.write(({"to": adds} if adds else {}) | query(config))
+    url_state.update(({"to": adds} if adds else {}) | query(config))
 with right:
     if config:
         estimate(config, adds)
     else:
         st.subheader("Estimate", anchor=False)
-        fields.refuse(problems)
+        fields.show_problems(problems)
         button(adds, possible=False)
-listed()
+show_list()

@@ -18,7 +18,7 @@ from services.base.roles import Person, Role
 MADE = "token-made"  # the text of one that was just made, in the session until another page
 
 
-def own(who: Person) -> str | None:
+def own_tokens(who: Person) -> str | None:
     """Return whose tokens a person sees; None: everybody's."""
     return None if who.role == Role.admin else who.name
 
@@ -36,19 +36,19 @@ def form(who: Person) -> None:
                 "Days until the token expires", 1, LONGEST_DAYS, USUAL_DAYS, key="token-days"
             )
         if st.form_submit_button("Create token", type="primary", icon=":material/key:"):
-            make(who, name, Role[role], int(days))
+            create(who, name, Role[role], int(days))
 
 
-def make(who: Person, name: str, role: Role, days: int) -> None:
+def create(who: Person, name: str, role: Role, days: int) -> None:
     try:
-        made, text = tokens.make(opened(), name, role, days, who.name)
+        made, text = tokens.create(opened(), name, role, days, who.name)
     except PacelineError as error:
         show_error(error)
         return
     st.session_state[MADE] = made.name, text
 
 
-def made() -> None:
+def show_created() -> None:
     """Show the token that was just made, this once."""
     if MADE in st.session_state:
         name, text = st.session_state.pop(MADE)
@@ -82,7 +82,7 @@ def revoke(token_id: int) -> None:
     who = person()
     try:
         if who is not None:
-            tokens.revoke(opened(), token_id, own(who))
+            tokens.revoke(opened(), token_id, own_tokens(who))
     except TokenNotFound:
         return  # somebody else was faster
 
@@ -96,8 +96,8 @@ st.caption(
     "Only its hash is stored. A token never has more rights than the person who created it."
 )
 form(asking)
-made()
-listed = tokens.listed(opened(), own(asking))
+show_created()
+listed = tokens.list_all(opened(), own_tokens(asking))
 if not listed:
     st.caption("There are no tokens yet.")
 for token in listed:

@@ -66,7 +66,7 @@ def stored(database: Engine, capacity: Capacity) -> int:
         queue.finish(database, begun, "done")
         seen = replace(probe, run_id=begun)
         now = capacities.load(database, number)
-        assert capacities.keep(database, now, (*known.probes, seen))
+        assert capacities.save_probes(database, now, (*known.probes, seen))
     if capacity.status != "running":
         capacities.end(database, number, capacity.status, capacity.error)
     return number

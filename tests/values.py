@@ -16,7 +16,7 @@ from services.ask.measurement import Measurement, Repeat, Run, RunStatus, Sample
 from services.ask.prices import Hourly, Price
 from services.report.imports import Imported
 from services.servers.engines import EngineConfig
-from services.studies import Cell, Measured
+from services.studies import Cell, MeasuredCell
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STEADY = (1.00, 1.02, 0.98)  # how the repeats of a run vary
@@ -155,7 +155,7 @@ def cell(
     pp: int = 1,
     dp: int = 1,
     **config: Any,
-) -> Measured:
+) -> MeasuredCell:
     """A cell of a study: a batch of `size` that is `speed` times as fast as 20/3 tokens/s; None:
     it was not measured."""
     engine = engine or EngineConfig(tp=tp, pp=pp, dp=dp)
@@ -169,10 +169,10 @@ def cell(
         status=status,
         **{"requests": size, **config},
     )
-    return Measured(Cell(index, engine, run_config), result or None, problem)
+    return MeasuredCell(Cell(index, engine, run_config), result or None, problem)
 
 
-def with_samples(measured_cell: Measured, samples: Sequence[Sample]) -> Measured:
+def with_samples(measured_cell: MeasuredCell, samples: Sequence[Sample]) -> MeasuredCell:
     """The same cell, with what was sampled of its server."""
     assert measured_cell.candidate is not None
     return replace(measured_cell, candidate=replace(measured_cell.candidate, samples=samples))

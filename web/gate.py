@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocketClose
 
 from db import tokens
-from db.database import UNUSABLE, opened, said_of
+from db.database import UNUSABLE, message_of, opened
 from db.tokens import Token
 from services.base.roles import TERMINAL, Person, Role, headers_of, role_of
 from services.report.export import notice_html, policy_of
@@ -49,7 +49,9 @@ class Gate:
         try:
             person = await self._person(scope)
         except UNUSABLE as error:
-            await JSONResponse({"error": said_of(error), "problems": {}}, 503)(scope, receive, send)
+            await JSONResponse({"error": message_of(error), "problems": {}}, 503)(
+                scope, receive, send
+            )
             return
         if role is None or (person and person.role and person.role >= role):
             _say(scope, person)
@@ -62,11 +64,11 @@ class Gate:
         """Return who asks; None: nobody who is known. A token counts in the API and
         for /metrics only."""
         connection = HTTPConnection(scope)
-        kind, _, written = connection.headers.get("authorization", "").partition(" ")
+        kind, _, secret = connection.headers.get("authorization", "").partition(" ")
         if kind:
             if kind.lower() != "bearer" or not _is_api(scope["path"]):
                 return None
-            token = await run_in_threadpool(lambda: tokens.find(opened(), written.strip()))
+            token = await run_in_threadpool(lambda: tokens.find(opened(), secret.strip()))
             return self._of_token(token) if token else None
         email = self._email_of(connection.cookies)
         return Person(email, role_of(email, self._env)) if email else None

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db import shares
-from db.database import UNUSABLE, opened, said_of
+from db.database import UNUSABLE, message_of, opened
 from services.report.export import notice_html, policy_of
 
 GONE = "It was revoked, or it has expired. Ask the sender for a new link."
@@ -25,7 +25,7 @@ def shared_page(request: Request) -> Response:
     try:
         page = shares.load(opened(), request.path_params["token"])
     except UNUSABLE as error:
-        log.warning("A shared page cannot be read. %s", said_of(error))
+        log.warning("A shared page cannot be read. %s", message_of(error))
         return _notice(503, "This page is temporarily unavailable.", "Try again in a minute.")
     if page is None:
         return _notice(404, "This link does not work.", GONE)

@@ -75,7 +75,7 @@ def ask(
     name = chosen if chosen in BACKENDS else "url"
     base_url = chosen.strip() if name != chosen else None
     if base_url is not None:
-        fields.wrong(fields.problem(RunConfig, "base_url", base_url))
+        fields.show_problem(fields.problem(RunConfig, "base_url", base_url))
     elif BACKENDS[name].kind == "http":
         base_url = _address_field(name, initial, key_prefix)
     model = _model_field(name, base_url, initial, env, key_prefix)
@@ -170,7 +170,7 @@ def _address_field(backend: str, initial: RunConfig, key_prefix: str) -> str | N
             f"{key_prefix}base_url-{backend}", _initial_value("base_url", backend, initial) or ""
         ),
     )
-    fields.wrong(fields.problem(RunConfig, "base_url", text))
+    fields.show_problem(fields.problem(RunConfig, "base_url", text))
     return text.strip() or None
 
 

@@ -17,7 +17,7 @@ from services.base.errors import PacelineError
 
 def badges(run_id: int) -> None:
     """Say what a run is the baseline for."""
-    pinned = of_run(run_id, baselines.load_all(opened()))
+    pinned = of_run(run_id, baselines.list_all(opened()))
     if pinned:
         with st.container(horizontal=True, gap="xsmall"):
             for baseline in pinned:
@@ -31,7 +31,7 @@ def can_be(run: Run) -> bool:
 
 def form(run: Run) -> None:
     """Set a run as the baseline of its model or of a tag, or remove it."""
-    pinned = baselines.load_all(opened())
+    pinned = baselines.list_all(opened())
     st.caption("*History* compares later runs of the same workload with a baseline.")
     kind, value = st.selectbox(
         "Baseline for",

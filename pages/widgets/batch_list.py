@@ -34,15 +34,15 @@ def show(caller: str | None) -> None:
     pages = -(-ended // PAGE)
     page = url_state.page_of(PREFIX, pages)
     offset = (page - 1) * PAGE
-    for batch in task_batches.listed(opened(), caller, PAGE, offset, ended=True):
+    for batch in task_batches.list_all(opened(), caller, PAGE, offset, ended=True):
         _row(batch, caller)
     if pages > 1:
         st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
-    url_state.write({"page": str(page)} if page > 1 else {})
+    url_state.update({"page": str(page)} if page > 1 else {})
 
 
 def _going(caller: str | None) -> list[TaskBatch]:
-    return task_batches.listed(opened(), caller, MOST_OPEN, ended=False)
+    return task_batches.list_all(opened(), caller, MOST_OPEN, ended=False)
 
 
 @sentences()

@@ -60,7 +60,7 @@ def page(batch_id: str, caller: str | None) -> None:
         st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
     chosen = {"status": wanted.status or "", "text": wanted.text}
     chosen["page"] = str(number) if number > 1 else ""
-    url_state.write({"batch": batch_id} | {name: text for name, text in chosen.items() if text})
+    url_state.update({"batch": batch_id} | {name: text for name, text in chosen.items() if text})
 
 
 def _back() -> None:
@@ -146,7 +146,7 @@ def _table(wanted: TaskFilter, number: int, pages: int) -> None:
     if _pages(wanted) != pages:
         st.rerun()
     part = replace(wanted, limit=PAGE, offset=(number - 1) * PAGE)
-    shown = tasks.listed(opened(), part)
+    shown = tasks.find(opened(), part)
     if not shown:
         st.info("No task matches. Remove a filter.")
         return

@@ -30,7 +30,7 @@ NARROW = 130
 PER_CENT = {"margin": "within", "target": "target"}  # of a trial's shares, in the URL
 
 
-def take(parameters: dict[str, str]) -> dict[str, str]:
+def read_link(parameters: dict[str, str]) -> dict[str, str]:
     """Take the comparison's parameters out of what the URL says."""
     return {name: parameters.pop(name) for name in PARAMETERS if name in parameters}
 
@@ -67,7 +67,7 @@ def ask(kind: str, values: dict[str, Any], from_link: Others, start: RunConfig) 
     return FORMS[kind](values, from_link, start)
 
 
-def how(parameters: Mapping[str, str]) -> ComparisonDesign:
+def repeats_form(parameters: Mapping[str, str]) -> ComparisonDesign:
     """Show how the candidates take turns; what of it cannot be is said at its field."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _whole("each", "Repeats per candidate", parameters, comparison_design.USUAL_REPEATS)
@@ -98,7 +98,7 @@ def _whole(name: str, label: str, parameters: Mapping[str, str], usual: int) -> 
     first = usual if number is None or comparison_design.problem(name, number) else number
     with st.container(gap="xxsmall"):
         value = int(st.number_input(label, step=1, **fields.keyed(f"comparison-{name}", first)))
-        fields.wrong(comparison_design.problem(name, value))
+        fields.show_problem(comparison_design.problem(name, value))
     return value
 
 
@@ -122,7 +122,7 @@ def _share(
             **fields.keyed(f"comparison-{name}", first),
         )
         value = None if percent is None else percent / 100
-        fields.wrong(comparison_design.problem(name, value))
+        fields.show_problem(comparison_design.problem(name, value))
     return value
 
 
@@ -135,7 +135,7 @@ def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Other
         first = start.model_copy(update=own_changes)
         with st.grid(3, min_column_width=NARROW, vertical_alignment="bottom"):
             own = {
-                field: fields.any_of(field, first, whose=f"{name}-")
+                field: fields.widget_of(field, first, whose=f"{name}-")
                 for field in MODES[name].parameters
             }
         others.append({"mode": name, **own})
@@ -179,7 +179,7 @@ def _setting(values: dict[str, Any], from_link: Others, start: RunConfig) -> Oth
     try:
         return candidates.values_of(field, text)
     except InvalidConfig as error:
-        fields.refuse(error.problems.values())
+        fields.show_problems(error.problems.values())
     return []
 
 

@@ -50,7 +50,7 @@ def ask(start: CapacityConfig) -> CapacityConfig | None:
         asked = [RunConfig(**(config | shape)) for config in configs]
         return parse_capacity({**own, "margin": start.margin, "servers": asked})
     except (InvalidConfig, InvalidThreshold) as error:
-        fields.refuse([str(error)])
+        fields.show_problems([str(error)])
     return None
 
 
@@ -60,7 +60,7 @@ def _keyed(name: str, first: Any) -> dict[str, Any]:
 
 def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
     """Ask for the server, and for another one to compare it with."""
-    env, saved = settings.environment(), servers.listed(opened())
+    env, saved = settings.environment(), servers.list_all(opened())
     first, *others = start.servers
     st.subheader("Server A", anchor=False)
     configs = [first.model_dump() | backend_form.ask(first, env, saved=saved)]

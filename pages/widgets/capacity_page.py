@@ -75,10 +75,10 @@ def page(text: str) -> None:
     if not share_view():
         with st.container(horizontal=True):
             if capacity.probes:
-                take_away(capacity)
+                download_buttons(capacity)
             if not read_only():
                 actions(capacity)
-    found(capacity)
+    show_findings(capacity)
 
 
 @sentences()
@@ -106,10 +106,10 @@ def watch(text: str) -> None:
             args=(capacity_jobs.cancel, capacity.id),
         )
     st.caption(plain(plan(capacity.config)))
-    found(capacity)
+    show_findings(capacity)
 
 
-def found(capacity: Capacity) -> None:
+def show_findings(capacity: Capacity) -> None:
     """What a search has found, its curve and its probes: how much and how sure first."""
     verdicts = report.verdicts(capacity)
     first, *others = [*verdicts, *report.headlines(capacity)]
@@ -194,7 +194,7 @@ def points(capacity: Capacity) -> None:
     st.caption(found.note)
 
 
-def take_away(capacity: Capacity) -> None:
+def download_buttons(capacity: Capacity) -> None:
     """The search as a link, and as files."""
     files = [
         (entry, entry.filename.format(capacity=capacity.id), partial(entry.write, capacity))
@@ -260,7 +260,7 @@ def _tried(act: Callable[[Any, int], None], capacity_id: int) -> None:
         show_error(error)
 
 
-def listed(rows: Sequence[CapacityRow]) -> None:
+def show_list(rows: Sequence[CapacityRow]) -> None:
     """The searches there are, the newest first."""
     if not rows:
         return

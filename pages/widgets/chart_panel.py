@@ -16,7 +16,7 @@ from services.report.charts import Chart, png, spec, svg
 from services.report.charts.caption import apart
 from services.report.charts.picking import pickable
 from services.report.charts.scaling import StudyChart, worded
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 
 Load = Callable[[], Sequence[Any]]
 
@@ -47,7 +47,7 @@ def draw(
     _drawn(chart, candidates, key, of, load, picking)
 
 
-def draw_study(chart: StudyChart, cells: Sequence[Measured], study_id: int, load: Load) -> None:
+def draw_study(chart: StudyChart, cells: Sequence[MeasuredCell], study_id: int, load: Load) -> None:
     """Draw one chart of the table STUDY_CHARTS in the same way."""
     _drawn(worded(chart, cells), cells, "study", f"study-{study_id}", load)
 

@@ -50,7 +50,7 @@ def _charts(group: str, candidates: Sequence[Candidate], load: chart_panel.Load)
 
 def _numbers(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
     tabular.table(tables.measures(comparison, labels_of(candidates)), "What are the numbers?")
-    tool_report.brief(candidates)
+    tool_report.summary_table(candidates)
 
 
 def _setup(comparison: Comparison, candidates: Sequence[Candidate]) -> None:

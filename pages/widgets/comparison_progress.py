@@ -12,7 +12,7 @@ from db import comparisons
 from db.comparisons import ComparisonNotFound
 from db.database import opened
 from pages.widgets import run_actions, view, waiting
-from pages.widgets.snapshot import latest, left_together, standing
+from pages.widgets.snapshot import latest, left_together, progress_of
 from pages.widgets.view import as_id, onward, plain, sentences, show_error, stop_with
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
@@ -94,7 +94,7 @@ def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
 def standings(compared: Sequence[Run]) -> None:
     """How far each run is, a line each, the baseline first."""
     for position, run in enumerate(compared):
-        now = standing(run)
+        now = progress_of(run)
         states = {"queued": "waiting for its turn", "running": activity(run)}
         name = f"{run.name}{' (baseline)' if position == 0 else ''}"
         line = f"{name}: {states.get(run.status, run.status)}, {now.text}"

@@ -14,7 +14,7 @@ SIZES = ("tp", "pp", "dp")
 NOTHING = ""  # in the place of an engine: a server that is there
 
 
-def which(start: EngineConfig | None, or_none: bool = False) -> str:
+def engine_choice(start: EngineConfig | None, or_none: bool = False) -> str:
     """Ask which engine; `or_none`: or a server that is there already."""
     names = [NOTHING, *ENGINES] if or_none else list(ENGINES)
     labels = {NOTHING: "Existing server"}
@@ -53,4 +53,4 @@ def ask(start: EngineConfig, sizes: bool = True) -> dict[str, Any]:
 
 def _settings(start: EngineConfig, names: list[str]) -> dict[str, Any]:
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        return {name: fields.any_of(name, start) for name in (*names, "start_timeout_s")}
+        return {name: fields.widget_of(name, start) for name in (*names, "start_timeout_s")}

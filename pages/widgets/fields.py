@@ -60,7 +60,7 @@ def keyed(
     return url_state.keyed(PREFIX + key, first, on_change)
 
 
-def of_field(field: str, start: Config, whose: str = "") -> dict[str, Any]:
+def widget_arguments(field: str, start: Config, whose: str = "") -> dict[str, Any]:
     """Return what the widget of a config's field is made with, help included."""
     prefix = next(PREFIXES[kind] for kind in type(start).__mro__ if kind in PREFIXES)
     known = about.fields(type(start))[field]
@@ -90,19 +90,19 @@ def number(
             step=1 if kind is int else known.step,
             format=None if kind is int else "%.5g",
             placeholder=known.empty if optional else None,
-            **of_field(field, start, whose),
+            **widget_arguments(field, start, whose),
         )
-        wrong(problem(type(start), field, value), type(start))
+        show_problem(problem(type(start), field, value), type(start))
     return value
 
 
-def whole(title: str, first: int, least: int, most: int, key: str) -> int | None:
+def whole_number(title: str, first: int, least: int, most: int, key: str) -> int | None:
     """A whole number that is of no config; None, and said there, where it is beyond its limits."""
     with st.container(gap="xxsmall"):
         value = int(st.number_input(title, step=1, **url_state.unlinked(key, first)))
         if least <= value <= most:
             return value
-        wrong(f"Must be between {least} and {most}.")
+        show_problem(f"Must be between {least} and {most}.")
     return None
 
 
@@ -116,13 +116,13 @@ def problem(config: type[Config], field: str, value: Any) -> str:
     return ""
 
 
-def refuse(problems: Iterable[str]) -> None:
+def show_problems(problems: Iterable[str]) -> None:
     """Say what is wrong with what a form asks for, a sentence each: it cannot be started."""
     for sentence in problems:
         st.error(plain(with_labels(sentence)), icon=":material/error:")
 
 
-def linked(field: str, sentence: str) -> str:
+def problem_with_link(field: str, sentence: str) -> str:
     """Return as markdown what is wrong with a run's field, with a link to where it is asked for."""
     known = about.fields(RunConfig).get(field)
     text = plain(with_labels(sentence))
@@ -131,13 +131,13 @@ def linked(field: str, sentence: str) -> str:
     return f"{text} [Show the field](#{known.section})"
 
 
-def wrong(sentence: str, kind: type[Config] | None = None) -> None:
+def show_problem(sentence: str, kind: type[Config] | None = None) -> None:
     """Say at a field what is wrong with it, if anything is."""
     if sentence:
         st.caption(f":red[{plain(with_labels(sentence, kind))}]")
 
 
-def one_of(
+def choice_of_table(
     field: str,
     table: Mapping[str, Any],
     start: RunConfig,
@@ -156,7 +156,7 @@ def one_of(
     return chosen or getattr(start, field)
 
 
-def of_section(section: Section, start: RunConfig, *readers: str) -> list[str]:
+def section_fields(section: Section, start: RunConfig, *readers: str) -> list[str]:
     """Return which fields a section of the form asks for, where the run has this mode and workload
     (`readers`)."""
     known = about.fields(type(start)).items()
@@ -167,29 +167,29 @@ def of_section(section: Section, start: RunConfig, *readers: str) -> list[str]:
     ]
 
 
-def several(names: Iterable[str], start: Config, columns: int = 2) -> dict[str, Any]:
+def columns_of(names: Iterable[str], start: Config, columns: int = 2) -> dict[str, Any]:
     """Fields as widgets: numbers side by side, the others beneath them."""
     names = list(names)
     numbers = [name for name in names if type(start).model_fields[name].annotation in NUMBERS]
     with st.grid(columns, min_column_width=NARROW, vertical_alignment="bottom"):
         values: dict[str, Any] = {name: number(name, start) for name in numbers}
-    return values | {name: any_of(name, start) for name in names if name not in numbers}
+    return values | {name: widget_of(name, start) for name in names if name not in numbers}
 
 
-def any_of(field: str, start: Config, whose: str = "") -> Any:
+def widget_of(field: str, start: Config, whose: str = "") -> Any:
     """A field as the widget of its kind; `whose` as for `number`, for numbers and switches."""
     kind = type(start).model_fields[field].annotation
     if kind is bool:
         return switch(field, start, whose)
     if kind == bool | None:
-        return perhaps(field, start)
+        return optional_switch(field, start)
     if kind is str:
         return text(field, start)
     if kind == str | None:
         return text(field, start) or None
     if kind in NUMBERS:
         return number(field, start, whose=whose)
-    return word(field, start)
+    return choice(field, start)
 
 
 def title(field: str, start: Config) -> str:
@@ -199,10 +199,10 @@ def title(field: str, start: Config) -> str:
 
 def switch(field: str, start: Config, whose: str = "") -> bool:
     """Yes or no."""
-    return st.toggle(title(field, start), **of_field(field, start, whose))
+    return st.toggle(title(field, start), **widget_arguments(field, start, whose))
 
 
-def perhaps(field: str, start: Config) -> bool | None:
+def optional_switch(field: str, start: Config) -> bool | None:
     """Yes, no, or as the engine itself would have it."""
     labels = {None: "Engine default", True: "On", False: "Off"}
     chosen: bool | None = st.selectbox(
@@ -210,19 +210,19 @@ def perhaps(field: str, start: Config) -> bool | None:
         list(labels),
         format_func=labels.__getitem__,
         placeholder=labels[None],
-        **of_field(field, start),
+        **widget_arguments(field, start),
     )
     return chosen
 
 
-def word(field: str, start: Config) -> str:
+def choice(field: str, start: Config) -> str:
     """One of the words that the field may be."""
     info = type(start).model_fields[field]
     chosen: str = st.selectbox(
         title(field, start),
         get_args(info.annotation),
         format_func=lambda value: CHOICES.get(value, str(value)),
-        **of_field(field, start),
+        **widget_arguments(field, start),
     )
     return chosen
 
@@ -230,7 +230,7 @@ def word(field: str, start: Config) -> str:
 def text(field: str, start: Config, placeholder: str = "") -> str:
     """A line of text."""
     typed: str | None = st.text_input(
-        title(field, start), placeholder=placeholder, **of_field(field, start)
+        title(field, start), placeholder=placeholder, **widget_arguments(field, start)
     )
     return (typed or "").strip()
 

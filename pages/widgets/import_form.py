@@ -32,7 +32,7 @@ def button() -> None:
 @sentences()
 def _bring_in(data: bytes, name: str, again: bool) -> None:
     try:
-        ids = imported.bring_in(opened(), data, name, again)
+        ids = imported.import_file(opened(), data, name, again)
     except InvalidImport as error:
         st.warning(plain(str(error)), icon=":material/error:")
         return

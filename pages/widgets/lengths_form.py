@@ -24,7 +24,7 @@ def ask(which: Literal["input", "output"], start: RunConfig) -> dict[str, Any]:
     mean, distribution, spread = FIELDS[which]
     with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
         values: dict[str, Any] = {mean: fields.number(mean, start)}
-        values[distribution] = fields.word(distribution, start)
+        values[distribution] = fields.choice(distribution, start)
         values[spread] = getattr(start, spread)
         if values[distribution] != "fixed":
             values[spread] = fields.number(spread, start)

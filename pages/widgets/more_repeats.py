@@ -27,7 +27,7 @@ def form(measured: Sequence[Run]) -> None:
     """Repeat all of these runs some more."""
     left = _left(measured)
     comparison_ids = {run.comparison_id for run in measured}
-    count = fields.whole("Additional repeats", min(USUAL, left), 1, left, key="further")
+    count = fields.whole_number("Additional repeats", min(USUAL, left), 1, left, key="further")
     st.caption(_about(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
     pressed = st.button("Start", type="primary", key="run-more", disabled=count is None)
     if pressed and count is not None:

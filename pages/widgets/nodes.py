@@ -23,7 +23,7 @@ def ask(config: EngineConfig) -> None:
     if not ENGINES[config.engine].several_nodes:
         return
     with st.expander("Multiple nodes", icon=":material/lan:"):
-        count = fields.whole("Nodes", max(2, config.nodes), 2, 64, key="nodes-count")
+        count = fields.whole_number("Nodes", max(2, config.nodes), 2, 64, key="nodes-count")
         head = st.text_input(
             "Address of the head node", **url_state.unlinked("nodes-head", "10.0.0.1")
         )

@@ -26,7 +26,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
         list(FORMATS),
         format_func=FORMATS.__getitem__,
         placeholder=FORMATS[None],  # what a choice of None is shown by
-        **fields.of_field("dialect", start),
+        **fields.widget_arguments("dialect", start),
     )
     omit = st.multiselect(
         fields.label("omit"),
@@ -40,7 +40,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
         list(LENGTH_NAMES),
         format_func=LENGTH_NAMES.__getitem__,
         placeholder=LENGTH_NAMES[None],  # what a choice of None is shown by
-        **fields.of_field("max_tokens_field", start),
+        **fields.widget_arguments("max_tokens_field", start),
     )
     lines = [f"{name}: {value}" for name, value in start.headers.items()]
     body = _text("extra_body", link.text_of(start.extra_body), '{"min_p": 0.1}')
@@ -54,8 +54,8 @@ def ask(start: RunConfig) -> dict[str, Any]:
         "headers": _read(request_options.parse_headers, headers),
         "ca_file": file or None,
     }
-    others = (name for name in fields.of_section("request", start) if name not in values)
-    return values | fields.several(others, start)
+    others = (name for name in fields.section_fields("request", start) if name not in values)
+    return values | fields.columns_of(others, start)
 
 
 def _text(field: str, first: str, example: str) -> str:

@@ -65,7 +65,7 @@ def _section(name: str, title: str) -> DeltaGenerator:
 
 def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
     st.subheader("Mode", anchor="mode")
-    name = fields.one_of("mode", MODES, start, _mode_changed)
+    name = fields.choice_of_table("mode", MODES, start, _mode_changed)
     st.caption(MODES[name].help)
     if name == "replay":
         repeats = ("repeats",) if once else ()
@@ -75,8 +75,8 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
         start = start.model_copy(update={"duration_s": start.duration_s or USUAL_S})
     until = "duration_s" if by_time else "requests"
     first = (until, "repeats") if once else (until,)
-    own = (n for n in fields.of_section("mode", start, name) if n not in APART)
-    return {"mode": name, **fields.several(dict.fromkeys((*first, *own)), start, columns=3)}
+    own = (n for n in fields.section_fields("mode", start, name) if n not in APART)
+    return {"mode": name, **fields.columns_of(dict.fromkeys((*first, *own)), start, columns=3)}
 
 
 def _mode_changed() -> None:
@@ -101,7 +101,7 @@ def _ends_by_time(start: RunConfig) -> bool:
 
 def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
     st.subheader("Prompts", anchor="prompts")
-    name = fields.one_of("workload", WORKLOADS, start)
+    name = fields.choice_of_table("workload", WORKLOADS, start)
     st.caption(WORKLOADS[name].help)
     values: dict[str, Any] = {"workload": name}
     if name == "text":
@@ -112,7 +112,7 @@ def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
         values |= _file(start)
     elif name == "synthetic":
         values |= lengths_form.ask("input", start)
-        values["text_style"] = fields.word("text_style", start)
+        values["text_style"] = fields.choice("text_style", start)
         values |= prefix_form.ask(start)
     elif name == "trace":
         values |= trace_form.ask(start) if mode != "replay" else {}
@@ -121,7 +121,7 @@ def _workload(start: RunConfig, mode: str) -> dict[str, Any]:
         with st.grid(2, min_column_width=fields.NARROW, vertical_alignment="bottom"):
             numbers = [field for field in own if field != "text_style"]
             values |= {field: fields.number(field, start, titles.get(field)) for field in numbers}
-        values["text_style"] = fields.word("text_style", start)
+        values["text_style"] = fields.choice("text_style", start)
     return values | session_form.ask(start, name, values.get("prompts", ()))
 
 
@@ -153,11 +153,11 @@ def _file(start: RunConfig) -> dict[str, Any]:
 def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:
     st.subheader("Answers", anchor="answers")
     own = lengths_form.FIELDS["output"]
-    others = (name for name in fields.of_section("answers", start) if name not in own)
+    others = (name for name in fields.section_fields("answers", start) if name not in own)
     if workload == "trace":
         st.caption("Max tokens of each answer: as in the trace.")
-        return fields.several(others, start, columns=3)
-    return lengths_form.ask("output", start) | fields.several(others, start, columns=3)
+        return fields.columns_of(others, start, columns=3)
+    return lengths_form.ask("output", start) | fields.columns_of(others, start, columns=3)
 
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:
@@ -166,7 +166,9 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
         own.add("ignore_eos")
     if not BACKENDS[backend].supports_min_tokens:
         own.add("min_tokens")
-    values = fields.several((n for n in fields.of_section("limits", start) if n not in own), start)
+    values = fields.columns_of(
+        (n for n in fields.section_fields("limits", start) if n not in own), start
+    )
     if BACKENDS[backend].kind != "litellm":
         values["client"] = _client(start)
     values["calibrate"] = _calibrate(start)
@@ -199,8 +201,8 @@ def _judgement(start: RunConfig) -> dict[str, Any]:
                 st.session_state[f"{fields.PREFIX}{name}_limit_s"] = limit
 
     objectives_form.preset(**fields.keyed("preset", None, fill))
-    own = fields.of_section("objectives", start)
-    return fields.several((n for n in own if not (only_saved() and n in FIELDS)), start)
+    own = fields.section_fields("objectives", start)
+    return fields.columns_of((n for n in own if not (only_saved() and n in FIELDS)), start)
 
 
 def _calibrate(start: RunConfig) -> bool | None:

@@ -16,7 +16,7 @@ from services.base.errors import PacelineError
 
 def show(current: Mapping[str, str]) -> None:
     """The saved filters, and a popover to save or delete one. `current`: what the URL says."""
-    saved = filters.listed(opened())
+    saved = filters.list_all(opened())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for each in saved:
             st.page_link(

@@ -24,7 +24,7 @@ TEXTS = ("base_url", "model", "key_env", "headers")
 def show() -> None:
     """Show the saved servers, and the form."""
     st.subheader("Saved servers", anchor=False)
-    saved = servers.listed(opened())
+    saved = servers.list_all(opened())
     if not saved:
         st.caption(
             "Save a server once, then pick it by name on *Run*, with `--backend NAME` and over "

@@ -42,8 +42,8 @@ from services.report.scenario import (
 )
 from services.studies import capacity_link
 from services.studies.capacity_config import CapacityConfig
-from services.studies.flat import query
 from services.studies.study_config import StudyConfig
+from services.studies.study_link import query
 
 ARRIVED = "scenario-arrived"  # was opened, and is on its way into the form
 SEARCH = "c-"  # the widgets of a capacity search

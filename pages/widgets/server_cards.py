@@ -28,7 +28,7 @@ def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[
     """Show a card for each server; return their fields, the baseline first. `others`: what the
     candidates change by the link, which the cards begin with."""
     cards = _cards(others)
-    saved = servers.listed(opened())
+    saved = servers.list_all(opened())
     chosen: list[Fields] = []
     with st.grid(min(len(cards), 3), min_column_width=WIDTH):
         for number in cards:
@@ -40,7 +40,7 @@ def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[
 
 def ask_one(start: RunConfig, env: Mapping[str, str]) -> Fields:
     """Show the card of the baseline alone, for a comparison on one server."""
-    saved = servers.listed(opened())
+    saved = servers.list_all(opened())
     return _card(next(iter(_cards([]))), [], start, env, saved, alone=True)
 
 

@@ -27,7 +27,7 @@ def ask(start: RunConfig, workload: str, prompts: tuple[str, ...] = ()) -> dict[
     played = {"workload": "file", "prompts": prompts, "turns": None, **values}
     if sessions_of(start.model_copy(update=played)) is None:
         return values
-    return values | fields.several((n for n in NAMES if n != "turn_by_turn"), start)
+    return values | fields.columns_of((n for n in NAMES if n != "turn_by_turn"), start)
 
 
 def _synthetic(start: RunConfig) -> dict[str, Any]:
@@ -36,4 +36,4 @@ def _synthetic(start: RunConfig) -> dict[str, Any]:
         several = (values["turns"] or 1) > 1
         if several:
             values["turn_delay_s"] = fields.number("turn_delay_s", start)
-    return values | ({"history": fields.word("history", start)} if several else {})
+    return values | ({"history": fields.choice("history", start)} if several else {})

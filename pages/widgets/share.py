@@ -91,7 +91,7 @@ def _links(
     if pressed:
         with _errors_shown():
             publish(DAYS[expires_after], texts)
-    _created(shares.listed(opened(), run_ids))
+    _created(shares.list_all(opened(), run_ids))
 
 
 def _created(links: Sequence[Share]) -> None:

@@ -21,7 +21,7 @@ from services.ask import time_left
 from services.ask.measurement import ACTIVE, Progress, Run
 from services.ask.plan import plan
 from services.ask.progress import ProgressSummary, summarize
-from services.ask.time_left import Measured, TimeLeft
+from services.ask.time_left import RunTiming, TimeLeft
 from services.report.charts import live_engine, live_spec, packed
 from services.studies.study import Study
 
@@ -60,7 +60,7 @@ def _latest(database: str, run_ids: tuple[int, ...]) -> list[Run]:
     return runs.load_many(opened(), run_ids)
 
 
-def standing(run: Run) -> ProgressSummary:
+def progress_of(run: Run) -> ProgressSummary:
     """Return how far a run is, as old as a snapshot."""
     found: ProgressSummary = _standing(str(opened().url), run.id, run.status, run.phase, run)
     return found
@@ -104,13 +104,13 @@ def _snapshot(
     )
 
 
-def measured(run: Run, progress: Sequence[Progress] = ()) -> Measured:
+def measured(run: Run, progress: Sequence[Progress] = ()) -> RunTiming:
     """Return a run so far, for its time left. What the plan expects is worked out only where no
     repeat of it is finished."""
     known = any(repeat.duration_s is not None for repeat in run.repeats)
     expected = None if known else plan(run.config, None, pace(opened(), run.config))
     between = expected.seconds_between if expected is not None else None
-    return Measured(run.config, run.repeats, progress, between)
+    return RunTiming(run.config, run.repeats, progress, between)
 
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)

@@ -29,7 +29,7 @@ def show(study: Study) -> None:
     tabular.table(table, table.title)
 
 
-def standing(study: Study) -> None:
+def show_progress(study: Study) -> None:
     """How far it is, about how long it will still take, and the way to what is measured."""
     assert study.config.search is not None
     going = [one for one in study.searches if one.capacity.status == "running"]
@@ -47,7 +47,7 @@ def _again(study: Study) -> bool:
     return any(one.capacity.start for one in study.searches)
 
 
-def _measuring(one: Searched) -> None:
+def _measuring(one: StudySearch) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(plain(f"Searching: {one.capacity.name}"), width="content")
         st.page_link(
@@ -94,7 +94,7 @@ def _unit(study: Study) -> str:
     return f"Capacity ({study.config.search.unit}, 95 %)"
 
 
-def take_away(study: Study) -> None:
+def download_buttons(study: Study) -> None:
     """The study as a file."""
     st.download_button(
         "JSON",

@@ -16,10 +16,10 @@ from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.servers.engines import ENGINES, EngineConfig, devices, preflight
 from services.studies.axis import split_axes
-from services.studies.flat import AXES, numbers, preset_config
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
+from services.studies.study_link import AXES, numbers, preset_config
 
 AXES_OF_SEARCH = ("input_lengths",)  # the search sets the others
 LOAD = ("max_tokens", "repeats", "warmup")
@@ -100,7 +100,7 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     starts = PRESETS[start.preset].starts_engines
     if not starts:
         st.caption("An existing server, or an engine that Paceline starts for the study.")
-    name = engine_form.which(start.engine, or_none=not starts)
+    name = engine_form.engine_choice(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
         server = backend_form.ask(start.run, settings.environment())
         api_keys.ask([(server["backend"], server["base_url"])])
@@ -192,7 +192,7 @@ def _typed(
             return read(text)
         except InvalidConfig as error:
             problems |= error.problems
-            fields.wrong(str(error))
+            fields.show_problem(str(error))
     return ()
 
 
@@ -203,12 +203,12 @@ def _load(start: StudyConfig, axes: dict[str, Any]) -> dict[str, Any]:
     set_by_axes = at_once or preset.sets_mode
     values: dict[str, Any] = {}
     if not set_by_axes:
-        values["mode"] = fields.one_of("mode", MODES, start.run)
+        values["mode"] = fields.choice_of_table("mode", MODES, start.run)
     own = () if set_by_axes else MODES[values["mode"]].parameters
     own = tuple(name for name in preset.form_fields if not (at_once and name in PACE)) or own
     requests = () if axes["batches"] else ("requests",)
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
         for name in dict.fromkeys((*requests, *own, *LOAD)):
-            values[name] = fields.any_of(name, start.run)
+            values[name] = fields.widget_of(name, start.run)
     values["ignore_eos"] = fields.switch("ignore_eos", start.run)
     return values

@@ -15,7 +15,7 @@ from services.ask.measurement import FINISHED, Run
 from services.report.theme import palette
 from services.servers.engines import EngineConfig
 from services.studies.configuration import engine_labels
-from services.studies.grid import Planned
+from services.studies.grid import GridCell
 from services.studies.presets import PRESETS
 from services.studies.study import Study
 from services.studies.work import load_labels, work_labels
@@ -36,7 +36,7 @@ NUMBERS = {
 }
 
 
-def planned(grid: Sequence[Planned], searches: bool = False) -> None:
+def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
     """Every cell before the start; what cannot run here is grey, and says why. `searches`: the
     cells' loads are searched, so that a cell says at most what its requests are."""
     if not grid:

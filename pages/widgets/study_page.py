@@ -65,12 +65,12 @@ def page(text: str) -> None:
     if study.config.search is not None:
         page_of_searches(study, text)
         return
-    if not going_on(study):
-        standing(study)
+    if not is_running(study):
+        show_progress(study)
         if not shared():
             actions(study)
         elif not share_view():  # who may only look shares it, too
-            study_report.take_away(study)
+            study_report.download_buttons(study)
         study_report.show(study)
         cells(study)
         return
@@ -82,7 +82,7 @@ def page(text: str) -> None:
 
 def page_of_searches(study: Study, text: str) -> None:
     """A study that searches for the highest capacity."""
-    if going_on(study):
+    if is_running(study):
         st.fragment(watch_searches, run_every=SLOWER * REFRESH.seconds())(text)
         return
     if not shared():
@@ -96,9 +96,9 @@ def page_of_searches(study: Study, text: str) -> None:
 def watch_searches(text: str) -> None:
     """The searches while they go on."""
     study = load(text)
-    if not going_on(study):
+    if not is_running(study):
         st.rerun()
-    study_capacity.standing(study)
+    study_capacity.show_progress(study)
     cancel_button(study)
     running_engines(study)
     study_capacity.show(study)
@@ -131,7 +131,7 @@ def actions_of_searches(study: Study) -> None:
     menu.panel(page, forms)
 
 
-def going_on(study: Study) -> bool:
+def is_running(study: Study) -> bool:
     return study.active or any(server.status in UP for server in study.engines)
 
 
@@ -141,11 +141,11 @@ def watch(text: str, every_s: float) -> None:
     study = load(text)
     done = sum(run.status == "done" for run in study.runs)
     ended_more = st.session_state.get(f"study-done-{study.id}", done) != done
-    if not going_on(study) or ended_more or REFRESH.seconds() != every_s:
+    if not is_running(study) or ended_more or REFRESH.seconds() != every_s:
         st.session_state[f"study-done-{study.id}"] = done
         st.rerun()  # the whole page: the report has more to say
     st.session_state[f"study-done-{study.id}"] = done
-    standing(study)
+    show_progress(study)
     cancel_button(study)
     running_engines(study)
 
@@ -173,7 +173,7 @@ def watch_cells(text: str) -> None:
     cells(load(text))
 
 
-def standing(study: Study) -> None:
+def show_progress(study: Study) -> None:
     """How far it is, how long it will still take, and the way to the cell that is measured."""
     ended = sum(run.status not in ACTIVE for run in study.runs)
     left = left_of_study(str(opened().url), study.id, study) if study.active else None
@@ -229,7 +229,7 @@ def actions(study: Study) -> None:
             )
         compare(study)
         again(study)
-        study_report.take_away(study)
+        study_report.download_buttons(study)
         menu.more(page, forms)
     menu.panel(page, forms)
 

@@ -47,7 +47,7 @@ def words(study_report: Report) -> None:
         st.caption(plain(note))
 
 
-def take_away(study: Study) -> None:
+def download_buttons(study: Study) -> None:
     """The study as a link, and as files."""
     cells = studies.measured(opened(), study)
     if any(cell.candidate for cell in cells):

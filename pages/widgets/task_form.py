@@ -10,7 +10,7 @@ import streamlit as st
 
 from db import servers
 from db.database import opened
-from db.new_tasks import Repetition
+from db.new_tasks import IdempotentRequest
 from jobs import inference
 from pages.widgets import api_keys, backend_form, fields, url_state, view
 from pages.widgets.view import plain, sentences, show_error
@@ -36,7 +36,7 @@ PRESSED = "tasks-pressed"
 def show() -> None:
     """Ask to whom, what and how; queue it when the button is pressed."""
     env = environment.environment()
-    server = backend_form.ask(START, env, WHOSE, servers.listed(opened()))
+    server = backend_form.ask(START, env, WHOSE, servers.list_all(opened()))
     new = _prompts()
     with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
         values = server | {name: fields.number(name, START, whose=WHOSE) for name in NUMBERS}
@@ -62,7 +62,7 @@ def _prompts() -> list[NewTask]:
         "Prompts", [ONE, LINES, FILE], required=True, **url_state.unlinked("tasks-how", ONE)
     )
     if how == FILE:
-        return _file()
+        return _tasks_of_file()
     text = st.text_area(
         "Prompt" if how == ONE else "Prompts, one per line",
         height=120,
@@ -73,12 +73,12 @@ def _prompts() -> list[NewTask]:
         for task in new:
             prompt_from({"prompt": task.prompt})
     except UnusableEntry as error:
-        fields.wrong(f"The text {error}")
+        fields.show_problem(f"The text {error}")
         return []
     return new
 
 
-def _file() -> list[NewTask]:
+def _tasks_of_file() -> list[NewTask]:
     uploaded = st.file_uploader(
         "OpenAI batch file, or prompts (JSONL, JSON, CSV or one per line)",
         type=list(ENDINGS),
@@ -104,7 +104,7 @@ def _config(values: Mapping[str, Any]) -> RunConfig | None:
     try:
         return parse(dict(values))
     except InvalidConfig as error:
-        fields.refuse(error.problems.values())
+        fields.show_problems(error.problems.values())
     return None
 
 
@@ -112,7 +112,7 @@ def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
     """Queue the tasks and go to them. A double click is two presses and one batch."""
     own = {"model": values["model"]}
     asked = [NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new]
-    once = Repetition.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
+    once = IdempotentRequest.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
     try:
         accepted = inference.submit(
             opened(), _caller(), asked, _parsed, once, view.person(), api_keys.typed()

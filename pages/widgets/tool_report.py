@@ -26,7 +26,7 @@ def whole(candidate: Candidate) -> None:
             tabular.table(definitions)
 
 
-def brief(candidates: Sequence[Candidate]) -> None:
+def summary_table(candidates: Sequence[Candidate]) -> None:
     """For each imported run what differs and why, in sight; its tables below a fold."""
     known = [candidate for candidate in candidates if candidate.run.source is not None]
     if not known:

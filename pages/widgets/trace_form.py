@@ -25,7 +25,7 @@ def ask(start: RunConfig, *more: str) -> dict[str, Any]:
     """Ask for a trace and the part of it that is used; `more`: fields to ask for beside those.
     Return these fields of a RunConfig."""
     rows = _rows(start)
-    return {"trace": rows, **fields.several((*PART, *more), start, columns=3)}
+    return {"trace": rows, **fields.columns_of((*PART, *more), start, columns=3)}
 
 
 def _rows(start: RunConfig) -> tuple[TraceRow, ...]:

@@ -46,7 +46,7 @@ def parameters() -> dict[str, str]:
     return {name: text for name, text in st.query_params.items() if name not in KEPT}
 
 
-def follow(prefix: str | tuple[str, ...]) -> bool:
+def watch(prefix: str | tuple[str, ...]) -> bool:
     """Let the widgets whose keys begin so follow the URL if it is what changed. Returns whether
     they were touched."""
     if st.session_state.pop("touched", False):
@@ -74,7 +74,7 @@ def page_of(prefix: str, pages: int) -> int:
     return int(st.session_state[key])
 
 
-def write(wanted_parameters: Mapping[str, str]) -> None:
+def update(wanted_parameters: Mapping[str, str]) -> None:
     """Let the URL follow the widgets."""
     wanted = dict(wanted_parameters)
     if wanted != parameters():

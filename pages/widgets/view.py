@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import streamlit as st
 
-from db.database import UNUSABLE, said_of
+from db.database import UNUSABLE, message_of
 from db.runs import RunNotFound
 from services.base.roles import Person, person_in
 from services.base.settings import InvalidSettings
@@ -118,7 +118,7 @@ def sentences() -> Iterator[None]:
 
 def show_error(error: Exception) -> None:
     """Show what a `PacelineError` says, or what is wrong with the database."""
-    text = said_of(error) if isinstance(error, UNUSABLE) else str(error)
+    text = message_of(error) if isinstance(error, UNUSABLE) else str(error)
     again = isinstance(error, (*UNUSABLE, InvalidSettings))
     st.error(plain(f"{text} Then reload this page." if again else text), icon=":material/error:")
 

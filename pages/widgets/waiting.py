@@ -26,7 +26,7 @@ def show(run: Run, on_comparison: bool = False) -> None:
         _engine(run.engine_id, run.study_id)
     elif run.comparison_id is not None and not on_comparison:
         st.progress(0.0, "Waiting for its turn in its comparison.")
-        _to("Watch the comparison", "live.py", comparison=str(run.comparison_id))
+        _link_to("Watch the comparison", "live.py", comparison=str(run.comparison_id))
     else:
         st.progress(0.0, "Next in line: it starts within seconds.")
 
@@ -53,11 +53,11 @@ def _link(first: Ahead) -> None:
     if shared():
         return
     if first.comparison_id is not None:
-        _to("Watch that comparison", "live.py", comparison=str(first.comparison_id))
+        _link_to("Watch that comparison", "live.py", comparison=str(first.comparison_id))
     elif first.study_id is not None:
-        _to("View that study", "study.py", study=str(first.study_id))
+        _link_to("View that study", "study.py", study=str(first.study_id))
     else:
-        _to("Watch that run", "live.py", run=str(first.id))
+        _link_to("Watch that run", "live.py", run=str(first.id))
 
 
 def _engine(engine_id: int, study_id: int | None) -> None:
@@ -66,12 +66,12 @@ def _engine(engine_id: int, study_id: int | None) -> None:
     waits = "to be started" if server.status == "planned" else "to be ready"
     st.progress(0.0, plain(server.phase or f"Waiting for {name} {waits}."))
     if study_id is not None:
-        _to("View its study", "study.py", study=str(study_id))
+        _link_to("View its study", "study.py", study=str(study_id))
     elif not shared():
-        _to("View the engine", "engines.py")
+        _link_to("View the engine", "engines.py")
 
 
-def _to(label: str, page: str, **parameters: str) -> None:
+def _link_to(label: str, page: str, **parameters: str) -> None:
     st.page_link(
         page, label=label, icon=":material/arrow_forward:", query_params=onward(**parameters)
     )

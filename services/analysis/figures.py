@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.analysis.metrics import metric
 
 
-def named(name: str) -> tuple[str, str]:
+def figure_name(name: str) -> tuple[str, str]:
     """Return the label and the unit of a key of `summary_row`."""
     if name in _FIGURES:
         return _FIGURES[name]

@@ -15,7 +15,7 @@ Measure = Literal["speed", "throughput", "price"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LeaderboardEntry:
     """A run by its three measures; None: not known."""
 
     run_id: int
@@ -30,13 +30,15 @@ class Standing:
         return value
 
 
-def standing(run_id: int, label: str, summary: Mapping[str, Any], model: str = "") -> Standing:
+def leaderboard_entry(
+    run_id: int, label: str, summary: Mapping[str, Any], model: str = ""
+) -> LeaderboardEntry:
     """Return a run by its stored summary, see `summary_row`."""
     speed, throughput, price = (summary.get(name) for name in IN_SUMMARY.values())
-    return Standing(run_id, label, speed, throughput, price, model)
+    return LeaderboardEntry(run_id, label, speed, throughput, price, model)
 
 
-def front(
+def pareto_front(
     points: Sequence[tuple[float | None, float | None]], better: tuple[Better, Better]
 ) -> list[int]:
     """Return the positions of the points that no other point is better than, in the order of their
@@ -58,7 +60,9 @@ def front(
     return [index for _, _, index in sorted(chosen, key=lambda p: (signs[0] * p[0], p[2]))]
 
 
-def ranked(standings: Sequence[Standing], by: Measure) -> list[tuple[int | None, Standing]]:
+def ranked(
+    standings: Sequence[LeaderboardEntry], by: Measure
+) -> list[tuple[int | None, LeaderboardEntry]]:
     """Return the runs with their ranks, the best first. Equal numbers share a rank; runs without
     one come last, without a rank."""
     sign = -1 if BETTER[by] == "higher" else 1

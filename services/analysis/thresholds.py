@@ -16,7 +16,7 @@ from services.analysis.compare import Candidate, Comparison, Verdict, Word
 from services.analysis.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
 from services.analysis.compare.rows import labels_of, row_of
 from services.analysis.compare.wording import verdict_label
-from services.analysis.figures import named
+from services.analysis.figures import figure_name
 from services.analysis.metrics import Metric, metric, of_class
 from services.analysis.statistics import FLOORS
 from services.analysis.summary import OF_CLASS, Summary
@@ -155,11 +155,11 @@ def _label(threshold: Threshold) -> str:
         entry, name = _metric(threshold.name)
         label = f"{entry.label}, {threshold.statistic}"
         return of_class(name, label) if name else label
-    return named(RUNS[threshold.name])[0]
+    return figure_name(RUNS[threshold.name])[0]
 
 
 def _unit(name: str) -> str:
-    return _metric(name)[0].unit if name in REQUESTS else named(RUNS[name])[1]
+    return _metric(name)[0].unit if name in REQUESTS else figure_name(RUNS[name])[1]
 
 
 def _metric(name: str) -> tuple[Metric, str]:

@@ -17,7 +17,7 @@ from services.ask.sessions import Sessions, sessions_of
 Numbers = NDArray[np.int64]
 
 
-def located(sessions: Sessions, table: Measurements) -> tuple[Numbers, Numbers]:
+def locate(sessions: Sessions, table: Measurements) -> tuple[Numbers, Numbers]:
     """Return the session and the turn of each request, both from 0."""
     index = table.numbers("index").astype(np.int64)
     rounds, rest = np.divmod(index, sessions.starts[-1])
@@ -30,7 +30,7 @@ def first_turns(measurements: Sequence[Measurement], config: RunConfig) -> Measu
     said before."""
     table = as_table(measurements)
     sessions = sessions_of(config)
-    return table.where(located(sessions, table)[1] == 0) if sessions else table
+    return table.where(locate(sessions, table)[1] == 0) if sessions else table
 
 
 def history_share(measurements: Sequence[Measurement], config: RunConfig) -> float | None:
@@ -42,7 +42,7 @@ def history_share(measurements: Sequence[Measurement], config: RunConfig) -> flo
         return None
     table = as_table(measurements)
     prompt, output = table.numbers("prompt_tokens"), table.numbers("output_tokens")
-    turn, before = located(sessions, table)[1], _before(table)
+    turn, before = locate(sessions, table)[1], _before(table)
     left = prompt + output if config.history == "answered" else prompt
     there = np.where(before >= 0, left[before], np.nan)
     prefixes = prefixes_of(config)
@@ -71,7 +71,7 @@ def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Flo
         return np.empty(0)
     table = as_table(measurements)
     table = table.where(table.are("ok"))
-    numbers, _ = located(sessions, table)
+    numbers, _ = locate(sessions, table)
     found, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     wanted = np.array([_turns(sessions, int(number), config) for number in found], dtype=np.int64)
     begins, ends = np.full(len(found), np.inf), np.full(len(found), -np.inf)

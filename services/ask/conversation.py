@@ -78,11 +78,11 @@ def prompt(
             messages += turn.messages
         else:
             messages.append({"role": "assistant", "content": answers[number]})
-            messages += said(turn)
+            messages += answer_of(turn)
     return dialogue.to_prompt(dialogue.led_by(messages, nonce) if nonce else messages, options)
 
 
-def said(turn: Turn) -> list[Message]:
+def answer_of(turn: Turn) -> list[Message]:
     """Return what a later turn adds without the answer recorded before it."""
     return turn.messages[len(_answers(turn)) :]
 
@@ -101,7 +101,7 @@ def check(prompts: Sequence[str], most: int | None, by_message: bool, history: s
         if not each.startswith(MARK):
             continue
         for turn in turns(each, by_message, most)[1:]:
-            if not said(turn):
+            if not answer_of(turn):
                 raise ValueError(
                     f"prompts: prompt {number:,} has a turn without a user message. Remove it."
                 )
@@ -110,7 +110,7 @@ def check(prompts: Sequence[str], most: int | None, by_message: bool, history: s
                     f"history: must be answered: prompt {number:,} is a conversation without "
                     "recorded answers."
                 )
-            if history == "answered" and said(turn)[0]["role"] == "tool":
+            if history == "answered" and answer_of(turn)[0]["role"] == "tool":
                 raise ValueError(
                     f"history: must be recorded: prompt {number:,} has results of tools, which "
                     "belong to the calls that were recorded."

@@ -86,7 +86,7 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenLengths:
     """Lengths that a file gives, in its order and in rotation, with the answers of `Lengths` to the
     same questions. `each`: the length of one of `count` requests, by its index."""
 
@@ -129,7 +129,7 @@ def _percentiles(at: Callable[[float], int]) -> str:
     return f"{', '.join(each)} tokens"
 
 
-def of_prompts(config: RunConfig) -> Lengths | Given:
+def of_prompts(config: RunConfig) -> Lengths | GivenLengths:
     """Return how long the prompts of a trace or synthetic ones are."""
     if config.workload == "trace":
         return _of_trace(config, "input_tokens")
@@ -137,7 +137,7 @@ def of_prompts(config: RunConfig) -> Lengths | Given:
     return Lengths(config.input_tokens, config.input_distribution, config.input_spread, key)
 
 
-def of_answers(config: RunConfig) -> Lengths | Given:
+def of_answers(config: RunConfig) -> Lengths | GivenLengths:
     """Return how long answers may be."""
     if config.workload == "trace":
         return _of_trace(config, "output_tokens")
@@ -147,17 +147,17 @@ def of_answers(config: RunConfig) -> Lengths | Given:
     return Lengths(config.max_tokens, config.output_distribution, config.output_spread, key)
 
 
-def _of_trace(config: RunConfig, name: Literal["input_tokens", "output_tokens"]) -> Given:
+def _of_trace(config: RunConfig, name: Literal["input_tokens", "output_tokens"]) -> GivenLengths:
     rows, value = config.replayed, attrgetter(name)
-    return Given(len(rows), lambda index: value(config.trace[rows[index]]))
+    return GivenLengths(len(rows), lambda index: value(config.trace[rows[index]]))
 
 
-def _of_file(config: RunConfig) -> Given:
+def _of_file(config: RunConfig) -> GivenLengths:
     """What the file says of a conversation is for each of its turns."""
     limits, sessions = config.prompt_max_tokens, sessions_of(config)
     if sessions is None:
-        return Given(len(limits), lambda index: limits[index] or config.max_tokens)
-    return Given(
+        return GivenLengths(len(limits), lambda index: limits[index] or config.max_tokens)
+    return GivenLengths(
         sessions.starts[-1],
         lambda index: limits[sessions.locate(index)[0]] or config.max_tokens,
     )

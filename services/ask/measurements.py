@@ -177,7 +177,7 @@ class Measurements(Sequence[Measurement]):
         return everywhere if self._chosen is None else everywhere[self._chosen]
 
 
-class Listed:
+class RowSource:
     """Requests that are in memory."""
 
     complete = True
@@ -211,7 +211,7 @@ def as_table(measurements: Sequence[Measurement]) -> Measurements:
     """Return requests as one value."""
     if isinstance(measurements, Measurements):
         return measurements
-    return Measurements(Listed(measurements))
+    return Measurements(RowSource(measurements))
 
 
 def as_floats(values: Iterable[float | None]) -> Floats:

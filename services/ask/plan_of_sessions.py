@@ -8,7 +8,7 @@ from statistics import fmean, median_high
 from services.ask import conversation, dialogue, modes
 from services.ask.config import RunConfig
 from services.ask.dialogue import Turn
-from services.ask.lengths import Given, Lengths, of_answers, of_prompts
+from services.ask.lengths import GivenLengths, Lengths, of_answers, of_prompts
 from services.ask.repeated import Repeated, of_turns, total
 from services.ask.sessions import Sessions, sessions_of
 from services.base.units import many
@@ -78,7 +78,7 @@ def turn_tokens(config: RunConfig, sessions: Sessions) -> list[list[tuple[float,
 
 
 @lru_cache(maxsize=64)
-def _mean(law: Lengths | Given) -> float:
+def _mean(law: Lengths | GivenLengths) -> float:
     return law.total(LOOKED_AT) / LOOKED_AT
 
 
@@ -111,7 +111,7 @@ def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
     found: list[tuple[float, float]] = []
     history = 0.0
     for number, turn in enumerate(turns):
-        said = conversation.said(turn) if number else turn.messages
+        said = conversation.answer_of(turn) if number else turn.messages
         asked, whole = _tokens(said), _tokens(turn.messages)
         if number and config.history == "answered":
             whole = asked + of_answers(config).mean

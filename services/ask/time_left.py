@@ -43,7 +43,7 @@ class TimeLeft:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class RunTiming:
     """A run so far. `progress` is in order of time, and empty unless it is running; `expected` is
     how long the plan says that the whole run takes, if it knows."""
 
@@ -94,7 +94,7 @@ class Measured:
         return (now[0].done + now[0].failed) / self.config.requests
 
 
-def of_run(run: Measured) -> TimeLeft | None:
+def of_run(run: RunTiming) -> TimeLeft | None:
     """Return how long a run will still take; None: not known."""
     extra = CALIBRATION_S if calibrates(run.config) else 0.0
     if (each := run.repeat_s) is None:
@@ -104,7 +104,7 @@ def of_run(run: Measured) -> TimeLeft | None:
     return TimeLeft(low + extra, high + extra) if run.to_do else None
 
 
-def of_comparison(runs: Sequence[Measured], more: bool = False) -> TimeLeft | None:
+def of_comparison(runs: Sequence[RunTiming], more: bool = False) -> TimeLeft | None:
     """Return how long runs that take turns will still take; None: not known of one of them.
     `more`: further rounds may be added."""
     low = high = 0.0
@@ -129,7 +129,7 @@ def together(parts: Sequence[TimeLeft | None]) -> TimeLeft | None:
     return TimeLeft(sum(part.low for part in known), sum(part.high for part in known))
 
 
-def _of_one(run: Measured) -> Range | None:
+def _of_one(run: RunTiming) -> Range | None:
     """A repeat by the plan, which knows the run as a whole."""
     if run.expected is None:
         return None

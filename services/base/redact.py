@@ -33,24 +33,24 @@ _PATH = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownSecret:
     """A secret, and the same on one line, prepared for searching texts that may quote it."""
 
     secret: str
     line: str
 
 
-Secret = str | Known
+Secret = str | KnownSecret
 Secrets = Iterable[Secret]
 
 
-def known(secret: str) -> Known:
+def known(secret: str) -> KnownSecret:
     """Prepare a secret for searching. For a long one this takes a millisecond and imports numpy,
     so do it before requests are timed."""
     if len(secret) >= LONG:
         import_module("services.base.long_secret")
     spaced = any(space in secret for space in SPACES)
-    return Known(secret, _on_one_line(secret) if spaced else secret)
+    return KnownSecret(secret, _on_one_line(secret) if spaced else secret)
 
 
 def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
@@ -102,7 +102,7 @@ def without_paths(text: str) -> str:
     return _PATH.sub("…/", text)
 
 
-def _written(known: Known, text: str) -> tuple[str, ...]:
+def _written(known: KnownSecret, text: str) -> tuple[str, ...]:
     """Return the spellings of a secret that may occur in `text`."""
     secret, ways = known.secret, [known.line]
     if "\\" in text or any(sign in text for sign in SPACES):  # else it is on one line itself

@@ -33,7 +33,7 @@ from services.load.protocol import Job, Requests
 from services.load.reference import log_key
 from services.load.response_profile import ResponseProfile
 from services.load.shards import shards
-from services.servers.engines.within import ROOT
+from services.servers.engines.embedded_engine import ROOT
 
 ANSWER_S = 4.0  # the longest answer
 PROMPTS_SAMPLED = 16
@@ -43,7 +43,7 @@ MAX_CHUNKS = 250_000  # of all answers together: the server's log holds the time
 LOG_S = 60.0
 MOST_REPLAYED = 100_000  # requests
 
-Stopping = Callable[[Player], AbstractContextManager[None]]
+StopOnEnd = Callable[[Player], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _at_its_peak(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"mode": "constant", "rate": peak, "turns": 1})
 
 
-async def calibrate(job: Job, profile: ResponseProfile, stopping: Stopping) -> Calibration:
+async def calibrate(job: Job, profile: ResponseProfile, stopping: StopOnEnd) -> Calibration:
     """Play the job's run to the reference server; while it plays, `stopping` can stop the player.
 
     Raises:

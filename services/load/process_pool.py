@@ -29,7 +29,7 @@ from services.load.protocol import (
 )
 from services.load.repeat import OnReady
 from services.load.response_profile import median_profile
-from services.servers.engines.within import ROOT
+from services.servers.engines.embedded_engine import ROOT
 
 LEAD_NS = 50_000_000  # from `Begin` to the start: time to reach every process
 STOP_S = 1.0

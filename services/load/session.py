@@ -105,10 +105,10 @@ async def measure(session: Session) -> None:
     if config.backend not in engines.WITHIN:
         await _calibrate(session, await _measure_target(session, target))
         return
-    slots, context = engines.size(config, longest)
+    slots, context = engines.embedded_size(config, longest)
     session.phase(f"Starting {engines.WITHIN[config.backend].label}")
     shared = workloads.uses_prefix_cache(config)
-    async with engines.started(config.backend, slots, context, shared) as engine:
+    async with engines.start_embedded(config.backend, slots, context, shared) as engine:
         facts = {"slots": slots, "context_per_slot": context}
         session.send(Environment(facts))
         job = await _measure_target(session, target.at(engine.base_url), engine.pid)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from services.analysis.compare import Comparison, Row, Verdict
 from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, Word, finding
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
-from services.analysis.compare.wording import ends, times, times_with_interval
+from services.analysis.compare.wording import interval_text, times, times_with_interval
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
 
@@ -82,7 +82,7 @@ def _shown(row: Row | None, index: int) -> str:
 
 def _interval(first: Finding) -> str:
     known = first.ratio is not None and first.ratio.low is not None
-    return ends(first.ratio) if first.ratio and known else ""
+    return interval_text(first.ratio) if first.ratio and known else ""
 
 
 def overview(all_answers: Sequence[Answer], comparison: Comparison) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from services.analysis.pareto import BETTER, Measure, Standing, front, ranked
+from services.analysis.pareto import BETTER, LeaderboardEntry, Measure, pareto_front, ranked
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
 
 Against = Literal["throughput", "price"]
 
 
-def leaderboard(standings: Sequence[Standing], by: Measure, against: Against) -> Table:
+def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Against) -> Table:
     """Rank runs by one measure; those on the Pareto front of the chart are marked."""
     best = on_front(standings, against)
     priced = any(each.price is not None for each in standings)
@@ -38,15 +38,18 @@ def leaderboard(standings: Sequence[Standing], by: Measure, against: Against) ->
     return Table("Leaderboard", ("Rank", "Run", *titles, "Pareto front"), rows, NOTE)
 
 
-def on_front(standings: Sequence[Standing], against: Against) -> tuple[int, ...]:
+def on_front(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[int, ...]:
     """Return the ids of the runs on the Pareto front of speed against throughput or price."""
     points = [(each.speed, each.of(against)) for each in standings]
     return tuple(
-        standings[index].run_id for index in front(points, (BETTER["speed"], BETTER[against]))
+        standings[index].run_id
+        for index in pareto_front(points, (BETTER["speed"], BETTER[against]))
     )
 
 
-def reservations(standings: Sequence[Standing], summaries: Iterable[Mapping[str, Any]]) -> str:
+def reservations(
+    standings: Sequence[LeaderboardEntry], summaries: Iterable[Mapping[str, Any]]
+) -> str:
     """Say what the runs differ in besides their speed, or ""."""
     known = {each.model for each in standings if each.model}
     works = {work for summary in summaries if (work := summary.get("work"))}

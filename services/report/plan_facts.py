@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from services.ask.own_prompts import without_prompts
 from services.servers.engines import EngineConfig
 from services.studies.estimate import Estimate
-from services.studies.grid import Planned
+from services.studies.grid import GridCell
 
 
 class PlannedCell(BaseModel):
@@ -37,7 +37,7 @@ class Plan(BaseModel):
     sentence: str = Field(description="The estimate as a sentence")
 
 
-def plan_facts(grid: Sequence[Planned], estimate: Estimate, devices: str) -> Plan:
+def plan_facts(grid: Sequence[GridCell], estimate: Estimate, devices: str) -> Plan:
     cells = [
         PlannedCell(
             place=planned.cell.index,

@@ -15,11 +15,11 @@ def sent(
     config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
 ) -> str | None:
     """Return the text that a request sent, see `written`."""
-    prompt = written(config, repeat, index, nonce, answer_of)
+    prompt = sent_prompt(config, repeat, index, nonce, answer_of)
     return None if prompt is None else transcript(prompt)
 
 
-def written(
+def sent_prompt(
     config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
 ) -> str | None:
     """Return the prompt that a request sent, with its messages. `answer_of`: the answer to a

@@ -12,7 +12,7 @@ from services.base.units import NOTHING
 from services.report.export.public_study import clean, public_engines
 from services.report.terminal import table
 from services.servers.engines import EngineConfig
-from services.studies.highest import Highest, Searched
+from services.studies.highest import HighestCapacity, StudySearch
 from services.studies.highest_wording import (
     brief,
     highest_of,
@@ -97,7 +97,7 @@ def capacity_table(study: Study) -> Table:
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
 
 
-def _again(of_work: Highest, one: Searched) -> tuple[Searched, ...]:
+def _again(of_work: HighestCapacity, one: StudySearch) -> tuple[StudySearch, ...]:
     return of_work.starts_of(one)
 
 
@@ -132,7 +132,7 @@ def study_capacity_document(study: Study) -> dict[str, Any]:
 def _public(study: Study) -> Study:
     engines = public_engines(one.engine for one in study.searches)
     searches = tuple(
-        Searched(
+        StudySearch(
             engines[one.engine],
             replace(one.capacity, error=one.capacity.error and clean(one.capacity.error)),
         )
@@ -141,7 +141,7 @@ def _public(study: Study) -> Study:
     return replace(study, searches=searches)
 
 
-def _verdict(each: Highest, work: str, labels: Any) -> VerdictRow:
+def _verdict(each: HighestCapacity, work: str, labels: Any) -> VerdictRow:
     best, *others = [*(labels[one.engine] for one in each.ranked if one.at_least), None, None]
     ratio = each.ratio
     return VerdictRow(
@@ -157,7 +157,7 @@ def _verdict(each: Highest, work: str, labels: Any) -> VerdictRow:
     )
 
 
-def _search(one: Searched, work: str, label: str) -> SearchRow:
+def _search(one: StudySearch, work: str, label: str) -> SearchRow:
     found, capacity = one.found, one.capacity
     return SearchRow(
         search=capacity.id,

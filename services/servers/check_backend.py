@@ -121,7 +121,7 @@ async def check_backend(
         target = backends.target(config, env)
         if name != "embedded":
             return await probe.probe(target, config=config)
-        async with engines.started(name) as engine:
+        async with engines.start_embedded(name) as engine:
             return await probe.probe(target.at(engine.base_url), config=config)
     except (BackendProblem, InvalidConfig, engines.EngineProblem) as error:
         return Probe(reachable=False, problem=str(error))

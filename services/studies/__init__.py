@@ -7,4 +7,4 @@ scales, which configuration is best, and how sure that is. The table to add to: 
 from __future__ import annotations
 
 from services.studies.cell import Cell as Cell
-from services.studies.cell import Measured as Measured
+from services.studies.cell import MeasuredCell as MeasuredCell

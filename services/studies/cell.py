@@ -19,7 +19,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredCell:
     """A cell and its run. `candidate` is None where it has not been measured, or could not be;
     then `problem` is the reason, as a sentence."""
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from services.servers.engines import ENGINES, EngineConfig
 from services.servers.engines.config import parallel_label
-from services.studies.cell import Cell, Measured
+from services.studies.cell import Cell, MeasuredCell
 
 LONGEST = 60  # characters of one value in a label: some extra arguments hold a whole file
 PARALLEL = ("tp", "pp", "dp")
@@ -140,7 +140,7 @@ def server_name(backend: str, address: str, model: str) -> str:
     return shortened(brief) or host or backend or "the server"
 
 
-def with_known_models(cells: Sequence[Measured]) -> list[Measured]:
+def with_known_models(cells: Sequence[MeasuredCell]) -> list[MeasuredCell]:
     """Return the cells; those that left the model to their server have the one that answered the
     others there, if it was always the same: it is the same configuration."""
     models: dict[tuple[str, str | None], set[str]] = {}
@@ -150,7 +150,9 @@ def with_known_models(cells: Sequence[Measured]) -> list[Measured]:
     return [_with_model(one, models) for one in cells]
 
 
-def _with_model(measured: Measured, models: Mapping[tuple[str, str | None], set[str]]) -> Measured:
+def _with_model(
+    measured: MeasuredCell, models: Mapping[tuple[str, str | None], set[str]]
+) -> MeasuredCell:
     cell, config = measured.cell, measured.cell.config
     known = models[config.backend, config.base_url] - {""}
     if cell.engine is not None or config.model or len(known) != 1:

@@ -11,7 +11,7 @@ from services.base.units import many
 from services.servers.engines import EngineConfig
 from services.studies.capacity_wording import search_seconds
 from services.studies.cell import Cell
-from services.studies.grid import Planned
+from services.studies.grid import GridCell
 from services.studies.study_config import StudyConfig
 
 START_S = 60.0  # assumed start-up time of an engine that has never been started here
@@ -66,7 +66,7 @@ class Estimate:
 
 
 def estimate(
-    study: StudyConfig, grid: Sequence[Planned], ready_s: Seconds, pace: PaceOf
+    study: StudyConfig, grid: Sequence[GridCell], ready_s: Seconds, pace: PaceOf
 ) -> Estimate:
     """Estimate a study. `ready_s` returns how long an engine of that name took to start, `pace`
     how fast the answers of a cell are expected."""
@@ -99,7 +99,7 @@ def estimate(
     )
 
 
-def estimate_searches(study: StudyConfig, grid: Sequence[Planned], ready_s: Seconds) -> Estimate:
+def estimate_searches(study: StudyConfig, grid: Sequence[GridCell], ready_s: Seconds) -> Estimate:
     """Estimate a study that searches for capacities, from as long as a search usually takes to as
     long as it takes at most. `ready_s`: see `estimate`."""
     assert study.search is not None

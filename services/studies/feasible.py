@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from services.base.errors import Conflict
 from services.base.units import many
 from services.servers.engines import EngineProblem
-from services.studies.grid import Planned
+from services.studies.grid import GridCell
 from services.studies.study import Study
 
 
@@ -15,7 +15,7 @@ class NothingToResume(Conflict):
     """A study has no cell that can be measured again."""
 
 
-def check_feasible(grid: Sequence[Planned]) -> None:
+def check_feasible(grid: Sequence[GridCell]) -> None:
     """Check that at least one of these cells, if any, can be measured on this machine.
 
     Raises:

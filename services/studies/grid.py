@@ -20,7 +20,7 @@ Changes = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class GridCell:
     """A cell before it is measured. `obstacle`: why it cannot be measured here, as a sentence."""
 
     cell: Cell
@@ -84,11 +84,11 @@ def loads(study: StudyConfig) -> list[RunConfig]:
     return list(dict.fromkeys(configs))
 
 
-def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) -> list[Planned]:
+def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) -> list[GridCell]:
     """Return the grid with each cell's obstacle, if any. Raises InvalidConfig like `cells`."""
     obstacles = {engine: obstacle(engine) for engine in engines(study) if engine is not None}
     return [
-        Planned(cell, obstacles[cell.engine] if cell.engine is not None else None)
+        GridCell(cell, obstacles[cell.engine] if cell.engine is not None else None)
         for cell in cells(study)
     ]
 

@@ -25,7 +25,7 @@ NEAR = 2.0  # a search on a fresh start looks from half the capacity to twice as
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedSearch:
     """A search to be made: of which engine and run, on which start (0: its first)."""
 
     engine: EngineConfig
@@ -38,7 +38,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class StudySearch:
     """A search of a study, and the engine that it is made on."""
 
     engine: EngineConfig
@@ -67,75 +67,75 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
-class Highest:
+class HighestCapacity:
     """What is known of one workload: its configurations, the best first, and the two best on fresh
     starts. `ratio`: the first's capacity over the second's, from those alone. `problem`: why there
     is no such comparison, a sentence."""
 
     run: RunConfig
-    ranked: tuple[Searched, ...]
-    again: tuple[Searched, ...] = ()
+    ranked: tuple[StudySearch, ...]
+    again: tuple[StudySearch, ...] = ()
     ratio: CapacityRatio | None = None
     problem: str | None = None
 
     @property
-    def finalists(self) -> tuple[Searched, Searched] | None:
+    def finalists(self) -> tuple[StudySearch, StudySearch] | None:
         """The two best, where both have a capacity."""
         if len(self.ranked) < 2 or not (self.ranked[0].found and self.ranked[1].found):
             return None
         return self.ranked[0], self.ranked[1]
 
-    def starts_of(self, searched: Searched) -> tuple[Searched, ...]:
+    def starts_of(self, searched: StudySearch) -> tuple[StudySearch, ...]:
         """The searches on fresh starts of a configuration."""
         return tuple(one for one in self.again if one.engine == searched.engine)
 
 
 def searches(
     engines: Iterable[EngineConfig], runs: Sequence[RunConfig], asked: StudyCapacity
-) -> list[Planned]:
+) -> list[PlannedSearch]:
     """Return the searches that a study begins with."""
-    return [Planned(engine, config_of(asked, run)) for engine in engines for run in runs]
+    return [PlannedSearch(engine, search_config(asked, run)) for engine in engines for run in runs]
 
 
-def config_of(asked: CapacitySearch, run: RunConfig) -> CapacityConfig:
+def search_config(asked: CapacitySearch, run: RunConfig) -> CapacityConfig:
     """Return the search for one configuration's capacity."""
     values = {name: getattr(asked, name) for name in CapacitySearch.model_fields}
     return CapacityConfig(**values, servers=(run,))
 
 
-def highest(found: Sequence[Searched], asked: StudyCapacity) -> tuple[Highest, ...]:
+def highest(found: Sequence[StudySearch], asked: StudyCapacity) -> tuple[HighestCapacity, ...]:
     """Return what is known of each workload."""
     works = dict.fromkeys(one.run for one in found)
     return tuple(_of_work([one for one in found if one.run == work], asked) for work in works)
 
 
-def _of_work(found: Sequence[Searched], asked: StudyCapacity) -> Highest:
+def _of_work(found: Sequence[StudySearch], asked: StudyCapacity) -> HighestCapacity:
     first = sorted((one for one in found if one.capacity.start == 0), key=_rank)
     again = tuple(one for one in found if one.capacity.start > 0)
-    known = Highest(found[0].run, tuple(first), again)
+    known = HighestCapacity(found[0].run, tuple(first), again)
     two = known.finalists
     if two is None:
-        return Highest(known.run, known.ranked, again, None, _why_not(first))
+        return HighestCapacity(known.run, known.ranked, again, None, _why_not(first))
     a, b = ([one.found for one in known.starts_of(each) if one.found] for each in two)
     enough = min(len(a), len(b)) >= FEWEST
     ratio = ratio_over_starts(b, a, asked.margin) if enough else None
-    return Highest(
+    return HighestCapacity(
         known.run, known.ranked, again, ratio, None if ratio else _why_no_verdict(known, two)
     )
 
 
-def _why_no_verdict(known: Highest, two: Sequence[Searched]) -> str | None:
+def _why_no_verdict(known: HighestCapacity, two: Sequence[StudySearch]) -> str | None:
     """Why the two best have no verdict, once their fresh starts have been measured."""
     if not known.again or any(one.capacity.status not in ENDED for one in known.again):
         return None
     return NO_FRESH if all(map(known.starts_of, two)) else LATER
 
 
-def _rank(one: Searched) -> tuple[float, int]:
+def _rank(one: StudySearch) -> tuple[float, int]:
     return -one.at_least, one.capacity.id
 
 
-def _why_not(first: Sequence[Searched]) -> str | None:
+def _why_not(first: Sequence[StudySearch]) -> str | None:
     """Why the two best cannot be compared, once all have been searched."""
     if any(one.capacity.status not in ENDED for one in first):
         return None
@@ -144,7 +144,7 @@ def _why_not(first: Sequence[Searched]) -> str | None:
     return NOT_BOUNDED
 
 
-def finals(found: Sequence[Searched], asked: StudyCapacity) -> list[Planned]:
+def final_searches(found: Sequence[StudySearch], asked: StudyCapacity) -> list[PlannedSearch]:
     """Return the searches on fresh starts that follow, in the order in which they are made; none
     until every configuration has been searched, nor if one was cut short, nor twice."""
     if any(one.capacity.status not in ENDED or one.capacity.start for one in found):
@@ -154,14 +154,15 @@ def finals(found: Sequence[Searched], asked: StudyCapacity) -> list[Planned]:
     )
 
 
-def _turns(two: tuple[Searched, Searched], asked: StudyCapacity) -> list[Planned]:
+def _turns(two: tuple[StudySearch, StudySearch], asked: StudyCapacity) -> list[PlannedSearch]:
     order = chain(*(two if number % 2 else two[::-1] for number in range(1, asked.starts + 1)))
     return [
-        Planned(one.engine, _near(asked, one), 1 + place // 2) for place, one in enumerate(order)
+        PlannedSearch(one.engine, _near(asked, one), 1 + place // 2)
+        for place, one in enumerate(order)
     ]
 
 
-def _near(asked: StudyCapacity, one: Searched) -> CapacityConfig:
+def _near(asked: StudyCapacity, one: StudySearch) -> CapacityConfig:
     """The search about the capacity that was found: it begins near it."""
     assert one.found is not None and one.found.low is not None and one.found.high is not None
     lowest = max(asked.lowest, one.found.low / NEAR)
@@ -169,7 +170,7 @@ def _near(asked: StudyCapacity, one: Searched) -> CapacityConfig:
     if asked.load == "users":
         lowest, highest = max(asked.lowest, math.floor(lowest)), max(2.0, math.ceil(highest))
     near = asked.model_copy(update={"lowest": lowest, "highest": highest})
-    return config_of(near, one.run)
+    return search_config(near, one.run)
 
 
 ONLY_ONE = "No two configurations sustain a load, so there is nothing to compare."

@@ -11,7 +11,7 @@ from services.base.units import many
 from services.servers.engines import EngineConfig
 from services.studies.capacity_wording import bounds, comparison, shown, with_interval
 from services.studies.configuration import engine_labels
-from services.studies.highest import ENDED, Highest, Searched, highest
+from services.studies.highest import ENDED, HighestCapacity, StudySearch, highest
 from services.studies.study import Study
 from services.studies.work import work_labels
 
@@ -19,7 +19,7 @@ Labels = Mapping[EngineConfig, str]
 SEPARATOR = " · "  # of the parts of a label
 
 
-def highest_of(study: Study) -> tuple[Highest, ...]:
+def highest_of(study: Study) -> tuple[HighestCapacity, ...]:
     """Return what is known of each workload of a study; () where it searches for no capacities."""
     return highest(study.searches, study.config.search) if study.config.search else ()
 
@@ -48,7 +48,7 @@ def _parts(label: str) -> list[str]:
     return label.split(SEPARATOR)
 
 
-def works_of(found: Sequence[Highest]) -> list[str]:
+def works_of(found: Sequence[HighestCapacity]) -> list[str]:
     """Return a label for each workload; "" where there is only one."""
     return work_labels([each.run for each in found])
 
@@ -71,7 +71,7 @@ def progress(study: Study) -> str:
     return f"{len(ended):,} of {len(study.searches):,} searches ended{more}."
 
 
-def level(one: Searched) -> str:
+def level(one: StudySearch) -> str:
     """Return what a search says, in words for a table."""
     config = one.capacity.config
     if one.found is not None:
@@ -97,7 +97,7 @@ def state(one: Searched) -> str:
     return capacity.error or capacity.status
 
 
-def _verdict(each: Highest, labels: Labels, active: bool) -> str:
+def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
     two = each.finalists
     if each.ratio is not None and two is not None:
         return f"{'So far, ' if active else ''}{_compared(each, two, labels)}"
@@ -118,7 +118,7 @@ def _verdict(each: Highest, labels: Labels, active: bool) -> str:
     )
 
 
-def _compared(each: Highest, two: tuple[Searched, Searched], labels: Labels) -> str:
+def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], labels: Labels) -> str:
     assert each.ratio is not None
     a, b = two
     config = a.capacity.config

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from services.analysis.compare import Candidate
 from services.ask.workloads.mixed import LONG, SHORT, alone
 from services.base.table import Table
-from services.studies.cell import Cell, Measured
+from services.studies.cell import Cell, MeasuredCell
 from services.studies.configuration import configuration_of, labels_of
 from services.studies.mixing import InvalidMixing, Mixing, chunking, mixing, sentence, table
 from services.studies.work import label_of, work_of
@@ -24,7 +24,7 @@ class Mix:
     mixing: Mixing
 
 
-def mixes(measured: Iterable[Measured]) -> list[Mix]:
+def mixes(measured: Iterable[MeasuredCell]) -> list[Mix]:
     """Return the mixes whose classes were measured alone on the same engine."""
     cells = list(measured)
     pairs: list[tuple[Cell, Mixing]] = []
@@ -47,7 +47,7 @@ def _try_mixing(short: Candidate, long: Candidate, mix: Candidate) -> list[Mixin
         return []
 
 
-def _alone(cells: Sequence[Measured], mix: Measured, name: str) -> Candidate | None:
+def _alone(cells: Sequence[MeasuredCell], mix: MeasuredCell, name: str) -> Candidate | None:
     wanted = work_of(alone(mix.cell.config, name))
     matching = (
         measured.candidate

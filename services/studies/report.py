@@ -10,7 +10,7 @@ from services.analysis.compare import FEWEST, MOST, Verdict, compare
 from services.base.units import many
 from services.servers.engines import ray_serve
 from services.studies.best import Best, best
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.curves import (
     BatchCurve,
     DeviceCurve,
@@ -71,7 +71,7 @@ class Report:
 
 
 def report(
-    measured: Iterable[Measured],
+    measured: Iterable[MeasuredCell],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> Report:

@@ -20,7 +20,7 @@ from services.analysis.compare.verdicts import why_no_verdict
 from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
 from services.analysis.statistics.level import Level, level
 from services.ask.measurements import Measurements
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.configuration import (
     Configuration,
     baseline_of,
@@ -63,7 +63,7 @@ class Row:
     label: str
     work: Work
     work_label: str
-    cells: tuple[Measured, ...]
+    cells: tuple[MeasuredCell, ...]
     numbers: Mapping[str, Sequence[float]]
     baseline: Configuration
     problem: str | None = None
@@ -136,10 +136,10 @@ class Scaling:
         return next(rows, None)
 
 
-def scaling(measured: Iterable[Measured], usd_per_gpu_hour: float | None = None) -> Scaling:
+def scaling(measured: Iterable[MeasuredCell], usd_per_gpu_hour: float | None = None) -> Scaling:
     """Group a study's cells by configuration and work. `usd_per_gpu_hour` is the price of one
     device per hour."""
-    groups: dict[tuple[Configuration, Work], list[Measured]] = {}
+    groups: dict[tuple[Configuration, Work], list[MeasuredCell]] = {}
     for cell in with_known_models(list(measured)):
         groups.setdefault((configuration_of(cell.cell), work_of(cell.cell.config)), []).append(cell)
     configurations = sorted(
@@ -180,7 +180,7 @@ def scale(interval: Interval, factor: float) -> Level:
 
 
 def _numbers(
-    cells: Sequence[Measured], configuration: Configuration, price: float | None
+    cells: Sequence[MeasuredCell], configuration: Configuration, price: float | None
 ) -> dict[str, list[float]]:
     """Each measure's repeats."""
     candidates = [cell.candidate for cell in cells if cell.candidate is not None]
@@ -209,7 +209,7 @@ def _submission_s(group: Measurements) -> float | None:
     return float(np.nanmax(sent) - np.nanmin(group.numbers("t_due")))
 
 
-def _problem(cells: Sequence[Measured]) -> str | None:
+def _problem(cells: Sequence[MeasuredCell]) -> str | None:
     """Why cells have no result, or None; each sentence once."""
     problems = [cell.problem or (NOT_YET if cell.candidate is None else "") for cell in cells]
     runs = [cell.candidate for cell in cells if cell.candidate is not None]
@@ -217,7 +217,7 @@ def _problem(cells: Sequence[Measured]) -> str | None:
     return " ".join(dict.fromkeys(filter(None, problems))) or None
 
 
-def _memory(cells: Sequence[Measured], configuration: Configuration) -> Memory | None:
+def _memory(cells: Sequence[MeasuredCell], configuration: Configuration) -> Memory | None:
     candidates = [cell.candidate for cell in cells if cell.candidate is not None]
     memories = [memory_of(candidate.samples, configuration.ranks) for candidate in candidates]
     known = [memory for memory in memories if memory is not None]

@@ -10,7 +10,7 @@ from datetime import datetime
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 from services.servers.engines.instance import EngineInstance
-from services.studies.highest import Searched
+from services.studies.highest import StudySearch
 from services.studies.report import Device
 from services.studies.study_config import StudyConfig
 
@@ -26,7 +26,7 @@ class Study:
     config: StudyConfig
     runs: tuple[Run, ...]
     engines: tuple[EngineInstance, ...]
-    searches: tuple[Searched, ...] = ()  # instead of runs, where capacities are searched
+    searches: tuple[StudySearch, ...] = ()  # instead of runs, where capacities are searched
 
     def engine_of(self, run: Run) -> EngineInstance | None:
         """The engine that a run is measured on; None if Paceline did not start it."""
@@ -50,7 +50,7 @@ class Study:
         """The runs that were cut short, whose cells a resumed study measures again."""
         return tuple(run for run in self.runs if run.status in ("interrupted", "cancelled"))
 
-    def searches_to_resume(self, failed: bool = False) -> tuple[Searched, ...]:
+    def searches_to_resume(self, failed: bool = False) -> tuple[StudySearch, ...]:
         """The searches that were cut short, and with `failed` those that failed."""
         wanted = ("interrupted", "cancelled", *(("failed",) if failed else ()))
         return tuple(one for one in self.searches if one.capacity.status in wanted)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.wire.content import Chunk
-from services.wire.tool_calls import CallPart, written
+from services.wire.tool_calls import CallPart, arguments_json
 from services.wire.usage import Usage, anthropic_usage
 
 # Why an answer ended, in chat completions' words; others stay as they are.
@@ -77,7 +77,9 @@ def _block(block: Mapping[str, Any], index: int | None) -> Chunk:
     chunk = _content(block) if block.get("type") in GENERATED else Chunk()
     if block.get("type") != "tool_use":
         return chunk
-    part = CallPart(index, _text(block, "id"), _text(block, "name"), written(block.get("input")))
+    part = CallPart(
+        index, _text(block, "id"), _text(block, "name"), arguments_json(block.get("input"))
+    )
     return chunk._replace(calls=(part,))
 
 

@@ -78,11 +78,11 @@ def _chat_part(call: Mapping[str, Any]) -> CallPart:
         index if type(index) is int else None,
         _text(call.get("id")),
         _text(function.get("name")),
-        written(function.get("arguments")),
+        arguments_json(function.get("arguments")),
     )
 
 
-def written(arguments: Any) -> str:
+def arguments_json(arguments: Any) -> str:
     """Return arguments as the JSON that they are written in; "" where there are none yet."""
     if isinstance(arguments, str):
         return arguments

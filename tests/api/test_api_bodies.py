@@ -66,4 +66,4 @@ def test_a_body_that_a_form_could_send_starts_nothing(
 ) -> None:
     body = json.dumps({"engine": "llamacpp"}) if path == "/engines" else "{}"
     problem(call("POST", path, content=body, headers={"content-type": kind}), 415)
-    assert stored_engines.listed(database) == [] and studies.listed(database) == []
+    assert stored_engines.list_all(database) == [] and studies.list_all(database) == []

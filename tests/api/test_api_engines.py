@@ -82,7 +82,7 @@ def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(
     problem(response, 422)
     assert reason in response.json()["error"]
     assert KEY not in response.text
-    assert stored_engines.listed(database) == []
+    assert stored_engines.list_all(database) == []
 
 
 @pytest.mark.parametrize("path", ["/engines", "/studies"])
@@ -94,7 +94,7 @@ def test_engines_that_are_turned_off_are_refused(
     response = call("POST", path, json=start if path == "/studies" else start["engine"])
     problem(response, 422)
     assert "PACELINE_ENGINES=off" in response.json()["error"]
-    assert stored_engines.listed(database) == []
+    assert stored_engines.list_all(database) == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def at_rest(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def token(database: Engine, made_by: str | None = None) -> Person:
-    made, _ = tokens.make(database, "nightly", Role.runner, made_by=made_by)
+    made, _ = tokens.create(database, "nightly", Role.runner, made_by=made_by)
     return tokens.person_of(made)
 
 
@@ -60,7 +60,7 @@ def test_who_may_only_look_cancels_nothing_any_more(at_rest: Engine) -> None:
 
 def test_a_token_that_is_made_over_the_api_has_a_maker(at_rest: Engine) -> None:
     body = {"name": "ci", "role": "runner"}
-    admins, _ = tokens.make(at_rest, "root", Role.admin, made_by=ADA.name)
+    admins, _ = tokens.create(at_rest, "root", Role.admin, made_by=ADA.name)
     for who in (ADA, tokens.person_of(admins)):
         answer = call("POST", "/tokens", json=body, headers=headers_of(who) | JSON)
         assert answer.json()["made_by"] == ADA.name

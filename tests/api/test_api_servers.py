@@ -64,7 +64,7 @@ def test_the_runs_of_a_study_pick_it_by_name(database: Engine) -> None:
 def test_what_cannot_be_saved_is_refused(database: Engine, name: str, body: dict[str, Any]) -> None:
     answer = call("PUT", f"/servers/{name}", json=body)
     problem(answer, 422)
-    assert "hunter2" not in answer.text and servers.listed(database) == {}
+    assert "hunter2" not in answer.text and servers.list_all(database) == {}
 
 
 def test_a_name_that_is_nowhere_is_refused(database: Engine) -> None:

@@ -85,7 +85,7 @@ def test_a_study_of_which_nothing_can_run_here_is_refused_as_its_engine_is(
     assert response.json() == call("POST", "/engines", json=engine).json()
     assert "vLLM is not installed: " in response.json()["error"]
     assert call("POST", "/studies/plan", json=study).json()["impossible"] == 6
-    assert studies.listed(database) == [] and runs.count(database) == 0
+    assert studies.list_all(database) == [] and runs.count(database) == 0
 
 
 def test_resume_says_at_every_door_what_it_cannot_do(
@@ -165,7 +165,7 @@ def test_a_study_that_cannot_be_is_refused_by_its_field(
 ) -> None:
     monkeypatch.setenv("PACELINE_URL", "")
     assert list(problem(call("POST", "/studies", json=body), 422)) == fields
-    assert studies.listed(database) == []
+    assert studies.list_all(database) == []
 
 
 @pytest.mark.parametrize(

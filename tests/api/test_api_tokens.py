@@ -12,10 +12,10 @@ from tests.api.conftest import call, problem
 def test_a_token_is_shown_once(database: Engine) -> None:
     made = call("POST", "/tokens", json={"name": "ci", "role": "runner", "days": 7})
     assert made.status_code == 201
-    written = made.json().pop("token")
-    assert tokens.find(database, written)
+    secret = made.json().pop("token")
+    assert tokens.find(database, secret)
     listed = call("GET", "/tokens")
-    assert written not in listed.text
+    assert secret not in listed.text
     assert listed.json() == [{k: v for k, v in made.json().items() if k != "token"}]
     assert call("DELETE", "/tokens/1").status_code == 204
     problem(call("DELETE", "/tokens/1"), 404)
@@ -26,7 +26,7 @@ def test_a_token_is_shown_once(database: Engine) -> None:
 )
 def test_a_token_that_cannot_be_is_refused(database: Engine, body: dict[str, object]) -> None:
     problem(call("POST", "/tokens", json=body), 422)
-    assert tokens.listed(database) == []
+    assert tokens.list_all(database) == []
 
 
 @pytest.mark.parametrize("path", ["/runs", "/comparisons"])

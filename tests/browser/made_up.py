@@ -15,8 +15,8 @@ from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Repeat
 from services.servers.engines import EngineConfig
-from services.studies.flat import read
 from services.studies.grid import cells
+from services.studies.study_link import read
 from tests.capacities import FIRST, SECOND, config_of_servers, searched, stored
 from tests.values import NOON, measured
 
@@ -55,12 +55,12 @@ def some_engines(database: Engine) -> None:
     engines.create(database, EngineConfig(engine="vllm", model=MODEL, tp=8))
     failed = engines.claim(database)
     assert failed
-    engines.keep(database, failed.id, command=COMMAND.replace(" 2 ", " 8 "))
+    engines.update_running(database, failed.id, command=COMMAND.replace(" 2 ", " 8 "))
     engines.ended(database, failed.id, "It needs 8 cores; this machine has 2.", "Choose TP 2.")
     engines.create(database, EngineConfig(engine="vllm", model=MODEL, tp=2))
     up = engines.claim(database)
     assert up
-    engines.keep(database, up.id, command=COMMAND, base_url="http://127.0.0.1:30000/v1")
+    engines.update_running(database, up.id, command=COMMAND, base_url="http://127.0.0.1:30000/v1")
     engines.ready(database, up.id, {"engine": "vLLM 0.12.0", "model": MODEL, "device": "core"})
 
 

@@ -200,8 +200,8 @@ def answered_tasks(app: App, studio: Studio, folder: Path) -> None:
         studio.take(app, pictures.TASKS_GOING)
     studio.take(app, pictures.TASKS)
     with app.database() as database:
-        (batch,) = task_batches.listed(database)
-        first, *_ = tasks.listed(database, TaskFilter(batch.batch_id))
+        (batch,) = task_batches.list_all(database)
+        first, *_ = tasks.find(database, TaskFilter(batch.batch_id))
     batch_path, task_path = f"/batches?batch={batch.batch_id}", f"/batches?task={first.task_id}"
     studio.take(app, [Picture("batch", batch_path, "Select a row")])
     studio.take(app, [pictures.looked_at("task", task_path, "Answer")])

@@ -54,7 +54,7 @@ def test_a_baseline_is_set_and_later_runs_are_compared_with_it(
     page.get_by_role("button", name="Set as baseline", exact=True).click()
     expect(page.get_by_text("baseline for model tiny")).to_be_visible()
     with app.database() as engine:
-        assert [(each.kind, each.value, each.run_id) for each in baselines.load_all(engine)] == [
+        assert [(each.kind, each.value, each.run_id) for each in baselines.list_all(engine)] == [
             ("model", "tiny", 1)
         ]
 

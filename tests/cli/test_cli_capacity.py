@@ -77,10 +77,10 @@ def test_what_cannot_be_searched_is_refused(
 ) -> None:
     result = run_cli("capacity", *flags)
     assert result.code == 2 and says in result.err
-    assert capacities.listed(database) == []
+    assert capacities.list_all(database) == []
 
 
 def test_a_plan_starts_nothing(database: Engine, run_cli: RunCli) -> None:
     result = run_cli("capacity", "--window", "20", "--plan")
     assert result.code == 0 and "Up to 15 probes of each server" in result.out
-    assert capacities.listed(database) == []
+    assert capacities.list_all(database) == []

@@ -79,7 +79,7 @@ def test_engines_that_are_turned_off_are_refused(
     result = run_cli("engine", "start", "--engine", "llamacpp")
     assert (result.code, result.out) == (2, ""), result
     assert result.err.startswith("Engines are turned off on this Paceline (PACELINE_ENGINES=off).")
-    assert stored_engines.listed(database) == []
+    assert stored_engines.list_all(database) == []
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_an_engine_that_cannot_be_is_refused_in_a_sentence(
     assert (result.code, result.out) == (2, ""), result
     assert result.err.startswith(begins), result.err
     assert result.err.endswith(".\n") and "topsecret" not in result.err
-    assert stored_engines.listed(database) == []
+    assert stored_engines.list_all(database) == []

@@ -204,7 +204,7 @@ async def overheard(*flags: str) -> tuple[bytes, bytes]:
             sink.write(data)
         sink.close()
 
-    async with engines.started("embedded", 8, 512) as engine:
+    async with engines.start_embedded("embedded", 8, 512) as engine:
         host, port = engine.base_url.removeprefix("http://").removesuffix("/v1").split(":")
 
         async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

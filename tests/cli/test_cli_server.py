@@ -64,4 +64,4 @@ def test_what_cannot_be_saved_is_refused_by_its_flag(run_cli: RunCli, database: 
         result = run_cli("server", "save", *arguments)
         assert (result.code, result.out) == (2, "") and result.err.startswith(message)
         assert "hunter2" not in result.err
-    assert servers.listed(database) == {}
+    assert servers.list_all(database) == {}

@@ -125,7 +125,7 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(
     plan = json.loads(run_cli("study", *flags, "--plan", "--json").out)
     assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False, False, True, True]
     assert {cell["run"]["repeats"] for cell in plan["cells"]} == {3}
-    assert studies.listed(database) == [] and runs.count(database) == 0
+    assert studies.list_all(database) == [] and runs.count(database) == 0
 
 
 def test_what_is_typed_reaches_the_run_and_the_engine(run_cli: RunCli, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_study_that_cannot_be_is_refused_in_a_sentence(
     assert (result.code, result.out) == (2, ""), result
     assert result.err.startswith(begins), result.err
     assert result.err.endswith(".\n") and "topsecret" not in result.err
-    assert studies.listed(database) == [] and stored_engines.listed(database) == []
+    assert studies.list_all(database) == [] and stored_engines.list_all(database) == []
 
 
 @pytest.mark.timeout(900)  # the engine shares its cores with whatever else runs

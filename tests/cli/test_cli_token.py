@@ -13,10 +13,10 @@ from tests.cli.conftest import RunCli
 
 def test_a_token_is_printed_once(run_cli: RunCli, database: Engine) -> None:
     assert run_cli("token", "list").out == "There are no tokens.\n"
-    written = run_cli("token", "create", "ci", "--role", "runner", "--days", "7").out.strip()
-    assert tokens.find(database, written)
+    secret = run_cli("token", "create", "ci", "--role", "runner", "--days", "7").out.strip()
+    assert tokens.find(database, secret)
     shown = run_cli("token", "list").out
-    assert "ci" in shown and "runner" in shown and written not in shown
+    assert "ci" in shown and "runner" in shown and secret not in shown
     assert json.loads(run_cli("token", "list", "--json").out)[0]["name"] == "ci"
     assert run_cli("token", "revoke", "1").out == "Revoked token 1.\n"
     assert run_cli("token", "revoke", "1").code == 2
@@ -27,6 +27,6 @@ def test_a_token_says_who_made_it_where_people_sign_in(
 ) -> None:
     monkeypatch.setenv("PACELINE_SIGN_IN", "on")
     monkeypatch.setenv("PACELINE_ADMINS", "ada@example.org")
-    written = run_cli("token", "create", "ci").out.strip()
-    made = tokens.find(database, written)
+    secret = run_cli("token", "create", "ci").out.strip()
+    made = tokens.find(database, secret)
     assert made is not None and made.made_by is not None and made.made_by.endswith(" (terminal)")

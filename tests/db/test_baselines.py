@@ -14,7 +14,7 @@ from tests.values import failed
 
 
 def stored(database: Engine) -> list[tuple[str, str, int]]:
-    return [(each.kind, each.value, each.run_id) for each in baselines.load_all(database)]
+    return [(each.kind, each.value, each.run_id) for each in baselines.list_all(database)]
 
 
 def test_a_baseline_replaces_the_one_before(database: Engine) -> None:
@@ -25,7 +25,7 @@ def test_a_baseline_replaces_the_one_before(database: Engine) -> None:
     assert stored(database) == [("tag", "été", 1), ("model", "org/Model 1", 1)]
     saved = baselines.save(database, "model", "org/Model 1", 2)
     assert stored(database) == [("model", "org/Model 1", 2), ("tag", "été", 1)]
-    assert baselines.load_all(database)[0] == saved
+    assert baselines.list_all(database)[0] == saved
 
 
 def test_a_run_gets_the_tag_that_it_is_the_baseline_of(database: Engine) -> None:

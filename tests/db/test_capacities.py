@@ -58,9 +58,9 @@ def test_what_a_probe_says_is_kept_by_the_first_who_finds_it(database: Engine) -
     begun(database, number)
     before = capacities.load(database, number)
     seen = replace(before.probes[0], observation=Observation(1.0, (Misses(0, 60, 1.0),), 60, 60.0))
-    assert capacities.keep(database, before, [seen])
+    assert capacities.save_probes(database, before, [seen])
     begun(database, number)
-    assert not capacities.keep(database, before, [seen])
+    assert not capacities.save_probes(database, before, [seen])
     assert len(capacities.load(database, number).probes) == 2
 
 
@@ -124,4 +124,4 @@ def test_a_search_is_shared_as_it_was(database: Engine) -> None:
     capacities.delete(database, number)
     packed = shares.load(database, share.token)
     assert packed is not None and b"sustains" in gzip.decompress(packed)
-    assert shares.listed(database, share.run_ids)[0].title == "How many?"
+    assert shares.list_all(database, share.run_ids)[0].title == "How many?"

@@ -113,8 +113,8 @@ def test_an_older_database_gives_no_token_a_number_that_something_belongs_to(
             moment,
         )
     upgrade(engine)
-    assert [each.id for each in tokens.listed(engine)] == [5, 4, 3, 2, 1]
-    made, _ = tokens.make(engine, "ci", Role.runner)
+    assert [each.id for each in tokens.list_all(engine)] == [5, 4, 3, 2, 1]
+    made, _ = tokens.create(engine, "ci", Role.runner)
     assert made.id > 7
     engine.dispose()
 

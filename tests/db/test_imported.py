@@ -35,7 +35,7 @@ CALIBRATION = {
 
 def bring_in(database: Engine, name: str, again: bool = False) -> list[int]:
     file: Path = DATA / name
-    return imported.bring_in(database, file.read_bytes(), file.name, again)
+    return imported.import_file(database, file.read_bytes(), file.name, again)
 
 
 def test_an_imported_run_stands_among_the_others(database: Engine) -> None:
@@ -70,14 +70,14 @@ def test_the_same_file_twice_is_told_apart_by_its_content(database: Engine) -> N
     [first] = bring_in(database, "vllm/result.json")
     data = (DATA / "vllm/result.json").read_bytes()
     with pytest.raises(imported.AlreadyImported, match=f"as run {first}") as found:
-        imported.bring_in(database, data, "another-name.json")
+        imported.import_file(database, data, "another-name.json")
     assert found.value.ids == (first,)
     assert bring_in(database, "vllm/result.json", again=True) != [first]
 
 
 def test_a_file_that_cannot_be_read_stores_nothing(database: Engine) -> None:
     with pytest.raises(InvalidImport):
-        imported.bring_in(database, b"{", "x.json")
+        imported.import_file(database, b"{", "x.json")
     assert not runs.count(database)
 
 
@@ -115,7 +115,7 @@ def test_how_fast_another_tool_found_a_model_is_no_pace_of_ours(database: Engine
 def test_a_requests_csv_of_ours_comes_back_with_its_places(database: Engine) -> None:
     candidate = results.candidate(database, store(database))
     data = export("requests.csv").write([candidate])
-    [run_id] = imported.bring_in(database, data, "requests.csv")
+    [run_id] = imported.import_file(database, data, "requests.csv")
     back = results.candidate(database, run_id)
     assert back.run.placed
     assert back.summary.output_tokens_per_s == pytest.approx(candidate.summary.output_tokens_per_s)
@@ -126,7 +126,7 @@ def test_what_one_paceline_exports_another_imports(database: Engine) -> None:
     run_id = store(database, name="mine", tags=("a",), note="see", backend="vllm", max_tokens=77)
     candidate = results.candidate(database, run_id)
     data = orjson.dumps(run_document(candidate))
-    [again] = imported.bring_in(database, data, "run.json")
+    [again] = imported.import_file(database, data, "run.json")
     back = results.candidate(database, again)
     assert (back.run.name, back.run.tags, back.run.note) == ("mine", ("a",), "see")
     assert back.run.config == candidate.run.config
@@ -146,7 +146,7 @@ def test_a_run_goes_round_whole_but_for_its_prompts(
     candidate = results.candidate(database, run_id)
     data = export(name).write([candidate])
     assert b"words of my own" not in data
-    [again] = imported.bring_in(database, data, name)
+    [again] = imported.import_file(database, data, name)
     back = results.candidate(database, again)
     assert back.run.through == "imported from Paceline"
     assert content_hash(back) == content_hash(candidate)
@@ -161,7 +161,7 @@ def test_a_run_goes_round_whole_but_for_its_prompts(
 def test_what_is_imported_exported_and_imported_again_keeps_its_tool(database: Engine) -> None:
     [run_id] = bring_in(database, "guidellm/report.json")
     first = results.candidate(database, run_id)
-    [again] = imported.bring_in(database, export("run.json").write([first]), "run.json")
+    [again] = imported.import_file(database, export("run.json").write([first]), "run.json")
     back = results.candidate(database, again)
     assert back.run.through == "imported from guidellm"
     assert table(back).rows == table(first).rows
@@ -173,7 +173,7 @@ def test_what_is_imported_exported_and_imported_again_keeps_its_tool(database: E
 def test_a_tools_summary_has_a_hash_of_its_numbers_in_every_paceline(database: Engine) -> None:
     [run_id] = bring_in(database, "vllm/serve_summary.json")
     first = results.candidate(database, run_id)
-    [again] = imported.bring_in(database, export("run.json").write([first]), "run.json")
+    [again] = imported.import_file(database, export("run.json").write([first]), "run.json")
     assert content_hash(results.candidate(database, again)) == content_hash(first)
     assert first.run.source is not None
     changed = {**first.run.source, "stated": {**first.run.source["stated"], "ok": 11.0}}
@@ -186,7 +186,7 @@ def test_an_imported_run_is_listed_with_the_objectives_it_was_asked_for(database
     row = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
     run = {"status": "done", "config": config}
     document = {"schema": "paceline/run/2", "run": run, "requests": [row]}
-    imported.bring_in(database, orjson.dumps(document), "run.json")
+    imported.import_file(database, orjson.dumps(document), "run.json")
     assert runs.search(database)[0].headline["slo_attainment"] == 1.0
 
 
@@ -204,12 +204,14 @@ def test_a_time_that_no_clock_shows_is_refused_or_stored(database: Engine, time:
     """PostgreSQL refuses numbers between 0 and the smallest that it writes."""
     rows = f"Total Time Taken,Tokens Generated\n1.5,3\n{time},3\n"
     try:
-        imported.bring_in(database, rows.encode(), "results.csv")
+        imported.import_file(database, rows.encode(), "results.csv")
     except InvalidImport as error:
         assert "Row 2" in str(error)
         assert not runs.count(database)
     own = f"repeat,index,status,sent_s,ttft_s,e2e_s\n0,0,ok,0,{time},1\n0,1,ok,{time},0.1,1\n"
     own = own.replace("e2e_s", "e2e_s,Total Time Taken,Tokens Generated")
-    [run_id] = imported.bring_in(database, own.replace(",1\n", ",1,1,3\n").encode(), "requests.csv")
+    [run_id] = imported.import_file(
+        database, own.replace(",1\n", ",1,1,3\n").encode(), "requests.csv"
+    )
     assert len(runs.measurements(database, run_id)) == 2
     assert results.candidate(database, run_id).summary.sent

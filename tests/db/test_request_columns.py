@@ -13,7 +13,6 @@ from db import queue, request_columns, results, runs, schema
 from db.request_columns import StoredRequests
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics import diagnostics
-from services.analysis.summary import kept
 from services.ask.measurement import Measurement
 from services.ask.measurements import NUMBERS, TEXTS, Measurements, as_table
 from services.report import tables
@@ -82,7 +81,7 @@ def test_every_number_and_chart_is_that_of_the_requests(database: Engine) -> Non
     run_id, rows = large(database)
     stored = results.candidate(database, run_id)
     small = Candidate(stored.run, rows, results.summarize(rows, config=stored.run.config))
-    assert kept.to_dict(stored.summary) == kept.to_dict(small.summary)
+    assert stored.to_dict(stored.summary) == stored.to_dict(small.summary)
     assert diagnostics(stored.run, stored.measurements, stored.summary) == diagnostics(
         small.run, small.measurements, small.summary
     )
@@ -99,7 +98,7 @@ def test_a_run_that_is_not_large_is_read_by_its_arrays_once_it_has_some(
     run_id, rows = large(database)
     before = results.candidate(database, run_id)
     assert not isinstance(before.table.source, StoredRequests)
-    request_columns.keep(database, run_id)
+    request_columns.store(database, run_id)
     results._known.clear()
     after = results.candidate(database, run_id)
     assert isinstance(after.table.source, StoredRequests) and after.table.complete
@@ -115,7 +114,7 @@ def test_its_summary_is_kept_when_it_ends(
 ) -> None:
     monkeypatch.setattr(request_columns, "LARGE", 1_000)
     run_id = store(database, some(), status="running")
-    request_columns.keep(database, run_id)  # as the supervisor does before it finishes a run
+    request_columns.store(database, run_id)  # as the supervisor does before it finishes a run
     results.candidate(database, run_id)
     assert "summary" in _kept_names(database)
 

@@ -83,7 +83,7 @@ def test_a_large_run_is_still_read(database: Engine, monkeypatch: pytest.MonkeyP
     for limit in ("SMALL", "LARGE"):
         monkeypatch.setattr(request_columns, limit, 2)
     old = store(database)
-    request_columns.keep(database, old)
+    request_columns.store(database, old)
     age(database, old)
     remove_all(database)
     results._known.clear()

@@ -13,13 +13,13 @@ def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
     filters.save(database, " nightly ", {"tag": "nightly"})
     filters.save(database, "big", {"text": "70B", "mode": "batch"})
     filters.save(database, "nightly", {"tag": "nightly", "trend": "e2e_s_median"})
-    assert filters.listed(database) == [
+    assert filters.list_all(database) == [
         SavedFilter("big", {"text": "70B", "mode": "batch"}),
         SavedFilter("nightly", {"tag": "nightly", "trend": "e2e_s_median"}),
     ]
     for _ in range(2):
         filters.delete(database, "big")
-    assert [each.name for each in filters.listed(database)] == ["nightly"]
+    assert [each.name for each in filters.list_all(database)] == ["nightly"]
 
 
 @pytest.mark.parametrize(

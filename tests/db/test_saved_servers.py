@@ -21,14 +21,14 @@ def test_a_server_is_saved_in_place_of_the_one_of_its_name(database: Engine) -> 
     servers.save(database, prod("old"))
     servers.save(database, prod(name="a"))
     servers.save(database, prod("new"))
-    assert servers.listed(database) == {"a": prod(name="a"), "prod": prod("new")}
-    assert list(servers.listed(database)) == ["a", "prod"]
+    assert servers.list_all(database) == {"a": prod(name="a"), "prod": prod("new")}
+    assert list(servers.list_all(database)) == ["a", "prod"]
 
 
 def test_a_server_is_deleted_once(database: Engine) -> None:
     servers.save(database, prod())
     servers.delete(database, "prod")
-    assert servers.listed(database) == {}
+    assert servers.list_all(database) == {}
     with pytest.raises(ServerNotFound, match="No server is saved as 'prod'"):
         servers.delete(database, "prod")
 
@@ -55,4 +55,4 @@ def test_there_are_so_many_and_a_full_list_can_be_changed(database: Engine) -> N
     servers.save(database, prod("new", "s7"))
     with pytest.raises(InvalidServer, match=f"There are {MOST} saved servers"):
         servers.save(database, prod(name="more"))
-    assert len(servers.listed(database)) == MOST
+    assert len(servers.list_all(database)) == MOST

@@ -51,7 +51,7 @@ def test_a_page_is_gone_when_its_time_is_over(database: Engine) -> None:
     always = shares.create(database, [run_id], "A", PAGE)
     assert shares.load(database, over.token) is None
     assert shares.load(database, still.token) and shares.load(database, always.token)
-    assert [share.token for share in shares.listed(database)] == [always.token, still.token]
+    assert [share.token for share in shares.list_all(database)] == [always.token, still.token]
     assert count_of_pages(database) == 2  # what was over was thrown away when the next was made
 
 
@@ -61,7 +61,7 @@ def test_what_is_deleted_is_not_shared_any_more(database: Engine) -> None:
     both = shares.create(database, [second, first], "B", PAGE)
     other = shares.create(database, [second, third], "C", PAGE)
     runs.delete(database, first)
-    assert [share.token for share in shares.listed(database)] == [other.token]
+    assert [share.token for share in shares.list_all(database)] == [other.token]
     assert shares.load(database, alone.token) is shares.load(database, both.token) is None
 
 
@@ -78,8 +78,8 @@ def test_the_list_has_the_pages_of_these_runs_in_this_order(database: Engine) ->
     first = shares.create(database, [run_a, run_b], "A", PAGE, texts=True)
     second = shares.create(database, [run_a, run_b], "A", PAGE)
     shares.create(database, [run_b, run_a], "B", PAGE), shares.create(database, [run_a], "C", PAGE)
-    assert shares.listed(database, [run_a, run_b]) == [second, first]
-    assert len(shares.listed(database)) == 4
+    assert shares.list_all(database, [run_a, run_b]) == [second, first]
+    assert len(shares.list_all(database)) == 4
     assert (first.texts, second.texts, first.path) == (True, False, f"/share/{first.token}")
 
 

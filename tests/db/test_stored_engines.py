@@ -98,7 +98,7 @@ def test_an_engine_that_dies_is_started_again_but_not_for_ever(database: Engine)
         server = engines.claim(database)
         assert server and server.starts == start
         engines.ready(database, server.id, {})
-        again = engines.again(database, server.id, "It was killed.")
+        again = engines.restart(database, server.id, "It was killed.")
         assert again == (start < engines.MOST_STARTS)
 
 
@@ -216,7 +216,7 @@ def test_a_study_without_engines_is_runs_of_one_lane(database: Engine) -> None:
 
 def test_studies_are_listed_and_deleted_with_all_they_measured(database: Engine) -> None:
     first, second = submitted(database), submitted(database)
-    rows = studies.listed(database)
+    rows = studies.list_all(database)
     assert [(row.id, row.cells, row.done, row.active) for row in rows] == [
         (second, 4, 0, 4),
         (first, 4, 0, 4),
@@ -231,7 +231,7 @@ def test_studies_are_listed_and_deleted_with_all_they_measured(database: Engine)
     queue.finish(database, run.id, "done")
     engines.ended(database, server.id)
     studies.delete(database, first)
-    assert [row.id for row in studies.listed(database)] == [second]
+    assert [row.id for row in studies.list_all(database)] == [second]
     with pytest.raises(StudyNotFound):
         studies.load(database, first)
     with pytest.raises(runs.RunNotFound):
@@ -307,6 +307,6 @@ def test_a_deleted_study_is_shared_no_more(database: Engine) -> None:
     study = studies.load(database, study_id)
     kept = shares.create(database, [study.runs[0].id], "one run", b"<html>")
     shares.publish_study(database, study)
-    assert len(shares.listed(database)) == 2
+    assert len(shares.list_all(database)) == 2
     studies.delete(database, study_id)
-    assert shares.listed(database) == [] and shares.load(database, kept.token) is None
+    assert shares.list_all(database) == [] and shares.load(database, kept.token) is None

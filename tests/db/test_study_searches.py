@@ -13,9 +13,9 @@ from services.ask.config import RunConfig
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
-from services.studies.flat import read
-from services.studies.highest import Planned, config_of
+from services.studies.highest import PlannedSearch, search_config
 from services.studies.study import Study
+from services.studies.study_link import read
 
 ENGINES = [EngineConfig(max_seqs=size) for size in (1, 2)]
 CONFIG = read({"preset": "capacity", "engine": "vllm", "parallel": "TP=1"})
@@ -23,8 +23,8 @@ CONFIG = read({"preset": "capacity", "engine": "vllm", "parallel": "TP=1"})
 
 def planned(start: int = 0) -> list[NewSearch]:
     assert CONFIG.search is not None
-    config = config_of(CONFIG.search, RunConfig())
-    return [NewSearch(Planned(engine, config, start), "one") for engine in ENGINES]
+    config = search_config(CONFIG.search, RunConfig())
+    return [NewSearch(PlannedSearch(engine, config, start), "one") for engine in ENGINES]
 
 
 def study(database: Engine) -> Study:

@@ -94,7 +94,7 @@ def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
         assert mine == set()
     other = [EndedTask(one.id, NOW, NOW, TaskEnd("completed", result=TaskResult("no")))]
     task_queue.exchange(database, FIRST, other, {}, {})
-    first, second = tasks.listed(database, TaskFilter(batch.batch_id))
+    first, second = tasks.find(database, TaskFilter(batch.batch_id))
     assert first.result == end.result
     assert (second.status, second.error, second.result.model) == ("failed", "No.", "m")
     assert first.started_at == first.ended_at == NOW
@@ -153,7 +153,7 @@ def test_a_task_that_only_one_machine_can_ask_waits_for_it_and_is_given_up_witho
         old = NOW - timedelta(seconds=2 * GONE_S)
         connection.execute(update(batch_table).values(created_at=old))
     task_queue.expire_workers(database, "other")
-    (task,) = tasks.listed(database, TaskFilter(batch.batch_id))
+    (task,) = tasks.find(database, TaskFilter(batch.batch_id))
     assert (task.status, task.error) == ("failed", task_queue.GONE)
 
 
@@ -175,7 +175,7 @@ def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: En
         connection.execute(update(table).where(table.c.task_id.in_(ids)).values(ended_at=old))
     assert task_batches.prune(database, None) == 0
     assert task_batches.prune(database, timedelta(days=30)) == 1
-    left = {batch.batch_id for batch in task_batches.listed(database)}
+    left = {batch.batch_id for batch in task_batches.list_all(database)}
     assert left == {waiting.batch_id, young.batch_id}
     with pytest.raises(tasks.TaskNotFound):
         tasks.load(database, done.task_ids[0])

@@ -13,19 +13,19 @@ from services.base.roles import Role
 
 
 def test_a_token_is_found_by_its_text_and_only_its_hash_is_stored(database: Engine) -> None:
-    made, written = tokens.make(database, " ci ", Role.runner, 30)
+    made, secret = tokens.create(database, " ci ", Role.runner, 30)
     assert (made.name, made.role) == ("ci", "runner")
     assert made.expires_at - made.created_at == timedelta(days=30)
-    assert tokens.find(database, written) == made
-    assert tokens.find(database, written[:-1]) is None
+    assert tokens.find(database, secret) == made
+    assert tokens.find(database, secret[:-1]) is None
     assert tokens.find(database, made.name) is None
     with database.connect() as connection:
-        assert written not in str(connection.execute(select(tokens.table)).all())
+        assert secret not in str(connection.execute(select(tokens.table)).all())
 
 
 def test_a_token_that_was_revoked_or_has_expired_lets_nobody_in(database: Engine) -> None:
-    (one, first), (two, second) = (tokens.make(database, name, Role.viewer) for name in "ab")
-    assert tokens.listed(database) == [two, one]
+    (one, first), (two, second) = (tokens.create(database, name, Role.viewer) for name in "ab")
+    assert tokens.list_all(database) == [two, one]
     tokens.revoke(database, one.id)
     assert tokens.find(database, first) is None
     with pytest.raises(TokenNotFound, match="There is no token 1"):
@@ -39,7 +39,7 @@ def test_no_token_is_taken_for_an_earlier_one_of_its_name(database: Engine) -> N
     """Tasks and runs belong to a token by its name and number: also when that token is gone."""
     callers = []
     for maker in ("ada@example.org", "bob@example.org"):
-        made, _ = tokens.make(database, "nightly", Role.runner, made_by=maker)
+        made, _ = tokens.create(database, "nightly", Role.runner, made_by=maker)
         callers.append(tokens.person_of(made).caller)
         tokens.revoke(database, made.id)
     assert len(set(callers)) == 2
@@ -50,5 +50,5 @@ def test_no_token_is_taken_for_an_earlier_one_of_its_name(database: Engine) -> N
 )
 def test_a_token_that_cannot_be_kept_is_refused(database: Engine, name: str, days: int) -> None:
     with pytest.raises(InvalidToken):
-        tokens.make(database, name, Role.viewer, days)
-    assert tokens.listed(database) == []
+        tokens.create(database, name, Role.viewer, days)
+    assert tokens.list_all(database) == []

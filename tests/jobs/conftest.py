@@ -55,9 +55,9 @@ ANSWER_S = 240  # on a machine that has other work
 def nothing_stays(database: Engine) -> Iterator[None]:
     """Whatever a test leaves behind is stopped, and must end."""
     yield
-    for server in [*engines.up(database), *engines.listed(database)]:
+    for server in [*engines.up(database), *engines.list_all(database)]:
         engines.request_stop(database, server.id)
-    for row in studies.listed(database):
+    for row in studies.list_all(database):
         study_jobs.cancel(database, row.id)
     jobs.ensure(database)
     until(lambda: not engines.active(database), 60)

@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 
 from db import engines, queue, runs, studies
 from jobs import studies as study_jobs
-from services.studies.flat import read
 from services.studies.parallel import Parallel
 from services.studies.study_config import StudyConfig
+from services.studies.study_link import read
 from tests.conftest import ReferenceServer, finished, until
 from tests.jobs.conftest import (
     ANSWER_S,

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 import jobs
 from db import capacities, engines, queue, runs, studies
 from jobs import studies as study_jobs
-from services.studies.flat import read
 from services.studies.highest import highest
 from services.studies.parallel import Parallel
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig
+from services.studies.study_link import read
 from tests.conftest import until
 from tests.jobs.conftest import ANSWER_S, processes, supervisors
 
@@ -56,7 +56,7 @@ def test_each_configuration_is_searched_and_the_two_best_again_on_fresh_starts(
     measured = runs.load_many(database, [probe.run_id for probe in probes])
     assert {run.status for run in measured} == {"done"}
     assert all(f"study {study_id}" in run.tags for run in measured)
-    assert not capacities.listed(database), "they are listed with their study"
+    assert not capacities.list_all(database), "they are listed with their study"
     assert config.search is not None
     (best,) = highest(found.searches, config.search)
     if best.finalists is None:  # four probes of two seconds may leave an interval open

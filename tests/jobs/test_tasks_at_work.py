@@ -45,7 +45,7 @@ def submit(database: Engine, reference: ReferenceServer) -> Iterator[Submit]:
         return task_batches.load(database, accepted.batch_id)
 
     yield submitted
-    for batch in task_batches.listed(database):
+    for batch in task_batches.list_all(database):
         task_batches.cancel(database, batch.batch_id)
     until(lambda: not {"queued", "running"} & tasks.counts(database).keys(), 60)
 
@@ -84,7 +84,7 @@ def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
     with database.connect() as connection:
         ends = Counter(connection.scalars(text("SELECT id FROM ended_tasks")))
     assert len(ends) == 300 and set(ends.values()) == {1}, "each once"
-    asked = tasks.listed(database, TaskFilter(batch.batch_id, limit=1000))
+    asked = tasks.find(database, TaskFilter(batch.batch_id, limit=1000))
     assert all(task.result.answer and task.result.output_tokens == 3 for task in asked)
     assert {task.asked for task in asked} <= {1, 2, 3}
     assert len(reference.log()) >= 300
@@ -112,7 +112,7 @@ def test_a_cancelled_task_has_ended_at_once_and_its_place_is_free(
     slow = submit(1, model="ref ttft=60")
     until(lambda: count(database, slow, "running"), 60)
     quick = submit(1)
-    (task,) = tasks.listed(database, TaskFilter(slow.batch_id))
+    (task,) = tasks.find(database, TaskFilter(slow.batch_id))
     assert tasks.cancel(database, task.task_id).status == "cancelled"
     assert ended(database, quick).counts == {"completed": 1}
     with pytest.raises(tasks.TaskEnded):
@@ -135,7 +135,7 @@ def test_runs_come_first_and_tasks_go_on_after_them(
     repeat = runs.load(database, run_id).repeats[0]
     within = [
         task
-        for task in tasks.listed(database, TaskFilter(batch.batch_id, limit=1000))
+        for task in tasks.find(database, TaskFilter(batch.batch_id, limit=1000))
         if task.started_at and repeat.duration_s and task.started_at >= repeat.began_at
         if (task.started_at - repeat.began_at).total_seconds() < repeat.duration_s
     ]
@@ -150,7 +150,7 @@ def test_what_a_server_refuses_and_a_server_that_is_not_there_fail_with_a_senten
 ) -> None:
     nobody = submit(1, base_url="http://127.0.0.1:9/v1", retries=0)
     assert ended(database, nobody).counts == {"failed": 1}
-    (task,) = tasks.listed(database, TaskFilter(nobody.batch_id))
+    (task,) = tasks.find(database, TaskFilter(nobody.batch_id))
     assert task.error == "Nothing answers on 127.0.0.1:9." and task.error_class == "connect"
 
 
@@ -170,10 +170,10 @@ def test_calls_of_tools_are_kept_and_written_as_openai_does(
     with canned(chunked(*events, b"data: [DONE]\n\n")) as base_url:
         batch = submit(1, model="m", base_url=base_url)
         assert ended(database, batch).counts == {"completed": 1}
-    (task,) = tasks.listed(database, TaskFilter(batch.batch_id))
+    (task,) = tasks.find(database, TaskFilter(batch.batch_id))
     function = {"name": "weather", "arguments": '{"city": "Bonn"}'}
     assert task.result.tool_calls == [{"id": "call_1", "type": "function", "function": function}]
-    (line,) = map(json.loads, openai_batch.written([task]))
+    (line,) = map(json.loads, openai_batch.output_lines([task]))
     (choice,) = line["response"]["body"]["choices"]
     assert choice["finish_reason"] == "tool_calls" and choice["message"]["content"] is None
     assert choice["message"]["tool_calls"] == task.result.tool_calls

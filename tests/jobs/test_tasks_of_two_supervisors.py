@@ -41,7 +41,7 @@ def queued(database: Engine, server: ReferenceServer, count: int) -> str:
     values = {"backend": "url", "base_url": server.base_url, "model": "ref ttft=0.02 tokens=2"}
     config = parse(settings.values_of(values))
     to = resolve(config, NO_KEYS)
-    asked = NewSettings(settings.stored(config), to.lane, to.model, to.stored)
+    asked = NewSettings(settings.to_dict(config), to.lane, to.model, to.stored)
     new = [(NewTask(f"Question {number}", {}), 0) for number in range(count)]
     return new_tasks.create(database, server.base_url, [asked], new).batch_id
 

@@ -65,13 +65,13 @@ def test_a_key_of_env_reaches_its_server_and_nothing_that_is_written(
         )
         assert done.returncode == code, done.stderr
         said += done.stdout + done.stderr
-    refused, answered = task_batches.listed(database)
+    refused, answered = task_batches.list_all(database)
     assert (answered.counts, refused.counts) == ({"completed": 1}, {"failed": 1})
     for batch in (refused, answered):
-        (task,) = tasks.listed(database, TaskFilter(batch.batch_id))
+        (task,) = tasks.find(database, TaskFilter(batch.batch_id))
         said += call("GET", f"/tasks/{task.task_id}").text
         said += call("GET", f"/inference/batch/{batch.batch_id}/output.jsonl").text
-        said += b"".join(openai_batch.written([task])).decode()
+        said += b"".join(openai_batch.output_lines([task])).decode()
     assert "Incorrect API key" in said, "the server's own words are kept, without the key"
     folder = supervisor_file(database, "lock").parent
     written = [path for path in folder.iterdir() if path.is_file()]

@@ -129,7 +129,7 @@ def test_an_engine_is_watched_from_its_first_process_not_from_the_one_that_liste
     assert server is not None
     first = subprocess.Popen(["sleep", "600"])  # 2 MB; the one that listens has 20
     try:
-        engines.keep(database, server.id, pid=first.pid, base_url=reference.base_url)
+        engines.update_running(database, server.id, pid=first.pid, base_url=reference.base_url)
         engines.ready(database, server.id, {})
         run = queue.claim(database)
         assert run is not None and run.engine_id == server.id

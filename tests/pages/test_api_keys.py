@@ -208,7 +208,7 @@ def test_a_typed_key_is_sent_with_tasks_and_stored_nowhere(
     at = sound(at.text_area(key="tasks-text").set_value("One?").run())
     at = type_key(at, locked)
     press(at, "Queue tasks")
-    (task,) = until(lambda: [t for t in tasks.listed(database, TaskFilter()) if t.ended_at], 60)
+    (task,) = until(lambda: [t for t in tasks.find(database, TaskFilter()) if t.ended_at], 60)
     assert (task.status, task.error) == ("completed", None)
     nowhere(tmp_path)
 

@@ -64,13 +64,13 @@ def column(at: AppTest) -> list[str | None]:
 
 def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: Engine) -> None:
     at = press(baseline_panel(visit, 1), "Set as baseline")
-    assert [(each.kind, each.value) for each in baselines.load_all(nights)] == [("model", "tiny")]
+    assert [(each.kind, each.value) for each in baselines.list_all(nights)] == [("model", "tiny")]
     assert "baseline for model tiny" in text_of(at)
     at.selectbox(key="baseline-of-1").set_value(("tag", "nightly"))
     at = press(sound(at.run()), "Set as baseline")
-    assert {each.kind for each in baselines.load_all(nights)} == {"model", "tag"}
+    assert {each.kind for each in baselines.list_all(nights)} == {"model", "tag"}
     at = press(at, "Remove baseline")
-    assert [each.kind for each in baselines.load_all(nights)] == ["model"]
+    assert [each.kind for each in baselines.list_all(nights)] == ["model"]
     assert "baseline for tag" not in text_of(at)
 
 
@@ -79,7 +79,7 @@ def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> Non
     at = baseline_panel(visit, 2)
     assert "The current baseline is run 1; this run will replace it." in text_of(at)
     press(at, "Set as baseline")
-    assert [each.run_id for each in baselines.load_all(nights)] == [2]
+    assert [each.run_id for each in baselines.list_all(nights)] == [2]
 
 
 def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine) -> None:

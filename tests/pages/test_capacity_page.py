@@ -36,7 +36,7 @@ def stored(database: Engine, *, servers: int = 1, probes: Any = SLOPE + MORE) ->
         capacity = capacities.load(database, number)
         *earlier, last = capacity.probes
         last = Probe(last.server, last.load, last.window_s, last.run_id, seen)
-        assert capacities.keep(database, capacity, (*earlier, last))
+        assert capacities.save_probes(database, capacity, (*earlier, last))
     return number
 
 

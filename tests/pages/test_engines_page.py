@@ -68,7 +68,7 @@ def test_an_engine_that_failed_says_why_and_what_to_try(visit: Visit, database: 
     assert "The GPU's memory is full." in text_of(at) and "Lower the memory share." in text_of(at)
     forget = next(button for button in at.button if button.label == "Delete")
     forget.click().run()
-    assert engines.listed(database) == []
+    assert engines.list_all(database) == []
 
 
 def test_an_engine_that_is_ready_leads_to_a_run_and_can_be_stopped(
@@ -78,7 +78,7 @@ def test_an_engine_that_is_ready_leads_to_a_run_and_can_be_stopped(
     engines.create(database, EngineConfig(engine="vllm"))
     server = engines.claim(database)
     assert server
-    engines.keep(database, server.id, base_url="http://127.0.0.1:30123/v1")
+    engines.update_running(database, server.id, base_url="http://127.0.0.1:30123/v1")
     engines.ready(database, server.id, {"engine": "vLLM", "tensor_parallel": 1})
     at = visit("engines")
     assert "http://127.0.0.1:30123/v1" in text_of(at) and "tensor parallel 1" in text_of(at)

@@ -21,7 +21,7 @@ SAYS = "What does vLLM bench report?"
 
 
 def bring_in(database: Engine, name: str) -> int:
-    [run_id] = imported.bring_in(database, (DATA / name).read_bytes(), name.split("/")[-1])
+    [run_id] = imported.import_file(database, (DATA / name).read_bytes(), name.split("/")[-1])
     return run_id
 
 

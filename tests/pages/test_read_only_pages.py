@@ -52,7 +52,7 @@ def test_a_study_and_a_run_under_way_are_watched_and_their_engine_is_not(
     number = submitted(database, StudyConfig(engine=EngineConfig(engine="llamacpp")))
     server = engines.claim(database)
     assert server is not None
-    engines.keep(database, server.id, phase="Starting", command="python -m it")
+    engines.update_running(database, server.id, phase="Starting", command="python -m it")
     watched = visit("study", study=str(number))
     running = visit("live", run=str(store(database, status="running")))
     assert "Starting" in text_of(watched)

@@ -115,7 +115,7 @@ def test_who_may_only_look_shares_and_revokes_nothing(
     ids = ",".join(str(store(database)) for _ in range(1 if page == "result" else 2))
     as_(signed_in, who)
     at = button(visit(page, **{query: ids}), "Create link")
-    (link,) = shares.listed(database, [int(number) for number in ids.split(",")])
+    (link,) = shares.list_all(database, [int(number) for number in ids.split(",")])
     assert link.path in " ".join(block.value for block in at.code)
     assert "Revoke" not in {each.label for each in at.button}
     at.query_params["view"] = "share"
@@ -125,7 +125,7 @@ def test_who_may_only_look_shares_and_revokes_nothing(
 def test_a_runner_makes_tokens_and_sees_only_those(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
-    others, _ = tokens.make(database, "of an admin", Role.admin)
+    others, _ = tokens.create(database, "of an admin", Role.admin)
     as_(signed_in, RAY)
     at = visit("tokens")
     assert at.selectbox(key="token-role").options == ["viewer", "runner"]
@@ -144,18 +144,18 @@ def test_a_runner_makes_tokens_and_sees_only_those(
     with pytest.raises(tokens.TokenNotFound):
         tokens.revoke(database, others.id, RAY.name)
     button(at, "Revoke")
-    assert [token.name for token in tokens.listed(database)] == ["of an admin"]
+    assert [token.name for token in tokens.list_all(database)] == ["of an admin"]
 
 
 def test_an_admin_revokes_anybodys_token(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
-    tokens.make(database, "rays", Role.runner, made_by=RAY.name)
+    tokens.create(database, "rays", Role.runner, made_by=RAY.name)
     as_(signed_in, ADA)
     at = visit("tokens")
     assert RAY.name in text_of(at).replace("\\", "")
     button(at, "Revoke")
-    assert tokens.listed(database) == []
+    assert tokens.list_all(database) == []
 
 
 def test_tokens_are_for_who_signs_in(visit: Visit, database: Engine) -> None:

@@ -17,13 +17,13 @@ def test_the_current_filter_is_saved_picked_and_deleted(visit: Visit, database: 
     at.text_input[-1].set_value("*Mine*")
     next(button for button in at.button if button.label == "Save").click()
     at = sound(at.run())
-    [saved] = filters.listed(database)
+    [saved] = filters.list_all(database)
     assert (saved.name, saved.parameters) == ("*Mine*", {"tag": "nightly"})
     [link] = [link.proto for link in at.get("page_link") if "Mine" in link.proto.label]
     assert (link.label, link.query_string) == (r"\*Mine\*", "tag=nightly")
     at.button(key="delete-filter-0").click()
     sound(at.run())
-    assert filters.listed(database) == []
+    assert filters.list_all(database) == []
 
 
 def test_what_is_saved_is_said_as_the_form_says_it() -> None:

@@ -22,12 +22,12 @@ def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> 
     assert "Save a server once" in text_of(at)
     at.number_input(key="server-usd_per_hour").set_value(3.5)
     at = save(at, name="prod", base_url="http://gpu-7/v1", key_env="PROD_API_KEY")
-    values = servers.listed(database)["prod"].values
+    values = servers.list_all(database)["prod"].values
     assert (values["backend"], values["base_url"]) == ("url", "http://gpu-7/v1")
     assert (values["key_env"], values["usd_per_hour"]) == ("PROD_API_KEY", 3.5)
     assert "key from" in text_of(at) and "US$ 3.5 per hour" in text_of(at).replace("\\", "")
     sound(at.button(key="server-delete-prod").click().run())
-    assert servers.listed(database) == {}
+    assert servers.list_all(database) == {}
 
 
 def test_what_cannot_be_saved_is_said_and_stays_typed(visit: Visit, database: Engine) -> None:
@@ -36,7 +36,7 @@ def test_what_cannot_be_saved_is_said_and_stays_typed(visit: Visit, database: En
     at = save(at, name="prod", key_env="sk-hunter2")
     assert "must be the name of a variable" in text_of(at) and "hunter2" not in text_of(at)
     assert at.text_input(key="server-base_url").value == "http://gpu-7/v1"
-    assert servers.listed(database) == {}
+    assert servers.list_all(database) == {}
 
 
 def test_its_name_is_shown_as_it_is(visit: Visit, database: Engine) -> None:

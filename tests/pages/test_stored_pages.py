@@ -326,12 +326,12 @@ def test_a_link_for_others_is_made_shown_and_revoked(
     at = sound(at.run())
     assert "Make sure they contain nothing private." in complaints(at)
     at = sound(at.button(key="share-create").click().run())
-    (share,) = shares.listed(database, shown)
+    (share,) = shares.list_all(database, shown)
     assert (share.texts, share.expires_at) == (True, None)
     assert share.path in " ".join(code.value for code in at.code)
     assert "never expires, with prompts and answers" in text_of(at)
     at = sound(at.button(key=f"revoke-{share.token}").click().run())
-    assert shares.listed(database) == []
+    assert shares.list_all(database) == []
     assert "/share/" not in " ".join(code.value for code in at.code)
 
 

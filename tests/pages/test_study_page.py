@@ -17,11 +17,11 @@ from jobs import studies as study_jobs
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.servers.engines import EngineConfig
-from services.studies.flat import AXES, preset_config, query, read
 from services.studies.grid import cells
-from services.studies.highest import Planned, config_of
+from services.studies.highest import PlannedSearch, search_config
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig
+from services.studies.study_link import AXES, preset_config, query, read
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
 from tests.values import repeats
 
@@ -160,7 +160,7 @@ def test_a_study_under_way_shows_its_engine_and_every_cell(
     study_id = submitted(database, read({**LLAMA}))
     server = engines.claim(database)
     assert server
-    engines.keep(database, server.id, phase="Starting", command="python -m it")
+    engines.update_running(database, server.id, phase="Starting", command="python -m it")
     at = visit("study", study=str(study_id))
     assert "llama.cpp (embedded) · TP 1" in text_of(at)
     assert [block.value for block in at.code] == ["python -m it"]
@@ -298,7 +298,7 @@ def test_a_study_of_capacities_has_its_form_and_its_page(visit: Visit) -> None:
     assert at.number_input(key="study-search-starts").value == 3
     config = read({"preset": "capacity", "engine": "llamacpp", "axes": "max_seqs=1,2"})
     assert config.search is not None and config.engine is not None
-    planned = Planned(config.engine, config_of(config.search, RunConfig()))
+    planned = PlannedSearch(config.engine, search_config(config.search, RunConfig()))
     new = [NewSearch(planned, "one", "The GPU ran out of memory."), NewSearch(planned, "other")]
     number = study_searches.create(opened(), config, "Which?", new)
     at = visit("study", study=str(number))

@@ -84,8 +84,8 @@ def test_prompts_are_handed_in_line_by_line(visit: Visit, database: Engine) -> N
     at = sound(at.number_input(key="run-task-max_tokens").set_value(9).run())
     button = next(each for each in at.button if each.label == "Queue tasks")
     at = sound(button.click().run())
-    (batch,) = task_batches.listed(database)
-    queued = tasks.listed(database, TaskFilter(batch.batch_id))
+    (batch,) = task_batches.list_all(database)
+    queued = tasks.find(database, TaskFilter(batch.batch_id))
     asked = tasks.prompts(database, [task.task_id for task in queued])
     assert [asked[task.task_id] for task in queued] == ["One?", "Two?"]
     assert "2 tasks on embedded" in text_of(at)
@@ -124,7 +124,7 @@ def test_a_batch_is_narrowed_and_its_link_says_so(visit: Visit, database: Engine
 
 
 def test_a_task_shows_its_prompt_and_answer_as_they_are(visit: Visit, database: Engine) -> None:
-    first, second, third = tasks.listed(database, TaskFilter(stored(database)))
+    first, second, third = tasks.find(database, TaskFilter(stored(database)))
     at = sound(visit("batches", task=first.task_id))
     assert [code.value for code in at.code] == ["Question 0 <b>*", "Forty-two <i>"]
     assert "Finish" in str(at.table[0].value)
@@ -154,7 +154,7 @@ def test_everybody_sees_their_own_and_admins_all(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = stored(database)
-    (task, *_) = tasks.listed(database, TaskFilter(batch_id))
+    (task, *_) = tasks.find(database, TaskFilter(batch_id))
     as_(monkeypatch, UMA)
     assert "There are no tasks yet." in text_of(visit("batches"))
     for parameters in ({"batch": batch_id}, {"task": task.task_id}):
@@ -177,5 +177,5 @@ def test_a_runner_hands_in_for_saved_servers_only(
     assert at.selectbox(key="run-task-backend").options == ["prod", "Embedded llama.cpp"]
     at = sound(at.text_area(key="tasks-text").set_value("One?").run())
     at = sound(next(each for each in at.button if each.label == "Queue tasks").click().run())
-    (batch,) = task_batches.listed(database)
+    (batch,) = task_batches.list_all(database)
     assert batch.caller == RAY.caller and batch.servers == ("embedded",)

@@ -94,7 +94,7 @@ def test_no_text_from_outside_is_markup(
     visit: Visit, database: Engine, view: dict[str, str], requests: Any
 ) -> None:
     ids = [
-        imported.bring_in(database, file(*requests), f"{NASTY}.json", again=True)[0]
+        imported.import_file(database, file(*requests), f"{NASTY}.json", again=True)[0]
         for _ in range(2)
     ]
     [run] = [runs.load(database, ids[0])]

@@ -27,8 +27,8 @@ from services.ask.workloads import WORKLOADS
 from services.ask.workloads.sample_traces import SAMPLES, sample
 from services.base.packaged_model import MODEL_NAME
 from services.servers.engines import ENGINES, EngineConfig
-from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
+from services.studies.study_link import preset_config
 from tests.conftest import ReferenceServer
 from tests.pages.conftest import Visit, complaints, link_of, text_of
 from tests.pages.walker import Walk, widgets

@@ -158,7 +158,7 @@ def test_a_person_without_a_role_is_told_so() -> None:
 def test_a_token_opens_the_api_and_metrics_only_and_only_until_it_is_revoked(
     database: Engine,
 ) -> None:
-    made, text = tokens.make(database, "ci", Role.runner)
+    made, text = tokens.create(database, "ci", Role.runner)
     bearer = {"authorization": f"Bearer {text}"}
     assert ask("POST", "/api/runs", **bearer).text == "runner"
     assert ask("POST", "/api/engines", **bearer).status_code == 403
@@ -212,7 +212,7 @@ def test_an_address_that_nobody_verified_is_none(claims: Any, email: str | None)
 
 def test_a_token_may_do_no_more_than_who_made_it_may_today(database: Engine) -> None:
     def role(made_by: str) -> str:
-        _, text = tokens.make(database, "ci", Role.runner, made_by=made_by)
+        _, text = tokens.create(database, "ci", Role.runner, made_by=made_by)
         return ask("GET", "/api/runs", authorization=f"Bearer {text}").text
 
     assert role("runner@example.org") == role("admin@example.org") == "runner"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from services.analysis.compare.baseline import Baseline, matching_baselines, of_run
 from services.analysis.compare.findings import FAMILY, MARGIN, Finding, Word, margin_among
 from services.analysis.compare.rows import ratio_of
-from services.analysis.compare.served import differing, listed
+from services.analysis.compare.served import differing, join_labels
 from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.verdicts import deciding_measures, judge_family, why_no_verdict
 from services.analysis.compare.wording import changed, describe, within
@@ -99,11 +99,11 @@ def _baseline_verdict(
     for baseline in matching_baselines(run, baselines, tag, model):
         baseline_run = baseline_runs.get(baseline.run_id)
         if baseline_run is not None and baseline_run.began < run.began:
-            return against(baseline_run, run, baseline)
+            return compare_with_baseline(baseline_run, run, baseline)
     return None
 
 
-def against(
+def compare_with_baseline(
     baseline_run: Comparable, run: Comparable, baseline: Baseline
 ) -> BaselineVerdict | None:
     """Judge a run against a baseline; None if an older version stored too little of either."""
@@ -163,14 +163,14 @@ def sentence(verdict: BaselineVerdict) -> str:
         verdict.margin,
         verdict.waiting,
     )
-    other = f" {another(verdict)}" if verdict.differs else ""
+    other = f" {compare_again_sentence(verdict)}" if verdict.differs else ""
     return verdict_text.sentence + other
 
 
-def another(verdict: BaselineVerdict) -> str:
+def compare_again_sentence(verdict: BaselineVerdict) -> str:
     """Return a sentence on the differences of the servers."""
     verb = "differs" if len(verdict.differs) == 1 else "differ"
-    return f"It ran on a different server than the baseline: {listed(verdict.differs)} {verb}."
+    return f"It ran on a different server than the baseline: {join_labels(verdict.differs)} {verb}."
 
 
 def brief(verdict: BaselineVerdict) -> str:

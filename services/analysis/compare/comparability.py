@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from services.analysis.compare import same_work
 from services.analysis.compare.differences import environment_facts
 from services.analysis.compare.rows import Candidate, labels_of
-from services.analysis.compare.same_work import listed, unequal
+from services.analysis.compare.same_work import by_name, unequal
 from services.analysis.compare.verdicts import errors_differ
 from services.analysis.diagnostics import CACHED_SHARE, cached_share, client, sending
 from services.analysis.diagnostics.diagnostic import Diagnostic
@@ -35,7 +35,7 @@ def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
     unfinished = {number: run for number, run in numbered if run.status != "done"}
     if not unfinished:
         return None
-    ended = listed({number: _ended(run) for number, run in unfinished.items()})
+    ended = by_name({number: _ended(run) for number, run in unfinished.items()})
     todo = (
         "An incomplete repeat is not comparable with a complete one: run it again before relying on"
     )
@@ -69,7 +69,7 @@ def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "Prompts came from a cache",
-        f"Share of the prompt tokens: {listed(texts)}. A server skips prompt tokens that it has "
+        f"Share of the prompt tokens: {by_name(texts)}. A server skips prompt tokens that it has "
         "cached, so TTFT is shorter. Use unique prompts, and the same cache settings.",
     )
 
@@ -79,7 +79,7 @@ def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
         return None
     rates = [c.summary.error_rate for c in candidates]
     shown = ["not known" if rate is None else units.share(rate) for rate in rates]
-    by_run = listed(dict(zip(labels_of(candidates), shown, strict=True)))
+    by_run = by_name(dict(zip(labels_of(candidates), shown, strict=True)))
     return Diagnostic(
         "warning",
         "Different error rates",
@@ -135,7 +135,7 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "A client exceeded its limits",
-        f"{listed(past)}. The difference may come from the client, not the server: see that run's "
+        f"{by_name(past)}. The difference may come from the client, not the server: see that run's "
         "result for what to do, then measure it again.",
     )
 
@@ -151,7 +151,7 @@ def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         client.TOGETHER,
-        f"Share of all chunks: {listed(shares)}. Do not compare inter-chunk latencies; TTFT, E2E "
+        f"Share of all chunks: {by_name(shares)}. Do not compare inter-chunk latencies; TTFT, E2E "
         "latency and throughput remain valid.",
     )
 
@@ -168,8 +168,8 @@ def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "The requested rate was not reached",
-        f"Interval between requests: {listed(gaps)}. The server got less load than configured, and "
-        "less than in runs that reached their rate: measure again on an idle machine.",
+        f"Interval between requests: {by_name(gaps)}. The server got less load than configured, "
+        "and less than in runs that reached their rate: measure again on an idle machine.",
     )
 
 
@@ -177,7 +177,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     loads = [modes.load(c.run.config) for c in candidates if c.run.knows("mode")]
     if all(load == loads[0] for load in loads):
         return None
-    sent = listed(
+    sent = by_name(
         {
             number: f"{c.run.config.mode}, {modes.amount(c.run.config)}"
             for number, c in zip(labels_of(candidates), candidates, strict=True)
@@ -190,7 +190,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     }
     counted = len(set(waits.values())) > 1
     waiting_note = (
-        f" Throughput and queries/s include the client's own waiting ({listed(waits)}): compare "
+        f" Throughput and queries/s include the client's own waiting ({by_name(waits)}): compare "
         "the speed of each request."
     )
     return Diagnostic(
@@ -210,7 +210,7 @@ def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         "Different objectives",
-        f"{listed(texts)}. Goodput and SLO attainment are measured against different limits: set "
+        f"{by_name(texts)}. Goodput and SLO attainment are measured against different limits: set "
         "the same for all runs, under Objectives and price.",
     )
 

@@ -27,10 +27,10 @@ def unequal(
     known = {number: value for number, value in values.items() if value is not None}
     if len(set(known.values())) < 2:
         return None
-    return Diagnostic("warning", title, f"{listed(known)}. {sentence}")
+    return Diagnostic("warning", title, f"{by_name(known)}. {sentence}")
 
 
-def listed(values: dict[str, Any]) -> str:
+def by_name(values: dict[str, Any]) -> str:
     """Return each run's value as text, grouped by value: `#1, #3: 128; #2: 256`."""
     alike: dict[Any, list[str]] = {}
     for number, value in values.items():
@@ -213,7 +213,7 @@ def _unequal_lengths(
     }
     if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
         return None
-    averages = listed({number: units.many(mean, "token") for number, mean in means.items()})
+    averages = by_name({number: units.many(mean, "token") for number, mean in means.items()})
     return Diagnostic("warning", title, f"On average {averages}. {sentence}")
 
 

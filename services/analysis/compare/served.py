@@ -16,7 +16,7 @@ def differing(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[st
     return tuple(dict.fromkeys(labels))
 
 
-def listed(labels: tuple[str, ...]) -> str:
+def join_labels(labels: tuple[str, ...]) -> str:
     """Join labels: `address`, `address and machine`, `address, model and machine`."""
     *first, last = labels
     return f"{', '.join(first)} and {last}" if first else last

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.analysis.compare.served import FACTS, differing, listed
+from services.analysis.compare.served import FACTS, differing, join_labels
 from services.base.units import many
 
 NAMED = 4  # the most changes to name in a sentence
@@ -56,7 +56,7 @@ def warning(all_changes: Sequence[Change]) -> str:
     if len(all_changes) > NAMED:
         labels = tuple(dict.fromkeys(label for change in all_changes for label in change.labels))
         how_often = many(len(all_changes), "time")
-        return f"The server changes {how_often} along this line ({listed(labels)}). {FILTER}"
+        return f"The server changes {how_often} along this line ({join_labels(labels)}). {FILTER}"
     where = "; ".join(f"from run {change.run_id} on, {change.text}" for change in all_changes)
     return f"The server changes along this line: {where}. {STEP}"
 

@@ -18,7 +18,7 @@ from services.analysis.compare.baseline_verdict import (
     word_for,
 )
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.served import listed
+from services.analysis.compare.served import join_labels
 from services.analysis.compare.server_changes import Change, changes, warning
 from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.wording import within
@@ -144,7 +144,7 @@ def _sentences(
         ids = [run_id for run_id, other_differs in others.items() if other_differs == differs]
         sentences.append(
             f"{_run_list(ids).capitalize()} ran on a different server than the baseline: "
-            f"{listed(differs)} {'differs' if len(differs) == 1 else 'differ'}."
+            f"{join_labels(differs)} {'differs' if len(differs) == 1 else 'differ'}."
         )
     if of["slower"] or of["faster"]:
         sentences.append(CHANCE)

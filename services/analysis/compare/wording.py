@@ -138,7 +138,7 @@ def _differs(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} has {changed(measure)} {measure.label} than {pair.baseline}"
     if several and measure.better == "higher":
         headline = f"{pair.run} has {changed(measure)} the {measure.label} of {pair.baseline}"
-    figures = f"95 % interval {ends(measure.ratio)}" if several else _figures(measure)
+    figures = f"95 % interval {interval_text(measure.ratio)}" if several else _figures(measure)
     return headline, f"{headline}: {figures}, {_repeats(measure)}."
 
 
@@ -215,10 +215,12 @@ def clause(measure: Finding, margin: float, than: str = "") -> str:
     if ratio.low is None:
         return text
     several = sure and ratio.value >= TWICE
-    return f"{text} ({ends(ratio)})" if several else f"{text}, {times_with_interval(ratio)}"
+    return (
+        f"{text} ({interval_text(ratio)})" if several else f"{text}, {times_with_interval(ratio)}"
+    )
 
 
-def ends(ratio: Ratio) -> str:
+def interval_text(ratio: Ratio) -> str:
     """Return the ends of an interval: `1.28–1.62`."""
     assert ratio.low is not None and ratio.high is not None
     return f"{times(ratio.low)}–{times(ratio.high)}"
@@ -252,7 +254,7 @@ def times_with_interval(ratio: Ratio, begins: str = "") -> str:
     """Return a ratio as text, the same in sentences, tables and files: `1.44× (1.28–1.62)`."""
     if ratio.low is None or ratio.high is None:
         return f"{times(ratio.value)}×"
-    return f"{times(ratio.value)}× ({begins}{ends(ratio)})"
+    return f"{times(ratio.value)}× ({begins}{interval_text(ratio)})"
 
 
 def changed(measure: Finding) -> str:

@@ -12,7 +12,15 @@ from statistics import fmean
 
 import numpy as np
 
-from services.analysis.diagnostics import answers, drift, nodes, prompts, sending, sessions, way
+from services.analysis.diagnostics import (
+    answers,
+    connection,
+    drift,
+    nodes,
+    prompts,
+    sending,
+    sessions,
+)
 from services.analysis.diagnostics import client as client_checks
 from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
@@ -274,14 +282,14 @@ OF_FAILURES: tuple[Check, ...] = (
     _failures,
     _retried,
     _stopped_early,
-    way.through_proxy,
-    way.certificate_unchecked,
+    connection.through_proxy,
+    connection.certificate_unchecked,
 )
 OF_CLIENT: tuple[Check, ...] = (
     *client_checks.CHECKS,
     *sending.CHECKS,
     *nodes.CHECKS,
-    *way.CHECKS,
+    *connection.CHECKS,
 )
 CHECKS: tuple[Check, ...] = (
     _times_removed,

@@ -87,7 +87,7 @@ def _custom_id(value: Any) -> str | None:
     return value
 
 
-def written(tasks: Iterable[Task]) -> Iterator[bytes]:
+def output_lines(tasks: Iterable[Task]) -> Iterator[bytes]:
     """Return the lines of the answers: those that have ended, as OpenAI writes them."""
     for task in tasks:
         yield json.dumps(_line(task), ensure_ascii=False).encode() + b"\n"

@@ -27,6 +27,6 @@ def key_of(given: Mapping[str, Any]) -> str:
     return json.dumps(given, sort_keys=True)
 
 
-def stored(config: RunConfig) -> dict[str, Any]:
+def to_dict(config: RunConfig) -> dict[str, Any]:
     """Return the fields of a config that a task has, JSON-ready."""
     return config.model_dump(mode="json", include=set(FIELDS))

@@ -38,7 +38,7 @@ def entry_of(value: Any, prompt: str, limit: int) -> Entry:
         return Entry(prompt, limit)
     if not OF_TURNS & value.keys() or "messages" in value:
         return Entry(prompt, limit)
-    return Entry(prompt, limit, str(value[NAME]), delay_s(_first(value)))
+    return Entry(prompt, limit, str(value[NAME]), delay_s(_first_turn(value)))
 
 
 def joined(entries: Iterable[Entry]) -> list[Entry]:
@@ -67,7 +67,7 @@ def _one(several: list[Entry]) -> Entry:
     return replace(several[0], prompt=dialogue.to_session(turns, options), limit=limit)
 
 
-def _first(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _first_turn(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """The first turn of an entry, which may be its only one."""
     turns = value.get("turns")
     first = turns[0] if isinstance(turns, list) and turns else value

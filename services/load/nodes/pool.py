@@ -42,7 +42,7 @@ from services.load.protocol import (
 from services.load.repeat import OnReady
 from services.load.response_profile import ResponseProfile
 from services.load.shards import Shard
-from services.servers.engines.within import ROOT
+from services.servers.engines.embedded_engine import ROOT
 
 LEAD_NS = 250_000_000  # from `Begin` to the start, and ROUND_TRIPS of the slowest node
 ROUND_TRIPS = 8

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import altair as alt
 
 from services.analysis.metrics import Better
-from services.analysis.pareto import Measure, Standing, front
+from services.analysis.pareto import LeaderboardEntry, Measure, pareto_front
 from services.base.units import many
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale
@@ -30,7 +30,7 @@ NAMED = 12  # dots on the front with a name beside them; others have a tooltip
 
 
 def pareto(
-    standings: Sequence[Standing],
+    standings: Sequence[LeaderboardEntry],
     against: Literal["throughput", "price"],
     dark: bool = False,
     links: bool = False,
@@ -66,7 +66,7 @@ def pareto(
 
 def front_of(dots: Rows, better: tuple[Better, Better], least: int = 2) -> Rows:
     """Return the rows on the front, in the order of x; [] if there are fewer than `least`."""
-    chosen = [dots[index] for index in front([(dot["x"], dot["y"]) for dot in dots], better)]
+    chosen = [dots[index] for index in pareto_front([(dot["x"], dot["y"]) for dot in dots], better)]
     return chosen if len(chosen) >= least else []
 
 

@@ -12,7 +12,7 @@ import altair as alt
 from services.report.charts.scaling_batch import batch_efficiency, batch_latency, batch_throughput
 from services.report.charts.scaling_devices import speedup
 from services.report.charts.scaling_heat import heat
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.swept import swept
 from services.studies.work import work_of
 
@@ -21,7 +21,7 @@ class DrawStudy(Protocol):
     """Draws the cells of a study. None: there is nothing to show."""
 
     def __call__(
-        self, measured: Sequence[Measured], dark: bool = False
+        self, measured: Sequence[MeasuredCell], dark: bool = False
     ) -> alt.LayerChart | None: ...
 
 
@@ -38,7 +38,7 @@ class StudyChart:
     nothing: str = ""
 
 
-def worded(chart: StudyChart, measured: Sequence[Measured]) -> StudyChart:
+def worded(chart: StudyChart, measured: Sequence[MeasuredCell]) -> StudyChart:
     """Return a chart whose question and title say what these cells swept."""
     name = swept([work_of(each.cell.config) for each in measured]).name
     return replace(chart, question=chart.question.format(name), title=chart.title.format(name))

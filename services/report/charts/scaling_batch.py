@@ -20,14 +20,14 @@ from services.report.charts.scaling_frame import (
     shown_configurations,
     size_axis,
 )
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
 from services.studies.swept import swept
 
 LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
 
-def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+def batch_throughput(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:
     """Draw output throughput against what was swept, a line for each configuration. None for fewer
     than two values."""
     scaled = scaling(measured)
@@ -37,7 +37,7 @@ def batch_throughput(measured: Sequence[Measured], dark: bool = False) -> alt.La
     return _lines(scaled, rows, dark, "Throughput against {}", "Output tokens/s")
 
 
-def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+def batch_efficiency(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:
     """Draw the efficiency of every configuration by what was swept. None if it is unknown for
     all."""
     scaled = scaling(measured)
@@ -61,7 +61,7 @@ def batch_efficiency(measured: Sequence[Measured], dark: bool = False) -> alt.La
     )
 
 
-def batch_latency(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+def batch_latency(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:
     """Draw median latencies against what was swept, for the first series of works. None for fewer
     than two values."""
     scaled = scaling(measured)

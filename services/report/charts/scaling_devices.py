@@ -12,7 +12,7 @@ from services.analysis.statistics.level import Level
 from services.report import theme
 from services.report.charts.frame import BESIDE, Rows, heading, layered
 from services.report.charts.scaling_frame import ends, interval_notes
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.curves import KINDS, DeviceCurve, device_curves, rate_of
 from services.studies.scaling import Row, Scaling, scaling
 from services.studies.work import Work
@@ -28,7 +28,7 @@ MIXED, AT_BASELINE = "mixed", "baseline"
 KIND_NAMES = (*KINDS.values(), MIXED)
 
 
-def speedup(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+def speedup(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:
     """Draw speed-ups against devices, for the largest work that has some. None if none has."""
     scaled = scaling(measured)
     work = _largest(scaled)

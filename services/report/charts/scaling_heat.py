@@ -11,7 +11,7 @@ from services.base.units import NOTHING, significant
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered
 from services.report.charts.scaling_frame import MOST_SERIES, left_out, series_labels
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.curves import rate_of, series_of
 from services.studies.scaling import Row, scaling
 from services.studies.work import size_name
@@ -21,7 +21,7 @@ MOST_LINES = 48  # of the heat map; the table has all
 STRONG = {False: 0.75, True: 0.62}
 
 
-def heat(measured: Sequence[Measured], dark: bool = False) -> alt.LayerChart | None:
+def heat(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:
     """Draw output throughput as a heat map: a column for each batch size, a line for each
     configuration and length. None for fewer than two columns or two lines."""
     scaled = scaling(measured)

@@ -12,7 +12,7 @@ import altair as alt
 from services.analysis.compare import COMPARED
 from services.analysis.compare.baseline_verdict import BASELINE
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.served import listed
+from services.analysis.compare.served import join_labels
 from services.analysis.compare.server_changes import Change
 from services.analysis.compare.trend import NO_VERDICT, Point, Trend
 from services.report import theme
@@ -82,7 +82,7 @@ def _row(point: Point, times: float) -> dict[str, Any]:
         "interval": low is not None,
         "between": f"{low:.4g} – {high:.4g}" if low and high else "too few repeats",
         "word": point.word,
-        "server": f"different: {listed(point.differs)}"
+        "server": f"different: {join_labels(point.differs)}"
         if point.differs
         else "same as the baseline",
     }

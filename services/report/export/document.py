@@ -131,15 +131,15 @@ def _run(run: Run, prompts: bool) -> dict[str, Any]:
         "name": run.name,
         "status": run.status,
         "created_at": run.created_at.isoformat(),
-        "started_at": iso(run.started_at),
-        "ended_at": iso(run.ended_at),
+        "started_at": iso_time(run.started_at),
+        "ended_at": iso_time(run.ended_at),
         "error": run.error,
         "tags": list(run.tags),
         "note": run.note,
         "source": run.source,
         "trial_id": run.comparison_id,
         "started_by": run.started_by,
-        "token_times_removed_at": iso(run.token_times_removed_at),
+        "token_times_removed_at": iso_time(run.token_times_removed_at),
         "config": run.config.model_dump(mode="json") if prompts else without_prompts(run.config),
         "environment": run.environment,
         "calibration": run.calibration,
@@ -164,11 +164,11 @@ def about(run: Run) -> dict[str, Any]:
         "backend": run.config.backend,
         "model": run.config.model,
         "mode": run.config.mode,
-        "started_at": iso(run.started_at),
+        "started_at": iso_time(run.started_at),
     }
 
 
-def iso(moment: datetime | None) -> str | None:
+def iso_time(moment: datetime | None) -> str | None:
     """Format a time as ISO 8601; None for None."""
     return moment.isoformat() if moment else None
 

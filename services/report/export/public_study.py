@@ -10,10 +10,10 @@ from services.base.redact import redact, without_paths
 from services.report.export.document import content_hash
 from services.report.export.public import public
 from services.servers.engines import EngineConfig
-from services.studies.cell import Cell, Measured
+from services.studies.cell import Cell, MeasuredCell
 
 
-def public_study(measured: Iterable[Measured]) -> list[Measured]:
+def public_study(measured: Iterable[MeasuredCell]) -> list[MeasuredCell]:
     """Remove paths and anything that looks like a key from the cells and their engines. Engines
     that differ only in a folder are numbered."""
     cells = list(measured)
@@ -43,13 +43,13 @@ def _public_texts(texts: Iterable[str]) -> dict[str, str]:
     return shown
 
 
-def study_hash(measured: Iterable[Measured]) -> str:
+def study_hash(measured: Iterable[MeasuredCell]) -> str:
     """Return the SHA-256 of the engine configs and the content hash of each cell's run, null for a
     cell without a run."""
     return digest([[_engine(cell.cell.engine), _run(cell)] for cell in public_study(measured)])
 
 
-def _run(measured: Measured) -> str | None:
+def _run(measured: MeasuredCell) -> str | None:
     return None if measured.candidate is None else content_hash(measured.candidate)
 
 
@@ -57,7 +57,7 @@ def _engine(engine: EngineConfig | None) -> dict[str, object] | None:
     return None if engine is None else engine.model_dump(mode="json")
 
 
-def _cell(measured: Measured, engines: Mapping[EngineConfig, EngineConfig]) -> Measured:
+def _cell(measured: MeasuredCell, engines: Mapping[EngineConfig, EngineConfig]) -> MeasuredCell:
     cell, engine = measured.cell, measured.cell.engine
     config = cell.config.model_copy(update={"model": without_paths(cell.config.model)})
     if engine is not None:

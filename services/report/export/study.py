@@ -13,7 +13,7 @@ from services.report.export.public_study import public_study, study_hash
 from services.report.export.tables import to_csv
 from services.servers.engines import EngineConfig
 from services.studies.best import Best
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.curves import BatchCurve, DeviceCurve
 from services.studies.report import Device, report
 from services.studies.scaling import COST, MEASURES, TIMES, Interval, Row
@@ -32,7 +32,7 @@ ENDS = ("", "_low", "_high")
 
 def study_csv(
     name: str,
-    measured: Iterable[Measured],
+    measured: Iterable[MeasuredCell],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:
@@ -46,7 +46,7 @@ def study_csv(
 
 def study_document(
     name: str,
-    measured: Iterable[Measured],
+    measured: Iterable[MeasuredCell],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def study_document(
 
 def study_json(
     name: str,
-    measured: Iterable[Measured],
+    measured: Iterable[MeasuredCell],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.report.export.study import study_csv, study_json
 from services.report.export.study_page import study_markdown, study_page
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.report import Device
 
 
@@ -18,7 +18,7 @@ class WriteStudy(Protocol):
     def __call__(
         self,
         name: str,
-        measured: Sequence[Measured],
+        measured: Sequence[MeasuredCell],
         usd_per_gpu_hour: float | None = None,
         device: Device = "device",
     ) -> bytes: ...

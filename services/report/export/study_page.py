@@ -9,7 +9,7 @@ from services.report.export.markdown import render as render_markdown
 from services.report.export.page import chart_data, render
 from services.report.export.public_study import public_study, study_hash
 from services.report.export.study_contents import study_contents
-from services.studies.cell import Measured
+from services.studies.cell import MeasuredCell
 from services.studies.report import Device, report
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def study_page(
     name: str,
-    measured: Iterable[Measured],
+    measured: Iterable[MeasuredCell],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:
@@ -34,7 +34,7 @@ def study_page(
     return render(page_contents, shown, [about])
 
 
-def _chart(entry: StudyChart, cells: Sequence[Measured]) -> dict[str, Any]:
+def _chart(entry: StudyChart, cells: Sequence[MeasuredCell]) -> dict[str, Any]:
     from services.report.charts.scaling import worded
 
     return chart_data(worded(entry, cells), lambda dark: entry.draw(cells, dark=dark))
@@ -42,7 +42,7 @@ def _chart(entry: StudyChart, cells: Sequence[Measured]) -> dict[str, Any]:
 
 def study_markdown(
     name: str,
-    measured: Iterable[Measured],
+    measured: Iterable[MeasuredCell],
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> bytes:

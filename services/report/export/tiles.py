@@ -10,7 +10,7 @@ from services.analysis import figures
 from services.analysis.compare import Candidate, Comparison, Row
 from services.analysis.compare.marks import SIGNS, Mark, marks
 from services.analysis.compare.rows import only_stated
-from services.analysis.compare.wording import ends, times
+from services.analysis.compare.wording import interval_text, times
 from services.analysis.statistics import Ratio
 from services.analysis.summary import summary_row
 from services.ask import modes
@@ -78,7 +78,7 @@ def of_run(candidate: Candidate) -> tuple[Tile, ...]:
 
 
 def _tile(name: str, value: float, about: str = "") -> Tile:
-    label, unit = figures.named(name)
+    label, unit = figures.figure_name(name)
     text = show(value, tables.unit_beside(unit, label))
     return Tile(label, (Line(None, text, (about,) if about else ()),))
 
@@ -106,7 +106,7 @@ def _ratio(ratio: Ratio | None, mark: Mark | Literal[""]) -> tuple[str, ...]:
     if ratio is None or not mark:
         return ()
     text = f"{SIGNS[mark]} {times(ratio.value)}×"
-    return (text,) if ratio.low is None else (text, f"({ends(ratio)})")
+    return (text,) if ratio.low is None else (text, f"({interval_text(ratio)})")
 
 
 BETTER = {"higher": "more is better", "lower": "less is better", "neither": ""}

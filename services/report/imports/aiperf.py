@@ -121,7 +121,9 @@ def _value(row: Mapping[str, Any], entry: StatedMetric) -> float | None:
 
 
 def read_records(document: Document) -> list[Imported]:
-    measurements = records([row for row in document.rows if isinstance(row.get("metadata"), dict)])
+    measurements = measured_records(
+        [row for row in document.rows if isinstance(row.get("metadata"), dict)]
+    )
     start = min(
         (at for row in document.rows if (at := _at(row, "request_start_ns")) is not None),
         default=None,
@@ -137,7 +139,7 @@ def read_records(document: Document) -> list[Imported]:
     ]
 
 
-def records(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
+def measured_records(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
     """Return the measured requests, without the warm-up, in the order they were sent."""
     profiled = [
         (sent, row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.analysis.compare import Candidate
-from services.analysis.figures import STATISTICS, named
+from services.analysis.figures import STATISTICS, figure_name
 from services.analysis.summary import summary_row
 from services.base.table import Table
 from services.base.units import NOTHING, many, show, significant
@@ -78,7 +78,7 @@ def label_and_unit(name: str) -> tuple[str, str]:
     try:
         if of == "inter_chunk_s":
             return f"Inter-chunk latency, {STATISTICS[statistic]}", "s"
-        return named(name)
+        return figure_name(name)
     except KeyError:
         return name, ""
 

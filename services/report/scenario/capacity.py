@@ -19,8 +19,8 @@ from services.report.scenario.run import (
     Written,
     config_of,
     fields_of,
+    run_values,
     values_of,
-    written,
 )
 from services.studies.capacity_config import (
     SET_BY_PROBES,
@@ -71,10 +71,10 @@ def _check_free(document: Document, values: Values, *place: str | int) -> None:
 def write_capacity(scenario: CapacityScenario, own_prompts: bool) -> Written:
     """Return a search as the keys of a scenario, and its comments."""
     first, *others = map(without_probe_fields, scenario.config.servers)
-    values, comments = written(first, RunConfig(), own_prompts)
+    values, comments = run_values(first, RunConfig(), own_prompts)
     changes = []
     for config in others:
-        own, more = written(config, first, own_prompts)
+        own, more = run_values(config, first, own_prompts)
         changes.append(own)
         comments = tuple(dict.fromkeys((*comments, *more)))
     usual, dumped = CapacityConfig(), scenario.config.model_dump(mode="json")

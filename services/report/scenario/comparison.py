@@ -25,8 +25,8 @@ from services.report.scenario.run import (
     Written,
     config_of,
     fields_of,
+    run_values,
     values_of,
-    written,
 )
 
 
@@ -143,10 +143,10 @@ def write_comparison(scenario: ComparisonScenario, own_prompts: bool) -> Written
         config.model_copy(update={"repeats": scenario.design.repeats})
         for config in scenario.configs
     )
-    values, comments = written(baseline, usual, own_prompts)
+    values, comments = run_values(baseline, usual, own_prompts)
     changes = []
     for config in others:
-        own, more = written(config, baseline, own_prompts)
+        own, more = run_values(config, baseline, own_prompts)
         if "backend" in own:  # with which the address goes
             own.pop("base_url", None)
             own |= {"base_url": config.base_url} if config.base_url else {}

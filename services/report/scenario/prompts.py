@@ -58,7 +58,7 @@ def _limit(document: Document, entry: Any, *place: str | int) -> int:
         raise document.problem(f"The prompt {error}", *place) from None
 
 
-def written(prompts: tuple[str, ...]) -> list[Any]:
+def prompt_values(prompts: tuple[str, ...]) -> list[Any]:
     """Return prompts as a scenario has them: those of several messages as messages."""
     return [_entry(prompt) for prompt in prompts]
 

@@ -127,7 +127,7 @@ def _parsed(document: Document, values: Values, reading: Reading, *place: str | 
         raise keys.refused(document, error, reading.over, *place) from None
 
 
-def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
+def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
     """Return the fields of a run that differ from `start`, ready for YAML, and a comment for each
     that is left out: what may hold a secret, and a person's own prompts unless wanted."""
     dumped = config.model_dump(mode="json")
@@ -144,7 +144,7 @@ def written(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
         elif link.is_refused(name, value):
             comments.append(f"Left out: {name}, which may hold a key.")
         else:
-            values[name] = prompts.written(value) if name == "prompts" else dumped[name]
+            values[name] = prompts.prompt_values(value) if name == "prompts" else dumped[name]
     if config.workload == INFERRED and any(name in values for name in (*READERS, "trace")):
         values = {"workload": INFERRED, **values}
     if "trace" in values:
@@ -163,5 +163,5 @@ def _read(config: RunConfig) -> Collection[str]:
 
 def write_run(scenario: RunScenario, own_prompts: bool) -> Written:
     """Return a run as the keys of a scenario, and its comments."""
-    values, comments = written(scenario.config, RunConfig(), own_prompts)
+    values, comments = run_values(scenario.config, RunConfig(), own_prompts)
     return {**keys.first(scenario.keys), **values, **keys.last(scenario.keys)}, comments

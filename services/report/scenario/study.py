@@ -16,15 +16,15 @@ from services.report.scenario.run import (
     Written,
     config_of,
     overridden,
+    run_values,
     values_of,
-    written,
 )
 from services.servers.engines import EngineConfig
 from services.studies.configuration import PARALLEL
-from services.studies.flat import preset_config
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
+from services.studies.study_link import preset_config
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "run": keys.RUN,
@@ -110,7 +110,7 @@ def write_study(scenario: StudyScenario, own_prompts: bool) -> Written:
             values[axis] = dumped[axis]
     if study.parallel != start.parallel:
         values["parallel"] = list(map(_sizes, study.parallel))
-    run, comments = written(study.run, start.run, own_prompts)
+    run, comments = run_values(study.run, start.run, own_prompts)
     return {**keys.first(scenario.keys), **values, **({"run": run} if run else {})}, comments
 
 

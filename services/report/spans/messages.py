@@ -8,7 +8,7 @@ from typing import Any
 
 from services.ask import dialogue
 from services.ask.measurement import Measurement, Run
-from services.report.prompt_text import written
+from services.report.prompt_text import sent_prompt
 from services.report.spans.conventions import Attribute
 
 AnswerOf = Callable[[int, int], str | None]  # by repeat and index
@@ -20,7 +20,7 @@ def text_attributes(run: Run, m: Measurement, answer_of: AnswerOf) -> Iterator[A
     `answer_of` looks up an earlier answer, which a later turn sends again."""
     if run.source is None:  # what another tool sent is not known
         nonce = run.environment.get("prompt_mark", "")
-        sent = written(
+        sent = sent_prompt(
             run.config, m.repeat, m.index, nonce, lambda index: answer_of(m.repeat, index)
         )
         if sent is not None:

@@ -74,7 +74,7 @@ def run_text(candidate: Candidate) -> str:
 
 
 def _figure(name: str, row: Mapping[str, Any]) -> str:
-    label, unit = figures.named(name)
+    label, unit = figures.figure_name(name)
     return f"  {label:<34}{show(row.get(name), tables.unit_beside(unit, label)):>16}"
 
 

@@ -8,14 +8,14 @@ from typing import Any
 from services.report.terminal.text import cut, minute, table, text_of
 from services.studies.configuration import engine_labels
 from services.studies.estimate import Estimate
-from services.studies.grid import Planned
+from services.studies.grid import GridCell
 from services.studies.report import Report
 from services.studies.study import Study, progress_sentence
 from services.studies.tables import all_tables
 from services.studies.work import load_labels
 
 
-def plan_text(grid: Sequence[Planned], estimate: Estimate, devices: str) -> str:
+def plan_text(grid: Sequence[GridCell], estimate: Estimate, devices: str) -> str:
     """Describe a planned study: every cell, whether it can run here, and the estimate."""
     loads = load_labels([planned.cell.config for planned in grid])
     labels = engine_labels(planned.cell.engine for planned in grid)

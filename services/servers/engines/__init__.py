@@ -9,6 +9,9 @@ from services.servers.engines.devices import Devices as Devices
 from services.servers.engines.devices import devices as devices
 from services.servers.engines.diagnosis import Diagnosis as Diagnosis
 from services.servers.engines.diagnosis import diagnose as diagnose
+from services.servers.engines.embedded_engine import ENGINES as WITHIN
+from services.servers.engines.embedded_engine import embedded_size as embedded_size
+from services.servers.engines.embedded_engine import start_embedded as start_embedded
 from services.servers.engines.launch import Launch as Launch
 from services.servers.engines.logfile import lines_after as lines_after
 from services.servers.engines.logfile import tail as tail
@@ -25,9 +28,6 @@ from services.servers.engines.ready import ready as ready
 from services.servers.engines.table import ENGINES as ENGINES
 from services.servers.engines.table import EngineSpec as EngineSpec
 from services.servers.engines.table import launch as launch
-from services.servers.engines.within import ENGINES as WITHIN
-from services.servers.engines.within import size as size
-from services.servers.engines.within import started as started
 
 __all__ = [
     "ENGINES",

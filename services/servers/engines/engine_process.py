@@ -22,7 +22,7 @@ import psutil
 
 from services.base.ipc import ProtocolProblem, sender
 from services.servers.embedded import step_back
-from services.servers.engines import ports, shared
+from services.servers.engines import ports, shared_memory
 from services.servers.engines.logfile import LogFile
 from services.servers.engines.process_tags import TAG_ENV, end, lives, tagged
 from services.servers.protocol import (
@@ -96,9 +96,9 @@ def _end(job: EngineJob, engine: subprocess.Popen[bytes], began: float) -> int:
         TimeoutError: a process cannot be ended.
     """
     grace_s = float(os.environ.get(STOP_ENV, STOP_S))
-    memory = shared.files(_processes(job.token))
+    memory = shared_memory.files(_processes(job.token))
     end(lambda: _processes(job.token), grace_s, _process(engine.pid))
-    shared.remove(memory, began)
+    shared_memory.remove(memory, began)
     return engine.wait()
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from services.base.private_names import is_private, is_proxy, without_user
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.devices import Devices, devices
+from services.servers.engines.embedded_engine import ROOT
 from services.servers.engines.problem import EngineProblem
-from services.servers.engines.within import ROOT
 
 PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
 # Without byte code every start takes twice as long; another environment's paths would mix two

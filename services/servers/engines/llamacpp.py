@@ -6,10 +6,10 @@ import sys
 
 from services.base.packaged_model import MODEL_NAME, model_path
 from services.servers.engines.config import EngineConfig
+from services.servers.engines.embedded_engine import CACHE_TOKENS, CONTEXT_MOST, SLOTS_MOST
 from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
 from services.servers.engines.problem import EngineProblem
-from services.servers.engines.within import CACHE_TOKENS, CONTEXT_MOST, SLOTS_MOST
 
 SLOTS, CONTEXT = 8, 2048  # defaults
 

@@ -191,7 +191,7 @@ def _no_list(answer: http.Answer, target: Target) -> str:
     path = urlsplit(target.url(MODELS)).path
     return (
         f"{target.netloc} has no list of models at {path} (HTTP {answer.status}). Name the model, "
-        f"if the server answers without a list{http.other_address(target)}."
+        f"if the server answers without a list{http.address_hint(target)}."
     )
 
 

@@ -152,7 +152,7 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     if status == 404:
         return (
             f"{where} has no {urlsplit(url).path} (HTTP 404): the path of "
-            f"the address is wrong, or the server is not OpenAI-compatible{other_address(target)}."
+            f"the address is wrong, or the server is not OpenAI-compatible{address_hint(target)}."
         )
     if status == 429:
         return f"{where} limits the rate of requests (HTTP 429{reason}). Wait, or check your quota."
@@ -169,7 +169,7 @@ def key_problem(answer: Answer, target: Target) -> KeyProblem:
     return KeyProblem(_key_sentence(target, details), details)
 
 
-def other_address(target: Target) -> str:
+def address_hint(target: Target) -> str:
     """Return the end of a sentence that suggests another address, or ""."""
     base = target.base_url or ""
     if target.endpoint:

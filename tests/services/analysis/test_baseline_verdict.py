@@ -17,10 +17,10 @@ from services.analysis.compare.baseline_verdict import (
     BASELINE,
     OTHER_WORK,
     BaselineVerdict,
-    against,
     as_row,
     baseline_verdicts,
     brief,
+    compare_with_baseline,
     sentence,
     word_for,
 )
@@ -66,7 +66,7 @@ SLOW, FAST = measured_run(1, (2.0, 2.02, 1.98)), measured_run(2, (1.0, 1.01, 0.9
 
 
 def verdict_against(baseline_run: Candidate, other: Candidate, **changes: Any) -> BaselineVerdict:
-    verdict = against(row_of(baseline_run), row_of(other, **changes), MODEL)
+    verdict = compare_with_baseline(row_of(baseline_run), row_of(other, **changes), MODEL)
     assert verdict is not None
     return verdict
 
@@ -105,7 +105,7 @@ def test_a_staggered_run_is_judged_by_the_speed_of_its_requests_as_on_compare() 
     old = [row_of(run) for run in pair]
     for row in old:  # an older Paceline did not store the waiting
         del row.headline["waiting"]
-    from_old = against(*old, MODEL)
+    from_old = compare_with_baseline(*old, MODEL)
     assert from_old is not None and as_row(from_old) == as_row(verdict)
     assert "own waiting (an interval)" in sentence(from_old)
 
@@ -140,8 +140,8 @@ def test_other_work_is_not_compared() -> None:
 
 def test_a_summary_of_an_older_paceline_gets_no_verdict() -> None:
     old = replace(row_of(FAST), headline={"output_tokens_per_s": 1.0})
-    assert against(row_of(SLOW), old, MODEL) is None
-    assert against(old, row_of(SLOW), MODEL) is None
+    assert compare_with_baseline(row_of(SLOW), old, MODEL) is None
+    assert compare_with_baseline(old, row_of(SLOW), MODEL) is None
 
 
 seconds = st.lists(st.floats(0.9, 1.1), min_size=1, max_size=5)
@@ -171,7 +171,7 @@ def test_history_says_what_compare_says(
     both = [replace(c, run=replace(c.run, **more)) for c, more in zip(both, of_runs, strict=True)]
     rows = [replace(row_of(c), **more) for c, more in zip(both, of_runs, strict=True)]
     (verdict,) = compare(both).verdicts
-    found = against(*rows, MODEL)
+    found = compare_with_baseline(*rows, MODEL)
     assert found is not None
     assert (found.word, found.findings) == (verdict.word, verdict.findings)
     assert found.margin == verdict.margin
@@ -183,14 +183,14 @@ def test_history_says_what_compare_says(
 
 def test_the_margin_of_a_comparison_holds_in_history_too() -> None:
     rows = [row_of(measured_run(n, (2.0, 2.01, 1.99)), comparison_id=7, margin=0.1) for n in (1, 2)]
-    verdict = against(*rows, MODEL)
+    verdict = compare_with_baseline(*rows, MODEL)
     assert verdict is not None
     assert brief(verdict) == "≈ within ±10 %"
     assert "is as fast as run 1, within ±10 %" in sentence(verdict)
 
 
 def test_a_baseline_that_is_being_measured_again_gives_no_verdict() -> None:
-    verdict = against(row_of(SLOW, status="queued"), row_of(FAST), MODEL)
+    verdict = compare_with_baseline(row_of(SLOW, status="queued"), row_of(FAST), MODEL)
     assert verdict is not None and verdict.word == "no verdict"
     assert "because its baseline is still being measured" in sentence(verdict)
 
@@ -249,10 +249,10 @@ def test_without_a_baseline_there_are_no_verdicts() -> None:
 def test_a_verdict_across_servers_says_so() -> None:
     server = {"address": "127.0.0.1:1", "engine_version": "0.9", "cpu": "a", "cores": 2}
     baseline_run = row_of(SLOW, server=server)
-    same = against(baseline_run, row_of(FAST, server=server), MODEL)
+    same = compare_with_baseline(baseline_run, row_of(FAST, server=server), MODEL)
     assert same is not None and same.differs == ()
     other = server | {"address": "127.0.0.1:2", "cpu": "b", "cores": 4, "engine": "only here"}
-    verdict = against(baseline_run, row_of(FAST, server=other), MODEL)
+    verdict = compare_with_baseline(baseline_run, row_of(FAST, server=other), MODEL)
     assert verdict is not None and verdict.differs == ("address", "machine")
     assert brief(verdict) == "faster, 2.00× (different server)"
     assert sentence(verdict).endswith(

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from services.analysis.pareto import Measure, Standing, front, ranked, standing
+from services.analysis.pareto import (
+    LeaderboardEntry,
+    Measure,
+    leaderboard_entry,
+    pareto_front,
+    ranked,
+)
 
 UP: Any = ("higher", "higher")
 CHEAP: Any = ("lower", "higher")
@@ -35,7 +41,7 @@ CHEAP: Any = ("lower", "higher")
 def test_the_front_is_what_nothing_beats(
     points: list[tuple[float | None, float | None]], better: Any, wanted: list[int]
 ) -> None:
-    assert front(points, better) == wanted
+    assert pareto_front(points, better) == wanted
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -46,19 +52,21 @@ def test_the_front_is_that_of_the_definition(seed: int) -> None:
     def beaten(x: int, y: int) -> bool:
         return any(a >= x and b >= y and (a, b) != (x, y) for a, b in points)
 
-    assert set(front(points, UP)) == {i for i, point in enumerate(points) if not beaten(*point)}
+    assert set(pareto_front(points, UP)) == {
+        i for i, point in enumerate(points) if not beaten(*point)
+    }
     mirrored = [(-x, y) for x, y in points]
-    assert set(front(mirrored, CHEAP)) == set(front(points, UP))
-    at = [points[index] for index in front(points, UP)]
+    assert set(pareto_front(mirrored, CHEAP)) == set(pareto_front(points, UP))
+    at = [points[index] for index in pareto_front(points, UP)]
     assert all(a[0] <= b[0] and a[1] >= b[1] for a, b in itertools.pairwise(at))
 
 
 def test_equal_numbers_share_a_rank_and_unknown_ones_have_none() -> None:
     runs = [
-        Standing(1, "a", 50.0, 100.0, 2.0),
-        Standing(2, "b", None, 200.0, 1.0),
-        Standing(3, "c", 70.0, 200.0, None),
-        Standing(4, "d", 60.0, 50.0, 1.0),
+        LeaderboardEntry(1, "a", 50.0, 100.0, 2.0),
+        LeaderboardEntry(2, "b", None, 200.0, 1.0),
+        LeaderboardEntry(3, "c", 70.0, 200.0, None),
+        LeaderboardEntry(4, "d", 60.0, 50.0, 1.0),
     ]
 
     def ids(by: Measure) -> list[tuple[int | None, int]]:
@@ -71,4 +79,4 @@ def test_equal_numbers_share_a_rank_and_unknown_ones_have_none() -> None:
 
 def test_a_standing_is_read_from_a_stored_summary() -> None:
     summary = {"tokens_per_s_median": 50.0, "output_tokens_per_s": 400.0, "ttft_s_median": 1.0}
-    assert standing(3, "x", summary) == Standing(3, "x", 50.0, 400.0, None)
+    assert leaderboard_entry(3, "x", summary) == LeaderboardEntry(3, "x", 50.0, 400.0, None)

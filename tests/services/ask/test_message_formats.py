@@ -13,7 +13,7 @@ from services.ask.config import DialectName, RunConfig, parse
 from services.ask.own_prompts import own_prompts
 from services.ask.workloads import prompt, read_prompts
 from services.ask.workloads.promptfile import read_file
-from services.report.scenario.prompts import written
+from services.report.scenario.prompts import prompt_values
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}}
 CALL = {
@@ -182,7 +182,7 @@ def test_every_text_of_a_prompt_is_known_as_private() -> None:
 
 
 def test_a_row_keeps_its_tools_in_a_scenario() -> None:
-    assert written((read_row(ROW),)) == [ROW]
+    assert prompt_values((read_row(ROW),)) == [ROW]
 
 
 def test_the_body_of_a_batch_keeps_its_tools_and_system_prompt() -> None:

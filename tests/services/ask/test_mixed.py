@@ -18,7 +18,7 @@ from services.ask.measurement import WARM_UP
 from services.ask.plan import plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import mixed
-from services.servers.engines.within import size
+from services.servers.engines.embedded_engine import embedded_size
 from services.wire.limits import check
 from tests.values import failed, measured
 
@@ -115,9 +115,12 @@ def test_a_plan_counts_the_tokens_of_both_classes() -> None:
 
 
 def test_the_embedded_engine_has_room_for_a_long_prompt_and_its_answer() -> None:
-    _, context = size(MIX, check(MIX))
+    _, context = embedded_size(MIX, check(MIX))
     assert context > 200 + 16
-    assert size(MIX.model_copy(update={"long_max_tokens": 100}), check(MIX))[1] == context + 84
+    assert (
+        embedded_size(MIX.model_copy(update={"long_max_tokens": 100}), check(MIX))[1]
+        == context + 84
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from services.ask.problems import InvalidConfig
 from services.ask.sessions import Sessions, sessions_of
 from services.ask.workloads import InvalidFile, prompt, read_prompts
 from services.report.charts import session_spec
-from services.report.scenario.prompts import written
+from services.report.scenario.prompts import prompt_values
 
 
 def read(*rows: Any) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def test_a_turn_that_cannot_be_played_is_refused(turn: Any, sentence: str) -> No
 
 def test_a_conversation_keeps_its_turns_in_a_scenario() -> None:
     rows = read({"turns": [{"text": "a"}, {"text": "b", "delay": 1500}]}, SHAREGPT)
-    assert read(*written(rows)) == rows
+    assert read(*prompt_values(rows)) == rows
 
 
 def test_a_conversation_that_is_too_long_is_cut_at_a_turn() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from services.ask.config import RunConfig
 from services.ask.measurement import Progress, Repeat
-from services.ask.time_left import Measured, TimeLeft, of_comparison, of_run
+from services.ask.time_left import RunTiming, TimeLeft, of_comparison, of_run
 from tests.values import NOON
 
 FIVE = RunConfig(requests=100, repeats=5, calibrate=False)
@@ -23,8 +23,8 @@ def took(index: int, seconds: float | None, at: float = 0.0) -> Repeat:
     return Repeat(index, NOON + timedelta(seconds=at), seconds)
 
 
-def so_far(*repeats: Repeat, config: RunConfig = FIVE, **more: Any) -> Measured:
-    return Measured(config, repeats, **more)
+def so_far(*repeats: Repeat, config: RunConfig = FIVE, **more: Any) -> RunTiming:
+    return RunTiming(config, repeats, **more)
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:
@@ -68,10 +68,10 @@ def test_the_calibration_comes_after_the_last_repeat() -> None:
 def test_runs_that_take_turns_have_the_time_between_their_repeats() -> None:
     """Each has one repeat of two: 10 s and 20 s, 5 s apart. Two are left, each after 5 s."""
     two = FIVE.model_copy(update={"repeats": 2})
-    first = Measured(two, [took(0, 10.0, at=0.0)])
-    second = Measured(two, [took(0, 20.0, at=15.0)])
+    first = RunTiming(two, [took(0, 10.0, at=0.0)])
+    second = RunTiming(two, [took(0, 20.0, at=15.0)])
     assert of_comparison([first, second]) == TimeLeft(40.0, 40.0)
-    going_on = Measured(two, [took(0, 10.0), took(1, None, at=40.0)], [moment(1, 1), moment(5, 1)])
+    going_on = RunTiming(two, [took(0, 10.0), took(1, None, at=40.0)], [moment(1, 1), moment(5, 1)])
     assert of_comparison([going_on, second], more=True) == TimeLeft(31.0, 31.0, at_least=True)
 
 

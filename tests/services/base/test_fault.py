@@ -15,7 +15,7 @@ from services.ask.work_item import WorkItem
 from services.base.fault import fault
 from services.base.redact import redact
 from services.load.protocol import VERSION, End, ProgressSeen, Requests, decode, encode, expect
-from services.servers.engines.within import ROOT
+from services.servers.engines.embedded_engine import ROOT
 from tests.canned import canned
 from tests.conftest import started_worker
 from tests.services.wire.test_floods import tokens

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from services.analysis.pareto import Standing
+from services.analysis.pareto import LeaderboardEntry
 from services.report.charts import spec
 from services.report.charts.pareto import pareto
 from services.report.leaderboard import leaderboard, on_front, reservations
 
 RUNS = [
-    Standing(1, "concurrency 1", 80.0, 80.0, 8.0),
-    Standing(2, "concurrency 8", 50.0, 400.0, 2.0),
-    Standing(3, "dominated", 40.0, 300.0, 3.0),
-    Standing(4, "unknown", None, 500.0, None),
+    LeaderboardEntry(1, "concurrency 1", 80.0, 80.0, 8.0),
+    LeaderboardEntry(2, "concurrency 8", 50.0, 400.0, 2.0),
+    LeaderboardEntry(3, "dominated", 40.0, 300.0, 3.0),
+    LeaderboardEntry(4, "unknown", None, 500.0, None),
 ]
 
 
-def drawn(against: Any, runs: list[Standing] = RUNS, **more: Any) -> dict[str, Any]:
+def drawn(against: Any, runs: list[LeaderboardEntry] = RUNS, **more: Any) -> dict[str, Any]:
     chart = pareto(runs, against, **more)
     assert chart is not None
     chart.to_dict()  # valid
@@ -50,9 +50,9 @@ def test_dots_lead_to_their_runs() -> None:
 
 def test_names_that_would_cover_each_other_stand_above_and_below() -> None:
     close = [
-        Standing(1, "a", 80.0, 100.0, None),
-        Standing(2, "b", 79.0, 110.0, None),
-        Standing(3, "c", 10.0, 900.0, None),
+        LeaderboardEntry(1, "a", 80.0, 100.0, None),
+        LeaderboardEntry(2, "b", 79.0, 110.0, None),
+        LeaderboardEntry(3, "c", 10.0, 900.0, None),
     ]
     rows = {row["run"]: row for row in drawn("throughput", close)["datasets"]["dots"]}
     assert (rows["a"]["below"], rows["b"]["below"], rows["c"]["below"]) == (True, False, False)
@@ -60,8 +60,8 @@ def test_names_that_would_cover_each_other_stand_above_and_below() -> None:
 
 
 def test_without_numbers_there_is_no_chart() -> None:
-    assert pareto([Standing(1, "x", 5.0, None, None)], "throughput") is None
-    assert pareto([Standing(1, "x", 5.0, 9.0, None)], "price") is None
+    assert pareto([LeaderboardEntry(1, "x", 5.0, None, None)], "throughput") is None
+    assert pareto([LeaderboardEntry(1, "x", 5.0, 9.0, None)], "price") is None
 
 
 def test_the_table_ranks_and_marks_the_front() -> None:
@@ -83,13 +83,13 @@ def test_the_table_ranks_and_marks_the_front() -> None:
     by_price = leaderboard(RUNS, "price", "price")
     assert [row[0] for row in by_price.rows] == ["1", "2", "3", "–"]
     assert by_price.rows[-1][4] == "–"
-    without = leaderboard([Standing(1, "x", 5.0, 9.0, None)], "speed", "throughput")
+    without = leaderboard([LeaderboardEntry(1, "x", 5.0, 9.0, None)], "speed", "throughput")
     assert "USD per million output tokens" not in without.columns
     assert on_front(RUNS, "price") == (2, 1)
 
 
 def test_what_else_the_runs_differ_in_is_said() -> None:
-    models = [Standing(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
+    models = [LeaderboardEntry(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
     assert reservations(models, [{"work": "1"}, {"work": "2"}]) == (
         "These runs have 2 models and 2 kinds of work (mode, requests, prompts, lengths): the "
         "ranking compares those, too."

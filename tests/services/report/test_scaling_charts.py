@@ -11,7 +11,7 @@ import pytest
 from services.report.charts.frame import spec
 from services.report.charts.images import png
 from services.report.charts.scaling import STUDY_CHARTS, StudyChart
-from services.studies import Measured
+from services.studies import MeasuredCell
 from tests.services.report.test_charts import MOST_MARKS, marks
 from tests.values import cell
 
@@ -20,7 +20,7 @@ def study_chart(name: str) -> StudyChart:
     return next(chart for chart in STUDY_CHARTS if chart.name == name)
 
 
-def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> list[Measured]:
+def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> list[MeasuredCell]:
     """Return TP 1, 2, 4, PP 2 and TP 2 · PP 2 for each length and batch size; TP 4 fails once."""
     shapes = [(1, 1), (2, 1), (4, 1), (1, 2), (2, 2)]
     cell_shapes = [
@@ -38,7 +38,7 @@ def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> 
         )
         for index, (at, tp, pp, n, b) in enumerate(cell_shapes)
     ]
-    last = Measured(cells[2].cell, None, "Out of memory.")
+    last = MeasuredCell(cells[2].cell, None, "Out of memory.")
     return [*cells[:2], last, *cells[3:]]
 
 
@@ -61,7 +61,7 @@ def test_a_large_study_stays_within_5000_marks(chart: StudyChart) -> None:
     shapes = [(t, p, n, b) for t, p in engines for n in (1, 2, 3, 4, 5, 6) for b in range(1, 11)]
     single = cell(1.0)
     cells = [
-        Measured(cell(None, tp=t, pp=p, size=b, max_tokens=n).cell, single.candidate)
+        MeasuredCell(cell(None, tp=t, pp=p, size=b, max_tokens=n).cell, single.candidate)
         for t, p, n, b in shapes
     ]
     drawn = chart.draw(cells)
@@ -71,7 +71,7 @@ def test_a_large_study_stays_within_5000_marks(chart: StudyChart) -> None:
 
 @pytest.mark.parametrize("chart", STUDY_CHARTS, ids=lambda chart: chart.name)
 @pytest.mark.parametrize("cells", [[], [cell(None)], [cell(1.0)]], ids=["none", "waits", "one"])
-def test_there_is_no_chart_of_nothing(chart: StudyChart, cells: list[Measured]) -> None:
+def test_there_is_no_chart_of_nothing(chart: StudyChart, cells: list[MeasuredCell]) -> None:
     assert chart.draw(cells) is None
 
 

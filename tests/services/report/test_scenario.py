@@ -38,9 +38,9 @@ from services.report.scenario import (
 from services.report.scenario.keys import KNOWN, ComparisonKeys
 from services.servers.engines import EngineConfig
 from services.studies.capacity_config import CapacityConfig
-from services.studies.flat import preset_config
 from services.studies.presets import PRESETS
 from services.studies.study_config import StudyCapacity, StudyConfig, parse_study
+from services.studies.study_link import preset_config
 from tests.conftest import ROOT
 from tests.values import candidate, measured
 

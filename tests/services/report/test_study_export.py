@@ -17,7 +17,7 @@ from services.report.export.public_study import public_study, study_hash
 from services.report.export.shape import schema_texts
 from services.report.export.study_files import STUDY_EXPORTS, StudyExport, study_export
 from services.servers.engines import EngineConfig
-from services.studies import Measured
+from services.studies import MeasuredCell
 from tests.conftest import ROOT
 from tests.offline import CHROMIUM, opened_offline
 from tests.services.report.test_export import HOSTILE, Page
@@ -29,17 +29,17 @@ HOME = "/home/somebody/models"
 KEY = "sk-proj-abcdefghijklmnopqrstuvwx0123456789"
 
 
-def study(**config: Any) -> list[Measured]:
+def study(**config: Any) -> list[MeasuredCell]:
     """Return TP 1, 2 and 4 at two batch sizes; TP 4 cannot run at the larger one."""
     shapes = [(tp, size) for size in (2, 8) for tp in (1, 2, 4)]
     cells = [
         cell(tp**0.5 * size**0.5, index=at, tp=tp, size=size, **config)
         for at, (tp, size) in enumerate(shapes)
     ]
-    return [*cells[:-1], Measured(cells[-1].cell, None, "It needs 4 GPUs, and there are 2.")]
+    return [*cells[:-1], MeasuredCell(cells[-1].cell, None, "It needs 4 GPUs, and there are 2.")]
 
 
-def private() -> list[Measured]:
+def private() -> list[MeasuredCell]:
     """Return a study with a prompt, answers, a key and paths wherever one could be."""
     engine = EngineConfig(model=f"{HOME}/tiny.gguf", extra=f"--chat-template {HOME}/a.jinja")
     secret_cell = cell(1.0, engine=engine, workload="text", prompt=PROMPT)
@@ -55,7 +55,7 @@ def private() -> list[Measured]:
     return [replace(secret_cell, candidate=with_answers), lost]
 
 
-def hostile() -> list[Measured]:
+def hostile() -> list[MeasuredCell]:
     cells = study()
     engine = EngineConfig(tp=4, quantization=HOSTILE[:60])
     lost = replace(cells[-1], cell=replace(cells[-1].cell, engine=engine), problem=HOSTILE)
@@ -83,7 +83,9 @@ def test_engines_that_differ_in_a_folder_alone_stay_apart() -> None:
     [[], [cell(None)], [cell(None, problem="Out of memory.")]],
     ids=["none", "waits", "lost"],
 )
-def test_a_study_without_a_number_can_be_saved(entry: StudyExport, cells: list[Measured]) -> None:
+def test_a_study_without_a_number_can_be_saved(
+    entry: StudyExport, cells: list[MeasuredCell]
+) -> None:
     assert entry.write("A", cells)
 
 
@@ -131,7 +133,7 @@ def test_no_text_in_a_study_is_a_formula(start: str) -> None:
 
 
 @pytest.mark.parametrize("cells", [study(), private(), [], [cell(None)]])
-def test_the_document_of_a_study_is_what_its_schema_says(cells: list[Measured]) -> None:
+def test_the_document_of_a_study_is_what_its_schema_says(cells: list[MeasuredCell]) -> None:
     schema = orjson.loads(schema_texts()["study-1.json"])
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(

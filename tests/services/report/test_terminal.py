@@ -159,9 +159,9 @@ def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
     shown = terminal.run_text(run)
     rows = {row[0]: row[1] for row in tables.figures([run], ["1"]).rows}
     for name in ("sent", "requests_per_s", "total_e2e_s", "output_tokens"):
-        label, _ = figures.named(name)
+        label, _ = figures.figure_name(name)
         assert f"  {label:<34}{rows[label]:>16}" in shown.splitlines()
-    assert figures.named("e2e_s_sd") == ("E2E latency, std dev", "s")
+    assert figures.figure_name("e2e_s_sd") == ("E2E latency, std dev", "s")
 
 
 def test_an_imported_summary_is_shown_with_its_tools_numbers() -> None:

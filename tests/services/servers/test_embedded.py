@@ -17,7 +17,12 @@ import jobs
 from db import runs
 from services.ask.config import RunConfig, parse
 from services.servers.embedded import NICE, threads
-from services.servers.engines.within import CONTEXT_MOST, SLOTS_MOST, EngineProblem, size
+from services.servers.engines.embedded_engine import (
+    CONTEXT_MOST,
+    SLOTS_MOST,
+    EngineProblem,
+    embedded_size,
+)
 from tests.conftest import ROOT, finished, started_worker, until
 
 pytestmark = pytest.mark.timed
@@ -90,14 +95,14 @@ def test_a_killed_worker_leaves_no_engine() -> None:
 def test_slots_fit_the_runs_concurrency_and_the_memory(
     values: dict[str, object], slots: int
 ) -> None:
-    found, context = size(parse(values), 100)
+    found, context = embedded_size(parse(values), 100)
     assert found == slots
     assert context >= parse(values).max_tokens + 50
 
 
 def test_a_request_longer_than_the_models_context_is_a_sentence() -> None:
     with pytest.raises(EngineProblem, match=r"holds 8,192 tokens .* could need 8,[0-9]{3}\. Lower"):
-        size(RunConfig(max_tokens=CONTEXT_MOST), 100)
+        embedded_size(RunConfig(max_tokens=CONTEXT_MOST), 100)
 
 
 def test_half_of_the_cores_are_left_to_others() -> None:

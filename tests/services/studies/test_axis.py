@@ -9,10 +9,10 @@ import pytest
 from services.ask.problems import InvalidConfig
 from services.studies.axis import parse_axis
 from services.studies.configuration import engine_labels
-from services.studies.flat import query, read
 from services.studies.grid import cells, engines, loads
 from services.studies.kind import kind_of
 from services.studies.study_config import StudyConfig
+from services.studies.study_link import query, read
 
 VLLM = {"preset": "custom", "engine": "vllm", "batches": "2"}
 

@@ -22,13 +22,13 @@ from services.studies.capacity import Capacity, Status
 from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import search_seconds
 from services.studies.estimate import START_S, estimate_searches
-from services.studies.flat import query, read
 from services.studies.grid import planned
-from services.studies.highest import Searched, config_of, finals, highest
+from services.studies.highest import StudySearch, final_searches, highest, search_config
 from services.studies.highest_wording import sentences
 from services.studies.parallel import Parallel
 from services.studies.study import Study
 from services.studies.study_config import StudyCapacity, parse_study
+from services.studies.study_link import query, read
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SEARCH = StudyCapacity(starts=2)
@@ -43,12 +43,12 @@ def search(
     start: int = 0,
     status: Status = "done",
     error: str | None = None,
-) -> Searched:
+) -> StudySearch:
     """A search whose requests began to be missed between 3 % below and above `capacity`."""
     probes = _probes(capacity) if capacity else ()
-    config = config_of(SEARCH, RunConfig())
+    config = search_config(SEARCH, RunConfig())
     found = Capacity(number, "one", "", NOW, config, status, probes, error, start=start)
-    return Searched(engine, found)
+    return StudySearch(engine, found)
 
 
 def _probes(capacity: float) -> tuple[Probe, ...]:
@@ -58,29 +58,31 @@ def _probes(capacity: float) -> tuple[Probe, ...]:
     return tuple(Probe(0, one.load, 60, 1, one) for one in seen)
 
 
-def study(*searches: Searched) -> Study:
+def study(*searches: StudySearch) -> Study:
     return Study(1, "Which?", "", NOW, STUDY, (), (), searches)
 
 
 def test_the_two_best_follow_on_fresh_starts_in_turns() -> None:
     found = [search(1, A, 20), search(2, B, 40), search(3, C, 30)]
-    following = finals(found, SEARCH)
+    following = final_searches(found, SEARCH)
     assert [one.engine for one in following] == [B, C, C, B]
     assert [one.start for one in following] == [1, 1, 2, 2]
     assert following[0].config.lowest < 40 < following[0].config.highest < 100
     again = [search(4 + n, one.engine, 35, one.start) for n, one in enumerate(following)]
-    assert not finals([*found, *again], SEARCH), "only once"
+    assert not final_searches([*found, *again], SEARCH), "only once"
 
 
 @pytest.mark.parametrize("status", ["running", "cancelled", "interrupted"])
 def test_nothing_follows_before_all_are_searched(status: Status) -> None:
-    assert not finals([search(1, A, 20), search(2, B, 40), search(3, C, None, 0, status)], SEARCH)
+    assert not final_searches(
+        [search(1, A, 20), search(2, B, 40), search(3, C, None, 0, status)], SEARCH
+    )
 
 
 def test_what_cannot_start_does_not_keep_the_others_from_being_compared() -> None:
     out_of_memory = search(3, C, None, 0, "failed", "The GPU ran out of memory.")
     found = [search(1, A, 20), search(2, B, 40), out_of_memory]
-    assert {one.engine.max_seqs for one in finals(found, SEARCH)} == {1, 2}
+    assert {one.engine.max_seqs for one in final_searches(found, SEARCH)} == {1, 2}
     table = capacity_table(study(*found))
     assert [line[0].rpartition(" ")[2] for line in table.rows] == ["2", "1", "4"], "best first"
     assert table.rows[2][1:] == ("The GPU ran out of memory.", "–", "failed")
@@ -164,12 +166,12 @@ def test_the_number_of_fresh_starts_that_would_tell_is_whole() -> None:
 def test_each_length_of_answers_has_its_own_verdict() -> None:
     long = RunConfig(max_tokens=999)
     others = [
-        replace(one, capacity=replace(one.capacity, config=config_of(SEARCH, long)))
+        replace(one, capacity=replace(one.capacity, config=search_config(SEARCH, long)))
         for one in (search(11, A, 5), search(12, B, 9))
     ]
     found = highest([search(1, A, 40), search(2, B, 20), *others], SEARCH)
     assert [each.ranked[0].engine for each in found] == [A, B]
-    assert len(finals([search(1, A, 40), search(2, B, 20), *others], SEARCH)) == 8
+    assert len(final_searches([search(1, A, 40), search(2, B, 20), *others], SEARCH)) == 8
 
 
 def test_a_file_of_a_study_has_no_paths() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.ask.config import RunConfig, parse
 from services.ask.workloads.mixed import CLASSES, alone, class_of
 from services.servers.engines import EngineConfig
-from services.studies.cell import Cell, Measured
+from services.studies.cell import Cell, MeasuredCell
 from services.studies.mixes import mixes, sentences
 from services.studies.report import report
 from tests.values import STEADY, candidate, measured
@@ -26,7 +26,7 @@ def mix(requests: int, concurrency: int | None = None) -> RunConfig:
     )
 
 
-def cells(engine: EngineConfig, whole: RunConfig, slower: float = 1.0) -> list[Measured]:
+def cells(engine: EngineConfig, whole: RunConfig, slower: float = 1.0) -> list[MeasuredCell]:
     """Short alone, long alone, and both, where short requests take `slower` times as long."""
     return [
         _cell(engine, config, slower if config is whole else 1.0)
@@ -34,17 +34,17 @@ def cells(engine: EngineConfig, whole: RunConfig, slower: float = 1.0) -> list[M
     ]
 
 
-def _cell(engine: EngineConfig, config: RunConfig, slower: float) -> Measured:
+def _cell(engine: EngineConfig, config: RunConfig, slower: float) -> MeasuredCell:
     seen = [
         measured(at, repeat=repeat, ttft=seconds * vary, e2e=4 * seconds * vary)
         for repeat, vary in enumerate(STEADY)
         for at in range(config.requests)
         for seconds in [slower if class_of(config, at) == "short" else 1.0]
     ]
-    return Measured(Cell(0, engine, config), candidate(seen, **config.model_dump()))
+    return MeasuredCell(Cell(0, engine, config), candidate(seen, **config.model_dump()))
 
 
-def both(loads: Sequence[RunConfig]) -> list[Measured]:
+def both(loads: Sequence[RunConfig]) -> list[MeasuredCell]:
     on, off = (EngineConfig(chunked_prefill=switch) for switch in (True, False))
     return [cell for load in loads for cell in (*cells(on, load), *cells(off, load, 2.0))]
 

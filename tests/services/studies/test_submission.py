@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from services.servers.engines import EngineConfig
-from services.studies.cell import Measured
-from services.studies.flat import preset_config
+from services.studies.cell import MeasuredCell
 from services.studies.grid import cells as planned
 from services.studies.report import report
 from services.studies.scaling import SUBMISSION, TOTAL_TIME
+from services.studies.study_link import preset_config
 from services.studies.tables import results
 from tests.values import cell
 
@@ -27,7 +27,7 @@ def ray(dp: int, extra: str = "") -> EngineConfig:
     return EngineConfig(engine="ray", dp=dp, max_seqs=1, extra=extra)
 
 
-def spread(measured: Measured, seconds: float) -> Measured:
+def spread(measured: MeasuredCell, seconds: float) -> MeasuredCell:
     """The cell with its last request sent so long after the first was due."""
     assert measured.candidate is not None
     last = max(m.index for m in measured.candidate.measurements)
@@ -38,7 +38,7 @@ def spread(measured: Measured, seconds: float) -> Measured:
     return replace(measured, candidate=replace(measured.candidate, measurements=sent))
 
 
-def study(extra: str = "") -> list[Measured]:
+def study(extra: str = "") -> list[MeasuredCell]:
     return [
         spread(cell(speed, index=at, engine=ray(dp, extra), **WAY[way]), seconds)
         for at, (way, dp, speed, seconds) in enumerate(

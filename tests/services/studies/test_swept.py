@@ -10,20 +10,20 @@ import pytest
 from services.ask.config import RunConfig
 from services.report.charts import spec
 from services.report.charts.scaling import STUDY_CHARTS, worded
-from services.studies.cell import Cell, Measured
-from services.studies.flat import preset_config
+from services.studies.cell import Cell, MeasuredCell
 from services.studies.kind import kind_of
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 from services.studies.report import report
 from services.studies.scaling import scaling
+from services.studies.study_link import preset_config
 from services.studies.swept import swept
 from services.studies.tables import all_tables
 from services.studies.work import work_of
 from tests.values import cell
 
 
-def cells(*loads: dict[str, Any]) -> list[Measured]:
+def cells(*loads: dict[str, Any]) -> list[MeasuredCell]:
     return [cell(1 + at, index=at, **load) for at, load in enumerate(loads)]
 
 
@@ -49,7 +49,7 @@ BOTH = cells(
     ],
 )
 def test_axes_and_questions_have_the_name_of_what_was_swept(
-    measured: list[Measured], name: str, title: str, values: list[int]
+    measured: list[MeasuredCell], name: str, title: str, values: list[int]
 ) -> None:
     axis = swept([work_of(one.cell.config) for one in measured])
     assert axis.name == name

@@ -49,7 +49,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
         answered = role == "assistant"
         yield {
             "role": role,
-            "content": converted(content, _answered_part if answered else _asked_part),
+            "content": converted(content, _answered_part if answered else _input_part),
         }
     for call in message.get("tool_calls") or ():
         identity, name, arguments = call_of(call)
@@ -67,7 +67,7 @@ def _answered_part(part: Part) -> Part:
     raise refusal(part)
 
 
-def _asked_part(part: Part) -> Part:
+def _input_part(part: Part) -> Part:
     if part["type"] in ("text", "input_text"):
         return {**part, "type": "input_text"}
     if part["type"] == "image_url":

@@ -44,7 +44,7 @@ class Started(NamedTuple):
 
 
 @asynccontextmanager
-async def started(
+async def start_embedded(
     name: str, slots: int = 1, context: int = 2048, cache: bool = False
 ) -> AsyncIterator[Started]:
     """Start engine `name`, yield its address, stop it. `cache`: prompts may reuse a prefix.
@@ -69,7 +69,7 @@ async def started(
             await _stop(process)
 
 
-def size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
+def embedded_size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
     """Return (slots, context in tokens) of an embedded engine for the run.
 
     A slot holds the longest prompt (at least two bytes per token, usually four) and the longest
