@@ -196,8 +196,8 @@ def study_facts(study: Study) -> StudyFacts:
     )
 
 
-def _search(one: StudySearch) -> SearchFacts:
-    capacity = one.capacity
+def _search(search: StudySearch) -> SearchFacts:
+    capacity = search.capacity
     return SearchFacts(
         search=capacity.id,
         engine=capacity.engine_id,

@@ -165,12 +165,12 @@ def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
     own: dict[str, Any] = given(options, CapacityConfig)
     others = changes_of(getattr(options, "with"))
     if options.scenario is not None:
-        asked = read_capacity(
+        from_file = read_capacity(
             scenario.read_document(options.scenario, "capacity"),
             scenario.reading(options.scenario, values | own | scenario.names_given(options)),
             others,
         )
-        return asked.config, asked.keys.name, asked.keys.note
+        return from_file.config, from_file.keys.name, from_file.keys.note
     servers = candidate_configs.candidates(values, others)
     return parse_capacity({**own, "servers": servers}), options.name, options.note
 
@@ -192,7 +192,7 @@ def _follow_to_end(
 def _judge(ended: Capacity, at_least: float | None) -> int:
     if at_least is None:
         return DONE
-    lows = [lower_end(ended, place) for place in range(len(ended.config.servers))]
+    lows = [lower_end(ended, server) for server in range(len(ended.config.servers))]
     if all(low is not None and low >= at_least for low in lows):
         return DONE
     return refuse(

@@ -170,13 +170,13 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
             name: getattr(options, name) for name in COMPARISON_OPTIONS if getattr(options, name)
         }
         margin = {} if options.within is None else {"margin": options.within}
-        asked = read_comparison(
+        from_file = read_comparison(
             scenario.read_document(file, "comparison"),
             scenario.reading(file, values | keys | margin | scenario.names_given(options)),
             changes_of(getattr(options, "with")),
         )
-        vars(options).update({name: getattr(asked.keys, name) for name in COMPARISON_OPTIONS})
-        return scenarios.start(opened(), asked, operator()).run_ids
+        vars(options).update({name: getattr(from_file.keys, name) for name in COMPARISON_OPTIONS})
+        return scenarios.start(opened(), from_file, operator()).run_ids
 
 
 def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:

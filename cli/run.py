@@ -66,12 +66,12 @@ def _submit(options: Namespace) -> tuple[int, list[Threshold]]:
         if options.scenario is None:
             names = (options.name, options.tag, options.note)
             return jobs.submit(opened(), parse(values), *names, by=operator()), options.slo or []
-        asked = read_run(
+        from_file = read_run(
             scenario.read_document(options.scenario, "run"),
             scenario.reading(options.scenario, values | scenario.names_given(options)),
         )
-        texts = map(parse_threshold, asked.keys.slo)
-        return scenarios.start(opened(), asked, operator()).id, options.slo or list(texts)
+        texts = map(parse_threshold, from_file.keys.slo)
+        return scenarios.start(opened(), from_file, operator()).id, options.slo or list(texts)
 
 
 def add_more_arguments(command: ArgumentParser) -> None:

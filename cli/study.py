@@ -173,7 +173,7 @@ def _searched(options: Namespace, ended: Study) -> int:
     _print_study(options, ended)
     if ended.searches_to_resume():
         return refuse(f"The study was cut short: `paceline resume {ended.id}`.", FAILED)
-    return DONE if any(one.capacity.status == "done" for one in ended.searches) else FAILED
+    return DONE if any(search.capacity.status == "done" for search in ended.searches) else FAILED
 
 
 def _print_study(options: Namespace, stored: Study) -> None:
@@ -254,20 +254,24 @@ def _of_search(options: Namespace) -> dict[str, str]:
 def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
     """Return the study of a scenario, with the load that flags say instead."""
     of_run = {name: value for name, value in load.items() if name not in SERVER_OPTIONS}
-    asked = read_study(
+    from_file = read_study(
         scenario.read_document(options.scenario, "study"),
         scenario.reading(options.scenario, of_run | scenario.names_given(options)),
     )
-    if options.preset not in (None, asked.config.preset):
+    if options.preset not in (None, from_file.config.preset):
         raise UsageError(
-            f"--preset: the scenario has the preset {asked.config.preset}. Leave one out."
+            f"--preset: the scenario has the preset {from_file.config.preset}. Leave one out."
         )
-    if options.engine and asked.config.engine is None:
+    if options.engine and from_file.config.engine is None:
         raise UsageError(
             "--engine: the scenario measures an existing server. Write engine into it."
         )
-    options.name, options.tag, options.note = asked.keys.name, asked.keys.tags, asked.keys.note
-    return asked.config
+    options.name, options.tag, options.note = (
+        from_file.keys.name,
+        from_file.keys.tags,
+        from_file.keys.note,
+    )
+    return from_file.config
 
 
 def _own_address(load: dict[str, Any]) -> dict[str, Any]:

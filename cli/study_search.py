@@ -27,7 +27,7 @@ def until_searched(study_id: int, stop: Event, hidden: bool) -> Study:
             stored = with_retries(
                 lambda: studies.load(opened(), study_id), "The database cannot be read", bar.write
             )
-            bar.update(sum(len(one.capacity.probes) for one in stored.searches) - bar.n)
+            bar.update(sum(len(search.capacity.probes) for search in stored.searches) - bar.n)
             if not stored.active:
                 return stored
             if stop.is_set():

@@ -268,8 +268,8 @@ def _run(command: tuple[str, ...], env: Mapping[str, str], secret: str = "") -> 
             "backups."
         ) from None
     if ended.returncode:
-        said = " ".join(ended.stderr.split()) or f"exit code {ended.returncode}"
-        reason = redact(said, [secret] if secret else []).rstrip(".")
+        message = " ".join(ended.stderr.split()) or f"exit code {ended.returncode}"
+        reason = redact(message, [secret] if secret else []).rstrip(".")
         raise CannotBackUp(f"{command[0]} failed: {reason}.")
 
 

@@ -15,7 +15,7 @@ from db.request_columns import StoredRequests
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
 from services.analysis.objectives import objectives_of, with_judgement
-from services.analysis.summary import Summary, stored, summarize
+from services.analysis.summary import Summary, serialize, summarize
 from services.ask.measurement import ACTIVE, Run
 from services.ask.measurements import Measurements, as_table
 from services.ask.prices import price_of
@@ -83,11 +83,11 @@ def _of_large(
     measured: Measurements, source: StoredRequests, by: tuple[Any, Any], run: Run
 ) -> Summary:
     """Work a large run out, unless that has been done: it takes seconds, in every process."""
-    key = f"{stored.version()} {len(measured)} {run.placed} {by}"
+    key = f"{serialize.version()} {len(measured)} {run.placed} {by}"
     if (data := source.kept_summary(key)) is not None:
-        return stored.from_dict(data)
+        return serialize.from_dict(data)
     summary = summarize(measured, *by, run.placed, run.config)
-    source.keep_summary(key, stored.to_dict(summary))
+    source.keep_summary(key, serialize.to_dict(summary))
     return summary
 
 

@@ -233,7 +233,9 @@ def _study(
         config=parse_study({**row["grid"], "run": {**FORMER, **row["grid"]["run"]}}),
         runs=measured,
         engines=servers,
-        searches=tuple(StudySearch(by_id[one.engine_id or 0], one) for one in searches),
+        searches=tuple(
+            StudySearch(by_id[capacity.engine_id or 0], capacity) for capacity in searches
+        ),
     )
 
 

@@ -69,8 +69,8 @@ def resume(
 ) -> None:
     """Let searches of a study go on, on engines that are started once more on `machine`."""
     with writing(database) as connection:
-        for one in again:
-            stored_searches.resume_of_study(connection, one.capacity.id)
+        for search in again:
+            stored_searches.resume_of_study(connection, search.capacity.id)
         plan_engines(connection, study_id, machine)
 
 
@@ -84,17 +84,17 @@ def _add(
     """Store searches, each with its engine: the first of a configuration share one, each on a fresh
     start has its own."""
     known: dict[EngineConfig, int] = {}
-    for one in new:
-        engine = one.planned.engine
-        if one.planned.start or engine not in known:
+    for search in new:
+        engine = search.planned.engine
+        if search.planned.start or engine not in known:
             known[engine] = stored_engines.add(connection, engine, study_id, machine)
         stored_searches.add_search(
             connection,
-            one.planned.config,
-            name=one.name,
+            search.planned.config,
+            name=search.name,
             study_id=study_id,
             engine_id=known[engine],
-            start=one.planned.start,
+            start=search.planned.start,
             machine=machine,
             **origin._asdict(),
             status="failed" if one.problem else "running",

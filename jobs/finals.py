@@ -24,8 +24,8 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
     if study.config.search is None:
         return
     found = [
-        replace(one, capacity=ending) if one.capacity.id == ending.id else one
-        for one in study.searches
+        replace(search, capacity=ending) if search.capacity.id == ending.id else search
+        for search in study.searches
     ]
     if following := finals(found, study.config.search):
         new = _named(study, following)
@@ -33,5 +33,8 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
 
 
 def _named(study: Study, following: Sequence[PlannedSearch]) -> list[NewSearch]:
-    labels = engine_labels(one.engine for one in study.searches)
-    return [NewSearch(one, f"{labels[one.engine]} · fresh start {one.start}") for one in following]
+    labels = engine_labels(search.engine for search in study.searches)
+    return [
+        NewSearch(search, f"{labels[search.engine]} · fresh start {search.start}")
+        for search in following
+    ]

@@ -53,14 +53,14 @@ def submit(
         return accepted
     if not 1 <= len(new) <= MOST_TASKS:
         raise InvalidTask(f"A batch has 1 to {MOST_TASKS:,} tasks, and this one has {len(new):,}.")
-    asked = submission(new, parse)
-    jobs.check_person(database, asked.configs, by)
-    destinations = [resolve(config, typed) for config in asked.configs]
+    submitted = submission(new, parse)
+    jobs.check_person(database, submitted.configs, by)
+    destinations = [resolve(config, typed) for config in submitted.configs]
     check_lock_file(database)
     hand_over(database, jobs.secrets_by_ticket(destinations))
     stored = [
         _settings(database, config, destination)
-        for config, destination in zip(asked.configs, destinations, strict=True)
+        for config, destination in zip(submitted.configs, destinations, strict=True)
     ]
     pairs = list(zip(asked.tasks, asked.which, strict=True))
     accepted = new_tasks.create(

@@ -101,7 +101,7 @@ class Receiver:
             wait_s = retry_after_s(response.headers, datetime.now(UTC))
             raise _TryLater(
                 f"{where} does not take spans now (HTTP {response.status_code}"
-                f"{self._said(content)}). Send them later with paceline traces.",
+                f"{self._message(content)}). Send them later with paceline traces.",
                 wait_s,
             )
         if not response.is_success:
@@ -127,22 +127,22 @@ class Receiver:
         )
 
     def _refusal(self, status: int, content: bytes) -> str:
-        where, said = self._settings.receiver, self._said(content)
+        where, message = self._settings.receiver, self._message(content)
         if status in (401, 403):
             return (
-                f"{where} wants a key, or another one (HTTP {status}{said}). Put it into "
+                f"{where} wants a key, or another one (HTTP {status}{message}). Put it into "
                 "OTEL_EXPORTER_OTLP_HEADERS."
             )
         if status in (404, 405):
             return (
-                f"{where} takes no spans at that path (HTTP {status}{said}). /v1/traces is added "
+                f"{where} takes no spans at that path (HTTP {status}{message}). /v1/traces is added "
                 "to OTEL_EXPORTER_OTLP_ENDPOINT; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as is."
             )
         if 300 <= status < 400:
             return f"{where} redirects (HTTP {status}), which is not followed. Correct the address."
-        return f"{where} rejects the spans (HTTP {status}{said}). Check what it accepts."
+        return f"{where} rejects the spans (HTTP {status}{message}). Check what it accepts."
 
-    def _said(self, content: bytes) -> str:
+    def _message(self, content: bytes) -> str:
         text = untrusted.text(content.decode("utf-8", "replace"), self._settings.secrets, 200)
         return f": {text}" if text else ""
 
@@ -155,9 +155,9 @@ class Receiver:
         partial = answer.partial_success
         if partial.rejected_spans <= 0:
             return ""
-        said = self._said(partial.error_message.encode())
+        message = self._message(partial.error_message.encode())
         spans = many(partial.rejected_spans, "span")
-        return f"{self._settings.receiver} rejected {spans}{said}."
+        return f"{self._settings.receiver} rejected {spans}{message}."
 
 
 @contextmanager

@@ -193,10 +193,10 @@ def main(run_id: int) -> None:
     os.nice(NICE)
     Thread(target=_end_with_the_supervisor, daemon=True).start()
     database = connect()
-    asked = span_exports.load(database, run_id)
+    stored = span_exports.load(database, run_id)
     try:
         env = settings.environment()
-        sent = send(database, run_id, span_settings(env), env, asked.delivered if asked else None)
+        sent = send(database, run_id, span_settings(env), env, stored.delivered if stored else None)
     except RunNotFound:  # deleted meanwhile
         return
     except SpansRefused as problem:  # it is recorded

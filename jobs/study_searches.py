@@ -75,8 +75,8 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
             f"Study {study.id} has no search that was cut short{' or failed' if failed else ''}."
         )
     devices, env = engines.devices(), settings.environment()
-    obstacles = {one.engine: engines.preflight(one.engine, devices, env) for one in again}
-    runnable = [one for one in again if obstacles[one.engine] is None]
+    obstacles = {search.engine: engines.preflight(search.engine, devices, env) for search in again}
+    runnable = [search for search in again if obstacles[search.engine] is None]
     if not runnable:
         raise NothingToResume(none_can_run([why for why in obstacles.values() if why]))
     check_lock_file(database)
@@ -88,7 +88,9 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
 def cancel(database: Engine, study: Study) -> None:
     """Cancel the searches that go on; what they have measured is kept. Raises StudyNotFound,
     QueueProblem."""
-    while going := [one.capacity.id for one in study.searches if one.capacity.status == "running"]:
+    while going := [
+        search.capacity.id for search in study.searches if search.capacity.status == "running"
+    ]:
         for capacity_id in going:
             capacity_jobs.cancel(database, capacity_id)
         study = studies.load(database, study.id)  # fresh starts may have been added meanwhile

@@ -107,8 +107,8 @@ def _is_api(path: str) -> bool:
 def _say(scope: Scope, person: Person | None) -> None:
     """Say to what is behind the gate who asks, and nothing that the request itself says of it."""
     headers = [entry for entry in scope["headers"] if not entry[0].lower().startswith(OURS)]
-    said = headers_of(person) if person else {}
-    ours = [(name.encode(), value.encode()) for name, value in said.items()]
+    added = headers_of(person) if person else {}
+    ours = [(name.encode(), value.encode()) for name, value in added.items()]
     scope["headers"] = [*headers, *ours]
 
 

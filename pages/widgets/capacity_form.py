@@ -107,7 +107,7 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
         "Further objectives",
         placeholder="tpot:p50<0.05, e2e:p99<10",
         help="In seconds, with commas between them. All objectives must be met.",
-        **keyed("more", ", ".join(one.text for one in others)),
+        **keyed("more", ", ".join(objective.text for objective in others)),
     )
     return [
         f"{metric}:{at}<{limit / 1000:g}",
@@ -120,15 +120,15 @@ def _sorted(
     asked: Sequence[Objective],
 ) -> tuple[Objective | None, Objective | None, list[Objective]]:
     """The first that the fields can say, the error rate, and the others."""
-    time = next((one for one in asked if _sayable(one)), None)
-    errors = next((one for one in asked if one.metric is None), None)
-    return time, errors, [one for one in asked if one not in (time, errors)]
+    time = next((objective for objective in asked if _sayable(objective)), None)
+    errors = next((objective for objective in asked if objective.metric is None), None)
+    return time, errors, [objective for objective in asked if objective not in (time, errors)]
 
 
-def _sayable(one: Objective) -> bool:
-    name, _, rest = one.text.partition(":")
+def _sayable(objective: Objective) -> bool:
+    name, _, rest = objective.text.partition(":")
     at = rest.partition("<")[0].replace("median", "p50")
-    return one.metric is not None and name in METRICS and at in PERCENTILES
+    return objective.metric is not None and name in METRICS and at in PERCENTILES
 
 
 def _parts(time: Objective | None) -> tuple[str, str, float]:

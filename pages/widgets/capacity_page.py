@@ -133,15 +133,17 @@ def tiles(capacity: Capacity) -> int:
     """The capacity of each server in large type, with how sure it is; what it costs. Returns how
     many are known."""
     known = [
-        (name, one, cost(capacity, place))
-        for place, name in enumerate(report.server_names(capacity))
-        if (one := capacity.final_estimate(place)) is not None and one.low and one.high
+        (name, estimate, cost(capacity, server))
+        for server, name in enumerate(report.server_names(capacity))
+        if (estimate := capacity.final_estimate(server)) is not None
+        and estimate.low
+        and estimate.high
     ]
     with st.container(horizontal=True, gap="large"):
-        for name, one, price in known:
+        for name, estimate, price in known:
             with st.container(width="content", gap="xxsmall"):
-                st.metric(plain(name), amount(one, capacity.config))
-                st.caption(plain(sure(one, capacity.config)))
+                st.metric(plain(name), amount(estimate, capacity.config))
+                st.caption(plain(sure(estimate, capacity.config)))
                 if price is not None:
                     st.caption(plain(str(price)))
     return len(known)
@@ -156,11 +158,15 @@ def chart(which: CapacityChart, capacity: Capacity) -> None:
 
 def curve(capacity: Capacity) -> None:
     """Throughput or latency against load, whichever is chosen, and why it bends."""
-    drawable = {one.name: one for one in CAPACITY_CHARTS[1:] if one.draw(capacity, False)}
+    drawable = {
+        chart_.name: chart_ for chart_ in CAPACITY_CHARTS[1:] if chart_.draw(capacity, False)
+    }
     if not drawable:
         return
     st.subheader("Curve", anchor="curve")
-    limited = [name for name in drawable if any(name in one for one in capacity.config.objectives)]
+    limited = [
+        name for name in drawable if any(name in text for text in capacity.config.objectives)
+    ]
     chosen = st.segmented_control(
         "Against load",
         list(drawable),
@@ -169,8 +175,8 @@ def curve(capacity: Capacity) -> None:
         **url_state.unlinked("capacity-curve", (limited or list(drawable))[0]),
     )
     chart(drawable[chosen], capacity)
-    for place, name in enumerate(report.server_names(capacity)):
-        texts = curve_sentences(capacity, place)
+    for server, name in enumerate(report.server_names(capacity)):
+        texts = curve_sentences(capacity, server)
         if texts and len(capacity.config.servers) > 1:
             st.markdown(f"**{plain(name)}**")
         st.markdown("\n".join(f"- {plain(text)}" for text in texts))

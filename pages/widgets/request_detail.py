@@ -103,9 +103,9 @@ def _texts(candidate: Candidate, m: Measurement) -> None:
     """What was asked and answered, for the person at this Paceline only."""
     nonce = candidate.run.environment.get("prompt_mark", "")
     answer_of = partial(runs.answer, opened(), candidate.run.id, m.repeat)
-    asked = prompt_text.sent(candidate.run.config, m.repeat, m.index, nonce, answer_of)
+    prompt = prompt_text.sent(candidate.run.config, m.repeat, m.index, nonce, answer_of)
     where = f"{m.repeat}-{m.index}"
-    st.text_area("Prompt", asked or UNKNOWN, disabled=True, key=f"request-prompt-{where}")
+    st.text_area("Prompt", prompt or UNKNOWN, disabled=True, key=f"request-prompt-{where}")
     st.text_area(
         "Answer", answer_of(m.index) or "", disabled=True, height=200, key=f"request-answer-{where}"
     )

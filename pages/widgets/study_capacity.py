@@ -32,29 +32,29 @@ def show(study: Study) -> None:
 def show_progress(study: Study) -> None:
     """How far it is, about how long it will still take, and the way to what is measured."""
     assert study.config.search is not None
-    going = [one for one in study.searches if one.capacity.status == "running"]
+    going = [search for search in study.searches if search.capacity.status == "running"]
     ended = len(study.searches) - len(going)
     left = f" About {duration(search_seconds(study.config.search)[0] * len(going))} left, and "
     left += "then the two best on fresh starts." if not _again(study) else "then the verdict."
     st.progress(ended / max(1, len(study.searches)), f"{progress(study)}{left if going else ''}")
-    for one in going:
-        if one.capacity.probes and one.capacity.probes[-1].observation is None:
-            _measuring(one)
+    for search in going:
+        if search.capacity.probes and search.capacity.probes[-1].observation is None:
+            _measuring(search)
             break
 
 
 def _again(study: Study) -> bool:
-    return any(one.capacity.start for one in study.searches)
+    return any(search.capacity.start for search in study.searches)
 
 
-def _measuring(one: StudySearch) -> None:
+def _measuring(search: StudySearch) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(plain(f"Searching: {one.capacity.name}"), width="content")
+        st.caption(plain(f"Searching: {search.capacity.name}"), width="content")
         st.page_link(
             "capacity.py",
             label="Watch this search",
             icon=":material/monitor_heart:",
-            query_params=onward(search=str(one.capacity.id)),
+            query_params=onward(search=str(search.capacity.id)),
         )
 
 

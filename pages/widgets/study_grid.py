@@ -41,13 +41,13 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
     cells' loads are searched, so that a cell says at most what its requests are."""
     if not grid:
         return
-    configs = [one.cell.config for one in grid]
+    configs = [entry.cell.config for entry in grid]
     loads = {"Requests": work_labels(configs)} if searches else {"Load": load_labels(configs)}
     rows = pd.DataFrame(
         {
-            "Engine": _engines([one.cell.engine for one in grid]),
+            "Engine": _engines([entry.cell.engine for entry in grid]),
             **{name: texts for name, texts in loads.items() if any(texts)},
-            "On this machine": ["cannot run" if one.obstacle else "can run" for one in grid],
+            "On this machine": ["cannot run" if entry.obstacle else "can run" for entry in grid],
         }
     )
     grey = f"color: {palette(dark()).muted}"
@@ -60,7 +60,7 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         width="stretch",
         alt="The cells of the study",
     )
-    for reason in dict.fromkeys(one.obstacle for one in grid if one.obstacle):
+    for reason in dict.fromkeys(entry.obstacle for entry in grid if entry.obstacle):
         st.caption(plain(f"Cannot run: {reason}"))  # whole: a cell cuts it
 
 

@@ -117,7 +117,7 @@ def actions_of_searches(study: Study) -> None:
                 on_click=resume,
                 args=(study.id, False),
             )
-        if any(one.capacity.status == "failed" for one in study.searches):
+        if any(search.capacity.status == "failed" for search in study.searches):
             st.button(
                 "Retry failed searches",
                 icon=":material/replay:",

@@ -139,8 +139,8 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
         mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:
             repeat, index = chosen
-            asked = sent(candidate.run.config, repeat, index, mark, partial(load, repeat))
-            st.text_area("Prompt", asked or "", disabled=True)
+            prompt = sent(candidate.run.config, repeat, index, mark, partial(load, repeat))
+            st.text_area("Prompt", prompt or "", disabled=True)
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
 
 

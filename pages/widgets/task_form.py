@@ -111,11 +111,13 @@ def _config(values: Mapping[str, Any]) -> RunConfig | None:
 def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
     """Queue the tasks and go to them. A double click is two presses and one batch."""
     own = {"model": values["model"]}
-    asked = [NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new]
+    new_tasks = [
+        NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new
+    ]
     once = IdempotentRequest.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
     try:
         accepted = inference.submit(
-            opened(), _caller(), asked, _parsed, once, view.person(), api_keys.typed()
+            opened(), _caller(), new_tasks, _parsed, once, view.person(), api_keys.typed()
         )
     except PacelineError as error:
         show_error(error)

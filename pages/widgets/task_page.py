@@ -50,8 +50,8 @@ def page(task_id: str, caller: str | None) -> None:
         st.fragment(_watch, run_every=REFRESH.seconds())(task_id, caller, task.status)
     else:
         _head(task)
-    asked = tasks.prompts(opened(), [task_id]).get(task_id, "")
-    _text("Prompt", transcript(asked))
+    prompt = tasks.prompts(opened(), [task_id]).get(task_id, "")
+    _text("Prompt", transcript(prompt))
     if task.status in OPEN:
         return
     if task.error:

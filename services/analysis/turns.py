@@ -21,8 +21,8 @@ def locate(sessions: Sessions, table: Measurements) -> tuple[Numbers, Numbers]:
     """Return the session and the turn of each request, both from 0."""
     index = table.numbers("index").astype(np.int64)
     rounds, rest = np.divmod(index, sessions.starts[-1])
-    place = np.searchsorted(np.array(sessions.starts), rest, side="right") - 1
-    return rounds * len(sessions.delays_s) + place, rest - np.array(sessions.starts)[place]
+    session = np.searchsorted(np.array(sessions.starts), rest, side="right") - 1
+    return rounds * len(sessions.delays_s) + session, rest - np.array(sessions.starts)[session]
 
 
 def first_turns(measurements: Sequence[Measurement], config: RunConfig) -> Measurements:
@@ -58,8 +58,8 @@ def _before(table: Measurements) -> NDArray[np.intp]:
     index = table.numbers("index")
     keys = table.numbers("repeat") * (index.max(initial=0.0) + 2) + index
     order = np.argsort(keys, kind="stable")
-    place = np.searchsorted(keys[order], keys - 1)
-    found = order[np.minimum(place, len(keys) - 1)] if len(keys) else order
+    session = np.searchsorted(keys[order], keys - 1)
+    found = order[np.minimum(session, len(keys) - 1)] if len(keys) else order
     return np.where(keys[found] == keys - 1, found, -1) if len(keys) else found
 
 

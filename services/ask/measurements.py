@@ -155,8 +155,8 @@ class Measurements(Sequence[Measurement]):
     def __getitem__(self, index: int | slice) -> Measurement | Measurements:
         if isinstance(index, slice):
             return Measurements(self.source, self._places()[index])
-        place = range(len(self))[index]
-        return next(self.source.rows(self._places()[[place]]))
+        position = range(len(self))[index]
+        return next(self.source.rows(self._places()[[position]]))
 
     def __iter__(self) -> Iterator[Measurement]:
         return self.source.rows(self._places())

@@ -54,8 +54,8 @@ def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, 
     known = [{name: getattr(plain, name) for name in FIELDS}, *saved]
     allowed = [{name: server[name] for name in FIELDS if name != "model"} for server in known]
     for config in configs:
-        asked = {name: getattr(config, name) for name in FIELDS if name != "model"}
-        if asked not in allowed:
+        server = {name: getattr(config, name) for name in FIELDS if name != "model"}
+        if server not in allowed:
             raise NotASavedServer(
                 "Runners measure the embedded model and servers that an admin saved, as they are "
                 "saved. Choose one of those, or ask an admin to save this one."

@@ -85,10 +85,10 @@ def _lengths(config: RunConfig) -> str:
     of = {"Prompt": lengths.of_prompts(config), "Answer": lengths.of_answers(config)}
     if config.workload not in ("synthetic", "trace"):
         del of["Prompt"]
-    said = [f"{what} lengths: {law.sentence}." for what, law in of.items() if law.sentence]
+    sentences = [f"{what} lengths: {law.sentence}." for what, law in of.items() if law.sentence]
     if shared := planned_hits(config):
-        said.append(shared.sentence)
-    return "".join(f" {sentence}" for sentence in said)
+        sentences.append(shared.sentence)
+    return "".join(f" {sentence}" for sentence in sentences)
 
 
 def _afterwards(config: RunConfig) -> str:

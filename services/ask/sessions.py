@@ -37,13 +37,13 @@ class Sessions:
     def locate(self, index: int) -> tuple[int, int]:
         """Return (session, turn) of a request, both from 0."""
         rounds, rest = divmod(index, self.starts[-1])
-        place = bisect_right(self.starts, rest) - 1
-        return rounds * len(self.delays_s) + place, rest - self.starts[place]
+        position = bisect_right(self.starts, rest) - 1
+        return rounds * len(self.delays_s) + position, rest - self.starts[position]
 
     def first(self, session: int) -> int:
         """Return the index of a session's first request."""
-        rounds, place = divmod(session, len(self.delays_s))
-        return rounds * self.starts[-1] + self.starts[place]
+        rounds, position = divmod(session, len(self.delays_s))
+        return rounds * self.starts[-1] + self.starts[position]
 
     def delays(self, session: int) -> tuple[float, ...]:
         """Return the wait before each turn of a session."""

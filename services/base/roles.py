@@ -112,25 +112,25 @@ def headers_of(person: Person) -> dict[str, str]:
     """Return the headers that say who asks."""
     if person.role is None:
         return {}
-    said = {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
+    headers = {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
     if person.token is not None:
-        said[TOKEN_HEADER] = str(person.token)
+        headers[TOKEN_HEADER] = str(person.token)
     if person.maker is not None:
-        said[MAKER_HEADER] = quote(person.maker, safe="@ ")
-    return said
+        headers[MAKER_HEADER] = quote(person.maker, safe="@ ")
+    return headers
 
 
 def person_in(headers: Mapping[str, str]) -> Person | None:
     """Return who asks, by the headers that the gate has set (their names in any case); None: nobody
     needs to sign in."""
-    said = {name.lower(): value for name, value in headers.items()}
-    role = said.get(ROLE_HEADER, "")
+    lowered = {name.lower(): value for name, value in headers.items()}
+    role = lowered.get(ROLE_HEADER, "")
     if role not in Role.__members__:
         return None
-    token = said.get(TOKEN_HEADER, "")
+    token = lowered.get(TOKEN_HEADER, "")
     number = int(token) if token.isdecimal() else None
-    maker = unquote(said.get(MAKER_HEADER, "")) or None
-    return Person(unquote(said.get(PERSON_HEADER, "")), Role[role], number, maker)
+    maker = unquote(lowered.get(MAKER_HEADER, "")) or None
+    return Person(unquote(lowered.get(PERSON_HEADER, "")), Role[role], number, maker)
 
 
 def role_of(email: str, env: Mapping[str, str]) -> Role | None:

@@ -17,9 +17,9 @@ ASKED_MOST_S = 600.0  # of what a server may ask for
 
 def wait_s(attempt: int, retry_after: str, random: Random, now: datetime | None = None) -> float:
     """Return how many seconds to wait after failed attempt number `attempt`, from 1."""
-    asked = retry_after_s(retry_after, now or datetime.now(UTC))
-    if asked is not None:
-        return min(asked, ASKED_MOST_S)
+    requested_s = retry_after_s(retry_after, now or datetime.now(UTC))
+    if requested_s is not None:
+        return min(requested_s, ASKED_MOST_S)
     return random.uniform(0.0, min(LONGEST_S, FIRST_S * 2 ** (attempt - 1)))
 
 

@@ -55,7 +55,7 @@ def sentences(capacity: Capacity) -> list[str]:
 def verdicts(capacity: Capacity) -> list[str]:
     """Return whether each other server sustains more than the first, as far as that is known."""
     called = server_names(capacity)
-    costs = [cost(capacity, place) for place in range(len(called))]
+    costs = [cost(capacity, server) for server in range(len(called))]
     return [
         comparison(ratio, other, called[0], capacity.config, _both(of_other, costs[0]))
         for ratio, other, of_other in zip(capacity.ratios, called[1:], costs[1:], strict=True)
@@ -66,9 +66,9 @@ def verdicts(capacity: Capacity) -> list[str]:
 def headlines(capacity: Capacity) -> list[str]:
     """Return what is known of each server, and what a capacity that is known costs."""
     return [
-        headline(capacity, place, name) + (f" That is {each}." if each and _known(found) else "")
-        for place, name in enumerate(server_names(capacity))
-        for each, found in [(cost(capacity, place), capacity.final_estimate(place))]
+        headline(capacity, server, name) + (f" That is {each}." if each and _known(found) else "")
+        for server, name in enumerate(server_names(capacity))
+        for each, found in [(cost(capacity, server), capacity.final_estimate(server))]
     ]
 
 
@@ -86,8 +86,8 @@ def reasons(capacity: Capacity) -> list[str]:
     several = len(capacity.config.servers) > 1
     return [
         f"{name}: {text}" if several else text
-        for place, name in enumerate(server_names(capacity))
-        for text in _reasons(capacity, place)
+        for server, name in enumerate(server_names(capacity))
+        for text in _reasons(capacity, server)
     ]
 
 
@@ -104,10 +104,10 @@ def rows(capacity: Capacity) -> list[list[str]]:
 
 def titles(capacity: Capacity) -> list[str]:
     """Return the titles of `rows`."""
-    asked = [objective_title(objective) for objective in capacity.config.parsed_objectives]
+    objectives = [objective_title(objective) for objective in capacity.config.parsed_objectives]
     server = ["Server"] if len(capacity.config.servers) > 1 else []
     load = "Users" if capacity.config.load == "users" else "Requests/s"
-    return [*server, load, "Completed/s", *asked, "Sustained", "Window", "Run"]
+    return [*server, load, "Completed/s", *objectives, "Sustained", "Window", "Run"]
 
 
 def objective_title(objective: Objective) -> str:
@@ -164,15 +164,15 @@ def curves(capacity: Capacity) -> list[str]:
     several = len(capacity.config.servers) > 1
     return [
         f"{name}: {text}" if several else text
-        for place, name in enumerate(server_names(capacity))
-        for text in curve_sentences(capacity, place)
+        for server, name in enumerate(server_names(capacity))
+        for text in curve_sentences(capacity, server)
     ]
 
 
 def capacity_text(capacity: Capacity) -> str:
     """Describe a search for a terminal."""
-    said = "\n".join([*sentences(capacity), *reasons(capacity)])
-    parts = [f"Capacity search {capacity.id} · {capacity.name}", said]
+    text = "\n".join([*sentences(capacity), *reasons(capacity)])
+    parts = [f"Capacity search {capacity.id} · {capacity.name}", text]
     if capacity.error:
         parts.append(capacity.error)
     if found := curves(capacity):
@@ -195,13 +195,13 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
         "created_at": capacity.created_at,
         "ended_at": capacity.ended_at,
         "unit": capacity.config.unit,
-        "config": config | {"servers": [without_prompts(one) for one in capacity.config.servers]},
+        "config": config | {"servers": list(map(without_prompts, capacity.config.servers))},
         "sentences": sentences(capacity),
         "servers": [
-            _found(name, one, capacity.recovery(place))
-            | {"usd_per_million_output": _cost(cost(capacity, place))}
-            | _curve(capacity, place)
-            for place, (name, one) in enumerate(
+            _found(name, conclusion, capacity.recovery(server))
+            | {"usd_per_million_output": _cost(cost(capacity, server))}
+            | _curve(capacity, server)
+            for server, (name, conclusion) in enumerate(
                 zip(server_names(capacity), capacity.conclusions, strict=True)
             )
         ],
@@ -251,17 +251,19 @@ def _curve(capacity: Capacity, server: int) -> dict[str, Any]:
 
 def _probe(capacity: Capacity, probe: Probe) -> dict[str, Any]:
     seen = probe.observation
-    asked: Sequence[Objective] = capacity.config.parsed_objectives
+    objectives: Sequence[Objective] = capacity.config.parsed_objectives
     measured = seen and {
         "requests": seen.misses[0].n,
         "completed_per_s": seen.served_per_s,
         "objectives": [
-            {"objective": one.text, "missed": misses.count, "reached": reached}
-            for one, misses, reached in zip(asked, seen.misses, seen.reached, strict=True)
+            {"objective": objective.text, "missed": misses.count, "reached": reached}
+            for objective, misses, reached in zip(
+                objectives, seen.misses, seen.reached, strict=True
+            )
         ],
         "queue_grows": seen.growing,
         "client_too_slow": seen.limited,
-        "sustained": None if seen.limited else sustained(seen, asked),
+        "sustained": None if seen.limited else sustained(seen, objectives),
     }
     return {
         "server": probe.server,

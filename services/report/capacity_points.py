@@ -28,7 +28,7 @@ class Column:
 def operating_points_table(capacity: Capacity) -> Table:
     """Return a row for each load of each server that was measured, the lowest first, with the
     number of its run last. Columns that no probe fills are left out."""
-    probes = sorted(capacity.probes, key=lambda one: (one.server, one.load, one.run_id))
+    probes = sorted(capacity.probes, key=lambda probe: (probe.server, probe.load, probe.run_id))
     columns = [column for column in _columns(capacity) if any(map(column[1], probes))]
     rows = tuple(tuple(of(probe) or NOTHING for _, of in columns) for probe in probes)
     return Table(TITLE, tuple(title for title, _ in columns), rows, NOTE)
@@ -41,11 +41,14 @@ def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
     config = capacity.config
     if len(config.servers) > 1:
         yield "Server", lambda probe: chr(ord("A") + probe.server)
-    yield "Users" if config.load == "users" else "Requests/s", lambda one: shown(one.load, config)
+    yield (
+        "Users" if config.load == "users" else "Requests/s",
+        lambda probe: shown(probe.load, config),
+    )
     yield "Sustained", lambda probe: state(capacity, probe)
     yield "Met the objective", _met
-    for place, objective in enumerate(config.parsed_objectives):
-        yield objective_title(objective), _reached(place, objective)
+    for index, objective in enumerate(config.parsed_objectives):
+        yield objective_title(objective), _reached(index, objective)
     asked = {objective_title(objective) for objective in config.parsed_objectives}
     for column in COLUMNS:
         if column.title not in asked:
@@ -56,15 +59,15 @@ def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
 def _met(probe: Probe) -> str | None:
     if probe.observation is None:
         return None
-    met = [1 - one.count / one.n for one in probe.observation.misses if one.n]
+    met = [1 - misses.count / misses.n for misses in probe.observation.misses if misses.n]
     return share(min(met)) if met else None
 
 
-def _reached(place: int, objective: Objective) -> Text:
+def _reached(index: int, objective: Objective) -> Text:
     return lambda probe: (
         None
         if probe.observation is None
-        else reached_text(probe.observation.reached[place], objective)
+        else reached_text(probe.observation.reached[index], objective)
     )
 
 

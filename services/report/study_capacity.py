@@ -88,7 +88,7 @@ def capacity_table(study: Study) -> Table:
             state(one) if one.capacity.error is None else one.capacity.status,
         )
         for of_work, work in zip(found, works, strict=True)
-        for one in of_work.ranked
+        for search in of_work.ranked
     ]
     unit = f"{study.config.search.unit}, 95 %" if study.config.search else ""
     columns = ("Configuration", f"Capacity ({unit})", "On fresh starts", "State")
@@ -97,8 +97,8 @@ def capacity_table(study: Study) -> Table:
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
 
 
-def _again(of_work: HighestCapacity, one: StudySearch) -> tuple[StudySearch, ...]:
-    return of_work.starts_of(one)
+def _again(of_work: HighestCapacity, search: StudySearch) -> tuple[StudySearch, ...]:
+    return of_work.starts_of(search)
 
 
 def study_capacity_text(study: Study) -> str:
@@ -125,24 +125,30 @@ def study_capacity_document(study: Study) -> dict[str, Any]:
         objectives=list(asked.objectives),
         sentences=sentences(study),
         verdicts=[_verdict(each, works[each.run], labels) for each in found],
-        searches=[_search(one, works[one.run], labels[one.engine]) for one in study.searches],
+        searches=[
+            _search(search, works[search.run], labels[search.engine]) for search in study.searches
+        ],
     ).model_dump(mode="json", by_alias=True)
 
 
 def _public(study: Study) -> Study:
-    engines = public_engines(one.engine for one in study.searches)
+    engines = public_engines(search.engine for search in study.searches)
     searches = tuple(
         StudySearch(
-            engines[one.engine],
-            replace(one.capacity, error=one.capacity.error and clean(one.capacity.error)),
+            engines[search.engine],
+            replace(search.capacity, error=search.capacity.error and clean(search.capacity.error)),
         )
-        for one in study.searches
+        for search in study.searches
     )
     return replace(study, searches=searches)
 
 
 def _verdict(each: HighestCapacity, work: str, labels: Any) -> VerdictRow:
-    best, *others = [*(labels[one.engine] for one in each.ranked if one.at_least), None, None]
+    best, *others = [
+        *(labels[search.engine] for search in each.ranked if search.at_least),
+        None,
+        None,
+    ]
     ratio = each.ratio
     return VerdictRow(
         work=work,
@@ -157,20 +163,20 @@ def _verdict(each: HighestCapacity, work: str, labels: Any) -> VerdictRow:
     )
 
 
-def _search(one: StudySearch, work: str, label: str) -> SearchRow:
-    found, capacity = one.found, one.capacity
+def _search(search: StudySearch, work: str, label: str) -> SearchRow:
+    found, capacity = search.found, search.capacity
     return SearchRow(
         search=capacity.id,
         configuration=label,
         work=work,
-        engine=one.engine,
-        devices=one.engine.ranks,
+        engine=search.engine,
+        devices=search.engine.ranks,
         start=capacity.start,
         status=capacity.status,
         problem=capacity.error,
         capacity=found and found.value,
         low=found and found.low,
         high=found and found.high,
-        at_least=one.ended.at_least if one.ended and not found else None,
+        at_least=search.ended.at_least if search.ended and not found else None,
         page=f"/capacity?search={capacity.id}",
     )

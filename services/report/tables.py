@@ -252,8 +252,8 @@ def failures(candidate: Candidate) -> Table:
     classes, errors_of = (candidate.table.texts(name) for name in ("error_class", "error"))
     codes, places = np.unique(classes.codes, return_index=True)
     first = {
-        classes.words[code]: errors_of.words[errors_of.codes[place]]
-        for code, place in zip(codes, places, strict=True)
+        classes.words[code]: errors_of.words[errors_of.codes[index]]
+        for code, index in zip(codes, places, strict=True)
     }
     errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])
     rows = tuple((name, f"{count:,}", first.get(name) or NOTHING) for name, count in errors)

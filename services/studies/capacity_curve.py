@@ -57,7 +57,7 @@ def operating_points(capacity: Capacity, server: int) -> list[OperatingPoint]:
         for probe in capacity.valid_probes(server)
         if probe.point is not None
     ]
-    return sorted(found, key=lambda one: one.load)
+    return sorted(found, key=lambda probed: probed.load)
 
 
 def knee(points: Sequence[OperatingPoint], users: bool) -> Knee | None:
@@ -66,21 +66,23 @@ def knee(points: Sequence[OperatingPoint], users: bool) -> Knee | None:
     if len(points) < 2 or not points[0].point.requests_per_s:
         return None
     each = points[0].point.requests_per_s / points[0].load if users else 1.0
-    lagging = [one for one in points if one.point.requests_per_s < FOLLOWS * each * one.load]
+    lagging = [
+        probed for probed in points if probed.point.requests_per_s < FOLLOWS * each * probed.load
+    ]
     if not lagging:
         return None
-    most = max(one.point.requests_per_s for one in points)
-    level = [r for one in lagging if (r := one.point.requests_per_s) >= FALLS * most]
+    most = max(probed.point.requests_per_s for probed in points)
+    level = [r for probed in lagging if (r := probed.point.requests_per_s) >= FALLS * most]
     plateau = fmean(level) if level else most
     return Knee(plateau / each, plateau, _law(points))
 
 
 def _law(points: Sequence[OperatingPoint]) -> Fit | None:
     throughputs: dict[int, list[float]] = defaultdict(list)
-    for one in points:
-        flying = one.point.in_flight
-        if flying is not None and flying >= LEAST_FIT and one.point.requests_per_s:
-            throughputs[max(1, round(flying))].append(one.point.requests_per_s)
+    for probed in points:
+        flying = probed.point.in_flight
+        if flying is not None and flying >= LEAST_FIT and probed.point.requests_per_s:
+            throughputs[max(1, round(flying))].append(probed.point.requests_per_s)
     return fit(throughputs) if len(throughputs) > 2 else None
 
 
@@ -88,7 +90,7 @@ def curve_sentences(capacity: Capacity, server: int) -> list[str]:
     """Return where a server's throughput stops rising and what tells why, in sentences; [] where
     nothing is known of it, as of a single load."""
     points = operating_points(capacity, server)
-    if len({one.load for one in points}) < 2 or not points[0].point.requests_per_s:
+    if len({probed.load for probed in points}) < 2 or not points[0].point.requests_per_s:
         return []
     found = knee(points, capacity.config.load == "users")
     if found is None:
@@ -134,12 +136,12 @@ def _falls(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
 
 
 def _cache(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
-    told = [one for one in points if one.point.kv_cache_share is not None]
-    if not told:
+    known = [probed for probed in points if probed.point.kv_cache_share is not None]
+    if not known:
         return ""
-    full = next((one for one in told if (one.point.kv_cache_share or 0.0) >= FULL), None)
+    full = next((probed for probed in known if (probed.point.kv_cache_share or 0.0) >= FULL), None)
     if full is None:
-        most = max(one.point.kv_cache_share or 0.0 for one in told)
+        most = max(probed.point.kv_cache_share or 0.0 for probed in known)
         return f"The KV cache is not why: at most {share(most)} of it was in use."
     return (
         f"From {with_unit(full.load, config)} on the KV cache is full "
@@ -148,10 +150,10 @@ def _cache(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
 
 
 def _preempted(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
-    first = next((one for one in points if one.point.preemptions), None)
+    first = next((probed for probed in points if probed.point.preemptions), None)
     if first is None:
         return ""
-    worst = max(points, key=lambda one: one.point.preemptions or 0.0)
+    worst = max(points, key=lambda probed: probed.point.preemptions or 0.0)
     times = count(worst.point.preemptions or 0.0)
     return (
         f"From {with_unit(first.load, config)} on the engine preempts requests and computes them "
@@ -160,7 +162,7 @@ def _preempted(points: Sequence[OperatingPoint], found: Knee, config: CapacityCo
 
 
 def _waiting(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
-    top = max(points, key=lambda one: one.point.waiting or 0.0)
+    top = max(points, key=lambda probed: probed.point.waiting or 0.0)
     if not top.point.waiting:
         return ""
     waited = many(round(top.point.waiting), "request")

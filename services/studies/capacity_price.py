@@ -62,9 +62,9 @@ def cost(capacity: Capacity, server: int) -> Cost | None:
 
 def _by_token(points: Sequence[OperatingPoint], prompt: float, output: float) -> Cost | None:
     lengths = [
-        (one.point.prompt_tokens, one.point.output_tokens)
-        for one in points
-        if one.point.prompt_tokens is not None and one.point.output_tokens
+        (probed.point.prompt_tokens, probed.point.output_tokens)
+        for probed in points
+        if probed.point.prompt_tokens is not None and probed.point.output_tokens
     ]
     if not lengths:
         return None
@@ -76,13 +76,17 @@ def _tokens_by_load(
     capacity: Capacity, points: Sequence[OperatingPoint], found: Estimate
 ) -> float | None:
     """Output tokens per second for each unit of load, near the capacity where it is sustained."""
-    known = [one for one in points if one.point.tokens_per_s]
-    near = [one for one in known if abs(math.log(one.load / found.value)) <= NEAR]
+    known = [probed for probed in points if probed.point.tokens_per_s]
+    near = [probed for probed in known if abs(math.log(probed.load / found.value)) <= NEAR]
     met = [
-        one
-        for one in near
-        if one.probe.observation
-        and sustained(one.probe.observation, capacity.config.parsed_objectives)
+        probed
+        for probed in near
+        if probed.probe.observation
+        and sustained(probed.probe.observation, capacity.config.parsed_objectives)
     ]
     counted = met or near
-    return fmean((one.point.tokens_per_s or 0.0) / one.load for one in counted) if counted else None
+    return (
+        fmean((probed.point.tokens_per_s or 0.0) / probed.load for probed in counted)
+        if counted
+        else None
+    )

@@ -119,7 +119,9 @@ def why(step: Conclusion, config: CapacityConfig) -> str:
     binding = step.estimate.binding
     if binding == QUEUE:
         return f"{text} Beyond it the queue grows."
-    (first,) = (one.label for one in config.parsed_objectives if one.text == binding)
+    (first,) = (
+        objective.label for objective in config.parsed_objectives if objective.text == binding
+    )
     text += f" The first objective missed: {first}."
     return text if step.estimate.settled else f"{text} {UNSETTLED}"
 
@@ -128,7 +130,7 @@ def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | Non
     """Return what the repeat after an overload says; None where none was measured."""
     if repeat is None or repeat.after is None:
         return None
-    load, over = (with_unit(one, config) for one in (repeat.load, repeat.overload.load))
+    load, over = (with_unit(each, config) for each in (repeat.load, repeat.overload.load))
     if not repeat.stays_slow:
         known = repeat.before.typical_s and repeat.after.typical_s  # medians with their intervals
         fast = ", about as fast as before" if known else ""
@@ -187,7 +189,7 @@ def names(labels: Sequence[str]) -> list[str]:
     """Return the names of servers in sentences: the one server, or A and B with their labels."""
     if len(labels) == 1:
         return [labels[0]]
-    return [f"{chr(ord('A') + place)} ({label})" for place, label in enumerate(labels)]
+    return [f"{chr(ord('A') + index)} ({label})" for index, label in enumerate(labels)]
 
 
 UNSETTLED = (

@@ -144,10 +144,10 @@ def with_known_models(cells: Sequence[MeasuredCell]) -> list[MeasuredCell]:
     """Return the cells; those that left the model to their server have the one that answered the
     others there, if it was always the same: it is the same configuration."""
     models: dict[tuple[str, str | None], set[str]] = {}
-    for one in cells:
-        config = one.cell.config
+    for measured in cells:
+        config = measured.cell.config
         models.setdefault((config.backend, config.base_url), set()).add(config.model)
-    return [_with_model(one, models) for one in cells]
+    return [_with_model(measured, models) for measured in cells]
 
 
 def _with_model(

@@ -87,38 +87,40 @@ class HighestCapacity:
 
     def starts_of(self, searched: StudySearch) -> tuple[StudySearch, ...]:
         """The searches on fresh starts of a configuration."""
-        return tuple(one for one in self.again if one.engine == searched.engine)
+        return tuple(search for search in self.again if search.engine == searched.engine)
 
 
 def searches(
-    engines: Iterable[EngineConfig], runs: Sequence[RunConfig], asked: StudyCapacity
+    engines: Iterable[EngineConfig], runs: Sequence[RunConfig], config: StudyCapacity
 ) -> list[PlannedSearch]:
     """Return the searches that a study begins with."""
-    return [PlannedSearch(engine, search_config(asked, run)) for engine in engines for run in runs]
+    return [PlannedSearch(engine, search_config(config, run)) for engine in engines for run in runs]
 
 
-def search_config(asked: CapacitySearch, run: RunConfig) -> CapacityConfig:
+def search_config(config: CapacitySearch, run: RunConfig) -> CapacityConfig:
     """Return the search for one configuration's capacity."""
-    values = {name: getattr(asked, name) for name in CapacitySearch.model_fields}
+    values = {name: getattr(config, name) for name in CapacitySearch.model_fields}
     return CapacityConfig(**values, servers=(run,))
 
 
-def highest(found: Sequence[StudySearch], asked: StudyCapacity) -> tuple[HighestCapacity, ...]:
+def highest(searches: Sequence[StudySearch], config: StudyCapacity) -> tuple[HighestCapacity, ...]:
     """Return what is known of each workload."""
-    works = dict.fromkeys(one.run for one in found)
-    return tuple(_of_work([one for one in found if one.run == work], asked) for work in works)
+    works = dict.fromkeys(search.run for search in searches)
+    return tuple(
+        _of_work([search for search in searches if search.run == work], config) for work in works
+    )
 
 
-def _of_work(found: Sequence[StudySearch], asked: StudyCapacity) -> HighestCapacity:
-    first = sorted((one for one in found if one.capacity.start == 0), key=_rank)
-    again = tuple(one for one in found if one.capacity.start > 0)
-    known = HighestCapacity(found[0].run, tuple(first), again)
+def _of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestCapacity:
+    first = sorted((search for search in searches if search.capacity.start == 0), key=_rank)
+    again = tuple(search for search in searches if search.capacity.start > 0)
+    known = HighestCapacity(searches[0].run, tuple(first), again)
     two = known.finalists
     if two is None:
         return HighestCapacity(known.run, known.ranked, again, None, _why_not(first))
-    a, b = ([one.found for one in known.starts_of(each) if one.found] for each in two)
+    a, b = ([search.found for search in known.starts_of(each) if search.found] for each in two)
     enough = min(len(a), len(b)) >= FEWEST
-    ratio = ratio_over_starts(b, a, asked.margin) if enough else None
+    ratio = ratio_over_starts(b, a, config.margin) if enough else None
     return HighestCapacity(
         known.run, known.ranked, again, ratio, None if ratio else _why_no_verdict(known, two)
     )
@@ -126,51 +128,55 @@ def _of_work(found: Sequence[StudySearch], asked: StudyCapacity) -> HighestCapac
 
 def _why_no_verdict(known: HighestCapacity, two: Sequence[StudySearch]) -> str | None:
     """Why the two best have no verdict, once their fresh starts have been measured."""
-    if not known.again or any(one.capacity.status not in ENDED for one in known.again):
+    if not known.again or any(search.capacity.status not in ENDED for search in known.again):
         return None
     return NO_FRESH if all(map(known.starts_of, two)) else LATER
 
 
-def _rank(one: StudySearch) -> tuple[float, int]:
-    return -one.at_least, one.capacity.id
+def _rank(search: StudySearch) -> tuple[float, int]:
+    return -search.at_least, search.capacity.id
 
 
 def _why_not(first: Sequence[StudySearch]) -> str | None:
     """Why the two best cannot be compared, once all have been searched."""
-    if any(one.capacity.status not in ENDED for one in first):
+    if any(search.capacity.status not in ENDED for search in first):
         return None
-    if sum(one.at_least > 0 for one in first) < 2:
+    if sum(search.at_least > 0 for search in first) < 2:
         return ONLY_ONE
     return NOT_BOUNDED
 
 
-def final_searches(found: Sequence[StudySearch], asked: StudyCapacity) -> list[PlannedSearch]:
+def final_searches(searches: Sequence[StudySearch], config: StudyCapacity) -> list[PlannedSearch]:
     """Return the searches on fresh starts that follow, in the order in which they are made; none
     until every configuration has been searched, nor if one was cut short, nor twice."""
-    if any(one.capacity.status not in ENDED or one.capacity.start for one in found):
+    if any(search.capacity.status not in ENDED or search.capacity.start for search in searches):
         return []
     return list(
-        chain(*(_turns(two, asked) for each in highest(found, asked) if (two := each.finalists)))
+        chain(
+            *(_turns(two, config) for each in highest(searches, config) if (two := each.finalists))
+        )
     )
 
 
-def _turns(two: tuple[StudySearch, StudySearch], asked: StudyCapacity) -> list[PlannedSearch]:
-    order = chain(*(two if number % 2 else two[::-1] for number in range(1, asked.starts + 1)))
+def _turns(two: tuple[StudySearch, StudySearch], config: StudyCapacity) -> list[PlannedSearch]:
+    order = chain(*(two if number % 2 else two[::-1] for number in range(1, config.starts + 1)))
     return [
-        PlannedSearch(one.engine, _near(asked, one), 1 + place // 2)
-        for place, one in enumerate(order)
+        PlannedSearch(search.engine, _near(config, search), 1 + place // 2)
+        for place, search in enumerate(order)
     ]
 
 
-def _near(asked: StudyCapacity, one: StudySearch) -> CapacityConfig:
+def _near(config: StudyCapacity, search: StudySearch) -> CapacityConfig:
     """The search about the capacity that was found: it begins near it."""
-    assert one.found is not None and one.found.low is not None and one.found.high is not None
-    lowest = max(asked.lowest, one.found.low / NEAR)
-    highest = min(asked.highest, one.found.high * NEAR)
-    if asked.load == "users":
-        lowest, highest = max(asked.lowest, math.floor(lowest)), max(2.0, math.ceil(highest))
-    near = asked.model_copy(update={"lowest": lowest, "highest": highest})
-    return search_config(near, one.run)
+    assert (
+        search.found is not None and search.found.low is not None and search.found.high is not None
+    )
+    lowest = max(config.lowest, search.found.low / NEAR)
+    highest = min(config.highest, search.found.high * NEAR)
+    if config.load == "users":
+        lowest, highest = max(config.lowest, math.floor(lowest)), max(2.0, math.ceil(highest))
+    near = config.model_copy(update={"lowest": lowest, "highest": highest})
+    return search_config(near, search.run)
 
 
 ONLY_ONE = "No two configurations sustain a load, so there is nothing to compare."

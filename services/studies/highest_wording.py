@@ -65,18 +65,18 @@ def sentences(study: Study) -> list[str]:
 
 def progress(study: Study) -> str:
     """Return how far the searches are: "2 of 4 searches ended, 1 of them failed."."""
-    ended = [one for one in study.searches if one.capacity.status != "running"]
-    failed = sum(one.capacity.status == "failed" for one in ended)
+    ended = [search for search in study.searches if search.capacity.status != "running"]
+    failed = sum(search.capacity.status == "failed" for search in ended)
     more = f", {failed:,} of them failed" if failed else ""
     return f"{len(ended):,} of {len(study.searches):,} searches ended{more}."
 
 
-def level(one: StudySearch) -> str:
+def level(search: StudySearch) -> str:
     """Return what a search says, in words for a table."""
-    config = one.capacity.config
-    if one.found is not None:
-        return with_interval(one.found, config)
-    return bounds(one.ended, config) if one.ended else ""
+    config = search.capacity.config
+    if search.found is not None:
+        return with_interval(search.found, config)
+    return bounds(search.ended, config) if search.ended else ""
 
 
 def brief(one: Searched) -> str:
@@ -90,7 +90,7 @@ def brief(one: Searched) -> str:
 
 def state(one: Searched) -> str:
     """Return how a search ended, or why it did not."""
-    capacity = one.capacity
+    capacity = search.capacity
     if capacity.status == "running":
         made = sum(probe.observation is not None for probe in capacity.probes)
         return f"{many(made, 'probe')} so far" if made else "waiting"
@@ -102,7 +102,7 @@ def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
     if each.ratio is not None and two is not None:
         return f"{'So far, ' if active else ''}{_compared(each, two, labels)}"
     if not each.ranked or not each.ranked[0].at_least:
-        ended = all(one.capacity.status in ENDED for one in each.ranked)
+        ended = all(search.capacity.status in ENDED for search in each.ranked)
         return "No configuration sustains a load." if ended else "Nothing is known yet."
     best = each.ranked[0]
     objective = label_of(best.capacity.config.parsed_objectives)
@@ -123,7 +123,7 @@ def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], label
     a, b = two
     config = a.capacity.config
     said = comparison(replace(each.ratio, longer=None), labels[a.engine], labels[b.engine], config)
-    counts = [sum(one.found is not None for one in each.starts_of(who)) for who in two]
+    counts = [sum(search.found is not None for search in each.starts_of(who)) for who in two]
     starts = f"{counts[0]} fresh starts of each"
     if counts[0] != counts[1]:
         starts = f"{counts[0]} fresh starts of the first and {counts[1]} of the second"

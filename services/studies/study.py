@@ -42,7 +42,7 @@ class Study:
     @property
     def active(self) -> bool:
         """Whether a run is still queued or running."""
-        searching = any(one.capacity.status == "running" for one in self.searches)
+        searching = any(search.capacity.status == "running" for search in self.searches)
         return searching or any(run.status in ACTIVE for run in self.runs)
 
     @property
@@ -53,7 +53,7 @@ class Study:
     def searches_to_resume(self, failed: bool = False) -> tuple[StudySearch, ...]:
         """The searches that were cut short, and with `failed` those that failed."""
         wanted = ("interrupted", "cancelled", *(("failed",) if failed else ()))
-        return tuple(one for one in self.searches if one.capacity.status in wanted)
+        return tuple(search for search in self.searches if search.capacity.status in wanted)
 
     @property
     def failed(self) -> tuple[Run, ...]:

@@ -141,9 +141,9 @@ class StudyConfig(BaseConfig):
     @model_validator(mode="after")
     def _values_are_valid(self) -> StudyConfig:
         try:
-            for choice in (one for axis in self.engine_axes for one in axis.choices):
+            for choice in (each for axis in self.engine_axes for each in axis.choices):
                 engine_with(self.engine or EngineConfig(), [choice])
-            for choice in (one for axis in self.run_axes for one in axis.choices):
+            for choice in (each for axis in self.run_axes for each in axis.choices):
                 run_changes(choice)
         except InvalidConfig as error:
             raise ValueError(f"axes: {error}") from None

@@ -126,7 +126,7 @@ def differing_labels(work: Work, among: Sequence[Work]) -> list[str]:
     """Return labels of what differs among works, apart from their size."""
     labels = []
     for name, value in work.others:
-        values = list(dict.fromkeys(dict(one.others).get(name) for one in among))
+        values = list(dict.fromkeys(dict(each.others).get(name) for each in among))
         if len(values) > 1:
             labels.append(_fact_label(name, value, values.index(value)))
     return labels

@@ -82,7 +82,7 @@ def observe(
     excess = (len(within) - len(inside)) if open_loop else 0  # in flight, at the end of the window
     return Observation(
         load,
-        tuple(Misses(int(one.sum()), len(one), dispersion(one)) for one in missed),
+        tuple(Misses(int(mask.sum()), len(mask), dispersion(mask)) for mask in missed),
         len(inside),
         window_s,
         _dispersion_of_counts(inside, window_s),

@@ -103,4 +103,4 @@ def _percentiles(table: Measurements) -> dict[str, float | None]:
 
 
 def _most(samples: Sequence[Sample], name: str) -> float | None:
-    return max((one.values[name] for one in samples if name in one.values), default=None)
+    return max((sample.values[name] for sample in samples if name in sample.values), default=None)

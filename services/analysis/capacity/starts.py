@@ -34,7 +34,11 @@ class Pooled:
 def pooled(found: Sequence[Estimate]) -> Pooled | None:
     """Return the mean over starts, each weighted by the inverse of its variance. None where no
     start has a capacity that is bounded on both sides."""
-    each = [(math.log(one.value), error) for one in found if (error := _error(one)) is not None]
+    each = [
+        (math.log(estimate.value), error)
+        for estimate in found
+        if (error := _error(estimate)) is not None
+    ]
     if not each:
         return None
     weights = [1 / error**2 for _, error in each]

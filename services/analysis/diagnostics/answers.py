@@ -62,10 +62,10 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
         return None
     insists, good = _asks_for_lengths(run.config), successes(measurements)
     counted = good.where(~np.isnan(good.numbers("output_tokens")))
-    tokens, asked = counted.numbers("output_tokens"), asked_of(run.config, counted)
+    tokens, requested = counted.numbers("output_tokens"), asked_of(run.config, counted)
     if insists == AT_LEAST:
-        asked = np.minimum(asked, run.config.min_tokens or 0)
-    cut = tokens < SHORT * asked
+        requested = np.minimum(requested, run.config.min_tokens or 0)
+    cut = tokens < SHORT * requested
     if not insists:
         cut &= counted.texts("finish_reason").are("length")
     short = np.count_nonzero(cut)
@@ -75,7 +75,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     return Diagnostic(
         "warning",
         f"{short} of {len(counted)} answers are shorter than asked for",
-        f"They have {_of_asked(tokens[cut], asked[cut])}, "
+        f"They have {_of_asked(tokens[cut], requested[cut])}, "
         f"{insists or 'with a finish_reason of length'}. "
         f"{UNFORCED if unforced else SHORT_WHY}",
     )
@@ -97,10 +97,10 @@ def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
     return max_tokens_of_each(config, requests.numbers("index").astype(np.int64))
 
 
-def _of_asked(had: Floats, asked: NDArray[np.int64]) -> str:
+def _of_asked(had: Floats, requested: NDArray[np.int64]) -> str:
     """How long answers are and should be: "24 to 40 of 128 tokens"."""
-    share = units.share(float(had.sum() / asked.sum()))
-    return f"{_between(had)} of {_between(asked)} tokens, {share} of what was asked for"
+    share = units.share(float(had.sum() / requested.sum()))
+    return f"{_between(had)} of {_between(requested)} tokens, {share} of what was asked for"
 
 
 def _between(numbers: NDArray[Any]) -> str:

@@ -99,8 +99,8 @@ def with_images(found: list[Message], shown: list[dict[str, Any]]) -> list[Messa
     """Return messages with images in the last one."""
     *before, last = found
     content = last["content"]
-    said = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-    return [*before, {**last, "content": [*said, *shown]}]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    return [*before, {**last, "content": [*parts, *shown]}]
 
 
 def check_values(value: Any, depth: int = 0) -> None:

@@ -59,12 +59,12 @@ def _made_up(
     later = Synthetic(config.model_copy(update={"unique_prompts": False}))  # without a nonce
     turns = [Turn([_message("user", begins or texts[first % len(texts)])])]
     for index in range(first + 1, first + last + 1):
-        said = [_message("user", later[index % len(later)])]
+        message = [_message("user", later[index % len(later)])]
         if max_tokens is not None:
             key = f"{config.seed or 0}/answer/{index}"
             answer = text(key, max_tokens(index - 1), config.text_style)
-            said.insert(0, _message("assistant", answer))
-        turns.append(Turn(said))
+            message.insert(0, _message("assistant", answer))
+        turns.append(Turn(message))
     return turns
 
 

@@ -131,7 +131,7 @@ class RemoteNode:
             self._send(NodeLost(self._number, f"Ray lost contact with it ({type(error).__name__})"))
 
 
-def connect_nodes(ray: Any, asked: Connect, send: Send) -> list[RemoteNode]:
+def connect_nodes(ray: Any, request: Connect, send: Send) -> list[RemoteNode]:
     """Start a node on each machine of the cluster, and report them.
 
     Raises:
@@ -139,20 +139,22 @@ def connect_nodes(ray: Any, asked: Connect, send: Send) -> list[RemoteNode]:
     """
     environment = {"py_modules": [str(ROOT / "services")], "excludes": ["**/__pycache__"]}
     try:
-        ray.init(asked.address, runtime_env=environment, log_to_driver=False, namespace="paceline")
+        ray.init(
+            request.address, runtime_env=environment, log_to_driver=False, namespace="paceline"
+        )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ClusterProblem(
-            f"The Ray cluster at {asked.address} cannot be used: {first.rstrip('.')}."
+            f"The Ray cluster at {request.address} cannot be used: {first.rstrip('.')}."
         ) from None
     machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     machines.sort(key=lambda node: (node["NodeManagerAddress"], node["NodeID"]))
     if not machines:
-        raise ClusterProblem(f"The Ray cluster at {asked.address} has no node with a CPU.")
-    machines = machines[: asked.most]
+        raise ClusterProblem(f"The Ray cluster at {request.address} has no node with a CPU.")
+    machines = machines[: request.most]
     actors = [_actor(ray, node["NodeID"]) for node in machines]
     facts = [
-        _checked(ray, actor, node, asked.address)
+        _checked(ray, actor, node, request.address)
         for actor, node in zip(actors, machines, strict=True)
     ]
     send(Connected(facts))
@@ -203,13 +205,13 @@ def relay(nodes: list[RemoteNode], send: Send) -> None:
 def main() -> None:
     """Connect, and carry messages until standard input ends."""
     send = sender(PROTOCOL)
-    asked = PROTOCOL.expect(Connect, sys.stdin.buffer.readline())
+    request = PROTOCOL.expect(Connect, sys.stdin.buffer.readline())
     logging.disable(logging.WARNING)
     try:
         import ray
         import ray.util.scheduling_strategies
 
-        nodes = connect_nodes(ray, asked, send)
+        nodes = connect_nodes(ray, request, send)
     except ImportError:
         send(Refused("The Python that PACELINE_RAY_PYTHON names has no Ray. Run: make engines-ray"))
         return

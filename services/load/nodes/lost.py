@@ -31,7 +31,7 @@ def lost_requests(
     schedule = shard.schedule(modes.schedule(config, repeat))
     planned = _planned(config, schedule, shard)
     most = in_flight if schedule.users and config.duration_s is not None else None
-    missing = islice((one for one in planned if one[0] not in reported), most)
+    missing = islice((request for request in planned if request[0] not in reported), most)
     return [
         Measurement(
             repeat,

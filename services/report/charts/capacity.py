@@ -64,7 +64,9 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
         "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
         "required share. Triangles: the queue grew.",
     )
-    wanted: Rows = [{"share": min(one.share for one in capacity.config.parsed_objectives)}]
+    wanted: Rows = [
+        {"share": min(objective.share for objective in capacity.config.parsed_objectives)}
+    ]
     return layered(
         layers, title, HEIGHT, {"bands": frame.band_rows(), "wanted": wanted, "dots": rows}
     )
@@ -86,7 +88,7 @@ def _dots(capacity: Capacity) -> Rows:
 
 def _share(probe: Probe) -> float | None:
     assert probe.observation is not None
-    met = [1 - one.count / one.n for one in probe.observation.misses if one.n]
+    met = [1 - misses.count / misses.n for misses in probe.observation.misses if misses.n]
     return min(met, default=None)
 
 
@@ -106,8 +108,8 @@ def throughput(
     users = capacity.config.load == "users"
     knees: Rows = [
         {"server": name, "knee": found.load}
-        for place, name in enumerate(server_names(capacity))
-        if (found := knee(operating_points(capacity, place), users))
+        for server, name in enumerate(server_names(capacity))
+        if (found := knee(operating_points(capacity, server), users))
     ]
     title = heading(
         f"{unit} against load",
@@ -122,9 +124,9 @@ def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart
     stem = name.removesuffix("_s")
     rows = _measured(capacity, {label: f"{stem}_{p}_s" for p, label in PERCENTILES.items()})
     limits: Rows = [
-        {"value": one.limit_s}
-        for one in capacity.config.parsed_objectives
-        if one.metric == name and one.limit_s is not None
+        {"value": objective.limit_s}
+        for objective in capacity.config.parsed_objectives
+        if objective.metric == name and objective.limit_s is not None
     ]
     label = metric(name).label
     title = heading(
@@ -138,12 +140,12 @@ def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart
 def _measured(capacity: Capacity, series: dict[str, str]) -> Rows:
     """Rows of each point of the curve, for each series (its label and its field) that is known."""
     return [
-        {"server": name, "load": one.load, "series": label, "value": value}
-        | {"state": _state(capacity, one.probe)}
-        for place, name in enumerate(server_names(capacity))
-        for one in operating_points(capacity, place)
+        {"server": name, "load": point.load, "series": label, "value": value}
+        | {"state": _state(capacity, point.probe)}
+        for server, name in enumerate(server_names(capacity))
+        for point in operating_points(capacity, server)
         for label, field in series.items()
-        if (value := getattr(one.point, field)) is not None
+        if (value := getattr(point.point, field)) is not None
     ]
 
 

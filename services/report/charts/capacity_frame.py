@@ -69,12 +69,12 @@ class LoadFrame:
 
     def band_rows(self) -> Rows:
         found = [
-            (name, self.capacity.estimate_so_far(place)) for place, name in enumerate(self.called)
+            (name, self.capacity.estimate_so_far(server)) for server, name in enumerate(self.called)
         ]
         return [
-            {"server": name, "low": one.low, "high": one.high, "value": one.value}
-            for name, one in found
-            if one is not None and one.low and one.high
+            {"server": name, "low": estimate.low, "high": estimate.high, "value": estimate.value}
+            for name, estimate in found
+            if estimate is not None and estimate.low and estimate.high
         ]
 
     def about(self) -> list[alt.Tooltip]:

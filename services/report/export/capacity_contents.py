@@ -39,18 +39,24 @@ def capacity_contents(capacity: Capacity) -> Contents:
 def _tiles(capacity: Capacity) -> Iterator[Tile]:
     called = server_names(capacity)
     known = [
-        (place, name, one)
-        for place, name in enumerate(called)
-        if (one := capacity.final_estimate(place)) is not None and one.low and one.high
+        (server, name, estimate)
+        for server, name in enumerate(called)
+        if (estimate := capacity.final_estimate(server)) is not None
+        and estimate.low
+        and estimate.high
     ]
     loads = [
-        Line(None, shown(one.value, capacity.config), (name, interval(one, capacity.config)))
-        for _, name, one in known
+        Line(
+            None,
+            shown(estimate.value, capacity.config),
+            (name, interval(estimate, capacity.config)),
+        )
+        for _, name, estimate in known
     ]
     if loads:
         yield Tile(f"Capacity, {capacity.config.unit}", tuple(loads), "more is better")
-    costs = [(name, cost(capacity, place)) for place, name, _ in known]
-    if prices := [Line(None, one.shown, (name,)) for name, one in costs if one is not None]:
+    costs = [(name, cost(capacity, server)) for server, name, _ in known]
+    if prices := [Line(None, price.shown, (name,)) for name, price in costs if price is not None]:
         yield Tile("Per million output tokens at capacity", tuple(prices), "less is better")
 
 

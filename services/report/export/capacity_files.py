@@ -99,14 +99,14 @@ def capacity_csv(capacity: Capacity) -> bytes:
 
 
 def _row(capacity: Capacity, probe: Probe) -> dict[str, Any]:
-    seen, asked = probe.observation, capacity.config.parsed_objectives
+    seen, objectives = probe.observation, capacity.config.parsed_objectives
     point = asdict(probe.point) if probe.point else dict.fromkeys(f.name for f in fields(LoadPoint))
-    objectives = {
-        f"{one.text} {what}": value
-        for place, one in enumerate(asked)
+    by_objective = {
+        f"{objective.text} {what}": value
+        for index, objective in enumerate(objectives)
         for what, value in (
-            ("missed", seen and seen.misses[place].count),
-            ("reached", seen and seen.reached[place]),
+            ("missed", seen and seen.misses[index].count),
+            ("reached", seen and seen.reached[index]),
         )
     }
     return {
@@ -117,10 +117,10 @@ def _row(capacity: Capacity, probe: Probe) -> dict[str, Any]:
         "unit": capacity.config.unit,
         "window_s": probe.window_s,
         "requests": seen and seen.misses[0].n,
-        "sustained": None if seen is None or seen.limited else sustained(seen, asked),
+        "sustained": None if seen is None or seen.limited else sustained(seen, objectives),
         "queue_grows": seen and seen.growing,
         "client_too_slow": seen and seen.limited,
-        **objectives,
+        **by_objective,
         **point,
     }
 

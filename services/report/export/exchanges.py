@@ -42,16 +42,16 @@ def _of_run(candidate: Candidate) -> list[Exchange]:
 
 def _exchange(candidate: Candidate, measured: Measurement, answers: Answers) -> Exchange:
     run, repeat = candidate.run, measured.repeat
-    asked = None
+    prompt = None
     if run.source is None:  # the config does not contain what another tool sent
         nonce = run.environment.get("prompt_mark", "")
-        asked = sent(run.config, repeat, measured.index, nonce, lambda i: answers.get((repeat, i)))
+        prompt = sent(run.config, repeat, measured.index, nonce, lambda i: answers.get((repeat, i)))
     heading = f"Request {measured.index + 1}"
     if run.config.repeats > 1:
         heading += f" of repeat {measured.repeat + 1}"
     if where := place(run.config, measured.index):
         heading += f", turn {where['turn']} of session {where['session']}"
-    return Exchange(heading, _cut(asked), _cut(measured.answer))
+    return Exchange(heading, _cut(prompt), _cut(measured.answer))
 
 
 def _cut(text: str | None) -> str | None:

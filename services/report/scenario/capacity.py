@@ -61,11 +61,11 @@ def read_capacity(
     return CapacityScenario(config, own)
 
 
-def _check_free(document: Document, values: Values, *place: str | int) -> None:
+def _check_free(document: Document, values: Values, *location: str | int) -> None:
     """Check that what each probe sets is not said. Raises InvalidScenario."""
     for name in SET_BY_PROBES:
         if name in values:
-            raise document.problem(f"{name} is set by each probe: leave it out.", *place, name)
+            raise document.problem(f"{name} is set by each probe: leave it out.", *location, name)
 
 
 def write_capacity(scenario: CapacityScenario, own_prompts: bool) -> Written:

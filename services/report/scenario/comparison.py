@@ -99,17 +99,17 @@ def _count(document: Document) -> int:
 
 
 def _changes(document: Document, index: int, reading: Reading) -> dict[str, Any]:
-    place = (COMPARE, index)
+    location = (COMPARE, index)
     entry = document.values[COMPARE][index]
-    values = {} if entry is None else document.mapping(*place)
+    values = {} if entry is None else document.mapping(*location)
     if "repeats" in values:
         raise document.problem(
             "repeats are the same for all candidates: write them beside compare.",
-            *place,
+            *location,
             "repeats",
         )
-    keys.check_known(document, values, keys.CANDIDATE, "run", *place)
-    return values_of(document, values, reading, *place)
+    keys.check_known(document, values, keys.CANDIDATE, "run", *location)
+    return values_of(document, values, reading, *location)
 
 
 def design_of(own: ComparisonKeys, repeats: int) -> ComparisonDesign:

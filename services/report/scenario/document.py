@@ -8,7 +8,7 @@ from typing import Any
 
 from services.base.errors import Invalid
 
-Place = tuple[str | int, ...]  # of a value: ("compare", 0, "mode")
+Location = tuple[str | int, ...]  # of a value: ("compare", 0, "mode")
 
 
 class InvalidScenario(Invalid):
@@ -21,47 +21,47 @@ class Document:
 
     name: str
     values: Mapping[str, Any]
-    lines: Mapping[Place, int] = field(default_factory=dict)
+    lines: Mapping[Location, int] = field(default_factory=dict)
 
-    def sentence(self, problem: str, *place: str | int) -> str:
+    def sentence(self, problem: str, *location: str | int) -> str:
         """Return a problem with the file and the line of a value, or of what holds it."""
-        known = place
+        known = location
         while known and known not in self.lines:
             known = known[:-1]
         where = f", line {self.lines[known]:,}" if known else ""
-        if not self.lines and len(place) > 1 and isinstance(place[1], int):  # it came as JSON
-            where = f", entry {place[1] + 1} of {place[0]}"
+        if not self.lines and len(location) > 1 and isinstance(location[1], int):  # it came as JSON
+            where = f", entry {location[1] + 1} of {location[0]}"
         return f"{self.name}{where}: {problem}"
 
-    def problem(self, problem: str, *place: str | int) -> InvalidScenario:
+    def problem(self, problem: str, *location: str | int) -> InvalidScenario:
         """Return the error for one problem."""
-        return InvalidScenario(self.sentence(problem, *place))
+        return InvalidScenario(self.sentence(problem, *location))
 
-    def problems(self, problems: Mapping[str, str], *place: str | int) -> InvalidScenario:
+    def problems(self, problems: Mapping[str, str], *location: str | int) -> InvalidScenario:
         """Return the error for the invalid fields of what stands at `place`."""
         return InvalidScenario(
-            "\n".join(self.of_field(text, *place, name) for name, text in problems.items())
+            "\n".join(self.of_field(text, *location, name) for name, text in problems.items())
         )
 
-    def of_field(self, problem: str, *place: str | int) -> str:
+    def of_field(self, problem: str, *location: str | int) -> str:
         """Return a problem of a field. Where YAML took a text for a number, say what to do."""
-        if problem.endswith("must be text.") and isinstance(self.value(*place), int | float):
+        if problem.endswith("must be text.") and isinstance(self.value(*location), int | float):
             problem = f"{problem[:-1]}: put it in quotes."
-        return self.sentence(problem, *place)
+        return self.sentence(problem, *location)
 
-    def value(self, *place: str | int) -> Any:
+    def value(self, *location: str | int) -> Any:
         """Return what stands at a place; None if there is nothing."""
         value: Any = self.values
-        for part in place:
+        for part in location:
             here = isinstance(value, Mapping) and part in value
             here = here or (isinstance(value, list) and part in range(len(value)))
             value = value[part] if here else None
         return value
 
-    def mapping(self, *place: str | int) -> Mapping[str, Any]:
+    def mapping(self, *location: str | int) -> Mapping[str, Any]:
         """Return the keys and values that stand at a place. Raises InvalidScenario."""
-        value = self.value(*place)
+        value = self.value(*location)
         if not isinstance(value, Mapping):
-            what = f"{place[0]} must be" if len(place) == 1 else "Each entry must be"
-            raise self.problem(f"{what} keys and values, such as `requests: 16`.", *place)
+            what = f"{location[0]} must be" if len(location) == 1 else "Each entry must be"
+            raise self.problem(f"{what} keys and values, such as `requests: 16`.", *location)
         return value

@@ -28,7 +28,7 @@ class Beside:
 
 
 def filled(
-    document: Document, values: Mapping[str, Any], read: ReadFile | None, *place: str | int
+    document: Document, values: Mapping[str, Any], read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
     """Return the values of a run with what is in the files that it names. `read`: reads a file
     beside the scenario, where there is one.
@@ -43,25 +43,25 @@ def filled(
             continue
         if own.get(beside.field) is not None:
             raise document.problem(
-                f"{key} and {beside.field} do not go together. Keep one.", *place, key
+                f"{key} and {beside.field} do not go together. Keep one.", *location, key
             )
-        own |= _content(document, beside, name, read, *place, key)
+        own |= _content(document, beside, name, read, *location, key)
     return own
 
 
 def _content(
-    document: Document, beside: Beside, name: Any, read: ReadFile | None, *place: str | int
+    document: Document, beside: Beside, name: Any, read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
-    key = place[-1]
+    key = location[-1]
     if not isinstance(name, str) or not _is_beside(name):
         raise document.problem(
             f"{key} must be the path of a file that is in the folder of the scenario or below it, "
             f"such as {beside.example}.",
-            *place,
+            *location,
         )
     if read is None:
         raise document.problem(
-            f"{key} can only be read on the command line. {beside.instead}", *place
+            f"{key} can only be read on the command line. {beside.instead}", *location
         )
     try:
         return beside.read(read(name), name)
@@ -69,10 +69,10 @@ def _content(
         raise document.problem(
             f"{key} cannot be read: {error.strerror}. Its path is relative to the scenario's "
             "folder.",
-            *place,
+            *location,
         ) from None
     except InvalidFile as error:
-        raise document.problem(str(error), *place) from None
+        raise document.problem(str(error), *location) from None
 
 
 def _is_beside(name: str) -> bool:

@@ -167,12 +167,12 @@ def check_known(
     values: Mapping[str, Any],
     known: Collection[str],
     kind: str,
-    *place: str | int,
+    *location: str | int,
 ) -> None:
     """Check that what stands at a place has only known keys. Raises InvalidScenario."""
     if unknown := [name for name in values if name not in known]:
         sentences = [
-            document.sentence(" ".join(_unknown(name, known, kind)), *place, name)
+            document.sentence(" ".join(_unknown(name, known, kind)), *location, name)
             for name in unknown[:20]
         ]
         raise InvalidScenario("\n".join(sentences))
@@ -215,11 +215,11 @@ def refused(
     document: Document,
     error: InvalidConfig,
     over: Mapping[str, Any] | None,
-    *place: str | int,
+    *location: str | int,
 ) -> Exception:
     """Return the error of invalid fields that stand at a place, or on the command line."""
     typed = {name: text for name, text in error.problems.items() if name in (over or {})}
-    return InvalidConfig(typed) if typed else document.problems(error.problems, *place)
+    return InvalidConfig(typed) if typed else document.problems(error.problems, *location)
 
 
 FIRST = tuple(Keys.model_fields)  # the others follow the config

@@ -19,7 +19,7 @@ PRIVATE = about.names(RunConfig, lambda known: known.private)
 
 
 def filled(
-    document: Document, values: Mapping[str, Any], read: ReadFile | None, *place: str | int
+    document: Document, values: Mapping[str, Any], read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
     """Return the values of a run with its prompts as a config has them, and with what is in the
     files that it names; see `files.filled`.
@@ -28,9 +28,11 @@ def filled(
         InvalidScenario: a file cannot be read, or what it holds are no prompts.
     """
     written = isinstance(values.get("prompts"), list)
-    own = files.filled(document, values, read, *place)
+    own = files.filled(document, values, read, *location)
     if written:
-        each = [(entry, (*place, "prompts", index)) for index, entry in enumerate(own["prompts"])]
+        each = [
+            (entry, (*location, "prompts", index)) for index, entry in enumerate(own["prompts"])
+        ]
         texts = [_of_entry(document, entry, *where) for entry, where in each]
         limits = [_limit(document, entry, *where) for entry, where in each]
         pairs = [(text, own) for text, own in zip(texts, limits, strict=True) if text is not None]
@@ -40,7 +42,7 @@ def filled(
     return own
 
 
-def _of_entry(document: Document, entry: Any, *place: str | int) -> Any:
+def _of_entry(document: Document, entry: Any, *location: str | int) -> Any:
     """A prompt, which may be written as an entry of a prompt file: `messages`."""
     if not isinstance(entry, dict):
         return entry
@@ -48,14 +50,14 @@ def _of_entry(document: Document, entry: Any, *place: str | int) -> Any:
         return prompt_of(entry, Notes())
     except (UnusableEntry, RecursionError) as error:
         sentence = str(error) if isinstance(error, UnusableEntry) else "is nested too deeply."
-        raise document.problem(f"The prompt {sentence}", *place) from None
+        raise document.problem(f"The prompt {sentence}", *location) from None
 
 
-def _limit(document: Document, entry: Any, *place: str | int) -> int:
+def _limit(document: Document, entry: Any, *location: str | int) -> int:
     try:
         return limit_of(entry)
     except UnusableEntry as error:
-        raise document.problem(f"The prompt {error}", *place) from None
+        raise document.problem(f"The prompt {error}", *location) from None
 
 
 def prompt_values(prompts: tuple[str, ...]) -> list[Any]:
@@ -67,8 +69,8 @@ def _entry(prompt: str) -> Any:
     if not prompt.startswith(dialogue.MARK):
         return prompt
     turns = dialogue.turns_of(prompt)
-    said = {"messages": turns[0].messages} if len(turns) == 1 else {"turns": [*map(_turn, turns)]}
-    entry = {**said, **dialogue.options_of(prompt)}
+    texts = {"messages": turns[0].messages} if len(turns) == 1 else {"turns": [*map(_turn, turns)]}
+    entry = {**texts, **dialogue.options_of(prompt)}
     return entry if prompt_of(entry, Notes()) == prompt else prompt
 
 

@@ -57,7 +57,7 @@ def fields_of(values: Values) -> dict[str, Any]:
 
 
 def values_of(
-    document: Document, values: Values, reading: Reading, *place: str | int
+    document: Document, values: Values, reading: Reading, *location: str | int
 ) -> dict[str, Any]:
     """Return what a scenario says of a run, with its prompts and the fields of a saved server, and
     what the command line says instead.
@@ -66,20 +66,20 @@ def values_of(
         InvalidScenario: prompts that cannot be read, or a server that nobody saved.
     """
     over = fields_of(reading.over or {})
-    filled = prompts.filled(document, values, reading.read, *place)
+    filled = prompts.filled(document, values, reading.read, *location)
     if "backend" in over:  # nobody needs to have saved the server that the file names
         filled.pop("backend", None)
     backend = filled.get("backend", "")
     if isinstance(backend, str) and "://" in backend:  # not said again: it may hold a password
         raise document.problem(
             "backend is a name. Write `backend: url`, and the address as base_url.",
-            *place,
+            *location,
             "backend",
         )
     try:
         return overridden(reading.expand(filled), over)
     except BackendProblem as error:
-        raise document.problem(str(error), *place, "backend") from None
+        raise document.problem(str(error), *location, "backend") from None
 
 
 def overridden(values: Values, over: Values) -> dict[str, Any]:
@@ -101,7 +101,9 @@ def _workload(values: Values) -> str:
     return str(values.get("workload") or next(iter(inferred), INFERRED))
 
 
-def config_of(document: Document, values: Values, reading: Reading, *place: str | int) -> RunConfig:
+def config_of(
+    document: Document, values: Values, reading: Reading, *location: str | int
+) -> RunConfig:
     """Return the config of a run whose fields stand at a place.
 
     Raises:
@@ -110,9 +112,9 @@ def config_of(document: Document, values: Values, reading: Reading, *place: str 
     """
     workload = values.get("workload")
     if not reading.needs_prompts and workload in _lacking(values):
-        config = _parsed(document, {**values, "workload": INFERRED}, reading, *place)
+        config = _parsed(document, {**values, "workload": INFERRED}, reading, *location)
         return config.model_copy(update={"workload": workload})
-    return _parsed(document, values, reading, *place)
+    return _parsed(document, values, reading, *location)
 
 
 def _lacking(values: Values) -> Collection[str]:
@@ -120,11 +122,13 @@ def _lacking(values: Values) -> Collection[str]:
     return [READERS[name][0] for name in PRIVATE if not values.get(name)]
 
 
-def _parsed(document: Document, values: Values, reading: Reading, *place: str | int) -> RunConfig:
+def _parsed(
+    document: Document, values: Values, reading: Reading, *location: str | int
+) -> RunConfig:
     try:
         return parse(values)
     except InvalidConfig as error:
-        raise keys.refused(document, error, reading.over, *place) from None
+        raise keys.refused(document, error, reading.over, *location) from None
 
 
 def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:

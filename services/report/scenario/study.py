@@ -88,8 +88,8 @@ def _refused(document: Document, error: InvalidConfig) -> Exception:
     sentences = []
     for name, text in error.problems.items():
         places = ((name,), ("engine", name), ("run", name))
-        place = next((place for place in places if place in document.lines), (name,))
-        sentences.append(document.of_field(text, *place))
+        location = next((location for location in places if location in document.lines), (name,))
+        sentences.append(document.of_field(text, *location))
     return InvalidScenario("\n".join(sentences))
 
 

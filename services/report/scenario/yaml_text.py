@@ -28,7 +28,7 @@ from yaml.events import (
 from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.base import text_file
 from services.base.secret_patterns import holds_key
-from services.report.scenario.document import Document, Place
+from services.report.scenario.document import Document, Location
 
 MOST_BYTES = FILE_BYTES_MOST  # prompts may be in it
 MOST_EVENTS = 400_000  # 10,000 conversations of several messages
@@ -82,7 +82,7 @@ class _Reading:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.lines: dict[Place, int] = {}
+        self.lines: dict[Location, int] = {}
 
     def whole(self, events: Iterator[Event]) -> Mapping[str, Any]:
         """Return the only document of a file, which must be keys and values."""
@@ -110,41 +110,41 @@ class _Reading:
                 raise self._problem(f"has more than {MOST_EVENTS:,} values. Shorten it", event)
             yield event
 
-    def _value(self, event: Event, events: Iterator[Event], place: Place) -> Any:
+    def _value(self, event: Event, events: Iterator[Event], location: Location) -> Any:
         if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
             raise self._problem("has an anchor (&) or an alias (*). Write the value out", event)
         if getattr(event, "tag", None) is not None:
             raise self._problem("has a tag (!). Write the value without it", event)
-        if len(place) > MOST_LEVELS:
+        if len(location) > MOST_LEVELS:
             raise self._problem(f"is nested more than {MOST_LEVELS} levels deep", event)
         if isinstance(event, ScalarEvent):
             return event.value if event.style else plain(event.value)
         if isinstance(event, SequenceStartEvent):
-            return self._list(events, place)
-        return self._mapping(events, place)
+            return self._list(events, location)
+        return self._mapping(events, location)
 
-    def _list(self, events: Iterator[Event], place: Place) -> list[Any]:
+    def _list(self, events: Iterator[Event], location: Location) -> list[Any]:
         entries: list[Any] = []
         while not isinstance(event := next(events), SequenceEndEvent):
-            here = (*place, len(entries))
+            here = (*location, len(entries))
             self.lines[here] = _line(event)
             entries.append(self._value(event, events, here))
         return entries
 
-    def _mapping(self, events: Iterator[Event], place: Place) -> dict[str, Any]:
+    def _mapping(self, events: Iterator[Event], location: Location) -> dict[str, Any]:
         values: dict[str, Any] = {}
         while not isinstance(key := next(events), MappingEndEvent):
             if not isinstance(key, ScalarEvent):
                 raise self._problem("has a key that is not text", key)
             if key.value in values:
                 raise self._problem(f"has the key {shown(key.value)} twice. Keep one", key)
-            here = (*place, key.value)
+            here = (*location, key.value)
             self.lines[here] = _line(key)
             values[key.value] = self._value(next(events), events, here)
         return values
 
     def _problem(self, sentence: str, event: Event) -> Exception:
-        where: Place = ("",)
+        where: Location = ("",)
         return Document(self.name, {}, {where: _line(event)}).problem(f"{sentence}.", *where)
 
 
@@ -166,10 +166,10 @@ def plain(text: str) -> Any:
 def _not_yaml(error: yaml.YAMLError, text: str, name: str) -> Exception:
     """Say where it is wrong, and what that usually is: what the reader says may quote the file."""
     mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
-    said = str(getattr(error, "problem", None) or getattr(error, "reason", None))
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", None))
     line = mark.line if mark else text.count("\n", 0, position) if position else 0
-    why = next((why for words, why in _HINTS.items() if words in said), _USUAL)
-    where: Place = ("",)
+    why = next((why for words, why in _HINTS.items() if words in problem), _USUAL)
+    where: Location = ("",)
     return Document(name, {}, {where: line + 1}).problem(f"This is not YAML. {why}", *where)
 
 

@@ -52,8 +52,11 @@ def _message(message: Message) -> Message:
     calls = [_use(call) for call in message.get("tool_calls") or ()]
     if not calls:
         return {"role": message["role"], "content": content}
-    said = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-    return {"role": message["role"], "content": [*(b for b in said if b.get("text") != ""), *calls]}
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    return {
+        "role": message["role"],
+        "content": [*(b for b in parts if b.get("text") != ""), *calls],
+    }
 
 
 def _merged(messages: list[Message]) -> list[Message]:
