@@ -127,20 +127,20 @@ class Receiver:
         )
 
     def _refusal(self, status: int, content: bytes) -> str:
-        where, message = self._settings.receiver, self._message(content)
+        where, detail = self._settings.receiver, self._message(content)
         if status in (401, 403):
             return (
-                f"{where} wants a key, or another one (HTTP {status}{message}). Put it into "
+                f"{where} wants a key, or another one (HTTP {status}{detail}). Put it into "
                 "OTEL_EXPORTER_OTLP_HEADERS."
             )
         if status in (404, 405):
             return (
-                f"{where} takes no spans at that path (HTTP {status}{message}). /v1/traces is added "
+                f"{where} takes no spans at that path (HTTP {status}{detail}). /v1/traces is added "
                 "to OTEL_EXPORTER_OTLP_ENDPOINT; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as is."
             )
         if 300 <= status < 400:
             return f"{where} redirects (HTTP {status}), which is not followed. Correct the address."
-        return f"{where} rejects the spans (HTTP {status}{message}). Check what it accepts."
+        return f"{where} rejects the spans (HTTP {status}{detail}). Check what it accepts."
 
     def _message(self, content: bytes) -> str:
         text = untrusted.text(content.decode("utf-8", "replace"), self._settings.secrets, 200)
@@ -155,9 +155,9 @@ class Receiver:
         partial = answer.partial_success
         if partial.rejected_spans <= 0:
             return ""
-        message = self._message(partial.error_message.encode())
+        detail = self._message(partial.error_message.encode())
         spans = many(partial.rejected_spans, "span")
-        return f"{self._settings.receiver} rejected {spans}{message}."
+        return f"{self._settings.receiver} rejected {spans}{detail}."
 
 
 @contextmanager
