@@ -4,17 +4,15 @@ sustains more."""
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from itertools import count as counted
+from functools import partial
 from threading import Event
-from time import sleep
 from typing import Any
-
-from tqdm import tqdm
 
 import jobs
 from cli import run_fields, scenario
 from cli.compare import changes_of
 from cli.fields import add, given
+from cli.follow_probes import until_ended
 from cli.kinds import whole
 from cli.output import (
     DONE,
@@ -32,7 +30,6 @@ from db import capacities
 from db.capacities import CapacityNotFound
 from db.database import opened
 from jobs import capacities as capacity_jobs
-from jobs.retry import with_retries
 from services.analysis import candidates as candidate_configs
 from services.ask.flag import flag
 from services.report.capacity import capacity_document, capacity_text
@@ -42,8 +39,6 @@ from services.studies.capacity import Capacity
 from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig, parse_capacity
 from services.studies.capacity_wording import plan
 
-POLL_S = 0.5
-ENSURE_EVERY = 4
 OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s", "margin")
 
 
@@ -180,7 +175,14 @@ def _follow_to_end(
 ) -> int:
     """Follow a search to its end; print what it found."""
     try:
-        ended = _until_ended(capacity_id, stop, hides_progress(options))
+        ended = until_ended(
+            partial(capacities.load, opened(), capacity_id),
+            partial(capacity_jobs.cancel, opened(), capacity_id),
+            lambda stored: stored.status == "running",
+            lambda stored: len(stored.probes),
+            stop,
+            hides_progress(options),
+        )
     except (CapacityNotFound, jobs.QueueProblem) as error:
         return refuse(str(error), FAILED)
     _print(options, ended)
@@ -208,25 +210,6 @@ def lower_end(ended: Capacity, server: int) -> float | None:
     if conclusion is None:
         return None
     return conclusion.estimate.low if conclusion.estimate else conclusion.at_least
-
-
-def _until_ended(capacity_id: int, stop: Event, hidden: bool) -> Capacity:
-    with tqdm(unit=" probes", disable=hidden, leave=False) as bar:
-        for count in counted():
-            stored = with_retries(
-                lambda: capacities.load(opened(), capacity_id),
-                "The database cannot be read",
-                bar.write,
-            )
-            bar.update(len(stored.probes) - bar.n)
-            if stored.status != "running":
-                return stored
-            if stop.is_set():
-                capacity_jobs.cancel(opened(), capacity_id)
-            if count % ENSURE_EVERY == 0:
-                jobs.ensure(opened())
-            sleep(POLL_S)
-    raise AssertionError("a search ends")
 
 
 def _print(options: Namespace, stored: Capacity) -> None:

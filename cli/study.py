@@ -7,12 +7,14 @@ fields use the preset's defaults.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from threading import Event
 from typing import Any
 
 import jobs
 from cli import run_fields, scenario
 from cli.fields import add, given
+from cli.follow_probes import until_ended
 from cli.kinds import whole
 from cli.output import (
     DONE,
@@ -26,7 +28,6 @@ from cli.output import (
 from cli.person import operator
 from cli.problems import UsageError, naming_flags
 from cli.stopping import stopping
-from cli.study_search import until_searched
 from db import studies
 from db.database import opened
 from db.runs import RunNotFound
@@ -157,7 +158,7 @@ def _follow_to_end(options: Namespace, study_id: int, stop: Event) -> int:
     """Follow a study to its end; print what it says."""
     try:
         if studies.load(opened(), study_id).config.search is not None:
-            return _searched(options, until_searched(study_id, stop, hides_progress(options)))
+            return _follow_searches(options, study_id, stop)
         run_ids = [run.id for run in studies.load(opened(), study_id).runs]
         follow(opened(), run_ids, stop, hides_progress(options))
         ended = studies.load(opened(), study_id)
@@ -167,9 +168,17 @@ def _follow_to_end(options: Namespace, study_id: int, stop: Event) -> int:
     return DONE if all(run.status == "done" for run in ended.runs) else FAILED
 
 
-def _searched(options: Namespace, ended: Study) -> int:
-    """Print what a study has found that searched for capacities. A configuration that cannot run is
-    a result, not a failure of the study."""
+def _follow_searches(options: Namespace, study_id: int, stop: Event) -> int:
+    """Follow the searches of a study to their end; print what they found. A configuration that
+    cannot run is a result, not a failure of the study."""
+    ended = until_ended(
+        partial(studies.load, opened(), study_id),
+        partial(study_jobs.cancel, opened(), study_id),
+        lambda stored: stored.active,
+        lambda stored: sum(len(search.capacity.probes) for search in stored.searches),
+        stop,
+        hides_progress(options),
+    )
     _print_study(options, ended)
     if ended.searches_to_resume():
         return refuse(f"The study was cut short: `paceline resume {ended.id}`.", FAILED)

@@ -18,7 +18,7 @@ from services.base.roles import Person, origin_of
 from services.servers import engines
 from services.studies.configuration import engine_labels
 from services.studies.feasible import NothingToResume, none_can_run
-from services.studies.grid import GridCell as GridCell
+from services.studies.grid import GridCell
 from services.studies.highest import PlannedSearch, search_config
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig

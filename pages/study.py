@@ -12,7 +12,6 @@ import streamlit as st
 
 from db import engines, studies
 from db.database import opened
-from db.studies import StudyNotFound
 from jobs import studies as study_jobs
 from pages.widgets import (
     api_keys,
@@ -25,7 +24,7 @@ from pages.widgets import (
     study_page,
     url_state,
 )
-from pages.widgets.view import as_id, person, plain, read_only, show_error, stop_with
+from pages.widgets.view import person, plain, read_only, show_error, stop_with
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
@@ -50,13 +49,7 @@ ANYWHERE = "concurrency"  # the preset that needs no engine and no device
 
 def earlier(text: str) -> StudyConfig:
     """Return what a stored study was asked to do (`?like=3`)."""
-    number = as_id(text)
-    if number is None:
-        stop_with(f"“{text[:40]}” is not a study.", "A link to one ends in ?study= and a number.")
-    try:
-        return studies.load(opened(), number).config
-    except StudyNotFound as error:
-        stop_with(str(error))
+    return study_page.load(text).config
 
 
 def asked() -> StudyConfig:

@@ -33,10 +33,7 @@ WIDTHS: dict[str, Literal["small", "medium"]] = {
 
 def load(batch_id: str, caller: str | None) -> TaskBatch:
     """Return the batch that the URL names, or say what is wrong and stop."""
-    try:
-        return task_batches.load(opened(), batch_id, caller)
-    except task_batches.BatchNotFound as error:
-        stop_with(str(error))
+    return load_or_stop(lambda: task_batches.load(opened(), batch_id, caller))
 
 
 def page(batch_id: str, caller: str | None) -> None:

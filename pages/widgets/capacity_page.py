@@ -11,15 +11,16 @@ import pandas as pd
 import streamlit as st
 
 from db import capacities
-from db.capacities import CapacityNotFound, CapacityRow
+from db.capacities import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
 from pages.widgets import chart_panel, scenario_file, share, url_state
 from pages.widgets.panels import when
 from pages.widgets.view import (
-    as_id,
     dark,
+    load_or_stop,
+    number_in_link,
     onward,
     plain,
     read_only,
@@ -27,7 +28,6 @@ from pages.widgets.view import (
     share_view,
     shared,
     show_error,
-    stop_with,
 )
 from services.ask.config import RunConfig
 from services.base.errors import PacelineError
@@ -55,13 +55,8 @@ STATES = {
 
 def load(text: str) -> Capacity:
     """Return the search that the URL names, or say what is wrong and stop."""
-    number = as_id(text)
-    if number is None:
-        stop_with(f"“{text[:40]}” is not a search.", "A link ends in ?search= and a number.")
-    try:
-        return capacities.load(opened(), number)
-    except CapacityNotFound as error:
-        stop_with(str(error))
+    number = number_in_link(text, "search")
+    return load_or_stop(lambda: capacities.load(opened(), number))
 
 
 def page(text: str) -> None:

@@ -13,7 +13,14 @@ from db.comparisons import ComparisonNotFound
 from db.database import opened
 from pages.widgets import run_actions, view, waiting
 from pages.widgets.snapshot import latest, left_together, progress_of
-from pages.widgets.view import as_id, onward, plain, sentences, show_error, stop_with
+from pages.widgets.view import (
+    load_or_stop,
+    number_in_link,
+    onward,
+    plain,
+    sentences,
+    show_error,
+)
 from services.analysis import comparison_design
 from services.analysis.comparison_design import StoredComparison
 from services.ask.measurement import ACTIVE, Run
@@ -26,16 +33,10 @@ from services.base.units import many
 def load(text: str, fresh: bool = False) -> tuple[StoredComparison, list[Run]]:
     """Return the comparison that the URL names, with its runs, see `latest`, or say what is wrong
     and stop."""
-    number = as_id(text)
-    if number is None:
-        stop_with(
-            f"“{text[:40]}” is not a comparison.",
-            "A link to one ends in ?comparison= and a number.",
-        )
-    try:
-        comparison = comparisons.load(opened(), number)
-    except ComparisonNotFound as error:
-        stop_with(str(error), "See History for all runs.")
+    number = number_in_link(text, "comparison")
+    comparison = load_or_stop(
+        lambda: comparisons.load(opened(), number), "See History for all runs."
+    )
     return comparison, latest(*comparison.run_ids, fresh=fresh)
 
 

@@ -39,23 +39,13 @@ def show_progress(study: Study) -> None:
     st.progress(ended / max(1, len(study.searches)), f"{progress(study)}{left if going else ''}")
     for search in going:
         if search.capacity.probes and search.capacity.probes[-1].observation is None:
-            _measuring(search)
+            what = f"Searching: {search.capacity.name}"
+            waiting.in_progress(what, "search", "capacity.py", search=str(search.capacity.id))
             break
 
 
 def _again(study: Study) -> bool:
     return any(search.capacity.start for search in study.searches)
-
-
-def _measuring(search: StudySearch) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(plain(f"Searching: {search.capacity.name}"), width="content")
-        st.page_link(
-            "capacity.py",
-            label="Watch this search",
-            icon=":material/monitor_heart:",
-            query_params=onward(search=str(search.capacity.id)),
-        )
 
 
 def searches(study: Study) -> None:

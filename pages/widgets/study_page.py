@@ -8,7 +8,6 @@ import streamlit as st
 
 from db import runs, studies
 from db.database import opened
-from db.studies import StudyNotFound
 from jobs import scenarios
 from jobs import studies as study_jobs
 from pages.widgets import actions as menu
@@ -23,17 +22,16 @@ from pages.widgets import (
 )
 from pages.widgets.snapshot import left_of_study
 from pages.widgets.view import (
-    as_id,
-    onward,
+    load_or_stop,
+    number_in_link,
     plain,
     sentences,
     share_view,
     shared,
     show_error,
-    stop_with,
 )
 from services.analysis.compare import FEWEST, MOST
-from services.ask.measurement import ACTIVE, Run
+from services.ask.measurement import ACTIVE
 from services.ask.progress import activity
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
@@ -46,13 +44,8 @@ SLOWER = 2  # than a run: a study takes long
 
 def load(text: str) -> Study:
     """Return the study that the URL names, or say what is wrong and stop."""
-    number = as_id(text)
-    if number is None:
-        stop_with(f"“{text[:40]}” is not a study.", "A link to one ends in ?study= and a number.")
-    try:
-        return studies.load(opened(), number)
-    except StudyNotFound as error:
-        stop_with(str(error))
+    number = number_in_link(text, "study")
+    return load_or_stop(lambda: studies.load(opened(), number))
 
 
 def page(text: str) -> None:
@@ -110,13 +103,7 @@ def actions_of_searches(study: Study) -> None:
     page, forms = f"study-{study.id}", {"Delete": partial(deletion, study)}
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.searches_to_resume():
-            st.button(
-                "Resume",
-                icon=":material/resume:",
-                type="primary",
-                on_click=resume,
-                args=(study.id, False),
-            )
+            resume_button(study)
         if any(search.capacity.status == "failed" for search in study.searches):
             st.button(
                 "Retry failed searches",
@@ -181,24 +168,14 @@ def show_progress(study: Study) -> None:
     st.progress(ended / max(1, len(study.runs)), f"{so_far}.")
     for run in study.runs:
         if run.status == "running":
-            running(run)
+            what = f"Measuring {run.name}: {activity(run)}"
+            waiting.in_progress(what, "run", "live.py", run=str(run.id))
     if study.active and not any(run.status == "running" for run in study.runs):
         first = next(run for run in study.runs if run.status == "queued")
         waiting.behind(first)
     for server in study.engines:
         if server.status == "planned" and server.phase:
             st.warning(plain(server.phase), icon=":material/restart_alt:")
-
-
-def running(run: Run) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(plain(f"Measuring {run.name}: {activity(run)}"), width="content")
-        st.page_link(
-            "live.py",
-            label="Watch this run",
-            icon=":material/monitor_heart:",
-            query_params=onward(run=str(run.id)),
-        )
 
 
 def cells(study: Study) -> None:
@@ -220,13 +197,7 @@ def actions(study: Study) -> None:
     page, forms = f"study-{study.id}", {"Delete": partial(deletion, study)}
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.to_resume:
-            st.button(
-                "Resume",
-                icon=":material/resume:",
-                type="primary",
-                on_click=resume,
-                args=(study.id, False),
-            )
+            resume_button(study)
         compare(study)
         again(study)
         study_report.download_buttons(study)

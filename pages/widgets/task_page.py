@@ -11,7 +11,7 @@ from db.database import opened
 from db.tasks import TaskEnded, TaskNotFound
 from pages.widgets import tabular, view
 from pages.widgets.panels import when
-from pages.widgets.view import plain, sentences, show_error, stop_with
+from pages.widgets.view import load_or_stop, plain, sentences, show_error
 from services.ask.tasks import OPEN, Task
 from services.base.refresh import REFRESH
 from services.base.units import many
@@ -30,10 +30,7 @@ COLOURS: dict[str, Any] = {
 
 def load(task_id: str, caller: str | None) -> Task:
     """Return the task that the URL names, or say what is wrong and stop."""
-    try:
-        return tasks.load(opened(), task_id, caller)
-    except TaskNotFound as error:
-        stop_with(str(error))
+    return load_or_stop(lambda: tasks.load(opened(), task_id, caller))
 
 
 def page(task_id: str, caller: str | None) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import streamlit as st
 
 from db.database import UNUSABLE, message_of
 from db.runs import RunNotFound
+from services.base.errors import NotFound
 from services.base.roles import Person, person_in
 from services.base.settings import InvalidSettings
+
+T = TypeVar("T")
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …
@@ -95,6 +98,25 @@ def run_in_url() -> int:
 def stop_without(missing: RunNotFound) -> NoReturn:
     """Say that the run of this page is not there, and where those are that are."""
     stop_with(str(missing), "" if shared() else "See History for all runs.")
+
+
+def number_in_link(text: str, what: str) -> int:
+    """Return the number of a study, a search or a comparison that the URL names under that word, or
+    say what is wrong and stop."""
+    number = as_id(text)
+    if number is None:
+        stop_with(
+            f"“{text[:40]}” is not a {what}.", f"A link to one ends in ?{what}= and a number."
+        )
+    return number
+
+
+def load_or_stop(load: Callable[[], T], then: str = "") -> T:
+    """Return what `load` loads, or say that it is not there, and what to do, and stop."""
+    try:
+        return load()
+    except NotFound as error:
+        stop_with(str(error), then)
 
 
 def as_id(text: str) -> int | None:

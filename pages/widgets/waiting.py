@@ -39,6 +39,18 @@ def behind(run: Run) -> None:
         _link(before[0])
 
 
+def in_progress(sentence: str, what: str, page: str, **parameters: str) -> None:
+    """Say what is measured now, with a link to where to watch it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(plain(sentence), width="content")
+        st.page_link(
+            page,
+            label=f"Watch this {what}",
+            icon=":material/monitor_heart:",
+            query_params=onward(**parameters),
+        )
+
+
 def _behind(before: Sequence[Ahead]) -> str:
     first, others = before[0], len(before) - 1
     if shared():  # whoever has the link need not know of other runs
