@@ -42,7 +42,7 @@ def list_all(
 
 
 def count(database: Engine, caller: str | None = None, ended: bool | None = None) -> int:
-    """Return how many batches there are; see `listed`."""
+    """Return how many batches there are; see `list_all`."""
     query = _of(select(func.count()).select_from(task_batches), caller)
     if ended is not None:
         query = query.where(~_OPEN if ended else _OPEN)

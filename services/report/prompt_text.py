@@ -14,7 +14,7 @@ from services.ask.sessions import sessions_of
 def sent(
     config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
 ) -> str | None:
-    """Return the text that a request sent, see `written`."""
+    """Return the text that a request sent, see `sent_prompt`."""
     prompt = sent_prompt(config, repeat, index, nonce, answer_of)
     return None if prompt is None else transcript(prompt)
 

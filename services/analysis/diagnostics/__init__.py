@@ -1,8 +1,8 @@
 """Diagnostics of a run: what may be wrong with its numbers, and what to do about it.
 
 A check takes one run and returns a Diagnostic or None. Checks of the client, whose problems look
-like the server's, are in `client.py`, `sending.py`, `nodes.py` and `way.py`; those of the server in
-`server.py`, of its answers in `answers.py`, of its prompts in `prompts.py`.
+like the server's, are in `client.py`, `sending.py`, `nodes.py` and `connection.py`; those of the
+server in `server.py`, of its answers in `answers.py`, of its prompts in `prompts.py`.
 """
 
 from __future__ import annotations
