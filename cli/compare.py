@@ -209,7 +209,7 @@ def _judge(options: Namespace, candidates: Sequence[Candidate]) -> int:
     comparison = print_comparison(options, candidates)
     if not options.fail_if:
         return DONE
-    failed = thresholds.against(
+    failed = thresholds.check_verdicts(
         comparison, options.fail_if, options.measure, options.allow_no_verdict
     )
     return refuse("\n".join(failed), FAILED) if failed else DONE

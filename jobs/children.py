@@ -16,7 +16,7 @@ from threading import Event, Lock
 import psutil
 
 from jobs.supervisor_lock import ROOT
-from services.servers.engines.process_tags import lives
+from services.servers.engines.process_tags import is_alive
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
@@ -56,7 +56,7 @@ def orphans() -> list[psutil.Process]:
         return []
     with _lock:
         adopted = [each for each in psutil.Process().children() if each.pid not in _started]
-    alive = [each for each in adopted if lives(each)]
+    alive = [each for each in adopted if is_alive(each)]
     for each in adopted:
         try:
             alive += each.children(recursive=True)

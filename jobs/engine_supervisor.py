@@ -25,7 +25,7 @@ from services.base.settings import InvalidSettings
 from services.servers import engines, protocol
 from services.servers.engines import EngineProblem, Launch
 from services.servers.engines.instance import EngineInstance
-from services.servers.engines.process_tags import end, in_session, sweep, tagged
+from services.servers.engines.process_tags import end, in_session, kill_tagged, tagged_processes
 from services.servers.facts import engine_facts
 from services.servers.protocol import EngineEnded, EngineEnding, EngineRefused, EngineStarted
 
@@ -70,7 +70,7 @@ class EngineSupervisor(Thread):
 
     def _start(self, launch: Launch) -> None:
         tag = process_tag(self._database, self._server.id)
-        sweep(tag)  # what an earlier start may have left
+        kill_tagged(tag)  # what an earlier start may have left
         file = log_file(self._database, self._server.id)
         private_file.create_folder(file.parent)
         file.unlink(missing_ok=True)
@@ -170,7 +170,7 @@ def clean_up(database: Engine, engine_id: int) -> None:
     and adopted orphans. What cannot be ended yet is looked for at its next start."""
     tag, session = process_tag(database, engine_id), _session(database, engine_id)
     try:
-        end(lambda: [*tagged(tag), *session(), *children.orphans()], 0)
+        end(lambda: [*tagged_processes(tag), *session(), *children.orphans()], 0)
     except TimeoutError as error:
         log.warning("engine %s: %s", engine_id, error)
 

@@ -223,7 +223,7 @@ class RunSupervisor(Thread):
         return replace(sampled, pid=server.pid, on_cores=on_cores)
 
     def _start_watch(self, sampled: SamplerTarget) -> None:
-        if sampled.worth_it and self._watch is None:
+        if sampled.may_be_sampled and self._watch is None:
             self._watch = Watch(self._database, self._run.id, sampled, self._spent_s)
             self._watch.start()
 

@@ -129,7 +129,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             icon=":material/compare_arrows:",
             query_params={"runs": ",".join(map(str, best))},
         )
-if reservations := leaderboard.reservations(standings, summaries.values()):
+if reservations := leaderboard.differences_note(standings, summaries.values()):
     st.markdown(f":small[{plain(reservations)}]")
 show(standings, by, against)
 if touched:

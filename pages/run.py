@@ -169,7 +169,7 @@ def checked(
     """Return the runs that the form asks for, or none and say what is wrong with them."""
     try:
         configs = candidates.candidates(values, others)
-        if design and candidates.enough(others):
+        if design and candidates.is_right_count(others):
             comparison_design.check(design, configs)
         return configs
     except InvalidConfig as error:
@@ -200,7 +200,7 @@ def estimate(
 ) -> None:
     """Show the estimate and the Start button."""
     st.subheader("Plan", anchor=False)
-    possible = bool(configs) and (design is None or candidates.enough(configs[1:]))
+    possible = bool(configs) and (design is None or candidates.is_right_count(configs[1:]))
     if configs and design is None:
         show_plan(plan_of(configs[0]))
     elif possible and design:

@@ -19,7 +19,7 @@ from services.ask.problems import InvalidConfig
 from services.ask.saved_server import SavedServer
 from services.base import settings
 from services.base.units import seconds
-from services.servers.check_backend import Light, Listing, light, models
+from services.servers.check_backend import Listing, QuickCheck, models, quick_check
 
 
 @st.cache_data(ttl=10, show_spinner="Asking the server for its models …", max_entries=50)
@@ -34,9 +34,11 @@ def listed(
 
 
 @st.cache_data(ttl=30, show_spinner=False, max_entries=50)
-def server_state(backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]) -> Light:
+def server_state(
+    backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]
+) -> QuickCheck:
     """Return what a server that answers says of itself. `keys`: see `listed`."""
-    return light(backend, base_url, settings.environment(), dict(keys))
+    return quick_check(backend, base_url, settings.environment(), dict(keys))
 
 
 def ask(

@@ -82,5 +82,5 @@ def facts(batch: TaskBatch) -> str:
         took = f"took {seconds((batch.ended_at - batch.started_at).total_seconds())}"
     by = None if mine else f"by {batch.caller}"
     return " · ".join(
-        filter(None, [task_texts.several(batch.models), by, when(batch.created_at), took])
+        filter(None, [task_texts.join_names(batch.models), by, when(batch.created_at), took])
     )

@@ -41,7 +41,7 @@ from services.studies import capacity_link
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences
 from services.studies.capacity_price import cost
-from services.studies.capacity_wording import amount, plan, sure
+from services.studies.capacity_wording import amount_text, confidence_text, plan
 
 WIDEST_STATE = 125  # pixels of "no, queue grows"
 STATES = {
@@ -137,8 +137,8 @@ def tiles(capacity: Capacity) -> int:
     with st.container(horizontal=True, gap="large"):
         for name, estimate, price in known:
             with st.container(width="content", gap="xxsmall"):
-                st.metric(plain(name), amount(estimate, capacity.config))
-                st.caption(plain(sure(estimate, capacity.config)))
+                st.metric(plain(name), amount_text(estimate, capacity.config))
+                st.caption(plain(confidence_text(estimate, capacity.config)))
                 if price is not None:
                     st.caption(plain(str(price)))
     return len(known)

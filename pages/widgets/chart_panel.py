@@ -13,7 +13,7 @@ from altair import LayerChart
 from pages.widgets.view import dark, plain, shared
 from services.analysis.compare import Candidate
 from services.report.charts import Chart, png, spec, svg
-from services.report.charts.caption import apart
+from services.report.charts.caption import split_caption
 from services.report.charts.picking import pickable
 from services.report.charts.scaling import StudyChart, worded
 from services.studies.cell import MeasuredCell
@@ -93,7 +93,7 @@ def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None
 
 def captioned(drawn: dict[str, Any], hint: str = "") -> dict[str, Any]:
     """Show what a chart says above itself, and the hint; return the chart without it."""
-    text, bare = apart(drawn)
+    text, bare = split_caption(drawn)
     if above := " ".join(filter(None, (text, hint))):
         st.caption(plain(above))
     return bare

@@ -13,7 +13,7 @@ from pages.widgets import terms
 from pages.widgets.view import badge, plain, share_view
 from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
-from services.analysis.diagnostics.diagnostic import Diagnostic, long
+from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
 from services.ask.measurement import IMPORT, Run
 from services.base.units import many
@@ -84,7 +84,7 @@ def show_diagnosed(diagnosed: Sequence[tuple[Diagnostic, str]]) -> None:
     """Show diagnostics of several runs in the same way, each with the names of its runs."""
     warnings = [entry for entry in diagnosed if entry[0].level == "warning"]
     notes = [entry for entry in diagnosed if entry[0].level == "note"]
-    brief = long(diagnostic for diagnostic, _ in warnings)
+    brief = are_long(diagnostic for diagnostic, _ in warnings)
     if warnings:
         titles = " ".join(map(_title, warnings))
         st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")

@@ -63,7 +63,7 @@ def _dialog(run_id: int) -> None:
         show_error(error)
         return
     number = st.session_state[SHOWN]
-    m = request_facts.numbered(candidate, number)
+    m = request_facts.request_by_number(candidate, number)
     if m is None:
         st.warning(f"Run {run_id} has no request {number}.")
         return
@@ -72,7 +72,7 @@ def _dialog(run_id: int) -> None:
     st.subheader(
         f"Request {number}" + (f" (repeat {m.repeat + 1})" if several else ""), anchor=False
     )
-    if where := prompt_text.place(candidate.run.config, m.index):
+    if where := prompt_text.turn_of(candidate.run.config, m.index):
         st.caption(f"Turn {where['turn']} of session {where['session']}")
     (st.error if m.status == "failed" else st.markdown)(plain(request_facts.outcome(m)))
     tabular.table(request_facts.metrics(candidate, m))
@@ -93,7 +93,7 @@ def _turn(candidate: Candidate, number: int) -> None:
                 label,
                 icon=f":material/{icon}:",
                 key=f"request-{label}",
-                disabled=request_facts.numbered(candidate, other) is None,
+                disabled=request_facts.request_by_number(candidate, other) is None,
                 on_click=st.session_state.__setitem__,
                 args=(SHOWN, other),
             )
@@ -103,7 +103,7 @@ def _texts(candidate: Candidate, m: Measurement) -> None:
     """What was asked and answered, for the person at this Paceline only."""
     nonce = candidate.run.environment.get("prompt_mark", "")
     answer_of = partial(runs.answer, opened(), candidate.run.id, m.repeat)
-    prompt = prompt_text.sent(candidate.run.config, m.repeat, m.index, nonce, answer_of)
+    prompt = prompt_text.text_sent(candidate.run.config, m.repeat, m.index, nonce, answer_of)
     where = f"{m.repeat}-{m.index}"
     st.text_area("Prompt", prompt or UNKNOWN, disabled=True, key=f"request-prompt-{where}")
     st.text_area(

@@ -22,7 +22,7 @@ def ask(start: RunConfig, workload: str, prompts: tuple[str, ...] = ()) -> dict[
     if workload != "file":
         return {}
     values: dict[str, Any] = {}
-    if any(map(conversation.may_be_parted, prompts)):
+    if any(map(conversation.can_be_split, prompts)):
         values["turn_by_turn"] = fields.switch("turn_by_turn", start)
     played = {"workload": "file", "prompts": prompts, "turns": None, **values}
     if sessions_of(start.model_copy(update=played)) is None:

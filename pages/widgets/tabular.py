@@ -18,7 +18,7 @@ from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
 from services.base.table import Table
 from services.report import request_facts, tables
-from services.report.prompt_text import place, sent
+from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
 PAGE = 1_000  # requests of a large run that are shown together
@@ -93,10 +93,10 @@ def _page(table: Measurements) -> Sequence[Measurement]:
 def _rows(candidate: Candidate, shown: Sequence[Measurement]) -> list[dict[str, Any]]:
     config = candidate.run.config
     names, class_of = classes(config), classifier(config)
-    in_sessions = bool(place(config, 0))
+    in_sessions = bool(turn_of(config, 0))
     return [
         {"request": request_number(candidate, m)}
-        | (place(config, m.index) if in_sessions else {})
+        | (turn_of(config, m.index) if in_sessions else {})
         | {name: value for name, value in request_row(m).items() if name != "index"}
         | {"repeat": m.repeat + 1}
         | ({"class": class_of(m.index)} if names and not in_sessions else {})
@@ -139,7 +139,7 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
         mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:
             repeat, index = chosen
-            prompt = sent(candidate.run.config, repeat, index, mark, partial(load, repeat))
+            prompt = text_sent(candidate.run.config, repeat, index, mark, partial(load, repeat))
             st.text_area("Prompt", prompt or "", disabled=True)
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
 
@@ -150,7 +150,7 @@ def _chosen(candidate: Candidate) -> tuple[int, int] | None:
         numbers = request_numbers(candidate)
         low, high = int(numbers.min()), int(numbers.max())
         number = st.number_input("Request number", low, high, key="answer-of", width=200)
-        m = request_facts.numbered(candidate, number)
+        m = request_facts.request_by_number(candidate, number)
         return None if m is None else (m.repeat, m.index)
     keys = [(m.repeat, m.index) for m in candidate.measurements]
     return st.selectbox(

@@ -106,7 +106,7 @@ def values_of(field: str, text: str) -> list[dict[str, Any]]:
     return [link.change(field, part.strip()) for part in text.split(",") if part.strip()]
 
 
-def enough(others: Sequence[object]) -> bool:
+def is_right_count(others: Sequence[object]) -> bool:
     """Whether the number of candidates besides the baseline is within the limits."""
     return FEWEST - 1 <= len(others) <= MOST - 1
 

@@ -168,7 +168,7 @@ def _metric(name: str) -> tuple[Metric, str]:
     return (metric(REQUESTS[plain]), of) if of in CLASSES else (metric(REQUESTS[name]), "")
 
 
-def against(
+def check_verdicts(
     comparison: Comparison,
     words: Collection[Word],
     measure: str | None = None,

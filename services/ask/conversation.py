@@ -15,11 +15,11 @@ def turns(prompt: str, by_message: bool = False, most: int | None = None) -> lis
     parted before each answer."""
     found = dialogue.turns_of(prompt)
     if by_message and len(found) == 1:
-        found = parted(found[0].messages)
+        found = split_messages(found[0].messages)
     return found[:most]
 
 
-def parted(messages: Sequence[Message]) -> list[Turn]:
+def split_messages(messages: Sequence[Message]) -> list[Turn]:
     """Return messages as turns: each answer to a user begins one. Answers at the end, which no turn
     follows, are left out."""
     found: list[list[Message]] = [[]]
@@ -46,14 +46,14 @@ def is_session(prompt: str) -> bool:
     return prompt.startswith(MARK) and len(dialogue.turns_of(prompt)) > 1
 
 
-def may_be_parted(prompt: str) -> bool:
+def can_be_split(prompt: str) -> bool:
     """Return whether a prompt is a list of messages in which a user speaks several times."""
     if not prompt.startswith(MARK) or is_session(prompt):
         return False
     return len(turns(prompt, by_message=True)) > 1
 
 
-def cut(prompt: str, longest: int) -> str:
+def first_turns(prompt: str, longest: int) -> str:
     """Return a prompt with as many of its turns as have so many characters, at least one."""
     if len(prompt) <= longest or not is_session(prompt):
         return prompt

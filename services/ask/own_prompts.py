@@ -29,7 +29,7 @@ def without_prompts(config: RunConfig) -> dict[str, Any]:
     return data
 
 
-def in_short(config: RunConfig) -> dict[str, Any]:
+def summarized(config: RunConfig) -> dict[str, Any]:
     """Return the config without prompts for tables, with how many values stand in a field that is
     too large to be read, or to be shown to everybody: a trace of somebody's own traffic."""
     data = without_prompts(config)

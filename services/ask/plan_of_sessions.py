@@ -22,7 +22,7 @@ def in_sessions(config: RunConfig) -> str:
     if (sessions := sessions_of(config)) is None:
         return ""
     by_time = config.duration_s is not None
-    count = "sessions" if by_time else many(sessions.begun_within(config.requests), "session")
+    count = "sessions" if by_time else many(sessions.count_within(config.requests), "session")
     return f" in {count} of {_turns(sessions)}"
 
 

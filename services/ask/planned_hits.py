@@ -11,7 +11,7 @@ from services.ask.config import RunConfig
 from services.ask.config.traces import BLOCK_TOKENS, MOST_ROWS, TraceRow
 from services.ask.prefixes import prefixes_of
 from services.base import units
-from services.base.same import Same
+from services.base.same import ByIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
         return None
     rows = config.replayed
     requests = round(modes.expected(config) or len(rows))
-    share = _of_trace(Same(config.trace), rows, min(requests, MOST_ROWS))
+    share = _of_trace(ByIdentity(config.trace), rows, min(requests, MOST_ROWS))
     return PlannedHits(
         share,
         f"{units.share(share)} of the prompt tokens are in a prefix that an earlier prompt of the "
@@ -50,7 +50,7 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
 
 
 @lru_cache(maxsize=16)
-def _of_trace(same: Same[TraceRow], rows: range, requests: int) -> float:
+def _of_trace(same: ByIdentity[TraceRow], rows: range, requests: int) -> float:
     """The share of tokens in leading blocks that came before, of so many requests that use the rows
     in rotation: a cache that forgets nothing."""
     seen: set[int] = set()

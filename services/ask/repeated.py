@@ -46,7 +46,7 @@ def of_turns(turns: Sequence[tuple[float, float]], answered: bool) -> list[Repea
     return [Repeated(prompts[0], 0.0, prompts[0], 1), *later]
 
 
-def of_alike(count: int, asked: float, answer: float, answered: bool) -> Repeated:
+def of_equal_turns(count: int, asked: float, answer: float, answered: bool) -> Repeated:
     """Return it of one session of so many turns, in each of which so many tokens are asked and
     answered."""
     return total(of_turns([(asked, k * (asked + answer)) for k in range(count)], answered))

@@ -15,7 +15,7 @@ from itertools import accumulate
 from services.ask import conversation
 from services.ask.config import RunConfig
 from services.ask.dialogue import MARK, Turn
-from services.base.same import Same
+from services.base.same import ByIdentity
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Sessions:
         """Return the wait before each turn of a session."""
         return self.delays_s[session % len(self.delays_s)]
 
-    def begun_within(self, requests: int) -> int:
+    def count_within(self, requests: int) -> int:
         """Return how many sessions the first so many requests belong to; the last may be cut."""
         return self.locate(requests - 1)[0] + 1
 
@@ -62,12 +62,12 @@ def sessions_of(config: RunConfig) -> Sessions | None:
         later = (config.turn_delay_s or 0.0,) * ((config.turns or 1) - 1)
         return Sessions(((0.0, *later),)) if later else None
     given = config.turns, config.turn_by_turn, config.turn_delay_s, config.turn_delay_scale
-    return _of_file(Same(config.prompts), *given)
+    return _of_file(ByIdentity(config.prompts), *given)
 
 
 @lru_cache(maxsize=16)
 def _of_file(
-    same: Same[str], most: int | None, by_message: bool, delay_s: float | None, scale: float
+    same: ByIdentity[str], most: int | None, by_message: bool, delay_s: float | None, scale: float
 ) -> Sessions | None:
     def delay(turn: Turn) -> float:
         return (turn.delay_s or 0.0) * scale if delay_s is None else delay_s

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Same(Generic[T]):
+class ByIdentity(Generic[T]):
     """Values that are compared by identity: hashing thousands of them takes long. The key keeps
     them alive, so that no other tuple gets their identity."""
 
@@ -20,4 +20,4 @@ class Same(Generic[T]):
         return id(self.values)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.values is self.values
+        return isinstance(other, ByIdentity) and other.values is self.values

@@ -47,7 +47,7 @@ def decoded(data: bytes) -> str:
     return data.decode(encoding(data))
 
 
-def western(data: bytes) -> str | None:
+def decode_western(data: bytes) -> str | None:
     """Return text that is Windows-1252, which spreadsheets save where people write in Western
     European languages; None if it need not be that.
 

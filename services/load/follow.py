@@ -51,7 +51,7 @@ async def follow(
     return SessionEnd(outcome.ended_ns)
 
 
-async def unless(event: asyncio.Event, at_ns: int) -> None:
+async def wait_unless(event: asyncio.Event, at_ns: int) -> None:
     """Wait until a time, unless the event is set before."""
     if (wait_ns := at_ns - perf_counter_ns()) > 0:
         with suppress(TimeoutError):

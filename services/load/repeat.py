@@ -89,20 +89,25 @@ class RepeatPlayer:
         try:
             async with monitor:
                 duration = await runner.play(schedule, supply, begin)
-                health: dict[str, Any] = {
-                    "clock": "kernel" if self.client.kernel_clock else "loop",
-                    "cpu_share": monitor.cpu_share(),
-                    "loop_lag_p99_s": monitor.lag_p99_s(),
-                }
-                if runner.unsent_turns:
-                    health["unsent_turns"] = dict(runner.unsent_turns)
-                if runner.oddities:
-                    health["oddities"] = dict(runner.oddities)
+                health = self._health(runner, monitor)
         finally:
             gc.enable()
             for limit in limits:
                 limit.cancel()
         return Played(runner.began_ns, duration, health, median_profile(runner.profiles.values))
+
+    def _health(self, runner: Runner, monitor: LoopMonitor) -> dict[str, Any]:
+        """What the repeat says of the client and of how the server's answers were framed."""
+        health: dict[str, Any] = {
+            "clock": "kernel" if self.client.kernel_clock else "loop",
+            "cpu_share": monitor.cpu_share(),
+            "loop_lag_p99_s": monitor.lag_p99_s(),
+        }
+        if runner.unsent_turns:
+            health["unsent_turns"] = dict(runner.unsent_turns)
+        if runner.oddities:
+            health["oddities"] = dict(runner.oddities)
+        return health
 
     def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int = 0) -> Runner:
         key = self._job.target.key

@@ -17,7 +17,7 @@ from services.base.redact import Secret
 from services.load import retries
 from services.load.attempt import ONCE, Tries, measurement_of
 from services.load.even_sample import EvenSample
-from services.load.follow import Outcome, Send, follow, unless
+from services.load.follow import Outcome, Send, follow, wait_unless
 from services.load.response_profile import ResponseProfile, profile_of
 from services.load.supply import PreparedRequest, Supply
 from services.wire.exchange import Exchange
@@ -184,7 +184,7 @@ class Runner:
         lead_ns = LEAD_NS if schedule.in_flight is None else PLACE_LEAD_NS
 
         async def send(request: PreparedRequest, due: int) -> Outcome:
-            await unless(self._stopped, due - lead_ns)
+            await wait_unless(self._stopped, due - lead_ns)
             waits = slots.locked()
             async with slots:
                 free_ns = perf_counter_ns() if waits else 0
@@ -222,7 +222,7 @@ class Runner:
         """Ask, wait for the answer, pause, and ask again until the requests or the time are up."""
         ends = self._end_of(schedule)
         while ends is None or due < ends:
-            await unless(self._enough, due - LEAD_NS)
+            await wait_unless(self._enough, due - LEAD_NS)
             if self._enough.is_set():
                 return
             counts = due >= self.began_ns
@@ -233,7 +233,7 @@ class Runner:
             outcome = await self._ask(request, due, 0, counts)
 
             async def send(request: PreparedRequest, due: int, counts: bool = counts) -> Outcome:
-                await unless(self._stopped, due - LEAD_NS)
+                await wait_unless(self._stopped, due - LEAD_NS)
                 return await self._ask(request, due, 0, counts)
 
             ended = await self._follow(request, outcome, send, ends, counts)
@@ -281,7 +281,7 @@ class Runner:
         while self._is_retried(exchange, tries):
             wait_s = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
             again = perf_counter_ns() + round(wait_s * 1e9)
-            await unless(self._stopped, again)
+            await wait_unless(self._stopped, again)
             if self._stopped.is_set():
                 break
             tries = tries.after(exchange.error_class, wait_s)

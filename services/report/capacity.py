@@ -27,9 +27,9 @@ from services.studies.capacity_wording import (
     after_overload,
     comparison,
     headline,
-    names,
-    shown,
-    why,
+    load_text,
+    server_labels,
+    why_ended,
 )
 
 
@@ -37,7 +37,7 @@ def server_names(capacity: Capacity) -> list[str]:
     """Return what the servers are called in sentences."""
     configs = capacity.config.servers
     differing = labels_of_configs(configs)
-    return names(
+    return server_labels(
         [label or _server(config) for label, config in zip(differing, configs, strict=True)]
     )
 
@@ -94,7 +94,7 @@ def reasons(capacity: Capacity) -> list[str]:
 def _reasons(capacity: Capacity, server: int) -> list[str]:
     ended = capacity.conclusions[server]
     after = after_overload(capacity.recovery(server), capacity.config)
-    return [text for text in (ended and why(ended, capacity.config), after) if text]
+    return [text for text in (ended and why_ended(ended, capacity.config), after) if text]
 
 
 def rows(capacity: Capacity) -> list[list[str]]:
@@ -122,7 +122,7 @@ def objective_title(objective: Objective) -> str:
 def _row(capacity: Capacity, probe: Probe) -> list[str]:
     seen = probe.observation
     server = [chr(ord("A") + probe.server)] if len(capacity.config.servers) > 1 else []
-    load = shown(probe.load, capacity.config)
+    load = load_text(probe.load, capacity.config)
     if seen is None:
         blank = ["–"] * (1 + len(capacity.config.parsed_objectives))
         return [*server, load, *blank, "being measured", seconds(probe.window_s), str(probe.run_id)]
@@ -135,7 +135,7 @@ def _row(capacity: Capacity, probe: Probe) -> list[str]:
         load,
         significant(seen.served_per_s),
         *reached,
-        state(capacity, probe),
+        sustained_text(capacity, probe),
         seconds(probe.window_s),
         str(probe.run_id),
     ]
@@ -148,7 +148,7 @@ def reached_text(value: float | None, objective: Objective) -> str:
     return share(value) if objective.metric is None else seconds(value)
 
 
-def state(capacity: Capacity, probe: Probe) -> str:
+def sustained_text(capacity: Capacity, probe: Probe) -> str:
     """Return whether a probe's load was sustained."""
     if probe.observation is None:
         return "being measured"

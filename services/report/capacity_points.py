@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from services.analysis.capacity import Objective
 from services.base.table import Table
 from services.base.units import NOTHING, share, show
-from services.report.capacity import objective_title, reached_text, state
+from services.report.capacity import objective_title, reached_text, sustained_text
 from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
-from services.studies.capacity_wording import shown
+from services.studies.capacity_wording import load_text
 
 TITLE = "Operating points"
 
@@ -43,9 +43,9 @@ def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
         yield "Server", lambda probe: chr(ord("A") + probe.server)
     yield (
         "Users" if config.load == "users" else "Requests/s",
-        lambda probe: shown(probe.load, config),
+        lambda probe: load_text(probe.load, config),
     )
-    yield "Sustained", lambda probe: state(capacity, probe)
+    yield "Sustained", lambda probe: sustained_text(capacity, probe)
     yield "Met the objective", _met
     for index, objective in enumerate(config.parsed_objectives):
         yield objective_title(objective), _reached(index, objective)

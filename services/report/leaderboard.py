@@ -47,7 +47,7 @@ def on_front(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[i
     )
 
 
-def reservations(
+def differences_note(
     standings: Sequence[LeaderboardEntry], summaries: Iterable[Mapping[str, Any]]
 ) -> str:
     """Say what the runs differ in besides their speed, or ""."""

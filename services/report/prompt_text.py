@@ -11,7 +11,7 @@ from services.ask.dialogue import Message
 from services.ask.sessions import sessions_of
 
 
-def sent(
+def text_sent(
     config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
 ) -> str | None:
     """Return the text that a request sent, see `sent_prompt`."""
@@ -41,7 +41,7 @@ def transcript(prompt: str) -> str:
     return "\n\n".join([*parts, *(f"{name}:\n{_json(value)}" for name, value in options.items())])
 
 
-def place(config: RunConfig, index: int) -> dict[str, int]:
+def turn_of(config: RunConfig, index: int) -> dict[str, int]:
     """Return the session and the turn of a request, counted from 1; {} where it stands alone."""
     if (sessions := sessions_of(config)) is None:
         return {}

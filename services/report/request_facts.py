@@ -15,7 +15,7 @@ from services.report.tables import unit_beside
 from services.report.theme import request_numbers
 
 
-def numbered(candidate: Candidate, number: int) -> Measurement | None:
+def request_by_number(candidate: Candidate, number: int) -> Measurement | None:
     """Return the request of this number, counted from 1 over all repeats; None: there is none."""
     places = np.flatnonzero(request_numbers(candidate) == number)
     return candidate.measurements[int(places[0])] if len(places) else None

@@ -77,7 +77,7 @@ class StudyCapacityDocument(BaseModel):
 
 def capacity_table(study: Study) -> Table:
     """Return each configuration, the best first, with its capacity and that of its fresh starts."""
-    found, labels = highest_of(study), labels_of_study(study)
+    found, labels = highest_of_study(study), labels_of_study(study)
     works = works_of(found)
     lines = [
         (
@@ -114,7 +114,7 @@ def study_capacity_text(study: Study) -> str:
 def study_capacity_document(study: Study) -> dict[str, Any]:
     """Return a study as plain data, see StudyCapacityDocument: without paths and keys."""
     study = _public(study)
-    found, labels = highest_of(study), labels_of_study(study)
+    found, labels = highest_of_study(study), labels_of_study(study)
     works = {each.run: work for each, work in zip(found, works_of(found), strict=True)}
     asked = study.config.search
     assert asked is not None

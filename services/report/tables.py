@@ -28,7 +28,7 @@ from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
-from services.ask.own_prompts import in_short
+from services.ask.own_prompts import summarized
 from services.ask.planned_hits import planned_hits
 from services.ask.workloads import CLASSES
 from services.ask.workloads.turns import FIRST
@@ -281,7 +281,7 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
 def _config_facts(run: Run) -> dict[str, Any]:
     """Return the config with the API format and the sampling parameters that were used; for an
     imported run, what its file states, and which file that is."""
-    config = in_short(run.config)
+    config = summarized(run.config)
     if run.source is None:
         sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
         used = {name: NOT_SENT if value is None else value for name, value in sent.items()}

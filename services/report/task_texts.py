@@ -16,10 +16,10 @@ READ = 4_000  # characters of a text that its beginning is looked for in
 
 def name(batch: TaskBatch) -> str:
     """Return what a batch is called: `300 tasks on api.example.org`."""
-    return f"{many(batch.count, 'task')} on {several(batch.servers)}"
+    return f"{many(batch.count, 'task')} on {join_names(batch.servers)}"
 
 
-def several(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return names in few words: the first, and how many more there are."""
     first, *others = names or ("",)
     return f"{first} and {len(others)} more" if others else first

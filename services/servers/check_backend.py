@@ -57,7 +57,7 @@ def models(
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
+class QuickCheck:
     """What a form shows beside a server that answers: the engine with its version, "" if unknown,
     and the round trip in seconds."""
 
@@ -65,27 +65,27 @@ class Light:
     rtt_s: float | None = None
 
 
-def light(
+def quick_check(
     name: str, base_url: str | None, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
-) -> Light:
+) -> QuickCheck:
     """Ask a server that lists its models for its engine and the round trip, within LIST_S."""
     try:
         target = backends.target(_config(name, None, base_url), env, typed)
     except (BackendProblem, InvalidConfig):
-        return Light()  # the listing says what is wrong
-    return asyncio.run(_light(target)) if target.base_url else Light()
+        return QuickCheck()  # the listing says what is wrong
+    return asyncio.run(_light(target)) if target.base_url else QuickCheck()
 
 
-async def _light(target: Target) -> Light:
+async def _light(target: Target) -> QuickCheck:
     try:
         async with asyncio.timeout(LIST_S):
             rtt_s, facts = await asyncio.gather(
                 probe.round_trip(target, LIST_S), probe.engine_facts(target)
             )
     except TimeoutError:
-        return Light()
+        return QuickCheck()
     known = (facts.get("engine"), facts.get("engine_version"))
-    return Light(" ".join(str(part) for part in known if part), rtt_s)
+    return QuickCheck(" ".join(str(part) for part in known if part), rtt_s)
 
 
 def _listing(target: Target, typed: bool) -> Listing:

@@ -23,7 +23,7 @@ CACHE_MIB = 1024  # for prompts that have left their slot: a slot holds only its
 SPIN_COUNT = "1000"
 
 
-def step_back(nice: int = NICE) -> None:
+def lower_priority(nice: int = NICE) -> None:
     """Lower the priority of this process and, where Linux schedules sessions before processes, of
     its session (sched(7), autogroup)."""
     os.nice(nice)
@@ -60,7 +60,7 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.ui = False
     params.endpoint_metrics = True  # for services/servers/telemetry; costs 1 ms between two steps
     if not port:  # else its supervisor has lowered the priority already
-        step_back()
+        lower_priority()
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.buffer.read()

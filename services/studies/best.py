@@ -38,7 +38,7 @@ class Criterion:
 
 
 @dataclass(frozen=True)
-class Best:
+class BestConfiguration:
     """The best row of a series of works by a criterion. `runner_up` is the best row of another
     configuration; `ahead` is the ratio between the two, and `word` its verdict. `among` are the
     rows of the series that have the measure."""
@@ -53,7 +53,7 @@ class Best:
     among: tuple[Row, ...] = ()
 
 
-def best(scaling: Scaling) -> tuple[Best, ...]:
+def best(scaling: Scaling) -> tuple[BestConfiguration, ...]:
     """Return the best of each series of works by each criterion that was measured there."""
     series: dict[Work, list[Row]] = {}
     for row in scaling.rows:
@@ -64,7 +64,7 @@ def best(scaling: Scaling) -> tuple[Best, ...]:
     return tuple(winner for winner in winners if winner is not None)
 
 
-def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> Best | None:
+def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> BestConfiguration | None:
     known = [row for row in rows if row.level(criterion.measure)]
     eligible = [row for row in known if criterion.takes(row, known)]
     ordered = sorted(eligible, key=lambda row: _value(criterion, row), reverse=criterion.more)
@@ -78,10 +78,10 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> Best | Non
         if firsts[other_row.configuration] is other_row and other_row is not row
     ]
     if not others:
-        return Best(criterion, series, row, None, None, "no verdict", "", tuple(known))
+        return BestConfiguration(criterion, series, row, None, None, "no verdict", "", tuple(known))
     ahead, why = _ahead(criterion, row, others[0])
     word = judge_ratios([ahead], _pairs(ordered))[0] if ahead and not why else "no verdict"
-    return Best(criterion, series, row, others[0], ahead, word, why, tuple(known))
+    return BestConfiguration(criterion, series, row, others[0], ahead, word, why, tuple(known))
 
 
 def _pairs(rows: Sequence[Row]) -> int:

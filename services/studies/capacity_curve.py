@@ -18,7 +18,7 @@ from services.base.units import count, many, share, significant
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_probe import Probe
-from services.studies.capacity_wording import shown, with_unit
+from services.studies.capacity_wording import load_text, with_unit
 from services.studies.usl import Fit, fit
 
 FOLLOWS = 0.9  # of what the first load gives in proportion: below it, throughput lags behind load
@@ -157,7 +157,7 @@ def _preempted(points: Sequence[OperatingPoint], found: Knee, config: CapacityCo
     times = count(worst.point.preemptions or 0.0)
     return (
         f"From {with_unit(first.load, config)} on the engine preempts requests and computes them "
-        f"again ({times} times at {shown(worst.load, config)})."
+        f"again ({times} times at {load_text(worst.load, config)})."
     )
 
 

@@ -28,11 +28,11 @@ class Cost:
     high: float | None = None
 
     @property
-    def shown(self) -> str:
+    def text(self) -> str:
         return dollars(self.usd)
 
     def __str__(self) -> str:
-        text = f"{self.shown} per million output tokens"
+        text = f"{self.text} per million output tokens"
         if self.low is None or self.high is None:
             return text
         return f"{text} (95 % {dollars(self.low)}–{dollars(self.high)})"

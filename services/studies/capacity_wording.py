@@ -35,41 +35,41 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
         return f"{name}: {many(len(capacity.observations(server)), 'probe')} so far."
     if step.estimate is not None and step.estimate.low and step.estimate.high:
         return f"{name} sustains {with_interval(step.estimate, capacity.config)} at {objective}."
-    return f"{name}: {bounds(step, capacity.config)} at {objective}."
+    return f"{name}: {bounds_text(step, capacity.config)} at {objective}."
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:
     """Return a capacity with its interval: "34.9 requests/s (95 % 33.2–36.1)"."""
     assert found.low is not None and found.high is not None
     if found.kind == "bracket":
-        return f"{interval(found, config)} {config.unit}"
-    return f"{shown(found.value, config)} {config.unit} ({interval(found, config)})"
+        return f"{interval_text(found, config)} {config.unit}"
+    return f"{load_text(found.value, config)} {config.unit} ({interval_text(found, config)})"
 
 
-def amount(found: Estimate, config: CapacityConfig) -> str:
+def amount_text(found: Estimate, config: CapacityConfig) -> str:
     """Return a capacity alone: "34.9 requests/s"; of a bracket, its two ends."""
     if found.kind == "bracket" and found.low is not None and found.high is not None:
-        ends = f"{shown(found.low, config)}–{shown(found.high, config)}"
+        ends = f"{load_text(found.low, config)}–{load_text(found.high, config)}"
         return f"{ends} {config.unit}"
     return with_unit(found.value, config)
 
 
-def sure(found: Estimate, config: CapacityConfig) -> str:
+def confidence_text(found: Estimate, config: CapacityConfig) -> str:
     """Return how sure a capacity is, in words."""
     if found.kind == "bracket":
         return "Sustained at the first, missed at the second"
-    ends = interval(found, config).removeprefix("95 % ")
+    ends = interval_text(found, config).removeprefix("95 % ")
     return f"95 % interval: {ends}, within ±{share(found.width)}"
 
 
-def interval(found: Estimate, config: CapacityConfig) -> str:
+def interval_text(found: Estimate, config: CapacityConfig) -> str:
     """Return how sure a capacity is: "95 % 33.2–36.1", or "between 30 and 33"."""
     assert found.low is not None and found.high is not None
-    low, high = shown(found.low, config), shown(found.high, config)
+    low, high = load_text(found.low, config), load_text(found.high, config)
     return f"between {low} and {high}" if found.kind == "bracket" else f"95 % {low}–{high}"
 
 
-def shown(load: float, config: CapacityConfig) -> str:
+def load_text(load: float, config: CapacityConfig) -> str:
     """Return a load as it is written: users are whole."""
     return f"{load:,.0f}" if config.load == "users" else significant(load)
 
@@ -78,17 +78,16 @@ def with_unit(load: float, config: CapacityConfig) -> str:
     """Return a load in words: "1 user", "34.9 requests/s"."""
     if config.load == "users":
         return many(round(load), "user")
-    return f"{shown(load, config)} {config.unit}"
+    return f"{load_text(load, config)} {config.unit}"
 
 
-def bounds(step: Conclusion, config: CapacityConfig) -> str:
+def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
     """What is known where there is no interval."""
     if step.why == "lowest" and step.at_most is not None:
         return f"sustains less than {with_unit(step.at_most, config)}, the lowest load"
     if step.why == "highest" and step.at_least is not None:
-        return (
-            f"sustains at least {with_unit(step.at_least, config)}, the highest load of the search"
-        )
+        load = with_unit(step.at_least, config)
+        return f"sustains at least {load}, the highest load of the search"
     if step.why == "client":
         if step.at_least is None:
             lowest = with_unit(config.search.lowest, config)
@@ -105,11 +104,11 @@ def bounds(step: Conclusion, config: CapacityConfig) -> str:
     if not known:
         return "its capacity is not known"
     *others, (word, last) = known
-    parts = [f"{word} {shown(load, config)}" for word, load in others]
+    parts = [f"{word} {load_text(load, config)}" for word, load in others]
     return f"sustains {' and '.join([*parts, f'{word} {with_unit(last, config)}'])}"
 
 
-def why(step: Conclusion, config: CapacityConfig) -> str:
+def why_ended(step: Conclusion, config: CapacityConfig) -> str:
     """Return why a search ended, and what its result is bounded by."""
     text = REASONS[step.why].format(
         precision=f"{100 * config.precision:g}", probes=many(config.probes, "probe")
@@ -141,7 +140,7 @@ def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | Non
     return (
         f"It stays slow after an overload: {what}. The number is what it sustains once it has been "
         "overloaded; a fresh start may sustain more. Restart it, and search up to less than "
-        f"{shown(repeat.overload.load, config)}, to measure that."
+        f"{load_text(repeat.overload.load, config)}, to measure that."
     )
 
 
@@ -185,7 +184,7 @@ def search_seconds(search: CapacitySearch) -> tuple[float, float]:
     return probe_s * 1.8 * 0.8 * search.probes, probe_s * 5 * search.probes
 
 
-def names(labels: Sequence[str]) -> list[str]:
+def server_labels(labels: Sequence[str]) -> list[str]:
     """Return the names of servers in sentences: the one server, or A and B with their labels."""
     if len(labels) == 1:
         return [labels[0]]

@@ -51,10 +51,10 @@ def baseline_of(configuration: Configuration, among: Sequence[Configuration]) ->
     whole study where the variant has only one number of ranks. TP comes before PP and DP."""
     own = [other for other in among if other.variant == configuration.variant]
     scales = len({other.ranks for other in own}) > 1
-    return min(own if scales else among, key=order_of)
+    return min(own if scales else among, key=sort_key)
 
 
-def order_of(configuration: Configuration) -> tuple[int, int, int, int]:
+def sort_key(configuration: Configuration) -> tuple[int, int, int, int]:
     """Sort key: fewest ranks first, unknown ones last."""
     engine = configuration.engine
     if engine is None:

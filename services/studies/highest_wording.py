@@ -19,7 +19,7 @@ Labels = Mapping[EngineConfig, str]
 SEPARATOR = " · "  # of the parts of a label
 
 
-def highest_of(study: Study) -> tuple[HighestCapacity, ...]:
+def highest_of_study(study: Study) -> tuple[HighestCapacity, ...]:
     """Return what is known of each workload of a study; () where it searches for no capacities."""
     return highest(study.searches, study.config.search) if study.config.search else ()
 
@@ -55,7 +55,7 @@ def works_of(found: Sequence[HighestCapacity]) -> list[str]:
 
 def sentences(study: Study) -> list[str]:
     """Return the verdict of each workload, as far as there is one, and how far the study is."""
-    found, labels = highest_of(study), labels_of_study(study)
+    found, labels = highest_of_study(study), labels_of_study(study)
     said = [
         f"{f'{work}: ' if work else ''}{_verdict(each, labels, study.active)}"
         for each, work in zip(found, works_of(found), strict=True)
@@ -71,12 +71,12 @@ def progress(study: Study) -> str:
     return f"{len(ended):,} of {len(study.searches):,} searches ended{more}."
 
 
-def level(search: StudySearch) -> str:
+def capacity_level(search: StudySearch) -> str:
     """Return what a search says, in words for a table."""
     config = search.capacity.config
     if search.found is not None:
         return with_interval(search.found, config)
-    return bounds(search.ended, config) if search.ended else ""
+    return bounds_text(search.ended, config) if search.ended else ""
 
 
 def brief(one: Searched) -> str:
@@ -107,9 +107,9 @@ def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
     best = each.ranked[0]
     objective = label_of(best.capacity.config.parsed_objectives)
     if best.found is not None:
-        first = f"{labels[best.engine]} sustained the most: {level(best)} at {objective}."
+        first = f"{labels[best.engine]} sustained the most: {capacity_level(best)} at {objective}."
     else:
-        first = f"{labels[best.engine]} {level(best)} at {objective}."
+        first = f"{labels[best.engine]} {capacity_level(best)} at {objective}."
     if each.problem:
         return f"{first} {each.problem}"
     what = "the two best are measured again on fresh starts before there is a verdict."

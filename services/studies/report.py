@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from services.analysis.compare import FEWEST, MOST, Verdict, compare
 from services.base.units import many
 from services.servers.engines import ray_serve
-from services.studies.best import Best, best
+from services.studies.best import BestConfiguration, best
 from services.studies.cell import MeasuredCell
 from services.studies.curves import (
     BatchCurve,
@@ -22,7 +22,7 @@ from services.studies.curves import (
 from services.studies.mixes import Mix, mixes
 from services.studies.mixes import sentences as of_mixes
 from services.studies.scaling import Row, Scaling, scaling
-from services.studies.swept import swept
+from services.studies.swept import swept_axis
 from services.studies.wording import (
     batch_sentence,
     best_sentence,
@@ -55,7 +55,7 @@ class Report:
     scaling: Scaling
     devices: tuple[DeviceCurve, ...]
     batches: tuple[BatchCurve, ...]
-    best: tuple[Best, ...]
+    best: tuple[BestConfiguration, ...]
     device: Device
     headline: str
     details: str
@@ -107,7 +107,7 @@ def report(
     )
 
 
-def _worth_saying(winner: Best, scaling: Scaling) -> bool:
+def _worth_saying(winner: BestConfiguration, scaling: Scaling) -> bool:
     """Whether the best was the best of several, or all that was measured."""
     return winner.runner_up is not None or len(winner.among) > 1 or len(scaling.works) == 1
 
@@ -153,7 +153,7 @@ def _joined(verdict: Verdict) -> str:
 
 
 def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:
-    axis = swept(scaling.works)
+    axis = swept_axis(scaling.works)
     if axis.field and (sentence := swept_sentence(scaling, axis)):
         return sentence
     if batches:
@@ -170,7 +170,7 @@ def _sentences(
     leading: Row | None,
     devices: Sequence[DeviceCurve],
     batches: Sequence[BatchCurve],
-    winners: Sequence[Best],
+    winners: Sequence[BestConfiguration],
     device: Device,
 ) -> Iterator[str]:
     """What follows the main finding, on `leading`: the other speed-ups at the same work, the law

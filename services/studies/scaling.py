@@ -26,7 +26,7 @@ from services.studies.configuration import (
     baseline_of,
     configuration_of,
     labels_of,
-    order_of,
+    sort_key,
     with_known_models,
 )
 from services.studies.memory import Memory, memory_of
@@ -144,7 +144,7 @@ def scaling(measured: Iterable[MeasuredCell], usd_per_gpu_hour: float | None = N
         groups.setdefault((configuration_of(cell.cell), work_of(cell.cell.config)), []).append(cell)
     configurations = sorted(
         {configuration for configuration, _ in groups},
-        key=lambda configuration: (order_of(configuration), repr(configuration)),
+        key=lambda configuration: (sort_key(configuration), repr(configuration)),
     )
     works = sorted({work for _, work in groups}, key=lambda work: work.order)
     labels = labels_of(configurations)

@@ -11,7 +11,7 @@ from services.studies.work import Work, size_name
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweptAxis:
     """`field` is a field of the run's config, or "" for the size of a work."""
 
     name: str
@@ -35,9 +35,9 @@ class Swept:
         return f"{name} ({', '.join(inside)})" if self.unit or scale else name
 
 
-def swept(works: Sequence[Work]) -> Swept:
+def swept_axis(works: Sequence[Work]) -> SweptAxis:
     """Return what was swept; the size where nothing was, or several things were, it among them."""
-    size = Swept(size_name(works))
+    size = SweptAxis(size_name(works))
     for axis in (size, *LENGTHS):
         if len({axis.value(work) for work in works} - {None}) > 1:
             return axis
@@ -45,6 +45,6 @@ def swept(works: Sequence[Work]) -> Swept:
 
 
 LENGTHS = (
-    Swept("prompt length", "input_tokens", "tokens"),
-    Swept("answer length", "max_tokens", "tokens"),
+    SweptAxis("prompt length", "input_tokens", "tokens"),
+    SweptAxis("answer length", "max_tokens", "tokens"),
 )

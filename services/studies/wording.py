@@ -10,10 +10,10 @@ from services.analysis.compare.wording import AMOUNT, TIME, TWICE, change, withi
 from services.analysis.compare.wording import times as format_ratio
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.base import units
-from services.studies.best import Best
+from services.studies.best import BestConfiguration
 from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of, series_of
 from services.studies.scaling import THROUGHPUT, Interval, Row, Scaling, why_not
-from services.studies.swept import Swept, swept
+from services.studies.swept import SweptAxis, swept_axis
 from services.studies.usl import Interval as Ends
 from services.studies.work import differing_labels, label_of, size_name
 
@@ -201,7 +201,7 @@ def batch_sentence(curve: BatchCurve, size: str) -> str:
     return f"{sentence}, the {most} {size} measured: throughput may grow further."
 
 
-def swept_sentence(scaling: Scaling, axis: Swept) -> str:
+def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:
     """Return the throughput at both ends of what was swept, and their ratio; "" where only one
     length was measured. Of the first configuration and series that has several."""
     curves: dict[tuple[object, ...], list[Row]] = {}
@@ -228,7 +228,7 @@ def _ratio_of_ends(first: Row, last: Row) -> str:
     return f"{': no clear difference' if unclear else ''} ({', '.join(inside)})"
 
 
-def best_sentence(best: Best, labels: Sequence[str]) -> str:
+def best_sentence(best: BestConfiguration, labels: Sequence[str]) -> str:
     """Return the best by one criterion, and how far the runner-up is behind. `labels` tell its
     series from the others."""
     level = best.row.level(best.criterion.measure)
@@ -239,7 +239,7 @@ def best_sentence(best: Best, labels: Sequence[str]) -> str:
     return f"{sentence}; {_runner_up(best)}."
 
 
-def _runner_up(best: Best) -> str:
+def _runner_up(best: BestConfiguration) -> str:
     if best.runner_up is None:
         return _no_runner_up(best)
     name = best.runner_up.label
@@ -273,7 +273,7 @@ def _varied(scaling: Scaling) -> Iterator[str]:
     if len(sizes) > 1 and len(modes) < 2:
         yield f"{size_name(scaling.works)} ({_listed([f'{size:,}' for size in sizes])})"
     series = [series_of(work) for work in scaling.works]
-    axis = swept(series)
+    axis = swept_axis(series)
     if axis.field and len({axis.series(work) for work in series}) == 1 and len(modes) < 2:
         lengths = sorted({value for work in series if (value := axis.value(work)) is not None})
         yield f"{axis.name} ({_listed([f'{length:,}' for length in lengths])} {axis.unit})"
@@ -288,7 +288,7 @@ def _listed(values: Sequence[str]) -> str:
     return ", ".join(values[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _no_runner_up(best: Best) -> str:
+def _no_runner_up(best: BestConfiguration) -> str:
     """How many loads the only configuration was measured at."""
     if len(best.among) < 2:
         return "nothing else was measured"
@@ -301,7 +301,7 @@ def _no_runner_up(best: Best) -> str:
     return f"{which} {len(works)} {levels}; no other configuration was measured"
 
 
-def _difference(best: Best, name: str) -> str:
+def _difference(best: BestConfiguration, name: str) -> str:
     """The difference to the runner-up, "44 % higher than TP 1 (1.44×, 95 % 1.28–1.62)"."""
     if best.ahead is None:
         return name

@@ -52,7 +52,7 @@ def _longest_of_last_turns(config: RunConfig) -> int:
         return 0
     total = longest = 0
     most = modes.most(config)
-    for session in range(min(sessions.begun_within(most), MOST_PROMPTS)):
+    for session in range(min(sessions.count_within(most), MOST_PROMPTS)):
         last = min(sessions.first(session + 1), most) - 1
         answers = _longest_answers(config, last - sessions.first(session))
         size = len(workloads.prompt(config, 0, last, answers=answers).encode())

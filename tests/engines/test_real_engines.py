@@ -22,7 +22,7 @@ from jobs import serving
 from jobs.engine_supervisor import process_tag
 from services.ask.config import parse
 from services.ask.measurement import Run
-from services.servers.engines import ENGINES, EngineConfig, parallel_label, tagged
+from services.servers.engines import ENGINES, EngineConfig, parallel_label, tagged_processes
 from services.servers.engines.instance import UP, EngineInstance
 from tests.conftest import finished, until
 
@@ -114,7 +114,7 @@ def test_an_engine_starts_is_measured_in_each_mode_and_leaves_nothing(
     assert_was_watched(database, server, long)
     end = stopped(database, server)
     assert (end.status, end.error) == ("stopped", None)
-    assert not tagged(process_tag(database, server.id)) and not listens(server)
+    assert not tagged_processes(process_tag(database, server.id)) and not listens(server)
 
 
 def assert_says_how_it_is_parallel(server: EngineInstance) -> None:
@@ -148,7 +148,7 @@ def test_a_folder_without_a_model_is_said_and_leaves_nothing(
     until(lambda: engines.load(database, engine_id).status == "failed", READY_S)
     server = engines.load(database, engine_id)
     assert "model" in (server.error or "").lower() and server.hint, server.error
-    assert not tagged(process_tag(database, engine_id))
+    assert not tagged_processes(process_tag(database, engine_id))
 
 
 @pytest.mark.parametrize("chunked", [True, False])

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from db import engines, studies
 from jobs.engine_supervisor import process_tag
-from services.servers.engines import tagged
+from services.servers.engines import tagged_processes
 from tests.browser.conftest import App, no_trouble, settled
 from tests.conftest import until
 
@@ -65,7 +65,7 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
         killed = supervisor(app)
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait(30)
-        until(lambda: not tagged(process_tag(database, server.id)), 60)  # no orphan
+        until(lambda: not tagged_processes(process_tag(database, server.id)), 60)  # no orphan
         page.reload()  # the page sees to it that somebody goes on
         expect(page.get_by_text(re.compile("of 6 cells measured"))).to_be_visible()
         until(lambda: resumed(page, database, study_id), PART_S)
@@ -76,7 +76,9 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
         assert [run.status for run in study.runs[4:]] == ["failed"] * 2
         facts = [run.environment["tensor_parallel"] for run in study.runs[:4]]
         assert facts == [1, 1, 2, 2]
-        assert not any(tagged(process_tag(database, process.id)) for process in study.engines)
+        assert not any(
+            tagged_processes(process_tag(database, process.id)) for process in study.engines
+        )
     page.reload()
     settled(page)
     no_trouble(page)

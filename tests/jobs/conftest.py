@@ -16,7 +16,7 @@ from jobs import studies as study_jobs
 from jobs.engine_supervisor import process_tag
 from services.servers.engines import EngineConfig
 from services.servers.engines.instance import EngineInstance
-from services.servers.engines.process_tags import tagged
+from services.servers.engines.process_tags import tagged_processes
 from tests.conftest import until
 
 
@@ -71,4 +71,4 @@ def ready(database: Engine, engine_id: int) -> EngineInstance:
 
 
 def processes(database: Engine, engine_id: int) -> list[psutil.Process]:
-    return tagged(process_tag(database, engine_id))
+    return tagged_processes(process_tag(database, engine_id))

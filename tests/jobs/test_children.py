@@ -17,7 +17,7 @@ from db.database import opened
 from jobs import children
 from jobs.engine_supervisor import clean_up, process_tag
 from services.servers.engines import EngineConfig, free_port
-from services.servers.engines.process_tags import lives, tagged
+from services.servers.engines.process_tags import is_alive, tagged_processes
 from tests.conftest import ROOT, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
@@ -80,12 +80,14 @@ def test_a_killed_keeper_leaves_no_child_that_cleared_its_environment(
 ) -> None:
     process, engine_id, first = holder
     left = until(lambda: bare(first, tmp_path / "log"), 30)
-    assert not {p.pid for p in left} & {p.pid for p in tagged(process_tag(opened(), engine_id))}
+    assert not {p.pid for p in left} & {
+        p.pid for p in tagged_processes(process_tag(opened(), engine_id))
+    }
     assert process.stdin and process.stdout
     process.stdin.write("kill keeper\n")
     process.stdin.flush()
     assert process.stdout.readline() == "0\n"
-    assert not any(lives(p) for p in left)
+    assert not any(is_alive(p) for p in left)
     process.stdin.close()
     assert process.wait(10) == 0
 
@@ -106,10 +108,10 @@ def test_where_the_supervisor_died_too_its_next_ends_the_engines_session(
     keeper.kill()
     process.kill()
     process.wait()
-    until(lambda: not psutil.pid_exists(first) or not lives(psutil.Process(first)), 30)
-    (inside,) = [p for p in left if lives(p) and _session_of(p) == first]
+    until(lambda: not psutil.pid_exists(first) or not is_alive(psutil.Process(first)), 30)
+    (inside,) = [p for p in left if is_alive(p) and _session_of(p) == first]
     clean_up(opened(), engine_id)
-    assert not lives(inside)
+    assert not is_alive(inside)
     for survivor in left:  # the other has left everything behind by which it could be known
         if survivor.is_running():
             survivor.kill()

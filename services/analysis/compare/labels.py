@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from services.analysis.compare.differences import read_fields
-from services.analysis.compare.rows import Candidate, alone
+from services.analysis.compare.rows import Candidate, label_of_single
 from services.ask import about, link
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
@@ -51,7 +51,7 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     measured a run where not all were measured by the same.
     """
     if len(runs) < 2:
-        return tuple(map(alone, runs))
+        return tuple(map(label_of_single, runs))
     origins = _origins(runs)
     room = LONGEST - max(len(PART + text) if text else 0 for text in origins)
     distinct = _typed_names(runs, room) or _of_engines(runs, room) or _of_configs(runs, WORK, room)

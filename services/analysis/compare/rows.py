@@ -46,7 +46,7 @@ class Candidate:
     label: str = ""  # what it is called beside the others, see `labels.labelled`
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "label", self.label or alone(self.run))
+        object.__setattr__(self, "label", self.label or label_of_single(self.run))
         object.__setattr__(self, "measurements", as_table(self.measurements))
 
     @property
@@ -152,7 +152,7 @@ def _measured_row(candidate: Candidate) -> dict[str, Any]:
     return {name: value or None for name, value in row.items()}
 
 
-def alone(run: Run) -> str:
+def label_of_single(run: Run) -> str:
     """Return what a run is called that stands beside no other."""
     return " · ".join(filter(None, (f"Run {run.id}", run.through)))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def differing(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+def differing_facts(baseline: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     """Return labels for what differs between the servers of two runs, if known for both."""
     labels = (
         label

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.analysis.compare.served import FACTS, differing, join_labels
+from services.analysis.compare.served import FACTS, differing_facts, join_labels
 from services.base.units import many
 
 NAMED = 4  # the most changes to name in a sentence
@@ -42,7 +42,7 @@ def changes(runs: Iterable[Served]) -> tuple[Change, ...]:
     known: dict[str, Any] = {}
     all_changes = []
     for run in runs:
-        if labels := differing(known, run.server):
+        if labels := differing_facts(known, run.server):
             text = ", ".join(_change(label, known, run.server) for label in labels)
             all_changes.append(Change(run.run_id, run.began, labels, text))
         known |= run.server

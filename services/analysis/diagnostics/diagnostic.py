@@ -16,7 +16,7 @@ class Diagnostic:
     sentence: str
 
 
-def long(diagnostics: Iterable[Diagnostic]) -> bool:
+def are_long(diagnostics: Iterable[Diagnostic]) -> bool:
     """Whether the sentences are too long to show in full above the numbers, so that they should be
     collapsed below their titles."""
     return sum(len(diagnostic.sentence) for diagnostic in diagnostics) > LONG

@@ -42,7 +42,7 @@ from services.ask.config.request import DialectName, LengthName, Omittable, Requ
 from services.ask.config.sessions import History, SessionFields
 from services.ask.config.traces import TraceFields
 from services.ask.problems import validate
-from services.ask.repeated import of_alike
+from services.ask.repeated import of_equal_turns
 
 __all__ = [
     "FORMER",
@@ -211,7 +211,7 @@ class RunConfig(
         if self.workload == "synthetic" and self.prefix_share:
             turns, tokens = self.turns or 1, self.input_tokens
             begun = -(-self.requests // turns) if self.duration_s is None else None
-            again = of_alike(turns, tokens, self.max_tokens, self.history == "answered")
+            again = of_equal_turns(turns, tokens, self.max_tokens, self.history == "answered")
             if wrong := prefix_problem(self, tokens, begun, self.unique_prompts, again):
                 raise ValueError(wrong)
         return self

@@ -116,7 +116,7 @@ def starting(config: RunConfig) -> RunConfig:
     at a rate, or that users begin."""
     if (sessions := sessions_of(config)) is None:
         return config
-    begun = sessions.begun_within(config.requests)
+    begun = sessions.count_within(config.requests)
     return config.model_copy(update={"turns": 1, "requests": begun})
 
 

@@ -57,7 +57,7 @@ def sharegpt(value: Any, notes: Notes) -> str | None:
     if not messages:
         notes.without += 1
         return None
-    return dialogue.to_session(conversation.parted(messages))
+    return dialogue.to_session(conversation.split_messages(messages))
 
 
 def aiperf(value: Any, notes: Notes, prompt_of: Callable[[Any, Notes], str | None]) -> str | None:

@@ -44,7 +44,7 @@ def decoded(data: bytes, name: str, assumed: list[str]) -> str:
     try:
         text = data.decode(kind)
     except UnicodeDecodeError as error:
-        if (western := text_file.western(data)) is not None:
+        if (western := text_file.decode_western(data)) is not None:
             assumed.append(_read_as_western(western))
             return western
         if not kind.startswith("utf-8"):

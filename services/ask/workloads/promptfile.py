@@ -114,7 +114,7 @@ def _joined(found: list[Entry], notes: Notes) -> tuple[list[str], list[int]]:
 
 
 def _cut(prompt: str, notes: Notes) -> str:
-    kept = conversation.cut(prompt, CHARACTERS_MOST)
+    kept = conversation.first_turns(prompt, CHARACTERS_MOST)
     notes.cut += kept != prompt
     return kept
 
@@ -129,7 +129,7 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
     if prompt is not None:
         prompt = _cut(prompt, notes)
         notes.sessions += conversation.is_session(prompt)
-        notes.whole += conversation.may_be_parted(prompt)
+        notes.whole += conversation.can_be_split(prompt)
     if prompt is not None and len(prompt) > CHARACTERS_MOST:
         size = f"has a prompt of {len(prompt):,} characters"
         raise problem(name, location, f"{size}. The limit is {CHARACTERS_MOST:,}: shorten it.")

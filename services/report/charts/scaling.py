@@ -13,7 +13,7 @@ from services.report.charts.scaling_batch import batch_efficiency, batch_latency
 from services.report.charts.scaling_devices import speedup
 from services.report.charts.scaling_heat import heat
 from services.studies.cell import MeasuredCell
-from services.studies.swept import swept
+from services.studies.swept import swept_axis
 from services.studies.work import work_of
 
 
@@ -40,7 +40,7 @@ class StudyChart:
 
 def worded(chart: StudyChart, measured: Sequence[MeasuredCell]) -> StudyChart:
     """Return a chart whose question and title say what these cells swept."""
-    name = swept([work_of(each.cell.config) for each in measured]).name
+    name = swept_axis([work_of(each.cell.config) for each in measured]).name
     return replace(chart, question=chart.question.format(name), title=chart.title.format(name))
 
 

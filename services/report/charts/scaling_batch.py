@@ -22,7 +22,7 @@ from services.report.charts.scaling_frame import (
 )
 from services.studies.cell import MeasuredCell
 from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
-from services.studies.swept import swept
+from services.studies.swept import swept_axis
 
 LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
@@ -65,7 +65,7 @@ def batch_latency(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.L
     """Draw median latencies against what was swept, for the first series of works. None for fewer
     than two values."""
     scaled = scaling(measured)
-    first = next(iter(series_labels(scaled, swept(scaled.works).series).values()), "")
+    first = next(iter(series_labels(scaled, swept_axis(scaled.works).series).values()), "")
     rows = [
         row | {"series": label}
         for name, label in LATENCIES.items()
@@ -83,7 +83,7 @@ def _several(rows: Rows) -> bool:
 
 
 def _rows(scaling: Scaling, of: Callable[[Row], Interval | None]) -> Rows:
-    axis, shown = swept(scaling.works), shown_configurations(scaling)
+    axis, shown = swept_axis(scaling.works), shown_configurations(scaling)
     series = series_labels(scaling, axis.series)
     rows: Rows = []
     for row in scaling.rows:
@@ -107,7 +107,7 @@ def _lines(
     shown: float | None = None,
 ) -> alt.LayerChart:
     """Draw lines; {} in `title` stands for what was swept."""
-    axis = swept(scaling.works)
+    axis = swept_axis(scaling.works)
     sizes = [row["size"] for row in rows]
     reach = [row[end] for row in rows for end in ("low", "high")]
     scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])

@@ -12,7 +12,7 @@ from services.report.charts.frame import BESIDE, Rows
 from services.studies.configuration import Configuration
 from services.studies.curves import series_of
 from services.studies.scaling import Interval, Scaling
-from services.studies.swept import Swept
+from services.studies.swept import SweptAxis
 from services.studies.work import Work, differing_labels
 
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
@@ -51,7 +51,7 @@ def dash(labels: Sequence[str], dark: bool) -> alt.StrokeDash:
     return alt.StrokeDash("series:N", scale=scale, legend=legend if len(labels) > 1 else None)
 
 
-def size_axis(sizes: Sequence[int], axis: Swept) -> alt.X:
+def size_axis(sizes: Sequence[int], axis: SweptAxis) -> alt.X:
     """Return the axis of what was swept; logarithmic if the values are far apart."""
     log = max(sizes) > 4 * min(sizes)
     return alt.X(

@@ -6,7 +6,7 @@ import altair as alt
 
 from services.report import theme
 from services.report.charts.frame import Rows, fitting_scale, heading, layered
-from services.studies.highest_wording import highest_of, labels_of_study, works_of
+from services.studies.highest_wording import highest_of_study, labels_of_study, works_of
 from services.studies.study import Study
 
 QUESTION = "Which configuration sustains the most?"
@@ -54,7 +54,7 @@ def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
 
 
 def _rows(study: Study) -> Rows:
-    found, labels = highest_of(study), labels_of_study(study)
+    found, labels = highest_of_study(study), labels_of_study(study)
     rows: Rows = []
     for of_work, work in zip(found, works_of(found), strict=True):
         for one in of_work.ranked:

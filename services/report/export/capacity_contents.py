@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from services.analysis.capacity import label_of
 from services.analysis.compare.differences import flat
 from services.ask import about
-from services.ask.own_prompts import in_short
+from services.ask.own_prompts import summarized
 from services.base.table import Table
 from services.base.units import NOTHING, many
 from services.report.capacity import curves, reasons, sentences, server_names
@@ -17,7 +17,7 @@ from services.report.export.tiles import Line, Tile
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig
 from services.studies.capacity_price import cost
-from services.studies.capacity_wording import interval, shown
+from services.studies.capacity_wording import interval_text, load_text
 
 
 def capacity_contents(capacity: Capacity) -> Contents:
@@ -48,15 +48,15 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
     loads = [
         Line(
             None,
-            shown(estimate.value, capacity.config),
-            (name, interval(estimate, capacity.config)),
+            load_text(estimate.value, capacity.config),
+            (name, interval_text(estimate, capacity.config)),
         )
         for _, name, estimate in known
     ]
     if loads:
         yield Tile(f"Capacity, {capacity.config.unit}", tuple(loads), "more is better")
     costs = [(name, cost(capacity, server)) for server, name, _ in known]
-    if prices := [Line(None, price.shown, (name,)) for name, price in costs if price is not None]:
+    if prices := [Line(None, price.text, (name,)) for name, price in costs if price is not None]:
         yield Tile("Per million output tokens at capacity", tuple(prices), "less is better")
 
 
@@ -65,7 +65,7 @@ def _circumstances(capacity: Capacity) -> Iterator[Table]:
     search = capacity.config.model_dump(mode="json", exclude={"servers"})
     rows = [(known[name].label, _text(value)) for name, value in search.items()]
     yield Table("Search", ("", "Asked"), tuple(rows))
-    configs = [flat(in_short(config)) for config in capacity.config.servers]
+    configs = [flat(summarized(config)) for config in capacity.config.servers]
     names = [name for name in configs[0] if name not in SET_BY_PROBES]
     facts = [(name, *(_text(config.get(name)) for config in configs)) for name in names]
     yield Table("Configuration", ("", *server_names(capacity)), tuple(facts))

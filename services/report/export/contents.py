@@ -13,7 +13,7 @@ from services.analysis.compare import Candidate, Comparison, compare
 from services.analysis.compare.diagnosed import diagnosed
 from services.analysis.compare.labels import labelled
 from services.analysis.compare.rows import labels_of
-from services.analysis.diagnostics.diagnostic import Diagnostic, long
+from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
 from services.ask.measurement import IMPORT
 from services.base.table import Table
@@ -63,7 +63,7 @@ class Contents:
     @property
     def folded(self) -> bool:
         """Whether the warnings are too long to show in full."""
-        return long([diagnostic for diagnostic, _ in self.warnings])
+        return are_long([diagnostic for diagnostic, _ in self.warnings])
 
     @property
     def description(self) -> str:

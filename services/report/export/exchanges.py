@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.analysis.compare import Candidate
 from services.ask.measurement import Measurement
-from services.report.prompt_text import place, sent
+from services.report.prompt_text import text_sent, turn_of
 
 MOST = 100  # requests of a run
 LONGEST = 10_000  # characters of a text
@@ -45,11 +45,13 @@ def _exchange(candidate: Candidate, measured: Measurement, answers: Answers) -> 
     prompt = None
     if run.source is None:  # the config does not contain what another tool sent
         nonce = run.environment.get("prompt_mark", "")
-        prompt = sent(run.config, repeat, measured.index, nonce, lambda i: answers.get((repeat, i)))
+        prompt = text_sent(
+            run.config, repeat, measured.index, nonce, lambda i: answers.get((repeat, i))
+        )
     heading = f"Request {measured.index + 1}"
     if run.config.repeats > 1:
         heading += f" of repeat {measured.repeat + 1}"
-    if where := place(run.config, measured.index):
+    if where := turn_of(run.config, measured.index):
         heading += f", turn {where['turn']} of session {where['session']}"
     return Exchange(heading, _cut(prompt), _cut(measured.answer))
 

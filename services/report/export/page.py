@@ -132,7 +132,7 @@ def _chart_data(chart: Chart, candidates: Sequence[Candidate]) -> dict[str, Any]
 def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -> dict[str, Any]:
     """Return a chart for a page: its data once, and its light and dark specs."""
     from services.report.charts import spec
-    from services.report.charts.caption import apart
+    from services.report.charts.caption import split_caption
 
     about = {
         "name": entry.name,
@@ -147,7 +147,7 @@ def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -
         chart = draw(dark)
         if chart is None:
             return {**about, "specs": None}
-        about["caption"], looks[name] = apart(spec(chart, dark))
+        about["caption"], looks[name] = split_caption(spec(chart, dark))
         del looks[name]["$schema"]
         datasets = looks[name].pop("datasets")
     return {**about, "specs": {"name": entry.name, **looks, "datasets": datasets}}

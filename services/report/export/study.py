@@ -12,7 +12,7 @@ from services.analysis.compare.rows import Candidate
 from services.report.export.public_study import public_study, study_hash
 from services.report.export.tables import to_csv
 from services.servers.engines import EngineConfig
-from services.studies.best import Best
+from services.studies.best import BestConfiguration
 from services.studies.cell import MeasuredCell
 from services.studies.curves import BatchCurve, DeviceCurve
 from services.studies.report import Device, report
@@ -159,7 +159,7 @@ def _batch(curve: BatchCurve) -> dict[str, Any]:
     }
 
 
-def _best(best: Best) -> dict[str, Any]:
+def _best(best: BestConfiguration) -> dict[str, Any]:
     return {
         "criterion": best.criterion.name,
         "configuration": best.row.label,

@@ -8,13 +8,13 @@ from typing import Any
 
 from services.analysis.compare.differences import flat
 from services.analysis.diagnostics import Diagnostic, diagnostics
-from services.ask.own_prompts import in_short
+from services.ask.own_prompts import summarized
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
 from services.servers.engines import EngineConfig
-from services.studies.best import Best
+from services.studies.best import BestConfiguration
 from services.studies.report import Report
 from services.studies.tables import all_tables
 
@@ -37,12 +37,12 @@ def study_contents(name: str, report: Report) -> Contents:
     )
 
 
-def _firsts(report: Report) -> list[Best]:
+def _firsts(report: Report) -> list[BestConfiguration]:
     """Return the best of the first series of workloads, by each criterion."""
     return list({best.criterion.name: best for best in reversed(report.best)}.values())[::-1]
 
 
-def _tile(best: Best) -> Tile:
+def _tile(best: BestConfiguration) -> Tile:
     level = best.row.level(best.criterion.measure)
     value = show(level.value if level else None, best.criterion.unit)
     about = (best.row.label, best.row.work_label)
@@ -88,7 +88,7 @@ def _circumstances(report: Report) -> Iterator[Table]:
     if engines:
         names = [report.scaling.labels[c] for c in report.scaling.configurations if c.engine]
         yield Table("Engines", ("", *names), tuple(_engines(engines)))
-    configs = [in_short(cell.cell.config) for cell in cells]
+    configs = [summarized(cell.cell.config) for cell in cells]
     shown = [{n: v for n, v in config.items() if n not in OMITTED} for config in configs]
     runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
     for title, facts in (("Configuration", shown), ("Environment", [r.environment for r in runs])):

@@ -18,7 +18,7 @@ from services.ask.measurement import Measurement
 from services.ask.series import order_key
 from services.report import slices
 from services.report.export.document import about
-from services.report.prompt_text import place
+from services.report.prompt_text import turn_of
 from services.report.theme import request_number
 
 AT_ONCE = 1_000  # requests that are written together
@@ -38,7 +38,7 @@ def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
         [
             *request_row(m).values(),
             *(column(candidate, m) for column in SYSTEM_D.values()),
-            *place(config, m.index).values(),
+            *turn_of(config, m.index).values(),
             *((node_of(config, of.get(m.repeat, ()), m.index),) if by_node else ()),
         ]
         for m in candidate.measurements

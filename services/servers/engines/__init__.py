@@ -18,11 +18,11 @@ from services.servers.engines.logfile import tail as tail
 from services.servers.engines.nodes import NodeCommand as NodeCommand
 from services.servers.engines.nodes import check_topology as check_topology
 from services.servers.engines.nodes import commands as commands
-from services.servers.engines.ports import free as free_port
+from services.servers.engines.ports import free_port as free_port
 from services.servers.engines.preflight import preflight as preflight
 from services.servers.engines.problem import EngineProblem as EngineProblem
-from services.servers.engines.process_tags import sweep as sweep
-from services.servers.engines.process_tags import tagged as tagged
+from services.servers.engines.process_tags import kill_tagged as kill_tagged
+from services.servers.engines.process_tags import tagged_processes as tagged_processes
 from services.servers.engines.ready import facts_of as facts_of
 from services.servers.engines.ready import ready as ready
 from services.servers.engines.table import ENGINES as ENGINES

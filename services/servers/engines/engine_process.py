@@ -21,10 +21,10 @@ from threading import Thread
 import psutil
 
 from services.base.ipc import ProtocolProblem, sender
-from services.servers.embedded import step_back
+from services.servers.embedded import lower_priority
 from services.servers.engines import ports, shared_memory
 from services.servers.engines.logfile import LogFile
-from services.servers.engines.process_tags import TAG_ENV, end, lives, tagged
+from services.servers.engines.process_tags import TAG_ENV, end, is_alive, tagged_processes
 from services.servers.protocol import (
     PROTOCOL,
     EngineEnded,
@@ -80,7 +80,7 @@ def _handle_signals(stop: SimpleQueue[None]) -> None:
 
 def _start(job: EngineJob) -> subprocess.Popen[bytes]:
     """Start the engine. Raises CannotStart, with a sentence."""
-    if ports.taken(job.port):
+    if ports.is_taken(job.port):
         raise CannotStart(f"Port {job.port} is in use by another program.")
     try:
         return _spawn(job)
@@ -115,7 +115,7 @@ def _spawn(job: EngineJob) -> subprocess.Popen[bytes]:
             if os.getppid() != parent:
                 os._exit(1)
         if job.low_priority:
-            step_back()
+            lower_priority()
 
     return subprocess.Popen(
         job.argv,
@@ -144,8 +144,8 @@ def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
 
 def _processes(token: str) -> list[psutil.Process]:
     """The engine's processes: all descendants, and those that only have its tag."""
-    below = [p for p in psutil.Process().children(recursive=True) if lives(p)]
-    return list({p.pid: p for p in [*below, *tagged(token)]}.values())
+    below = [p for p in psutil.Process().children(recursive=True) if is_alive(p)]
+    return list({p.pid: p for p in [*below, *tagged_processes(token)]}.values())
 
 
 def _process(pid: int) -> psutil.Process | None:

@@ -7,7 +7,7 @@ import socket
 from services.servers.engines.launch import HOST
 
 
-def free() -> int:
+def free_port() -> int:
     """Return a port that is currently free."""
     with socket.socket() as sock:
         sock.bind((HOST, 0))
@@ -15,7 +15,7 @@ def free() -> int:
         return port
 
 
-def taken(port: int) -> bool:
+def is_taken(port: int) -> bool:
     """Return whether another server listens on `port`."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do

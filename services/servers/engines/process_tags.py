@@ -17,23 +17,25 @@ POLL_S = 0.05
 Find = Callable[[], list[psutil.Process]]
 
 
-def sweep(token: str) -> None:
+def kill_tagged(token: str) -> None:
     """Kill every process with the tag `token`, for an engine whose supervisor was killed.
 
     Raises TimeoutError where one cannot be ended.
     """
-    end(lambda: tagged(token), 0)
+    end(lambda: tagged_processes(token), 0)
 
 
-def tagged(token: str) -> list[psutil.Process]:
+def tagged_processes(token: str) -> list[psutil.Process]:
     """Return the processes whose environment has the tag `token`."""
-    return [p for p in psutil.process_iter() if _environ(p).get(TAG_ENV) == token and lives(p)]
+    return [p for p in psutil.process_iter() if _environ(p).get(TAG_ENV) == token and is_alive(p)]
 
 
 def in_session(number: int, since: float, until: float) -> list[psutil.Process]:
     """Return our processes in session `number` that started between two times, in seconds since
     1970, since session numbers are reused."""
-    return [p for p in psutil.process_iter() if _in_session(p, number, since, until) and lives(p)]
+    return [
+        p for p in psutil.process_iter() if _in_session(p, number, since, until) and is_alive(p)
+    ]
 
 
 def _in_session(process: psutil.Process, number: int, since: float, until: float) -> bool:
@@ -85,7 +87,7 @@ def _environ(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def lives(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     """Return whether a process is alive and no zombie."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)

@@ -45,7 +45,7 @@ async def engine_facts(target: Target, prompts: Iterable[str] = ()) -> dict[str,
         for (engine, _, read), answer in zip(PAGES, answers, strict=True):
             data = answer.json() if answer else None
             if isinstance(data, dict) and (facts := read(data)):
-                more = await vllm_server.more(root, ask) if engine == "vLLM" else {}
+                more = await vllm_server.config_facts(root, ask) if engine == "vLLM" else {}
                 safe = _publishable({**facts, **more}, (*target.secrets, *prompts))
                 return {"engine": engine, **safe}
     return {}

@@ -29,7 +29,7 @@ SIZES = {
 ENGINES, CACHE = "vllm_num_requests_running", "vllm_cache_config_info"
 
 
-async def more(target: Target, ask: Ask) -> dict[str, Any]:
+async def config_facts(target: Target, ask: Ask) -> dict[str, Any]:
     """Return the facts of the vLLM server at `target`, except its version."""
     answer = await ask(CONFIG, CONFIG_S)
     data = answer.json() if answer else None

@@ -13,7 +13,7 @@ from time import monotonic
 
 from services.base.ipc import ProtocolProblem, Send, sender
 from services.base.watchdog import cpu_limit, end_with_parent
-from services.servers.embedded import step_back
+from services.servers.embedded import lower_priority
 from services.servers.protocol import PROTOCOL, Sampled
 from services.servers.telemetry.sampler import Sampler
 from services.servers.telemetry.target import SamplerTarget
@@ -37,7 +37,7 @@ async def work(target: SamplerTarget, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    step_back()
+    lower_priority()
     out = sender(PROTOCOL)
     line = sys.stdin.buffer.readline()
     end_with_parent()

@@ -55,7 +55,7 @@ class SamplerTarget(Message):
         return self.here and not (self.on_cores or embedded)
 
     @property
-    def worth_it(self) -> bool:
+    def may_be_sampled(self) -> bool:
         """Whether it may be watched: on this machine, or one's own server."""
         return self.here or self.backend in OWN_SERVERS
 

@@ -9,8 +9,8 @@ import pytest
 from services.analysis.candidates import (
     SAME,
     candidates,
-    enough,
     from_text,
+    is_right_count,
     names,
     to_text,
     values_of,
@@ -76,9 +76,9 @@ def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() 
 def test_at_most_eight_are_read() -> None:
     candidates_read, _ = from_text(";".join([SAME] * 20), START)
     assert len(candidates_read) == 7
-    assert enough(candidates_read)
-    assert not enough([])
-    assert not enough([{}] * 8)
+    assert is_right_count(candidates_read)
+    assert not is_right_count([])
+    assert not is_right_count([{}] * 8)
 
 
 def test_candidates_share_what_they_do_not_change() -> None:

@@ -18,8 +18,8 @@ from services.analysis.thresholds import (
     STATISTICS,
     WORDS,
     InvalidThreshold,
-    against,
     check,
+    check_verdicts,
     parse_threshold,
 )
 from services.ask.prices import Hourly
@@ -127,10 +127,10 @@ def test_no_threshold_is_about_the_clients_own_waiting() -> None:
         paced(1, run_id=2, name="B", mode="staggered", interval_s=1),
     ]
     comparison = compare(pair)
-    assert against(comparison, ("faster", "slower")) == []
-    assert against(comparison, ("equivalent",)) == [
+    assert check_verdicts(comparison, ("faster", "slower")) == []
+    assert check_verdicts(comparison, ("equivalent",)) == [
         "B against A: equivalent within ±5 %, by median tokens/s per request."
     ]
-    assert against(comparison, ("faster",), "throughput") == [
+    assert check_verdicts(comparison, ("faster",), "throughput") == [
         "B against A: no verdict, by output throughput."
     ]

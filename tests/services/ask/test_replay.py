@@ -147,6 +147,6 @@ def test_what_is_planned_to_be_cached_is_of_the_requests_that_are_sent() -> None
 
 def test_a_large_trace_is_no_cell_of_a_table() -> None:
     config = replay(workload="trace")
-    assert own_prompts.in_short(config)["trace"] == "4 values"
+    assert own_prompts.summarized(config)["trace"] == "4 values"
     assert own_prompts.without_prompts(config)["trace"]
-    assert own_prompts.in_short(parse({}))["trace"] == []
+    assert own_prompts.summarized(parse({}))["trace"] == []

@@ -51,7 +51,7 @@ def test_sessions_are_runs_of_consecutive_requests_in_rotation() -> None:
     located = [sessions.locate(index) for index in range(8)]
     assert located == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (3, 0), (4, 0)]
     assert [sessions.first(session) for session in range(5)] == [0, 1, 4, 6, 7]
-    assert [sessions.begun_within(count) for count in (1, 2, 4, 5, 7)] == [1, 2, 2, 3, 4]
+    assert [sessions.count_within(count) for count in (1, 2, 4, 5, 7)] == [1, 2, 2, 3, 4]
     assert sessions.mean_turns == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 from services.analysis.pareto import LeaderboardEntry
 from services.report.charts import spec
 from services.report.charts.pareto import pareto
-from services.report.leaderboard import leaderboard, on_front, reservations
+from services.report.leaderboard import differences_note, leaderboard, on_front
 
 RUNS = [
     LeaderboardEntry(1, "concurrency 1", 80.0, 80.0, 8.0),
@@ -90,9 +90,9 @@ def test_the_table_ranks_and_marks_the_front() -> None:
 
 def test_what_else_the_runs_differ_in_is_said() -> None:
     models = [LeaderboardEntry(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
-    assert reservations(models, [{"work": "1"}, {"work": "2"}]) == (
+    assert differences_note(models, [{"work": "1"}, {"work": "2"}]) == (
         "These runs have 2 models and 2 kinds of work (mode, requests, prompts, lengths): the "
         "ranking compares those, too."
     )
-    assert reservations(models[:1], [{"work": "1"}, {}]) == ""
+    assert differences_note(models[:1], [{"work": "1"}, {}]) == ""
     assert "Model" in leaderboard(models, "speed", "throughput").columns

@@ -10,7 +10,7 @@ from services.ask.config import parse
 from services.ask.workloads import read_prompts
 from services.report.export.exchanges import exchanges_of
 from services.report.export.tables import requests_csv
-from services.report.prompt_text import place, sent, transcript
+from services.report.prompt_text import text_sent, transcript, turn_of
 from tests.values import candidate, measured
 
 ROW = {
@@ -28,10 +28,10 @@ def test_a_later_turn_is_shown_with_the_history_it_carried() -> None:
     recorded = parse(VALUES)
     answered = parse({**VALUES, "history": "answered"})
     first = "user:\none\n\nassistant:\n{}\n\nuser:\ntwo"
-    assert sent(recorded, 0, 1, "", {}.get) == first.format("recorded")
-    assert sent(answered, 0, 1, "", {0: "what it said"}.get) == first.format("what it said")
-    assert sent(answered, 0, 1, "", {}.get) is None, "the answer is not known"
-    assert sent(answered, 0, 0, "", {}.get) == "one"
+    assert text_sent(recorded, 0, 1, "", {}.get) == first.format("recorded")
+    assert text_sent(answered, 0, 1, "", {0: "what it said"}.get) == first.format("what it said")
+    assert text_sent(answered, 0, 1, "", {}.get) is None, "the answer is not known"
+    assert text_sent(answered, 0, 0, "", {}.get) == "one"
 
 
 def test_a_prompt_of_one_text_is_that_text() -> None:
@@ -46,8 +46,8 @@ def test_a_prompt_of_one_text_is_that_text() -> None:
 
 
 def test_the_place_of_a_request_in_its_session_is_in_lists_and_files() -> None:
-    assert place(parse(VALUES), 3) == {"session": 2, "turn": 2}
-    assert place(parse({}), 3) == {}
+    assert turn_of(parse(VALUES), 3) == {"session": 2, "turn": 2}
+    assert turn_of(parse({}), 3) == {}
     of = candidate([measured(i, answer=f"answer {i}") for i in range(2)], requests=2, **VALUES)
     head, first, second = b"".join(requests_csv([of])).decode().splitlines()
     assert head.endswith(",session,turn") and first.endswith(",1,1") and second.endswith(",1,2")

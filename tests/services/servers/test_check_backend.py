@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from services.servers import check_backend
-from services.servers.check_backend import LIST_S, Light, Listing, light, models
+from services.servers.check_backend import LIST_S, Listing, QuickCheck, models, quick_check
 from tests.picky import MODELS, Picky, serving
 
 NO = (401, {"error": {"message": "no"}})
@@ -68,20 +68,20 @@ def test_ollama_has_no_key_to_be_typed() -> None:
 def test_a_server_that_answers_says_its_engine_and_how_far_it_is() -> None:
     pages = {"/v1/models": MODELS, "/version": {"version": "0.11.0"}}
     with serving(Picky(models=pages)) as server:
-        shown = light("url", server.url, {})
+        shown = quick_check("url", server.url, {})
     assert shown.engine == "vLLM 0.11.0"
     assert shown.rtt_s is not None and 0 < shown.rtt_s < LIST_S
     with serving(Picky()) as unknown:
-        assert light("url", unknown.url, {}).engine == ""
+        assert quick_check("url", unknown.url, {}).engine == ""
 
 
 def test_a_server_that_is_not_there_has_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Picky()) as gone:
         pass
-    assert light("url", gone.url, {}) == Light()
-    assert light("url", "nonsense", {}) == light("embedded", None, {}) == Light()
+    assert quick_check("url", gone.url, {}) == QuickCheck()
+    assert quick_check("url", "nonsense", {}) == quick_check("embedded", None, {}) == QuickCheck()
     monkeypatch.setattr(check_backend, "LIST_S", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        assert light("url", f"http://127.0.0.1:{silent.getsockname()[1]}", {}) == Light()
+        assert quick_check("url", f"http://127.0.0.1:{silent.getsockname()[1]}", {}) == QuickCheck()

@@ -16,9 +16,17 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from services.servers.engines import EngineProblem, Launch, free_port, ready, sweep, tagged, tail
+from services.servers.engines import (
+    EngineProblem,
+    Launch,
+    free_port,
+    kill_tagged,
+    ready,
+    tagged_processes,
+    tail,
+)
 from services.servers.engines.logfile import LogFile
-from services.servers.engines.process_tags import lives
+from services.servers.engines.process_tags import is_alive
 from services.servers.protocol import (
     EngineEnded,
     EngineEnding,
@@ -84,7 +92,7 @@ def supervised(launch: Launch, log: Path) -> Iterator[Kept]:
         finally:
             process.stdin.close()
             process.wait(60)
-            sweep(token)
+            kill_tagged(token)
 
 
 @pytest.fixture
@@ -101,7 +109,7 @@ def quick_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def family(token: str, log: Path) -> list[psutil.Process]:
     """Wait for the engine, its child and its grandchild, which both ignore SIGTERM by now."""
     until(lambda: tail(log).count("child") == 2, 30)
-    processes = tagged(token)
+    processes = tagged_processes(token)
     assert len(processes) == 3
     return processes
 
@@ -113,7 +121,7 @@ def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
         assert tail(log) == "serving\n"
         engine.let_go()
         assert engine.end() == EngineEnded(0)
-        assert not tagged(engine.token)
+        assert not tagged_processes(engine.token)
 
 
 def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
@@ -125,7 +133,7 @@ def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
         assert len({os.getsid(process.pid) for process in processes}) == 2
         engine.let_go()
         assert isinstance(engine.end(), EngineEnded)
-        assert not any(map(lives, processes))
+        assert not any(map(is_alive, processes))
 
 
 def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> None:
@@ -146,10 +154,10 @@ def test_a_killed_holder_takes_its_engine_along(log: Path, quick_end: None) -> N
         (supervisor,) = psutil.Process(holder.pid).children()
         holder.kill()
         holder.wait(10)
-        until(lambda: not tagged(token), 30)
+        until(lambda: not tagged_processes(token), 30)
         supervisor.wait(10)
     finally:
-        sweep(token)
+        kill_tagged(token)
 
 
 @linux
@@ -159,16 +167,16 @@ def test_a_killed_supervisor_leaves_no_engine_and_a_sweep_takes_the_rest(log: Pa
         processes = family(engine.token, log)
         engine.process.kill()
         psutil.Process(pid).wait(20)
-        left = tagged(engine.token)
+        left = tagged_processes(engine.token)
         assert {p.pid for p in left} == {p.pid for p in processes} - {pid}
-        sweep(engine.token)
-        assert not any(map(lives, processes))
+        kill_tagged(engine.token)
+        assert not any(map(is_alive, processes))
 
 
 def test_a_sweep_ends_nobody_else(log: Path) -> None:
     with supervised(launch_of(), log) as engine:
         pid = engine.message().pid
-        sweep(uuid4().hex)
+        kill_tagged(uuid4().hex)
         assert psutil.Process(pid).is_running()
 
 
@@ -179,7 +187,7 @@ def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_e
         family(engine.token, log)
         os.kill(pid, signal.SIGKILL)
         assert engine.end() == EngineEnded(-signal.SIGKILL)
-        assert not tagged(engine.token)
+        assert not tagged_processes(engine.token)
 
 
 @linux

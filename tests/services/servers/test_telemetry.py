@@ -312,7 +312,7 @@ def test_a_key_is_sent_only_where_the_page_asks_for_it(served: Metrics) -> None:
 def test_of_somebody_elses_service_nothing_is_asked(
     backend: str, base_url: str, worth_it: bool
 ) -> None:
-    assert SamplerTarget(backend, base_url, 0).worth_it is worth_it
+    assert SamplerTarget(backend, base_url, 0).may_be_sampled is worth_it
 
 
 # GPUs

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.analysis.capacity import Conclusion, Misses, Observation, Recovery
-from services.studies.capacity_wording import after_overload, bounds
+from services.studies.capacity_wording import after_overload, bounds_text
 from tests.capacities import config_of_servers
 
 USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
@@ -26,7 +26,7 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
     ],
 )
 def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:
-    assert says in bounds(ended, USERS)
+    assert says in bounds_text(ended, USERS)
 
 
 def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> None:

@@ -17,7 +17,7 @@ from services.studies.presets import PRESETS
 from services.studies.report import report
 from services.studies.scaling import scaling
 from services.studies.study_link import preset_config
-from services.studies.swept import swept
+from services.studies.swept import swept_axis
 from services.studies.tables import all_tables
 from services.studies.work import work_of
 from tests.values import cell
@@ -51,7 +51,7 @@ BOTH = cells(
 def test_axes_and_questions_have_the_name_of_what_was_swept(
     measured: list[MeasuredCell], name: str, title: str, values: list[int]
 ) -> None:
-    axis = swept([work_of(one.cell.config) for one in measured])
+    axis = swept_axis([work_of(one.cell.config) for one in measured])
     assert axis.name == name
     charts = {chart.name: worded(chart, measured) for chart in STUDY_CHARTS}
     throughput = charts["batch_throughput"]
