@@ -16,9 +16,9 @@ from services.analysis.comparison_design import ComparisonDesign
 from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.plan import duration
-from services.report.answer import answers
 from services.report.charts import chart, spec
 from services.report.sample import Sample, sample
+from services.report.verdict_figures import verdict_figures
 
 CLOSED = "sample-closed"
 CHART = "tokens_per_s"

@@ -14,7 +14,7 @@ from pages.widgets.view import plain
 from services.analysis.compare import Comparison, Verdict
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
 from services.base.table import Table
-from services.report.answer import Answer, answers, overview, table
+from services.report.verdict_figures import VerdictFigures, overview, table, verdict_figures
 
 COLOURS: dict[Mark, Colour] = {
     "better": "green",
@@ -30,7 +30,7 @@ TILE: dict[str, Any] = {"border": True, "height": "stretch"}
 
 def show(comparison: Comparison) -> None:
     """Show the answer before any chart."""
-    verdicts = answers(comparison)
+    verdicts = verdict_figures(comparison)
     with st.container(border=True, gap="small"):
         if len(verdicts) == 1:
             _pair(verdicts[0], comparison.verdicts[0])
@@ -43,16 +43,16 @@ def show(comparison: Comparison) -> None:
                     _by_measure(verdict)
 
 
-def _pair(answer: Answer, verdict: Verdict) -> None:
+def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
     st.subheader(plain(verdict.headline), anchor=False)
     with st.grid(3, min_column_width=200):
-        st.metric(f"{plain(answer.baseline_label)} (baseline)", answer.baseline_value, **TILE)
-        st.metric(plain(answer.label), answer.value, **TILE)
+        st.metric(f"{plain(figures.baseline_label)} (baseline)", figures.baseline_value, **TILE)
+        st.metric(plain(figures.label), figures.value, **TILE)
         st.metric(
-            plain(f"{answer.measure}, ratio"),
-            answer.ratio,
-            delta=plain(answer.verdict_with_interval),
-            delta_color=COLOURS[answer.mark],
+            plain(f"{figures.measure}, ratio"),
+            figures.ratio,
+            delta=plain(figures.verdict_with_interval),
+            delta_color=COLOURS[figures.mark],
             delta_arrow="off",
             help="The run's own number divided by the baseline's, and its 95 % interval",
             **TILE,

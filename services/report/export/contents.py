@@ -18,10 +18,10 @@ from services.ask import modes
 from services.ask.measurement import IMPORT
 from services.base.table import Table
 from services.report import server_table, tables
-from services.report.answer import Answer, answers, overview
-from services.report.answer import table as verdicts_table
 from services.report.export.tiles import Tile, headline, of_comparison, of_run
 from services.report.imports import stated
+from services.report.verdict_figures import VerdictFigures, overview, verdict_figures
+from services.report.verdict_figures import table as verdicts_table
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Contents:
     results: tuple[Table, ...]
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
-    answers: tuple[Answer, ...] = ()  # each run beside the baseline, directly below the findings
+    verdict_figures: tuple[VerdictFigures, ...] = ()  # directly below the findings
     overview: str = ""  # of several findings, in a sentence
     verdicts: Table | None = None  # the answers as a table
 
@@ -77,7 +77,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
     candidates = labelled(candidates)
     comparison = compare(candidates) if len(candidates) > 1 else None
     labels = labels_of(candidates)
-    verdicts = answers(comparison) if comparison else ()
+    verdicts = verdict_figures(comparison) if comparison else ()
     return Contents(
         title=title_of(candidates),
         lead=_lead(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
@@ -88,7 +88,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
         results=_results(candidates, labels, comparison),
         circumstances=_circumstances(candidates, labels, comparison),
         notes=tuple((c.label, c.run.note) for c in candidates if c.run.note),
-        answers=verdicts,
+        verdict_figures=verdicts,
         overview=overview(verdicts, comparison) if comparison and len(verdicts) > 1 else "",
         verdicts=verdicts_table(verdicts, comparison) if comparison else None,
     )

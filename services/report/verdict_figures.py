@@ -17,7 +17,7 @@ from services.base.units import NOTHING, many, show
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VerdictFigures:
     """One run beside the baseline, by the measure that decides between the two.
 
     `ratio` is run / baseline, `interval` its 95 % interval, or "" if there is none.
@@ -48,19 +48,21 @@ class Answer:
         return f"{SIGNS[self.mark]} {self.word}, {ratio}"
 
 
-def answers(comparison: Comparison) -> tuple[Answer, ...]:
+def verdict_figures(comparison: Comparison) -> tuple[VerdictFigures, ...]:
     """Return one answer for each run after the baseline."""
     rows = {row.metric: row for row in comparison.rows}
     return tuple(
-        _answer(comparison, index, verdict, rows.get(verdict.findings[0].name))
+        _figures(comparison, index, verdict, rows.get(verdict.findings[0].name))
         for index, verdict in enumerate(comparison.verdicts, 1)
     )
 
 
-def _answer(comparison: Comparison, index: int, verdict: Verdict, row: Row | None) -> Answer:
+def _figures(
+    comparison: Comparison, index: int, verdict: Verdict, row: Row | None
+) -> VerdictFigures:
     first = verdict.findings[0]
     baseline_value, value = (_shown(row, at) for at in (0, index))
-    return Answer(
+    return VerdictFigures(
         run_id=verdict.run_id,
         label=comparison.others[index - 1].label,
         baseline_label=comparison.baseline.label,
@@ -85,25 +87,25 @@ def _interval(first: Finding) -> str:
     return interval_text(first.ratio) if first.ratio and known else ""
 
 
-def overview(all_answers: Sequence[Answer], comparison: Comparison) -> str:
+def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> str:
     """Return one sentence on several runs: how many have which verdict, and by which measure."""
-    runs = f"{many(len(all_answers), 'run')} against {all_answers[0].baseline_label}"
-    if all(answer.word == "no verdict" for answer in all_answers):
+    runs = f"{many(len(all_figures), 'run')} against {all_figures[0].baseline_label}"
+    if all(figures.word == "no verdict" for figures in all_figures):
         return f"{runs}: no verdict"
-    counts = _counted([answer.word for answer in all_answers])
-    if not _same_measure(all_answers):
+    counts = _counted([figures.word for figures in all_figures])
+    if not _same_measure(all_figures):
         return f"{runs}: {counts}"
-    sentence = f"{runs}: {counts} by {_in_sentence(all_answers[0].measure)}"
-    lowest, *_, highest = sorted(all_answers, key=lambda answer: answer.times)
+    sentence = f"{runs}: {counts} by {_in_sentence(all_figures[0].measure)}"
+    lowest, *_, highest = sorted(all_figures, key=lambda figures: figures.times)
     if lowest.times > 0:
         sentence += f" ({lowest.ratio} to {highest.ratio})"
     words = [rate.word for rate in _rates(comparison) if rate.word in ("faster", "slower")]
-    traded = words and all_answers[0].name == THROUGHPUT
+    traded = words and all_figures[0].name == THROUGHPUT
     return f"{sentence}, {_counted(words)} by tokens/s per request" if traded else sentence
 
 
-def _same_measure(all_answers: Sequence[Answer]) -> bool:
-    return len({answer.name for answer in all_answers}) == 1
+def _same_measure(all_figures: Sequence[VerdictFigures]) -> bool:
+    return len({figures.name for figures in all_figures}) == 1
 
 
 def _counted(words: Sequence[str]) -> str:
@@ -119,16 +121,16 @@ def _rates(comparison: Comparison) -> list[Finding]:
     return [finding(verdict.findings, RATE) for verdict in comparison.verdicts]
 
 
-def table(all_answers: Sequence[Answer], comparison: Comparison) -> Table:
+def table(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> Table:
     """Return the answers as a table, the baseline first where one measure decides for all. Where
     that is throughput, the speed of each request stands beside it: one may cost the other."""
-    if not _same_measure(all_answers):
+    if not _same_measure(all_figures):
         rows = [
             (a.label, a.verdict_with_ratio, a.value, a.baseline_value, a.measure)
-            for a in all_answers
+            for a in all_figures
         ]
         return Table("Verdicts", ("", VERDICT, "Value", "Baseline", "Measure"), tuple(rows))
-    first, rates = all_answers[0], _rates(comparison)
+    first, rates = all_figures[0], _rates(comparison)
     each = first.name == THROUGHPUT and any(rate.ratio for rate in rates)
     return Table(
         "Verdicts",
@@ -137,7 +139,7 @@ def table(all_answers: Sequence[Answer], comparison: Comparison) -> Table:
             (f"{first.baseline_label} (baseline)", "", first.baseline_value, *([""] * each)),
             *(
                 (a.label, a.verdict_with_ratio, a.value, *([_rate(rate)] * each))
-                for a, rate in zip(all_answers, rates, strict=True)
+                for a, rate in zip(all_figures, rates, strict=True)
             ),
         ),
     )

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from services.analysis.compare import compare
-from services.report.answer import answers, overview, table
+from services.report.verdict_figures import overview, table, verdict_figures
 from tests.values import candidate, measured, repeats
 
 
 def test_a_pair_is_one_row_with_its_interval() -> None:
     found = compare([candidate(repeats(), name="A"), candidate(repeats(0.5), run_id=2, name="B")])
-    (answer,) = answers(found)
-    assert (answer.baseline_label, answer.baseline_value) == ("A", "6.67 tokens/s")
-    assert (answer.label, answer.value) == ("B", "13.3 tokens/s")
-    assert (answer.measure, answer.ratio, answer.interval) == (
+    (figures,) = verdict_figures(found)
+    assert (figures.baseline_label, figures.baseline_value) == ("A", "6.67 tokens/s")
+    assert (figures.label, figures.value) == ("B", "13.3 tokens/s")
+    assert (figures.measure, figures.ratio, figures.interval) == (
         "Output throughput",
         "2.00×",
         "1.91–2.09",
     )
-    assert answer.verdict_with_interval == "▲ faster (1.91–2.09)"
-    assert answer.verdict_with_ratio == "▲ faster, 2.00× (1.91–2.09)"
+    assert figures.verdict_with_interval == "▲ faster (1.91–2.09)"
+    assert figures.verdict_with_ratio == "▲ faster, 2.00× (1.91–2.09)"
 
 
 def test_a_time_is_worse_where_it_is_longer() -> None:
@@ -26,9 +26,9 @@ def test_a_time_is_worse_where_it_is_longer() -> None:
         candidate(repeats(slower), run_id=n, name=name, mode="sequential", pause_s=0)
         for n, (name, slower) in enumerate((("A", 1.0), ("B", 2.0)), 1)
     ]
-    (answer,) = answers(compare(pair))
-    assert answer.measure == "E2E latency, median"
-    assert answer.verdict_with_ratio == "▼ slower, 2.00× (1.91–2.09)"
+    (figures,) = verdict_figures(compare(pair))
+    assert figures.measure == "E2E latency, median"
+    assert figures.verdict_with_ratio == "▼ slower, 2.00× (1.91–2.09)"
 
 
 def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
@@ -37,7 +37,7 @@ def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
         for n, slower in enumerate((1.0, 0.5, 2.0), 1)
     ]
     found = compare(runs)
-    shown = table(answers(found), found)
+    shown = table(verdict_figures(found), found)
     assert shown.columns[1:] == (
         "Verdict (95 % interval)",
         "Output throughput",
@@ -49,7 +49,7 @@ def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
         "3.33 tokens/s",
         "▼ 0.50× (0.48–0.52)",
     )
-    assert overview(answers(found), found) == (
+    assert overview(verdict_figures(found), found) == (
         "2 runs against run at 1.0: 1 faster, 1 slower by output throughput (0.50× to 2.00×), "
         "1 faster, 1 slower by tokens/s per request"
     )
@@ -62,15 +62,15 @@ def test_runs_that_different_measures_decide_name_theirs() -> None:
         candidate(repeats(0.5), run_id=3, name="C", mode="staggered", interval_s=0.1),
     ]
     found = compare(runs)
-    assert table(answers(found), found).columns[-1] == "Measure"
-    assert [row[-1] for row in table(answers(found), found).rows] == [
+    assert table(verdict_figures(found), found).columns[-1] == "Measure"
+    assert [row[-1] for row in table(verdict_figures(found), found).rows] == [
         "Output throughput",
         "Tokens/s per request, median",
     ]
-    assert overview(answers(found), found) == "2 runs against A: 2 faster"
+    assert overview(verdict_figures(found), found) == "2 runs against A: 2 faster"
 
 
 def test_without_a_verdict_no_ratio_is_summed_up() -> None:
     runs = [candidate([measured(0)], run_id=n, name=f"run {n}") for n in (1, 2, 3)]
     found = compare(runs)
-    assert overview(answers(found), found) == "2 runs against run 1: no verdict"
+    assert overview(verdict_figures(found), found) == "2 runs against run 1: no verdict"
