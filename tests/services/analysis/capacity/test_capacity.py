@@ -118,13 +118,13 @@ def test_a_cliff_gives_a_bracket() -> None:
 def test_a_load_that_is_met_above_one_that_is_missed_is_no_bound() -> None:
     """As by chance, or on a busy machine: what is claimed lies below all that was missed."""
     seen = [at(load, 0.0) for load in (1, 8, 40)] + [at(load, 0.3) for load in (35, 64)]
-    ended = next_step(Search(TTFT, most=len(seen)), seen)
+    ended = next_step(Search(TTFT, max_probes=len(seen)), seen)
     assert isinstance(ended, Conclusion) and ended.why == "most"
     assert (ended.at_least, ended.at_most) == (8, 64)
 
 
 def test_users_are_whole() -> None:
-    search = Search(TTFT, whole=True)
+    search = Search(TTFT, whole_numbers=True)
     seen: list[Observation] = []
     while isinstance(step := next_step(search, seen), Step):
         assert step.load == round(step.load)
