@@ -140,7 +140,7 @@ def batch_output(request: Request, batch_id: str) -> StreamingResponse:
     """Return the answers of a batch so far, in the order of its prompts, as OpenAI writes them."""
     whose = _whose(request)
     task_batches.load(opened(), batch_id, whose)
-    lines = openai_batch.written(tasks.ended(opened(), batch_id, whose))
+    lines = openai_batch.output_lines(tasks.ended(opened(), batch_id, whose))
     return _file(f"{batch_id}.jsonl", lines, "application/jsonl")
 
 

@@ -26,7 +26,7 @@ from services.report.export.tasks import tasks_csv
 
 LOOK_S = 0.5
 FORMATS: dict[str, Callable[[Engine, str], Iterator[bytes]]] = {
-    "jsonl": lambda database, batch_id: openai_batch.written(tasks.ended(database, batch_id)),
+    "jsonl": lambda database, batch_id: openai_batch.output_lines(tasks.ended(database, batch_id)),
     "csv": lambda database, batch_id: tasks_csv(tasks.ended_with_prompts(database, batch_id)),
 }
 

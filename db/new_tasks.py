@@ -67,7 +67,7 @@ def create(
     caller: str,
     settings: Sequence[NewSettings],
     new: Sequence[tuple[NewTask, int]],
-    repetition: Repetition | None = None,
+    repetition: IdempotentRequest | None = None,
     maker: str | None = None,
 ) -> Accepted:
     """Store tasks, each with the number of its settings, in one transaction. With `repetition`,
@@ -92,7 +92,7 @@ def _create(
     caller: str,
     settings: Sequence[NewSettings],
     new: Sequence[tuple[NewTask, int]],
-    repetition: Repetition | None,
+    repetition: IdempotentRequest | None,
     maker: str | None,
 ) -> Accepted:
     _check_waiting(connection, caller, len(new))

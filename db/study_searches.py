@@ -97,7 +97,7 @@ def _add(
             start=search.planned.start,
             machine=machine,
             **origin._asdict(),
-            status="failed" if one.problem else "running",
-            error=one.problem,
-            ended_at=datetime.now(UTC) if one.problem else None,
+            status="failed" if search.problem else "running",
+            error=search.problem,
+            ended_at=datetime.now(UTC) if search.problem else None,
         )

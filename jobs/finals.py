@@ -27,7 +27,7 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
         replace(search, capacity=ending) if search.capacity.id == ending.id else search
         for search in study.searches
     ]
-    if following := finals(found, study.config.search):
+    if following := final_searches(found, study.config.search):
         new = _named(study, following)
         study_searches.add_finals(database, ending, len(found), new, machine_id(), ending.origin)
 

@@ -62,7 +62,7 @@ def submit(
         _settings(database, config, destination)
         for config, destination in zip(submitted.configs, destinations, strict=True)
     ]
-    pairs = list(zip(asked.tasks, asked.which, strict=True))
+    pairs = list(zip(submitted.tasks, submitted.which, strict=True))
     accepted = new_tasks.create(
         database, caller, stored, pairs, repetition, by.maker if by else None
     )

@@ -13,7 +13,7 @@ from db.database import opened
 from db.tasks import TaskFilter
 from pages.widgets import copyable, url_state
 from pages.widgets.batch_list import PREFIX, facts
-from pages.widgets.view import plain, sentences, show_error, stop_with
+from pages.widgets.view import load_or_stop, plain, sentences, show_error
 from services.ask.tasks import STATUSES, TaskBatch, TaskStatus
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH

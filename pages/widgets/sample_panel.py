@@ -35,10 +35,10 @@ def show() -> None:
         verdict = _comparison().verdicts[0]
         st.markdown(f"**{plain(verdict.headline)}**")
         with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-            (answer,) = answers(_comparison())
-            st.metric(f"{plain(answer.baseline_label)} (baseline)", answer.baseline_value, **TILE)
-            st.metric(plain(answer.label), answer.value, **TILE)
-            st.metric(plain(f"{answer.measure}, ratio"), answer.ratio, **TILE)
+            (figures,) = verdict_figures(_comparison())
+            st.metric(f"{plain(figures.baseline_label)} (baseline)", figures.baseline_value, **TILE)
+            st.metric(plain(figures.label), figures.value, **TILE)
+            st.metric(plain(f"{figures.measure}, ratio"), figures.ratio, **TILE)
         with st.expander("Show the full comparison", icon=":material/insights:"):
             st.markdown(plain(verdict.details))
             st.vega_lite_chart(

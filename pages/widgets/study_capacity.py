@@ -6,15 +6,21 @@ import orjson
 import pandas as pd
 import streamlit as st
 
-from pages.widgets import chart_panel, tabular
-from pages.widgets.view import dark, onward, plain
+from pages.widgets import chart_panel, tabular, waiting
+from pages.widgets.view import dark, plain
 from services.ask.plan import duration
 from services.base.units import NOTHING, many
 from services.report.charts.study_capacity import QUESTION, study_capacities
 from services.report.study_capacity import capacity_table, study_capacity_document
 from services.studies.capacity_wording import search_seconds
-from services.studies.highest import Searched
-from services.studies.highest_wording import brief, labels_of_study, progress, sentences, state
+from services.studies.highest import StudySearch
+from services.studies.highest_wording import (
+    brief,
+    labels_of_study,
+    progress,
+    search_state,
+    sentences,
+)
 from services.studies.study import Study
 
 
@@ -53,13 +59,13 @@ def searches(study: Study) -> None:
     labels = labels_of_study(study)
     rows = [
         (
-            f"[{one.capacity.id}](/capacity?search={one.capacity.id})",
-            tabular.cell(labels[one.engine]),
-            f"fresh {one.capacity.start}" if one.capacity.start else "first",
-            tabular.cell(brief(one) or NOTHING),
-            _state(one),
+            f"[{search.capacity.id}](/capacity?search={search.capacity.id})",
+            tabular.cell(labels[search.engine]),
+            f"fresh {search.capacity.start}" if search.capacity.start else "first",
+            tabular.cell(brief(search) or NOTHING),
+            _state(search),
         )
-        for one in study.searches
+        for search in study.searches
     ]
     st.subheader("Searches", anchor="searches")
     columns = ("Search", "Configuration", "Start", _unit(study), "State")
@@ -71,11 +77,11 @@ def searches(study: Study) -> None:
     )
 
 
-def _state(one: Searched) -> str:
+def _state(search: StudySearch) -> str:
     """How a search ended and of how many probes; its reason stands in the table above."""
-    capacity = one.capacity
+    capacity = search.capacity
     if capacity.status == "running":
-        return state(one)
+        return search_state(search)
     return f"{capacity.status}, {many(len(capacity.probes), 'probe')}"
 
 

@@ -105,15 +105,10 @@ def actions_of_searches(study: Study) -> None:
         if study.searches_to_resume():
             resume_button(study)
         if any(search.capacity.status == "failed" for search in study.searches):
-            st.button(
-                "Retry failed searches",
-                icon=":material/replay:",
-                on_click=resume,
-                args=(study.id, True),
-            )
+            retry_button(study, "searches")
         with st.popover("Run again", icon=":material/replay:"):
-            _link("Duplicate", "like", "content_copy", study)
-        study_capacity.take_away(study)
+            form_link(study, "Duplicate", "like", "content_copy")
+        study_capacity.download_buttons(study)
         menu.more(page, forms)
     menu.panel(page, forms)
 
@@ -222,22 +217,35 @@ def again(study: Study) -> None:
     """Measure what failed once more, more of it, or the like of it; or all as a file."""
     with st.popover("Run again", icon=":material/replay:"):
         if study.failed:
-            st.button(
-                "Retry failed cells",
-                icon=":material/replay:",
-                on_click=resume,
-                args=(study.id, True),
-            )
-        links = (("Add cells", "to", "add"), ("Duplicate", "like", "content_copy"))
-        for label, parameter, icon in links:
-            _link(label, parameter, icon, study)
+            retry_button(study, "cells")
+        form_link(study, "Add cells", "to", "add")
+        form_link(study, "Duplicate", "like", "content_copy")
         make = partial(scenarios.of_study, opened(), study.id)
         name = f"paceline-study-{study.id}.yaml"
         scenario_file.of_stored(make, [study.config.run], name)
 
 
-def _link(label: str, parameter: str, icon: str, study: Study) -> None:
-    """To the form, filled from a study."""
+def resume_button(study: Study) -> None:
+    st.button(
+        "Resume",
+        icon=":material/resume:",
+        type="primary",
+        on_click=resume,
+        args=(study.id, False),
+    )
+
+
+def retry_button(study: Study, what: str) -> None:
+    st.button(
+        f"Retry failed {what}",
+        icon=":material/replay:",
+        on_click=resume,
+        args=(study.id, True),
+    )
+
+
+def form_link(study: Study, label: str, parameter: str, icon: str) -> None:
+    """A link to the form, filled in by the study as `parameter` says."""
     st.page_link(
         "study.py",
         label=label,

@@ -15,11 +15,11 @@ from services.servers.engines import EngineConfig
 from services.studies.highest import HighestCapacity, StudySearch
 from services.studies.highest_wording import (
     brief,
-    highest_of,
+    highest_of_study,
     labels_of_study,
+    search_state,
     sentences,
     shared_label,
-    state,
     works_of,
 )
 from services.studies.study import Study
@@ -82,10 +82,10 @@ def capacity_table(study: Study) -> Table:
     lines = [
         (
             *([work] if any(works) else []),
-            labels[one.engine],
-            brief(one) or one.capacity.error or NOTHING,
-            "\n".join(brief(each) or state(each) for each in _again(of_work, one)) or NOTHING,
-            state(one) if one.capacity.error is None else one.capacity.status,
+            labels[search.engine],
+            brief(search) or search.capacity.error or NOTHING,
+            _fresh_starts(of_work, search) or NOTHING,
+            search_state(search) if search.capacity.error is None else search.capacity.status,
         )
         for of_work, work in zip(found, works, strict=True)
         for search in of_work.ranked
@@ -97,8 +97,8 @@ def capacity_table(study: Study) -> Table:
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
 
 
-def _again(of_work: HighestCapacity, search: StudySearch) -> tuple[StudySearch, ...]:
-    return of_work.starts_of(search)
+def _fresh_starts(of_work: HighestCapacity, search: StudySearch) -> str:
+    return "\n".join(brief(each) or search_state(each) for each in of_work.starts_of(search))
 
 
 def study_capacity_text(study: Study) -> str:

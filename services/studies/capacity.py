@@ -54,7 +54,7 @@ class Capacity:
     def started_by(self) -> str | None:
         return self.origin.started_by
 
-    def seen(self, server: int) -> tuple[Observation, ...]:
+    def observations(self, server: int) -> tuple[Observation, ...]:
         """What the probes of a server say, in the order in which they were made."""
         mine = (probe for probe in self.probes if probe.server == server)
         return tuple(probe.observation for probe in mine if probe.observation is not None)

@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 from services.analysis.capacity import label_of
 from services.base.units import many
 from services.servers.engines import EngineConfig
-from services.studies.capacity_wording import bounds, comparison, shown, with_interval
+from services.studies.capacity_wording import bounds_text, comparison, load_text, with_interval
 from services.studies.configuration import engine_labels
 from services.studies.highest import ENDED, HighestCapacity, StudySearch, highest
 from services.studies.study import Study
@@ -26,14 +26,14 @@ def highest_of_study(study: Study) -> tuple[HighestCapacity, ...]:
 
 def labels_of_study(study: Study) -> Labels:
     """Return a label for each engine: what it differs in from the others, "max seqs 64"."""
-    whole = engine_labels(one.engine for one in study.searches)
+    whole = engine_labels(search.engine for search in study.searches)
     same = len(_shared_parts(whole))
     return {engine: SEPARATOR.join(_parts(label)[same:]) for engine, label in whole.items()}
 
 
 def shared_label(study: Study) -> str:
     """Return what the labels of all engines leave out: "vLLM · TP 1"; "" where it is nothing."""
-    return SEPARATOR.join(_shared_parts(engine_labels(one.engine for one in study.searches)))
+    return SEPARATOR.join(_shared_parts(engine_labels(search.engine for search in study.searches)))
 
 
 def _shared_parts(labels: Labels) -> list[str]:
@@ -79,16 +79,16 @@ def capacity_level(search: StudySearch) -> str:
     return bounds_text(search.ended, config) if search.ended else ""
 
 
-def brief(one: Searched) -> str:
+def brief(search: StudySearch) -> str:
     """Return what a search says, where the column of a table has the unit: "47.2 (45.1–48.3)"."""
-    found, config = one.found, one.capacity.config
+    found, config = search.found, search.capacity.config
     if found is None or found.low is None or found.high is None:
-        return level(one)
-    ends = f"{shown(found.low, config)}–{shown(found.high, config)}"
-    return ends if found.kind == "bracket" else f"{shown(found.value, config)} ({ends})"
+        return capacity_level(search)
+    ends = f"{load_text(found.low, config)}–{load_text(found.high, config)}"
+    return ends if found.kind == "bracket" else f"{load_text(found.value, config)} ({ends})"
 
 
-def state(one: Searched) -> str:
+def search_state(search: StudySearch) -> str:
     """Return how a search ended, or why it did not."""
     capacity = search.capacity
     if capacity.status == "running":

@@ -105,7 +105,7 @@ def test_a_token_that_is_made_over_the_api_passes_its_maker_on(at_rest: Engine) 
     admins, _ = tokens.make(at_rest, "root", Role.admin, made_by=RAY.name)
     headers = headers_of(tokens.person_of(admins)) | JSON
     call("POST", "/tokens", json={"name": "ci", "role": "runner"}, headers=headers)
-    (made, _) = tokens.listed(at_rest)
+    (made, _) = tokens.list_all(at_rest)
     path = started(tokens.person_of(made))
     tokens.revoke(at_rest, made.id)
     assert call("POST", path, headers=headers_of(RAY)).status_code == 200

@@ -8,6 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from services.studies.flat import read
 from sqlalchemy import Engine
 
 from db import capacities, engines, servers, studies, study_searches, tokens
@@ -17,7 +18,6 @@ from services.ask.measurement import Measurement
 from services.ask.saved_server import saved_server
 from services.base.roles import Role
 from services.servers.engines import EngineConfig
-from services.studies.flat import read
 from services.studies.highest import Planned, config_of
 from tests.browser.signed_in import ADMIN, RUNNER
 from tests.capacities import searched

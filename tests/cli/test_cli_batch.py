@@ -37,7 +37,7 @@ def test_a_file_of_prompts_becomes_a_file_of_answers(
     answers = [json.loads(line) for line in out.read_text().splitlines()]
     assert [answer["custom_id"] for answer in answers] == ["0", "1"]
     assert all(answer["response"]["body"]["choices"] for answer in answers)
-    batch = task_batches.listed(database)[0].batch_id
+    batch = task_batches.list_all(database)[0].batch_id
     assert cli.main(["batch", "output", batch, "--format", "csv", "--output", str(out)]) == 0
     rows = csv.DictReader(out.read_text().splitlines())
     assert [row["prompt"] for row in rows] == ["Say 1", "Say 2"]

@@ -156,7 +156,7 @@ def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
     upgrade(engine)
     makers = [origin.maker for origin in runs.origins(engine, [1, 2, 3]).values()]
     assert makers == ["ray@example.org", None, None]
-    found = task_batches.listed(engine, "ray@example.org")
+    found = task_batches.list_all(engine, "ray@example.org")
     assert [batch.batch_id for batch in found] == ["ci (token) 1"]
     engine.dispose()
 

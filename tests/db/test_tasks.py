@@ -47,7 +47,7 @@ def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
     assert read == [], "nothing is read before it is sent"
     first, *others = (piece.count(b"\r\n") for piece in pieces)
     assert [first, *others] == [100, 100, 50]
-    lines = openai_batch.written(tasks.ended(database, batch.batch_id))
+    lines = openai_batch.output_lines(tasks.ended(database, batch.batch_id))
     read.clear()
     next(lines)
     looked = [statement for statement in read if statement.startswith("SELECT")]

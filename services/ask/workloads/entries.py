@@ -174,9 +174,9 @@ def _body(value: Any, notes: Notes) -> str | None:
     """The body of a request, as in OpenAI's batches and genai-perf's inputs."""
     body = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(body, dict):
-        raise Unusable('has a "body" that is not an object with a prompt.')
+        raise UnusableEntry('has a "body" that is not an object with a prompt.')
     if not body.keys() & KEYS.keys():
-        raise Unusable(
+        raise UnusableEntry(
             'has a "body" (or "payload") without "messages" or "prompt". Add one of these to it.'
         )
     return prompt_of(body, notes)

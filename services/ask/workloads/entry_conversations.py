@@ -36,14 +36,14 @@ def sharegpt(value: Any, notes: Notes) -> str | None:
     far as it consists of texts; None if there is no such message.
 
     Raises:
-        Unusable: nobody says the first, or what is said is no text.
+        UnusableEntry: nobody says the first, or what is said is no text.
     """
     said = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
     messages: list[Message] = []
     for turn in said:
         speaker = turn.get("from", turn.get("role"))
         if speaker is None:
-            raise Unusable(NO_SPEAKER)
+            raise UnusableEntry(NO_SPEAKER)
         role = SPEAKERS.get(str(speaker))
         if role is None:
             notes.speakers[str(speaker)[:40]] += 1

@@ -8,7 +8,7 @@ from typing import Any
 Spec = dict[str, Any]
 
 
-def apart(spec: Spec) -> tuple[str, Spec]:
+def split_caption(spec: Spec) -> tuple[str, Spec]:
     """Return the title and subtitle of a chart as sentences, and its spec without them. A title
     that is a question stands above the chart already."""
     title = spec.get("title")

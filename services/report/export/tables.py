@@ -43,7 +43,7 @@ def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
         ]
         for m in candidate.measurements
     )
-    yield from csv_pieces((*FIELDS, *SYSTEM_D, *place(config, 0), *node), rows)
+    yield from csv_pieces((*FIELDS, *SYSTEM_D, *turn_of(config, 0), *node), rows)
 
 
 def slices_csv(candidates: Sequence[Candidate]) -> bytes:
