@@ -102,7 +102,7 @@ def test_tasks_of_a_revoked_token_are_its_makers_to_see_and_to_cancel(at_rest: E
 
 def test_a_token_that_is_made_over_the_api_passes_its_maker_on(at_rest: Engine) -> None:
     """What a token of a token starts is the person's, too."""
-    admins, _ = tokens.make(at_rest, "root", Role.admin, made_by=RAY.name)
+    admins, _ = tokens.create(at_rest, "root", Role.admin, made_by=RAY.name)
     headers = headers_of(tokens.person_of(admins)) | JSON
     call("POST", "/tokens", json={"name": "ci", "role": "runner"}, headers=headers)
     (made, _) = tokens.list_all(at_rest)

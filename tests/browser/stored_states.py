@@ -18,7 +18,7 @@ from services.ask.measurement import Measurement
 from services.ask.saved_server import saved_server
 from services.base.roles import Role
 from services.servers.engines import EngineConfig
-from services.studies.highest import Planned, config_of
+from services.studies.highest import PlannedSearch, search_config
 from tests.browser.signed_in import ADMIN, RUNNER
 from tests.capacities import searched
 from tests.services.analysis.capacity.queue import Queue
@@ -101,8 +101,8 @@ def some_servers(database: Engine) -> None:
 
 def some_tokens(database: Engine) -> None:
     """An admin's and a runner's."""
-    tokens.make(database, "dashboard", Role.viewer, 90, ADMIN)
-    tokens.make(database, "nightly", Role.runner, 30, RUNNER)
+    tokens.create(database, "dashboard", Role.viewer, 90, ADMIN)
+    tokens.create(database, "nightly", Role.runner, 30, RUNNER)
 
 
 def a_study_of_capacities(database: Engine) -> None:
@@ -111,9 +111,9 @@ def a_study_of_capacities(database: Engine) -> None:
     assert config.search is not None
     run = RunConfig(backend="vllm", model=MODEL)
     planned = [
-        Planned(
+        PlannedSearch(
             EngineConfig(engine="vllm", model=MODEL, max_seqs=size),
-            config_of(config.search, run),
+            search_config(config.search, run),
             start,
         )
         for size, start in ((64, 0), (128, 0), (256, 0), (128, 1), (256, 1), (256, 2), (128, 2))
@@ -121,14 +121,16 @@ def a_study_of_capacities(database: Engine) -> None:
     lacking = EngineConfig(engine="vllm", model=MODEL, max_seqs=1024)
     problem = "The GPU ran out of memory. Choose fewer sequences or a smaller model."
     new = [NewSearch(one, f"max seqs {one.engine.max_seqs}") for one in planned]
-    new.insert(3, NewSearch(Planned(lacking, planned[0].config), "max seqs 1024", problem))
+    new.insert(3, NewSearch(PlannedSearch(lacking, planned[0].config), "max seqs 1024", problem))
     study_id = study_searches.create(database, config, "How many sequences?", new, "", "elsewhere")
     with database.connect() as connection:
         stored = capacities.of_study(connection, study_id)
     for one, asked in zip(stored, new, strict=True):
         if asked.problem is None:
             seen = searched(asked.planned.config, (SUSTAINS[asked.planned.engine.max_seqs or 0],))
-            capacities.keep(database, one, [replace(probe, run_id=None) for probe in seen.probes])
+            capacities.save_probes(
+                database, one, [replace(probe, run_id=None) for probe in seen.probes]
+            )
             capacities.end(database, one.id, "done")
     for server in studies.load(database, study_id).engines:
         engines.ended(database, server.id)

@@ -38,7 +38,7 @@ tag = process_tag(opened(), int(engine_id))
 keeper.stdin.write(protocol.encode(protocol.EngineJob(tag, argv, {}, [], ".", int(port), False)))
 keeper.stdin.flush()
 pid = protocol.decode(keeper.stdout.readline()).pid
-engines.keep(opened(), int(engine_id), pid=pid)
+engines.update_running(opened(), int(engine_id), pid=pid)
 print(pid, flush=True)
 for line in sys.stdin:
     if line == "kill keeper\\n":

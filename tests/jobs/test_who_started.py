@@ -55,7 +55,7 @@ def test_a_run_is_the_persons_whose_token_started_it_also_once_that_is_revoked(
     database: Engine, monkeypatch: pytest.MonkeyPatch, start: Callable[[Engine, Person], None]
 ) -> None:
     monkeypatch.setattr(jobs, "ensure", lambda database: None)  # nothing is measured
-    made, _ = tokens.make(database, "ci", Role.admin, made_by=ADA.name)
+    made, _ = tokens.create(database, "ci", Role.admin, made_by=ADA.name)
     token = tokens.person_of(made)
     start(database, token)
     tokens.revoke(database, made.id)

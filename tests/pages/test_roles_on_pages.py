@@ -186,7 +186,7 @@ def test_a_run_and_a_comparison_are_cancelled_by_who_started_them_and_by_admins(
 def test_a_page_offers_to_cancel_what_a_revoked_token_of_ones_own_started(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
-    made, _ = tokens.make(database, "ci", Role.runner, made_by=RAY.name)
+    made, _ = tokens.create(database, "ci", Role.runner, made_by=RAY.name)
     run_id = jobs.submit(database, parse({}), by=tokens.person_of(made))
     tokens.revoke(database, made.id)
     as_(signed_in, RAY)
