@@ -10,6 +10,7 @@ from db.database import writing
 from db.runs import NewRun, RunBusy, RunNotFound
 from db.study_searches import NewSearch
 from services.ask.config import RunConfig
+from services.base.roles import NOBODY
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
@@ -46,12 +47,12 @@ def test_fresh_starts_follow_a_search_that_ends_and_none_that_was_cancelled(
     first = study(database)
     ending = first.searches[1].capacity
     capacities.end(database, ending.id, "cancelled")
-    study_searches.add_finals(database, ending, 2, planned(1), None, None)
+    study_searches.add_finals(database, ending, 2, planned(1), None, NOBODY)
     assert len(studies.load(database, first.id).searches) == 2
     second = study(database)
     ending = second.searches[1].capacity
     for _ in range(2):  # as by a second supervisor
-        study_searches.add_finals(database, ending, 2, planned(1), None, None)
+        study_searches.add_finals(database, ending, 2, planned(1), None, NOBODY)
     assert [one.capacity.start for one in studies.load(database, second.id).searches] == [
         0,
         0,

@@ -112,7 +112,7 @@ def test_half_of_the_cores_are_left_to_others() -> None:
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
 def test_the_engine_yields_to_the_client_as_a_session_too() -> None:
     """Where Linux shares the cores among sessions, a thread's own priority counts for nothing."""
-    code = "from services.servers.embedded import step_back; step_back()"
+    code = "from services.servers.embedded import lower_priority; lower_priority()"
     show = "print(open('/proc/self/autogroup').read())"
     process = subprocess.run(
         [sys.executable, "-c", f"{code}; {show}"],
