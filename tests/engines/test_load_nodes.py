@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 import jobs
 from db import counts, results, runs
-from services.analysis import nodes
+from services.analysis import nodes as nodes_table
 from services.ask.backends import BackendProblem
 from services.ask.config import parse
 from services.ask.measurement import NODE_LOST, Run
@@ -106,9 +106,17 @@ def test_a_run_is_sent_from_the_one_node_of_a_cluster(
 def test_a_comparison_takes_turns_on_a_cluster(
     database: Engine, reference: ReferenceServer, one_node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PACELINE_RAY_CLUSTERS", one_node)
-    command = [*("compare", "--backend", "url", "--base-url", reference.base_url), "--on", one_node]
-    command += ["--model", "ref tokens=5 gap=0.01", "--requests", "8", "--pause", "0"]
+    takes_turns(database, monkeypatch, one_node, reference, nodes=1)
+
+
+def takes_turns(
+    database: Engine, patch: pytest.MonkeyPatch, on: str, server: ReferenceServer, nodes: int
+) -> None:
+    """Compare two modes by `compare --on`, and check that the nodes shared every repeat of the
+    batch. One request at a time is sent from one node."""
+    patch.setenv("PACELINE_RAY_CLUSTERS", on)
+    command = [*("compare", "--backend", "url", "--base-url", server.base_url), "--on", on]
+    command += ["--model", "ref tokens=5 gap=0.01", "--requests", "9", "--pause", "0"]
     command += ["--warmup", "1", "--repeats", "2", "--with", "mode=batch", "--json"]
     done = subprocess.run(
         [sys.executable, "cli.py", *command],
@@ -120,10 +128,14 @@ def test_a_comparison_takes_turns_on_a_cluster(
     )
     assert done.returncode == 0, done.stderr
     compared = runs.load_many(database, [row.id for row in runs.search(database)])
-    assert [(run.status, run.config.on) for run in compared] == [("done", one_node)] * 2
+    assert [(run.status, run.config.on) for run in compared] == [("done", on)] * 2
+    assert {run.config.mode for run in compared} == {"sequential", "batch"}
     for run in compared:
-        assert counts.counted(database, run.id) == {"ok": 16}
-        assert [len(on_nodes(run, repeat)) for repeat in (0, 1)] == [1, 1]
+        sharing = nodes if run.config.mode == "batch" else 1
+        assert counts.counted(database, run.id) == {"ok": 18}
+        assert [len(on_nodes(run, repeat)) for repeat in (0, 1)] == [sharing] * 2
+        sent = Counter(nodes_table.nodes_of(results.candidate(database, run.id)))
+        assert sent == dict.fromkeys(range(1, sharing + 1), 18 // sharing)
     first, second = ([r.began_at for r in run.repeats] for run in compared)
     assert max(first[0], second[0]) < min(first[1], second[1]), "they took turns"
 
@@ -161,11 +173,17 @@ def test_three_nodes_with_clocks_of_their_own_start_together(
         assert wrong_by <= node["clock_error_s"] + 1e-6, "the error that is stated is kept"
     assert run.repeats[0].health["start_spread_s"] < 0.005
     candidate = results.candidate(database, run_id)
-    assert Counter(nodes.nodes_of(candidate)) == {1: 100, 2: 100, 3: 100}
-    assert [row[0] for row in nodes.table(candidate).rows] == ["1", "2", "3"]
+    assert Counter(nodes_table.nodes_of(candidate)) == {1: 100, 2: 100, 3: 100}
+    assert [row[0] for row in nodes_table.table(candidate).rows] == ["1", "2", "3"]
     assert [each["node"] for each in (run.calibration or {})["nodes"]] == [1, 2, 3]
     assert run.environment["nodes"]["ids"].count(",") == 2
     assert run_text(candidate)
+
+
+def test_a_comparison_takes_turns_on_three_nodes(
+    database: Engine, three_nodes: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes_turns(database, monkeypatch, three_nodes.address, three_nodes.server, nodes=3)
 
 
 def test_every_stream_is_accounted_for_when_a_node_is_killed(
