@@ -62,12 +62,8 @@ def _row(batch: TaskBatch, caller: str | None) -> None:
     """A batch in two lines: its link and how it stands; to whom it went, who asked, when."""
     with st.container(border=True, gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.page_link(
-                "batches.py",
-                label=plain(task_texts.name(batch)),
-                query_params={"batch": batch.batch_id},
-                width="content",
-            )
+            name = plain(task_texts.name(batch))
+            st.markdown(f"[{name}](/batches?batch={batch.batch_id})", width="content")
             st.caption(task_texts.counts(batch), width="content")
         if not batch.ended:
             st.progress(task_texts.share(batch))

@@ -101,10 +101,7 @@ WHERE_PEOPLE_SIGN_IN = (
 def test_axe_finds_nothing_serious_where_people_sign_in(
     chromium: Browser, asking: App, who: str | None, path: str, title: str
 ) -> None:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    if who is not None:
-        signed_in.sign_in(context, asking, who)
-    page = context.new_page()
+    page = _page_of(chromium, asking, who)
     found: list[str] = []
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
@@ -113,14 +110,12 @@ def test_axe_finds_nothing_serious_where_people_sign_in(
         if page.get_by_test_id("stApp").count():
             settled(page)
         found += _found(page, theme)
-    context.close()
+    page.context.close()
     assert not found, "\n".join(found)
 
 
 def test_the_keyboard_alone_creates_a_token(chromium: Browser, asking: App) -> None:
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    signed_in.sign_in(context, asking, RUNNER)
-    page = context.new_page()
+    page = _page_of(chromium, asking, RUNNER)
     page.goto(f"{asking.url}/tokens")
     name = page.get_by_label("Name")
     expect(name).to_be_visible()
@@ -130,7 +125,16 @@ def test_the_keyboard_alone_creates_a_token(chromium: Browser, asking: App) -> N
     _tab_to(page, page.get_by_role("button", name="Create token"))
     page.keyboard.press("Enter")
     expect(page.get_by_text("Token typed created")).to_be_visible()
-    context.close()
+    page.context.close()
+
+
+def _page_of(chromium: Browser, app: App, who: str | None) -> Page:
+    """A browser of somebody who has signed in, or of nobody who is known."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(90_000)
+    if who is not None:
+        signed_in.sign_in(context, app, who)
+    return context.new_page()
 
 
 def _found(page: Page, theme: str) -> list[str]:
