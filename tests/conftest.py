@@ -104,9 +104,17 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(empty_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """An empty database, which every process that the test starts uses too. The supervisor that a
-    test has started for it ends with the test: it would look for work for 5 s more."""
-    file = shutil.copy(empty_file, tmp_path / "paceline.db")
+    """An empty database, which every process that the test starts uses too."""
+    with copied(empty_file, tmp_path, monkeypatch) as database:
+        yield database
+
+
+@contextmanager
+def copied(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A copy of a SQLite file, which becomes the database of every process that the test starts.
+    The supervisor that a test has started for it ends with the test: it would look for work for
+    5 s more."""
+    file = shutil.copy(source, folder / "paceline.db")
     monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{file}")
     database = opened()
     yield database

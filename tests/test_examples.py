@@ -30,7 +30,7 @@ from services.report.scenario import shape
 from services.servers.engines import EngineConfig
 from services.studies.study_config import StudyConfig
 from tests.api.conftest import call
-from tests.conftest import ROOT, ReferenceServer, started_engines_end
+from tests.conftest import ROOT, ReferenceServer, copied, started_engines_end
 from tests.receiver import receiving
 from tests.stored import store
 
@@ -65,15 +65,39 @@ def scenarios_by_file() -> dict[str, str]:
     return {block.splitlines()[0].removeprefix("# "): block for block in blocks}
 
 
+@pytest.fixture(scope="module")
+def prepared_file(
+    empty_file: Path, reference: ReferenceServer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A SQLite file with fifteen runs and three studies of the reference server, and an engine that
+    waits to start. Each line has a copy of its own."""
+    folder = tmp_path_factory.mktemp("prepared")
+    server = {"backend": "url", "base_url": reference.base_url, "model": MODEL}
+    with pytest.MonkeyPatch.context() as here, copied(empty_file, folder, here) as database:
+        here.setattr(jobs, "ensure", lambda engine: None)  # nobody works on them
+        for _ in range(15):
+            store(database, **server)
+        stored_engines.create(database, EngineConfig(engine="vllm", model="org/model"))
+        cell = parse({**server, "requests": 2, "warmup": 0, "mode": "batch"})
+        for _ in range(3):
+            study = StudyConfig(preset="concurrency", run=cell, concurrencies=(1, 2))
+            number = study_jobs.submit(database, study)
+            for run, status in zip(
+                studies.load(database, number).runs, ("failed", "interrupted"), strict=True
+            ):
+                queue.finish(database, run.id, status, "It broke.")
+        database.dispose()  # all is in the file
+    return folder / "paceline.db"
+
+
 @pytest.fixture
 def prepared(
-    database: Engine,
+    prepared_file: Path,
     reference: ReferenceServer,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> Iterator[Engine]:
-    """Fifteen runs and three studies of the reference server, an engine that waits to start, and
-    the scenarios of the documentation."""
+    """Such a database, in a folder with the files of the documentation."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VLLM_BASE_URL", reference.base_url)
     for name in ("PACELINE_VLLM_PYTHON", "PACELINE_RAY_PYTHON"):
@@ -86,24 +110,10 @@ def prepared(
     shutil.copytree(ROOT / samples, tmp_path / samples)
     for name, text in scenarios_by_file().items():
         (tmp_path / name).write_text(text)
-    server = {"backend": "url", "base_url": reference.base_url, "model": MODEL}
-    for _ in range(15):
-        store(database, **server)
-    stored_engines.create(database, EngineConfig(engine="vllm", model="org/model"))
-    cell = parse({**server, "requests": 2, "warmup": 0, "mode": "batch"})
-    with monkeypatch.context() as nobody:
-        nobody.setattr(jobs, "ensure", lambda engine: None)
-        for _ in range(3):
-            study = StudyConfig(preset="concurrency", run=cell, concurrencies=(1, 2))
-            number = study_jobs.submit(database, study)
-            for run, status in zip(
-                studies.load(database, number).runs, ("failed", "interrupted"), strict=True
-            ):
-                queue.finish(database, run.id, status, "It broke.")
-    with receiving() as receiver:
+    with copied(prepared_file, tmp_path, monkeypatch) as database, receiving() as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         yield database
-    started_engines_end(database)
+        started_engines_end(database)
 
 
 def to_the_reference(arguments: list[str], server: ReferenceServer) -> list[str]:
