@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heapreplace
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,31 @@ from services.analysis.diagnostics.drift import drifting, trend
 from services.analysis.slices import slices
 from services.analysis.summary import summarize
 from services.ask.measurement import Measurement
+from tests.simulated import simulated
 from tests.values import measured, run
 
 Service = Callable[[np.random.Generator, int], np.ndarray]
 
 
+def times(
+    load: float, servers: int, count: int, chance: np.random.Generator, service: Service
+) -> tuple[list[float], list[float]]:
+    """When requests come, at random, to servers that take them in turn, and when each ends; `load`:
+    their utilization."""
+    arrivals = chance.exponential(1 / (load * servers), count).cumsum().tolist()
+    free, ends = [0.0] * servers, []
+    for at, takes in zip(arrivals, service(chance, count).tolist(), strict=True):
+        ends.append(max(at, free[0]) + takes)
+        heapreplace(free, ends[-1])
+    return arrivals, ends
+
+
 def queue(
     load: float, servers: int, count: int, chance: np.random.Generator, service: Service
 ) -> list[Measurement]:
-    """Requests at random moments to servers that take them in turn; `load`: their utilization."""
-    arrivals = chance.exponential(1 / (load * servers), count).cumsum().tolist()
-    free = [0.0] * servers
-    rows = []
-    for index, (at, takes) in enumerate(zip(arrivals, service(chance, count), strict=True)):
-        first = min(range(servers), key=free.__getitem__)
-        free[first] = max(at, free[first]) + float(takes)
-        rows.append(measured(index, send=at, ttft=0.5 * (free[first] - at), e2e=free[first] - at))
-    return rows
+    """The requests of such a queue."""
+    taken = enumerate(zip(*times(load, servers, count, chance, service), strict=True))
+    return [measured(i, send=at, ttft=0.5 * (end - at), e2e=end - at) for i, (at, end) in taken]
 
 
 def exponential(chance: np.random.Generator, count: int) -> np.ndarray:
@@ -46,9 +55,11 @@ def alarm(rows: list[Measurement], **config: Any) -> str | None:
 def test_a_steady_queue_seldom_raises_an_alarm(load: float, most: int) -> None:
     """As docs/metrics.md says, of 1,000 runs."""
     chance = np.random.default_rng(11)
-    grown = 0
+    answered, grown = measured(token_times=()), 0
     for _ in range(1_000):
-        cut = slices(queue(load, 1, 200, chance, exponential), only_sending=True)
+        sent, ends = times(load, 1, 200, chance, exponential)
+        rows = simulated(answered, t_due=sent, t_send=sent, t_last=ends, t_end=ends)
+        cut = slices(rows, only_sending=True)
         growth = trend([each.e2e_s_median for each in cut if each.e2e_s_median is not None])
         grown += growth is not None and growth > 0
     assert grown <= most + 2 * most**0.5

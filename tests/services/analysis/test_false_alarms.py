@@ -7,11 +7,12 @@ the model behind the numbers in docs/metrics.md. Everything is seeded.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import signal, stats
+from scipy import stats
 
 from services.analysis.compare.findings import FAMILY, Finding, judge
 from services.analysis.statistics import equivalence, ratio
@@ -26,8 +27,10 @@ def latencies(
     chance: np.random.Generator, runs: int, true: float = 1.0, requests: int = REQUESTS
 ) -> Runs:
     """Return (runs, REPEATS, requests) seconds, about `true`."""
-    fresh = chance.normal(0, WITHIN * np.sqrt(1 - RHO**2), (runs, REPEATS, requests + 50))
-    within = signal.lfilter([1], [1, -RHO], fresh)[..., 50:]  # without its start
+    within = chance.normal(0, WITHIN * np.sqrt(1 - RHO**2), (runs, REPEATS, requests + 50))
+    for before, now in pairwise(np.moveaxis(within, -1, 0)):
+        now += RHO * before
+    within = within[..., 50:]  # without its start
     between = chance.normal(0, BETWEEN, (runs, REPEATS, 1))
     return np.asarray(true * np.exp(within + between))
 

@@ -10,6 +10,10 @@ import numpy as np
 
 from services.analysis.capacity import Objective, Observation, observe
 from services.ask.measurement import Measurement
+from services.ask.measurements import Measurements
+from tests.simulated import simulated
+
+REQUEST = Measurement(0, 0, "ok", t_due=0.0, prompt_tokens=100, output_tokens=50)
 
 
 @dataclass(frozen=True)
@@ -50,33 +54,15 @@ class Queue:
         measured = self.requests(random, load, settle_s + window_s)
         return observe(load, measured, asked, settle_s, window_s, open_loop=True)
 
-    def requests(
-        self, random: np.random.Generator, load: float, seconds: float
-    ) -> list[Measurement]:
+    def requests(self, random: np.random.Generator, load: float, seconds: float) -> Measurements:
         """Return the requests of so many seconds at a load."""
         count = int(random.poisson(load * seconds))
-        due = np.sort(random.uniform(0, seconds, count))
-        service = random.exponential(1 / self.rate, count)
+        due = np.sort(random.uniform(0, seconds, count)).tolist()
+        service = random.exponential(1 / self.rate, count).tolist()
         free = [0.0] * self.slots
-        measured = []
-        for index in range(count):
-            begins = max(free[0], due[index])
-            ends = begins + service[index]
-            heapq.heapreplace(free, ends)
-            measured.append(_request(index, due[index], begins, ends))
-        return measured
-
-
-def _request(index: int, due: float, begins: float, ends: float) -> Measurement:
-    return Measurement(
-        repeat=0,
-        index=index,
-        status="ok",
-        t_due=float(due),
-        t_send=float(due),
-        t_first=float(begins),
-        t_last=float(ends),
-        t_end=float(ends),
-        prompt_tokens=100,
-        output_tokens=50,
-    )
+        begins, ends = [], []
+        for at, takes in zip(due, service, strict=True):
+            begins.append(max(free[0], at))
+            ends.append(begins[-1] + takes)
+            heapq.heapreplace(free, ends[-1])
+        return simulated(REQUEST, t_due=due, t_send=due, t_first=begins, t_last=ends, t_end=ends)
