@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,18 @@ Submit = Callable[..., int]
 
 settings.register_profile("paceline", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("paceline")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Tests are collected without a look for garbage, and never looked through for it later: ten
+    thousand of them stay to the end, with all that they import. It is a third of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class ReferenceServer:
