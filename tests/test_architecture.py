@@ -7,6 +7,7 @@ and load → servers → wire → ask. Nothing points back; load and analysis ne
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,12 @@ def files(part: str) -> list[Path]:
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{part}.py"]
 
 
-def imported(file: Path) -> set[str]:
+@cache
+def imported(file: Path) -> frozenset[str]:
     """The modules that a file imports, `from a import b` as `a.b`."""
     tree = ast.parse(file.read_text())
     names = {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
-    return names | {
+    return frozenset(names) | {
         f"{n.module}.{alias.name}"
         for n in ast.walk(tree)
         if isinstance(n, ast.ImportFrom) and n.module
