@@ -110,7 +110,8 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
 
 def why_ended(step: Conclusion, config: CapacityConfig) -> str:
     """Return why a search ended, and what its result is bounded by."""
-    text = REASONS[step.why].format(
+    stuck = step.why == "client" and step.estimate is not None
+    text = (STUCK if stuck else REASONS[step.why]).format(
         precision=f"{100 * config.precision:g}", probes=many(config.probes, "probe")
     )
     if step.estimate is None:
@@ -194,6 +195,10 @@ def server_labels(labels: Sequence[str]) -> list[str]:
 UNSETTLED = (
     "Near it the queue takes longer to settle than the windows are long, so the lower end follows "
     "from what the server completes at most."
+)
+STUCK = (
+    "The search ended before the interval was within ±{precision} %, since this client could no "
+    "longer offer the loads that it needs: close other programs on this machine and search again."
 )
 REASONS = {
     "precise": "The interval is within ±{precision} %, the precision that was set.",

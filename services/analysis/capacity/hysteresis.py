@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from services.analysis.capacity.estimate import overloaded, sustained
 from services.analysis.capacity.objective import Objective
@@ -18,6 +19,7 @@ from services.analysis.capacity.observation import Misses, Observation
 WELL_BELOW = 0.7  # of what the overloaded server completes: there, little is missed by chance
 SIGMAS = 3.0
 SLOWER = 1.25  # times as long, at least, by the near ends of both intervals
+TRIES = 2  # probes of a repeat that the client does not offer before the search goes on without
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ def recovery_of(
     observations: Sequence[Observation], objectives: Sequence[Objective]
 ) -> Recovery | None:
     """Return the repeat of a search, made or to be made next; None where nothing was overloaded,
-    nothing sustained before that, or the search went on without."""
+    nothing sustained before that, or the search goes on without, as where the client cannot offer
+    it."""
     known = [probe for probe in observations if not probe.limited]
     index = next((at for at, probe in enumerate(known) if overloaded(probe, objectives)), None)
     if index is None:
@@ -64,7 +67,8 @@ def recovery_of(
         return None
     after = next(iter(known[index + 1 :]), None)
     if after is None:
-        return Recovery(known[index], before, None)
+        given_up = _not_offered(observations, known[index], before.load) >= TRIES
+        return None if given_up else Recovery(known[index], before, None)
     if after.load != before.load:
         return None
     return Recovery(known[index], before, after, _worse(before, after, objectives))
@@ -80,6 +84,12 @@ def valid_observations(
         return observations
     (index,) = (at for at, probe in enumerate(observations) if probe is recovery.after)
     return observations[index:]
+
+
+def _not_offered(observations: Sequence[Observation], overload: Observation, load: float) -> int:
+    """How many probes of a load the client has not offered since the overload."""
+    since = dropwhile(lambda probe: probe is not overload, observations)
+    return sum(probe.limited and probe.load == load for probe in since)
 
 
 def _well_below(met: Sequence[Observation], overload: Observation) -> Observation | None:

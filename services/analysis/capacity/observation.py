@@ -104,7 +104,7 @@ def dispersion(missed: NDArray[np.bool_]) -> float:
     if n < 8 or p in (0.0, 1.0):
         return 1.0
     centred = missed - p
-    spectrum = np.fft.rfft(centred, 2 * n)
+    spectrum = np.fft.rfft(centred, 1 << (2 * n).bit_length())  # padded: fast at any length
     correlation = np.fft.irfft(spectrum * np.conj(spectrum))[:n]
     times = 2 * np.cumsum(correlation / correlation[0]) - 1
     enough = np.flatnonzero(np.arange(n) >= WINDOW / 2 * np.maximum(times, 1.0))

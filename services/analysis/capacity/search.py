@@ -24,6 +24,7 @@ FIRST_BRACKET = 1.6  # loads on both sides that are no farther apart have someth
 STEP = 0.8  # below a load that was missed, where the server is known to complete about as much
 FEWEST = 8  # probes within reach of the crossing before an interval is believed
 NEAREST, FARTHEST = 0.03, 0.2  # of a probe from the crossing, on the log scale
+STUCK = 3  # probes in a row that the client does not offer, between loads that it did
 INDEPENDENT = 60  # correlation times in a window
 LONGEST = 5.0  # times as long as asked, a window at most
 TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows fast enough to be seen to
@@ -58,8 +59,9 @@ class Conclusion:
     """Why a search ended.
 
     "precise": the interval is as narrow as asked; "most": it has made all its probes; "highest":
-    the highest load is sustained; "lowest": not even the lowest is; "client": more than the client
-    can offer is sustained; "steps": no number of users lies between those measured."""
+    the highest load is sustained; "lowest": not even the lowest is; "client": the client cannot
+    offer what would have to be probed next; "steps": no number of users lies between those
+    measured."""
 
     why: Reason
     estimate: Estimate | None
@@ -99,24 +101,33 @@ def _next_load(
     ceiling = _ceiling(observations)
     if not observations:
         return _within(search, search.lowest)
-    if len(observations) < search.max_probes:
-        if observations[-1].limited and observations[-1].load < ceiling:
-            return observations[-1].load  # once more: something else may have kept the client busy
-        recovery = recovery_of(observations, search.objectives)
-        if recovery is not None and recovery.after is None:
-            return recovery.load
+    again = _once_more(search, observations, ceiling)
+    if again is not None and len(observations) < search.max_probes:
+        return again
     if not missed:
         return _up(search, met, ceiling, len(observations))
     if not met:
         return _down(search, known, min(missed), len(observations))
     if len(observations) >= search.max_probes:
         return _ended("most", found, met, missed)
+    if all(probe.limited for probe in observations[-STUCK:]):
+        return _ended("client", found, met, missed)
     low, high = max(met), min(missed)
     if low < high and high / low > FIRST_BRACKET:
         return _between(search, known, low, high)
     if (beyond := _beyond(search, observations, found)) is not None:
         return beyond
     return _refine(search, known, found, met, missed)
+
+
+def _once_more(search: Search, observations: Sequence[Observation], ceiling: float) -> float | None:
+    """A load that was probed before: one that the client did not offer, since something else may
+    have kept it busy, or one well below the first overload."""
+    last = observations[-1]
+    if last.limited and last.load < ceiling:
+        return last.load
+    recovery = recovery_of(observations, search.objectives)
+    return recovery.load if recovery is not None and recovery.after is None else None
 
 
 def _beyond(

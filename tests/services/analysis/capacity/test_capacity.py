@@ -178,6 +178,31 @@ def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_
     assert step.estimate.value == pytest.approx(truth, rel=0.1)
 
 
+def test_a_repeat_that_the_client_cannot_offer_is_given_up_after_two_tries() -> None:
+    seen = [at(1.0, 0.0, 60), at(8.0, 0.0, 80), _growing(64.0, 400)]
+    busy = at(8.0, 0.9, 80, limited=True)
+    for tries in (1, 2):
+        step = next_step(Search(TTFT), seen + [busy] * (tries - 1))
+        assert isinstance(step, Step) and step.load == 8.0
+    seen += [busy] * 2
+    assert recovery_of(seen, TTFT) is None
+    step = next_step(Search(TTFT), seen)
+    assert isinstance(step, Step) and 20 < step.load < 64
+    ended = next_step(Search(TTFT), [*seen, at(step.load, 0.9, limited=True)])
+    assert isinstance(ended, Conclusion) and (ended.why, ended.at_least) == ("client", 8.0)
+    seen += [at(step.load, 0.01), at(40.0, 0.2)]  # the machine is quiet again
+    assert recovery_of(seen, TTFT) is None
+    assert isinstance(next_step(Search(TTFT), seen), Step)
+
+
+def test_a_client_that_is_busy_in_the_end_costs_three_probes_and_not_what_is_known() -> None:
+    seen = [at(30.0, 0.0), at(33.0, 0.03), at(36.0, 0.09), at(60.0, 0.9), at(34.0, 0.05)]
+    while isinstance(step := next_step(Search(TTFT), seen), Step):
+        seen.append(at(step.load, 0.9, limited=True))
+    assert step.why == "client" and len(seen) == 8
+    assert step.estimate is not None and step.estimate.low and step.estimate.high
+
+
 def test_a_search_that_went_on_without_a_repeat_is_told_nothing() -> None:
     seen = [at(1.0, 0.0), _growing(64.0, 400), at(36.0, 0.1)]
     assert recovery_of(seen, TTFT) is None
