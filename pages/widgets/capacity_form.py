@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from string import ascii_lowercase
 from typing import Any
 
 import streamlit as st
@@ -17,7 +18,7 @@ from services.ask import about
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.base import settings
-from services.studies.capacity_config import CapacityConfig, parse_capacity
+from services.studies.capacity_config import MOST_SERVERS, CapacityConfig, parse_capacity
 
 METRICS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "Latency"}
 PERCENTILES = {"p50": "Median", "p90": "p90", "p95": "p95", "p99": "p99"}
@@ -25,7 +26,7 @@ LOADS = {"rate": "Requests per second", "users": "Users"}
 NUMBERS = ("lowest", "highest", "window_s", "probes", "precision")
 SHAPE = ("max_tokens", "warmup")
 Keyed = Callable[[str, Any], dict[str, Any]]
-B = "b-"  # the widgets of the second server
+COMPARE = "Compare with another server"
 
 
 def ask(start: CapacityConfig) -> CapacityConfig | None:
@@ -59,15 +60,18 @@ def _keyed(name: str, first: Any) -> dict[str, Any]:
 
 
 def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
-    """Ask for the server, and for another one to compare it with."""
+    """Ask for the server, and for others to compare it with, each below the one before."""
     env, saved = settings.environment(), servers.list_all(opened())
-    first, *others = start.servers
+    first = start.servers[0]
     st.subheader("Server A", anchor=False)
     configs = [first.model_dump() | backend_form.ask(first, env, saved=saved)]
-    if st.toggle("Compare with another server", **_keyed("other", bool(others))):
-        st.subheader("Server B", anchor=False)
-        second = others[0] if others else first
-        configs.append(second.model_dump() | backend_form.ask(second, env, B, saved))
+    for index, letter in enumerate(ascii_lowercase[1:MOST_SERVERS], start=1):
+        key = "other" if index == 1 else f"other-{letter}"
+        if not st.toggle(COMPARE, **_keyed(key, index < len(start.servers))):
+            break
+        st.subheader(f"Server {letter.upper()}", anchor=False)
+        other = start.servers[index] if index < len(start.servers) else first
+        configs.append(other.model_dump() | backend_form.ask(other, env, f"{letter}-", saved))
     return configs
 
 

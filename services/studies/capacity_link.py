@@ -1,23 +1,29 @@
 """The choices of a capacity search as a query string, and back:
 `?backend=vllm&objectives=ttft:p95<0.5&window_s=30&b.base_url=http://127.0.0.1:8001/v1`.
 
-The fields of the first server are those of a run's link; `b.` begins those that the second changes.
+The fields of the first server are those of a run's link; `b.` begins those that the second changes,
+`c.` those of the third, and so on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any
 
 from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
-from services.studies.capacity_config import CapacityConfig, parse_capacity, without_probe_fields
+from services.studies.capacity_config import (
+    MOST_SERVERS,
+    CapacityConfig,
+    parse_capacity,
+    without_probe_fields,
+)
 
-OTHER = "b."
+OTHERS = tuple(f"{letter}." for letter in ascii_lowercase[1:MOST_SERVERS])
 SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers")
-SHOWN = 2  # servers that a form asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,50 +36,58 @@ class Linked:
 
 def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
     """Return the search as parameters: what of the first server differs from `start`, what of the
-    second from the first, and what of the search from the usual."""
-    first, *others = map(without_probe_fields, config.servers[:SHOWN])
+    others from the first, and what of the search from the usual."""
+    first, *others = map(without_probe_fields, config.servers)
     usual = CapacityConfig()
     own = {
         name: link.text_of(getattr(config, name))
         for name in SEARCH
         if getattr(config, name) != getattr(usual, name)
     }
-    changed = [
-        {
-            f"{OTHER}{name}": text
-            for name, text in link.query(dict(other), _base(first, other.backend)).items()
-        }
-        or {f"{OTHER}backend": other.backend}  # the same once more
-        for other in others
-    ]
-    return {
-        **link.query(dict(first), without_probe_fields(start)),
-        **own,
-        **(changed[0] if changed else {}),
+    changes = {
+        f"{prefix}{name}": text
+        for prefix, other in zip(OTHERS, others, strict=False)
+        for name, text in _changes(first, other).items()
     }
+    return {**link.query(dict(first), without_probe_fields(start)), **own, **changes}
+
+
+def _changes(first: RunConfig, other: RunConfig) -> dict[str, str]:
+    """What another server changes; its backend, if it is the first once more."""
+    changed = link.query(dict(other), _base(first, other.backend))
+    return changed or {"backend": other.backend}
 
 
 def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
     """Return the search that a link describes, its first server beginning with `start`."""
     own = {name: text for name, text in parameters.items() if name in SEARCH}
-    of_other = {n.removeprefix(OTHER): t for n, t in parameters.items() if n.startswith(OTHER)}
+    of_others = [_beginning(prefix, parameters) for prefix in OTHERS]
     of_first = {
         name: text
         for name, text in parameters.items()
-        if name not in own and not name.startswith(OTHER)
+        if name not in own and not name.startswith(OTHERS)
     }
     first, problems = link.read(of_first, start)
     servers = [first]
-    if of_other:
-        other, more = link.read(of_other, _base(first, of_other.get("backend", first.backend)))
-        servers.append(first if of_other == {"backend": first.backend} else other)
+    for changed in filter(None, of_others):
+        other, more = link.read(changed, _base(first, changed.get("backend", first.backend)))
+        servers.append(first if changed == {"backend": first.backend} else other)
         problems += more
     config, wrong = _parsed(own, servers)
     return Linked(config, (*problems, *wrong))
 
 
+def _beginning(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
+    """The parameters whose names begin so, without that."""
+    return {
+        name.removeprefix(prefix): text
+        for name, text in parameters.items()
+        if name.startswith(prefix)
+    }
+
+
 def _base(first: RunConfig, backend: str) -> RunConfig:
-    """What a second server's parameters change: the first, whose address is that of its backend."""
+    """What another server's parameters change: the first, whose address is that of its backend."""
     return first if backend == first.backend else first.model_copy(update={"base_url": None})
 
 

@@ -11,6 +11,7 @@ from db import capacities
 from db.runs import NewRun
 from services.analysis.capacity import Misses, Observation, Step
 from services.ask.config import RunConfig
+from services.studies import capacity_link
 from services.studies.capacity_config import parse_capacity
 from services.studies.capacity_probe import Probe, probe_config
 from tests.pages.conftest import Visit, complaints, link_of, sound, text_of
@@ -98,6 +99,45 @@ def test_a_link_fills_the_form_and_a_choice_goes_into_the_link(visit: Visit) -> 
     at.number_input(key="c-limit").set_value(1500.0).run()
     assert link_of(at)["objectives"] == "e2e:p99<1.5,error_rate<0.05,tpot:p50<0.1"
     assert link_of(at)["load"] == "users"
+
+
+def test_every_choice_goes_into_the_link_which_opens_the_same_form(visit: Visit) -> None:
+    at = sound(visit("capacity", backend="url", base_url="http://127.0.0.1:9/v1"))
+    at.selectbox(key="c-metric").set_value("tpot").run()
+    at.selectbox(key="c-at").set_value("p99").run()
+    chosen = {"limit": 70.0, "errors": 2.0, "lowest": 2.0, "highest": 90.0, "window_s": 20.0}
+    for name, value in (chosen | {"probes": 9, "precision": 0.1}).items():
+        at.number_input(key=f"c-{name}").set_value(value).run()
+    at.text_input(key="c-more").set_value("e2e:p95<9").run()
+    at.segmented_control(key="c-load").set_value("users").run()
+    at.toggle(key="c-other").set_value(True).run()
+    at.toggle(key="c-other-c").set_value(True).run()
+    link = link_of(at)
+    assert link["objectives"] == "tpot:p99<0.07,error_rate<0.02,e2e:p95<9"
+    elsewhere = sound(visit("capacity", **link))
+    assert [each.value for each in elsewhere.number_input] == [e.value for e in at.number_input]
+    assert [each.value for each in elsewhere.selectbox] == [each.value for each in at.selectbox]
+    assert elsewhere.text_input(key="c-more").value == "e2e:p95<9"
+    assert elsewhere.segmented_control(key="c-load").value == "users"
+    elsewhere.number_input(key="c-probes").set_value(10).run()
+    assert link_of(elsewhere) == link | {"probes": "10"}
+
+
+def test_a_search_of_four_servers_is_offered_again_with_all_of_them(
+    visit: Visit, database: Engine
+) -> None:
+    number = stored(database, servers=4, probes=SLOPE[:1])
+    capacities.end(database, number, "done")
+    link = capacity_link.query(capacities.load(database, number).config, RunConfig())
+    at = sound(visit("capacity", **link))
+    named = [each.value for each in at.subheader if each.value.startswith("Server ")]
+    assert named == ["Server A", "Server B", "Server C", "Server D"]
+    assert [at.toggle(key=f"c-other{rest}").value for rest in ("", "-c", "-d", "-e")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_link_that_cannot_be_is_said_and_the_form_is_usual(visit: Visit) -> None:

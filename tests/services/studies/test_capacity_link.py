@@ -25,6 +25,8 @@ SEARCHES = (
     search(HERE, {**HERE, "model": "b"}, arrivals="constant", lowest=2.0, highest=50.0, margin=0.1),
     search(HERE, HERE),
     search(HERE, {**HERE, "backend": "vllm"}),
+    search(HERE, THERE, HERE, {**HERE, "model": "d"}),
+    search(*[{**HERE, "model": name} for name in "abcdefgh"]),
 )
 
 

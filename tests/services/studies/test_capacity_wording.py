@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.analysis.capacity import Conclusion, Misses, Observation, Recovery
-from services.studies.capacity_wording import after_overload, bounds_text
+from services.analysis.capacity import Conclusion, Estimate, Misses, Observation, Recovery
+from services.studies.capacity_wording import after_overload, bounds_text, why_ended
 from tests.capacities import config_of_servers
 
 USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
@@ -27,6 +27,13 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
 )
 def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:
     assert says in bounds_text(ended, USERS)
+
+
+def test_a_client_that_is_busy_in_the_end_is_why_the_search_ended() -> None:
+    found = Estimate(34.0, 30.0, 38.0, "interval", "ttft:p95<0.5")
+    said = why_ended(Conclusion("client", found, 30.0, 38.0), RATE)
+    assert "before the interval was within ±10 %" in said and "close other programs" in said
+    assert why_ended(Conclusion("client", None, 30.0), RATE).startswith("The limit is this client")
 
 
 def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> None:
