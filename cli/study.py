@@ -39,6 +39,7 @@ from services.ask.config import READERS, readers
 from services.ask.flag import flag
 from services.report import terminal
 from services.report.export.study import study_document
+from services.report.export.study_capacity_files import study_capacity_export
 from services.report.export.study_files import STUDY_EXPORTS, study_export
 from services.report.plan_facts import plan_facts
 from services.report.scenario import read_study
@@ -145,7 +146,7 @@ def report(options: Namespace) -> int:
         _print_study(options, stored)
         return DONE
     if stored.config.search is not None:
-        raise UsageError("--format is for studies of runs: give --json.")
+        return save(options, study_capacity_export(options.format).write(stored))
     write = study_export(options.format).write
     return save(options, write(stored.name, *study_jobs.report_inputs(opened(), stored)))
 

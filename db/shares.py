@@ -18,6 +18,7 @@ from services.base.errors import Invalid, NotFound
 from services.base.surrogates import clean
 from services.report import export
 from services.report.export.capacity_files import capacity_export
+from services.report.export.study_capacity_files import study_capacity_page
 from services.report.export.study_page import study_page
 from services.studies.capacity import Capacity
 from services.studies.study import Study
@@ -84,12 +85,17 @@ def publish_study(database: Engine, study: Study, days: int | None = None) -> Sh
 
     Raises:
         InvalidShare: no such number of days.
-        RunNotFound: the study was deleted meanwhile.
+        RunNotFound: the study or a run of it was deleted meanwhile.
     """
     lasts = _expiry(days)
+    return create(database, study.run_ids, study.name, _page_of_study(database, study), lasts)
+
+
+def _page_of_study(database: Engine, study: Study) -> bytes:
+    if study.config.search is not None:
+        return study_capacity_page(study)
     cells = studies.measured(database, study)
-    page = study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
-    return create(database, [run.id for run in study.runs], study.name, page, lasts)
+    return study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
 
 
 def publish_capacity(database: Engine, capacity: Capacity, days: int | None = None) -> Share:

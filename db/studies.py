@@ -101,11 +101,16 @@ def extend(
 ) -> None:
     """Add cells to a study; `config` says what it is asked to do from now on. `machine`: see
     `create`."""
-    load(database, study_id)
     with writing(database) as connection:
-        this = update(studies).where(studies.c.id == study_id)
-        connection.execute(this.values(grid=config.model_dump(mode="json")))
+        set_config(connection, study_id, config)
         _add_cells(connection, study_id, new, machine)
+
+
+def set_config(connection: Connection, study_id: int, config: StudyConfig) -> None:
+    """Say what a study is asked to do from now on. Raises StudyNotFound."""
+    this = update(studies).where(studies.c.id == study_id)
+    if not connection.execute(this.values(grid=config.model_dump(mode="json"))).rowcount:
+        raise StudyNotFound(study_id)
 
 
 def resume(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from db import capacities as stored_searches
 from db import engines as stored_engines
 from db.database import writing
-from db.studies import add_study, plan_engines
+from db.studies import add_study, plan_engines, set_config
 from services.base.roles import NOBODY, Origin
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity
@@ -43,6 +43,21 @@ def create(
         study_id = add_study(connection, config, name, note)
         _add(connection, study_id, new, machine, origin)
     return study_id
+
+
+def extend(
+    database: Engine,
+    study_id: int,
+    config: StudyConfig,
+    new: Sequence[NewSearch],
+    machine: str | None,
+    origin: Origin = NOBODY,
+) -> None:
+    """Add searches to a study; `config` says what it is asked to do from now on. `machine`: see
+    `studies.create`. Raises StudyNotFound."""
+    with writing(database) as connection:
+        set_config(connection, study_id, config)
+        _add(connection, study_id, new, machine, origin)
 
 
 def add_finals(

@@ -34,6 +34,7 @@ from services.studies.estimate import Estimate, estimate, estimate_searches
 from services.studies.feasible import (
     NothingToResume,
     check_feasible,
+    check_same_search,
     none_can_run,
     nothing_to_resume,
 )
@@ -45,10 +46,6 @@ from services.studies.study_config import StudyConfig
 from services.studies.work import load_labels
 
 NO_TAGS = "tags are for runs: each probe has the tags of its search and its study."
-NO_MORE = (
-    "search: a study that searches for capacities cannot be extended, since its two best would "
-    "change. Duplicate it with more configurations."
-)
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[GridCell]:
@@ -127,16 +124,18 @@ def extend(
     typed: TypedKeys = NO_KEYS,
     by: Person | None = None,
 ) -> int:
-    """Add the cells of `study` that the stored one does not have; return how many.
+    """Add the cells of `study` that the stored one does not have, or the searches; return how many.
 
     Raises:
+        InvalidConfig: it searches for capacities in another way, or only one of the two does.
         StudyNotFound, and see `submit`.
     """
     stored = studies.load(database, study_id)
-    if stored.config.search is not None or study.search is not None:
-        raise InvalidConfig({"search": NO_MORE})
-    existing = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
+    check_same_search(stored, study)
     grid = plan(study, typed)
+    if study.search is not None:
+        return study_searches.extend(database, stored, study, grid, by)
+    existing = {_key(_engine_of(stored, run.engine_id), run.config) for run in stored.runs}
     more = [new for new in grid if _key(new.cell.engine, new.cell.config) not in existing]
     check_feasible(more)
     destinations = _destinations(more, typed)

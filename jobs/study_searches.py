@@ -17,7 +17,7 @@ from services.base import settings
 from services.base.roles import Person, origin_of
 from services.servers import engines
 from services.studies.configuration import engine_labels
-from services.studies.feasible import NothingToResume, none_can_run
+from services.studies.feasible import NothingToResume, check_feasible, none_can_run
 from services.studies.grid import GridCell
 from services.studies.highest import PlannedSearch, search_config
 from services.studies.study import Study
@@ -40,6 +40,40 @@ def submit(
     study_id = stored.create(database, study, name, new, note, machine_id(), origin_of(by))
     jobs.ensure(database)
     return study_id
+
+
+def extend(
+    database: Engine,
+    before: Study,
+    study: StudyConfig,
+    grid: Sequence[GridCell],
+    by: Person | None,
+) -> int:
+    """Add the searches of `study` that the stored one does not have; return how many. If one of
+    them is among the two best, fresh starts of those follow. `by`: see `submit`.
+
+    Raises:
+        EngineProblem: nothing new can run here.
+        StudyNotFound, QueueProblem.
+    """
+    made = {(one.engine, one.run) for one in before.searches}
+    new = [
+        search
+        for search in _new(study, grid)
+        if (search.planned.engine, search.planned.run) not in made
+    ]
+    added = {(search.planned.engine, search.planned.run) for search in new}
+    check_feasible([cell for cell in grid if _key(cell) in added])
+    check_lock_file(database)
+    stored.extend(database, before.id, study, new, machine_id(), origin_of(by))
+    jobs.ensure(database)
+    return len(new)
+
+
+def _key(cell: GridCell) -> tuple[engines.EngineConfig, RunConfig]:
+    """What makes two searches of a study the same: the engine, and the run on it."""
+    assert cell.cell.engine is not None
+    return cell.cell.engine, _on(cell.cell.engine, cell.cell.config)
 
 
 def _new(study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:

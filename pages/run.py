@@ -51,7 +51,7 @@ from services.base.units import show
 from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec, session_spec
 from services.report.theme import palette
 from services.studies import capacity_link
-from services.studies.capacity_config import CapacityConfig
+from services.studies.capacity_config import MOST_SERVERS, CapacityConfig
 
 # The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
 STICKY = """<style>
@@ -217,7 +217,7 @@ def estimate(
     if pressed(possible) and possible:
         start(configs, design, about)
     scenario_file.beside_form(scenario_file.of_form(configs, design, about))
-    if configs and len(configs) <= capacity_link.SHOWN:
+    if configs and len(configs) <= MOST_SERVERS:
         st.page_link(
             "capacity.py",
             label="How much can it take?" if len(configs) == 1 else "Which can take more?",

@@ -109,8 +109,13 @@ def estimate(config: StudyConfig, to: str | None) -> None:
 def headed(searches: bool) -> None:
     """Say what the page is for."""
     title = "Which configuration sustains the most?" if searches else "How does it scale?"
-    st.title(title if adds is None else "Add cells to a study", anchor=False)
+    st.title(title if adds is None else f"{added(searches)} to a study", anchor=False)
     st.caption(SEARCHES if searches else GRID)
+
+
+def added(searches: bool) -> str:
+    """What is added to a study: configurations whose capacity is searched, or cells."""
+    return "Add configurations" if searches else "Add cells"
 
 
 def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
@@ -121,10 +126,10 @@ def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
         return None, error.problems.values()
 
 
-def button(to: str | None, possible: bool) -> bool:
+def button(to: str | None, possible: bool, searches: bool) -> bool:
     """Whether the study is to start."""
     return st.button(
-        "Start study" if to is None else "Add cells",
+        "Start study" if to is None else added(searches),
         type="primary",
         width="stretch",
         icon=":material/play_arrow:",
@@ -134,7 +139,7 @@ def button(to: str | None, possible: bool) -> bool:
 
 
 def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
-    if not button(to, possible):
+    if not button(to, possible, config.search is not None):
         st.session_state["start-study"] = Once()
     elif possible:
         start(config, about, to)
@@ -192,5 +197,5 @@ with right:
     else:
         st.subheader("Estimate", anchor=False)
         fields.show_problems(problems)
-        button(adds, possible=False)
+        button(adds, False, begin.search is not None)
 show_list()

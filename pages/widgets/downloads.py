@@ -11,11 +11,13 @@ import streamlit as st
 from services.analysis.compare import Candidate
 from services.report.export import EXPORTS, Export
 from services.report.export.capacity_files import CapacityExport
+from services.report.export.study_capacity_files import StudyCapacityExport
 from services.report.export.study_files import StudyExport
 
 Load = Callable[[], Sequence[Candidate]]
 # Its kind, its name, and what makes it.
-File = tuple[Export | StudyExport | CapacityExport, str, Callable[[], bytes]]
+Kind = Export | StudyExport | StudyCapacityExport | CapacityExport
+File = tuple[Kind, str, Callable[[], bytes]]
 
 
 NARROW = 150  # pixels: two files beside each other in a popover

@@ -54,7 +54,7 @@ def of_study(study: Study, files: Iterable[File]) -> None:
         return shares.publish_study(opened(), study, days)
 
     with st.popover("Share", icon=":material/share:"):
-        _links([run.id for run in study.runs], publish, False)
+        _links(study.run_ids, publish, False)
         downloads.buttons(files)
         _this_page("study", {"study": str(study.id)})
 

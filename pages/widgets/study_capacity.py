@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import orjson
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
-from pages.widgets import chart_panel, tabular, waiting
+from pages.widgets import chart_panel, share, tabular, waiting
 from pages.widgets.view import dark, plain
 from services.ask.plan import duration
 from services.base.units import NOTHING, many
-from services.report.charts.study_capacity import QUESTION, study_capacities
-from services.report.study_capacity import capacity_table, study_capacity_document
+from services.report.charts.study_capacity import HIGHEST, study_capacities
+from services.report.export.study_capacity_files import STUDY_CAPACITY_EXPORTS
+from services.report.study_capacity import capacity_table
 from services.studies.capacity_wording import search_seconds
 from services.studies.highest import StudySearch
 from services.studies.highest_wording import (
@@ -30,7 +32,7 @@ def show(study: Study) -> None:
         st.markdown(f"#### {plain(sentence)}")
     chart = study_capacities(study, dark())
     if chart is not None:
-        chart_panel.alone(chart, "study-capacities", QUESTION)
+        chart_panel.alone(chart, "study-capacities", HIGHEST.question)
     table = capacity_table(study)
     tabular.table(table, table.title)
 
@@ -91,11 +93,9 @@ def _unit(study: Study) -> str:
 
 
 def download_buttons(study: Study) -> None:
-    """The study as a file."""
-    st.download_button(
-        "JSON",
-        orjson.dumps(study_capacity_document(study)),
-        f"paceline-study-{study.id}.json",
-        "application/json",
-        icon=":material/download:",
-    )
+    """The study as a link, and as files."""
+    files = [
+        (entry, entry.filename.format(study=study.id), partial(entry.write, study))
+        for entry in STUDY_CAPACITY_EXPORTS
+    ]
+    share.of_study(study, files)

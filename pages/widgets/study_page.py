@@ -80,6 +80,8 @@ def page_of_searches(study: Study, text: str) -> None:
         return
     if not shared():
         actions_of_searches(study)
+    elif not share_view():  # who may only look shares it, too
+        study_capacity.download_buttons(study)
     study_capacity.show(study)
     study_capacity.searches(study)
     failed_engines(study)
@@ -104,10 +106,12 @@ def actions_of_searches(study: Study) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.searches_to_resume():
             resume_button(study)
-        if any(search.capacity.status == "failed" for search in study.searches):
-            retry_button(study, "searches")
         with st.popover("Run again", icon=":material/replay:"):
+            if any(search.capacity.status == "failed" for search in study.searches):
+                retry_button(study, "searches")
+            form_link(study, "Add configurations", "to", "add")
             form_link(study, "Duplicate", "like", "content_copy")
+            scenario(study)
         study_capacity.download_buttons(study)
         menu.more(page, forms)
     menu.panel(page, forms)
@@ -220,9 +224,14 @@ def again(study: Study) -> None:
             retry_button(study, "cells")
         form_link(study, "Add cells", "to", "add")
         form_link(study, "Duplicate", "like", "content_copy")
-        make = partial(scenarios.of_study, opened(), study.id)
-        name = f"paceline-study-{study.id}.yaml"
-        scenario_file.of_stored(make, [study.config.run], name)
+        scenario(study)
+
+
+def scenario(study: Study) -> None:
+    """The study as a file that is measured again."""
+    make = partial(scenarios.of_study, opened(), study.id)
+    name = f"paceline-study-{study.id}.yaml"
+    scenario_file.of_stored(make, [study.config.run], name)
 
 
 def resume_button(study: Study) -> None:

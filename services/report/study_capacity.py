@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from services.analysis.fingerprint import digest
 from services.base.table import Table
 from services.base.units import NOTHING
 from services.report.export.public_study import clean, public_engines
 from services.report.terminal import table
 from services.servers.engines import EngineConfig
+from services.studies.capacity_wording import why_ended
 from services.studies.highest import HighestCapacity, StudySearch
 from services.studies.highest_wording import (
     brief,
@@ -25,6 +27,7 @@ from services.studies.highest_wording import (
 from services.studies.study import Study
 
 SCHEMA = "paceline/study-capacity/1"
+UNHASHED = ("search", "page")  # of a search: what it is called here
 
 
 class SearchRow(BaseModel):
@@ -67,6 +70,7 @@ class StudyCapacityDocument(BaseModel):
     """A study's searches, and which configuration has the highest capacity."""
 
     schema_: str = Field(SCHEMA, alias="schema")
+    content_sha256: str = Field(description="SHA-256 of the objectives, verdicts and searches")
     name: str
     unit: str
     objectives: list[str]
@@ -97,6 +101,23 @@ def capacity_table(study: Study) -> Table:
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
 
 
+def searches_table(study: Study) -> Table:
+    """Return every search in the order in which it was made, each with why it ended."""
+    labels = labels_of_study(study)
+    lines = [
+        (
+            labels[search.engine],
+            f"fresh start {search.capacity.start}" if search.capacity.start else "first search",
+            brief(search) or search_state(search),
+            str(sum(probe.observation is not None for probe in search.capacity.probes)),
+            why_ended(search.ended, search.capacity.config) if search.ended else NOTHING,
+        )
+        for search in study.searches
+    ]
+    columns = ("Configuration", "Start", "Capacity", "Probes", "Why it ended")
+    return Table("Searches", columns, tuple(lines))
+
+
 def _fresh_starts(of_work: HighestCapacity, search: StudySearch) -> str:
     return "\n".join(brief(each) or search_state(each) for each in of_work.starts_of(search))
 
@@ -113,13 +134,30 @@ def study_capacity_text(study: Study) -> str:
 
 def study_capacity_document(study: Study) -> dict[str, Any]:
     """Return a study as plain data, see StudyCapacityDocument: without paths and keys."""
-    study = _public(study)
+    study = public_searches(study)
+    document = _document(study)
+    document.content_sha256 = study_capacity_hash(study)
+    return document.model_dump(mode="json", by_alias=True)
+
+
+def study_capacity_hash(study: Study) -> str:
+    """Return the SHA-256 of what a study was asked and of what it found, whatever it is called."""
+    document = _document(public_searches(study)).model_dump(mode="json")
+    searches = [
+        {name: value for name, value in row.items() if name not in UNHASHED}
+        for row in document["searches"]
+    ]
+    return digest([document["unit"], document["objectives"], document["verdicts"], searches])
+
+
+def _document(study: Study) -> StudyCapacityDocument:
     found, labels = highest_of_study(study), labels_of_study(study)
     works = {each.run: work for each, work in zip(found, works_of(found), strict=True)}
     asked = study.config.search
     assert asked is not None
     return StudyCapacityDocument(
         schema=SCHEMA,
+        content_sha256="",
         name=study.name,
         unit=asked.unit,
         objectives=list(asked.objectives),
@@ -128,10 +166,11 @@ def study_capacity_document(study: Study) -> dict[str, Any]:
         searches=[
             _search(search, works[search.run], labels[search.engine]) for search in study.searches
         ],
-    ).model_dump(mode="json", by_alias=True)
+    )
 
 
-def _public(study: Study) -> Study:
+def public_searches(study: Study) -> Study:
+    """Remove paths and anything that looks like a key from the engines and the problems."""
     engines = public_engines(search.engine for search in study.searches)
     searches = tuple(
         StudySearch(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.ask.problems import InvalidConfig
 from services.base.errors import Conflict
 from services.base.units import many
 from services.servers.engines import EngineProblem
 from services.studies.grid import GridCell
 from services.studies.study import Study
+from services.studies.study_config import StudyConfig
 
 
 class NothingToResume(Conflict):
@@ -42,3 +44,24 @@ def nothing_to_resume(study: Study, failed: bool) -> str:
         return sentence
     count = many(len(study.failed), "failed cell")
     return f"{sentence} Its {count} can be tried again with failed=true."
+
+
+def check_same_search(stored: Study, more: StudyConfig) -> None:
+    """Check that what is added to a study is measured as the rest of it, so that it can be compared
+    with that: by runs, or by searches under the same objectives and of the same loads.
+
+    Raises:
+        InvalidConfig: it is not.
+    """
+    if _search(stored.config) != _search(more):
+        raise InvalidConfig({"search": OTHERWISE})
+
+
+def _search(study: StudyConfig) -> dict[str, object] | None:
+    return study.search.model_dump(exclude={"starts"}) if study.search else None
+
+
+OTHERWISE = (
+    "Capacities are compared with each other only if they are searched under the same objectives "
+    "and with the same loads and windows. Leave those as they are, or duplicate the study."
+)

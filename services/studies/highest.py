@@ -8,7 +8,7 @@ turns (A B, B A, …), and the verdict is about those alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -89,6 +89,16 @@ class HighestCapacity:
         """The searches on fresh starts of a configuration."""
         return tuple(search for search in self.again if search.engine == searched.engine)
 
+    @property
+    def finals(self) -> tuple[tuple[StudySearch, ...], tuple[StudySearch, ...]]:
+        """The searches on fresh starts of each of the two best that were made in turns with the
+        other; () where there are none yet, as where a better configuration was added later."""
+        if self.finalists is None:
+            return (), ()
+        first, second = map(self.starts_of, self.finalists)
+        shared = {one.capacity.start for one in first} & {one.capacity.start for one in second}
+        return _of_starts(first, shared), _of_starts(second, shared)
+
 
 def searches(
     engines: Iterable[EngineConfig], runs: Sequence[RunConfig], config: StudyCapacity
@@ -118,19 +128,24 @@ def _of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestC
     two = known.finalists
     if two is None:
         return HighestCapacity(known.run, known.ranked, again, None, _why_not(first))
-    a, b = ([search.found for search in known.starts_of(each) if search.found] for each in two)
+    a, b = ([search.found for search in each if search.found] for each in known.finals)
     enough = min(len(a), len(b)) >= FEWEST
     ratio = ratio_over_starts(b, a, config.margin) if enough else None
     return HighestCapacity(
-        known.run, known.ranked, again, ratio, None if ratio else _why_no_verdict(known, two)
+        known.run, known.ranked, again, ratio, None if ratio else _why_no_verdict(known)
     )
 
 
-def _why_no_verdict(known: HighestCapacity, two: Sequence[StudySearch]) -> str | None:
+def _why_no_verdict(known: HighestCapacity) -> str | None:
     """Why the two best have no verdict, once their fresh starts have been measured."""
-    if not known.again or any(search.capacity.status not in ENDED for search in known.again):
+    made = known.finals[0] + known.finals[1]
+    if not made or any(search.capacity.status not in ENDED for search in made):
         return None
-    return NO_FRESH if all(map(known.starts_of, two)) else LATER
+    return NO_FRESH
+
+
+def _of_starts(searches: Sequence[StudySearch], starts: Collection[int]) -> tuple[StudySearch, ...]:
+    return tuple(search for search in searches if search.capacity.start in starts)
 
 
 def _rank(search: StudySearch) -> tuple[float, int]:
@@ -148,21 +163,24 @@ def _why_not(first: Sequence[StudySearch]) -> str | None:
 
 def final_searches(searches: Sequence[StudySearch], config: StudyCapacity) -> list[PlannedSearch]:
     """Return the searches on fresh starts that follow, in the order in which they are made; none
-    until every configuration has been searched, nor if one was cut short, nor twice."""
-    if any(search.capacity.status not in ENDED or search.capacity.start for search in searches):
+    until every configuration has been searched, nor if one was cut short, nor twice for the same
+    two."""
+    if any(search.capacity.status not in ENDED for search in searches):
         return []
-    return list(
-        chain(
-            *(_turns(two, config) for each in highest(searches, config) if (two := each.finalists))
-        )
-    )
+    return list(chain(*(_turns(each, config) for each in highest(searches, config))))
 
 
-def _turns(two: tuple[StudySearch, StudySearch], config: StudyCapacity) -> list[PlannedSearch]:
-    order = chain(*(two if number % 2 else two[::-1] for number in range(1, config.starts + 1)))
+def _turns(known: HighestCapacity, config: StudyCapacity) -> list[PlannedSearch]:
+    """The fresh starts of the two best of a workload, numbered on from those that were made before
+    a better configuration was added."""
+    two = known.finalists
+    if two is None or any(known.finals):
+        return []
+    last = max((search.capacity.start for search in known.again), default=0)
+    order = chain(*(two if number % 2 == 0 else two[::-1] for number in range(config.starts)))
     return [
-        PlannedSearch(search.engine, _near(config, search), 1 + place // 2)
-        for place, search in enumerate(order)
+        PlannedSearch(search.engine, _near(config, search), last + 1 + index // 2)
+        for index, search in enumerate(order)
     ]
 
 
@@ -187,8 +205,4 @@ NOT_BOUNDED = (
 NO_FRESH = (
     "On fresh starts, one of the two best had fewer than two capacities with an interval, which "
     "are too few for a verdict: its searches say why."
-)
-LATER = (
-    "One of the two best was searched after the fresh starts of others, so there is no verdict on "
-    "it: duplicate the study to get one."
 )

@@ -123,7 +123,7 @@ def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], label
     a, b = two
     config = a.capacity.config
     said = comparison(replace(each.ratio, longer=None), labels[a.engine], labels[b.engine], config)
-    counts = [sum(search.found is not None for search in each.starts_of(who)) for who in two]
+    counts = [sum(search.found is not None for search in starts) for starts in each.finals]
     starts = f"{counts[0]} fresh starts of each"
     if counts[0] != counts[1]:
         starts = f"{counts[0]} fresh starts of the first and {counts[1]} of the second"

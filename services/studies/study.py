@@ -40,6 +40,12 @@ class Study:
         return known[0] if known else "device"
 
     @property
+    def run_ids(self) -> list[int]:
+        """What was measured: its runs, and the probes of its searches."""
+        probes = (probe.run_id for search in self.searches for probe in search.capacity.probes)
+        return [*(run.id for run in self.runs), *probes]
+
+    @property
     def active(self) -> bool:
         """Whether a run is still queued or running."""
         searching = any(search.capacity.status == "running" for search in self.searches)

@@ -10,7 +10,7 @@ from db.database import writing
 from db.runs import NewRun, RunBusy, RunNotFound
 from db.study_searches import NewSearch
 from services.ask.config import RunConfig
-from services.base.roles import NOBODY
+from services.base.roles import NOBODY, Origin
 from services.servers.engines import EngineConfig
 from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
@@ -59,6 +59,18 @@ def test_fresh_starts_follow_a_search_that_ends_and_none_that_was_cancelled(
         1,
         1,
     ]
+
+
+def test_configurations_are_added_each_on_an_engine_of_its_own(database: Engine) -> None:
+    stored = study(database)
+    wider = CONFIG.model_copy(update={"axes": ("max_seqs=1,2",)})
+    study_searches.extend(database, stored.id, wider, planned(), None, Origin("me"))
+    more = studies.load(database, stored.id)
+    assert more.config.axes == wider.axes and len(more.searches) == 4
+    assert len({one.capacity.engine_id for one in more.searches}) == 4
+    assert more.searches[-1].capacity.started_by == "me"
+    with pytest.raises(studies.StudyNotFound):
+        study_searches.extend(database, 99, wider, planned(), None)
 
 
 def test_a_search_that_goes_on_is_not_resumed_again(database: Engine) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from db import capacities, engines, queue, runs, studies, study_searches
+from db import capacities, engines, queue, runs, shares, studies, study_searches
 from db.database import opened
 from db.runs import NewRun
 from db.studies import NewCell
@@ -310,3 +311,11 @@ def test_a_study_of_capacities_has_its_form_and_its_page(visit: Visit) -> None:
     assert not at.exception
     assert "No configuration sustains a load." in text_of(at)
     assert "Retry failed searches" in [button.label for button in at.button]
+    labels = {each.label for each in at.get("download_button")}
+    assert {"Searches (CSV)", "Study (JSON)", "Page that opens offline (HTML)"} <= labels
+    share = shares.publish_study(opened(), studies.load(opened(), number))
+    page = gzip.decompress(shares.load(opened(), share.token) or b"").decode()
+    assert "No configuration sustains a load." in page
+    at = visit("study", to=str(number))
+    assert not at.exception and at.title[0].value == "Add configurations to a study"
+    assert "Add configurations" in [button.label for button in at.button]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import altair as alt
 
 from services.report import theme
@@ -10,6 +13,18 @@ from services.studies.highest_wording import highest_of_study, labels_of_study, 
 from services.studies.study import Study
 
 QUESTION = "Which configuration sustains the most?"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCapacityChart:
+    """A chart of a study that searches for capacities, and the question that it answers."""
+
+    name: str
+    question: str
+    draw: Callable[[Study, bool], alt.LayerChart | None]
+    nothing: str = ""  # it is left out where nothing was measured
+
+
 STARTS = {False: "first search", True: "fresh start"}
 
 
@@ -71,3 +86,6 @@ def _rows(study: Study) -> Rows:
                         | {"value": each.found.value, **ends}
                     )
     return rows
+
+
+HIGHEST = StudyCapacityChart("capacities", QUESTION, study_capacities)

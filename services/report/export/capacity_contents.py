@@ -15,7 +15,7 @@ from services.report.capacity_points import operating_points_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
 from services.studies.capacity import Capacity
-from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig
+from services.studies.capacity_config import SET_BY_PROBES, CapacitySearch
 from services.studies.capacity_price import cost
 from services.studies.capacity_wording import interval_text, load_text
 
@@ -61,14 +61,18 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
 
 
 def _circumstances(capacity: Capacity) -> Iterator[Table]:
-    known = about.fields(CapacityConfig)
-    search = capacity.config.model_dump(mode="json", exclude={"servers"})
-    rows = [(known[name].label, _text(value)) for name, value in search.items()]
-    yield Table("Search", ("", "Asked"), tuple(rows))
+    yield search_table(capacity.config)
     configs = [flat(summarized(config)) for config in capacity.config.servers]
     names = [name for name in configs[0] if name not in SET_BY_PROBES]
     facts = [(name, *(_text(config.get(name)) for config in configs)) for name in names]
     yield Table("Configuration", ("", *server_names(capacity)), tuple(facts))
+
+
+def search_table(search: CapacitySearch) -> Table:
+    """Return how a capacity was searched."""
+    known, values = about.fields(type(search)), search.model_dump(mode="json", exclude={"servers"})
+    rows = [(known[name].label, _text(value)) for name, value in values.items()]
+    return Table("Search", ("", "Asked"), tuple(rows))
 
 
 def _text(value: object) -> str:

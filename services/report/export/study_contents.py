@@ -8,6 +8,7 @@ from typing import Any
 
 from services.analysis.compare.differences import flat
 from services.analysis.diagnostics import Diagnostic, diagnostics
+from services.ask.config import RunConfig
 from services.ask.own_prompts import summarized
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
@@ -87,13 +88,23 @@ def _circumstances(report: Report) -> Iterator[Table]:
     ]
     if engines:
         names = [report.scaling.labels[c] for c in report.scaling.configurations if c.engine]
-        yield Table("Engines", ("", *names), tuple(_engines(engines)))
-    configs = [summarized(cell.cell.config) for cell in cells]
-    shown = [{n: v for n, v in config.items() if n not in OMITTED} for config in configs]
+        yield engine_table(engines, names)
+    yield from configuration_table([cell.cell.config for cell in cells], "All cells")
     runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
-    for title, facts in (("Configuration", shown), ("Environment", [r.environment for r in runs])):
-        if lines := tuple(_shared(facts)):
-            yield Table(title, ("", "All cells"), lines)
+    if lines := tuple(_shared(run.environment for run in runs)):
+        yield Table("Environment", ("", "All cells"), lines)
+
+
+def engine_table(engines: Sequence[EngineConfig], names: Sequence[str]) -> Table:
+    """Return what the engines of a study, with these names, were started with."""
+    return Table("Engines", ("", *names), tuple(_engines(engines)))
+
+
+def configuration_table(configs: Sequence[RunConfig], whose: str) -> Iterator[Table]:
+    """Yield what runs have in common, if there are any; `whose`: the title of the column."""
+    shown = [{n: v for n, v in summarized(c).items() if n not in OMITTED} for c in configs]
+    if lines := tuple(_shared(shown)):
+        yield Table("Configuration", ("", whose), lines)
 
 
 def _engines(engines: Sequence[EngineConfig]) -> Iterator[tuple[str, ...]]:

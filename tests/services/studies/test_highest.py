@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 
 from services.analysis.capacity import Misses, Observation
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.report.charts.study_capacity import study_capacities
+from services.report.export.study_capacity_files import STUDY_CAPACITY_EXPORTS
 from services.report.study_capacity import (
     capacity_table,
     study_capacity_document,
+    study_capacity_hash,
     study_capacity_text,
 )
 from services.servers.engines import EngineConfig
@@ -144,15 +148,57 @@ def test_one_fresh_start_of_each_is_no_verdict() -> None:
     assert found.ratio is None
     assert "too few for a verdict" in sentences(study(*first, *one, *failed))[0]
     more = [search(5, A, 20, 2), search(6, B, 30, 2), search(7, B, 30, 3)]
+    more.append(search(8, A, None, 3, "failed", "x"))
     (said,) = sentences(study(*first, *one, *more))
     assert said.endswith("on 3 fresh starts of the first and 2 of the second.")
 
 
-def test_a_configuration_that_was_retried_after_the_fresh_starts_has_no_verdict() -> None:
-    first = [search(1, A, 20), search(2, B, 40), search(7, C, 60)]
+def test_a_better_configuration_that_is_added_is_measured_again_with_the_one_it_beat() -> None:
+    """On fresh starts of its own and of the other; those made before it count no longer."""
+    first = [search(1, A, 20), search(2, B, 40)]
     again = [search(3, B, 30, 1), search(4, A, 20, 1), search(5, A, 20, 2), search(6, B, 30, 2)]
-    (said,) = sentences(study(*first, *again))
-    assert "One of the two best was searched after the fresh starts of others" in said
+    added = search(7, C, 60, 0, "running")
+    assert not final_searches([*first, *again, added], SEARCH), "it is searched first"
+    added = search(7, C, 60)
+    following = final_searches([*first, *again, added], SEARCH)
+    assert [(one.engine, one.start) for one in following] == [(C, 3), (B, 3), (B, 4), (C, 4)]
+    (said,) = sentences(study(*first, *again, added))
+    assert "Resume it" in said or "before there is a verdict" in said
+    levels = {B: 35, C: 50}
+    more = [search(8 + n, e.engine, levels[e.engine], e.start) for n, e in enumerate(following)]
+    (found,) = highest([*first, *again, added, *more], SEARCH)
+    assert found.ratio is not None and found.ratio.value == pytest.approx(50 / 35, rel=0.01)
+    (said,) = sentences(study(*first, *again, added, *more))
+    assert said.endswith("Measured in turns, on 2 fresh starts of each.")
+    assert not final_searches([*first, *again, added, *more], SEARCH), "only once"
+
+
+def test_a_worse_configuration_that_is_added_changes_no_verdict() -> None:
+    first = [search(1, A, 20), search(2, B, 40), search(7, C, 10)]
+    again = [search(3, B, 30, 1), search(4, A, 20, 1), search(5, A, 20, 2), search(6, B, 30, 2)]
+    assert not final_searches([*first, *again], SEARCH)
+    (found,) = highest([*first, *again], SEARCH)
+    assert found.ratio is not None and found.ratio.value == pytest.approx(1.5, rel=0.01)
+
+
+def test_every_file_of_a_study_says_the_same_and_has_no_paths() -> None:
+    engines = [EngineConfig(model=f"/home/me/{name}") for name in ("small", "large")]
+    found = study(
+        search(1, engines[0], 20),
+        search(2, engines[1], None, 0, "failed", "Out of memory, /home/x"),
+    )
+    files = {entry.name: entry.write(found).decode() for entry in STUDY_CAPACITY_EXPORTS}
+    assert set(files) == {"study.csv", "study.json", "study.md", "study.html"}
+    for text in files.values():
+        assert "/home" not in text and "small" in text and "Out of memory" in text
+    rows = list(csv.DictReader(files["study.csv"].splitlines()))
+    assert len(rows) == 2 and "engine_model" in rows[0]
+    assert rows[0]["capacity"].startswith("19.9") and rows[0]["unit"] == "requests/s"
+    digest = study_capacity_hash(found)
+    assert orjson.loads(files["study.json"])["content_sha256"] == digest
+    assert digest in files["study.html"]
+    assert study_capacity_hash(replace(found, id=9, name="Other")) == digest
+    assert study_capacity_hash(study(search(1, engines[0], 21))) != digest
 
 
 def test_the_number_of_fresh_starts_that_would_tell_is_whole() -> None:
