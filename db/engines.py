@@ -125,8 +125,7 @@ def claim(database: Engine, machine: str = "") -> EngineInstance | None:
             "ended_at": None,
             "base_url": None,
             "pid": None,
-            "error": None,
-            "hint": None,
+            "hint": None,  # its error, of an earlier start, stays known
             "facts": {},
             "starts": engines.c.starts + 1,
             "machine": machine,
@@ -227,9 +226,10 @@ def ended(
 
 def restart(database: Engine, engine_id: int, why: str) -> bool:
     """Let an engine that died while it was measured start once more, where runs still wait for it
-    and it has not died too often. Returns whether it may."""
+    and it has not died too often. Returns whether it may. `why` stays known as its error."""
     this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_come_again())
-    return _set(database, this.values(status="planned", phase=f"{why} It is started again."))
+    again = {"status": "planned", "phase": f"{why} It is started again.", "error": why}
+    return _set(database, this.values(again))
 
 
 def request_stop(database: Engine, engine_id: int) -> EngineInstance:

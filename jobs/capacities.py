@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 import jobs
-from db import capacities, queue, results, runs
+from db import capacities, engines, queue, results, runs
 from db.runs import AlreadyFinished, NewRun, RunNotFound
 from jobs.destination import resolve
 from jobs.finals import begin_finals
@@ -19,6 +19,7 @@ from services.ask.measurement import Run
 from services.base.errors import NotFound, PacelineError
 from services.base.roles import Person, origin_of
 from services.base.units import many, significant
+from services.servers.engines.instance import UP
 from services.studies.capacity import Capacity, Status, next_probe
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_probe import Probe, nothing_known, probe_config, with_observation
@@ -80,7 +81,8 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
 def _go_on(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
         if last.status != "done":
-            cut = last.error or f"Run {last.id}, one of its probes, was {last.status}."
+            cut = _engine_problem(database, capacity, last) or last.error
+            cut = cut or f"Run {last.id}, one of its probes, was {last.status}."
             _end(database, capacity, CUT_SHORT.get(last.status, "failed"), cut)
             return
         probes = _with_last_measured(database, capacity, last)
@@ -95,6 +97,18 @@ def _go_on(database: Engine, capacity: Capacity) -> None:
         _end(database, capacity, "done")
         return
     _begin(database, capacity, *following)
+
+
+def _engine_problem(database: Engine, capacity: Capacity, run: Run) -> str | None:
+    """Why the engine of a study ended while a run that failed was measured, which is why that
+    failed; None: it did not. It may have been started again since."""
+    if run.status != "failed" or capacity.engine_id is None or run.started_at is None:
+        return None
+    engine = engines.load(database, capacity.engine_id)
+    again = engine.started_at is not None and engine.started_at > run.started_at
+    if engine.error is None or (engine.status in UP and not again):
+        return None
+    return f"{engine.error} It ended during run {run.id}."
 
 
 def _measured_now(database: Engine, capacity: Capacity) -> Run | None:

@@ -31,7 +31,7 @@ def panel(server: EngineInstance, log: bool = True) -> None:
             st.caption(code(server.base_url))
     if server.phase:
         st.caption(plain(server.phase))
-    if server.error:
+    if server.error and server.status == "failed":
         st.error(plain(server.error), icon=":material/error:")
     if server.hint:
         st.info(plain(server.hint), icon=":material/lightbulb:")

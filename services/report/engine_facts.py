@@ -30,7 +30,9 @@ class EngineFacts(BaseModel):
     base_url: str | None = Field(description="Its address, once it is ready")
     command: str = Field(description="The command that starts it, to be copied into a shell")
     facts: dict[str, Any] = Field(description="What the engine reports about itself")
-    error: str | None = Field(description="Why it ended, if nobody stopped it")
+    error: str | None = Field(
+        description="Why it ended, if nobody stopped it; or why it was started again"
+    )
     hint: str | None = Field(description="What to try")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.analysis.metric_arrays import known, metric_array
+from services.analysis.samples import highest, increase
 from services.ask.measurement import Measurement, Sample
 from services.ask.measurements import Measurements, as_table
 
@@ -61,9 +62,9 @@ def load_point(
         _mean(inside, "prompt_tokens"),
         _mean(inside, "output_tokens"),
         **_percentiles(inside),
-        waiting=_most(samples, "waiting"),
-        kv_cache_share=_most(samples, "kv_cache_share"),
-        preemptions=_most(samples, "preemptions"),
+        waiting=highest(samples, "waiting"),
+        kv_cache_share=highest(samples, "kv_cache_share"),
+        preemptions=increase(samples, "preemptions"),
     )
 
 
@@ -100,7 +101,3 @@ def _percentiles(table: Measurements) -> dict[str, float | None]:
             reached = float(np.percentile(values, percent)) if len(values) else None
             found[f"{name.removesuffix('_s')}_p{percent}_s"] = reached
     return found
-
-
-def _most(samples: Sequence[Sample], name: str) -> float | None:
-    return max((sample.values[name] for sample in samples if name in sample.values), default=None)

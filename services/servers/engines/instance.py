@@ -32,5 +32,5 @@ class EngineInstance:
     pid: int | None = None
     command: str = ""  # to copy
     facts: dict[str, Any] = field(default_factory=dict)  # as reported by the engine
-    error: str | None = None  # why it ended, a sentence
+    error: str | None = None  # why it ended, or why it was started again, a sentence
     hint: str | None = None  # and what to try

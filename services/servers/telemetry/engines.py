@@ -83,8 +83,10 @@ class MetricsReader:
         return total / count if count and total is not None else None
 
     def _since(self, count: float | None, name: str) -> float | None:
-        """The increase of a counter; from 0 where the server was restarted."""
+        """The increase of a counter; from 0 where the server was restarted, or serves it only once
+        there is something to count."""
         if count is None:
+            self._first.setdefault(name, 0.0)
             return None
         if count < self._first.setdefault(name, count):
             self._first[name] = 0.0

@@ -7,11 +7,15 @@ from dataclasses import replace
 import pytest
 
 from services.analysis.capacity import Misses, Observation
-from services.analysis.capacity.point import LoadPoint
+from services.analysis.capacity.point import LoadPoint, load_point
+from services.ask.measurement import Sample
+from services.servers.telemetry.engines import MetricsReader
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences, knee, operating_points
 from services.studies.capacity_probe import Probe
 from tests.capacities import config_of_servers, searched
+from tests.conftest import ROOT
+from tests.services.servers.test_telemetry import changed
 from tests.values import NOON
 
 
@@ -80,6 +84,41 @@ def test_throughput_that_falls_again_is_said_with_the_law_that_fits_it() -> None
 def test_what_the_engine_tells_is_a_reason(told: dict[str, float], says: str) -> None:
     capacity = users((1, 5.0), (16, 40.0), (64, 40.0), **told)
     assert says in " ".join(curve_sentences(capacity, 0))
+
+
+@pytest.mark.parametrize(
+    ("engine", "first", "then"),
+    [
+        (
+            "vllm",
+            {"vllm_num_preemptions_total": 0},
+            {
+                "vllm_kv_cache_usage_perc": 0.99,
+                "vllm_num_requests_waiting": 40,
+                "vllm_num_preemptions_total": 3,
+            },
+        ),
+        ("sglang", {}, {"sglang_token_usage": 0.99, "sglang_num_queue_reqs": 40}),
+    ],
+)
+def test_the_pages_that_engines_really_serve_tell_why(
+    engine: str, first: dict[str, float], then: dict[str, float]
+) -> None:
+    """Recorded from vLLM and SGLang, with other values: SGLang serves its counter of retractions
+    only once there is one."""
+    page = (ROOT / "tests" / "data" / "telemetry" / f"{engine}_metrics.txt").read_text()
+    more = (
+        'sglang:num_retracted_requests_total{model_name="smol"} 3.0' if engine == "sglang" else ""
+    )
+    reader = MetricsReader()
+    pages = [changed(page, **first), f"{changed(page, **then)}\n{more}\n"]
+    samples = [Sample(float(at), reader.values(text)) for at, text in enumerate(pages)]
+    found = load_point([], samples, 0.0, 10.0)
+    told = {name: getattr(found, name) for name in ("waiting", "kv_cache_share", "preemptions")}
+    assert told == {"waiting": 40.0, "kv_cache_share": 0.99, "preemptions": 3.0}
+    text = " ".join(curve_sentences(users((1, 5.0), (16, 40.0), (64, 40.0), **told), 0))
+    assert "KV cache is full (99.0 %)" in text and "(3 times at 16)" in text
+    assert "Up to 40 requests waited" in text
 
 
 def test_a_rate_beyond_saturation_makes_the_queue_grow() -> None:

@@ -1,0 +1,48 @@
+"""An engine that ends while its capacity is searched: its reason is the search's."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from db import capacities, engines, queue, studies, study_searches
+from db.engines import ended, restart
+from db.study_searches import NewSearch
+from jobs import capacities as capacity_jobs
+from jobs.supervisor_lock import machine_id
+from services.ask.config import RunConfig
+from services.servers.engines import EngineConfig
+from services.studies.highest import PlannedSearch, search_config
+from services.studies.study_link import read
+
+KILLED = "It was killed, probably because the machine ran out of memory."
+REFUSED = "No request succeeded. The first one: Connection refused"
+
+
+@pytest.mark.parametrize("comes_again", [True, False, None])
+def test_the_reason_of_the_engine_is_that_of_the_search(
+    database: Engine, comes_again: bool | None
+) -> None:
+    config = read({"preset": "capacity", "engine": "llamacpp", "parallel": "TP=1"})
+    assert config.search is not None
+    asked = search_config(config.search, RunConfig())
+    planned = PlannedSearch(EngineConfig(engine="llamacpp"), asked)
+    number = study_searches.create(
+        database, config, "Which?", [NewSearch(planned, "one")], "", machine_id()
+    )
+    (search,) = studies.load(database, number).searches
+    engine_id = search.capacity.engine_id or 0
+    assert engines.claim(database, machine_id()) is not None
+    engines.ready(database, engine_id, {})
+    capacity_jobs.advance(database)
+    run_id = capacities.load(database, search.capacity.id).probes[0].run_id
+    assert queue.claim(database, machine_id()) is not None
+    if comes_again:
+        assert restart(database, engine_id, KILLED)
+    elif comes_again is False:
+        ended(database, engine_id, KILLED, "Use a smaller model.")
+    queue.finish(database, run_id, "failed", error=REFUSED)
+    capacity_jobs.advance(database)
+    found = capacities.load(database, search.capacity.id)
+    why = REFUSED if comes_again is None else f"{KILLED} It ended during run {run_id}."
+    assert (found.status, found.error) == ("failed", why)
