@@ -14,7 +14,7 @@ from services.analysis.capacity import (
     label_of,
 )
 from services.ask.plan import duration
-from services.base.units import dollars, many, share, significant
+from services.base.units import dollars, many, significant
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import CapacityConfig, CapacitySearch
 
@@ -59,7 +59,7 @@ def confidence_text(found: Estimate, config: CapacityConfig) -> str:
     if found.kind == "bracket":
         return "Sustained at the first, missed at the second"
     ends = interval_text(found, config).removeprefix("95 % ")
-    return f"95 % interval: {ends}, within ±{share(found.width)}"
+    return f"95 % interval: {ends}, within ±{significant(100 * found.width, 2)} %"
 
 
 def interval_text(found: Estimate, config: CapacityConfig) -> str:

@@ -43,33 +43,39 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
     if not rows:
         return None
     frame = load_frame(capacity, rows, dark)
-    up = alt.Scale(domain=[0, 1])
-    y = alt.Y("share:Q", title=MET, scale=up, axis=alt.Axis(format="%"))
-    line = alt.Chart(alt.NamedData("wanted")).mark_rule(
-        strokeDash=[5, 4], color=theme.palette(dark).muted
+    title = heading(
+        "Which load is sustained?",
+        "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
+        "required share. Triangles: the queue grew.",
+    )
+    required = min(objective.share for objective in capacity.config.parsed_objectives)
+    datasets = {"bands": frame.band_rows(), "required": [{"share": required}], "dots": rows}
+    return layered([*frame.bands(), *_shares(frame)], title, HEIGHT, datasets)
+
+
+def _shares(frame: LoadFrame) -> list[alt.Chart]:
+    """The share that is required, across, and a dot for each probe."""
+    scale = alt.Scale(domain=[0, 1])
+    across = alt.Chart(alt.NamedData("required")).mark_rule(
+        strokeDash=[5, 4], color=theme.palette(frame.dark).muted
     )
     about = [
         *frame.about(),
         alt.Tooltip("share:Q", title=MET, format=".1%"),
         alt.Tooltip("state:N", title="Sustained"),
     ]
-    dots = alt.Chart(alt.NamedData("dots")).mark_point(filled=True, size=90, opacity=1)
-    layers = [
-        *frame.bands(),
-        line.encode(y=alt.Y("share:Q", title=MET, scale=up)),
-        dots.encode(x=frame.x(), y=y, color=frame.colour, shape=frame.shape, tooltip=about),
+    return [
+        across.encode(y=alt.Y("share:Q", title=MET, scale=scale)),
+        alt.Chart(alt.NamedData("dots"))
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(
+            x=frame.x(),
+            y=alt.Y("share:Q", title=MET, scale=scale, axis=alt.Axis(format="%")),
+            color=frame.colour,
+            shape=frame.shape,
+            tooltip=about,
+        ),
     ]
-    title = heading(
-        "Which load is sustained?",
-        "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
-        "required share. Triangles: the queue grew.",
-    )
-    wanted: Rows = [
-        {"share": min(objective.share for objective in capacity.config.parsed_objectives)}
-    ]
-    return layered(
-        layers, title, HEIGHT, {"bands": frame.band_rows(), "wanted": wanted, "dots": rows}
-    )
 
 
 def _dots(capacity: Capacity) -> Rows:
