@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from services.ask.measurement import Measurement
-from services.ask.measurements import Floats, Indices, Listed, Measurements, Texts, Times
+from services.ask.measurements import Floats, Indices, Measurements, RowSource, Texts, Times
 
 
 def simulated(one: Measurement, **fields: Sequence[float]) -> Measurements:
@@ -24,7 +24,7 @@ class Alike:
     complete = True
 
     def __init__(self, one: Measurement, fields: dict[str, Floats]) -> None:
-        self._one, self._listed, self._fields = one, Listed([one]), fields
+        self._one, self._listed, self._fields = one, RowSource([one]), fields
         (self._count,) = {len(values) for values in fields.values()}
 
     def __len__(self) -> int:
