@@ -7,7 +7,6 @@ same quiet machine differ by half.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,15 @@ from sqlalchemy import Engine
 
 import jobs
 from db import engines, results, runs
-from jobs import serving
 from jobs.engine_supervisor import process_tag
 from services.ask.config import parse
 from services.ask.measurement import Run
 from services.servers.engines import ENGINES, EngineConfig, parallel_label, tagged_processes
-from services.servers.engines.instance import UP, EngineInstance
+from services.servers.engines.instance import EngineInstance
 from tests.conftest import finished, until
+from tests.engines.conftest import READY_S, STOP_S, Start, stopped
 
-READY_S = 600.0  # half a minute on a quiet machine
 RUN_S = 600.0
-STOP_S = 60.0
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(READY_S + 3 * RUN_S + STOP_S)]
 
 PARALLEL = ({}, {"tp": 2}, {"pp": 2}, {"dp": 2})
@@ -43,36 +40,6 @@ MODES: dict[str, dict[str, Any]] = {
     "staggered": {"requests": 4},
     "batch": {"requests": 8},
 }
-Start = Callable[..., EngineInstance]
-
-
-@pytest.fixture
-def start(database: Engine) -> Iterator[Start]:
-    """Start an engine and wait until it is ready; whatever is still up at the end is stopped."""
-
-    def started(name: str, **values: Any) -> EngineInstance:
-        config = {"engine": name, "max_model_len": 1024, "max_seqs": 8, "start_timeout_s": READY_S}
-        engine_id = serving.start(database, EngineConfig.model_validate(config | values))
-        until(
-            lambda: (
-                engines.load(database, engine_id).status not in ("planned", "starting", "ending")
-            ),
-            READY_S,
-        )
-        server = engines.load(database, engine_id)
-        assert server.status == "ready", f"{server.error}\n{serving.log_tail(database, engine_id)}"
-        return server
-
-    yield started
-    for server in engines.up(database):
-        stopped(database, server)
-
-
-def stopped(database: Engine, server: EngineInstance) -> EngineInstance:
-    """Stop an engine and wait for its end."""
-    serving.stop(database, server.id)
-    until(lambda: engines.load(database, server.id).status not in UP, STOP_S)
-    return engines.load(database, server.id)
 
 
 def measured(database: Engine, server: EngineInstance, **values: Any) -> Run:

@@ -8,7 +8,6 @@ import re
 import signal
 from urllib.parse import quote
 
-import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from sqlalchemy import Engine
@@ -18,6 +17,7 @@ from jobs.engine_supervisor import process_tag
 from services.servers.engines import tagged_processes
 from tests.browser.conftest import App, no_trouble, settled
 from tests.conftest import until
+from tests.engines.conftest import supervisor
 
 PART_S = 900.0  # of the study; two minutes on a quiet machine
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(3 * PART_S)]
@@ -26,16 +26,6 @@ LINK = (
     "preset=tensor&engine=vllm&batches=1,8&max_tokens=16&ignore_eos=true&max_model_len=1024"
     f"&parallel={quote('TP=1; TP=2; TP=64')}"
 )
-
-
-def supervisor(app: App) -> psutil.Process:
-    """The process that works the app's queue off."""
-    url = app.env["PACELINE_DATABASE_URL"].partition(":///")[2]
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        ours = (process.info["environ"] or {}).get("PACELINE_DATABASE_URL", "").endswith(url)
-        if ours and (process.info["cmdline"] or [])[1:3] == ["-m", "jobs"]:
-            return process
-    raise AssertionError("nobody works the queue off")
 
 
 def started(page: Page, app: App) -> int:
