@@ -47,6 +47,8 @@ from services.servers.engines.instance import EngineInstance
 from services.servers.telemetry.target import SamplerTarget
 
 KILL_S = 3.0  # a worker that has not stopped by then is killed
+NONE_DUE = "No request was due before the run ended. Let it run longer, or at a higher rate."
+ALL_CUT = "Each was still without its whole answer when the run ended."
 MEASURED = (RepeatSeen, Requests)  # the messages without which a run is incomplete
 
 log = logging.getLogger("paceline.jobs")
@@ -262,10 +264,13 @@ class RunSupervisor(Thread):
         return f" {many(self._in_flight, 'request')} in flight ended with it and are not counted."
 
     def _result(self) -> tuple[Any, str | None]:
-        if counts.counted(self._database, self._run.id).get("ok"):
+        ended = counts.counted(self._database, self._run.id)
+        if ended.get("ok"):
             return "done", None
-        first = counts.first_error(self._database, self._run.id) or "nothing was measured"
-        return "failed", f"No request succeeded. The first one: {first}"
+        if not ended:
+            return "failed", NONE_DUE
+        first = counts.first_error(self._database, self._run.id)
+        return "failed", f"No request succeeded. {f'The first one: {first}' if first else ALL_CUT}"
 
     def _headline(self) -> dict[str, Any]:
         request_columns.store(self._database, self._run.id)

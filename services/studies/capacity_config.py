@@ -68,8 +68,8 @@ class CapacitySearch(BaseConfig):
         60.0,
         About(
             "Window",
-            "How long each load is measured, in seconds; up to five times as long where requests "
-            "miss an objective together for long",
+            "How long each load is measured, in seconds; up to five times as long where few "
+            "requests arrive, or they miss an objective together for long",
             unit="s",
             step=10.0,
         ),

@@ -84,5 +84,5 @@ def test_capacities_of_two_degrees_killed_half_way_are_resumed_and_compared(
     settled(page)
     no_trouble(page)
     text = page.get_by_test_id("stMain").inner_text()
-    assert re.search(r"sustains? .*TTFT p90 ≤ 2,?000 ms", text), text
+    assert re.search(r"sustains? .*TTFT p90 ≤ 2\.00 s", text), text
     assert "Operating points" in text

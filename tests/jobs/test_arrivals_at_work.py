@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from db import results, runs
+from jobs.run_supervisor import NONE_DUE
 from services.ask.modes import MODES
 from services.report.export.page import page_html
 from tests.conftest import ReferenceServer, Submit, finished
@@ -49,6 +50,13 @@ def test_a_run_by_time_is_measured_to_its_end(
     assert MODES[mode].name in page_html([candidate]).decode()
     if mode == "ramp":
         assert run.calibration is not None and run.calibration["lost"] == 0
+
+
+def test_a_run_in_which_nothing_was_due_says_so(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    run = finished(database, reference_run(MODEL, mode="poisson", rate=0.01, duration_s=0.5), 240)
+    assert (run.status, run.error) == ("failed", NONE_DUE)
 
 
 def test_a_trace_is_replayed_at_its_times(

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 import jobs
 from db import capacities, queue, runs
 from jobs import capacities as capacity_jobs
+from jobs.run_supervisor import ALL_CUT
 from services.report.capacity import capacity_document, reasons
 from services.studies.capacity_config import CapacityConfig, parse_capacity
 from tests.conftest import ReferenceServer, until
@@ -79,6 +80,23 @@ def test_a_server_that_stays_slow_after_an_overload_is_noticed(
     said = "\n".join(reasons(found))
     assert "It stays slow after an overload: it sustained 1 user before 8 users" in said
     assert capacity_document(found)["servers"][0]["stays_slow"] is True
+
+
+@pytest.mark.slow
+def test_a_load_at_which_no_answer_is_complete_is_not_sustained(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    """An answer takes five minutes: all are cut when the probe has drained."""
+    server = config(reference).servers[0].model_copy(update={"model": "ref ttft=300 tokens=2"})
+    rate = {"load": "rate", "lowest": 20, "highest": 40}
+    number = capacity_jobs.submit(database, config(reference, servers=[server], **rate))
+    ended(database, number)
+    found = capacities.load(database, number)
+    assert (found.status, found.error) == ("done", None)
+    first = found.probes[0]  # the only one, unless this machine was too busy to send in time
+    assert runs.load(database, first.run_id).error == f"No request succeeded. {ALL_CUT}"
+    assert first.observation is not None
+    assert all(one.count == one.n > 0 for one in first.observation.misses)
 
 
 def test_a_search_goes_on_where_a_killed_supervisor_left_it(

@@ -26,6 +26,7 @@ FEWEST = 8  # probes within reach of the crossing before an interval is believed
 NEAREST, FARTHEST = 0.03, 0.2  # of a probe from the crossing, on the log scale
 STUCK = 3  # probes in a row that the client does not offer, between loads that it did
 INDEPENDENT = 60  # correlation times in a window
+FEW = 10  # requests in a window, on average: of three, none comes once in twenty times
 LONGEST = 5.0  # times as long as asked, a window at most
 TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows fast enough to be seen to
 ODDS = (1.0, -0.6)  # by how much their logarithm changes from the crossing to a probe
@@ -76,18 +77,21 @@ def next_step(search: Search, observations: Sequence[Observation]) -> Step | Con
     known = [probe for probe in valid if not probe.limited]
     found = estimate(known, search.objectives)
     load = _next_load(search, observations, known, found)
-    return load if isinstance(load, Conclusion) else Step(load, _window_s(search, found))
+    return load if isinstance(load, Conclusion) else Step(load, _window_s(search, load, found))
 
 
-def _window_s(search: Search, found: Estimate | None) -> float:
-    """How long the next probe's window is: long enough for requests that miss an objective
-    independently of each other, as far as the probes so far tell for how long they do not, and for
-    the queue to settle. Where no window is long enough for that, longer ones tell little more."""
+def _window_s(search: Search, load: float, found: Estimate | None) -> float:
+    """How long the next probe's window is: long enough for FEW requests at a rate, and for requests
+    that miss an objective independently of each other, as far as the probes so far tell for how
+    long they do not, and for the queue to settle. Where no window is long enough for that, longer
+    ones tell little more."""
     longest_s = LONGEST * search.window_s
+    few_s = 0.0 if search.whole_numbers else min(FEW / load, longest_s)
+    usual_s = max(search.window_s, few_s)
     settles_s = ENOUGH * found.relaxation_s if found else 0.0
     if found is None or settles_s > longest_s:
-        return search.window_s
-    return min(max(search.window_s, INDEPENDENT * found.correlation_s, settles_s), longest_s)
+        return usual_s
+    return min(max(usual_s, INDEPENDENT * found.correlation_s, settles_s), longest_s)
 
 
 def _next_load(

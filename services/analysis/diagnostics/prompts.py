@@ -94,8 +94,9 @@ def _of_history(share: float | None, counted: float | None) -> Diagnostic | None
 FEWER_HITS = (
     "TTFT is longer than at the planned share. The cache may be off or too small for all prefixes, "
     "requests with the same prefix may have started together, or the server shares whole blocks "
-    "only (vLLM: 16 tokens, 128 on a CPU) or keeps one prompt per slot (llama.cpp): send fewer "
-    "requests at once, use fewer prefixes or longer prompts."
+    "only (vLLM: 16 tokens, 128 on a CPU), or keeps one prompt per slot and goes back to an "
+    "earlier one only for a quarter of it or more (llama.cpp): send fewer requests at once, use "
+    "fewer prefixes or longer prompts."
 )
 MORE_HITS = (
     "TTFT is shorter than at the planned share. The beginning of the chat template is the same in "

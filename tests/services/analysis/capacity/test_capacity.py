@@ -67,6 +67,18 @@ def test_the_interval_of_a_search_covers_the_capacity(queue: Queue, limit_s: flo
     assert covered >= 10
 
 
+@pytest.mark.parametrize(
+    ("lowest", "whole", "window_s"),
+    [(0.5, False, 20.0), (0.1, False, 25.0), (4.0, False, 5.0), (1.0, True, 5.0)],
+)
+def test_windows_at_low_rates_are_long_enough_for_ten_requests(
+    lowest: float, whole: bool, window_s: float
+) -> None:
+    """Of three, one window in twenty would have none; no window is five times as long as asked."""
+    search = Search(TTFT, lowest=lowest, whole_numbers=whole, window_s=5.0)
+    assert next_step(search, []) == Step(lowest, window_s)
+
+
 def at(load: float, missed: float, n: int = 1000, **more: object) -> Observation:
     """A probe that missed such a share."""
     values = {"served": n, "window_s": 10.0, **more}
