@@ -8,7 +8,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from services.studies.flat import read
 from sqlalchemy import Engine
 
 from db import capacities, engines, servers, studies, study_searches, tokens
@@ -19,6 +18,7 @@ from services.ask.saved_server import saved_server
 from services.base.roles import Role
 from services.servers.engines import EngineConfig
 from services.studies.highest import PlannedSearch, search_config
+from services.studies.study_link import read
 from tests.browser.signed_in import ADMIN, RUNNER
 from tests.capacities import searched
 from tests.services.analysis.capacity.queue import Queue
