@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.analysis.capacity import (
+    FEW,
     QUEUE,
     CapacityRatio,
     Conclusion,
@@ -88,7 +89,7 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
     if step.why == "highest" and step.at_least is not None:
         load = with_unit(step.at_least, config)
         return f"sustains at least {load}, the highest load of the search"
-    if step.why == "client":
+    if step.why == "client" and step.at_most is None:
         if step.at_least is None:
             lowest = with_unit(config.search.lowest, config)
             return f"no capacity is claimed, since this client cannot offer {lowest}"
@@ -110,7 +111,7 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
 
 def why_ended(step: Conclusion, config: CapacityConfig) -> str:
     """Return why a search ended, and what its result is bounded by."""
-    stuck = step.why == "client" and step.estimate is not None
+    stuck = step.why == "client" and step.at_most is not None
     text = (STUCK if stuck else REASONS[step.why]).format(
         precision=f"{100 * config.precision:g}", probes=many(config.probes, "probe")
     )
@@ -131,6 +132,11 @@ def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | Non
     if repeat is None or repeat.after is None:
         return None
     load, over = (with_unit(each, config) for each in (repeat.load, repeat.overload.load))
+    if not repeat.stays_slow and not repeat.met:
+        return (
+            f"After {over} it was not seen to sustain {load} again, which it did before. That may "
+            "be chance: longer windows would tell whether it stays slow."
+        )
     if not repeat.stays_slow:
         known = repeat.before.typical_s and repeat.after.typical_s  # medians with their intervals
         fast = ", about as fast as before" if known else ""
@@ -172,10 +178,13 @@ def comparison(
 def plan(config: CapacityConfig) -> str:
     """Return how long a search takes, at most and usually."""
     usual_s, most_s = (each * len(config.servers) for each in search_seconds(config))
+    rate, where, more = FEW / config.window_s, "near the capacity", ""
+    if config.load == "rate" and config.lowest < rate:
+        where, more = f"{where} and below {with_unit(rate, config)}", " (more at such low rates)"
     return (
         f"Up to {many(config.probes, 'probe')} of each server, each a run of "
-        f"{duration(PROBE * config.window_s)}, or up to five times as long near the capacity: "
-        f"usually about {duration(usual_s)}, at most {duration(most_s)}."
+        f"{duration(PROBE * config.window_s)}, or up to five times as long {where}: "
+        f"usually about {duration(usual_s)}{more}, at most {duration(most_s)}."
     )
 
 

@@ -31,6 +31,7 @@ class Recovery:
     before: Observation
     after: Observation | None
     missed: bool = False  # whether the one after is missed, beyond chance
+    met: bool = True  # whether it is sustained; neither: missed, as chance may explain
 
     @property
     def load(self) -> float:
@@ -71,7 +72,8 @@ def recovery_of(
         return None if given_up else Recovery(known[index], before, None)
     if after.load != before.load:
         return None
-    return Recovery(known[index], before, after, _worse(before, after, objectives))
+    worse, met = _worse(before, after, objectives), sustained(after, objectives)
+    return Recovery(known[index], before, after, worse, met)
 
 
 def valid_observations(

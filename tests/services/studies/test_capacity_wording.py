@@ -6,8 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from services.analysis.capacity import Conclusion, Estimate, Misses, Observation, Recovery
-from services.studies.capacity_wording import after_overload, bounds_text, why_ended
+from services.analysis.capacity import (
+    Conclusion,
+    Estimate,
+    Misses,
+    Observation,
+    Recovery,
+    recovery_of,
+)
+from services.studies.capacity_wording import after_overload, bounds_text, plan, why_ended
 from tests.capacities import config_of_servers
 
 USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
@@ -20,6 +27,7 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
         (Conclusion("highest", None, 8.0), "at least 8 users, the highest load of the search"),
         (Conclusion("client", None, 1.0), "at least 1 user; this client cannot offer more"),
         (Conclusion("client", None), "this client cannot offer 1 user"),
+        (Conclusion("client", None, 1.0, 8.0), "sustains at least 1 and less than 8 users"),
         (Conclusion("most", None, 1.0), "sustains at least 1 user"),
         (Conclusion("most", None, 1.0, 8.0), "sustains at least 1 and less than 8 users"),
         (Conclusion("most", None), "its capacity is not known"),
@@ -33,6 +41,9 @@ def test_a_client_that_is_busy_in_the_end_is_why_the_search_ended() -> None:
     found = Estimate(34.0, 30.0, 38.0, "interval", "ttft:p95<0.5")
     said = why_ended(Conclusion("client", found, 30.0, 38.0), RATE)
     assert "before the interval was within ±10 %" in said and "close other programs" in said
+    assert (
+        why_ended(Conclusion("client", None, 30.0, 38.0), RATE) == said.partition(" The first")[0]
+    )
     assert why_ended(Conclusion("client", None, 30.0), RATE).startswith("The limit is this client")
 
 
@@ -43,3 +54,27 @@ def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> 
     assert (after_overload(known, RATE) or "").endswith("again, about as fast as before.")
     few = Recovery(over, seen, replace(seen, typical_s=None))
     assert (after_overload(few, RATE) or "").endswith("again.")
+
+
+def test_a_repeat_that_is_missed_within_chance_is_no_recovery() -> None:
+    """One of twelve misses a p95: too few to say that it stays slow, and not sustained."""
+    before = Observation(8.0, (Misses(0, 80, 1.0),), 80, 10.0)
+    over = Observation(64.0, (Misses(80, 80, 1.0),), 480, 60.0, growing=True)
+    after = Observation(8.0, (Misses(1, 12, 1.0),), 12, 10.0)
+    repeat = recovery_of([before, over, after], RATE.parsed_objectives)
+    assert repeat is not None and not repeat.stays_slow
+    said = after_overload(repeat, RATE) or ""
+    assert "recovers" not in said and "not seen to sustain 8.00 requests/s again" in said
+    none_came = replace(after, misses=(Misses(0, 0, 1.0),))
+    repeat = recovery_of([before, over, none_came], RATE.parsed_objectives)
+    assert after_overload(repeat, RATE) == said
+
+
+def test_a_plan_says_that_windows_at_low_rates_are_longer() -> None:
+    """Ten requests are awaited: below one per second those take longer than ten seconds."""
+    slow = RATE.model_copy(update={"lowest": 0.2, "window_s": 10.0})
+    assert "near the capacity and below 1.00 requests/s: usually" in plan(slow)
+    assert "(more at such low rates)" in plan(slow)
+    for other in (RATE, USERS, slow.model_copy(update={"load": "users"})):
+        assert "near the capacity: usually" in plan(other)
+        assert "low rates" not in plan(other)
