@@ -29,7 +29,7 @@ from tests.services.analysis.capacity.queue import Queue
 SLOTS, SERVICE_S, LIMIT_S, ALLOWED = 6, 0.05, 0.2, 0.1
 LOWEST, HIGHEST = 10, 300  # requests per second
 PROBE_S = 10  # how long a peer offers each load
-WINDOW_S = 4  # how long Paceline does, at least: near the capacity five times as long, and more
+WINDOW_S = 4  # how long Paceline does, at least; near the capacity up to five times as long
 PROMPTS = 200  # each client asks them again and again
 MODEL = f"ref slots={SLOTS} service={SERVICE_S} law=exponential seed=101 ttft=0 gap=0.001 tokens=2"
 CASE = Case("capacity", "", PROMPTS, MODEL, 2)
