@@ -66,9 +66,10 @@ def test_a_search_measures_one_load_after_the_other(
 def test_a_server_that_stays_slow_after_an_overload_is_noticed(
     database: Engine, reference: ReferenceServer
 ) -> None:
-    """Once six wait it takes twice as long: one user was answered in 0.3 s, and is in 0.6 s."""
-    slow = config(reference).servers[0].model_copy(update={"model": f"{MODEL} overload=6 slow=2"})
-    asked = {"objectives": ["e2e:p95<0.45"], "window_s": 3}
+    """Once six wait it takes four times as long: one user was answered in 0.3 s, and is in 1.2 s.
+    The limit is far from both, for a busy machine."""
+    slow = config(reference).servers[0].model_copy(update={"model": f"{MODEL} overload=6 slow=4"})
+    asked = {"objectives": ["e2e:p95<0.9"], "window_s": 4}
     search = config(reference, servers=[slow], **asked)
     number = capacity_jobs.submit(database, search)
     ended(database, number)
