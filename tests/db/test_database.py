@@ -25,7 +25,7 @@ from db.database import (
     upgrade,
     writing,
 )
-from services.base.roles import Role
+from services.base.roles import Role, belongs_to
 
 UPGRADE = """
 import sys
@@ -158,6 +158,52 @@ def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
     assert makers == ["ray@example.org", None, None]
     found = task_batches.list_all(engine, "ray@example.org")
     assert [batch.batch_id for batch in found] == ["ci (token) 1"]
+    engine.dispose()
+
+
+def test_an_older_database_gives_nobody_what_was_there_before_their_token(blank_url: str) -> None:
+    """SQLite gave a revoked token's number to the next one, which may be called the same."""
+    engine = connect(blank_url)
+    config = Config(attributes={})
+    config.set_main_option("script_location", str(HERE / "migrations"))
+    revoked, mine = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0023")
+        connection.execute(
+            text(
+                "INSERT INTO api_tokens (hash, name, role, created_at, expires_at, made_by) "
+                "VALUES ('a', 'ci', 'runner', :now, :now, 'Uma@Example.org')"
+            ),
+            {"now": mine},
+        )
+        for moment, owner in (
+            (revoked, "ci (token) 1"),
+            (mine, "ci (token) 1"),
+            (revoked, "Uma@Example.org"),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO runs (name, status, backend, model, mode, lane, config, "
+                    "created_at, owner) VALUES ('old', 'done', 'embedded', 'm', 'batch', "
+                    "'embedded', '{}', :now, :owner)"
+                ),
+                {"now": moment, "owner": owner},
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO task_batches (batch_id, caller, created_at, count) "
+                    "VALUES (:id, :owner, :now, 1)"
+                ),
+                {"id": f"{moment.day} {owner}", "now": moment, "owner": owner},
+            )
+    upgrade(engine)
+    umas = "uma@example.org"
+    owned = [belongs_to(each, umas) for each in runs.origins(engine, [1, 2, 3]).values()]
+    assert owned == [False, True, True]
+    found = task_batches.list_all(engine, umas)
+    assert [batch.batch_id for batch in found] == ["2 ci (token) 1"]
+    assert [token.made_by for token in tokens.list_all(engine, umas)] == [umas]
     engine.dispose()
 
 
