@@ -49,15 +49,20 @@ def extend(
     database: Engine,
     study_id: int,
     config: StudyConfig,
+    known: int,
     new: Sequence[NewSearch],
     machine: str | None,
     origin: Origin = NOBODY,
-) -> None:
-    """Add searches to a study; `config` says what it is asked to do from now on. `machine`: see
-    `studies.create`. Raises StudyNotFound."""
+) -> bool:
+    """Add searches to a study; `config` says what it is asked to do from now on. Returns whether
+    they were added: not if it has other than the `known` number of searches, since another process
+    may have added the same. `machine`: see `studies.create`. Raises StudyNotFound."""
     with writing(database) as connection:
+        if len(stored_searches.of_study(connection, study_id)) != known:
+            return False
         set_config(connection, study_id, config)
         _add(connection, study_id, new, machine, origin)
+    return True
 
 
 def add_finals(

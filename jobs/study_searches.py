@@ -49,25 +49,33 @@ def extend(
     grid: Sequence[GridCell],
     by: Person | None,
 ) -> int:
-    """Add the searches of `study` that the stored one does not have; return how many. If one of
-    them is among the two best, fresh starts of those follow. `by`: see `submit`.
+    """Add the searches of `study` that the stored one, as it was `before`, does not have; return
+    how many. If one of them is among the two best, fresh starts of those follow. `by`: see
+    `submit`.
 
     Raises:
         EngineProblem: nothing new can run here.
         StudyNotFound, QueueProblem.
     """
+    check_lock_file(database)
+    new = _missing(before, study, grid)
+    args = machine_id(), origin_of(by)
+    while not stored.extend(database, before.id, study, len(before.searches), new, *args):
+        before = studies.load(database, before.id)  # others have added some meanwhile
+        new = _missing(before, study, grid)
+    jobs.ensure(database)
+    return len(new)
+
+
+def _missing(before: Study, study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:
+    """The searches that a study does not have yet. Raises EngineProblem: none can run here."""
     made = {(one.engine, one.run) for one in before.searches}
-    new = [
+    check_feasible([cell for cell in grid if _key(cell) not in made])
+    return [
         search
         for search in _new(study, grid)
         if (search.planned.engine, search.planned.run) not in made
     ]
-    added = {(search.planned.engine, search.planned.run) for search in new}
-    check_feasible([cell for cell in grid if _key(cell) in added])
-    check_lock_file(database)
-    stored.extend(database, before.id, study, new, machine_id(), origin_of(by))
-    jobs.ensure(database)
-    return len(new)
 
 
 def _key(cell: GridCell) -> tuple[engines.EngineConfig, RunConfig]:

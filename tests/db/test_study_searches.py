@@ -64,13 +64,24 @@ def test_fresh_starts_follow_a_search_that_ends_and_none_that_was_cancelled(
 def test_configurations_are_added_each_on_an_engine_of_its_own(database: Engine) -> None:
     stored = study(database)
     wider = CONFIG.model_copy(update={"axes": ("max_seqs=1,2",)})
-    study_searches.extend(database, stored.id, wider, planned(), None, Origin("me"))
+    assert study_searches.extend(database, stored.id, wider, 2, planned(), None, Origin("me"))
     more = studies.load(database, stored.id)
     assert more.config.axes == wider.axes and len(more.searches) == 4
     assert len({one.capacity.engine_id for one in more.searches}) == 4
     assert more.searches[-1].capacity.started_by == "me"
     with pytest.raises(studies.StudyNotFound):
-        study_searches.extend(database, 99, wider, planned(), None)
+        study_searches.extend(database, 99, wider, 0, planned(), None)
+
+
+def test_two_people_who_add_the_same_at_once_add_it_once(database: Engine) -> None:
+    """The second is told, and nothing of theirs is stored: they look again at what is missing."""
+    stored = study(database)
+    wider = CONFIG.model_copy(update={"axes": ("max_seqs=1,2",)})
+    assert study_searches.extend(database, stored.id, wider, 2, planned(), None)
+    other = CONFIG.model_copy(update={"axes": ("max_seqs=1,4",)})
+    assert not study_searches.extend(database, stored.id, other, 2, planned(), None)
+    found = studies.load(database, stored.id)
+    assert len(found.searches) == 4 and found.config.axes == wider.axes
 
 
 def test_a_search_that_goes_on_is_not_resumed_again(database: Engine) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 import jobs
 from db import capacities, engines, queue, runs, studies
 from jobs import studies as study_jobs
+from jobs import study_searches
 from services.ask.problems import InvalidConfig
 from services.studies.highest import highest
 from services.studies.parallel import Parallel
@@ -73,7 +74,7 @@ def test_each_configuration_is_searched_and_the_two_best_again_on_fresh_starts(
 def test_configurations_are_added_to_a_study_that_has_ended(database: Engine) -> None:
     config = asked(axes="max_seqs=1")
     study_id = study_jobs.submit(database, config)
-    over(database, study_id)
+    before = over(database, study_id)
     with pytest.raises(InvalidConfig, match="under the same objectives"):
         study_jobs.extend(database, study_id, asked(axes="max_seqs=2", objectives="e2e:p50<9"))
     assert study_jobs.extend(database, study_id, asked(axes="max_seqs=1,2")) == 1
@@ -82,6 +83,10 @@ def test_configurations_are_added_to_a_study_that_has_ended(database: Engine) ->
     assert [one.engine.max_seqs for one in first] == [1, 2]
     assert [one.capacity.status for one in first] == ["done", "done"]
     assert found.config.axes == ("max_seqs=1,2",)
+    wider = asked(axes="max_seqs=1,2")
+    grid = study_jobs.plan(wider)
+    assert not study_searches.extend(database, before, wider, grid, None), "seen too early"
+    assert len(studies.load(database, study_id).searches) == len(found.searches)
 
 
 def test_a_killed_study_goes_on_where_it_was_and_can_be_cancelled(database: Engine) -> None:
