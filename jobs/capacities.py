@@ -8,14 +8,14 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 import jobs
-from db import capacities, counts, engines, queue, results, runs
+from db import capacities, engines, queue, results, runs
 from db.runs import AlreadyFinished, NewRun, RunNotFound
 from jobs.destination import resolve
 from jobs.finals import begin_finals
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.analysis.capacity import Step, label_of
 from services.ask.backends import NO_KEYS
-from services.ask.measurement import Run
+from services.ask.measurement import ALL_CUT, Run
 from services.base.errors import NotFound, PacelineError
 from services.base.roles import Person, origin_of
 from services.base.units import many, significant
@@ -80,7 +80,7 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
 
 def _go_on(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
-        if last.status != "done" and not _all_cut(database, last):
+        if last.status != "done" and last.error != ALL_CUT:  # cut: that load is not sustained
             cut = _engine_problem(database, capacity, last) or last.error
             cut = cut or f"Run {last.id}, one of its probes, was {last.status}."
             _end(database, capacity, CUT_SHORT.get(last.status, "failed"), cut)
@@ -117,12 +117,6 @@ def _measured_now(database: Engine, capacity: Capacity) -> Run | None:
     if last is None or last.observation is not None:
         return None
     return runs.load(database, last.run_id)
-
-
-def _all_cut(database: Engine, run: Run) -> bool:
-    """Whether no answer of a probe was complete when its time was over, though none failed: that is
-    a server at a load that it does not sustain."""
-    return run.status == "failed" and set(counts.counted(database, run.id)) == {"cancelled"}
 
 
 def _with_last_measured(database: Engine, capacity: Capacity, run: Run) -> tuple[Probe, ...]:

@@ -21,7 +21,7 @@ from jobs.retry import TRANSIENT, reason, with_retries
 from jobs.watch import Watch
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.backends import BackendProblem, Target, target
-from services.ask.measurement import Repeat, Run
+from services.ask.measurement import ALL_CUT, Repeat, Run
 from services.ask.work_item import WorkItem
 from services.base import untrusted
 from services.base.fault import fault
@@ -48,7 +48,6 @@ from services.servers.telemetry.target import SamplerTarget
 
 KILL_S = 3.0  # a worker that has not stopped by then is killed
 NONE_DUE = "No request was due before the run ended. Let it run longer, or at a higher rate."
-ALL_CUT = "Each was still without its whole answer when the run ended."
 MEASURED = (RepeatSeen, Requests)  # the messages without which a run is incomplete
 
 log = logging.getLogger("paceline.jobs")
@@ -270,7 +269,7 @@ class RunSupervisor(Thread):
         if not ended:
             return "failed", NONE_DUE
         first = counts.first_error(self._database, self._run.id)
-        return "failed", f"No request succeeded. {f'The first one: {first}' if first else ALL_CUT}"
+        return "failed", f"No request succeeded. The first one: {first}" if first else ALL_CUT
 
     def _headline(self) -> dict[str, Any]:
         request_columns.store(self._database, self._run.id)

@@ -18,6 +18,8 @@ FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 
 CACHE = "cache_not_emptied"  # in a repeat's health, if it was asked for: why not, or ""
 WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
+# The error of a run whose answers were all unfinished at its end, though none failed:
+ALL_CUT = "No request succeeded. Each was still without its whole answer when the run ended."
 
 NODE_LOST = "node_lost"
 ERROR_CLASSES = (

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 import jobs
 from db import capacities, queue, runs
 from jobs import capacities as capacity_jobs
-from jobs.run_supervisor import ALL_CUT
+from services.ask.measurement import ALL_CUT
 from services.report.capacity import capacity_document, reasons
 from services.studies.capacity_config import CapacityConfig, parse_capacity
 from tests.conftest import ReferenceServer, until
@@ -95,7 +95,7 @@ def test_a_load_at_which_no_answer_is_complete_is_not_sustained(
     found = capacities.load(database, number)
     assert (found.status, found.error) == ("done", None)
     first = found.probes[0]  # the only one, unless this machine was too busy to send in time
-    assert runs.load(database, first.run_id).error == f"No request succeeded. {ALL_CUT}"
+    assert runs.load(database, first.run_id).error == ALL_CUT
     assert first.observation is not None
     assert all(one.count == one.n > 0 for one in first.observation.misses)
 

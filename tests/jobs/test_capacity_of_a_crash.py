@@ -11,9 +11,14 @@ from db.study_searches import NewSearch
 from jobs import capacities as capacity_jobs
 from jobs.supervisor_lock import machine_id
 from services.ask.config import RunConfig
+from services.ask.measurement import ALL_CUT
+from services.base.fault import fault
+from services.base.roles import NOBODY
 from services.servers.engines import EngineConfig
+from services.studies.capacity_config import parse_capacity
 from services.studies.highest import PlannedSearch, search_config
 from services.studies.study_link import read
+from tests.values import measured
 
 KILLED = "It was killed, probably because the machine ran out of memory."
 REFUSED = "No request succeeded. The first one: Connection refused"
@@ -46,3 +51,24 @@ def test_the_reason_of_the_engine_is_that_of_the_search(
     found = capacities.load(database, search.capacity.id)
     why = REFUSED if comes_again is None else f"{KILLED} It ended during run {run_id}."
     assert (found.status, found.error) == ("failed", why)
+
+
+@pytest.mark.parametrize("error", [ALL_CUT, fault(ValueError("of its own"))])
+def test_only_answers_cut_by_the_end_are_misses_and_no_fault_of_a_run_is(
+    database: Engine, error: str
+) -> None:
+    server = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    asked = {"servers": [server], "lowest": 20, "highest": 40, "window_s": 1}
+    config = parse_capacity(asked)
+    number = capacities.create(database, config, "How much?", "", None, NOBODY)
+    capacity_jobs.advance(database)
+    run_id = capacities.load(database, number).probes[0].run_id
+    assert queue.claim(database, machine_id()) is not None
+    cut = [measured(n, send=0.3 + n / 100, status="cancelled") for n in range(20)]
+    queue.add_measurements(database, run_id, cut)
+    queue.finish(database, run_id, "failed", error=error)
+    capacity_jobs.advance(database)
+    found = capacities.load(database, number)
+    known = found.probes[0].observation is not None
+    assert known == (error == ALL_CUT)
+    assert (found.status, found.error) == (("done", None) if known else ("failed", error))
