@@ -1,5 +1,5 @@
-"""The capacity of real vLLM from the browser, TP 1 against TP 2: killed half-way, resumed, and told
-with a verdict. No speed is asserted."""
+"""The capacity of real vLLM from the browser, TP 1 against TP 2: killed half-way, resumed, told. No
+speed is asserted, nor that a busy machine can offer a load in time."""
 
 from __future__ import annotations
 
@@ -84,5 +84,6 @@ def test_capacities_of_two_degrees_killed_half_way_are_resumed_and_compared(
     settled(page)
     no_trouble(page)
     text = page.get_by_test_id("stMain").inner_text()
-    assert re.search(r"sustains? .*TTFT p90 ≤ 2\.00 s", text), text
+    said = r"(sustains?|no capacity is claimed).* at TTFT p90 ≤ 2\.00 s"
+    assert re.search(said, text), text
     assert "Operating points" in text

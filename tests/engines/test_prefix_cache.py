@@ -39,8 +39,10 @@ CASES: dict[str, dict[str, Any]] = {
         "concurrency": 1,
     },
 }
-WHOLE_BLOCKS = ("answered", "trace")  # what fills none is missing
-FORGOTTEN = ("both",)  # less than a quarter of the prompt that the session before has left
+TEMPLATE = 0.05  # of prompts of 500 tokens, at most: the same beginning of all, never planned
+# Cases that give less than planned, or may: the result then says so.
+WHOLE_BLOCKS = ("recorded", "answered", "both", "trace")  # what fills no block is missing
+FORGOTTEN = ("both", "trace")  # less than a quarter of what is in the slot
 Server = Callable[[Start], dict[str, Any]]
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(READY_S + len(CASES) * RUN_S)]
 
@@ -68,7 +70,8 @@ def test_the_cache_gives_what_is_planned_or_the_result_says_that_it_did_not(
         told = any("prefix cache instead of" in title for title in titles)
         told |= "Part of the history was computed again" in titles
         off = f"{name}: {observed:.3f} instead of {planned:.3f}"
-        assert abs(observed - planned) <= HITS_OFF or (name in fewer and told), off
+        assert observed <= planned + TEMPLATE, off
+        assert observed >= planned - HITS_OFF or (name in fewer and told), off
 
 
 def seen(database: Engine, values: dict[str, Any]) -> tuple[float, float, list[str]]:
