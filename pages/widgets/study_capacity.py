@@ -43,17 +43,14 @@ def show_progress(study: Study) -> None:
     going = [search for search in study.searches if search.capacity.status == "running"]
     ended = len(study.searches) - len(going)
     left = f" About {duration(search_seconds(study.config.search)[0] * len(going))} left, and "
-    left += "then the two best on fresh starts." if not _again(study) else "then the verdict."
+    last = all(search.capacity.start for search in going)
+    left += "then the verdict." if last else "then the two best on fresh starts."
     st.progress(ended / max(1, len(study.searches)), f"{progress(study)}{left if going else ''}")
     for search in going:
         if search.capacity.probes and search.capacity.probes[-1].observation is None:
             what = f"Searching: {search.capacity.name}"
             waiting.in_progress(what, "search", "capacity.py", search=str(search.capacity.id))
             break
-
-
-def _again(study: Study) -> bool:
-    return any(search.capacity.start for search in study.searches)
 
 
 def searches(study: Study) -> None:

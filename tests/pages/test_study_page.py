@@ -319,3 +319,18 @@ def test_a_study_of_capacities_has_its_form_and_its_page(visit: Visit) -> None:
     at = visit("study", to=str(number))
     assert not at.exception and at.title[0].value == "Add configurations to a study"
     assert "Add configurations" in [button.label for button in at.button]
+
+
+def test_a_configuration_that_is_added_may_be_followed_by_fresh_starts(visit: Visit) -> None:
+    config = read({"preset": "capacity", "engine": "llamacpp"})
+    assert config.search is not None and config.engine is not None
+    search = search_config(config.search, RunConfig())
+    again = NewSearch(PlannedSearch(config.engine, search, 1), "fresh start 1")
+    number = study_searches.create(opened(), config, "Which?", [again])
+    at = visit("study", study=str(number))
+    assert at.progress[0].proto.text.endswith("left, and then the verdict.")
+    one = config.engine.model_copy(update={"max_seqs": 1})
+    added = NewSearch(PlannedSearch(one, search), "max seqs 1")
+    assert study_searches.extend(opened(), number, config, 1, [added], None)
+    at = visit("study", study=str(number))
+    assert at.progress[0].proto.text.endswith("left, and then the two best on fresh starts.")
