@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,8 @@ from services.analysis.objectives import Objectives
 from services.ask.backends import BACKENDS
 from services.ask.prices import Hourly
 from services.report import imports, tables, terminal
+from services.servers.engines import EngineConfig
+from services.servers.engines.instance import EngineInstance
 from services.servers.probe import Probe
 from tests.conftest import ROOT
 from tests.values import candidate, failed, imported_candidate, measured
@@ -183,3 +186,11 @@ def test_what_a_summary_does_not_count_is_a_dash_not_nought() -> None:
     lines = terminal.run_text(imported_candidate(read)).splitlines()
     assert "  Succeeded                                      160" in lines
     assert "  Failed                                           –" in lines
+
+
+def test_why_an_engine_was_started_again_is_no_problem_of_one_that_is_ready() -> None:
+    why = "It was killed, probably because the machine ran out of memory."
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    up = EngineInstance(1, "ready", EngineConfig(), made, base_url="http://x/v1", error=why)
+    assert why not in terminal.engine_text(up) and "http://x/v1" in terminal.engine_text(up)
+    assert why in terminal.engine_text(replace(up, status="failed"))
