@@ -163,7 +163,7 @@ def test_a_better_configuration_that_is_added_is_measured_again_with_the_one_it_
     following = final_searches([*first, *again, added], SEARCH)
     assert [(one.engine, one.start) for one in following] == [(C, 3), (B, 3), (B, 4), (C, 4)]
     (said,) = sentences(study(*first, *again, added))
-    assert "Resume it" in said or "before there is a verdict" in said
+    assert said.endswith("measured again on fresh starts before there is a verdict.")
     levels = {B: 35, C: 50}
     more = [search(8 + n, e.engine, levels[e.engine], e.start) for n, e in enumerate(following)]
     (found,) = highest([*first, *again, added, *more], SEARCH)
