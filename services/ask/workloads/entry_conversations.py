@@ -41,23 +41,27 @@ def sharegpt(value: Any, notes: Notes) -> str | None:
     said = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
     messages: list[Message] = []
     for turn in said:
-        speaker = turn.get("from", turn.get("role"))
-        if speaker is None:
+        speaker = _either(turn, "from", "role")
+        if speaker is None and turn is said[0]:
             raise UnusableEntry(NO_SPEAKER)
         role = SPEAKERS.get(str(speaker))
         if role is None:
             notes.speakers[str(speaker)[:40]] += 1
             break
         if role != "assistant" or any(each["role"] == "user" for each in messages):
-            messages.append(
-                {"role": role, "content": _text(turn.get("value", turn.get("content")))}
-            )
+            messages.append({"role": role, "content": _text(_either(turn, "value", "content"))})
     while messages and messages[-1]["role"] != "user":
         messages.pop()
     if not messages:
         notes.without += 1
         return None
     return dialogue.to_session(conversation.split_messages(messages))
+
+
+def _either(turn: Mapping[str, Any], name: str, newer: str) -> Any:
+    """What a message has under one of two names; a table of both kinds has null under the other."""
+    value = turn.get(name)
+    return turn.get(newer) if value is None else value
 
 
 def aiperf(value: Any, notes: Notes, prompt_of: Callable[[Any, Notes], str | None]) -> str | None:

@@ -233,6 +233,14 @@ def test_conversations_may_say_role_and_content() -> None:
     assert read_prompts(roles.encode(), "p.jsonl") == read_prompts(froms.encode(), "p.jsonl")
 
 
+def test_a_message_of_nobody_ends_its_conversation_and_a_null_is_no_speaker() -> None:
+    first = {"from": "human", "value": "a", "role": None, "content": None}
+    newer = {"from": None, "value": None, "role": "user", "content": "b"}
+    lines = [[first, {"value": "lost"}, first], [newer]]
+    data = "\n".join(json.dumps({"conversations": line}) for line in lines)
+    assert read_prompts(data.encode(), "p.jsonl") == read_prompts(b'"a"\n"b"', "p.jsonl")
+
+
 def test_what_read_prompts_lets_through_makes_a_config() -> None:
     prompts = read_prompts(b'"a"\n' * 10000, "p.jsonl")
     assert RunConfig(workload="file", prompts=prompts).prompts == prompts
