@@ -50,6 +50,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
         gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)  # without pytest-xdist there are no workers
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than cores: many tests wait for a process, a browser or an answer."""
     return (os.cpu_count() or 1) + 1
