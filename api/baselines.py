@@ -15,7 +15,7 @@ router = APIRouter(route_class=Route)
 
 
 class NewBaseline(BaseModel):
-    """Which run becomes the baseline."""
+    """The run that becomes the baseline."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -24,7 +24,7 @@ class NewBaseline(BaseModel):
 
 @router.get("/baselines")
 def list_baselines() -> list[Baseline]:
-    """List the baselines of models and tags, the newest first."""
+    """List the baselines of models and tags, newest first."""
     return list(baselines.list_all(opened()))
 
 
@@ -33,13 +33,15 @@ def list_baselines() -> list[Baseline]:
     **json_body_route(_404="No such run"),
 )
 def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
-    """Make a run the baseline of its model, or of a tag, in place of the one before. The tag is
-    added to a run without it."""
+    """Set a run as the baseline of its model or of a tag, replacing the previous one. The tag is
+    added to the run if necessary."""
     return baselines.save(opened(), kind, value, new.run)
 
 
 @router.delete(
-    "/baselines/{kind}/{value:path}", status_code=204, responses=says(_404="There is no baseline")
+    "/baselines/{kind}/{value:path}",
+    status_code=204,
+    responses=says(_404="There is no such baseline"),
 )
 def remove_baseline(kind: Kind, value: str) -> None:
     """Remove the baseline of a model or a tag."""

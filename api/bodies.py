@@ -1,6 +1,7 @@
-"""What the API reads: JSON or the bytes of a file, of no more than its route takes.
+"""Request bodies:
 
-Bodies with a field that there is not are refused: a misspelled limit would be no limit.
+JSON or the bytes of a file, up to the limit of the route. Bodies with an unknown field are refused:
+a misspelled limit would be no limit.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ RunId = Annotated[int, Field(description="Number of the run")]
 
 
 class Started(BaseModel):
-    """Where a new run, study or engine is found."""
+    """The number and addresses of a new run, study or engine."""
 
     id: int
     url: str = Field(description="Its address in the API")

@@ -24,7 +24,7 @@ ABOUT = {"name", "note"}
 
 
 class NewCapacity(CapacityConfig):
-    """A search to be started."""
+    """A search to start."""
 
     name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     note: str = Field("", max_length=10_000, description="Note")
@@ -44,7 +44,7 @@ def list_capacities(
 
 @router.post("/capacities", status_code=202, **json_body_route())
 def start_capacity(new: NewCapacity, by: By) -> Started:
-    """Start a search: its probes are runs, one after the other, until the capacity is known."""
+    """Start a search: its probes are runs, one after another, until the capacity is known."""
     number = capacity_jobs.submit(opened(), new.config(), new.name, new.note, by)
     return Started(id=number, url=f"/api/capacities/{number}", page=f"/capacity?search={number}")
 
@@ -69,7 +69,7 @@ def cancel_capacity(capacity_id: CapacityId) -> Response:
     responses=says(_404="No such search", _409="It is already running"),
 )
 def resume_capacity(capacity_id: CapacityId) -> Response:
-    """Let a search go on that was cut short."""
+    """Continue an interrupted search."""
     capacity_jobs.resume(opened(), capacity_id)
     return show_capacity(capacity_id)
 
@@ -80,5 +80,5 @@ def resume_capacity(capacity_id: CapacityId) -> Response:
     responses=says(_404="No such search", _409="It is still running: cancel it first"),
 )
 def delete_capacity(capacity_id: CapacityId) -> None:
-    """Delete a search; the runs that were its probes are kept."""
+    """Delete a search; the runs of its probes are kept."""
     capacities.delete(opened(), capacity_id)

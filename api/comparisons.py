@@ -36,7 +36,7 @@ class NewComparison(BaseModel):
         None,
         ge=1,
         le=MOST_REPEATS,
-        description="Maximum number of repeats of each candidate; empty: as `repeats`",
+        description="Maximum number of repeats of each candidate; empty: same as `repeats`",
     )
     target: StrictFloat | None = Field(
         None,
@@ -89,10 +89,11 @@ def show_comparison(comparison_id: int) -> ComparisonFacts:
 
 @router.post(
     "/comparisons/{comparison_id}/cancel",
-    responses=says(_403="It is not yours", _404="No such comparison"),
+    responses=says(_403="You did not start it", _404="No such comparison"),
 )
 def cancel_comparison(comparison_id: int, by: By) -> ComparisonFacts:
-    """Stop all runs of a comparison; what they have measured is kept. Runners stop their own."""
+    """Stop all runs of a comparison; what they have measured is kept. Runners can only stop their
+    own."""
     jobs.cancel_comparison(opened(), comparison_id, by)
     return _facts(comparisons.load(opened(), comparison_id))
 

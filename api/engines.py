@@ -44,5 +44,5 @@ def show_engine(engine_id: EngineId) -> EngineWithLog:
 
 @router.post("/engines/{engine_id}/stop", responses=says(_404="No such engine"))
 def stop_engine(engine_id: EngineId) -> EngineFacts:
-    """Stop an engine. Its status tells when it has stopped."""
+    """Stop an engine. Its status shows when it has stopped."""
     return engine_facts(serving.stop(opened(), engine_id))

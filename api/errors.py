@@ -1,4 +1,4 @@
-"""What is wrong with a request: its status, a sentence, and one for each wrong field."""
+"""Errors of a request: the status, a sentence, and one for each invalid field."""
 
 from __future__ import annotations
 

@@ -43,13 +43,13 @@ router = APIRouter(route_class=Route)
 
 @router.post("/inference/async", status_code=202, **json_body_route())
 def queue_task(request: Request, new: NewPrompt, idempotency_key: IdempotencyKey = None) -> Queued:
-    """Queue a prompt and return at once. GET /tasks/{task_id} has the answer."""
+    """Queue a prompt and return immediately. GET /tasks/{task_id} returns the answer."""
     accepted = _submit(request, [new.as_task({})], idempotency_key)
     (task_id,) = accepted.task_ids
     return Queued(
         task_id=task_id,
         status=tasks.load(opened(), task_id).status if accepted.again else "queued",
-        message="This task was queued before" if accepted.again else "Task queued",
+        message="This task was queued earlier" if accepted.again else "Task queued",
         batch_id=accepted.batch_id,
         url=f"/tasks/{task_id}",
     )
@@ -92,8 +92,8 @@ async def queue_batch_file(
     name: Annotated[str, Query(max_length=300, description="Name of the file")] = "The file",
     idempotency_key: IdempotencyKey = None,
 ) -> QueuedBatch:
-    """Queue the requests of an OpenAI batch file. GET /inference/batch/{batch_id}/output.jsonl has
-    the answers in its format."""
+    """Queue the requests of an OpenAI batch file. GET /inference/batch/{batch_id}/output.jsonl
+    returns the answers in OpenAI's format."""
     data = await request.body()
     chosen = {"backend": backend} if backend else {}
 
@@ -112,13 +112,13 @@ async def queue_batch_file(
 def list_batches(
     request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> list[BatchFacts]:
-    """List the batches that you have queued, the newest first."""
+    """List the batches that you have queued, newest first."""
     return [BatchFacts.of(each) for each in task_batches.list_all(opened(), _whose(request), limit)]
 
 
 @router.get(f"{BATCH}/{{batch_id}}", responses=says(_404="No such batch"))
 def show_batch(request: Request, batch_id: str) -> BatchFacts:
-    """Return how many tasks of a batch have which status."""
+    """Return the number of tasks of a batch by status."""
     return BatchFacts.of(task_batches.load(opened(), batch_id, _whose(request)))
 
 
@@ -132,12 +132,13 @@ def cancel_batch(request: Request, batch_id: str) -> BatchFacts:
     f"{BATCH}/{{batch_id}}/output.jsonl",
     response_class=Response,
     responses={
-        200: {"content": {"application/jsonl": {}}, "description": "A line for each answer"},
+        200: {"content": {"application/jsonl": {}}, "description": "One line for each answer"},
         **says(_404="No such batch"),
     },
 )
 def batch_output(request: Request, batch_id: str) -> StreamingResponse:
-    """Return the answers of a batch so far, in the order of its prompts, as OpenAI writes them."""
+    """Return the answers of a batch so far, in the order of its prompts, as an OpenAI batch output
+    file."""
     whose = _whose(request)
     task_batches.load(opened(), batch_id, whose)
     lines = openai_batch.output_lines(tasks.ended(opened(), batch_id, whose))
@@ -167,11 +168,11 @@ def _file(name: str, pieces: Iterator[bytes], mime: str) -> StreamingResponse:
 def list_tasks(
     request: Request,
     batch: Annotated[str | None, Query(description="Only tasks of this batch, in order")] = None,
-    status: Annotated[TaskStatus | None, Query(description="Only these")] = None,
+    status: Annotated[TaskStatus | None, Query(description="Only tasks with this status")] = None,
     after: Annotated[str | None, Query(description="Only tasks after this one")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TaskList:
-    """List tasks that you have queued: those of a batch in order, or all, the newest first."""
+    """List the tasks that you have queued: those of a batch in order, or all, newest first."""
     wanted = TaskFilter(batch, status, _whose(request), after, limit)
     found = [TaskFacts.of(task) for task in tasks.find(opened(), wanted)]
     return TaskList(tasks=found, next=found[-1].task_id if len(found) == limit else None)
@@ -184,10 +185,10 @@ def show_task(request: Request, task_id: TaskId) -> TaskFacts:
 
 
 @router.delete(
-    "/tasks/{task_id}", responses=says(_404="No such task", _409="The task has ended already")
+    "/tasks/{task_id}", responses=says(_404="No such task", _409="The task has already ended")
 )
 def cancel_task(request: Request, task_id: TaskId) -> TaskFacts:
-    """Cancel a task: nobody waits for its answer any more."""
+    """Cancel a task, even if it is running."""
     return TaskFacts.of(tasks.cancel(opened(), task_id, _whose(request)))
 
 

@@ -1,4 +1,4 @@
-"""Parse a JSON body, refusing one with too many entries before it is parsed: millions of them would
+"""Parse a JSON body, and refuse one with too many entries before parsing it: millions of them would
 take gigabytes as objects, and validation would report a problem with each."""
 
 from __future__ import annotations

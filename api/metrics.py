@@ -36,7 +36,7 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
     )
     yield gauge(
         "paceline_supervisor_up",
-        "1 if this machine's supervisor is alive. It ends when the queue is empty.",
+        "1 if this machine's supervisor is alive. It exits when the queue is empty.",
         supervisor,
     )
     yield gauge(
@@ -48,7 +48,10 @@ def gauges(now: State, supervisor: bool) -> Iterator[Gauge]:
         "paceline_requests_in_flight", "Requests in flight in all running runs.", now.in_flight
     )
     yield by_label(
-        "paceline_engines", "Engines that Paceline started and that are up.", "status", now.engines
+        "paceline_engines",
+        "Engines that Paceline started and that are running.",
+        "status",
+        now.engines,
     )
     yield by_label(
         "paceline_span_runs",
@@ -67,7 +70,7 @@ def _tasks(tasks: TaskCounts) -> Iterator[Gauge]:
     )
     yield Gauge(
         "paceline_server_tasks",
-        "The same for each server that has any.",
+        "Tasks that are queued or running, by server.",
         {
             (("server", server), ("status", status)): count
             for (server, status), count in sorted(tasks.servers.items())
@@ -89,11 +92,11 @@ def _client(health: ClientHealth) -> Iterator[Gauge]:
     )
     yield gauge(
         "paceline_client_loop_lag_p99_seconds",
-        "How long the client's event loop stalled, 99th percentile, at the worst moment of it.",
+        "How long the client's event loop stalled, 99th percentile, worst repeat of that run.",
         health.lag_p99_s,
     )
     yield gauge(
         "paceline_client_cpu_share",
-        "Share of a core that the busiest client process used at the worst moment of it.",
+        "Share of a core that the busiest client process used, worst repeat of that run.",
         health.cpu_share,
     )

@@ -31,7 +31,7 @@ router = APIRouter(route_class=Route)
 
 
 class NewRun(RunConfig):
-    """A run to be queued: its config, name, tags and note."""
+    """A run to queue: its config, name, tags and note."""
 
     name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
@@ -152,7 +152,7 @@ def time_slices(run_id: RunId) -> list[Slice]:
 
 
 class Cancelled(BaseModel):
-    """A run that was asked to stop. Its status tells when it has."""
+    """A run that was asked to stop. Its status shows when it has stopped."""
 
     id: int
     status: RunStatus
@@ -161,16 +161,16 @@ class Cancelled(BaseModel):
 
 @router.post(
     "/runs/{run_id}/cancel",
-    responses=says(_403="It is not yours", _404="No such run", _409="It has already ended"),
+    responses=says(_403="You did not start it", _404="No such run", _409="It has already ended"),
 )
 def cancel_run(run_id: RunId, by: By) -> Cancelled:
-    """Stop a run; what it has measured is kept. Runners stop their own."""
+    """Stop a run; what it has measured is kept. Runners can only stop their own."""
     run = jobs.cancel(opened(), run_id, by)
     return Cancelled(id=run.id, status=run.status, cancel_requested=run.cancel_requested)
 
 
 class More(BaseModel):
-    """How many repeats to add."""
+    """Number of repeats to add."""
 
     model_config = ConfigDict(extra="forbid")
 

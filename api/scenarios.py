@@ -1,4 +1,5 @@
-"""/api/scenarios: runs, comparisons, studies and capacity searches as files: started, written."""
+"""/api/scenarios: starts runs, comparisons, studies and capacity searches from files, and writes
+such files."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ class StartedScenario(BaseModel):
     url: str = Field(description="Its address in the API")
     page: str = Field(description="Its page in the browser")
     not_checked: list[str] = Field(
-        description="Keys that only the command line checks, which waits for the end"
+        description="Keys that only the command line checks, because it waits for the end"
     )
 
 

@@ -38,5 +38,5 @@ def save_server(name: Name, new: RunConfig) -> SavedServer:
     responses=says(_404="No server is saved under this name"),
 )
 def delete_server(name: Name) -> None:
-    """Delete a saved server. Runs that used it stay as they are."""
+    """Delete a saved server. Runs that used it do not change."""
     servers.delete(opened(), name)

@@ -27,7 +27,7 @@ class NewShare(BaseModel):
 
 
 class Shared(BaseModel):
-    """A shared page. It does not change after it was created."""
+    """A shared page. It does not change after it has been created."""
 
     token: str = Field(description="Token that revokes it")
     path: str = Field(description="Its path on this Paceline")

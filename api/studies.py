@@ -1,4 +1,4 @@
-"""/api/studies: runs that differ in one thing. Prompts are no part of what is answered."""
+"""/api/studies: grids of runs. Responses contain no prompts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ABOUT = {"name", "tags", "note"}
 
 
 class NewStudy(StudyConfig):
-    """A study to be queued: its config, name, tags and note. Omitted fields use the defaults of its
+    """A study to queue: its config, name, tags and note. Omitted fields use the defaults of its
     preset."""
 
     name: str = Field("", max_length=200, description="Name; empty: generated from the config")
@@ -77,7 +77,7 @@ class SearchFacts(BaseModel):
     start: int = Field(
         description="0: searched first; from 1: a fresh start of one of the two best"
     )
-    probes: int = Field(description="Probes that were begun")
+    probes: int = Field(description="Number of probes that were started")
     problem: str | None = Field(description="Why it has no result")
 
 
@@ -92,13 +92,13 @@ class StudyFacts(BaseModel):
     active: bool = Field(description="Whether cells remain to be measured")
     counts: dict[RunStatus, int] = Field(description="Cells by status")
     cells: list[CellFacts]
-    searches: list[SearchFacts] = Field(description="Instead of cells: of the preset capacity")
+    searches: list[SearchFacts] = Field(description="Instead of cells, for the preset capacity")
     engines: list[EngineFacts]
     page: str = Field(description="The study in the browser")
 
 
 class Resumed(BaseModel):
-    """Which cells to measure again, besides those that were interrupted."""
+    """Which cells to measure again, in addition to interrupted ones."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -123,7 +123,7 @@ def start_study(new: NewStudy, by: By) -> Started:
 
 @router.post("/studies/plan", **json_body_route())
 def plan_study(new: NewStudy) -> Plan:
-    """Return what a study would measure, what cannot run here and why, and how long it takes.
+    """Return what a study would measure, what cannot run here and why, and how long it would take.
     Nothing is started."""
     config = new.config()
     grid = study_jobs.plan(config)
@@ -153,7 +153,7 @@ def report_study(study_id: StudyId) -> Response:
 
 @router.post("/studies/{study_id}/cancel", responses=says(_404="No such study"))
 def cancel_study(study_id: StudyId) -> StudyFacts:
-    """Stop a study and its engines; what is measured is kept."""
+    """Stop a study and its engines; what has been measured is kept."""
     study_jobs.cancel(opened(), study_id)
     return study_facts(studies.load(opened(), study_id))
 

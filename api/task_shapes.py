@@ -42,14 +42,19 @@ class TaskSettings(RequestFields):
     first_token_timeout_s: float | None = Field(None, gt=0, le=86_400)
     chunk_timeout_s: float | None = Field(None, gt=0, le=86_400)
     retries: int = Field(
-        3, ge=0, le=20, description="Maximum number of retries after 429, 5xx or no connection"
+        3,
+        ge=0,
+        le=20,
+        description="Maximum number of retries after 429, 5xx or a failed connection",
     )
 
     @model_validator(mode="after")
     def _one_length(self) -> TaskSettings:
         for name in ("output_distribution", "output_spread"):
             if name in self.model_fields_set:
-                raise ValueError(f"{name}: is for runs. Give each task its max_tokens.")
+                raise ValueError(
+                    f"{name}: only applies to runs. Give each task its own max_tokens."
+                )
         return self
 
     def given(self) -> dict[str, Any]:
@@ -59,9 +64,11 @@ class TaskSettings(RequestFields):
 
 
 class NewPrompt(TaskSettings):
-    """A prompt to be answered."""
+    """A prompt to answer."""
 
-    prompt: str | None = Field(None, description="The prompt, as text; or give messages")
+    prompt: str | None = Field(
+        None, description="The prompt, as text; alternatively, give messages"
+    )
     messages: list[dict[str, Any]] | None = Field(
         None, description="A conversation, as in chat completions"
     )
@@ -133,7 +140,7 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=KEY_CHARACTERS,
-        description="The same request with the same key again returns the same tasks",
+        description="Repeating a request with the same key returns the same tasks",
     ),
 ]
 TaskId = Annotated[str, "Identifier of the task"]
@@ -168,7 +175,7 @@ class QueuedBatch(BaseModel):
 
 
 class TaskFacts(BaseModel):
-    """A task; `result` once it is completed."""
+    """A task; `result` is set once it is completed."""
 
     task_id: str
     status: TaskStatus
@@ -194,7 +201,7 @@ class TaskFacts(BaseModel):
 
 
 class BatchFacts(BaseModel):
-    """A batch and how many of its tasks have which status."""
+    """A batch, with the number of its tasks by status."""
 
     batch_id: str
     created_at: datetime

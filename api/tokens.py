@@ -21,7 +21,7 @@ TokenId = Annotated[int, Field(description="Number of the token")]
 
 
 class NewToken(BaseModel):
-    """A token to be made."""
+    """A token to create."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,21 +33,22 @@ class NewToken(BaseModel):
 
 
 class MadeToken(BaseModel):
-    """A new token with its text, which is shown once."""
+    """A new token with its secret, which is shown only once."""
 
     id: int
     name: str
     role: str
     created_at: datetime
     expires_at: datetime
-    made_by: str | None = Field(None, description="Who made it, where people sign in")
-    token: str = Field(description="Send it as Authorization: Bearer. It is not shown again")
+    made_by: str | None = Field(None, description="Who created it, if sign-in is on")
+    token: str = Field(description="Send it as Authorization: Bearer. It will not be shown again")
 
 
 @router.post("/tokens", status_code=201, **json_body_route())
 def make_token(new: NewToken, by: By) -> MadeToken:
-    """Make a token. Its text is in this answer only: the database keeps a hash of it. It ends with
-    the role of whoever makes it, or has made the token that makes it."""
+    """Create a token. Its secret is only in this response: the database stores its hash. It stops
+    working when its owner loses the role; a token created with another token belongs to that
+    token's owner."""
     maker = None if by is None else by.name if by.token is None else by.maker
     made, secret = tokens.create(opened(), new.name, Role[new.role], new.days, maker)
     return MadeToken(**asdict(made), token=secret)
@@ -55,11 +56,11 @@ def make_token(new: NewToken, by: By) -> MadeToken:
 
 @router.get("/tokens")
 def list_tokens() -> list[Token]:
-    """List the tokens, newest first, without their texts."""
+    """List the tokens, newest first, without their secrets."""
     return tokens.list_all(opened())
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=says(_404="No such token"))
 def revoke_token(token_id: TokenId) -> None:
-    """Revoke a token: it lets nobody in from now on."""
+    """Revoke a token: it stops working immediately."""
     tokens.revoke(opened(), token_id)

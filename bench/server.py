@@ -2,7 +2,7 @@
 
 `python -m bench.server` serves as `services.load.reference` does. Its own `received` is when its
 loop got round to reading a request: with thousands at once that is late, and no client's fault. So
-it reads with the kernel's receive stamps and logs `arrived`, the moment TTFT truly begins.
+it reads with the kernel's receive timestamps and logs `arrived`, the moment TTFT truly begins.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The same actions in a terminal: `paceline run|compare|study|engine|list|share|…`.
+"""Measure and compare LLM servers.
 
-Exit codes: 0 done, 1 the run failed, was cancelled or interrupted, or what --fail-if or --slo asks
-for does not hold, or nobody can tell whether it does, or Paceline itself failed, 2 bad usage:
-nothing was done. PACELINE_DEBUG=1 shows where it failed.
+The same actions as in the browser, in a terminal: `paceline run|compare|study|engine|list|share|…`.
+
+Exit codes: 0 success; 1 the run failed, was cancelled or interrupted, or a condition of --fail-if
+or --slo does not hold or cannot be evaluated, or Paceline itself failed; 2 wrong usage: nothing was
+done. PACELINE_DEBUG=1 shows the traceback of an internal error.
 """
 
 from __future__ import annotations
@@ -46,13 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # what nobody foresaw
         if os.environ.get(DEBUG):
             raise
-        return refuse(f"{_cause(error)} Set {DEBUG}=1 to see where.", FAILED)
+        return refuse(f"{_cause(error)} Set {DEBUG}=1 to see the traceback.", FAILED)
     return code
 
 
 def _check(unknown: Sequence[str]) -> None:
     if sys.stdout is None:
-        raise UsageError("Standard output is closed: there is nowhere to print to.")
+        raise UsageError("Standard output is closed, so nothing can be printed.")
     names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     if unknown:  # the words after a flag are not said again: one may be a key
         raise UsageError(f"Unknown argument: {', '.join(names) or repr(unknown[0])}. See --help.")

@@ -1,4 +1,4 @@
-"""`backends`: the servers that can be measured, and what each answers."""
+"""`backends`: the servers that can be measured, and the results of testing them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 
 def backends(options: Namespace) -> int:
-    """Print the backends; with --test, also what each answers."""
+    """Print the backends; with --test, also test each of them."""
     names = [options.name] if options.name else list(BACKENDS)
     probes = None
     if options.test:

@@ -19,7 +19,7 @@ def add_backup_arguments(command: ArgumentParser) -> None:
 
 
 def backup(options: Namespace) -> int:
-    """Write the whole database to a file, also while runs are measured."""
+    """Write the whole database to a file, even while runs are being measured."""
     written = backups.backup(connect(), Path(options.file))
     document = {"file": clean(options.file), "bytes": written}
     print_result(options, lambda: document, lambda: f"{options.file}: {size(written)}")
@@ -31,17 +31,17 @@ def add_restore_arguments(command: ArgumentParser) -> None:
 
 
 def restore(options: Namespace) -> int:
-    """Replace the database by a backup; the one that was there is kept beside it."""
+    """Replace the database with a backup; the previous one is kept next to it."""
     database = connect()
     with acquire_lock(database) as lock:
         if lock is None:
             raise backups.InUse(
-                "Runs are being measured, or engines are up. Cancel or stop them, stop Paceline, "
-                "then restore."
+                "Runs are being measured, or engines are running. Cancel or stop them, stop "
+                "Paceline, then restore."
             )
         kept = backups.restore(database, Path(options.file), datetime.now())
     text = f"Restored from {options.file}."
-    was = f" The database that was there is kept as {kept}." if kept else ""
+    was = f" The previous database is kept as {kept}." if kept else ""
     document = {"restored": clean(options.file), "kept": str(kept) if kept else None}
     print_result(options, lambda: document, lambda: text + was)
     return DONE

@@ -16,12 +16,12 @@ from services.report import terminal
 def add_set_arguments(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
-    of.add_argument("--model", action="store_true", help="Of its model (default)")
-    of.add_argument("--tag", help="Of a tag, which is added to the run")
+    of.add_argument("--model", action="store_true", help="Baseline of its model (default)")
+    of.add_argument("--tag", help="Baseline of a tag, which is added to the run")
 
 
 def set_baseline(options: Namespace) -> int:
-    """Make a run the baseline of its model, or of a tag: later runs are compared with it."""
+    """Set a run as the baseline of its model or of a tag: later runs are compared with it."""
     of: tuple[Any, str] = ("tag", options.tag)
     if options.tag is None:
         of = ("model", runs.load(opened(), options.run).config.model)
@@ -37,12 +37,12 @@ def set_baseline(options: Namespace) -> int:
 def add_remove_arguments(command: ArgumentParser) -> None:
     command.add_argument("run", type=whole, metavar="RUN")
     of = command.add_mutually_exclusive_group()
-    of.add_argument("--model", action="store_true", help="Of its model only")
-    of.add_argument("--tag", help="Of one tag only")
+    of.add_argument("--model", action="store_true", help="Only as baseline of its model")
+    of.add_argument("--tag", help="Only as baseline of this tag")
 
 
 def remove(options: Namespace) -> int:
-    """Remove a run as a baseline: of everything, or of its model or one tag only."""
+    """Remove a run as a baseline: completely, or only of its model or one tag."""
     runs.load(opened(), options.run)
     kind = "tag" if options.tag is not None else "model" if options.model else None
     removed = [

@@ -1,4 +1,4 @@
-"""`batch run|list|output|cancel`: prompts of OpenAI's files, answered in the background."""
+"""`batch run|list|output|cancel`: prompts of OpenAI batch files, answered in the background."""
 
 from __future__ import annotations
 
@@ -33,18 +33,16 @@ FORMATS: dict[str, Callable[[Engine, str], Iterator[bytes]]] = {
 
 def add_run_arguments(command: ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="OpenAI batch file (JSONL)")
+    command.add_argument("--backend", help="Backend or saved server (default: embedded)")
+    command.add_argument("--model", help="Model; replaces those in the file")
     command.add_argument(
-        "--backend", help="Backend or saved server that is asked (default: embedded)"
-    )
-    command.add_argument("--model", help="Model, in place of those in the file")
-    command.add_argument(
-        "--no-wait", action="store_true", help="Queue the prompts, print the batch and end"
+        "--no-wait", action="store_true", help="Queue the prompts, print the batch ID and exit"
     )
     add_output_arguments(command)
 
 
 def run(options: Namespace) -> int:
-    """Have the prompts of an OpenAI batch file answered; write its output file. Ctrl-C leaves them
+    """Send the prompts of an OpenAI batch file and write its output file. Ctrl-C leaves them
     queued."""
     database, own = opened(), {"model": options.model} if options.model else {}
     chosen = {"backend": options.backend} if options.backend else {}
@@ -79,7 +77,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 
 def list_batches(options: Namespace) -> int:
-    """Print the batches of tasks, newest first, with how many tasks have which status."""
+    """Print the batches of tasks, newest first, with the number of tasks by status."""
     rows = task_batches.list_all(opened(), limit=options.limit)
     print_result(
         options, lambda: [asdict(row) for row in rows], lambda: terminal.batches_text(rows)

@@ -1,5 +1,5 @@
-"""`capacity`: the highest load that a server sustains under objectives, and whether another
-sustains more."""
+"""`capacity`: the highest load that a server sustains under objectives, and a comparison with
+another server."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def add_arguments(command: ArgumentParser) -> None:
         "--at-least",
         type=_load,
         metavar="LOAD",
-        help="Exit with 1 unless the capacity is at least this, by the lower end of its interval",
+        help="Exit with 1 unless the lower end of the capacity's interval is at least this",
     )
     command.add_argument(
         "--plan", action="store_true", help="Only print how long the search would take"
@@ -107,7 +107,7 @@ def show(options: Namespace) -> int:
 
 
 def resume(options: Namespace) -> int:
-    """Let a search go on that was cut short, and print what it finds."""
+    """Continue an interrupted search, and print its result."""
     with naming_flags(options), stopping() as stop:
         capacity_jobs.resume(opened(), options.capacity)
         return _follow_to_end(options, options.capacity, stop, None)
@@ -130,7 +130,7 @@ def list_capacities(options: Namespace) -> int:
 
 
 def delete(options: Namespace) -> int:
-    """Delete a search; the runs that were its probes are kept."""
+    """Delete a search; the runs of its probes are kept."""
     capacities.delete(opened(), options.capacity)
     return DONE
 
@@ -141,7 +141,7 @@ def _load(text: str) -> float:
     except ValueError:
         load = 0.0
     if not 0 < load < 1e9:
-        raise ArgumentTypeError(f"{text[:40]!r} is not a load, a number above 0")
+        raise ArgumentTypeError(f"{text[:40]!r} is not a load: enter a number above 0")
     return load
 
 
@@ -154,9 +154,9 @@ def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
     """
     values = run_fields.values(options)
     if wrong := [name for name in SET_BY_PROBES if name in values]:
-        raise UsageError(f"{flag(wrong[0])} is set by each probe: leave it out.")
+        raise UsageError(f"{flag(wrong[0])} is set by the search for each probe: leave it out.")
     if options.tag:
-        raise UsageError("--tag is for runs: each probe has the tag of its search.")
+        raise UsageError("--tag does not apply: each probe gets the tag of its search.")
     own: dict[str, Any] = given(options, CapacityConfig)
     others = changes_of(getattr(options, "with"))
     if options.scenario is not None:

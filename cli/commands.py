@@ -1,4 +1,4 @@
-"""Every command of the terminal, with what it calls and what it takes."""
+"""Every command of the command line, with the function that it calls and its arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cli import (
 from cli.parser import Command
 
 GROUPS = {
-    "baseline": "Set, remove and list the runs that others are compared with",
+    "baseline": "Set, remove and list the runs that other runs are compared with",
     "batch": "Send the prompts of OpenAI batch files to a server; list and cancel batches",
     "capacities": "List, print, resume and delete capacity searches",
     "engine": "Start, list and stop engines, and print their logs",

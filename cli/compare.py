@@ -1,4 +1,4 @@
-"""`compare`: runs side by side; without runs, candidates that are measured first."""
+"""`compare`: compares runs; without runs, measures candidates first."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def add_arguments(command: ArgumentParser) -> None:
         type=scenario.run_or_file,
         nargs="*",
         metavar="RUN",
-        help="Runs to compare; none: measure candidates first, see --with; or a scenario file "
-        "(YAML), which flags override",
+        help="Runs to compare, the first is the baseline; none: measure candidates first, see "
+        "--with; or a scenario file (YAML), which flags override",
     )
     command.add_argument(
         "--within",
@@ -108,11 +108,11 @@ def compare(options: Namespace) -> int:
     """Compare runs, the baseline first; without runs, measure candidates first."""
     files = [name for name in options.runs if isinstance(name, str)]
     if files and len(options.runs) > 1:
-        raise UsageError(f"{files[0]} is a comparison of its own: name no other file and no runs.")
+        raise UsageError(f"{files[0]} is a complete comparison: do not name other files or runs.")
     if files:
         return _measure(options, files[0])
     if not options.fail_if and (options.measure or options.allow_no_verdict):
-        raise UsageError("--measure and --allow-no-verdict go with --fail-if.")
+        raise UsageError("--measure and --allow-no-verdict require --fail-if.")
     return _compare_stored(options) if options.runs else _measure(options)
 
 
@@ -123,7 +123,7 @@ def _compare_stored(options: Namespace) -> int:
         *map(flag, given(options, RunConfig)),
     ]:
         raise UsageError(
-            f"{to_measure[0]} is for a comparison that is measured first: name no runs."
+            f"{to_measure[0]} is only for a comparison that is measured first: do not name runs."
         )
     if not FEWEST <= len(options.runs) <= MOST:
         raise UsageError(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
@@ -148,7 +148,9 @@ def _measure(options: Namespace, file: str | None = None) -> int:
 def _submit(options: Namespace) -> tuple[int, ...]:
     changes = getattr(options, "with")
     if not changes:
-        raise UsageError("Name the runs to compare, or say --with what another candidate changes.")
+        raise UsageError(
+            "Name the runs to compare, or use --with to add a candidate with other settings."
+        )
     with naming_flags(options):
         values = run_fields.values(options)
         run_fields.print_notes(options)
@@ -192,7 +194,7 @@ def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
         parts = [part.partition("=") for part in text.split(",") if part.strip()]
         if any(not equals for _, equals, _ in parts):
             raise UsageError(
-                f"--with takes what changes, as in mode=batch,concurrency=8; got {text!r}."
+                f"--with takes changes such as mode=batch,concurrency=8; got {text!r}."
             )
         named = {name.strip(): value.strip() for name, _, value in parts}
         server = saved.get(named.get("backend", ""))

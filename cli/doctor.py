@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has and lacks for Paceline."""
+"""`doctor`: checks this machine and the settings of Paceline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def add_arguments(command: ArgumentParser) -> None:
 
 
 def doctor(options: Namespace) -> int:
-    """Check environment, database, limits, engines and keys; exit code 1 if something is wrong."""
+    """Check the environment, database, limits, engines and keys; exit with 1 if something is
+    wrong."""
     findings = run_checks(Context(settings.environment()))
     sound = healthy(findings)
     document = {"healthy": sound, "findings": [asdict(finding) for finding in findings]}

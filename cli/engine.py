@@ -1,4 +1,5 @@
-"""`engine start|list|stop|log`: servers that Paceline starts. Every field of one is a flag."""
+"""`engine start|list|stop|log`: servers that Paceline starts. Every field of an engine is a
+flag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A field as a flag: `pause_s` is `--pause`, a switch needs no value, all else is read later."""
+"""A field as a flag: `pause_s` is `--pause`, a switch needs no value, and all other values are
+parsed later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a word on a command line may be; what it may not be is said in a sentence."""
+"""Types of command-line arguments; an invalid value is refused with a sentence."""
 
 from __future__ import annotations
 

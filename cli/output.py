@@ -1,4 +1,4 @@
-"""What a command prints, where, and the exit code that goes with it."""
+"""What a command prints, where, and its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads a command line: one parser of all commands, whose refusals are sentences."""
+"""The command-line parser: one for all commands, with errors as sentences."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Command(NamedTuple):
 
 
 class Parser(ArgumentParser):
-    """One that says what is wrong in a sentence."""
+    """A parser that says what is wrong in a sentence."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Namespace, Any]:  # type: ignore[override]
-        """Do so, but for `--name=--`: some versions of Python take the value away as the mark that
-        ends the options, and give a list without entries to whoever asks for the option."""
+        """Like argparse, except for `--name=--`: some versions of Python drop the value as the
+        marker that ends the options, and return an empty list for the option."""
         given = sys.argv[1:] if args is None else list(args)
         for word in takewhile(lambda word: word != "--", given):
             if word.startswith("--") and word.endswith("=--") and word.count("=") == 1:
@@ -41,7 +41,7 @@ class Parser(ArgumentParser):
 
 
 def program() -> str:
-    """Return what was typed to call this program; the console command says so in a variable."""
+    """Return how this program was called; the console command sets a variable for this."""
     return os.environ.get("PACELINE_PROGRAM") or "python cli.py"
 
 

@@ -1,4 +1,4 @@
-"""Who uses the command line, where people sign in to the same database."""
+"""The user of the command line, as recorded if sign-in is on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is wrong with a command line, in a sentence that names its flags.
 
-A refused value is turned from the field's sentence (`services/ask/problems.py`) into the flag's
-here. A flag that lacks its value is refused in `parser.py`, an unknown one in `__init__.py`.
+Messages about invalid fields (`services/ask/problems.py`) are reworded here to name the flags. A
+flag without its value is refused in `parser.py`, an unknown flag in `__init__.py`.
 """
 
 from __future__ import annotations

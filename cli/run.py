@@ -1,4 +1,4 @@
-"""`run`, `more`: measure a run, or runs that are done once more."""
+"""`run`, `more`: measure a run, or add repeats to finished ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def add_arguments(command: ArgumentParser) -> None:
         type=condition,
         action="append",
         metavar="CONDITION",
-        help="Exit with 1 unless the run meets this: 'ttft:p95<0.5', in quotes; may be repeated",
+        help="Exit with 1 unless the run meets this condition: 'ttft:p95<0.5', in quotes; may be "
+        "repeated",
     )
     run_fields.add_arguments(command)
 
@@ -85,7 +86,7 @@ def more(options: Namespace) -> int:
     """Add repeats to runs that are done."""
     if len(options.runs) > MOST:
         raise UsageError(
-            f"One to {MOST} runs are measured again at a time, not {len(options.runs)}."
+            f"One to {MOST} runs can get more repeats at a time, not {len(options.runs)}."
         )
     with stopping() as stop:
         try:

@@ -1,6 +1,6 @@
 """Every field of a run as a flag, and back, for the commands that measure: run, compare, study.
 
-What is not given keeps the config's own default.
+Omitted flags keep the defaults of the config.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def add_arguments(command: ArgumentParser, defaults: bool = True) -> None:
     command.add_argument(
         "--trace",
         metavar="FILE",
-        help="Trace file (Mooncake, BurstGPT or Azure); it is replayed unless --mode is given",
+        help="Trace file (Mooncake, BurstGPT or Azure), which is replayed unless --mode is given",
     )
     command.add_argument(
         "--shared-prompts", action="store_true", help="Do not start each prompt with a unique nonce"
@@ -48,8 +48,8 @@ def add_arguments(command: ArgumentParser, defaults: bool = True) -> None:
 def add_names_arguments(command: ArgumentParser, what: str) -> None:
     """Let a command take what people call a run, or a study."""
     command.add_argument("--name", default="", help=f"Name of the {what}")
-    command.add_argument("--tag", action="append", default=[], help="A tag; may be repeated")
-    command.add_argument("--note", default="", help="A note")
+    command.add_argument("--tag", action="append", default=[], help="Tag; may be repeated")
+    command.add_argument("--note", default="", help="Note")
 
 
 def values(options: Namespace) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def values(options: Namespace) -> dict[str, Any]:
     fields = given(options, RunConfig)
     texts = [name for name in READERS if name in fields]
     if texts and not readers(texts):
-        raise UsageError(f"{' and '.join(map(flag, texts))} do not go together.")
+        raise UsageError(f"{' and '.join(map(flag, texts))} cannot be combined.")
     for name in texts:
         if fields.get("workload", readers(texts)[0]) not in READERS[name]:
-            raise UsageError(f"{flag(name)} is for --workload {' or '.join(READERS[name])} only.")
+            raise UsageError(f"{flag(name)} requires --workload {' or '.join(READERS[name])}.")
     if options.shared_prompts:
         fields["unique_prompts"] = False
     if "prompts" in fields:
@@ -96,7 +96,7 @@ def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
     name = fields.get("backend", "")
     if "://" in name:
         if "base_url" in fields:
-            raise UsageError("--base-url is for a backend with a name. --backend is a URL already.")
+            raise UsageError("--base-url requires a backend given by name, but --backend is a URL.")
         return {"backend": "url", "base_url": name}
     if name not in BACKENDS and re.search("[:/.@]", name):  # not said again: it may hold a password
         raise UsageError("--backend is not an address: it must start with http:// or https://.")

@@ -1,5 +1,5 @@
-"""`scenario`: what was measured as a file, which `run`, `compare`, `study` and
-`capacity` take."""
+"""`scenario`: writes what was measured as a file that `run`, `compare`, `study` and `capacity`
+accept."""
 
 from __future__ import annotations
 

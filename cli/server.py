@@ -26,7 +26,7 @@ def save(options: Namespace) -> int:
         fields = given(options, RunConfig)
         server = saved_server(options.server, fields | address_of(fields))
         servers.save(opened(), server)
-    print_result(options, lambda: server, lambda: f"Saved. Pick it with --backend {server.name}.")
+    print_result(options, lambda: server, lambda: f"Saved. Use it with --backend {server.name}.")
     return DONE
 
 
@@ -46,9 +46,9 @@ def add_delete_arguments(command: ArgumentParser) -> None:
 
 
 def delete(options: Namespace) -> int:
-    """Delete a saved server. Runs that used it stay as they are."""
+    """Delete a saved server. Runs that used it do not change."""
     servers.delete(opened(), options.server)
-    print_result(options, lambda: {"deleted": True}, lambda: f"{options.server} is deleted.")
+    print_result(options, lambda: {"deleted": True}, lambda: f"{options.server} was deleted.")
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""`share`: a page of runs for whoever has its link."""
+"""`share`: a read-only page of runs for anyone who has the link."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 
 def share(options: Namespace) -> int:
-    """Share a page of runs with anyone who has its link; list and revoke links."""
+    """Share a read-only page of runs with anyone who has the link; list and revoke links."""
     if options.revoke:
         token = options.revoke.rpartition("/")[2]  # of its path or whole address, too
         shares.revoke(opened(), token)

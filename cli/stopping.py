@@ -1,4 +1,4 @@
-"""Ctrl-C while a command follows what it has started."""
+"""Ctrl-C while a command waits for what it has started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`list`, `show`, `export`, `check`: runs that are stored."""
+"""`list`, `show`, `export`, `check`: stored runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`study`, `resume`, `studies`, `report`: runs that differ in one thing.
+"""`study`, `resume`, `studies`, `report`: grids of runs.
 
 A study as flags, and back: what is varied, and every field of its runs and of its engines. Omitted
 fields use the preset's defaults.
@@ -77,16 +77,16 @@ def add_arguments(command: ArgumentParser) -> None:
         dest="axes",
         action="append",
         metavar="NAME=VALUES",
-        help="Vary a field of the engine or of the run, or a flag of the engine: "
-        "max_seqs=64,256, max_tokens=32,512, flag:--enable-prefix-caching=on,off; may be repeated",
+        help="Vary a field of the engine or the run, or a flag of the engine: max_seqs=64,256, "
+        "max_tokens=32,512, flag:--enable-prefix-caching=on,off; may be repeated",
     )
     command.add_argument(
         "--slo",
         dest="objectives",
         action="append",
         metavar="CONDITION",
-        help="Search for the configuration with the highest capacity under this, such as "
-        "'ttft:p95<0.5' in seconds; may be repeated (--preset capacity)",
+        help="Search for the configuration with the highest capacity under this objective, such "
+        "as 'ttft:p95<0.5' (in seconds); may be repeated (--preset capacity)",
     )
     add(command, StudyCapacity, SEARCH_OPTIONS, defaults=False)
     run_fields.add_arguments(command, defaults=False)
@@ -182,7 +182,7 @@ def _follow_searches(options: Namespace, study_id: int, stop: Event) -> int:
     )
     _print_study(options, ended)
     if ended.searches_to_resume():
-        return refuse(f"The study was cut short: `paceline resume {ended.id}`.", FAILED)
+        return refuse(f"The study was interrupted: `paceline resume {ended.id}`.", FAILED)
     return DONE if any(search.capacity.status == "done" for search in ended.searches) else FAILED
 
 
@@ -229,7 +229,7 @@ def _config(options: Namespace) -> StudyConfig:
     texts |= _of_search(options)
     start = read(texts, _of_file(options, load) if options.scenario else None)
     if start.engine is None and engine.keys() - {"model"}:
-        raise UsageError(f"{flag(min(engine.keys() - {'model'}))} is for an engine: give --engine.")
+        raise UsageError(f"{flag(min(engine.keys() - {'model'}))} requires --engine.")
     if start.engine is not None:
         _only_one_server(load)
         load.pop("model", None)
@@ -255,9 +255,7 @@ def _of_search(options: Namespace) -> dict[str, str]:
         if options.preset is None and not options.scenario:
             given_texts["preset"] = "capacity"
     elif given_texts and options.preset != "capacity" and not options.scenario:
-        raise UsageError(
-            f"{flag(min(given_texts))} is for a search: give --slo or --preset capacity."
-        )
+        raise UsageError(f"{flag(min(given_texts))} requires --slo or --preset capacity.")
     return given_texts
 
 
@@ -274,7 +272,7 @@ def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
         )
     if options.engine and from_file.config.engine is None:
         raise UsageError(
-            "--engine: the scenario measures an existing server. Write engine into it."
+            "--engine: the scenario measures an existing server. Add the key engine to it."
         )
     options.name, options.tag, options.note = (
         from_file.keys.name,
@@ -300,8 +298,8 @@ def _of_engine(options: Namespace) -> dict[str, Any]:
 def _only_one_server(load: dict[str, Any]) -> None:
     if named := [name for name in ("backend", "base_url") if name in load]:
         raise UsageError(
-            f"{flag(named[0])} is for an existing server, but Paceline starts an engine here: "
-            "leave it out, or choose --preset concurrency, clients or batch_length."
+            f"{flag(named[0])} only applies to an existing server, but Paceline starts an engine "
+            "here: leave it out, or choose --preset concurrency, clients or batch_length."
         )
 
 

@@ -1,4 +1,4 @@
-"""`token create|list|revoke`: who may use the API, where people sign in."""
+"""`token create|list|revoke`: who may use the API if sign-in is on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add_create_arguments(command: ArgumentParser) -> None:
 
 
 def create(options: Namespace) -> int:
-    """Create an API token and print it. It is not shown again: only its hash is stored."""
+    """Create an API token and print it. It will not be shown again: only its hash is stored."""
     maker = person.name if (person := operator()) else None
     made, secret = tokens.create(opened(), options.name, Role[options.role], options.days, maker)
     print_result(options, lambda: asdict(made) | {"token": secret}, lambda: secret)
@@ -44,14 +44,14 @@ def add_list_arguments(command: ArgumentParser) -> None:
 
 
 def list_tokens(options: Namespace) -> int:
-    """Print the tokens, newest first, without their texts."""
+    """Print the tokens, newest first, without their secrets."""
     rows = tokens.list_all(opened())
     print_result(options, lambda: rows, lambda: terminal.tokens_text(rows))
     return DONE
 
 
 def add_revoke_arguments(command: ArgumentParser) -> None:
-    command.add_argument("token", type=whole, metavar="TOKEN", help="Its number")
+    command.add_argument("token", type=whole, metavar="TOKEN", help="Number of the token")
 
 
 def revoke(options: Namespace) -> int:

@@ -26,7 +26,7 @@ def add_arguments(command: ArgumentParser) -> None:
 
 
 def traces(options: Namespace) -> int:
-    """Send runs as OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT, all their requests."""
+    """Send runs with all their requests as OpenTelemetry spans to OTEL_EXPORTER_OTLP_ENDPOINT."""
     env = settings.environment()
     to = span_settings(env)
     to = replace(to, texts=to.texts or options.texts)

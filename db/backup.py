@@ -1,9 +1,9 @@
-"""One file that holds a whole database, and a database made of one again.
+"""Backup of a whole database to one file, and restore from it.
 
-A SQLite backup is a SQLite file, a PostgreSQL backup one of pg_dump's custom format. Either is
-written beside its name (`FILE.part`), checked, flushed to the disk and then renamed: a file that
-has its name is whole. The file is its owner's alone, as the database is: it holds prompts, answers
-and the hashes of tokens.
+A SQLite backup is a SQLite file, a PostgreSQL backup is a file in pg_dump's custom format. Either
+is written as `FILE.part`, checked, flushed to disk and then renamed: a file with the final name is
+complete. Only its owner can read the file, as for the database, because it contains prompts,
+answers and the hashes of tokens.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def restore(database: Engine, file: Path, moment: datetime) -> Path | None:
     if inspect(database).get_table_names():
         raise InUse(
             "The database that PACELINE_DATABASE_URL names is not empty. Create another one "
-            "(createdb), let the variable name that, and restore again: the current one is kept."
+            "(createdb), set the variable to it, and restore again: the current one is kept."
         )
     _postgres(database, "pg_restore", "--no-owner", "--single-transaction", str(file))
     upgrade(database)
@@ -104,7 +104,9 @@ def _new_file(file: Path) -> Iterator[Path]:
     nothing behind."""
     try:
         if file.exists() or file.is_symlink():
-            raise FileExists(f"{file} exists already. Choose another name: none is replaced.")
+            raise FileExists(
+                f"{file} already exists. Choose another name: existing files are not replaced."
+            )
         part = file.with_name(f"{file.name}.part")
         private_file.create_folder(file.parent)
         lock = private_file.open_file(part, os.O_RDWR)
@@ -158,8 +160,8 @@ def _check_room(database: sqlite3.Connection, target: Path) -> None:
     free = shutil.disk_usage(target.parent).free
     if pages * page_size + SPARE_BYTES > free:
         raise CannotBackUp(
-            f"The database has {size(pages * page_size)}, and {target.parent} has "
-            f"{size(free)} left. Free space, or choose another folder."
+            f"The database has {size(pages * page_size)}, and {target.parent} has {size(free)} "
+            "left. Free some space, or choose another folder."
         )
 
 
@@ -192,7 +194,7 @@ def _bring_up_to_date(file: Path) -> None:
     database = connect(f"sqlite:///{file}")
     try:
         if not inspect(database).has_table("alembic_version"):
-            raise NoBackup(f"{file.name} is not a database of Paceline.")
+            raise NoBackup(f"{file.name} is not a Paceline database.")
         upgrade(database)
     finally:
         database.dispose()  # the last connection writes the log into the file
@@ -242,7 +244,7 @@ def _check_kind(file: Path, magic: bytes) -> None:
         raise NoBackup(f"{file} is not a backup that `paceline backup` wrote.")
     raise NoBackup(
         f"{file} is a backup of {other}, and PACELINE_DATABASE_URL names a {kinds[magic]} "
-        f"database. Let it name a {other} database."
+        f"database. Set it to a {other} database."
     )
 
 
@@ -264,7 +266,7 @@ def _run(command: tuple[str, ...], env: Mapping[str, str], secret: str = "") -> 
     except FileNotFoundError:
         raise CannotBackUp(
             f"{command[0]} is not installed. Install PostgreSQL's client programs "
-            "(postgresql-client), of the server's version or a newer one, or use the server's own "
+            "(postgresql-client) in the server's version or a newer one, or use the server's own "
             "backups."
         ) from None
     if ended.returncode:

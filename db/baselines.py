@@ -1,4 +1,4 @@
-"""Baselines: the run that later ones of a model, or of a tag, are compared with."""
+"""Baselines: the run that later runs of a model or a tag are compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored searches for capacities, with their probes."""
+"""Stored capacity searches, with their probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Stored comparisons: runs that are measured in interleaved repeats, and how many each has left."""
+"""Stored comparisons: runs that are measured in interleaved repeats, and how many repeats each has
+left."""
 
 from __future__ import annotations
 
@@ -125,22 +126,24 @@ def repeat_more(
                 destination, ticket = destinations[run.id]
                 again = again.values(destination=destination, ticket=ticket)
             if not connection.execute(again).rowcount:
-                raise CannotRepeat(f"Run {run.id} is being measured again already.")
+                raise CannotRepeat(f"Run {run.id} is already being measured again.")
         _grow(connection, {run.comparison_id for run in finished if run.comparison_id is not None})
 
 
 def _check(run: Run, count: int) -> None:
     if run.source is not None:
-        raise CannotRepeat(f"Run {run.id} was imported. It can only be measured where it was.")
+        raise CannotRepeat(
+            f"Run {run.id} was imported. It can only be measured again where it was measured."
+        )
     if run.status != "done":
         raise CannotRepeat(
-            f"Run {run.id} is {run.status}. Only a run that is done can have more repeats: "
-            "start it again instead."
+            f"Run {run.id} is {run.status}. Only a run that is done can get more repeats: start it "
+            "again instead."
         )
     if count < 1 or run.config.repeats + count > MOST_REPEATS:
         raise CannotRepeat(
-            f"Run {run.id} has {run.config.repeats} repeats, and a run may have {MOST_REPEATS} at "
-            f"most: ask for 1 to {MOST_REPEATS - run.config.repeats} more."
+            f"Run {run.id} has {run.config.repeats} repeats, and a run can have at most "
+            f"{MOST_REPEATS}: ask for 1 to {MOST_REPEATS - run.config.repeats} more."
         )
 
 

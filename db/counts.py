@@ -1,4 +1,4 @@
-"""Numbers of stored runs that are cheap enough to be asked for every second."""
+"""Counts of stored runs that are cheap enough to query every second."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ class DatabaseGone(DatabaseProblem):
 
     def __init__(self, file: Path) -> None:
         super().__init__(
-            f"The database {file} is gone: it was removed or moved while Paceline ran. Put it "
-            "back, or restart Paceline, which creates a new one."
+            f"The database {file} is gone: it was removed or moved while Paceline was running. Put "
+            "it back, or restart Paceline, which creates a new one."
         )
 
 
@@ -104,7 +104,7 @@ def _address(url: str) -> URL:
 
 def _file(name: str | None) -> Path:
     if name in (None, "", ":memory:"):
-        raise DatabaseProblem(f"A database in memory cannot be shared by processes. {KNOWN}")
+        raise DatabaseProblem(f"An in-memory database cannot be shared between processes. {KNOWN}")
     file = Path(name).absolute()  # the process that runs the queue may start in another folder
     try:
         private_file.create_folder(file.parent)
@@ -277,7 +277,7 @@ def _unusable(name: str | None, error: object) -> DatabaseProblem:
     reason = " ".join(str(error).split()).rstrip(".")
     return DatabaseProblem(
         f"The database {f'{name} ' if name else ''}cannot be used: {reason}. Check "
-        "PACELINE_DATABASE_URL, and that the server runs or the folder can be written."
+        "PACELINE_DATABASE_URL, and that the server is running or the folder is writable."
     )
 
 

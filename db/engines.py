@@ -1,7 +1,7 @@
-"""Stored engines: who waits, who runs, who is wanted no more.
+"""Stored engines: which wait, which run, and which are no longer needed.
 
-An engine of a study waits as `planned` until a run of it does, and no other study's engine is up:
-two at once would take each other's devices. One that a person starts waits for nobody.
+An engine of a study stays `planned` until one of its runs is waiting and no other study's engine is
+running: two at once would take each other's devices. An engine that a person starts does not wait.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from services.servers.engines import EngineConfig, parse_engine
 from services.servers.engines.instance import UP, EngineInstance
 
 MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
-LOST = "The process that looked after this engine ended, and the engine with it."
+LOST = "The process that supervised this engine ended, and the engine with it."
 
 _PLAIN = tuple(f.name for f in fields(EngineInstance) if f.name != "config")
 
@@ -54,7 +54,7 @@ class EngineBusy(Conflict):
     """An engine that is up cannot be deleted."""
 
     def __init__(self, engine_id: int) -> None:
-        super().__init__(f"Engine {engine_id} is up. Stop it first.")
+        super().__init__(f"Engine {engine_id} is running. Stop it first.")
 
 
 def create(database: Engine, config: EngineConfig, machine: str | None = None) -> int:
@@ -228,7 +228,7 @@ def restart(database: Engine, engine_id: int, why: str) -> bool:
     """Let an engine that died while it was measured start once more, where runs still wait for it
     and it has not died too often. Returns whether it may. `why` stays known as its error."""
     this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_come_again())
-    again = {"status": "planned", "phase": f"{why} It is started again.", "error": why}
+    again = {"status": "planned", "phase": f"{why} It will be restarted.", "error": why}
     return _set(database, this.values(again))
 
 
@@ -279,7 +279,7 @@ def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
     }
     with writing(database) as connection:
         anew = stale.where(_may_come_again())
-        anew = anew.values(status="planned", phase=f"{LOST} It is started again.")
+        anew = anew.values(status="planned", phase=f"{LOST} It will be restarted.")
         planned = connection.scalars(anew.returning(engines.c.id)).all()
         return [*planned, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]
 

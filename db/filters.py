@@ -1,4 +1,4 @@
-"""Saved filters: what History is narrowed by, under a name."""
+"""Saved filters of History."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
     if not 0 < len(name) <= LONGEST_NAME:
         raise InvalidFilter(f"A filter needs a name of at most {LONGEST_NAME} characters.")
     if not parameters:
-        raise InvalidFilter("Nothing is filtered. Search or choose a filter first.")
+        raise InvalidFilter("There is no filter to save. Search or choose a filter first.")
     texts = {key: clean(value) for key, value in parameters.items()}
     row = {"name": name, "parameters": texts, "saved_at": datetime.now(UTC)}
     with writing(database) as connection:

@@ -1,4 +1,4 @@
-"""Python's search for garbage, switched off where there is none."""
+"""Turns Python's garbage collection off while there is no garbage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heartbeats of what a supervisor looks after: runs being measured, and engines that are up."""
+"""Heartbeats of what a supervisor supervises: runs being measured, and running engines."""
 
 from __future__ import annotations
 

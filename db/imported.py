@@ -1,4 +1,4 @@
-"""Runs that another tool measured, or another Paceline: stored whole, as if they had been done."""
+"""Runs imported from another tool or another Paceline: stored at once, as finished runs."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class AlreadyImported(Conflict, InvalidImport):
         numbers = ", ".join(map(str, ids))
         which = f"run {numbers}" if len(ids) == 1 else f"runs {numbers}"
         super().__init__(
-            f"{name}: it has been imported already, as {which}. Delete that first, or ask for it "
-            "to be imported again."
+            f"{name}: it has already been imported as {which}. Delete that first, or choose to "
+            "import it again."
         )
         self.ids = tuple(ids)
 

@@ -1,4 +1,4 @@
-"""Handing in: prompts of a caller become the tasks of a batch, once for each idempotency key."""
+"""Submission: prompts of a caller become the tasks of a batch, once for each idempotency key."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _check_waiting(connection: Connection, caller: str, more: int) -> None:
     count = connection.scalar(select(func.count()).select_from(tasks).where(*waiting)) or 0
     if count + more > MOST_WAITING:
         raise InvalidTask(
-            f"{count:,} of your tasks are waiting; at most {MOST_WAITING:,} can. Wait until "
+            f"{count:,} of your tasks are waiting; the maximum is {MOST_WAITING:,}. Wait until "
             "some have ended, or cancel them."
         )
 

@@ -1,7 +1,8 @@
-"""The runs table is the queue: who runs next, whether it still lives, and what it measured.
+"""The runs table is the queue: which run is next, whether a run is still alive, and what it
+measured.
 
 Unique indexes of the database allow one running run per lane, and one per comparison, so any number
-of processes may claim at once: one that comes second gets the next lane or nothing.
+of processes may claim at once: the second one gets the next lane or nothing.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ INTERRUPTED = (
 )
 GONE_S = 900.0  # without a heartbeat: what waits for that machine is given up
 GONE = (
-    "The machine that this run waits for has not responded for 15 minutes: it measured the rest of "
-    "the comparison, or is the only one that reaches the server. The results so far are kept. "
-    "Start the run again on a machine that is running."
+    "The machine that this run waits for has not responded for 15 minutes: it measured the rest "
+    "of the comparison, or is the only one that can reach the server. The results so far are "
+    "kept. Start the run again on a machine that is running."
 )
 
 

@@ -1,11 +1,11 @@
-"""The requests of a run by their fields: what a page needs of a million requests is a few arrays,
-and not a million rows.
+"""The requests of a run as columns: a page that shows a million requests needs a few arrays, not a
+million rows.
 
-The rows stay what they are. The arrays are made of them once, when the run has ended, a part of so
-many requests at a time, so that no process ever holds them all. Token times are most of a run; of a
-large one, those of an evenly spaced sample of requests are kept here, and the others' are not read.
-A run that is not that large has arrays too, since its pages open twice as fast; all of its token
-times are at hand, in its rows.
+The rows remain unchanged. The arrays are made from them once, when the run has ended, in parts, so
+that no process ever holds all requests. Token times are most of a run's data; for a large run, only
+those of an evenly spaced sample of requests are kept here, and the others are not read. Smaller
+runs have arrays, too, because their pages then open twice as fast; all of their token times are
+read from the rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run with its measurements and its numbers, as pages, exports and comparisons take it."""
+"""A run with its measurements and its numbers, for pages, exports and comparisons."""
 
 from __future__ import annotations
 

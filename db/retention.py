@@ -1,8 +1,8 @@
-"""Retention: token times of old runs are removed, a little at a time, where a setting asks for it.
+"""Retention: removes token times of old runs, a little at a time, if a setting asks for it.
 
-Token times are most of what a run takes. Without them, the gaps between tokens and what is drawn
-from them are unknown; every other time, count and total stays as it was measured. Runs that are a
-baseline, are shared or were imported keep theirs.
+Token times are most of a run's size. Without them, the gaps between tokens and the charts of them
+are unknown; every other time, count and total remains. Baselines, shared runs and imported runs
+keep their token times.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def days_of(env: Mapping[str, str]) -> int | None:
     if not (written.isascii() and written.isdecimal() and len(written) < 6 and int(written)):
         raise InvalidRetention(
             f"{VARIABLE} is {written[:40]!r}, but it must be a whole number of days, or empty. "
-            "Nothing is removed until then."
+            "Nothing is removed until this is corrected."
         )
     return int(written)
 

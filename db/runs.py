@@ -1,4 +1,4 @@
-"""Stored runs: make one, read it back as the values it was, edit what people write about it."""
+"""Stored runs: create one, read it back, edit its name, tags and note."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AlreadyFinished(Conflict):
     """A finished run cannot be cancelled."""
 
     def __init__(self, run_id: int) -> None:
-        super().__init__(f"Run {run_id} has finished already. There is nothing left to cancel.")
+        super().__init__(f"Run {run_id} has already finished. There is nothing to cancel.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The tables, one for each kind of value in `ask/measurement.py`; the runs table is the queue.
 
-A column is named like the field it keeps (`index`, an SQL word, is `idx`). To add one: the field,
-the column here, a migration, and its revision below.
+A column is named after the field that it stores (`index`, an SQL keyword, is `idx`). To add one,
+add the field, the column here, a migration, and its revision below.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finding runs: what History lists, without the weight of their configs and requests."""
+"""Finding runs: what History lists, without loading their configs and requests."""
 
 from __future__ import annotations
 

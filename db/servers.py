@@ -1,4 +1,4 @@
-"""Saved servers: what a person has named, to be picked by that name."""
+"""Saved servers: servers saved under a name, to be used by that name."""
 
 from __future__ import annotations
 

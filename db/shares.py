@@ -1,4 +1,5 @@
-"""Pages that anybody with their token may see: made once, kept as they were, gone when revoked."""
+"""Shared pages, which anyone with the token can see: created once, never changed, gone when
+revoked."""
 
 from __future__ import annotations
 
@@ -73,7 +74,7 @@ def publish(
     """
     most = export.export("page.html").most
     if not 1 <= len(run_ids) <= most or len(set(run_ids)) < len(run_ids):
-        raise InvalidShare(f"A shared page shows one to {most} runs, each of them once.")
+        raise InvalidShare(f"A shared page shows one to {most} runs, each only once.")
     lasts = _expiry(days)
     candidates = results.candidates(database, run_ids, judgement, margin, texts)
     page = export.page_html(candidates, texts)

@@ -1,5 +1,5 @@
-"""Runs that are sent as OpenTelemetry spans: which wait, how far each is, and their requests in
-pieces, so that no process ever holds a large run."""
+"""Runs that are sent as OpenTelemetry spans: which are waiting, the progress of each, and their
+requests in parts, so that no process ever holds a large run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The state of the queue, the runs and the client in a few numbers, for a monitoring system that
-asks every few seconds: each query reads an index or a handful of rows."""
+polls every few seconds: each query reads an index or a handful of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored studies: their cells are runs, and the engines that those wait for."""
+"""Stored studies: their cells, which are runs, and the engines that these wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The searches for capacities that a study consists of, each on an engine of the study."""
+"""The capacity searches of a study, each on one of its engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Batches: tasks that were handed in together, counted, cancelled, and thrown away in time."""
+"""Batches: tasks that were submitted together. Counts, cancels and, when they expire, deletes
+them."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
-"""What the process does that has tasks answered: it takes servers, then tasks of theirs, and says
-how those ended.
+"""The queue of tasks, for the process that works on them: it claims servers, then their tasks, and
+records how these ended.
 
-A server belongs to one process at a time, so that the bound on what is asked at once holds over all
-machines. A task belongs to the process that took it: only that one can say how it ended, and only
-while it has it. A process that is gone loses both; its tasks are queued again, and whatever it
-still writes changes nothing. So each task ends once.
-
-Runs come first: a server for which one is queued or running is not taken, and given back when what
-is in flight has ended.
+A server belongs to one process at a time, so that the limit on concurrent tasks holds across all
+machines. A task belongs to the process that claimed it: only that process can record how it ended,
+and only while it owns the task. A dead process loses both; its tasks are queued again, and whatever
+it still writes has no effect. So each task ends once. Runs come first: a server for which a run is
+queued or running is not claimed, and is released when the tasks in flight have ended.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ from services.ask.tasks import OPEN, TaskEnd
 
 MOST_CALLERS = 200  # of one server, between whom its turns go round
 GONE = (
-    "The only machine that reaches this task's server, or holds its key, has not responded for "
+    "The only machine that can reach this task's server, or holds its key, has not responded for "
     "15 minutes. Submit the task again on a machine that is running."
 )
 

@@ -1,7 +1,7 @@
-"""Tasks as their callers see them: looked at, listed and cancelled.
+"""Tasks as their callers see them: read, listed and cancelled.
 
-`new_tasks.py` takes them in, `task_batches.py` has those that were handed in together, and
-`task_queue.py` what the process does that has them answered.
+`new_tasks.py` stores new ones, `task_batches.py` handles batches, and `task_queue.py` is used by
+the process that works on tasks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TaskEnded(Conflict):
     """A task that has ended cannot be cancelled."""
 
     def __init__(self, status: str) -> None:
-        super().__init__(f"This task has ended already: it is {status}.")
+        super().__init__(f"This task has already ended: it is {status}.")
 
 
 def load(database: Engine, task_id: str, caller: str | None = None) -> Task:

@@ -1,7 +1,7 @@
-"""Tokens for the API: who has one may do what its role may, until it expires or is revoked.
+"""Tokens for the API: whoever has one may do what its role allows, until it expires or is revoked.
 
-Only a token's SHA-256 is stored. It is as random as a key, so that a slow hash would protect it no
-better; whoever reads the database cannot use it.
+Only the SHA-256 of a token is stored. A token is as random as a key, so a slow hash would not
+protect it better; someone who reads the database cannot use it.
 """
 
 from __future__ import annotations

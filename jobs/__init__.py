@@ -1,11 +1,10 @@
-"""The job queue and its supervisor: joins `services`, which measure, and `db`, which stores.
+"""The job queue and its supervisor: connects `services`, which measure, and `db`, which stores.
 
 The runs table is the queue. A run waits there as `queued`; a supervisor process (`python -m jobs`)
 claims it, starts `python -m services.load.worker` for it, and stores what the worker reports. The
 database itself allows one running run per lane (a unique index), so that two supervisors cannot
-break the rule. There is no second list of jobs that could disagree with the runs, which is why this
-is not a workflow engine: a run that was cut short is to be marked and kept, never silently run
-again.
+break the rule. There is no second list of jobs that could disagree with the runs, which is why no
+workflow engine is used: an interrupted run must be marked and kept, never silently run again.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The supervisor: `python -m jobs`. Started by whoever queues a run, outlives the browser and the
-web server, and ends itself when the queue has been empty for a while."""
+"""The supervisor: `python -m jobs`. Whoever queues a run starts it. It outlives the browser and the
+web server, and exits when the queue has been empty for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches for capacities: submit, go on, cancel, resume, delete."""
+"""Capacity searches: submit, continue, cancel, resume, delete."""
 
 from __future__ import annotations
 

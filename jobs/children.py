@@ -1,8 +1,8 @@
-"""The supervisor's child processes, and those that become its children because theirs died.
+"""The supervisor's child processes, and those that become its children because their parent died.
 
-Linux gives a process whose parent ended to the nearest ancestor that asked for that. So whatever a
-killed worker or engine process leaves behind is found here, also when it has left its session
-and cleared its environment.
+Linux gives an orphaned process to the nearest ancestor that asked for this. So whatever a killed
+worker or engine process leaves behind is found here, even if it has left its session and cleared
+its environment.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where a run is sent: resolved on submission, stored without secrets, restored for the worker.
 
 The environment of whoever submits a run decides what is sent. Secrets wait in the supervisor's
-memory under the run's ticket (see `keys.py`); where they are lost, the supervisor's own environment
-is tried.
+memory under the run's ticket (see `keys.py`); if they are lost, the supervisor's own environment is
+tried.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from services.ask.config import RunConfig
 from services.base import private_names, settings
 
 LOST = (
-    "The API key of this run was held only in the memory of a process that has ended. "
-    "Submit the run again, or put the key into .env first."
+    "The API key of this run was held only in the memory of a process that has ended. Submit the "
+    "run again, or put the key in .env first."
 )
 
 KEYLESS = (
-    "This was measured with an API key, which is not stored, and there is none for {} now. Put it "
-    "into .env beside that address, or type it on the page Run for that address."
+    "This was measured with an API key, which is not stored, and there is no key for {} now. Put "
+    "it in .env with that address, or type it on the page Run for that address."
 )
 
 

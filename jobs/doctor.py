@@ -1,7 +1,7 @@
-"""What this machine has and lacks for Paceline: `paceline doctor`.
+"""Checks this machine and the settings of Paceline:
 
-Each check looks at one thing, changes nothing, and ends in findings: what there is, and, where
-that is not enough, what to do. Variables are named, their values never are.
+`paceline doctor`. Each check looks at one thing, changes nothing, and returns findings: the current
+state and, if there is a problem, what to do. Findings name variables, but never their values.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _stored(database: Engine, file: Path | None) -> Findings:
         todo = "A newer Paceline wrote it: update Paceline, or restore a backup."
         yield Finding("Database", "problem", found, todo)
     elif revision != schema.REVISION:
-        todo = f"The next start brings it to {schema.REVISION}. Make a backup first."
+        todo = f"The next start migrates it to {schema.REVISION}. Make a backup first."
         yield Finding("Database", "note", found, todo)
     else:
         yield Finding("Database", "ok", f"{found} (the newest)")
@@ -196,9 +196,9 @@ def _disk(folder: Path, file: Path | None) -> Findings:
     stored = file.stat().st_size if file and file.exists() else 0
     found = f"{size(free)} free in {existing}"
     if free < FREE_LEAST:
-        yield Finding("Disk", "problem", found, "Free space: what a run measures is stored there.")
+        yield Finding("Disk", "problem", found, "Free some space: runs are stored there.")
     elif free < max(FREE_USUAL, stored):
-        todo = "Free space, or delete old runs; a backup needs as much as the database."
+        todo = "Free some space, or delete old runs; a backup needs as much space as the database."
         yield Finding("Disk", "note", found, todo)
     else:
         yield Finding("Disk", "ok", found)
@@ -226,7 +226,7 @@ def _open_files(context: Context) -> Findings:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= USUAL_AT_ONCE + SPARE_FILES:
         most = "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard:,}"
-        yield Finding("Open files", "ok", f"{soft:,} now, {most}; a run raises it as it needs")
+        yield Finding("Open files", "ok", f"{soft:,} now, {most}; a run raises it as needed")
         return
     found = f"at most {hard:,}: a run has up to {max(0, hard - SPARE_FILES):,} requests in flight"
     todo = "Raise it: LimitNOFILE=65536 in the systemd unit, nofile in /etc/security/limits.conf."
@@ -255,7 +255,10 @@ def _clock(context: Context) -> Findings:
         source = ""
     found = f"{source or 'the system clock'}, resolution {resolution}"
     if source in SLOW_CLOCKS:
-        todo = "Reading it is slow. Use tsc (kernel parameter clocksource=tsc), or another machine."
+        todo = (
+            "Reading this clock is slow. Use tsc (kernel parameter clocksource=tsc), or another "
+            "machine."
+        )
         yield Finding("Clock", "note", found, todo)
     else:
         yield Finding("Clock", "ok", found)

@@ -1,4 +1,4 @@
-"""Supervises one engine: starts it, waits until it is ready, and makes sure that it ends."""
+"""Supervises one engine: starts it, waits until it is ready, and ensures that it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows in a study once the capacity of each of its configurations has been searched."""
+"""What happens in a study after the capacity of each of its configurations has been searched."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Finds what nobody looks after any more: its heartbeats have stopped, by this process's clock.
+"""Finds runs and engines without a live supervisor: their heartbeats have stopped, by this
+process's clock.
 
-No clock is compared with another: not with another machine's, nor with this one's before somebody
-set it. A heartbeat that stays the same while this process's monotonic clock runs on is stale.
+No two clocks are compared, neither with another machine's nor with this machine's before it was
+set. A heartbeat that stays the same while this process's monotonic clock advances is stale.
 """
 
 from __future__ import annotations

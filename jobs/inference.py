@@ -1,7 +1,8 @@
-"""Handing in tasks: single prompts that are answered in the background.
+"""Submitting tasks: single prompts that are answered in the background.
 
-Like a run, a task is sent where the environment of whoever hands it in says, and its secrets wait
-in the supervisor's memory. One process of the supervisor's, `jobs/task_worker.py`, asks for all.
+As for a run, the environment of whoever submits a task decides where it is sent, and its secrets
+wait in the supervisor's memory. One process of the supervisor, `jobs/task_worker.py`, sends all of
+them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def submit(
         jobs.ensure(database)
         return accepted
     if not 1 <= len(new) <= MOST_TASKS:
-        raise InvalidTask(f"A batch has 1 to {MOST_TASKS:,} tasks, and this one has {len(new):,}.")
+        raise InvalidTask(
+            f"A batch can have 1 to {MOST_TASKS:,} tasks, but this one has {len(new):,}."
+        )
     submitted = submission(new, parse)
     jobs.check_person(database, submitted.configs, by)
     destinations = [resolve(config, typed) for config in submitted.configs]

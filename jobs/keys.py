@@ -1,9 +1,10 @@
-"""Hands API keys over to the process that sends them; they are only ever in memory.
+"""Passes API keys to the process that sends them; they are only ever in memory.
 
 The supervisor listens on a Unix socket in a folder that only its user may enter, and checks who
-connects; its lock file holds the path. Whoever submits a run hands over what must not be stored,
-under the run's ticket, before the run is stored: nobody can claim it without. It goes to the worker
-on its standard input, and is forgotten when the run is over. It dies with the supervisor.
+connects; its lock file holds the path. Whoever submits a run passes the secrets, which must not be
+stored, under the run's ticket before the run is stored, so that nobody can claim the run without
+them. They go to the worker on its standard input, are forgotten when the run is over, and are lost
+when the supervisor ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""Sends batches of spans by OTLP/HTTP, again after a while where the receiver asks for that.
-
-https://opentelemetry.io/docs/specs/otlp/#otlphttp says which answers mean what.
+"""Sends batches of spans by OTLP/HTTP, and retries if the receiver asks for that.
+https://opentelemetry.io/docs/specs/otlp/#otlphttp defines the responses.
 """
 
 from __future__ import annotations
@@ -100,8 +99,9 @@ class Receiver:
         if response.status_code in AGAIN:
             wait_s = retry_after_s(response.headers, datetime.now(UTC))
             raise _TryLater(
-                f"{where} does not take spans now (HTTP {response.status_code}"
-                f"{self._message(content)}). Send them later with paceline traces.",
+                f"{where} does not accept spans now (HTTP "
+                f"{response.status_code}{self._message(content)}). Send them later with paceline "
+                "traces.",
                 wait_s,
             )
         if not response.is_success:
@@ -117,29 +117,33 @@ class Receiver:
             )
         if isinstance(error, httpx.TimeoutException):
             return _TryLater(
-                f"{where} did not take the spans within {self._settings.timeout_s:g} s. Check it, "
-                "or raise OTEL_EXPORTER_OTLP_TIMEOUT."
+                f"{where} did not accept the spans within {self._settings.timeout_s:g} s. Check "
+                "it, or raise OTEL_EXPORTER_OTLP_TIMEOUT."
             )
         reason = untrusted.text(str(error), self._settings.secrets).rstrip(".")
         return _TryLater(
             f"{where} cannot be reached ({reason or type(error).__name__}). Check that the "
-            "receiver runs, and its address in OTEL_EXPORTER_OTLP_ENDPOINT."
+            "receiver is running, and its address in OTEL_EXPORTER_OTLP_ENDPOINT."
         )
 
     def _refusal(self, status: int, content: bytes) -> str:
         where, detail = self._settings.receiver, self._message(content)
         if status in (401, 403):
             return (
-                f"{where} wants a key, or another one (HTTP {status}{detail}). Put it into "
+                f"{where} requires a key, or a different one (HTTP {status}{detail}). Put it in "
                 "OTEL_EXPORTER_OTLP_HEADERS."
             )
         if status in (404, 405):
             return (
-                f"{where} takes no spans at that path (HTTP {status}{detail}). /v1/traces is added "
-                "to OTEL_EXPORTER_OTLP_ENDPOINT; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is used as is."
+                f"{where} does not accept spans at that path (HTTP {status}{detail}). /v1/traces "
+                "is added to OTEL_EXPORTER_OTLP_ENDPOINT; OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is "
+                "used as is."
             )
         if 300 <= status < 400:
-            return f"{where} redirects (HTTP {status}), which is not followed. Correct the address."
+            return (
+                f"{where} redirects (HTTP {status}), and redirects are not followed. Correct the "
+                "address."
+            )
         return f"{where} rejects the spans (HTTP {status}{detail}). Check what it accepts."
 
     def _message(self, content: bytes) -> str:

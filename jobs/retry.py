@@ -1,5 +1,5 @@
-"""Retries while a database is locked, full, or gone for a while, up to a limit. The supervisor's
-threads use it, and whatever follows a run."""
+"""Retries while a database is locked, full or temporarily unreachable, up to a limit. Used by the
+supervisor's threads and by commands that wait for a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a run of a comparison is measured next, and whether there is another round."""
+"""Decides when a run of a comparison is measured next, and whether there is another round."""
 
 from __future__ import annotations
 

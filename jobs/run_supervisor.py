@@ -236,11 +236,11 @@ class RunSupervisor(Thread):
     def _outcome(self, code: int) -> tuple[Any, str | None]:
         if self._storage_error is not None:
             return "interrupted", (
-                f"What was measured could not be stored: {self._storage_error}. "
-                "What had been stored before is kept."
+                f"The measurements could not be stored: {self._storage_error}. Everything stored "
+                "before is kept."
             )
         if self._shutting_down and (self._end is None or self._end.cancelled):
-            return "interrupted", "Paceline was stopped while this run was measured."
+            return "interrupted", "Paceline was stopped while this run was being measured."
         if self._end is None:
             if self._stop_sent_at is not None:
                 return (

@@ -1,4 +1,4 @@
-"""Scenarios: of what is stored, and started."""
+"""Scenarios: writing them from what is stored, and starting them."""
 
 from __future__ import annotations
 

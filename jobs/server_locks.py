@@ -1,7 +1,9 @@
-"""No two runs measure one server at once: across the databases that a person has on a machine.
+"""Ensures that no two runs measure the same server at once, even from different databases of the
+same user on this machine.
 
-Within one database a unique index says so. Two databases know nothing of each other, so each
-measured server is a locked file in a folder of this user's: a supervisor's death frees its locks.
+Within one database, a unique index ensures this. Two databases know nothing about each other, so
+each measured server is a locked file in a folder of this user; when a supervisor dies, its locks
+are released.
 """
 
 from __future__ import annotations

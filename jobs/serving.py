@@ -1,4 +1,4 @@
-"""Engines that people start by hand: start, stop, list, delete, and their logs."""
+"""Engines that people start themselves: start, stop, list, delete, and their logs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Sends one run as OpenTelemetry spans: `python -m jobs.span_sender RUN`, and `paceline traces`.
 
-A process of its own, at the lowest priority, which the supervisor starts when nothing is measured
-on this machine. Requests are read from the database some at a time and posted in bounded batches,
-so that a run of a million takes no more memory than one of a thousand.
+This is a separate process at the lowest priority, which the supervisor starts when nothing is being
+measured on this machine. Requests are read from the database in parts and posted in bounded
+batches, so that a run of a million requests takes no more memory than one of a thousand.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def send(
 def check(run: Run) -> None:
     """Raise CannotSend for a run that has no spans."""
     if run.status in ACTIVE:
-        raise CannotSend(f"Run {run.id} has not ended yet. Its spans can be sent when it has.")
+        raise CannotSend(f"Run {run.id} has not ended yet. Send its spans after it has ended.")
     if not run.placed:
         raise CannotSend(
             f"Run {run.id} was imported from a file that does not say when each request was sent, "

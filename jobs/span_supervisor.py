@@ -1,7 +1,8 @@
-"""Starts the process that sends ended runs as spans, one run at a time, while nothing is measured.
+"""Starts the process that sends ended runs as spans, one run at a time, while nothing is being
+measured.
 
-Sending takes a core and the network for a while. So it waits until no run is measured on this
-machine, and stops when one begins; what the receiver has taken until then is recorded.
+Sending uses a core and the network for a while. So it waits until no run is being measured on this
+machine, and stops when one begins; what the receiver has accepted by then is recorded.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ from services.studies.study import Study
 from services.studies.study_config import StudyConfig
 from services.studies.work import load_labels
 
-NO_TAGS = "tags are for runs: each probe has the tags of its search and its study."
+NO_TAGS = "tags do not apply: each probe gets the tags of its search and its study."
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[GridCell]:

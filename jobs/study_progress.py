@@ -1,4 +1,5 @@
-"""How long a study will still take: cells by what earlier runs took, and the starts of engines."""
+"""How much longer a study will take: its cells, estimated from earlier runs, and the starts of
+engines."""
 
 from __future__ import annotations
 

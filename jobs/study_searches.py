@@ -114,7 +114,7 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
     again = study.searches_to_resume(failed)
     if not again:
         raise NothingToResume(
-            f"Study {study.id} has no search that was cut short{' or failed' if failed else ''}."
+            f"Study {study.id} has no search that was interrupted{' or failed' if failed else ''}."
         )
     devices, env = engines.devices(), settings.environment()
     obstacles = {search.engine: engines.preflight(search.engine, devices, env) for search in again}

@@ -1,4 +1,5 @@
-"""One supervisor per database and machine: whoever holds the lock is it, and its death frees it."""
+"""One supervisor per database and machine: the process that holds the lock, which is released when
+it dies."""
 
 from __future__ import annotations
 

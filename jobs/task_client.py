@@ -1,5 +1,5 @@
-"""Has tasks of one server answered: knows to whom each goes, with which key, and keeps the
-connections, or the embedded model, until the server is given back."""
+"""Sends the tasks of one server: resolves the target and the key of each, and keeps the
+connections, or the embedded model, until the server is released."""
 
 from __future__ import annotations
 

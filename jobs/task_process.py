@@ -1,4 +1,4 @@
-"""Keeps the one process alive that has tasks answered, while there are tasks."""
+"""Keeps the process that works on tasks alive while there are tasks."""
 
 from __future__ import annotations
 

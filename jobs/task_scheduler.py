@@ -1,4 +1,4 @@
-"""Schedules the tasks of one server: a limit on how many run at once, and callers in turn."""
+"""Schedules the tasks of one server: limits how many run at once, and lets callers take turns."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The process that has tasks answered: `python -m jobs.task_worker`, started by the supervisor.
+"""The process that works on tasks:
 
-It takes servers and their tasks from the database, asks, and writes what came of it, many at a time
-and never on an answer's way. It ends with its standard input, on which it gets secrets; what it had
-is queued again, by itself or, if it was killed, by the next one.
+`python -m jobs.task_worker`, started by the supervisor. It claims servers and their tasks from the
+database, sends them, and stores the outcomes, many at a time and never while handling an answer. It
+ends when its standard input closes, on which it receives secrets; its unfinished tasks are queued
+again, by itself or, if it was killed, by the next one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Watches the server of a run: a sampler process, and the storing of its samples.
 
-Whatever goes wrong here loses samples, never the run.
+If something goes wrong here, only samples are lost, never the run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The backends: each one's address, whether its API key is set, and whether it answers."""
+"""The backends: their addresses, whether their API keys are set, and whether they answer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tasks: prompts that are answered in the background, handed in as batches.
+"""Tasks: prompts that are answered in the background, submitted as batches.
 
 The URL holds a batch, `?batch=…` with the filters of its list, or one task, `?task=…`. The page is
-not called /tasks: that is the API's, where programs ask for theirs.
+not called /tasks, because that is a path of the API.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pages.widgets.view import may_start, person, stop_with
 from services.base.roles import whose_tasks
 
 if not may_start():  # it is not in their navigation
-    stop_with("Tasks are for runners and admins.")
+    stop_with("Only runners and admins can use tasks.")
 url_state.watch(batch_list.PREFIX)
 caller = whose_tasks(person())
 if (task := st.query_params.get("task")) is not None:
@@ -25,7 +25,7 @@ elif (batch := st.query_params.get("batch")) is not None:
 else:
     st.title("Tasks", anchor=False)
     st.caption(
-        "Prompts that are answered in the background, also after you close the browser. To "
+        "Prompts that are answered in the background, even after you close the browser. To "
         "measure a server, use *Run*."
     )
     with st.expander(

@@ -1,7 +1,7 @@
-"""How much a server can take: a search for the highest load that meets objectives.
+"""How much load a server can handle: a search for the highest load that meets objectives.
 
-The URL holds a search that was started, `?search=3`, or what the form says; `?like=12` begins with
-the server, the prompts and the lengths of run 12.
+The URL holds a search that was started, `?search=3`, or the state of the form; `?like=12` begins
+with the server, the prompts and the lengths of run 12.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ def estimate(config: CapacityConfig | None) -> None:
 if (number := st.query_params.get("search")) is not None:
     capacity_page.page(number)
     st.stop()
-st.title("How much can it take?", anchor=False)
+st.title("How much load can it handle?", anchor=False)
 if shared():
     capacity_page.show_list(capacities.list_all(opened()))
     st.stop()
 st.caption(
     "Capacity is the highest load at which a server meets the objectives and its queue does not "
-    "grow. The search measures one load after the other, each as a run of its own, until the 95 % "
-    "interval is narrow enough. It continues without the browser."
+    "grow. The search measures one load after another, each as a separate run, until the 95 % "
+    "interval is narrow enough. It continues when you close the browser."
 )
 form()
 capacity_page.show_list(capacities.list_all(opened()))

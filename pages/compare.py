@@ -1,5 +1,5 @@
-"""Runs side by side. The first is the baseline; the URL holds the choice (`?runs=12,15&within=5`:
-runs that differ by less than 5 % are equivalent)."""
+"""Runs side by side. The first is the baseline; the URL holds the selection
+(`?runs=12,15&within=5`: runs that differ by less than 5 % are equivalent)."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ if len(ids) < FEWEST and not shared():
         query_params={"vs": "mode=batch"},
     )
 if not ids and not runs.count(opened()):
-    stop_with("There are no runs yet.", "Start a comparison, or two runs one after the other.")
+    stop_with("There are no runs yet.", "Start a comparison, or two separate runs.")
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()

@@ -95,7 +95,7 @@ def show_command(config: EngineConfig) -> None:
         )
     except EngineProblem as error:
         st.warning(plain(str(error)), icon=":material/block:")
-    st.caption("The command that Paceline runs. It picks a free port.")
+    st.caption("The command that Paceline will run, on a free port.")
 
 
 def start(config: EngineConfig) -> None:
@@ -210,8 +210,9 @@ touched = url_state.watch(fields.ENGINE)
 initial = config_from_url()
 st.title("Engines", anchor=False)
 st.caption(
-    "Start and stop inference servers on this machine, spread over its devices as you choose. "
-    "A server that is already running needs no engine: select it as the backend of a run."
+    "Start and stop inference servers on this machine, on as many of its devices as you choose. "
+    "If a server is already running, you do not need an engine: select it as the backend of a "
+    "run."
 )
 if engine_ids := tuple(engine.id for engine in current_engines()):
     refresh_s = REFRESH.seconds()

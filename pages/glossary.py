@@ -1,4 +1,4 @@
-"""What the words of all pages mean: docs/glossary.md, below the term that a link names."""
+"""The terms used on all pages: docs/glossary.md, opened at the term that a link names."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every stored run: search, view, edit, delete, select for a comparison.
 
-What is searched for, and which page of it is shown, is in the URL.
+The search and the page number are in the URL.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A leaderboard of any runs: speed against throughput or price, and their ranks.
 
-The URL holds the choice: `?runs=12,15,…`, or the filters of History, of which the newest runs are
-taken: `?tag=nightly&model=…`.
+The URL holds the selection: `?runs=12,15,…`, or the filters of History, which select the newest
+matching runs: `?tag=nightly&model=…`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RANKED_BY: dict[Measure, str] = {
 }
 NOTHING_TO_DRAW = {
     "price": "None of these runs has a price. Set a price per hour on *Run* or on a saved server.",
-    "throughput": "None of these runs has answers with a known number of tokens.",
+    "throughput": "None of these runs has answers with a known token count.",
 }
 
 
@@ -106,7 +106,10 @@ def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> No
 
 
 st.title("Leaderboard", anchor=False)
-st.caption("Which run is fastest, and which trade speed best against throughput or price.")
+st.caption(
+    "See which run is fastest, and which runs offer the best trade-off between speed and "
+    "throughput or price."
+)
 touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
 ids = chosen(parameters)

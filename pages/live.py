@@ -1,5 +1,5 @@
-"""Watch a run or a comparison. The page only reads what is stored: leave it, reload it, send its
-link."""
+"""Watch a run or a comparison. The page only reads what is stored, so you can leave it, reload it
+or send its link."""
 
 from __future__ import annotations
 

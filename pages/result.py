@@ -1,4 +1,4 @@
-"""One run: its numbers, its pictures, its requests, and reasons to doubt them."""
+"""One run: its numbers, charts, requests and diagnostics."""
 
 from __future__ import annotations
 

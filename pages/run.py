@@ -1,6 +1,7 @@
-"""Start a run, or several that take turns: to whom, when, what. It is said before it is done.
+"""Start a run or a comparison: which server, which load, which prompts.
 
-The form's choices are in the URL, but for a person's own prompts (see services/ask/link.py).
+A plan shows what will happen first. The form's choices are in the URL, except for the user's own
+prompts (see services/ask/link.py).
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def picture(config: RunConfig) -> None:
         theme=None,
         width="stretch",
         key="plan-chart",
-        alt="When each request is sent" if few else "How many requests are sent in each second",
+        alt="When each request is sent" if few else "How many requests are sent per second",
     )
     first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
     st.caption(f"Assumes {plan.duration(each)} per answer.{first}")
@@ -126,7 +127,7 @@ def session_picture(config: RunConfig) -> None:
         key="session-chart",
         alt="What each turn of a session sends",
     )
-    st.caption("One session: each turn sends the history again, which a prefix cache may hold.")
+    st.caption("One session: each turn sends the history again, which may be in a prefix cache.")
 
 
 def pressed(possible: bool) -> bool:
@@ -220,7 +221,7 @@ def estimate(
     if configs and len(configs) <= MOST_SERVERS:
         st.page_link(
             "capacity.py",
-            label="How much can it take?" if len(configs) == 1 else "Which can take more?",
+            label="How much load can it handle?" if len(configs) == 1 else "Which can handle more?",
             icon=":material/speed:",
             query_params=capacity_link.query(CapacityConfig(servers=tuple(configs)), RunConfig()),
         )

@@ -1,6 +1,6 @@
-"""Studies: what is varied, the grid before it starts, how far it is, and what it says.
+"""Studies: what is varied, the grid before it starts, its progress, and its report.
 
-The form's choices are in the URL; `?study=3` is one that was started.
+The form's choices are in the URL; `?study=3` is a study that was started.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ from services.studies.study_config import StudyConfig
 from services.studies.study_link import preset_config, query, read
 
 GRID = (
-    "A study is a grid of runs: Paceline starts each engine once, measures every load on it, stops "
-    "it and reports what changed. It continues without the browser and can be resumed."
+    "A study is a grid of runs: Paceline starts each engine once, measures every load on it, "
+    "stops it, and reports what changed. A study continues when you close the browser and can be "
+    "resumed."
 )
 SEARCHES = (
-    "Paceline starts each configuration, searches the highest load that it sustains and stops it, "
-    "then measures the two best again. It continues without the browser and can be resumed."
+    "Paceline starts each configuration, searches for the highest load that it sustains, and "
+    "stops it; then it measures the two best again. A study continues when you close the browser "
+    "and can be resumed."
 )
 ANYWHERE = "concurrency"  # the preset that needs no engine and no device
 
@@ -108,7 +110,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
 
 def headed(searches: bool) -> None:
     """Say what the page is for."""
-    title = "Which configuration sustains the most?" if searches else "How does it scale?"
+    title = "Which configuration sustains the highest load?" if searches else "How does it scale?"
     st.title(title if adds is None else f"{added(searches)} to a study", anchor=False)
     st.caption(SEARCHES if searches else GRID)
 

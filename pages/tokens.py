@@ -1,4 +1,4 @@
-"""Tokens for the API, where people sign in: an admin's for everybody, a runner's for themselves."""
+"""Tokens for the API if sign-in is on: admins see everyone's, runners their own."""
 
 from __future__ import annotations
 

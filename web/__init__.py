@@ -1,3 +1,3 @@
-"""What the browser is served around the pages: the page they are drawn in, shared pages, and the
-security of every answer.
+"""What the web server adds to the pages: the HTML page around them, shared pages, and the security
+of every response.
 """

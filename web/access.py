@@ -1,7 +1,7 @@
-"""Which role each route needs where people sign in, in one table.
+"""The role that each route needs if sign-in is on, in one table.
 
-The first rule that fits a request counts. What fits none needs an admin: a route that was added
-without a rule is closed, and a test fails until it has one.
+The first rule that matches a request applies. A route without a rule is for admins only, and a test
+fails until it has one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The one gate where people sign in: in front of pages, API, websocket and shares alike.
+"""Authentication if sign-in is on, in front of pages, API, websocket and shares alike.
 
-A person is known by the cookie that Streamlit signs after the provider has let them in, a program
-by a token (`Authorization: Bearer`) that an admin made. What each may do is in `access`.
+People are identified by the cookie that Streamlit signs after they have signed in with the
+provider, programs by a token (`Authorization: Bearer`). `access` lists what each role may do.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Gate:
             return _page(403, "You cannot open this page.", _too_little(person, role), other)
         if person is None:
             words = (
-                "Sign in, or send a valid token: Authorization: Bearer and what "
-                "`paceline token create` printed."
+                "Sign in, or send a valid token as Authorization: Bearer TOKEN; `paceline token "
+                "create` creates one."
             )
             return _problem(401, words, {"WWW-Authenticate": "Bearer"})
         return _problem(403, _too_little(person, role))

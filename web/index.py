@@ -1,4 +1,5 @@
-"""Streamlit's page, in which all pages are drawn: with our style, and told where its server is."""
+"""Streamlit's index page, in which all pages are drawn, with our style and the address of its
+server."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The web server's logs as JSON, Streamlit's and uvicorn's among them. The only file that knows how
-Streamlit logs: each of its loggers has a handler of its own."""
+"""The web server's logs as JSON, including Streamlit's and uvicorn's. The only file that knows how
+Streamlit logs: each of its loggers has its own handler."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""OpenID Connect as Streamlit does it (`st.login`, by Authlib): what its cookie says, and where to
-sign in. The only file that knows Streamlit's own functions for it."""
+"""OpenID Connect through Streamlit (`st.login`, Authlib): reading its cookie, and where to sign in.
+The only file that knows Streamlit's internal functions for this."""
 
 from __future__ import annotations
 

@@ -82,12 +82,12 @@ def cross_site_problem(scope: Scope, hosts: frozenset[str]) -> str | None:
     host, origin = _header(scope, b"host"), _header(scope, b"origin")
     if host_names.host_name(host or "") not in hosts and scope["path"] != HEALTH:
         return (
-            f"Paceline does not know the host {(host or '')[:80]!r} as its own. To allow it, put "
-            f"its name into {host_names.VARIABLE} in .env and start again."
+            f"Paceline does not recognize the host {(host or '')[:80]!r} as its own. To allow it, "
+            f"add its name to {host_names.VARIABLE} in .env and restart Paceline."
         )
     changes = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
     if changes and origin is not None and origin.partition("://")[2] != host:
-        return "This request comes from another site's page. Send it from Paceline's own."
+        return "This request comes from another site's page. Send it from a page of Paceline."
     return None
 
 

@@ -1,4 +1,4 @@
-"""A shared page, for whoever has its link."""
+"""A shared page, for anyone who has its link."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Pieces that two pages share."""
+"""Parts of pages. Most are used by more than one page."""

@@ -1,7 +1,7 @@
 """A page's actions: three groups (compare, run again, share), and a "…" menu with the rest.
 
-A group is a popover. What changes the page itself opens from the menu in a panel of its own, below
-the buttons: it moves the page down and covers nothing of it.
+A group is a popover. Actions that change the page itself open from the menu in a panel below the
+buttons, which moves the page down and covers nothing.
 """
 
 from __future__ import annotations

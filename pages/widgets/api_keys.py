@@ -1,8 +1,8 @@
-"""Keys typed on a page, each for the address that it is shown with: in this session's memory, in no
-link, and gone with the session.
+"""API keys typed on a page, each for the address next to its field: kept in this session's memory,
+never in a link, and gone when the session ends.
 
-A key belongs to an origin (scheme, host and port) and goes there and nowhere else, whichever
-backend is chosen and wherever a link leads.
+A key belongs to an origin (scheme, host and port) and is sent only there, whichever backend is
+chosen and whatever a link says.
 """
 
 from __future__ import annotations

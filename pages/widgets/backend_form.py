@@ -1,4 +1,4 @@
-"""The form's first question: which backend, where it is, and which of its models."""
+"""The first section of the form: the backend, its address and its model."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _refusal(config: RunConfig) -> str | None:
     address = _models(config.backend, config.base_url).nothing_on
     if address is None:
         return None
-    return f"Nothing answers on {address}: start the server, or change the address."
+    return f"Nothing answers at {address}: start the server, or change the address."
 
 
 def _lack(config: RunConfig) -> str | None:

@@ -1,4 +1,4 @@
-"""The baseline of a model or a tag: set, shown, and compared with a run."""
+"""The baseline of a model or a tag: setting it, showing it, and comparing a run with it."""
 
 from __future__ import annotations
 

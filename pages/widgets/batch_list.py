@@ -1,4 +1,4 @@
-"""The batches there are: those that go on, how far they are, and those that have ended."""
+"""The list of batches: those in progress, with their progress, and those that have ended."""
 
 from __future__ import annotations
 

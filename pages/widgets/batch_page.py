@@ -1,4 +1,4 @@
-"""One batch: how far it is, its answers as files, and its tasks."""
+"""One batch: its progress, its answers as files, and its tasks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The part of the form that makes a comparison of a run: with what, how often, until when.
+"""The part of the form that turns a run into a comparison: its candidates, the number of repeats,
+when to stop.
 
-In the URL: `vs`, what the other candidates change (see analysis/candidates.py), and `each`, `most`,
-`target` and `within`, how they take turns.
+In the URL: `vs`, the changes of the other candidates (see analysis/candidates.py), and `each`,
+`most`, `target` and `within`, the design of the comparison.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The form of a capacity search: its servers, what must be met, and how it is searched."""
+"""The form of a capacity search: its servers, its objectives, and the settings of the search."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
     more = st.text_input(
         "Further objectives",
         placeholder="tpot:p50<0.05, e2e:p99<10",
-        help="In seconds, with commas between them. All objectives must be met.",
+        help="In seconds, separated by commas. All objectives must be met.",
         **keyed("more", ", ".join(objective.text for objective in others)),
     )
     return [

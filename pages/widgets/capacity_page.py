@@ -1,4 +1,4 @@
-"""One capacity search: what it found, its curve, and its probes."""
+"""One capacity search: its result, its curve and its probes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def watch(text: str) -> None:
         st.rerun()
     done = sum(probe.observation is not None for probe in capacity.probes)
     most = capacity.config.probes * len(capacity.config.servers)
-    st.progress(min(1.0, done / most), f"{many(done, 'probe')} of at most {most} measured.")
+    st.progress(min(1.0, done / most), f"{done} of at most {many(most, 'probe')} measured.")
     if capacity.probes and capacity.probes[-1].observation is None:
         last = capacity.probes[-1]
         st.page_link(
@@ -225,7 +225,7 @@ def actions(capacity: Capacity) -> None:
     with st.popover("Search again", icon=":material/replay:"):
         scenario(capacity)
     with st.popover("Delete", icon=":material/delete:"):
-        st.caption("The runs that were its probes are kept.")
+        st.caption("The runs of its probes are kept.")
         if st.button("Delete permanently", type="primary"):
             delete(capacity.id)
 

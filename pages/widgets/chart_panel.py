@@ -1,4 +1,4 @@
-"""A chart on a page: its question above it, its pictures to take away below it."""
+"""A chart on a page: its question above it, its downloads as images below it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands below the answer of a comparison, in tabs. Only the open one is worked out."""
+"""The tabs below the verdict of a comparison. Only the open tab is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watch runs that take turns: how far each is, and the one that is being measured."""
+"""The progress of a comparison: of each of its runs, and of the one being measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link or a command to copy: its button is in sight, not only under a mouse."""
+"""A link or a command to copy: its button is always visible, not only on hover."""
 
 from __future__ import annotations
 

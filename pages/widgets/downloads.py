@@ -1,5 +1,6 @@
-"""Runs as files. A file is made when it is asked for, not when the page is shown, and of what is
-read then: a session that kept the requests for it would hold them after its tab is gone."""
+"""Runs as files. A file is made when it is requested, not when the page is shown, from what is
+read at that moment: otherwise a session would keep the requests in memory even after its tab is
+closed."""
 
 from __future__ import annotations
 

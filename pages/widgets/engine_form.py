@@ -1,4 +1,4 @@
-"""The form of an engine: which, its model, how it is spread, and what else it reads."""
+"""The form of an engine: which engine, its model, its parallelism, and its other settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One engine as it is: its state, its command, its log, what failed and what to try."""
+"""One engine: its state, its command, its log, what failed and what to try."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""One field of a run, an engine or a study as a widget: its title, its limits and its help
-come from where it is declared."""
+"""One field of a run, an engine or a study as a widget. Its title, limits and help come from its
+declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How History's filters are called, and what they are set to, in words."""
+"""The names of History's filters and their values in words."""
 
 from __future__ import annotations
 

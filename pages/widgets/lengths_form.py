@@ -1,4 +1,4 @@
-"""How long prompts or answers are: the mean, and the distribution if they differ."""
+"""The lengths of prompts or answers: the mean, and the distribution if they vary."""
 
 from __future__ import annotations
 

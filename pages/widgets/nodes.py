@@ -1,4 +1,4 @@
-"""Several machines: the command of each, and whether what answers is what was asked for."""
+"""Several machines: the command for each, and a check that they form the requested engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Objectives and price: by what runs are judged afterwards. The URL holds them.
+"""Objectives and price, which can be changed after a run.
 
-`?ttft=0.5&tpot=0.05&e2e=10&usd_per_hour=2.5`: what it does not say is as each run was asked for,
-and what it says as empty is not asked for.
+The URL holds them: `?ttft=0.5&tpot=0.05&e2e=10&usd_per_hour=2.5`. A value that is missing there is
+the one that each run was started with, and an empty one is none.
 """
 
 from __future__ import annotations

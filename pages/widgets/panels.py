@@ -1,4 +1,5 @@
-"""What result, comparison and live page share above their pictures: who, how much, and doubts."""
+"""What the result, comparison and live pages share above their charts: the run, its figures and its
+diagnostics."""
 
 from __future__ import annotations
 

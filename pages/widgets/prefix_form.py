@@ -1,4 +1,5 @@
-"""What synthetic prompts share: the share of cache hits, and the rest where there is one."""
+"""The shared prefixes of synthetic prompts: the planned cache hit rate, and the other fields if it
+is set."""
 
 from __future__ import annotations
 

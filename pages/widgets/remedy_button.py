@@ -1,4 +1,4 @@
-"""What may help where a server refuses a request, in one press: the form, with the option set."""
+"""A button for a request that a server rejects: it opens the form with the suggested option set."""
 
 from __future__ import annotations
 

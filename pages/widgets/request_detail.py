@@ -1,4 +1,4 @@
-"""One request, beside the page: opened by a click on its bar or line, or by its number."""
+"""One request, in a panel: opened by clicking its bar or line, or by its number."""
 
 from __future__ import annotations
 

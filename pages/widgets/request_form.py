@@ -1,4 +1,4 @@
-"""The form's question of how a request is made to fit its server, folded away: few need it."""
+"""The request options of the form, collapsed because few people need them."""
 
 from __future__ import annotations
 

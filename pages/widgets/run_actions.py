@@ -18,7 +18,7 @@ from services.ask.flag import command
 from services.ask.measurement import Run
 from services.report.scenario import Scenario
 
-NO_COMMAND = "There is no command: it cannot contain your own prompts or a trace. Use a scenario."
+NO_COMMAND = "A command cannot contain your own prompts or a trace. Use a scenario instead."
 
 
 def may_cancel(run_ids: Sequence[int]) -> bool:
@@ -70,7 +70,7 @@ def again(measured: Sequence[Run], margin: float | None = None) -> None:
             )
             st.page_link(
                 "capacity.py",
-                label="How much can its server take?",
+                label="How much load can its server handle?",
                 icon=":material/speed:",
                 query_params={"like": str(own[0].id)},
             )

@@ -1,4 +1,4 @@
-"""The form of a run: one section per question, with only the parameters that apply."""
+"""The form of a run: one section per topic, with only the fields that apply."""
 
 from __future__ import annotations
 
@@ -222,8 +222,9 @@ def _word_of(calibrate: bool | None) -> str:
 def _client(start: RunConfig) -> str:
     through = st.toggle(
         "Measure through LiteLLM",
-        help="For providers whose API format Paceline does not have. LiteLLM adds about 10 ms "
-        "of CPU time to each request and 0.4 ms to each chunk; the measured times include both.",
+        help="For providers whose API format Paceline does not support. LiteLLM adds about 10 ms "
+        "of CPU time to each request and 0.4 ms to each chunk; the measured times include "
+        "both.",
         **fields.keyed("client", start.client == "litellm"),
     )
     return "litellm" if through else "wire"

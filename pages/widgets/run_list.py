@@ -1,7 +1,7 @@
-"""Runs in a list whose rows can be ticked. Ticks stay while the person searches and turns pages.
+"""A list of runs whose rows can be selected.
 
-A row is no line of a grid: a long name breaks into lines, on a phone a row breaks too, and boxes
-and links are those of the browser.
+The selection stays while the user searches or changes the page. It is not a data grid: long names
+wrap, rows wrap on a phone, and checkboxes and links are those of the browser.
 """
 
 from __future__ import annotations

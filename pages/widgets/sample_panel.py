@@ -69,8 +69,8 @@ def _head(shown: Sample) -> None:
         st.caption(
             plain(
                 f"The embedded model on {run.environment.get('cores')} cores of an "
-                f"{run.environment.get('cpu')}: one request at a time, against four at once. "
-                f"It took {duration(shown.took_s)}."
+                f"{run.environment.get('cpu')}: one request at a time versus four at once. It took "
+                f"{duration(shown.took_s)}."
             )
         )
         _actions(shown)

@@ -1,4 +1,4 @@
-"""Saved filters of History: each a link; save the current one under a name, delete one."""
+"""Saved filters of History: each is a link. The current filter can be saved under a name."""
 
 from __future__ import annotations
 

@@ -27,8 +27,7 @@ def show() -> None:
     saved = servers.list_all(opened())
     if not saved:
         st.caption(
-            "Save a server once, then pick it by name on *Run*, with `--backend NAME` and over "
-            "HTTP."
+            "Save a server once, then pick it by name on *Run*, with `--backend NAME` or over HTTP."
         )
     for server in saved.values():
         _row(server)
@@ -67,7 +66,7 @@ def _row(server: SavedServer) -> None:
                 icon=":material/delete:",
                 on_click=_delete,
                 args=(server.name,),
-                help="Existing runs stay as they are.",
+                help="Existing runs do not change.",
             )
 
 

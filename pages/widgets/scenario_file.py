@@ -1,7 +1,7 @@
-"""Scenarios as files: *Download scenario* of what a page shows, *Open scenario* into a form.
+"""Scenarios as files: *Download scenario* saves what a page shows, *Open scenario* fills in a form.
 
-A scenario that is opened reaches the form as a link does, by the URL; only what is in no link (own
-prompts, a trace, the name, tags and note) goes by the session.
+An opened scenario reaches the form through the URL, as a link does; only what a link cannot hold
+(own prompts, a trace, the name, tags and note) goes through the session.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The form's first question: which server, or which servers side by side.
+"""The first section of the form: one server, or several to compare.
 
 Each server has a card: backend, saved server or address, model, and whether it answers. The first
-is the baseline; another can be made the first.
+is the baseline; any other can be made the first.
 """
 
 from __future__ import annotations

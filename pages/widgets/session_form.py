@@ -1,4 +1,4 @@
-"""The fields of sessions, where a workload has several turns."""
+"""The fields of sessions, for workloads with several turns."""
 
 from __future__ import annotations
 

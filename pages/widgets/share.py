@@ -1,4 +1,4 @@
-"""Links: to this page, and to a page of its own that stays as it is until it is revoked."""
+"""Links: to this page, and to a read-only copy of it that works until it is revoked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""A run at this moment, as its live page shows it: worked out once a second for all who watch.
+"""The current state of a run, as its live page shows it: computed once per second for everyone who
+watches.
 
-What is left for each of them is to send it: the charts' rows are made for the browser here, too.
+The chart data is also prepared here, so that it only has to be sent to each viewer.
 """
 
 from __future__ import annotations

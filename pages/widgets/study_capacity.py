@@ -1,4 +1,4 @@
-"""A study that searches for the highest capacity: what it has found, and its searches."""
+"""A study that searches for the highest capacity: its result and its searches."""
 
 from __future__ import annotations
 

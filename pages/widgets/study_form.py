@@ -1,4 +1,4 @@
-"""The form of a study: what is varied, on which engine, with which load."""
+"""The form of a study: what to vary, on which engine, with which load."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]
         format_parallel(start.parallel),
         parse_parallel,
         problems,
-        help="For example TP=4 PP=2 DP=1; separate several with a semicolon. The one with the "
+        help="For example TP=4 PP=2 DP=1; separate several with semicolons. The one with the "
         "fewest devices is the baseline.",
     )
     return typed or (Parallel(),)
@@ -167,7 +167,7 @@ def _further(start: StudyConfig) -> tuple[str, ...]:
     known = about.fields(StudyConfig)["axes"]
     text: str = st.text_area(
         known.label,
-        help=f"{known.help}. One a line.",
+        help=f"{known.help}. One per line.",
         placeholder="not varied",
         height=68,
         **url_state.keyed(f"{fields.STUDY}axes", "\n".join(start.axes)),

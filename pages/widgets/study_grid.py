@@ -1,4 +1,4 @@
-"""The grid of a study as a table: before it is measured, meanwhile, and the list of studies."""
+"""The grid of a study as a table, before and during the measurement; and the list of studies."""
 
 from __future__ import annotations
 

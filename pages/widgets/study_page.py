@@ -1,4 +1,4 @@
-"""One study: how far it is, its engine of the moment, its cells, and its report."""
+"""One study: its progress, its current engine, its cells and its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study says: in sentences, in charts, in tables, as files and as a link."""
+"""The report of a study: sentences, charts, tables, files and a link."""
 
 from __future__ import annotations
 

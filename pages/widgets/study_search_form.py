@@ -1,4 +1,4 @@
-"""The part of a study's form that says how capacities are searched."""
+"""The part of a study's form with the settings of the capacity searches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.studies.study_config import StudyCapacity, StudyConfig
 
 NUMBERS = ("lowest", "highest", "window_s", "probes", "precision", "margin", "starts")
 SHAPE = ("max_tokens", "warmup")
-HELP = "Every configuration is asked for answers of this length."
+HELP = "Answers are this long for every configuration."
 
 
 def ask(start: StudyConfig) -> dict[str, Any]:

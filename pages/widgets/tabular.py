@@ -1,4 +1,4 @@
-"""Tables that result and comparison share, of texts that report/tables.py has put together."""
+"""Tables that results and comparisons share; their texts come from report/tables.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handing in prompts: typed or as a file, to any backend or saved server."""
+"""The form that submits prompts, typed or as a file, to any backend or saved server."""
 
 from __future__ import annotations
 

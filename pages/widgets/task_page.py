@@ -1,4 +1,4 @@
-"""One task: what was asked and answered, and how that went."""
+"""One task: its prompt, its answer and its outcome."""
 
 from __future__ import annotations
 

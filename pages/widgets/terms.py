@@ -1,4 +1,4 @@
-"""The terms of the glossary in tooltips: a label's help, with a link to what its term means."""
+"""The terms of the glossary in tooltips: the help of a label, with a link to the definition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run over time: any repeat, any part of its timeline, and each line opens its request.
+"""A run over time: any repeat and any part of its timeline; clicking a line opens its request.
 
 The URL says what is shown: `?repeat=2&window=3.5-10`, in seconds since the repeat began.
 """
@@ -120,7 +120,8 @@ def _window(end: float) -> Window | None:
     low, high = (min(float(one), end) for one in numbers.groups()) if numbers else (0.0, 0.0)
     if text and low >= high:
         _ignored(
-            f"“{text[:20]}” is no time range of this repeat: window=3.5-10 means seconds 3.5 to 10"
+            f"“{text[:20]}” is not a time range of this repeat: window=3.5-10 means seconds 3.5 to "
+            "10"
         )
     return (low, high) if low < high and (low, high) != (0.0, end) else None
 

@@ -1,4 +1,5 @@
-"""What the tool of an imported run says itself, beside what its requests give."""
+"""The numbers that the tool of an imported run reports, next to those computed from its
+requests."""
 
 from __future__ import annotations
 

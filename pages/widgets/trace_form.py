@@ -1,4 +1,5 @@
-"""The trace of a run's form: a file, a sample, or that of an earlier run; and which part of it."""
+"""The trace in a run's form: a file, a sample, or the trace of an earlier run; and which part of
+it."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
-"""A page's state is its URL: a link opens the page as it was, and what is chosen is written back.
+"""A page's state is its URL: a link opens the page as it was, and choices are written back.
 
-The widgets of such a page have keys with one prefix, and call `touched` when they change. A rerun
-without a touch whose URL is not the one written last comes from a link or from the browser's back
-button: the widgets then follow the URL. After a touch the URL follows the widgets, whatever the
-browser, which may be a moment behind, says it is.
-
-`st.switch_page` puts the parameters of the page to come on the URL of the page it leaves, for a
-moment, and the browser's back button stops there once more: with the number of a run on a page that
-is not about one.
+The widgets of such a page have keys with a common prefix, and call `touched` when they change. A
+rerun without a touch whose URL is not the one written last comes from a link or from the browser's
+back button: the widgets then follow the URL. After a touch the URL follows the widgets, whatever
+the browser reports, which may lag behind. `st.switch_page` briefly puts the parameters of the next
+page on the URL of the page it leaves, so the browser's back button also stops there: with the
+number of a run on a page that is not about a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The answer of a comparison: its verdict in a sentence, and each run beside the baseline."""
+"""The result of a comparison: its verdict in a sentence, and each run next to the baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How a page is looked at: with its controls or shared without, light or dark, for which run."""
+"""How a page is viewed: with controls or as a shared view without them, light or dark, for which
+run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a queued run waits for, and the way there."""
+"""What a queued run is waiting for, with a link to it."""
 
 from __future__ import annotations
 

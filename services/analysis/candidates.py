@@ -1,7 +1,7 @@
 """The candidates of a comparison: a baseline, and runs that change some of its fields.
 
 Changes are written as a query string (`mode=batch&concurrency=8`), so that they fit in a link or a
-flag. Custom prompts are shared by all candidates and never part of it.
+flag. Custom prompts are shared by all candidates and are never part of the changes.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def sentence(candidate: Candidate) -> str:
         return ""
     pace, load = calibration.get("pace"), "this load"
     if pace is not None and pace < SLOW:
-        load = f"{units.share(pace)} of this load's pace (one reference server gives no more)"
+        load = f"{units.share(pace)} of this load's pace (the most that one reference server gives)"
     return (
         f"At {load} the client adds {units.seconds(median)} to TTFT at the median and "
         f"{units.seconds(worst)} at p99, measured against a server with known send times."
@@ -108,7 +108,7 @@ def _error(candidate: Candidate) -> Rows:
 
 def _clock(clocks: set[str | None]) -> str:
     if clocks == {"kernel"}:
-        return "the kernel's receive stamps"
+        return "the kernel's receive timestamps"
     return "the event loop's" if clocks - {None} else NOTHING
 
 

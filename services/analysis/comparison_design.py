@@ -69,7 +69,7 @@ def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
     """
     if not FEWEST <= len(configs) <= MOST:
         raise InvalidComparison(
-            f"A comparison takes {FEWEST} to {MOST} candidates, and {len(configs)} were given."
+            f"A comparison takes {FEWEST} to {MOST} candidates, but {len(configs)} were given."
         )
     limits = {"each": design.repeats, "most": design.most, "target": design.target}
     for name, value in {**limits, "margin": design.margin, "seed": design.seed}.items():
@@ -77,8 +77,8 @@ def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
             raise InvalidComparison(sentence)
     if design.most < design.repeats:
         raise InvalidComparison(
-            f"Each candidate is measured {design.repeats} times, and the most cannot be fewer (got "
-            f"at most {design.most})."
+            f"Each candidate is measured {design.repeats} times, and the maximum cannot be fewer "
+            f"(got at most {design.most})."
         )
 
 

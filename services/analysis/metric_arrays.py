@@ -1,7 +1,8 @@
-"""The metrics of METRICS for many requests at once: the same formulas over arrays, in which NaN is
-what is not known.
+"""The metrics of METRICS for many requests at once: the same formulas over arrays, in which NaN
+means unknown.
 
-Each is the same as its function of a single measurement, to the last bit, which a test holds.
+Each gives the same result as the function for a single measurement, to the last bit; a test checks
+this.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _ttft,
-        "Time to first token, of any kind: first token − sent. None where nothing was streamed.",
+        "Time to first token, of any kind: first token − sent. None if nothing was streamed.",
     ),
     Metric(
         "ttfa_s",
@@ -145,7 +145,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _e2e,
-        "From sent to the last token. Successful requests only.",
+        "From when the request was sent to the last token. Successful requests only.",
     ),
     Metric(
         "scheduled_s",
@@ -153,7 +153,8 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _scheduled,
-        "From due to the last token: counts the wait of a request that was sent late, too.",
+        "From when the request was due to the last token, so it includes the wait if it was sent "
+        "late.",
     ),
     Metric(
         "scheduled_ttft_s",
@@ -161,7 +162,8 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _scheduled_ttft,
-        "From due to the first token: counts the wait of a request that was sent late, too.",
+        "From when the request was due to the first token, so it includes the wait if it was sent "
+        "late.",
     ),
     Metric(
         "queue_s",
@@ -169,7 +171,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _queue,
-        "From due to sent: how late the request left this client.",
+        "From when the request was due to when it was sent: how late it left this client.",
     ),
     Metric(
         "retry_wait_s",
@@ -177,7 +179,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         lambda m: m.retry_wait_s,
-        "Between the attempts of a request that was sent more than once, together.",
+        "Total time between the attempts of a request that was sent more than once.",
     ),
     Metric(
         "cap_wait_s",
@@ -185,7 +187,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         lambda m: m.cap_wait_s,
-        "The part of the client queue in which the maximum concurrency was reached.",
+        "The part of the client queue spent waiting because the maximum concurrency was reached.",
     ),
     Metric(
         "server_queue_s",
@@ -193,7 +195,8 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         lambda m: m.server_queue_s,
-        "Wait in the server before the prefill, as the server reports it. Part of TTFT.",
+        "Time the request waited in the server before the prefill, as the server reports it. Part "
+        "of TTFT.",
     ),
     Metric(
         "load_s",
@@ -201,7 +204,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         lambda m: m.load_s,
-        "Time in which the server loaded the model, as it reports it. Part of TTFT.",
+        "Time the server spent loading the model, as it reports it. Part of TTFT.",
     ),
     Metric(
         "prefill_s",
@@ -209,7 +212,7 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         lambda m: m.prefill_s,
-        "Time in which the server processed the prompt, as it reports it. Part of TTFT.",
+        "Time the server spent processing the prompt, as it reports it. Part of TTFT.",
     ),
     Metric(
         "network_s",
@@ -217,8 +220,8 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _network,
-        "TTFT without server queue, model load and prefill. Only where the server reports its "
-        "queue and its prefill.",
+        "TTFT without server queue, model load and prefill. Only if the server reports its queue "
+        "and its prefill.",
     ),
     Metric(
         "tpot_s",
@@ -235,7 +238,7 @@ METRICS: tuple[Metric, ...] = (
         "tokens/s",
         "higher",
         _rate,
-        "End to end: output tokens / (last token − sent), the wait for the first token included.",
+        "End to end: output tokens / (last token − sent), including the wait for the first token.",
     ),
     Metric(
         "decode_tokens_per_s",
@@ -251,7 +254,8 @@ METRICS: tuple[Metric, ...] = (
         "tokens",
         "neither",
         lambda m: m.output_tokens,
-        "Tokens generated, reasoning included, by the server's count or else the tokenizer's.",
+        "Tokens generated, including reasoning, as counted by the server or otherwise by a "
+        "tokenizer.",
     ),
     Metric(
         "prompt_tokens",
@@ -259,7 +263,7 @@ METRICS: tuple[Metric, ...] = (
         "tokens",
         "neither",
         lambda m: m.prompt_tokens,
-        "Tokens of the prompt, by the server's count.",
+        "Tokens of the prompt, as counted by the server.",
     ),
 )
 SESSION_TIME = Metric(  # of no single request, see `turns.session_times`

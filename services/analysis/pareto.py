@@ -1,6 +1,8 @@
-"""Which runs no other run beats in two measures at once: the Pareto front, and a ranking by one.
+"""Which runs no other run beats in two measures at once: the Pareto front, and a ranking by one
+measure.
 
-Both go by the numbers as they are. Whether two runs truly differ, their repeats say: see `compare`.
+Both use the numbers as they are. Whether two runs really differ is decided from their repeats: see
+`compare`.
 """
 
 from __future__ import annotations

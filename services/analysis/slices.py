@@ -1,5 +1,5 @@
-"""A repeat in equal slices of time: what was sent, what was served and how long it took in each, so
-that warm-up, drift and drain show.
+"""A repeat in equal slices of time: what was sent, what was served and how long it took in each,
+which shows warm-up, drift and drain.
 
 A request belongs to the slice in which it was sent; tokens and requests in flight to the slices in
 which they were, an answer's tokens spread evenly from its first to its last.

@@ -1,6 +1,6 @@
 """Pass/fail conditions on a run or a comparison: `ttft:p95<0.5`, or not slower than the baseline.
 
-An unknown value fails its threshold: only what was measured can pass.
+An unknown value fails its threshold: only a measured value can pass.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _limit(name: str, number: str) -> float:
         limit = math.nan
     if not math.isfinite(limit):
         raise InvalidThreshold(
-            f"“{number[:40]}” is not a number: {name} is in {_unit(name)}, and written without its "
+            f"“{number[:40]}” is not a number: {name} is in {_unit(name)}, written without the "
             "unit."
         )
     return limit

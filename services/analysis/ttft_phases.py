@@ -1,10 +1,10 @@
-"""Where the time to the first token goes: what the server says of its queue, of loading the model
-and of the prefill, and what is left.
+"""Where the time to the first token goes: what the server reports about its queue, loading the
+model and the prefill, and the rest.
 
-Parts of a mean add up, those of a median do not: so shares are of means, over the requests of which
-the parts are known. What is left is the network and whatever the server does not count (HTTP,
-templates, tokenizing); where it does not report its queue, the queue is in there, too, and no
-number is given for either.
+Parts of a mean add up and parts of a median do not, so shares are of means, over the requests whose
+parts are known. The rest is the network and whatever the server does not count (HTTP, templates,
+tokenizing); if it does not report its queue, the rest includes the queue, too, and there is no
+number for either.
 """
 
 from __future__ import annotations

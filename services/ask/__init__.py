@@ -1,6 +1,6 @@
-"""What is asked, and what is seen: a config, its schedule and prompts, the backend it is sent to,
-the price and the plan of it; and the measurement that comes back.
+"""What to measure, and what was measured: a config, its schedule and prompts, the backend that they
+are sent to, the price and the plan; and the measurements that come back.
 
-In comes what a person chose, as a form, flags or JSON; out go frozen values. Nothing is sent from
-here. The tables to add to: `backends/table.py`, `modes`, `workloads`.
+Input: what a user chose, in a form, as flags or as JSON. Output: frozen values. Nothing is sent
+from here. Tables to extend: `backends/table.py`, `modes`, `workloads`.
 """

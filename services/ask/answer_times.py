@@ -1,4 +1,4 @@
-"""An estimate of a server's speed: from earlier runs, otherwise from an assumption."""
+"""An estimate of a server's speed, from earlier runs or otherwise from an assumption."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which Ray clusters may send the requests: those that the settings name.
+"""Which Ray clusters may send the requests: those named in the settings.
 
-Ray Client runs what a cluster answers (pickle), and a cluster that sends requests sees the key. So
-no link, scenario file or API call may choose one that nobody here has named.
+Ray Client runs code that a cluster returns (pickle), and a cluster that sends requests sees the
+key. So no link, scenario file or API call may choose a cluster that is not configured here.
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ def check_cluster(config: RunConfig, env: Mapping[str, str]) -> None:
         return
     if config.backend == EMBEDDED:
         raise BackendProblem(
-            "The embedded model answers on this machine only: choose a server that the nodes of "
-            f"{config.on} reach."
+            "The embedded model only answers on this machine: choose a server that the nodes of "
+            f"{config.on} can reach."
         )
     if config.on in clusters(env):
         return
     raise BackendProblem(
-        f"{config.on} is not a configured Ray cluster. A cluster receives the key and "
-        f"the prompts, and Ray runs code that it returns: if you trust it, put "
-        f"{VARIABLE}={config.on} into .env."
+        f"{config.on} is not a configured Ray cluster. A cluster receives the key and the prompts, "
+        f"and Ray runs code that it returns: if you trust it, put {VARIABLE}={config.on} in .env."
     )
 
 

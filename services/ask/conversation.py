@@ -1,4 +1,4 @@
-"""Conversations: how one is parted into turns, and what a turn sends of those before it."""
+"""Conversations: how they are divided into turns, and what a turn sends of earlier ones."""
 
 from __future__ import annotations
 
@@ -112,6 +112,6 @@ def check(prompts: Sequence[str], most: int | None, by_message: bool, history: s
                 )
             if history == "answered" and answer_of(turn)[0]["role"] == "tool":
                 raise ValueError(
-                    f"history: must be recorded: prompt {number:,} has results of tools, which "
-                    "belong to the calls that were recorded."
+                    f"history: must be recorded: prompt {number:,} has tool results, which belong "
+                    "to the recorded calls."
                 )

@@ -1,4 +1,4 @@
-"""How long prompts and answers are: lengths from a distribution, by the index of a request alone.
+"""The lengths of prompts and answers: drawn from a distribution, by the index of a request alone.
 
 They are therefore the same in every repeat, and for all candidates of a comparison. With a mean m
 and a spread s, before rounding to whole tokens:

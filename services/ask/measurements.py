@@ -1,9 +1,10 @@
 """The requests of a run as one value: a sequence of measurements, and each of their fields as an
 array.
 
-A run by duration may have a million requests. As objects they take a gigabyte and many seconds; as
-arrays, a field takes 8 MB. So what is worked out of all requests is worked out of arrays, of small
-and large runs alike; who needs single requests asks for those, or goes through them one by one.
+A run with a duration may have a million requests. As objects they take a gigabyte and many seconds;
+as arrays, a field takes 8 MB. So whatever is computed over all requests is computed from arrays,
+for small and large runs alike; code that needs single requests asks for those, or iterates over
+them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Unusual features of answers: they are accepted, and reported since other clients may fail.
+"""Unusual features of answers: they are accepted, and reported because other clients may fail on
+them.
 
 The names are stored with a run (`oddities` in a repeat's health); they are explained in
 `services/analysis/diagnostics/answers.py`.

@@ -1,8 +1,8 @@
-"""What a runner may ask: a server that an admin saved, or the embedded model.
+"""What a runner may measure: a server that an admin saved, or the embedded model.
 
-One rule, looked at twice. What a request says is refused before it is read (`beyond_saved`), in the
-words of its fields; what is about to be queued, whichever door it came through, is compared with
-the saved servers (`check_only_saved`).
+One rule, checked twice. The fields of a request are checked before they are parsed
+(`beyond_saved`); whatever is about to be queued, from any interface, is compared with the saved
+servers (`check_only_saved`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
     `saved` are the names of the saved servers; a body without a backend asks the embedded one."""
     if isinstance(body, dict):
         if field := next((name for name in body if name in _OF_SERVERS), None):
-            return f"{field} belongs to a server: only an admin sets it. Name a saved server."
+            return f"{field} can only be set by an admin. Use a saved server."
         backend = body.get("backend", EMBEDDED)
         if backend != EMBEDDED and (not isinstance(backend, str) or backend not in saved):
             return (
-                f"Runners measure saved servers, and none is saved as {str(backend)[:80]!r}. "
-                "Ask an admin to save it. GET /api/servers lists them."
+                "Runners can only measure saved servers, and there is none called "
+                f"{str(backend)[:80]!r}. Ask an admin to save it. GET /api/servers lists them."
             )
     parts = body if isinstance(body, list) else ()
     if isinstance(body, dict):
@@ -57,6 +57,6 @@ def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, 
         server = {name: getattr(config, name) for name in FIELDS if name != "model"}
         if server not in allowed:
             raise NotASavedServer(
-                "Runners measure the embedded model and servers that an admin saved, as they are "
-                "saved. Choose one of those, or ask an admin to save this one."
+                "Runners can only measure the embedded model and saved servers, with their saved "
+                "settings. Choose one of those, or ask an admin to save this one."
             )

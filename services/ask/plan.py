@@ -74,7 +74,7 @@ def _by_time_alone(config: RunConfig) -> Plan:
     seconds = config.repeats * _repeat_s(config, 0.0)
     sent = f"{_for_how_long(config)}{plan_of_sessions.in_sessions(config)}"
     sends = f"Sends {sent}{plan_of_sessions.how(config)}."
-    unknown = "How many requests is unknown, because there is no earlier run on this server."
+    unknown = "The number of requests is unknown, because there is no earlier run on this server."
     takes = f"Takes at least {duration(seconds)}."
     sentence = f"{sends} {unknown} {takes}{_afterwards(config)}"
     return Plan(0, 0, 0, seconds, None, None, sentence)
@@ -130,7 +130,7 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
     known = all(plan.requests_total for plan in plans)
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
     if not known:
-        what, output, prompts = f"{how} How many requests is unknown", 0, 0
+        what, output, prompts = f"{how} The number of requests is unknown", 0, 0
     takes = _takes(at_least, between, source, "one of these servers has no earlier run")
     then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."

@@ -1,4 +1,4 @@
-"""What the plan of a run says of its sessions, and how many tokens their prompts have."""
+"""What the plan of a run says about its sessions, and how many tokens their prompts have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What share of a run's prompt tokens should come from the server's prefix cache, by plan."""
+"""The planned share of a run's prompt tokens that should come from the server's prefix cache."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
         share = again.share()
         return PlannedHits(
             share,
-            f"About {units.share(share)} of the prompt tokens repeat what was said before in their "
+            f"About {units.share(share)} of the prompt tokens repeat earlier messages of their "
             "session, so they should come from the server's prefix cache.",
             history=True,
         )
@@ -45,7 +45,7 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
     return PlannedHits(
         share,
         f"{units.share(share)} of the prompt tokens are in a prefix that an earlier prompt of the "
-        "trace has, so they should come from the server's prefix cache.",
+        "trace also has, so they should come from the server's prefix cache.",
     )
 
 

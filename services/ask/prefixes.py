@@ -1,12 +1,12 @@
-"""Prefixes that prompts share, so that a planned share of their tokens is found in a cache.
+"""Prefixes that prompts share, so that a planned share of their tokens is found in a prefix cache.
 
 Each prompt begins with a system part, the same in all, and one of several documents, in rotation;
 what follows is its own. The first use of a document finds only the system part, and the very first
 request nothing. The length of the documents is chosen for the target: with n prompts of m tokens, d
 documents of D tokens and a system part of S tokens, (n - 1) S + (n - d) D of n m tokens are hits.
 Where prompts differ in length, short ones have only a part of the prefix, and D is found by
-bisection. Of sessions, the first prompts share prefixes in this way; what later turns repeat is
-found anyhow, so the prefixes give what is left of the target.
+bisection. In sessions, only the first prompts share prefixes in this way; what later turns repeat
+is found anyway, so the prefixes make up the rest of the target.
 """
 
 from __future__ import annotations

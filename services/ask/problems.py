@@ -47,7 +47,7 @@ def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
     sentences: dict[str, str] = {}
     for problem in problems:
         if len(sentences) == MOST_SENTENCES:
-            sentences.setdefault("", "More fields are wrong.")
+            sentences.setdefault("", "Other fields are wrong, too.")
             break
         path = [part for part in problem["loc"] if part not in ("body", "query", "path")]
         field = path[0][:80] if path and isinstance(path[0], str) else ""

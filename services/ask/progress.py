@@ -1,4 +1,4 @@
-"""The progress of a run. How long it will still take is in `time_left`."""
+"""The progress of a run. `time_left` estimates how much longer it will take."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What later turns of sessions repeat: all that was said before, which the server may still have.
+"""What later turns of sessions repeat: the whole conversation so far, which the server may have
+cached.
 
-A cache that forgets nothing has the prompt of the turn before and, where the history is what the
-server answered, its answer, too. An answer that was recorded is new to it.
+A cache that forgets nothing has the prompt of the previous turn and, if the history is what the
+server answered, also its answer. A recorded answer is new to it.
 """
 
 from __future__ import annotations

@@ -161,16 +161,16 @@ def _check_no_secret(value: Any, schemas: bool = False) -> None:
             if names_secret(str(name), "field") and not describes and _holds_text(inner):
                 raise ValueError(
                     f"must not contain a key, and {str(name)[:40]!r} looks like one: send it as a "
-                    "header that names a variable"
+                    "header that refers to a variable"
                 )
             if holds_key(str(name)):
-                raise ValueError("must not contain a key, and the name of a field looks like one")
+                raise ValueError("must not contain a key, but the name of a field looks like one")
             _check_no_secret(inner, name in _SCHEMAS)
     elif isinstance(value, list | tuple):
         for inner in value:
             _check_no_secret(inner)
     elif isinstance(value, str) and holds_key(value):
-        raise ValueError("must not contain a key, and one of its texts looks like one")
+        raise ValueError("must not contain a key, but one of its texts looks like one")
 
 
 def _holds_text(value: Any) -> bool:
@@ -208,8 +208,7 @@ def _check_header(name: Any, value: Any) -> None:
     literal = not _VARIABLE_VALUE.fullmatch(value)
     if literal and (names_secret(name, "header") or holds_key(value)):
         raise ValueError(
-            f"must not contain the secret of {name} itself, because they are stored with "
-            "the run. Put "
-            f"it into .env, such as PACELINE_URL_HEADER_KEY=…, and write {name}: "
+            f"must not contain the secret of {name} itself, because they are stored with the run. "
+            f"Put it in .env, such as PACELINE_URL_HEADER_KEY=…, and write {name}: "
             "$PACELINE_URL_HEADER_KEY"
         )

@@ -1,8 +1,8 @@
 """A server saved under a name: its address, model and key variable. `db/servers.py` stores it.
 
-Saved are fields of a run's config. They are copied into each run that names the server, so a run
-does not change when the saved server is changed or deleted. Keys are not saved, only the name of
-the variable that holds one.
+Its fields are fields of a run's config. They are copied into each run that uses the server, so a
+run does not change when the saved server is changed or deleted. Keys are not saved, only the name
+of the variable that holds one.
 """
 
 from __future__ import annotations

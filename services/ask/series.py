@@ -51,7 +51,7 @@ SERIES = (
     Series("queue_mean_s", "Mean wait in the server's queue", "s", total=True),
     Series("prefill_mean_s", "Mean prefill", "s", total=True),
     Series("gpu{i}_memory_bytes", "GPU {i}, memory in use", "bytes"),
-    Series("gpu{i}_memory_total_bytes", "GPU {i}, memory it has", "bytes", fixed=True),
+    Series("gpu{i}_memory_total_bytes", "GPU {i}, total memory", "bytes", fixed=True),
     Series("gpu{i}_use_share", "GPU {i}, time in use", "share"),
     Series("engine_cores", "Cores that the engine keeps busy", "cores"),
     Series("engine_waiting_cores", "Cores that the engine waited for", "cores"),

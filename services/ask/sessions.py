@@ -1,5 +1,5 @@
-"""Which requests of a run form a session: they follow each other, each when the answer before has
-ended.
+"""Which requests of a run form a session: they follow each other, each after the previous answer
+has ended.
 
 A session is a run of consecutive indices, turn by turn. The sessions of a file are used in
 rotation, like prompts. A run whose requests all stand alone has no `Sessions`.

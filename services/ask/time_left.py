@@ -1,7 +1,7 @@
-"""How long a run, or several that take turns, will still take: from what they took so far, and
-until something is known of that, from the estimate of the plan.
+"""How much longer a run or a comparison will take: estimated from what it took so far or, until
+that is known, from the plan.
 
-Repeats of a run take about as long as those before. Nothing is said where nothing is known.
+Repeats of a run take about as long as earlier ones. If nothing is known, nothing is said.
 """
 
 from __future__ import annotations

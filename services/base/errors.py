@@ -1,11 +1,11 @@
-"""Errors to show to users: one hierarchy, which each interface translates once.
+"""Errors to show to users: one hierarchy, which each interface translates in one place.
 
     PacelineError       a sentence that says what is wrong and what to do
-    ├── Invalid         what was asked for cannot be: change the request     API 422
-    ├── Forbidden       somebody else may: ask them                          API 403
+    ├── Invalid         the request is invalid: change it                    API 422
+    ├── Forbidden       somebody else may do this: ask them                  API 403
     ├── NotFound        there is no such run, engine, study, page            API 404
-    ├── Conflict        it is there, and not in a state for this             API 409
-    └── Unavailable     the queue, the database or the settings are not      API 503
+    ├── Conflict        it exists, but not in a state for this               API 409
+    └── Unavailable     the queue, database or settings cannot be used       API 503
 
 The terminal prints the sentence and exits with 2; a page shows it (`show_error`). An exception that
 is not in this tree is a bug, and is reported without its text, which may hold a key.

@@ -50,8 +50,8 @@ def _parse_names(text: str) -> Iterator[str]:
 def _advice(entry: str) -> str:
     if "*" in entry:
         return (
-            ", but with a pattern the page of any website could act here. Write each host name "
-            "that people type into the browser, separated by commas."
+            ", but a pattern would let pages of other websites act here. List every host name "
+            "that people use in the browser, separated by commas."
         )
     url = _IN_URL.match(entry)
     example = host_name(url[1]) if url else None

@@ -1,8 +1,8 @@
 """Communication between processes: typed messages, as lines of JSON on standard input and output.
 
-A message is a frozen dataclass. A protocol is a version and its messages by name. Every line holds
-both, so that a process of another version is rejected with a sentence. The protocols are in
-`load/protocol.py` and `servers/protocol.py`.
+A message is a frozen dataclass. A protocol is a version and its messages by name. Every line
+contains both, so that a process of a different version is rejected with a clear message. The
+protocols are in `load/protocol.py` and `servers/protocol.py`.
 """
 
 from __future__ import annotations

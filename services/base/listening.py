@@ -1,7 +1,7 @@
-"""On which addresses Paceline listens: without sign-in on this machine's own.
+"""The addresses on which Paceline listens: without sign-in, only this machine's own.
 
-Whoever reaches Paceline can start programs here, so another address needs to be said twice: as the
-server's address, and as PACELINE_ALLOW_ANYONE=yes.
+Anyone who reaches Paceline can start programs here, so another address requires two settings: the
+server's address, and PACELINE_ALLOW_ANYONE=yes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def refusal(address: str, env: Mapping[str, str]) -> str | None:
     if is_local(address) or anyone(env):
         return None
     return (
-        "Nobody has to sign in here, so Paceline listens on 127.0.0.1, not on "
-        f"{address[:80]}: anyone who reaches it can start programs on this machine. To allow that, "
-        f"set the address (--server.address, make run ADDRESS=…) and also {VARIABLE}=yes in .env."
+        f"Sign-in is off, so Paceline listens on 127.0.0.1, not on {address[:80]}: anyone who "
+        "reaches it can start programs on this machine. To allow that, set the address "
+        f"(--server.address, make run ADDRESS=…) and also put {VARIABLE}=yes in .env."
     )

@@ -1,5 +1,5 @@
 """Fast search for common parts of a text and a long secret, such as a prompt of 200,000 characters,
-with numpy: other requests wait meanwhile."""
+with numpy, because other requests wait meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what where people sign in: three roles, each of which may do what the ones before may.
+"""Who may do what if sign-in is on: three roles, each of which includes the ones before.
 
 viewer   looks at runs, comparisons and studies, and shares them
 runner   starts runs, comparisons and tasks on servers that an admin saved, and cancels their own
@@ -102,7 +102,7 @@ def sign_in(env: Mapping[str, str]) -> bool:
         raise InvalidSignIn(f"{SIGN_IN} is {value[:80]!r}, but it can be on or off.")
     if not _listed(env, Role.admin):
         raise InvalidSignIn(
-            f"{SIGN_IN} is on, but nobody is an admin. Put the e-mail address of at least one into "
+            f"{SIGN_IN} is on, but nobody is an admin. Put at least one e-mail address in "
             f"{VARIABLES[Role.admin]}."
         )
     return True

@@ -1,4 +1,4 @@
-"""A long tuple as the key of a cache."""
+"""A long tuple as a cache key."""
 
 from __future__ import annotations
 

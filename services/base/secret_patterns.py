@@ -1,8 +1,8 @@
-"""What a secret looks like: by the name of what holds it, and by itself.
+"""What a secret looks like: by the name of the field that holds it, and by its value.
 
-Some words name a secret wherever they stand. Others do so only for some kinds of names, since the
-same word means another thing elsewhere: a header called `x-token` holds a key, a field of a request
-called `stop_token` holds none.
+Some words indicate a secret in any name. Others do so only in some kinds of names, because the same
+word means something else elsewhere: a header called `x-token` holds a key, but a request field
+called `stop_token` does not.
 """
 
 from __future__ import annotations

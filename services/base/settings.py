@@ -61,7 +61,7 @@ def _read(file: Path) -> dict[str, str]:
         ) from None
     except OSError as error:
         raise InvalidSettings(
-            f"{file} cannot be read: {error.strerror}. Make it readable, or take it away."
+            f"{file} cannot be read: {error.strerror}. Make it readable, or remove it."
         ) from None
     values = {name: value for name, value in entries.items() if value is not None}
     if any("\0" in part for pair in values.items() for part in pair):  # no environment takes one

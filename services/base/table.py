@@ -1,4 +1,4 @@
-"""A table of texts, as pages, files and the terminal show it."""
+"""A table of texts, for pages, files and the terminal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Validates what a server sends: names, versions, reasons, labels and numbers.
 
 None of it can be trusted. A server may echo the key or the prompt that it was sent, in any field;
-it may send megabytes where a word belongs, or numbers that no database holds. Whatever is to be
-stored, exported, shown or logged passes one of these functions first.
+it may send megabytes instead of a word, or numbers that no database can store. Everything that is
+stored, exported, shown or logged passes through one of these functions first.
 """
 
 from __future__ import annotations

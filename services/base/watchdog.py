@@ -1,4 +1,4 @@
-"""Ends this process when it should not go on. The kernel does it, so not even a loop in C that
+"""Ends this process when it should not continue. The kernel does this, so not even a loop in C that
 never releases the interpreter can prevent it."""
 
 from __future__ import annotations

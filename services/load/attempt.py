@@ -1,4 +1,4 @@
-"""What the attempts of a request came to: its measurement."""
+"""The outcome of a request's attempts: its measurement."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Later turns that send what the server answered, written before it answers.
+"""Later turns that send what the server answered, prepared before it answers.
 
-Their bodies are made with a mark in place of each answer. When the answers are there, only these
-are encoded and put between the parts: it takes microseconds, in the moment in which other tokens
-come and other requests are due, where making a body of a long history takes a millisecond.
+Their bodies are built with a placeholder for each answer. When the answers have arrived, only they
+are encoded and inserted. This takes microseconds at a moment when other tokens arrive and other
+requests are due; building the body of a long history would take a millisecond.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Measure the client's own error at a run's load: replay it to a server with known times.
 
 The same schedule, with as many processes, prompts of the same length and answers of the same
-profile, goes to Paceline's reference server, on loopback and in a process of its own. The times
+profile, is sent to Paceline's reference server, on loopback and in a separate process. The times
 that the client saw, minus those in the server's log, are what the client adds on this machine at
 this load.
 """

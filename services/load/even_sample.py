@@ -1,4 +1,4 @@
-"""A sample of the values of a run, which may go on for hours."""
+"""A sample of the values of a run, which may last for hours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The later turns of a session: each is sent after the previous answer and a delay."""
+"""The later turns of a session: each is sent when the previous answer has ended and the delay has
+passed."""
 
 from __future__ import annotations
 

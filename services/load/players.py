@@ -1,5 +1,5 @@
-"""Choose what plays a run: this process, a pool of processes where the load needs one, or the nodes
-of a Ray cluster."""
+"""Choose what plays a run: this process, a pool of processes if the load needs one, or the nodes of
+a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepare requests: their prompts, as bodies in the API format of the server."""
+"""Prepare requests: turn prompts into bodies in the API format of the server."""
 
 from __future__ import annotations
 

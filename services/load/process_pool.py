@@ -1,7 +1,7 @@
-"""Several processes that play one repeat together: prepared one by one, started at one moment.
+"""Several processes that play one repeat together: prepared one by one, started at the same moment.
 
 They share this machine's monotonic clock, so a start time means the same to each, and their times
-need no reconciling. This process sends no requests itself; it passes on the others' messages.
+need no reconciliation. This process sends no requests itself; it passes on the others' messages.
 """
 
 from __future__ import annotations

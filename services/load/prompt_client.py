@@ -1,5 +1,4 @@
-"""Asks a server single prompts that are answered for their own sake: as they are, and again where
-that may help."""
+"""Sends single prompts of tasks to a server, unchanged, and retries them if that may help."""
 
 from __future__ import annotations
 

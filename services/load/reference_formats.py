@@ -1,4 +1,4 @@
-"""The API formats of the reference server: how it is asked in each, and how it answers."""
+"""The API formats of the reference server: the form of requests and answers in each."""
 
 from __future__ import annotations
 

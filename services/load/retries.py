@@ -1,7 +1,8 @@
-"""When a request that failed is sent again: off by default, since a retry hides what a server does.
+"""When a request that failed is sent again: off by default, because a retry hides what a server
+does.
 
-The wait is the server's own (`Retry-After`), else exponential backoff with full jitter (Brooker,
-"Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
+The wait is the one that the server asks for (`Retry-After`), otherwise exponential backoff with
+full jitter (Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Play a schedule: send what is due, or what users ask, and keep the results."""
+"""Play a schedule: send requests when they are due, or when users send them, and keep the
+results."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Carry out one work item of a run: start its engine if it needs one, warm up, play the repeats.
 
-Results leave as messages, so that no token waits for a disk or a database.
+Results are sent as messages, so that no token waits for a disk or a database.
 """
 
 from __future__ import annotations

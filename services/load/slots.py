@@ -4,11 +4,11 @@ So its capacity is c / E[S] requests a second, S being the service time, and the
 below it are those of a G/G/c queue; with Poisson arrivals and exponential service, of Erlang's
 M/M/c (Gross et al., Fundamentals of Queueing Theory, 4th ed., chapter 2).
 
-Slots are handed on in the order and at the moments at which the answers in them were to end, even
-if the event loop comes to it later: its delays neither add up nor change who is next.
+Slots are handed on in the order and at the times at which their answers were scheduled to end, even
+if the event loop is late: its delays neither add up nor change who is next.
 
-Once so many as `overload` wait at once, it is overloaded for good: who enters then may be served
-more slowly, as by a server that does not recover.
+Once `overload` requests wait at once, the server is overloaded for good: later requests may be
+served more slowly, as by a server that does not recover.
 """
 
 from __future__ import annotations

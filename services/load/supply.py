@@ -1,4 +1,4 @@
-"""The requests that a repeat sends, prepared."""
+"""The prepared requests of a repeat."""
 
 from __future__ import annotations
 

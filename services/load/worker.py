@@ -1,8 +1,8 @@
 """The process that measures: `python -m services.load.worker`.
 
 It reads a work item from standard input and writes messages to standard output (see `protocol.py`),
-which its supervisor stores in the database. Another line on standard input, or its end, cancels the
-run, so that a worker does not outlive its supervisor.
+which its supervisor stores in the database. Any further line on standard input, or its end, cancels
+the run, so that a worker does not outlive its supervisor.
 """
 
 from __future__ import annotations

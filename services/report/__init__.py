@@ -1,6 +1,6 @@
-"""What is shown, and what is brought in: charts, tables, files, text for a terminal, imports.
+"""Output and imports: charts, tables, files, text for a terminal.
 
-In come runs and what `analysis` and `studies` say of them; out come charts and files that hold no
-key, no path and, unless their owner wants it, no prompt. The tables to add to: `charts.CHARTS`,
+Input: runs, and what `analysis` and `studies` say about them. Output: charts and files that contain
+no key, no path and, unless their owner wants it, no prompt. Tables to extend: `charts.CHARTS`,
 `export.EXPORTS`, `imports.IMPORTS`.
 """

@@ -1,4 +1,4 @@
-"""The operating points of a capacity search as a table: what each load gives and costs."""
+"""The operating points of a capacity search as a table: throughput and latency at each load."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ COLUMNS = (
     Column("TPOT p95", "tpot_p95_s", "s"),
     Column("E2E latency median", "e2e_p50_s", "s"),
     Column("E2E latency p95", "e2e_p95_s", "s"),
-    Column("Waiting, most", "waiting", "count"),
-    Column("KV cache, most", "kv_cache_share", "share"),
+    Column("Max waiting", "waiting", "count"),
+    Column("Max KV cache", "kv_cache_share", "share"),
     Column("Preemptions", "preemptions", "count"),
 )
 NOTE = (
     "One row for each probe. Latencies are of successful requests; for an objective, a failed "
-    "request is infinitely late. What the engine does not report is left out."
+    "request counts as a miss. Columns that the engine does not report are left out."
 )

@@ -1,7 +1,7 @@
-"""The five numbers of a run that matter first; its tables have the rest.
+"""The five most important numbers of a run; its tables have the rest.
 
-Speed of a request, its first token, speed of all together, failures, and the cost; where no price
-is known, the whole latency. Each with what it takes to read it: the tail, or the interval.
+Speed of a request, time to first token, total throughput, failures, and cost or, if no price is
+known, E2E latency. Each comes with its tail or its interval.
 """
 
 from __future__ import annotations
@@ -115,4 +115,4 @@ def _per_million(summary: Summary) -> str:
     return "of all repeats" if each is None else f"{show(each, 'USD')} per 1M"
 
 
-COST = "All repeats together; per 1M: for a million output tokens, prompts included"
+COST = "All repeats together; per 1M: for a million output tokens, including prompts"

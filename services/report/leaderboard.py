@@ -1,4 +1,5 @@
-"""A leaderboard of stored runs as a table of texts, and why its ranks say less than they seem."""
+"""A leaderboard of stored runs as a table of texts, and why its ranks say less than they seem
+to."""
 
 from __future__ import annotations
 

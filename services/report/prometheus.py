@@ -1,4 +1,4 @@
-"""Numbers in the text format that Prometheus reads, version 0.0.4.
+"""Numbers in Prometheus' text format, version 0.0.4.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """

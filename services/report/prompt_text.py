@@ -1,4 +1,4 @@
-"""What a request sent, for people: its prompt as text, and its place in a session."""
+"""What a request sent, in readable form: its prompt as text, and its position in a session."""
 
 from __future__ import annotations
 

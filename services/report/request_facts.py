@@ -1,4 +1,4 @@
-"""One request as a table: its times and metrics, beside the median of its run."""
+"""One request as a table: its times and metrics, next to the medians of its run."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def outcome(m: Measurement) -> str:
     """Return how a request ended, as a sentence or two."""
     if m.attempts > 1:
         waited = show(m.retry_wait_s, "s")
-        why = f"it was {m.first_error_class} at first, and waited {waited} in between"
+        why = f"it was {m.first_error_class} at first, and waited {waited} between attempts"
         return f"{_outcome(m)} This was attempt {m.attempts}: {why}."
     return _outcome(m)
 
 
 def _outcome(m: Measurement) -> str:
     if m.status == "ok":
-        counted = {"usage": "as the server counted", "tokenizer": "as the tokenizer counted"}
+        counted = {"usage": "as counted by the server", "tokenizer": "as counted by a tokenizer"}
         source = counted.get(m.token_source, "not counted")
         tokens = NOTHING if m.output_tokens is None else f"{m.output_tokens:,}"
         end = ENDS.get(m.finish_reason or "", "")
@@ -90,6 +90,6 @@ def _outcome(m: Measurement) -> str:
 
 
 ENDS = {
-    "stop": " The model ended it by itself.",
+    "stop": " The model ended it.",
     "length": " It was cut off at the token limit.",
 }

@@ -21,7 +21,7 @@ def table(candidate: Candidate) -> Table:
     totals = "".join(f"{entry.label}: {_total(entry, samples)}. " for entry in known if entry.total)
     note = (
         f"{totals}Sampled about once a second from outside the client, while requests were "
-        "measured. Memory shared by processes counts for each of them."
+        "measured. Memory that processes share is counted for each of them."
     )
     return Table("Server", ("", "Mean", "Highest"), rows, note if rows else "")
 

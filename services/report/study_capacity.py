@@ -35,18 +35,18 @@ class SearchRow(BaseModel):
 
     search: int = Field(description="Number of the search")
     configuration: str
-    work: str = Field(description="What its requests differ in; empty: in nothing")
+    work: str = Field(description="What its requests differ in; empty: nothing")
     engine: EngineConfig
     devices: int
     start: int = Field(
         description="0: searched first; from 1: a fresh start of one of the two best"
     )
     status: str
-    problem: str | None = Field(description="Why it has no capacity, or was cut short")
+    problem: str | None = Field(description="Why it has no capacity, or was interrupted")
     capacity: float | None
     low: float | None
     high: float | None
-    at_least: float | None = Field(description="What was sustained, without a capacity")
+    at_least: float | None = Field(description="What was sustained, if there is no capacity")
     page: str
 
 
@@ -61,7 +61,7 @@ class VerdictRow(BaseModel):
     high: float | None
     verdict: str | None = Field(description="more, less, equivalent or inconclusive")
     more_starts: float | None = Field(
-        description="Inconclusive: about how many times as many fresh starts would tell"
+        description="Inconclusive: about how many times as many fresh starts it would take"
     )
     problem: str | None = Field(description="Why the two were not compared")
 
@@ -97,7 +97,7 @@ def capacity_table(study: Study) -> Table:
     unit = f"{study.config.search.unit}, 95 %" if study.config.search else ""
     columns = ("Configuration", f"Capacity ({unit})", "On fresh starts", "State")
     same = f"All are {shared}. " if (shared := shared_label(study)) else ""
-    note = f"{same}The verdict is by the fresh starts alone: the best of several is partly luck."
+    note = f"{same}The verdict uses only the fresh starts: the best of several is partly luck."
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
 
 

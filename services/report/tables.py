@@ -70,7 +70,7 @@ def classes(candidate: Candidate) -> Table:
     index = f" Jain's index of all their tokens/s: {jain:.3g}; 1 means all equal." if jain else ""
     columns = ("", *(CLASSES[name].removesuffix(" requests").capitalize() for name in parts))
     title = "First and later turns" if FIRST in parts else "Short and long requests"
-    return Table(title, columns, tuple(known), f"Over successes.{index}")
+    return Table(title, columns, tuple(known), f"Successful requests only.{index}")
 
 
 def prefix_cache(candidate: Candidate) -> Table:

@@ -1,4 +1,4 @@
-"""What people read about tasks and their batches, on pages and in the terminal."""
+"""Texts about tasks and their batches, on pages and in the terminal."""
 
 from __future__ import annotations
 

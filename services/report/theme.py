@@ -1,7 +1,7 @@
-"""The look of charts: a light and a dark theme, and a colour for each run.
+"""The look of charts: a light and a dark theme, and a color for each run.
 
-The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which colour-blind people can
-tell apart; the dark ones are the same hues, lighter.
+The colors are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which color-blind people can
+distinguish; in the dark theme the same hues are lighter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The answer of a comparison in one row a candidate: the baseline's number, its own, their ratio.
+"""The result of a comparison, one row per candidate: the baseline's number, the candidate's, their
+ratio.
 
 Pages, files and shared pages show these rows directly below the sentence of the verdict.
 """

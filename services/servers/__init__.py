@@ -1,6 +1,6 @@
-"""Servers: what one is before it is measured, what it says of itself, what it does meanwhile, and
-the engines that Paceline starts itself.
+"""Servers: checks before a run, facts that a server reports about itself, samples during a run, and
+the engines that Paceline starts.
 
-In comes an address or an engine's configuration; out go facts, samples and sentences about what is
-wrong. The table to add to: `engines/table.py`.
+Input: an address or an engine's configuration. Output: facts, samples and sentences about what is
+wrong. Table to extend: `engines/table.py`.
 """

@@ -98,7 +98,7 @@ def _listing(target: Target, typed: bool) -> Listing:
         if not typed:
             wants_key = BACKENDS[target.backend].key_env is not None
             return Listing(problem=str(error), wants_key=wants_key)
-        refused = f"{target.netloc} rejects the key that was typed {error.details}. Check the key."
+        refused = f"{target.netloc} rejects the key that you typed {error.details}. Check the key."
         return Listing(problem=refused)
     except BackendProblem as error:
         return Listing(problem=str(error))

@@ -1,8 +1,8 @@
 """The embedded engine's own process: llama.cpp with the model that ships as a package.
 
 Run as `python -m services.servers.embedded SLOTS CONTEXT CACHE [PORT]`. It prints its address when
-it is ready and lives exactly as long as its standard input stays open: a parent that dies, however
-it dies, closes it.
+it is ready, and lives exactly as long as its standard input stays open: that closes when the parent
+dies, however it dies.
 """
 
 from __future__ import annotations

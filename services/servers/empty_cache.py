@@ -1,8 +1,8 @@
-"""Empty a server's prefix cache before a repeat, where the engine has an endpoint for it.
+"""Empty a server's prefix cache before a repeat, if the engine has an endpoint for it. vLLM:
 
-vLLM: `POST /reset_prefix_cache`, which it offers with `VLLM_SERVER_DEV_MODE=1` only. SGLang:
-`POST /flush_cache`. llama.cpp can only erase its slots, and only with `--slot-save-path`; prompts
-in its host memory stay, so that is not done.
+`POST /reset_prefix_cache`, which it offers only with `VLLM_SERVER_DEV_MODE=1`. SGLang: `POST
+/flush_cache`. llama.cpp can only erase its slots, and only with `--slot-save-path`; prompts in its
+host memory would stay, so this is not done.
 """
 
 from __future__ import annotations

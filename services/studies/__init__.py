@@ -1,7 +1,7 @@
-"""Studies: runs that differ in one thing or two, and what they say together.
+"""Studies: runs that differ in one or two things, and what they show together.
 
-In comes a grid of engines and loads; out go the runs to measure, and afterwards a report: how it
-scales, which configuration is best, and how sure that is. The table to add to: `presets.PRESETS`.
+Input: a grid of engines and loads. Output: the runs to measure and, afterwards, a report: how it
+scales, which configuration is best, and how certain that is. Table to extend: `presets.PRESETS`.
 """
 
 from __future__ import annotations

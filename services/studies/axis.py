@@ -1,5 +1,5 @@
-"""An axis of a study that varies any field of its engines or runs, or a flag of the engine's own:
-`max_seqs=64,256`, `max_tokens=32,512`, `flag:--enable-prefix-caching=on,off`.
+"""An axis of a study that varies any field of its engines or runs, or one of the engine's own
+flags: `max_seqs=64,256`, `max_tokens=32,512`, `flag:--enable-prefix-caching=on,off`.
 """
 
 from __future__ import annotations

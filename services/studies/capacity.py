@@ -1,8 +1,8 @@
 """A search for the capacity of one server or several: its probes, what they found so far, and what
 to probe next.
 
-Each probe is a run at one load. A search holds no state of its own besides its probes: what comes
-next follows from them, so one that was interrupted goes on where it was.
+Each probe is a run at one load. A search has no state besides its probes: the next step follows
+from them, so an interrupted search continues where it was.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Throughput and latency against load, as the probes of a search measured them: where throughput
-stops rising, and what tells why.
+stops rising, and why.
 
 While a server is not busy, each further request per second, or user, adds as much throughput as the
 first did; once it is saturated, more load adds nothing. The knee is where those two lines meet (the
@@ -108,9 +108,11 @@ def _stops(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
     if config.load == "users":
         return (
             f"Throughput rises up to about {with_unit(max(1.0, found.load), config)}, then stays "
-            f"at {most} requests/s: more users only wait for each other."
+            f"at {most} requests/s: additional users only wait for each other."
         )
-    return f"Throughput stops rising at about {most} requests/s, all that the server completes."
+    return (
+        f"Throughput stops rising at about {most} requests/s, the most that the server completes."
+    )
 
 
 def _queue(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
@@ -120,8 +122,8 @@ def _queue(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
         return ""
     growth = significant(top.load - seen.served_per_s)
     return (
-        f"At {with_unit(top.load, config)} the queue grows by {growth} requests each second: the "
-        "longer that lasts, the later the answers."
+        f"At {with_unit(top.load, config)} the queue grows by {growth} requests per second, so "
+        "answers arrive later and later."
     )
 
 
@@ -142,10 +144,10 @@ def _cache(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
     full = next((probed for probed in known if (probed.point.kv_cache_share or 0.0) >= FULL), None)
     if full is None:
         most = max(probed.point.kv_cache_share or 0.0 for probed in known)
-        return f"The KV cache is not why: at most {share(most)} of it was in use."
+        return f"The KV cache is not the cause: at most {share(most)} of it was in use."
     return (
-        f"From {with_unit(full.load, config)} on the KV cache is full "
-        f"({share(full.point.kv_cache_share or 0.0)}): more requests wait for memory."
+        f"From {with_unit(full.load, config)} on, the KV cache is full "
+        f"({share(full.point.kv_cache_share or 0.0)}): additional requests wait for memory."
     )
 
 
@@ -156,8 +158,8 @@ def _preempted(points: Sequence[OperatingPoint], found: Knee, config: CapacityCo
     worst = max(points, key=lambda probed: probed.point.preemptions or 0.0)
     times = count(worst.point.preemptions or 0.0)
     return (
-        f"From {with_unit(first.load, config)} on the engine preempts requests and computes them "
-        f"again ({times} times at {load_text(worst.load, config)})."
+        f"From {with_unit(first.load, config)} on, the engine preempts requests and recomputes "
+        f"them ({times} times at {load_text(worst.load, config)})."
     )
 
 
@@ -180,7 +182,7 @@ def _scales(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfi
     times = law.limit or (law.at(law.peak) / law.unit if law.peak else None)
     if times is None:
         return f"{text}."
-    return f"{text}: at most {significant(times)} times the throughput of one at a time."
+    return f"{text}: at most {significant(times)} times the throughput of one request at a time."
 
 
 TELLS: tuple[Tell, ...] = (_stops, _queue, _falls, _cache, _preempted, _waiting, _scales)

@@ -1,5 +1,5 @@
-"""What a million output tokens cost at a server's capacity: the price of an hour over the tokens of
-an hour, or a provider's price per token, which is the same at any load."""
+"""What a million output tokens cost at a server's capacity: the price per hour divided by the
+tokens per hour, or a provider's price per token, which is the same at any load."""
 
 from __future__ import annotations
 

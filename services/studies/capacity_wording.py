@@ -1,5 +1,5 @@
-"""What a capacity search says, in sentences: how much a server sustains, how sure that is, and
-whether another sustains more."""
+"""The result of a capacity search in sentences: how much a server sustains, how certain that is,
+and whether another server sustains more."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
     if step.why == "client" and step.at_most is None:
         if step.at_least is None:
             lowest = with_unit(config.search.lowest, config)
-            return f"no capacity is claimed, since this client cannot offer {lowest}"
+            return f"has no known capacity, because this client cannot offer {lowest}"
         return (
             f"sustains at least {with_unit(step.at_least, config)}; this client cannot offer more, "
-            "so no capacity is claimed"
+            "so the capacity may be higher"
         )
     known = [
         (word, load)
@@ -103,7 +103,7 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
         if load is not None
     ]
     if not known:
-        return "its capacity is not known"
+        return "has an unknown capacity"
     *others, (word, last) = known
     parts = [f"{word} {load_text(load, config)}" for word, load in others]
     return f"sustains {' and '.join([*parts, f'{word} {with_unit(last, config)}'])}"
@@ -119,11 +119,11 @@ def why_ended(step: Conclusion, config: CapacityConfig) -> str:
         return text
     binding = step.estimate.binding
     if binding == QUEUE:
-        return f"{text} Beyond it the queue grows."
+        return f"{text} Beyond it, the queue grows."
     (first,) = (
         objective.label for objective in config.parsed_objectives if objective.text == binding
     )
-    text += f" The first objective missed: {first}."
+    text += f" The first objective to be missed: {first}."
     return text if step.estimate.settled else f"{text} {UNSETTLED}"
 
 
@@ -141,13 +141,13 @@ def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | Non
         known = repeat.before.typical_s and repeat.after.typical_s  # medians with their intervals
         fast = ", about as fast as before" if known else ""
         return f"It recovers: after {over} it sustained {load} again{fast}."
-    what = f"it sustained {load} before {over}, and does not since"
+    what = f"it sustained {load} before {over}, but not afterwards"
     if repeat.slower is not None and not repeat.missed:
-        what = f"at {load} answers take {significant(repeat.slower, 2)} times as long since {over}"
+        what = f"after {over}, answers at {load} take {significant(repeat.slower, 2)} times as long"
     return (
-        f"It stays slow after an overload: {what}. The number is what it sustains once it has been "
-        "overloaded; a fresh start may sustain more. Restart it, and search up to less than "
-        f"{load_text(repeat.overload.load, config)}, to measure that."
+        f"It stays slow after an overload: {what}. The number is what it sustains after an "
+        "overload; a fresh start may sustain more. To measure that, restart it and search below "
+        f"{load_text(repeat.overload.load, config)}."
     )
 
 
@@ -171,7 +171,9 @@ def comparison(
     prices = f", at {' against '.join(map(dollars, usd))} per million output tokens" if usd else ""
     sentence = f"{text} at {label_of(config.parsed_objectives)} {interval}{prices}."
     if ratio.longer is not None and ratio.longer < 100:
-        sentence += f" About {significant(ratio.longer, 2)} times as long a search would tell."
+        sentence += (
+            f" About {significant(ratio.longer, 2)} times as long a search would show a difference."
+        )
     return sentence
 
 
@@ -202,8 +204,8 @@ def server_labels(labels: Sequence[str]) -> list[str]:
 
 
 UNSETTLED = (
-    "Near it the queue takes longer to settle than the windows are long, so the lower end follows "
-    "from what the server completes at most."
+    "Near it, the queue takes longer to settle than one window, so the lower end follows from the "
+    "most that the server completes."
 )
 STUCK = (
     "The search ended before the interval was within ±{precision} %, since this client could no "
@@ -211,10 +213,12 @@ STUCK = (
 )
 REASONS = {
     "precise": "The interval is within ±{precision} %, the precision that was set.",
-    "most": "All {probes} were made before the interval was within ±{precision} %: longer windows "
-    "narrow it.",
-    "highest": "Nothing was missed up to the highest load.",
+    "most": (
+        "All {probes} were used before the interval was within ±{precision} %: longer windows "
+        "would narrow it."
+    ),
+    "highest": "No objective was missed up to the highest load.",
     "lowest": "Even the lowest load is not sustained.",
     "client": "The limit is this client, not the server.",
-    "steps": "No number of users lies between those that were measured.",
+    "steps": "There is no number of users between those that were measured.",
 }

@@ -1,5 +1,5 @@
 """The curves of a study: throughput over devices, with its scalability law, and over batch sizes,
-with the size at which it saturates."""
+with the size at which throughput saturates."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Estimate:
             what += f"; {self.impossible:,} cannot be measured here"
         if self.fresh:
             what += f", among them {self.fresh:,} fresh starts of each of the two best"
-        cost = "" if self.usd is None else f"; it costs {self._about} ${self.usd:,.2f}"
+        cost = "" if self.usd is None else f", and costs {self._about} ${self.usd:,.2f}"
         return f"{what}. It {self._takes}{cost}."
 
     @property
@@ -62,7 +62,10 @@ class Estimate:
         if not self.at_least:
             return f"takes about {span(*self.between)}, {self.source}"
         least = f"takes at least {duration(self.between[0])}"
-        return f"{least}; how long answers take is unknown, because no such server has a run yet"
+        return (
+            f"{least} (the duration of answers is unknown, because there is no run on such a "
+            "server yet)"
+        )
 
 
 def estimate(
@@ -125,7 +128,7 @@ def estimate_searches(study: StudyConfig, grid: Sequence[GridCell], ready_s: Sec
         False,
         usd if study.usd_per_gpu_hour is not None and engines else None,
         (seconds, starts_s + searches * most_s),
-        "since windows near a capacity may be up to five times as long",
+        "because windows near a capacity may be up to five times as long",
         fresh,
     )
 

@@ -39,11 +39,11 @@ def none_can_run(obstacles: Sequence[str]) -> str:
 def nothing_to_resume(study: Study, failed: bool) -> str:
     """Return the sentence that a study has no cell to measure again. `failed`: failed cells were
     considered, too."""
-    sentence = f"Study {study.id} has no cell that was cut short{' or failed' if failed else ''}."
+    sentence = f"Study {study.id} has no cell that was interrupted{' or failed' if failed else ''}."
     if failed or not study.failed:
         return sentence
     count = many(len(study.failed), "failed cell")
-    return f"{sentence} Its {count} can be tried again with failed=true."
+    return f"{sentence} Its {count} can be retried with failed=true."
 
 
 def check_same_search(stored: Study, more: StudyConfig) -> None:

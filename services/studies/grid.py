@@ -37,8 +37,10 @@ def cells(study: StudyConfig) -> list[Cell]:
     if len(pairs) > MOST_CELLS:
         raise InvalidConfig(
             {
-                "": f"The study has {len(pairs):,} cells, and at most {MOST_CELLS} are allowed: "
-                "vary less."
+                "": (
+                    f"The study has {len(pairs):,} cells, but at most {MOST_CELLS} are allowed: "
+                    "vary less."
+                )
             }
         )
     return [Cell(index, engine, run) for index, (engine, run) in enumerate(pairs)]
@@ -108,8 +110,10 @@ def _check_read(study: StudyConfig, runs: Sequence[RunConfig]) -> None:
         if axis.name not in read_fields(run):
             raise InvalidConfig(
                 {
-                    "axes": f"axes cannot vary {axis.name}: it changes nothing where the mode is "
-                    f"{run.mode} and the workload is {run.workload}."
+                    "axes": (
+                        f"axes cannot vary {axis.name}: it has no effect if the mode is {run.mode} "
+                        f"and the workload is {run.workload}."
+                    )
                 }
             )
 

@@ -1,8 +1,8 @@
 """Which configuration of a study has the highest capacity: the searches it takes, and the verdict.
 
-First the capacity of each configuration is searched. The winner of several is partly the luckiest,
-so that this is not what is compared: the two best are searched again, on fresh starts of both, in
-turns (A B, B A, …), and the verdict is about those alone.
+First the capacity of each configuration is searched. The best of several is partly the luckiest, so
+these searches do not decide: the two best are searched again, alternating on fresh starts of both
+(A B, B A, …), and the verdict uses only those.
 """
 
 from __future__ import annotations
@@ -197,12 +197,12 @@ def _near(config: StudyCapacity, search: StudySearch) -> CapacityConfig:
     return search_config(near, search.run)
 
 
-ONLY_ONE = "No two configurations sustain a load, so there is nothing to compare."
+ONLY_ONE = "Fewer than two configurations sustain a load, so there is nothing to compare."
 NOT_BOUNDED = (
-    "One of the two best has no capacity with an interval, so they are not measured again: its "
-    "search says why."
+    "One of the two best has no capacity with an interval, so they are not measured again: see "
+    "its search for the reason."
 )
 NO_FRESH = (
     "On fresh starts, one of the two best had fewer than two capacities with an interval, which "
-    "are too few for a verdict: its searches say why."
+    "is too few for a verdict: see its searches for the reason."
 )

@@ -114,7 +114,8 @@ def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
         return f"{first} {each.problem}"
     what = "the two best are measured again on fresh starts before there is a verdict."
     return (
-        f"{first} {what.capitalize() if active else f'The study was cut short. Resume it: {what}'}"
+        f"{first} "
+        f"{what.capitalize() if active else f'The study was interrupted. Resume it: {what}'}"
     )
 
 
@@ -127,9 +128,9 @@ def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], label
     starts = f"{counts[0]} fresh starts of each"
     if counts[0] != counts[1]:
         starts = f"{counts[0]} fresh starts of the first and {counts[1]} of the second"
-    text = f"{said} Measured in turns, on {starts}."
+    text = f"{said} Measured alternately, on {starts}."
     longer = each.ratio.longer
     if longer is not None and longer < 100:
         needed = max(min(counts) + 1, round(longer * min(counts) + 0.5))
-        text += f" About {needed:,} fresh starts of each would tell."
+        text += f" About {needed:,} fresh starts of each would show a difference."
     return text

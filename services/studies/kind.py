@@ -1,7 +1,7 @@
-"""What kind of study it is, in the words of what it varies.
+"""What kind of study it is, named after what it varies.
 
-A study keeps its preset, but people change the axes: of *Batch × length* with one batch size only
-the prompt length is left.
+A study keeps its preset, but people change the axes: *Batch × length* with one batch size varies
+only the prompt length.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The mixes of a study: each compared with its classes alone on the same engine, and with chunked
-prefill compared with without."""
+"""The mixes of a study: each is compared with its classes alone on the same engine, and with the
+same mix without chunked prefill."""
 
 from __future__ import annotations
 

@@ -72,14 +72,14 @@ def _more_repeats(finding: Finding) -> str:
 
 WAITING: dict[Word, str] = {
     "slower": "Short requests wait for long ones",
-    "faster": "Short requests do not wait for long ones, but are faster beside them",
+    "faster": "Short requests do not wait for long ones, but are faster next to them",
     "equivalent": "Short requests do not wait for long ones, {within}",
     "inconclusive": "Whether short requests wait for long ones is inconclusive",
     "no verdict": "Whether short requests wait for long ones: no verdict",
 }
 CHUNKING: dict[Word, str] = {
-    "faster": "Chunked prefill helps short requests beside long ones",
-    "slower": "Chunked prefill makes short requests beside long ones slower",
+    "faster": "Chunked prefill helps short requests next to long ones",
+    "slower": "Chunked prefill makes short requests next to long ones slower",
     "equivalent": "Chunked prefill makes no difference to short requests, {within}",
     "inconclusive": "Whether chunked prefill helps short requests is inconclusive",
     "no verdict": "Whether chunked prefill helps short requests: no verdict",

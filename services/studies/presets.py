@@ -97,7 +97,7 @@ _ENTRIES = (
     Preset(
         "tensor",
         "Tensor parallel",
-        "Each layer is cut into 1, 2, 4 and 8 parts.",
+        "Each layer is split into 1, 2, 4 and 8 parts.",
         TENSOR,
         batches=BATCHES,
     ),
@@ -128,8 +128,8 @@ _ENTRIES = (
     Preset(
         "capacity",
         "Highest capacity",
-        "Which configuration sustains the highest load under objectives? The capacity of each is "
-        "searched; the two best are measured again, in turns, on fresh starts.",
+        "Which configuration sustains the highest load within the objectives? Searches for the "
+        "capacity of each, then measures the two best again, alternating on fresh starts.",
         (Parallel(tp=2, dp=2), Parallel(tp=4)),
         capacity=True,
         run=(("repeats", 1),),

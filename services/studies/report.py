@@ -215,12 +215,12 @@ def _notes(scaling: Scaling, device: Device) -> Iterator[str]:
     for wait in dict.fromkeys(e.extra for e in engines if e and ray_serve.rests(e)):
         yield (
             f"Each replica waits before it works on a request ({wait}), in place of a larger "
-            "model: the times say what replicas change, not how fast the model is."
+            "model: the times show what replicas change, not how fast the model is."
         )
     if device == "core":
         yield (
-            "A device here is a share of one CPU's cores, not a machine of its own: devices "
-            "compete for cores, memory and caches."
+            "A device here is a share of one CPU's cores, not a separate machine: devices compete "
+            "for cores, memory and caches."
         )
     if any(row.speedup and row.speedup.low is not None for row in scaling.rows):
         yield (

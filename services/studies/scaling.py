@@ -38,7 +38,7 @@ MEASURES = (THROUGHPUT, REQUESTS, TTFT, TPOT, E2E, GOODPUT)
 TIMES = SUBMISSION, TOTAL_TIME = "submission_s", "total_s"  # of a repeat
 COST = "usd_per_million_output"
 NOT_YET = "It has not been measured yet."
-NO_TOKENS = "No request succeeded with a known number of tokens."
+NO_TOKENS = "No request succeeded with a known token count."
 
 
 class Interval(Protocol):

@@ -31,7 +31,8 @@ class StudyCapacity(CapacitySearch):
         3,
         About(
             "Fresh starts",
-            "How often the two best configurations are started again and measured, in turns",
+            "How many times the two best configurations are started again and measured, "
+            "alternating",
         ),
         ge=2,
         le=10,
@@ -42,7 +43,7 @@ class StudyConfig(BaseConfig):
     """A study. Every cell is `run` on `engine` (None: on the server of `run`), changed by one value
     of each axis that has values. Lengths in tokens."""
 
-    preset: str = field("tensor", About("Preset", "What is varied, see the presets"))
+    preset: str = field("tensor", About("Preset", "Preset of what is varied"))
     engine: EngineConfig | None = field(
         None, About("Engine", "Engine that Paceline starts; empty: an existing server")
     )
@@ -71,7 +72,7 @@ class StudyConfig(BaseConfig):
         (),
         About(
             "Further axes",
-            "A field of the engine or of the run, or a flag of the engine, and its values: "
+            "A field of the engine or the run, or a flag of the engine, and its values: "
             "max_seqs=64,256 · max_tokens=32,512 · flag:--enable-prefix-caching=on,off",
             each="NAME=VALUES",
         ),
@@ -79,7 +80,7 @@ class StudyConfig(BaseConfig):
     )
     search: StudyCapacity | None = field(
         None,
-        About("Search", "Objectives and loads, where the highest capacity is searched"),
+        About("Search", "Objectives and loads of the capacity searches"),
     )
     usd_per_gpu_hour: float | None = field(
         None,
@@ -111,8 +112,8 @@ class StudyConfig(BaseConfig):
         varied = self.chunked or self.engine_axes or self.parallel != (Parallel(),)
         if self.engine is None and varied:
             raise ValueError(
-                "engine: is missing. An existing server cannot be started in another way: choose "
-                "an engine that Paceline starts, or another preset."
+                "engine: is missing. An existing server cannot be restarted with other settings: "
+                "choose an engine that Paceline starts, or another preset."
             )
         return self
 
@@ -120,22 +121,22 @@ class StudyConfig(BaseConfig):
     def _searches_or_measures(self) -> StudyConfig:
         if PRESETS[self.preset].capacity != (self.search is not None):
             raise ValueError(
-                "search: belongs to the preset capacity, which is the only one that searches for "
-                "capacities. Give both, or neither."
+                "search: requires the preset capacity, the only one that searches for capacities. "
+                "Give both, or neither."
             )
         if self.search is None:
             return self
         if self.engine is None:
             raise ValueError(
-                "engine: is missing. The capacity of an existing server is searched on its own, "
-                "without a study: on the page Capacity, or by `paceline capacity`."
+                "engine: is missing. To find the capacity of an existing server, you do not need "
+                "a study: use the page Capacity, or `paceline capacity`."
             )
         named = [axis.name for axis in self.run_axes if axis.name in SET_BY_PROBES]
         if fixed := [
             *named,
             *(name for name in ("batches", "concurrencies") if getattr(self, name)),
         ]:
-            raise ValueError(f"{fixed[0]}: is set by the search for a capacity: leave it out.")
+            raise ValueError(f"{fixed[0]}: is set by the capacity search: leave it out.")
         return self
 
     @model_validator(mode="after")

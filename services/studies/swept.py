@@ -1,5 +1,5 @@
-"""What the works of a study differ in most simply: how many requests at once, the length of the
-prompts, or that of the answers. Titles, axes and sentences take its name from here.
+"""The simplest thing in which the works of a study differ: the number of concurrent requests, the
+length of prompts, or the length of answers. Titles, axes and sentences use its name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The Universal Scalability Law: why N devices are not N times as fast as one.
 
 X(N) = λN / (1 + σ(N − 1) + κN(N − 1)): λ is what one device gives, σ the share of the work that
-only one can do at a time (contention; with κ = 0 this is Amdahl's law), κ what each pair of devices
-costs to keep in step (coherency, communication). Gunther 2007, Guerrilla Capacity Planning, ch. 4.
+only one can do at a time (contention; with κ = 0 this is Amdahl's law), κ the cost of keeping each
+pair of devices in step (coherency, communication). Gunther 2007, Guerrilla Capacity Planning, ch.
+4.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def speedup_details(row: Row, baseline: str, device: str) -> str:
     """Return the interval and the meaning, which the headline leaves out."""
     meaning = _meaning(row, baseline, device)
     if row.word == "inconclusive":
-        return f"{_lead(row, baseline)} ({_figures(row)}): more repeats, or less noise, would help."
+        return f"{_lead(row, baseline)} ({_figures(row)}): more repeats or less noise would help."
     return f"{_figures(row)}. {meaning[:1].upper()}{meaning[1:]}."
 
 
@@ -86,7 +86,7 @@ def _meaning(row: Row, baseline: str, device: str) -> str:
     if row.word == "equivalent":
         return f"equally fast, {within(MARGIN)}, on more {device}s: it does not scale here"
     if row.word == "slower":
-        return f"more {device}s make it slower; it does not scale here"
+        return f"more {device}s make it slower: it does not scale here"
     return _per_device(row, device)
 
 
@@ -155,7 +155,7 @@ def _coherency(curve: DeviceCurve, device: str) -> str:
     fit = curve.fit
     assert fit is not None
     if fit.kappa is None:
-        return "measuring communication overhead takes a third size"
+        return "measuring communication overhead requires a third size"
     inside = f"{KAPPA} {fit.kappa:.2g}"
     if ends := fit.kappa_interval:
         inside += f", 95 % {ends[0]:.2g}–{ends[1]:.2g}"
@@ -177,12 +177,12 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
     assert fit is not None
     if fit.peak is not None:
         most = units.many(round(fit.peak * curve.each), device)
-        return f" By this law throughput peaks at about {most}."
+        return f" By this law, throughput peaks at about {most}."
     limit, fewest = fit.limit_of_first, fit.sizes[0] * curve.each
     if limit is not None and LEAST_LIMIT < limit < 100 * fit.sizes[-1]:
         first = "one" if fewest == 1 else f"{fewest} of them"
         return (
-            f" By this law no number of {device}s gives more than {limit:.2g}× the throughput of "
+            f" By this law, no number of {device}s gives more than {limit:.2g}× the throughput of "
             f"{first}."
         )
     return ""

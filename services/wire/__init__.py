@@ -1,9 +1,9 @@
 """One streamed request on a socket, timed by the kernel; LiteLLM for other formats.
 
-In comes a target and a body; out goes an `Exchange`: when each token came, what the server said,
-and how it failed, if it did. Nothing is raised for what a server does. `client` sends, `stream`
-reads bytes with the time of their arrival (`clock`), and `exchange` turns them into the times of
-tokens.
+Input: a target and a body. Output: an `Exchange`: when each token arrived, what the server said,
+and how the request failed, if it did. Nothing that a server does raises an exception. `client`
+sends, `stream` reads bytes with the time of their arrival (`clock`), and `exchange` turns them into
+the times of tokens.
 """
 
 from services.wire.client import Wire, wait_until

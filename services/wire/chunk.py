@@ -1,4 +1,4 @@
-"""Parse one JSON chunk of an answer: its text, its usage, its error, how it ends.
+"""Parse one JSON chunk of an answer: its text, usage, error and finish reason.
 
 OpenAI's chunks have `choices`, Ollama's have `message` and `done`; some hold only usage. The events
 of the Responses and the Messages API have a type. Errors are recognized by `_is_error`. JSON of any

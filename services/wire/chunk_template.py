@@ -1,9 +1,8 @@
-"""Read a chunk without parsing its JSON, where only its text differs from the chunk before.
+"""Read a chunk without parsing its JSON if only its text differs from the previous chunk.
 
-The chunks of one answer mostly differ only in their text, and in a number or a time that says
-nothing about it. A chunk with the same bytes around these as one that was parsed, and no quote,
-escape or control character in the text, means the same with another text. Everything else is
-parsed.
+The chunks of one answer mostly differ only in their text, and in a number or a time that does not
+matter. If a chunk has the same bytes around these as a parsed one, and its text contains no quote,
+escape or control character, it means the same with a different text. Everything else is parsed.
 """
 
 from __future__ import annotations

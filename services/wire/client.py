@@ -1,7 +1,7 @@
-"""The client: one streamed chat completion over HTTP/1.1, timed by the kernel's receive stamps.
+"""The client: one streamed chat completion over HTTP/1.1, timed by the kernel's receive timestamps.
 
-Request bytes are built beforehand, connections are opened before they are due, and a read is
-stamped before anything is parsed. Nothing is retried and no redirect is followed.
+Request bytes are built in advance, connections are opened before they are needed, and a read is
+timestamped before anything is parsed. Nothing is retried and no redirect is followed.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def _connect_failure(error: OSError, peer: str) -> tuple[str, str]:
     if isinstance(error, TimeoutError):
         return "timeout_connect", f"No connection to {peer} in time."
     if isinstance(error, ConnectionRefusedError):
-        return "connect", f"Nothing answers on {peer}."
+        return "connect", f"Nothing answers at {peer}."
     if isinstance(error, ssl.SSLCertVerificationError):
         return "connect", f"No connection to {peer}: {why_untrusted(error)}"
     if error.errno in _EXHAUSTED:

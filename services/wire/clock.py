@@ -1,7 +1,7 @@
 """The kernel's receive timestamps, converted to the monotonic clock.
 
-The kernel stamps a segment when it arrives (`SO_TIMESTAMPNS`), however late the process reads it.
-Where the platform has no such stamp, the time of the read is used, and the run records it.
+The kernel timestamps a segment when it arrives (`SO_TIMESTAMPNS`), however late the process reads
+it. If the platform has no such timestamps, the time of the read is used, and the run records that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one chunk of an answer holds, in whichever API format it came."""
+"""The content of one chunk of an answer, in any API format."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Decompress bodies that a server compresses although the request asked it not to.
 
-A compressor holds tokens back until a block is full, which the run's coalesced reads show.
+A compressor holds tokens back until a block is full, which shows as coalesced reads in the run.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Decoder:
             piece = self._inflate.decompress(data, PIECE_BYTES)
         except zlib.error as error:
             if not self._may_be_raw:
-                raise Undecodable(f"compressed, and damaged ({error})") from None
+                raise Undecodable(f"compressed and damaged ({error})") from None
             self._inflate = zlib.decompressobj(_RAW)
             self._may_be_raw = False
             return self._inflate_piece(data)

@@ -95,7 +95,7 @@ class Exchange:
         except Undecodable as error:
             self._fail_unreadable(f"The answer is {error}.", stamp)
         except StreamTooLong as error:
-            self.fail("stream_error", f"The stream holds {error}.", stamp)
+            self.fail("stream_error", f"The stream contains {error}.", stamp)
         if len(self.token_times) - before > 1:
             self.coalesced += 1
         self.http_status = response.status
@@ -315,7 +315,7 @@ class Exchange:
         stray = self._stream.stray if self._stream is not None else b""
         if self.finish_reason is None and self._unknown_chunk:
             chunk = f"JSON that is not part of an answer: {self._unknown_chunk}"
-            self.fail("stream_error", f"The stream holds {chunk}", stamp)
+            self.fail("stream_error", f"The stream contains {chunk}", stamp)
         elif not has_token and not self._done_received and stray.strip():
             self.fail("stream_error", f"The answer is not a stream: {_excerpt(stray)}", stamp)
         elif not self._done_received and self.finish_reason is None:

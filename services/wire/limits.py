@@ -39,8 +39,8 @@ def check(config: RunConfig) -> int:
         total, longest = total + size, max(longest, size)
         if total > MEMORY_MOST and config.duration_s is None:  # else they are built as they are due
             raise MachineLimit(
-                f"The prompts of one repeat are longer than {MEMORY_MOST // 2**20:,} MiB together. "
-                "Send fewer requests or shorter prompts."
+                f"The prompts of one repeat exceed {MEMORY_MOST // 2**20:,} MiB in total. Send "
+                "fewer requests or shorter prompts."
             )
     return max(longest, _longest_of_last_turns(config))
 

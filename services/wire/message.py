@@ -1,6 +1,6 @@
 """Extract the message from an error's body, whatever shape the server gives it.
 
-There is no standard. OpenAI sends `{"error": {"message"}}`, vLLM before 0.10 and Mistral
+There is no standard format. OpenAI sends `{"error": {"message"}}`, vLLM before 0.10 and Mistral
 `{"object": "error", "message"}`, FastAPI `{"detail": [{"loc", "msg"}]}`, FastChat `{"text",
 "error_code"}`, Gemini a list of one; gateways nest one in another, or quote it as a string.
 """

@@ -1,16 +1,16 @@
-"""How long a request waited and was prefilled, where the server says so, whatever it calls that.
+"""How long a request waited and was prefilled, if the server reports it, under whatever name.
 
-Servers say it with the last chunk of an answer, so nothing here is called for the others. What a
-server does not say stays None, and nothing is worked out from what it does:
+Servers report it in the last chunk of an answer, so nothing here is called for the others. What a
+server does not report stays None; nothing is inferred from other values:
 
-- vLLM with `--enable-per-request-metrics`: its time to first token counts from when the request was
-  scheduled, so it is the prefill (docs/features/per_request_metrics.md, vLLM #46768).
+- vLLM with `--enable-per-request-metrics`: its time to first token is measured from when the
+  request was scheduled, so it is the prefill (docs/features/per_request_metrics.md, vLLM #46768).
 - llama.cpp: the prefill; not the wait for a slot (tools/server, `result_timings`).
 - Ollama: loading the model and the prefill. The rest of its `total_duration` is not only waiting:
   newer versions leave the sampling out of `eval_duration` (runner/ollamarunner).
 - Groq, in chunks beside `x_groq` and whole answers in `usage`; Cerebras, in `time_info`.
 
-SGLang's OpenAI API says none of it (#36678), and TGI only in headers of answers that are not
+SGLang's OpenAI API reports none of it (#36678), and TGI only in headers of answers that are not
 streamed, which have no time to first token.
 """
 

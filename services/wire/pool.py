@@ -1,4 +1,4 @@
-"""Connections to one server: opened before they are due, kept while requests need them."""
+"""Connections to one server: opened before they are needed, kept while requests use them."""
 
 from __future__ import annotations
 

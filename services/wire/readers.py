@@ -1,8 +1,8 @@
 """Call back when a connection is readable.
 
-On Linux the connections have an epoll object of their own, and the event loop watches only its
-descriptor: a ready connection costs a dictionary look-up instead of a handle, a context and an
-iteration of the loop (about 4 µs less for each chunk). Elsewhere the loop watches each connection.
+On Linux, the connections have their own epoll object, and the event loop watches only its
+descriptor: a ready connection costs a dictionary lookup instead of a handle, a context and an
+iteration of the loop (about 4 µs less per chunk). Elsewhere, the loop watches each connection.
 """
 
 from __future__ import annotations

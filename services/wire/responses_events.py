@@ -1,7 +1,7 @@
 """Read one event of OpenAI's Responses API: `response.output_text.delta`, `response.completed` …
 
-Each event has a type. The text comes in deltas and once more, whole, in the events that end its
-part, its item and the response: only the deltas are arrivals.
+Each event has a type. The text comes in deltas, and again as a whole in the events that end its
+part, its item and the response: only the deltas count as arrivals.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where requests go: the server's URL, parsed and resolved beforehand."""
+"""Where requests go: the server's URL, parsed and resolved in advance."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """A non-blocking byte stream whose reads carry the time at which the bytes arrived.
 
-Plain TCP and TLS take the same path: TLS runs over memory buffers on top of the same stamped reads.
+Plain TCP and TLS take the same path: TLS runs over memory buffers on top of the same timestamped
+reads.
 """
 
 from __future__ import annotations

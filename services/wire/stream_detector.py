@@ -1,4 +1,4 @@
-"""Tell from the beginning of a body whether it is a stream, and of which kind, since a server's
+"""Tell from the beginning of a body whether it is a stream, and of which kind, because a server's
 Content-Type may be wrong."""
 
 from __future__ import annotations

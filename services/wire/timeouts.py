@@ -46,7 +46,7 @@ class Timeouts:
                     what, limit = "No token", self.first_token_s
                     self._time_out(exchange, "timeout_first_token", what, limit, now_ns)
             elif self.between_chunks_s and now_ns - exchange.last > self.between_chunks_s * 1e9:
-                what, limit = "Nothing after the last token", self.between_chunks_s
+                what, limit = "No further data", self.between_chunks_s
                 self._time_out(exchange, "timeout_between_chunks", what, limit, now_ns)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Calls of tools in an answer: pieces in whichever API format, put together in OpenAI's.
+"""Tool calls in an answer: pieces in any API format, assembled in OpenAI's.
 
 https://platform.openai.com/docs/guides/function-calling#streaming
 """

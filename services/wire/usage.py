@@ -1,4 +1,4 @@
-"""The token counts that a server reports, whatever it calls them."""
+"""The token counts that a server reports, under whatever names."""
 
 from __future__ import annotations
 

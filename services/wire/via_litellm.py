@@ -1,8 +1,8 @@
-"""Send requests through LiteLLM, for providers with a wire format of their own.
+"""Send requests through LiteLLM, for providers with their own wire format.
 
-LiteLLM costs about 10 ms of CPU a request and 0.4 ms a chunk, which are part of the measured times:
-such a run says so. Its retries and connection limits are off, its price map is the packaged one,
-and it is imported only here, because the import takes seconds.
+LiteLLM takes about 10 ms of CPU per request and 0.4 ms per chunk, which are part of the measured
+times: such a run says so. Its retries and connection limits are off, its price map is the packaged
+one, and it is imported only here, because the import takes seconds.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _prevent_decompression(response: httpx.Response, raw: Exchange | None) -> No
     encoding = response.headers.pop("content-encoding", "identity")
     compressed = encoding.lower() not in ("", "identity")
     if compressed and raw is not None and response.status_code == 200:
-        why = f"The answer is compressed ({encoding}), which is not read through LiteLLM."
+        why = f"The answer is compressed ({encoding}), which is not supported with LiteLLM."
         raw.fail("stream_error", why, perf_counter_ns())
 
 

@@ -16,7 +16,7 @@ def test_a_file_of_another_tool_is_imported_once(database: Engine) -> None:
     assert response.json() == [{"id": 1, "url": "/api/runs/1", "page": "/result?run=1"}]
     again = call("POST", "/import", content=data, headers=kind)
     assert not problem(again, 409)
-    assert "imported already, as run 1" in again.json()["error"]
+    assert "already been imported as run 1" in again.json()["error"]
     forced = call("POST", "/import?again=true", content=data, headers=kind)
     assert forced.json()[0]["id"] == 2
     assert call("GET", "/runs?backend=import").json()[0]["headline"]["via"]

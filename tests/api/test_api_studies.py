@@ -98,7 +98,10 @@ def test_resume_says_at_every_door_what_it_cannot_do(
     for run in studies.load(database, 1).runs:
         queue.finish(database, run.id, "failed", "It broke.")
     for body, reason in (
-        ({}, "Study 1 has no cell that was cut short. Its 2 failed cells can be tried again with "),
+        (
+            {},
+            "Study 1 has no cell that was interrupted. Its 2 failed cells can be retried with ",
+        ),
         ({"failed": True}, "vLLM is not installed: "),
     ):
         monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))

@@ -35,5 +35,5 @@ def test_a_runner_names_a_saved_server(database: Engine, path: str) -> None:
     body = run if path == "/runs" else {"candidates": [{}, run]}
     refused = call("POST", path, json=body, headers={"X-Paceline-Role": "runner"})
     problem(refused, 403)
-    assert "base_url belongs to a server: only an admin sets it" in refused.json()["error"]
+    assert "base_url can only be set by an admin" in refused.json()["error"]
     assert runs.count(database) == 0

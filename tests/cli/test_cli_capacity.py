@@ -63,9 +63,9 @@ def test_a_scenario_is_planned_and_a_flag_overrides_it(
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--rate", "5"), "--rate is set by each probe"),
-        (("--concurrency", "4"), "--concurrency is set by each probe"),
-        (("--tag", "a"), "--tag is for runs"),
+        (("--rate", "5"), "--rate is set by the search for each probe"),
+        (("--concurrency", "4"), "--concurrency is set by the search for each probe"),
+        (("--tag", "a"), "--tag does not apply"),
         (("--slo", "ttft:p95>1"), "upper limit"),
         (("--lowest", "9", "--highest", "3"), "must be more than the lowest load"),
         (("--at-least", "much"), "is not a load"),

@@ -94,17 +94,20 @@ def test_a_comparison_without_runs_measures_them_first(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--with", "mode"], "--with takes what changes, as in mode=batch,concurrency=8"),
+        (["--with", "mode"], "--with takes changes such as mode=batch,concurrency=8"),
         (["--with", "mode=none"], "--mode must be one of"),
         (["--with", "prompt=x"], "--prompt cannot be set by a link"),
         (["--with", "mode=batch", "--repeats", "60"], "must be at most 50"),
-        (["--with", "mode=batch", "--most", "3"], "the most cannot be fewer"),
+        (["--with", "mode=batch", "--most", "3"], "the maximum cannot be fewer"),
         (["--with", "mode=batch", "--target", "0"], "not a percentage from 0.1 to 100"),
         (["--with", "mode=batch"] * 9, "2 to 8 candidates"),
-        ([], "Name the runs to compare, or say --with what another candidate changes."),
-        (["1", "2", "--with", "mode=batch"], "--with is for a comparison that is measured first"),
-        (["1", "2", "--mode", "batch"], "--mode is for a comparison that is measured first"),
-        (["--with", "mode=batch", "--measure", "ttft"], "go with --fail-if"),
+        ([], "Name the runs to compare, or use --with to add a candidate with other settings."),
+        (
+            ["1", "2", "--with", "mode=batch"],
+            "--with is only for a comparison that is measured first",
+        ),
+        (["1", "2", "--mode", "batch"], "--mode is only for a comparison that is measured first"),
+        (["--with", "mode=batch", "--measure", "ttft"], "require --fail-if"),
     ],
 )
 def test_a_comparison_that_cannot_be_is_refused(

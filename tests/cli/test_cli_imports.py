@@ -26,7 +26,7 @@ def test_files_of_other_tools_are_imported(
     bad.write_text("{")
     result = run_cli("import", files[0], str(bad), str(tmp_path / "none.json"))
     assert result.code == 2
-    assert "result.json: it has been imported already, as run 1" in result.err
+    assert "result.json: it has already been imported as run 1" in result.err
     assert "bad.json: Its JSON is incomplete" in result.err
     assert "Cannot read" in result.err
     assert run_cli("import", files[0], "--again").out == "result.json: run 3\n"

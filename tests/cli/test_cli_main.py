@@ -55,7 +55,7 @@ def test_every_command_explains_itself(run_cli: RunCli) -> None:
         (["compare", "1", "2", "--within", "a few"], "--within: 'a few' is not"),
         (["compare", "1", "2", "--fail-if", "slower,worse"], "--fail-if: 'worse' is not a verdict"),
         (["compare", "1", "2", "--measure", "speed"], "--measure: invalid choice: 'speed'"),
-        (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict go with"),
+        (["compare", "1", "2", "--measure", "ttft"], "--measure and --allow-no-verdict require"),
         (["check", "1"], "The following arguments are required: --slo"),
         (
             ["check", "1", "--slo", "ttft:p95"],
@@ -77,7 +77,7 @@ def test_every_command_explains_itself(run_cli: RunCli) -> None:
         (["check", "1", "--slo", "cost<nan"], "--slo: “nan” is not a number: cost is in USD"),
         (["check", "1", "--slo", "goodput>1", "--ttft-limit", "0"], "--ttft-limit must be more"),
         (["check", "9", "--slo", "goodput>1"], "There is no run 9."),
-        (["more", *"123456789"], "One to 8 runs are measured again at a time, not 9."),
+        (["more", *"123456789"], "One to 8 runs can get more repeats at a time, not 9."),
         (["list", "--limit", "0"], "--limit: '0' is not a whole number from 1"),
         (["list", "--limit", "few"], "--limit: 'few' is not"),
         (["list", "--status", "lost"], "--status: invalid choice: 'lost'"),

@@ -18,7 +18,7 @@ def test_a_backup_is_restored(run_cli: RunCli, database: Engine, tmp_path: Path)
     file = tmp_path / "paceline.backup"
     assert run_cli("backup", str(file)).out.startswith(f"{file}: ")
     refused = run_cli("backup", str(file))
-    assert refused.code == 2 and "exists already" in refused.err
+    assert refused.code == 2 and "already exists" in refused.err
     runs.delete(database, 1)
     database.dispose()
     result = run_cli("restore", str(file), "--json")
@@ -46,7 +46,7 @@ def test_what_is_there_is_healthy_and_no_key_is_shown(
     [
         ("PACELINE_DATABASE_URL", "postgresql://a:hush@127.0.0.1:9/b", "cannot be used"),
         ("PACELINE_DATABASE_URL", "mysql://a:hush@b/c", "not the address of a supported database"),
-        ("PACELINE_ALLOWED_HOSTS", "*", "with a pattern"),
+        ("PACELINE_ALLOWED_HOSTS", "*", "but a pattern"),
         ("PACELINE_SIGN_IN", "on", "nobody is an admin"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_failed_run_is_printed_and_exits_with_1(
 def test_a_server_that_is_not_there_fails_the_run(run_cli: RunCli) -> None:
     result = run_cli("run", "--backend", "http://127.0.0.1:1", "--requests", "1")
     assert result.code == 1
-    assert "Nothing answers on 127.0.0.1:1." in result.out
+    assert "Nothing answers at 127.0.0.1:1." in result.out
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

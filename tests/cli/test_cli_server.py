@@ -14,7 +14,7 @@ from tests.conftest import ReferenceServer
 
 def save(run_cli: RunCli, name: str, url: str, model: str) -> None:
     result = run_cli("server", "save", name, "--backend", url, "--model", model)
-    assert result == (0, f"Saved. Pick it with --backend {name}.\n", "")
+    assert result == (0, f"Saved. Use it with --backend {name}.\n", "")
 
 
 def test_a_saved_server_is_measured_by_its_name(

@@ -18,7 +18,7 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) 
     assert path.startswith("/share/")
     assert f"http://127.0.0.1:8501{path}, until 20" in about
     for_ever = run_cli("share", "1", "--days", "0", "--texts").out
-    assert "until it is revoked. Prompts and answers are on it." in for_ever
+    assert "until it is revoked. It includes prompts and answers." in for_ever
     listed = json.loads(run_cli("share", "--list", "--json").out)
     assert [(share["title"], share["run_ids"]) for share in listed] == [
         ("A", [1]),
@@ -36,8 +36,8 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) 
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ([], "A shared page shows one to 8 runs, each of them once."),
-        (["1", "1"], "A shared page shows one to 8 runs, each of them once."),
+        ([], "A shared page shows one to 8 runs, each only once."),
+        (["1", "1"], "A shared page shows one to 8 runs, each only once."),
         (["1", "--days", "3651"], "A link expires after 1 to 3,650 days, or when it is revoked."),
         (["1", "--days", "-1"], "--days: "),
         (["7"], "There is no run 7."),

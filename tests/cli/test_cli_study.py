@@ -54,7 +54,7 @@ def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
         assert result.out == f"{file}: {file.stat().st_size:,} bytes\n"
     again = run_cli("resume", "1")
     assert (again.code, again.out) == (2, "")
-    assert again.err == "Study 1 has no cell that was cut short.\n"
+    assert again.err == "Study 1 has no cell that was interrupted.\n"
 
 
 def test_ctrl_c_cancels_a_study_and_resume_goes_on(
@@ -87,10 +87,10 @@ def test_a_cell_that_fails_is_printed_and_exits_with_1(
     assert result.code == 1
     assert "0 of 2 cells measured, 2 failed.\n\nNothing could be measured." in result.out
     refused = run_cli("resume", "1")
-    hint = "Its 2 failed cells can be tried again with --failed."
+    hint = "Its 2 failed cells can be retried with --failed."
     assert (refused.code, refused.err) == (
         2,
-        f"Study 1 has no cell that was cut short. {hint}\n",
+        f"Study 1 has no cell that was interrupted. {hint}\n",
     )
     again = run_cli("resume", "1", "--failed", "--json")
     assert again.code == 1
@@ -121,7 +121,7 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(
         "llama.cpp (embedded) does not support tp=2. It supports none of tp, pp and dp."
     )
     assert "4 cells on 1 engine, started one after another; 2 cannot be measured" in lines[-1]
-    assert "it costs at least $" in lines[-1]
+    assert "and costs at least $" in lines[-1]
     plan = json.loads(run_cli("study", *flags, "--plan", "--json").out)
     assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False, False, True, True]
     assert {cell["run"]["repeats"] for cell in plan["cells"]} == {3}
@@ -184,12 +184,15 @@ def test_every_field_of_a_study_is_a_flag(run_cli: RunCli) -> None:
         (["study", "--max-seqs", "many"], "--max-seqs must be a whole number"),
         (["study", "--requests", "0"], "--requests must be at least 1"),
         (["study", "--usd-per-gpu-hour", "0"], "--usd-per-gpu-hour must be more than 0"),
-        (["study", "--backend", "vllm"], "--backend is for an existing server"),
-        (["study", "--backend", "http://127.0.0.1"], "--backend is for an existing server"),
-        (["study", "--preset", "clients", "--eager"], "--eager is for an engine: give --engine."),
+        (["study", "--backend", "vllm"], "--backend only applies to an existing server"),
+        (
+            ["study", "--backend", "http://127.0.0.1"],
+            "--backend only applies to an existing server",
+        ),
+        (["study", "--preset", "clients", "--eager"], "--eager requires --engine."),
         (["study", "--preset", "clients", "--parallel", "2"], "--engine is missing."),
         (["study", "--preset", "clients", "--backend", "url"], "--backend: OpenAI-compatible URL"),
-        (["study", "--prompt", "a", "--prompts", "b"], "--prompt and --prompts do not go together"),
+        (["study", "--prompt", "a", "--prompts", "b"], "--prompt and --prompts cannot be combined"),
         (["study", "--tp", "2"], "Unknown argument: --tp."),
         (["study", "--preset", "clients", "--tag", "a,b"], "--tag: The tag 'a,b' contains a comma"),
         (["study", "--extra=--api-key topsecret"], "--extra must not contain a key, token or"),
@@ -241,4 +244,4 @@ def test_objectives_make_a_study_search_for_capacities(run_cli: RunCli) -> None:
     planned = run_cli("study", *varied, "--slo", "ttft:p95<0.5", "--plan", "--json")
     assert json.loads(planned.out)["starts"] in (0, 6), "none can run on this machine, or both"
     refused = run_cli("study", *varied, "--plan")
-    assert refused.code == 2 and "--starts is for a search" in refused.err
+    assert refused.code == 2 and "--starts requires --slo" in refused.err

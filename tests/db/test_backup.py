@@ -188,7 +188,7 @@ def test_a_database_that_another_process_has_open_is_not_replaced(
     ("statement", "error", "sentence"),
     [
         ("UPDATE alembic_version SET version_num = '9999'", DatabaseProblem, "a newer Paceline"),
-        ("DROP TABLE alembic_version", NoBackup, "is not a database of Paceline"),
+        ("DROP TABLE alembic_version", NoBackup, "is not a Paceline database"),
     ],
 )
 def test_a_backup_that_does_not_fit_changes_nothing(

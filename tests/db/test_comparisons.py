@@ -150,7 +150,7 @@ def test_the_second_of_two_who_want_more_at_once_is_told(
     as_both_saw_them = runs.load_many(database, comparison.run_ids)
     comparisons.repeat_more(database, comparison.run_ids, 1)
     monkeypatch.setattr(comparisons, "load_many", lambda *_: as_both_saw_them)
-    with pytest.raises(CannotRepeat, match="measured again already"):
+    with pytest.raises(CannotRepeat, match="already being measured again"):
         comparisons.repeat_more(database, comparison.run_ids, 2)
     monkeypatch.undo()
     assert {run.config.repeats for run in runs.load_many(database, comparison.run_ids)} == {4}

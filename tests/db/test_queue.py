@@ -235,7 +235,7 @@ def test_what_has_finished_stays_as_it_is(database: Engine, status: RunStatus) -
     new(database, "a")
     assert queue.finish(database, 1, status, headline={"ok": 5})
     before = runs.load(database, 1)
-    with pytest.raises(runs.AlreadyFinished, match="Run 1 has finished already"):
+    with pytest.raises(runs.AlreadyFinished, match="Run 1 has already finished"):
         queue.request_cancel(database, 1)
     assert queue.finish(database, 1, "done", "late", {"ok": 9}) is False
     assert queue.heartbeats(database) == []

@@ -27,7 +27,7 @@ def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
     [
         ("  ", {"tag": "a"}, "A filter needs a name"),
         ("x" * 41, {"tag": "a"}, "at most 40 characters"),
-        ("all", {}, "Nothing is filtered"),
+        ("all", {}, "There is no filter to save"),
     ],
 )
 def test_what_cannot_be_saved_is_said(

@@ -109,7 +109,7 @@ def test_a_time_that_cannot_be_is_refused_in_a_sentence(database: Engine, days: 
 def test_runs_that_make_no_page_are_refused_in_a_sentence(database: Engine) -> None:
     run_id = store(database)
     for chosen in ([], [run_id, run_id], list(range(9))):
-        with pytest.raises(InvalidShare, match=r"one to 8 runs, each of them once\.$"):
+        with pytest.raises(InvalidShare, match=r"one to 8 runs, each only once\.$"):
             shares.publish(database, chosen)
     with pytest.raises(RunNotFound):
         shares.publish(database, [run_id, 99])

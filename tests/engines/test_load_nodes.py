@@ -212,6 +212,6 @@ def test_every_stream_is_accounted_for_when_a_node_is_killed(
     lost = [m for m in measured if m.error_class == NODE_LOST]
     assert lost and {m.status for m in measured if m not in lost} == {"ok"}
     assert {(m.repeat, m.index % 3) for m in lost} == {(0, 2)}, "its own, of that repeat"
-    assert all("Node 3, which was to measure this request" in str(m.error) for m in lost)
+    assert all("Node 3, which was supposed to send this request" in str(m.error) for m in lost)
     assert [each["node"] for each in on_nodes(run, 1)] == [1, 2], "the others share the next one"
     assert "lost" in on_nodes(run)[2]

@@ -68,7 +68,7 @@ def test_the_cache_gives_what_is_planned_or_the_result_says_that_it_did_not(
     for name, values in CASES.items():
         planned, observed, titles = seen(database, where | values)
         told = any("prefix cache instead of" in title for title in titles)
-        told |= "Part of the history was computed again" in titles
+        told |= "Part of the history was recomputed" in titles
         off = f"{name}: {observed:.3f} instead of {planned:.3f}"
         assert observed <= planned + TEMPLATE, off
         assert observed >= planned - HITS_OFF or (name in fewer and told), off

@@ -85,7 +85,7 @@ def test_it_is_asked_again_when_it_says(received: Received) -> None:
 def test_who_stays_busy_is_given_up(received: Received, answer: Any) -> None:
     received.answers = [answer] * 100
     clock = Clock()
-    with pytest.raises(SpansRefused, match=rf"does not take spans now \(HTTP {answer[0]}"):
+    with pytest.raises(SpansRefused, match=rf"does not accept spans now \(HTTP {answer[0]}"):
         post(received.url, clock)
     assert clock.now <= GIVE_UP_S and received.refused < 20
 
@@ -94,9 +94,9 @@ def test_who_stays_busy_is_given_up(received: Received, answer: Any) -> None:
     ("status", "said"),
     [
         (400, "rejects the spans"),
-        (401, "wants a key"),
-        (403, "wants a key"),
-        (404, "takes no spans at that path"),
+        (401, "requires a key"),
+        (403, "requires a key"),
+        (404, "does not accept spans at that path"),
         (307, "redirects"),
         (500, "rejects the spans"),
     ],

@@ -143,7 +143,7 @@ def test_where_the_database_was_removed_nothing_is_queued_and_the_supervisor_end
     until(lambda: runs.load(database, run_id).status == "running", 30)
     file = Path(str(database.url.database))
     kept = file.rename(file.with_name("elsewhere.db"))
-    with pytest.raises(DatabaseGone, match="was removed or moved while Paceline ran"):
+    with pytest.raises(DatabaseGone, match="was removed or moved while Paceline was running"):
         jobs.submit(opened(), parse({"backend": "url", "base_url": reference.base_url}))
     until(lambda: not supervisors(), 30)
     assert not file.exists(), "nobody has begun another in its place"

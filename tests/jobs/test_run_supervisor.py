@@ -61,7 +61,7 @@ def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_is_told_to(
     run = runs.load(database, run_id)
     assert (run.status, run.error) == (
         "interrupted",
-        "Paceline was stopped while this run was measured.",
+        "Paceline was stopped while this run was being measured.",
     )
 
 

@@ -151,7 +151,7 @@ def test_what_a_server_refuses_and_a_server_that_is_not_there_fail_with_a_senten
     nobody = submit(1, base_url="http://127.0.0.1:9/v1", retries=0)
     assert ended(database, nobody).counts == {"failed": 1}
     (task,) = tasks.find(database, TaskFilter(nobody.batch_id))
-    assert task.error == "Nothing answers on 127.0.0.1:9." and task.error_class == "connect"
+    assert task.error == "Nothing answers at 127.0.0.1:9." and task.error_class == "connect"
 
 
 @pytest.mark.slow

@@ -110,7 +110,7 @@ def test_a_key_for_a_typed_address_is_sent_there(
 def test_a_wrong_key_is_said_to_be_refused(visit: Visit, locked: Picky) -> None:
     at = visit("run", backend="url", base_url=f"{locked.url}/v1", **ONE)
     messages = complaints(type_key(at, locked, "another-key"))
-    assert "rejects the key that was typed (HTTP 401: no key, or a wrong one)" in messages
+    assert "rejects the key that you typed (HTTP 401: no key, or a wrong one)" in messages
     assert "another-key" not in messages and "PACELINE_URL_API_KEY" not in messages
     (start,) = [button for button in at.button if button.label == "Start"]
     assert not start.disabled, "a server without a list may answer all the same"

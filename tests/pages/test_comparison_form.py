@@ -114,7 +114,7 @@ def test_two_servers_of_one_kind_are_compared(
     at = choose(at, "2-base_url-url", other)
     assert ("an A/A check" in text_of(at)) == (port is None)
     if port:
-        assert "Nothing answers on http://127.0.0.1:1/v1: start the server" in text_of(at)
+        assert "Nothing answers at http://127.0.0.1:1/v1: start the server" in text_of(at)
         assert "[Show the server](#server-b)" in text_of(at)
         assert at.subheader[1].proto.anchor == "server-b"
         assert link_of(at)["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="

@@ -40,7 +40,7 @@ def test_engines_that_are_turned_off_cannot_be_started(
 ) -> None:
     monkeypatch.setenv("PACELINE_ENGINES", "off")
     at = visit("engines", engine="llamacpp")
-    assert "Engines are turned off on this Paceline (PACELINE_ENGINES=off)." in text_of(at)
+    assert "Starting engines is turned off on this Paceline (PACELINE_ENGINES=off)." in text_of(at)
     (start,) = [button for button in at.button if button.label == "Start engine"]
     assert start.disabled and not at.code
 

@@ -101,7 +101,7 @@ def test_a_file_is_uploaded_in_history_once(visit: Visit, database: Engine) -> N
         "ref ttft=0.05 gap=0.01 tokens=16 · batch · 12 requests"
     ]
     at = upload(visit("history"), "result.json", data)
-    assert "imported already, as run 1" in complaints(at)
+    assert "already been imported as run 1" in complaints(at)
     upload(visit("history"), "result.json", data, again=True)
     assert runs.count(database) == 2
 

@@ -53,9 +53,9 @@ def test_any_repeat_and_any_part_of_it_can_be_shown(visit: Visit, database: Engi
     [
         ({"repeat": "3"}, "There is no repeat “3”."),
         ({"repeat": "x"}, "There is no repeat “x”."),
-        ({"window": "x"}, "“x” is no time range of this repeat"),
-        ({"window": "9-2"}, "“9-2” is no time range of this repeat"),
-        ({"window": "90-99"}, "“90-99” is no time range of this repeat"),
+        ({"window": "x"}, "“x” is not a time range of this repeat"),
+        ({"window": "9-2"}, "“9-2” is not a time range of this repeat"),
+        ({"window": "90-99"}, "“90-99” is not a time range of this repeat"),
     ],
 )
 def test_a_part_that_there_is_not_is_said(
@@ -75,7 +75,7 @@ def test_a_request_is_opened_beside_the_page_and_its_neighbours_from_there(
     at = visit("result", run="1")
     at.session_state["request-asked"] = 1
     at = sound(at.run())
-    assert "It succeeded with 5 output tokens, as the server counted." in text_of(at)
+    assert "It succeeded with 5 output tokens, as counted by the server." in text_of(at)
     assert [area.label for area in at.text_area][-2:] == ["Prompt", "Answer"]
     assert at.button(key="request-Previous").disabled
     at.session_state["request-asked"] = 2

@@ -91,7 +91,7 @@ def test_a_value_that_belongs_to_a_server_is_refused_wherever_it_stands(
     at = visit("run", vs="dialect=responses")
     button(at, "Start")
     assert runs.count(database) == 0
-    assert "Runners measure the embedded model" in " ".join(e.value for e in at.error)
+    assert "Runners can only measure the embedded model" in " ".join(e.value for e in at.error)
 
 
 def test_a_viewer_has_no_form(

@@ -265,7 +265,7 @@ def start_button(at: AppTest) -> Button:
 
 
 def refuses(url: str) -> str:
-    return f"Nothing answers on {url}/v1: start the server, or change the address."
+    return f"Nothing answers at {url}/v1: start the server, or change the address."
 
 
 def test_nothing_starts_until_a_server_listens(visit: Visit, database: Engine) -> None:
@@ -319,8 +319,8 @@ def test_a_study_waits_for_its_server(visit: Visit) -> None:
     [
         ({"backend": "groq", "model": "x"}, "Groq needs a key: put GROQ_API_KEY="),
         ({"backend": "url", "model": "x"}, "needs an address"),
-        ({"backend": "litellm", "model": "x"}, "LiteLLM needs a model with its provider"),
-        ({"backend": "embedded", "model": "x"}, "serves smollm2-135m-instruct only"),
+        ({"backend": "litellm", "model": "x"}, "LiteLLM needs a model prefixed with its provider"),
+        ({"backend": "embedded", "model": "x"}, "only serves smollm2-135m-instruct"),
     ],
 )
 def test_what_a_server_lacks_is_said_before_the_start(

@@ -37,4 +37,4 @@ def test_nothing_is_no_filter(visit: Visit, database: Engine) -> None:
     at = visit("history")
     at.text_input[-1].set_value("all")
     next(button for button in at.button if button.label == "Save").click()
-    assert "Nothing is filtered" in complaints(sound(at.run()))
+    assert "There is no filter to save" in complaints(sound(at.run()))

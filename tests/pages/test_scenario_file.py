@@ -90,7 +90,7 @@ def test_a_study_fills_its_own_form(visit: Visit, page: str) -> None:
 def test_what_is_wrong_is_said_where_it_is_opened(visit: Visit) -> None:
     at = opened(visit("run"), "max-tokens: 3\n")
     assert complaints(at) == (
-        "a.yaml, line 2: max-tokens is not a key of a run. Perhaps you mean max_tokens."
+        "a.yaml, line 2: max-tokens is not a key of a run. Did you mean max_tokens?"
     )
     at = opened(at, "prompts_file: a.jsonl\n")
     assert "prompts_file can only be read on the command line." in complaints(at)

@@ -536,8 +536,8 @@ def test_the_models_and_features_of_the_embedded_backend_are_shown(visit: Visit)
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("sglang", "Nothing answers on 127.0.0.1:9."),
-        ("groq", "Groq needs a key: put GROQ_API_KEY=… into .env"),
+        ("sglang", "Nothing answers at 127.0.0.1:9."),
+        ("groq", "Groq needs a key: put GROQ_API_KEY=… in .env"),
         ("openai", "OpenAI needs a key"),
         ("url", "needs an address"),
         ("litellm", "LiteLLM needs a model"),

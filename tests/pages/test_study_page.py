@@ -292,8 +292,8 @@ def test_a_study_that_has_not_begun_says_what_comes_before_it(
 def test_a_study_of_capacities_has_its_form_and_its_page(visit: Visit) -> None:
     at = visit("study", preset="capacity", engine="llamacpp", parallel="TP=1", axes="max_seqs=1,2")
     assert not at.exception and not at.error
-    assert at.title[0].value == "Which configuration sustains the most?"
-    assert "searches the highest load that it sustains" in text_of(at)
+    assert at.title[0].value == "Which configuration sustains the highest load?"
+    assert "searches for the highest load that it sustains" in text_of(at)
     assert "Load" not in at.dataframe[0].value.columns, "it is what is searched"
     assert "fresh starts of each of the two best" in text_of(at)
     assert at.number_input(key="study-search-starts").value == 3

@@ -161,7 +161,7 @@ def test_only_own_pages_open_the_websocket(
         ("PORT", "0", "PORT is '0'"),
         ("PORT", "65536", "PORT is '65536'"),
         ("STREAMLIT_SERVER_ADDRESS", "0.0.0.0", "anyone who reaches it can start programs"),
-        ("PACELINE_ALLOWED_HOSTS", "*", "the page of any website could act here"),
+        ("PACELINE_ALLOWED_HOSTS", "*", "a pattern would let pages of other websites act here"),
         ("PACELINE_ALLOWED_HOSTS", "http://bench:8501/", "Write only the host name: bench."),
     ],
 )

@@ -137,7 +137,7 @@ def test_who_told_twice_lets_anyone_in(anyone: bool, status: int) -> None:
 def test_two_hosts_in_one_request_are_none() -> None:
     twice = request("GET", OWN, None, "/api/runs")
     twice["headers"].append((b"host", b"elsewhere.example"))
-    assert "does not know the host" in str(cross_site_problem(twice, HOSTS))
+    assert "does not recognize the host" in str(cross_site_problem(twice, HOSTS))
 
 
 @pytest.mark.parametrize(

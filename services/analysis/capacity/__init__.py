@@ -1,9 +1,10 @@
 """Capacity: the highest load at which a server meets its objectives, with an interval.
 
-In come observations, one for each probe: how many requests missed each objective at a load. Out
-come the load to probe next, the capacity with its 95 % interval, and whether one server's is higher
-than another's. A load is sustained if the share of requests that miss an objective, in the long
-run, is not above what it allows, and the queue does not grow; misses are assumed to rise with it.
+Input: observations, one for each probe: how many requests missed each objective at a load. Output:
+the load to probe next, the capacity with its 95 % interval, and whether one server's capacity is
+higher than another's. A load is sustained if the share of requests that miss an objective, in the
+long run, is not above what it allows, and the queue does not grow; misses are assumed to rise with
+it.
 """
 
 from services.analysis.capacity.estimate import QUEUE, Estimate, estimate, sustained

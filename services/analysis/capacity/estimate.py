@@ -1,5 +1,5 @@
-"""The capacity of a server as its probes tell it: the highest load at which all objectives are met
-and the queue does not grow."""
+"""Estimate the capacity of a server from its probes: the highest load at which all objectives are
+met and the queue does not grow."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Whether a server stays slow after it was overloaded: what a repeat at a load well below says.
+"""Whether a server stays slow after it was overloaded: tested by repeating a much lower load.
 
 After the first probe that overloads a server, a load that it sustained before is probed once more.
-If that is missed now, or answers take longer, beyond chance, what was measured before holds no
-longer: the search goes on with what followed, and finds what the server sustains since.
+If an objective is now missed there, or answers take longer, beyond chance, then what was measured
+before the overload no longer holds: the search continues with the later probes only, and finds what
+the server sustains after an overload.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Objectives that a server has to meet at a load: `ttft:p95<0.5`, `error_rate<0.01`.
+"""Objectives that a server has to meet at a load:
 
-Each is a share of requests: of all that ended, so many have to be within the limit. A failed one
-is within none. As a share, an objective can be missed by a little or by a lot, which is what a
-search needs; a percentile is either below its limit or not.
+`ttft:p95<0.5`, `error_rate<0.01`. Each is the share of requests, of all that ended, that must be
+within a limit; a failed request is within no limit. A share can be missed by a little or by a lot,
+which is what a search needs; a percentile is either below its limit or not.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def _objective(threshold: Threshold) -> Objective:
     if threshold.name == ERRORS:
         if not 0 < threshold.limit < 1:
             raise InvalidThreshold(
-                f"{threshold.text}: an error rate must be more than 0 and less than 1: with none "
-                "allowed, a single failure would decide."
+                f"{threshold.text}: an error rate must be more than 0 and less than 1: with 0, a "
+                "single failure would decide."
             )
         return Objective(threshold.text, None, 1 - threshold.limit)
     if threshold.name not in METRICS or threshold.statistic not in SHARES:

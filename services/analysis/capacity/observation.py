@@ -1,5 +1,5 @@
-"""What one probe of a capacity search says: at which load, how many requests missed each objective,
-and whether the queue grew."""
+"""The observation of one probe of a capacity search: its load, how many requests missed each
+objective, and whether the queue grew."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A point of the curve of throughput and latency against load: what one probe measured besides its
-objectives, and what the engine told of itself meanwhile."""
+objectives, and what the engine reported meanwhile."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """How the share of requests that miss an objective rises with the load, and where it crosses the
-share that may.
+allowed share.
 
-The share of misses is taken as logistic in the logarithm of the load, near the crossing, and as
-rising: logit p = logit π + b (log x − θ), with b > 0 and π the share that may miss. θ is then the
-logarithm of the capacity, as a median lethal dose is of a drug's (Finney 1971, Probit Analysis,
-ch. 4). Requests of one probe are not independent, since a queue makes neighbours miss together: the
-binomial variance is multiplied by a dispersion. The interval of θ is that of the profile likelihood
-(Williams 1986, Biometrics 42, 641), so it may be lopsided, and open where nothing was missed.
+Near the crossing, the share of misses is modeled as logistic in the logarithm of the load, and as
+increasing: logit p = logit π + b (log x − θ), with b > 0 and π the allowed share. θ is then the
+logarithm of the capacity, like the median lethal dose of a drug (Finney 1971, Probit Analysis, ch.
+4). Requests of one probe are not independent, since a queue makes neighboring requests miss
+together: the binomial variance is multiplied by a dispersion. The interval of θ comes from the
+profile likelihood (Williams 1986, Biometrics 42, 641), so it may be asymmetric, and open-ended if
+nothing was missed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""What a server completes while its queue grows, and what follows for the objectives that wait for
-it.
+"""What a server completes while its queue grows, and what follows for objectives on waiting.
 
-Near saturation a queue takes long to become as long as it will be, longer than a probe may be: what
-was missed in the meantime says too little. How long it takes is known, as is how far below
-saturation a limit of the wait is reached, from the rate that the server completes and how much the
-numbers of arrivals and departures vary: as of a reflected Brownian motion, the limit of every such
-queue in heavy traffic (Kingman 1962, J. Royal Stat. Soc. B 24, 383; Abate and Whitt 1987, Queueing
+Near saturation, a queue takes longer to reach its full length than a probe may last, so the misses
+in the meantime say too little. How long it takes, and how far below saturation a limit on the wait
+is reached, follow from the rate that the server completes and from how much the numbers of arrivals
+and departures vary: the queue behaves as a reflected Brownian motion, the limit of every such queue
+in heavy traffic (Kingman 1962, J. Royal Stat. Soc. B 24, 383; Abate and Whitt 1987, Queueing
 Systems 2, 41).
 """
 

@@ -3,7 +3,7 @@
 First the load grows by a factor until an objective is missed or the queue grows; what an overloaded
 server completes says where to look next. Then probes go to both sides of the crossing, about as far
 from it as the odds of a miss change noticeably, until the 95 % interval is narrow enough. Every
-probe counts, wherever it lies: the search is a way of choosing loads, the answer is the estimate's.
+probe counts, wherever it lies: the search only chooses loads, and the estimate gives the answer.
 """
 
 from __future__ import annotations

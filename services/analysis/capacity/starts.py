@@ -1,9 +1,9 @@
 """Whether one configuration's capacity is higher than another's, each measured on several fresh
 starts of its server.
 
-The interval of one search says how well it knows the capacity of that start. Starts differ among
-each other too, in memory layout, compiled kernels and clocks: where the capacities of a
-configuration's starts differ by more than their intervals tell, that is what counts.
+The interval of one search says how well the capacity of that start is known. Starts also differ
+from each other, in memory layout, compiled kernels and clocks: if the capacities of a
+configuration's starts differ by more than their intervals suggest, that larger variation counts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compare runs: the first is the baseline, the others are compared with it.
 
-`rows` computes the ratios, `verdicts` chooses the verdict, `wording` has its sentences; this module
-puts them together. Interleaved repeats are compared in pairs, see `rows`.
+`rows` computes the ratios, `verdicts` decides on a verdict, and `wording` puts it into sentences;
+this module combines them. Interleaved repeats are compared in pairs, see `rows`.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Com
     """
     if not FEWEST <= len(candidates) <= MOST:
         raise InvalidComparison(
-            f"A comparison takes {FEWEST} to {MOST} runs, and {len(candidates)} were chosen."
+            f"A comparison takes {FEWEST} to {MOST} runs, but {len(candidates)} were selected."
         )
     if margin is None:
         margin = margin_of(candidates)
     if not LEAST_MARGIN <= margin <= MOST_MARGIN:
-        raise InvalidComparison("What counts as equivalent is a share from 0.1 % to 100 %.")
+        raise InvalidComparison("The margin for equivalence must be from 0.1 % to 100 %.")
     candidates = labelled(candidates)
     table = rows(candidates)
     return Comparison(

@@ -1,4 +1,4 @@
-"""Choose the run that another is compared with: the baseline of its tag or its model."""
+"""Choose the run that another run is compared with: the baseline of its tag or its model."""
 
 from __future__ import annotations
 

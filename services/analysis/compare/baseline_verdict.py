@@ -152,7 +152,7 @@ def sentence(verdict: BaselineVerdict) -> str:
     names = f"Run {verdict.run_id}", f"run {verdict.baseline_id}"
     if verdict.word == OTHER_WORK:
         return (
-            f"{names[0]} did different work from {names[1]}, its baseline: a different load, "
+            f"{names[0]} did different work than {names[1]}, its baseline: a different load, "
             "prompts, lengths, sampling or client. They cannot be compared."
         )
     verdict_text = describe(

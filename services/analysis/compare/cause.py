@@ -1,4 +1,4 @@
-"""Why one run's TTFT differs from another's, where both servers report its parts."""
+"""Why one run's TTFT differs from another's, if both servers report its parts."""
 
 from __future__ import annotations
 

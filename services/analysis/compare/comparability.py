@@ -211,7 +211,7 @@ def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "warning",
         "Different objectives",
         f"{by_name(texts)}. Goodput and SLO attainment are measured against different limits: set "
-        "the same for all runs, under Objectives and price.",
+        "the same limits for all runs under Objectives and price.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What is known against the numbers of a comparison: its own diagnostics, and those of its runs."""
+"""All diagnostics of a comparison: its own, and those of its runs."""
 
 from __future__ import annotations
 

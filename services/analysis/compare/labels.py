@@ -1,7 +1,7 @@
-"""What runs that stand side by side are called: by what distinguishes them, in few words.
+"""Short labels for the runs of a comparison, made of what distinguishes them.
 
-The headline, tables, charts, files and the terminal all take these labels, so that a run is called
-the same in each. None is ever cut: where the words would be long, there are fewer of them.
+The headline, tables, charts, files and the terminal all use these labels, so that a run has the
+same name everywhere. Labels are never cut off: long ones have fewer words instead.
 """
 
 from __future__ import annotations

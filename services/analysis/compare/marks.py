@@ -1,8 +1,8 @@
-"""Better, worse, different, equivalent or undecided: one mark for each measure of each run beside
-the baseline, the same on pages, in charts and in files.
+"""Better, worse, different, equivalent or undecided: one mark for each measure of each run compared
+with the baseline, the same on pages, in charts and in files.
 
-A measure that is judged (see `findings`) has the mark of its verdict. Any other has that of its
-95 % interval alone, which is not corrected for their number.
+A measure that is judged (see `findings`) has the mark of its verdict. All others have the mark of
+their 95 % interval alone, without correction for multiple tests.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _api_format(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         _endpoint_of,
         "Different API formats",
-        "A server handles each format with code of its own"
+        "A server handles each format with different code"
         + (", and completions get the prompt without the model's chat template" if as_text else "")
         + ". Use the same format, unless it is what you compare.",
     )

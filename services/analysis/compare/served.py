@@ -1,4 +1,5 @@
-"""Differences between the servers of runs: a faster run may only have had another server."""
+"""Differences between the servers of runs: a run may be faster only because it had a different
+server."""
 
 from __future__ import annotations
 

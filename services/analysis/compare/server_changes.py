@@ -1,4 +1,4 @@
-"""Where the server of a line of runs changes: a step in a trend may be the server's."""
+"""Where the server changes in a sequence of runs: a step in a trend may come from the server."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 run and to compare it with another.
 
 History compares fifty runs with their baselines at once, and the trend five hundred. The measures
-of a verdict are therefore stored by repeat, so that no request has to be read again.
+of a verdict are therefore stored per repeat, so that no request has to be read again.
 """
 
 from __future__ import annotations

@@ -211,11 +211,11 @@ def _run_list(ids: Iterable[int], others: Collection[int] = ()) -> str:
 
 
 NO_BASELINE = (
-    "There is no baseline here. Select a run and make it the baseline: later runs are then "
+    "There is no baseline here. Select a run and set it as the baseline: later runs are then "
     "compared with it."
 )
 CHANCE = (
-    "Each run is tested on its own: about one in twenty identical runs is called different by "
+    "Each run is tested separately: about one in twenty identical runs is called different by "
     "chance."
 )
 WORDS = {  # in the order of the sentence

@@ -1,8 +1,8 @@
 """Judge whether runs are faster than the baseline, or why there is no verdict.
 
 One measure decides: output throughput, unless it includes the client's own waiting (a pause after
-each answer, an interval between requests), since it then reflects the client as much as the server.
-In that case the speed of each request decides: tokens/s, or E2E latency if both runs are
+each answer, an interval between requests), because it then reflects the client as much as the
+server. In that case the speed of each request decides: tokens/s, or E2E latency if both runs are
 sequential.
 """
 

@@ -72,9 +72,9 @@ def _times_removed(
     return Diagnostic(
         "note",
         "Token times were removed",
-        f"On {run.token_times_removed_at:%Y-%m-%d} the times of single tokens were removed: the "
-        "run is old. Gaps between tokens, and what is drawn from them, are no longer known; all "
-        "other times, counts and totals are as they were measured.",
+        f"On {run.token_times_removed_at:%Y-%m-%d} the arrival times of tokens were removed, "
+        "because the run is old. Gaps between tokens and the charts of them are no longer "
+        "available; all other times, counts and totals are unchanged.",
     )
 
 
@@ -93,7 +93,7 @@ def _unfinished(
     return Diagnostic(
         "warning",
         {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
-        "Everything measured until then is kept, but the last repeat may be incomplete, so its "
+        "Everything measured before that is kept, but the last repeat may be incomplete, so its "
         "throughput may be wrong. Run it again before comparing it."
         if measurements
         else "No request was measured. Run it again.",
@@ -141,10 +141,11 @@ def _retried(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     return Diagnostic(
         "warning",
         f"{units.many(len(again), 'request')} sent more than once",
-        f"At first they failed ({causes}), so they were sent again after waiting "
+        f"Their first attempts failed ({causes}), so they were sent again after waiting "
         f"{units.seconds(fmean(waits))} on average, {units.seconds(max(waits))} at most. The error "
-        "rate counts first attempts. TTFT and E2E latency are those of the last attempt; Scheduled "
-        "TTFT and Scheduled latency count from due, with the waits.",
+        "rate counts first attempts. TTFT and E2E latency are those of the last attempt; "
+        "Scheduled TTFT and Scheduled latency are measured from when a request was due, including "
+        "the waits.",
     )
 
 
@@ -192,9 +193,9 @@ def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Dia
     return Diagnostic(
         "warning",
         f"{units.many(summary.cancelled, 'request')} cut at the end",
-        f"{share} of the requests were unanswered when their repeat ended: they are not counted "
-        "here. The slowest answers are the most likely to be cut, so latencies may be too short: "
-        "choose a longer drain, or one without a limit.",
+        f"{share} of the requests were still unanswered when their repeat ended, and are not "
+        "counted here. The slowest answers are the most likely to be cut, so latencies may be too "
+        "short: choose a longer drain, or one without a limit.",
     )
 
 

@@ -56,14 +56,18 @@ BY_KIND = {
     "404": "The server does not know the address or the model: choose a model that it lists.",
     "413": "The prompt is too long for the server: make it shorter.",
     "422": FIELD,
-    "http_429": "The server limits the rate of requests: send fewer at once or less often, or have "
-    "the limit raised.",
+    "http_429": (
+        "The server limits the rate of requests: send fewer at once or less often, or ask for a "
+        "higher limit."
+    ),
     "http_5xx": "The server itself failed: see its log.",
-    "timeout_connect": "The server did not accept the connection in time: check that it is "
-    "running, and that it accepts so many connections at once.",
+    "timeout_connect": (
+        "The server did not accept the connection in time: check that it is running, and that it "
+        "accepts that many connections at once."
+    ),
     "timeout_first_token": f"No token arrived in time. {SLOW}",
     "timeout_between_chunks": f"An answer stalled for too long. {SLOW}",
-    "timeout": f"Answers took longer than allowed: ask for shorter ones. {SLOW}",
+    "timeout": f"Answers took longer than allowed: request shorter ones. {SLOW}",
     "stream_error": "Answers broke off with an error: see the error messages in the table of "
     "failures, and the server's log.",
     "truncated": "Answers were cut off: look for a proxy that closes connections, and see the "

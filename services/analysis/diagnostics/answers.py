@@ -74,7 +74,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     unforced = insists in ENDED_BY_THEMSELVES and not run.config.min_tokens
     return Diagnostic(
         "warning",
-        f"{short} of {len(counted)} answers are shorter than asked for",
+        f"{short} of {len(counted)} answers are shorter than requested",
         f"They have {_of_asked(tokens[cut], requested[cut])}, "
         f"{insists or 'with a finish_reason of length'}. "
         f"{UNFORCED if unforced else SHORT_WHY}",
@@ -100,7 +100,7 @@ def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
 def _of_asked(had: Floats, requested: NDArray[np.int64]) -> str:
     """How long answers are and should be: "24 to 40 of 128 tokens"."""
     share = units.share(float(had.sum() / requested.sum()))
-    return f"{_between(had)} of {_between(requested)} tokens, {share} of what was asked for"
+    return f"{_between(had)} of {_between(requested)} tokens, {share} of what was requested"
 
 
 def _between(numbers: NDArray[Any]) -> str:
@@ -119,15 +119,15 @@ def _oddities(run: Run) -> Counter[str]:
 
 
 SHORT_WHY = (
-    "The server may cut answers short under load, have a limit of its own, or not support "
-    "ignore_eos and min_tokens: see its log before comparing."
+    "The server may cut answers short under load, have its own limit, or not support ignore_eos "
+    "and min_tokens: see its log before comparing."
 )
 AS_TRACED = "although the trace gives a length for each"
 AS_DRAWN = "although a length was drawn for each"
 AT_LEAST = "although min_tokens was set"
 ENDED_BY_THEMSELVES = (AS_TRACED, AS_DRAWN)
 UNFORCED = (
-    "The model may have ended them by itself: set ignore_eos if the server supports it, or rely "
+    "The model may have ended them on its own: set ignore_eos if the server supports it, or rely "
     "on the measured lengths instead of the planned ones."
 )
 

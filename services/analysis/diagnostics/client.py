@@ -1,5 +1,5 @@
 """Diagnostics of the client: requests sent late (see `sending`), chunks read late, too little CPU,
-and how much it adds by its calibration."""
+and the error found by its calibration."""
 
 from __future__ import annotations
 

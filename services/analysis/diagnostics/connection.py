@@ -1,5 +1,5 @@
-"""Diagnostics of what is between the client's clock and the server: another library, a proxy, a
-certificate that nobody checked."""
+"""Diagnostics of what is between the client's clock and the server: another library, a proxy, an
+unchecked certificate."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Whether a run was steady: a trend test on the latencies of its time slices.
 
 The median E2E latency of each of 20 slices, from the first request sent to the last, is tested with
-Mann and Kendall's S (Mann 1945; Kendall 1975), and the growth is Theil and Sen's slope. A queue
-remembers, so the slices of one run are correlated, and the usual limit of S would raise false
-alarms: here S must be 142 of at most 190 (z = 4.6), and the trend a fifth of the median. How often
-steady queues raise an alarm all the same is simulated in tests/services/analysis/test_drift.py.
+the Mann-Kendall S (Mann 1945; Kendall 1975), and the growth is the Theil-Sen slope. A queue has
+memory, so the slices of one run are correlated, and the usual limit of S would raise false alarms:
+here S must be 142 of at most 190 (z = 4.6), and the trend a fifth of the median. How often steady
+queues raise an alarm all the same is simulated in tests/services/analysis/test_drift.py.
 """
 
 from __future__ import annotations
@@ -92,13 +92,13 @@ def _growing(run: Run, growth: float, repeats: Sequence[Sequence[Slice]]) -> Dia
             "Look for something that grows or slows down over time (a queue, a cache, thermal "
             "throttling) in the time slices and the server metrics."
         )
-    return Diagnostic("warning", "Latency grew through the run", sentence)
+    return Diagnostic("warning", "Latency grew during the run", sentence)
 
 
 def _falling(growth: float) -> Diagnostic:
     return Diagnostic(
         "note",
-        "Latency fell through the run",
+        "Latency fell during the run",
         f"From the first to the last of {SLICES} time slices, median E2E latency fell by "
         f"{units.share(-growth)} of its overall median: the server was probably still warming up. "
         "Use a longer warm-up.",

@@ -1,4 +1,5 @@
-"""Diagnostics of the nodes that sent the load together: lost ones, and those that started apart."""
+"""Diagnostics of the nodes that sent the load together: lost nodes, and nodes that did not start
+together."""
 
 from __future__ import annotations
 
@@ -42,9 +43,9 @@ def _started_apart(
         "warning",
         f"The nodes may have started {units.seconds(spread)} apart",
         f"Their clocks could not be compared more closely (the limit is {units.seconds(START_S)}), "
-        "or one received the start too late. The times measured on each node are correct, but "
-        "their requests were shifted against each other by that much. Use nodes that are closer "
-        "or less busy, and allow UDP to them.",
+        "or one received the start signal too late. The times measured on each node are correct, "
+        "but their requests may be shifted against each other by that much. Use nodes that are "
+        "closer or less busy, and allow UDP to them.",
     )
 
 

@@ -38,10 +38,10 @@ def other_length(
     return Diagnostic(
         "note",
         f"Prompts have {how} tokens than planned",
-        f"On average the server counted {units.significant(counted)} for "
+        f"On average, the server counted {units.significant(counted)} for "
         f"{units.significant(wanted)} planned. Its chat template adds 5 to 40 to each, and models "
-        "with another vocabulary count differently: go by the server's count, and change "
-        "input_tokens to come closer.",
+        "with a different vocabulary count differently: rely on the server's count, and change "
+        "input_tokens to get closer.",
     )
 
 
@@ -82,10 +82,10 @@ def _of_history(share: float | None, counted: float | None) -> Diagnostic | None
         return None
     return Diagnostic(
         "note",
-        "Part of the history was computed again",
-        f"{units.share(counted)} of the prompt tokens repeat what was said before in their "
-        f"session, and {units.share(share)} came from the prefix cache. TTFT of later turns "
-        "contains the rest. The cache may be off or too small for all sessions, the server may "
+        "Part of the history was recomputed",
+        f"{units.share(counted)} of the prompt tokens repeat earlier messages of their session, "
+        f"and {units.share(share)} came from the prefix cache. TTFT of later turns includes "
+        "computing the rest. The cache may be off or too small for all sessions, the server may "
         "share whole blocks only (vLLM: 16 tokens, 128 on a CPU), or sessions may have changed "
         "slots (llama.cpp): use longer prompts, or fewer sessions at once.",
     )
@@ -115,8 +115,8 @@ def not_emptied(
     return Diagnostic(
         "warning",
         f"The server's cache was not emptied before {units.many(len(why), 'repeat')}",
-        f"{why[0]} What a repeat or another run left there may be found again, unless prompts are "
-        "unique. Restart the server between runs instead.",
+        f"{why[0]} Unless prompts are unique, they may hit what a previous repeat or another run "
+        "left there. Restart the server between runs instead.",
     )
 
 

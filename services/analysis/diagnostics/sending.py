@@ -1,5 +1,5 @@
-"""Diagnostics of the load: whether requests were sent when they were due, and as many at once as
-were asked for."""
+"""Diagnostics of the load: whether requests were sent when they were due, and whether the requested
+concurrency was reached."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def _held_back(
         "warning" if len(waits) > HELD_BACK_SHARE * len(measurements) else "note",
         f"{share} of the requests waited in this client",
         f"They were due, but {run.config.concurrency:,} were in flight, which is the maximum. They "
-        f"waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency count from sent "
-        "and leave this out; Scheduled TTFT and Scheduled latency count from due. Raise the "
-        "maximum, or judge by those.",
+        f"waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency are measured from "
+        "when a request was sent and exclude this wait; Scheduled TTFT and Scheduled latency are "
+        "measured from when it was due. Raise the maximum, or rely on the latter.",
     )
 
 

@@ -122,8 +122,8 @@ def _queueing(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnos
         "note",
         "Requests waited in the server's queue",
         f"Up to {units.count(max(waiting))} of the {limit:,} requests in flight had not started: "
-        "the server processes fewer at once than were sent, and TTFT includes the wait. Raise the "
-        "server's limit on concurrent requests, or compare at a lower concurrency.",
+        "the server processes fewer requests at once than were sent, and TTFT includes the wait. "
+        "Raise the server's limit on concurrent requests, or compare at a lower concurrency.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Diagnostics of sessions: turns that were not sent, and a history that was not cached."""
+"""Diagnostics of sessions: turns that were not sent."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def after_failures(
     return Diagnostic(
         "warning",
         f"{units.many(count, 'turn')} not sent after a failure",
-        "A session ends when one of its turns fails. What was left of it counts neither as sent "
+        "A session ends when one of its turns fails. Its remaining turns count neither as sent "
         "nor as failed, so the error rate is lower than the share of the work that was lost, and "
-        "the numbers of later turns are those of sessions that went well. Fix the failures first.",
+        "the numbers of later turns cover only sessions that went well. Fix the failures first.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The times between chunks of many answers at once; a large run has half a million."""
+"""The times between chunks of many answers at once, of which a large run has half a million."""
 
 from __future__ import annotations
 

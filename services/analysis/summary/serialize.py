@@ -1,4 +1,5 @@
-"""A summary as plain data and back, to the last bit: that of a large run is worked out once."""
+"""A summary as plain data and back, to the last bit: the summary of a large run is computed only
+once."""
 
 from __future__ import annotations
 

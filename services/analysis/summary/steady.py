@@ -1,4 +1,5 @@
-"""Requests in flight, and the throughput in the steady state, while they are near their peak.
+"""Requests in flight, and the throughput in the steady state, that is, while they are near their
+peak.
 
 During ramp-up and ramp-down, throughput reflects the load more than the server.
 """

@@ -1,6 +1,7 @@
 """The steady window of a repeat: after the ramp-up and before the drain, and the latencies in it.
 
-While requests in flight rise to their level, or fall from it, latencies are those of another load.
+While the number of requests in flight rises to its level or falls from it, latencies belong to a
+different load.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""To whom a run is sent: one table of backends, and how one of them is addressed.
+"""Where a run is sent: one table of backends, and how to address each of them.
 
-A key goes to the address that its owner wrote beside it, or typed it for, and nowhere else. A run
-may name another address, and whoever can ask for a run could otherwise have the key sent to a
-server of theirs.
+A key is sent only to the address that its owner configured with it or typed it for. A run may name
+another address, and otherwise anyone who can start a run could have the key sent to their own
+server.
 
-A new backend is an entry in `table.py`. A new API format is one in `dialects.py`, and its requests
-are written in `wire_formats.py`; `services/wire/chunk.py` reads the answers.
+A new backend is an entry in `table.py`. A new API format is an entry in `dialects.py`;
+`wire_formats.py` writes its requests, and `services/wire/chunk.py` reads its answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The API formats in which a server is asked, and which of them a run uses.
+"""The API formats, and which of them a run uses.
 
-A run may choose one. Otherwise an address that names an endpoint decides, and else the backend.
-Most servers offer several.
+A run may choose one. Otherwise an address that names an endpoint decides, and otherwise the backend
+does. Most servers offer several.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from services.ask.backends.errors import BackendProblem
 from services.ask.backends.table import BACKENDS, Backend
 from services.ask.config import DialectName, RunConfig
 
-LITELLM = "LiteLLM is asked in chat completions only. Leave the API format empty"
+LITELLM = "LiteLLM only supports chat completions. Leave the API format empty"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Why a backend cannot be asked, in a sentence that says what to do."""
+"""Why a request to a backend cannot be made, in a sentence that says what to do."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def headers_of(
             )
         values[name] = value_of(env, name)
         if not values[name]:
-            raise BackendProblem(f"A header needs {name}: put {name}=… into .env.")
+            raise BackendProblem(f"A header needs {name}: put {name}=… in .env.")
         if not values[name].isascii() or not values[name].isprintable():
             raise BackendProblem(f"{name} contains a character that is not allowed in a header.")
     filled = tuple(

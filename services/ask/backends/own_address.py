@@ -1,4 +1,5 @@
-"""The address of a backend, and whether an address is its own: keys are sent only there."""
+"""The address of a backend, and whether a given address is the backend's own: keys are sent only
+there."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ def resolve_address(backend: Backend, env: Mapping[str, str], requested: str | N
     default = value_of(env, backend.url_env) or backend.base_url
     if not default:
         raise BackendProblem(
-            f"{backend.label} needs an address: enter one, or put {backend.url_env}=… into .env."
+            f"{backend.label} needs an address: enter one, or put {backend.url_env}=… in .env."
         )
     return _parse(default, backend.url_env or "The address")
 

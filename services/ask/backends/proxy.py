@@ -1,7 +1,7 @@
 """The proxy that the environment names for a server, if any.
 
-The variables are those of every other tool: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in
-either case. This machine itself is never reached through a proxy.
+The variables are the usual ones: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in either case.
+This machine itself is never reached through a proxy.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ def _usable(written: str, variable: str) -> str:
     if not usable:
         raise InvalidAddress(
             f"{variable} is not the address of an HTTP proxy, such as http://proxy.example:3128. "
-            "Correct it, or put the server's name into NO_PROXY."
+            "Correct it, or add the server's name to NO_PROXY."
         )
     return url

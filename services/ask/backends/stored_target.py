@@ -1,6 +1,6 @@
 """A target in two parts: the fields that may be stored, and the secret ones.
 
-Secret are the fields of `Target` that its repr leaves out.
+The secret fields are those that the repr of `Target` leaves out.
 """
 
 from __future__ import annotations

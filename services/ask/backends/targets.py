@@ -159,7 +159,7 @@ def _embedded(config: RunConfig, model: str) -> Target:
     if config.key_env:
         raise BackendProblem("The embedded backend takes no key. Leave key_env empty.")
     if model not in ("", MODEL_NAME):
-        raise BackendProblem(f"The embedded backend serves {MODEL_NAME} only. Leave model empty.")
+        raise BackendProblem(f"The embedded backend only serves {MODEL_NAME}. Leave model empty.")
     dialects.check(config, BACKENDS["embedded"])
     headers, _ = headers_of(config, BACKENDS["embedded"], {}, None)
     return Target(
@@ -178,8 +178,8 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
     provider, slash, name = model.partition("/")
     if not (provider and slash and name) or "://" in model:
         raise BackendProblem(
-            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": '
-            "enter one, or put LITELLM_MODEL=… into .env."
+            'LiteLLM needs a model prefixed with its provider, such as "anthropic/claude-…": '
+            "enter one, or put LITELLM_MODEL=… in .env."
         )
     if config.key_env:  # it belongs to an address, and LiteLLM's providers have none here
         raise BackendProblem("key_env does not apply to LiteLLM. Leave it empty.")
@@ -207,14 +207,14 @@ def _key_override(
         return None
     check_key_goes(config.key_env, url, env)
     if not (key := value_of(env, config.key_env)):
-        raise KeyProblem(f"{config.key_env} is not set: put {config.key_env}=… into .env.")
+        raise KeyProblem(f"{config.key_env} is not set: put {config.key_env}=… in .env.")
     return key
 
 
 def _key(backend: Backend, env: Mapping[str, str], label: str | None = None) -> str | None:
     key = value_of(env, backend.key_env)
     if not key and backend.needs_key:
-        raise KeyProblem(f"{backend.label} needs a key: put {backend.key_env}=… into .env.")
+        raise KeyProblem(f"{backend.label} needs a key: put {backend.key_env}=… in .env.")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BackendProblem(
             f"{label or backend.key_env} contains a space or another character that is not "
@@ -239,8 +239,8 @@ def _check_litellm(config: RunConfig, address: Address) -> None:
 def _check_trust(config: RunConfig, backend: Backend) -> None:
     if config.insecure_tls and backend.needs_key:
         raise BackendProblem(
-            f"The certificate of {backend.label} is always checked. Switch insecure_tls off, or "
-            "give the certificates of a gateway as ca_file."
+            f"The certificate of {backend.label} is always checked. Turn insecure_tls off, or set "
+            "ca_file to the certificates of your gateway."
         )
     if config.ca_file:
         try:

@@ -1,4 +1,4 @@
-"""The certificates to trust: this machine's, those of a file in addition, or any."""
+"""The certificates to trust: this machine's, additionally those in a file, or any."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class RunConfig(
             usual = cls.model_fields["requests"].default
             if data.get("requests") not in (None, usual):
                 raise ValueError(
-                    "requests: are not counted with a duration. Give only one of them."
+                    "requests: cannot be combined with a duration. Give only one of them."
                 )
         return data
 
@@ -162,7 +162,7 @@ class RunConfig(
             for name in ("duration_s", "load_warmup_s"):
                 if getattr(self, name):
                     raise ValueError(
-                        f"{name}: has no meaning in a batch that sends everything at once. Set "
+                        f"{name}: has no effect in a batch that sends everything at once. Set "
                         "concurrency, or choose another mode."
                     )
         if (
@@ -170,7 +170,7 @@ class RunConfig(
             and not self.interval_s
             and (self.duration_s or self.load_warmup_s)
         ):
-            raise ValueError("interval_s: must be more than 0 where the run ends by time.")
+            raise ValueError("interval_s: must be more than 0 in a run with a duration.")
         if self.mode in RATES and self.duration_s is not None:
             mean = max(self.rate, self.end_rate if self.mode in ("ramp", "steps") else 0)
             if mean * self.duration_s > MOST:

@@ -22,7 +22,7 @@ class LimitFields(BaseConfig):
         1,
         About(
             "Warm-up requests",
-            "Requests sent before measuring that do not count; mixed: of each length",
+            "Requests sent before measuring, which do not count; mixed: of each length",
             "client",
         ),
         ge=0,
@@ -30,7 +30,7 @@ class LimitFields(BaseConfig):
     )
     repeats: int = field(
         1,
-        About("Repeats", "How often the whole run is measured", "client", "mode"),
+        About("Repeats", "How many times the whole run is measured", "client", "mode"),
         ge=1,
         le=MOST_REPEATS,
     )
@@ -86,8 +86,8 @@ class LimitFields(BaseConfig):
         0,
         About(
             "Retries",
-            "How often a request is sent again if it was refused (429, 5xx) or could not connect; "
-            "waits as the server asks (Retry-After), otherwise longer each time",
+            "How many times a request is sent again if it was refused (429, 5xx) or could not "
+            "connect; waits as long as the server asks (Retry-After), otherwise longer each time",
             varied=True,
         ),
         ge=0,
@@ -117,8 +117,8 @@ class LimitFields(BaseConfig):
         None,
         About(
             "Load from",
-            "Ray cluster whose nodes send the requests, one process on each: ray://HEAD:10001; "
-            "empty: this machine",
+            "Ray cluster whose nodes send the requests, with one process per node: "
+            "ray://HEAD:10001; empty: this machine",
             "client",
             empty="this machine",
         ),
@@ -176,7 +176,7 @@ class LimitFields(BaseConfig):
         None,
         About(
             "Price per hour",
-            "What the server costs per hour, all its GPUs together, in US $",
+            "What the server costs per hour, including all its GPUs, in US $",
             "judgement",
             "objectives",
             unit="US $",

@@ -34,7 +34,12 @@ class LoadFields(BaseConfig):
 
     backend: str = field(
         "embedded",
-        About("Backend", "Name of a backend; `backends` lists them", "target", "backend"),
+        About(
+            "Backend",
+            "Name of a backend (`backends` lists them) or of a saved server",
+            "target",
+            "backend",
+        ),
     )
     base_url: str | None = field(
         None,
@@ -106,8 +111,8 @@ class LoadFields(BaseConfig):
         None,
         About(
             "Max concurrency",
-            "Maximum number of requests in flight; empty: no limit. Beyond it, a request that is "
-            "due waits in this client",
+            "Maximum number of requests in flight; empty: no limit. While it is reached, requests "
+            "that are due wait in this client",
             section="mode",
             empty="no limit",
             read_by=("batch", *RATES, "replay"),
@@ -120,7 +125,7 @@ class LoadFields(BaseConfig):
         8,
         About(
             "Users",
-            "Users: how many ask at the same time",
+            "Users: number of concurrent users",
             section="mode",
             read_by=("users",),
             varied=True,
@@ -169,7 +174,7 @@ class LoadFields(BaseConfig):
         None,
         About(
             "Ramp-up steps",
-            "Users: in how many equal groups they join; empty: one by one",
+            "Users: number of equal groups in which they join; empty: one by one",
             section="mode",
             empty="one by one",
             read_by=("users",),
@@ -207,7 +212,7 @@ class LoadFields(BaseConfig):
         5,
         About(
             "Steps",
-            "Steps: how many different rates, each for the same time",
+            "Steps: number of different rates, each for the same time",
             section="mode",
             read_by=("steps",),
         ),
@@ -218,8 +223,8 @@ class LoadFields(BaseConfig):
         1.0,
         About(
             "Burstiness",
-            "Gamma: shape of the gaps between requests, as in vLLM; 1: Poisson, less: bursts, "
-            "more: more even",
+            "Gamma: shape of the gaps between requests, as in vLLM; 1: Poisson, lower: burstier, "
+            "higher: more even",
             section="mode",
             step=0.1,
             read_by=("gamma",),
@@ -252,8 +257,8 @@ class LoadFields(BaseConfig):
         None,
         About(
             "Duration",
-            "Send for this long instead of a number of requests, in seconds; what is then in "
-            "flight is still answered",
+            "How long requests are sent, in seconds, instead of a number of requests; those in "
+            "flight at the end are still answered",
             section="mode",
             unit="s",
             step=10.0,
@@ -267,8 +272,8 @@ class LoadFields(BaseConfig):
         None,
         About(
             "Drain",
-            "How long answers may take after the duration, in seconds; what is then unanswered is "
-            "cut. Empty: until all are answered",
+            "How long answers may take after the duration, in seconds; requests still unanswered "
+            "are then cut off. Empty: until all are answered",
             section="limits",
             unit="s",
             step=10.0,
@@ -280,7 +285,8 @@ class LoadFields(BaseConfig):
         0.0,
         About(
             "Warm-up at load",
-            "The same load for so many seconds before each repeat, which does not count",
+            "How long the same load runs before each repeat, in seconds; these requests do not "
+            "count",
             section="limits",
             unit="s",
             step=10.0,

@@ -34,8 +34,8 @@ class PrefixFields(BaseConfig):
         1,
         About(
             "Number of prefixes",
-            "Synthetic: how many prefixes there are, such as documents that are asked about, used "
-            "in rotation",
+            "Synthetic: number of prefixes, such as documents that questions are about, used in "
+            "rotation",
             section="prompts",
             read_by=("synthetic",),
             varied=True,
@@ -66,7 +66,8 @@ def problem(
     share, system = fields.prefix_share, fields.prefix_system_tokens
     if not unique:
         return (
-            "prefix_share: needs unique prompts, or a repeat would find those of the previous one."
+            "prefix_share: needs unique prompts, otherwise a repeat would hit the prompts of the "
+            "previous one."
         )
     if system > tokens - OWN_LEAST:
         return f"prefix_system_tokens: must leave {OWN_LEAST} of the {tokens:,} tokens of a prompt."
@@ -75,14 +76,15 @@ def problem(
     if share < low:
         history = "the history of the sessions and " if again.found else ""
         return (
-            f"prefix_share: must be at least {ceil(low * 1000) / 1000:g}, which {history}the "
-            "tokens common to all prompts give alone. Raise it, or lower prefix_system_tokens."
+            f"prefix_share: must be at least {ceil(low * 1000) / 1000:g}, the share that "
+            f"{history}the tokens common to all prompts give alone. Raise it, or lower "
+            "prefix_system_tokens."
         )
     if share > high:
         return (
             f"prefix_share: at most {int(high * 1000) / 1000:g} is possible here, because the "
-            "first use of each prefix is no hit. Send more requests, use fewer prefixes, or lower "
-            "it."
+            "first use of each prefix is not a hit. Send more requests, use fewer prefixes, or "
+            "lower it."
         )
     return ""
 

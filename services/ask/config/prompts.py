@@ -63,8 +63,8 @@ class PromptFields(BaseConfig):
         (),
         About(
             "Max tokens of each prompt",
-            "File workload: max_tokens of the answer to each prompt, in their order; 0: max_tokens "
-            "as for all. Read from the file, if it has output_tokens or max_tokens",
+            "File workload: max_tokens for each prompt, in order; 0: the run's max_tokens. Read "
+            "from the file if it has output_tokens or max_tokens",
             section="prompts",
             read_by=("file",),
             bulky=True,
@@ -87,8 +87,8 @@ class PromptFields(BaseConfig):
         "fixed",
         About(
             "Prompt lengths",
-            "Synthetic: distribution of the tokens per prompt, which are then its mean: fixed, "
-            "uniform, normal or lognormal",
+            "Synthetic: distribution of prompt lengths, with the tokens per prompt as its mean: "
+            "fixed, uniform, normal or lognormal",
             section="prompts",
             read_by=("synthetic",),
             varied=True,
@@ -98,8 +98,8 @@ class PromptFields(BaseConfig):
         0.5,
         About(
             "Spread of prompt lengths",
-            "Synthetic: half the range of a uniform distribution, else the standard deviation, as "
-            "a share of the mean; not used with fixed lengths",
+            "Synthetic: half the range of a uniform distribution, otherwise the standard "
+            "deviation, as a share of the mean; not used with fixed lengths",
             section="prompts",
             step=0.1,
             read_by=("synthetic",),
@@ -150,7 +150,8 @@ class PromptFields(BaseConfig):
         None,
         About(
             "Max tokens for long prompts",
-            "Mixed: maximum number of tokens in the answer to a long prompt; empty: as max_tokens",
+            "Mixed: maximum number of tokens in the answer to a long prompt; empty: same as "
+            "max_tokens",
             section="prompts",
             empty="same as max tokens",
             read_by=("mixed",),
@@ -179,7 +180,7 @@ class PromptFields(BaseConfig):
             return {**former, **data}
         if not readers(present):
             raise ValueError(
-                f"workload: is not clear. Give {present[0]} or {present[-1]}, not both."
+                f"workload: is ambiguous. Give {present[0]} or {present[-1]}, not both."
             )
         possible = [name for name in readers(present) if name != "file" or data.get("prompts")]
         return {**former, **data, "workload": (possible or ["file"])[0]}
@@ -193,7 +194,9 @@ class PromptFields(BaseConfig):
         limits = len(self.prompt_max_tokens)
         if self.workload == "file" and limits not in (0, len(self.prompts)):
             count = len(self.prompts)
-            raise ValueError(f"prompt_max_tokens: must have {count:,} numbers, as many as prompts.")
+            raise ValueError(
+                f"prompt_max_tokens: must have {count:,} numbers, one for each prompt."
+            )
         if any(not prompt.strip() for prompt in self.prompts):
             raise ValueError("prompts: contain an empty prompt. Remove it.")
         for prompt in (*self.prompts, self.prompt or ""):

@@ -35,8 +35,8 @@ class RequestFields(BaseConfig):
         "fixed",
         About(
             "Answer lengths",
-            "Distribution of max_tokens, which is then its mean: fixed, uniform, normal or "
-            "lognormal; answers may end earlier unless ignore_eos is set",
+            "Distribution of answer lengths, with max_tokens as its mean: fixed, uniform, normal "
+            "or lognormal; answers may end earlier unless ignore_eos is set",
             section="answers",
             varied=True,
         ),
@@ -45,8 +45,8 @@ class RequestFields(BaseConfig):
         0.5,
         About(
             "Spread of answer lengths",
-            "Half the range of a uniform distribution, else the standard deviation, as a share of "
-            "the mean; not used with fixed lengths",
+            "Half the range of a uniform distribution, otherwise the standard deviation, as a "
+            "share of the mean; not used with fixed lengths",
             section="answers",
             step=0.1,
             varied=True,
@@ -113,7 +113,8 @@ class RequestFields(BaseConfig):
             "API format",
             "How requests and answers are written: chat (/chat/completions), completions "
             "(/completions, without a chat template), responses (/responses), anthropic "
-            "(/messages) or ollama (/api/chat); empty: as the address says, else the backend's own",
+            "(/messages) or ollama (/api/chat); empty: from the address, otherwise the backend's "
+            "default",
             "client",
             "request",
             empty="backend's own",
@@ -154,7 +155,7 @@ class RequestFields(BaseConfig):
         {},
         About(
             "Extra headers",
-            "Extra headers, Name: value; for a secret, name a variable, api-key: "
+            "Extra headers, Name: value; for a secret, use a variable: api-key: "
             "$PACELINE_URL_API_KEY",
             "client",
             "request",

@@ -18,9 +18,9 @@ class SessionFields(BaseConfig):
         None,
         About(
             "Turns per session",
-            "Synthetic: user messages in each session, each with input_tokens tokens; file: at "
-            "most so many turns of each conversation. A turn is sent when the previous answer "
-            "has ended. Empty: synthetic 1, file all",
+            "Synthetic: number of turns in each session, with input_tokens tokens per user "
+            "message; file: at most this many turns of each conversation. A turn is sent when the "
+            "previous answer has ended. Empty: synthetic 1, file all",
             section="prompts",
             empty="1, or as in the file",
             read_by=PLAYED,
@@ -43,9 +43,9 @@ class SessionFields(BaseConfig):
         "recorded",
         About(
             "History",
-            "Which answers later turns send as history: recorded (in the file; synthetic: made-up "
-            "text of max_tokens tokens), the same for every server; or answered, those that this "
-            "server gave",
+            "Which answers later turns send as history: recorded (from the file; synthetic: "
+            "made-up text of max_tokens tokens), the same for every server; or answered, those "
+            "that this server gave",
             section="prompts",
             read_by=PLAYED,
             varied=True,

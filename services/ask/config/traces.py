@@ -1,4 +1,4 @@
-"""A trace: when real requests came and how long they were. What replays it, and which part."""
+"""A trace: when real requests arrived and how long they were. What is replayed of it, and how."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class TraceFields(BaseConfig):
         About(
             "Trace",
             "Trace: rows of time in seconds, prompt tokens, output tokens and the ids of the "
-            "prompt's blocks of 512 tokens. Rows alone replay it, at its own times",
+            "prompt's blocks of 512 tokens. If only rows are given, they are replayed at their "
+            "own times",
             section="mode",
             read_by=("replay", "trace"),
             bulky=True,
@@ -51,7 +52,7 @@ class TraceFields(BaseConfig):
         1.0,
         About(
             "Trace speed",
-            "Trace replay: how many times as fast as it was recorded",
+            "Trace replay: speed relative to the recording",
             section="mode",
             step=0.5,
             read_by=("replay",),
@@ -64,7 +65,7 @@ class TraceFields(BaseConfig):
         0.0,
         About(
             "Trace from",
-            "Trace: where to begin, in seconds of the recording",
+            "Trace: start of the part to replay, in seconds of the recording",
             section="mode",
             unit="s",
             step=60.0,
@@ -77,7 +78,7 @@ class TraceFields(BaseConfig):
         None,
         About(
             "Trace to",
-            "Trace: where to end, in seconds of the recording; empty: at its end",
+            "Trace: end of the part to replay, in seconds of the recording; empty: its end",
             section="mode",
             unit="s",
             step=60.0,

@@ -1,8 +1,8 @@
 """Modes: when requests are sent.
 
 Closed loop: an answer makes room for the next request, so a slow server gets fewer requests. Open
-loop: requests are sent on schedule, regardless of earlier ones. One file a shape, and the table at
-the end.
+loop: requests are sent on schedule, regardless of earlier ones. One file for each kind of mode, and
+the table at the end.
 """
 
 from __future__ import annotations

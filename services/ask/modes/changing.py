@@ -1,4 +1,4 @@
-"""Modes with a rate that changes: in a line, or in steps."""
+"""Modes with a rate that changes: linearly, or in steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trace replay: requests come when those of a trace came."""
+"""Trace replay: requests are sent at the times recorded in a trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mode is: when it sends, and how that is said."""
+"""The definition of a mode: when it sends, and how that is described."""
 
 from __future__ import annotations
 

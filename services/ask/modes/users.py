@@ -1,4 +1,4 @@
-"""Concurrent users: each asks, waits for the answer, thinks, and asks again."""
+"""Concurrent users: each sends a request, waits for the answer, thinks, and sends the next one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _describe(config: RunConfig) -> str:
 USERS = ModeSpec(
     name="users",
     label="Concurrent users",
-    help="Each user asks, waits for the answer, thinks, and asks again.",
+    help="Each user sends a request, waits for the answer, thinks, and sends the next one.",
     schedule=_schedule,
     loop="closed",
     describe=_describe,

@@ -1,7 +1,8 @@
-"""Tasks: single prompts that somebody wants answered, not measured.
+"""Tasks: single prompts that are answered rather than measured.
 
-`settings` says to whom a task goes and how, `submission` reads what is handed in, `openai_batch`
-reads OpenAI's batch files. `db/tasks.py` has stored ones, `jobs/task_worker.py` has them answered.
+`settings` says where and how a task is sent, `submission` reads what is submitted, and
+`openai_batch` reads OpenAI's batch files. `db/tasks.py` stores tasks, and `jobs/task_worker.py`
+works on them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many tasks are asked at once, and how long they are kept: settings of this Paceline."""
+"""How many tasks run at once, and how long they are kept: settings of this Paceline."""
 
 from __future__ import annotations
 

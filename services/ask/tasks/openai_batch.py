@@ -1,4 +1,4 @@
-"""OpenAI's batch files: a line of JSON for each request in, one for each answer out.
+"""OpenAI's batch files: input with one line of JSON per request, output with one per answer.
 
 https://platform.openai.com/docs/api-reference/batch
 """
@@ -55,12 +55,10 @@ def _task(line: Any) -> NewTask:
         raise UnusableEntry(f"is not a request. {FORM}")
     url, method = line.get("url", "/v1/chat/completions"), line.get("method", "POST")
     if method != "POST" or url not in PATHS:
-        raise UnusableEntry(
-            f"asks {method} {str(url)[:60]}. Supported: POST {' and '.join(PATHS)}."
-        )
+        raise UnusableEntry(f"has {method} {str(url)[:60]}. Supported: POST {' and '.join(PATHS)}.")
     body = line["body"]
     if body.get("n") not in (None, 1):
-        raise UnusableEntry("asks for several answers (n). Write a line for each.")
+        raise UnusableEntry("asks for several answers (n). Write one line for each.")
     prompt = checked_prompt(prompt_of(body, Notes()))
     return NewTask(prompt, _values(body, PATHS[url]), _custom_id(line.get("custom_id")))
 

@@ -41,8 +41,8 @@ def _is_openai_batch(text: str) -> bool:
 def _tasks(file: PromptFile, name: str) -> list[NewTask]:
     if sessions := sum(map(is_session, file.prompts)):
         raise InvalidFile(
-            f"{name} has {many(sessions, 'conversation')} of several turns, and a task asks once. "
-            "End each with its last user message, or measure the file with a run."
+            f"{name} has {many(sessions, 'conversation')} of several turns, but a task is a single "
+            "request. End each with its last user message, or measure the file with a run."
         )
     limits = file.max_tokens or (0,) * len(file.prompts)
     return [

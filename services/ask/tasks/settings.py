@@ -1,4 +1,5 @@
-"""To whom a task goes, and how its answer is made: the fields of a run that a single prompt has."""
+"""Where a task is sent and how it is answered: the fields of a run that apply to a single
+prompt."""
 
 from __future__ import annotations
 

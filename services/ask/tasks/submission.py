@@ -1,4 +1,4 @@
-"""What is handed in together: prompts, and the settings that they have in common."""
+"""A submission: prompts, and the settings that they have in common."""
 
 from __future__ import annotations
 

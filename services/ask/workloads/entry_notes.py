@@ -1,4 +1,4 @@
-"""What of a prompt file's entries cannot be used, or was ignored."""
+"""What cannot be used in the entries of a prompt file, or was ignored."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Notes:
             sentences.append(f"Played as sessions: {self.sessions:,} of {entries:,} entries.")
         if self.spread:
             sentences.append(
-                f"Joined by session_id: {self.spread:,} of {entries:,} entries, to "
+                f"Joined by session_id: {self.spread:,} of {entries:,} entries, into "
                 f"{many(self.into, 'session')}."
             )
         if self.whole:

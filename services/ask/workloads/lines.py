@@ -1,4 +1,4 @@
-"""Untrusted text files: their encoding, their lines, their rows; a problem names the line."""
+"""Untrusted text files: their encoding, lines and rows; error messages name the line."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Short and long requests together: does a short one wait for a long one?
+"""Short and long requests together: do short ones wait for long ones? Every n-th request is long.
 
-Every n-th request is long. Which class a request is of follows from the config and its index alone,
-so a stored run needs no column for it. Each class is a synthetic workload: `part` returns its
-requests, `alone` a run that sends only them, for comparison.
+The class of a request depends only on the config and its index, so a stored run needs no column for
+it. Each class is a synthetic workload: `part` returns its requests, `alone` a run that sends only
+them, for comparison.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Small traces for a first try, one in each format. They are made up: a minute or so of load that
-the embedded model can carry."""
+"""Small traces for a first try, one in each format. They are made up: about a minute of load that
+the embedded model can handle."""
 
 from __future__ import annotations
 

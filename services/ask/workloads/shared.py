@@ -1,7 +1,7 @@
 """Prompts that begin with a shared prefix: see `services/ask/prefixes.py`.
 
-The nonce of a request stands behind what it shares. The prefix has a nonce of its own, by run and
-repeat: otherwise a second run, and the second repeat, would find in the cache what the first left.
+The nonce of a request comes after the part that it shares. The prefix has its own nonce, which
+depends on run and repeat: otherwise a second run or repeat would hit what the first one cached.
 """
 
 from __future__ import annotations

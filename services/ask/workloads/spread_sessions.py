@@ -1,6 +1,6 @@
 """Sessions that are spread over several entries: aiperf's, each of whose lines names its session.
 
-An entry with `messages` is not one of them, whatever it names: it has its history already.
+An entry with `messages` is never part of one, because it already contains its history.
 """
 
 from __future__ import annotations

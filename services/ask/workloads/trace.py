@@ -1,4 +1,4 @@
-"""Prompts as long as those of a trace, which begin alike where those did."""
+"""Prompts as long as those of a trace, with the same shared prefixes."""
 
 from __future__ import annotations
 

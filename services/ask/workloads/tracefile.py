@@ -1,4 +1,4 @@
-"""Traces in the formats in which they are published: Mooncake's, BurstGPT's and Azure's.
+"""Published trace formats: Mooncake's, BurstGPT's and Azure's.
 
 Mooncake: JSON lines of `timestamp` in ms, `input_length`, `output_length` and `hash_ids`, one for
 each block of 512 tokens (Qin et al., Mooncake, FAST 2025). BurstGPT: CSV of `Timestamp` in seconds,
@@ -154,7 +154,7 @@ def _count(value: Any) -> int:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"has “{str(value)[:40]}” where a number of tokens must be") from None
+        raise ValueError(f"has “{str(value)[:40]}” instead of a number of tokens") from None
     if not 0 <= number <= LONGEST_TOKENS or number != int(number):
         raise ValueError(
             f"has “{str(value)[:40]}” tokens, which is not a whole number up to {LONGEST_TOKENS:,}"
@@ -179,7 +179,7 @@ def _number(value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"has “{str(value)[:40]}” where a time must be") from None
+        raise ValueError(f"has “{str(value)[:40]}” instead of a time") from None
     if not isfinite(number):
         raise ValueError("has a time that is not finite")
     return number
@@ -193,7 +193,7 @@ def _date(value: Any) -> float:
     try:
         moment = datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise ValueError(f"has “{str(value)[:40]}” where a date and a time must be") from None
+        raise ValueError(f"has “{str(value)[:40]}” instead of a date and a time") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

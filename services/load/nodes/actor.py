@@ -1,7 +1,7 @@
-"""A node of a Ray cluster, as an actor: it starts a process of Paceline and carries its lines.
+"""A node of a Ray cluster, as an actor: it starts a process of Paceline and passes its lines on.
 
-The process that measures is no part of Ray: its event loop shares no interpreter with Ray's
-threads. It ends with its standard input, and so with this actor.
+The process that measures is not part of Ray: its event loop shares no interpreter with Ray's
+threads. It ends when its standard input closes, and so with this actor.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A node's calibration: `python -m services.load.nodes.calibration`, started as `actor.py` says.
 
-It receives a `Job`, whose shard it replays to a reference server of its own, and the `Replay`; it
+It receives a `Job`, whose shard it replays to its own reference server, and the `Replay`; it
 answers with `Calibrated`.
 """
 

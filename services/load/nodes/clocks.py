@@ -1,8 +1,9 @@
 """How far another machine's monotonic clock is ahead of this one's, from round trips.
 
-As in NTP (RFC 5905, section 8, and the clock filter of section 10): the answer's stamp is compared
-with the middle of the round trip, and of many the quickest counts, since what delays a message
-delays it one way. However unequal the two ways are, the offset is wrong by at most half of it.
+As in NTP (RFC 5905, section 8, and the clock filter of section 10): the answer's timestamp is
+compared with the middle of the round trip, and the fastest of many round trips counts, because a
+delay usually affects only one direction. However unequal the two directions are, the offset is
+wrong by at most half of the round trip.
 """
 
 from __future__ import annotations

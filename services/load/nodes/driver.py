@@ -1,8 +1,8 @@
 """Connects to a Ray cluster: `python -m services.load.nodes.driver`, in the environment of Ray.
 
-It reads messages of `protocol.py` from standard input, whose end ends it and with it all that it
-started on the nodes. Ray Client is blocking, so each node has a thread that reads and one that
-writes.
+It reads messages of `protocol.py` from standard input; when that closes, it ends, and with it
+everything that it started on the nodes. Ray Client is blocking, so each node has a thread that
+reads and one that writes.
 """
 
 from __future__ import annotations
@@ -179,13 +179,13 @@ def _checked(ray: Any, actor: Any, node: Any, address: str) -> dict[str, Any]:
     except Exception as error:  # of Ray's many: no free core, no Python of this version
         lines = str(error).strip().splitlines()
         raise ClusterProblem(
-            f"Nothing starts on node {where} of {address}: {type(error).__name__}"
-            f"{f', {lines[-1]}' if lines else ''}. It needs a free core, and the Python and Ray of "
-            "this machine's environment."
+            f"Nothing can be started on node {where} of {address}: "
+            f"{type(error).__name__}{f', {lines[-1]}' if lines else ''}. It needs a free core, and "
+            "the Python and Ray of this machine's environment."
         ) from None
     raise ClusterProblem(
-        f"Node {where} of {address} lacks packages: {', '.join(missing)}. Install them beside its "
-        "Ray."
+        f"Node {where} of {address} lacks packages: {', '.join(missing)}. Install them in the same "
+        "environment as Ray."
     )
 
 

@@ -1,7 +1,8 @@
-"""Round trips by UDP between a driver and a node, which are quicker than Ray's own calls.
+"""Round trips by UDP between a driver and a node, which are faster than Ray's own calls.
 
-A node's echo knows a token, which went through Ray. It answers only what begins with that, with as
-many bytes, so that a stranger gets nothing from it. Where a firewall stops them, Ray's calls do.
+A node's echo knows a token, which was sent through Ray. It only answers packets that begin with
+that token, with as many bytes, so a stranger learns nothing from it. If a firewall blocks UDP,
+Ray's calls are used.
 """
 
 from __future__ import annotations

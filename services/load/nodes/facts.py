@@ -1,5 +1,5 @@
-"""What is kept of the nodes of a run: their machines, their health in each repeat, and how much
-they add by their calibrations."""
+"""What is stored about the nodes of a run: their machines, their health in each repeat, and their
+errors from calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a lost node costs: its requests, kept as failed."""
+"""The requests of a lost node, which are kept as failed."""
 
 from __future__ import annotations
 

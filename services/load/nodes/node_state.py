@@ -1,4 +1,4 @@
-"""A node of a cluster, from its pool's side."""
+"""A node of a cluster, as seen by its pool."""
 
 from __future__ import annotations
 

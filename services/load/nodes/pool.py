@@ -1,8 +1,9 @@
-"""The nodes that play one repeat together, from the worker's side.
+"""The nodes that play one repeat together, as seen by the worker.
 
-As a `ProcessPool` does on one machine: prepared one by one, started at one moment, which each node
-gets in its own clock's time. Its times count from there, so they need no reconciling. A node that
-is lost costs its requests; those that are left share the next repeat.
+Like a `ProcessPool` on one machine, they are prepared one by one and started at the same moment,
+which each node gets in the time of its own clock. Its times are measured from there, so they need
+no reconciliation. If a node is lost, its requests fail, and the remaining nodes share the next
+repeat.
 """
 
 from __future__ import annotations
@@ -264,7 +265,7 @@ class NodePool:
         """Keep the requests of a lost node as failed, and count them."""
         config, at_s = self._job.config, max(0.0, (perf_counter_ns() - self._began_ns) / 1e9)
         before = node.progress or Progress(at_s, repeat, 0, 0, 0, 0, 0)
-        sentence = f"{node.name}, which was to measure this request, was lost: {node.lost}."
+        sentence = f"{node.name}, which was supposed to send this request, was lost: {node.lost}."
         lost = lost_requests(
             config, repeat, node.shard, node.reported, before.in_flight, at_s, sentence
         )

@@ -1,4 +1,5 @@
-"""The Python of Ray's environment, and what of this process's environment its driver gets."""
+"""The Python of Ray's environment, and the environment variables that its driver gets from this
+process."""
 
 from __future__ import annotations
 

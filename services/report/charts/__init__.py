@@ -1,5 +1,5 @@
-"""The charts. Each answers one question about one to eight runs, with at most 5,000 marks; what
-would be more is aggregated, and the chart says so. Charts of a study are in `scaling`."""
+"""The charts. Each answers one question about one to eight runs, with at most 5,000 marks; larger
+data is aggregated, and the chart says so. Charts of a study are in `scaling`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ CHARTS = (
         "How fast did each request run?",
         "Tokens per second of each request",
         tokens_per_s,
-        "No request was answered with a known number of tokens.",
+        "No request was answered with a known token count.",
     ),
     Chart(
         "quantile_shift",
@@ -139,7 +139,7 @@ CHARTS = (
         "How does throughput affect each request?",
         "Throughput against speed",
         trade_off,
-        "No request was answered with a known number of tokens.",
+        "No request was answered with a known token count.",
         least=2,
         group=TRADE_OFFS,
     ),
@@ -172,7 +172,7 @@ CHARTS = (
         "How many requests were in flight?",
         "Requests in flight",
         _placed(in_flight),
-        "No request was sent and ended.",
+        "No request was sent and finished.",
         group=OVER_TIME,
     ),
     Chart(
@@ -188,7 +188,7 @@ CHARTS = (
         "Was throughput steady?",
         "Output throughput over time",
         _placed(throughput),
-        "No answer was streamed with a known number of tokens.",
+        "No answer was streamed with a known token count.",
         group=OVER_TIME,
     ),
 )

@@ -1,5 +1,5 @@
-"""The charts of a capacity search: against the load, which share of the requests met the
-objectives, how long they took, and how much was completed."""
+"""The charts of a capacity search: the share of requests that met the objectives, latency and
+throughput, against the load."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart
     title = heading(
         f"{label} against load",
         "Of successful requests. Band: the capacity.",
-        "Dashed across: the limit." if limits else "",
+        "Horizontal dashed line: the limit." if limits else "",
     )
     return _curves(capacity, rows, "Seconds", title, dark, limits=limits)
 
@@ -208,9 +208,9 @@ def _lines(frame: LoadFrame, rows: Rows, y: alt.Y, unit: str) -> list[alt.Chart]
 
 CAPACITY_CHARTS = (
     CapacityChart("met", MET, "Which load is sustained?", capacity_curve),
-    CapacityChart("ttft", "TTFT", "How late is the first token?", partial(latency, "ttft_s")),
+    CapacityChart("ttft", "TTFT", "How long until the first token?", partial(latency, "ttft_s")),
     CapacityChart("e2e", "E2E latency", "How long does an answer take?", partial(latency, "e2e_s")),
-    CapacityChart("tpot", "TPOT", "How far apart are the tokens?", partial(latency, "tpot_s")),
+    CapacityChart("tpot", "TPOT", "How evenly do tokens arrive?", partial(latency, "tpot_s")),
     CapacityChart(
         "requests",
         "Requests/s",
@@ -221,6 +221,11 @@ CAPACITY_CHARTS = (
         "tokens",
         "Output tokens/s",
         "How many tokens are completed?",
-        partial(throughput, "tokens_per_s", "Output tokens/s", "Of what was completed."),
+        partial(
+            throughput,
+            "tokens_per_s",
+            "Output tokens/s",
+            "Output tokens of completed requests, per second of the window.",
+        ),
     ),
 )

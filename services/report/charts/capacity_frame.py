@@ -1,5 +1,5 @@
-"""What the charts of a capacity search share: an axis of loads, a colour for each server, and each
-one's capacity as a band."""
+"""What the charts of a capacity search share: an axis of loads, a color for each server, and its
+capacity as a band."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chart's title and its explanation as text above it, which is wrapped to any width: within the
+"""A chart's title and explanation as text above the chart, which wraps at any width; inside the
 chart they are short lines that fit a phone."""
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Latency against load: a line joins runs that differ only in how many requests were in flight.
 
-More requests at a time give more throughput until the server is full, then only more waiting.
+More requests at a time give more throughput until the server is saturated, and after that only more
+waiting.
 """
 
 from __future__ import annotations

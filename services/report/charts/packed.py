@@ -1,5 +1,5 @@
-"""The rows of a chart as a browser gets them. Streamlit makes them of plain rows by way of pandas,
-for each who looks; what many look at is made once."""
+"""The rows of a chart in the form that the browser receives. Streamlit converts plain rows through
+pandas, once per viewer; a chart that many people watch is converted only once."""
 
 from __future__ import annotations
 

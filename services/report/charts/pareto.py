@@ -1,7 +1,7 @@
 """The Pareto front of runs: speed of a request against throughput, and against price.
 
-Of runs that are chosen in History, by their stored summaries. The charts of a comparison draw the
-same line, see `scatter`.
+For runs selected in History, from their stored summaries. The charts of a comparison draw the same
+line, see `scatter`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THROUGHPUT = "Output tokens/s, all requests together"
 PRICE = "USD per million output tokens"
 UP: tuple[Better, Better] = ("higher", "higher")
 CHEAP: tuple[Better, Better] = ("lower", "higher")
-FRONT = "Dashed: the Pareto front, runs that no other beats."
+FRONT = "Dashed: the Pareto front, the runs that no other run beats."
 CLOSE = 0.06  # share of an axis: names of dots that are closer stand above and below them
 NARROW = 620  # pixels of a plot, below which a dot is called by its rank
 HEIGHT = 360

@@ -1,6 +1,6 @@
-"""What can be picked in a chart that a page shows: a mark, and a stretch of its x axis.
+"""What can be selected in a chart on a page: a mark, and a range of its x axis.
 
-A chart in a file has none of these, so they are added to its spec, not drawn with it.
+Charts in files have no selections, so these are added to the spec afterwards.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def _subtitle(
 ) -> list[str]:
     who = f"{shown[0].label} is" if len(shown) == 1 else "a run is"
     sentences = [f"Below 1×: {who} faster than {baseline.label}."]
-    sentences.append("Flat: all requests change alike. Sloped: some change more than others.")
+    sentences.append("Flat: all requests change equally. Sloped: some change more than others.")
     if bands:
         sentences.append("Shaded: 95 % intervals over repeats, each quantile separately.")
     if len(bands) < len(rows):

@@ -1,5 +1,5 @@
-"""Every cell of a study: throughput by batch size, configuration and length. Failed cells are in
-their place."""
+"""Every cell of a study: throughput by batch size, configuration and length. Failed cells are
+shown, too."""
 
 from __future__ import annotations
 

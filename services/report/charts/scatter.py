@@ -1,4 +1,4 @@
-"""Runs as dots by two metrics, one of which costs the other, with the Pareto front between them."""
+"""Runs as dots by two metrics that trade off against each other, with the Pareto front."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
         spread = " and its interval" if band[0]["interval"] else ""
         sentences.append(f"The dashed line{spread} is the baseline, run {band[0]['run']}.")
     if changes:
-        sentences.append("Marks at the top: the server changes.")
+        sentences.append("Marks at the top: server changes.")
     return sentences
 
 

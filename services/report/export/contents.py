@@ -1,6 +1,7 @@
 """The contents of the exported page as plain texts and tables, without layout.
 
-The first screen has to suffice for ten seconds: the finding in large type, then headline figures.
+The first screen must make sense within ten seconds: the finding in large type, then the headline
+figures.
 """
 
 from __future__ import annotations

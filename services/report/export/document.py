@@ -1,6 +1,6 @@
 """A run as JSON: its config, its summary and its requests.
 
-It is complete: another Paceline can import the run with the same times and the same hash. The
+It is complete: another Paceline can import the run, with the same times and the same hash. The
 fields are described in `shape.py` and docs/schema/run-2.json.
 """
 

@@ -29,7 +29,7 @@ class RequestRow(BaseModel):
     http_status: int | None
     due_s: float = Field(description="Scheduled send time, since its repeat began")
     sent_s: float | None = Field(description="Actual send time, since its repeat began")
-    ttft_s: float | None = Field(description="Time to first token, reasoning included")
+    ttft_s: float | None = Field(description="Time to first token, including reasoning")
     ttfa_s: float | None = Field(description="Time to first token of the answer itself")
     e2e_s: float | None = Field(description="From send to last token; successful requests only")
     tpot_s: float | None = Field(description="Time per output token after the first")
@@ -38,7 +38,7 @@ class RequestRow(BaseModel):
         description="Output tokens after the first / the time they took"
     )
     prompt_tokens: int | None = Field(description="As reported by the server")
-    output_tokens: int | None = Field(description="Reasoning tokens included; see token_source")
+    output_tokens: int | None = Field(description="Including reasoning tokens; see token_source")
     cached_tokens: int | None = Field(description="Prompt tokens served from the server's cache")
     token_source: Literal["usage", "tokenizer", "unknown"] = Field(
         description="Where output_tokens comes from"
@@ -52,18 +52,20 @@ class RequestRow(BaseModel):
     ended_s: float | None = Field(description="When the request ended, likewise")
     chunks_s: list[float] = Field(description="Arrival of each chunk with tokens, likewise")
     connect_s: float | None = Field(description="Time to connect; null: connection was reused")
-    attempts: int = Field(description="How often it was sent; other times are those of the last")
+    attempts: int = Field(
+        description="How many times it was sent; other times are those of the last attempt"
+    )
     first_error_class: str | None = Field(
         description="Why the first attempt failed; null: there was only one"
     )
-    retry_wait_s: float | None = Field(description="Wait between its attempts, together")
+    retry_wait_s: float | None = Field(description="Total wait between its attempts")
     cap_wait_s: float | None = Field(
         description="Wait of a request that was due, because max concurrency was reached; null: "
         "it did not wait"
     )
     server_queue_s: float | None = Field(
-        description="Wait in the server before its prefill, as the server reports it; null: it "
-        "does not say"
+        description="Wait in the server before its prefill, as the server reports it; null: not "
+        "reported"
     )
     load_s: float | None = Field(description="Time to load the model, likewise")
     prefill_s: float | None = Field(description="Time to process the prompt, likewise")
@@ -83,7 +85,8 @@ class RepeatRow(BaseModel):
     duration_s: float | None = Field(description="null: it was interrupted")
     health: dict[str, Any] = Field(
         description="Health of the client: CPU share, event loop lag, clock; t: when the repeat "
-        "began, on the time axis of samples; oddities: answers by what was unusual in their stream"
+        "began, on the time axis of samples; oddities: number of answers by what was unusual "
+        "in their stream"
     )
 
 
@@ -109,10 +112,11 @@ class RunFacts(BaseModel):
     )
     token_times_removed_at: str | None = Field(
         None,
-        description="When `chunks_s` of its requests were removed, as old; null: they are kept",
+        description="When `chunks_s` of its requests were removed because the run was old; null: "
+        "they are kept",
     )
     started_by: str | None = Field(
-        None, description="Who started it, where people sign in; null: nobody needed to"
+        None, description="Who started it, if sign-in is on; null: sign-in is off"
     )
     config: dict[str, Any] = Field(
         description="As in POST /runs, with custom prompts replaced by their number and length"

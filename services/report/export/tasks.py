@@ -1,4 +1,4 @@
-"""The tasks of a batch as CSV, with prompts and answers: for whoever may see those."""
+"""The tasks of a batch as CSV, with prompts and answers, for people who may see those."""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ def _without_success(candidate: Candidate) -> str:
     if candidate.summary.sent or not stated:
         return "No request succeeded" if candidate.summary.sent else "No request was measured"
     if rate := stated.get("output_tokens_per_s"):
-        return f"{significant(rate)} tokens a second, says {tool_of(candidate)}"
-    return f"What {tool_of(candidate)} says of its requests together"
+        return f"{significant(rate)} tokens a second, according to {tool_of(candidate)}"
+    return f"What {tool_of(candidate)} reports for all requests together"
 
 
 def of_run(candidate: Candidate) -> tuple[Tile, ...]:

@@ -1,8 +1,8 @@
 """Results of other tools as runs. A format is recognized by a file's content, never by its name.
 
-Files are not trusted: nothing is unpickled, and no prompt or answer is kept. Where a file holds
-every request, Paceline recomputes the metrics and shows the tool's own numbers beside them.
-To add a tool: a module and its line in IMPORTS.
+Files are not trusted: nothing is unpickled, and no prompt or answer is kept. If a file contains
+every request, Paceline recomputes the metrics and shows the tool's own numbers next to them. To add
+a tool, write a module and add it to IMPORTS.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""locust: its table of statistics (`…_stats.csv`), in milliseconds. It knows requests, not
-tokens; its response time is that of a whole response, not the time to the first token."""
+"""locust: its table of statistics (`…_stats.csv`), in milliseconds. It counts requests, not tokens;
+its response time is that of a whole response, not the time to the first token."""
 
 from __future__ import annotations
 

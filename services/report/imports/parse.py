@@ -95,7 +95,9 @@ def _json(text: str) -> Document:
         value = list(_limited(_lines(text)))
     rows = value if isinstance(value, list) else [value]
     if not all(isinstance(row, dict) for row in rows):
-        raise InvalidImport("Its JSON contains no objects: no tool's results look like that.")
+        raise InvalidImport(
+            "Its JSON contains no objects, so it is not a result of any known tool."
+        )
     return Document("json", tuple(rows))
 
 

@@ -1,4 +1,4 @@
-"""The numbers that the tool of an imported run states, beside Paceline's own."""
+"""The numbers that the tool of an imported run reports, next to Paceline's own."""
 
 from __future__ import annotations
 

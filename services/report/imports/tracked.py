@@ -1,4 +1,4 @@
-"""Which parts of a file were read: an object that tracks access to its names."""
+"""Which parts of a file were read: a mapping that tracks access to its keys."""
 
 from __future__ import annotations
 

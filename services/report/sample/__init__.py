@@ -1,8 +1,8 @@
 """The sample comparison that a first visitor sees: two real runs of the embedded model.
 
 `runs.jsonl` is what `record` wrote when both were measured, interleaved, on one quiet machine. It
-is read as any exported run is. To measure it anew: run the command in COMMAND with a database of
-its own, export both runs as run.json, and pass them to `record`.
+is read like any exported run. To measure it again, run the command in COMMAND with a separate
+database, export both runs as run.json, and pass them to `record`.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 and to run again.
 
 `yaml_text` reads the file into a `Document`, plain values with their lines; `run`, `comparison`,
-`study` and `capacity` make of it what is started, and write it. Keys have the names of the API, and
-only what differs from the defaults is written. docs/scenarios.md describes it, `shape` as a JSON
-Schema.
+`study` and `capacity` turn it into configs, and write configs back. Keys have the names of the API,
+and only what differs from the defaults is written. docs/scenarios.md describes the format, and
+`shape` writes its JSON Schema.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """A capacity search as a scenario: the run of each probe, the search under `capacity`, and what the
-other servers change."""
+other server changes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def _check_free(document: Document, values: Values, *location: str | int) -> Non
     """Check that what each probe sets is not said. Raises InvalidScenario."""
     for name in SET_BY_PROBES:
         if name in values:
-            raise document.problem(f"{name} is set by each probe: leave it out.", *location, name)
+            raise document.problem(
+                f"{name} is set by the search for each probe: leave it out.", *location, name
+            )
 
 
 def write_capacity(scenario: CapacityScenario, own_prompts: bool) -> Written:

@@ -1,5 +1,5 @@
-"""A comparison as a scenario: the baseline's fields, what each other candidate changes, and how
-they take turns."""
+"""A comparison as a scenario: the baseline's fields, the changes of each other candidate, and the
+design of the comparison."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _changes(document: Document, index: int, reading: Reading) -> dict[str, Any]
     values = {} if entry is None else document.mapping(*location)
     if "repeats" in values:
         raise document.problem(
-            "repeats are the same for all candidates: write them beside compare.",
+            "repeats are the same for all candidates: write them next to compare.",
             *location,
             "repeats",
         )

@@ -1,4 +1,4 @@
-"""A scenario as it was read: plain values, and the line of the file where each stands."""
+"""A scenario as it was read: plain values, and the line of the file in which each of them is."""
 
 from __future__ import annotations
 

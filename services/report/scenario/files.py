@@ -1,4 +1,4 @@
-"""Files beside a scenario, which it names: prompts, a trace."""
+"""Files next to a scenario that it refers to: prompts, a trace."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def filled(
             continue
         if own.get(beside.field) is not None:
             raise document.problem(
-                f"{key} and {beside.field} do not go together. Keep one.", *location, key
+                f"{key} and {beside.field} cannot be combined. Keep one.", *location, key
             )
         own |= _content(document, beside, name, read, *location, key)
     return own

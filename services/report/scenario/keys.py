@@ -1,5 +1,5 @@
-"""The keys of a scenario: those of the config, under the names that they have in the API, and the
-few that are no config: what it is called, how a comparison is designed, what must hold."""
+"""The keys of a scenario: the fields of the config, with their names in the API, and a few others:
+its name, the design of a comparison, and conditions."""
 
 from __future__ import annotations
 
@@ -37,12 +37,10 @@ else:
 class Keys(BaseConfig):
     """The keys that every scenario may have beside its config."""
 
-    version: Literal[1] = field(
-        ..., About("Version", "Version of the format, and of the defaults of what is left out")
-    )
+    version: Literal[1] = field(..., About("Version", "Version of the format and of the defaults"))
     name: str = field("", About("Name", "Name; empty: generated from the config"), max_length=200)
     tags: tuple[Tag, ...] = field((), About("Tags", "Tags of its runs"), max_length=20)
-    note: str = field("", About("Note", "A note"), max_length=10_000)
+    note: str = field("", About("Note", "Note"), max_length=10_000)
 
 
 class RunKeys(Keys):
@@ -52,7 +50,7 @@ class RunKeys(Keys):
         (),
         About(
             "Conditions",
-            "`paceline run` exits with 1 unless the run keeps each of them, such as ttft:p95<0.5",
+            "`paceline run` exits with 1 unless the run meets all of them, such as ttft:p95<0.5",
         ),
         max_length=50,
     )
@@ -97,7 +95,7 @@ class ComparisonKeys(Keys):
         (), About("Fail if", "`paceline compare` exits with 1 if a verdict is one of these")
     )
     measure: Measure | None = field(
-        None, About("Measure", "Metric that `fail_if` judges; empty: the deciding one")
+        None, About("Measure", "Metric that `fail_if` judges; empty: the deciding metric")
     )
     allow_no_verdict: bool = field(
         False, About("Allow no verdict", "Let `fail_if` pass without a verdict")
@@ -107,7 +105,7 @@ class ComparisonKeys(Keys):
     def _judges_something(self) -> Self:
         for name in ("measure", "allow_no_verdict"):
             if getattr(self, name) and not self.fail_if:
-                raise ValueError(f"{name}: goes with fail_if. Add fail_if, or leave {name} out.")
+                raise ValueError(f"{name}: requires fail_if. Add fail_if, or leave {name} out.")
         return self
 
 
@@ -155,8 +153,8 @@ def check(document: Document, kind: str) -> None:
         raise document.problem(f"version is missing. Begin the file with `version: {VERSION}`.")
     if version != VERSION or isinstance(version, bool):
         raise document.problem(
-            f"version must be {VERSION}: this Paceline reads no other. Install the one that wrote "
-            "the file, or a newer one.",
+            f"version must be {VERSION}, the only one that this Paceline reads. Install the "
+            "Paceline that wrote the file, or a newer one.",
             "version",
         )
     check_known(document, document.values, KNOWN[kind], kind)
@@ -186,7 +184,7 @@ def _unknown(name: str, known: Collection[str], kind: str) -> Iterator[str]:
             yield sentence
             return
     near = similar(name, known)
-    yield f"Perhaps you mean {near}." if near else "docs/scenarios.md lists the keys."
+    yield f"Did you mean {near}?" if near else "docs/scenarios.md lists the keys."
 
 
 def similar(name: str, known: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""A person's own prompts in a scenario: written in it, in a file beside it, or left out."""
+"""A user's own prompts in a scenario: written in it, in a file next to it, or left out."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _file(title: str, of: str) -> dict[str, Any]:
     return {
         "type": "string",
         "title": title,
-        "description": f"{of}: a file beside the scenario, or in a folder beside it",
+        "description": f"{of}: a file in the folder of the scenario or below it",
     }
 
 

@@ -1,4 +1,4 @@
-"""What was measured, as a scenario that measures it again."""
+"""Stored runs, comparisons, studies and searches as scenarios that measure them again."""
 
 from __future__ import annotations
 

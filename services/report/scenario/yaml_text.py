@@ -1,8 +1,9 @@
-"""YAML that a person or a stranger wrote, as plain values and their lines; and values as YAML.
+"""Untrusted YAML as plain values and their lines; and values as YAML.
 
 The rules are those of YAML 1.2: `on`, `no` and `2026-03-01` are text. Only what a scenario needs is
-read: anchors and aliases (with which a small file makes gigabytes), tags (which name types of a
-program) and keys that stand twice are refused. An error repeats nothing of the file but a key.
+supported: anchors and aliases (with which a small file can expand to gigabytes), tags (which name
+types of a program) and duplicate keys are refused. Error messages repeat nothing of the file except
+keys.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def read(data: bytes, name: str) -> Document:
     document = Document(file_name(name), {})
     if len(data) > MOST_BYTES:
         raise document.problem(
-            f"The file has more than {MOST_BYTES // 10**6} MB. Move its prompts into a file of "
-            "their own, prompts_file."
+            f"The file has more than {MOST_BYTES // 10**6} MB. Move its prompts to a separate "
+            "file, prompts_file."
         )
     try:
         text = text_file.decoded(data)

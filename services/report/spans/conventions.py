@@ -1,7 +1,8 @@
-"""What is said of a request, by OpenTelemetry's conventions for generative AI.
+"""The attributes of a request by OpenTelemetry's conventions for generative AI.
 
-https://github.com/open-telemetry/semantic-conventions-genai (docs/gen-ai/client-inference.md). What
-they have no name for is named paceline.*; two receivers read names of their own.
+https://github.com/open-telemetry/semantic-conventions-genai (docs/gen-ai/client-inference.md).
+Attributes that the conventions do not define are named paceline.*; two receivers use their own
+names.
 """
 
 from __future__ import annotations

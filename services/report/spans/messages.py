@@ -1,4 +1,4 @@
-"""Prompts and answers as the GenAI conventions write them, for who asked for them."""
+"""Prompts and answers in the format of the GenAI conventions, for users who turned them on."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""How far a run is on its way to a receiver of spans. It imports no protobuf: the database and the
-pages read it, too."""
+"""The progress of sending a run to a receiver of spans. It does not import protobuf, because the
+database and the pages use it, too."""
 
 from __future__ import annotations
 
@@ -61,5 +61,7 @@ def sentence(export: SpanExport) -> str:
     if export.status == "sent":
         return f"{sent}. {export.error or ''}".rstrip()
     if delivered.requests:
-        return f"{sent} so far. The rest is sent when no run is being measured on that machine."
-    return "It is sent as spans when no run is being measured on that machine."
+        return (
+            f"{sent} so far. The rest will be sent when no run is being measured on that machine."
+        )
+    return "It will be sent as spans when no run is being measured on that machine."

@@ -1,7 +1,7 @@
 """Where spans are sent: the variables that every OpenTelemetry exporter reads.
 
-https://opentelemetry.io/docs/specs/otel/protocol/exporter/. Each variable of VARIABLES but the last
-four has a form for traces alone (OTEL_EXPORTER_OTLP_TRACES_…), which comes first.
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/. Each variable of VARIABLES except the
+last four has a variant for traces only (OTEL_EXPORTER_OTLP_TRACES_…), which takes precedence.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def _url(env: Mapping[str, str]) -> str:
     name, written = _value(env, "ENDPOINT")
     if not written:
         raise InvalidSpanSettings(
-            f"No receiver for traces is set. Put its address into {PREFIX}ENDPOINT in .env, such "
-            "as http://127.0.0.1:6006."
+            f"No receiver for traces is configured. Put its address in {PREFIX}ENDPOINT in .env, "
+            "such as http://127.0.0.1:6006."
         )
     wrong = f"{name} is not the address of a receiver, such as http://127.0.0.1:6006"
     try:
@@ -108,7 +108,7 @@ def _url(env: Mapping[str, str]) -> str:
         raise InvalidSpanSettings(f"{wrong}. It must begin with http:// or https://.")
     if parts.username is not None or parts.query or parts.fragment:
         raise InvalidSpanSettings(
-            f"{wrong}, without a user, a query and a fragment. Keys belong in {PREFIX}HEADERS."
+            f"{wrong}, without a user, a query or a fragment. Keys belong in {PREFIX}HEADERS."
         )
     path = parts.path or "/"
     if name == f"{PREFIX}ENDPOINT":

@@ -1,4 +1,4 @@
-"""What `doctor` found, as text."""
+"""The findings of `doctor` as text."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def thresholds_text(results: Sequence[ThresholdResult]) -> str:
 
 def share_text(share: Any) -> str:
     """Describe a share link: its address, and when it expires."""
-    texts = " Prompts and answers are on it." if share.texts else ""
+    texts = " It includes prompts and answers." if share.texts else ""
     until = f"until {minute(share.expires_at)}" if share.expires_at else "until it is revoked"
     return (
         f"{share.path}\nOpen it at the address of this Paceline, for example "
@@ -206,7 +206,7 @@ def backend_address(backend: backends.Backend, env: Mapping[str, str]) -> str:
     if backend.kind == "embedded":
         return "started by Paceline when a run needs it"
     if backend.kind == "litellm":
-        return "as LiteLLM knows the provider"
+        return "chosen by LiteLLM"
     try:
         return backends.address(backend, env)
     except backends.BackendProblem:
@@ -215,7 +215,7 @@ def backend_address(backend: backends.Backend, env: Mapping[str, str]) -> str:
 
 def backends_text(rows: Sequence[dict[str, Any]]) -> str:
     """List backends, one per line, with test results below."""
-    keys = {None: "needs none", True: "set", False: "not set"}
+    keys = {None: "not needed", True: "set", False: "not set"}
     lines = [[row["name"], row["label"], row["address"], keys[row["key_set"]]] for row in rows]
     text = table(["name", "backend", "address", "key"], lines)
     return "\n".join([text, *(_tested(row) for row in rows if "test" in row)])

@@ -1,4 +1,4 @@
-"""Plain text for a terminal: aligned, cut, and without control characters."""
+"""Plain text for a terminal: aligned, truncated, and without control characters."""
 
 from __future__ import annotations
 

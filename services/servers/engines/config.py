@@ -34,7 +34,7 @@ class EngineConfig(BaseConfig):
         "",
         About(
             "Model",
-            "A folder or a name of a model; empty: the small model that ships with Paceline",
+            "Name or folder of a model; empty: the small model that ships with Paceline",
         ),
         max_length=300,
     )
@@ -53,7 +53,7 @@ class EngineConfig(BaseConfig):
     dp: int = field(
         1, About("Data parallel", "Data parallel: replicas of the model"), ge=1, le=MOST_RANKS
     )
-    nodes: int = field(1, About("Nodes", "Machines it runs on"), ge=1, le=MOST_RANKS)
+    nodes: int = field(1, About("Nodes", "Number of machines it runs on"), ge=1, le=MOST_RANKS)
     executor: Executor = field("auto", About("Executor", "How its processes are started"))
     dtype: Dtype = field("auto", About("Data type", "Number format of the weights"))
     max_model_len: int | None = field(
@@ -78,7 +78,7 @@ class EngineConfig(BaseConfig):
         None,
         About(
             "Chunked prefill",
-            "Split long prompts into chunks, so that other requests continue meanwhile",
+            "Split long prompts into chunks, so that other requests can continue meanwhile",
         ),
     )
     chunk_tokens: int | None = field(
@@ -127,8 +127,8 @@ class EngineConfig(BaseConfig):
     def _no_argument(cls, text: str) -> str:
         if text.lstrip().startswith("-"):  # not quoted in the message: it may hold a key
             raise ValueError(
-                "may not begin with -: the engine would read it as an argument. Further arguments "
-                "go into extra"
+                "may not begin with -: the engine would read it as an argument. Put further "
+                "arguments in extra"
             )
         return text
 
@@ -146,7 +146,7 @@ class EngineConfig(BaseConfig):
             )
         if any(map(_is_secret, arguments)) or holds_key(_values(arguments)):
             raise ValueError(
-                "must not contain a key, token or password: put those into the environment"
+                "must not contain a key, token or password: put those in the environment"
             )
         return text.strip()
 

@@ -1,4 +1,4 @@
-"""The devices of this machine that an engine can use: the GPUs, else the CPU cores."""
+"""The devices of this machine that an engine can use: the GPUs or, without any, the CPU cores."""
 
 from __future__ import annotations
 

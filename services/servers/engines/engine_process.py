@@ -1,7 +1,7 @@
 """The parent process of an engine: `python -m services.servers.engines.engine_process LOGFILE`.
 
-It reads one `EngineJob` (see `protocol.py`), starts the engine in a session of its own and writes
-its output into LOGFILE. It reports when the engine has started and ended, or why it could not. When
+It reads one `EngineJob` (see `protocol.py`), starts the engine in its own session and writes its
+output to LOGFILE. It reports when the engine has started and ended, or why it could not start. When
 its standard input closes, because its own parent died or wants it to stop, it ends the engine.
 """
 

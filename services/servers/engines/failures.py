@@ -1,7 +1,7 @@
 """How engines fail: a table of error messages, what each means and what to try.
 
 The patterns match messages of vLLM 0.32 and 0.33, SGLang 0.5.23, torch 2.13, NCCL 2 and
-huggingface_hub. Causes stand before their consequences.
+huggingface_hub. Causes come before their consequences.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VLLM = (
         "too many devices",
         r"local_world_size \((?P<wanted>\d+)\) must be less than or equal to the number of visible "
         r"devices \((?P<found>\d+)\)|world_size \((?P<most>\d+)\) is less than than max local gpu",
-        "It needs more GPUs than there are.",
+        "It needs more GPUs than this machine has.",
         "Lower TP, PP or DP, or check CUDA_VISIBLE_DEVICES.",
     ),
     Failure(
@@ -45,7 +45,8 @@ VLLM = (
         "little free memory",
         r"Free memory on device\s?(?P<device>[\w:]*) \((?P<free>[\d.]+)/(?P<all>[\d.]+) GiB\) on "
         r"startup is less than desired GPU memory utilization \((?P<share>[\d.]+)",
-        "Only {free} of {all} GiB of a GPU are free, less than the requested share of {share}.",
+        "Only {free} of {all} GiB of a GPU are free, which is less than the requested share of "
+        "{share}.",
         "Stop other programs on that GPU (see nvidia-smi), or lower the GPU memory share.",
     ),
     Failure(
@@ -114,7 +115,7 @@ SGLANG = (
         r"Error: The memory capacity is unbalanced",
         "The GPUs have unequal amounts of free memory.",
         "Another program uses one of them (see nvidia-smi): stop it, or exclude that GPU with "
-        "CUDA_VISIBLE_DEVICES. Where the GPUs differ in size, start Paceline with "
+        "CUDA_VISIBLE_DEVICES. If the GPUs differ in size, start Paceline with "
         "SGLANG_ENABLE_TP_MEMORY_INBALANCE_CHECK=false.",
     ),
     Failure(
@@ -134,7 +135,8 @@ SGLANG = (
         "port",
         r"Port is already in use\. dist_init_port=|port at \d+ is not available in",
         "A port that it needs is in use by another program.",
-        "Start it again: it picks other ports. For several nodes choose another --dist-init-addr.",
+        "Start it again: it will pick other ports. For several nodes, choose another "
+        "--dist-init-addr.",
     ),
     Failure(
         "pipeline",
@@ -210,7 +212,7 @@ COMMON = (
     Failure(
         "too many devices",
         r"CUDA error: invalid device ordinal|cudaErrorInvalidDevice",
-        "It needs more GPUs than there are.",
+        "It needs more GPUs than this machine has.",
         "Lower TP, PP or DP, or check CUDA_VISIBLE_DEVICES.",
     ),
     Failure(

@@ -1,7 +1,7 @@
 """An engine on several machines: the command of each, and a check of the server that answers.
 
-Paceline starts nothing on other machines: a person runs these commands, and Paceline attaches to
-the first machine.
+Paceline starts nothing on other machines: you run these commands, and Paceline attaches to the
+first machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def commands(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
     if config.engine not in BUILDERS:
         raise EngineProblem(f"{ENGINES[config.engine].label} runs on one machine.")
     if not config.model:
-        raise EngineProblem("Name a model: a name, or a folder that every machine has.")
+        raise EngineProblem("Enter a model: a name, or a folder that exists on every machine.")
     if (config.tp * config.pp * config.dp) % config.nodes:
         raise EngineProblem(
             f"{config.ranks} GPUs cannot be shared equally among {config.nodes} machines."
@@ -60,8 +60,8 @@ def check_topology(facts: Mapping[str, Any], config: EngineConfig) -> str | None
     if not differences:
         return None
     return (
-        f"The server that answers has {' and '.join(differences)}: it is not the requested engine "
-        f"({parallel_label(config)}). Stop it, and run the command of every node."
+        f"The server that answers has {' and '.join(differences)}: this is not the requested "
+        f"engine ({parallel_label(config)}). Stop it, and run the command of every node."
     )
 
 
@@ -79,7 +79,7 @@ def _sglang(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
             [*argv, *config.extra_arguments, "--node-rank", str(node), *_address(head, port)]
         )
 
-    return _per_node(config, text, f"Serves when every node has reached {head}:{RENDEZVOUS_PORT}.")
+    return _per_node(config, text, f"Ready when every node has reached {head}:{RENDEZVOUS_PORT}.")
 
 
 def _vllm(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
@@ -99,7 +99,10 @@ def _with_ray(config: EngineConfig, argv: list[str], head: str, port: int) -> li
     serve = _line([*argv, "--distributed-executor-backend", "ray", *_address(head, port)])
     first = f"ray start --head --port={RAY_PORT}"
     join = f"ray start --address={head}:{RAY_PORT}"
-    waits = f"The last line when `ray status` counts {config.nodes} nodes; `ray stop` ends each."
+    waits = (
+        f"Run the last line when `ray status` shows {config.nodes} nodes; `ray stop` ends each of "
+        "them."
+    )
     return [
         NodeCommand(0, f"{first}\n{serve}", waits),
         *(NodeCommand(node, join, "Joins the head's Ray.") for node in range(1, config.nodes)),
@@ -114,7 +117,7 @@ def _with_mp(config: EngineConfig, argv: list[str], head: str, port: int) -> lis
         rest = ["--headless"] if node else _address(head, port)
         return _line([*common, "--node-rank", str(node), *rest])
 
-    return _per_node(config, text, f"Serves when every node has reached {head}:{RENDEZVOUS_PORT}.")
+    return _per_node(config, text, f"Ready when every node has reached {head}:{RENDEZVOUS_PORT}.")
 
 
 def _replicas(config: EngineConfig, argv: list[str], head: str, port: int) -> list[NodeCommand]:
@@ -131,7 +134,7 @@ def _replicas(config: EngineConfig, argv: list[str], head: str, port: int) -> li
         headless = ["--headless", "--data-parallel-start-rank", str(node * per_node)]
         return _line([*common, *(headless if node else _address(head, port))])
 
-    return _per_node(config, text, f"Serves when every node has reached {head}:{REPLICA_PORT}.")
+    return _per_node(config, text, f"Ready when every node has reached {head}:{REPLICA_PORT}.")
 
 
 def _parallel_options(config: EngineConfig) -> dict[str, object]:

@@ -45,7 +45,7 @@ def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
 def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
     if config.ranks <= devices.count or ray_serve.rests(config):  # without using its core
         return None
-    rest = " Or let replicas rest in place of work: extra argument --wait 2."
+    rest = " Or let replicas wait instead of working: extra argument --wait 2."
     return (
         f"It needs {devices.counted(config.ranks)}, and this machine has {devices.count}."
         f"{rest if config.engine == 'ray' else ''}"

@@ -1,11 +1,11 @@
 """Ray Serve with N replicas of the embedded llama.cpp behind one address.
 
-Run by the interpreter of Ray's environment, which does not contain Paceline:
-`python ray_app.py --model FILE.gguf --replicas N --port P --slots S --context C --wait W`. Ray
-routes a request to the least busy replica, and llama.cpp's response is passed through unchanged.
-With a wait, each of a replica's slots rests so long before it works on a request, without using
-the CPU: as if the model ran on a device of its own. `/health` is 200 when every replica is ready.
-SIGTERM ends it together with Ray's processes.
+Run by the interpreter of Ray's environment, which does not contain Paceline: `python ray_app.py
+--model FILE.gguf --replicas N --port P --slots S --context C --wait W`. Ray routes a request to the
+least busy replica, and llama.cpp's response is passed through unchanged. With a wait, each slot of
+a replica sleeps that long before it works on a request, without using the CPU, as if the model ran
+on its own device. `/health` returns 200 when every replica is ready. SIGTERM ends it together with
+Ray's processes.
 """
 
 from __future__ import annotations
@@ -200,11 +200,15 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="a GGUF file")
-    parser.add_argument("--name", default="smollm2-135m-instruct", help="what requests call it")
+    parser.add_argument(
+        "--name", default="smollm2-135m-instruct", help="name of the model in requests"
+    )
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--slots", type=int, default=8, help="sequences at once, per replica")
-    parser.add_argument("--context", type=int, default=2048, help="tokens of each")
+    parser.add_argument("--slots", type=int, default=8, help="concurrent sequences per replica")
+    parser.add_argument(
+        "--context", type=int, default=2048, help="context length of each in tokens"
+    )
     parser.add_argument("--wait", type=float, default=0.0, help="seconds before each request")
     return parser.parse_args()
 

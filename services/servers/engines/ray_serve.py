@@ -56,7 +56,7 @@ def wait_s(config: EngineConfig) -> float:
         if name == WAIT and 0 <= seconds <= LONGEST_WAIT_S:
             return seconds
     raise EngineProblem(
-        f"The only extra argument of Ray Serve is {WAIT} with seconds, from 0 to "
+        f"The only extra argument of Ray Serve is {WAIT} with a number of seconds, from 0 to "
         f"{LONGEST_WAIT_S:.0f}: {WAIT} 2."
     )
 

@@ -1,4 +1,4 @@
-"""PACELINE_ENGINES=off: nobody starts an engine, whichever way they ask."""
+"""PACELINE_ENGINES=off: nobody can start an engine, through any interface."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def turned_off(env: Mapping[str, str]) -> str | None:
         return None
     if value.lower() == "off":
         return (
-            f"Engines are turned off on this Paceline ({VARIABLE}=off). Measure a server that is "
-            "already running."
+            f"Starting engines is turned off on this Paceline ({VARIABLE}=off). Measure a server "
+            "that is already running."
         )
     return (
         f"{VARIABLE} is {value[:80]!r}, but it can be on or off. No engine is started until then."

@@ -87,7 +87,7 @@ def not_installed(spec: EngineSpec, host: Host) -> str | None:
     """Return the sentence that it is not installed, and how to install it; None if it is."""
     if spec.is_installed(host):
         return None
-    where = f", or name its Python in {spec.python[0]}" if spec.python else ""
+    where = f", or set {spec.python[0]} to its Python" if spec.python else ""
     return f"{spec.label} is not installed: {spec.install(host.gpu)}{where}."
 
 
@@ -102,10 +102,8 @@ def unsupported(config: EngineConfig) -> str | None:
                 f"{spec.label} does not support {kind}={getattr(config, kind)}. It supports {can}."
             )
     if config.nodes > 1:
-        where = (
-            "start each machine's command, then attach" if spec.several_nodes else "leave it at 1"
-        )
-        return f"{spec.label} is started on one machine, not on {config.nodes}: {where}."
+        where = "run each machine's command, then attach" if spec.several_nodes else "leave it at 1"
+        return f"{spec.label} can be started on one machine only, not on {config.nodes}: {where}."
     supported = {*COMMON, *spec.parameters}
     changed = (n for n in type(config).model_fields if getattr(config, n) != getattr(plain, n))
     if names := [name for name in changed if name not in supported]:

@@ -55,7 +55,7 @@ def check(config: EngineConfig) -> None:
         )
     if config.chunk_tokens and config.max_batched_tokens not in (None, config.chunk_tokens):
         raise EngineProblem(
-            "In vLLM a step is as long as a chunk: set either chunk_tokens or max_batched_tokens."
+            "In vLLM, a step is as long as a chunk: set either chunk_tokens or max_batched_tokens."
         )
 
 

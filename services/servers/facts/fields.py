@@ -1,5 +1,5 @@
 """Reads numbers, switches and texts out of a server's answer. Texts are as the server wrote them,
-and a model may be a path: `facts.engine_facts` makes them publishable."""
+and a model may be a path: `facts.engine_facts` makes them safe to publish."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Facts of a vLLM server: from its configuration, which it serves only in development mode
-(VLLM_SERVER_DEV_MODE=1), else from its command line, its metrics and its list of models."""
+(VLLM_SERVER_DEV_MODE=1), otherwise from its command line, its metrics and its list of models."""
 
 from __future__ import annotations
 

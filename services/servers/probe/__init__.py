@@ -1,6 +1,6 @@
 """Probes a backend before it is measured: reachable, its models, whether it streams.
 
-Only the round trip is timed. `probe` raises nothing, whatever a backend does: a Probe has the
+Only the round trip is timed. `probe` raises nothing, whatever a backend does: a Probe holds the
 results, and a sentence about what failed.
 """
 
@@ -66,7 +66,7 @@ async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None
         problem = await asyncio.to_thread(_litellm_problem, target.model, target.key)
         return Probe(None, problem=problem)
     if target.base_url is None:
-        return Probe(False, problem="The embedded engine is not running: a run starts it.")
+        return Probe(False, problem="The embedded engine is not running; a run starts it.")
     result = Probe(False)
     async with http.connected(target) as client:
         try:
@@ -136,8 +136,8 @@ async def with_model(
         return target.with_model(model)
     backend = BACKENDS[target.backend]
     raise BackendProblem(
-        f"{backend.label} serves many models, at their own prices: name one, or put "
-        f"{backend.model_env}=… into .env."
+        f"{backend.label} serves many models at different prices: choose one, or put "
+        f"{backend.model_env}=… in .env."
     )
 
 
@@ -170,11 +170,15 @@ def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
     if answer.status != 200:
         raise BackendProblem(http.refusal(answer, target, f"{target.base_url}{MODELS}"))
     if len(answer.content) >= http.BODY_BYTES:
-        raise BackendProblem(_incompatible(target, "more than a list of models can be"))
+        raise BackendProblem(_incompatible(target, "more than a list of models can contain"))
     data = answer.json()
     if data is None:
-        kind = "a web page" if b"<html" in answer.content[:1000].lower() else "no JSON"
-        raise BackendProblem(_incompatible(target, f"{kind} where the list of models should be"))
+        kind = (
+            "a web page"
+            if b"<html" in answer.content[:1000].lower()
+            else ("something that is not JSON")
+        )
+        raise BackendProblem(_incompatible(target, f"{kind} instead of the list of models"))
     listed = data.get("data") if isinstance(data, dict) else data  # Together's is a bare list
     if isinstance(data, dict) and listed is None and data.get("object") == "list":
         listed = []  # Ollama, where no model has been pulled
@@ -252,9 +256,9 @@ def _litellm_problem(model: str, key: str | None) -> str | None:
     try:
         _, provider_name, *_ = litellm.get_llm_provider(model)
     except BadRequestError:
-        return f"LiteLLM knows no provider {provider!r}. See docs.litellm.ai/docs/providers."
+        return f"LiteLLM has no provider {provider!r}. See docs.litellm.ai/docs/providers."
     missing = litellm.validate_environment(model)["missing_keys"]
     if key or not missing:
         return None
     names = " and ".join(f"{name}=…" for name in missing)
-    return f"LiteLLM needs {names} for {provider_name}: put that into .env."
+    return f"LiteLLM needs {names} for {provider_name}: put it in .env."

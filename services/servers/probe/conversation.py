@@ -83,7 +83,7 @@ async def converse(
         ended = False
     if reply.error:
         reason = quote(reply.error, target)
-        raise BackendProblem(f"{target.netloc} answers the test question with an error: {reason}.")
+        raise BackendProblem(f"{target.netloc} answers the test request with an error: {reason}.")
     if not reply.is_completion:
         raise BackendProblem(_incompatible(target))
     usage = True if reply.usage else (False if ended else None)
@@ -148,8 +148,8 @@ def _incompatible(target: Target) -> str:
         label = DIALECTS[target.dialect].label
         compatible, answer = f"compatible with {label}", "an answer of this API format"
     return (
-        f"{target.netloc} is not {compatible}: it answers the test question with something that "
-        f"is not {answer}."
+        f"{target.netloc} is not {compatible}: it answers the test request with something that is "
+        f"not {answer}."
     )
 
 

@@ -1,7 +1,7 @@
 """Bounded HTTP requests outside a measurement, with a sentence for every way to fail.
 
-No answer is trusted: bytes and seconds are limited, redirects are not followed (the key would go
-with them). The connection is that of the measuring client: the same proxy, or none.
+No response is trusted: size and time are limited, and redirects are not followed (the key would go
+with them). The connection is the same as the measuring client's: the same proxy, or none.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def refusal(answer: Answer, target: Target, url: str) -> str:
     if status == 503 and "load" in reason.lower():  # llama.cpp
         return f"{where} is still loading its model (HTTP 503{reason}). Wait until it is ready."
     if status >= 500:
-        return f"{where} is still starting or broken (HTTP {status}{reason}). Check its log."
+        return f"{where} is still starting, or failing (HTTP {status}{reason}). Check its log."
     return f"{where} rejects the request (HTTP {status}{reason})."
 
 
@@ -202,7 +202,7 @@ def _key_sentence(target: Target, details: str) -> str:
             "Choose the backend url instead."
         )
     address = f" and {backend.url_env}={target.base_url}" if backend.url_env else ""
-    return f"{target.netloc} requires a key {details}: put {backend.key_env}=…{address} into .env."
+    return f"{target.netloc} requires a key {details}: put {backend.key_env}=…{address} in .env."
 
 
 def _location(answer: Answer, target: Target) -> str:
@@ -225,7 +225,7 @@ def _failure(error: Exception, target: Target, timeout_s: float) -> str:
         if isinstance(cause, ConnectionRefusedError):
             if target.proxy:
                 return f"The proxy of {where} refuses connections. Check {_proxy_names(target)}."
-            return f"Nothing answers on {where}. {_start_hint(target)}"
+            return f"Nothing answers at {where}. {_start_hint(target)}"
     reason = quote(str(error), target)
     match error:
         case httpx.ConnectTimeout():
@@ -263,7 +263,7 @@ def _start_hint(target: Target) -> str:
     """Return how to start a server at the target, or advice where the command is unknown."""
     backend = BACKENDS[target.backend]
     if not backend.start_hint or not backend.base_url or not target.base_url:
-        return "Check the address, and whether the server runs."
+        return "Check the address, and that the server is running."
     _, host, port = origin(target.base_url)
     command = backend.start_hint.replace(str(origin(backend.base_url)[2]), str(port))
     if host in LOOPBACK:

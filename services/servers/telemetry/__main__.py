@@ -1,8 +1,8 @@
 """The process that samples a server: `python -m services.servers.telemetry`.
 
 It reads its target (see `target.py`) from standard input as a line of JSON and writes each sample
-to standard output as one, until standard input closes. It has a lower priority than the client: a
-late sample is better than a token that is read late.
+to standard output as another, until standard input closes. It has a lower priority than the client:
+a late sample is better than a token that is read late.
 """
 
 from __future__ import annotations

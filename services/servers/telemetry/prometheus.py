@@ -1,7 +1,7 @@
 """Parses gauges and counters of Prometheus' text format.
 
 See https://prometheus.io/docs/instrumenting/exposition_formats/. `prometheus-client` would parse
-every line, of which nine in ten are histograms that nobody needs.
+every line, but nine in ten are histograms that nobody needs.
 """
 
 from __future__ import annotations

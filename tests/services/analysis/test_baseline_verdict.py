@@ -135,7 +135,7 @@ def test_other_work_is_not_compared() -> None:
     verdict = verdict_against(SLOW, measured_run(2, (1.0, 1.01, 0.99), max_tokens=7))
     assert (verdict.word, brief(verdict)) == (OTHER_WORK, OTHER_WORK)
     assert as_row(verdict)["speed"] is None
-    assert "Run 2 did different work from run 1, its baseline" in sentence(verdict)
+    assert "Run 2 did different work than run 1, its baseline" in sentence(verdict)
 
 
 def test_a_summary_of_an_older_paceline_gets_no_verdict() -> None:

@@ -343,7 +343,7 @@ def test_a_pause_is_said_to_count_where_loads_differ() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_fewer_than_two_and_more_than_eight_runs_are_refused(count: int) -> None:
-    with pytest.raises(InvalidComparison, match=f"2 to 8 runs, and {count} were chosen"):
+    with pytest.raises(InvalidComparison, match=f"2 to 8 runs, but {count} were selected"):
         compare([a()] * count)
 
 

@@ -109,7 +109,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(mode="poisson", concurrency=9),
         [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)],
         "warning",
-        "Latency grew through the run",
+        "Latency grew during the run",
     ),
     (
         with_config(mode="poisson", concurrency=2),
@@ -195,13 +195,13 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         good(),
         [*MANY[3:], *(replace(m, finish_reason="length") for m in MANY[:3])],
         "warning",
-        "3 of 240 answers are shorter than asked for",
+        "3 of 240 answers are shorter than requested",
     ),
     (
         with_config(ignore_eos=True, max_tokens=6),
         MANY,
         "warning",
-        "240 of 240 answers are shorter than asked for",
+        "240 of 240 answers are shorter than requested",
     ),
     (
         with_config(workload="synthetic", input_tokens=8),  # the server counts 10
@@ -225,7 +225,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(workload="synthetic", turns=2, max_tokens=5),  # each counts 10 tokens
         changed(cached_tokens=3),
         "note",
-        "Part of the history was computed again",
+        "Part of the history was recomputed",
     ),
     (
         with_config(empty_cache=True, health={CACHE: "There is no way."}),
@@ -243,7 +243,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(output_distribution="uniform", max_tokens=40),
         MANY,
         "warning",
-        "240 of 240 answers are shorter than asked for",
+        "240 of 240 answers are shorter than requested",
     ),
     (with_config(environment={"through_proxy": True}), MANY, "note", "Measured through a proxy"),
     (
@@ -480,14 +480,14 @@ def test_short_answers_are_judged_by_what_each_was_to_have() -> None:
 
     def short(of: Run, measurements: list[Measurement]) -> list[str]:
         found = diagnostics_of(of, measurements)
-        return [each.sentence for each in found if "shorter than asked" in each.title]
+        return [each.sentence for each in found if "shorter than requested" in each.title]
 
     assert not short(run, exact)
     assert not short(with_config(max_tokens=400), MANY), "no length was asked for"
     assert not short(with_config(backend="vllm", max_tokens=400, min_tokens=5), MANY)
     (sentence,) = short(with_config(backend="vllm", max_tokens=400, min_tokens=50), MANY)
-    assert "They have 5 of 50 tokens, 10.0 % of what was asked for, although min_tokens" in sentence
+    assert "They have 5 of 50 tokens, 10.0 % of what was requested, although min_tokens" in sentence
     (sentence,) = short(run, [*half, *exact[60:]])
-    assert "49.4 % of what was asked for, although ignore_eos was set" in sentence
+    assert "49.4 % of what was requested, although ignore_eos was set" in sentence
     (sentence,) = short(with_config(output_distribution="uniform", max_tokens=40), half)
     assert "set ignore_eos if the server supports it" in sentence

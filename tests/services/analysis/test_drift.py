@@ -68,7 +68,7 @@ def test_a_steady_queue_seldom_raises_an_alarm(load: float, most: int) -> None:
 def test_an_overloaded_server_is_found() -> None:
     chance = np.random.default_rng(3)
     titles = {alarm(queue(1.2, 8, 3_000, chance, exponential)) for _ in range(10)}
-    assert titles == {"Latency grew through the run"}
+    assert titles == {"Latency grew during the run"}
     rows = queue(1.5, 8, 3_000, chance, exponential)
     of = run(mode="poisson", rate=12.0)
     diagnostic = drifting(of, rows, summarize(rows))
@@ -78,13 +78,13 @@ def test_an_overloaded_server_is_found() -> None:
 
 def test_a_server_that_warms_up_is_a_note() -> None:
     rows = [measured(i, send=0.1 * i, ttft=0.1, e2e=3.0 - 0.005 * i) for i in range(400)]
-    assert alarm(rows) == "Latency fell through the run"
+    assert alarm(rows) == "Latency fell during the run"
 
 
 @pytest.mark.parametrize("mode", ["ramp", "steps"])
 def test_a_load_that_changes_by_itself_has_no_trend(mode: str) -> None:
     rows = [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)]
-    assert alarm(rows) == "Latency grew through the run"
+    assert alarm(rows) == "Latency grew during the run"
     assert alarm(rows, mode=mode, end_rate=9.0) is None
 
 
@@ -92,7 +92,7 @@ def test_users_who_still_join_are_no_trend() -> None:
     joining = [measured(i, send=0.1 * i, e2e=1.0 + 0.01 * i) for i in range(400)]
     after = [measured(400 + i, send=40 + 0.1 * i, e2e=5.0 + 0.01 * (i % 3)) for i in range(400)]
     users = {"mode": "users", "users": 8, "requests": 800}
-    assert alarm([*joining, *after[:60]], **users) == "Latency grew through the run"
+    assert alarm([*joining, *after[:60]], **users) == "Latency grew during the run"
     assert alarm([*joining, *after], ramp_up_s=40.0, **users) is None
 
 

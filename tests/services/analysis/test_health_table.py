@@ -57,14 +57,14 @@ def test_what_the_client_adds_is_a_sentence() -> None:
 def test_a_load_that_one_server_could_not_play_is_said() -> None:
     sentence = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
     assert sentence.startswith(
-        "At 50.0 % of this load's pace (one reference server gives no more) the"
+        "At 50.0 % of this load's pace (the most that one reference server gives) the"
     )
 
 
 def test_each_number_stands_beside_its_limit() -> None:
     health = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
     shown = rows(staggered(health=health, calibration=CALIBRATED))
-    assert shown["Clock of arrivals"] == ("the kernel's receive stamps", "")
+    assert shown["Clock of arrivals"] == ("the kernel's receive timestamps", "")
     assert shown["Sending processes"] == ("2", "")
     assert shown["Event loop lag, p99"] == ("500 µs", "5.00 ms")
     assert shown["Share of a core"] == ("25.0 %", "80.0 %")

@@ -66,7 +66,7 @@ def test_a_history_in_the_cache_is_no_surprise_and_a_first_turn_is() -> None:
 def test_a_history_that_was_not_in_the_cache_is_told_by_the_counts_of_the_server() -> None:
     """600 of 1,000 tokens of a session repeat what was said; 300 of them were found."""
     (found,) = diagnostics(run(**TURNS), grown(0, 100), summarize(grown(0, 100)))
-    assert found.title == "Part of the history was computed again"
+    assert found.title == "Part of the history was recomputed"
     assert "60.0 % of the prompt tokens repeat" in found.sentence
     assert "30.0 % came from the prefix cache" in found.sentence
     one = candidate(grown(0, 100), **TURNS)

@@ -82,7 +82,7 @@ def test_it_is_said_how_many_are_slower_and_which() -> None:
         "Run 5 is inconclusive.",
         "Run 6 is without a verdict.",
     )
-    assert trend_of().sentences[5].startswith("Each run is tested on its own")
+    assert trend_of().sentences[5].startswith("Each run is tested separately")
     assert trend_of(RUNS[:5]).sentences[0] == (
         "Of 4 runs since the baseline (run 1), one is slower: run 4."
     )
@@ -124,8 +124,8 @@ def test_without_a_baseline_the_page_says_how_to_set_one() -> None:
     assert set(words_by_run(result).values()) == {"no verdict"}
     assert result.baseline is None
     assert result.sentences == (
-        "There is no baseline here. Select a run and make it the baseline: later runs are then "
-        "compared with it.",
+        "There is no baseline here. Select a run and set it as the baseline: later runs are "
+        "then compared with it.",
     )
 
 

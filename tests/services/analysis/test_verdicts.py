@@ -247,7 +247,7 @@ def test_the_margin_decides_what_is_equivalent() -> None:
 
 @pytest.mark.parametrize("margin", [0.0, -1.0, 1.01, math.nan, math.inf])
 def test_an_invalid_margin_is_refused(margin: float) -> None:
-    with pytest.raises(InvalidComparison, match=r"a share from 0.1 % to 100 %"):
+    with pytest.raises(InvalidComparison, match=r"from 0.1 % to 100 %"):
         compare([a(), b()], margin)
 
 

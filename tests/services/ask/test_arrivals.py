@@ -141,9 +141,12 @@ def test_think_times_are_exponential_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"mode": "batch", "duration_s": 5}, "duration_s has no meaning in a batch"),
-        ({"mode": "batch", "load_warmup_s": 5}, "load_warmup_s has no meaning in a batch"),
-        ({"mode": "poisson", "duration_s": 5, "requests": 9}, "requests are not counted"),
+        ({"mode": "batch", "duration_s": 5}, "duration_s has no effect in a batch"),
+        ({"mode": "batch", "load_warmup_s": 5}, "load_warmup_s has no effect in a batch"),
+        (
+            {"mode": "poisson", "duration_s": 5, "requests": 9},
+            "requests cannot be combined with a duration",
+        ),
         ({"mode": "staggered", "duration_s": 5, "interval_s": 0}, "interval_s must be more"),
         (
             {"mode": "ramp", "rate": 9, "end_rate": 9e4, "duration_s": 3600},

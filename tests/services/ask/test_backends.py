@@ -235,7 +235,7 @@ def test_the_owner_may_send_a_key_elsewhere_in_the_environment() -> None:
 def test_litellm_takes_no_address_from_a_run_in_either_field() -> None:
     with pytest.raises(BackendProblem, match="Leave the address empty"):
         target_of(KEYS, backend="litellm", base_url="https://evil.example")
-    with pytest.raises(BackendProblem, match="needs a model with its provider"):
+    with pytest.raises(BackendProblem, match="needs a model prefixed with its provider"):
         target_of(KEYS, backend="litellm", model="huggingface/https://evil.example")
 
 
@@ -269,17 +269,17 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"backend": "groq"},
-            "Groq needs a key: put GROQ_API_KEY=… into .env.",
+            "Groq needs a key: put GROQ_API_KEY=… in .env.",
         ),
         (
             {},
             {"backend": "openai"},
-            "OpenAI needs a key: put OPENAI_API_KEY=… into .env.",
+            "OpenAI needs a key: put OPENAI_API_KEY=… in .env.",
         ),
         (
             {},
             {"backend": "url"},
-            "OpenAI-compatible URL needs an address: enter one, or put PACELINE_URL=… into .env.",
+            "OpenAI-compatible URL needs an address: enter one, or put PACELINE_URL=… in .env.",
         ),
         (
             {},
@@ -290,8 +290,8 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"backend": "litellm", "model": "gpt-4o"},
-            'LiteLLM needs a model with its provider in front, such as "anthropic/claude-…": enter '
-            "one, or put LITELLM_MODEL=… into .env.",
+            'LiteLLM needs a model prefixed with its provider, such as "anthropic/claude-…": enter '
+            "one, or put LITELLM_MODEL=… in .env.",
         ),
         (
             {},
@@ -302,7 +302,7 @@ def test_whether_a_key_is_set_is_told_without_it() -> None:
         (
             {},
             {"model": "gpt-4o"},
-            "The embedded backend serves smollm2-135m-instruct only. Leave model empty.",
+            "The embedded backend only serves smollm2-135m-instruct. Leave model empty.",
         ),
         (
             {"VLLM_BASE_URL": "127.0.0.1:8000"},

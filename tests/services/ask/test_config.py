@@ -111,7 +111,7 @@ def test_prompts_say_where_they_come_from(values: dict[str, Any], workload: str)
 
 def test_two_sources_of_prompts_are_refused() -> None:
     messages = problems({"prompt": "a", "prompts": ["b"]})
-    assert messages == {"workload": "workload is not clear. Give prompt or prompts, not both."}
+    assert messages == {"workload": "workload is ambiguous. Give prompt or prompts, not both."}
 
 
 def test_own_prompts_leave_only_as_their_number_and_length() -> None:

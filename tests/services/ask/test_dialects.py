@@ -86,13 +86,13 @@ def test_where_a_run_asks(
         ),
         (
             {"backend": "vllm", "client": "litellm", "dialect": "completions"},
-            "LiteLLM is asked in chat completions only. Leave the API format empty, or measure "
-            "with Paceline's own client.",
+            "LiteLLM only supports chat completions. Leave the API format empty, or measure with "
+            "Paceline's own client.",
         ),
         (
             {"backend": "litellm", "model": "mistral/small", "dialect": "anthropic"},
-            "LiteLLM is asked in chat completions only. Leave the API format empty, or measure "
-            "with Paceline's own client.",
+            "LiteLLM only supports chat completions. Leave the API format empty, or measure with "
+            "Paceline's own client.",
         ),
         (
             {"backend": "vllm", "dialect": "anthropic", "ignore_eos": True},

@@ -30,11 +30,14 @@ def test_saved_servers_and_the_embedded_model_are_free(body: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "begins"),
     [
-        ({"backend": "url", "base_url": "http://h/v1"}, "base_url belongs to a server"),
-        ({"backend": "prod", "headers": {}}, "headers belongs to a server"),
-        ({"backend": "openai"}, "Runners measure saved servers"),
-        ({"backend": ["prod"]}, "Runners measure saved servers"),
-        ({"candidates": [{"backend": "prod"}, {"backend": "vllm"}]}, "Runners measure saved"),
+        ({"backend": "url", "base_url": "http://h/v1"}, "base_url can only be set by an admin"),
+        ({"backend": "prod", "headers": {}}, "headers can only be set by an admin"),
+        ({"backend": "openai"}, "Runners can only measure saved servers"),
+        ({"backend": ["prod"]}, "Runners can only measure saved servers"),
+        (
+            {"candidates": [{"backend": "prod"}, {"backend": "vllm"}]},
+            "Runners can only measure saved",
+        ),
     ],
 )
 def test_anything_else_is_for_admins(body: Any, begins: str) -> None:

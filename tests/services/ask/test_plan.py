@@ -100,7 +100,7 @@ def test_a_run_by_time_or_rate_says_so(config: dict[str, Any], begins: str) -> N
 def test_how_many_requests_users_send_in_a_time_depends_on_their_answers() -> None:
     unknown = plan(RunConfig(mode="users", duration_s=60), None)
     assert (unknown.requests_total, unknown.seconds_at_least) == (0, 60.0)
-    assert "How many requests is unknown, because there is no earlier run" in unknown.sentence
+    assert "The number of requests is unknown, because there is no earlier run" in unknown.sentence
 
 
 def test_cost_is_what_prompts_and_full_answers_cost() -> None:

@@ -312,7 +312,7 @@ def test_each_prompt_gets_an_answer_of_its_own_length() -> None:
     asked = [request_config(config, 0, index).max_tokens for index in range(5)]
     assert asked == [5, 20, 7, 5, 20]
     assert longest_answer(config) == 20
-    with pytest.raises(InvalidConfig, match="must have 3 numbers, as many as prompts"):
+    with pytest.raises(InvalidConfig, match="must have 3 numbers, one for each prompt"):
         parse({"prompts": ["a", "b", "c"], "prompt_max_tokens": [5]})
 
 
@@ -412,7 +412,7 @@ def test_lines_that_name_the_same_session_are_one() -> None:
         [("whole", None)],
     ]
     assert read.max_tokens == (9, 0, 0, 0, 0)
-    assert "Joined by session_id: 4 of 7 entries, to 2 sessions." in read.notes
+    assert "Joined by session_id: 4 of 7 entries, into 2 sessions." in read.notes
     assert entries.prompts_of(SPREAD) == list(read.prompts)
     assert entries.limits_of(SPREAD) == [9, 0, 0, 0, 0]
 

@@ -142,4 +142,4 @@ def test_a_tunnel_that_is_refused_is_a_result(port: int) -> None:
 
 def test_a_proxy_where_nothing_listens_is_named(reference: ReferenceServer) -> None:
     seen = through("http://gpu.example.com:8000/v1", "http://user:hush@127.0.0.1:9")
-    assert seen.error == "Nothing answers on the proxy 127.0.0.1:9."
+    assert seen.error == "Nothing answers at the proxy 127.0.0.1:9."

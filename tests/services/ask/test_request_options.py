@@ -173,7 +173,7 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
         (
             {"headers": {"X-Tenant": "$PACELINE_URL_HEADER_B"}},
-            "A header needs PACELINE_URL_HEADER_B: put PACELINE_URL_HEADER_B=… into .env.",
+            "A header needs PACELINE_URL_HEADER_B: put PACELINE_URL_HEADER_B=… in .env.",
         ),
         (
             {"headers": {"X-Tenant": "$PACELINE_URL_HEADER_TWO_LINES"}},
@@ -190,8 +190,8 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
         (
             {"backend": "openai", "insecure_tls": True},
-            "The certificate of OpenAI is always checked. Switch insecure_tls off, or give the "
-            "certificates of a gateway as ca_file.",
+            "The certificate of OpenAI is always checked. Turn insecure_tls off, or set ca_file "
+            "to the certificates of your gateway.",
         ),
         (
             {"ca_file": "/etc/shadow"},
@@ -230,9 +230,8 @@ def nested(levels: int) -> list[Any]:
 
 
 SECRET = (
-    "headers must not contain the secret of {0} itself, because they are stored with the run. "
-    "Put it "
-    "into .env, such as PACELINE_URL_HEADER_KEY=…, and write {0}: $PACELINE_URL_HEADER_KEY."
+    "headers must not contain the secret of {0} itself, because they are stored with the run. Put "
+    "it in .env, such as PACELINE_URL_HEADER_KEY=…, and write {0}: $PACELINE_URL_HEADER_KEY."
 )
 
 
@@ -299,17 +298,17 @@ SECRET = (
         ),
         (
             {"extra_body": {"api_key": ["x"]}},
-            "extra_body must not contain a key, and 'api_key' looks like one: send it as a "
-            "header that names a variable.",
+            "extra_body must not contain a key, and 'api_key' looks like one: send it as a header "
+            "that refers to a variable.",
         ),
         (
             {"extra_body": {"a": [{"api_key": "x"}]}},
-            "extra_body must not contain a key, and 'api_key' looks like one: send it as a "
-            "header that names a variable.",
+            "extra_body must not contain a key, and 'api_key' looks like one: send it as a header "
+            "that refers to a variable.",
         ),
         (
             {"extra_body": {"a": ["sk-abcdefghij"]}},
-            "extra_body must not contain a key, and one of its texts looks like one.",
+            "extra_body must not contain a key, but one of its texts looks like one.",
         ),
         (
             {"base_url": "https://h/v1?api-key=1"},
@@ -319,16 +318,16 @@ SECRET = (
         (
             {"extra_body": {"auth": {"x": ["hunter2"]}}},
             "extra_body must not contain a key, and 'auth' looks like one: send it as a header "
-            "that names a variable.",
+            "that refers to a variable.",
         ),
         (
             {"extra_body": {"tools": [{"server": {"properties": {"password": "hunter2"}}}]}},
             "extra_body must not contain a key, and 'password' looks like one: send it as a "
-            "header that names a variable.",
+            "header that refers to a variable.",
         ),
         (
             {"extra_body": {"sk-abcdefghij": 1}},
-            "extra_body must not contain a key, and the name of a field looks like one.",
+            "extra_body must not contain a key, but the name of a field looks like one.",
         ),
         (
             {"base_url": "https://h/v1/sk-abcdef1234567890"},

@@ -121,8 +121,8 @@ def test_all_turns_of_a_session_begin_with_the_same_nonce() -> None:
                 }
             ],
             {"turn_by_turn": True, "history": "answered"},
-            "history must be recorded: prompt 1 has results of tools, which belong to the calls "
-            "that were recorded.",
+            "history must be recorded: prompt 1 has tool results, which belong to the recorded "
+            "calls.",
         ),
     ],
 )

@@ -39,7 +39,9 @@ def test_prompt_files_of_runs_are_taken_too(name: str, data: str, tasks: list[Ne
 def test_a_conversation_of_several_turns_is_refused_with_a_way_out() -> None:
     turns = [{"from": who, "value": who} for who in ("human", "gpt", "human", "gpt")]
     data = json.dumps([{"conversations": turns}]).encode()
-    with pytest.raises(InvalidFile, match="1 conversation of several turns, and a task asks once"):
+    with pytest.raises(
+        InvalidFile, match="1 conversation of several turns, but a task is a single request"
+    ):
         prompt_files.read(data, "share.json")
 
 

@@ -93,13 +93,13 @@ def test_what_was_changed_is_said() -> None:
         (b"[]", "line 1: is not an object. Give a trace of Mooncake"),
         (b'{"timestamp": 0,', "line 1: is not JSON"),
         (mooncake(row(), row(input_length=-1)), "line 2: has “-1” tokens, which is not a whole"),
-        (mooncake(row(output_length="a")), "line 1: has “a” where a number of tokens must be."),
+        (mooncake(row(output_length="a")), "line 1: has “a” instead of a number of tokens."),
         (mooncake(row(output_length=1.5)), "line 1: has “1.5” tokens"),
-        (mooncake(row("soon")), "line 1: has “soon” where a time must be."),  # type: ignore[arg-type]
+        (mooncake(row("soon")), "line 1: has “soon” instead of a time."),  # type: ignore[arg-type]
         (b'{"timestamp": NaN, "input_length": 1, "output_length": 1}', "a time that is not finite"),
         (mooncake(row(hash_ids=[1])), "has 1 hash_ids, which are too few for 700 tokens in blocks"),
         (mooncake(row(hash_ids="x")), "has hash_ids that are not a list of whole numbers."),
-        (AZURE.replace("2023-11", "soon").encode(), "where a date and a time must be."),
+        (AZURE.replace("2023-11", "soon").encode(), "instead of a date and a time."),
         (
             AZURE.replace(",8\r", ",8,9\r").encode(),
             "line 3: has 4 fields but the first row names 3",

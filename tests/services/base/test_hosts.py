@@ -44,8 +44,8 @@ def test_the_names_that_are_ours_are_written_in_the_environment(
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("*", "the page of any website could act here"),
-        ("10.0.0.5,*.example.org", "'*.example.org', but with a pattern"),
+        ("*", "a pattern would let pages of other websites act here"),
+        ("10.0.0.5,*.example.org", "'*.example.org', but a pattern"),
         ("https://bench.example.org:8501/x", "Write only the host name: bench.example.org."),
         ("http://[fe80::1]/", "Write only the host name: fe80::1."),
         ("bench.example.org/paceline", "not a host name. Write only the host name"),

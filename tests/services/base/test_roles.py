@@ -51,7 +51,7 @@ def test_sign_in_is_off_until_it_is_asked_for() -> None:
     [
         ({"PACELINE_SIGN_IN": "yes", **ENV}, "it can be on or off"),
         ({"PACELINE_SIGN_IN": "on"}, "nobody is an admin"),
-        ({"PACELINE_SIGN_IN": "on", "PACELINE_ADMINS": " , "}, "into PACELINE_ADMINS"),
+        ({"PACELINE_SIGN_IN": "on", "PACELINE_ADMINS": " , "}, "in PACELINE_ADMINS"),
     ],
 )
 def test_settings_that_let_nobody_in_are_refused(env: dict[str, str], sentence: str) -> None:

@@ -155,7 +155,7 @@ def test_only_clusters_that_the_settings_name_are_used() -> None:
     check_cluster(parse({**at, "on": ON}), env)
     with pytest.raises(BackendProblem, match=r"put PACELINE_RAY_CLUSTERS=ray://10\.0\.0\.2:1 into"):
         check_cluster(parse({**at, "on": "ray://10.0.0.2:1"}), env)
-    with pytest.raises(BackendProblem, match="embedded model answers on this machine only"):
+    with pytest.raises(BackendProblem, match="embedded model only answers on this machine"):
         check_cluster(parse({"on": ON}), env)
 
 

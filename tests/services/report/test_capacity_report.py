@@ -55,7 +55,7 @@ def test_the_table_has_a_row_for_each_probe_the_lowest_load_first() -> None:
     table = operating_points_table(one())
     assert table.columns[:4] == ("Requests/s", "Sustained", "Met the objective", "TTFT p95")
     assert table.columns.count("TTFT p95") == 1 and table.columns[-1] == "Run"
-    assert {"Output tokens/s", "KV cache, most", "Preemptions"} <= set(table.columns)
+    assert {"Output tokens/s", "Max KV cache", "Preemptions"} <= set(table.columns)
     loads = [float(row[0]) for row in table.rows]
     assert loads == sorted(loads) and len(loads) == len(one().probes)
     assert operating_points_table(two()).columns[0] == "Server"

@@ -486,7 +486,7 @@ def test_of_an_imported_run_no_prompt_is_made_up() -> None:
 def test_the_page_of_a_tools_summary_says_what_the_tool_says() -> None:
     data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
     page = page_html([imported_candidate(imports.read(data, "f")[0])]).decode()
-    assert "79.5 tokens a second, says vLLM bench" in page
+    assert "79.5 tokens a second, according to vLLM bench" in page
     assert "No request was measured" not in page
     assert '<span class="large">212 ms</span>' in page
 

@@ -14,7 +14,10 @@ from tests.values import failed, measured
 @pytest.mark.parametrize(
     ("measurement", "sentence"),
     [
-        (replace(measured(0), output_tokens=8), "It succeeded with 8 output tokens, as the"),
+        (
+            replace(measured(0), output_tokens=8),
+            "It succeeded with 8 output tokens, as counted by the",
+        ),
         (replace(measured(0), status="cancelled"), "It was cancelled."),
         (Measurement(0, 3, "cancelled", 1.5), "It was cancelled before it was sent."),
         (failed(error_class="http_429", http_status=429), "It failed: http_429 (HTTP 429)."),

@@ -249,10 +249,9 @@ WRONG = {
     "model: 12": "a.yaml, line 2: model must be text: put it in quotes.",
     "name: 2026": "a.yaml, line 2: name must be text: put it in quotes.",
     "tags: a": "a.yaml, line 2: tags must be a list.",
-    "max-tokens: 3": "a.yaml, line 2: max-tokens is not a key of a run. Perhaps you mean "
-    "max_tokens.",
-    "timeout: 3": "a.yaml, line 2: timeout is not a key of a run. Perhaps you mean timeout_s.",
-    "header: {}": "a.yaml, line 2: header is not a key of a run. Perhaps you mean headers.",
+    "max-tokens: 3": "a.yaml, line 2: max-tokens is not a key of a run. Did you mean max_tokens?",
+    "timeout: 3": "a.yaml, line 2: timeout is not a key of a run. Did you mean timeout_s?",
+    "header: {}": "a.yaml, line 2: header is not a key of a run. Did you mean headers?",
     "zzz: 3": "a.yaml, line 2: zzz is not a key of a run. docs/scenarios.md lists the keys.",
     "sk-abcdef1234567890: 3": "a.yaml, line 2: This is not a key of a run. "
     "docs/scenarios.md lists the keys.",
@@ -260,7 +259,7 @@ WRONG = {
     "comparison, which has the key compare.",
     "batches: [1]": "a.yaml, line 2: batches is not a key of a run. It belongs to a study, which "
     "has the key preset.",
-    "prompt: a\ninput_tokens: 3": "a.yaml: workload is not clear. Give prompt or input_tokens, "
+    "prompt: a\ninput_tokens: 3": "a.yaml: workload is ambiguous. Give prompt or input_tokens, "
     "not both.",
     "backend: http://u:p@host/v1": "a.yaml, line 2: backend is a name. Write `backend: url`, and "
     "the address as base_url.",
@@ -269,20 +268,22 @@ WRONG = {
     "prompts:\n  - {say: hi}": "a.yaml, line 3: The prompt has no field",
     "compare: 3": "a.yaml, line 2: compare must be a list of what the other candidates change, "
     "such as `- concurrency: 8`.",
-    "compare: []": "a.yaml, line 2: A comparison takes 2 to 8 candidates, and 1 were given.",
+    "compare: []": "a.yaml, line 2: A comparison takes 2 to 8 candidates, but 1 were given.",
     "compare:\n  - 3": "a.yaml, line 3: Each entry must be keys and values, such as "
     "`requests: 16`.",
-    "compare:\n  - modes: batch": "a.yaml, line 3: modes is not a key of a run. Perhaps you mean "
-    "mode.",
+    "compare:\n  - modes: batch": "a.yaml, line 3: modes is not a key of a run. Did you mean mode?",
     "compare:\n  - mode: batch\n    requests: 0": "a.yaml, line 4: requests must be at least 1 "
     "(got 0).",
-    "compare:\n  - repeats: 2": "a.yaml, line 3: repeats are the same for all candidates: write "
-    "them beside compare.",
+    "compare:\n  - repeats: 2": (
+        "a.yaml, line 3: repeats are the same for all candidates: write them next to compare."
+    ),
     "compare:\n  - {}\nfail_if: [slow]": "a.yaml, line 4: fail_if (entry 1) must be one of",
     "compare:\n  - {}\nmeasure: speed": "a.yaml, line 4: measure must be one of",
     "compare:\n  - {}\nmargin: 5": "a.yaml, line 4: margin must be at most 1 (got 5).",
-    "compare:\n  - {}\nmost: 2": "a.yaml, line 2: Each candidate is measured 5 times, and the most "
-    "cannot be fewer (got at most 2).",
+    "compare:\n  - {}\nmost: 2": (
+        "a.yaml, line 2: Each candidate is measured 5 times, and the maximum cannot be fewer (got "
+        "at most 2)."
+    ),
     "compare:\n  - {}\npreset: tensor": "a.yaml, line 4: compare makes it a comparison and preset "
     "a study. Keep one of them.",
     "preset: tensors": "a.yaml, line 2: preset must be one of tensor, pipeline,",
@@ -301,15 +302,16 @@ WRONG = {
     "in the folder of the scenario or below it, such as prompts.jsonl.",
     "prompts_file: a.jsonl": "a.yaml, line 2: prompts_file can only be read on the command line. "
     "Write the prompts into the scenario, as a list `prompts`.",
-    "prompts_file: a.jsonl\nprompts: [a]": "a.yaml, line 2: prompts_file and prompts do not go "
-    "together. Keep one.",
+    "prompts_file: a.jsonl\nprompts: [a]": (
+        "a.yaml, line 2: prompts_file and prompts cannot be combined. Keep one."
+    ),
 }
 
 
 @pytest.mark.parametrize(("text", "sentence"), WRONG.items())
 def test_what_is_wrong_is_said_with_its_line(text: str, sentence: str) -> None:
     (said,) = sentences(text)
-    assert said.startswith(sentence) and said.endswith(".")
+    assert said.startswith(sentence) and said.endswith((".", "?"))
 
 
 def test_several_problems_are_said_at_once() -> None:
@@ -323,7 +325,7 @@ def test_several_problems_are_said_at_once() -> None:
     ("text", "sentence"),
     [
         ("mode: batch", "a.yaml: version is missing. Begin the file with `version: 1`."),
-        ("version: 2", "a.yaml, line 1: version must be 1: this Paceline reads no other."),
+        ("version: 2", "a.yaml, line 1: version must be 1, the only one that this Paceline reads."),
         ("version: true", "a.yaml, line 1: version must be 1"),
     ],
 )
@@ -457,7 +459,7 @@ def test_what_each_probe_sets_is_not_written() -> None:
 
 def test_what_is_wrong_with_a_capacity_search_has_its_line() -> None:
     assert sentences("capacity:\nrequests: 3\n") == [
-        "a.yaml, line 3: requests is set by each probe: leave it out."
+        "a.yaml, line 3: requests is set by the search for each probe: leave it out."
     ]
     assert sentences("capacity:\nwindow_s: 3\n") == [
         "a.yaml, line 3: window_s is not a key of a capacity search. Write it under capacity."

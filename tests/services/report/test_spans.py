@@ -296,7 +296,7 @@ def test_what_cannot_be_is_said_without_a_secret(env: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("status", "delivered", "error", "said"),
     [
-        ("waiting", Delivered(), None, "It is sent as spans when no run is being measured"),
+        ("waiting", Delivered(), None, "It will be sent as spans when no run is being measured"),
         ("waiting", Delivered("a:1", 5), None, "5 requests sent as spans to a:1 so far."),
         ("sent", Delivered("a:1", 1), None, "1 request sent as spans to a:1."),
         (

@@ -57,7 +57,7 @@ def test_a_server_that_wants_a_key_gets_that_of_the_variable_named() -> None:
 
 def test_a_cloud_without_its_key_is_not_asked_and_requires_one() -> None:
     result = models("groq", None, {})
-    assert result.wants_key and result.problem == "Groq needs a key: put GROQ_API_KEY=… into .env."
+    assert result.wants_key and result.problem == "Groq needs a key: put GROQ_API_KEY=… in .env."
 
 
 def test_ollama_has_no_key_to_be_typed() -> None:

@@ -42,7 +42,7 @@ KNOWN = [
         "(7.34/139.72 GiB) on startup is less than desired GPU memory utilization (0.9, 125.75 "
         "GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
         "little free memory",
-        "Only 7.34 of 139.72 GiB of a GPU are free, less than the requested share of 0.9.",
+        "Only 7.34 of 139.72 GiB of a GPU are free, which is less than the requested share of 0.9.",
     ),
     (
         "vllm",
@@ -78,7 +78,7 @@ KNOWN = [
         "AssertionError: local_world_size (16) must be less than or equal to the number of visible "
         "devices (8).",
         "too many devices",
-        "more GPUs than there are",
+        "more GPUs than this machine has",
     ),
     (
         "vllm",
@@ -181,7 +181,7 @@ KNOWN = [
         "vllm",
         "RuntimeError: CUDA error: invalid device ordinal",
         "too many devices",
-        "more GPUs than there are",
+        "more GPUs than this machine has",
     ),
     (
         "vllm",

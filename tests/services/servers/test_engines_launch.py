@@ -192,7 +192,9 @@ def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
 
 def test_replicas_that_wait_need_no_core_each(cores: Host) -> None:
     three = parse_engine({"engine": "ray", "dp": 3})
-    assert "machine has 2. Or let replicas rest in place of work" in str(preflight_at(three, cores))
+    assert "machine has 2. Or let replicas wait instead of working" in str(
+        preflight_at(three, cores)
+    )
     assert preflight_at(three.model_copy(update={"extra": "--wait 2"}), cores) is None
     assert preflight_at(three.model_copy(update={"extra": "--wait 0"}), cores) is not None
 
@@ -272,7 +274,7 @@ REFUSED = [
     ({"engine": "vllm", "executor": "external_launcher"}, "only works without a server"),
     ({"engine": "sglang", "executor": "ray"}, "leave the executor on auto"),
     ({"engine": "vllm", "chunk_tokens": 5, "max_batched_tokens": 6}, "step is as long as a chunk"),
-    ({"engine": "vllm", "nodes": 2, "tp": 2}, "start each machine's command, then attach"),
+    ({"engine": "vllm", "nodes": 2, "tp": 2}, "run each machine's command, then attach"),
     ({"engine": "vllm", "model": "/no/such/folder"}, "There is no folder /no/such/folder"),
     ({"engine": "vllm", "model": "~nosuchuser/x"}, "There is no folder ~nosuchuser/x."),
     ({"engine": "sglang", "model": "/" + "x" * 256}, "There is no folder /xxx"),
@@ -352,7 +354,7 @@ def test_heads_and_layers_must_be_shareable(gpus: Host) -> None:
     [
         ("", None),
         ("on", None),
-        (" OFF ", "Engines are turned off on this Paceline (PACELINE_ENGINES=off)."),
+        (" OFF ", "Starting engines is turned off on this Paceline (PACELINE_ENGINES=off)."),
         ("no", "PACELINE_ENGINES is 'no', but it can be on or off."),
     ],
 )
@@ -367,7 +369,7 @@ def test_engines_that_are_turned_off_are_started_by_nobody(
 
 def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path) -> None:
     host = Host(CORES, {}, tmp_path)
-    with pytest.raises(EngineProblem, match=r"vLLM is not installed: make engines-cpu, or name"):
+    with pytest.raises(EngineProblem, match=r"vLLM is not installed: make engines-cpu, or set"):
         launched(host, engine="vllm")
     with pytest.raises(EngineProblem, match=r"requirements-sglang\.txt"):
         launched(Host(GPUS, {}, tmp_path), engine="sglang", model="a/b")
@@ -525,7 +527,7 @@ def test_vllms_replicas_are_shared_among_the_nodes() -> None:
         ({"engine": "vllm", "tp": 3, "nodes": 2}, "3 GPUs cannot be shared equally among 2"),
         ({"engine": "sglang", "dp": 2, "nodes": 2}, "cannot run replicas"),
         ({"engine": "vllm", "tp": 2, "dp": 3, "nodes": 2}, "3 replicas cannot be shared"),
-        ({"engine": "vllm", "nodes": 1, "model": ""}, "Name a model"),
+        ({"engine": "vllm", "nodes": 1, "model": ""}, "Enter a model"),
         ({"engine": "vllm", "nodes": 1, "extra": "--port 1"}, "Paceline sets --port"),
         ({"engine": "vllm", "executor": "external_launcher"}, "only works without a server"),
     ],

@@ -243,20 +243,20 @@ def test_ids_that_no_model_can_have_are_left_out() -> None:
     [
         (
             "sglang",
-            "Nothing answers on HOST:PORT. Start SGLang with: python -m sglang.launch_server "
+            "Nothing answers at HOST:PORT. Start SGLang with: python -m sglang.launch_server "
             "--model-path Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port PORT",
         ),
         (
             "vllm",
-            "Nothing answers on HOST:PORT. Start vLLM with: vllm serve "
-            "Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port PORT",
+            "Nothing answers at HOST:PORT. Start vLLM with: vllm serve Qwen/Qwen2.5-0.5B-Instruct "
+            "--host 127.0.0.1 --port PORT",
         ),
         (
             "ollama",
-            "Nothing answers on HOST:PORT. Start Ollama with: OLLAMA_HOST=127.0.0.1:PORT "
-            "ollama serve",
+            "Nothing answers at HOST:PORT. Start Ollama with: OLLAMA_HOST=127.0.0.1:PORT ollama "
+            "serve",
         ),
-        ("url", "Nothing answers on HOST:PORT. Check the address, and whether the server runs."),
+        ("url", "Nothing answers at HOST:PORT. Check the address, and that the server is running."),
     ],
 )
 def test_where_nothing_answers_the_command_that_starts_it_is_given(
@@ -273,13 +273,13 @@ def test_where_nothing_answers_the_command_that_starts_it_is_given(
 MODEL_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(200, "<!DOCTYPE html><html><body>Hello</body></html>"),
-        "HOST is not OpenAI-compatible: it answers with a web page where the list of models "
-        "should be. Check the address; most end in /v1.",
+        "HOST is not OpenAI-compatible: it answers with a web page instead of the list of models. "
+        "Check the address; most end in /v1.",
     ),
     (
         http(200, b"\x00\x01\x02"),
-        "HOST is not OpenAI-compatible: it answers with no JSON where the list of models should "
-        "be. Check the address; most end in /v1.",
+        "HOST is not OpenAI-compatible: it answers with something that is not JSON instead of the "
+        "list of models. Check the address; most end in /v1.",
     ),
     (
         http(200, {"models": []}),
@@ -293,8 +293,8 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(200, {"data": [{"id": "m", "x": "y" * 2**22}]}),
-        "HOST is not OpenAI-compatible: it answers with more than a list of models can be. Check "
-        "the address; most end in /v1.",
+        "HOST is not OpenAI-compatible: it answers with more than a list of models can contain. "
+        "Check the address; most end in /v1.",
     ),
     (
         http(200, {"data": []}),
@@ -303,7 +303,7 @@ MODEL_PROBLEMS: list[tuple[Page, str]] = [
     (
         http(401, {"error": {"message": "Invalid API key."}}),
         "HOST requires a key (HTTP 401: Invalid API key): put VLLM_API_KEY=… and "
-        "VLLM_BASE_URL=http://HOST/v1 into .env.",
+        "VLLM_BASE_URL=http://HOST/v1 in .env.",
     ),
     (
         http(404, {"detail": "Not Found"}),
@@ -375,26 +375,26 @@ CHAT_PROBLEMS: list[tuple[Page, str]] = [
     ),
     (
         http(200, {"hello": "world"}),
-        "HOST is not OpenAI-compatible: it answers the test question with something that is not "
-        "a chat completion.",
+        "HOST is not OpenAI-compatible: it answers the test request with something that is not a "
+        "chat completion.",
     ),
     (
         http(200, "<html></html>"),
-        "HOST is not OpenAI-compatible: it answers the test question with something that is not "
-        "a chat completion.",
+        "HOST is not OpenAI-compatible: it answers the test request with something that is not a "
+        "chat completion.",
     ),
     (
         http(200, b": nothing\n\ndata: [DONE]\n\n"),
-        "HOST is not OpenAI-compatible: it answers the test question with something that is not "
-        "a chat completion.",
+        "HOST is not OpenAI-compatible: it answers the test request with something that is not a "
+        "chat completion.",
     ),
     (
         http(200, events({"error": {"message": f"CUDA out of memory with {KEY}"}})),
-        "HOST answers the test question with an error: CUDA out of memory with [removed].",
+        "HOST answers the test request with an error: CUDA out of memory with [removed].",
     ),
     (
         http(200, b'error: {"code": 500, "message": "context is full"}\n\n'),
-        "HOST answers the test question with an error: context is full.",
+        "HOST answers the test request with an error: context is full.",
     ),
     (None, "HOST accepts connections, but did not answer within 0.8 s."),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n{", "HOST does not answer"),
@@ -430,7 +430,7 @@ def test_of_many_models_only_a_few_are_named() -> None:
             "url",
             None,
             "HOST requires a key (HTTP 401: no): put PACELINE_URL_API_KEY=… and "
-            "PACELINE_URL=http://HOST/v1 into .env.",
+            "PACELINE_URL=http://HOST/v1 in .env.",
         ),
     ],
 )
@@ -503,7 +503,7 @@ def test_an_engine_that_is_not_running_yet_says_so_and_has_its_own_model() -> No
     target = Target("embedded", None, "smollm2-135m-instruct")
     assert asyncio.run(list_models(target)) == ("smollm2-135m-instruct",)
     result = asyncio.run(probe(target))
-    assert result.problem == "The embedded engine is not running: a run starts it."
+    assert result.problem == "The embedded engine is not running; a run starts it."
 
 
 def test_an_empty_model_is_the_first_that_a_server_lists() -> None:
@@ -520,8 +520,7 @@ def test_an_empty_model_is_the_first_that_a_server_lists() -> None:
         (
             "groq",
             MODELS,
-            "Groq serves many models, at their own prices: name one, or put GROQ_MODEL=… into "
-            ".env.",
+            "Groq serves many models at different prices: choose one, or put GROQ_MODEL=… in .env.",
         ),
         (
             "ollama",
@@ -563,7 +562,7 @@ def test_what_litellm_can_say_without_asking_is_said() -> None:
         [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=240
     )
     assert done.stdout.splitlines() == [
-        "None LiteLLM needs GROQ_API_KEY=… for groq: put that into .env.",
+        "None LiteLLM needs GROQ_API_KEY=… for groq: put it in .env.",
         "None None",
-        "None LiteLLM knows no provider 'nope'. See docs.litellm.ai/docs/providers.",
+        "None LiteLLM has no provider 'nope'. See docs.litellm.ai/docs/providers.",
     ], done.stderr

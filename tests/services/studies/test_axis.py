@@ -76,7 +76,7 @@ def test_a_study_is_named_after_them_and_its_engines_are_told_apart() -> None:
         ("prompt=a,b", "axes cannot vary 'prompt'"),
         ("flag:seed=1", "must name a flag of the engine"),
         ("max_seqs=1; max_seqs=2", "axes must vary max_seqs once"),
-        ("rate=1,2", "axes cannot vary rate: it changes nothing where the mode is batch"),
+        ("rate=1,2", "axes cannot vary rate: it has no effect if the mode is batch"),
     ],
 )
 def test_what_cannot_be_varied_is_said(axes: str, said: str) -> None:

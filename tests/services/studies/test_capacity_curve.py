@@ -75,9 +75,12 @@ def test_throughput_that_falls_again_is_said_with_the_law_that_fits_it() -> None
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        ({"kv_cache_share": 0.99}, "From 16 users on the KV cache is full (99.0 %)"),
-        ({"kv_cache_share": 0.4}, "The KV cache is not why: at most 40.0 % of it was in use."),
-        ({"preemptions": 3.0}, "From 16 users on the engine preempts requests"),
+        ({"kv_cache_share": 0.99}, "From 16 users on, the KV cache is full (99.0 %)"),
+        (
+            {"kv_cache_share": 0.4},
+            "The KV cache is not the cause: at most 40.0 % of it was in use.",
+        ),
+        ({"preemptions": 3.0}, "From 16 users on, the engine preempts requests"),
         ({"waiting": 56.0}, "Up to 56 requests waited in the engine at 16 users."),
     ],
 )

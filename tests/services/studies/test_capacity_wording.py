@@ -30,7 +30,7 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
         (Conclusion("client", None, 1.0, 8.0), "sustains at least 1 and less than 8 users"),
         (Conclusion("most", None, 1.0), "sustains at least 1 user"),
         (Conclusion("most", None, 1.0, 8.0), "sustains at least 1 and less than 8 users"),
-        (Conclusion("most", None), "its capacity is not known"),
+        (Conclusion("most", None), "has an unknown capacity"),
     ],
 )
 def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:

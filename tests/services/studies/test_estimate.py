@@ -23,8 +23,8 @@ def test_starts_and_cells_add_up_and_each_gpu_costs() -> None:
     assert result.usd is not None and abs(result.usd - 0.001 * (180 + 2 * 180)) < 1e-9
     assert result.between == (2 * 100 + 4 * 20, 2 * 100 + 4 * 80)
     assert result.sentence == (
-        "4 cells on 2 engines, started one after another. It takes about 5–9 min, from a test; "
-        "it costs about $0.54."
+        "4 cells on 2 engines, started one after another. It takes about 5–9 min, from a test, "
+        "and costs about $0.54."
     )
 
 
@@ -32,7 +32,7 @@ def test_without_earlier_runs_it_is_at_least_the_starts() -> None:
     grid = planned(TWO, lambda config: None)
     result = estimate(TWO, grid, lambda name: None, lambda cell: None)
     assert result.at_least and result.seconds == 2 * START_S
-    assert "It takes at least 2 min; how long answers take is unknown" in result.sentence
+    assert "It takes at least 2 min (the duration of answers is unknown" in result.sentence
 
 
 def test_what_cannot_run_takes_no_time_and_costs_nothing() -> None:

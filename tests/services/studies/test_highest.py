@@ -104,7 +104,7 @@ def test_the_verdict_is_by_the_fresh_starts_alone() -> None:
     assert (found.ratio.value, found.ratio.word) == (pytest.approx(1.5, rel=0.01), "more")
     (said,) = sentences(study(*first, *again))
     assert said.startswith("max seqs 2 sustains 1.50× the load of")
-    assert said.endswith("Measured in turns, on 2 fresh starts of each.")
+    assert said.endswith("Measured alternately, on 2 fresh starts of each.")
     document = study_capacity_document(study(*first, *again))
     assert document["verdicts"][0]["verdict"] == "more"
     third = search(7, A, None, 3, "running")
@@ -121,7 +121,7 @@ def test_before_the_fresh_starts_there_is_no_verdict() -> None:
     none = [search(1, A, None, 0, "failed", "x"), search(2, B, None, 0, "failed", "y")]
     assert sentences(study(*none)) == ["No configuration sustains a load."]
     one = [search(1, A, 20), search(2, B, None, 0, "failed", "y")]
-    assert "No two configurations" in sentences(study(*one))[0]
+    assert "Fewer than two configurations" in sentences(study(*one))[0]
     going = study(search(1, A, None, 0, "running"))
     assert sentences(going) == ["Nothing is known yet.", "0 of 1 searches ended."]
     assert study_capacities(going) is None
@@ -133,10 +133,10 @@ def test_what_was_cut_short_is_no_result(status: Status) -> None:
     none = [search(number, one, None, 0, status) for number, one in enumerate((A, B))]
     assert sentences(study(*none)) == ["Nothing is known yet."]
     (said,) = sentences(study(search(1, A, 20), search(2, B, None, 0, status)))
-    assert "The study was cut short. Resume it: the two best" in said
+    assert "The study was interrupted. Resume it: the two best" in said
     first = [search(1, A, 20), search(2, B, 40)]
     (said,) = sentences(study(*first, search(3, B, 30, 1), search(4, A, None, 1, status)))
-    assert "The study was cut short" in said
+    assert "The study was interrupted" in said
 
 
 def test_one_fresh_start_of_each_is_no_verdict() -> None:
@@ -169,7 +169,7 @@ def test_a_better_configuration_that_is_added_is_measured_again_with_the_one_it_
     (found,) = highest([*first, *again, added, *more], SEARCH)
     assert found.ratio is not None and found.ratio.value == pytest.approx(50 / 35, rel=0.01)
     (said,) = sentences(study(*first, *again, added, *more))
-    assert said.endswith("Measured in turns, on 2 fresh starts of each.")
+    assert said.endswith("Measured alternately, on 2 fresh starts of each.")
     assert not final_searches([*first, *again, added, *more], SEARCH), "only once"
 
 
@@ -206,7 +206,7 @@ def test_the_number_of_fresh_starts_that_would_tell_is_whole() -> None:
     levels = ((A, 20.0), (B, 21.5), (B, 20.5), (A, 21.0))
     again = [search(3 + n, one, level, 1 + n // 2) for n, (one, level) in enumerate(levels)]
     (said,) = sentences(study(*first, *again))
-    assert re.search(r"About \d+ fresh starts of each would tell\.$", said), said
+    assert re.search(r"About \d+ fresh starts of each would show a difference\.$", said), said
 
 
 def test_each_length_of_answers_has_its_own_verdict() -> None:
@@ -262,11 +262,11 @@ def test_a_link_holds_the_search() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"search": None}, "belongs to the preset capacity"),
-        ({"preset": "custom"}, "belongs to the preset capacity"),
-        ({"engine": None, "parallel": [[1, 1, 1]]}, "searched on its own"),
-        ({"batches": [1]}, "batches is set by the search"),
-        ({"axes": ["requests=1,2"]}, "requests is set by the search"),
+        ({"search": None}, "requires the preset capacity"),
+        ({"preset": "custom"}, "requires the preset capacity"),
+        ({"engine": None, "parallel": [[1, 1, 1]]}, "you do not need a study"),
+        ({"batches": [1]}, "batches is set by the capacity search"),
+        ({"axes": ["requests=1,2"]}, "requests is set by the capacity search"),
         ({"search": {"objectives": ["ttft:p95>1"]}}, "upper limit"),
         ({"search": {"starts": 1}}, "starts must be at least 2"),
     ],

@@ -52,8 +52,8 @@ def both(loads: Sequence[RunConfig]) -> list[MeasuredCell]:
 def test_chunked_prefill_is_judged_at_each_size_by_itself() -> None:
     texts = sentences(mixes(both([mix(8), mix(16)])))
     assert [text.partition(":")[0] for text in texts[:2]] == [
-        "Chunked prefill helps short requests beside long ones (TP 1 · batch 8)",
-        "Chunked prefill helps short requests beside long ones (TP 1 · batch 16)",
+        "Chunked prefill helps short requests next to long ones (TP 1 · batch 8)",
+        "Chunked prefill helps short requests next to long ones (TP 1 · batch 16)",
     ]
     assert len(texts) == 6
     assert texts[2].partition(":")[0].endswith("(TP 1 · chunked prefill on · batch 8)")
@@ -66,7 +66,7 @@ def test_a_report_of_two_sizes_begins_with_a_claim() -> None:
 
 def test_one_pair_needs_no_label() -> None:
     texts = sentences(mixes(both([mix(8)])))
-    assert texts[0].startswith("Chunked prefill helps short requests beside long ones: their TTFT")
+    assert texts[0].startswith("Chunked prefill helps short requests next to long ones: their TTFT")
 
 
 def test_a_cell_of_another_load_is_no_partner() -> None:

@@ -150,8 +150,8 @@ def test_failures_of_one_class_forbid_a_verdict() -> None:
 @pytest.mark.parametrize(
     ("on", "off", "begins"),
     [
-        (1.2, 3.6, "Chunked prefill helps short requests beside long ones: their TTFT is 67 %"),
-        (3.6, 1.2, "Chunked prefill makes short requests beside long ones slower: their TTFT"),
+        (1.2, 3.6, "Chunked prefill helps short requests next to long ones: their TTFT is 67 %"),
+        (3.6, 1.2, "Chunked prefill makes short requests next to long ones slower: their TTFT"),
         (2.0, 2.0, "Chunked prefill makes no difference to short requests, within ±5 %: their"),
     ],
 )

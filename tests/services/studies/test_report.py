@@ -24,7 +24,7 @@ def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
     result = report(HALVES, device="core")
     assert result.sentence == (
         "TP 2 gives 9.0 % less throughput than TP 1 (0.91×, 95 % 0.87–0.95, 3 repeats each) at "
-        "batch 8: more cores make it slower; it does not scale here."
+        "batch 8: more cores make it slower: it does not scale here."
     )
     assert result.headline == "TP 2 gives 9.0 % less throughput than TP 1 at batch 8"
     assert result.details.startswith(
@@ -93,7 +93,7 @@ def test_the_law_names_contention_and_communication_and_the_peak() -> None:
 
 def test_two_sizes_say_nothing_about_communication() -> None:
     text = law_of(1, 1.5)
-    assert "takes a third size" in text and "more than 3× the throughput of one" in text
+    assert "requires a third size" in text and "more than 3× the throughput of one" in text
 
 
 @pytest.mark.parametrize(

@@ -217,4 +217,4 @@ def test_a_cell_tells_nothing_of_a_run_without_success() -> None:
         summary=replace(measured_cell.candidate.summary, repeats=(), output_tokens_per_s=None),
     )
     row = scaling([replace(measured_cell, candidate=empty)]).rows[0]
-    assert row.problem == "No request succeeded with a known number of tokens."
+    assert row.problem == "No request succeeded with a known token count."

@@ -219,5 +219,5 @@ def test_an_invalid_study_is_refused_in_a_sentence(values: dict[str, object], me
 
 def test_a_grid_has_a_limit() -> None:
     study = StudyConfig(batches=tuple(range(1, 31)), input_lengths=tuple(range(1, 12)))
-    with pytest.raises(InvalidConfig, match="has 330 cells, and at most 300"):
+    with pytest.raises(InvalidConfig, match="has 330 cells, but at most 300"):
         cells(study)

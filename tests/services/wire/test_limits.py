@@ -59,5 +59,5 @@ def test_where_the_system_tells_nothing_the_connections_will(tmp_path: Path) -> 
 
 def test_prompts_that_would_fill_the_memory_are_a_sentence() -> None:
     config = RunConfig(workload="text", prompt="x" * 200_000, requests=10_000, mode="batch")
-    with pytest.raises(MachineLimit, match="longer than 1,024 MiB together"):
+    with pytest.raises(MachineLimit, match="exceed 1,024 MiB in total"):
         limits.check(config)

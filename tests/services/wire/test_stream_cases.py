@@ -977,7 +977,7 @@ SILENT = chunked(token("a"))[:-1]
             SILENT,
             {"between_chunks_s": 0.2},
             "timeout_between_chunks",
-            "Nothing after the last token within 0.2 s.",
+            "No further data within 0.2 s.",
         ),
         (SILENT, {"total_s": 0.2}, "timeout", "No end of the answer within 0.2 s."),
     ],

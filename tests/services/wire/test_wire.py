@@ -90,7 +90,7 @@ def test_a_server_that_hangs_is_timed_out_and_what_came_is_kept(
 
 def test_a_port_where_nothing_listens_is_a_result(reference: ReferenceServer) -> None:
     seen = ask("http://127.0.0.1:9", "ref")
-    assert (seen.error_class, seen.error) == ("connect", "Nothing answers on 127.0.0.1:9.")
+    assert (seen.error_class, seen.error) == ("connect", "Nothing answers at 127.0.0.1:9.")
 
 
 @pytest.mark.parametrize(

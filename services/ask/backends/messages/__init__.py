@@ -1,4 +1,4 @@
-"""The messages and tools of a prompt in each API format: as they are in chat completions, else
+"""The messages and tools of a prompt in each API format: unchanged in chat completions, otherwise
 converted."""
 
 from __future__ import annotations

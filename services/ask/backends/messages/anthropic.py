@@ -1,4 +1,4 @@
-"""Messages as Anthropic has them: system texts beside the others, calls and results as blocks."""
+"""Messages in Anthropic's format: system texts are separate, calls and results are blocks."""
 
 from __future__ import annotations
 

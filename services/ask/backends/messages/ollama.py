@@ -1,4 +1,4 @@
-"""Messages as Ollama has them: texts, with images beside them, and calls with their arguments as
+"""Messages in Ollama's format: texts with images next to them, and calls with arguments as
 objects."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the conversions of messages share."""
+"""Helpers that the conversions of messages share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages as plain text: the completions API has no roles, and no place for anything else."""
+"""Messages as plain text: the completions API has no roles and supports nothing else."""
 
 from __future__ import annotations
 

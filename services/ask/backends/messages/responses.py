@@ -1,4 +1,4 @@
-"""Messages as the input items of the Responses API, which knows calls and results as items."""
+"""Messages as the input items of the Responses API, in which calls and results are items, too."""
 
 from __future__ import annotations
 

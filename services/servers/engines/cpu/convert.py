@@ -1,14 +1,15 @@
 """The packaged model as vLLM and SGLang read it: a GGUF file becomes a Hugging Face folder.
 
 Run by an engine's interpreter, as it needs `gguf`: `python convert.py FILE.gguf FOLDER`. Without
-torch, transformers or network, in seconds. Weights become bfloat16. Two things are not as in the
+torch, transformers or network, in seconds. Weights become bfloat16. Two things differ from the
 file, and neither changes what the model computes:
 
 - Attention heads of zeros are added until the key-value heads divide by HEADS_FOR: 9 heads with 3
   for keys and values cannot be split by tensor parallelism. A head whose columns in the output
   projection are zero adds exactly nothing.
 - The output layer, which the file shares with the token embedding, is a copy of it. Pipeline
-  parallelism puts one on the first stage and the other on the last, and SGLang's ends at a share.
+  parallelism puts one on the first stage and the other on the last, and SGLang fails if it is
+  shared.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Lets the registry's build of SGLang, made for CUDA, start with `--device cpu` beside a CPU torch.
+"""Lets the registry's CUDA build of SGLang start with `--device cpu` and a CPU build of torch.
 
 Copied into the environment with a one-line .pth file that imports it, so that the processes which
-SGLang spawns have it too. Two imports are answered:
+SGLang spawns have it too. Two imports are replaced:
 
 - torchvision is a CUDA build as well: its C++ part does not load, and `import torchvision` then
-  ends with "operator torchvision::nms does not exist". To declare the two operators is enough: a
-  text model never calls them.
+  ends with "operator torchvision::nms does not exist". Declaring the two operators is enough,
+  because a text model never calls them.
 - sgl_kernel wants libcuda.so.1. Without Intel's AMX, SGLang takes the branch of plain torch in
   every layer of a dense model, so its names need only exist. A real sgl_kernel comes first.
 """
