@@ -43,11 +43,17 @@ def load(database: Engine, task_id: str, caller: str | None = None) -> Task:
 
 
 def _load(connection: Connection, task_id: str, caller: str | None) -> Task:
-    query = _of(_query(), caller).where(tasks.c.task_id == clean(task_id))
-    row = connection.execute(query).first()
+    return _task(*_row(connection, task_id, caller))
+
+
+def _row(connection: Connection, task_id: str, caller: str | None) -> Row[Any]:
+    """The values of `_task`. Whose it is, its own batch says: programs ask again and again, and a
+    look through the batches of all would take longer the more there are."""
+    query = _query().where(tasks.c.task_id == clean(task_id))
+    row = connection.execute(query if caller is None else query.where(is_of(caller))).first()
     if row is None:
         raise TaskNotFound(task_id)
-    return _task(*row)
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def find(database: Engine, wanted: TaskFilter) -> list[Task]:
         query = _narrowed(connection, _query(), wanted)
         forward = wanted.batch_id is not None
         if wanted.after is not None:
-            number = _number(connection, wanted.after, wanted.caller)
+            number = _row(connection, wanted.after, wanted.caller)[0]
             query = query.where(tasks.c.id > number if forward else tasks.c.id < number)
         query = query.order_by(tasks.c.id if forward else tasks.c.id.desc())
         query = query.limit(wanted.limit).offset(wanted.offset)
@@ -83,16 +89,17 @@ def find(database: Engine, wanted: TaskFilter) -> list[Task]:
 
 def count(database: Engine, wanted: TaskFilter) -> int:
     """Return how many tasks are looked at, whatever the limit. Raises BatchNotFound."""
-    query = select(func.count()).select_from(tasks)
+    query = select(func.count()).select_from(tasks.join(task_batches))
     with database.connect() as connection:
         return connection.scalar(_narrowed(connection, query, wanted)) or 0
 
 
 def _narrowed(connection: Connection, query: Select[Any], wanted: TaskFilter) -> Select[Any]:
-    query = _of(query, wanted.caller)
     if wanted.batch_id is not None:
         number = number_of(connection, wanted.batch_id, wanted.caller)
         query = query.where(tasks.c.batch == number)
+    elif wanted.caller is not None:
+        query = query.where(is_of(wanted.caller))
     if wanted.status is not None:
         query = query.where(tasks.c.status == wanted.status)
     if text := clean(wanted.text):
@@ -195,20 +202,6 @@ def _task(_: int, *values: Any) -> Task:
     named: dict[str, Any] = {each.name: value for each, value in zip(_OWN, own, strict=True)}
     named["server"] = named["server"].partition(AT)[0]
     return Task(**named, result=TaskResult(*its))
-
-
-def _of(query: Select[Any], caller: str | None) -> Select[Any]:
-    if caller is None:
-        return query
-    return query.where(tasks.c.batch.in_(select(task_batches.c.id).where(is_of(caller))))
-
-
-def _number(connection: Connection, task_id: str, caller: str | None) -> int:
-    query = _of(select(tasks.c.id), caller).where(tasks.c.task_id == clean(task_id))
-    number: int | None = connection.scalar(query)
-    if number is None:
-        raise TaskNotFound(task_id)
-    return number
 
 
 _OWN = tuple(each for each in fields(Task) if each.name != "result")

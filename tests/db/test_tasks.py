@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event, update
+from sqlalchemy import Engine, event, select, update
 
 from db import new_tasks, queue, runs, task_batches, task_queue, tasks
 from db.database import writing
@@ -15,7 +15,7 @@ from db.schema import task_batches as batch_table
 from db.schema import task_workers
 from db.schema import tasks as table
 from db.task_queue import EndedTask, TaskWorker
-from db.tasks import TaskFilter
+from db.tasks import TaskFilter, TaskNotFound
 from services.ask.config import parse
 from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult, openai_batch
 from services.report.export.tasks import tasks_csv
@@ -53,6 +53,28 @@ def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
     looked = [statement for statement in read if statement.startswith("SELECT")]
     assert len(looked) == 2, "the batch, and a part of its tasks"
     assert len(list(lines)) == 249
+
+
+@pytest.mark.parametrize("of_batch", [True, False])
+def test_whose_a_task_is_needs_no_look_through_all_batches(
+    database: Engine, of_batch: bool
+) -> None:
+    batch = create(database, 2)
+    one, two = batch.task_ids
+    with database.connect() as connection:
+        caller = connection.scalar(select(table.c.caller))
+    read: list[str] = []
+    event.listen(database, "before_cursor_execute", lambda *told: read.append(told[2]))
+    if of_batch:
+        found = tasks.find(database, TaskFilter(batch.batch_id, caller=caller, after=one))
+        assert [task.task_id for task in found] == [two]
+        with pytest.raises(TaskNotFound):
+            tasks.find(database, TaskFilter(batch.batch_id, after="none"))
+    else:
+        assert tasks.load(database, one, caller).task_id == one
+        with pytest.raises(TaskNotFound):
+            tasks.load(database, one, "somebody else")
+    assert read and not any("IN (SELECT" in statement for statement in read)
 
 
 def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None:
