@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event, select, update
+from sqlalchemy import Engine, QueuePool, event, select, update
 
 from db import new_tasks, queue, runs, task_batches, task_queue, tasks
 from db.database import writing
@@ -50,6 +50,8 @@ def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
     lines = openai_batch.output_lines(tasks.ended(database, batch.batch_id))
     read.clear()
     next(lines)
+    assert isinstance(database.pool, QueuePool)
+    assert database.pool.checkedout() == 0, "a client that is slow or gone holds no connection"
     looked = [statement for statement in read if statement.startswith("SELECT")]
     assert len(looked) == 2, "the batch, and a part of its tasks"
     assert len(list(lines)) == 249
