@@ -32,7 +32,7 @@ def problem(response: httpx.Response, status: int) -> dict[str, str]:
     refusal = response.json()
     assert response.status_code == status, refusal
     assert set(refusal) == {"error", "problems"}
-    assert refusal["error"].endswith("."), refusal
+    assert refusal["error"].endswith((".", "?")), refusal
     assert "Traceback" not in response.text
     problems: dict[str, str] = refusal["problems"]
     return problems

@@ -197,7 +197,7 @@ def test_a_cancelled_task_cannot_be_cancelled_again(at_rest: Engine) -> None:
         (line("a", "x") + "\n" + line("a", "y"), "line 2: has the custom_id of an earlier line."),
         (line("a", "x", n=2), "asks for several answers (n)."),
         (line("a", ""), "has an empty prompt."),
-        ('{"url": "/v1/embeddings", "body": {"input": "x"}}', "asks POST /v1/embeddings."),
+        ('{"url": "/v1/embeddings", "body": {"input": "x"}}', "has POST /v1/embeddings."),
     ],
 )
 def test_a_batch_file_that_cannot_be_used_says_in_which_line(

@@ -90,8 +90,8 @@ def test_a_study_is_started_and_its_scenario_starts_the_same(
 
 
 WRONG = {
-    "version: 1\nmax-tokens: 3": "The scenario, line 2: max-tokens is not a key of a run. Perhaps "
-    "you mean max_tokens.",
+    "version: 1\nmax-tokens: 3": "The scenario, line 2: max-tokens is not a key of a run. Did you "
+    "mean max_tokens?",
     "version: 1\nmax_tokens: 0": "The scenario, line 2: max_tokens must be at least 1 (got 0).",
     "version: 1\nprompts_file: a.txt": "The scenario, line 2: prompts_file can only be read on the "
     "command line. Write the prompts into the scenario, as a list `prompts`.",

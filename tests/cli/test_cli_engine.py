@@ -78,7 +78,9 @@ def test_engines_that_are_turned_off_are_refused(
     monkeypatch.setenv("PACELINE_ENGINES", "off")
     result = run_cli("engine", "start", "--engine", "llamacpp")
     assert (result.code, result.out) == (2, ""), result
-    assert result.err.startswith("Engines are turned off on this Paceline (PACELINE_ENGINES=off).")
+    assert result.err.startswith(
+        "Starting engines is turned off on this Paceline (PACELINE_ENGINES=off)."
+    )
     assert stored_engines.list_all(database) == []
 
 

@@ -49,7 +49,7 @@ def test_saved_servers_are_listed_without_a_key_and_deleted(
     listed = run_cli("server", "list")
     assert "prod" in listed.out and "gpu-7" in listed.out and "PROD_API_KEY" in listed.out
     assert "hunter2" not in listed.out + run_cli("server", "list", "--json").out
-    assert run_cli("server", "delete", "prod").out == "prod is deleted.\n"
+    assert run_cli("server", "delete", "prod").out == "prod was deleted.\n"
     assert run_cli("server", "list").out.startswith("No server is saved.")
     gone = run_cli("server", "delete", "prod")
     assert gone.code == 2 and gone.err == "No server is saved as 'prod'.\n"

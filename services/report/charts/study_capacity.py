@@ -12,7 +12,7 @@ from services.report.charts.frame import Rows, fitting_scale, heading, layered
 from services.studies.highest_wording import highest_of_study, labels_of_study, works_of
 from services.studies.study import Study
 
-QUESTION = "Which configuration sustains the most?"
+QUESTION = "Which configuration sustains the highest load?"
 
 
 @dataclass(frozen=True, slots=True)

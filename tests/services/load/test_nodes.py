@@ -153,7 +153,7 @@ def test_only_clusters_that_the_settings_name_are_used() -> None:
     at = {"backend": "url", "base_url": "http://10.0.0.9:8000", "model": "m"}
     check_cluster(parse(at), {})
     check_cluster(parse({**at, "on": ON}), env)
-    with pytest.raises(BackendProblem, match=r"put PACELINE_RAY_CLUSTERS=ray://10\.0\.0\.2:1 into"):
+    with pytest.raises(BackendProblem, match=r"put PACELINE_RAY_CLUSTERS=ray://10\.0\.0\.2:1 in"):
         check_cluster(parse({**at, "on": "ray://10.0.0.2:1"}), env)
     with pytest.raises(BackendProblem, match="embedded model only answers on this machine"):
         check_cluster(parse({"on": ON}), env)
