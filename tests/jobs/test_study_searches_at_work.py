@@ -13,7 +13,7 @@ from db import capacities, engines, queue, runs, studies
 from jobs import studies as study_jobs
 from jobs import study_searches
 from services.ask.problems import InvalidConfig
-from services.studies.highest import highest
+from services.studies.highest import StudySearch, highest
 from services.studies.parallel import Parallel
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig
@@ -78,10 +78,16 @@ def test_configurations_are_added_to_a_study_that_has_ended(database: Engine) ->
     with pytest.raises(InvalidConfig, match="under the same objectives"):
         study_jobs.extend(database, study_id, asked(axes="max_seqs=2", objectives="e2e:p50<9"))
     assert study_jobs.extend(database, study_id, asked(axes="max_seqs=1,2")) == 1
+
+    def first() -> list[StudySearch]:
+        found = studies.load(database, study_id).searches
+        return [one for one in found if one.capacity.start == 0]
+
+    until(lambda: first()[1].capacity.status == "done", 300)
+    study_jobs.cancel(database, study_id)  # its fresh starts are another test's
     found = over(database, study_id)
-    first = [one for one in found.searches if one.capacity.start == 0]
-    assert [one.engine.max_seqs for one in first] == [1, 2]
-    assert [one.capacity.status for one in first] == ["done", "done"]
+    assert [one.engine.max_seqs for one in first()] == [1, 2]
+    assert [one.capacity.status for one in first()] == ["done", "done"]
     assert found.config.axes == ("max_seqs=1,2",)
     wider = asked(axes="max_seqs=1,2")
     grid = study_jobs.plan(wider)
