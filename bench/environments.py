@@ -49,7 +49,7 @@ def python_of(name: str) -> str:
 
 def version(name: str) -> str:
     """Return what the pins say: the version of the first package of the last file."""
-    pinned = re.search(r"^[\w-]+==(\S+)", _files(name)[-1][0].read_text(), re.MULTILINE)
+    pinned = re.search(r"^[\w-]+(?:\[\w+\])?==(\S+)", _files(name)[-1][0].read_text(), re.MULTILINE)
     return pinned[1] if pinned else ""
 
 

@@ -33,14 +33,19 @@ def test_the_capacity_of_the_queue_is_erlangs() -> None:
 def test_each_clients_answer_is_read() -> None:
     job = Job(CASE, 1, DATA, "capacity")  # a port: nobody is asked
     assert read_aiperf(job, b"") == Answer(100)
-    assert read_evalscope(job, (DATA / "evalscope.txt").read_bytes()) == Answer(110)
+    assert read_evalscope(job, b"") == Answer(110)
     one = {"capacity": 106.3, "low": 97.6, "high": 119.8, "at_least": 102.1}
     found = read_paceline(job, json.dumps({"servers": [one]}).encode())
     assert found == Answer(106.3, 97.6, 119.8, 102.1)
 
 
 def test_an_answer_that_was_not_given_is_none(tmp_path: Path) -> None:
-    assert read_evalscope(Job(CASE, 1, tmp_path, "n"), b"no table") == Answer(None)
+    job = Job(CASE, 1, tmp_path, "capacity")
+    (tmp_path / "stderr").write_text("│ p90_ttft <= 200 ms │ None │ not_met │ ")
+    assert read_evalscope(job, b"") == Answer(None)
+    (tmp_path / "stderr").write_text("no table")
+    with pytest.raises(ValueError, match="no selection"):
+        read_evalscope(job, b"")
     assert str(Answer(None)) == "none claimed"
     assert str(Answer(None, at_least=41.76)) == "at least 41.8"
 
