@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from services.analysis.capacity import CapacityRatio, Conclusion, Estimate, ratio_over_starts
@@ -127,13 +127,11 @@ def _of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestC
     known = HighestCapacity(searches[0].run, tuple(first), again)
     two = known.finalists
     if two is None:
-        return HighestCapacity(known.run, known.ranked, again, None, _why_not(first))
+        return replace(known, problem=_why_not(first))
     a, b = ([search.found for search in each if search.found] for each in known.finals)
     enough = min(len(a), len(b)) >= FEWEST
     ratio = ratio_over_starts(b, a, config.margin) if enough else None
-    return HighestCapacity(
-        known.run, known.ranked, again, ratio, None if ratio else _why_no_verdict(known)
-    )
+    return replace(known, ratio=ratio, problem=None if ratio else _why_no_verdict(known))
 
 
 def _why_no_verdict(known: HighestCapacity) -> str | None:

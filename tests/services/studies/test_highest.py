@@ -201,6 +201,14 @@ def test_every_file_of_a_study_says_the_same_and_has_no_paths() -> None:
     assert study_capacity_hash(study(search(1, engines[0], 21))) != digest
 
 
+def test_what_a_search_has_found_is_worked_out_once() -> None:
+    """A page asks for it dozens of times."""
+    one = search(1, A, 30.0)
+    assert one.ended is not None
+    assert one.ended is search(2, A, 30.0).ended, "it follows from the probes alone"
+    assert one.ended is not search(3, A, 40.0).ended
+
+
 def test_the_number_of_fresh_starts_that_would_tell_is_whole() -> None:
     first = [search(1, A, 20), search(2, B, 20.5)]
     levels = ((A, 20.0), (B, 21.5), (B, 20.5), (A, 21.0))
