@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from db import runs, schema, task_batches, tokens
 from db.database import (
@@ -64,13 +66,20 @@ def test_the_revision_in_the_schema_is_that_of_the_last_script() -> None:
     assert ScriptDirectory(str(HERE / "migrations")).get_heads() == [schema.REVISION]
 
 
-def test_an_older_database_keeps_its_runs(blank_url: str) -> None:
-    engine = connect(blank_url)
+@contextmanager
+def older(database: Engine, revision: str) -> Iterator[Connection]:
+    """Bring a blank database to a revision, to be filled as that version of Paceline did."""
     config = Config(attributes={})
     config.set_main_option("script_location", str(HERE / "migrations"))
-    with writing(engine) as connection:
+    with writing(database) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
+        yield connection
+
+
+def test_an_older_database_keeps_its_runs(blank_url: str) -> None:
+    engine = connect(blank_url)
+    with older(engine, "0001") as connection:
         connection.execute(
             text(
                 "INSERT INTO runs (name, status, backend, model, mode, lane, config, created_at) "
@@ -90,12 +99,8 @@ def test_an_older_database_gives_no_token_a_number_that_something_belongs_to(
     blank_url: str,
 ) -> None:
     engine = connect(blank_url)
-    config = Config(attributes={})
-    config.set_main_option("script_location", str(HERE / "migrations"))
     moment = {"now": datetime(2026, 11, 1, tzinfo=UTC)}
-    with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0022")
+    with older(engine, "0022") as connection:
         for number in range(1, 8):
             connection.execute(
                 text(
@@ -123,12 +128,8 @@ def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
     blank_url: str,
 ) -> None:
     engine = connect(blank_url)
-    config = Config(attributes={})
-    config.set_main_option("script_location", str(HERE / "migrations"))
     moment = {"now": datetime(2026, 11, 1, tzinfo=UTC)}
-    with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0023")
+    with older(engine, "0023") as connection:
         connection.execute(
             text(
                 "INSERT INTO api_tokens (hash, name, role, created_at, expires_at, made_by) "
@@ -164,12 +165,8 @@ def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
 def test_an_older_database_gives_nobody_what_was_there_before_their_token(blank_url: str) -> None:
     """SQLite gave a revoked token's number to the next one, which may be called the same."""
     engine = connect(blank_url)
-    config = Config(attributes={})
-    config.set_main_option("script_location", str(HERE / "migrations"))
     revoked, mine = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
-    with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0023")
+    with older(engine, "0023") as connection:
         connection.execute(
             text(
                 "INSERT INTO api_tokens (hash, name, role, created_at, expires_at, made_by) "
