@@ -20,7 +20,7 @@ SAME = "same"  # a candidate without changes, for an A/A check
 SEPARATOR = ";"  # between candidates
 Changes = Mapping[str, Any]
 
-SETTINGS = about.names(RunConfig, lambda known: known.varied)  # varied by typing values
+SETTINGS = about.names(RunConfig, lambda known: known.varied)  # varied by a typed list of values
 USUAL = ("concurrency", "requests")  # the settings to offer first
 IN_NAME = ("backend", "base_url", "model", "mode", "requests")  # already part of a default name
 
@@ -68,8 +68,8 @@ def candidates(values: Changes, others: Sequence[Changes]) -> list[RunConfig]:
 
 
 def changed(values: Changes, changes: Changes) -> dict[str, Any]:
-    """Return the values of a candidate: those of the baseline with its changes. Another backend has
-    another address."""
+    """Return the values of a candidate: the baseline's, with its changes. A candidate with another
+    backend does not keep the baseline's address."""
     return {**values, **_own_address(changes), **changes}
 
 
@@ -107,7 +107,7 @@ def values_of(field: str, text: str) -> list[dict[str, Any]]:
 
 
 def is_right_count(others: Sequence[object]) -> bool:
-    """Whether the number of candidates besides the baseline is within the limits."""
+    """Return whether the number of candidates besides the baseline is within the limits."""
     return FEWEST - 1 <= len(others) <= MOST - 1
 
 

@@ -169,7 +169,7 @@ def sentence(design: ComparisonDesign, candidates: int, warmup: int = 0) -> str:
 
 def repeats_done(runs: Sequence[Run]) -> tuple[int, int]:
     """Return how many repeats of all runs are finished, and of how many. A run that has ended gets
-    no more."""
+    no more repeats."""
     done = [sum(repeat.duration_s is not None for repeat in run.repeats) for run in runs]
     wanted = [
         run.config.repeats if run.status in ACTIVE else finished
@@ -179,7 +179,7 @@ def repeats_done(runs: Sequence[Run]) -> tuple[int, int]:
 
 
 def progress_sentence(runs: Sequence[Run], left: str) -> str:
-    """Return how far a comparison is: "Round 2 of 5, 3 of 10 repeats done, about 20 s left"."""
+    """Return the progress as text: "Round 2 of 5, 3 of 10 repeats done, about 20 s left"."""
     done, wanted = repeats_done(runs)
     rounds = max(run.config.repeats for run in runs)
     to_come = [run for run in runs if run.status in ACTIVE]

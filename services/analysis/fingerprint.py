@@ -20,11 +20,11 @@ def digest(data: Any) -> str:
 
 
 def canonical(data: Any) -> bytes:
-    """Return plain data as that JSON."""
+    """Return plain data as such JSON text."""
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 
 def of_environment(environment: Mapping[str, Any]) -> str:
-    """Return a fingerprint of engine, versions and machine; "" if none of those is known."""
+    """Return a fingerprint of engine, versions and machine; "" if none of these is known."""
     facts = environment_facts(environment)
     return digest(facts)[:LENGTH] if facts else ""

@@ -16,7 +16,7 @@ from services.ask.measurements import Floats, Measurements, as_table
 
 
 def metric_array(measurements: Sequence[Measurement], name: str) -> Floats:
-    """Return the metric `name` of each request.
+    """Return the metric `name` of each request; NaN: unknown.
 
     Raises:
         KeyError: there is no such metric.
@@ -25,12 +25,12 @@ def metric_array(measurements: Sequence[Measurement], name: str) -> Floats:
 
 
 def known(values: Floats) -> Floats:
-    """Return the values that are known."""
+    """Return the known values."""
     return values[~np.isnan(values)]
 
 
 def latenesses(measurements: Sequence[Measurement]) -> Floats:
-    """Return `metrics.lateness` of each request."""
+    """Return the lateness of each request, in seconds, as `metrics.lateness` does."""
     table = as_table(measurements)
     late = _between(table, "t_due", "t_send") - np.nan_to_num(table.numbers("cap_wait_s"), nan=0.0)
     return np.where(table.numbers("attempts") > 1, np.nan, late)

@@ -30,7 +30,7 @@ class Metric:
 
 
 def metric(name: str) -> Metric:
-    """Return the metric called `name`.
+    """Return the metric named `name`.
 
     Raises:
         KeyError: there is no such metric.
@@ -53,7 +53,8 @@ def request_row(m: Measurement) -> dict[str, Any]:
 
 
 def inter_chunk(m: Measurement) -> list[float]:
-    """Return the gaps between the chunks that carry tokens, in seconds; [] under two chunks.
+    """Return the gaps between the chunks that carry tokens, in seconds; [] for fewer than two
+    chunks.
 
     Not the time per token: a chunk may carry several. (vLLM calls these ITL.)
     """
@@ -69,8 +70,8 @@ def _queue(m: Measurement) -> float | None:
 
 
 def lateness(m: Measurement) -> float | None:
-    """Return how late this client sent a request, in seconds, apart from the wait that max
-    concurrency asks for; None for one that was sent more than once."""
+    """Return how late the client sent a request, in seconds, without the wait caused by max
+    concurrency; None if it was sent more than once."""
     queue = _queue(m)
     return None if queue is None or m.attempts > 1 else queue - (m.cap_wait_s or 0.0)
 
@@ -266,7 +267,7 @@ METRICS: tuple[Metric, ...] = (
         "Tokens of the prompt, as counted by the server.",
     ),
 )
-SESSION_TIME = Metric(  # of no single request, see `turns.session_times`
+SESSION_TIME = Metric(  # not of a single request, see `turns.session_times`
     "session_s",
     "Session time",
     "s",

@@ -38,8 +38,8 @@ NOTE = (
 
 
 def node_of(config: RunConfig, nodes: Sequence[Mapping[str, Any]], index: int) -> int | None:
-    """Return the number of the node that measured a request, from 1; `nodes`: as its repeat's
-    health has them; None: there are none."""
+    """Return the number of the node that measured a request, from 1. `nodes`: those in the health
+    data of its repeat. None if there are none."""
     if not nodes:
         return None
     sessions = sessions_of(config)
@@ -48,7 +48,7 @@ def node_of(config: RunConfig, nodes: Sequence[Mapping[str, Any]], index: int) -
 
 
 def nodes_of(candidate: Candidate) -> Floats:
-    """Return the node that measured each request; NaN: the run had none."""
+    """Return the number of the node that measured each request; NaN if the run had none."""
     run, requests = candidate.run, candidate.table
     by_repeat = {repeat.index: repeat.health.get("nodes") or () for repeat in run.repeats}
     pairs = zip(requests.numbers("repeat"), requests.numbers("index"), strict=True)
@@ -59,7 +59,7 @@ def nodes_of(candidate: Candidate) -> Floats:
 
 
 def table(candidate: Candidate) -> Table:
-    """Return a row for each node; none where the run was sent from one machine."""
+    """Return a row for each node; empty if the run was sent from one machine."""
     nodes = nodes_of(candidate) if _has_nodes(candidate) else np.empty(0)
     numbers = sorted({int(node) for node in known(nodes)})
     rows = tuple(_row(candidate, candidate.table.where(nodes == n), n) for n in numbers)

@@ -46,8 +46,8 @@ class Objectives:
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """How many requests of a run met the objectives. Failed requests did not; cancelled ones are
-    not counted."""
+    """How many requests of a run met the objectives. Failed requests missed them; cancelled ones
+    are not counted."""
 
     objectives: Objectives
     good: int
@@ -85,8 +85,8 @@ def objectives_of(config: RunConfig) -> Objectives | None:
 
 
 def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tuple[int, int]:
-    """Return the number of requests that met the objectives, and of all that ended. (0, 0) if it is
-    unknown for one of them: it was not streamed, or its token count is missing."""
+    """Return the number of requests that met the objectives, and of all that ended. (0, 0) if that
+    is unknown for one of them: it was not streamed, or its token count is missing."""
     table = as_table(measurements)
     ended = table.where(~table.are("cancelled"))
     good = ended.where(ended.are("ok"))
@@ -130,7 +130,7 @@ def with_judgement(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig
     return config.model_copy(update=dict(judgement))
 
 
-SEEN = {  # what must have been measured for a metric to be known, or known not to apply
+SEEN = {  # what must have been measured to know whether a metric applies
     "ttft_s": ("t_first",),
     "tpot_s": ("t_first", "output_tokens"),
     "e2e_s": ("t_last",),
@@ -141,7 +141,7 @@ IN_LINKS = {
     "e2e": "e2e_limit_s",
     "usd_per_hour": "usd_per_hour",
 }
-# Latency constraints of MLPerf Inference's server scenarios (there for the 99th percentile):
+# Latency constraints of MLPerf Inference's server scenarios (at the 99th percentile):
 # mlcommons/inference_policies, inference_rules.adoc, "Benchmarks", as of 2026-07-23.
 PRESETS: dict[str, Objectives] = {
     "Llama 2 70B, conversational": Objectives(2.0, 0.2),

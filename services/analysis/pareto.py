@@ -18,7 +18,7 @@ Measure = Literal["speed", "throughput", "price"]
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardEntry:
-    """A run by its three measures; None: not known."""
+    """A run and its three measures; None: unknown."""
 
     run_id: int
     label: str
@@ -35,7 +35,7 @@ class LeaderboardEntry:
 def leaderboard_entry(
     run_id: int, label: str, summary: Mapping[str, Any], model: str = ""
 ) -> LeaderboardEntry:
-    """Return a run by its stored summary, see `summary_row`."""
+    """Return a run's entry from its stored summary, see `summary_row`."""
     speed, throughput, price = (summary.get(name) for name in IN_SUMMARY.values())
     return LeaderboardEntry(run_id, label, speed, throughput, price, model)
 
@@ -43,11 +43,11 @@ def leaderboard_entry(
 def pareto_front(
     points: Sequence[tuple[float | None, float | None]], better: tuple[Better, Better]
 ) -> list[int]:
-    """Return the positions of the points that no other point is better than, in the order of their
-    first number; `better` says for each of the two numbers which way that is.
+    """Return the indices of the points that no other point beats, ordered by their first number.
+    `better` says for each of the two numbers whether higher or lower is better.
 
-    A point is beaten by one that is at least as good in both and better in one. Of equal points,
-    all are on the front; one without a number is not.
+    A point is beaten by one that is at least as good in both numbers and better in one. Of equal
+    points, all are on the front; a point that lacks a number is not.
     """
     signs = [1 if way == "higher" else -1 for way in better]
     known = [
@@ -56,7 +56,7 @@ def pareto_front(
         if x is not None and y is not None
     ]
     chosen: list[tuple[float, float, int]] = []
-    for point in sorted(known, key=lambda p: (-p[0], -p[1])):  # the best in the first number first
+    for point in sorted(known, key=lambda p: (-p[0], -p[1])):  # best first number first
         if not chosen or point[1] > chosen[-1][1] or point[:2] == chosen[-1][:2]:
             chosen.append(point)
     return [index for _, _, index in sorted(chosen, key=lambda p: (signs[0] * p[0], p[2]))]

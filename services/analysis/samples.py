@@ -11,7 +11,7 @@ from services.ask.series import device_of
 
 
 def repeat_start_s(repeat: Repeat) -> float | None:
-    """Return when a repeat began, in seconds after its run did; None if that was not recorded."""
+    """Return when a repeat began, in seconds since the run began; None if that was not recorded."""
     at = repeat.health.get("t")
     return float(at) if isinstance(at, int | float) else None
 

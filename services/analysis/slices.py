@@ -18,14 +18,14 @@ from services.ask.measurement import Measurement
 from services.ask.measurements import Floats, Indices, Measurements, as_table
 
 SLICES = 20
-FEWEST = 5  # requests of a slice on average: with fewer, there are fewer slices
+FEWEST = 5  # mean number of requests per slice; if there are fewer, there are fewer slices
 LEAST = 4  # slices: with fewer there is nothing to see
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Seconds since the repeat began, rates per second. None: no request of the slice has it, or
-    too few for a percentile."""
+    """One part of a repeat. Times are seconds since the repeat began, rates per second. None: no
+    request of the slice has the metric, or too few for a percentile."""
 
     repeat: int
     from_s: float
@@ -34,7 +34,7 @@ class Slice:
     failed: int  # of those sent
     sent_per_s: float
     answered_per_s: float
-    output_tokens_per_s: float | None  # None: a token count is not known
+    output_tokens_per_s: float | None  # None: a token count is unknown
     in_flight: float  # on average
     ttft_s_median: float | None
     ttft_s_p95: float | None
@@ -42,8 +42,8 @@ class Slice:
 
 
 def slices(measurements: Sequence[Measurement], only_sending: bool = False) -> tuple[Slice, ...]:
-    """Return the slices of one repeat, from its first request sent to the last answer, or to the
-    last request sent; () if it is too small to be cut."""
+    """Return the slices of one repeat, from the first request sent to the last answer or the last
+    request sent, whichever is later; () if the repeat is too small."""
     table = as_table(measurements)
     table = table.where(~np.isnan(table.numbers("t_send")))
     count = min(SLICES, len(table) // FEWEST)
@@ -117,7 +117,7 @@ def _tokens(good: Measurements, edges: Floats) -> Floats | None:
 
 
 def _over_time(starts: Floats, ends: Floats, rates: Floats, edges: Floats) -> Floats:
-    """Return the integral, up to each edge, of rates that each hold from a start to an end."""
+    """Return the integral, up to each edge, of rates that hold from a start to an end."""
     return np.array(
         [float((np.clip(edge - starts, 0.0, ends - starts) * rates).sum()) for edge in edges]
     )

@@ -92,7 +92,7 @@ def _limit(name: str, number: str) -> float:
 
 
 def check(thresholds_: Sequence[Threshold], candidate: Candidate) -> tuple[ThresholdResult, ...]:
-    """Check a run against its thresholds. An unfinished run gets a further result, which fails."""
+    """Check a run against its thresholds. An unfinished run gets one more result, which fails."""
     run = candidate.run
     row = row_of(candidate)
     results = tuple(_result(threshold, candidate.summary, row) for threshold in thresholds_)

@@ -27,12 +27,12 @@ LABELS = {
     REST: "Queue, network and other",
 }
 BEFORE = "Client queue, before it was sent"  # not part of TTFT
-TOLERANCE_S, TOLERANCE = 0.001, 0.05  # parts may be that much longer than the whole: clocks differ
+TOLERANCE_S, TOLERANCE = 0.001, 0.05  # the parts may exceed the whole by this: clocks differ
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of TTFT; `share` is that of its mean in the mean TTFT."""
+    """A part of TTFT; `share` is its mean divided by the mean TTFT."""
 
     name: str  # a key of LABELS
     median_s: float
@@ -42,14 +42,14 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class TtftPhases:
-    """The parts of TTFT, in the order in which they happen but the last."""
+    """The parts of TTFT, in the order in which they happen, except that the remainder is last."""
 
-    requests: int  # of which they are known
+    requests: int  # for which they are known
     of: int  # requests with a TTFT
     median_s: float  # TTFT of the same requests
     mean_s: float
     phases: tuple[Phase, ...]
-    contradictory: int = 0  # requests left out, as the server reports more than their whole TTFT
+    contradictory: int = 0  # requests left out because their parts exceed their TTFT
 
     @property
     def queue_known(self) -> bool:
@@ -57,7 +57,7 @@ class TtftPhases:
 
 
 def ttft_phases(measurements: Sequence[Measurement]) -> TtftPhases | None:
-    """Return the parts of these requests' TTFT; None where the server reports none."""
+    """Return the parts of these requests' TTFT; None if the server reports none."""
     table = as_table(measurements)
     ttft, prefill = metric_array(table, "ttft_s"), table.numbers("prefill_s")
     queue, load = table.numbers("server_queue_s"), table.numbers("load_s")

@@ -26,17 +26,17 @@ def locate(sessions: Sessions, table: Measurements) -> tuple[Numbers, Numbers]:
 
 
 def first_turns(measurements: Sequence[Measurement], config: RunConfig) -> Measurements:
-    """Return the requests that begin a session, or stand alone: those that repeat nothing that was
-    said before."""
+    """Return the requests that begin a session or stand alone, and so repeat no history."""
     table = as_table(measurements)
     sessions = sessions_of(config)
     return table.where(locate(sessions, table)[1] == 0) if sessions else table
 
 
 def history_share(measurements: Sequence[Measurement], config: RunConfig) -> float | None:
-    """Return the share of the prompt tokens that a cache which forgets nothing has, by the server's
-    own counts: of each later turn, the prompt before and, where that is the history, its answer; of
-    first turns, the planned part of their shared prefixes. None: no later turn is known."""
+    """Return the share of the prompt tokens that an unlimited cache would hold, by the server's own
+    counts: of a later turn, the previous prompt and, if the server's answers are the history, its
+    answer; of a first turn, the planned part of its shared prefix. None if no later turn is
+    known."""
     sessions = sessions_of(config)
     if sessions is None:
         return None
@@ -54,7 +54,7 @@ def history_share(measurements: Sequence[Measurement], config: RunConfig) -> flo
 
 
 def _before(table: Measurements) -> NDArray[np.intp]:
-    """The place of the request before each, by repeat and index; -1: it is not there."""
+    """The index of the previous request, by repeat and index; -1 if there is none."""
     index = table.numbers("index")
     keys = table.numbers("repeat") * (index.max(initial=0.0) + 2) + index
     order = np.argsort(keys, kind="stable")
@@ -64,8 +64,8 @@ def _before(table: Measurements) -> NDArray[np.intp]:
 
 
 def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Floats:
-    """Return the time of each completed session of one repeat, in seconds: from
-    when its first turn was due to the end of its last answer. None of them failed."""
+    """Return the session times of one repeat, in seconds (see the glossary): from when the first
+    turn was due to the end of the last answer. Only sessions without a failed turn count."""
     sessions = sessions_of(config)
     if sessions is None or not len(measurements):
         return np.empty(0)
@@ -82,7 +82,7 @@ def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Flo
 
 
 def _turns(sessions: Sessions, session: int, config: RunConfig) -> int:
-    """How many turns a session has, of which the number of requests may cut some."""
+    """How many turns a session has; the number of requests may cut the last session short."""
     turns = len(sessions.delays(session))
     left = modes.count(config)
     return turns if left is None else min(turns, left - sessions.first(session))

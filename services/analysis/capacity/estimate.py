@@ -14,9 +14,9 @@ from services.analysis.capacity.observation import Misses, Observation
 from services.analysis.capacity.response import MissRate, crossing
 from services.analysis.capacity.saturation import Saturation, room_s, saturation
 
-NEAR = 0.35  # on the log scale: farther probes say little, and bend the curve
-SATURATED = 3.0  # logits above what is allowed: there the curve of a queue bends upward
-ENOUGH = 10.0  # relaxation times of the queue in a window that tells the long run
+NEAR = 0.35  # on the log scale: probes farther from the crossing say little and distort the fit
+SATURATED = 3.0  # logits above the allowed share: there a queue's curve bends upward
+ENOUGH = 10.0  # relaxation times of the queue: a window this long shows the steady state
 QUEUE = "the queue"
 
 Kind = Literal["interval", "bracket", "open"]
@@ -24,25 +24,27 @@ Kind = Literal["interval", "bracket", "open"]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A load, in the unit of the search, with its 95 % interval. None: not bounded on that side.
+    """The estimated capacity, in the unit of the search, with its 95 % interval. None: not bounded
+    on that side.
 
-    `kind`: "interval"; "bracket" where the response is a cliff, so that low and high are the loads
-    on its two sides; "open" where one side is not known. `binding`: the text of the objective that
-    is the first to be missed, or QUEUE."""
+    `kind`: "interval"; "bracket" if no probe missed an objective in part, so that `low` and `high`
+    are the loads on either side of the jump; "open" if one side is unknown. `binding`: the text of
+    the first objective to be missed, or QUEUE.
+    """
 
     value: float
     low: float | None
     high: float | None
     kind: Kind
     binding: str
-    slope: float = 0.0  # of the log odds of a miss over the log of the load; 0 where not known
-    correlation_s: float = 0.0  # for how long requests miss an objective together
-    relaxation_s: float = 0.0  # for how long the queue remembers; 0 where not known
-    settled: bool = True  # whether windows were long enough for that
+    slope: float = 0.0  # of the log odds of a miss over the log of the load; 0 if unknown
+    correlation_s: float = 0.0  # how long misses of an objective stay correlated
+    relaxation_s: float = 0.0  # relaxation time of the queue; 0 if unknown
+    settled: bool = True  # whether the windows were long enough for the queue to settle
 
     @property
     def width(self) -> float:
-        """The interval's half-width as a ratio less 1: 0.05 for a value known to ±5 %."""
+        """Half the interval's width, as a ratio minus 1: 0.05 for a value known to ±5 %."""
         if not self.low or not self.high:
             return math.inf
         return math.sqrt(self.high / self.low) - 1
@@ -51,7 +53,7 @@ class Estimate:
 def estimate(
     observations: Sequence[Observation], objectives: Sequence[Objective]
 ) -> Estimate | None:
-    """Return the capacity: the lowest of what each objective and the queue allow. None where no
+    """Return the capacity: the lowest load allowed by any objective or by the queue. None if no
     load was missed, or none was met."""
     known = [probe for probe in observations if not probe.limited]
     saturated = saturation(known)
@@ -72,7 +74,7 @@ def estimate(
 
 
 def sustained(probe: Observation, objectives: Sequence[Objective]) -> bool:
-    """Whether a probe met every objective, as counted, and its queue did not grow."""
+    """Return whether a probe met every objective, and its queue did not grow."""
     met = (
         misses.n and misses.count <= objective.allowed * misses.n
         for misses, objective in zip(probe.misses, objectives, strict=True)
@@ -81,7 +83,8 @@ def sustained(probe: Observation, objectives: Sequence[Objective]) -> bool:
 
 
 def overloaded(probe: Observation, objectives: Sequence[Objective]) -> bool:
-    """Whether a probe was far beyond what is sustained: its queue grew, or most missed."""
+    """Return whether a load was far too high: the queue grew, or most requests missed an
+    objective."""
     return probe.growing or any(
         misses.n and misses.count > _full(objective.allowed) * misses.n
         for misses, objective in zip(probe.misses, objectives, strict=True)
@@ -127,8 +130,8 @@ def _sides(observations: Sequence[Observation], cliff: Estimate) -> list[Observa
 
 
 def _cliff(shares: Sequence[MissRate], objective: Objective) -> Estimate | None:
-    """The two loads between which everything begins to be missed, where none was missed in part:
-    then there is nothing to fit."""
+    """The two loads between which requests begin to miss an objective, if no probe missed it in
+    part: there is nothing to fit then."""
     full = _full(objective.allowed)
     if any(share.misses and share.misses <= full * share.n for share in shares):
         return None
@@ -140,7 +143,7 @@ def _cliff(shares: Sequence[MissRate], objective: Objective) -> Estimate | None:
 
 
 def _full(allowed: float) -> float:
-    """The share of misses from which on a server is so overloaded that a curve says nothing."""
+    """The share of misses above which a server is too overloaded for the curve to apply."""
     return 1 / (1 + (1 - allowed) / allowed * math.exp(-SATURATED))
 
 
@@ -155,8 +158,8 @@ def _share(probe: Observation, misses: Misses) -> MissRate:
 
 
 def _correlated(near: Sequence[Observation], index: int) -> list[MissRate]:
-    """The shares of probes, whose requests are correlated for the same time: what those with misses
-    tell of it, each by its variance. A probe without misses tells nothing of it."""
+    """The miss rates of probes, with one correlation time for all: the average of those estimated
+    from probes with misses, weighted by variance."""
     time_s = correlation_s(near, index)
     return [
         replace(share, dispersion=max(1.0, share.n / probe.window_s * time_s))
@@ -166,8 +169,8 @@ def _correlated(near: Sequence[Observation], index: int) -> list[MissRate]:
 
 
 def correlation_s(near: Sequence[Observation], index: int) -> float:
-    """Return for how many seconds the requests of probes miss an objective together; 0 where none
-    missed it."""
+    """Return how long misses of an objective stay correlated, in seconds, averaged over the probes;
+    0 if no probe missed it in part."""
     telling = [probe for probe in near if 0 < probe.misses[index].count < probe.misses[index].n]
     if not telling:
         return 0.0
@@ -185,7 +188,8 @@ def _missing_sides(
     value: float,
     allowed: float,
 ) -> list[Observation]:
-    """The nearest probe that met an objective, and the nearest that did not, where none is near."""
+    """The nearest probe that met the objective, or the nearest that missed it, if `near` has
+    none."""
     met = {id(probe) for probe, share in _with(observations, shares) if share.met(allowed)}
     added = []
     for wanted in (True, False):
@@ -204,8 +208,8 @@ def _in_the_long_run(
     objective: Objective,
     wait_s: float | None,
 ) -> Estimate:
-    """An objective's estimate, as far down as it may be where windows are too short for the queue:
-    there, what the server completes at most says more than what was missed so far."""
+    """Lower an objective's estimate if the windows were too short for the queue to settle: then the
+    rate at saturation says more than the misses counted so far."""
     share = saturated.below(objective, wait_s) if saturated and wait_s else None
     if saturated is None or share is None:
         return found

@@ -17,22 +17,22 @@ from services.analysis.capacity.estimate import overloaded, sustained
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Misses, Observation
 
-WELL_BELOW = 0.7  # of what the overloaded server completes: there, little is missed by chance
+WELL_BELOW = 0.7  # of the overloaded server's rate: few requests miss by chance there
 SIGMAS = 3.0
-SLOWER = 1.25  # times as long, at least, by the near ends of both intervals
-TRIES = 2  # probes of a repeat that the client does not offer before the search goes on without
+SLOWER = 1.25  # factor between the near ends of the two intervals, at least
+TRIES = 2  # failed attempts to offer the repeated load, before the search goes on without it
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The probe that overloaded a server, one before it at a load well below that was sustained,
-    and one at the same load after it; None: not made yet."""
+    """The probe that overloaded a server, an earlier sustained probe at a much lower load, and one
+    at the same load afterwards (None: not made yet)."""
 
     overload: Observation
     before: Observation
     after: Observation | None
-    missed: bool = False  # whether the one after is missed, beyond chance
-    met: bool = True  # whether it is sustained; neither: missed, as chance may explain
+    missed: bool = False  # whether `after` missed an objective, beyond chance
+    met: bool = True  # whether `after` was sustained; if neither: missed, but possibly by chance
 
     @property
     def load(self) -> float:
@@ -40,7 +40,8 @@ class Recovery:
 
     @property
     def slower(self) -> float | None:
-        """How many times as long the median answer takes as before; None: not noticeably longer."""
+        """How many times as long the median answer takes as before; None if not noticeably
+        longer."""
         then, now = self.before.typical_s, self.after.typical_s if self.after else None
         if then is None or now is None or now[0] <= SLOWER * then[2]:
             return None
@@ -55,9 +56,9 @@ class Recovery:
 def recovery_of(
     observations: Sequence[Observation], objectives: Sequence[Objective]
 ) -> Recovery | None:
-    """Return the repeat of a search, made or to be made next; None where nothing was overloaded,
-    nothing sustained before that, or the search goes on without, as where the client cannot offer
-    it."""
+    """Return the repeated probe, made or to be made next. None if no probe was overloaded, none was
+    sustained before, or the search goes on without the repeat because the client cannot offer that
+    load."""
     known = [probe for probe in observations if not probe.limited]
     index = next((at for at, probe in enumerate(known) if overloaded(probe, objectives)), None)
     if index is None:
@@ -80,8 +81,8 @@ def recovery_of(
 def valid_observations(
     observations: Sequence[Observation], objectives: Sequence[Objective]
 ) -> Sequence[Observation]:
-    """Return the probes that tell of the server as it is now: all, or where it stays slow those
-    from the repeat on."""
+    """Return the probes that describe the server as it is now: all of them, or, if it stays slow,
+    those from the repeated probe on."""
     recovery = recovery_of(observations, objectives)
     if recovery is None or not recovery.stays_slow:
         return observations
@@ -90,14 +91,14 @@ def valid_observations(
 
 
 def _not_offered(observations: Sequence[Observation], overload: Observation, load: float) -> int:
-    """How many probes of a load the client has not offered since the overload."""
+    """How many probes at a load the client has failed to offer since the overload."""
     since = dropwhile(lambda probe: probe is not overload, observations)
     return sum(probe.limited and probe.load == load for probe in since)
 
 
 def _well_below(met: Sequence[Observation], overload: Observation) -> Observation | None:
-    """The highest load of which far less was completed than the server can; where there is none,
-    as where it collapsed, the lowest."""
+    """The highest sustained load well below what the server can complete; the lowest one if there
+    is none, as when throughput collapsed under overload."""
     clear = [probe for probe in met if probe.served_per_s <= WELL_BELOW * overload.served_per_s]
     if clear:
         return max(clear, key=lambda probe: probe.load)
@@ -105,7 +106,7 @@ def _well_below(met: Sequence[Observation], overload: Observation) -> Observatio
 
 
 def _worse(before: Observation, after: Observation, objectives: Sequence[Objective]) -> bool:
-    """Whether an objective is missed now, or the queue grows, and chance does not explain it."""
+    """Whether the queue grows now, or an objective is missed beyond chance."""
     return after.growing or any(
         _more(then, now, objective.allowed)
         for then, now, objective in zip(before.misses, after.misses, objectives, strict=True)
@@ -113,8 +114,8 @@ def _worse(before: Observation, after: Observation, objectives: Sequence[Objecti
 
 
 def _more(then: Misses, now: Misses, allowed: float) -> bool:
-    """Whether the share of misses is above what is allowed, and above what it was, by SIGMAS
-    standard errors: the difference of two proportions, each with its dispersion."""
+    """Whether the share of misses exceeds both the allowed share and the earlier one by SIGMAS
+    standard errors: a test of two proportions, each with its dispersion."""
     if not then.n or not now.n:
         return False
     pooled = (then.count + now.count) / (then.n + now.n)

@@ -17,13 +17,13 @@ from services.base.units import seconds
 ERRORS = "error_rate"
 SHARES = {"median": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 METRICS = {"ttft": "ttft_s", "ttfa": "ttfa_s", "tpot": "tpot_s", "e2e": "e2e_s"}
-USUAL = ("ttft:p95<0.5",)  # what the founders of this field ask most, and what people notice first
+USUAL = ("ttft:p95<0.5",)  # a common target for interactive use
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
     """At least `share` of the requests have `metric` (a key of METRICS' values) at or below
-    `limit_s`; without a metric, at least `share` succeed."""
+    `limit_s`, in seconds; without a metric, at least `share` succeed."""
 
     text: str
     metric: str | None
@@ -37,7 +37,7 @@ class Objective:
 
     @property
     def label(self) -> str:
-        """Such as "TTFT p95 ≤ 500 ms"."""
+        """For example "TTFT p95 ≤ 500 ms"."""
         if self.metric is None or self.limit_s is None:
             return f"error rate ≤ {100 * self.allowed:.4g} %"
         percent = f"p{100 * self.share:g}" if self.share != 0.5 else "median"
@@ -45,10 +45,10 @@ class Objective:
 
 
 def parse_objectives(texts: Sequence[str]) -> tuple[Objective, ...]:
-    """Parse objectives, each once.
+    """Parse objectives, without duplicates.
 
     Raises:
-        InvalidThreshold: one cannot be parsed, or is none of a capacity; or there is none.
+        InvalidThreshold: one cannot be parsed, is not a capacity objective, or there are none.
     """
     if not texts:
         raise InvalidThreshold(f"A capacity needs an objective, such as '{USUAL[0]}'.")

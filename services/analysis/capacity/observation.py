@@ -15,16 +15,16 @@ from services.analysis.metric_arrays import metric_array
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements, as_table
 
-GROWTH = 0.05  # of what was due: less is no growth that a window could tell from chance
+GROWTH = 0.05  # of the arrivals: less growth cannot be told from chance within a window
 SIGMAS = 3.0
 SLICES = 10
-WINDOW = 6  # autocorrelations are summed over so many times the correlation time (Sokal 1997)
+WINDOW = 6  # autocorrelations are summed up to this many correlation times (Sokal 1997)
 
 
 @dataclass(frozen=True, slots=True)
 class Misses:
-    """How many of `n` requests missed an objective. `dispersion`: by how much the variance of their
-    number exceeds that of independent requests."""
+    """How many of `n` requests missed an objective. `dispersion`: the variance of the count,
+    divided by that of independent requests."""
 
     count: int
     n: int
@@ -32,17 +32,17 @@ class Misses:
 
     @property
     def variance(self) -> float:
-        """Of the count, if the requests were independent."""
+        """Variance of the count if the requests were independent."""
         return self.count * (1 - self.count / self.n) if self.n else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A probe. `load` as offered: requests per second, or users. `served_per_s` is what the server
-    completed per second of the window, `served_dispersion` by how much the variance of that number
-    exceeds a Poisson process's. `growing`: more were due than completed, beyond chance; then only a
-    bound is known. `limited`: the client did not offer this load: nothing is known of the server.
-    """
+    """One probe of a search. `load`: as offered, in requests per second or users. `served`:
+    requests completed in the window; `served_dispersion`: the variance of that number, divided by a
+    Poisson process's. `growing`: the queue grew beyond chance, so the rate completed is the most
+    that the server can complete. `limited`: the client failed to offer this load, so the probe says
+    nothing about the server."""
 
     load: float
     misses: tuple[Misses, ...]  # by objective
@@ -52,7 +52,7 @@ class Observation:
     growing: bool = False
     limited: bool = False
     reached: tuple[float | None, ...] = ()  # by objective: its percentile in seconds, or the share
-    # that failed; None where so many failed that it has none
+    # that failed; None if too many failed for the percentile to exist
     typical_s: tuple[float, float, float] | None = None  # median E2E latency with its interval
 
     @property
@@ -69,8 +69,9 @@ def observe(
     open_loop: bool,
     limited: bool = False,
 ) -> Observation:
-    """Return what a probe's requests say. Those due before `settle_s`, in seconds from the start of
-    its repeat, bring the load up and are left out; the window follows."""
+    """Return the observation of one probe. Requests due before `settle_s` (seconds since the repeat
+    began) belong to the warm-up at load and are left out; the window of `window_s` seconds
+    follows."""
     table = as_table(measurements)
     table = table.where(~np.isnan(table.numbers("t_due")))
     due = table.numbers("t_due")
@@ -79,7 +80,7 @@ def observe(
     ends = _ends(table)
     stop_s = settle_s + window_s
     inside = ends[(ends >= settle_s) & (ends < stop_s)] - settle_s
-    excess = (len(within) - len(inside)) if open_loop else 0  # in flight, at the end of the window
+    excess = (len(within) - len(inside)) if open_loop else 0  # in flight at the end of the window
     return Observation(
         load,
         tuple(Misses(int(mask.sum()), len(mask), dispersion(mask)) for mask in missed),
@@ -94,11 +95,11 @@ def observe(
 
 
 def dispersion(missed: NDArray[np.bool_]) -> float:
-    """Return by how much the variance of the number of misses exceeds the binomial: the integrated
-    autocorrelation time of requests in the order in which they were due, at least 1.
+    """Return the variance of the number of misses, divided by the binomial variance, at least 1:
+    the integrated autocorrelation time of the requests in the order in which they were due.
 
-    Summed up to WINDOW times itself (Sokal 1997, Monte Carlo methods in statistical mechanics, ch.
-    3), and corrected for the mean having been estimated from the same requests.
+    Summed up to WINDOW times that time (Sokal 1997, Monte Carlo methods in statistical mechanics,
+    ch. 3), and corrected because the mean is estimated from the same requests.
     """
     n, p = len(missed), float(missed.mean()) if len(missed) else 0.0
     if n < 8 or p in (0.0, 1.0):
@@ -122,7 +123,7 @@ def _missed(table: Measurements, objective: Objective) -> NDArray[np.bool_]:
 
 
 def _reached(table: Measurements, objective: Objective) -> float | None:
-    """Return the percentile that an objective limits, with each failure as infinitely late; or the
+    """Return the percentile that an objective limits, counting failures as infinitely late; or the
     share that failed."""
     if not len(table):
         return None
@@ -137,9 +138,10 @@ def _reached(table: Measurements, objective: Objective) -> float | None:
 
 
 def _median(table: Measurements) -> tuple[float, float, float] | None:
-    """Return the median E2E latency of the requests that succeeded, in seconds, between the order
-    statistics that bound it at 95 % (David and Nagaraja 2003, Order Statistics, ch. 7.1), which lie
-    farther apart where neighbours are slow together. None with too few."""
+    """Return the median E2E latency of successful requests in seconds, with the order statistics
+    that bound it at 95 % (David and Nagaraja 2003, Order Statistics, ch. 7.1): lower bound, median,
+    upper bound. The bounds are farther apart if neighbouring requests are correlated. None if there
+    are too few requests."""
     values = metric_array(table, "e2e_s")[table.are("ok")]
     values = values[~np.isnan(values)]
     n = len(values)
@@ -152,19 +154,19 @@ def _median(table: Measurements) -> tuple[float, float, float] | None:
 
 
 def _ends(table: Measurements) -> NDArray[np.float64]:
-    """When each request ended, in seconds from the start of the repeat; infinite if it did not."""
+    """When each request ended, in seconds since the repeat began; infinite if it did not end."""
     ends = table.numbers("t_end")
     return np.where(table.are("cancelled") | np.isnan(ends), math.inf, ends)
 
 
 def _grew(excess: int, events: int) -> bool:
-    """Whether so many more were in flight at the end of the window than at its start, beyond the
-    chance of as many arrivals and departures, and beyond a twentieth of the arrivals."""
+    """Whether the number of requests in flight grew during the window, by more than GROWTH of the
+    arrivals and by more than chance explains."""
     return excess > GROWTH * events / 2 and excess > SIGMAS * math.sqrt(events)
 
 
 def _dispersion_of_counts(ends: NDArray[np.float64], window_s: float) -> float:
-    """Return the index of dispersion of the numbers served in equal slices; Poisson's is 1."""
+    """Return the index of dispersion of the numbers completed in equal slices; Poisson's is 1."""
     if len(ends) < 2 * SLICES:
         return 1.0
     counts = np.histogram(ends, bins=SLICES, range=(0.0, window_s))[0]

@@ -18,11 +18,12 @@ LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """What the requests of a probe's window took, and what was completed in it. None: not known.
+    """The metrics of one probe's window. None: unknown.
 
-    `in_flight` is the mean over the window, `tokens_per_s` of output, `prompt_tokens` and
-    `output_tokens` the means of a request. Of the engine, over the whole run: `waiting` and
-    `kv_cache_share` at most, `preemptions` in total."""
+    `in_flight` is the mean over the window, `tokens_per_s` the output throughput, `prompt_tokens`
+    and `output_tokens` the means per request. The engine's own values cover the whole run: the
+    peaks of `waiting` and `kv_cache_share`, and the total of `preemptions`.
+    """
 
     requests_per_s: float
     tokens_per_s: float | None = None
@@ -46,9 +47,9 @@ def load_point(
     settle_s: float,
     window_s: float,
 ) -> LoadPoint:
-    """Return what a probe measured: latencies of the successful requests that were due in its
-    window, and what ended in it. `settle_s`: from the start of its repeat to the window, seconds.
-    """
+    """Return the metrics of a probe: latencies of the successful requests that were due in its
+    window, and rates of those that ended in it. `settle_s`: seconds from the start of the repeat to
+    the window."""
     table = as_table(measurements)
     stop_s = settle_s + window_s
     due, ends = table.numbers("t_due"), _ends(table)
@@ -69,12 +70,12 @@ def load_point(
 
 
 def _ends(table: Measurements) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """When each successful request ended, in seconds from the start of the repeat; else NaN."""
+    """When each successful request ended, in seconds since the repeat began; NaN for others."""
     return np.where(table.are("ok"), table.numbers("t_end"), np.nan)
 
 
 def _total(table: Measurements, name: str) -> float | None:
-    """The sum; None if one is not known, or there is none."""
+    """The sum; None if there are no values, or one is unknown."""
     values = table.numbers(name)
     return float(values.sum()) if len(values) and not np.isnan(values).any() else None
 
@@ -85,8 +86,8 @@ def _mean(table: Measurements, name: str) -> float | None:
 
 
 def _in_flight(table: Measurements, start_s: float, stop_s: float) -> float | None:
-    """The mean number of requests that were sent and not ended: their times within the window over
-    its length. One that never ended lasts."""
+    """The mean number of requests in flight: the time they spent in the window, divided by its
+    length. A request that never ended counts to the end of the window."""
     sent, ends = table.numbers("t_send"), table.numbers("t_end")
     until = np.clip(np.where(np.isnan(ends), stop_s, ends), start_s, stop_s)
     spent = until - np.clip(sent, start_s, stop_s)

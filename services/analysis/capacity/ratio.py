@@ -18,9 +18,10 @@ ONE_SIDED = NormalDist().inv_cdf(0.95) / NormalDist().inv_cdf((1 + CONFIDENCE) /
 
 @dataclass(frozen=True, slots=True)
 class CapacityRatio:
-    """Capacity of one server over that of the baseline, with its 95 % interval, and the verdict.
+    """A server's capacity divided by the baseline's, with its 95 % interval and the verdict.
 
-    `longer`: where it is inconclusive, about how many times as much has to be measured to tell."""
+    `longer`: for an inconclusive verdict, by about which factor the measurement has to be longer.
+    """
 
     value: float
     low: float
@@ -30,12 +31,12 @@ class CapacityRatio:
 
 
 def capacity_ratio(baseline: Estimate, other: Estimate, margin: float) -> CapacityRatio | None:
-    """Return other / baseline; None where one of them is not bounded on both sides.
+    """Return other / baseline; None if one of them is not bounded on both sides.
 
-    The interval combines those of the two on the log scale, each side by the square root of the sum
-    of squares of the distances that it depends on (MOVER: Donner and Zou 2012, Statistical Methods
-    in Medical Research 21, 347), so that lopsided intervals stay so. Equivalent: the 90 % interval,
-    that much narrower, lies within 1 / (1 + margin) to 1 + margin.
+    The two intervals are combined on the log scale: each bound lies the root of the sum of the
+    squared distances from the ratio (MOVER: Donner and Zou 2012, Statistical Methods in Medical
+    Research 21, 347), so asymmetric intervals stay asymmetric. The verdict is equivalent if the 90
+    % interval, scaled from this one, lies within 1 / (1 + margin) to 1 + margin.
 
     Raises:
         ValueError: the margin is not positive.
@@ -49,8 +50,12 @@ def capacity_ratio(baseline: Estimate, other: Estimate, margin: float) -> Capaci
 
 
 def verdict(log: float, down: float, up: float, margin: float) -> CapacityRatio:
-    """Return the ratio whose logarithm is `log`, with its interval from `down` below to `up` above,
-    and what it says. Raises ValueError: the margin is not positive."""
+    """Return the ratio whose logarithm is `log`, with its verdict. `down` and `up` are the
+    distances of its interval's bounds below and above, on the log scale.
+
+    Raises:
+        ValueError: the margin is not positive.
+    """
     if not margin > 0:
         raise ValueError(f"a margin must be more than 0 (got {margin})")
     word = _word(log, down, up, math.log1p(margin))
@@ -73,8 +78,9 @@ def _word(log: float, down: float, up: float, room: float) -> Word:
 
 
 def _longer(log: float, down: float, up: float, room: float) -> float:
-    """An interval narrows with the root of what is measured: until it excludes 1, or lies within
-    the margin, whichever is nearer."""
+    """By which factor the measurement has to be longer for the interval to exclude 1 or lie within
+    the margin, whichever comes first. An interval's width falls with the root of the time
+    measured."""
     half = max(down, up)
     needed = max(abs(log), (room - abs(log)) / ONE_SIDED)
     return (half / needed) ** 2 if needed > 0 else math.inf

@@ -23,20 +23,20 @@ from services.analysis.statistics import CONFIDENCE, t_quantile
 
 Floats = NDArray[np.float64]
 
-# What is known of b before anything is measured: 15 is usual for queues, where 5 % more load
-# doubles the odds of a miss; a factor of e from that is one standard deviation. Without it a few
-# probes make a slope of anything (such priors: Kontsevich and Tyler 1999, Vision Res. 39, 2729).
+# The prior of b: 15 is typical of queues, where 5 % more load doubles the odds of a miss, and
+# one standard deviation is a factor of e. Without a prior, a few probes may suggest any slope
+# (for such priors see Kontsevich and Tyler 1999, Vision Res. 39, 2729).
 USUAL_SLOPE = 15.0
 SLOPES = np.geomspace(0.5, 300.0, 33)
-REACH = 1.2  # how far, on the log scale, the crossing may lie from what was measured
-STEPS = 121  # of the grid over θ; it is laid twice, the second time around the interval
-FEWEST_EXPECTED = 0.5  # misses: where fewer are, the square of a residual says nothing
+REACH = 1.2  # how far outside the loads measured the crossing may lie, on the log scale
+STEPS = 121  # of the grid over θ; a second, finer grid covers the interval
+FEWEST_EXPECTED = 0.5  # misses: with fewer expected, the squared residual is meaningless
 
 
 @dataclass(frozen=True, slots=True)
 class MissRate:
-    """What one probe says of one objective: `misses` of `n` requests at a load. `dispersion` is by
-    how much its variance exceeds that of independent requests."""
+    """The misses of one objective in one probe: `misses` of `n` requests at a load. `dispersion`:
+    the variance of the count, divided by that of independent requests."""
 
     load: float
     misses: int
@@ -44,14 +44,14 @@ class MissRate:
     dispersion: float = 1.0
 
     def met(self, allowed: float) -> bool:
-        """Whether no more were missed than may be."""
+        """Return whether at most the allowed share missed."""
         return self.misses <= allowed * self.n
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """The load at which the share of misses reaches what is allowed, with its 95 % interval. None:
-    open, what was measured does not bound it there. `slope` is b, `df` the degrees of freedom."""
+    """The load at which the share of misses reaches the allowed share, with its 95 % interval.
+    None: not bounded on that side. `slope` is b; `df` is the degrees of freedom."""
 
     value: float
     low: float | None
@@ -61,8 +61,8 @@ class Crossing:
 
 
 def crossing(shares: Sequence[MissRate], allowed: float) -> Crossing | None:
-    """Return where the share of misses crosses `allowed` (0 to 1, excluded). None where fewer than
-    two loads were measured.
+    """Return where the share of misses crosses `allowed` (between 0 and 1). None if fewer than two
+    loads were measured.
 
     Raises:
         ValueError: `allowed` is not between 0 and 1.
@@ -89,7 +89,7 @@ def crossing(shares: Sequence[MissRate], allowed: float) -> Crossing | None:
     curve, slopes = _profile(fine, x, misses, n, level)
     inside = np.flatnonzero(curve <= curve.min() + bound)
     best = np.flatnonzero(curve <= curve.min() + 1e-6 * bound)
-    at = int(best[len(best) // 2])  # the middle of what is equally good, as between two cliffs
+    at = int(best[len(best) // 2])  # the middle of the equally good ones, as between two cliffs
     return Crossing(
         math.exp(fine[at]),
         math.exp(fine[inside[0]]) if fine[inside[0]] > low + step else None,
@@ -102,7 +102,7 @@ def crossing(shares: Sequence[MissRate], allowed: float) -> Crossing | None:
 def _profile(
     thetas: Floats, x: Floats, misses: Floats, n: Floats, level: float
 ) -> tuple[Floats, Floats]:
-    """Return the deviance of the best slope for each θ, and that slope."""
+    """Return, for each θ, the deviance of the best slope, and that slope."""
     away = x[None, None, :] - thetas[:, None, None]
     p = _logistic(level + SLOPES[None, :, None] * away)
     curves = _deviance(misses, n, p) + np.log(SLOPES / USUAL_SLOPE) ** 2
@@ -116,7 +116,7 @@ def _logistic(z: Floats) -> Floats:
 
 
 def _deviance(misses: Floats, n: Floats, p: Floats) -> Floats:
-    """−2 log likelihood, less that of the saturated model."""
+    """−2 log likelihood, minus that of the saturated model."""
     met = n - misses
     with np.errstate(divide="ignore", invalid="ignore"):
         missed = np.where(misses > 0, misses * (np.log(misses / n) - np.log(p)), 0.0)
@@ -126,11 +126,13 @@ def _deviance(misses: Floats, n: Floats, p: Floats) -> Floats:
 
 
 def _remaining(x: Floats, misses: Floats, n: Floats, logits: Floats) -> tuple[float, float]:
-    """Return by how much more the probes differ from the curve than their dispersions tell, at
-    least 1, and the degrees of freedom of the whole: those of the dispersions, and the residuals'.
+    """Return how much the probes scatter around the curve relative to their dispersions (a variance
+    ratio, at least 1), and the total degrees of freedom: the dispersions' and the residuals'.
 
-    An autocorrelation time τ of n requests, summed over 6 τ, has a relative variance of 12 τ / n
-    (Madras and Sokal 1988, J. Stat. Phys. 50, 109), as one with n / 6 τ degrees of freedom has."""
+    The autocorrelation time τ of n requests, summed over 6 τ, has a relative variance of 12 τ / n
+    (Madras and Sokal 1988, J. Stat. Phys. 50, 109), like a variance with n / 6 τ degrees of
+    freedom.
+    """
     p = _logistic(logits)
     weights = n * p * (1 - p)
     counted = weights >= FEWEST_EXPECTED

@@ -18,15 +18,16 @@ from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Observation
 from services.analysis.statistics import CONFIDENCE, t_quantile
 
-ABOVE = 0.4  # queues that grow at up to 1.5 times the lowest such load tell what is served at most
-WAITED = ("ttft_s", "ttfa_s", "e2e_s")  # what a request waits before is part of these
-HEAVY = 0.35  # of what is served: a load that is lower by more is no heavy traffic
+ABOVE = 0.4  # queues that grow at up to 1.5 times the lowest such load are used for the rate
+WAITED = ("ttft_s", "ttfa_s", "e2e_s")  # metrics that include the wait in the queue
+HEAVY = 0.35  # of the rate: lower loads than this much below it are not heavy traffic
 
 
 @dataclass(frozen=True, slots=True)
 class Saturation:
-    """The rate that is completed per second, `half` the half-width of its 95 % interval on the log
-    scale. `variability`: of arrivals and departures, the mean of their indices of dispersion."""
+    """The rate at saturation, in requests per second. `half`: half the width of its 95 % interval
+    on the log scale. `variability`: the mean of the indices of dispersion of arrivals and
+    departures."""
 
     rate: float
     half: float
@@ -41,24 +42,25 @@ class Saturation:
         return self.rate * math.exp(self.half)
 
     def below(self, objective: Objective, room_s: float) -> float | None:
-        """The share of the rate by which the load has to be lower for the objective to be met, if
-        it is the wait that takes `room_s`: P(W > t) = exp(−(1 − ρ) rate t / variability). None
-        where that is no heavy traffic, of which alone this is true."""
+        """Return how far below the rate the load must be for requests to wait at most `room_s`
+        seconds, as a share of the rate, from P(W > t) = exp(−(1 − ρ) rate t / variability). None if
+        that is outside heavy traffic, where the formula does not hold."""
         if room_s <= 0:
             return None
         share = -math.log(objective.allowed) * self.variability / (self.rate * room_s)
         return share if share <= HEAVY else None
 
     def relaxation_s(self, load: float) -> float:
-        """For how long the queue remembers, at a load: 2 σ² / drift², σ² = 2 rate variability."""
+        """Return the queue's relaxation time at a load, in seconds: 2 σ² / drift², σ² = 2 rate
+        variability."""
         drift = self.rate - load
         return 4 * self.rate * self.variability / drift**2 if drift > 0 else math.inf
 
 
 def saturation(observations: Sequence[Observation]) -> Saturation | None:
-    """Return what the server completes per second while its queue grows, which is all that it can:
-    the mean of the probes that are not far beyond, each weighted by what it counted. None where no
-    queue grew."""
+    """Return the rate at which the server completes requests while its queue grows, which is its
+    maximum: the mean of the probes at the lowest such loads, weighted by time. None if no queue
+    grew."""
     grown = [probe for probe in observations if probe.growing and probe.served]
     if not grown:
         return None
@@ -71,8 +73,8 @@ def saturation(observations: Sequence[Observation]) -> Saturation | None:
 
 
 def room_s(observations: Sequence[Observation], index: int, objective: Objective) -> float | None:
-    """Return how long a request may wait: the limit, less the least that was reached at any load.
-    None: the wait is no part of what is limited."""
+    """Return how long a request may wait: the limit minus the lowest value reached at any load, in
+    seconds. None if the objective does not include waiting."""
     if objective.metric not in WAITED or objective.limit_s is None:
         return None
     reached = (probe.reached[index] for probe in observations if probe.reached)

@@ -19,25 +19,26 @@ from services.analysis.capacity.hysteresis import recovery_of, valid_observation
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Observation
 
-GROW = 8.0  # from one load to the next, while nothing is missed
-FIRST_BRACKET = 1.6  # loads on both sides that are no farther apart have something to fit between
-STEP = 0.8  # below a load that was missed, where the server is known to complete about as much
-FEWEST = 8  # probes within reach of the crossing before an interval is believed
-NEAREST, FARTHEST = 0.03, 0.2  # of a probe from the crossing, on the log scale
-STUCK = 3  # probes in a row that the client does not offer, between loads that it did
-INDEPENDENT = 60  # correlation times in a window
-FEW = 10  # requests in a window, on average: of three, none comes once in twenty times
-LONGEST = 5.0  # times as long as asked, a window at most
-TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows fast enough to be seen to
-ODDS = (1.0, -0.6)  # by how much their logarithm changes from the crossing to a probe
+GROW = 8.0  # factor from one load to the next, while nothing is missed
+FIRST_BRACKET = 1.6  # between a sustained and a missed load: closer ones can be fitted
+STEP = 0.8  # times a missed load: the highest next probe, if the rate at saturation is known
+FEWEST = 8  # probes near the crossing, before an interval is trusted
+NEAREST, FARTHEST = 0.03, 0.2  # of a probe to the crossing, on the log scale
+STUCK = 3  # successive probes that the client failed to offer, between loads that it offered
+INDEPENDENT = 60  # correlation times that a window should last
+FEW = 10  # mean number of requests in a window, at least: with 3, 5 % of windows would be empty
+LONGEST = 5.0  # times the requested length: the longest window
+TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows visibly
+ODDS = (1.0, -0.6)  # change of the log odds from the crossing to a probe above, and below it
 
 Reason = Literal["precise", "most", "highest", "lowest", "client", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is searched: loads from `lowest` to `highest`, `whole` for users. It ends when the
-    interval is within ± `precision`, or after `most` probes."""
+    """What to search: loads from `lowest` to `highest`, in requests per second or, with
+    `whole_numbers`, users. The search ends when the interval is within ± `precision` (a share), or
+    after `max_probes` probes."""
 
     objectives: tuple[Objective, ...]
     lowest: float = 1.0
@@ -49,7 +50,7 @@ class Search:
 
 
 class Step(NamedTuple):
-    """A probe to be made: its load, and the length of its window in seconds."""
+    """The next probe: its load, and the length of its window in seconds."""
 
     load: float
     window_s: float
@@ -59,20 +60,20 @@ class Step(NamedTuple):
 class Conclusion:
     """Why a search ended.
 
-    "precise": the interval is as narrow as asked; "most": it has made all its probes; "highest":
-    the highest load is sustained; "lowest": not even the lowest is; "client": the client cannot
-    offer what would have to be probed next; "steps": no number of users lies between those
-    measured."""
+    "precise": the interval is narrow enough; "most": the limit on probes is reached; "highest": the
+    highest load is sustained; "lowest": not even the lowest load is; "client": the client cannot
+    offer the load to probe next; "steps": there is no number of users between those measured.
+    """
 
     why: Reason
     estimate: Estimate | None
-    at_least: float | None = None  # what was sustained, where no capacity was found
-    at_most: float | None = None  # what was not
+    at_least: float | None = None  # a load that was sustained, if no capacity was found
+    at_most: float | None = None  # a load that was not
 
 
 def next_step(search: Search, observations: Sequence[Observation]) -> Step | Conclusion:
-    """Return what to probe next, or how the search ended. Pure: a search that was interrupted goes
-    on where it was."""
+    """Return the next probe, or how the search ended. A pure function of the observations, so an
+    interrupted search continues where it stopped."""
     valid = valid_observations(observations, search.objectives)
     known = [probe for probe in valid if not probe.limited]
     found = estimate(known, search.objectives)
@@ -81,10 +82,9 @@ def next_step(search: Search, observations: Sequence[Observation]) -> Step | Con
 
 
 def _window_s(search: Search, load: float, found: Estimate | None) -> float:
-    """How long the next probe's window is: long enough for FEW requests at a rate, and for requests
-    that miss an objective independently of each other, as far as the probes so far tell for how
-    long they do not, and for the queue to settle. Where no window is long enough for that, longer
-    ones tell little more."""
+    """The length of the next probe's window, in seconds: long enough for FEW requests, for misses
+    to be independent of each other (see `Estimate.correlation_s`), and for the queue to settle. If
+    no allowed window is long enough for the queue, a longer one gains little."""
     longest_s = LONGEST * search.window_s
     few_s = 0.0 if search.whole_numbers else min(FEW / load, longest_s)
     usual_s = max(search.window_s, few_s)
@@ -125,8 +125,8 @@ def _next_load(
 
 
 def _once_more(search: Search, observations: Sequence[Observation], ceiling: float) -> float | None:
-    """A load that was probed before: one that the client did not offer, since something else may
-    have kept it busy, or one well below the first overload."""
+    """A load to probe again: one that the client failed to offer, since another program may have
+    kept it busy, or one well below the first overload."""
     last = observations[-1]
     if last.limited and last.load < ceiling:
         return last.load
@@ -137,8 +137,9 @@ def _once_more(search: Search, observations: Sequence[Observation], ceiling: flo
 def _beyond(
     search: Search, observations: Sequence[Observation], found: Estimate | None
 ) -> float | None:
-    """A load well above the capacity, if none was tried: what the server completes then says how
-    long its queue takes to settle at the capacity. None also for users, who queue up no more."""
+    """A load well above the capacity, if none was probed: the rate completed there shows how long
+    the queue takes to settle at the capacity. None for users, whose queue cannot grow without
+    limit."""
     if (
         found is None
         or search.whole_numbers
@@ -150,7 +151,7 @@ def _beyond(
 
 
 def _ceiling(observations: Sequence[Observation]) -> float:
-    """The lowest load that the client did not offer when it was tried twice; infinite: none."""
+    """The lowest load that the client failed to offer twice; infinite if there is none."""
     failed = Counter(probe.load for probe in observations if probe.limited)
     return min((load for load, times in failed.items() if times > 1), default=math.inf)
 
@@ -180,8 +181,8 @@ def _down(
 
 
 def _between(search: Search, known: Sequence[Observation], low: float, high: float) -> float:
-    """A load between one that is met and one that is missed: a little below what an overloaded
-    server completes, where that is known; else the middle."""
+    """A load between a sustained and a missed one: a little below the rate at saturation if it is
+    known, otherwise the middle."""
     served = _served(known)
     if served is None:
         return _within(search, math.sqrt(low * high))
@@ -226,8 +227,9 @@ def _halved(
 
 
 def _away(found: Estimate) -> tuple[float, float]:
-    """How far above and below the crossing to probe, on the log scale; above it, where the queue
-    settles in no window, so far that what the server completes at most is seen again."""
+    """How far above and below the crossing to probe, on the log scale. If no window is long enough
+    for the queue to settle, the probe above is far enough to measure the rate at saturation
+    again."""
     if not found.settled:
         return math.log(BEYOND), -NEAREST
     slope = found.slope or math.inf
@@ -236,7 +238,7 @@ def _away(found: Estimate) -> tuple[float, float]:
 
 
 def _fresh(search: Search, load: float, tried: Sequence[float]) -> float | None:
-    """A load that was not probed yet; None where only whole numbers that were are left."""
+    """A load that was not probed yet; None if all whole numbers that remain were."""
     load = _within(search, load)
     return None if search.whole_numbers and load in tried else load
 
@@ -244,8 +246,8 @@ def _fresh(search: Search, load: float, tried: Sequence[float]) -> float | None:
 def _ended(
     why: Reason, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
 ) -> Conclusion:
-    """`at_least` and `at_most` are the loads between which it is not clear what is sustained: by
-    chance one may be met above another that is missed, and then neither of them is a bound."""
+    """Set `at_least` and `at_most` to the loads between which it is unclear what is sustained. By
+    chance, a load may be sustained above one that was missed; then neither of them is a bound."""
     low, high = max(met, default=math.inf), min(missed, default=0.0)
     return Conclusion(
         why,

@@ -17,13 +17,14 @@ from services.analysis.capacity.estimate import Estimate
 from services.analysis.capacity.ratio import CapacityRatio, verdict
 from services.analysis.statistics import CONFIDENCE, t_quantile
 
-NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # the quantile where nothing is estimated
+NORMAL = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # the quantile if nothing is estimated
 
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """The capacity of a configuration over its starts: its logarithm with the standard error that
-    the searches tell, and the sum of squares of the starts from it, in standard errors."""
+    """The capacity of a configuration over several starts of its engine: its logarithm, the
+    standard error according to the searches, and the sum of the starts' squared deviations in
+    standard errors."""
 
     log: float
     error: float
@@ -32,8 +33,8 @@ class Pooled:
 
 
 def pooled(found: Sequence[Estimate]) -> Pooled | None:
-    """Return the mean over starts, each weighted by the inverse of its variance. None where no
-    start has a capacity that is bounded on both sides."""
+    """Return the mean over starts, weighted by the inverse variances. None if no start has a
+    capacity that is bounded on both sides."""
     each = [
         (math.log(estimate.value), error)
         for estimate in found
@@ -53,13 +54,13 @@ def pooled(found: Sequence[Estimate]) -> Pooled | None:
 def ratio_over_starts(
     baseline: Sequence[Estimate], other: Sequence[Estimate], margin: float
 ) -> CapacityRatio | None:
-    """Return other / baseline, each over its starts; None where one of them has no capacity.
+    """Return other / baseline, each over its starts; None if one of them has no capacity.
 
-    Where the starts' squares about their means exceed their degrees of freedom, the standard error
-    grows by the root of that ratio (Birge 1932, Phys. Rev. 40, 207), and the quantile is Student's
-    for so few starts. In 20,000 simulated comparisons each, with starts that differ by none to four
-    times what a search tells, 95 % intervals covered the truth in 94.7–96.9 % for three starts of
-    each, and in 92.7–97.0 % for two.
+    If the starts' sum of squares exceeds its degrees of freedom, the standard error is multiplied
+    by the root of that ratio (Birge 1932, Phys. Rev. 40, 207), and the quantile is Student's for so
+    few starts. In simulations of 20,000 comparisons each, with starts that differ by up to four
+    times a search's standard error, 95 % intervals covered the true ratio in 94.7–96.9 % of
+    comparisons with three starts each, and in 92.7–97.0 % with two.
 
     Raises:
         ValueError: the margin is not positive.
@@ -75,8 +76,8 @@ def ratio_over_starts(
 
 
 def _error(found: Estimate) -> float | None:
-    """The standard error of a capacity's logarithm; that of a bracket as if it were an interval,
-    which is on the safe side."""
+    """The standard error of a capacity's logarithm; a bracket counts as an interval, which is
+    conservative."""
     if not found.low or not found.high or found.high <= found.low:
         return None
     return math.log(found.high / found.low) / 2 / NORMAL

@@ -17,7 +17,7 @@ from services.analysis.ttft_phases import (
 )
 from services.base.units import show
 
-ENOUGH = 0.9  # share of the requests of which the parts must be known
+ENOUGH = 0.9  # share of the requests whose parts must be known
 WORDS = {
     QUEUE: "queueing in the server",
     LOAD: "loading the model",
@@ -30,9 +30,9 @@ WORDS = {
 def cause_of(
     names: tuple[str, str], candidates: tuple[Candidate, Candidate], ttft: Finding, margin: float
 ) -> str:
-    """Return which part makes most of a difference in TTFT, as a sentence; "" if the verdict sees
-    no difference, or if the parts are not known of both. `names` and `candidates` are (run,
-    baseline)."""
+    """Return a sentence on the part of TTFT that contributes most to a difference; "" if there is
+    no significant difference, or the parts of one run are unknown. `names` and `candidates` are
+    (run, baseline)."""
     if ttft.word in ("equivalent", "inconclusive"):
         return ""
     found = [ttft_phases(successes(candidate.measurements)) for candidate in candidates]
@@ -60,6 +60,6 @@ def _covered(phases: TtftPhases) -> float:
 
 
 def _differences(run: TtftPhases, baseline: TtftPhases) -> dict[str, float]:
-    """Seconds by which the mean of each part is longer; a part that one run lacks took no time."""
+    """By how many seconds the mean of each part is longer; a part that a run lacks counts as 0."""
     ours, theirs = ({p.name: p.mean_s for p in phases.phases} for phases in (run, baseline))
     return {n: ours.get(n, 0.0) - theirs.get(n, 0.0) for n in WORDS if n in ours or n in theirs}

@@ -55,7 +55,7 @@ def _ended(run: Run) -> str:
 
 def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     plans = [planned_hits(c.run.config) for c in candidates]
-    if all(plan and not plan.history for plan in plans):  # each says where it is off its plan
+    if all(plan and not plan.history for plan in plans):  # else each has its own warning
         return None
     good = [first_turns(successes(c.measurements), c.run.config) for c in candidates]
     shares = [cached_share(each) for each in good]
@@ -126,7 +126,7 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     past = {}
     for name, c in zip(labels_of(candidates), candidates, strict=True):
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
-        apart = (sending.RATE_MISSED, client.TOGETHER)  # each has a warning of its own
+        apart = (sending.RATE_MISSED, client.TOGETHER)  # each has its own warning
         titles = [diagnostic.title for diagnostic in diagnostics if diagnostic.title not in apart]
         if titles:
             past[name] = "; ".join(titles)

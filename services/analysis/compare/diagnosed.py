@@ -9,11 +9,11 @@ from services.analysis.diagnostics import diagnostics
 from services.analysis.diagnostics.diagnostic import Diagnostic
 
 EVERY, FEW = "All runs", 2
-Named = tuple[Diagnostic, str]  # with the names of its runs; "": of the whole comparison
+Named = tuple[Diagnostic, str]  # with the names of its runs; "" for the whole comparison
 
 
 def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -> Iterator[Named]:
-    """Yield the comparison's own `warnings`, then those of the runs; one that several runs share
+    """Yield the comparison's own `warnings`, then those of the runs. One that several runs share
     appears once."""
     yield from ((diagnostic, "") for diagnostic in warnings)
     shared: dict[Diagnostic, list[str]] = {}

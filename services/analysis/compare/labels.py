@@ -22,12 +22,12 @@ from services.ask.measurement import VIA_LITELLM, Run
 from services.ask.modes import size_of
 from services.base.units import many
 
-LONGEST = 40  # characters of a label: more fits neither a phone's legend nor the head of a column
-LONG = 24  # of one text in it: what all have in common is left out of longer ones
-PART = " · "  # between the parts of a label, and of a name that Paceline has made
+LONGEST = 40  # characters of a label: longer ones do not fit a phone's legend or a column's heading
+LONG = 24  # characters of one part: words common to all runs are removed from longer parts
+PART = " · "  # between the parts of a label, and of a generated name
 OUR_CLIENT = "Paceline's client"
-BATCH = "batch "  # before how many requests are in flight at once
-ALWAYS = ("backend", "model", "mode")  # said where they differ; others where a label needs them
+BATCH = "batch "  # before the number of requests
+ALWAYS = ("backend", "model", "mode")  # named if they differ; others only if needed
 SAID_FIRST = ("backend", "base_url", "model", "mode")
 _WORDS = re.compile(r".*[\s/_:·-]", re.DOTALL)
 
@@ -35,20 +35,20 @@ TellApart = Callable[[Sequence[Run]], list[str]]
 
 
 def labelled(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the runs with the labels that they have side by side."""
+    """Return the runs with the labels that distinguish them from each other."""
     texts = labels([candidate.run for candidate in candidates])
     pairs = zip(candidates, texts, strict=True)
-    # One that has its label already stays what it is, with all that it has worked out.
+    # An unchanged candidate is kept, with everything it has cached.
     return [each if each.label == text else replace(each, label=text) for each, text in pairs]
 
 
 def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return a unique label of at most LONGEST characters for each of the runs.
 
-    It is the run's name where people gave all of them short and unique names. Otherwise it says
-    what a run's config has and the others' have not; failing that, what distinguishes its name;
-    failing that, its number. It says where LiteLLM is part of the numbers, and which tool
-    measured a run where not all were measured by the same.
+    A label is the run's name, if users gave all runs short and unique names. Otherwise it is what
+    distinguishes the run's config; failing that, its name; failing that, its number. It mentions
+    LiteLLM if its overhead is part of the numbers, and the tool that measured the run if not all
+    runs were measured by the same.
     """
     if len(runs) < 2:
         return tuple(map(label_of_single, runs))
@@ -67,15 +67,15 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def labels_of_configs(configs: Sequence[RunConfig], left_out: Collection[str] = ()) -> list[str]:
-    """Return what distinguishes each config from the others, "batch 8"; "" where nothing does."""
+    """Return what distinguishes each config from the others, "batch 8"; "" if nothing does."""
     names = [name for name in (*WORK, "client", *OTHERS) if name not in left_out]
     return _brief([_facts(config) for config in configs], names, LONGEST)
 
 
 def distinguishing(texts: Sequence[str], longest: int = LONG) -> list[str]:
-    """Return the texts; where one of them is long, all without the words that they begin and end
-    with in common, as long as something is left of each; and of one that is still long only its
-    first words, where these are no other's."""
+    """Return the texts. If one is longer than `longest`, the words that all begin and end with are
+    removed, unless nothing would be left of one; a text that is still too long is cut to its first
+    words, if these are unique."""
     if max(map(len, texts), default=0) <= longest or len(set(texts)) < 2:
         return list(texts)
     middles = _middles(texts)
@@ -92,7 +92,7 @@ def _middles(texts: Sequence[str]) -> list[str]:
 
 
 def _first_words(texts: Sequence[str]) -> str:
-    """The whole words that all texts begin with, each with what separates it from the next."""
+    """The whole words that all texts begin with, including the separators after them."""
     first, last = min(texts), max(texts)
     pairs = enumerate(zip(first, last, strict=False))
     same = next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
@@ -110,22 +110,24 @@ def _joined(parts: Sequence[str]) -> str:
 
 
 def _origins(runs: Sequence[Run]) -> list[str]:
-    """LiteLLM always, for its own work is in the numbers; a tool where not all runs are its."""
+    """LiteLLM always, since its overhead is part of the numbers; a tool if not all runs are from
+    it."""
     through = [run.through for run in runs]
     same = len(set(through)) == 1 and through[0] != VIA_LITELLM
     return ["" if same else text for text in through]
 
 
 def _typed_names(runs: Sequence[Run], room: int) -> list[str]:
-    """The names that people gave the runs, or []: made names consist of several parts."""
+    """The names that users gave the runs, or [] if one is missing or generated (of several
+    parts)."""
     names = [" ".join(run.name.split()) for run in runs]
     typed = all(name and PART not in name and len(name) <= room for name in names)
     return names if typed and len(set(names)) == len(names) else []
 
 
 def _of_engines(runs: Sequence[Run], room: int) -> list[str]:
-    """Labels of runs for which engines were started, or []: how an engine is set up stands in no
-    run's config, but in the name that the study gave it."""
+    """Labels of runs whose engines were started for them, or []. The engine's settings are not in
+    the run's config, but in the name that the study gave the run."""
     if all(run.engine_id is None for run in runs):
         return []
     names = _of_names(runs)
@@ -141,14 +143,15 @@ def _of_configs(runs: Sequence[Run], names: Sequence[str], room: int) -> list[st
 
 
 def _comparable(name: str, runs: Sequence[Run], known: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a field says more than that only some of the runs' files state it."""
+    """Whether a field differs, and not only because some runs' files do not state it."""
     values = {repr(facts[name]) for facts in known if name in facts}
     return len(values) > 1 or all(run.knows(name) for run in runs)
 
 
 def _of_names(runs: Sequence[Run]) -> list[str]:
-    """What distinguishes the runs' names: the parts between middle dots that not all have; of long
-    ones those that no other has, without the words that all of these begin and end with."""
+    """What distinguishes the runs' names: the parts between middle dots that not all have. Of long
+    names, only the parts that no other name has, without the words that all of these begin and end
+    with."""
     parts = [" ".join(run.name.split()).split(PART) for run in runs]
     common = set(parts[0]).intersection(*parts[1:]) if len(parts) > 1 else set()
     brief = [_joined([part for part in own if part not in common]) for own in parts]
@@ -161,7 +164,7 @@ def _of_names(runs: Sequence[Run]) -> list[str]:
 
 
 def _facts(config: RunConfig) -> dict[str, Any]:
-    """The fields that say something of this run; its mode with how much it asks at once."""
+    """The config fields that the run uses; the mode of a batch includes its size."""
     read = read_fields(config)
     if config.mode == "batch":
         read["mode"] = f"{BATCH}{size_of(config)}"
@@ -169,7 +172,7 @@ def _facts(config: RunConfig) -> dict[str, Any]:
 
 
 def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) -> list[str]:
-    """What distinguishes these, in the words of as few fields as it takes."""
+    """What distinguishes the runs, in as few fields as possible."""
     chosen: dict[str, list[str]] = {}
     brief = [""] * len(facts)
     for name in names:
@@ -183,7 +186,7 @@ def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) 
 
 
 def _wordings(name: str, facts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """What each says of a field, in full first; where that does not fit, in fewer words."""
+    """Texts for the values of a field: in full first, then shortened."""
     texts = _words(name, facts)
     return [texts, distinguishing(texts)] if name == "model" else [texts]
 
@@ -195,8 +198,8 @@ def _in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _words(name: str, facts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What each says of a field; "" where it is not read, and of a field that only some of them
-    read where these have it as it is by default."""
+    """Texts for the values of a field; "" for runs that do not use it, and for all if only some
+    runs use it and these have the default."""
     values = [fact[name] for fact in facts if name in fact]
     default = RunConfig.model_fields[name].default
     if len(values) < len(facts) and all(value == default for value in values):
@@ -212,7 +215,8 @@ def _words(name: str, facts: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _loads(modes: Sequence[str]) -> list[str]:
-    """The modes of runs of which one limits what is in flight: where all are batches, by that."""
+    """Labels of the modes if one of the runs limits concurrency: `concurrency 8` if all are
+    batches."""
     if not all(mode.startswith(BATCH) for mode in modes):
         return list(modes)
     return [f"concurrency {mode.removeprefix(BATCH)}" for mode in modes]
@@ -249,7 +253,7 @@ def _value(value: Any, empty: str) -> str:
 
 
 def _server(backend: str, address: str | None) -> str:
-    """A server by its kind; one of no known kind by where it is."""
+    """A server by the label of its backend; an unknown backend by its address."""
     if backend == "embedded":
         return backend
     if backend == "url" and address:
@@ -260,7 +264,7 @@ def _server(backend: str, address: str | None) -> str:
 def _completed(
     distinct: Sequence[str], origins: Sequence[str], runs: Sequence[Run], tell_apart: TellApart
 ) -> list[str]:
-    """The texts; those of runs that are still called alike, with what distinguishes these."""
+    """Add to labels that several runs share what distinguishes these, if it fits."""
     texts = list(distinct)
     for indexes in _alike([_joined(pair) for pair in zip(distinct, origins, strict=True)]):
         among = indexes if len(indexes) > 1 else range(len(runs))
@@ -277,7 +281,7 @@ def _completed(
 
 
 def _alike(texts: Sequence[str]) -> Iterator[Sequence[int]]:
-    """The places of texts that several have, and of those that are empty."""
+    """The indices of the texts that occur several times, and of empty ones."""
     for text in dict.fromkeys(texts):
         indexes = [index for index, other in enumerate(texts) if other == text]
         if len(indexes) > 1 or not text:
@@ -289,7 +293,7 @@ def _numbered(text: str, run: Run) -> str:
     return whole if text and len(whole) <= LONGEST else f"run {run.id}"
 
 
-NUMBERED = {  # fields that hold long or private texts: never what they hold
+NUMBERED = {  # fields with long or private texts, whose contents are not shown
     "prompt": "prompt",
     "prompts": "prompts",
     "trace": "trace",
@@ -297,13 +301,13 @@ NUMBERED = {  # fields that hold long or private texts: never what they hold
     "extra_body": "extra fields",
     "ca_file": "CA file",
 }
-# In the order in which they are tried: the first says most to a reader.
+# In the order in which they are tried, the most informative first.
 WORK = tuple(
     name
     for name in dict.fromkeys((*ALWAYS, "base_url", "requests", *about.fields(RunConfig)))
     if about.fields(RunConfig)[name].role in ("target", "work") and name != "seed"
 )
-# Where nothing else distinguishes them. Which client it was says `Run.through`.
+# If nothing else distinguishes them. `Run.through` gives the client.
 OTHERS = (
     "seed",
     *about.names(RunConfig, lambda known: known.role == "client" and known.title != "Client"),

@@ -17,7 +17,7 @@ from services.analysis.metrics import Better
 from services.analysis.statistics import Ratio
 from services.ask.modes import WALL_CLOCK
 
-PACED = (*WALL_CLOCK, "usd_per_million_output")  # what the client's own waiting is part of
+PACED = (*WALL_CLOCK, "usd_per_million_output")  # the client's own waiting affects these
 
 Mark = Literal["better", "worse", "different", "equivalent", "undecided"]
 
@@ -31,7 +31,7 @@ MARK_OF: Mapping[Word, Mark] = {
 SIGNS: Mapping[Mark, str] = {
     "better": "▲",
     "worse": "▼",
-    "different": "≠",  # of a measure that is neither better nor worse when it is higher
+    "different": "≠",  # a measure for which higher is neither better nor worse
     "equivalent": "=",
     "undecided": "?",
 }
@@ -76,5 +76,6 @@ def mark_of(ratio: Ratio | None, better: Better, margin: float) -> Mark:
 
 
 def sign_of(finding: Finding) -> str:
-    """Return the sign of a finding: what its colour says, for those who do not see it."""
+    """Return the sign of a finding, which says the same as its colour to people who cannot see
+    it."""
     return SIGNS[MARK_OF[finding.word]]

@@ -43,7 +43,7 @@ class Candidate:
     measurements: Sequence[Measurement]
     summary: Summary
     samples: Sequence[Sample] = ()  # server metrics, in time order
-    label: str = ""  # what it is called beside the others, see `labels.labelled`
+    label: str = ""  # its name beside the others, see `labels.labelled`
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or label_of_single(self.run))
@@ -51,7 +51,7 @@ class Candidate:
 
     @property
     def table(self) -> Measurements:
-        """The measurements, of which each field is an array."""
+        """The measurements as a table: one array per field."""
         return as_table(self.measurements)
 
     @cached_property
@@ -61,13 +61,13 @@ class Candidate:
 
     @cached_property
     def per_repeat(self) -> int:
-        """The most requests in one of its repeats."""
+        """The number of requests in its largest repeat."""
         last = self.table.numbers("index").max(initial=0)
         return modes.count(self.run.config) or 1 + int(last)
 
     @cached_property
     def row(self) -> dict[str, Any]:
-        """The numbers of `row_of`, worked out once."""
+        """The numbers of `row_of`, computed once."""
         return row_of(self)
 
     @cached_property
@@ -83,7 +83,7 @@ class Candidate:
 
     @cached_property
     def classes(self) -> dict[str, Candidate]:
-        """Each request class of a mixed workload as a run of its own; {} for other workloads."""
+        """Each request class of a mixed workload as a candidate; {} for other workloads."""
         groups = by_class(self.measurements, self.run.config)
         return {
             name: Candidate(self.run, some, self.summary.classes[name], label=self.label)
@@ -129,15 +129,15 @@ def rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
 
 
 def only_stated(candidate: Candidate) -> dict[str, float]:
-    """Return the numbers that only an imported run's tool reports, and its requests do not give;
-    names as in `summary_row`."""
+    """Return the numbers that an imported run's tool reports and that cannot be computed from its
+    requests; names as in `summary_row`."""
     row = _measured_row(candidate)
     stated = (candidate.run.source or {}).get("stated", {})
     return {name: number for name, number in stated.items() if row.get(name) is None}
 
 
 def row_of(candidate: Candidate) -> dict[str, Any]:
-    """Return a run's numbers as in `summary_row`, for an imported run filled up with those that its
+    """Return a run's numbers as in `summary_row`, for an imported run completed with those that its
     tool reports. Counts of an imported run without requests are None, not 0."""
     row = _measured_row(candidate) | only_stated(candidate)
     if row["sent"] is None and row["ok"] is not None and row["failed"] is not None:
@@ -153,12 +153,12 @@ def _measured_row(candidate: Candidate) -> dict[str, Any]:
 
 
 def label_of_single(run: Run) -> str:
-    """Return what a run is called that stands beside no other."""
+    """Return the label of a run that is shown alone."""
     return " · ".join(filter(None, (f"Run {run.id}", run.through)))
 
 
 def labels_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Return what each run is called."""
+    """Return the label of each run."""
     return tuple(candidate.label for candidate in candidates)
 
 
@@ -231,7 +231,8 @@ def _of_repeats(
 def _over_requests(
     name: str, statistic: Callable[[Floats], float]
 ) -> Callable[[Candidate], list[float | None]]:
-    """The statistic over the successful requests of each repeat; None if none has the metric."""
+    """The statistic over the successful requests of each repeat; None if no request has the
+    metric."""
 
     def of(candidate: Candidate) -> list[float | None]:
         by_repeat_values = candidate.values(name)
@@ -248,7 +249,7 @@ def _median(name: str) -> Compared:
 
 
 def _of_class(name: str, measure: str) -> Compared:
-    """The median over the requests of one class; None unless the run has such a class."""
+    """The median over the requests of one class; None if the run has no such class."""
     whole = _median(measure)
 
     def of(candidate: Candidate) -> list[float | None]:
@@ -266,7 +267,7 @@ def _session_time(candidate: Candidate) -> list[float | None]:
 
 
 def _sum(numbers: Floats) -> float:
-    """In their order, as the sums that are stored."""
+    """Summed in their order, so that the result equals the stored sums."""
     return float(sum(numbers.tolist()))
 
 

@@ -93,7 +93,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
 
 
 def _own_history(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    """A note where servers got their own answers as history."""
+    """A note if servers received their own answers as history."""
     configs = [c.run.config for c in candidates if c.run.source is None]
     if not any(sessions_of(c) and c.history == "answered" for c in configs):
         return None
@@ -112,7 +112,7 @@ def _endpoint_of(candidate: Candidate) -> str | None:
 
 
 def _api_format(candidates: Sequence[Candidate]) -> Diagnostic | None:
-    """A warning where only some got the prompt without the model's chat template."""
+    """A warning if only some servers received the prompt without the model's chat template."""
     as_text = DIALECTS["completions"].path in map(_endpoint_of, candidates)
     different = unequal(
         candidates,

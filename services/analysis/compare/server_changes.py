@@ -11,11 +11,11 @@ from services.analysis.compare.served import FACTS, differing_facts, join_labels
 from services.base.units import many
 
 NAMED = 4  # the most changes to name in a sentence
-WORDLESS = "machine"  # its facts are several, and say little
+WORDLESS = "machine"  # consists of several facts, which are not worth listing
 
 
 class Served(Protocol):
-    """A run of a trend; `server` is what is known of its server, see `served`."""
+    """A run of a trend; `server` holds the known facts about its server, see `served`."""
 
     @property
     def run_id(self) -> int: ...
@@ -27,8 +27,8 @@ class Served(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The run from which on the server is another one, and in what: labels, and a text with the
-    values before and after."""
+    """The first run with a different server, and what changed: labels, and a text with the values
+    before and after."""
 
     run_id: int
     began: datetime
@@ -37,8 +37,8 @@ class Change:
 
 
 def changes(runs: Iterable[Served]) -> tuple[Change, ...]:
-    """Return the changes along runs in time order. What a run does not know of its server is taken
-    to be as it was last known."""
+    """Return the changes along runs in time order. A fact that a run does not state counts as
+    unchanged."""
     known: dict[str, Any] = {}
     all_changes = []
     for run in runs:
@@ -50,7 +50,8 @@ def changes(runs: Iterable[Served]) -> tuple[Change, ...]:
 
 
 def warning(all_changes: Sequence[Change]) -> str:
-    """Say what changes where, and what that means for the line; "" if nothing does."""
+    """Return a sentence that lists the changes and what they mean for the trend; "" if there are
+    none."""
     if not all_changes:
         return ""
     if len(all_changes) > NAMED:

@@ -46,7 +46,7 @@ ALWAYS = (
 
 def stored_summary(candidate: Candidate) -> dict[str, Any]:
     """Return a run's summary as one JSON-ready row: the keys of `summary_row` (for an imported run
-    filled up with the numbers that its tool reports), and
+    completed with the numbers that its tool reports), and
 
     `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
     `work`: a key that is equal for runs that did the same work, see `work_of`;

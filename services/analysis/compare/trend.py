@@ -47,7 +47,7 @@ class Point:
     level: Level
     word: str
     differs: tuple[str, ...] = ()  # differences from the baseline's server
-    server: Mapping[str, Any] = field(default_factory=dict)  # what is known of it, see `served`
+    server: Mapping[str, Any] = field(default_factory=dict)  # known facts, see `served`
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Trend:
 
     @property
     def warning(self) -> str:
-        """Say where the server changes along the line, or "" if it does not."""
+        """A sentence on where the server changes along the line; "" if it does not."""
         return warning(self.changes)
 
 

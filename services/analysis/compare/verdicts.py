@@ -67,7 +67,8 @@ def findings_of(
 
 
 def waits_of(baseline: Candidate, other: Candidate) -> list[str]:
-    """Describe the client's own waiting in each run, the other first; "" where it does not."""
+    """Return a description of the client's own waiting in each run, the other run first; "" for no
+    waiting."""
     return [modes.client_wait(candidate.run.config) for candidate in (other, baseline)]
 
 

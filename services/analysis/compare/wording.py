@@ -37,7 +37,7 @@ class Verdict:
 
     @property
     def details(self) -> str:
-        """The sentence without the headline it begins with, to show below the headline."""
+        """The sentence without the headline that it begins with, to show below the headline."""
         if not self.sentence.startswith(self.headline):
             return self.sentence
         rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:")
@@ -281,7 +281,7 @@ def change(ratio: float, directions: tuple[str, str]) -> str:
 
 
 def _share_of(part: float) -> str:
-    """Per cent in two significant digits, or more if it would otherwise round to 100."""
+    """A percentage with two significant digits, or more if it would otherwise round to 100."""
     shown = (units.significant(100 * part, digits) for digits in range(2, 9))
     return f"{next((text for text in shown if text != '100'), '100')} %"
 

@@ -175,7 +175,7 @@ def _stopped_early(
 
 
 def _full(summary: Summary) -> Diagnostic | None:
-    """Of a repeat by time that had as many requests as one can have."""
+    """Of a repeat limited by time that reached the maximum number of requests."""
     if not any(repeat.ok + repeat.failed >= MOST for repeat in summary.repeats):
         return None
     return Diagnostic(
@@ -186,7 +186,7 @@ def _full(summary: Summary) -> Diagnostic | None:
 
 
 def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    """Of a run that ends by time."""
+    """Of a run that ends after a duration."""
     if run.status != "done" or not summary.cancelled:
         return None
     share = units.share(summary.cancelled / len(measurements))

@@ -10,7 +10,7 @@ import numpy as np
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements, as_table
 
-MOST = 2  # kinds to give advice on; the table of failures lists all
+MOST = 2  # kinds to give advice on; the table of failures lists them all
 
 
 def advice(measurements: Sequence[Measurement]) -> str:
@@ -22,8 +22,8 @@ def advice(measurements: Sequence[Measurement]) -> str:
 
 
 def _kinds(failed: Measurements) -> Counter[str]:
-    """Count the error classes of failed requests, or their HTTP statuses if there is advice on
-    those."""
+    """Count the failed requests by error class, or by HTTP status if there is advice on that
+    status."""
     classes, status = failed.texts("error_class"), failed.numbers("http_status")
     pairs = np.column_stack((classes.codes, np.nan_to_num(status, nan=0.0)))
     different, first, counts = np.unique(pairs, axis=0, return_index=True, return_counts=True)

@@ -57,7 +57,7 @@ def not_streamed(
 
 def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     """Check for answers far below max_tokens that have a finish_reason of length, or that ended
-    although the run asks for their length."""
+    although the run requests a fixed length."""
     if not run.knows("max_tokens") or "max_tokens" in run.config.omit:
         return None
     insists, good = _asks_for_lengths(run.config), successes(measurements)
@@ -82,7 +82,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
 
 
 def _asks_for_lengths(config: RunConfig) -> str:
-    """How a run asks for answers of a length, in words; "" if they may end by themselves."""
+    """How the run requests answers of a fixed length, as text; "" if it does not."""
     if config.ignore_eos:
         return "although ignore_eos was set"
     if config.workload == "trace":
@@ -98,7 +98,7 @@ def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
 
 
 def _of_asked(had: Floats, requested: NDArray[np.int64]) -> str:
-    """How long answers are and should be: "24 to 40 of 128 tokens"."""
+    """The actual and requested length of answers: "24 to 40 of 128 tokens"."""
     share = units.share(float(had.sum() / requested.sum()))
     return f"{_between(had)} of {_between(requested)} tokens, {share} of what was requested"
 

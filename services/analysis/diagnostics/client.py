@@ -28,7 +28,7 @@ CALIBRATED_SHARE = 0.01  # or this share of the median TTFT, if that is more
 
 
 def so_far(config: RunConfig, progress: Progress) -> list[Diagnostic]:
-    """Return the diagnostics of a run that is being measured."""
+    """Return the diagnostics of a run that is still being measured."""
     results = (
         late(config, progress.late_p99_s or 0.0, 1 / (modes.peak_rate(config) or inf)),
         _lag(config, progress.lag_p99_s or 0.0, kernel=not config.via_litellm),
@@ -49,8 +49,8 @@ def past_limits(
 
 
 def together_share(measurements: Sequence[Measurement]) -> float | None:
-    """Return the share of chunks that were read together with another and so have no arrival time
-    of their own; None if there are no chunks."""
+    """Return the share of chunks that were read together with another one, and so have no arrival
+    time of their own; None if there are no chunks."""
     table = as_table(measurements)
     chunks = float(table.numbers(CHUNKS).sum())
     if not chunks or not table.numbers("coalesced_reads").any():

@@ -25,13 +25,13 @@ from services.ask.modes import MODES
 from services.base import units
 
 LEAST_S = 142  # of Mann and Kendall's S over 20 slices
-LEAST_GROWTH = 0.2  # from the first slice to the last, of the median
-LEAST_REQUESTS = 200  # of a repeat: ten a slice
+LEAST_GROWTH = 0.2  # of the median, from the first slice to the last
+LEAST_REQUESTS = 200  # in a repeat: ten per slice
 SERVED = 0.98  # of the rate at which requests were sent
 
 
 def drifting(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    """Check whether latency grew, or fell, while every repeat was measured."""
+    """Check whether latency grew or fell during every repeat."""
     if run.config.mode in CHANGING or not run.placed:
         return None
     groups = by_repeat(measurements).values()
@@ -48,8 +48,8 @@ def drifting(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
 
 
 def trend(values: Sequence[float]) -> float | None:
-    """Return by which share of their median values grow from the first to the last (below 0: they
-    fall); None if there is no trend."""
+    """Return the growth of the values' trend from the first to the last, as a share of their median
+    (negative: they fall); None if there is no trend."""
     if len(values) < SLICES - 1:
         return None
     pairs = list(combinations(range(len(values)), 2))
@@ -62,14 +62,14 @@ def trend(values: Sequence[float]) -> float | None:
 
 
 def _after_ramp_up(run: Run, group: Measurements) -> Measurements:
-    """Those sent when all users had joined: until then the load grows by itself."""
+    """The requests sent after all users had joined; until then the load itself grows."""
     if run.config.mode != "users":
         return group
     return group.where(group.numbers("t_send") >= run.config.ramp_up_s)
 
 
 def _latencies(cut: Sequence[Slice]) -> list[float]:
-    """The latencies of the slices; [] of a repeat that is too small."""
+    """The latency of each slice; [] if the repeat is too small."""
     if sum(each.sent for each in cut) < LEAST_REQUESTS:
         return []
     return [each.e2e_s_median for each in cut if each.e2e_s_median is not None]
@@ -106,7 +106,7 @@ def _falling(growth: float) -> Diagnostic:
 
 
 def _rates(repeats: Sequence[Sequence[Slice]]) -> tuple[float, float]:
-    """How many requests were sent and answered per second, until the last was sent."""
+    """The rates at which requests were sent and answered, in 1/s, until the last was sent."""
     every = [each for cut in repeats for each in cut]
     seconds = sum(each.to_s - each.from_s for each in every)
     answered = sum(each.answered_per_s * (each.to_s - each.from_s) for each in every)

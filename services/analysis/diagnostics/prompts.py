@@ -48,8 +48,8 @@ def other_length(
 def other_hits(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    """Compare what came from the prefix cache with what was planned to. What turns repeat of their
-    session is as long as the server counts it."""
+    """Compare the cached prompt tokens with the plan. The length of a session's repeated history is
+    the one that the server counted."""
     shared = planned_hits(run.config)
     if shared is None or not summary.ok:
         return None
@@ -108,7 +108,7 @@ MORE_HITS = (
 def not_emptied(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    """Say where the cache was to be emptied before a repeat and was not."""
+    """Report a cache that should have been emptied before a repeat and was not."""
     why = [text for repeat in run.repeats if (text := repeat.health.get(CACHE))]
     if not run.config.empty_cache or not why:
         return None

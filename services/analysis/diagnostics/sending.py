@@ -65,7 +65,8 @@ def late_limit_s(interval_s: float) -> float:
 
 
 def late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | None:
-    """Check how late 1 % of the requests were sent, of which one was due every `interval_s`."""
+    """Check the 99th percentile of how late requests were sent, where one was due every
+    `interval_s`."""
     limit = late_limit_s(interval_s)
     if MODES[config.mode].loop != "open" or late_s <= limit:
         return None
@@ -89,7 +90,7 @@ def rate_missed(
 ) -> Diagnostic | None:
     """Check the rate at which requests were sent in an open loop."""
     if MODES[run.config.mode].loop != "open" or len(_cap_waits(measurements)):
-        return None  # a maximum that was reached is reported by itself
+        return None  # reaching the maximum has its own diagnostic
     wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
     if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
         return None
@@ -105,7 +106,7 @@ def rate_missed(
 def _held_back(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    """In an open loop: a limit on concurrency makes it a closed one while it is reached."""
+    """In an open loop: a limit on concurrency turns it into a closed loop while it is reached."""
     waits = _cap_waits(measurements)
     if MODES[run.config.mode].loop != "open" or not len(waits):
         return None
@@ -121,7 +122,7 @@ def _held_back(
 
 
 def _cap_waits(measurements: Sequence[Measurement]) -> Floats:
-    """Those of the requests that waited."""
+    """The concurrency waits of the requests that waited."""
     waits = as_table(measurements).numbers("cap_wait_s")
     return waits[waits > 0]
 
@@ -133,7 +134,7 @@ def _never_full(
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
         return None
     todo = "Request longer answers, or a lower concurrency."
-    if summary.failed:  # fast failures free their slots
+    if summary.failed:  # requests that fail quickly free their slots
         todo = "Failed requests end early: fix the failures first."
     return Diagnostic(
         "warning",
@@ -143,4 +144,4 @@ def _never_full(
     )
 
 
-CHECKS = (_held_back, _never_full)  # beside those that are limits of the client
+CHECKS = (_held_back, _never_full)  # besides those that are limits of the client

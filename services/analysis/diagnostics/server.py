@@ -46,7 +46,7 @@ def so_far(run: Run, samples: Sequence[Sample]) -> list[Diagnostic]:
 
 
 def _uneven_gpus(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    """A parallel engine waits for its slowest GPU, so it should load them evenly."""
+    """A parallel engine waits for its slowest GPU, so it should load all of them evenly."""
     memory = {i: mean(measured, f"gpu{i}_memory_bytes") for i in gpus(measured)}
     total = {i: mean(measured, f"gpu{i}_memory_total_bytes") for i in memory}
     engine_gpus = [
@@ -87,7 +87,7 @@ def _ranks(run: Run, otherwise: int) -> int:
 def _unevenness(
     measured: Sequence[Sample], devices: Sequence[int], what: str, ending: str, unit: str
 ) -> str:
-    """A phrase for how much the GPUs differ; "" if the difference is small."""
+    """A phrase for how much the GPUs differ; "" if they differ little."""
     means = {i: mean(measured, f"gpu{i}_{ending}") for i in devices}
     known = {i: value for i, value in means.items() if value is not None}
     low, high = (pick(known, key=lambda i: known[i], default=-1) for pick in (min, max))
@@ -113,7 +113,7 @@ def _preemptions(run: Run, measured: Sequence[Sample], summary: Summary) -> Diag
 
 
 def _queueing(run: Run, measured: Sequence[Sample], summary: Summary) -> Diagnostic | None:
-    """Only with a limit on concurrency: without one, queueing is what is measured."""
+    """Only with a limit on concurrency; without one, queueing is what the run measures."""
     waiting = values(measured, "waiting")
     limit = modes.in_flight_limit(run.config)
     if limit is None or len(waiting) < MIN_SAMPLES or not median(waiting):
@@ -160,7 +160,7 @@ def _prefix_cache_hits(run: Run, measured: Sequence[Sample], summary: Summary) -
 def _cpu_contention(
     run: Run, measured: Sequence[Sample], summary: Summary | None = None
 ) -> Diagnostic | None:
-    """An engine on this machine waited for cores that other programs used."""
+    """Whether an engine on this machine waited for cores that other programs used."""
     both = [s for s in measured if {"engine_cores", "machine_cores"} <= s.values.keys()]
     if len(both) < MIN_COUNTER_SAMPLES:
         return None
@@ -186,8 +186,8 @@ def _probable_cpu_contention(
     run: Run, engine_cores: float, machine_cores: float
 ) -> Diagnostic | None:
     """`_cpu_contention` where the system does not report waiting times: the machine was busy, and
-    the embedded engine, which would use every core, got few. Only for the embedded engine: other
-    servers may not have needed more."""
+    the embedded engine, which would use every core, got only a few. Only for the embedded engine:
+    other servers may not have needed more."""
     cores = run.environment.get("cores")
     if run.config.backend != "embedded" or not isinstance(cores, int):
         return None

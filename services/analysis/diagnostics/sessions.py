@@ -12,8 +12,8 @@ from services.base import units
 
 
 def unsent(run: Run, repeat: int | None = None) -> Counter[str]:
-    """Return how many turns were not sent, in all repeats or in one, by why: `failed`, or `ended`
-    (see `load/follow.py`). Stored values that are not counts are ignored."""
+    """Return how many turns were not sent, in all repeats or in one, by reason: `failed`, or
+    `ended` (see `load/follow.py`). Stored values that are not counts are ignored."""
     total: Counter[str] = Counter()
     for each in run.repeats:
         counts = each.health.get("unsent_turns")

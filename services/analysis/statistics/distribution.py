@@ -35,7 +35,7 @@ class Distribution:
 
 
 def percentile(samples: Samples, q: float) -> float:
-    """Return the `q`-th percentile (0 to 100), by linear interpolation, as NumPy does by default.
+    """Return the `q`-th percentile (0 to 100), by linear interpolation, like NumPy's default.
 
     Raises:
         ValueError: there are no samples, or `q` is out of range.

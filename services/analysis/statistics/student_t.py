@@ -22,7 +22,7 @@ def t_cdf(t: float, df: float) -> float:
 @lru_cache(maxsize=4096)  # a page needs the same values several times
 def t_quantile(p: float, df: float) -> float:
     """Return the t whose `t_cdf` is `p`, by Newton's method from the normal quantile. That start is
-    nearer to 0, and the tail beyond it is convex, so that no step overshoots.
+    closer to 0 and the tail beyond it is convex, so no step overshoots.
 
     Raises:
         ValueError: `p` is not between 0 and 1, or `df` is not positive.

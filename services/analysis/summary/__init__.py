@@ -69,7 +69,7 @@ class Summary:
     steady_output_tokens_per_s: float | None
     peak_in_flight: int | None
     token_sources: dict[str, int]  # successes by the source of their token count
-    cost_usd: float | None  # of all repeats; None if that of one is not known
+    cost_usd: float | None  # of all repeats; None if one is unknown
     usd_per_million_output: float | None  # of the cost including prompts; mean over repeats
     cost_source: str | None = None  # where the price is from, as text
     attainment: Attainment | None = None  # None without objectives
@@ -89,7 +89,7 @@ def summarize(
     """Summarize a run.
 
     `price` is needed for costs, `objectives` for goodput, and `config` for the request classes of a
-    mixed workload. Unless `placed`, the requests' times are not on a common clock (see
+    mixed workload. If not `placed`, the requests' times are not on a common clock (see
     `Run.placed`), and rates and requests in flight are unknown.
     """
     table = as_table(measurements)
@@ -173,7 +173,7 @@ def summary_row(summary: Summary) -> dict[str, Any]:
 
 
 def _steady(steady: SteadyState | None) -> dict[str, Any]:
-    """The window is that of a run with one repeat; several have one each."""
+    """`window` is set if the run has one repeat; several repeats have one window each."""
     windows = steady.windows if steady else ()
     alone = windows[0] if len(windows) == 1 else None
     row: dict[str, Any] = {

@@ -132,7 +132,8 @@ def error_rate(measurements: Sequence[Measurement]) -> float | None:
 
 
 def jain(rates: Sequence[float]) -> float | None:
-    """Return Jain's fairness index (Σx)² / (n Σx²): 1 if all are equal, 1/n if one has everything.
+    """Return Jain's fairness index (Σx)² / (n Σx²): 1 if all are equal, 1/n if one request has
+    everything.
 
     Jain, Chiu and Hawe 1984.
     """

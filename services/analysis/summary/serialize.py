@@ -19,7 +19,8 @@ ANALYSIS = Path(__file__).resolve().parent.parent
 
 @cache
 def version() -> str:
-    """Return a hash of the code that works summaries out: one of other code is not read."""
+    """Return a hash of the code that computes summaries. Stored summaries of other code are not
+    read."""
     seen = blake2b(digest_size=8)
     for file in sorted(ANALYSIS.rglob("*.py")):
         seen.update(file.read_bytes())
@@ -32,7 +33,7 @@ def to_dict(summary: Summary) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> Summary:
-    """Return the summary that `to_dict` was given."""
+    """Return the summary from the output of `to_dict`."""
     return _ADAPTER.validate_python(data)
 
 

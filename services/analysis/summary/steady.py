@@ -44,11 +44,11 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
     """Return one repeat's output throughput from the first time that requests in flight are ≥ 80 %
     of their peak to the last.
 
-    Moments in between at which they are fewer count, too: where requests arrive at random, those
-    near the peak alone are the busiest ones, and overstate the throughput. Only chunks have times,
-    so an answer's tokens are spread evenly over its chunks; those of a large run over the time from
-    its first token to its last. None if that is less than 5 s, or the time of some tokens is
-    unknown: a missing token count, or an answer that was not streamed or was cancelled.
+    Moments in between with fewer requests count, too: if requests arrive at random, the moments
+    near the peak are the busiest ones and would overstate the throughput. Only chunks have times,
+    so an answer's tokens are spread evenly over its chunks; in a large run, over the time from its
+    first token to its last. None if that is less than 5 s, or the time of some tokens is unknown: a
+    missing token count, or an answer that was not streamed or was cancelled.
     """
     table = as_table(measurements)
     near = near_peak(table)
@@ -66,7 +66,7 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
 
 
 def _by_chunk(good: Measurements, edges: Floats) -> float:
-    """The tokens between the edges, each answer's spread evenly over its chunks."""
+    """The tokens between the edges, if each answer's tokens are spread evenly over its chunks."""
     chunks = [np.asarray(chunk_times) for chunk_times in good.timed()[1]]
     counts = [len(chunk_times) for chunk_times in chunks]
     times = np.concatenate(chunks)
@@ -76,12 +76,12 @@ def _by_chunk(good: Measurements, edges: Floats) -> float:
 
 
 def _evenly(good: Measurements, edges: Floats) -> float:
-    """The same of a large run, each answer's tokens spread evenly over the time from its first to
-    its last: only those of answers that an edge cuts are not quite as they came."""
+    """The same for a large run: each answer's tokens are spread evenly over the time from its first
+    to its last. Only answers that an edge cuts are approximate."""
     within = np.append(0.0, np.cumsum(np.where(np.arange(len(edges) - 1) % 2, 0.0, np.diff(edges))))
     first, last = good.numbers("t_first"), good.numbers("t_last")
     inside = np.interp(last, edges, within) - np.interp(first, edges, within)
-    one = np.searchsorted(edges, last) % 2  # all came at once
+    one = np.searchsorted(edges, last) % 2  # all arrived at once
     shares = np.divide(inside, last - first, out=one.astype(float), where=last > first)
     return float((shares * good.numbers("output_tokens")).sum())
 

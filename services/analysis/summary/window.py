@@ -21,8 +21,8 @@ METRICS = ("ttft_s", "tpot_s", "e2e_s")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of a repeat in which it was steady, in seconds since it began, and how many of its
-    successful requests were sent in that time."""
+    """The steady part of a repeat, in seconds since the repeat began, and how many of its
+    successful requests were sent in it."""
 
     repeat: int
     from_s: float
@@ -32,8 +32,8 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """The steady windows of a run, and the latencies of the successes that were sent in them, by
-    the name of their metric."""
+    """The steady windows of a run, and the latencies of the successful requests sent in them, by
+    metric name."""
 
     windows: tuple[Window, ...]
     distributions: dict[str, Distribution | None]
@@ -44,7 +44,7 @@ class SteadyState:
 
 
 def steady_state(groups: Mapping[int, Measurements]) -> SteadyState | None:
-    """Return the steady state over all repeats that have one; None if none has."""
+    """Return the steady state over all repeats that have one; None if there are none."""
     found = [(repeat, group, window) for repeat, group in groups.items() if (window := _of(group))]
     inside = [_inside(group, window) for _, group, window in found]
     if not sum(map(len, inside)):
@@ -57,8 +57,8 @@ def steady_state(groups: Mapping[int, Measurements]) -> SteadyState | None:
 
 
 def _of(group: Measurements) -> tuple[float, float] | None:
-    """From when the requests in flight first are near their peak until they last are, but no longer
-    than requests were sent; None if that is too short to say much."""
+    """From the first time that requests in flight are near their peak to the last, but only while
+    requests were sent; None if that is too short."""
     edges, sent = near_peak(group), known(group.numbers("t_send"))
     if not edges:
         return None
