@@ -34,7 +34,7 @@ from services.studies.capacity_wording import (
 
 
 def server_names(capacity: Capacity) -> list[str]:
-    """Return what the servers are called in sentences."""
+    """Return the names of the servers for sentences."""
     configs = capacity.config.servers
     differing = labels_of_configs(configs)
     return server_labels(
@@ -48,12 +48,13 @@ def _server(config: RunConfig) -> str:
 
 
 def sentences(capacity: Capacity) -> list[str]:
-    """Return what a search has found: a sentence for each comparison, and for each server."""
+    """Return the findings of a search: a sentence for each comparison and each server."""
     return [*verdicts(capacity), *headlines(capacity)]
 
 
 def verdicts(capacity: Capacity) -> list[str]:
-    """Return whether each other server sustains more than the first, as far as that is known."""
+    """Return a sentence on whether each other server sustains more than the first, if that is
+    known."""
     called = server_names(capacity)
     costs = [cost(capacity, server) for server in range(len(called))]
     return [
@@ -64,7 +65,7 @@ def verdicts(capacity: Capacity) -> list[str]:
 
 
 def headlines(capacity: Capacity) -> list[str]:
-    """Return what is known of each server, and what a capacity that is known costs."""
+    """Return a sentence on each server's capacity and, if it is known, its cost."""
     return [
         headline(capacity, server, name) + (f" That is {each}." if each and _known(found) else "")
         for server, name in enumerate(server_names(capacity))
@@ -81,7 +82,7 @@ def _both(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:
 
 
 def reasons(capacity: Capacity) -> list[str]:
-    """Return why each server's search ended, as far as it has, and whether it recovers from an
+    """Return why each server's search ended, if it has, and whether the server recovers from an
     overload."""
     several = len(capacity.config.servers) > 1
     return [
@@ -98,7 +99,7 @@ def _reasons(capacity: Capacity, server: int) -> list[str]:
 
 
 def rows(capacity: Capacity) -> list[list[str]]:
-    """Return a row of text for each probe, in the order in which they were made."""
+    """Return a row of text for each probe, in the order of measurement."""
     return [_row(capacity, probe) for probe in capacity.probes]
 
 
@@ -111,7 +112,7 @@ def titles(capacity: Capacity) -> list[str]:
 
 
 def objective_title(objective: Objective) -> str:
-    """Return what an objective limits, as a column's title: "TTFT p95"."""
+    """Return the column title of an objective: "TTFT p95"."""
     return (
         objective.label.partition(" ≤")[0].capitalize()
         if objective.metric is None
@@ -142,7 +143,7 @@ def _row(capacity: Capacity, probe: Probe) -> list[str]:
 
 
 def reached_text(value: float | None, objective: Objective) -> str:
-    """Return what a probe reached of what an objective limits."""
+    """Return the value that a probe reached for an objective, as text."""
     if value is None:
         return "failed"
     return share(value) if objective.metric is None else seconds(value)
@@ -160,7 +161,7 @@ def sustained_text(capacity: Capacity, probe: Probe) -> str:
 
 
 def curves(capacity: Capacity) -> list[str]:
-    """Return where the throughput of each server stops rising, and what tells why."""
+    """Return at which load each server's throughput stops rising, and the reason for that."""
     several = len(capacity.config.servers) > 1
     return [
         f"{name}: {text}" if several else text
@@ -183,7 +184,7 @@ def capacity_text(capacity: Capacity) -> str:
 
 
 def capacity_document(capacity: Capacity) -> dict[str, Any]:
-    """Return a search as JSON keeps it; prompts are left out. Loads are in `unit`."""
+    """Return a search as JSON-ready data, without prompts. Loads are in `unit`."""
     config = capacity.config.model_dump(mode="json", exclude={"servers"})
     return {
         "id": capacity.id,

@@ -18,16 +18,16 @@ TITLE = "Operating points"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of what a probe measured; it is left out where no probe tells it."""
+    """A column of measured values; left out if no probe has a value."""
 
     title: str
-    field: str  # of a point
+    field: str  # of a LoadPoint
     unit: str
 
 
 def operating_points_table(capacity: Capacity) -> Table:
-    """Return a row for each load of each server that was measured, the lowest first, with the
-    number of its run last. Columns that no probe fills are left out."""
+    """Return a row for each probe, by server and load, with the number of its run last. Columns
+    without values are left out."""
     probes = sorted(capacity.probes, key=lambda probe: (probe.server, probe.load, probe.run_id))
     columns = [column for column in _columns(capacity) if any(map(column[1], probes))]
     rows = tuple(tuple(of(probe) or NOTHING for _, of in columns) for probe in probes)

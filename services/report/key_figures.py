@@ -22,8 +22,8 @@ MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
-    """`about` stands below the value in small type; `help` says what the number is; `bad`: it
-    makes the others doubtful."""
+    """One number of a run. `about` is small type below the value; `help` explains the number;
+    `bad`: it makes the others doubtful."""
 
     name: str  # as in summary_row
     label: str
@@ -34,7 +34,7 @@ class KeyFigure:
 
 
 def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
-    """Return a run's most important numbers; none where no request succeeded."""
+    """Return a run's most important numbers; none if no request succeeded."""
     if not candidate.summary.ok:
         return ()
     first = {figure.name: figure for figure in islice(_known(candidate.summary), MOST)}
@@ -42,7 +42,8 @@ def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
 
 
 def _known(summary: Summary) -> Iterator[KeyFigure]:
-    """What is known of a run, the most important first, failures always among the first five."""
+    """The known numbers of a run, the most important first, with failures always among the first
+    five."""
     yield from _speeds(summary)
     yield KeyFigure(
         "error_rate",
@@ -78,7 +79,7 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
 
 
 def _costs_and_others(summary: Summary) -> Iterator[KeyFigure]:
-    """The cost; where a run has none, or lacks one of the others, what takes its place."""
+    """The cost; if it or one of the other numbers is missing, the numbers that take its place."""
     if summary.cost_usd is not None:
         yield KeyFigure(
             "cost_usd", "Cost, sum", show(summary.cost_usd, "USD"), _per_million(summary), COST
@@ -96,7 +97,8 @@ def _costs_and_others(summary: Summary) -> Iterator[KeyFigure]:
 
 
 def _latency(name: str, label: str, spread: Distribution, meaning: str) -> KeyFigure:
-    """The median, and the tail below it: p95, or the slowest of too few for that."""
+    """The median, with the tail below it: p95, or the maximum if there are too few requests for
+    p95."""
     tail = f"p95 {show(spread.p95, 's')}" if spread.p95 is not None else ""
     slowest = f"slowest {show(spread.maximum, 's')}" if spread.n > 1 else "of one request"
     return KeyFigure(name, label, show(spread.median, "s"), tail or slowest, meaning)

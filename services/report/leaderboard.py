@@ -14,7 +14,7 @@ Against = Literal["throughput", "price"]
 
 
 def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Against) -> Table:
-    """Rank runs by one measure; those on the Pareto front of the chart are marked."""
+    """Rank runs by one measure, and mark those on the Pareto front of the chart."""
     best = on_front(standings, against)
     priced = any(each.price is not None for each in standings)
     several = len({each.model for each in standings}) > 1
@@ -51,7 +51,7 @@ def on_front(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[i
 def differences_note(
     standings: Sequence[LeaderboardEntry], summaries: Iterable[Mapping[str, Any]]
 ) -> str:
-    """Say what the runs differ in besides their speed, or ""."""
+    """Return a sentence on what the runs differ in besides their speed, or ""."""
     known = {each.model for each in standings if each.model}
     works = {work for summary in summaries if (work := summary.get("work"))}
     differ = [f"{many(len(known), 'model')}"] * (len(known) > 1)

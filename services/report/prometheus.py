@@ -14,8 +14,8 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A number that goes up and down, or several of one name by their labels. A value of None is
-    not known, and left out."""
+    """A Prometheus gauge, with one value or a value for each set of labels. Values of None are
+    unknown and left out."""
 
     name: str
     help: str
@@ -23,7 +23,7 @@ class Gauge:
 
 
 def gauge(name: str, help: str, value: float | None) -> Gauge:
-    """Return a gauge of one value."""
+    """Return a gauge with one value."""
     return Gauge(name, help, {(): value})
 
 

@@ -22,8 +22,8 @@ def text_sent(
 def sent_prompt(
     config: RunConfig, repeat: int, index: int, nonce: str, answer_of: Callable[[int], str | None]
 ) -> str | None:
-    """Return the prompt that a request sent, with its messages. `answer_of`: the answer to a
-    request of this repeat by its index; None where one that belongs to its history is not known."""
+    """Return the prompt that a request sent, with its messages; None if an answer in its history is
+    unknown. `answer_of` returns the answer to a request of this repeat by its index."""
     before = _before(config, index) if config.history == "answered" else range(0)
     answers = [answer_of(earlier) for earlier in before]
     known = [answer for answer in answers if answer is not None]
@@ -33,7 +33,7 @@ def sent_prompt(
 
 
 def transcript(prompt: str) -> str:
-    """Return a prompt as text: that of a single message as it is, others below their roles."""
+    """Return a prompt as text: a single message unchanged, several with their roles above them."""
     messages, options = dialogue.messages_of(prompt), dialogue.options_of(prompt)
     if len(messages) == 1 and not options and isinstance(messages[0].get("content"), str):
         return str(messages[0]["content"])
@@ -42,7 +42,8 @@ def transcript(prompt: str) -> str:
 
 
 def turn_of(config: RunConfig, index: int) -> dict[str, int]:
-    """Return the session and the turn of a request, counted from 1; {} where it stands alone."""
+    """Return the session and the turn of a request, counted from 1; {} if it is not part of a
+    session."""
     if (sessions := sessions_of(config)) is None:
         return {}
     session, turn = sessions.locate(index)
@@ -50,7 +51,7 @@ def turn_of(config: RunConfig, index: int) -> dict[str, int]:
 
 
 def _before(config: RunConfig, index: int) -> range:
-    """The requests before one in its session."""
+    """The earlier requests of its session."""
     sessions = sessions_of(config)
     return range(index - sessions.locate(index)[1], index) if sessions else range(0)
 

@@ -16,13 +16,14 @@ from services.report.theme import request_numbers
 
 
 def request_by_number(candidate: Candidate, number: int) -> Measurement | None:
-    """Return the request of this number, counted from 1 over all repeats; None: there is none."""
+    """Return the request with this number, counted from 1 over all repeats; None if there is
+    none."""
     places = np.flatnonzero(request_numbers(candidate) == number)
     return candidate.measurements[int(places[0])] if len(places) else None
 
 
 def metrics(candidate: Candidate, m: Measurement) -> Table:
-    """Return what was measured of a request, each beside the median over the run's requests."""
+    """Return the metrics of a request, each beside the median over the run's requests."""
     rows = []
     for entry in METRICS:
         value, spread = entry.of(m), candidate.summary.distributions.get(entry.name)
@@ -35,8 +36,8 @@ def metrics(candidate: Candidate, m: Measurement) -> Table:
 
 
 def events(m: Measurement) -> Table:
-    """Return when what happened to a request, in seconds since its repeat began."""
-    answered = m.t_answer if m.t_answer != m.t_first else None  # else it is the first token
+    """Return the events of a request, in seconds since its repeat began."""
+    answered = m.t_answer if m.t_answer != m.t_first else None  # otherwise it is the first token
     times = (
         ("Due", m.t_due),
         ("Sent", m.t_send),
@@ -50,8 +51,8 @@ def events(m: Measurement) -> Table:
 
 
 def ttft_parts(m: Measurement) -> Table:
-    """Return where the TTFT of a request went, as the server reports it, after the time that it
-    spent in this client; no rows where the server reports nothing."""
+    """Return the parts of a request's TTFT, as the server reports them, after the time spent in
+    this client; no rows if the server reports none."""
     title, found = "Where its TTFT went", phases_of([m])
     if found is None:
         return Table(title, (), ())
@@ -67,7 +68,7 @@ def ttft_parts(m: Measurement) -> Table:
 
 
 def outcome(m: Measurement) -> str:
-    """Return how a request ended, as a sentence or two."""
+    """Return how a request ended, in a sentence or two."""
     if m.attempts > 1:
         waited = show(m.retry_wait_s, "s")
         why = f"it was {m.first_error_class} at first, and waited {waited} between attempts"

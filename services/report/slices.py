@@ -20,7 +20,7 @@ def slices_of(candidate: Candidate) -> list[Slice]:
 
 
 def rows(candidate: Candidate) -> list[dict[str, Any]]:
-    """Return them as plain data."""
+    """Return the slices as plain data."""
     return [asdict(each) for each in slices_of(candidate)]
 
 
@@ -48,7 +48,7 @@ def _row(each: Slice, several: bool) -> tuple[str, ...]:
 
 
 def _times(each: Slice) -> str:
-    """From when to when, to a hundredth of its length."""
+    """Its start and end, to a hundredth of its length."""
     digits = max(0, 2 - floor(log10(each.to_s - each.from_s)))
     return f"{each.from_s:,.{digits}f}–{each.to_s:,.{digits}f}"
 

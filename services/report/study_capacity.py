@@ -27,7 +27,7 @@ from services.studies.highest_wording import (
 from services.studies.study import Study
 
 SCHEMA = "paceline/study-capacity/1"
-UNHASHED = ("search", "page")  # of a search: what it is called here
+UNHASHED = ("search", "page")  # of a search: its number and link here
 
 
 class SearchRow(BaseModel):
@@ -80,7 +80,8 @@ class StudyCapacityDocument(BaseModel):
 
 
 def capacity_table(study: Study) -> Table:
-    """Return each configuration, the best first, with its capacity and that of its fresh starts."""
+    """Return a table of each configuration, the best first, with its capacity and that of its fresh
+    starts."""
     found, labels = highest_of_study(study), labels_of_study(study)
     works = works_of(found)
     lines = [
@@ -102,7 +103,7 @@ def capacity_table(study: Study) -> Table:
 
 
 def searches_table(study: Study) -> Table:
-    """Return every search in the order in which it was made, each with why it ended."""
+    """Return a table of every search in the order of measurement, with the reason why it ended."""
     labels = labels_of_study(study)
     lines = [
         (
@@ -133,7 +134,7 @@ def study_capacity_text(study: Study) -> str:
 
 
 def study_capacity_document(study: Study) -> dict[str, Any]:
-    """Return a study as plain data, see StudyCapacityDocument: without paths and keys."""
+    """Return a study as plain data without paths and keys, see StudyCapacityDocument."""
     study = public_searches(study)
     document = _document(study)
     document.content_sha256 = study_capacity_hash(study)
@@ -141,7 +142,7 @@ def study_capacity_document(study: Study) -> dict[str, Any]:
 
 
 def study_capacity_hash(study: Study) -> str:
-    """Return the SHA-256 of what a study was asked and of what it found, whatever it is called."""
+    """Return the SHA-256 of a study's settings and results, without its name."""
     document = _document(public_searches(study)).model_dump(mode="json")
     searches = [
         {name: value for name, value in row.items() if name not in UNHASHED}

@@ -74,8 +74,8 @@ def classes(candidate: Candidate) -> Table:
 
 
 def prefix_cache(candidate: Candidate) -> Table:
-    """The share of the prompt tokens that came from the prefix cache, as planned and as observed;
-    of sessions also by the server's own counts of what their turns repeat. No rows for a run whose
+    """The share of prompt tokens that came from the prefix cache, planned and observed; for
+    sessions also by the server's own counts of what their turns repeat. No rows for a run whose
     prompts share nothing."""
     shared = planned_hits(candidate.run.config)
     if shared is None or not candidate.summary.ok:
@@ -89,7 +89,7 @@ def prefix_cache(candidate: Candidate) -> Table:
 
 
 def ttft_phases(candidate: Candidate) -> Table:
-    """Where TTFT goes, by what the server reports; no rows where it reports nothing."""
+    """The parts of TTFT, as the server reports them; no rows if it reports none."""
     title = "Where TTFT goes"
     good = successes(candidate.measurements)
     found = phases_of(good)
@@ -155,7 +155,8 @@ def figures(
 
 
 def basis_note(candidates: Sequence[Candidate]) -> str:
-    """Say which objectives goodput counts and which prices the costs use; "" if neither applies."""
+    """Return which objectives goodput counts and which prices the costs use, as text; "" if neither
+    applies."""
     text = ""
     summaries = [candidate.summary for candidate in candidates]
     limits = _joined([s.attainment.objectives.label if s.attainment else None for s in summaries])
@@ -205,7 +206,7 @@ def steady_sentence(steady: SteadyState) -> str:
 
 
 def _steady_note(steady: SteadyState | None) -> str:
-    """Name the windows that "steady" stands for."""
+    """Return the windows that "steady" refers to, as text."""
     if steady is None:
         return ""
     return (
@@ -292,7 +293,7 @@ def _config_facts(run: Run) -> dict[str, Any]:
 
 
 def _named(facts: Mapping[str, str]) -> dict[str, str]:
-    """Call each field of a config as the form does."""
+    """Name each field of a config as the form does."""
     known = about.fields(RunConfig)
     return {
         known[name].label if name in known else _spaced(name): text for name, text in facts.items()
@@ -300,7 +301,7 @@ def _named(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _spaced(name: str) -> str:
-    """Return a name in words; the path to a part of what a server said stays as it is."""
+    """Return a name in words; the path to a value that a server reported stays unchanged."""
     return name if "." in name else name.replace("_", " ")
 
 

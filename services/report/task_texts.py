@@ -11,11 +11,11 @@ from services.base.units import NOTHING, many, show
 from services.report.prompt_text import transcript
 
 BEGINNING = 120  # characters of a prompt or an answer in a list
-READ = 4_000  # characters of a text that its beginning is looked for in
+READ = 4_000  # characters of a text in which its beginning is searched
 
 
 def name(batch: TaskBatch) -> str:
-    """Return what a batch is called: `300 tasks on api.example.org`."""
+    """Return the name of a batch: `300 tasks on api.example.org`."""
     return f"{many(batch.count, 'task')} on {join_names(batch.servers)}"
 
 
@@ -42,7 +42,7 @@ def beginning(text: str | None) -> str:
 
 
 def row(task: Task, prompt: str) -> dict[str, str | int | float | None]:
-    """Return a task as a line of a list; times in seconds."""
+    """Return a task as a row of a list; times in seconds."""
     return {
         "Custom ID": task.custom_id,
         "Status": task.status,
@@ -55,7 +55,7 @@ def row(task: Task, prompt: str) -> dict[str, str | int | float | None]:
 
 
 def calls(task: Task) -> str:
-    """Return the calls of tools in an answer, a line each: `weather({"city": "Bonn"})`."""
+    """Return the tool calls of an answer, one per line: `weather({"city": "Bonn"})`."""
     functions = [call["function"] for call in task.result.tool_calls or ()]
     return "\n".join(f"{each['name']}({each['arguments']})" for each in functions)
 
@@ -67,7 +67,7 @@ def _outcome(task: Task) -> str | None:
 
 
 def facts(task: Task) -> Table:
-    """Return what is known of a task besides its texts, without what is not."""
+    """Return the known facts of a task besides its texts."""
     result = task.result
     known = {
         "TTFT": show(result.ttft_s, "s"),

@@ -35,7 +35,7 @@ class Palette:
     better: str
     worse: str
     equivalent: str
-    undecided: str  # and what is neither better nor worse
+    undecided: str  # also what is neither better nor worse
 
 
 LIGHT = Palette(
@@ -119,7 +119,7 @@ def request_number(candidate: Candidate, measurement: Measurement) -> int:
 
 
 def request_numbers(candidate: Candidate) -> NDArray[np.int64]:
-    """Return those of all requests of a run."""
+    """Return the numbers of all requests of a run."""
     table = candidate.table
     numbers = table.numbers("repeat") * candidate.per_repeat + table.numbers("index") + 1
     return numbers.astype(np.int64)
@@ -150,7 +150,7 @@ def config(dark: bool = False) -> dict[str, Any]:
             **text,
             "title": None,
             "orient": "top",
-            "labelLimit": 0,  # pixels: none is cut
+            "labelLimit": 0,  # pixels; 0: labels are not cut off
             "symbolType": "stroke",
             "symbolStrokeWidth": 4,
         },

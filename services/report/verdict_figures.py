@@ -28,10 +28,10 @@ class VerdictFigures:
     label: str
     baseline_label: str
     name: str  # of the measure, as in FAMILY
-    measure: str  # as it is shown
+    measure: str  # its label
     value: str
     baseline_value: str
-    times: float  # the ratio as a number; 0: there is none
+    times: float  # the ratio as a number; 0 if there is none
     ratio: str
     interval: str
     mark: Mark
@@ -50,7 +50,7 @@ class VerdictFigures:
 
 
 def verdict_figures(comparison: Comparison) -> tuple[VerdictFigures, ...]:
-    """Return one answer for each run after the baseline."""
+    """Return the figures of each run after the baseline."""
     rows = {row.metric: row for row in comparison.rows}
     return tuple(
         _figures(comparison, index, verdict, rows.get(verdict.findings[0].name))
@@ -110,7 +110,7 @@ def _same_measure(all_figures: Sequence[VerdictFigures]) -> bool:
 
 
 def _counted(words: Sequence[str]) -> str:
-    """Count words: `5 faster, 1 inconclusive`."""
+    """Count verdicts: `5 faster, 1 inconclusive`."""
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 
 
@@ -123,8 +123,9 @@ def _rates(comparison: Comparison) -> list[Finding]:
 
 
 def table(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> Table:
-    """Return the answers as a table, the baseline first where one measure decides for all. Where
-    that is throughput, the speed of each request stands beside it: one may cost the other."""
+    """Return the figures as a table, with the baseline first if one measure decides for all. If
+    that is throughput, the speed of each request is shown beside it, since one may come at the cost
+    of the other."""
     if not _same_measure(all_figures):
         rows = [
             (a.label, a.verdict_with_ratio, a.value, a.baseline_value, a.measure)

@@ -59,8 +59,8 @@ class Draw(Protocol):
 @dataclass(frozen=True)
 class Chart:
     """A chart: the question it answers, and the message to show if `draw` returns None. Without a
-    message, the chart and its question are then left out. `group` is where a comparison shows it.
-    """
+    message, the chart and its question are then left out. `group` is the section of a comparison
+    that shows it."""
 
     name: str
     question: str

@@ -30,7 +30,7 @@ from services.report.theme import request_numbers
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
 BESIDE_THEM = "Right: how many requests had each rate."
-MOST_BARS = 200  # of a run; if it has more requests, a bar stands for several
+MOST_BARS = 200  # of a run; with more requests, a bar is a group of them
 FAILED_AT = 0.06  # of the scale: height of a cross, clear of the zero line
 
 TITLES: dict[Rate, str] = {
@@ -66,7 +66,7 @@ def tokens_per_s(
 
 
 def _bins(candidates: Sequence[Candidate], rate: Rate, lanes: Lanes | Mirror) -> Rows:
-    """The histogram of one run; of several, their names are where it would be."""
+    """The histogram of one run; empty for several, whose names are in its place."""
     if len(candidates) > 1:
         return []
     rows = histogram.bins(_values(candidates[0], rate), lanes.top, _last(candidates))
@@ -93,7 +93,7 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
 
 
 def _group(numbers: NDArray[np.int64], rates: Floats, failed: int) -> dict[str, Any]:
-    """The row of a request, or of several in a row."""
+    """The row of one request or of several consecutive ones."""
     first, last = int(numbers[0]), int(numbers[-1])
     alone, values = len(numbers) == 1, known(rates)
     row: dict[str, Any] = {
@@ -112,7 +112,7 @@ def _group(numbers: NDArray[np.int64], rates: Floats, failed: int) -> dict[str, 
 
 
 def _slowest(rates: Floats) -> int:
-    """The request that a click on its bar opens: without an answer, the first that has none."""
+    """The request to open when a bar is clicked: the slowest, or the first without an answer."""
     return int(np.argmin(np.where(np.isnan(rates), inf, rates)))
 
 
@@ -169,7 +169,7 @@ def _last(candidates: Sequence[Candidate]) -> int:
 
 
 def _request_axis(candidates: Sequence[Candidate], beside: bool) -> alt.X:
-    """The axis of the requests; with room for the histogram beside them, which has no numbers."""
+    """The axis of the requests; the histogram beside them has no numbers of its own."""
     most = _last(candidates)
     room = most * (histogram.GAP + histogram.WIDE) if beside else 0
     axis: dict[str, Any] = {"labelExpr": f"datum.value > {most} ? '' : datum.label", "ticks": False}

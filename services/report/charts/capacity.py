@@ -26,19 +26,19 @@ PERCENTILES = {"p50": "Median", "p95": "p95"}
 
 @dataclass(frozen=True)
 class CapacityChart:
-    """A chart of a search, and the question that it answers; None where nothing of it was
-    measured."""
+    """A chart of a search, and the question that it answers; `draw` returns None if there is
+    nothing to show."""
 
     name: str
     label: str
     question: str
     draw: Callable[[Capacity, bool], alt.LayerChart | None]
-    nothing: str = ""  # it is left out then
+    nothing: str = ""  # the chart is then left out
 
 
 def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | None:
-    """Draw each probe by its load and the share of its requests that met all that was asked, with
-    each server's capacity as a band; None before the first probe has been measured."""
+    """Draw each probe by its load and the share of its requests that met all objectives, with each
+    server's capacity as a band; None before the first probe is measured."""
     rows = [row for row in _dots(capacity) if row["share"] is not None]
     if not rows:
         return None
@@ -54,7 +54,7 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
 
 
 def _shares(frame: LoadFrame) -> list[alt.Chart]:
-    """The share that is required, across, and a dot for each probe."""
+    """A line at the required share, and a dot for each probe."""
     scale = alt.Scale(domain=[0, 1])
     across = alt.Chart(alt.NamedData("required")).mark_rule(
         strokeDash=[5, 4], color=theme.palette(frame.dark).muted
@@ -109,7 +109,7 @@ def throughput(
     field: str, unit: str, note: str, capacity: Capacity, dark: bool = False
 ) -> alt.LayerChart | None:
     """Draw what was completed per second (`field` of a point, in `unit`) against the load, with the
-    knee as a dashed line. None where fewer than two loads have it."""
+    knee as a dashed line. None if fewer than two loads have it."""
     rows = _measured(capacity, {"": field})
     users = capacity.config.load == "users"
     knees: Rows = [
@@ -144,7 +144,7 @@ def latency(name: str, capacity: Capacity, dark: bool = False) -> alt.LayerChart
 
 
 def _measured(capacity: Capacity, series: dict[str, str]) -> Rows:
-    """Rows of each point of the curve, for each series (its label and its field) that is known."""
+    """Rows of each point of the curve, for each series (label and field) with a value."""
     return [
         {"server": name, "load": point.load, "series": label, "value": value}
         | {"state": _state(capacity, point.probe)}

@@ -21,7 +21,7 @@ STATES = {"yes": "circle", "no": "cross", "queue grows": "triangle"}
 
 @dataclass(frozen=True)
 class LoadFrame:
-    """The axis from `low` to `high`, in the unit of a search, and its servers as they are named."""
+    """The load axis from `low` to `high`, in the unit of a search, and the names of its servers."""
 
     capacity: Capacity
     called: tuple[str, ...]
@@ -42,7 +42,7 @@ class LoadFrame:
 
     @property
     def colour(self) -> alt.Color:
-        """A colour for each server; the legend only where there are several."""
+        """A colour for each server; with a legend if there are several."""
         hues = list(theme.palette(self.dark).runs[: len(self.called)])
         legend = (
             alt.Legend(orient="top", columns=BESIDE, symbolOpacity=1)
@@ -59,7 +59,7 @@ class LoadFrame:
         return alt.Shape("state:N", legend=None, scale=scale)
 
     def bands(self) -> list[alt.Chart]:
-        """Return layers with each server's capacity and its interval, of `band_rows`."""
+        """Return layers for the capacity and interval of each server, from `band_rows`."""
         data = alt.Chart(alt.NamedData("bands"))
         band, middle = data.mark_rect(opacity=0.18), data.mark_rule(strokeWidth=2)
         return [
@@ -78,7 +78,7 @@ class LoadFrame:
         ]
 
     def about(self) -> list[alt.Tooltip]:
-        """Return what is said of every probe."""
+        """Return the tooltip fields of every probe."""
         return [
             alt.Tooltip("server:N", title="Server"),
             alt.Tooltip("load:Q", title=self.unit, format=",.4~r"),
@@ -86,6 +86,6 @@ class LoadFrame:
 
 
 def load_frame(capacity: Capacity, rows: Iterable[dict[str, Any]], dark: bool) -> LoadFrame:
-    """Return the frame of rows with a `load` each; at least one."""
+    """Return the frame for rows that each have a `load`; there must be at least one."""
     loads = [row["load"] for row in rows]
     return LoadFrame(capacity, tuple(server_names(capacity)), min(loads), max(loads), dark)

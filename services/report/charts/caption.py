@@ -9,8 +9,8 @@ Spec = dict[str, Any]
 
 
 def split_caption(spec: Spec) -> tuple[str, Spec]:
-    """Return the title and subtitle of a chart as sentences, and its spec without them. A title
-    that is a question stands above the chart already."""
+    """Return a chart's title and subtitle as sentences, and its spec without them. A title that is
+    a question is left out, since it is already above the chart."""
     title = spec.get("title")
     if not isinstance(title, dict) or not title.get("subtitle"):
         return "", spec

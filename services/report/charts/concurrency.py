@@ -15,7 +15,7 @@ from services.analysis.compare import Candidate
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
 
-SAME = (  # config fields that the runs of a line have in common
+SAME = (  # config fields that are the same for all runs of a line
     "backend",
     "base_url",
     "model",
@@ -56,7 +56,7 @@ MEASURES = {"e2e_s": "E2E latency, median", "ttft_s": "TTFT, median"}
 
 def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
     """Draw median latencies against the peak of requests in flight. None if no two runs differ only
-    in that."""
+    in their load."""
     sweeps = _sweeps(candidates)
     rows = [row for sweep in sweeps for candidate in sweep for row in _rows(sweep[0], candidate)]
     if not rows:

@@ -29,7 +29,7 @@ DASHES = {
     LONG: DASHED,
     FIRST: SOLID,
     LATER: DASHED,
-}  # by class; "": all requests alike
+}  # by class; "" for all requests together
 MOST_GAPS = 100_000  # of a run; if it has more, only every n-th request is used
 
 
@@ -95,7 +95,7 @@ def _draw(
     some = [sample.values for sample in samples if len(sample.values)]
     if not some:
         return None
-    # Chunks that were read together are 0 s apart: a logarithmic scale draws them at its edge.
+    # Chunks that were read together are 0 s apart; a logarithmic scale draws them at its edge.
     low = min(float(values[0]) or float(values[len(values) // 2]) / 20 for values in some)
     scale, note = fitting_scale([low, max(float(values[-1]) for values in some)])
     runs = {sample.candidate.run.id: sample.candidate for sample in samples}
@@ -132,7 +132,7 @@ def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:
         values=[kind for kind in kinds if kind],
         orient="bottom",
         columns=2,
-        symbolSize=800,  # long enough for a dash to be seen
+        symbolSize=800,  # long enough for a dash to be visible
         symbolStrokeWidth=2,
     )
     return alt.StrokeDash("kind:N", scale=scale, legend=listed)

@@ -33,8 +33,8 @@ MOST_POINTS = 4_500  # in all lines
 MOST_OF_A_LINE = 300
 ROW_HEIGHT = 74  # pixels
 LEFT_AXIS = 40  # pixels: about that of the charts above, so that their time axes line up
-BELOW = 6  # pixels under the title of the x axis, which would be cut off without
-RIGHT_AXIS = 39  # pixels, likewise, of the live chart
+BELOW = 6  # pixels under the title of the x axis, which would be cut off otherwise
+RIGHT_AXIS = 39  # pixels, the same for the live chart
 FILLED = 0.62  # share of a row that its data fill; its title is above them
 
 Parts = Mapping[str, float]
@@ -42,15 +42,16 @@ Parts = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `parts` returns the values of its lines, by line name, from those of a sample;
-    `second` is the dashed line. The scale ends at `top`, or with the highest value if None."""
+    """One row of the chart. `parts` returns the values of its lines, by line name, from those of a
+    sample; `second` is the dashed line. The scale ends at `top`, or at the highest value if
+    None."""
 
     title: str
     unit: str  # as in units.show
     parts: Callable[[Parts], dict[str, float]]
     second: str = ""
     top: float | None = None
-    least: float = 1.0  # the scale ends no lower
+    least: float = 1.0  # the scale ends at this or higher
 
 
 def engine(
@@ -102,8 +103,8 @@ def live_engine(
 
 @lru_cache(maxsize=64)
 def _live_frame(rows: tuple[Row, ...], tops: tuple[float, ...], dark: bool) -> dict[str, Any]:
-    """All of the live chart but its points and where its x axis ends: the same for minutes, and
-    Altair takes longer than everything else."""
+    """The live chart without its points and the end of its x axis. It stays the same for minutes,
+    and building it takes Altair longer than everything else."""
     x = alt.X(
         "seconds:Q",
         title="Time since the run began (s)",

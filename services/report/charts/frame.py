@@ -29,8 +29,8 @@ Rows = list[dict[str, Any]]
 FIT: dict[str, Any] = {"type": "fit-x", "contains": "padding"}
 LINE_LENGTH = 56  # Vega does not wrap subtitles; this many characters fit a phone
 ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
-# Columns of the legend; one on a phone. From the width of the container, because that of the plot
-# shrinks when its axis is laid out, and a legend that then grew by a line would cut off the title.
+# Columns of the legend; one on a phone. Based on the width of the container: that of the plot
+# shrinks while its axis is laid out, and a legend that then grew by a line would cut off the title.
 WIDTH = "(isFinite(containerSize()[0]) ? containerSize()[0] : width)"
 BESIDE = alt.ExprRef(f"max(1, floor({WIDTH} / 270))")
 SHORT, PHONE = 24, 480  # characters of a label that fit beside those of an axis; pixels
@@ -38,7 +38,7 @@ LANE = 0.72  # share of a lane that its data fill; the run's name is above them
 
 
 def heading(text: str, *sentences: str) -> alt.TitleParams:
-    """Return a title with the sentences that are not empty as its subtitle, in short lines."""
+    """Return a title whose subtitle consists of the non-empty sentences, in short lines."""
     lines = textwrap.wrap(" ".join(filter(None, sentences)), LINE_LENGTH, break_on_hyphens=False)
     return alt.TitleParams(text=textwrap.wrap(text, 44), subtitle=lines)
 
@@ -76,13 +76,14 @@ def _in_lines(labels: Sequence[str]) -> str:
 
 
 def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:
-    """Return which repeat is drawn, or "" if there is only one; `repeat` counts from 0."""
+    """Return the number of the repeat that is drawn, as text; "" if there is only one. `repeat`
+    counts from 0."""
     most = max(len(candidate.summary.repeats) for candidate in candidates)
     return f"Repeat {repeat + 1} of {most}.".replace(" ", "\N{NO-BREAK SPACE}") if most > 1 else ""
 
 
 def nice(value: float) -> float:
-    """Round up to one of ROUND times a power of ten; half of it is a short number, too."""
+    """Round up to one of ROUND times a power of ten; half of the result is a short number, too."""
     power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(step * power for step in ROUND if step * power >= value * 0.999999)
 
@@ -147,7 +148,7 @@ class Lanes:
                 title=title,
                 values=values,
                 labelExpr=f"format({value}, ',.3~r')",
-                tickCount=len(values),  # else Vega leaves out every other one
+                tickCount=len(values),  # otherwise Vega leaves out every other one
                 labelOverlap=False,
                 grid=True,
             ),

@@ -16,10 +16,10 @@ from services.base.units import significant
 from services.report import theme
 from services.report.charts.frame import Rows
 
-LEAST = 8  # values; of fewer, every bar is seen
+LEAST = 8  # values; with fewer, every bar is visible
 BINS = 32  # from zero to the top of the axis
 WIDE = 0.24  # of the width of the bars
-GAP = 0.04  # between them and the histogram, likewise
+GAP = 0.04  # between the bars and the histogram, likewise
 
 
 def bins(values: Sequence[float] | Floats, top: float, requests: int) -> Rows:

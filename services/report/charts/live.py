@@ -22,7 +22,7 @@ OVER_S = 5.0  # window of the tokens per second: steady enough to read, short en
 def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any]:
     """Return the chart of a running run: tokens/s of the last five seconds, and in flight.
 
-    `progress` is in order of time; of more than 300 entries, 300 are drawn, with the last.
+    `progress` is in time order; of more than 300 entries, 300 are drawn, including the last.
     """
     look = theme.palette(dark)
     x = {
@@ -82,7 +82,7 @@ def _points(progress: Sequence[Progress]) -> list[dict[str, Any]]:
 
 def _rate(progress: Sequence[Progress], times: Sequence[float], first: int, i: int) -> float | None:
     """Return the tokens per second over the last OVER_S, or since `first`, the first entry of the
-    repeat: each repeat counts from zero. At least 0, though counts may be corrected downwards."""
+    repeat: each repeat counts from zero. At least 0, even if a count is corrected downwards."""
     before = max(first, bisect_right(times, times[i] - OVER_S) - 1)
     seconds = times[i] - times[before]
     return max(progress[i].tokens - progress[before].tokens, 0) / seconds if seconds > 0 else None
@@ -158,7 +158,7 @@ def arrivals_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
 def framed(
     layers: list[dict[str, Any]], rows: list[dict[str, Any]], height: int, dark: bool
 ) -> dict[str, Any]:
-    """Return layers over the same rows as a chart."""
+    """Return a chart of layers that share the same rows."""
     return {
         "$schema": SCHEMA,
         "width": "container",

@@ -77,7 +77,8 @@ def _of_repeat(candidate: Candidate, repeat: int) -> Measurements:
 
 
 def _in_flight(measurements: Measurements) -> list[tuple[float, int]]:
-    """Return the steps of the number in flight; if over 500, the highest of each few in a row."""
+    """Return the steps of the number in flight; if there are over 500, the highest of each
+    group."""
     times, counts = steady.in_flight(measurements)
     if not len(times):
         return []
@@ -94,7 +95,7 @@ def _throughput(measurements: Measurements, most: int) -> list[tuple[float, floa
     if not len(of):
         return []
     start = float(of.numbers("t_send").min())
-    timed, chunk_times = of.timed()  # of a large run, a sample that stands for all
+    timed, chunk_times = of.timed()  # in a large run, a sample that represents all
     if not len(timed):
         return []
     times = np.concatenate([np.asarray(each) for each in chunk_times])

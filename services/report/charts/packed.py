@@ -14,7 +14,7 @@ def packed(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stream(rows: Rows) -> bytes:
-    import pyarrow  # takes half a second to import
+    import pyarrow  # importing it takes half a second
 
     table = pyarrow.Table.from_pylist(rows)
     out = pyarrow.BufferOutputStream()

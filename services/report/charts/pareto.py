@@ -23,8 +23,8 @@ PRICE = "USD per million output tokens"
 UP: tuple[Better, Better] = ("higher", "higher")
 CHEAP: tuple[Better, Better] = ("lower", "higher")
 FRONT = "Dashed: the Pareto front, the runs that no other run beats."
-CLOSE = 0.06  # share of an axis: names of dots that are closer stand above and below them
-NARROW = 620  # pixels of a plot, below which a dot is called by its rank
+CLOSE = 0.06  # share of an axis: names of closer dots are placed above and below them
+NARROW = 620  # pixels of a plot; in a narrower one, dots show their rank as name
 HEIGHT = 360
 NAMED = 12  # dots on the front with a name beside them; others have a tooltip
 
@@ -35,8 +35,8 @@ def pareto(
     dark: bool = False,
     links: bool = False,
 ) -> alt.LayerChart | None:
-    """Draw runs by their speed against throughput or price; None if no run has both. With `links`
-    a dot leads to its run."""
+    """Draw runs by their speed against throughput or price; None if no run has both. With `links`,
+    a click on a dot opens its run."""
     across, up = AXES[against]
     dots: Rows = [
         {
@@ -71,7 +71,7 @@ def front_of(dots: Rows, better: tuple[Better, Better], least: int = 2) -> Rows:
 
 
 def front_line(dark: bool, steps: Literal["step-before", "step-after"]) -> alt.Chart:
-    """Return the line of the data set `front`: what lies behind it, a run on it beats."""
+    """Return the line of the data set `front`; a run on it beats every run behind it."""
     data = alt.Chart(alt.NamedData("front"))
     line: alt.Chart = data.mark_line(
         interpolate=steps, strokeDash=[5, 4], strokeWidth=1.5, color=theme.palette(dark).muted
@@ -100,7 +100,7 @@ def _layers(
     behind = others.transform_filter(f"!{on_front}").encode(x=x, y=y, tooltip=tooltip, **href)
     return [
         front_line(dark, "step-after" if against == "price" else "step-before").encode(x=x, y=y),
-        # An empty layer would be a picture without a name to a screen reader.
+        # An empty layer would be an unnamed image to a screen reader.
         *([behind] if any(not dot["on_front"] for dot in dots) else []),
         circles.transform_filter(on_front).encode(x=x, y=y, tooltip=tooltip, **href),
         *_names(data.transform_filter(on_front), dots, x, y),
@@ -108,8 +108,8 @@ def _layers(
 
 
 def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The names of runs on the front, each towards the middle of the plot, so that none is cut, and
-    below its dot where the one above would cover another."""
+    """The names of runs on the front, each toward the middle of the plot so that none is cut off,
+    and below its dot if the one above would cover another."""
     named = [dot for dot in dots if dot["on_front"]]
     if len(named) > NAMED:
         return []

@@ -12,8 +12,8 @@ MARK, STRETCH = "mark", "stretch"  # names of the selections
 
 
 def pickable(spec: dict[str, Any], field: str, stretch: bool = False) -> dict[str, Any]:
-    """Return a chart whose first layer's marks can be clicked, which selects the value of their
-    `field`; with `stretch`, dragging selects a part of the x axis."""
+    """Return a chart in which the marks of the first layer can be clicked, which selects the value
+    of their `field`; with `stretch`, dragging selects a part of the x axis."""
     params: list[dict[str, Any]] = [
         {"name": MARK, "select": {"type": "point", "fields": [field], "toggle": False}}
     ]
@@ -26,13 +26,13 @@ def pickable(spec: dict[str, Any], field: str, stretch: bool = False) -> dict[st
 
 
 def mark_of(selection: Mapping[str, Any], field: str) -> int | None:
-    """Return the number that a click selected; None: nothing."""
+    """Return the number that a click selected; None if nothing is selected."""
     marks = selection.get(MARK) or []
     text = str(marks[0].get(field, "")) if marks else ""
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def stretch_of(selection: Mapping[str, Any], field: str) -> tuple[float, float] | None:
-    """Return the stretch of the x axis that was dragged over, if any."""
+    """Return the selected part of the x axis, if any."""
     ends = (selection.get(STRETCH) or {}).get(field) or []
     return (float(min(ends)), float(max(ends))) if len(ends) == 2 and ends[0] != ends[1] else None

@@ -21,7 +21,7 @@ from services.report.charts.frame import Rows, heading, layered, run_colour
 from services.report.charts.ratio_scale import AXIS, baseline_line, ratio_scale
 
 QUANTILES = tuple(range(5, 100, 5))  # per cent
-FEWEST = 20  # requests of a repeat: fewer have no 5 % and 95 % quantiles
+FEWEST = 20  # requests of a repeat: with fewer, there are no 5 % and 95 % quantiles
 
 
 def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:

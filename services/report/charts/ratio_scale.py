@@ -20,7 +20,7 @@ AXIS = "Relative to baseline (log scale)"
 def ratio_scale(
     ratios: Sequence[float], ends: Sequence[float] = (), least: float = 1.1
 ) -> tuple[alt.Scale, dict[str, Any]]:
-    """Return a scale for all ratios, and for the ends of their intervals up to WIDEST, and the
+    """Return a scale for all ratios and for the ends of their intervals up to WIDEST, and the
     arguments of its axis. It spans at least `least` and its inverse."""
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
@@ -47,7 +47,8 @@ def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tupl
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return round ratios within the scale, from 1 outwards, none too close to another."""
+    """Return round ratios within the scale, from 1 outwards, without any that is too close to
+    another."""
     share = (high / low) ** CLOSENESS
     chosen = [1.0]
     for tick in sorted(TICKS, key=lambda t: max(t, 1 / t)):

@@ -24,7 +24,7 @@ SHAPES: dict[Mark, str] = {
     "equivalent": "square",
     "undecided": "circle",
 }
-# In sentences, the shape that is drawn: the colour says the same.
+# The names of the shapes; the colour says the same.
 DRAWN: dict[Mark, str] = {
     "better": "▲",
     "worse": "▼",
@@ -70,7 +70,8 @@ def _rows(candidates: Sequence[Candidate]) -> Rows:
 
 
 def _label(row: Row) -> str:
-    """The name of a measure with an arrow to what is better; a long one without its statistic."""
+    """The name of a measure, with an arrow that shows whether higher is better; a long one without
+    its statistic."""
     text, arrow = row.label, ARROWS[row.better]
     return f"{text if len(text) < LONG else text.partition(', ')[0]}{arrow}"
 
@@ -110,9 +111,9 @@ def _layers(
 
 
 def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
-    """Two runs: better or worse. Several: the run, as in all other charts."""
+    """For two runs: better or worse. For several: the colour of the run in all other charts."""
     if len(candidates) > 2:
-        # The baseline has no dot, but is passed, so that colours are those of the other charts.
+        # The baseline has no dot, but is listed so that colours match those of the other charts.
         return run_colour(candidates, dark, listed=candidates[1:])
     look = theme.palette(dark)
     scale = alt.Scale(domain=list(SHAPES), range=[_colour_of(mark, look) for mark in SHAPES])

@@ -28,8 +28,8 @@ class DrawStudy(Protocol):
 @dataclass(frozen=True)
 class StudyChart:
     """A chart: the question it answers, and the message to show if `draw` returns None. Without a
-    message, the chart and its question are then left out. {} in the question and the title is what
-    the study swept, see `worded`."""
+    message, the chart and its question are then left out. {} in the question and the title stands
+    for what the study swept, see `worded`."""
 
     name: str
     question: str
@@ -39,7 +39,7 @@ class StudyChart:
 
 
 def worded(chart: StudyChart, measured: Sequence[MeasuredCell]) -> StudyChart:
-    """Return a chart whose question and title say what these cells swept."""
+    """Return a chart whose question and title name what these cells swept."""
     name = swept_axis([work_of(each.cell.config) for each in measured]).name
     return replace(chart, question=chart.question.format(name), title=chart.title.format(name))
 

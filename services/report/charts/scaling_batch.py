@@ -28,8 +28,8 @@ LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
 
 
 def batch_throughput(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:
-    """Draw output throughput against what was swept, a line for each configuration. None for fewer
-    than two values."""
+    """Draw output throughput against what was swept, with a line for each configuration. None for
+    fewer than two values."""
     scaled = scaling(measured)
     rows = _rows(scaled, lambda row: row.level(THROUGHPUT))
     if not _several(rows):

@@ -18,7 +18,7 @@ from services.studies.scaling import Row, Scaling, scaling
 from services.studies.work import Work
 
 AXIS = "Throughput relative to baseline"
-FAR_OUT = 0.6  # of the axis: from there on names are to the left of their dots
+FAR_OUT = 0.6  # of the axis: names are to the left of dots beyond it
 SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     ("<=", "left", 8),
     (">", "right", -8),

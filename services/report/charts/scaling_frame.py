@@ -21,7 +21,7 @@ MOST_CONFIGURATIONS = len(theme.LIGHT.runs)
 
 
 def shown_configurations(scaling: Scaling) -> tuple[Configuration, ...]:
-    """Return the configurations that are drawn, as many as there are colours."""
+    """Return the configurations to draw, at most as many as there are colours."""
     return scaling.configurations[:MOST_CONFIGURATIONS]
 
 
@@ -91,7 +91,7 @@ def interval_notes(rows: Sequence[dict[str, object]]) -> list[str]:
 
 
 def left_out(scaling: Scaling, series_of: Callable[[Work], Work] = series_of) -> list[str]:
-    """Return sentences on what only the table shows."""
+    """Return sentences on what is shown only in the table."""
     sentences = []
     if len(scaling.configurations) > MOST_CONFIGURATIONS:
         sentences.append(

@@ -16,8 +16,8 @@ from services.studies.curves import rate_of, series_of
 from services.studies.scaling import Row, scaling
 from services.studies.work import size_name
 
-MOST_LINES = 48  # of the heat map; the table has all
-# By `dark`, as a share of the highest value: from there on, text has the colour of the paper.
+MOST_LINES = 48  # of the heat map; the table has all lines
+# By `dark`, as a share of the highest value: text on higher values has the colour of the paper.
 STRONG = {False: 0.75, True: 0.62}
 
 

@@ -9,15 +9,15 @@ from services.ask.plan_of_sessions import typical_session
 from services.report import theme
 from services.report.charts.live import framed
 
-MOST_TURNS = 12  # that are drawn
+MOST_TURNS = 12  # to draw
 HISTORY, SAID, ANSWER = "History", "New message", "Answer (at most)"
 
 
 def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None:
-    """Return the chart of one session of a run, a bar for each turn; None where it has none.
+    """Return the chart of one session of a run, a bar for each turn; None if it has none.
 
-    Of a file's sessions it is the first of those with the median number of turns. Of more than 12
-    turns the first are drawn, and the title says so.
+    For sessions from a file, it is the first one with the median number of turns. Of more than 12
+    turns, the first 12 are drawn, and the title says so.
     """
     session = typical_session(config)
     if session is None:
@@ -54,7 +54,7 @@ def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None
 
 
 def _parts(number: int, turn: tuple[float, float, float, float]) -> list[dict[str, Any]]:
-    """The rows of one turn: (history, said, answer) in tokens, and its delay in seconds."""
+    """The rows of one turn: tokens of (history, message, answer), and its delay in seconds."""
     *lengths, delay_s = turn
     due = f"{delay_s:g} s after the previous answer" if number > 1 else "when the session begins"
     rows, at = [], 0.0

@@ -22,15 +22,15 @@ class StudyCapacityChart:
     name: str
     question: str
     draw: Callable[[Study, bool], alt.LayerChart | None]
-    nothing: str = ""  # it is left out where nothing was measured
+    nothing: str = ""  # the chart is left out if nothing was measured
 
 
 STARTS = {False: "first search", True: "fresh start"}
 
 
 def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
-    """Draw each search that has a capacity as a dot with its 95 % interval, the best configuration
-    on top; None before there is one."""
+    """Draw each search that has a capacity as a dot with its 95 % interval, with the best
+    configuration on top; None if there is no capacity yet."""
     rows = _rows(study)
     if not rows or study.config.search is None:
         return None
@@ -79,7 +79,7 @@ def _rows(study: Study) -> Rows:
             for each in (one, *again):
                 if each.found is not None:
                     start = each.capacity.start
-                    place = start if again else middle  # beside the name, where it is alone
+                    place = start if again else middle  # beside the name if there is no other
                     ends = {"low": each.found.low, "high": each.found.high}
                     rows.append(
                         {"configuration": name, "kind": STARTS[start > 0], "place": str(place)}

@@ -27,7 +27,7 @@ from services.report.theme import request_number
 
 MOST_ROWS = 300  # of all runs together
 FEWEST_ROWS = 40  # of each run
-GAP = 0.12  # between two runs, as a share of the rows: room for the name of a run
+GAP = 0.12  # between two runs, as a share of the rows: room for a run's name
 
 PHASES = ("Due, not sent", "Until first token", "Receiving")
 
@@ -42,7 +42,7 @@ def timeline(
     window: Window | None = None,
 ) -> alt.LayerChart | None:
     """Draw the requests of one repeat from when they were due to their end, the first on top. With
-    a `window` only those in flight in that time, so that more of them fit."""
+    a `window` (seconds), only the requests that were in flight in it, so that more of them fit."""
     shown = [_rows(candidate, repeat, len(candidates), window) for candidate in candidates]
     longest = max(map(len, shown))
     if not longest:
@@ -92,7 +92,7 @@ def _sent(candidate: Candidate, repeat: int, window: Window | None) -> Measureme
 
 
 def _ends(table: Measurements) -> Floats:
-    """When each of the requests ended; NaN for one that was not sent."""
+    """When each request ended; NaN if it was not sent."""
     ends = table.numbers("t_send")
     for name in ("t_first", "t_last", "t_end"):
         ends = np.fmax(ends, table.numbers(name))
@@ -141,7 +141,7 @@ def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> l
         scale=alt.Scale(domain=list(PHASES), range=[look.queued, look.prefill, look.decode]),
         legend=alt.Legend(columns=3),
     )
-    thin = row_height * 0.75 < 1  # so many requests that one is shorter than a pixel
+    thin = row_height * 0.75 < 1  # so many requests that a row is lower than one pixel
     phases = alt.Chart(alt.NamedData("phases")).mark_rule(
         strokeWidth=2 if thin else min(row_height * 0.75, 9),
         strokeCap="square" if thin else "butt",

@@ -18,8 +18,8 @@ from services.analysis.compare.trend import NO_VERDICT, Point, Trend
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layered
 
-PICKED = "picked"  # the selection of a dot, by the id of its run
-SHAPES = {  # by verdict, so that colours are not needed to tell them apart
+PICKED = "picked"  # the selection of a dot, by its run's id
+SHAPES = {  # by verdict, so that they can be told apart without colours
     "faster": "triangle-up",
     "slower": "triangle-down",
     "equivalent": "square",
@@ -62,7 +62,7 @@ def measure_of(name: str) -> tuple[str, str]:
 
 
 def _readable(unit: str, points: Sequence[Point]) -> tuple[str, float]:
-    """Return the unit of the axis and how many of it one is: short times are in milliseconds."""
+    """Return the unit of the axis, and the factor to it: short times are in milliseconds."""
     short = unit == "s" and all(point.level.value < 1 for point in points)
     return ("ms", 1000.0) if short else (unit, 1.0)
 
@@ -98,7 +98,7 @@ def _change_row(change: Change) -> dict[str, Any]:
 def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     x = _time_axis([row["began"] for row in rows])
     scale, note = _scale([row[end] for row in (*rows, *band) for end in ("low", "high")])
-    # on a linear axis the digits follow the distance of the ticks: 0.500 and 0.501, not twice 0.5
+    # on a linear axis the distance of ticks sets the digits: 0.500, 0.501, not 0.5 twice
     axis = alt.Axis(format=",.3~r") if note else alt.Axis(tickCount=6)
     y = alt.Y("value:Q", title=title + note, scale=scale, axis=axis)
     look = theme.palette(dark)
@@ -125,7 +125,7 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
 
 
 def _change_layers(x: alt.X, look: theme.Palette) -> list[alt.Chart]:
-    """Where the server changes: a line, and a mark at its top that says what changes."""
+    """Where the server changes: a line, with a mark at its top whose tooltip lists the changes."""
     data = alt.Chart(alt.NamedData("changes"))
     return [
         alt.Chart(alt.NamedData("lines"))
@@ -169,8 +169,8 @@ def _span(moments: Sequence[float]) -> list[float]:
 
 
 def _moment(milliseconds: float) -> alt.DateTime:
-    """Return an end of the time axis, part by part: the pages' security policy requires Vega's
-    interpreter, which would take a number for a year."""
+    """Return an end of the time axis as separate parts: the pages' security policy requires Vega's
+    interpreter, which would read a single number as a year."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return alt.DateTime(
         year=at.year,
@@ -191,8 +191,9 @@ def _time_format(first: float, last: float) -> str:
 
 
 def _scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
-    """Return a scale that fits the values closely, because a trend is small beside its values, and
-    a note for the axis title. It is logarithmic if the highest is many times the lowest."""
+    """Return a scale that fits the values closely, because a trend is small compared to its values,
+    and a note for the axis title. It is logarithmic if the highest value is many times the
+    lowest."""
     low, high = min(values), max(values)
     if high > FAR * low > 0:
         return alt.Scale(type="log", domain=[low * 0.9, high * 1.1], nice=False), ", log scale"
@@ -236,8 +237,8 @@ FORMATS = (  # by the longest span of the axis, in seconds
     (300 * DAY, "%b %d"),
     (inf, "%Y-%m-%d"),
 )
-FAR = 30  # times the lowest value: from there on, the scale is logarithmic
-PADDING = 16  # pixels, beside the first and the last mark
+FAR = 30  # times the lowest value: beyond it, the scale is logarithmic
+PADDING = 16  # pixels before the first and after the last mark
 TICKS = alt.ExprRef("ceil(width / 100)")
 COLUMNS = alt.ExprRef(
     "max(2, floor((isFinite(containerSize()[0]) ? containerSize()[0] : width) / 150))"

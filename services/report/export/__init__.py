@@ -52,12 +52,12 @@ class Export:
         return b"".join(self.pieces(candidates))
 
     def pieces(self, candidates: Sequence[Candidate]) -> Iterator[bytes]:
-        """Return it piece by piece: the file of a large run need not fit into the memory."""
+        """Yield the content in pieces, because the file of a large run may not fit into memory."""
         content = self.of([public(candidate) for candidate in candidates])
         yield from [content] if isinstance(content, bytes) else content
 
     def takes(self, runs: int) -> bool:
-        """Whether the format supports this number of runs."""
+        """Return whether the format supports this number of runs."""
         return self.least <= runs <= self.most
 
     def filename_of(self, run_ids: Sequence[int]) -> str:
@@ -69,7 +69,11 @@ class Export:
 
 
 def export(name: str) -> Export:
-    """Return the export with this name. Raises KeyError where there is none."""
+    """Return the export with this name.
+
+    Raises:
+        KeyError: there is none.
+    """
     return {entry.name: entry for entry in EXPORTS}[name]
 
 

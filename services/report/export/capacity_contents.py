@@ -69,7 +69,7 @@ def _circumstances(capacity: Capacity) -> Iterator[Table]:
 
 
 def search_table(search: CapacitySearch) -> Table:
-    """Return how a capacity was searched."""
+    """Return a table of the search's settings."""
     known, values = about.fields(type(search)), search.model_dump(mode="json", exclude={"servers"})
     rows = [(known[name].label, _text(value)) for name, value in values.items()]
     return Table("Search", ("", "Asked"), tuple(rows))

@@ -41,7 +41,7 @@ class CapacityExport:
 
 
 def capacity_export(name: str) -> CapacityExport:
-    """Return the export with this name. Raises KeyError where there is none."""
+    """Return the export with this name. Raises KeyError if there is none."""
     return {entry.name: entry for entry in CAPACITY_EXPORTS}[name]
 
 
@@ -62,7 +62,7 @@ def public_capacity(capacity: Capacity) -> Capacity:
 
 
 def capacity_hash(capacity: Capacity) -> str:
-    """Return the SHA-256 of what was asked and of what was found, whatever it is called."""
+    """Return the SHA-256 of the search's settings and results, without its name."""
     document = capacity_document(capacity)
     kept = {name: value for name, value in document.items() if name not in UNHASHED}
     return digest(kept)
@@ -91,8 +91,8 @@ def capacity_json(capacity: Capacity) -> bytes:
 
 
 def capacity_csv(capacity: Capacity) -> bytes:
-    """Return a row for each probe: its load, what it missed of each objective, its throughput and
-    latencies."""
+    """Return a row for each probe: its load, how many requests missed each objective, its
+    throughput and latencies."""
     rows = [_row(capacity, probe) for probe in capacity.probes]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     return to_csv(columns, ([row.get(column) for column in columns] for row in rows))

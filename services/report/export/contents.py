@@ -27,7 +27,8 @@ from services.report.verdict_figures import table as verdicts_table
 
 @dataclass(frozen=True)
 class Finding:
-    """A headline in large type; the same as a full sentence, or ""; and details to show below."""
+    """A headline in large type; the same as a full sentence, or ""; and details to show below
+    it."""
 
     headline: str
     sentence: str = ""
@@ -48,8 +49,8 @@ class Contents:
     circumstances: tuple[Table, ...]
     notes: tuple[tuple[str, str], ...] = field(default=())
     verdict_figures: tuple[VerdictFigures, ...] = ()  # directly below the findings
-    overview: str = ""  # of several findings, in a sentence
-    verdicts: Table | None = None  # the answers as a table
+    overview: str = ""  # a sentence on several findings
+    verdicts: Table | None = None  # the verdicts as a table
 
     @property
     def warnings(self) -> tuple[tuple[Diagnostic, str], ...]:

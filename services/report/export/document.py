@@ -33,8 +33,7 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
     """Return a run as plain data: `schema`, `content_sha256`, `run`, `summary`, `doubts`,
     `requests`, `samples`; without the paths of the machine (see `public`).
 
-    With `prompts` it includes custom prompts, in `run.config`, and the answers, as a list of their
-    own.
+    With `prompts` it includes custom prompts, in `run.config`, and the answers, as a separate list.
     """
     cleaned = public(candidate)
     document = {
@@ -50,8 +49,8 @@ def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
 
 
 def run_json(candidates: Sequence[Candidate]) -> Iterator[bytes]:
-    """Write one run as JSON, without prompts and answers: its document, in pieces, because the
-    requests of a large run would fill the memory."""
+    """Yield one run as JSON in pieces, without prompts and answers; the requests of a large run
+    would not fit into memory at once."""
     cleaned = public(candidates[0])
     yield orjson.dumps(document_head(cleaned))[:-1] + b',"requests":['
     rows, separator = map(full_row, cleaned.measurements), b""
@@ -92,14 +91,14 @@ def samples_of(cleaned: Candidate) -> list[dict[str, Any]]:
 
 
 def full_row(measured: Measurement) -> dict[str, Any]:
-    """Return everything about a request but its answer: the fields of `request_row`, then the raw
-    ones that its measurement consists of. Times are seconds since the repeat began."""
+    """Return everything about a request except its answer: the fields of `request_row`, then the
+    raw fields of its measurement. Times are seconds since the repeat began."""
     return request_row(measured) | {name: of(measured) for name, of in _RAW_FIELDS.items()}
 
 
 def _hash(run: Run, rows: Iterable[Mapping[str, Any]]) -> str:
-    """Hash the document of everything that counts, as `digest` would: its parts stand in the order
-    of their names, and its requests are seen one after the other."""
+    """Hash the document of everything that counts, as `digest` would: its parts in the order of
+    their names, and its requests one after the other."""
     config = ((name, getattr(run.config, name)) for name in HASHED_CONFIG)
     usual = {name: RunConfig.model_fields[name].default for name in HASHED_LATER} | FORMER
     plain = run.config.model_dump(mode="json", include=set(usual))
@@ -231,8 +230,8 @@ HASHED_CONFIG = (
     "extra_body",
     "headers",
 )
-# Those that were added with another default: hashed where they differ from it, so that the runs of
-# before keep their hash.
+# Fields added later with another default: hashed if they differ from it, so that older runs
+# keep their hash.
 HASHED_LATER = (
     "users",
     "think_s",
@@ -294,7 +293,7 @@ HASHED_FIELDS = (
     "reasoning_tokens",
     "token_source",
 )
-# Those that were added, with their usual value: hashed where they differ from it.
+# Fields added later, with their usual value: hashed if they differ from it.
 FIELDS_LATER: dict[str, Any] = {
     "attempts": 1,
     "first_error_class": None,

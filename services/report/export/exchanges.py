@@ -16,7 +16,7 @@ Answers = Mapping[tuple[int, int], str | None]  # by repeat and index
 
 @dataclass(frozen=True)
 class Exchange:
-    """The prompt and the answer of one request; None: not known."""
+    """The prompt and the answer of one request; None: unknown."""
 
     heading: str
     prompt: str | None
@@ -24,7 +24,7 @@ class Exchange:
 
 
 def exchanges_of(candidates: Sequence[Candidate]) -> list[tuple[str, list[Exchange]]]:
-    """Return the first MOST requests of every run, under the run's name."""
+    """Return the first MOST requests of every run, by the run's name."""
     return [
         (
             candidate.label,

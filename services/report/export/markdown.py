@@ -10,7 +10,7 @@ from services.analysis.compare import Candidate
 from services.base.table import Table
 from services.report.export.contents import Contents, contents
 
-# What GitHub takes as markup, besides @names, #12 and addresses.
+# What GitHub treats as markup, besides @names, #12 and addresses.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"})
 _MARKUP = re.compile(r"([\\`*_{}\[\]~$])")
 _BLOCK = re.compile(r"[-+#=]|\d+[.)]")  # at the start of a line: a heading, a list

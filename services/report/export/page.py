@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from services.report.charts import Chart
 
 HERE = Path(__file__).resolve().parent
-LONGEST = 300  # characters of the description, which previews cut anyway
+LONGEST = 300  # characters of the description; previews cut longer ones
 _POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
@@ -116,7 +116,7 @@ def notice_html(title: str, sentence: str, link: tuple[str, str] | None = None) 
 
 
 def policy_of(page: bytes) -> str:
-    """Return the content security policy of a page, of which the first lines are enough."""
+    """Return the content security policy of a page; its first lines are enough."""
     match = _POLICY.search(page)
     return html.unescape(match[1].decode()) if match else "default-src 'none'"
 
@@ -140,7 +140,7 @@ def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -
         "nothing": entry.nothing,
         "caption": "",
     }
-    about["group"] = getattr(entry, "group", "Charts")  # a study has one
+    about["group"] = getattr(entry, "group", "Charts")  # a study's chart has one
     looks = {}
     datasets: Any = None
     for name, dark in (("light", False), ("dark", True)):
@@ -154,7 +154,7 @@ def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -
 
 
 def _json_in_html(value: Any) -> Markup:
-    """Return JSON that cannot end the script element it is in."""
+    """Return JSON that cannot end the script element that contains it."""
     return Markup(orjson.dumps(value).decode().replace("<", "\\u003c"))
 
 

@@ -18,7 +18,7 @@ from services.report.export.document import (
 )
 from services.report.export.public import public
 
-KEY = b"paceline"  # of the schema's metadata: the run's document, without its requests
+KEY = b"paceline"  # in the schema's metadata: the run's document without its requests
 TEXTS = ("status", "error_class", "first_error_class", "error", "token_source", "finish_reason")
 COUNTS = (
     "index",
@@ -36,7 +36,7 @@ LISTS = ("chunks_s",)  # all other columns are numbers
 
 
 class _Pieces(io.RawIOBase):
-    """What is written, until it is taken."""
+    """A writable file that keeps what was written until `take`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class _Pieces(io.RawIOBase):
 
 def requests_parquet(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     """Return one run's requests, in pieces; columns are named as in the JSON document."""
-    import pyarrow  # takes half a second to import
+    import pyarrow  # importing it takes half a second
     import pyarrow.parquet
 
     cleaned = public(candidates[0])

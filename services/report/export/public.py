@@ -13,8 +13,8 @@ from services.base.redact import without_paths
 
 
 def public(candidate: Candidate) -> Candidate:
-    """Remove paths from the run's errors, environment, model and source. What people wrote (name,
-    tags, note, prompts) stays as it is."""
+    """Remove paths from the run's errors, environment, model and source. What users wrote (name,
+    tags, note, prompts) is unchanged."""
     run = candidate.run
     model = without_paths(run.config.model)
     ca_file = run.config.ca_file and without_paths(run.config.ca_file)
@@ -31,7 +31,7 @@ def public(candidate: Candidate) -> Candidate:
 
 
 class _Public:
-    """Requests whose errors hold no paths, worked out where somebody looks."""
+    """Requests whose errors contain no paths, computed only when they are read."""
 
     def __init__(self, table: Measurements) -> None:
         self._table = table

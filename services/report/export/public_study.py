@@ -22,8 +22,7 @@ def public_study(measured: Iterable[MeasuredCell]) -> list[MeasuredCell]:
 
 
 def public_engines(engines: Iterable[EngineConfig]) -> dict[EngineConfig, EngineConfig]:
-    """Map engines to what may be published of them; those that differ only in a folder are
-    numbered."""
+    """Map each engine to its public form; those that differ only in a folder are numbered."""
     known = list(engines)
     texts = _public_texts(text for engine in known for text in (engine.model, engine.extra))
     return {
@@ -35,7 +34,7 @@ def public_engines(engines: Iterable[EngineConfig]) -> dict[EngineConfig, Engine
 
 
 def _public_texts(texts: Iterable[str]) -> dict[str, str]:
-    """Map each text to its public form; different ones stay different."""
+    """Map each text to its public form; different texts stay different."""
     shown: dict[str, str] = {}
     for text in dict.fromkeys(texts):
         cleaned, same = clean(text), sum(clean(other) == clean(text) for other in shown)

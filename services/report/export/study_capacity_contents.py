@@ -18,7 +18,7 @@ from services.studies.study import Study
 
 
 def study_capacity_contents(study: Study) -> Contents:
-    """Return the contents of a study's page."""
+    """Return the contents of the page of a study that searches for capacities."""
     assert study.config.search is not None
     first, *others = sentences(study) or ["Nothing was searched."]
     count = len(study.searches)

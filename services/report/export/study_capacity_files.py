@@ -24,7 +24,7 @@ from services.studies.study import Study
 
 @dataclass(frozen=True)
 class StudyCapacityExport:
-    """A file format, named as that of other studies; `{study}` in `filename` stands for the study's
+    """A file format, named as for other studies; `{study}` in `filename` stands for the study's
     id."""
 
     name: str
@@ -35,7 +35,7 @@ class StudyCapacityExport:
 
 
 def study_capacity_export(name: str) -> StudyCapacityExport:
-    """Return the export with this name. Raises KeyError where there is none."""
+    """Return the export with this name. Raises KeyError if there is none."""
     return {entry.name: entry for entry in STUDY_CAPACITY_EXPORTS}[name]
 
 
@@ -62,7 +62,7 @@ def study_capacity_json(study: Study) -> bytes:
 
 
 def study_capacity_csv(study: Study) -> bytes:
-    """Return a row for each search: its configuration, its capacity with its interval, and its
+    """Return a row for each search: its configuration, its capacity with interval, and its
     problem."""
     document = study_capacity_document(study)
     rows = [_flat(row) | {"unit": document["unit"]} for row in document["searches"]]

@@ -19,9 +19,9 @@ from services.studies.best import BestConfiguration
 from services.studies.report import Report
 from services.studies.tables import all_tables
 
-MOST_NAMED = 4  # cells of a diagnostic; more are counted
+MOST_NAMED = 4  # cells of a diagnostic; more are only counted
 VARIES = "not the same in all cells"
-OMITTED = ("base_url",)  # every engine of a study has its own address
+OMITTED = ("base_url",)  # every engine of a study has a different address
 
 
 def study_contents(name: str, report: Report) -> Contents:
@@ -68,7 +68,7 @@ def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
 
 
 def _as_one(alike: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
-    """The diagnostic of several cells; where their numbers differ, it gives those of the first."""
+    """The diagnostic of several cells; if their numbers differ, with those of the first."""
     first, name = alike[0]
     if len({diagnostic for diagnostic, _ in alike}) == 1:
         return first
@@ -96,12 +96,13 @@ def _circumstances(report: Report) -> Iterator[Table]:
 
 
 def engine_table(engines: Sequence[EngineConfig], names: Sequence[str]) -> Table:
-    """Return what the engines of a study, with these names, were started with."""
+    """Return a table of the settings of a study's engines, with these names."""
     return Table("Engines", ("", *names), tuple(_engines(engines)))
 
 
 def configuration_table(configs: Sequence[RunConfig], whose: str) -> Iterator[Table]:
-    """Yield what runs have in common, if there are any; `whose`: the title of the column."""
+    """Yield a table of what the runs have in common, if anything; `whose` is the title of its
+    column."""
     shown = [{n: v for n, v in summarized(c).items() if n not in OMITTED} for c in configs]
     if lines := tuple(_shared(shown)):
         yield Table("Configuration", ("", whose), lines)

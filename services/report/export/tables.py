@@ -27,8 +27,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     """Return one run's requests, in pieces: FIELDS, then the columns of the older scripts'
-    results.csv, then session and turn, if it has sessions, and the node that sent it, if there
-    were several."""
+    results.csv, then session and turn, if it has sessions, and the node that sent it, if there were
+    several nodes."""
     candidate = candidates[0]
     config = candidate.run.config
     by_node = candidate.run.config.on is not None
@@ -60,7 +60,7 @@ def samples_csv(candidates: Sequence[Candidate]) -> bytes:
 
 
 def summary_csv(candidates: Sequence[Candidate]) -> bytes:
-    """Return a row for each run: what identifies it, then its summary."""
+    """Return a row for each run: its identity, then its summary."""
     rows = [_identity(candidate) | row_of(candidate) for candidate in candidates]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return to_csv(columns, ([row.get(name) for name in columns] for row in rows))

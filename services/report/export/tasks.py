@@ -22,8 +22,8 @@ COLUMNS = (*OWN, *RESULT, "tool_calls", "prompt", "answer")
 
 
 def tasks_csv(tasks: Iterable[tuple[Task, str]]) -> Iterator[bytes]:
-    """Return tasks, each with its prompt, as CSV in pieces. Times in seconds, moments in
-    ISO 8601."""
+    """Return tasks with their prompts as CSV, in pieces. Durations are in seconds, times in ISO
+    8601."""
     return csv_pieces(COLUMNS, (_row(task, prompt) for task, prompt in tasks), AT_ONCE)
 
 

@@ -40,8 +40,8 @@ class Tile:
 
 
 def headline(candidate: Candidate) -> str:
-    """Summarize a run in a line: its throughput and TTFT; for a file without requests, what its
-    tool states."""
+    """Summarize a run in one line: its throughput and TTFT, or for a file without requests the
+    numbers that its tool reports."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
         return _without_success(candidate)
@@ -67,8 +67,8 @@ def _without_success(candidate: Candidate) -> str:
 
 
 def of_run(candidate: Candidate) -> tuple[Tile, ...]:
-    """Return the figures of one run; for a file without requests, its tool's; none if no request
-    succeeded."""
+    """Return the figures of one run; for a file without requests, those of its tool; none if no
+    request succeeded."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
         stated = {} if summary.sent else only_stated(candidate)

@@ -50,7 +50,7 @@ def read(data: bytes, filename: str) -> list[Imported]:
     """Return the runs in a file, in its order.
 
     Raises:
-        InvalidImport: with the file's name, what is wrong and what to do.
+        InvalidImport: the message has the file's name, what is wrong and what to do.
     """
     name = name_of(filename)
     try:
@@ -70,13 +70,14 @@ def read(data: bytes, filename: str) -> list[Imported]:
 
 
 def name_of(filename: str) -> str:
-    """Return a file's name without its folders, printable and short, as messages begin with it."""
+    """Return a file's name without its folders, printable and short, for the beginning of a
+    message."""
     name = "".join(c if c.isprintable() else "?" for c in PureWindowsPath(filename).name)
     return name[-LONGEST_NAME:] or "The file"
 
 
 def known_tools() -> str:
-    """Return the tools whose files can be read, as a sentence lists them."""
+    """Return the names of the supported tools, as a list in a sentence."""
     *most, last = dict.fromkeys(entry.name for entry in IMPORTS)
     return f"{', '.join(most)} and {last}"
 

@@ -35,7 +35,7 @@ def recognise(document: Document) -> bool:
 
 
 def is_old(first: Mapping[str, Any]) -> bool:
-    """Whether this is a summary of aiperf before 0.2, which states no version: its config has a
+    """Whether this is a summary of aiperf before 0.2, which contains no version: its config has a
     load generator where genai-perf's has Perf Analyzer."""
     config = first.get("input_config")
     return (
@@ -185,7 +185,7 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
 
 
 def _unsuccessful_record(index: int, error: Any, sent: float, ended: float | None) -> Measurement:
-    """Return a request that failed, or was cancelled if it has no error."""
+    """Return a request that failed, or one that was cancelled if it has no error."""
     message, kind = fields.failure(fields.inside(error, "message") or error)
     if status := fields.count(fields.inside(error, "code")):
         kind = fields.error_class(f"status {status}") or kind

@@ -84,7 +84,8 @@ def inside(value: Any, *names: str) -> Any:
 
 
 def line(value: Any, longest: int = LONGEST_FACT) -> str:
-    """Return text as one line that can be stored, with keys redacted; "" if it is not text."""
+    """Return text as one printable line of limited length, with keys removed; "" if it is not
+    text."""
     return _line(value[: 10 * longest], longest) if isinstance(value, str) else ""
 
 
@@ -161,8 +162,8 @@ def error_class(message: str) -> str | None:
 
 
 def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the scalars of an object that no reader uses, to be kept with the run: few and short,
-    and none whose name suggests a key, a prompt or a path."""
+    """Return the scalars of an object that no reader uses, to be kept with the run: few, short, and
+    without names that suggest a key, a prompt or a path."""
     scalars: dict[str, Any] = {}
     for name, value in document.items():
         if len(scalars) >= MOST_FACTS:
@@ -179,7 +180,7 @@ def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str,
 
 
 MOST_TRACEBACK = 10_000  # characters from its end
-# What aiohttp and others store in place of a status: the phrases of RFC 9110 and a few more.
+# What aiohttp and others store instead of a status: the phrases of RFC 9110 and a few more.
 _REASON_PHRASES = {
     phrase.lower(): status
     for status, phrase in (*((s.value, s.phrase) for s in HTTPStatus), (529, "Site is overloaded"))
@@ -198,7 +199,7 @@ _STATUS_PATTERNS = tuple(
         rf"(?<![\w.]){_NUMBER}[,:]?\s+\W?(?:{'|'.join(map(re.escape, _REASON_PHRASES))})\b",
     )
 )
-# In this order: "connection timed out" never connected.
+# In this order: after "connection timed out", there was no connection.
 _ERROR_PATTERNS: tuple[tuple[str, str], ...] = (
     *(
         (re.escape(phrase) + r"\b", class_of_status(status))

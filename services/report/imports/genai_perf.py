@@ -179,7 +179,7 @@ def _ns(value: Any) -> float | None:
     return fields.number(value, NS)
 
 
-_DEFINITIONS = {  # where they are not the same as aiperf's
+_DEFINITIONS = {  # where they differ from aiperf's
     "requests_per_s": "Requests / time from the first send to the last response with text.",
     "output_tokens_per_s": "Output tokens, by its own tokenizer, / time from the first send to "
     "the last response with text.",
@@ -189,8 +189,8 @@ _DEFINITIONS = {  # where they are not the same as aiperf's
 
 
 def _redefined(entry: StatedMetric) -> StatedMetric:
-    """Return aiperf's metric with genai-perf's definition where that differs; the note on the
-    statistic stays."""
+    """Return aiperf's metric with genai-perf's definition if that differs; the note on the
+    statistic is kept."""
     metric, _, statistic = entry.name.rpartition("_")
     definition = (
         None if statistic == "sd" else _DEFINITIONS.get(entry.name) or _DEFINITIONS.get(metric)

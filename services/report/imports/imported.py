@@ -51,8 +51,8 @@ class Imported:
 
 
 class StatedMetric(NamedTuple):
-    """A number that a tool states: Paceline's name, its key in the file, its scale to SI units, and
-    the tool's definition."""
+    """A number that a tool reports: Paceline's name, its key in the file, its scale to SI units,
+    and the tool's definition."""
 
     name: str
     key: str
@@ -62,7 +62,7 @@ class StatedMetric(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load that a tool offered, as far as its file states it; a `rate` of inf: all at once."""
+    """The load that a tool offered, if its file states it; a `rate` of inf: all at once."""
 
     requests: int | None = None
     rate: float | None = None  # requests per second
@@ -72,7 +72,7 @@ class Load:
     def config(self, model: str) -> tuple[RunConfig, list[str]]:
         """Return the closest run config, and the names of the fields that the file states."""
         values: dict[str, Any] = {**({"model": model} if model else {}), **self._mode()}
-        if self.requests and self.requests <= MOST:  # beyond that a config is not valid
+        if self.requests and self.requests <= MOST:  # a config with more is not valid
             values["requests"] = self.requests
         if self.max_tokens and self.max_tokens <= 131_072:
             values["max_tokens"] = self.max_tokens
@@ -105,9 +105,9 @@ def imported(
     of: Mapping[str, Any] | None = None,
     label: str = "",
 ) -> Imported:
-    """Build a run. `stated` is what `read_stated` returns; `facts` are kept as they are. `of` is
-    the object that was read: its unread names are listed in the source. `label` distinguishes the
-    runs of one file.
+    """Build a run. `stated` is what `read_stated` returns; `facts` are kept unchanged. `of` is the
+    object that was read; its unread names are listed in the source. `label` distinguishes the runs
+    of one file.
 
     Raises:
         InvalidImport: the file holds neither requests nor results, too many requests, or two with
@@ -194,7 +194,7 @@ def distributions(
 def read_stated(
     values: Iterable[tuple[StatedMetric, Any]],
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the numbers that are present, in SI units, and their definitions, by Paceline's
+    """Return the numbers that the file contains, in SI units, and their definitions, by Paceline's
     names."""
     numbers: dict[str, float] = {}
     definitions: dict[str, str] = {}

@@ -129,7 +129,7 @@ def _of_response(info: Any, name: str) -> Any:
 
 
 def _model(row: Mapping[str, Any]) -> str:
-    """Return the requested model from the request body, of which nothing else is kept."""
+    """Return the requested model from the request body; nothing else of the body is kept."""
     try:
         body = json.loads(row.get("request") or "")
     except (ValueError, RecursionError, TypeError):

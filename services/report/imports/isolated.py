@@ -97,7 +97,7 @@ def _watch(process: subprocess.Popen[bytes], done: Event, reasons: list[str]) ->
 
 
 def _exceeded(pid: int) -> str:
-    """Return which limit a process exceeds, as a message; "" if nrun."""
+    """Return a message about the limit that a process exceeds; "" if it exceeds none."""
     try:
         process = psutil.Process(pid)
         used = process.cpu_times()

@@ -32,7 +32,7 @@ def recognise_responses(document: Document) -> bool:
 
 
 def recognise_several(document: Document) -> bool:
-    """Several summaries under a name each, such as their concurrency."""
+    """Return whether the file contains several summaries by name, such as by concurrency."""
     summaries = [value for value in document.first.values() if isinstance(value, dict)]
     return bool(summaries) and all(value.keys() >= NEEDED for value in summaries)
 

@@ -90,8 +90,11 @@ def read(document: Document) -> list[Imported]:
 
 
 def read_parquet(document: Document) -> list[Imported]:
-    """Return the run of a Parquet file. Raises InvalidImport if it is not Parquet, or not
-    Paceline's."""
+    """Return the run of a Parquet file.
+
+    Raises:
+        InvalidImport: the file is not Parquet, or not Paceline's.
+    """
     import pyarrow
     import pyarrow.parquet
 
@@ -196,8 +199,8 @@ def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
 
 
 def _prompts(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return placeholders for the person's own prompts, which are never exported: their number and
-    length are kept."""
+    """Return placeholders for custom prompts, which are never exported: their number and length are
+    kept."""
     workload = config.get("workload")
     length = fields.count(config.get("own_prompt_characters")) or 1
     length = length if length <= FILE_BYTES_MOST else 1
@@ -269,7 +272,7 @@ def _repeats(rows: Any) -> tuple[Repeat, ...]:
 
 
 def _samples(rows: Any) -> tuple[Sample, ...]:
-    """Return the server samples of the series that this version knows."""
+    """Return the server samples of the series that this version supports."""
     samples: dict[float, Sample] = {}
     for row in fields.as_list(rows)[:MOST_SAMPLES]:
         t, series = fields.seconds(fields.inside(row, "t")), fields.inside(row, "values")

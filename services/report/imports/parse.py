@@ -82,7 +82,7 @@ def check_values(number: int) -> None:
 
 
 def _limited(rows: Iterator[Any]) -> tuple[Any, ...]:
-    """Return at most one row more than are read, so that too many are noticed."""
+    """Return at most one row more than the limit, so that exceeding it is noticed."""
     return tuple(islice(rows, MOST_REQUESTS + 1))
 
 

@@ -33,7 +33,7 @@ def read(document: Document) -> list[Imported]:
 
 def _run(result: dict[str, Any]) -> Imported:
     row = Tracked(result)
-    # Hundreds of settings, of which a few are kept.
+    # There are hundreds of settings; a few are kept.
     server = dict(fields.as_dict(row.get("server_info")))
     offsets = send_offsets(row, [])
     return imported(

@@ -12,7 +12,7 @@ from services.report.tables import unit_beside
 NONE = "none"
 MOST_NAMES = 12
 NOISE = 1e-12  # rounding error in the difference of equal numbers
-SAME = 5e-5  # relative: the same in five digits
+SAME = 5e-5  # relative: equal in five digits
 
 
 def table(candidate: Candidate) -> Table:
@@ -41,7 +41,8 @@ def definitions(candidate: Candidate) -> Table:
 
 
 def sentence(candidate: Candidate) -> str:
-    """Say how many of the tool's numbers match Paceline's; "" if none can be compared."""
+    """Return a sentence on how many of the tool's numbers match Paceline's; "" if none can be
+    compared."""
     comparable = [entry for entry in _numbers(candidate) if entry[2] is not None]
     if not comparable:
         return ""
@@ -97,7 +98,7 @@ def _row(name: str, theirs: float, ours: float | None) -> tuple[str, ...]:
 
 
 def _difference(theirs: float, ours: float | None) -> str:
-    """Return by how much the tool's number is above Paceline's."""
+    """Return how far the tool's number is above Paceline's, as text."""
     if ours is not None and abs(theirs - ours) < NOISE:
         return NONE
     if not ours:
@@ -126,7 +127,7 @@ def _note(candidate: Candidate) -> str:
 
 
 def _unread(candidate: Candidate) -> str:
-    """List what else is in the file, by name."""
+    """List the names of everything else in the file."""
     names = (candidate.run.source or {}).get("unread", [])
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f" Not read from the file: {', '.join(names[:MOST_NAMES])}{more}." if names else ""

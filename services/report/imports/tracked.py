@@ -32,8 +32,9 @@ class Tracked(dict[str, Any]):
             return default
 
     def unread(self, inner: bool = False) -> list[str]:
-        """Return the names that were never read and are not empty, as `name` or `outer.name`; with
-        `inner` only those of objects: the minimum of a metric that was read is not missed."""
+        """Return the names that were never read and are not empty, as `name` or `outer.name`. With
+        `inner`, only names in nested objects that were not read: the unread minimum of a metric
+        that was read is left out."""
         names: list[str] = []
         for name, value in self.items():
             if name not in self.read_names:

@@ -34,7 +34,8 @@ LEFT_OUT = ("summary", "doubts", "samples", "content_sha256")  # computed anew, 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The runs of the sample, the baseline first; `took_s`: seconds from first to last."""
+    """The runs of the sample, the baseline first. `took_s`: seconds from the beginning of the first
+    repeat to the end of the last."""
 
     candidates: tuple[Candidate, ...]
     took_s: float
@@ -42,14 +43,15 @@ class Sample:
 
 @cache
 def sample() -> Sample:
-    """Return the sample; it is read once."""
+    """Return the sample; it is read only once."""
     runs = imports.read(FILE.read_bytes(), FILE.name)
     candidates = tuple(labelled([_candidate(run, index) for index, run in enumerate(runs, 1)]))
     return Sample(candidates, _took_s(runs))
 
 
 def record(documents: Iterable[dict[str, Any]]) -> bytes:
-    """Return the file of two exported runs, a line each, without what is computed from the rest."""
+    """Return two exported runs as the sample's file, one line each, without what is computed from
+    the rest."""
     lines = (
         json.dumps({key: value for key, value in document.items() if key not in LEFT_OUT})
         for document in documents
@@ -58,8 +60,8 @@ def record(documents: Iterable[dict[str, Any]]) -> bytes:
 
 
 def _candidate(run: Imported, run_id: int) -> Candidate:
-    """Return a run as if it were stored here: it was measured by Paceline, in interleaved repeats,
-    so nothing of it is marked as imported."""
+    """Return a run as if it were stored here. It was measured by Paceline, in interleaved repeats,
+    so nothing is marked as imported."""
     as_run = Run(
         run_id,
         run.name,
@@ -83,6 +85,7 @@ def _began(run: Imported) -> datetime:
 
 
 def _took_s(runs: Iterable[Imported]) -> float:
-    """Return the seconds from the first repeat's begin to the last one's end, of all runs."""
+    """Return the seconds from the beginning of the first repeat to the end of the last, over all
+    runs."""
     spans = [(r.began_at.timestamp(), r.duration_s or 0.0) for run in runs for r in run.repeats]
     return max(began + lasted for began, lasted in spans) - min(began for began, _ in spans)

@@ -67,17 +67,17 @@ Scenario = RunScenario | ComparisonScenario | StudyScenario | CapacityScenario
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of what a scenario may describe, and how it is read and written."""
+    """A kind of scenario, and how it is read and written."""
 
     name: str
     type: type[Scenario]
-    command: str  # of the terminal, which starts it
+    command: str  # of the command line, which starts it
     read: Callable[[Document, Reading], Scenario]
     write: Callable[[Any, bool], Written]
 
 
 def read(data: bytes, name: str) -> Document:
-    """Return what a scenario file holds, whose keys are all known.
+    """Parse a scenario file, and check that all its keys are known.
 
     Raises:
         InvalidScenario: with a sentence for each problem, the file and the line.
@@ -86,7 +86,7 @@ def read(data: bytes, name: str) -> Document:
 
 
 def document_of(values: Mapping[str, Any]) -> Document:
-    """Return a scenario that came as JSON. Raises InvalidScenario."""
+    """Return a scenario from JSON. Raises InvalidScenario."""
     return _checked(Document("The scenario", values))
 
 
@@ -101,7 +101,7 @@ def kind_of(document: Document) -> Kind:
 
 
 def scenario_of(document: Document, reading: Reading) -> Scenario:
-    """Return what a scenario describes.
+    """Return the run, comparison, study or search that a scenario describes.
 
     Raises:
         InvalidScenario: with a sentence for each problem, the file and the line.
@@ -111,7 +111,7 @@ def scenario_of(document: Document, reading: Reading) -> Scenario:
 
 
 def write(scenario: Scenario, own_prompts: bool = False) -> bytes:
-    """Return a scenario as a file. `own_prompts`: with the prompts that a person wrote, which are
+    """Return a scenario as the text of a file. `own_prompts`: include custom prompts, which are
     left out otherwise."""
     kind = _kind(scenario)
     values, comments = kind.write(scenario, own_prompts)
@@ -119,7 +119,7 @@ def write(scenario: Scenario, own_prompts: bool = False) -> bytes:
 
 
 def left_out(scenario: Scenario, now: Scenario) -> list[str]:
-    """Return the keys of a scenario that another one, made of it, has not or says otherwise."""
+    """Return the keys of a scenario that are missing or different in another one made from it."""
     before, after = _values(scenario), _values(now)
     return [name for name in before if not _keeps(before[name], after.get(name))]
 
@@ -141,7 +141,7 @@ def _kind(scenario: Scenario) -> Kind:
 
 
 def file_name(scenario: Scenario, ids: Sequence[int] = ()) -> str:
-    """Return the name of the file of a scenario, which may be that of something stored."""
+    """Return the file name of a scenario; `ids` are those of what is stored, if it is."""
     return "-".join(["paceline", _kind(scenario).name, *map(str, ids)]) + ".yaml"
 
 

@@ -32,7 +32,7 @@ from services.studies.capacity_config import (
 
 @dataclass(frozen=True, slots=True)
 class CapacityScenario:
-    """A search, and what it is called."""
+    """A search, and its name and note."""
 
     config: CapacityConfig
     keys: Keys
@@ -41,8 +41,13 @@ class CapacityScenario:
 def read_capacity(
     document: Document, reading: Reading, instead: Sequence[Values] = ()
 ) -> CapacityScenario:
-    """Return the search that a scenario describes. `instead`: other servers that a command line
-    gave. Raises InvalidScenario, InvalidConfig."""
+    """Return the search that a scenario describes. `instead`: servers given on the command line,
+    which replace the file's.
+
+    Raises:
+        InvalidScenario: the file is invalid.
+        InvalidConfig: the command line is.
+    """
     own = keys.extras(document, Keys, reading.over)
     search = {} if document.value(CAPACITY) is None else document.mapping(CAPACITY)
     keys.check_known(document, search, keys.SEARCH, CAPACITY, CAPACITY)
@@ -62,7 +67,8 @@ def read_capacity(
 
 
 def _check_free(document: Document, values: Values, *location: str | int) -> None:
-    """Check that what each probe sets is not said. Raises InvalidScenario."""
+    """Check that the scenario does not contain fields that each probe sets. Raises
+    InvalidScenario."""
     for name in SET_BY_PROBES:
         if name in values:
             raise document.problem(

@@ -43,8 +43,13 @@ class ComparisonScenario:
 def read_comparison(
     document: Document, reading: Reading, instead: Sequence[Values] = ()
 ) -> ComparisonScenario:
-    """Return the comparison that a scenario describes. `instead`: candidates that a command line
-    gave. Raises InvalidScenario, InvalidConfig."""
+    """Return the comparison that a scenario describes. `instead`: candidates given on the command
+    line, which replace the file's.
+
+    Raises:
+        InvalidScenario: the file is invalid.
+        InvalidConfig: the command line is.
+    """
     own = keys.extras(document, ComparisonKeys, reading.over)
     values = values_of(document, fields_of(document.values), reading)
     baseline = config_of(document, values, reading)
@@ -61,7 +66,7 @@ def read_comparison(
 
 
 def changes_of(document: Document, reading: Reading) -> list[Values]:
-    """Return what each other candidate changes, as the file says. Raises InvalidScenario."""
+    """Return the changes of each other candidate in the file. Raises InvalidScenario."""
     of_file = replace(reading, over=None)
     return [_changes(document, index, of_file) for index in range(_count(document))]
 
@@ -73,8 +78,8 @@ def others_of(
     changes: Sequence[Values],
     given: bool,
 ) -> list[RunConfig]:
-    """Return the other candidates, which change `values`. `given`: on the command line, not in the
-    file. Raises InvalidScenario, InvalidConfig."""
+    """Return the configs of the other candidates, which change `values`. `given`: the changes are
+    from the command line, not the file. Raises InvalidScenario, InvalidConfig."""
     of_file = replace(reading, over=None)
     return [
         config_of(
@@ -113,7 +118,7 @@ def _changes(document: Document, index: int, reading: Reading) -> dict[str, Any]
 
 
 def design_of(own: ComparisonKeys, repeats: int) -> ComparisonDesign:
-    """Return how the candidates take turns."""
+    """Return the design of the comparison: how the candidates are interleaved."""
     usual = _usual_most(repeats, own.target)
     most = usual if own.most is None else own.most
     return ComparisonDesign(own.order_seed, repeats, most, own.target, own.margin)
@@ -124,7 +129,7 @@ def _usual_most(repeats: int, target: float | None) -> int:
 
 
 def keys_of(design: ComparisonDesign, **called: Any) -> ComparisonKeys:
-    """Return a design as the keys of a scenario; `called`: its name, tags and note."""
+    """Return a design as the keys of a scenario; `called` holds its name, tags and note."""
     usual = _usual_most(design.repeats, design.target)
     return ComparisonKeys(
         version=keys.VERSION,
@@ -147,7 +152,7 @@ def write_comparison(scenario: ComparisonScenario, own_prompts: bool) -> Written
     changes = []
     for config in others:
         own, more = run_values(config, baseline, own_prompts)
-        if "backend" in own:  # with which the address goes
+        if "backend" in own:  # the address belongs to the backend
             own.pop("base_url", None)
             own |= {"base_url": config.base_url} if config.base_url else {}
         changes.append(own)

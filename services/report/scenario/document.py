@@ -12,24 +12,24 @@ Location = tuple[str | int, ...]  # of a value: ("compare", 0, "mode")
 
 
 class InvalidScenario(Invalid):
-    """A scenario that cannot be used: a sentence for each problem, with the file and the line."""
+    """An unusable scenario: a sentence for each problem, with the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a scenario file holds. `lines`: where each of its keys and entries stands."""
+    """The contents of a scenario file. `lines`: the line of each key and entry."""
 
     name: str
     values: Mapping[str, Any]
     lines: Mapping[Location, int] = field(default_factory=dict)
 
     def sentence(self, problem: str, *location: str | int) -> str:
-        """Return a problem with the file and the line of a value, or of what holds it."""
+        """Return a problem with the file and the line of a value, or of what contains it."""
         known = location
         while known and known not in self.lines:
             known = known[:-1]
         where = f", line {self.lines[known]:,}" if known else ""
-        if not self.lines and len(location) > 1 and isinstance(location[1], int):  # it came as JSON
+        if not self.lines and len(location) > 1 and isinstance(location[1], int):  # it is from JSON
             where = f", entry {location[1] + 1} of {location[0]}"
         return f"{self.name}{where}: {problem}"
 
@@ -38,19 +38,20 @@ class Document:
         return InvalidScenario(self.sentence(problem, *location))
 
     def problems(self, problems: Mapping[str, str], *location: str | int) -> InvalidScenario:
-        """Return the error for the invalid fields of what stands at `place`."""
+        """Return the error for the invalid fields of the value at `location`."""
         return InvalidScenario(
             "\n".join(self.of_field(text, *location, name) for name, text in problems.items())
         )
 
     def of_field(self, problem: str, *location: str | int) -> str:
-        """Return a problem of a field. Where YAML took a text for a number, say what to do."""
+        """Return a problem of a field. If YAML read an unquoted text as a number, say what to
+        do."""
         if problem.endswith("must be text.") and isinstance(self.value(*location), int | float):
             problem = f"{problem[:-1]}: put it in quotes."
         return self.sentence(problem, *location)
 
     def value(self, *location: str | int) -> Any:
-        """Return what stands at a place; None if there is nothing."""
+        """Return the value at a location; None if there is none."""
         value: Any = self.values
         for part in location:
             here = isinstance(value, Mapping) and part in value
@@ -59,7 +60,7 @@ class Document:
         return value
 
     def mapping(self, *location: str | int) -> Mapping[str, Any]:
-        """Return the keys and values that stand at a place. Raises InvalidScenario."""
+        """Return the keys and values at a location. Raises InvalidScenario."""
         value = self.value(*location)
         if not isinstance(value, Mapping):
             what = f"{location[0]} must be" if len(location) == 1 else "Each entry must be"

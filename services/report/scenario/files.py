@@ -13,13 +13,13 @@ from services.ask.workloads.tracefile import read_trace
 from services.report.scenario.document import Document
 from services.report.scenario.keys import PROMPTS_FILE, TRACE_FILE
 
-ReadFile = Callable[[str], bytes]  # a file beside the scenario; raises OSError
+ReadFile = Callable[[str], bytes]  # reads a file beside the scenario; raises OSError
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A file that a scenario may name instead of holding a field. `example` is a name for it;
-    `instead` says what to do where files cannot be read."""
+    """A file that a scenario may name instead of containing a field. `example` is a name for it;
+    `instead` says what to do if files cannot be read."""
 
     field: str
     read: Callable[[bytes, str], dict[str, Any]]  # the values of fields
@@ -30,11 +30,11 @@ class Beside:
 def filled(
     document: Document, values: Mapping[str, Any], read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
-    """Return the values of a run with what is in the files that it names. `read`: reads a file
-    beside the scenario, where there is one.
+    """Return the values of a run, including those in the files that it names. `read` reads a file
+    beside the scenario; None if there are no files.
 
     Raises:
-        InvalidScenario: a file cannot be read, or does not hold what it should.
+        InvalidScenario: a file cannot be read, or has the wrong contents.
     """
     own = dict(values)
     for key, beside in BESIDE.items():
@@ -76,8 +76,8 @@ def _content(
 
 
 def _is_beside(name: str) -> bool:
-    """Whether a path leads no way but down: a scenario that somebody sends could name any file,
-    and a server to send it to."""
+    """Whether a path stays within the scenario's folder. A scenario from someone else could
+    otherwise name any file, and a server to send it to."""
     up = ".." in (*PurePosixPath(name).parts, *PureWindowsPath(name).parts)
     absolute = PurePosixPath(name).is_absolute() or bool(PureWindowsPath(name).anchor)
     return bool(name.strip()) and "\0" not in name and not up and not absolute

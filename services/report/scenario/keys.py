@@ -25,8 +25,8 @@ from services.studies.study_config import StudyConfig
 
 VERSION = 1
 PROMPTS_FILE, TRACE_FILE = "prompts_file", "trace_file"
-COMPARE, PRESET = "compare", "preset"  # the keys that make it a comparison, a study
-CAPACITY = "capacity"  # and a capacity search, which may compare servers
+COMPARE, PRESET = "compare", "preset"  # the keys of a comparison and of a study
+CAPACITY = "capacity"  # that of a capacity search, which may compare servers
 Tag = Annotated[str, Field(max_length=50)]
 if TYPE_CHECKING:
     Measure = str
@@ -35,7 +35,7 @@ else:
 
 
 class Keys(BaseConfig):
-    """The keys that every scenario may have beside its config."""
+    """The keys that every scenario may have besides its config."""
 
     version: Literal[1] = field(..., About("Version", "Version of the format and of the defaults"))
     name: str = field("", About("Name", "Name; empty: generated from the config"), max_length=200)
@@ -44,7 +44,7 @@ class Keys(BaseConfig):
 
 
 class RunKeys(Keys):
-    """Those of a run."""
+    """The keys of a run."""
 
     slo: tuple[str, ...] = field(
         (),
@@ -64,7 +64,7 @@ class RunKeys(Keys):
 
 
 class ComparisonKeys(Keys):
-    """Those of a comparison: its design, and which verdicts fail it."""
+    """The keys of a comparison: its design, and which verdicts make it fail."""
 
     most: int | None = field(
         None,
@@ -118,7 +118,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     CAPACITY: ("version", "name", "note", *RUN, CAPACITY, COMPARE),  # each probe has its own tag
 }
 SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers")
-_ELSEWHERE = {  # keys of another part, and what to do
+_ELSEWHERE = {  # keys of another kind of scenario, and what to do
     ("run", KNOWN["comparison"]): f"It belongs to a comparison, which has the key {COMPARE}.",
     ("run", KNOWN["study"]): f"It belongs to a study, which has the key {PRESET}.",
     ("study", RUN): "Write it under run.",
@@ -129,7 +129,7 @@ Extra = TypeVar("Extra", bound=Keys)
 
 
 def kind_of(document: Document) -> str:
-    """Return what a scenario describes: a comparison has `compare`, a study `preset`, and a search
+    """Return the kind of a scenario: a comparison has `compare`, a study `preset`, and a search
     `capacity`."""
     if CAPACITY in document.values and PRESET in document.values:
         raise document.problem(
@@ -167,7 +167,7 @@ def check_known(
     kind: str,
     *location: str | int,
 ) -> None:
-    """Check that what stands at a place has only known keys. Raises InvalidScenario."""
+    """Check that the mapping at a location has only known keys. Raises InvalidScenario."""
     if unknown := [name for name in values if name not in known]:
         sentences = [
             document.sentence(" ".join(_unknown(name, known, kind)), *location, name)
@@ -188,7 +188,7 @@ def _unknown(name: str, known: Collection[str], kind: str) -> Iterator[str]:
 
 
 def similar(name: str, known: Collection[str]) -> str | None:
-    """Return the key that was meant: it may be written as its flag, or misspelled."""
+    """Return the key that was probably meant: written like its flag, or misspelled."""
     as_flags = {flag(each)[2:].replace("-", "_"): each for each in known}
     text = name.lower().replace("-", "_")
     near = get_close_matches(text, [*known, *as_flags], 1, 0.7)
@@ -196,11 +196,12 @@ def similar(name: str, known: Collection[str]) -> str | None:
 
 
 def extras(document: Document, kind: type[Extra], over: Mapping[str, Any] | None) -> Extra:
-    """Return the keys of a scenario that are no config, or what the command line says instead.
+    """Return the keys of a scenario that are not config fields; those on the command line take
+    precedence.
 
     Raises:
-        InvalidScenario: one of the file's is invalid.
-        InvalidConfig: one of the command line's is.
+        InvalidScenario: a key of the file is invalid.
+        InvalidConfig: one of the command line is.
     """
     given = {**document.values, **(over or {})}
     try:
@@ -215,7 +216,7 @@ def refused(
     over: Mapping[str, Any] | None,
     *location: str | int,
 ) -> Exception:
-    """Return the error of invalid fields that stand at a place, or on the command line."""
+    """Return the error for invalid fields at a location, or on the command line."""
     typed = {name: text for name, text in error.problems.items() if name in (over or {})}
     return InvalidConfig(typed) if typed else document.problems(error.problems, *location)
 
@@ -224,12 +225,12 @@ FIRST = tuple(Keys.model_fields)  # the others follow the config
 
 
 def first(own: Keys) -> dict[str, Any]:
-    """Return the keys that a scenario begins with, as far as they say anything."""
+    """Return the keys that a scenario begins with, without empty ones."""
     return {name: value for name, value in _said(own).items() if name in FIRST}
 
 
 def last(own: Keys) -> dict[str, Any]:
-    """Return the keys that a scenario ends with, as far as they say anything."""
+    """Return the keys that a scenario ends with, without empty ones."""
     return {name: value for name, value in _said(own).items() if name not in FIRST}
 
 

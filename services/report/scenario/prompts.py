@@ -21,11 +21,11 @@ PRIVATE = about.names(RunConfig, lambda known: known.private)
 def filled(
     document: Document, values: Mapping[str, Any], read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
-    """Return the values of a run with its prompts as a config has them, and with what is in the
+    """Return the values of a run with its prompts as in a config, and with the contents of the
     files that it names; see `files.filled`.
 
     Raises:
-        InvalidScenario: a file cannot be read, or what it holds are no prompts.
+        InvalidScenario: a file cannot be read, or contains no valid prompts.
     """
     written = isinstance(values.get("prompts"), list)
     own = files.filled(document, values, read, *location)
@@ -43,7 +43,7 @@ def filled(
 
 
 def _of_entry(document: Document, entry: Any, *location: str | int) -> Any:
-    """A prompt, which may be written as an entry of a prompt file: `messages`."""
+    """A prompt, which may be written like an entry of a prompt file: `messages`."""
     if not isinstance(entry, dict):
         return entry
     try:
@@ -61,7 +61,7 @@ def _limit(document: Document, entry: Any, *location: str | int) -> int:
 
 
 def prompt_values(prompts: tuple[str, ...]) -> list[Any]:
-    """Return prompts as a scenario has them: those of several messages as messages."""
+    """Return prompts as a scenario contains them: those of several messages as messages."""
     return [_entry(prompt) for prompt in prompts]
 
 
@@ -80,7 +80,7 @@ def _turn(turn: dialogue.Turn) -> dict[str, Any]:
 
 
 def left_out(config: RunConfig) -> str:
-    """Return the comment of a scenario that lacks the prompts of its run."""
+    """Return the comment of a scenario whose run's prompts are left out."""
     texts = many(len(own_prompts(config)), "prompt")
     name = "prompt" if config.workload == "text" else "prompts"
     instead = "" if name == "prompt" else f", or a {PROMPTS_FILE} beside this file"

@@ -19,16 +19,16 @@ from services.report.scenario.yaml_text import MOST_EVENTS
 
 Values = Mapping[str, Any]
 Written = tuple[dict[str, Any], tuple[str, ...]]
-Expand = Callable[[Values], dict[str, Any]]  # puts a saved server's fields in place of its name
-AROUND = 50_000  # events of what a scenario holds beside a trace
-INFERRED = "builtin"  # the workload that is not written, unless the fields of another one are
+Expand = Callable[[Values], dict[str, Any]]  # replaces a saved server's name by its fields
+AROUND = 50_000  # YAML events of a scenario besides a trace
+INFERRED = "builtin"  # the workload that is not written, unless fields of another one are
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading a scenario takes from around it. `over`: keys given on a command line, which
-    override the file's. `needs_prompts`: False for a form, which asks for prompts that are left
-    out."""
+    """What is needed to read a scenario. `expand` and `read` look up saved servers and files;
+    `over`: keys from a command line, which override the file's; `needs_prompts`: False for a form,
+    which asks for missing prompts."""
 
     expand: Expand = dict
     read: ReadFile | None = None
@@ -38,7 +38,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class RunScenario:
-    """A run, what it is called, and the conditions that it must keep."""
+    """A run with its name, and the thresholds that it must meet."""
 
     config: RunConfig
     keys: RunKeys
@@ -52,25 +52,25 @@ def read_run(document: Document, reading: Reading) -> RunScenario:
 
 
 def fields_of(values: Values) -> dict[str, Any]:
-    """Return those values that are fields of a run."""
+    """Return the values that are fields of a run."""
     return {name: value for name, value in values.items() if name in keys.RUN}
 
 
 def values_of(
     document: Document, values: Values, reading: Reading, *location: str | int
 ) -> dict[str, Any]:
-    """Return what a scenario says of a run, with its prompts and the fields of a saved server, and
-    what the command line says instead.
+    """Return the fields of a run in a scenario, with its prompts and the fields of a saved server;
+    those of the command line take precedence.
 
     Raises:
-        InvalidScenario: prompts that cannot be read, or a server that nobody saved.
+        InvalidScenario: prompts cannot be read, or a server is not saved.
     """
     over = fields_of(reading.over or {})
     filled = prompts.filled(document, values, reading.read, *location)
-    if "backend" in over:  # nobody needs to have saved the server that the file names
+    if "backend" in over:  # the server that the file names need not be saved then
         filled.pop("backend", None)
     backend = filled.get("backend", "")
-    if isinstance(backend, str) and "://" in backend:  # not said again: it may hold a password
+    if isinstance(backend, str) and "://" in backend:  # not quoted: it may contain a password
         raise document.problem(
             "backend is a name. Write `backend: url`, and the address as base_url.",
             *location,
@@ -83,8 +83,8 @@ def values_of(
 
 
 def overridden(values: Values, over: Values) -> dict[str, Any]:
-    """Return values of which some are replaced: another backend has another address, another
-    workload other prompts."""
+    """Return values with some replaced. A change of the backend resets its address, one of the
+    workload its prompts."""
     kept = dict(values)
     if "backend" in over:
         kept.pop("base_url", None)
@@ -104,11 +104,11 @@ def _workload(values: Values) -> str:
 def config_of(
     document: Document, values: Values, reading: Reading, *location: str | int
 ) -> RunConfig:
-    """Return the config of a run whose fields stand at a place.
+    """Return the config of a run whose fields are at a location.
 
     Raises:
         InvalidScenario: fields of the file are invalid.
-        InvalidConfig: fields that the command line gave are.
+        InvalidConfig: fields of the command line are.
     """
     workload = values.get("workload")
     if not reading.needs_prompts and workload in _lacking(values):
@@ -133,14 +133,14 @@ def _parsed(
 
 def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
     """Return the fields of a run that differ from `start`, ready for YAML, and a comment for each
-    that is left out: what may hold a secret, and a person's own prompts unless wanted."""
+    field that is left out: possible secrets and, unless wanted, custom prompts."""
     dumped = config.model_dump(mode="json")
     changed = [n for n in type(config).model_fields if getattr(config, n) != getattr(start, n)]
     values, comments = {}, []
     for name in changed:
         value = getattr(config, name)
         if name == "prompt_max_tokens" and not own_prompts:
-            continue  # which belong to prompts that are left out
+            continue  # they belong to prompts that are left out
         if name in PRIVATE and not own_prompts:
             comments += [prompts.left_out(config)] if value and name in _read(config) else []
         elif name == "trace" and _events(value) > MOST_EVENTS - AROUND:
@@ -152,12 +152,12 @@ def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Writte
     if config.workload == INFERRED and any(name in values for name in (*READERS, "trace")):
         values = {"workload": INFERRED, **values}
     if "trace" in values:
-        values = {"mode": config.mode, **values}  # or it would be replayed
+        values = {"mode": config.mode, **values}  # otherwise it would be replayed
     return values, tuple(comments)
 
 
 def _events(trace: Collection[TraceRow]) -> int:
-    """How much of what a scenario may hold, in YAML's events, a trace is."""
+    """The number of YAML events of a trace."""
     return sum(7 + len(row.blocks) for row in trace)
 
 

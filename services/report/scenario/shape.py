@@ -32,7 +32,7 @@ from services.studies.presets import PRESETS
 from services.studies.study_config import StudyCapacity, StudyConfig
 
 NAME = f"scenario-{VERSION}.json"
-# Editors read this version of JSON Schema best.
+# The version of JSON Schema that editors support best.
 DRAFT = "http://json-schema.org/draft-07/schema#"
 TEXT = {"type": "string"}
 ROW = {  # of a trace: seconds, tokens of the prompt, tokens of the answer, ids of its blocks
@@ -49,7 +49,7 @@ def schema_text() -> str:
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema of a scenario: which of the four it is depends on a key."""
+    """Return the schema of a scenario; a key decides which of the four kinds it is."""
     return {
         "$schema": DRAFT,
         "title": "Paceline scenario",
@@ -63,7 +63,7 @@ def schema() -> dict[str, Any]:
 
 
 def _one_of(kinds: Sequence[tuple[str, str]], otherwise: str) -> dict[str, Any]:
-    """Which definition holds, by the first of the keys that is there."""
+    """The definition that applies, by the first of the keys that is present."""
     if not kinds:
         return {"$ref": f"#/definitions/{otherwise}"}
     (key, name), *others = kinds
@@ -91,7 +91,7 @@ def _definitions() -> dict[str, Any]:
 
 
 def _of_keys(kind: str, run: dict[str, Any]) -> dict[str, Any]:
-    """The keys of every scenario, and of a run, as far as this kind knows them."""
+    """The keys of every scenario and of a run, if this kind has them."""
     known = _properties(keys.Keys) | run
     return {name: each for name, each in known.items() if name in keys.KNOWN[kind]}
 
@@ -141,7 +141,7 @@ def _described(own: dict[str, Any], shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def _properties(kind: type[BaseModel]) -> dict[str, Any]:
-    """Return what the fields of a config may be; their defaults depend on what is around them."""
+    """Return the schemas of a config's fields, without defaults, which depend on the context."""
     properties = kind.model_json_schema(mode="validation")["properties"].items()
     return {name: {n: v for n, v in each.items() if n != "default"} for name, each in properties}
 

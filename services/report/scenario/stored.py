@@ -19,7 +19,8 @@ from services.studies.study import Study
 
 
 def of_run(run: Run, name: str = "") -> RunScenario:
-    """Return a run as a scenario. `name`: what a person called it. Raises InvalidScenario."""
+    """Return a run as a scenario. `name`: its name, if a user gave it one. Raises
+    InvalidScenario."""
     _check_measured_here([run])
     called = RunKeys(version=VERSION, name=name, tags=run.tags, note=run.note)
     return RunScenario(run.config, called)
@@ -28,11 +29,11 @@ def of_run(run: Run, name: str = "") -> RunScenario:
 def of_runs(
     runs: Sequence[Run], stored: StoredComparison | None = None, margin: float | None = None
 ) -> ComparisonScenario:
-    """Return runs as a scenario that compares them, the first is the baseline. `stored`: the
-    comparison that they were measured in, if any; `margin`: if another one is chosen.
+    """Return runs as a scenario that compares them; the first is the baseline. `stored`: the
+    comparison that they were measured in, if any; `margin`: one that replaces its margin.
 
     Raises:
-        InvalidScenario: they are too few or too many, or one was imported.
+        InvalidScenario: there are too few or too many, or one was imported.
     """
     _check_measured_here(runs)
     if not FEWEST <= len(runs) <= MOST:
@@ -46,14 +47,14 @@ def of_runs(
 
 
 def of_study(study: Study, name: str = "") -> StudyScenario:
-    """Return a study as a scenario. `name`: what a person called it."""
+    """Return a study as a scenario. `name`: its name, if a user gave it one."""
     tags = study.runs[0].tags if study.runs else ()
     called = Keys(version=VERSION, name=name, tags=tags, note=study.note)
     return StudyScenario(study.config, called)
 
 
 def of_capacity(capacity: Capacity, name: str = "") -> CapacityScenario:
-    """Return a search as a scenario. `name`: what a person called it."""
+    """Return a search as a scenario. `name`: its name, if a user gave it one."""
     called = Keys(version=VERSION, name=name, note=capacity.note)
     return CapacityScenario(capacity.config, called)
 

@@ -35,14 +35,14 @@ NO_ENGINE = {"engine": None, "parallel": (Parallel(),), "chunked": ()}  # an exi
 
 @dataclass(frozen=True, slots=True)
 class StudyScenario:
-    """A study, and what it is called."""
+    """A study and its name."""
 
     config: StudyConfig
     keys: Keys
 
 
 def read_study(document: Document, reading: Reading) -> StudyScenario:
-    """Return the study that a scenario describes: what it leaves out is as in its preset. Raises
+    """Return the study that a scenario describes; omitted fields are those of its preset. Raises
     InvalidScenario, InvalidConfig."""
     own = keys.extras(document, Keys, reading.over)
     for part, known in PARTS.items():
@@ -61,7 +61,7 @@ def read_study(document: Document, reading: Reading) -> StudyScenario:
 
 
 def _start(document: Document, values: Values) -> StudyConfig:
-    """Return the study that the preset begins with, on the engine that is named."""
+    """Return the study of the preset, for the engine in the scenario."""
     preset = values[PRESET]
     if not isinstance(preset, str) or preset not in PRESETS:
         raise document.problem(f"preset must be one of {', '.join(PRESETS)}.", PRESET)
@@ -78,13 +78,13 @@ def _start(document: Document, values: Values) -> StudyConfig:
 
 
 def _changed(start: StudyConfig) -> dict[str, Any]:
-    """The fields of the run that the preset sets: without the usual ones, so that those given
-    decide which workload it is."""
+    """The fields of the run that the preset changes. Defaults are left out, so that the given
+    fields decide which workload it is."""
     return start.run.model_dump(exclude_defaults=True)
 
 
 def _refused(document: Document, error: InvalidConfig) -> Exception:
-    """Return the error with the line of each field, which may be one of the engine."""
+    """Return the error with the line of each field, including those of the engine."""
     sentences = []
     for name, text in error.problems.items():
         places = ((name,), ("engine", name), ("run", name))

@@ -31,23 +31,23 @@ from services.base import text_file
 from services.base.secret_patterns import holds_key
 from services.report.scenario.document import Document, Location
 
-MOST_BYTES = FILE_BYTES_MOST  # prompts may be in it
+MOST_BYTES = FILE_BYTES_MOST  # prompts may be included
 MOST_EVENTS = 400_000  # 10,000 conversations of several messages
-MOST_LEVELS = 30  # request_options.LEVELS_MOST, and what is around them
+MOST_LEVELS = 30  # request_options.LEVELS_MOST, plus the levels around them
 SHOWN = 40  # characters of a key
 NULL = re.compile("|null|Null|NULL|~")
 BOOL = re.compile("true|True|TRUE|false|False|FALSE")
 INT = re.compile(r"[-+]?[0-9]{1,100}")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-BREAKS = re.compile("[\r\x85\u2028\u2029]")  # which a reader would take for the end of a line
+BREAKS = re.compile("[\r\x85\u2028\u2029]")  # which a YAML reader would treat as the end of a line
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(data: bytes, name: str) -> Document:
-    """Return what a scenario file holds.
+    """Parse a scenario file.
 
     Raises:
-        InvalidScenario: it is not YAML, or uses what is refused here.
+        InvalidScenario: it is not YAML, or uses a feature that is not allowed.
     """
     document = Document(file_name(name), {})
     if len(data) > MOST_BYTES:
@@ -68,25 +68,25 @@ def read(data: bytes, name: str) -> Document:
 
 
 def file_name(path: str) -> str:
-    """Return what a file is called in a sentence."""
+    """Return the name of a file for sentences."""
     return "".join(c if c.isprintable() else "?" for c in PureWindowsPath(path).name)[-80:]
 
 
 def shown(key: str) -> str:
-    """Return what a key is called in a sentence: a secret that stands in its place is not said."""
+    """Return a key for a sentence, without a secret that may be in its place."""
     text = "".join(c if c.isprintable() else "?" for c in key)
     return "This" if holds_key(text) else text[:SHOWN]
 
 
 class _Reading:
-    """One file that is being read: its lines so far."""
+    """The file that is being read, and its lines so far."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: dict[Location, int] = {}
 
     def whole(self, events: Iterator[Event]) -> Mapping[str, Any]:
-        """Return the only document of a file, which must be keys and values."""
+        """Return the only document of a file, which must be a mapping."""
         counted = self._counted(events)
         values = None
         documents = 0
@@ -154,7 +154,7 @@ def _line(event: Event) -> int:
 
 
 def plain(text: str) -> Any:
-    """Return the value of a text without quotes."""
+    """Return the value of an unquoted text."""
     if NULL.fullmatch(text):
         return None
     if BOOL.fullmatch(text):
@@ -165,7 +165,8 @@ def plain(text: str) -> Any:
 
 
 def _not_yaml(error: yaml.YAMLError, text: str, name: str) -> Exception:
-    """Say where it is wrong, and what that usually is: what the reader says may quote the file."""
+    """Say where the file is invalid, and what the usual cause is; the parser's message may quote
+    the file."""
     mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None))
     line = mark.line if mark else text.count("\n", 0, position) if position else 0
@@ -184,10 +185,11 @@ _HINTS = {
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # it has no types
-    """One that also quotes text which is a number in YAML 1.2, but not in the older YAML 1.1."""
+    """A dumper that also quotes text which is a number in YAML 1.2 but not in the older YAML
+    1.1."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)  # entries of a list stand to the right of its key
+        super().increase_indent(flow, False)  # entries of a list are indented more than its key
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:

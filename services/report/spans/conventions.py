@@ -19,7 +19,7 @@ from services.ask.measurement import Measurement, Run
 
 Attribute = tuple[str, Any]
 
-PROVIDERS = {  # names of the conventions, by ours and by LiteLLM's; others stay as they are
+PROVIDERS = {  # names in the conventions, by ours and by LiteLLM's; others stay unchanged
     "embedded": "llama.cpp",
     "url": "openai_compatible",
     "azure": "azure.ai.openai",
@@ -30,7 +30,7 @@ PROVIDERS = {  # names of the conventions, by ours and by LiteLLM's; others stay
     "watsonx": "ibm.watsonx.ai",
     "xai": "x_ai",
 }
-PARENT = ("openinference.span.kind", "CHAIN")  # else Phoenix calls a span without a model unknown
+PARENT = ("openinference.span.kind", "CHAIN")  # else Phoenix shows an unknown kind
 
 
 def operation(config: RunConfig) -> str:
@@ -39,7 +39,8 @@ def operation(config: RunConfig) -> str:
 
 
 def provider(config: RunConfig) -> str:
-    """Return the provider: a public one, an engine, or that the server speaks OpenAI's API."""
+    """Return the provider's name: a public provider, an engine, or OpenAI for servers with its
+    API."""
     name = config.backend
     if name == "litellm":
         name = config.model.partition("/")[0]
@@ -47,11 +48,12 @@ def provider(config: RunConfig) -> str:
 
 
 def common_attributes(run: Run, server: tuple[str, int] | None) -> Iterator[Attribute]:
-    """Yield what all requests of a run have in common. `server`: its host and port."""
+    """Yield the attributes that all requests of a run have in common. `server`: its host and
+    port."""
     config = run.config
     yield "gen_ai.operation.name", operation(config)
     yield "gen_ai.provider.name", provider(config)
-    yield "gen_ai.system", provider(config)  # its name before 2025, which older receivers read
+    yield "gen_ai.system", provider(config)  # the name before 2025, which older receivers read
     if config.model:
         yield "gen_ai.request.model", config.model
     yield "gen_ai.request.stream", True
@@ -70,15 +72,16 @@ def common_attributes(run: Run, server: tuple[str, int] | None) -> Iterator[Attr
 
 
 def max_tokens(run: Run) -> Callable[[int], int] | None:
-    """Return a function from a request's index to its token limit; None: it has none, or it is not
-    known."""
+    """Return a function from a request's index to its token limit, which is None if there is none
+    or it is unknown."""
     if "max_tokens" in run.config.omit or not run.knows("max_tokens"):
         return None
     return workloads.max_tokens(run.config)
 
 
 def request_attributes(m: Measurement, began_ns: int) -> Iterator[Attribute]:
-    """Yield what was measured of a request. `began_ns`: when its repeat began, since 1970."""
+    """Yield the attributes of a request. `began_ns`: when its repeat began, in nanoseconds since
+    1970."""
     yield "paceline.repeat", m.repeat + 1
     yield "paceline.request", m.index + 1
     yield "paceline.status", m.status
@@ -101,12 +104,12 @@ def request_attributes(m: Measurement, began_ns: int) -> Iterator[Attribute]:
         yield "error.type", m.error_class
     if m.http_status is not None:
         yield "http.response.status_code", m.http_status
-    if m.attempts > 1:  # the span is the last one
+    if m.attempts > 1:  # the span is that of the last attempt
         yield "paceline.attempts", m.attempts
 
 
 def run_attributes(run: Run, requests: int, failed: int) -> Iterator[Attribute]:
-    """Yield what is said of a run as a whole."""
+    """Yield the attributes of a run as a whole."""
     yield PARENT
     yield "paceline.run", run.id
     yield "paceline.status", run.status
@@ -119,7 +122,7 @@ def run_attributes(run: Run, requests: int, failed: int) -> Iterator[Attribute]:
 
 
 def repeat_attributes(run: Run, index: int, requests: int, failed: int) -> Iterator[Attribute]:
-    """Yield what is said of a repeat."""
+    """Yield the attributes of a repeat."""
     yield PARENT
     yield "paceline.run", run.id
     yield "paceline.repeat", index + 1
@@ -128,6 +131,6 @@ def repeat_attributes(run: Run, index: int, requests: int, failed: int) -> Itera
 
 
 def _json_moment(began_ns: int, t: float) -> str:
-    """A moment as Langfuse reads it: a JSON string."""
+    """A time in the form that Langfuse reads: a JSON string."""
     moment = datetime.fromtimestamp(began_ns / 1e9 + t, UTC)
     return json.dumps(moment.isoformat(timespec="milliseconds"))

@@ -16,9 +16,9 @@ LONGEST = 10_000  # characters of a text, as in an exported page
 
 
 def text_attributes(run: Run, m: Measurement, answer_of: AnswerOf) -> Iterator[Attribute]:
-    """Yield what a request sent and what came back, each as JSON; what is not known is left out.
+    """Yield the prompt and the answer of a request, each as JSON; unknown ones are left out.
     `answer_of` looks up an earlier answer, which a later turn sends again."""
-    if run.source is None:  # what another tool sent is not known
+    if run.source is None:  # what another tool sent is unknown
         nonce = run.environment.get("prompt_mark", "")
         sent = sent_prompt(
             run.config, m.repeat, m.index, nonce, lambda index: answer_of(m.repeat, index)

@@ -15,7 +15,7 @@ STATUSES: tuple[SpanStatus, ...] = ("waiting", "sent", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A request of a run; they are sent in this order."""
+    """A request of a run; requests are sent to the receiver in this order."""
 
     repeat: int
     index: int
@@ -23,8 +23,8 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a receiver, by its host and port, has taken of a run: so many requests, the last of
-    them `after`."""
+    """What a receiver (its host and port) has accepted of a run: so many requests, the last of them
+    `after`."""
 
     receiver: str = ""
     requests: int = 0
@@ -33,7 +33,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class SpanExport:
-    """A run that is to be sent or was; `error`: why not, or what of it was rejected."""
+    """A run that is to be exported or was; `error`: why it was not, or what was rejected."""
 
     status: SpanStatus
     delivered: Delivered
@@ -43,8 +43,8 @@ class SpanExport:
 
 @dataclass(frozen=True, slots=True)
 class RepeatCount:
-    """What is known of a repeat's requests together; `last_s`: when the last one ended, in seconds
-    since it began."""
+    """The requests of a repeat together; `last_s`: when the last one ended, in seconds since it
+    began."""
 
     repeat: int
     requests: int
@@ -53,7 +53,7 @@ class RepeatCount:
 
 
 def sentence(export: SpanExport) -> str:
-    """Return how far a run is, as a sentence or two."""
+    """Return the progress of a run's export, in a sentence or two."""
     delivered = export.delivered
     sent = f"{many(delivered.requests, 'request')} sent as spans to {delivered.receiver}"
     if export.status == "failed":

@@ -26,8 +26,8 @@ LONGEST_NAME = 200  # characters
 
 
 class RunSpans:
-    """Makes the spans of a run. `server`: host and port that it asked. `answer_of`: prompts and
-    answers are wanted, and earlier answers are found there."""
+    """Builds the spans of a run. `server`: the host and port of its requests. `answer_of`: looks up
+    earlier answers; None: prompts and answers are left out."""
 
     def __init__(
         self, run: Run, server: tuple[str, int] | None = None, answer_of: AnswerOf | None = None
@@ -42,7 +42,7 @@ class RunSpans:
         self._name = _cut(f"{conventions.operation(run.config)}{model}")
 
     def parent_spans(self, counts: Sequence[RepeatCount]) -> list[Span]:
-        """Return the span of the run, and one of each repeat."""
+        """Return the span of the run, and one for each repeat."""
         by_index = {count.repeat: count for count in counts}
         repeats = [
             self._repeat_span(index, by_index.get(index) or RepeatCount(index, 0, 0))
@@ -51,8 +51,7 @@ class RunSpans:
         return [self._run_span(repeats, counts), *repeats]
 
     def request_span(self, m: Measurement) -> Span | None:
-        """Return the span of a request; None: its repeat is not known, so nobody can say when it
-        was."""
+        """Return the span of a request; None if its repeat, and so its time, is unknown."""
         began_ns = self._began_ns.get(m.repeat)
         if began_ns is None:
             return None
@@ -141,7 +140,7 @@ def _hash(size: int, *parts: object) -> bytes:
 
 
 def _ns(moment: datetime) -> int:
-    """Nanoseconds since 1970, without the error of a float."""
+    """Nanoseconds since 1970, without floating-point error."""
     return (moment - EPOCH) // timedelta(microseconds=1) * 1000
 
 
@@ -150,7 +149,7 @@ def _at(began_ns: int, t: float) -> int:
 
 
 def _events(m: Measurement, began_ns: int) -> list[Span.Event]:
-    """When the first token came, and the first of the answer where a model thinks before."""
+    """The first token, and the first token of the answer if the model reasons first."""
     moments = {"first token": m.t_first}
     if m.t_answer is not None and m.t_answer != m.t_first:
         moments["first token of the answer"] = m.t_answer
@@ -162,7 +161,7 @@ def _events(m: Measurement, began_ns: int) -> list[Span.Event]:
 
 
 def _status(m: Measurement) -> Status | None:
-    """By the conventions a span that went well has none."""
+    """According to the conventions, a successful span has no status."""
     if m.status != "failed":
         return None
     return Status(

@@ -29,12 +29,13 @@ _FORBIDDEN = ("content-type", "content-encoding", "content-length", "host", "tra
 
 
 class InvalidSpanSettings(Unavailable):
-    """A setting of the exporter that cannot be, in a sentence that does not repeat a header."""
+    """An invalid setting of the exporter; the message does not repeat a header."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanSettings:
-    """`url`: where batches are posted. `texts`: with prompts and answers."""
+    """Settings of the exporter. `url`: where batches are posted. `texts`: whether prompts and
+    answers are included."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # they may hold keys
@@ -51,15 +52,15 @@ class SpanSettings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What a receiver may repeat and nobody may keep: each header, and what is behind its
+        """What a receiver may repeat and must not be stored: each header, and what follows its
         scheme (Basic, Bearer)."""
         values = [value for _, value in self.headers]
         return tuple(dict.fromkeys([*values, *(value.rpartition(" ")[2] for value in values)]))
 
 
 def is_on(env: Mapping[str, str]) -> bool:
-    """Return whether runs are sent when they have ended: an endpoint is set, and OpenTelemetry is
-    not switched off."""
+    """Return whether runs are exported when they have ended: an endpoint is set, and OpenTelemetry
+    is not disabled."""
     return bool(_value(env, "ENDPOINT")[1]) and env.get(OFF, "").strip().lower() != "true"
 
 
@@ -67,7 +68,7 @@ def span_settings(env: Mapping[str, str]) -> SpanSettings:
     """Return the settings.
 
     Raises:
-        InvalidSpanSettings: no endpoint is set, or a setting cannot be.
+        InvalidSpanSettings: no endpoint is set, or a setting is invalid.
     """
     _check_protocol(env)
     compression_name, compression = _value(env, "COMPRESSION")
@@ -85,7 +86,7 @@ def span_settings(env: Mapping[str, str]) -> SpanSettings:
 
 
 def _value(env: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return the variable that counts, and its value or ""."""
+    """Return the variable that applies, and its value or ""."""
     names = (f"{OF_TRACES}{name}", f"{PREFIX}{name}")
     return next(((each, value) for each in names if (value := env.get(each, "").strip())), ("", ""))
 
@@ -162,7 +163,7 @@ def _check_protocol(env: Mapping[str, str]) -> None:
 
 
 def _resource(env: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The name of the service comes from its own variable, else from the attributes."""
+    """The service's name is from its own variable, otherwise from the attributes."""
     attributes = {"service.name": "paceline", **dict(_pairs(RESOURCE, env.get(RESOURCE, "")))}
     if name := env.get(NAME, "").strip():
         attributes["service.name"] = name

@@ -20,7 +20,7 @@ def engine_text(engine: EngineInstance) -> str:
     """Describe an engine: its status, and its address or its error."""
     address = engine.base_url if engine.status == "ready" else None
     lines = [f"Engine {engine.id} · {engine_name(engine.config)} · {engine.status}"]
-    error = engine.error if engine.status == "failed" else None  # else of an earlier start
+    error = engine.error if engine.status == "failed" else None  # else it is an earlier one's
     lines += filter(None, (address, engine.phase, error, engine.hint))
     return "\n".join(lines)
 

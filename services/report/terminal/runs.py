@@ -186,7 +186,7 @@ def tokens_text(tokens: Sequence[Any]) -> str:
 def backend_rows(
     names: Sequence[str], env: Mapping[str, str], probes: Mapping[str, Probe] | None
 ) -> list[dict[str, Any]]:
-    """Return backends as JSON-ready rows; of a key only whether it is set."""
+    """Return backends as JSON-ready rows; for a key, only whether it is set."""
     rows: list[dict[str, Any]] = []
     for name in names:
         backend = backends.BACKENDS[name]
@@ -202,7 +202,7 @@ def backend_rows(
 
 
 def backend_address(backend: backends.Backend, env: Mapping[str, str]) -> str:
-    """Return a backend's address, or a text if it has none of its own."""
+    """Return a backend's address, or a text if it has none."""
     if backend.kind == "embedded":
         return "started by Paceline when a run needs it"
     if backend.kind == "litellm":
