@@ -54,7 +54,7 @@ class LoadFrame:
 
     @property
     def shape(self) -> alt.Shape:
-        """How a probe ended: sustained, not, or with a queue that grew."""
+        """The result of a probe: sustained, not sustained, or a growing queue."""
         scale = alt.Scale(domain=list(STATES), range=list(STATES.values()))
         return alt.Shape("state:N", legend=None, scale=scale)
 
