@@ -16,10 +16,10 @@ from services.servers.engines.config import parse_engine
 from services.studies.work import ASIDE
 
 FLAG = "flag:"
-DEFAULT = "default"  # a value: the engine's or the run's own
+DEFAULT = "default"  # a value that leaves the field as in the engine or the run
 OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
 MOST_VALUES = 50
-ELSEWHERE = {  # fields that have an axis of their own
+ELSEWHERE = {  # fields that have their own axis
     "tp": "parallel",
     "pp": "parallel",
     "dp": "parallel",
@@ -40,8 +40,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A field, or an engine's flag (`flag:--name`), and its values as texts. `of_engine`: it
-    changes the engine, not the run."""
+    """A field, or an engine's flag (`flag:--name`), and its values as text. `of_engine`: whether it
+    changes the engine instead of the run."""
 
     name: str
     values: tuple[str, ...]
@@ -49,7 +49,7 @@ class Axis:
 
     @property
     def choices(self) -> list[Choice]:
-        """Its values, each with its name."""
+        """The values with their names."""
         return [Choice(self.name, text) for text in self.values]
 
     @property
@@ -66,7 +66,7 @@ def parse_axis(text: str) -> Axis:
     """Parse "NAME=VALUE,VALUE".
 
     Raises:
-        ValueError: it has no such form, or cannot be varied in this way.
+        ValueError: the text has another form, or the field cannot be varied this way.
     """
     name, found, after = text.partition("=")
     name = name.strip()
@@ -97,7 +97,11 @@ def _is_of_engine(name: str) -> bool:
 
 
 def parse_axes(texts: Iterable[str]) -> tuple[Axis, ...]:
-    """Parse axes. Raises ValueError, see `parse_axis`, or a name occurs twice."""
+    """Parse axes.
+
+    Raises:
+        ValueError: one is invalid (see `parse_axis`), or a name occurs twice.
+    """
     axes = tuple(map(parse_axis, texts))
     names = [axis.name for axis in axes]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -106,17 +110,17 @@ def parse_axes(texts: Iterable[str]) -> tuple[Axis, ...]:
 
 
 def split_axes(text: str) -> tuple[str, ...]:
-    """Return the axes that a text holds, separated by semicolons or lines."""
+    """Split a text into its axes, which are separated by semicolons or lines."""
     return tuple(part.strip() for part in re.split(r"[;\n]", text) if part.strip())
 
 
 def engine_with(engine: EngineConfig, chosen: Iterable[Choice]) -> EngineConfig:
     """Return the engine with these values.
 
-    A flag's value follows it; `on` is the flag alone, `off` and `default` leave it out.
+    A flag is followed by its value; `on` adds the flag alone, `off` and `default` leave it out.
 
     Raises:
-        InvalidConfig: a value is not valid.
+        InvalidConfig: a value is invalid.
     """
     values = engine.model_dump()
     for choice in chosen:
@@ -137,7 +141,7 @@ def _argument(choice: Choice) -> str:
 
 
 def run_changes(choice: Choice) -> dict[str, object]:
-    """Return what a value changes in a run. Raises InvalidConfig."""
+    """Return the fields of a run that a value changes. Raises InvalidConfig."""
     if choice.text == DEFAULT:
         return {choice.name: RunConfig.model_fields[choice.name].default}
     return link.change(choice.name, choice.text)

@@ -27,7 +27,7 @@ ATTAINMENT = 0.99  # share of the requests that must meet the objectives
 
 @dataclass(frozen=True)
 class Criterion:
-    """What "best" means. `takes` tells whether a row of a series is eligible."""
+    """What "best" means. `takes` returns whether a row of a series is eligible."""
 
     name: str
     label: str
@@ -54,7 +54,7 @@ class BestConfiguration:
 
 
 def best(scaling: Scaling) -> tuple[BestConfiguration, ...]:
-    """Return the best of each series of works by each criterion that was measured there."""
+    """Return the best row of each series of works by each criterion that was measured."""
     series: dict[Work, list[Row]] = {}
     for row in scaling.rows:
         series.setdefault(series_of(row.work), []).append(row)
@@ -85,7 +85,7 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> BestConfig
 
 
 def _pairs(rows: Sequence[Row]) -> int:
-    """Number of pairs that the best and the runner-up were picked from: any two rows of different
+    """Number of pairs from which the best and the runner-up were chosen: any two rows of different
     configurations."""
     by_configuration = Counter(row.configuration for row in rows)
     return comb(len(rows), 2) - sum(comb(count, 2) for count in by_configuration.values())
@@ -98,7 +98,8 @@ def _value(criterion: Criterion, row: Row) -> float:
 
 
 def _ahead(criterion: Criterion, row: Row, other: Row) -> tuple[Ratio | None, str]:
-    """The ratio of `row` to `other`, above 1 where `row` is better, and why there is no verdict."""
+    """The ratio of `row` to `other`, above 1 if `row` is better, and the reason if there is no
+    verdict."""
     numbers = row.numbers[criterion.measure], other.numbers[criterion.measure]
     first, second = numbers if criterion.more else reversed(numbers)
     return ratio(second, first), why_not(other, row)
@@ -109,7 +110,7 @@ def _any_row(row: Row, rows: Sequence[Row]) -> bool:
 
 
 def _least_loaded(row: Row, rows: Sequence[Row]) -> bool:
-    """Whether the row has the smallest load measured; under more load, latency includes waiting."""
+    """Whether the row has the smallest load measured; at higher loads, latency includes waiting."""
     sizes = [other.work.size or other.work.requests for other in rows]
     return (row.work.size or row.work.requests) == min(sizes)
 

@@ -32,7 +32,7 @@ from services.studies.capacity_probe import Probe
 
 Status = Literal["running", "done", "cancelled", "interrupted", "failed"]
 
-# The page of a study asks each of its searches for this dozens of times, and it takes 3 ms.
+# The page of a study reads this dozens of times per search, and computing it takes 3 ms.
 _next_step = lru_cache(maxsize=256)(next_step)
 
 
@@ -47,19 +47,19 @@ class Capacity:
     config: CapacityConfig
     status: Status
     probes: tuple[Probe, ...]
-    error: str | None = None  # why it failed, a sentence
+    error: str | None = None  # why it failed, as a sentence
     ended_at: datetime | None = None
-    origin: Origin = NOBODY  # who asked for it, where people sign in
+    origin: Origin = NOBODY  # who started it, if people sign in
     study_id: int | None = None  # the study that it is part of
     engine_id: int | None = None  # the engine that Paceline starts for it
-    start: int = 0  # of a study: 0 when each is searched first, from 1 on fresh starts of the best
+    start: int = 0  # of a study: 0 for first searches, from 1 for fresh starts
 
     @property
     def started_by(self) -> str | None:
         return self.origin.started_by
 
     def observations(self, server: int) -> tuple[Observation, ...]:
-        """What the probes of a server say, in the order in which they were made."""
+        """The observations of a server's probes, in the order of measurement."""
         mine = (probe for probe in self.probes if probe.server == server)
         return tuple(probe.observation for probe in mine if probe.observation is not None)
 
@@ -67,33 +67,36 @@ class Capacity:
         return _next_step(self.config.search, self.observations(server))
 
     def estimate_so_far(self, server: int) -> Estimate | None:
-        """A server's capacity as its probes tell it by now; None: nothing yet."""
+        """A server's capacity according to the probes so far; None if it cannot be estimated
+        yet."""
         return estimate(self._valid(server), self.config.parsed_objectives)
 
     def valid_probes(self, server: int) -> list[Probe]:
-        """The probes that tell of a server as it is: without those that the client could not offer,
-        and those before an overload after which it stayed slow."""
+        """The probes that describe a server as it is now: without those that the client failed to
+        offer, and those before an overload after which the server stayed slow."""
         valid = {id(each) for each in self._valid(server) if not each.limited}
         return [probe for probe in self.probes if id(probe.observation) in valid]
 
     def final_estimate(self, server: int) -> Estimate | None:
-        """A server's capacity once its search has ended; None where none was found."""
+        """A server's capacity once its search has ended; None if none was found."""
         ended = self.next_step(server)
         return ended.estimate if isinstance(ended, Conclusion) else None
 
     def recovery(self, server: int) -> Recovery | None:
-        """The load that was sustained before a server was overloaded, and was probed again."""
+        """The load that was probed again after a server was overloaded, with its results before and
+        after."""
         return recovery_of(self.observations(server), self.config.parsed_objectives)
 
     @property
     def conclusions(self) -> tuple[Conclusion | None, ...]:
-        """How the search of each server ended; None where it has not."""
+        """How the search of each server ended; None if it has not."""
         steps = (self.next_step(server) for server in range(len(self.config.servers)))
         return tuple(step if isinstance(step, Conclusion) else None for step in steps)
 
     @property
     def ratios(self) -> tuple[CapacityRatio | None, ...]:
-        """Each other server's capacity over the baseline's, as far as both are known."""
+        """Each other server's capacity divided by the baseline's; None if one of them is
+        unknown."""
         first, *others = (ended and ended.estimate for ended in self.conclusions)
         return tuple(
             capacity_ratio(first, other, self.config.margin) if first and other else None
@@ -105,8 +108,9 @@ class Capacity:
 
 
 def next_probe(capacity: Capacity) -> tuple[int, Step] | None:
-    """Return the server to probe next, and how: the one with the fewest probes whose search has not
-    ended, so that servers are measured in turns. None: all have ended."""
+    """Return the server to probe next and its next probe: of the servers whose search has not
+    ended, the one with the fewest probes, so that servers are interleaved. None if all have
+    ended."""
     steps = [(server, capacity.next_step(server)) for server in range(len(capacity.config.servers))]
     open_ = [(server, step) for server, step in steps if isinstance(step, Step)]
     return min(open_, key=lambda pair: len(capacity.observations(pair[0])), default=None)

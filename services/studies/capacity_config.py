@@ -15,7 +15,7 @@ from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.config.load import FASTEST
 from services.ask.problems import validate
 
-SET_BY_PROBES = (  # fields of a run that each probe sets, whatever the server's config says
+SET_BY_PROBES = (  # fields of a run that each probe sets, overriding the server's config
     "mode",
     "rate",
     "users",
@@ -34,7 +34,7 @@ Text = Annotated[str, Field(max_length=100)]
 
 
 class CapacitySearch(BaseConfig):
-    """How a capacity is searched: objectives, loads, and how long each is measured."""
+    """How a capacity is searched: objectives, loads, and how long each load is measured."""
 
     objectives: tuple[Text, ...] = field(
         USUAL,
@@ -120,8 +120,8 @@ class CapacitySearch(BaseConfig):
 
 
 class CapacityConfig(CapacitySearch):
-    """A search. Every probe is one of `servers` at a load; lengths, prompts and limits of a run are
-    as that config says."""
+    """A search. Every probe is a run of one of `servers` at a load; the config supplies lengths,
+    prompts and limits."""
 
     servers: tuple[RunConfig, ...] = field(
         (RunConfig(),),
@@ -132,7 +132,7 @@ class CapacityConfig(CapacitySearch):
 
 
 def without_probe_fields(server: RunConfig) -> RunConfig:
-    """Return a server's config without what each probe sets."""
+    """Return a server's config without the fields that each probe sets."""
     usual = RunConfig()
     return server.model_copy(update={name: getattr(usual, name) for name in SET_BY_PROBES})
 

@@ -21,16 +21,16 @@ from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import load_text, with_unit
 from services.studies.usl import Fit, fit
 
-FOLLOWS = 0.9  # of what the first load gives in proportion: below it, throughput lags behind load
+FOLLOWS = 0.9  # of the throughput in proportion to the first load: below it, throughput lags
 FULL = 0.95  # of the KV cache
-FALLS = 0.9  # of the throughput at most
-FITS = 0.2  # the largest error of a fitted law that is worth telling
-LEAST_FIT = 0.75  # requests in flight: fewer are none that the law speaks of
+FALLS = 0.9  # of the maximum throughput
+FITS = 0.2  # the largest error of a fitted law that is worth reporting
+LEAST_FIT = 0.75  # requests in flight: the law does not apply to fewer
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A probe that was measured."""
+    """A probe with its measured metrics."""
 
     probe: Probe
     point: LoadPoint
@@ -42,8 +42,9 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Knee:
-    """Where throughput stops rising. `most_per_s` is what is completed per second beyond it, and
-    `fit` the Universal Scalability Law over requests in flight."""
+    """Where throughput stops rising. `load`: in requests per second or users. `most_per_s`:
+    requests completed per second beyond it. `fit`: the Universal Scalability Law over requests in
+    flight."""
 
     load: float
     most_per_s: float
@@ -51,7 +52,7 @@ class Knee:
 
 
 def operating_points(capacity: Capacity, server: int) -> list[OperatingPoint]:
-    """Return the probes of a server that tell of it, the lowest load first."""
+    """Return the valid probes of a server with their metrics, the lowest load first."""
     found = [
         OperatingPoint(probe, probe.point)
         for probe in capacity.valid_probes(server)
@@ -61,8 +62,8 @@ def operating_points(capacity: Capacity, server: int) -> list[OperatingPoint]:
 
 
 def knee(points: Sequence[OperatingPoint], users: bool) -> Knee | None:
-    """Return where throughput stops rising with the load; None where it did not stop, or no light
-    load was measured. `points`: by load, in requests per second or users."""
+    """Return where throughput stops rising with the load; None if it did not stop, or fewer than
+    two loads were measured. `points`: in the order of their load, in users or in requests/s."""
     if len(points) < 2 or not points[0].point.requests_per_s:
         return None
     each = points[0].point.requests_per_s / points[0].load if users else 1.0
@@ -87,8 +88,8 @@ def _law(points: Sequence[OperatingPoint]) -> Fit | None:
 
 
 def curve_sentences(capacity: Capacity, server: int) -> list[str]:
-    """Return where a server's throughput stops rising and what tells why, in sentences; [] where
-    nothing is known of it, as of a single load."""
+    """Return sentences on where a server's throughput stops rising and what shows why; [] if that
+    is unknown, for example with a single load."""
     points = operating_points(capacity, server)
     if len({probed.load for probed in points}) < 2 or not points[0].point.requests_per_s:
         return []

@@ -28,15 +28,16 @@ SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers"
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What a form begins with, and a sentence for each parameter that is invalid and ignored."""
+    """The initial values of a form, and a sentence for each invalid parameter, which is ignored."""
 
     config: CapacityConfig
     problems: tuple[str, ...]
 
 
 def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
-    """Return the search as parameters: what of the first server differs from `start`, what of the
-    others from the first, and what of the search from the usual."""
+    """Return the search as parameters: the fields of the first server that differ from `start`,
+    those of the others that differ from the first, and those of the search that differ from their
+    defaults."""
     first, *others = map(without_probe_fields, config.servers)
     usual = CapacityConfig()
     own = {
@@ -53,13 +54,14 @@ def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
 
 
 def _changes(first: RunConfig, other: RunConfig) -> dict[str, str]:
-    """What another server changes; its backend, if it is the first once more."""
+    """The fields of another server that differ from the first; its backend, if none do."""
     changed = link.query(dict(other), _base(first, other.backend))
     return changed or {"backend": other.backend}
 
 
 def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
-    """Return the search that a link describes, its first server beginning with `start`."""
+    """Parse the search in a link. Fields of its first server that are missing are those of
+    `start`."""
     own = {name: text for name, text in parameters.items() if name in SEARCH}
     of_others = [_beginning(prefix, parameters) for prefix in OTHERS]
     of_first = {
@@ -78,7 +80,7 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
 
 
 def _beginning(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """The parameters whose names begin so, without that."""
+    """The parameters whose names begin with a prefix, without the prefix."""
     return {
         name.removeprefix(prefix): text
         for name, text in parameters.items()
@@ -87,14 +89,15 @@ def _beginning(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _base(first: RunConfig, backend: str) -> RunConfig:
-    """What another server's parameters change: the first, whose address is that of its backend."""
+    """The config that another server's parameters change: the first server's; with another backend,
+    without its address."""
     return first if backend == first.backend else first.model_copy(update={"base_url": None})
 
 
 def _parsed(
     own: Mapping[str, str], servers: Sequence[RunConfig]
 ) -> tuple[CapacityConfig, Sequence[str]]:
-    """The search, without what is invalid."""
+    """The parsed search, without invalid values."""
     values: dict[str, Any] = dict(own)
     if "objectives" in values:
         values["objectives"] = tuple(filter(None, map(str.strip, values["objectives"].split(","))))

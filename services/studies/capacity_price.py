@@ -14,14 +14,14 @@ from services.base.units import dollars
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import OperatingPoint, operating_points
 
-NEAR = 0.35  # on the log scale: loads that complete as many tokens for each request as the capacity
+NEAR = 0.35  # on the log scale: loads with about as many tokens per request as at the capacity
 MILLION = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars for a million output tokens, prompts included; with the 95 % interval where the
-    price is one of an hour, as that of the capacity has it."""
+    """US dollars per million output tokens, prompts included. For an hourly price, with the 95 %
+    interval that follows from that of the capacity."""
 
     usd: float
     low: float | None = None
@@ -39,8 +39,8 @@ class Cost:
 
 
 def cost(capacity: Capacity, server: int) -> Cost | None:
-    """Return what a million output tokens cost at a server's capacity. None where its price, its
-    capacity or its tokens are not known."""
+    """Return the cost of a million output tokens at a server's capacity. None if its price, its
+    capacity or its token counts are unknown."""
     price = price_of(capacity.config.servers[server])
     points = operating_points(capacity, server)
     if price is None or not points:
@@ -75,7 +75,8 @@ def _by_token(points: Sequence[OperatingPoint], prompt: float, output: float) ->
 def _tokens_by_load(
     capacity: Capacity, points: Sequence[OperatingPoint], found: Estimate
 ) -> float | None:
-    """Output tokens per second for each unit of load, near the capacity where it is sustained."""
+    """Output tokens per second and unit of load near the capacity, from sustained loads if there
+    are any."""
     known = [probed for probed in points if probed.point.tokens_per_s]
     near = [probed for probed in known if abs(math.log(probed.load / found.value)) <= NEAR]
     met = [

@@ -15,10 +15,10 @@ from services.ask.measurement import Measurement, Sample
 from services.base.units import seconds
 from services.studies.capacity_config import CapacityConfig
 
-SETTLES = 0.25  # of a window: how long a load is offered before it
-DRAIN_S = 30.0  # at least, and as long as the highest limit
-LATE = 0.05  # of the lowest limit: the client itself may be no later than that. If 1 % of requests
-# were, and missed a p95 for it, 6 % would miss it instead of 5: a capacity 1 % lower
+SETTLES = 0.25  # of a window: the warm-up at load before it
+DRAIN_S = 30.0  # at least; longer if the highest limit is
+LATE = 0.05  # of the lowest limit: the client may be late by at most this. If 1 % of requests
+# missed a p95 for that reason, 6 % would miss it instead of 5 %: a capacity about 1 % lower
 LATE_S = 0.005
 MOST_LATE = 0.01  # of the requests
 
@@ -27,12 +27,12 @@ MOST_LATE = 0.01  # of the requests
 class Probe:
     """One run of a search; `observation` is None until it has been measured, or if it never was."""
 
-    server: int  # in the config's order
+    server: int  # index in the config
     load: float
     window_s: float
     run_id: int
     observation: Observation | None = None
-    point: LoadPoint | None = None  # None also where it was measured by an earlier version
+    point: LoadPoint | None = None  # also None if an earlier version measured it
 
     @property
     def step(self) -> Step:
@@ -40,8 +40,8 @@ class Probe:
 
 
 def probe_config(capacity: CapacityConfig, server: int, step: Step, number: int) -> RunConfig:
-    """Return the run that is a probe: the server's config at a load, for its window and the time
-    before it in which the load settles. `number`: of the probe, from 0; each has other arrivals."""
+    """Return the run of a probe: the server's config at a load, with its window and the warm-up at
+    load before it. `number`: the probe's, from 0; each probe has different arrival times."""
     limits = [each.limit_s for each in capacity.parsed_objectives if each.limit_s is not None]
     load: dict[str, Any] = {"mode": capacity.arrivals, "rate": step.load}
     if capacity.load == "users":
@@ -65,7 +65,7 @@ def with_observation(
     measurements: Sequence[Measurement],
     samples: Sequence[Sample] = (),
 ) -> Probe:
-    """Return a probe with what its requests say, and what was sampled of its engine."""
+    """Return a probe with the observation of its requests and the metrics of its engine."""
     settle_s = SETTLES * probe.window_s
     observation = observe(
         probe.load,
@@ -81,8 +81,8 @@ def with_observation(
 
 
 def nothing_known(config: CapacityConfig, probe: Probe) -> str | None:
-    """Return why the lowest load, once measured, says nothing, as a sentence; None: it says
-    something. At a higher load answers that take longer than a window are too late anyway."""
+    """Return a sentence that explains why the lowest load gave no information; None if it did. At
+    higher loads, answers that take longer than a window miss their objective anyway."""
     if probe.observation is None or probe.load > config.search.lowest:
         return None
     if any(misses.n for misses in probe.observation.misses):
@@ -94,8 +94,9 @@ def nothing_known(config: CapacityConfig, probe: Probe) -> str | None:
 
 
 def client_limited(objectives: Sequence[Objective], measurements: Sequence[Measurement]) -> bool:
-    """Whether the client could not offer a load: more than 1 % of the requests, beyond chance, were
-    sent later than LATE of the lowest limit, so that it is the client that is measured."""
+    """Return whether the client failed to offer a load: more than 1 % of the requests, beyond
+    chance, were sent later than LATE of the lowest limit, so the client would distort the
+    result."""
     late = known(latenesses(measurements))
     limits = [each.limit_s for each in objectives if each.limit_s is not None]
     allowed_s = max(LATE_S, LATE * min(limits, default=1.0))
@@ -104,7 +105,7 @@ def client_limited(objectives: Sequence[Objective], measurements: Sequence[Measu
 
 
 def to_dict(probe: Probe) -> dict[str, Any]:
-    """Return a probe as JSON keeps it."""
+    """Return a probe as JSON-ready data."""
     return {
         "server": probe.server,
         "load": probe.load,
@@ -130,7 +131,7 @@ def _observation_to_dict(observation: Observation) -> dict[str, Any]:
 
 
 def from_dict(values: Mapping[str, Any]) -> Probe:
-    """Return the probe that JSON keeps."""
+    """Return the probe from the output of `to_dict`."""
     observation, point = values["observation"], values.get("point")
     parts = {
         "observation": observation and _observation_from_dict(observation),

@@ -19,7 +19,7 @@ from services.base.units import dollars, many, significant
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import CapacityConfig, CapacitySearch
 
-PROBE = 1.25  # windows that a probe takes, with the time before it
+PROBE = 1.25  # windows that a probe takes, including the warm-up before it
 WORDS = {
     "more": "{other} sustains {ratio}× the load of {first}",
     "less": "{other} sustains {ratio}× the load of {first}",
@@ -29,7 +29,7 @@ WORDS = {
 
 
 def headline(capacity: Capacity, server: int, name: str) -> str:
-    """Return what is known of one server, as a sentence."""
+    """Return the result for one server, as a sentence."""
     step = capacity.next_step(server)
     objective = label_of(capacity.config.parsed_objectives)
     if not isinstance(step, Conclusion):
@@ -48,7 +48,7 @@ def with_interval(found: Estimate, config: CapacityConfig) -> str:
 
 
 def amount_text(found: Estimate, config: CapacityConfig) -> str:
-    """Return a capacity alone: "34.9 requests/s"; of a bracket, its two ends."""
+    """Return a capacity without its interval: "34.9 requests/s"; for a bracket, its two ends."""
     if found.kind == "bracket" and found.low is not None and found.high is not None:
         ends = f"{load_text(found.low, config)}–{load_text(found.high, config)}"
         return f"{ends} {config.unit}"
@@ -56,7 +56,7 @@ def amount_text(found: Estimate, config: CapacityConfig) -> str:
 
 
 def confidence_text(found: Estimate, config: CapacityConfig) -> str:
-    """Return how sure a capacity is, in words."""
+    """Return the uncertainty of a capacity, in words."""
     if found.kind == "bracket":
         return "Sustained at the first, missed at the second"
     ends = interval_text(found, config).removeprefix("95 % ")
@@ -64,26 +64,26 @@ def confidence_text(found: Estimate, config: CapacityConfig) -> str:
 
 
 def interval_text(found: Estimate, config: CapacityConfig) -> str:
-    """Return how sure a capacity is: "95 % 33.2–36.1", or "between 30 and 33"."""
+    """Return the uncertainty of a capacity: "95 % 33.2–36.1", or "between 30 and 33"."""
     assert found.low is not None and found.high is not None
     low, high = load_text(found.low, config), load_text(found.high, config)
     return f"between {low} and {high}" if found.kind == "bracket" else f"95 % {low}–{high}"
 
 
 def load_text(load: float, config: CapacityConfig) -> str:
-    """Return a load as it is written: users are whole."""
+    """Return a load as text: users as a whole number."""
     return f"{load:,.0f}" if config.load == "users" else significant(load)
 
 
 def with_unit(load: float, config: CapacityConfig) -> str:
-    """Return a load in words: "1 user", "34.9 requests/s"."""
+    """Return a load with its unit: "1 user", "34.9 requests/s"."""
     if config.load == "users":
         return many(round(load), "user")
     return f"{load_text(load, config)} {config.unit}"
 
 
 def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
-    """What is known where there is no interval."""
+    """The known bounds, if there is no interval."""
     if step.why == "lowest" and step.at_most is not None:
         return f"sustains less than {with_unit(step.at_most, config)}, the lowest load"
     if step.why == "highest" and step.at_least is not None:
@@ -110,7 +110,7 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
 
 
 def why_ended(step: Conclusion, config: CapacityConfig) -> str:
-    """Return why a search ended, and what its result is bounded by."""
+    """Return why a search ended, and what limits its result."""
     stuck = step.why == "client" and step.at_most is not None
     text = (STUCK if stuck else REASONS[step.why]).format(
         precision=f"{100 * config.precision:g}", probes=many(config.probes, "probe")
@@ -128,7 +128,8 @@ def why_ended(step: Conclusion, config: CapacityConfig) -> str:
 
 
 def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | None:
-    """Return what the repeat after an overload says; None where none was measured."""
+    """Return the result of repeating a lower load after an overload; None if that was not
+    measured."""
     if repeat is None or repeat.after is None:
         return None
     load, over = (with_unit(each, config) for each in (repeat.load, repeat.overload.load))
@@ -158,9 +159,9 @@ def comparison(
     config: CapacityConfig,
     usd: tuple[float, float] | None = None,
 ) -> str:
-    """Return a verdict, in words first: "B sustains 1.31× the load of A at TTFT p95 ≤ 500 ms
-    (95 % 1.24–1.38), at $0.42 against $0.55 per million output tokens.". `usd`: that of the other
-    and of the first, where both are known."""
+    """Return a verdict, in words first: "B sustains 1.31× the load of A at TTFT p95 ≤ 500 ms (95 %
+    1.24–1.38), at $0.42 against $0.55 per million output tokens.". `usd`: the costs of the other
+    and of the first, if both are known."""
     text = WORDS[ratio.word].format(
         other=other,
         first=first,
@@ -178,7 +179,7 @@ def comparison(
 
 
 def plan(config: CapacityConfig) -> str:
-    """Return how long a search takes, at most and usually."""
+    """Return how long a search takes, at most and usually, as text."""
     usual_s, most_s = (each * len(config.servers) for each in search_seconds(config))
     rate, where, more = FEW / config.window_s, "near the capacity", ""
     if config.load == "rate" and config.lowest < rate:
@@ -191,13 +192,14 @@ def plan(config: CapacityConfig) -> str:
 
 
 def search_seconds(search: CapacitySearch) -> tuple[float, float]:
-    """Return how long the search for one server's capacity usually takes, and at most."""
+    """Return how long the search for one server's capacity takes, usually and at most, in
+    seconds."""
     probe_s = PROBE * search.window_s
     return probe_s * 1.8 * 0.8 * search.probes, probe_s * 5 * search.probes
 
 
 def server_labels(labels: Sequence[str]) -> list[str]:
-    """Return the names of servers in sentences: the one server, or A and B with their labels."""
+    """Return the names of servers in sentences: its label if there is one, otherwise "A (label)"."""
     if len(labels) == 1:
         return [labels[0]]
     return [f"{chr(ord('A') + index)} ({label})" for index, label in enumerate(labels)]

@@ -20,8 +20,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredCell:
-    """A cell and its run. `candidate` is None where it has not been measured, or could not be;
-    then `problem` is the reason, as a sentence."""
+    """A cell and its run. `candidate` is None if it has not been measured, or could not be; in the
+    second case, `problem` is the reason, as a sentence."""
 
     cell: Cell
     candidate: Candidate | None

@@ -11,10 +11,10 @@ from services.servers.engines import ENGINES, EngineConfig
 from services.servers.engines.config import parallel_label
 from services.studies.cell import Cell, MeasuredCell
 
-LONGEST = 60  # characters of one value in a label: some extra arguments hold a whole file
+LONGEST = 60  # characters of one value in a label; some arguments contain a whole file
 PARALLEL = ("tp", "pp", "dp")
 OPTION = re.compile("--?[A-Za-z]")  # "-1" is a value
-SPREAD = ("nodes", "executor", "start_timeout_s")  # how the ranks are placed, not how many
+SPREAD = ("nodes", "executor", "start_timeout_s")  # where the ranks are, not how many there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Configuration:
 
     @property
     def ranks(self) -> int | None:
-        """Number of devices; None where Paceline did not start the engine."""
+        """Number of devices; None if Paceline did not start the engine."""
         return self.engine.ranks if self.engine else None
 
     @property
     def variant(self) -> tuple[object, ...]:
-        """All settings but the ranks: configurations of one variant form one scaling curve."""
+        """All settings except the ranks; configurations of one variant form one scaling curve."""
         if self.engine is None:
             return self.server
         left = [n for n in EngineConfig.model_fields if n not in (*PARALLEL, *SPREAD)]
@@ -47,8 +47,8 @@ def configuration_of(cell: Cell) -> Configuration:
 
 
 def baseline_of(configuration: Configuration, among: Sequence[Configuration]) -> Configuration:
-    """Return the configuration to compare with: the fewest ranks of the same variant, or of the
-    whole study where the variant has only one number of ranks. TP comes before PP and DP."""
+    """Return the configuration to compare with: the one with the fewest ranks of the same variant,
+    or of the whole study if the variant has only one number of ranks. TP comes before PP and DP."""
     own = [other for other in among if other.variant == configuration.variant]
     scales = len({other.ranks for other in own}) > 1
     return min(own if scales else among, key=sort_key)
@@ -63,8 +63,8 @@ def sort_key(configuration: Configuration) -> tuple[int, int, int, int]:
 
 
 def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
-    """Return a label for each configuration: its parallelism and the settings that differ among
-    them, with a number where labels would be the same."""
+    """Return a label for each configuration: its parallelism and the settings that differ, with a
+    number if labels would be equal."""
     configurations = list(among)
     engines = [configuration.engine for configuration in configurations if configuration.engine]
     differing = [
@@ -81,7 +81,7 @@ def labels_of(among: Iterable[Configuration]) -> dict[Configuration, str]:
 
 
 def engine_labels(engines: Iterable[EngineConfig | None]) -> dict[EngineConfig, str]:
-    """Return a label for each engine of a study: its kind, parallelism and what differs."""
+    """Return a label for each engine of a study: its kind, its parallelism and what differs."""
     known = {engine: Configuration(engine) for engine in engines if engine is not None}
     labels = labels_of(known.values())
     return {
@@ -112,7 +112,7 @@ def _label(
 
 
 def _shared_flags(engines: Iterable[EngineConfig]) -> set[str]:
-    """Return the extra arguments that all of them have."""
+    """Return the extra arguments that all engines have."""
     return set.intersection(*(set(_flags(engine)) for engine in engines))
 
 
@@ -134,15 +134,15 @@ def _flags(engine: EngineConfig) -> list[str]:
 
 
 def server_name(backend: str, address: str, model: str) -> str:
-    """Return what an existing server is called: its model, else where it is or which kind it is."""
+    """Return the name of an existing server: its model, otherwise its address or backend."""
     brief = model.rstrip("/").rpartition("/")[2]
     host = urlsplit(address).netloc if backend == "url" else ""
     return shortened(brief) or host or backend or "the server"
 
 
 def with_known_models(cells: Sequence[MeasuredCell]) -> list[MeasuredCell]:
-    """Return the cells; those that left the model to their server have the one that answered the
-    others there, if it was always the same: it is the same configuration."""
+    """Fill in the model of cells that did not name one, if other cells of the same server were
+    always answered by the same model: they are the same configuration."""
     models: dict[tuple[str, str | None], set[str]] = {}
     for measured in cells:
         config = measured.cell.config

@@ -25,14 +25,14 @@ class DeviceCurve:
 
     @cached_property
     def fit(self) -> Fit | None:
-        """The fitted law; None where fewer than two sizes have a throughput. Cached, because a fit
+        """The fitted law; None if fewer than two sizes have a throughput. Cached, because a fit
         takes milliseconds and a study may have hundreds of curves."""
         rows = {getattr(row.configuration.engine, self.kind): row for row in self.rows}
         return fit({n: row.numbers[THROUGHPUT] for n, row in rows.items() if row.level(THROUGHPUT)})
 
     @property
     def each(self) -> int:
-        """Devices that one rank of this kind takes: the product of the other two."""
+        """Devices per rank of this kind: the product of the other two sizes."""
         engine = self.rows[0].configuration.engine
         assert engine is not None
         return engine.ranks // int(getattr(engine, self.kind))
@@ -44,8 +44,8 @@ class DeviceCurve:
 
 @dataclass(frozen=True)
 class BatchCurve:
-    """Rows of one configuration that differ only in batch size, smallest first. `knee` is the
-    first row with at least 95 % of the best throughput; None where only one size was measured."""
+    """Rows of one configuration that differ only in batch size, smallest first. `knee` is the first
+    row with at least 95 % of the best throughput; None if only one size was measured."""
 
     rows: tuple[Row, ...]
     best: Row
@@ -70,7 +70,7 @@ def device_curves(scaling: Scaling) -> tuple[DeviceCurve, ...]:
 
 
 def _without_kind(configuration: Configuration, kind: str) -> tuple[object, ...]:
-    """All of a configuration but one kind of parallelism; empty for an existing server."""
+    """A configuration without one kind of parallelism; empty for an existing server."""
     if configuration.engine is None:
         return ()
     return (
@@ -86,8 +86,8 @@ def _device_curve(kind: str, rows: Sequence[Row]) -> DeviceCurve:
 
 
 def batch_curves(scaling: Scaling) -> tuple[BatchCurve, ...]:
-    """Return a curve for each configuration and series of works with a throughput, also where
-    only one size was measured."""
+    """Return a curve for each configuration and series of works with a throughput, even if only one
+    size was measured."""
     groups: dict[tuple[Configuration, Work], list[Row]] = {}
     for row in scaling.rows:
         if row.work.size is not None and row.level(THROUGHPUT):

@@ -23,8 +23,8 @@ PaceOf = Callable[[Cell], Pace | None]
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """`seconds` is the expected time with the starts, and `between` its range. `at_least` is true
-    where the pace of a cell is unknown, which then counts as 0 s. `usd` is None without a price or
-    without an engine to start. `source` tells where the paces are from."""
+    if the pace of a cell is unknown; it then counts as 0 s. `usd` is None without a price or
+    without an engine to start. `source` is where the paces are from."""
 
     cells: int
     impossible: int
@@ -71,8 +71,8 @@ class Estimate:
 def estimate(
     study: StudyConfig, grid: Sequence[GridCell], ready_s: Seconds, pace: PaceOf
 ) -> Estimate:
-    """Estimate a study. `ready_s` returns how long an engine of that name took to start, `pace`
-    how fast the answers of a cell are expected."""
+    """Estimate a study. `ready_s` returns how long an engine of that name took to start, in
+    seconds, and `pace` the expected speed of a cell's answers."""
     possible = [planned.cell for planned in grid if planned.obstacle is None]
     starts = list(dict.fromkeys(cell.engine for cell in possible if cell.engine is not None))
     took = {engine: ready_s(engine.engine) or START_S for engine in starts}
@@ -103,8 +103,8 @@ def estimate(
 
 
 def estimate_searches(study: StudyConfig, grid: Sequence[GridCell], ready_s: Seconds) -> Estimate:
-    """Estimate a study that searches for capacities, from as long as a search usually takes to as
-    long as it takes at most. `ready_s`: see `estimate`."""
+    """Estimate a study that searches for capacities, from the usual to the longest duration of its
+    searches. `ready_s`: see `estimate`."""
     assert study.search is not None
     possible = [planned.cell for planned in grid if planned.obstacle is None]
     engines = list(dict.fromkeys(cell.engine for cell in possible if cell.engine is not None))
@@ -134,8 +134,8 @@ def estimate_searches(study: StudyConfig, grid: Sequence[GridCell], ready_s: Sec
 
 
 def _sources(sources: Sequence[str]) -> str:
-    """The distinct sources in one: "from earlier runs" where cells have different ones; of several
-    assumptions, which widen with the load, the last."""
+    """The distinct sources combined: "from earlier runs" if they differ between cells; of several
+    assumptions, which differ by load, the last."""
     distinct = list(dict.fromkeys(sources))
     assumed = [source for source in distinct if source.startswith("assuming")]
     measured = [source for source in distinct if source not in assumed]

@@ -14,7 +14,7 @@ from services.studies.study_config import StudyConfig
 
 
 class NothingToResume(Conflict):
-    """A study has no cell that can be measured again."""
+    """No cell of the study can be measured again."""
 
 
 def check_feasible(grid: Sequence[GridCell]) -> None:
@@ -37,8 +37,8 @@ def none_can_run(obstacles: Sequence[str]) -> str:
 
 
 def nothing_to_resume(study: Study, failed: bool) -> str:
-    """Return the sentence that a study has no cell to measure again. `failed`: failed cells were
-    considered, too."""
+    """Return a sentence that no cell of a study can be measured again. `failed`: whether failed
+    cells were considered, too."""
     sentence = f"Study {study.id} has no cell that was interrupted{' or failed' if failed else ''}."
     if failed or not study.failed:
         return sentence
@@ -47,11 +47,11 @@ def nothing_to_resume(study: Study, failed: bool) -> str:
 
 
 def check_same_search(stored: Study, more: StudyConfig) -> None:
-    """Check that what is added to a study is measured as the rest of it, so that it can be compared
-    with that: by runs, or by searches under the same objectives and of the same loads.
+    """Check that cells added to a study are measured like the others, so that they are comparable:
+    by runs, or by searches with the same objectives and range of loads.
 
     Raises:
-        InvalidConfig: it is not.
+        InvalidConfig: they are not.
     """
     if _search(stored.config) != _search(more):
         raise InvalidConfig({"search": OTHERWISE})

@@ -96,7 +96,7 @@ def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) 
 
 
 def _probed(study: StudyConfig) -> RunConfig:
-    """The run, sent in the way of the probes where a capacity is searched."""
+    """The run with the probes' mode of sending, if a capacity is searched."""
     if study.search is None:
         return study.run
     users = study.search.load == "users"
@@ -105,7 +105,7 @@ def _probed(study: StudyConfig) -> RunConfig:
 
 
 def _check_read(study: StudyConfig, runs: Sequence[RunConfig]) -> None:
-    """Check that what is varied changes each run. Raises InvalidConfig."""
+    """Check that the varied fields affect each run. Raises InvalidConfig."""
     for axis, run in product(study.run_axes, runs):
         if axis.name not in read_fields(run):
             raise InvalidConfig(
@@ -119,8 +119,8 @@ def _check_read(study: StudyConfig, runs: Sequence[RunConfig]) -> None:
 
 
 def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
-    """The run with one value of each axis; at least as many requests as the concurrency cap, unless
-    an axis sets them."""
+    """The run with one value of each axis, and at least as many requests as its max concurrency
+    unless an axis sets them."""
     merged: Changes = {}
     for change in changes:
         merged |= change
@@ -130,7 +130,7 @@ def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
 
 
 def _plain(values: Changes) -> RunConfig:
-    """A run in its simplest form: a concurrency cap of all requests is no cap."""
+    """A run in its simplest form: a max concurrency of all requests is no limit."""
     config = parse(values)
     caps = config.concurrency is not None and config.concurrency < config.requests
     return config if caps else config.model_copy(update={"concurrency": None})

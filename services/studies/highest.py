@@ -19,14 +19,14 @@ from services.studies.capacity import Capacity
 from services.studies.capacity_config import CapacityConfig, CapacitySearch
 from services.studies.study_config import StudyCapacity
 
-FEWEST = 2  # fresh starts of each: fewer do not tell how much those differ among each other
-ENDED = ("done", "failed")  # the others go on, or were cut short and can be resumed
-NEAR = 2.0  # a search on a fresh start looks from half the capacity to twice as much
+FEWEST = 2  # fresh starts of each: fewer do not show the variation between starts
+ENDED = ("done", "failed")  # all others are still going on, or can be resumed
+NEAR = 2.0  # a search on a fresh start covers half to twice the capacity found
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSearch:
-    """A search to be made: of which engine and run, on which start (0: its first)."""
+    """A search to be made, with its engine, run and start (0: the first)."""
 
     engine: EngineConfig
     config: CapacityConfig
@@ -39,7 +39,7 @@ class PlannedSearch:
 
 @dataclass(frozen=True, slots=True)
 class StudySearch:
-    """A search of a study, and the engine that it is made on."""
+    """A search of a study, with its engine."""
 
     engine: EngineConfig
     capacity: Capacity
@@ -54,13 +54,13 @@ class StudySearch:
 
     @property
     def found(self) -> Estimate | None:
-        """Its capacity, where that is bounded on both sides."""
+        """Its capacity, if that is bounded on both sides."""
         estimate = self.ended.estimate if self.ended else None
         return estimate if estimate and estimate.low and estimate.high else None
 
     @property
     def at_least(self) -> float:
-        """What it was shown to sustain; 0: nothing."""
+        """The highest load that it showed to be sustained; 0 if none."""
         if self.found is not None:
             return self.found.value
         return (self.ended.at_least or 0.0) if self.ended else 0.0
@@ -68,9 +68,9 @@ class StudySearch:
 
 @dataclass(frozen=True, slots=True)
 class HighestCapacity:
-    """What is known of one workload: its configurations, the best first, and the two best on fresh
-    starts. `ratio`: the first's capacity over the second's, from those alone. `problem`: why there
-    is no such comparison, a sentence."""
+    """The result for one workload: its configurations, the best first, and the two best on fresh
+    starts. `ratio`: the first's capacity divided by the second's, from fresh starts alone.
+    `problem`: the reason, as a sentence, if there is no such comparison."""
 
     run: RunConfig
     ranked: tuple[StudySearch, ...]
@@ -80,19 +80,19 @@ class HighestCapacity:
 
     @property
     def finalists(self) -> tuple[StudySearch, StudySearch] | None:
-        """The two best, where both have a capacity."""
+        """The two best, if both have a capacity."""
         if len(self.ranked) < 2 or not (self.ranked[0].found and self.ranked[1].found):
             return None
         return self.ranked[0], self.ranked[1]
 
     def starts_of(self, searched: StudySearch) -> tuple[StudySearch, ...]:
-        """The searches on fresh starts of a configuration."""
+        """The searches of a configuration on fresh starts."""
         return tuple(search for search in self.again if search.engine == searched.engine)
 
     @property
     def finals(self) -> tuple[tuple[StudySearch, ...], tuple[StudySearch, ...]]:
-        """The searches on fresh starts of each of the two best that were made in turns with the
-        other; () where there are none yet, as where a better configuration was added later."""
+        """The searches on fresh starts of each of the two best that were interleaved with each
+        other; () if there are none yet, for example after a better configuration was added."""
         if self.finalists is None:
             return (), ()
         first, second = map(self.starts_of, self.finalists)
@@ -103,7 +103,7 @@ class HighestCapacity:
 def searches(
     engines: Iterable[EngineConfig], runs: Sequence[RunConfig], config: StudyCapacity
 ) -> list[PlannedSearch]:
-    """Return the searches that a study begins with."""
+    """Return the first searches of a study."""
     return [PlannedSearch(engine, search_config(config, run)) for engine in engines for run in runs]
 
 
@@ -114,7 +114,7 @@ def search_config(config: CapacitySearch, run: RunConfig) -> CapacityConfig:
 
 
 def highest(searches: Sequence[StudySearch], config: StudyCapacity) -> tuple[HighestCapacity, ...]:
-    """Return what is known of each workload."""
+    """Return the result for each workload."""
     works = dict.fromkeys(search.run for search in searches)
     return tuple(
         _of_work([search for search in searches if search.run == work], config) for work in works
@@ -135,7 +135,7 @@ def _of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestC
 
 
 def _why_no_verdict(known: HighestCapacity) -> str | None:
-    """Why the two best have no verdict, once their fresh starts have been measured."""
+    """Why there is no verdict on the two best after their fresh starts were measured."""
     made = known.finals[0] + known.finals[1]
     if not made or any(search.capacity.status not in ENDED for search in made):
         return None
@@ -151,7 +151,7 @@ def _rank(search: StudySearch) -> tuple[float, int]:
 
 
 def _why_not(first: Sequence[StudySearch]) -> str | None:
-    """Why the two best cannot be compared, once all have been searched."""
+    """Why the two best cannot be compared after all configurations were searched."""
     if any(search.capacity.status not in ENDED for search in first):
         return None
     if sum(search.at_least > 0 for search in first) < 2:
@@ -160,17 +160,16 @@ def _why_not(first: Sequence[StudySearch]) -> str | None:
 
 
 def final_searches(searches: Sequence[StudySearch], config: StudyCapacity) -> list[PlannedSearch]:
-    """Return the searches on fresh starts that follow, in the order in which they are made; none
-    until every configuration has been searched, nor if one was cut short, nor twice for the same
-    two."""
+    """Return the searches on fresh starts to make next, in order: none before every configuration
+    has been searched, if one was cut short, or if the same two were searched already."""
     if any(search.capacity.status not in ENDED for search in searches):
         return []
     return list(chain(*(_turns(each, config) for each in highest(searches, config))))
 
 
 def _turns(known: HighestCapacity, config: StudyCapacity) -> list[PlannedSearch]:
-    """The fresh starts of the two best of a workload, numbered on from those that were made before
-    a better configuration was added."""
+    """The fresh starts of the two best of a workload, numbered after those made before a better
+    configuration was added."""
     two = known.finalists
     if two is None or any(known.finals):
         return []
@@ -183,7 +182,7 @@ def _turns(known: HighestCapacity, config: StudyCapacity) -> list[PlannedSearch]
 
 
 def _near(config: StudyCapacity, search: StudySearch) -> CapacityConfig:
-    """The search about the capacity that was found: it begins near it."""
+    """The search in a narrower range around the capacity that was found."""
     assert (
         search.found is not None and search.found.low is not None and search.found.high is not None
     )

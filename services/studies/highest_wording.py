@@ -16,28 +16,30 @@ from services.studies.study import Study
 from services.studies.work import work_labels
 
 Labels = Mapping[EngineConfig, str]
-SEPARATOR = " · "  # of the parts of a label
+SEPARATOR = " · "  # between the parts of a label
 
 
 def highest_of_study(study: Study) -> tuple[HighestCapacity, ...]:
-    """Return what is known of each workload of a study; () where it searches for no capacities."""
+    """Return the result for each workload of a study; () if it does not search for capacities."""
     return highest(study.searches, study.config.search) if study.config.search else ()
 
 
 def labels_of_study(study: Study) -> Labels:
-    """Return a label for each engine: what it differs in from the others, "max seqs 64"."""
+    """Return a label for each engine: what distinguishes it from the others, "max seqs 64"."""
     whole = engine_labels(search.engine for search in study.searches)
     same = len(_shared_parts(whole))
     return {engine: SEPARATOR.join(_parts(label)[same:]) for engine, label in whole.items()}
 
 
 def shared_label(study: Study) -> str:
-    """Return what the labels of all engines leave out: "vLLM · TP 1"; "" where it is nothing."""
+    """Return what all engines have in common, which their labels omit: "vLLM · TP 1"; "" if
+    nothing."""
     return SEPARATOR.join(_shared_parts(engine_labels(search.engine for search in study.searches)))
 
 
 def _shared_parts(labels: Labels) -> list[str]:
-    """Return the parts that all labels begin with; at least one is left of each label."""
+    """Return the parts that all labels begin with; each label keeps at least one part of its
+    own."""
     parts = [_parts(label) for label in labels.values()]
     most = min(map(len, parts), default=1) - 1 if len(parts) > 1 else 0
     same = takewhile(lambda column: len(set(column)) == 1, zip(*parts, strict=False))
@@ -49,12 +51,12 @@ def _parts(label: str) -> list[str]:
 
 
 def works_of(found: Sequence[HighestCapacity]) -> list[str]:
-    """Return a label for each workload; "" where there is only one."""
+    """Return a label for each workload; "" if there is only one."""
     return work_labels([each.run for each in found])
 
 
 def sentences(study: Study) -> list[str]:
-    """Return the verdict of each workload, as far as there is one, and how far the study is."""
+    """Return the verdict on each workload, if there is one, and the study's progress."""
     found, labels = highest_of_study(study), labels_of_study(study)
     said = [
         f"{f'{work}: ' if work else ''}{_verdict(each, labels, study.active)}"
@@ -64,7 +66,7 @@ def sentences(study: Study) -> list[str]:
 
 
 def progress(study: Study) -> str:
-    """Return how far the searches are: "2 of 4 searches ended, 1 of them failed."."""
+    """Return the progress of the searches: "2 of 4 searches ended, 1 of them failed."."""
     ended = [search for search in study.searches if search.capacity.status != "running"]
     failed = sum(search.capacity.status == "failed" for search in ended)
     more = f", {failed:,} of them failed" if failed else ""
@@ -72,7 +74,7 @@ def progress(study: Study) -> str:
 
 
 def capacity_level(search: StudySearch) -> str:
-    """Return what a search says, in words for a table."""
+    """Return the result of a search in words, for a table."""
     config = search.capacity.config
     if search.found is not None:
         return with_interval(search.found, config)
@@ -80,7 +82,8 @@ def capacity_level(search: StudySearch) -> str:
 
 
 def brief(search: StudySearch) -> str:
-    """Return what a search says, where the column of a table has the unit: "47.2 (45.1–48.3)"."""
+    """Return the result of a search without its unit, for a column that has it: "47.2
+    (45.1–48.3)"."""
     found, config = search.found, search.capacity.config
     if found is None or found.low is None or found.high is None:
         return capacity_level(search)

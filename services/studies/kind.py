@@ -21,7 +21,8 @@ class Kind(NamedTuple):
 
 
 def kind_of(study: StudyConfig) -> Kind:
-    """Return the preset's own words where it varies what the preset does, else what is varied."""
+    """Return the preset's text if the study varies what the preset does, otherwise what it
+    varies."""
     preset = PRESETS[study.preset]
     names = [name for field, name in AXES.items() if len(getattr(study, field)) > 1]
     further = [axis.label for axis in parse_axes(study.axes) if len(axis.values) > 1]

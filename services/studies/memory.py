@@ -14,7 +14,7 @@ WHOLE = "memory_bytes"  # of the engine's processes
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Peak bytes on the fullest and on the emptiest device; without a GPU both are the memory of
+    """Peak bytes on the fullest and on the emptiest device. Without a GPU, both are the memory of
     the engine's processes divided by its ranks."""
 
     most: float
@@ -23,7 +23,7 @@ class Memory:
 
 
 def memory_of(samples: Sequence[Sample], ranks: int | None) -> Memory | None:
-    """Return the peaks per device over a run; None where nothing was sampled."""
+    """Return the peaks per device over a run; None if nothing was sampled."""
     peaks: dict[str, float] = {}
     for sample in samples:
         for name, value in sample.values.items():

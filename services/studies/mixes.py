@@ -17,7 +17,7 @@ from services.studies.work import label_of, work_of
 
 @dataclass(frozen=True)
 class Mix:
-    """A mix on one engine; `label` tells it from the study's other mixes."""
+    """A mix on one engine; `label` distinguishes it from the study's other mixes."""
 
     label: str
     cell: Cell
@@ -25,7 +25,7 @@ class Mix:
 
 
 def mixes(measured: Iterable[MeasuredCell]) -> list[Mix]:
-    """Return the mixes whose classes were measured alone on the same engine."""
+    """Return the mixes whose classes were also measured alone on the same engine."""
     cells = list(measured)
     pairs: list[tuple[Cell, Mixing]] = []
     for mix_cell in cells:
@@ -60,7 +60,7 @@ def _alone(cells: Sequence[MeasuredCell], mix: MeasuredCell, name: str) -> Candi
 
 
 def _labels(cells: Sequence[Cell]) -> list[str]:
-    """Label cells by their engines, and by their loads where those differ."""
+    """Label cells by their engines, and by their loads if these differ."""
     works = [work_of(cell.config) for cell in cells]
     several = len(set(works)) > 1
     engines = labels_of(dict.fromkeys(map(configuration_of, cells)))
@@ -71,7 +71,8 @@ def _labels(cells: Sequence[Cell]) -> list[str]:
 
 
 def sentences(mixes: Sequence[Mix]) -> list[str]:
-    """Return whether short requests wait for long ones, and whether chunked prefill helps them."""
+    """Return sentences on whether short requests wait for long ones, and whether chunked prefill
+    helps."""
     pairs = [(on, off) for on in mixes for off in mixes if _differ_in_chunking(on.cell, off.cell)]
     labels = _labels([off.cell for _, off in pairs])
     helped = [
@@ -92,7 +93,7 @@ def _differ_in_chunking(on: Cell, off: Cell) -> bool:
 
 
 def _with_labels(labelled: Sequence[tuple[str, str]]) -> list[str]:
-    """The sentences; where there are several, with the label of each after its claim."""
+    """The sentences; if there are several, with the mix's label in each."""
     if len(labelled) < 2:
         return [sentence for _, sentence in labelled]
     return [sentence.replace(":", f" ({label}):", 1) for label, sentence in labelled]

@@ -18,14 +18,16 @@ from services.studies.slowdown import table as table
 
 
 def sentence(mixing: Mixing) -> str:
-    """Return whether short requests wait for long ones, and how each class fared."""
+    """Return a sentence on whether short requests wait for long ones, and the effect on each
+    class."""
     fair = mixing.fairness
     index = "" if fair is None else f" Jain's index of tokens/s is {fair:.2f} in the mix."
     return _compared(mixing.slowdowns, WAITING, "alone") + index
 
 
 def chunking(on: Mixing, off: Mixing) -> str:
-    """Return whether chunked prefill helps the short requests of a mix, and its cost to the long.
+    """Return a sentence on whether chunked prefill helps the short requests of a mix, and what it
+    costs the long ones.
 
     Raises:
         InvalidMixing: the mixes are not the same.
@@ -57,7 +59,7 @@ def _other_findings(compared: ClassComparison, first: Finding) -> str:
 
 
 def _more_repeats(finding: Finding) -> str:
-    """How many repeats a verdict needs, or what difference these repeats can detect."""
+    """How many repeats a verdict needs, or which difference these repeats can detect."""
     ratio = finding.ratio
     assert ratio is not None
     if finding.word == "no verdict":

@@ -35,8 +35,7 @@ def _changes(run: RunConfig, other: RunConfig) -> Changes:
 
 
 def _submission_loads(run: RunConfig) -> list[Changes]:
-    """The same requests, each sent after the answer before, one shortly after the other, and all
-    at once."""
+    """The same requests in three modes: sequential, staggered, and all at once."""
     return [load for load in _client_loads(run) if load["concurrency"] is None]
 
 
@@ -67,13 +66,13 @@ class Preset:
     concurrencies: tuple[int, ...] = ()
     input_lengths: tuple[int, ...] = ()
     starts_engines: bool = True
-    capacity: bool = False  # each configuration's capacity is searched, instead of fixed loads
-    run: tuple[tuple[str, Any], ...] = ()  # fields of the run that it begins with
-    engine: tuple[tuple[str, Any], ...] = ()  # fields of the engine that it begins with
+    capacity: bool = False  # search each configuration's capacity, instead of fixed loads
+    run: tuple[tuple[str, Any], ...] = ()  # initial fields of the run
+    engine: tuple[tuple[str, Any], ...] = ()  # initial fields of the engine
     usual_engine: EngineName = "vllm"
     form_fields: tuple[
         str, ...
-    ] = ()  # fields of the run that a person chooses for it, besides the usual
+    ] = ()  # fields of the run to offer in the form besides the usual ones
 
     @property
     def sets_mode(self) -> bool:

@@ -36,11 +36,11 @@ from services.studies.wording import (
 from services.studies.work import differing_labels, size_name
 
 Device = Literal["GPU", "core", "device"]
-MOST_PROBLEMS = 5  # said in a sentence; the table has all
+MOST_PROBLEMS = 5  # in a sentence; the table has all
 
 
 class MainFinding(NamedTuple):
-    """What a report says first: as a headline with details, and as one sentence."""
+    """The first finding of a report: as a headline with details, and as one sentence."""
 
     headline: str
     details: str
@@ -49,8 +49,8 @@ class MainFinding(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a study. `sentence` comes first, `sentences` follow; `headline` and `details`
-    are the first one in two parts, for a title. `notes` are caveats of the numbers."""
+    """The result of a study. `sentence` is the main finding, `sentences` are the others; `headline`
+    and `details` are the main finding in two parts, for a title. `notes` are caveats."""
 
     scaling: Scaling
     devices: tuple[DeviceCurve, ...]
@@ -66,7 +66,7 @@ class Report:
 
     @property
     def varied(self) -> str:
-        """What was varied and how many cells were measured, as a sentence."""
+        """A sentence on what was varied and how many cells were measured."""
         return varied_sentence(self.scaling)
 
 
@@ -75,8 +75,8 @@ def report(
     usd_per_gpu_hour: float | None = None,
     device: Device = "device",
 ) -> Report:
-    """Return the report of what has been measured so far. `device` is what one rank runs on; it is
-    a GPU wherever GPU memory was sampled."""
+    """Return the report on what has been measured so far. `device` is what one rank runs on; it is
+    a GPU if GPU memory was sampled."""
     cells = list(measured)
     scaled, mixed = scaling(cells, usd_per_gpu_hour), mixes(cells)
     if any(row.memory and row.memory.gpu for row in scaled.rows):
@@ -86,7 +86,7 @@ def report(
     row = _largest_speedup(scaled)
     finding = _main_finding(scaled, row, batches, device)
     sentences = list(_sentences(scaled, row, devices, batches, winners, device))
-    if mixed:  # the mixes are the point of such a study; its classes alone are not a batch sweep
+    if mixed:  # the mixes are the subject of such a study; its classes alone are not a batch sweep
         sentence, *sentences = [*of_mixes(mixed), *_failed(scaled)]
         headline, _, details = sentence.partition(": ")
         finding = MainFinding(headline, details, sentence)
@@ -108,12 +108,12 @@ def report(
 
 
 def _worth_saying(winner: BestConfiguration, scaling: Scaling) -> bool:
-    """Whether the best was the best of several, or all that was measured."""
+    """Whether the best was one of several, or all that was measured."""
     return winner.runner_up is not None or len(winner.among) > 1 or len(scaling.works) == 1
 
 
 def _largest_speedup(scaling: Scaling) -> Row | None:
-    """The speed-up that leads: at the largest work, on the most devices."""
+    """The speed-up for the headline: at the largest work, on the most devices."""
     rows = [row for row in scaling.rows if row.speedup]
     return max(rows, key=_size, default=None)
 
@@ -124,8 +124,8 @@ def _size(row: Row) -> tuple[bool, int, int]:
 
 
 def _mode_verdicts(scaling: Scaling) -> tuple[Verdict, ...]:
-    """Verdicts on modes of sending the same requests to one server, each compared with the first;
-    empty where a study varies anything else."""
+    """Verdicts on the modes of sending the same requests to one server, each compared with the
+    first; empty if the study varies anything else."""
     rows = [row for row in scaling.rows if row.candidates]
     modes = {row.cells[0].cell.config.mode for row in rows}
     same = len({row.work.requests for row in rows}) == 1 == len(scaling.configurations)
@@ -173,8 +173,8 @@ def _sentences(
     winners: Sequence[BestConfiguration],
     device: Device,
 ) -> Iterator[str]:
-    """What follows the main finding, on `leading`: the other speed-ups at the same work, the law
-    they follow, the best batch size, and the best configurations."""
+    """The findings after the main one, for `leading`: the other speed-ups at the same work, the
+    fitted law, the best batch size, and the best configurations."""
     if leading is not None:
         for row in scaling.rows:
             if row.speedup and row.work == leading.work and row is not leading:

@@ -55,9 +55,9 @@ class Interval(Protocol):
 @dataclass(frozen=True)
 class Row:
     """One configuration at one work. `numbers` holds the repeats of every known measure (MEASURES,
-    TIMES, and COST where a device-hour has a price). `speedup` is the ratio of output throughput
-    to the baseline's; None for the baseline itself and where either is unknown. `word` is its
-    verdict, adjusted for all speed-ups of the study (Holm)."""
+    TIMES, and COST if a device-hour has a price). `speedup` is the ratio of output throughput to
+    the baseline's; None for the baseline itself, or if either is unknown. `word` is its verdict,
+    adjusted for all speed-ups of the study (Holm)."""
 
     configuration: Configuration
     label: str
@@ -201,8 +201,8 @@ def _numbers(
 
 
 def _submission_s(group: Measurements) -> float | None:
-    """Return how long it took until the last request of a repeat was sent, in seconds, from when
-    the first was due; None if none was sent."""
+    """Return the time from when the first request of a repeat was due to when its last was sent, in
+    seconds; None if none was sent."""
     sent = group.numbers("t_send")
     if not np.isfinite(sent).any():
         return None
@@ -210,7 +210,7 @@ def _submission_s(group: Measurements) -> float | None:
 
 
 def _problem(cells: Sequence[MeasuredCell]) -> str | None:
-    """Why cells have no result, or None; each sentence once."""
+    """Why cells have no result, or None; each reason once."""
     problems = [cell.problem or (NOT_YET if cell.candidate is None else "") for cell in cells]
     runs = [cell.candidate for cell in cells if cell.candidate is not None]
     problems += [run.run.error or NO_TOKENS for run in runs if not run.summary.output_tokens_per_s]
@@ -225,7 +225,7 @@ def _memory(cells: Sequence[MeasuredCell], configuration: Configuration) -> Memo
 
 
 def _with_speedup(row: Row, baseline: Row | None) -> Row:
-    """The row with its speed-up; without an interval where there can be no verdict."""
+    """The row with its speed-up; without an interval if there can be no verdict."""
     if row.is_baseline:
         return row
     if baseline is None or THROUGHPUT not in baseline.numbers:
@@ -256,7 +256,7 @@ def _with_verdicts(rows: Sequence[Row]) -> list[Row]:
 
 
 def judge_ratios(ratios: Sequence[Ratio], tests: int = 0) -> list[Word]:
-    """Return the verdicts on ratios of which more is better. The p-values of difference and of
+    """Return the verdicts on ratios for which higher is better. The p-values of difference and of
     equivalence are each adjusted with Holm's method or, for ratios picked out of `tests`, with
     Bonferroni's."""
     differ = [1.0 if r.p is None else r.p for r in ratios]

@@ -46,7 +46,7 @@ class ClassComparison:
     why_not: str  # why there can be no verdict, or ""
 
     def deciding(self, name: str) -> Finding:
-        """Return a class's main finding: its TTFT, or its E2E latency where nothing streamed."""
+        """Return a class's main finding: its TTFT, or its E2E latency if nothing was streamed."""
         first, last = (finding(self.findings, f"{name}_{measure}") for measure in MEASURES)
         return last if first.ratio is None else first
 
@@ -82,7 +82,7 @@ def mixing(alone_short: Candidate, alone_long: Candidate, mix: Candidate) -> Mix
 
 
 def chunked(on: Mixing, off: Mixing) -> ClassComparison:
-    """Compare the classes of a mix with chunked prefill to the same without: with / without.
+    """Compare the classes of a mix with and without chunked prefill: with / without.
 
     Raises:
         InvalidMixing: the mixes are not the same.
@@ -135,7 +135,8 @@ def _ratio(measure: str, before: Candidate, after: Candidate) -> Ratio | None:
 
 
 def _why_not(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> str:
-    """Why there can be no verdict on one of the classes, and so on none; "" if there can."""
+    """Why there can be no verdict on one of the classes, and so none on the mix; "" if there can be
+    one."""
     pairs = [(before[name], after[name]) for name in CLASSES]
     reasons = [
         why_no_verdict((a.run.status, b.run.status), (a.summary.error_rate, b.summary.error_rate))

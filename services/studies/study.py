@@ -26,7 +26,7 @@ class Study:
     config: StudyConfig
     runs: tuple[Run, ...]
     engines: tuple[EngineInstance, ...]
-    searches: tuple[StudySearch, ...] = ()  # instead of runs, where capacities are searched
+    searches: tuple[StudySearch, ...] = ()  # instead of runs, if capacities are searched
 
     def engine_of(self, run: Run) -> EngineInstance | None:
         """The engine that a run is measured on; None if Paceline did not start it."""
@@ -41,7 +41,7 @@ class Study:
 
     @property
     def run_ids(self) -> list[int]:
-        """What was measured: its runs, and the probes of its searches."""
+        """The ids of its runs, or of its searches' probes."""
         probes = (probe.run_id for search in self.searches for probe in search.capacity.probes)
         return [*(run.id for run in self.runs), *probes]
 
@@ -53,11 +53,12 @@ class Study:
 
     @property
     def to_resume(self) -> tuple[Run, ...]:
-        """The runs that were cut short, whose cells a resumed study measures again."""
+        """The runs that were interrupted, whose cells are measured again when the study is
+        resumed."""
         return tuple(run for run in self.runs if run.status in ("interrupted", "cancelled"))
 
     def searches_to_resume(self, failed: bool = False) -> tuple[StudySearch, ...]:
-        """The searches that were cut short, and with `failed` those that failed."""
+        """The searches that were interrupted, and with `failed` also those that failed."""
         wanted = ("interrupted", "cancelled", *(("failed",) if failed else ()))
         return tuple(search for search in self.searches if search.capacity.status in wanted)
 
@@ -67,7 +68,7 @@ class Study:
 
 
 def progress_sentence(runs: Sequence[Run]) -> str:
-    """Return a study's progress, such as "3 of 12 cells measured, 1 failed, 8 waiting"."""
+    """Return a study's progress: "3 of 12 cells measured, 1 failed, 8 waiting"."""
     counts = Counter[str](run.status for run in runs)
     parts = [f"{counts['done']:,} of {many(len(runs), 'cell')} measured"]
     labels = (

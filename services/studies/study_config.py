@@ -41,7 +41,7 @@ class StudyCapacity(CapacitySearch):
 
 class StudyConfig(BaseConfig):
     """A study. Every cell is `run` on `engine` (None: on the server of `run`), changed by one value
-    of each axis that has values. Lengths in tokens."""
+    of each axis. Lengths are in tokens."""
 
     preset: str = field("tensor", About("Preset", "Preset of what is varied"))
     engine: EngineConfig | None = field(
@@ -171,8 +171,8 @@ def parse_study(values: Mapping[str, Any]) -> StudyConfig:
 
 
 def inner(problem: Any) -> dict[str, Any]:
-    """Return a pydantic error of a study with its `loc` relative to the run or the engine, where
-    it lies in one of those."""
+    """Return a pydantic error of a study with its `loc` relative to the run or the engine, if it is
+    in one of these."""
     path = [part for part in problem["loc"] if part != "body"]
     within = len(path) > 1 or problem["type"] == "value_error"
     of_one = within and path[:1] in (["run"], ["engine"], ["search"])

@@ -47,7 +47,7 @@ def preset_config(preset: str, engine: EngineConfig | None = None) -> StudyConfi
 
 def with_defaults(data: Any) -> Any:
     """Fill in omitted fields of a study with its preset's defaults. Data without a valid preset is
-    returned unchanged, for validation to refuse."""
+    returned unchanged, so that validation reports it."""
     preset = data.get("preset", "tensor") if isinstance(data, dict) else None
     if not isinstance(preset, str) or preset not in PRESETS:
         return data
@@ -105,7 +105,7 @@ def read(texts: Mapping[str, str], start: StudyConfig | None = None) -> StudyCon
         parse_study({"preset": preset})  # raises, listing the presets
     first = start or preset_config(preset, _default_engine(texts))
     values = first.model_dump()
-    if texts.get("engine") == "" and not PRESETS[preset].capacity:  # which needs one
+    if texts.get("engine") == "" and not PRESETS[preset].capacity:  # a preset that needs one
         values |= {"engine": None, "parallel": (Parallel(),), "chunked": ()}
     problems: dict[str, str] = {}
     for name, text in texts.items():
@@ -125,7 +125,7 @@ def _default_engine(texts: Mapping[str, str]) -> EngineConfig | None:
 
 def _set_field(values: dict[str, Any], name: str, text: str) -> None:
     """Parse `text` into the field `name` of the study, engine or run. Raises InvalidConfig."""
-    if name in ("preset", "engine"):  # `values` begin with them
+    if name in ("preset", "engine"):  # set before the others
         return
     if name in AXES:
         values[name] = numbers(name, text)

@@ -12,19 +12,20 @@ from services.studies.work import Work, size_name
 
 @dataclass(frozen=True, slots=True)
 class SweptAxis:
-    """`field` is a field of the run's config, or "" for the size of a work."""
+    """A field of the runs that a study swept. `field` is its name in the config, or "" for the size
+    of a work."""
 
     name: str
     field: str = ""
     unit: str = ""
 
     def value(self, work: Work) -> int | None:
-        """Return where a work lies on the axis; None: nowhere."""
+        """Return the value of a work on the axis; None if it has none."""
         value: Hashable = dict(work.others).get(self.field) if self.field else work.size
         return value if isinstance(value, int) else None
 
     def series(self, work: Work) -> Work:
-        """Return a work without what was swept: the same for all works of one curve."""
+        """Return a work without the swept field: the same for all works of one curve."""
         if not self.field:
             return replace(work, size=None, requests=0)
         return replace(work, others=tuple(f for f in work.others if f[0] != self.field))
@@ -36,7 +37,7 @@ class SweptAxis:
 
 
 def swept_axis(works: Sequence[Work]) -> SweptAxis:
-    """Return what was swept; the size where nothing was, or several things were, it among them."""
+    """Return the axis that was swept; the size if there was none, or if it was one of several."""
     size = SweptAxis(size_name(works))
     for axis in (size, *LENGTHS):
         if len({axis.value(work) for work in works} - {None}) > 1:

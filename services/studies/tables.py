@@ -33,7 +33,7 @@ WIDTH = 34  # characters of a line of a problem
 def results(report: Report) -> Table:
     """Return every configuration at every work: its measures, its speed-up, and its problem."""
     rows = report.scaling.rows
-    empty = (NOTHING, BASELINE)  # of all rows: nothing to compare
+    empty = (NOTHING, BASELINE)  # in all rows: nothing to compare
     columns = [c for c in COLUMNS if any(c[1](row, report) not in empty for row in rows)]
     lines = tuple(
         (f"{row.label}, {row.work_label}", *(of(row, report) for _, of in columns)) for row in rows
@@ -154,7 +154,7 @@ def _verdict(row: Row, _: Report) -> str:
 
 
 def _of_submission(name: str) -> Callable[[Row, Report], str]:
-    """A time of a repeat, where it is varied how its requests are submitted."""
+    """A duration of a repeat, if the study varies how requests are sent."""
     level = _level(name, "s")
     return lambda row, report: level(row, report) if _modes_differ(report) else NOTHING
 

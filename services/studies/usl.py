@@ -23,14 +23,14 @@ Interval = tuple[float, float]
 
 DRAWS = 2_000
 SEED = 4  # the same numbers give the same intervals
-TINY = 1e-9  # less counts as zero
+TINY = 1e-9  # smaller values count as zero
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """`kappa` is None with two sizes, which cannot tell it from σ. The 95 % intervals cover noise
-    among repeats, not whether the law holds; None where a size has fewer than 3 repeats. `worst` is
-    the largest relative error of a measured mean."""
+    """`kappa` is None with two sizes, which cannot distinguish it from σ. The 95 % intervals cover
+    variation between repeats, not whether the law holds; None if a size has fewer than 3 repeats.
+    `worst` is the largest relative error of a measured mean."""
 
     sizes: tuple[int, ...]
     unit: float  # λ, of the measure's own unit
@@ -49,7 +49,7 @@ class Fit:
 
     @property
     def peak(self) -> float | None:
-        """The number of devices with the highest throughput, √((1 − σ)/κ); None where κ is zero or
+        """The number of devices with the highest throughput, √((1 − σ)/κ); None if κ is zero or
         unknown."""
         if not self.kappa or self.kappa < TINY:
             return None
@@ -57,7 +57,7 @@ class Fit:
 
     @property
     def limit(self) -> float | None:
-        """The highest possible speed-up, 1/σ; None where κ is not zero."""
+        """The highest possible speed-up, 1/σ; None if κ is not zero."""
         return 1 / self.sigma if self.sigma > TINY and not (self.kappa or 0.0) > TINY else None
 
     @property
@@ -68,7 +68,7 @@ class Fit:
 
 def fit(measured: Mapping[int, Sequence[float]]) -> Fit | None:
     """Fit the law to the throughputs of each number of devices, one number for each repeat. None
-    with fewer than two sizes, and where the fit needs an infinitely fast first device.
+    for fewer than two sizes, or if the fit implies an infinitely fast first device.
 
     Non-negative least squares on N/X = (1 + σ(N−1) + κN(N−1))/λ, which is linear, each size
     weighted so that relative errors are minimized. Two sizes allow only σ.
@@ -103,8 +103,8 @@ def fit(measured: Mapping[int, Sequence[float]]) -> Fit | None:
 
 
 def _least_squares(terms: Floats, weights: Floats, logs: Floats, n: Floats) -> Floats:
-    """Exact non-negative least squares for each row of `logs`: with so few terms, every subset is
-    solved, and the best solution without a negative term wins."""
+    """Exact non-negative least squares for each row of `logs`: there are so few terms that every
+    subset is solved; the best solution without a negative term wins."""
     weighted, wanted = terms * weights[:, None], n / np.exp(logs) * weights
     best = np.zeros((len(logs), terms.shape[1]))
     least = np.full(len(logs), np.inf)

@@ -27,20 +27,20 @@ LOST = 0.005  # share of the work; less is negligible
 
 
 def interval_text(interval: Interval) -> str:
-    """Return "95 % 0.85–0.97", or "" where there is no interval."""
+    """Return "95 % 0.85–0.97", or "" if there is no interval."""
     if interval.low is None or interval.high is None:
         return ""
     return f"95 % {format_ratio(interval.low)}–{format_ratio(interval.high)}"
 
 
 def speedup_sentence(row: Row, baseline: str, device: str) -> str:
-    """Return a row's speed-up over its baseline, and what that means for scaling."""
+    """Return a row's speed-up over its baseline as a sentence, and what it means for scaling."""
     inside = f"({_figures(row)}) at {row.work_label}"
     return f"{_lead(row, baseline)} {inside}: {_meaning(row, baseline, device)}."
 
 
 def speedup_headline(row: Row, baseline: str) -> str:
-    """Return the speed-up in a line, without its interval; no number where it is inconclusive."""
+    """Return the speed-up in a line, without its interval; no number if it is inconclusive."""
     where = f"at {row.work_label}"
     if row.word == "inconclusive":
         return f"It is unclear whether {row.label} is faster or slower than {baseline} {where}"
@@ -48,7 +48,7 @@ def speedup_headline(row: Row, baseline: str) -> str:
 
 
 def speedup_details(row: Row, baseline: str, device: str) -> str:
-    """Return the interval and the meaning, which the headline leaves out."""
+    """Return the interval and the meaning, which the headline omits."""
     meaning = _meaning(row, baseline, device)
     if row.word == "inconclusive":
         return f"{_lead(row, baseline)} ({_figures(row)}): more repeats or less noise would help."
@@ -111,7 +111,7 @@ def _per_device(row: Row, device: str) -> str:
 
 def law_sentence(curve: DeviceCurve, device: str) -> str:
     """Return the fit of a curve over devices as sentences; "" without a fit. The law is fitted to
-    sizes of one kind of parallelism, and the sentences give the number of devices."""
+    the sizes of one kind of parallelism, but the sentences give the number of devices."""
     fit = curve.fit
     if fit is None:
         return ""
@@ -189,7 +189,7 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
 
 
 def batch_sentence(curve: BatchCurve, size: str) -> str:
-    """Return where throughput stops growing with the size, which is called `size`."""
+    """Return a sentence on where throughput stops growing with the size, which is called `size`."""
     best = curve.best
     rate = units.significant(rate_of(best))
     sentence = f"{best.label} gives at most {rate} tokens/s, at {best.work_label}"
@@ -202,8 +202,8 @@ def batch_sentence(curve: BatchCurve, size: str) -> str:
 
 
 def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:
-    """Return the throughput at both ends of what was swept, and their ratio; "" where only one
-    length was measured. Of the first configuration and series that has several."""
+    """Return a sentence on the throughput at both ends of the swept range, and their ratio, for the
+    first configuration and series that has several lengths; "" if only one was measured."""
     curves: dict[tuple[object, ...], list[Row]] = {}
     for row in scaling.rows:
         if row.level(THROUGHPUT) and axis.value(row.work) is not None:
@@ -218,8 +218,8 @@ def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:
 
 
 def _ratio_of_ends(first: Row, last: Row) -> str:
-    """The ratio of throughput with its interval, " (0.98×, 95 % 0.93–1.04)"; "" where the two
-    cannot be compared."""
+    """The ratio of throughput with its interval, " (0.98×, 95 % 0.93–1.04)"; "" if the two cannot
+    be compared."""
     pair = ratio(first.numbers[THROUGHPUT], last.numbers[THROUGHPUT])
     if pair is None or why_not(first, last):
         return ""
@@ -229,8 +229,8 @@ def _ratio_of_ends(first: Row, last: Row) -> str:
 
 
 def best_sentence(best: BestConfiguration, labels: Sequence[str]) -> str:
-    """Return the best by one criterion, and how far the runner-up is behind. `labels` tell its
-    series from the others."""
+    """Return a sentence on the best by one criterion, and how far the runner-up is behind. `labels`
+    distinguish its series from the others."""
     level = best.row.level(best.criterion.measure)
     assert level is not None
     where = f" ({', '.join(labels)})" if labels else ""
@@ -293,7 +293,7 @@ def _no_runner_up(best: BestConfiguration) -> str:
     if len(best.among) < 2:
         return "nothing else was measured"
     works = [row.work for row in best.among]
-    lowest = best.criterion.name == "latency"  # judged at the lowest load only
+    lowest = best.criterion.name == "latency"  # judged only at the lowest load
     levels = "loads"
     if len({work.size for work in works}) == len(works):
         levels = LEVELS[size_name(works)]

@@ -18,7 +18,7 @@ from services.base import units
 
 Facts = tuple[tuple[str, Hashable], ...]
 
-# Fields that are no part of the work: the server, the repeats, the timeouts.
+# Fields that are not part of the work: the server, the repeats, the timeouts.
 ASIDE = (
     "backend",
     "base_url",
@@ -39,8 +39,9 @@ LOAD = ("requests", "concurrency")  # part of the size
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """`size` is the batch size, the most requests in flight at once as configured; None in an open
-    loop, where the server decides it. `others` are the remaining fields."""
+    """What a run requests, without the server. `size` is the batch size, or the configured max
+    concurrency; None in an open loop, where the server determines it. `others` are the remaining
+    fields."""
 
     size: int | None
     requests: int
@@ -48,7 +49,7 @@ class Work:
 
     @property
     def length(self) -> int | None:
-        """Input tokens of a prompt; None where the workload has no fixed length."""
+        """Input tokens of a prompt; None if the workload has no fixed length."""
         tokens = dict(self.others).get("input_tokens")
         return tokens if isinstance(tokens, int) else None
 
@@ -64,7 +65,7 @@ class Work:
 
 
 def work_of(config: RunConfig) -> Work:
-    """Return the work of a config, without the fields that its mode and workload do not read."""
+    """Return the work of a config, without the fields that its mode and workload do not use."""
     read = read_fields(config).items()
     others = tuple((name, _fact(value)) for name, value in read if name not in (*ASIDE, *LOAD))
     return Work(size_of(config), config.requests, others)
@@ -76,8 +77,8 @@ def _fact(value: Any) -> Hashable:
 
 
 def label_of(work: Work, among: Sequence[Work]) -> str:
-    """Return a work's label: its size, and what differs among the works. A person's own prompts
-    are told apart by number, never by text."""
+    """Return a work's label: its size, and what distinguishes it from the other works. Custom
+    prompts are numbered; their text is never shown."""
     if len({(other.size, other.requests) for other in among}) == 1 < len(among):
         return " · ".join(differing_labels(work, among))  # the size says nothing
     parts = [_size_label(work, among)]
@@ -91,15 +92,15 @@ def label_of(work: Work, among: Sequence[Work]) -> str:
 
 
 def load_labels(configs: Sequence[RunConfig]) -> list[str]:
-    """Return the labels of what runs ask for, each told from the others as `label_of` does."""
+    """Return the labels of the loads of runs, distinguished as in `label_of`."""
     works = [work_of(config) for config in configs]
     among = list(dict.fromkeys(works))
     return [label_of(work, among) for work in works]
 
 
 def work_labels(configs: Sequence[RunConfig]) -> list[str]:
-    """Return what runs differ in, apart from how many requests are sent and when; "" where they do
-    not."""
+    """Return what the works of runs differ in, apart from how many requests are sent and when; ""
+    if they do not differ."""
     works = [work_of(config) for config in configs]
     return [" · ".join(differing_labels(work, works)) for work in works]
 
@@ -115,7 +116,7 @@ def _size_label(work: Work, among: Sequence[Work]) -> str:
 
 
 def size_name(among: Sequence[Work]) -> str:
-    """Return the name of the works' size: "batch size" where all requests are sent at once, else
+    """Return the name of the works' size: "batch size" if all requests are sent at once, otherwise
     "concurrency"."""
     batches = [work for work in among if work.mode == "batch" and work.size is not None]
     capped = any(work.size != work.requests for work in batches)
@@ -123,7 +124,7 @@ def size_name(among: Sequence[Work]) -> str:
 
 
 def differing_labels(work: Work, among: Sequence[Work]) -> list[str]:
-    """Return labels of what differs among works, apart from their size."""
+    """Return labels of what differs between works, apart from their size."""
     labels = []
     for name, value in work.others:
         values = list(dict.fromkeys(dict(each.others).get(name) for each in among))
@@ -144,7 +145,7 @@ def _fact_label(name: str, value: Any, index: int) -> str:
     return f"{name.removesuffix('_s').replace('_', ' ')} {shown}"
 
 
-NUMBERED = {"prompt": "prompts", "prompts": "prompts", "trace": "trace"}  # never what they hold
+NUMBERED = {"prompt": "prompts", "prompts": "prompts", "trace": "trace"}  # contents are not shown
 WORDS = {
     "mode": "{}",
     "workload": "{}",
