@@ -17,7 +17,7 @@ _PARAMETER = re.compile(r"\\\{(\w+)(:path)?\\\}")
 
 
 class Rule(NamedTuple):
-    """A method (WS: a websocket), a path as the routers write it, and the role that it needs."""
+    """A method (WS: a websocket), a path as written in the routes, and the role that it needs."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Rule(NamedTuple):
 
 
 def needed(method: str, path: str) -> Role | None:
-    """Return the role that a request needs; None: it is open to anyone."""
+    """Return the role that a request needs; None if it is open to anyone."""
     method = "GET" if method == "HEAD" else method
     for rule, pattern in _COMPILED:
         if rule.method == method and pattern.fullmatch(path):
@@ -34,7 +34,8 @@ def needed(method: str, path: str) -> Role | None:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Return what fits a path. No parameter fits control characters, as no route's does."""
+    """Return a pattern that matches a path. Parameters match no control characters, as in the
+    routes."""
     return re.compile(
         _PARAMETER.sub(
             lambda match: r"[^\x00-\x1f]*" if match[2] else r"[^/\x00-\x1f]+", re.escape(path)
@@ -50,7 +51,7 @@ def _below_api(lines: Iterable[str]) -> Iterator[str]:
     return (line.replace(" ", " /api", 1) for line in lines)
 
 
-TASKS = (  # below /api, and without it
+TASKS = (  # with and without /api
     "GET /tasks",
     "GET /tasks/{task_id}",
     "GET /inference/batch",
@@ -80,7 +81,7 @@ RULES = (
     *_rules(
         Role.viewer,
         *(f"GET /{page}" for page in PAGES),
-        "GET /engines",  # say that they are for admins
+        "GET /engines",  # their answers say that they are for admins
         "GET /backends",
         "WS /_stcore/stream",
         "GET /_stcore/host-config",
@@ -90,7 +91,7 @@ RULES = (
         "GET /static/{path:path}",
         "GET /favicon.png",
         "GET /manifest.json",
-        "GET /metrics",  # a token opens it, too
+        "GET /metrics",  # a token works, too
         "GET /api/openapi.json",
         "GET /api/runs",
         "GET /api/runs/{run_id}",
@@ -111,14 +112,14 @@ RULES = (
         "GET /api/servers",
         "GET /api/shares",
         "POST /api/shares",
-        *TASKS,  # each person's own
+        *TASKS,  # only the caller's own tasks
         *_below_api(TASKS),
     ),
     *_rules(
         Role.runner,
         "POST /api/runs",
         "POST /api/comparisons",
-        "POST /api/runs/{run_id}/cancel",  # their own, see jobs.may_cancel
+        "POST /api/runs/{run_id}/cancel",  # one's own runs, see jobs.may_cancel
         "POST /api/comparisons/{comparison_id}/cancel",
         *NEW_TASKS,
         *_below_api(NEW_TASKS),

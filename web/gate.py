@@ -28,8 +28,9 @@ LOGOUT = "/auth/logout"
 
 
 class Gate:
-    """Middleware that lets in who may do what they ask. `email_of` returns the e-mail address in a
-    request's cookies, or None; `login` the path where a person signs in."""
+    """Middleware that checks who sent a request and whether their role allows it. `email_of`
+    returns the e-mail address in a request's cookies, or None; `login` returns the path for signing
+    in."""
 
     def __init__(
         self,
@@ -61,8 +62,8 @@ class Gate:
         await refused(scope, receive, send)
 
     async def _person(self, scope: Scope) -> Person | None:
-        """Return who asks; None: nobody who is known. A token counts in the API and
-        for /metrics only."""
+        """Return who sent a request; None if unknown. Tokens are only accepted for the API and
+        /metrics."""
         connection = HTTPConnection(scope)
         kind, _, secret = connection.headers.get("authorization", "").partition(" ")
         if kind:
@@ -74,8 +75,8 @@ class Gate:
         return Person(email, role_of(email, self._env)) if email else None
 
     def _of_token(self, token: Token) -> Person:
-        """Who has a token that a person made may do no more than that person may today. Who made
-        one in a terminal reads the database's password, and is an admin."""
+        """The person of a token. A token made by a user has at most that user's current role; one
+        made in a terminal, where the database's password is readable, keeps its role."""
         person = tokens.person_of(token)
         if token.made_by is None or token.made_by.endswith(TERMINAL):
             return person
@@ -99,13 +100,14 @@ class Gate:
 
 
 def _is_api(path: str) -> bool:
-    """Whether programs ask for it, not people."""
+    """Whether the path is for programs, not people."""
     alone = ("/api", "/metrics", "/tasks")
     return path in alone or path.startswith(("/api/", "/tasks/", "/inference/"))
 
 
 def _say(scope: Scope, person: Person | None) -> None:
-    """Say to what is behind the gate who asks, and nothing that the request itself says of it."""
+    """Pass on who sent the request, in headers that replace any of that name in the request
+    itself."""
     headers = [entry for entry in scope["headers"] if not entry[0].lower().startswith(OURS)]
     added = headers_of(person) if person else {}
     ours = [(name.encode(), value.encode()) for name, value in added.items()]
@@ -128,9 +130,9 @@ def _page(status: int, title: str, sentence: str, link: tuple[str, str]) -> Resp
 
 
 def email_in(claims: str | bytes | None) -> str | None:
-    """Return the e-mail address in the signed cookie's claims, in small letters, as its runs and
-    tasks are known by it however the provider writes it; None if there is none, or if the provider
-    says that nobody has verified it."""
+    """Return the e-mail address in the signed cookie's claims, in lower case, since runs and tasks
+    are stored under it however the provider writes it; None if there is none, or the provider says
+    that it is not verified."""
     try:
         values = json.loads(claims) if claims else None
     except ValueError:

@@ -13,8 +13,8 @@ STYLE = Path(__file__).with_name("pages.css")
 
 
 def index() -> str:
-    """Return Streamlit's page, told that its server is beside the page: none of ours is deeper. By
-    itself it asks below each deep link first, and in vain."""
+    """Return Streamlit's page with the address of its server: the folder that the page is in. By
+    itself, Streamlit first looks for the server below each page's path, where there is none."""
     installed = (Path(st.__file__).parent / "static" / "index.html").read_text()
     style = f"<style>\n{STYLE.read_text()}</style>"
     script = "window.__streamlit = {BACKEND_BASE_URL: new URL('./', location.href).href}"
@@ -23,7 +23,7 @@ def index() -> str:
 
 
 def page(_: Request) -> Response:
-    """Answer with the page that all pages are drawn in."""
+    """Answer with the page in which all pages are drawn."""
     return Response(INDEX, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
 

@@ -14,16 +14,17 @@ from services.base import logs
 
 
 def setup(env: Mapping[str, str] = os.environ) -> None:
-    """Let the whole process log as PACELINE_LOG says; without it, as Streamlit does."""
+    """Set up the logs of the whole process by PACELINE_LOG; without it, Streamlit's logs are
+    unchanged."""
     if not logs.as_json(env):
         return
     logs.setup("web", env)
     streamlit_logger.setup_formatter = _pass_on
     streamlit_logger.update_formatter()
-    config.set_option("logger.hideWelcomeMessage", True)  # printed, and no JSON
+    config.set_option("logger.hideWelcomeMessage", True)  # it is printed, and not as JSON
 
 
 def _pass_on(logger: logging.Logger) -> None:
-    """Let a logger's records go to the root logger's handler, instead of its own."""
+    """Pass a logger's records to the root logger's handler, instead of its own."""
     logger.handlers.clear()
     logger.propagate = True

@@ -14,11 +14,11 @@ from streamlit.web.server.starlette.starlette_websocket import _get_signed_cooki
 from services.base.roles import InvalidSignIn
 from web.gate import email_in
 
-PROVIDER = "default"  # the one of [auth] in .streamlit/secrets.toml
+PROVIDER = "default"  # the provider in [auth] of .streamlit/secrets.toml
 
 
 def check_secrets() -> None:
-    """Check that .streamlit/secrets.toml says with which provider to sign in.
+    """Check that .streamlit/secrets.toml configures a provider for signing in.
 
     Raises:
         InvalidSignIn: it does not.
@@ -34,10 +34,11 @@ def check_secrets() -> None:
 
 
 def email_of(cookies: Mapping[str, str]) -> str | None:
-    """Return the e-mail address in the cookie that Streamlit signed; None: nobody has signed in."""
+    """Return the e-mail address in the cookie that Streamlit signed; None if nobody has signed
+    in."""
     return email_in(_get_signed_cookie_with_chunks(dict(cookies), USER_COOKIE_NAME))
 
 
 def login() -> str:
-    """Return the path that leads to the provider, as `st.login` does."""
+    """Return the path that redirects to the provider, as `st.login` does."""
     return f"/auth/login?{urlencode({'provider': encode_provider_token(PROVIDER)})}"

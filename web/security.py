@@ -18,7 +18,7 @@ from web.index import INDEX
 
 Scope = MutableMapping[str, Any]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-HEALTH = "/_stcore/health"  # who asks this by another name learns only that something lives
+HEALTH = "/_stcore/health"  # a request with another host name only learns that a server is running
 
 
 class Security:
@@ -26,9 +26,9 @@ class Security:
 
     Another site's page can send requests here, but the browser adds its origin to them. It can also
     read the responses if its host name resolves to this machine (DNS rebinding), but then the
-    request names that host. `hosts` are this server's own names. Requests that reach an address
-    where it should not listen are refused, too: `uvicorn --host` asks nobody before it listens.
-    `anyone`: every address will do.
+    request names that host. `hosts` are this server's own names. Requests that arrive at an address
+    where it should not listen are refused, too, because `uvicorn --host` cannot be prevented from
+    listening. `anyone`: accept every address.
     """
 
     def __init__(self, inner: Any, hosts: frozenset[str] = LOOPBACK, anyone: bool = False) -> None:
@@ -65,8 +65,8 @@ class Security:
 
 
 def address_problem(scope: Scope) -> str | None:
-    """Return why a request may not reach this address, as a sentence; None if it may. An address
-    that the server does not tell is none of this machine's own."""
+    """Return why a request may not arrive at this address, as a sentence; None if it may. An
+    address that the server does not report counts as not this machine's own."""
     if scope["path"] == HEALTH:
         return None
     address, *_ = scope.get("server") or ("an unknown address",)
@@ -76,8 +76,8 @@ def address_problem(scope: Scope) -> str | None:
 def cross_site_problem(scope: Scope, hosts: frozenset[str]) -> str | None:
     """Return why a request may come from another site's page, as a sentence; None if it does not.
 
-    Streamlit alone would accept a websocket whose origin equals its host, whatever that is, and
-    otherwise ask an external server for this machine's address: neither happens behind this.
+    Without this check, Streamlit would accept a websocket whose origin equals its host, whatever
+    that is, and otherwise ask an external server for this machine's address.
     """
     host, origin = _header(scope, b"host"), _header(scope, b"origin")
     if host_names.host_name(host or "") not in hosts and scope["path"] != HEALTH:
@@ -92,7 +92,8 @@ def cross_site_problem(scope: Scope, hosts: frozenset[str]) -> str | None:
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    """Return a header's value; one sent twice has both values, which no host's name equals."""
+    """Return a header's value. A header that was sent twice has both values, which no host name
+    equals."""
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     return ", ".join(values) if values else None
 

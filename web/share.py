@@ -14,14 +14,14 @@ from db.database import UNUSABLE, message_of, opened
 from services.report.export import notice_html, policy_of
 
 GONE = "It was revoked, or it has expired. Ask the sender for a new link."
-POLICY_WITHIN = 4096  # bytes of a page, in which its own policy stands
+POLICY_WITHIN = 4096  # the beginning of a page, which contains its own policy
 
 log = logging.getLogger("paceline.web")
 
 
 def shared_page(request: Request) -> Response:
-    """Answer with a shared page as it was made. That there never was one, that it was revoked and
-    that has expired look the same."""
+    """Answer with a shared page as it was made. Unknown, revoked and expired links get the same
+    answer."""
     try:
         page = shares.load(opened(), request.path_params["token"])
     except UNUSABLE as error:
@@ -42,7 +42,8 @@ def _notice(status: int, title: str, sentence: str) -> Response:
 
 
 def _of_shared(policy: str) -> dict[str, str]:
-    """A page holds what people wrote: nothing in it may act on this Paceline, nor tell of it."""
+    """The headers of a shared page. It contains text from users, so nothing in it may affect this
+    server or reveal anything about it."""
     return {
         "Content-Security-Policy": f"{policy}; frame-ancestors 'none'; sandbox allow-scripts",
         "Cache-Control": "no-store",
