@@ -199,7 +199,7 @@ def search_seconds(search: CapacitySearch) -> tuple[float, float]:
 
 
 def server_labels(labels: Sequence[str]) -> list[str]:
-    """Return the names of servers in sentences: its label if there is one, otherwise "A (label)"."""
+    """Return the names of servers for sentences: the label of a single one, else "A (label)"."""
     if len(labels) == 1:
         return [labels[0]]
     return [f"{chr(ord('A') + index)} ({label})" for index, label in enumerate(labels)]
