@@ -13,30 +13,30 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-# What a field is about: which server · what the server has to do · how that is sent · what is
-# measured about the client afterwards · how the results are judged, which can be changed later.
+# The role of a field: which server · what the server has to do · how requests are sent · what is
+# checked about the client afterwards · how results are judged, which can be changed later.
 Role = Literal["target", "work", "client", "check", "judgement"]
 Section = Literal["backend", "mode", "prompts", "answers", "limits", "request", "objectives"]
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Metadata of one field. `read_by`: the modes, workloads or engines that read it, unless
-    all do; `empty`: the placeholder of its input."""
+    """Metadata of one field. `read_by`: the modes, workloads or engines that use it; empty: all do.
+    `empty`: the placeholder of its input."""
 
     title: str
     help: str
     role: Role = "work"
     section: Section = "limits"  # of the form
     unit: str = ""
-    step: float = 1.0  # of its input, where it is no whole number
+    step: float = 1.0  # of its input, if it is not a whole number
     empty: str = "none"
     read_by: tuple[str, ...] = ()
-    varied: bool = False  # whether a comparison offers to vary it by typing values
-    private: bool = False  # a person's own text: in no link and no export
+    varied: bool = False  # whether a comparison offers a list of values for it
+    private: bool = False  # a user's own text: not part of links and exports
     bulky: bool = False  # too large for a link or a command
-    may_hold_key: bool = False  # is in no link unless it was found to hold none
-    each: str = ""  # what stands for a value of its flag, which may be given several times
+    may_hold_key: bool = False  # not part of a link unless it was checked to contain no key
+    each: str = ""  # placeholder for a value of its flag, which may be repeated
 
     @property
     def label(self) -> str:
@@ -44,7 +44,7 @@ class About:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def is_read(self, *readers: str) -> bool:
-        """Return whether one of these modes, workloads or engines reads the field."""
+        """Return whether one of these modes, workloads or engines uses the field."""
         return not self.read_by or any(reader in self.read_by for reader in readers)
 
     def __call__(self, schema: dict[str, Any]) -> None:
@@ -71,5 +71,5 @@ def names(kind: type[BaseModel], wanted: Callable[[About], bool]) -> tuple[str, 
 
 @cache
 def read_by(kind: type[BaseModel], reader: str) -> tuple[str, ...]:
-    """Return the fields that a mode, workload or engine reads and not all do."""
+    """Return the fields that a mode, workload or engine uses and that not all use."""
     return names(kind, lambda about: reader in about.read_by)

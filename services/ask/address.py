@@ -15,22 +15,22 @@ _ENDPOINT = re.compile(r"/(chat/completions|completions|responses|messages)$")
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
 _QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
-_NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # and nothing beside a bracket
+_NETLOC = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", re.ASCII)  # nothing outside the brackets
 _BARE_IPV6 = re.compile(r"https?://[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(/|$)")
 _PARAMETERS, _PIECES = re.compile("[&;]"), re.compile("[/;]")  # separators
 _LABEL = re.compile(r"\w([\w-]{0,61}\w)?", re.ASCII)  # with _: container networks use it
 
 
-Origin = tuple[str, str, int]  # scheme, host, port: what must be the same for a key to be sent
+Origin = tuple[str, str, int]  # scheme, host, port: a key is only sent where all three match
 
 
 class InvalidAddress(Invalid):
-    """Not a valid http or https address, in a sentence."""
+    """Not a valid http or https address; the message is a sentence."""
 
 
 class Address(NamedTuple):
-    """An address: the base URL without a trailing slash; the path of the endpoint and the query, ""
-    if it has none."""
+    """The parts of an address: the base URL without a trailing slash; the path of the endpoint and
+    the query, or ""."""
 
     base_url: str
     endpoint: str = ""
@@ -43,7 +43,7 @@ def parse_address(written: str, what: str = "The address") -> Address:
     requests, such as for the list of models, are sent to URLs beside it.
 
     Raises:
-        InvalidAddress: with a sentence that begins with `what`.
+        InvalidAddress: the message begins with `what`.
     """
     try:
         parts = _checked(written.strip())
@@ -60,7 +60,7 @@ def as_written(written: str) -> str:
     """Return an address as written, without a trailing slash.
 
     Raises:
-        InvalidAddress: it is invalid or holds a secret; the message lacks a subject.
+        InvalidAddress: it is invalid or contains a secret; the message is to follow a subject.
     """
     parts = _checked(written)
     path = parts.path.rstrip("/")
@@ -68,10 +68,10 @@ def as_written(written: str) -> str:
 
 
 def normal_url(written: str, what: str = "The address") -> str:
-    """Return the base URL of an address, without an endpoint and a query; see `parse_address`.
+    """Return the base URL of an address, without its endpoint and query; see `parse_address`.
 
     Raises:
-        InvalidAddress: as `parse_address` does.
+        InvalidAddress: the address is invalid.
     """
     return parse_address(written, what).base_url
 
@@ -90,13 +90,13 @@ def origin_url(origin: Origin) -> str:
 
 
 def machine(url: str) -> str:
-    """Return "host:port", the same for all names of this machine."""
+    """Return "host:port", which is the same for all names of this machine."""
     _, host, port = origin(url)
     return f"{LOOPBACK[0] if host in LOOPBACK else host}:{port}"
 
 
 def is_loopback(url: str | None) -> bool:
-    """Return whether an address is this machine's own, so that another one reaches its own."""
+    """Return whether an address refers to the machine that uses it, such as localhost."""
     return url is not None and origin(url)[1] in LOOPBACK
 
 
@@ -104,7 +104,8 @@ def _checked(written: str) -> SplitResult:
     """Return the parts of an address.
 
     Raises:
-        InvalidAddress: what is wrong, to follow its name. It is not repeated: it may hold a key.
+        InvalidAddress: the message follows the address's name and does not repeat the address,
+            which may contain a key.
     """
     if not written.isascii() or not written.isprintable():  # urlsplit drops tabs and line breaks
         raise InvalidAddress("contains a character that is not allowed in an address")

@@ -12,8 +12,8 @@ from services.ask.config import RunConfig
 from services.base.units import many
 
 NEAR = 2.0  # runs whose number in flight differs by at most this factor are used unscaled
-# The embedded model before it was measured: tokens/s of one request on two busy and two idle cores,
-# and the most of all requests together.
+# The embedded model, until it has been measured: tokens/s of one request on two busy and two idle
+# cores, and the maximum of all requests together.
 SLOW, FAST, TOGETHER = 12.0, 100.0, 300.0
 
 
@@ -63,8 +63,8 @@ def pace(
 
 
 def in_flight(config: RunConfig, tokens_per_s: float) -> int:
-    """Return about how many requests of a run will be in flight at most. In an open loop these are
-    as many as are sent while one is answered at `tokens_per_s`."""
+    """Return about how many requests of a run will be in flight at most. In an open loop, it is the
+    number sent while one is answered at `tokens_per_s`."""
     most = modes.at_once(config)
     if rate := modes.peak_rate(config):
         most = min(most, ceil(lengths.of_answers(config).mean / tokens_per_s * rate))

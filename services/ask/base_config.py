@@ -10,7 +10,7 @@ STORED = {"stored": True}  # the context of a stored config, which was validated
 
 
 class BaseConfig(BaseModel):
-    """A frozen value without unknown fields. Each field is declared with `about.field`."""
+    """A frozen value that rejects unknown fields. Each field is declared with `about.field`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

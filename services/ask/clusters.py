@@ -15,7 +15,7 @@ VARIABLE, EMBEDDED = "PACELINE_RAY_CLUSTERS", "embedded"
 
 
 def check_cluster(config: RunConfig, env: Mapping[str, str]) -> None:
-    """Check that the cluster that is to send a run's requests may, and can; none is to: nothing.
+    """Check that the cluster to send a run's requests from, if there is one, is allowed and usable.
 
     Raises:
         BackendProblem: the settings do not name it, or it cannot reach the embedded model.
@@ -36,5 +36,5 @@ def check_cluster(config: RunConfig, env: Mapping[str, str]) -> None:
 
 
 def clusters(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the clusters that the settings name, separated by commas there."""
+    """Return the clusters in the settings, where commas separate them."""
     return tuple(filter(None, (each.strip() for each in env.get(VARIABLE, "").split(","))))

@@ -11,8 +11,8 @@ from services.ask.dialogue import MARK, Message, Turn
 
 
 def turns(prompt: str, by_message: bool = False, most: int | None = None) -> list[Turn]:
-    """Return the first turns of a prompt. `by_message`: also of one that is a list of messages,
-    parted before each answer."""
+    """Return the turns of a prompt, at most `most`. `by_message`: also split a list of messages
+    before each answer."""
     found = dialogue.turns_of(prompt)
     if by_message and len(found) == 1:
         found = split_messages(found[0].messages)
@@ -20,8 +20,8 @@ def turns(prompt: str, by_message: bool = False, most: int | None = None) -> lis
 
 
 def split_messages(messages: Sequence[Message]) -> list[Turn]:
-    """Return messages as turns: each answer to a user begins one. Answers at the end, which no turn
-    follows, are left out."""
+    """Split messages into turns: each answer to a user begins one. Trailing answers are left out,
+    since no turn follows them."""
     found: list[list[Message]] = [[]]
     for message in messages:
         before = found[-1][-1]["role"] if found[-1] else ""
@@ -47,14 +47,14 @@ def is_session(prompt: str) -> bool:
 
 
 def can_be_split(prompt: str) -> bool:
-    """Return whether a prompt is a list of messages in which a user speaks several times."""
+    """Return whether a prompt is a list of messages with several user turns."""
     if not prompt.startswith(MARK) or is_session(prompt):
         return False
     return len(turns(prompt, by_message=True)) > 1
 
 
 def first_turns(prompt: str, longest: int) -> str:
-    """Return a prompt with as many of its turns as have so many characters, at least one."""
+    """Return a prompt with as many of its turns as fit into `longest` characters, at least one."""
     if len(prompt) <= longest or not is_session(prompt):
         return prompt
     found, options = dialogue.turns_of(prompt), dialogue.options_of(prompt)
@@ -70,8 +70,9 @@ def prompt(
     answers: Sequence[str] | None = None,
     nonce: str = "",
 ) -> str:
-    """Return what the last of these turns sends: all messages up to it. `answers`: what the server
-    answered to each turn before, instead of the answers recorded. `nonce`: in front."""
+    """Return the prompt of the last of these turns, which contains all messages up to it.
+    `answers`: the server's answers to the earlier turns, which replace the recorded ones. `nonce`:
+    added at the beginning."""
     messages: list[Message] = list(conversation[0].messages)
     for number, turn in enumerate(conversation[1:]):
         if answers is None:
@@ -83,7 +84,7 @@ def prompt(
 
 
 def answer_of(turn: Turn) -> list[Message]:
-    """Return what a later turn adds without the answer recorded before it."""
+    """Return what a later turn adds, without the answer recorded before it."""
     return turn.messages[len(_answers(turn)) :]
 
 
@@ -95,7 +96,7 @@ def check(prompts: Sequence[str], most: int | None, by_message: bool, history: s
     """Check that later turns can be sent with this history.
 
     Raises:
-        ValueError: one cannot, in a sentence that names the prompt.
+        ValueError: one cannot; the message names the prompt.
     """
     for number, each in enumerate(prompts, 1):
         if not each.startswith(MARK):

@@ -10,8 +10,8 @@ from typing import Any
 
 MARK = "\x1emessages:"  # a control character: workloads/promptfile.py refuses it in texts
 ROLES = ("system", "developer", "user", "assistant", "tool")
-OPTIONS = ("tools", "tool_choice")  # of a prompt, sent beside its messages
-# Strings under these keys name things, and are no text of a person.
+OPTIONS = ("tools", "tool_choice")  # of a prompt, sent in addition to its messages
+# Strings under these keys are identifiers, not text.
 NAMES = ("role", "type", "id", "name", "tool_call_id", "detail", "format", "media_type")
 LONGEST_S = 86_400.0  # a delay between turns
 NO_MESSAGES = "contains messages that are not a list of role and content"
@@ -20,15 +20,15 @@ Message = dict[str, Any]  # as in chat completions: `role`, `content`, …
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one request of a conversation adds to those before it: the answer recorded before, if
-    there is one, and what the user says then. `delay_s`: recorded between the two."""
+    """What one request of a conversation adds to the earlier ones: the recorded answer, if any, and
+    the user's next message. `delay_s`: recorded time between the two, in seconds."""
 
     messages: list[Message]
     delay_s: float | None = None
 
 
 def to_prompt(messages: Sequence[Message], options: Mapping[str, Any] | None = None) -> str:
-    """Return messages, and OPTIONS beside them, as one prompt; a single user message that is only
+    """Return messages with their OPTIONS as one prompt; a single user message that contains only
     text becomes that text."""
     if options:
         return MARK + _json({"messages": list(messages), **options})
@@ -49,7 +49,7 @@ def to_session(turns: Sequence[Turn], options: Mapping[str, Any] | None = None) 
 
 
 def turns_of(prompt: str) -> list[Turn]:
-    """Return the turns of a conversation; one of any other prompt."""
+    """Return the turns of a conversation; any other prompt is a single turn."""
     if not prompt.startswith(MARK):
         return [Turn(messages_of(prompt))]
     return _read(prompt)[0]
@@ -59,7 +59,7 @@ def messages_of(prompt: str) -> list[Message]:
     """Return the messages of a prompt.
 
     Raises:
-        ValueError: the prefix is not followed by messages; `RunConfig` rejects such prompts.
+        ValueError: no messages follow the prefix; `RunConfig` rejects such prompts.
     """
     if not prompt.startswith(MARK):
         return [{"role": "user", "content": prompt}]
@@ -80,7 +80,7 @@ def options_of(prompt: str) -> dict[str, Any]:
 
 
 def with_nonce(prompt: str, nonce: str) -> str:
-    """Return the prompt with `nonce` in front of its first text, whatever the role."""
+    """Return the prompt with `nonce` at the beginning of its first text, whatever its role."""
     if not prompt.startswith(MARK):
         return f"{nonce} {prompt}"
     messages, options = read(prompt)
@@ -88,7 +88,7 @@ def with_nonce(prompt: str, nonce: str) -> str:
 
 
 def led_by(messages: Sequence[Message], nonce: str) -> list[Message]:
-    """Return messages with `nonce` in front of their first text."""
+    """Return messages with `nonce` at the beginning of their first text."""
     for at, message in enumerate(messages):
         if (content := _content_with(message.get("content"), nonce)) is not None:
             return [*messages[:at], {**message, "content": content}, *messages[at + 1 :]]
@@ -98,14 +98,14 @@ def led_by(messages: Sequence[Message], nonce: str) -> list[Message]:
 
 
 def text_of(prompt: str) -> str:
-    """Return a prompt as plain text, for people and for servers that take no messages."""
+    """Return a prompt as plain text, for display and for servers that do not accept messages."""
     if not prompt.startswith(MARK):
         return prompt
     return "\n\n".join(text for message in messages_of(prompt) for text in texts_in(message))
 
 
 def all_text_of(prompt: str) -> str:
-    """Return every text of a prompt, also those of tools, of calls and of files."""
+    """Return every text of a prompt, including those of tools, calls and files."""
     if not prompt.startswith(MARK):
         return prompt
     return "\n\n".join(_strings(list(read(prompt))))
@@ -160,7 +160,8 @@ def _turn(value: Any) -> Turn:
 
 
 def _content_with(content: Any, nonce: str) -> Any:
-    """Return a content with the nonce in front of its first text; None if it has no text."""
+    """Return a content with the nonce at the beginning of its first text; None if it has no
+    text."""
     if isinstance(content, str):
         return f"{nonce} {content}"
     for at, part in enumerate(content or ()):

@@ -20,8 +20,8 @@ def flag(name: str) -> str:
 
 
 def typed(changes: Mapping[str, Any]) -> str:
-    """Return changed fields as flags, quoted for a shell. Empty values and switches are left out:
-    they need a flag removed instead."""
+    """Return changed fields as flags, quoted for a shell. Empty values and switches that are off
+    are left out: they would need a flag to be removed instead."""
     flags = [
         f"{flag(name)} {quote(link.text_of(value))}"
         for name, value in changes.items()
@@ -31,8 +31,8 @@ def typed(changes: Mapping[str, Any]) -> str:
 
 
 def command(config: RunConfig) -> str | None:
-    """Return the command that measures as a run did, ready for a shell; None if it had prompts of
-    its own, which are in no command. What may hold a secret is left out, as in links."""
+    """Return the shell command that repeats a run; None if it had custom prompts, which commands do
+    not contain. Possible secrets are left out, as in links."""
     values = {name: getattr(config, name) for name in RunConfig.model_fields}
     usual, known = RunConfig(), about.fields(RunConfig)
     changed = {

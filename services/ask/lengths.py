@@ -29,13 +29,13 @@ from services.ask.config import MOST_TOKENS, Distribution, RunConfig
 from services.ask.sessions import sessions_of
 
 PERCENTILES = (5, 50, 95)
-MOST_ADDED = 20_000  # lengths that are added up one by one
+MOST_ADDED = 20_000  # lengths that are added up individually
 _STANDARD = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """A distribution of lengths in tokens, and the seed and kind of what is drawn from it."""
+    """A distribution of lengths in tokens. `seed` and `kind` determine the random lengths."""
 
     mean: int
     distribution: Distribution
@@ -44,35 +44,36 @@ class Lengths:
 
     @property
     def vary(self) -> bool:
-        """Whether not all are alike."""
+        """Whether lengths differ."""
         return self.distribution != "fixed"
 
     def of(self, index: int) -> int:
-        """Return the length that belongs to request `index`."""
+        """Return the length for request `index`."""
         if self.distribution == "fixed":
             return self.mean
         return self.quantile(_share(f"{self.key}/{index}"))
 
     def of_each(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the lengths that belong to these requests."""
+        """Return the lengths for these requests."""
         if self.distribution == "fixed":
             return np.full(len(indices), self.mean, dtype=np.int64)
         return np.array([self.of(index) for index in indices.tolist()], dtype=np.int64)
 
     def quantile(self, share: float) -> int:
-        """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""
+        """Return the quantile of the lengths at a share from 0 to 1."""
         length = LAWS[self.distribution](self.mean, self.spread, share)
         return max(1, min(round(length), MOST_TOKENS))
 
     def total(self, count: int) -> int:
-        """Return the tokens of the first `count` requests; of very many by their mean."""
+        """Return the total tokens of the first `count` requests; for very many, `count` times their
+        mean."""
         if self.distribution == "fixed" or count > MOST_ADDED:
             return count * self.mean
         return sum(map(self.of, range(count)))
 
     def longest(self, count: int) -> int:
-        """Return the longest of the first `count` lengths; of very many one that the longest
-        exceeds once in a hundred runs."""
+        """Return the longest of the first `count` lengths; for very many, a length that is exceeded
+        in one of a hundred runs."""
         if self.distribution == "fixed":
             return self.mean
         if count > MOST_ADDED:
@@ -81,14 +82,14 @@ class Lengths:
 
     @property
     def sentence(self) -> str:
-        """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"; "" if all are alike."""
+        """Percentiles as text: "p5 212, p50 480, p95 1,240 tokens"; "" if all lengths are equal."""
         return _percentiles(self.quantile) if self.vary else ""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenLengths:
-    """Lengths that a file gives, in its order and in rotation, with the answers of `Lengths` to the
-    same questions. `each`: the length of one of `count` requests, by its index."""
+    """Lengths from a file, used in its order and in rotation, with the same methods as `Lengths`.
+    `each`: the length of one of `count` requests, by its index."""
 
     count: int
     each: Callable[[int], int]
@@ -100,16 +101,16 @@ class GivenLengths:
         return round(self.total(self.count) / self.count)
 
     def of(self, index: int) -> int:
-        """Return the length that belongs to request `index`."""
+        """Return the length for request `index`."""
         return self.each(index % self.count)
 
     def quantile(self, share: float) -> int:
-        """Return the length that this share of all lengths, from 0 to 1, is below or equal to."""
+        """Return the quantile of the lengths at a share from 0 to 1."""
         ordered = sorted(map(self.each, range(self.count)))
         return ordered[min(int(share * self.count), self.count - 1)]
 
     def total(self, count: int) -> int:
-        """Return the tokens of the first `count` requests."""
+        """Return the total tokens of the first `count` requests."""
         rounds, more = divmod(count, self.count)
         whole = rounds and rounds * sum(map(self.each, range(self.count)))
         return whole + sum(map(self.each, range(more)))
@@ -120,7 +121,7 @@ class GivenLengths:
 
     @property
     def sentence(self) -> str:
-        """Percentiles, such as "p5 212, p50 480, p95 1,240 tokens"."""
+        """Percentiles as text: "p5 212, p50 480, p95 1,240 tokens"."""
         return _percentiles(self.quantile)
 
 
@@ -130,7 +131,7 @@ def _percentiles(at: Callable[[float], int]) -> str:
 
 
 def of_prompts(config: RunConfig) -> Lengths | GivenLengths:
-    """Return how long the prompts of a trace or synthetic ones are."""
+    """Return the lengths of a trace's prompts or of synthetic ones."""
     if config.workload == "trace":
         return _of_trace(config, "input_tokens")
     key = f"{config.seed or 0}/input"
@@ -138,7 +139,7 @@ def of_prompts(config: RunConfig) -> Lengths | GivenLengths:
 
 
 def of_answers(config: RunConfig) -> Lengths | GivenLengths:
-    """Return how long answers may be."""
+    """Return the maximum lengths of answers."""
     if config.workload == "trace":
         return _of_trace(config, "output_tokens")
     if config.workload == "file" and config.prompt_max_tokens:
@@ -153,7 +154,7 @@ def _of_trace(config: RunConfig, name: Literal["input_tokens", "output_tokens"])
 
 
 def _of_file(config: RunConfig) -> GivenLengths:
-    """What the file says of a conversation is for each of its turns."""
+    """A conversation's limit applies to each of its turns."""
     limits, sessions = config.prompt_max_tokens, sessions_of(config)
     if sessions is None:
         return GivenLengths(len(limits), lambda index: limits[index] or config.max_tokens)
@@ -164,7 +165,7 @@ def _of_file(config: RunConfig) -> GivenLengths:
 
 
 def _share(key: str) -> float:
-    """A number between 0 and 1 that looks random."""
+    """A pseudo-random number between 0 and 1."""
     return (int.from_bytes(blake2b(key.encode(), digest_size=6).digest()) + 0.5) / 2**48
 
 

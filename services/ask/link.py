@@ -15,13 +15,13 @@ from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
 
-# A person's own prompts and traces, which are in no link.
+# Custom prompts and traces, which links do not contain.
 OWN = about.names(RunConfig, lambda known: known.private or known.bulky)
 PERHAPS_SECRET = about.names(RunConfig, lambda known: known.may_hold_key)
 
 
 def query(values: Mapping[str, Any], start: RunConfig) -> dict[str, str]:
-    """Return the fields of a run that differ from `start`, as texts."""
+    """Return the fields of a run that differ from `start`, as text."""
     return {
         name: text_of(value)
         for name, value in values.items()
@@ -43,7 +43,8 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> tuple[RunConfig, tu
 
 
 def is_refused(name: str, value: Any) -> bool:
-    """Whether a value is invalid, perhaps because it holds a secret: those are in no link."""
+    """Whether a value is invalid, possibly because it contains a secret; links do not contain such
+    values."""
     if name not in PERHAPS_SECRET:
         return False
     try:

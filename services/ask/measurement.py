@@ -16,9 +16,9 @@ RunStatus = Literal["queued", "running", "done", "failed", "cancelled", "interru
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 
-CACHE = "cache_not_emptied"  # in a repeat's health, if it was asked for: why not, or ""
+CACHE = "cache_not_emptied"  # in a repeat's health, if requested: why it was not, or ""
 WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
-# The error of a run whose answers were all unfinished at its end, though none failed:
+# The error of a run in which no request failed, but all answers were unfinished at its end:
 ALL_CUT = "No request succeeded. Each was still without its whole answer when the run ended."
 
 NODE_LOST = "node_lost"
@@ -31,23 +31,23 @@ ERROR_CLASSES = (
     "timeout_connect",
     "timeout_first_token",
     "timeout_between_chunks",
-    "timeout",  # of the whole
+    "timeout",  # of the whole request
     "stream_error",  # an error inside a stream that had begun, or a stream that is not one
     "truncated",  # ended without finish_reason and without [DONE]
-    "empty",  # ended well, without a token
-    NODE_LOST,  # the machine that was to measure it was lost
+    "empty",  # ended normally, but without a token
+    NODE_LOST,  # the node that should have measured it was lost
 )
 
 
 def class_of_status(status: int) -> str:
     """Return the error class of an answer with this HTTP status, which is not 200."""
-    if status < 300:  # 204 and its like: no refusal, and no answer either
+    if status < 300:  # such as 204: not an error, but no answer either
         return "stream_error"
     return "http_429" if status == 429 else f"http_{status // 100}xx"
 
 
 WARM_UP = -1  # the repeat that does not count
-IMPORT = "import"  # the backend of a run that another tool measured
+IMPORT = "import"  # the backend of a run measured by another tool
 VIA_LITELLM = "via LiteLLM"
 
 
@@ -56,7 +56,8 @@ class Measurement:
     """One request. Times are seconds since its repeat began, monotonic; None: not seen.
 
     `token_times` holds the arrival of every chunk that carries a generated token, so the first is
-    `t_first` and the last `t_last`. A chunk may carry several tokens: its length is not a count.
+    `t_first` and the last `t_last`. A chunk may carry several tokens, so the number of chunks is
+    not the token count.
     """
 
     repeat: int
@@ -80,15 +81,15 @@ class Measurement:
     finish_reason: str | None = None
     connect_s: float | None = None  # None: a connection that was already open
     coalesced_reads: int = 0  # reads that carried more than one token chunk
-    attempts: int = 1  # times it was sent; the times above but `t_due` are those of the last
+    attempts: int = 1  # all times except `t_due` are those of the last attempt
     first_error_class: str | None = None  # why the first attempt failed, if there were more
     retry_wait_s: float | None = None  # between its attempts, together
-    cap_wait_s: float | None = None  # after it was due, for a place below the max concurrency
-    # The server's own account of the time before the first token; None: it did not say.
+    cap_wait_s: float | None = None  # after it was due, because the max concurrency was reached
+    # The server's own measurements of the time before the first token; None: not reported.
     server_queue_s: float | None = None
     load_s: float | None = None  # of the model, which was not in memory
     prefill_s: float | None = None
-    answer: str | None = None  # the text, kept in the database only; the last
+    answer: str | None = None  # the text, which is only kept in the database; the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class Progress:
     done: int
     failed: int
     tokens: int  # finished answers by the server's count, running ones by their chunks
-    late_p99_s: float | None = None  # of this client: sent after they were due, its loop's lag,
-    lag_p99_s: float | None = None  # and the share of its core; each the worst of its processes
+    late_p99_s: float | None = None  # of this client: how late requests were sent, its loop's lag,
+    lag_p99_s: float | None = None  # and its share of a core; each is the worst of its processes
     cpu_share: float | None = None
 
 
@@ -139,22 +140,22 @@ class Run:
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    phase: str = ""  # what is happening now, in words
-    error: str | None = None  # why the run as a whole failed, a sentence
+    phase: str = ""  # the current activity, in words
+    error: str | None = None  # why the run as a whole failed, as a sentence
     tags: tuple[str, ...] = ()
     note: str = ""
     environment: dict[str, Any] = field(default_factory=dict)
     repeats: tuple[Repeat, ...] = ()
     cancel_requested: bool = False
-    calibration: dict[str, Any] | None = None  # the client's own error at this load, see there
-    source: dict[str, Any] | None = None  # of an imported run: which tool's file, what it says
-    comparison_id: int | None = None  # of the comparison that it is part of
+    calibration: dict[str, Any] | None = None  # the client's own error, see load/calibrate.py
+    source: dict[str, Any] | None = None  # of an imported run: the tool, its file and its numbers
+    comparison_id: int | None = None  # the comparison that it is part of
     item_index: int | None = None  # of its next work item there, from 0
     study_id: int | None = None  # the study that it is a cell of
-    cell: int | None = None  # its place in the study's grid, from 0
+    cell: int | None = None  # its index in the study's grid, from 0
     engine_id: int | None = None  # the engine that Paceline starts for it
-    token_times_removed_at: datetime | None = None  # because they were old, see db/retention.py
-    started_by: str | None = None  # a person or a token, where people sign in
+    token_times_removed_at: datetime | None = None  # by age, see db/retention.py
+    started_by: str | None = None  # a person or a token, if sign-in is on
     margin: float | None = None  # of the comparison: smaller differences do not matter, a share
 
     @property
@@ -166,9 +167,10 @@ class Run:
 
     @property
     def placed(self) -> bool:
-        """Whether the send time of each request is known; some imported files lack it."""
+        """Whether the send time of each request is known; some imported files do not contain it."""
         return self.source is None or bool(self.source.get("placed", True))
 
     def knows(self, field: str) -> bool:
-        """Whether a field of the config is known: for imported runs, if their file has it."""
+        """Return whether a field of the config is known: for an imported run, whether its file
+        states it."""
         return self.source is None or field in self.source.get("known", ())

@@ -27,8 +27,8 @@ Indices = NDArray[np.intp]
 Times = Sequence[float] | Floats  # of the chunks of an answer
 
 TEXTS = ("status", "token_source", "error_class", "error", "finish_reason", "first_error_class")
-CHUNKS = "chunks"  # how many chunks with tokens came, for `Measurements.numbers`
-READ_TOGETHER = "read_together"  # and how many of them were read together with another
+CHUNKS = "chunks"  # number of chunks with tokens, for `Measurements.numbers`
+READ_TOGETHER = "read_together"  # how many of them were read together with another
 NUMBERS = (
     *(f.name for f in fields(Measurement) if f.name not in (*TEXTS, "token_times", "answer")),
     CHUNKS,
@@ -38,44 +38,44 @@ NUMBERS = (
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A text of each request: the place of its word in `words`."""
+    """A text for each request: an index into `words`."""
 
     codes: NDArray[np.int32]
     words: tuple[str | None, ...]
 
     def are(self, word: str | None) -> Flags:
-        """Return which of them are this word."""
+        """Return which requests have this word."""
         if word not in self.words:
             return np.zeros(len(self.codes), dtype=np.bool_)
         found: Flags = self.codes == self.words.index(word)
         return found
 
     def counts(self) -> Counter[str | None]:
-        """Count each word, in the order in which they come first."""
+        """Count each word, in the order of first occurrence."""
         seen, first, counts = np.unique(self.codes, return_index=True, return_counts=True)
         order = np.argsort(first)
         return Counter({self.words[seen[i]]: int(counts[i]) for i in order})
 
 
 def texts_of(values: Iterable[str | None]) -> Texts:
-    """Return texts by their words."""
+    """Return texts encoded as indices into their distinct words."""
     places: dict[str | None, int] = {}
     codes = [places.setdefault(value, len(places)) for value in values]
     return Texts(np.array(codes, dtype=np.int32), tuple(places))
 
 
 class Source(Protocol):
-    """Where the requests of a run come from, in order of repeat and index."""
+    """Where the requests of a run are read from, in the order of repeat and index."""
 
     @property
     def complete(self) -> bool:
-        """Whether `timed` returns them all."""
+        """Whether `timed` returns all requests."""
         ...
 
     def __len__(self) -> int: ...
 
     def numbers(self, name: str) -> Floats:
-        """Return a field of NUMBERS; NaN: not known."""
+        """Return a field of NUMBERS; NaN: unknown."""
         ...
 
     def texts(self, name: str) -> Texts:
@@ -83,12 +83,12 @@ class Source(Protocol):
         ...
 
     def rows(self, places: Indices) -> Iterator[Measurement]:
-        """Return the requests at these places, in this order."""
+        """Return the requests at these indices, in this order."""
         ...
 
     def timed(self) -> tuple[Indices, Sequence[Times]]:
-        """Return the token times of all requests, or of an evenly spaced sample of them, after the
-        places of these."""
+        """Return the indices of all requests, or of an evenly spaced sample of them, and their
+        token times."""
         ...
 
 
@@ -102,11 +102,11 @@ class Measurements(Sequence[Measurement]):
         self._chosen = chosen
 
     def numbers(self, name: str) -> Floats:
-        """Return a field as an array, see NUMBERS; NaN where it is None."""
+        """Return a field of NUMBERS as an array; NaN for None."""
         return self._of(self.source.numbers(name))
 
     def texts(self, name: str) -> Texts:
-        """Return a field of texts, see TEXTS."""
+        """Return a field of TEXTS."""
         texts = self.source.texts(name)
         return Texts(self._of(texts.codes), texts.words)
 
@@ -115,21 +115,21 @@ class Measurements(Sequence[Measurement]):
         return self.texts("status").are(status)
 
     def where(self, wanted: Flags) -> Measurements:
-        """Return those that are wanted, in the same order."""
+        """Return the requests for which `wanted` is true, in the same order."""
         return self if wanted.all() else self.at(np.flatnonzero(wanted))
 
     def at(self, places: Indices) -> Measurements:
-        """Return those at these places, in this order."""
+        """Return the requests at these indices, in this order."""
         return Measurements(self.source, self._places()[places])
 
     def timed(self) -> tuple[Measurements, Sequence[Times]]:
-        """Return the requests whose token times are at hand, and these: all of a small run, an
-        evenly spaced sample of a large one."""
+        """Return the requests whose token times are available, and these times: all requests of a
+        small run, an evenly spaced sample of a large one."""
         places, times = self.timed_places()
         return self.at(places), times
 
     def timed_places(self) -> tuple[Indices, Sequence[Times]]:
-        """Return the same, with the places of those requests among these."""
+        """Return the same, with the indices of the requests instead of the requests."""
         places, times = self.source.timed()
         if self._chosen is None:
             return places, times
@@ -141,7 +141,7 @@ class Measurements(Sequence[Measurement]):
 
     @property
     def complete(self) -> bool:
-        """Whether the token times of all requests are at hand."""
+        """Whether the token times of all requests are available."""
         return self.source.complete
 
     def __len__(self) -> int:
@@ -179,7 +179,7 @@ class Measurements(Sequence[Measurement]):
 
 
 class RowSource:
-    """Requests that are in memory."""
+    """Requests in memory."""
 
     complete = True
 
@@ -209,14 +209,14 @@ class RowSource:
 
 
 def as_table(measurements: Sequence[Measurement]) -> Measurements:
-    """Return requests as one value."""
+    """Return requests as a table."""
     if isinstance(measurements, Measurements):
         return measurements
     return Measurements(RowSource(measurements))
 
 
 def as_floats(values: Iterable[float | None]) -> Floats:
-    """Return numbers as an array; NaN for None, and for what no float holds."""
+    """Return numbers as an array; NaN for None and for numbers too large for a float."""
     listed = list(values)
     try:
         return np.array(listed, dtype=np.float64)  # None becomes NaN
@@ -227,13 +227,13 @@ def as_floats(values: Iterable[float | None]) -> Floats:
 def _float(value: float) -> float:
     try:
         return float(value)
-    except OverflowError:  # of an integer of hundreds of digits
+    except OverflowError:  # for an integer of hundreds of digits
         return nan
 
 
 def read_together(m: Measurement) -> int:
-    """Return how many of a request's chunks were read together with another, and so have no arrival
-    time of their own."""
+    """Return how many of a request's chunks were read together with another one, and so have no
+    arrival time of their own."""
     if not m.coalesced_reads:
         return 0
     same = np.diff(m.token_times) == 0

@@ -15,19 +15,19 @@ from services.ask.saved_server import FIELDS
 from services.base.errors import Invalid
 
 EMBEDDED = "embedded"
-_PER_RUN = ("backend", "model")  # what may be said besides a saved server's name
-# Of a person, who may describe a tool with a field called backend.
+_PER_RUN = ("backend", "model")  # fields that a run may set besides the saved server's
+# Fields with user text, which may describe a tool with a field called backend.
 _TEXTS = ("prompts", "trace", "messages", "tools", "tool_choice")
 _OF_SERVERS = frozenset(FIELDS) - frozenset(_PER_RUN)
 
 
 class NotASavedServer(Invalid):
-    """A run that only an admin may start, in a sentence."""
+    """A run that only an admin may start; the message is a sentence."""
 
 
 def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
-    """Return what a request asks for that only an admin may set, as a sentence; None: nothing.
-    `saved` are the names of the saved servers; a body without a backend asks the embedded one."""
+    """Return a sentence if a request sets something that only an admin may set, otherwise None.
+    `saved` are the names of the saved servers; a body without a backend uses the embedded model."""
     if isinstance(body, dict):
         if field := next((name for name in body if name in _OF_SERVERS), None):
             return f"{field} can only be set by an admin. Use a saved server."
@@ -44,8 +44,8 @@ def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
 
 
 def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, Any]]) -> None:
-    """Check that each run goes to the embedded model or to one of the `saved` servers (each the
-    values of its `FIELDS`), with all that belongs to it and nothing else; the model is free.
+    """Check that each run goes to the embedded model or to one of the `saved` servers (each with
+    the values of its `FIELDS`), with exactly its fields; only the model may differ.
 
     Raises:
         NotASavedServer: one does not.

@@ -12,15 +12,15 @@ BULKY = about.names(RunConfig, lambda known: known.bulky)
 
 
 def own_prompts(config: RunConfig) -> tuple[str, ...]:
-    """Return the prompts that the user wrote or gave in a file."""
+    """Return the prompts that the user typed or uploaded."""
     if config.prompt and config.workload == "text":
         return (dialogue.all_text_of(config.prompt),)
     return tuple(map(dialogue.all_text_of, config.prompts))
 
 
 def without_prompts(config: RunConfig) -> dict[str, Any]:
-    """Return the config as plain data, for use outside the database, with `prompt` and `prompts`
-    replaced by the number and total length of the user's own prompts."""
+    """Return the config as plain data for use outside the database, with `prompt` and `prompts`
+    replaced by the number and total length of the custom prompts."""
     data = config.model_dump(mode="json")
     del data["prompt"], data["prompts"]
     texts = own_prompts(config)
@@ -30,7 +30,7 @@ def without_prompts(config: RunConfig) -> dict[str, Any]:
 
 
 def summarized(config: RunConfig) -> dict[str, Any]:
-    """Return the config without prompts for tables, with how many values stand in a field that is
-    too large to be read, or to be shown to everybody: a trace of somebody's own traffic."""
+    """Return the config without prompts, for tables. Large or private fields, such as a trace, are
+    replaced by the number of their values."""
     data = without_prompts(config)
     return data | {name: many(len(data[name]), "value") for name in BULKY if data[name]}

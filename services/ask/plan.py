@@ -19,7 +19,7 @@ from services.base.units import many
 
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
-MOST_DRAWN = 20_000  # requests whose times are worked out one by one
+MOST_DRAWN = 20_000  # requests whose times are computed one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,19 @@ class Plan:
     tokens_at_most: int  # of all answers
     prompt_tokens_about: int  # without what a chat template adds
     seconds_at_least: float | None
-    seconds_about: float | None  # by the usual pace; it lies in `seconds_between`
-    usd_at_most: float | None  # as far as the prompts' length, or by the hour the time, is known
+    seconds_about: float | None  # at the expected pace; it lies in `seconds_between`
+    usd_at_most: float | None  # by estimated prompt lengths; for an hourly price, by time
     sentence: str
-    hourly: bool = False  # the price is of time, so that nobody knows the most
-    seconds_between: tuple[float, float] | None = None  # by the fastest and the slowest pace
-    source: str = ""  # where the time is from, in words
+    hourly: bool = False  # the price is per hour, so there is no upper bound
+    seconds_between: tuple[float, float] | None = None  # at the fastest and the slowest pace
+    source: str = ""  # the source of the time, in words
 
 
 def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = None) -> Plan:
     """Return the estimate for a config.
 
-    `pace` is the expected speed of its requests; without it only the schedule's own time is known,
-    and nothing for a batch. All answers are assumed to have the maximum length.
+    `pace` is the expected speed of its requests; without it, only the schedule's own time is known,
+    and none for a batch. All answers are assumed to have the maximum length.
     """
     each = _requests_expected(config, pace)
     if each is None:
@@ -70,7 +70,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
 
 
 def _by_time_alone(config: RunConfig) -> Plan:
-    """The plan of users who ask for some time, of a server that has never been measured."""
+    """The plan for users with a duration, on a server that has never been measured."""
     seconds = config.repeats * _repeat_s(config, 0.0)
     sent = f"{_for_how_long(config)}{plan_of_sessions.in_sessions(config)}"
     sends = f"Sends {sent}{plan_of_sessions.how(config)}."
@@ -81,7 +81,7 @@ def _by_time_alone(config: RunConfig) -> Plan:
 
 
 def _lengths(config: RunConfig) -> str:
-    """What the lengths of prompts and answers are, where they differ, and what prompts share."""
+    """The lengths of prompts and answers if they vary, and what prompts share, as sentences."""
     of = {"Prompt": lengths.of_prompts(config), "Answer": lengths.of_answers(config)}
     if config.workload not in ("synthetic", "trace"):
         del of["Prompt"]
@@ -101,7 +101,7 @@ def _afterwards(config: RunConfig) -> str:
 
 
 def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
-    """Return about how many requests one repeat has; None if nothing is known."""
+    """Return about how many requests one repeat has; None if unknown."""
     if (known := modes.expected(config)) is not None:
         return known
     if pace is None:
@@ -189,8 +189,8 @@ def _seconds(config: RunConfig, each: float) -> float:
 
 
 def _in_all_repeats(part: RunConfig, of_first: Callable[[int], int]) -> int:
-    """Return the total of one class in all repeats, with its warm-up. `of_first`: the total of the
-    first so many requests, which are the same in each repeat."""
+    """Return the total of one class in all repeats, including its warm-up. `of_first`: the total of
+    the first requests, which are the same in each repeat."""
     return part.repeats * of_first(part.requests) + of_first(part.warmup)
 
 
@@ -256,8 +256,8 @@ def _costs(usd: float | None, hourly: bool) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """Return the time between two as a person says it: 2–4 min, 40 s to 3 min; one where both are
-    said alike."""
+    """Return a range of times as text: 2–4 min, 40 s to 3 min; one time if both have the same
+    text."""
     (first, unit), (second, other) = duration(low).split(" "), duration(high).split(" ")
     if unit != other:
         return f"{first} {unit} to {second} {other}"
@@ -265,7 +265,7 @@ def span(low: float, high: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it: 0.92 s, 45 s, 12 min, 3.5 h."""
+    """Return a duration as text: 0.92 s, 45 s, 12 min, 3.5 h."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     if seconds < 120:

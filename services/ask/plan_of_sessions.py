@@ -14,11 +14,11 @@ from services.ask.sessions import Sessions, sessions_of
 from services.base.units import many
 
 CHARACTERS_PER_TOKEN = 4.0  # English has 4.3 to 4.5 in today's tokenizers; most languages fewer
-LOOKED_AT = 1000  # requests whose lengths give a mean
+LOOKED_AT = 1000  # requests whose mean length is used
 
 
 def in_sessions(config: RunConfig) -> str:
-    """Return " in 4 sessions of 3 turns", or "" for requests that stand alone."""
+    """Return " in 4 sessions of 3 turns", or "" for requests without sessions."""
     if (sessions := sessions_of(config)) is None:
         return ""
     by_time = config.duration_s is not None
@@ -27,8 +27,8 @@ def in_sessions(config: RunConfig) -> str:
 
 
 def how(config: RunConfig) -> str:
-    """Return how requests follow each other: ", one at a time"; or sessions and their turns, in
-    brackets."""
+    """Return how requests follow each other: ", one at a time"; for sessions in parentheses, with
+    their turns."""
     described = modes.MODES[config.mode].describe(modes.starting(config))
     if (sessions := sessions_of(config)) is None:
         return f", {described}"
@@ -51,8 +51,8 @@ def _when(sessions: Sessions) -> str:
 
 
 def prompt_tokens(config: RunConfig, sessions: Sessions) -> float:
-    """Return about how many tokens the prompts of all requests have together, with the turns before
-    in each, repeats and warm-up included."""
+    """Return about how many tokens the prompts of all requests have in total, including the history
+    in each, repeats and warm-up."""
     each = [tokens for session in _by_session(config, sessions) for tokens in session]
     rounds, rest = divmod(config.requests, len(each))
     warm = fmean(session[0] for session in _by_session(config, sessions)) * config.warmup
@@ -60,13 +60,13 @@ def prompt_tokens(config: RunConfig, sessions: Sessions) -> float:
 
 
 def _by_session(config: RunConfig, sessions: Sessions) -> list[list[float]]:
-    """The tokens of each turn's prompt, of each session in the rotation."""
+    """The prompt tokens of each turn of each session in the rotation."""
     return [[own + before for own, before in turns] for turns in turn_tokens(config, sessions)]
 
 
 def turn_tokens(config: RunConfig, sessions: Sessions) -> list[list[tuple[float, float]]]:
-    """Return about (tokens of what is said, tokens of the history before it) for each turn of each
-    session in the rotation."""
+    """Return about (tokens of the new message, tokens of the history) for each turn of each session
+    in the rotation."""
     if config.workload == "synthetic":
         asked, answered = _mean(of_prompts(config)), _mean(of_answers(config))
         count = len(sessions.delays_s[0])
@@ -83,8 +83,9 @@ def _mean(law: Lengths | GivenLengths) -> float:
 
 
 def repeated(config: RunConfig) -> Repeated | None:
-    """Return about what the requests of a repeat repeat of their sessions, or those of one rotation
-    where their number depends on the answers; None: all stand alone."""
+    """Return about how many tokens the requests of a repeat have and repeat from their sessions;
+    those of one rotation if the number of requests depends on the answers. None if there are no
+    sessions."""
     if (sessions := sessions_of(config)) is None:
         return None
     answered = config.history == "answered"
@@ -95,8 +96,9 @@ def repeated(config: RunConfig) -> Repeated | None:
 
 
 def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]] | None:
-    """Return about (tokens of the history, of what is said, of the answer; the delay in seconds)
-    for each turn of one session: the first with the median number of turns. None: there is none."""
+    """Return about (tokens of the history, of the new message, of the answer; the delay in seconds)
+    for each turn of one session: the first with the median number of turns. None if there is
+    none."""
     if (sessions := sessions_of(config)) is None:
         return None
     turns = median_high(map(len, sessions.delays_s))

@@ -17,7 +17,7 @@ from services.base.same import ByIdentity
 @dataclass(frozen=True, slots=True)
 class PlannedHits:
     """The share of a run's prompt tokens that should come from the prefix cache, and why.
-    `history`: only because turns of a session repeat what was said before."""
+    `history`: only because turns of a session repeat earlier messages."""
 
     share: float
     sentence: str
@@ -25,8 +25,7 @@ class PlannedHits:
 
 
 def planned_hits(config: RunConfig) -> PlannedHits | None:
-    """Return what should come from the prefix cache; None for prompts that share nothing by
-    plan."""
+    """Return the planned cache hits; None if prompts share nothing by plan."""
     if (shared := prefixes_of(config)) is not None:
         return PlannedHits(shared.planned, shared.sentence)
     if config.unique_prompts and (again := plan_of_sessions.repeated(config)) is not None:
@@ -51,8 +50,8 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
 
 @lru_cache(maxsize=16)
 def _of_trace(same: ByIdentity[TraceRow], rows: range, requests: int) -> float:
-    """The share of tokens in leading blocks that came before, of so many requests that use the rows
-    in rotation: a cache that forgets nothing."""
+    """The share of tokens in leading blocks that an earlier request contained, for so many requests
+    that use the rows in rotation and an unlimited cache."""
     seen: set[int] = set()
     hits = total = 0
     for row in (same.values[rows[index % len(rows)]] for index in range(requests)):

@@ -20,14 +20,14 @@ from services.ask.config.prefixes import OWN_LEAST
 from services.ask.lengths import Lengths
 from services.base import units
 
-MOST_PLANNED = 20_000  # prompts that are looked at one by one
+MOST_PLANNED = 20_000  # prompts that are considered one by one
 STEPS = 20  # of the bisection: to a millionth of the longest prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Prefixes:
     """What prompts share, in tokens, and the share of prompt tokens that should be hits.
-    `of_first`: the same of the prompts that begin a session, or stand alone."""
+    `of_first`: the same for prompts that begin a session or are not part of one."""
 
     system: int
     document: int
@@ -42,7 +42,7 @@ class Prefixes:
 
     @property
     def sentence(self) -> str:
-        """What is planned, in words."""
+        """The plan as a sentence."""
         which = f"one of {self.count:,} prefixes" if self.count > 1 else "the same prefix"
         same = f", of which {self.system:,} are the same in all" if self.system else ""
         begins = "session" if self.in_sessions else "prompt"
@@ -77,7 +77,7 @@ def prefixes_of(config: RunConfig) -> Prefixes | None:
 def _planned(
     law: Lengths, requests: int, share: float, count: int, system: int, turns: int = 1
 ) -> Prefixes:
-    """`turns`: only each so many-th request begins with a prefix."""
+    """`turns`: only every `turns`-th request begins with a prefix."""
     each = [law.of(index * turns) for index in range(max(1, min(requests, MOST_PLANNED)))]
     low, high = 0.0, float(max(each))
     for _ in range(STEPS):
@@ -92,8 +92,8 @@ def _planned(
 
 
 def hit_share(each: list[int], system: float, document: float, count: int) -> float:
-    """Return the share of the tokens of prompts of these lengths that one after another finds in a
-    cache that forgets nothing."""
+    """Return the share of tokens that hit an unlimited cache, for prompts of these lengths sent one
+    after another."""
     cached, of_system, hits = [0.0] * count, 0.0, 0.0
     for index, length in enumerate(each):
         shared = min(system + document, max(0, length - OWN_LEAST))

@@ -29,7 +29,7 @@ class Price:
     source: str
 
     def cost(self, prompt_tokens: int, output_tokens: int) -> float:
-        """Return US dollars. Prompt tokens that a cache served are counted in full."""
+        """Return the cost in US dollars. Cached prompt tokens count at full price."""
         return prompt_tokens * self.usd_per_prompt_token + output_tokens * self.usd_per_output_token
 
     def of(
@@ -43,7 +43,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Hourly:
-    """US dollars per hour for the server, all its GPUs together, as entered by the user."""
+    """US dollars per hour for the server with all its GPUs, as entered by the user."""
 
     usd_per_hour: float
 
@@ -76,14 +76,14 @@ def price(backend: str, model: str) -> Price | None:
     prompt, output = entry.get("input_cost_per_token"), entry.get("output_cost_per_token")
     if not isinstance(prompt, int | float) or not isinstance(output, int | float):
         return None
-    if not prompt and not output:  # an entry for a model on somebody's own hardware
+    if not prompt and not output:  # an entry for a model on the user's own hardware
         return None
     return Price(float(prompt), float(output), f"LiteLLM's price map, {key}")
 
 
 @cache
 def _prices() -> dict[str, Any]:
-    """The map: 4,000 entries, read once. Empty where LiteLLM is not installed."""
+    """The price map: 4,000 entries, read once. Empty if LiteLLM is not installed."""
     spec = find_spec("litellm")
     if spec is None or spec.origin is None:
         return {}
@@ -94,7 +94,7 @@ def _prices() -> dict[str, Any]:
     return prices
 
 
-# Keys of a backend's models in the map. Other backends have no prices.
+# The map's providers for a backend's models. Other backends have no prices.
 KEYS: dict[str, Callable[[str], str]] = {
     "groq": lambda model: f"groq/{model}",
     "openai": lambda model: model,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.base.errors import Invalid
 
-MOST_SENTENCES = 50  # about fields that are wrong: no config has more of its own
+MOST_SENTENCES = 50  # about invalid fields: no config has more
 
 Config = TypeVar("Config", bound=BaseModel)
 Problem = Callable[[Any], Any]
@@ -29,7 +29,7 @@ def validate(
     """Return a validated config. `translate` may change pydantic's error dicts.
 
     Raises:
-        InvalidConfig: with a sentence for each field that is wrong.
+        InvalidConfig: with a sentence for each invalid field.
     """
     try:
         return kind.model_validate(dict(values))

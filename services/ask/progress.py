@@ -15,8 +15,8 @@ from services.base.units import many
 
 @dataclass(frozen=True, slots=True)
 class ProgressSummary:
-    """Counts over all repeats. `share` is between 0 and 1. `total` is None if the run ends by
-    time."""
+    """Counts over all repeats. `share` is between 0 and 1. `total` is None if the run ends after a
+    duration."""
 
     total: int | None
     done: int
@@ -27,15 +27,14 @@ class ProgressSummary:
 
     @property
     def text(self) -> str:
-        """Return "40 of 100 requests", or "40 requests" if nobody knows how many there will be."""
+        """Return "40 of 100 requests", or "40 requests" if the total is unknown."""
         if self.total is None:
             return many(self.done + self.failed, "request")
         return f"{self.done + self.failed:,} of {many(self.total, 'request')}"
 
 
 def activity(run: Run) -> str:
-    """Return what a running run does now: "repeat 2 of 5". The warm-up is called so, with its size:
-    its requests do not count."""
+    """Return the current activity of a run: "repeat 2 of 5", or the warm-up with its size."""
     if run.phase == WARMING_UP:
         size = many(count := warmup_count(run.config), "request")
         which = f" before repeat {len(run.repeats) + 1}" if run.repeats else ""
@@ -52,7 +51,7 @@ def sentence(run: Run, now: ProgressSummary, left: TimeLeft | None) -> str:
 def summarize(
     config: RunConfig, progress: Sequence[Progress], counted: Mapping[str, int]
 ) -> ProgressSummary:
-    """Return a run's progress. `progress` is in order of time and may be thinned; `counted` is the
+    """Return a run's progress. `progress` is in time order and may be thinned; `counted` is the
     number of its stored requests by status."""
     done, failed = counted.get("ok", 0), counted.get("failed", 0)
     each = modes.count(config)
@@ -69,7 +68,7 @@ def summarize(
 
 
 def _share_of_time(config: RunConfig, progress: Sequence[Progress]) -> float:
-    """The share of a run whose repeats end by time."""
+    """The share that is done of a run whose repeats end after a duration."""
     if not progress or not config.duration_s:
         return 0.0
     now = progress[-1]
@@ -79,7 +78,7 @@ def _share_of_time(config: RunConfig, progress: Sequence[Progress]) -> float:
 
 
 def _rate(progress: Sequence[Progress]) -> float | None:
-    """Return about the tokens/s since the current repeat began; its first entry is at most half a
+    """Return about the tokens/s since the current repeat began, whose first entry is at most half a
     second after its start."""
     if not progress:
         return None

@@ -36,7 +36,7 @@ def remedy(
     error: str, status: int | None, config: RunConfig, base_url: str | None = None
 ) -> Remedy | None:
     """Return a change that may help after a server answered `status` with the message `error`, or
-    None. `base_url`: the address of the request, unless it named an endpoint."""
+    None. `base_url`: the address of the request, unless it included an endpoint."""
     if status == 404 and base_url and not VERSIONED.search(base_url):
         return Remedy(f"Ask {base_url}/v1", {"base_url": f"{base_url}/v1"})
     if status not in REFUSED:
@@ -48,8 +48,8 @@ def remedy(
 
 
 def of_run(run: Run, measurements: Sequence[Measurement]) -> Remedy | None:
-    """Return a change that may help a run whose server rejected requests: that of the first
-    request whose error suggests one."""
+    """Return a change that may help a run whose requests were rejected, for the first request whose
+    error suggests one."""
     base_url = run.config.base_url
     if base_url is not None:
         with suppress(InvalidAddress):

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Tokens of some requests: of all prompts, of those that a turn before leaves in the cache, and
-    of the prompts that begin a session; and how many those are."""
+    """Token counts of some requests. `tokens`: all prompts; `found`: what earlier turns of the
+    session left in the cache; `first`: the prompts that begin a session; `sessions`: the number of
+    these."""
 
     tokens: float
     found: float
@@ -22,23 +23,24 @@ class Repeated:
     sessions: int
 
     def times(self, count: int) -> Repeated:
-        """Return it of so many times these requests."""
+        """Return the counts for `count` times these requests."""
         return Repeated(
             self.tokens * count, self.found * count, self.first * count, self.sessions * count
         )
 
     def share(self, of_first: float = 0.0) -> float:
-        """Return the share of all prompt tokens that should be found; `of_first`: the share of what
-        begins sessions that other sessions leave."""
+        """Return the share of all prompt tokens that should be cache hits. `of_first`: the share of
+        the first prompts' tokens that other sessions left in the cache."""
         return (self.found + of_first * self.first) / self.tokens
 
     def of_first(self, share: float) -> float:
-        """Return that `of_first` with which this share of all is found; at least 0."""
+        """Return the `of_first` at which `share` returns this value; at least 0."""
         return max(0.0, (share * self.tokens - self.found) / self.first)
 
 
 def of_turns(turns: Sequence[tuple[float, float]], answered: bool) -> list[Repeated]:
-    """Return it of each turn of a session, from (tokens of what is said, of the history before)."""
+    """Return the counts for each turn of a session, from (tokens of the new message, of the
+    history). `answered`: the server's answers are the history."""
     prompts = [said + before for said, before in turns]
     later = [
         Repeated(prompts[k], turns[k][1] if answered else prompts[k - 1], 0.0, 0)
@@ -48,13 +50,13 @@ def of_turns(turns: Sequence[tuple[float, float]], answered: bool) -> list[Repea
 
 
 def of_equal_turns(count: int, asked: float, answer: float, answered: bool) -> Repeated:
-    """Return it of one session of so many turns, in each of which so many tokens are asked and
-    answered."""
+    """Return the counts for a session of `count` turns with equal lengths of messages and of
+    answers."""
     return total(of_turns([(asked, k * (asked + answer)) for k in range(count)], answered))
 
 
 def total(each: Sequence[Repeated]) -> Repeated:
-    """Return the sum."""
+    """Return the sum of all counts."""
     return Repeated(
         sum(turn.tokens for turn in each),
         sum(turn.found for turn in each),

@@ -15,14 +15,14 @@ from services.base.secret_patterns import holds_key, names_secret
 from services.base.surrogates import join_surrogates
 
 BODY_BYTES = 10_000  # of all extra fields, as JSON
-LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be written down again
+LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be serialized again
 HEADERS_MOST = 20
 VALUE_CHARACTERS = 2000
 VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VARIABLE_VALUE = re.compile(r"((Bearer|Basic|Token|Api-?Key|Key) )?\$[A-Za-z_][A-Za-z0-9_]*")
-_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # names of no values
+_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions"}  # of names, not of values
 # Request fields that Paceline sets, with the config field to use instead.
 _OWN_FIELDS = {
     "model": "model",
@@ -60,7 +60,8 @@ _OWN_HEADERS = {
 
 
 def split_names(value: Any) -> Any:
-    """Return distinct names, which may be separated by commas or spaces; other values unchanged."""
+    """Split names that are separated by commas or spaces, without duplicates; other values are
+    unchanged."""
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list | tuple) or not all(isinstance(entry, str) for entry in value):
@@ -72,7 +73,8 @@ def parse_fields(value: Any) -> Any:
     """Return extra request fields from a JSON object or its text.
 
     Raises:
-        ValueError: it is no object, too long, or holds a secret or a field that Paceline sets.
+        ValueError: it is not an object, is too long, or contains a secret or a field that
+            Paceline sets.
     """
     if isinstance(value, str):
         value = _read(value) if value.strip() else {}
@@ -100,7 +102,7 @@ def parse_headers(value: Any) -> Any:
     """Return headers by name, from a JSON object, its text, or a list or lines of "Name: value".
 
     Raises:
-        ValueError: a header cannot be sent, is set by Paceline, or holds a secret.
+        ValueError: a header cannot be sent, is set by Paceline, or contains a secret.
     """
     if value is None:
         return {}
@@ -153,8 +155,12 @@ def _check_sendable(value: Any, levels: int) -> None:
 
 
 def _check_no_secret(value: Any, schemas: bool = False) -> None:
-    """Raise ValueError if a field looks like a key. `schemas`: objects in it are JSON schemas of
-    fields, which may be called password."""
+    """Check that no field looks like a key. `schemas`: objects in it are JSON schemas of fields,
+    which may be called password.
+
+    Raises:
+        ValueError: one does.
+    """
     if isinstance(value, Mapping):
         for name, inner in value.items():
             describes = schemas and isinstance(inner, Mapping)
@@ -180,7 +186,7 @@ def _holds_text(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a value may be a secret: text, or a number such as a PIN."""
+    """Whether a value is text that may be a secret, or a number such as a PIN."""
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 

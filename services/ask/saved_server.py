@@ -29,7 +29,7 @@ FIELDS = (
 
 
 class InvalidServer(Invalid):
-    """A server that cannot be saved, in a sentence."""
+    """A server that cannot be saved; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SavedServer:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Return the fields as a run's config has them."""
+        """Return the fields in the form that a run's config uses."""
         config = RunConfig.model_validate(dict(self.fields))
         return {field: getattr(config, field) for field in FIELDS}
 

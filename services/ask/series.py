@@ -11,7 +11,7 @@ DEVICE = re.compile(r"gpu(\d{1,3})_", re.ASCII)
 @dataclass(frozen=True, slots=True)
 class Series:
     """One kind of value in a sample. `{i}` is the driver's index of a device. A `total` counts from
-    the start of the run's work item; a `fixed` value never changes."""
+    the beginning of the run's work item; a `fixed` value never changes."""
 
     name: str
     label: str
@@ -37,7 +37,7 @@ def order_key(name: str) -> tuple[int, int]:
 
 
 def device_of(name: str) -> int | None:
-    """Return the index of a value's device, or None if it belongs to no device."""
+    """Return the index of a value's device, or None if it has none."""
     match = DEVICE.match(name)
     return int(match[1]) if match else None
 

@@ -20,8 +20,8 @@ from services.base.same import ByIdentity
 
 @dataclass(frozen=True)
 class Sessions:
-    """For each session of the rotation, the wait before each of its turns in seconds, counted from
-    the end of the answer before; the first turn's is 0."""
+    """The delay in seconds before each turn of each session in the rotation, counted from the end
+    of the previous answer; 0 for the first turn."""
 
     delays_s: tuple[tuple[float, ...], ...]
 
@@ -46,16 +46,17 @@ class Sessions:
         return rounds * self.starts[-1] + self.starts[position]
 
     def delays(self, session: int) -> tuple[float, ...]:
-        """Return the wait before each turn of a session."""
+        """Return the delays before the turns of a session, in seconds."""
         return self.delays_s[session % len(self.delays_s)]
 
     def count_within(self, requests: int) -> int:
-        """Return how many sessions the first so many requests belong to; the last may be cut."""
+        """Return how many sessions the first `count` requests belong to; the last may be cut
+        short."""
         return self.locate(requests - 1)[0] + 1
 
 
 def sessions_of(config: RunConfig) -> Sessions | None:
-    """Return the sessions of a run, or None if every request stands alone."""
+    """Return the sessions of a run, or None if it has none."""
     if config.turns == 1 or config.workload not in ("file", "synthetic"):
         return None
     if config.workload == "synthetic":

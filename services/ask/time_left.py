@@ -17,7 +17,7 @@ from services.ask.measurement import Progress, Repeat
 from services.ask.plan import CALIBRATION_S, calibrates, duration, span
 
 SETTLED = 0.02  # share of a repeat's requests that must be finished before it is extrapolated
-SOON = 1.0  # seconds; less is not worth a number
+SOON = 1.0  # seconds; a shorter time is not worth showing
 
 Range = tuple[float, float]  # seconds, low and high
 
@@ -32,7 +32,7 @@ class TimeLeft:
 
     @property
     def text(self) -> str:
-        """The time as people say it: "about 2–4 min left"."""
+        """The time as text: "about 2–4 min left"."""
         unless = " unless more rounds are added" if self.at_least else ""
         if self.high < SOON:
             return f"almost done{unless}"
@@ -44,8 +44,8 @@ class TimeLeft:
 
 @dataclass(frozen=True, slots=True)
 class RunTiming:
-    """A run so far. `progress` is in order of time, and empty unless it is running; `expected` is
-    how long the plan says that the whole run takes, if it knows."""
+    """The timing of a run so far. `progress` is in time order, and empty unless the run is running;
+    `expected` is the duration of the whole run according to its plan, or None."""
 
     config: RunConfig
     repeats: Sequence[Repeat]
@@ -59,18 +59,18 @@ class RunTiming:
 
     @property
     def to_do(self) -> int:
-        """The number of repeats that are not finished, with the current one."""
+        """The number of repeats that are not finished, including the current one."""
         return max(0, self.config.repeats - len(self.durations))
 
     @property
     def spent_s(self) -> float:
-        """How long the current repeat has been going on, in seconds."""
+        """How long the current repeat has taken so far, in seconds."""
         current = self._current
         return current[-1].t - current[0].t if current else 0.0
 
     @property
     def repeat_s(self) -> Range | None:
-        """How long a repeat takes: the shortest and the longest so far; None: not known yet."""
+        """The range of a repeat's duration so far, in seconds; None if unknown."""
         if durations := self.durations:
             return min(durations), max(durations)
         if (share := self._share) >= SETTLED and self.spent_s:
@@ -95,7 +95,7 @@ class RunTiming:
 
 
 def of_run(run: RunTiming) -> TimeLeft | None:
-    """Return how long a run will still take; None: not known."""
+    """Return the remaining time of a run; None if unknown."""
     extra = CALIBRATION_S if calibrates(run.config) else 0.0
     if (each := run.repeat_s) is None:
         spent = run.progress[-1].t if run.progress else 0.0
@@ -105,8 +105,8 @@ def of_run(run: RunTiming) -> TimeLeft | None:
 
 
 def of_comparison(runs: Sequence[RunTiming], more: bool = False) -> TimeLeft | None:
-    """Return how long runs that take turns will still take; None: not known of one of them.
-    `more`: further rounds may be added."""
+    """Return the remaining time of interleaved runs; None if that of one is unknown. `more`:
+    further rounds may be added."""
     low = high = 0.0
     for run in runs:
         if not run.to_do:
@@ -121,8 +121,7 @@ def of_comparison(runs: Sequence[RunTiming], more: bool = False) -> TimeLeft | N
 
 
 def together(parts: Sequence[TimeLeft | None]) -> TimeLeft | None:
-    """Return the time of what comes one after another; None: not known of one of them, or there is
-    nothing."""
+    """Return the total time of consecutive parts; None if one is unknown, or there are none."""
     known = [part for part in parts if part is not None]
     if not known or len(known) < len(parts):
         return None
@@ -130,7 +129,7 @@ def together(parts: Sequence[TimeLeft | None]) -> TimeLeft | None:
 
 
 def _of_one(run: RunTiming) -> Range | None:
-    """A repeat by the plan, which knows the run as a whole."""
+    """The duration of a repeat according to the plan, which gives only that of the whole run."""
     if run.expected is None:
         return None
     low, high = run.expected
@@ -138,8 +137,8 @@ def _of_one(run: RunTiming) -> Range | None:
 
 
 def _between(repeats: Iterable[Repeat]) -> float:
-    """The mean time from the end of a repeat to the start of the next: a process starts and warms
-    up the server."""
+    """The mean time from the end of a repeat to the start of the next, in which a process starts
+    and warms up the server."""
     ordered = sorted(repeats, key=lambda repeat: repeat.began_at)
     gaps = [
         (later.began_at - one.began_at - timedelta(seconds=one.duration_s)).total_seconds()
@@ -150,7 +149,7 @@ def _between(repeats: Iterable[Repeat]) -> float:
 
 
 def _expected(whole: Range | None, spent: float) -> TimeLeft | None:
-    """What is left of an estimate; None where there was none, or it was too low."""
+    """What is left of an estimate; None if there was none, or it was too low."""
     if whole is None or whole[1] <= spent:
         return None
     return TimeLeft(max(0.0, whole[0] - spent), whole[1] - spent)
@@ -161,5 +160,6 @@ def _at_most(limit: float | None, ends: Range) -> Range:
 
 
 def _rounded(seconds: float) -> float:
-    """Seconds to the next whole one, from ten on to the next five: it is about."""
+    """Seconds rounded up to whole ones; from ten on to a multiple of five, since they are
+    approximate."""
     return float(round(seconds)) if seconds < 10 else 5.0 * round(seconds / 5)

@@ -21,9 +21,9 @@ class WorkItem(Message):
     """`count` repeats of a run, from the repeat `first` on.
 
     `nonce` makes the run's prompts different from those of other runs; "": the worker makes one.
-    `calibrate`: whether to calibrate the client afterwards, if the config asks for it.
+    `calibrate`: whether to calibrate the client afterwards, if the config says so.
     `target`: the target as resolved on submission; None: the worker resolves it.
-    `env`: variables that LiteLLM reads itself. Both may hold keys, and are in no repr.
+    `env`: variables that LiteLLM reads itself. Both may contain keys, and no repr shows them.
     """
 
     config: RunConfig
@@ -41,7 +41,7 @@ class WorkItem(Message):
         return range(self.first, end)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready data with its keys, for a pipe only."""
+        """Return JSON-ready data including keys, only for a pipe."""
         return {
             "config": self.config.model_dump(mode="json"),
             "first": self.first,

@@ -19,8 +19,9 @@ LITELLM = "LiteLLM only supports chat completions. Leave the API format empty"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`path` is relative to the base URL without `dropped_suffix`. `headers` go with each request.
-    `key_header` holds the key, beside or instead of `Authorization`."""
+    """An API format. `path` is relative to the base URL without `dropped_suffix`. `headers` are
+    sent with each request. `key_header` contains the key, in addition to `Authorization` or instead
+    of it."""
 
     label: str
     path: str
@@ -33,25 +34,25 @@ class Dialect:
 
 
 def dialect_at(endpoint: str) -> DialectName | None:
-    """Return the dialect of an endpoint's path; None where the address names none."""
+    """Return the dialect of an endpoint's path; None if the path belongs to none."""
     if not endpoint:
         return None
     return next(name for name, known in DIALECTS.items() if endpoint.endswith(known.path))
 
 
 def dialect_of(config: RunConfig) -> DialectName:
-    """Return the dialect in which a run asks, as far as its config says."""
+    """Return the dialect of a run according to its config."""
     try:
         endpoint = parse_address(config.base_url).endpoint if config.base_url else ""
     except InvalidAddress:
-        endpoint = ""  # of a stored run
+        endpoint = ""  # for a stored run
     return resolved(config.dialect, config.via_litellm, endpoint, config.backend)
 
 
 def resolved(
     chosen: DialectName | None, via_litellm: bool, endpoint: str, backend: str
 ) -> DialectName:
-    """Return the dialect chosen, else that of the endpoint, else that of the backend."""
+    """Return the chosen dialect, otherwise that of the endpoint, otherwise that of the backend."""
     if via_litellm:
         return "chat"
     own = BACKENDS[backend].dialect if backend in BACKENDS else "chat"
@@ -59,10 +60,10 @@ def resolved(
 
 
 def check(config: RunConfig, backend: Backend, endpoint: str = "") -> None:
-    """Check that the run can ask in its dialect.
+    """Check that the run can use its dialect.
 
     Raises:
-        BackendProblem: the backend, the client, the address or another field rules it out.
+        BackendProblem: the backend, the client, the address or another field excludes it.
     """
     chosen, named = config.dialect, dialect_at(endpoint)
     if config.via_litellm:

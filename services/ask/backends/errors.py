@@ -6,11 +6,11 @@ from services.base.errors import Invalid
 
 
 class BackendProblem(Invalid):
-    """A backend that cannot be asked, in a sentence that says why and what to do."""
+    """A backend that cannot be used; the message says why and what to do."""
 
 
 class KeyProblem(BackendProblem):
-    """A key is missing, or refused; `details` is what the server answered, if it was asked."""
+    """A key is missing or was rejected; `details` is the server's answer, if there is one."""
 
     def __init__(self, sentence: str, details: str = "") -> None:
         super().__init__(sentence)

@@ -18,9 +18,9 @@ def headers_of(
     elsewhere: str | None,
     typed: Collection[str | None] = (),
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Return the headers with their variables replaced, and the values of those variables. Like the
-    key, a variable is sent to the backend's own address only. `elsewhere` is the address if it is
-    another one, which gets only variables in `typed`."""
+    """Return the headers with their variables replaced, and the values of those variables. Like a
+    key, a variable is only sent to the backend's own address. `elsewhere` is a different address,
+    if the run names one; it only receives variables in `typed`."""
     values = {}
     for name in request_options.variables(config.headers):
         _check_variable(name, backend)
@@ -48,8 +48,8 @@ def replaces_key(config: RunConfig, backend: Backend) -> bool:
 
 
 def _check_variable(name: str, backend: Backend) -> None:
-    """Check that a variable belongs to the backend: otherwise whoever can start a run could
-    have any variable of this machine sent anywhere."""
+    """Check that a variable belongs to the backend. Otherwise anyone who can start a run could have
+    any variable of this machine sent anywhere."""
     prefix = backend.header_env
     if prefix is None:
         raise BackendProblem(f"A header for {backend.label} cannot name a variable ({name[:80]}).")

@@ -12,7 +12,7 @@ from services.ask.backends.table import BACKENDS, Backend, value_of
 
 
 def address(backend: Backend, env: Mapping[str, str], requested: str | None = None) -> str:
-    """Return the base URL: the requested one, else the environment's, else the default.
+    """Return the base URL: the requested one, otherwise the environment's, otherwise the default.
 
     Raises:
         BackendProblem: there is none, or it is invalid.
@@ -32,15 +32,16 @@ def is_own(backend: Backend, env: Mapping[str, str], requested: str | None) -> b
 
 
 def owner_of_key(variable: str) -> Backend | None:
-    """Return the backend whose key a variable holds, or None."""
+    """Return the backend whose key is in a variable, or None."""
     return next((b for b in BACKENDS.values() if b.key_env == variable), None)
 
 
 def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
-    """Check that the owner wrote this address beside the key: PROD_API_KEY goes to PROD_BASE_URL.
+    """Check that this address is configured with the key's variable: PROD_API_KEY is only sent to
+    PROD_BASE_URL.
 
     Raises:
-        BackendProblem: the variable has no address beside it, or another one.
+        BackendProblem: the variable has no address, or another one.
     """
     backend = owner_of_key(variable)
     url_source = variable.removesuffix("_API_KEY") + "_BASE_URL"

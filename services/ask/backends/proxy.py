@@ -31,7 +31,7 @@ def proxy_for(base_url: str, env: Mapping[str, str]) -> str | None:
 
 
 def _excepted(host: str, names: str) -> bool:
-    """Whether `names` lists the host, its domain or network, or `*`."""
+    """Whether `names` contains the host, its domain or network, or `*`."""
     for name in names.replace(",", " ").split():
         if "/" in name and _inside(host, name):
             return True
@@ -44,13 +44,13 @@ def _excepted(host: str, names: str) -> bool:
 def _inside(host: str, network: str) -> bool:
     try:
         return ip_address(host) in ip_network(network, strict=False)
-    except ValueError:  # a name, or no network
+    except ValueError:  # a name, not a network
         return False
 
 
 def _usable(written: str, variable: str) -> str:
     url = written if "://" in written else f"http://{written}"
-    try:  # the value is not repeated: it may hold a password
+    try:  # the value is not repeated, since it may contain a password
         parts = urlsplit(url)
         usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
     except ValueError:

@@ -26,7 +26,7 @@ def private(target: Target) -> dict[str, Any]:
 
 
 def whole(public: Mapping[str, Any], private: Mapping[str, Any]) -> Target:
-    """Return the target with these fields, which may come from JSON."""
+    """Return the target from these fields, which may come from JSON."""
     return Target(**{name: _frozen(value) for name, value in {**public, **private}.items()})
 
 

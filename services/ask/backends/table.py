@@ -28,7 +28,7 @@ class Backend:
     supports_ignore_eos: bool = False
     supports_min_tokens: bool = False
     dialect: DialectName = "chat"  # unless a run chooses another: see dialects.py
-    dialects: tuple[DialectName, ...] = ()  # that it offers; empty: any
+    dialects: tuple[DialectName, ...] = ()  # dialects that it offers; empty: any
 
     @property
     def header_env(self) -> str | None:
@@ -40,10 +40,10 @@ class Backend:
 
 
 def find(name: str) -> Backend:
-    """Return the backend called `name`.
+    """Return the backend with this name.
 
     Raises:
-        BackendProblem: it does not exist.
+        BackendProblem: there is none.
     """
     if name not in BACKENDS:
         raise BackendProblem(f"There is no backend {name[:80]!r}. Choose one of {_names()}.")
@@ -51,7 +51,7 @@ def find(name: str) -> Backend:
 
 
 def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
-    """Return whether the backend's key is set, or None if it takes none."""
+    """Return whether the backend's key is set; None if it needs none."""
     return None if backend.key_env is None else bool(value_of(env, backend.key_env))
 
 
@@ -145,7 +145,7 @@ _ENTRIES = (
         url_env="PACELINE_URL",
         key_env="PACELINE_URL_API_KEY",
         model_env="PACELINE_URL_MODEL",
-        supports_ignore_eos=True,  # the server is unknown: it is sent if requested
+        supports_ignore_eos=True,  # the server is unknown; the field is sent if requested
         supports_min_tokens=True,
     ),
     Backend(

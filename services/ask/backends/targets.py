@@ -17,7 +17,7 @@ from services.ask.backends.trust import Trust, UntrustedFile
 from services.ask.config import Client, DialectName, RunConfig
 from services.base.packaged_model import MODEL_NAME
 
-TypedKeys = Mapping[Origin, str]  # by the origin for which each was typed
+TypedKeys = Mapping[Origin, str]  # by the origin for which each key was entered
 NO_KEYS: TypedKeys = {}
 
 
@@ -26,7 +26,7 @@ class Target:
     """A backend with everything that a request needs. Its repr leaves out the secrets.
 
     `base_url` is None for the embedded engine until it runs (see `at`), and for a provider that
-    LiteLLM addresses itself. An empty `model` means the first that the server lists.
+    LiteLLM addresses itself. An empty `model` means the first model in the server's list.
     """
 
     backend: str
@@ -34,14 +34,14 @@ class Target:
     model: str = ""
     key: str | None = field(default=None, repr=False)
     client: Client = "wire"
-    proxy: str | None = field(default=None, repr=False)  # it may hold a password
-    endpoint: str = ""  # its path, if the address includes one; else that of the dialect
+    proxy: str | None = field(default=None, repr=False)  # it may contain a password
+    endpoint: str = ""  # its path, if the address includes one; otherwise that of the dialect
     query: str = ""  # of every request, without the question mark
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # with their secrets
     hidden: tuple[str, ...] = field(default=(), repr=False)  # the secrets in headers
     ca_file: str | None = None
     insecure_tls: bool = False
-    chosen: DialectName | None = None  # the dialect, where the run chooses one
+    chosen: DialectName | None = None  # the dialect, if the run chooses one
 
     def at(self, base_url: str) -> Target:
         """Return a copy with another base URL."""
@@ -54,7 +54,7 @@ class Target:
 
     @property
     def dialect(self) -> DialectName:
-        """The dialect in which the server is asked."""
+        """The dialect of the requests."""
         return dialects.resolved(self.chosen, self.client != "wire", self.endpoint, self.backend)
 
     @property
@@ -68,7 +68,8 @@ class Target:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Secrets sent to the server or its proxy, which must never be stored from an answer."""
+        """Secrets that are sent to the server or its proxy, to be removed from everything that is
+        stored."""
         proxy = urlsplit(self.proxy or "")
         return tuple(filter(None, (self.key, unquote(proxy.password or ""), *self.hidden)))
 
@@ -79,11 +80,12 @@ class Target:
 
 
 def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS) -> Target:
-    """Return the address, model and key of a run's backend. A key in `typed` for its address
-    overrides the environment's.
+    """Return the address, model and key of a run's backend. A key in `typed` for its address takes
+    precedence over the environment's.
 
     Raises:
-        BackendProblem: no such backend, no address, no key, or a config that it does not support.
+        BackendProblem: there is no such backend, address or key, or the backend does not support
+            the config.
     """
     backend = find(config.backend)
     if config.ignore_eos and not backend.supports_ignore_eos:
@@ -102,7 +104,7 @@ def lane(config: RunConfig, env: Mapping[str, str]) -> str:
     """Return the lane in which runs wait for each other: the host and port, or the name.
 
     Raises:
-        BackendProblem: resolved is no such backend, or it has no address.
+        BackendProblem: there is no such backend, or it has no address.
     """
     backend = find(config.backend)
     if backend.kind == "embedded":
@@ -173,7 +175,7 @@ def _embedded(config: RunConfig, model: str) -> Target:
 
 
 def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, str]) -> Target:
-    if config.base_url:  # the provider's key, which LiteLLM finds by itself, would go resolved
+    if config.base_url:  # LiteLLM would send the provider's key there
         raise BackendProblem("LiteLLM knows its providers' addresses. Leave the address empty.")
     provider, slash, name = model.partition("/")
     if not (provider and slash and name) or "://" in model:
@@ -195,8 +197,8 @@ def _litellm(config: RunConfig, backend: Backend, model: str, env: Mapping[str, 
 def _key_override(
     config: RunConfig, backend: Backend, url: str, env: Mapping[str, str], typed: TypedKeys
 ) -> str | None:
-    """Return the key that overrides the environment's own: a typed one, or the value of the
-    variable that the run names."""
+    """Return the key that takes precedence over the environment's: an entered one, or the value of
+    the variable that the run names."""
     if backend.key_env is None:
         if config.key_env:
             raise BackendProblem(f"{backend.label} takes no key. Leave key_env empty.")

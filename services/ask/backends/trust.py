@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from services.base.errors import Invalid
 
-FILE_BYTES = 4 * 2**20  # a machine's whole bundle has a quarter of a megabyte
+FILE_BYTES = 4 * 2**20  # a system's complete bundle has about a quarter of a megabyte
 
 
 class UntrustedFile(Invalid):
-    """A file that holds no certificates, in a sentence."""
+    """A file without valid certificates; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Trust:
     insecure: bool = False
 
     def context(self) -> ssl.SSLContext:
-        """Return the SSL context for connections. Reads the file.
+        """Return the SSL context for connections, which includes reading the file.
 
         Raises:
-            UntrustedFile: the file holds no certificates, or cannot be read.
+            UntrustedFile: the file contains no certificates, or cannot be read.
         """
         context = ssl.create_default_context()
         if self.insecure:
@@ -41,9 +41,9 @@ class Trust:
                 raise UntrustedFile(
                     "ca_file is not a readable file of certificates (PEM). Give its full path "
                     "on the machine that sends the requests."
-                ) from None  # one sentence for all, which reveals nothing about other files
+                ) from None  # one message for all cases, which reveals nothing about other files
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a server's own is enough
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # a lab's authority is seldom perfect
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # for internal authorities
         return context
 
 

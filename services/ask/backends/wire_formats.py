@@ -34,27 +34,27 @@ def chat_url(target: Target) -> str:
 
 
 def body(config: RunConfig, target: Target, prompt: str) -> Body:
-    """Return the body of a request with `prompt`, with the extra fields last and without the
-    omitted ones."""
+    """Return the body of a request with `prompt`. Extra fields come last; omitted fields are left
+    out."""
     fields = BODIES[target.dialect](config, target, prompt)
     wanted = {name: value for name, value in fields.items() if value is not None}
     if not config.extra_body:
         return wanted
-    if target.client == "litellm":  # at the top level they would be LiteLLM's own arguments:
-        return {**wanted, "extra_body": config.extra_body}  # whom to ask, with which key
+    if target.client == "litellm":  # at the top level they would be arguments of LiteLLM,
+        return {**wanted, "extra_body": config.extra_body}  # such as the address and the key
     return {**wanted, **config.extra_body}
 
 
 def bearer(target: Target) -> str | None:
-    """Return the key to send as `Authorization: Bearer`; None where only the dialect's header has
-    it. Servers that offer Anthropic's API beside others want it there, Anthropic does not."""
+    """Return the key to send as `Authorization: Bearer`; None if only the dialect's header contains
+    it. Servers that offer Anthropic's API among others expect it there; Anthropic does not."""
     only_own = target.backend == target.dialect == "anthropic"
     return None if only_own else target.key
 
 
 def headers(target: Target) -> tuple[tuple[str, str], ...]:
-    """Return the headers of the dialect, with the key if it has a header for it, and those of the
-    run, which replace them."""
+    """Return the headers of the dialect, with the key if one of them contains it, and those of the
+    run, which take precedence."""
     dialect = DIALECTS[target.dialect]
     own = {name.lower() for name, _ in target.headers}
     key = ((dialect.key_header, target.key),) if dialect.key_header and target.key else ()
@@ -118,7 +118,7 @@ def _ollama(config: RunConfig, target: Target, prompt: str) -> Body:
 
 
 def _responses(config: RunConfig, target: Target, prompt: str) -> Body:
-    """Nothing is to be kept by the server."""
+    """`store` is off, so that the server keeps nothing."""
     return {
         "model": target.model,
         **messages.fields("responses", prompt),

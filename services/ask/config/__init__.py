@@ -72,19 +72,19 @@ __all__ = [
     "stored",
 ]
 
-# Backends whose newest models reject any temperature and top-p except their default of 1, which
-# therefore is not sent. Engines may have another default (vLLM uses the model's).
+# Backends whose newest models reject any temperature and top-p other than their default of 1,
+# which is therefore not sent. Engines may have another default (vLLM uses the model's).
 OWN_SAMPLING = ("openai", "anthropic")
 
 
-# Of its bases, the fields of the last one come first.
+# Pydantic orders the fields from the last base to the first.
 class RunConfig(
     LimitFields, RequestFields, SessionFields, PrefixFields, PromptFields, TraceFields, LoadFields
 ):
     """One run. Times in seconds, lengths in tokens."""
 
     def __hash__(self) -> int:
-        """Leave out dicts, which are not hashable."""
+        """Without dicts, which are not hashable."""
         return hash(tuple(value for value in vars(self).values() if not isinstance(value, dict)))
 
     @property
@@ -127,7 +127,7 @@ class RunConfig(
     @model_validator(mode="before")
     @classmethod
     def _replay_what_is_given(cls, data: Any) -> Any:
-        """A trace is replayed if no mode is given, with its own prompts if no others are."""
+        """If no mode is given, a trace is replayed, with its own prompts if no others are given."""
         if not isinstance(data, dict) or not data.get("trace"):
             return data
         others = any(data.get(name) is not None for name in READERS)
@@ -153,7 +153,7 @@ class RunConfig(
                 "load_warmup_s: is longer than the part of the trace before its start. Start later "
                 "(trace_from_s), or shorten the warm-up."
             )
-        object.__setattr__(self, "requests", len(self.replayed))  # whatever was given
+        object.__setattr__(self, "requests", len(self.replayed))  # overrides what was given
         return self
 
     @model_validator(mode="after")

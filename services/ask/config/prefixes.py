@@ -8,9 +8,9 @@ from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
 from services.ask.repeated import Repeated
 
-HIGHEST = 0.95  # share of hits: a prompt also has something of its own
+HIGHEST = 0.95  # share of hits: part of each prompt is its own
 MOST_PREFIXES = 10_000
-OWN_LEAST = 8  # tokens of a prompt that are its own: the nonce and a word
+OWN_LEAST = 8  # tokens of a prompt that are not shared: the nonce and a word
 
 
 class PrefixFields(BaseConfig):
@@ -60,9 +60,9 @@ class PrefixFields(BaseConfig):
 def problem(
     fields: PrefixFields, tokens: int, requests: int | None, unique: bool, again: Repeated
 ) -> str:
-    """Return why prompts of so many tokens cannot share what is asked for, as field and sentence;
-    "" if they can. `requests`: of a repeat; None if there is no end to them. `again`: what one
-    session repeats, or a request that stands alone."""
+    """Return why prompts of so many tokens cannot reach the requested share, as field and sentence;
+    "" if they can. `requests`: per repeat; None if unlimited. `again`: what one session repeats, or
+    one request without a session."""
     share, system = fields.prefix_share, fields.prefix_system_tokens
     if not unique:
         return (
@@ -90,7 +90,8 @@ def problem(
 
 
 def _possible(tokens: int, system: int, count: int, requests: int | None) -> tuple[float, float]:
-    """The least and the highest share of hits, of what begins a session or stands alone."""
+    """The lowest and the highest possible share of hits, among prompts that begin a session or are
+    not part of one."""
     longest = tokens - OWN_LEAST
     if requests is None:
         return system / tokens, longest / tokens

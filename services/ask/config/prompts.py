@@ -21,9 +21,9 @@ Text = Annotated[str, Field(max_length=200_000)]
 MOST_PROMPTS = 10_000
 MOST_TOKENS = 131_072  # of a prompt, and of an answer
 WIDEST = 5.0  # spread of lengths, in means
-FORMER = {"text_style": "words"}  # what stored configs without these fields mean
+FORMER = {"text_style": "words"}  # what omitted fields of stored configs mean
 OwnLimit = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
-LONG_TIMES = 4  # default length of a long prompt, in short ones
+LONG_TIMES = 4  # default length of a long prompt, as a multiple of a short one
 LONG_EVERY = 2  # alternating
 
 
@@ -210,14 +210,14 @@ class PromptFields(BaseConfig):
 
 
 def readers(fields: Iterable[str]) -> tuple[Workload, ...]:
-    """Return the workloads that read all of these fields of prompts."""
+    """Return the workloads that use all of these fields of prompts."""
     readers_of_each = [READERS[name] for name in fields]
     return tuple(
         name for name in readers_of_each[0] if all(name in each for each in readers_of_each)
     )
 
 
-# The workloads that read each field. The default workload is the first that reads all given ones.
+# The workloads that use each field. The default workload is the first that uses all given ones.
 READERS: dict[str, tuple[Workload, ...]] = {
     name: tuple(each for each in get_args(Workload) if each in known.read_by)
     for kind in (PromptFields, PrefixFields, SessionFields)

@@ -15,16 +15,16 @@ from services.ask.base_config import BaseConfig
 
 MOST_ROWS = 25_000
 MOST_BLOCKS = 1_000_000  # of all rows together
-BLOCK_TOKENS = 512  # of a block of Mooncake's
+BLOCK_TOKENS = 512  # in one of Mooncake's blocks
 LONGEST_TOKENS = 131_072
 
 Length = Annotated[int, Field(ge=1, le=LONGEST_TOKENS)]
 
 
 class TraceRow(NamedTuple):
-    """One request of a trace: when it came, in seconds from the first one on, the tokens of its
-    prompt and of its answer, and the ids of its prompt's blocks of 512 tokens, if they are known:
-    prompts that begin with the same ids begin with the same text."""
+    """One request of a trace: its time in seconds since the first request, the tokens of its prompt
+    and of its answer, and the ids of its prompt's blocks of 512 tokens, if known. Prompts that
+    begin with the same ids begin with the same text."""
 
     at_s: Annotated[float, Field(ge=0, le=1e9)]
     input_tokens: Length
@@ -33,7 +33,7 @@ class TraceRow(NamedTuple):
 
 
 class TraceFields(BaseConfig):
-    """The trace, and which part of it."""
+    """The trace, and which part of it to replay."""
 
     trace: Annotated[tuple[TraceRow, ...], FailFast()] = field(
         (),
@@ -91,18 +91,20 @@ class TraceFields(BaseConfig):
 
     @property
     def replayed(self) -> range:
-        """The rows of the trace that are used, by index."""
+        """The indices of the rows of the trace that are replayed."""
         return self.rows_between(
             self.trace_from_s, inf if self.trace_to_s is None else self.trace_to_s
         )
 
     def rows_between(self, from_s: float, to_s: float) -> range:
-        """Return which rows of the trace are from one moment on and before another."""
+        """Return the indices of the rows of the trace from one time (included) to another
+        (excluded), in seconds."""
         at = attrgetter("at_s")
         return range(*(bisect_left(self.trace, moment, key=at) for moment in (from_s, to_s)))
 
     def row(self, index: int) -> TraceRow:
-        """Return what request `index` repeats; after the last row comes the first again."""
+        """Return the row that request `index` replays; after the last row, the first follows
+        again."""
         rows = self.replayed
         return self.trace[rows[index % len(rows)]]
 

@@ -52,13 +52,13 @@ def sort_metrics(names: Iterable[str], *configs: RunConfig) -> list[str]:
 
 
 def size_of(config: RunConfig) -> int | None:
-    """Return the most requests that are asked to be in flight; None in an open loop."""
+    """Return the configured maximum of requests in flight; None in an open loop."""
     return None if MODES[config.mode].loop == "open" else at_once(config)
 
 
 def at_once(config: RunConfig) -> int:
-    """Return how many requests may be in flight at most. In an open loop nobody knows: there may be
-    as many as are due, of which more than MOST_IN_FLIGHT are not prepared for."""
+    """Return how many requests may be in flight at most. In an open loop this is unknown: it may be
+    as many as are due, but the client only prepares for MOST_IN_FLIGHT."""
     limit = in_flight_limit(config)
     begun = starting(config)
     if MODES[config.mode].loop == "closed":
@@ -81,14 +81,14 @@ def expected(config: RunConfig) -> float | None:
 
 
 def amount(config: RunConfig) -> str:
-    """Return how much one repeat sends: "64 requests", or "60 s"."""
+    """Return what one repeat sends: "64 requests", or "60 s"."""
     if config.duration_s is None:
         return many(config.requests, "request")
     return f"{config.duration_s:g} s"
 
 
 def load(config: RunConfig) -> tuple[object, ...]:
-    """Return what the schedule depends on: equal for configs that send alike."""
+    """Return the fields that determine the schedule; equal for configs with the same schedule."""
     known = fields(RunConfig).items()
     names = (n for n, k in known if k.section == "mode" and k.role == "work" and n != "concurrency")
     read = (n for n in names if fields(RunConfig)[n].is_read(config.mode))
@@ -96,8 +96,8 @@ def load(config: RunConfig) -> tuple[object, ...]:
 
 
 def peak_rate(config: RunConfig) -> float | None:
-    """Return the highest rate in an open loop, in requests per second; None: all at once, or a
-    closed loop."""
+    """Return the highest rate in an open loop, in requests per second; None for all at once, or in
+    a closed loop."""
     rate = MODES[config.mode].rate(starting(config))
     return max(rate.first, rate.last) * mean_turns(config) if rate else None
 
@@ -112,8 +112,8 @@ def schedule(config: RunConfig, repeat: int = 0) -> Schedule:
 
 
 def starting(config: RunConfig) -> RunConfig:
-    """Return a config that sends the first turns of a run's sessions alone: it is them that arrive
-    at a rate, or that users begin."""
+    """Return a config that sends only the first turns of a run's sessions: these are what arrives
+    at a rate, or what users begin."""
     if (sessions := sessions_of(config)) is None:
         return config
     begun = sessions.count_within(config.requests)
@@ -121,7 +121,7 @@ def starting(config: RunConfig) -> RunConfig:
 
 
 def mean_turns(config: RunConfig) -> float:
-    """Return the mean number of turns of a session; 1 where every request stands alone."""
+    """Return the mean number of turns of a session; 1 for requests without sessions."""
     sessions = sessions_of(config)
     return sessions.mean_turns if sessions else 1.0
 

@@ -12,7 +12,7 @@ from itertools import accumulate, count, repeat
 from math import sqrt
 from random import Random
 
-Spacing = Callable[[Random], Iterator[float]]  # when requests arrive at a mean rate of 1 a second
+Spacing = Callable[[Random], Iterator[float]]  # arrival times at a mean rate of 1 per second
 
 
 def even(random: Random) -> Iterator[float]:
@@ -21,14 +21,14 @@ def even(random: Random) -> Iterator[float]:
 
 
 def poisson(random: Random) -> Iterator[float]:
-    """Return arrivals that know nothing of each other: gaps are exponential."""
+    """Return independent arrivals: the gaps are exponentially distributed."""
     return accumulate(random.expovariate(1.0) for _ in repeat(None))
 
 
 def gamma(burstiness: float) -> Spacing:
     """Return a spacing with gamma-distributed gaps of shape `burstiness`, as vLLM defines it: 1 is
-    Poisson, less comes in bursts, more is more even. The gaps' coefficient of variation is
-    1/√burstiness."""
+    Poisson, lower values are burstier, higher values are more even. The gaps' coefficient of
+    variation is 1/√burstiness."""
 
     def arrivals(random: Random) -> Iterator[float]:
         gaps = (random.gammavariate(burstiness, 1 / burstiness) for _ in repeat(None))
@@ -39,8 +39,8 @@ def gamma(burstiness: float) -> Spacing:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rate that goes from `first` to `last`, in requests per second, over `seconds`: in a line,
-    or in so many equally long `steps`. Afterwards it stays at `last`."""
+    """A rate in requests per second that changes from `first` to `last` over `seconds`, linearly or
+    in `steps` of equal length. Afterwards it stays at `last`."""
 
     first: float
     last: float
@@ -52,7 +52,7 @@ class Rate:
         return (self.first + self.last) / 2
 
     def time(self, arrivals: float) -> float:
-        """Return after how many seconds so many requests have arrived on average."""
+        """Return the time after which so many requests have arrived on average, in seconds."""
         whole = self.mean * self.seconds
         if arrivals >= whole:
             return self.seconds + (arrivals - whole) / self.last
@@ -80,8 +80,8 @@ class Rate:
 
 
 def arrivals(spacing: Spacing, rate: Rate, lead_s: float, seed: str) -> Iterator[float]:
-    """Return when requests arrive, in seconds, without end. Those of the `lead_s` seconds before
-    the start, at the first rate, are negative. A seed gives the same ones each time."""
+    """Yield arrival times in seconds, without end. Those in the `lead_s` seconds before the start,
+    at the first rate, are negative. The same seed gives the same times."""
     before = lead_s * rate.first
     for position in spacing(Random(f"arrivals/{seed}")):
         if position < before:

@@ -9,7 +9,8 @@ from services.ask.modes.users import of_users
 
 
 def _schedule(config: RunConfig, repeat: int) -> Schedule:
-    """As many users without a pause, where their number is limited and it ends by time."""
+    """A batch with a limit on concurrency and a duration is scheduled as that many users without
+    pauses."""
     if config.concurrency is not None and (config.duration_s or config.load_warmup_s):
         return of_users(config, repeat, config.concurrency, 0.0)
     return Schedule((0.0,) * most(config), in_flight=config.concurrency)

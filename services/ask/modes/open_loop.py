@@ -13,7 +13,7 @@ from services.ask.modes.schedule import Schedule
 def open_loop(
     spacing: Callable[[RunConfig], Spacing], rate: Callable[[RunConfig], Rate]
 ) -> Callable[[RunConfig, int], Schedule]:
-    """Return the schedules of a mode with this spacing and rate."""
+    """Return a function that makes the schedules of a mode with this spacing and rate."""
 
     def schedule(config: RunConfig, repeat: int) -> Schedule:
         other = f"/{config.arrival_seed}" if config.arrival_seed else ""
@@ -32,7 +32,7 @@ def open_loop(
 
 
 def before_and_after_start(due: Iterator[float]) -> tuple[tuple[float, ...], Iterator[float]]:
-    """Return the times before the start, which are negative, and the others."""
+    """Split times into those before the start, which are negative, and the others."""
     warm: list[float] = []
     for at in due:
         if at >= 0:
@@ -42,7 +42,7 @@ def before_and_after_start(due: Iterator[float]) -> tuple[tuple[float, ...], Ite
 
 
 def within(config: RunConfig, due: Iterator[float]) -> Iterator[float]:
-    """Return as many times as there should be requests, or as come before the end."""
+    """Return the times of a fixed number of requests, or of all before the end of the duration."""
     if config.duration_s is None:
         return islice(due, config.requests)
     end_s = config.duration_s
@@ -50,5 +50,5 @@ def within(config: RunConfig, due: Iterator[float]) -> Iterator[float]:
 
 
 def capped(config: RunConfig) -> str:
-    """Return the end of a sentence: the limit on requests in flight, if there is one."""
+    """Return the limit on requests in flight as the end of a sentence, or ""."""
     return f", at most {config.concurrency:,} in flight" if config.concurrency else ""

@@ -11,7 +11,7 @@ from services.ask.modes.schedule import Schedule
 
 def picture(schedule: Schedule, seconds_per_request: float, most: int | None = None) -> list[Bar]:
     """Return (index, start, end) in seconds for each request, with the same time for every answer;
-    the first `most` of them. The requests that do not count are left out.
+    the first `most` of them. Requests that do not count are left out.
 
     An estimate for charts: a real server slows down under load.
     """
@@ -22,7 +22,7 @@ def picture(schedule: Schedule, seconds_per_request: float, most: int | None = N
     bars: list[Bar] = []
     for index, start in enumerate(islice(schedule.due_s, most)):
         if schedule.in_flight is not None and index >= schedule.in_flight:
-            start = max(start, bars[index - schedule.in_flight][2])  # all take the same: first in
+            start = max(start, bars[index - schedule.in_flight][2])  # first in, first out
         if schedule.end_s is not None and start > schedule.end_s:
             break
         bars.append((index, start, start + seconds_per_request))
@@ -30,7 +30,7 @@ def picture(schedule: Schedule, seconds_per_request: float, most: int | None = N
 
 
 def _of_users(schedule: Schedule, seconds_per_request: float, most: int | None) -> list[Bar]:
-    """The users as a queue, ordered by when they ask next."""
+    """The users as a queue, ordered by their next request."""
     joins = schedule.joins_s or (0.0,) * schedule.users
     pauses = [schedule.pauses(user) for user in range(schedule.users)]
     asking = [(join - schedule.lead_s, user) for user, join in enumerate(joins)]

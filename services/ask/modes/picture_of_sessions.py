@@ -10,7 +10,7 @@ from services.ask.modes.schedule import Schedule
 from services.ask.sessions import Sessions
 
 Bar = tuple[int, float, float]  # index, start, end
-MOST_BEFORE = 1000  # requests of one user before the start that are worked out one by one
+MOST_BEFORE = 1000  # requests of one user before the start that are computed one by one
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,9 +18,9 @@ class _Ask:
     """The next request of a session, or of a user, who begins a session with it (`turn` 0)."""
 
     due: float
-    number: int  # of the session; of the user, as long as none is begun
+    number: int  # of the session; of the user, if none has begun
     turn: int = 0
-    user: int = -1  # none: sessions come by themselves
+    user: int = -1  # -1: sessions arrive without users
 
 
 def of_sessions(
@@ -30,7 +30,7 @@ def of_sessions(
     pauses = [schedule.pauses(user) for user in range(schedule.users)]
     asks = _first_asks(schedule, most)
     heapify(asks)
-    running: list[float] = []  # ends of those in flight, where their number is limited
+    running: list[float] = []  # ends of those in flight, if concurrency is limited
     bars: list[Bar] = []
     begun = 0
     ends_s = inf if schedule.end_s is None else schedule.end_s
@@ -65,8 +65,9 @@ def of_sessions(
 
 
 def after(asked: float, due: float) -> float:
-    """Return when the next request is due that follows one of the load's warm-up: `due`; or the
-    start, where so small steps would take more than MOST_BEFORE of them, or never get there."""
+    """Return when the next request is due after one that was sent at `asked`. During warm-up at
+    load, steps so small that more than MOST_BEFORE would be needed are skipped: it is due at the
+    start."""
     return 0.0 if asked < 0 and (due - asked) * MOST_BEFORE < -asked else due
 
 

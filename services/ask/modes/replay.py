@@ -12,7 +12,7 @@ from services.ask.modes.spec import ModeSpec
 
 
 def _schedule(config: RunConfig, repeat: int) -> Schedule:
-    """What came before the part that is replayed is the warm-up at load."""
+    """The rows before the replayed part are the warm-up at load."""
     before_s = config.trace_from_s - config.load_warmup_s * config.trace_speed
     warm = config.rows_between(before_s, config.trace_from_s)
     return Schedule(
@@ -28,7 +28,7 @@ def _due_s(config: RunConfig, row: int) -> float:
 
 
 def _rate(config: RunConfig) -> Rate:
-    """From the mean rate to that of the busiest second."""
+    """A rate that goes from the mean to that of the busiest second."""
     due = [_due_s(config, row) for row in config.replayed]
     busiest = max(bisect_left(due, at + 1) - index for index, at in enumerate(due))
     mean = len(due) / due[-1] if due[-1] else busiest

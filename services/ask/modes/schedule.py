@@ -13,17 +13,18 @@ class Schedule:
     """Request `i` is sent no earlier than `due_s[i]` seconds after the start, with at most
     `in_flight` unfinished (None: any number).
 
-    Without `pause_s`, answers do not matter otherwise. With it there are `in_flight` users: user
-    `u` joins at `joins_s[u]` (all at the start if that is empty), and asks again `pause_s` seconds
-    after each answer; `random_pause`: exponentially distributed, with that mean.
+    Without `pause_s`, answers have no other effect. With it, there are `in_flight` users: user `u`
+    joins at `joins_s[u]` (all at the start if that is empty), and sends the next request `pause_s`
+    seconds after each answer. `random_pause`: the pause is exponentially distributed with that
+    mean.
 
     The load begins `lead_s` seconds before the start, with requests that do not count: those due at
     `warm_s` (negative), or the users' first ones. Nothing is due after `end_s` (None: all of
     `due_s` is sent).
 
-    With `sessions`, all of this is about the first request of each: the others are due so long
-    after the answer before as the session says. `requests`: of all sessions together; the last one
-    may be cut (None: none is).
+    With `sessions`, all of this applies to the first request of each; later ones are due after the
+    previous answer plus the session's delay. `requests`: of all sessions together, so the last
+    session may be cut short (None: none is).
     """
 
     due_s: tuple[float, ...]
@@ -40,12 +41,13 @@ class Schedule:
 
     @property
     def users(self) -> int:
-        """The number of users that wait for their answers; 0 where answers do not matter."""
+        """The number of users that wait for their answers; 0 if requests do not depend on
+        answers."""
         return (self.in_flight or 1) if self.pause_s is not None else 0
 
     def shard(self, index: int, of: int) -> Schedule:
-        """Return every `of`-th request or user, beginning with number `index`, and this part of the
-        limit on requests in flight."""
+        """Return every `of`-th request or user, beginning with number `index`, and the
+        corresponding part of the limit on requests in flight."""
         cap = self.in_flight
         if cap is not None:
             cap = cap // of + (index < cap % of)

@@ -16,8 +16,8 @@ from services.ask.modes.schedule import Schedule
 class ModeSpec:
     """A mode. `schedule` is that of one repeat. `describe` returns how requests follow each other,
     for sentences such as "Sends 5 requests, …"; `wait_field` is the field with the client's own
-    wait between requests in seconds, or "". `rate`: of an open loop, over time. `limit`: of
-    requests in flight. `exact`: the number of requests in a time is known before the run."""
+    wait between requests in seconds, or "". `rate`: of an open loop, over time. `limit`: on
+    requests in flight. `exact`: the number of requests in a given time is known before the run."""
 
     name: str
     label: str
@@ -32,15 +32,15 @@ class ModeSpec:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The fields of RunConfig that only it reads."""
+        """The fields of RunConfig that only this mode uses."""
         return read_by(RunConfig, self.name)
 
 
 def count(config: RunConfig) -> int | None:
-    """Return the number of requests in each repeat; None if it ends by time."""
+    """Return the number of requests in each repeat; None if it ends after a duration."""
     return config.requests if config.duration_s is None else None
 
 
 def most(config: RunConfig) -> int:
-    """Return the most requests that a repeat may have."""
+    """Return the maximum number of requests in a repeat."""
     return count(config) or MOST

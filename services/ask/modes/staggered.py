@@ -10,7 +10,7 @@ from services.ask.modes.spec import ModeSpec, most
 
 
 def _schedule(config: RunConfig, repeat: int) -> Schedule:
-    """Request i at exactly i × interval, which may be 0."""
+    """Request i is due at exactly i × interval, which may be 0."""
     if config.interval_s == 0:
         return Schedule((0.0,) * config.requests)
     first = -int(config.load_warmup_s / config.interval_s)

@@ -16,7 +16,7 @@ def of_users(
     random_pause: bool = False,
     joins_s: tuple[float, ...] = (),
 ) -> Schedule:
-    """Return the schedule of so many users; see `Schedule`."""
+    """Return the schedule of `count` users; see `Schedule`."""
     return Schedule(
         (0.0,) * most(config),
         in_flight=users,

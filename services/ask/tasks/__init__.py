@@ -26,13 +26,13 @@ CUSTOM_ID_CHARACTERS = 200
 
 
 class InvalidTask(Invalid):
-    """Tasks that cannot be taken, in a sentence."""
+    """Tasks that cannot be accepted; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTask:
-    """One prompt as it is handed in. `prompt`: in the format of `dialogue`; `values`: fields of its
-    settings, by name; `custom_id`: what the caller calls it."""
+    """One prompt as submitted. `prompt`: in the format of `dialogue`; `values`: fields of its
+    settings, by name; `custom_id`: the caller's id for it."""
 
     prompt: str
     values: Mapping[str, Any]
@@ -41,8 +41,8 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """An answer. Times are seconds from when the attempt that was answered was sent; None: not
-    seen. `tool_calls` are as in a message of chat completions, whichever format they came in."""
+    """An answer. Times are seconds since the successful attempt was sent; None: not seen.
+    `tool_calls` are as in a message of chat completions, whatever the API format."""
 
     answer: str | None = None
     model: str = ""
@@ -59,9 +59,9 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A stored task. `server` is its host and port, or `embedded`; `asked` counts how often it was
-    taken up: more than once if the process that had it ended. `result` is what is known of its
-    answer, which has a model before it is there."""
+    """A stored task. `server` is its host and port, or `embedded`. `asked` counts how often it was
+    started: more than once if the process that had it ended. `result` is what is known of its
+    answer, including the model while it is running."""
 
     task_id: str
     batch_id: str
@@ -82,8 +82,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskBatch:
-    """Tasks that were handed in together: how many there are, and how many of each status; which
-    servers and models they name; when the first began, and the last ended if all have."""
+    """Tasks that were submitted together: how many there are, how many have each status, their
+    servers and models, when the first began, and when the last ended if all have."""
 
     batch_id: str
     caller: str
@@ -103,7 +103,7 @@ class TaskBatch:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnd:
-    """How a task ended, as it is stored; the fields are those of `Task`."""
+    """How a task ended, as stored; the fields are those of `Task`."""
 
     status: TaskStatus
     http_status: int | None = None

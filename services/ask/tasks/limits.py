@@ -14,16 +14,16 @@ USUAL_DAYS, MOST_DAYS = 30, 36_500
 
 
 class InvalidLimit(Unavailable):
-    """A setting that is no such number, in a sentence."""
+    """An invalid setting; the message is a sentence."""
 
 
 def at_once(env: Mapping[str, str]) -> int:
-    """Return how many tasks one server is asked at once. Raises InvalidLimit."""
+    """Return how many tasks are sent to one server at the same time. Raises InvalidLimit."""
     return _whole(env, AT_ONCE, USUAL_AT_ONCE, 1, MOST_AT_ONCE)
 
 
 def kept(env: Mapping[str, str]) -> timedelta | None:
-    """Return how long tasks are kept after their end; None: for good. Raises InvalidLimit."""
+    """Return how long tasks are kept after their end; None: forever. Raises InvalidLimit."""
     days = _whole(env, KEEP_DAYS, USUAL_DAYS, 0, MOST_DAYS)
     return timedelta(days=days) if days else None
 

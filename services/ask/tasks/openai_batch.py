@@ -19,16 +19,16 @@ PATHS = {  # the `url` of a line, and the dialect of its body
     "/v1/chat/completions": "chat",
     "/v1/completions": "completions",
 }
-SETTINGS = ("model", "temperature", "top_p", "seed")  # of a body, called alike in a run
+SETTINGS = ("model", "temperature", "top_p", "seed")  # of a body, with the same names in a run
 OF_PROMPT = ("messages", "prompt", "tools", "tool_choice")
-IGNORED = ("stream", "stream_options", "n", "user")  # Paceline streams, one answer each
+IGNORED = ("stream", "stream_options", "n", "user")  # Paceline always streams, with one answer each
 
 
 def read(data: bytes, name: str) -> list[NewTask]:
     """Return the tasks of a file.
 
     Raises:
-        InvalidFile: with a sentence that names the file, the line and what to do.
+        InvalidFile: the message names the file and the line, and says what to do.
     """
     check_size(data, name)
     tasks: list[NewTask] = []
@@ -86,7 +86,7 @@ def _custom_id(value: Any) -> str | None:
 
 
 def output_lines(tasks: Iterable[Task]) -> Iterator[bytes]:
-    """Return the lines of the answers: those that have ended, as OpenAI writes them."""
+    """Return the lines of OpenAI's output file, for the tasks that have ended."""
     for task in tasks:
         yield json.dumps(_line(task), ensure_ascii=False).encode() + b"\n"
 

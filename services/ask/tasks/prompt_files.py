@@ -13,10 +13,10 @@ from services.base.units import many
 
 
 def read(data: bytes, name: str) -> list[NewTask]:
-    """Return the tasks of a file; those of OpenAI's batch file with their own ids and settings.
+    """Return the tasks of a file; those of OpenAI's batch format with their own ids and settings.
 
     Raises:
-        InvalidFile: with a sentence that names the file, what is wrong and what to do.
+        InvalidFile: the message names the file, and says what is wrong and what to do.
     """
     check_size(data, name)
     if _is_openai_batch(decoded(data, name, [])):

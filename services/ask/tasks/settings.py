@@ -9,7 +9,7 @@ from typing import Any
 
 from services.ask.config import RunConfig
 
-USUAL = {"max_tokens": 1024, "retries": 3}  # where tasks differ from runs: nothing is measured
+USUAL = {"max_tokens": 1024, "retries": 3}  # unlike runs: nothing is measured
 FIELDS = (
     *("backend", "base_url", "model", "client", "max_tokens", "temperature", "top_p", "seed"),
     *("ignore_eos", "min_tokens", "dialect", "omit", "max_tokens_field", "extra_body", "headers"),
@@ -19,15 +19,15 @@ FIELDS = (
 
 
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a run's config for these settings."""
+    """Return the fields of a run's config for these settings."""
     return {**USUAL, **given}
 
 
 def key_of(given: Mapping[str, Any]) -> str:
-    """Return what is the same for the same settings only."""
+    """Return a key that is equal for equal settings only."""
     return json.dumps(given, sort_keys=True)
 
 
 def to_dict(config: RunConfig) -> dict[str, Any]:
-    """Return the fields of a config that a task has, JSON-ready."""
+    """Return the fields of a config that apply to a task, JSON-ready."""
     return config.model_dump(mode="json", include=set(FIELDS))

@@ -16,7 +16,7 @@ Parse = Callable[[Mapping[str, Any]], RunConfig]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Tasks, the different settings of them, and for each task which one it has."""
+    """Tasks, their distinct settings, and the index of each task's settings."""
 
     tasks: tuple[NewTask, ...]
     configs: tuple[RunConfig, ...]
@@ -24,11 +24,11 @@ class Submission:
 
 
 def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
-    """Return what to store of these tasks; `parse` makes a config of settings that were given.
+    """Return what to store for these tasks; `parse` returns the config for given settings.
 
     Raises:
         InvalidTask: there are too many different settings.
-        InvalidConfig, BackendProblem: as `parse` does.
+        InvalidConfig, BackendProblem: from `parse`.
     """
     configs: list[RunConfig] = []
     known: dict[str, int] = {}
@@ -53,7 +53,7 @@ def prompt_from(entry: Mapping[str, Any]) -> str:
 
 
 def checked_prompt(prompt: str | None) -> str:
-    """Return a prompt that can be asked. Raises UnusableEntry."""
+    """Return a prompt after checking that it can be sent. Raises UnusableEntry."""
     if prompt is None:
         raise UnusableEntry("has no prompt. Add one.")
     if len(prompt) > PROMPT_CHARACTERS:

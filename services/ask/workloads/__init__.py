@@ -31,8 +31,8 @@ from services.ask.workloads.trace import Traced, has_blocks
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """A source of prompts. `tokens`: the number of tokens in the first so many prompts, where it is
-    known better than by counting characters. `classes`: names of the request classes, if there are
+    """A source of prompts. `tokens`: the number of tokens in the first prompts, if it is known more
+    precisely than by counting characters. `classes`: names of the request classes, if there are
     several."""
 
     name: str
@@ -44,7 +44,7 @@ class WorkloadSpec:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The fields of RunConfig that this workload reads and not all do."""
+        """The fields of RunConfig that this workload uses and that not all use."""
         return read_by(RunConfig, self.name)
 
 
@@ -57,13 +57,13 @@ def prompt(
 ) -> str:
     """Return the prompt of request `index` of `repeat` (warm-up: -1); it is deterministic.
 
-    The text depends on the index alone, so that all repeats do the same work; only the nonce in
-    front differs. After the last prompt the first is used again. `nonce` identifies the run: with
-    the same one, a second run of a config would find its prompts in the cache.
+    The text depends only on the index, so that all repeats do the same work; only the nonce at its
+    beginning differs. After the last prompt, the first is used again. `nonce` identifies the run:
+    with the same one, a second run of a config would find its prompts in the cache.
 
-    A later turn of a session has the turns before it in front, with `answers` as what the server
-    answered to them, else what is recorded; and the nonce of the first turn, so that they are found
-    in the cache.
+    A later turn of a session begins with the previous turns, including `answers`, the server's
+    answers to them, or otherwise the recorded answers. It has the nonce of the first turn, so that
+    these turns are in the cache.
     """
     nonce_of = partial(_prompt_nonce, config.seed or 0, nonce, repeat)
     prefixes, sessions = prefixes_of(config), sessions_of(config)
@@ -78,17 +78,17 @@ def prompt(
         return shared.prompt(config, prefixes, index, index, nonce_of)
     texts = WORKLOADS[config.workload].prompts(config)
     text = texts[_prompt_index(config, repeat, index) % len(texts)]
-    if text.startswith(dialogue.MARK):  # of a conversation, the only turn that is sent
+    if text.startswith(dialogue.MARK):  # of a conversation; this is the only turn sent
         text = conversation.first(text)
     if not config.unique_prompts:
         return text
     if config.workload == "trace" and has_blocks(config):
-        index = 0  # what should begin alike does, within the repeat
+        index = 0  # prompts that should begin alike do so within the repeat
     return dialogue.with_nonce(text, nonce_of(index))
 
 
 def begin_alike(config: RunConfig) -> bool:
-    """Return whether prompts of different sessions, or without any, begin alike on purpose."""
+    """Return whether prompts that are not of the same session begin alike on purpose."""
     of_trace = config.workload == "trace" and has_blocks(config)
     return not config.unique_prompts or of_trace or prefixes_of(config) is not None
 
@@ -114,22 +114,22 @@ def classifier(config: RunConfig) -> Callable[[int], str]:
 
 
 def classes(config: RunConfig) -> tuple[str, ...]:
-    """Return the request classes of a run; empty if all requests are alike. In sessions, first and
-    later turns are told apart."""
+    """Return the request classes of a run; empty if all requests are alike. In sessions, the
+    classes are first and later turns."""
     mix = WORKLOADS[config.workload].classes
     return mix or (turns.CLASSES if sessions_of(config) else ())
 
 
 def parts(config: RunConfig) -> tuple[RunConfig, ...]:
-    """Return a run as uniform workloads, one for each class."""
+    """Return a run as one uniform workload for each class."""
     if not _is_mixed(config):
         return (config,)
     return tuple(mixed.part(config, name) for name in mixed.CLASSES)
 
 
 def request_config(config: RunConfig, repeat: int, index: int) -> RunConfig:
-    """Return the config of request `index` of `repeat`: that of its class in a mix, with its own
-    `max_tokens` where the lengths of answers differ."""
+    """Return the config of request `index` of `repeat`: in a mix that of its class, with its own
+    `max_tokens` if the lengths of answers vary."""
     index = _prompt_index(config, repeat, index)
     if _is_mixed(config):
         name, index = mixed.class_of(config, index), mixed.index_in_class(config, index)
@@ -161,9 +161,9 @@ def max_tokens_of_each(config: RunConfig, indices: NDArray[np.int64]) -> NDArray
 
 
 def prompt_tokens(config: RunConfig) -> Callable[[int], int] | None:
-    """Return a function that returns the planned tokens of a measured request's prompt by its
-    index; None if the workload does not plan them."""
-    if sessions_of(config):  # of which later turns also have the answers before them
+    """Return a function from the index of a measured request to the planned tokens of its prompt;
+    None if the workload does not plan them."""
+    if sessions_of(config):  # later turns also contain the previous answers
         return None
     if config.workload == "synthetic":
         return lengths.of_prompts(config).of
@@ -184,7 +184,7 @@ def warmup_count(config: RunConfig) -> int:
 
 
 def _prompt_index(config: RunConfig, repeat: int, index: int) -> int:
-    """The index whose prompt a request uses: a mix warms up with each class in turn."""
+    """The index whose prompt a request uses; a mix warms up with each class alternately."""
     mixed_warm_up = repeat == WARM_UP and _is_mixed(config)
     return mixed.warm_up_index(config, index) if mixed_warm_up else index
 
@@ -194,7 +194,7 @@ def _is_mixed(config: RunConfig) -> bool:
 
 
 def _prompt_nonce(seed: int, nonce: str, repeat: int, index: object) -> str:
-    """Eight characters, 40 bits: two of 5,000 requests share one once in 90,000 runs."""
+    """Eight characters, 40 bits: two of 5,000 requests have the same one once in 90,000 runs."""
     key = f"{seed}/{nonce}/{repeat}/{index}".encode()
     return f"[{b32encode(blake2b(key, digest_size=5).digest()).decode().lower()}]"
 
@@ -272,7 +272,7 @@ _ENTRIES = (
     ),
 )
 
-CLASSES = {  # what a person reads
+CLASSES = {  # labels to display
     mixed.SHORT: "short requests",
     mixed.LONG: "long requests",
     turns.FIRST: "first turns",

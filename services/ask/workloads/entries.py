@@ -44,8 +44,8 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
 
 
 def limit_of(value: Any) -> int:
-    """Return how many tokens the answer to an entry may have by its own account; 0 if it says
-    nothing.
+    """Return how many tokens the answer to an entry may have, according to the entry; 0 if it does
+    not say.
 
     Raises:
         UnusableEntry: it is not a number of tokens.
@@ -69,11 +69,11 @@ def _checked_limit(value: Any, name: str) -> int:
 
 
 def prompts_of(entries: list[Any]) -> list[Any]:
-    """Return prompts whose objects are read as entries of a prompt file, those of one session as
-    one; others stay as they are.
+    """Return prompts in which objects have been read as entries of a prompt file, those of one
+    session as one; others are unchanged.
 
     Raises:
-        ValueError: one cannot be used, in a sentence about `prompts`.
+        ValueError: one cannot be used; the message is a sentence about `prompts`.
     """
     return [entry.prompt for entry in _joined(entries)]
 
@@ -109,7 +109,7 @@ def _entry(value: Any) -> Entry | None:
 
 
 def _completed(prompt: str | None, entry: Mapping[str, Any]) -> str | None:
-    """Return the prompt with what its entry has beside it: a system prompt, images and tools."""
+    """Return the prompt with what its entry adds: a system prompt, images and tools."""
     options = entry_messages.options(entry)
     system, images = _system(entry), entry_messages.images(entry)
     if prompt is None or not (options or system or images):
@@ -144,8 +144,8 @@ def _messages(value: Any, notes: Notes) -> str | None:
 
 
 def _from_parts(parts: list[Any]) -> str:
-    """Return the prompt of a content that is a list of parts: their texts, if they have nothing
-    else."""
+    """Return the prompt of a content that is a list of parts; its texts, if there are no other
+    parts."""
     found = entry_messages.parts(parts)
     if all(part["type"] == "text" and isinstance(part.get("text"), str) for part in found):
         return _checked("\n".join(part["text"] for part in found))
@@ -158,7 +158,7 @@ def _turns(value: Any, notes: Notes) -> str | None:
 
 
 def _texts(value: Any, notes: Notes) -> str | None:
-    """aiperf's: a list of texts, or of objects with `contents`."""
+    """The format of aiperf: a list of texts, or of objects with `contents`."""
     entries = value if isinstance(value, list) else [value]
     return _text(
         [
@@ -207,7 +207,7 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
 }
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
 LIMITS = ("output_tokens", "output_length", "max_tokens", "max_completion_tokens")
-SETTINGS = (  # of one request, which are set for the whole run
+SETTINGS = (  # of one request, which a run sets for all requests
     "temperature",
     "top_p",
     "seed",

@@ -13,7 +13,7 @@ from services.ask.dialogue import Message, Turn
 from services.ask.workloads.entry_messages import check_characters
 from services.ask.workloads.entry_notes import Notes, UnusableEntry
 
-SPEAKERS = {  # ShareGPT's
+SPEAKERS = {  # those of ShareGPT
     "human": "user",
     "user": "user",
     "system": "system",
@@ -32,11 +32,11 @@ LONGEST_MS = dialogue.LONGEST_S * 1000
 
 
 def sharegpt(value: Any, notes: Notes) -> str | None:
-    """Return a conversation from its first user message on, with what the system says before, as
+    """Return a conversation from its first user message on, with the system prompt before it, as
     far as it consists of texts; None if there is no such message.
 
     Raises:
-        UnusableEntry: nobody says the first, or what is said is no text.
+        UnusableEntry: the first message has no speaker, or a message is not text.
     """
     said = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
     messages: list[Message] = []
@@ -59,7 +59,7 @@ def sharegpt(value: Any, notes: Notes) -> str | None:
 
 
 def _either(turn: Mapping[str, Any], name: str, newer: str) -> Any:
-    """What a message has under one of two names; a table of both kinds has null under the other."""
+    """A message's value under one of two names; in a table of both kinds, the other is null."""
     value = turn.get(name)
     return turn.get(newer) if value is None else value
 
@@ -80,10 +80,10 @@ def aiperf(value: Any, notes: Notes, prompt_of: Callable[[Any, Notes], str | Non
 
 
 def delay_s(turn: Mapping[str, Any]) -> float | None:
-    """Return the wait before a turn; None: it says nothing.
+    """Return the delay before a turn, in seconds; None if there is none.
 
     Raises:
-        UnusableEntry: it is no number of milliseconds.
+        UnusableEntry: it is not a number of milliseconds.
     """
     given = turn.get("delay")
     if given is None:

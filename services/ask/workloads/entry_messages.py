@@ -71,7 +71,7 @@ def parts(content: list[Any]) -> list[dict[str, Any]]:
 
 
 def options(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tools of an entry, which are sent beside its prompt."""
+    """Return the tools of an entry, which are sent in addition to its prompt."""
     found = {n: entry[n] for n in dialogue.OPTIONS if entry.get(n) not in (None, [])}
     tools = found.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
@@ -83,8 +83,8 @@ def options(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def images(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the images of an entry (aiperf's `images`) as parts. Files are not read: a prompt
-    file that somebody sends could name any."""
+    """Return the images of an entry (aiperf's `images`) as parts. Files are not read, because a
+    prompt file from someone else could name any file."""
     given = entry.get("images") or entry.get("image") or []
     urls = given if isinstance(given, list) else [given]
     if not all(isinstance(url, str) and url.startswith(ADDRESSES) for url in urls):
@@ -96,7 +96,7 @@ def images(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def with_images(found: list[Message], shown: list[dict[str, Any]]) -> list[Message]:
-    """Return messages with images in the last one."""
+    """Return messages with images added to the last one."""
     *before, last = found
     content = last["content"]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
@@ -104,7 +104,7 @@ def with_images(found: list[Message], shown: list[dict[str, Any]]) -> list[Messa
 
 
 def check_values(value: Any, depth: int = 0) -> None:
-    """Raise UnusableEntry if something in a value cannot be sent or stored."""
+    """Check that a value can be sent and stored. Raises UnusableEntry."""
     if isinstance(value, str):
         check_characters(value)
     elif isinstance(value, float) and not isfinite(value):
@@ -117,7 +117,7 @@ def check_values(value: Any, depth: int = 0) -> None:
 
 
 def check_characters(text: str) -> None:
-    """Raise UnusableEntry if a text holds characters that cannot be sent or stored."""
+    """Check that a text has no characters that cannot be sent or stored. Raises UnusableEntry."""
     if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
         raise UnusableEntry("has a prompt with a character that cannot be sent. Remove it.")
 

@@ -9,7 +9,7 @@ from services.base.units import many
 
 
 class UnusableEntry(ValueError):
-    """An entry that cannot be used. The message follows its location: `has …`."""
+    """An entry that cannot be used. The message follows the entry's location: `has …`."""
 
 
 @dataclass
@@ -19,23 +19,23 @@ class Notes:
     names: Counter[str] = field(default_factory=Counter)
     keys: Counter[str] = field(default_factory=Counter)  # of messages
     without: int = 0  # conversations without a user turn
-    speakers: Counter[str] = field(default_factory=Counter)  # before whom one was cut
+    speakers: Counter[str] = field(default_factory=Counter)  # at which a conversation was cut
     sessions: int = 0  # conversations of several turns
     spread: int = 0  # entries that were joined with others of their session
-    into: int = 0  # sessions that they became
+    into: int = 0  # sessions that resulted from them
     whole: int = 0  # lists of messages with several turns
     cut: int = 0  # conversations that were too long
     answers: int = 0  # trailing answers that were removed
 
     @property
     def why_none(self) -> str:
-        """What is said of a file all of whose conversations were left out, or ""."""
+        """The reason for a file all of whose conversations were left out, or ""."""
         if not self.without:
             return ""
         return ': no conversation has a message of the user ("from": "human" or "user")'
 
     def sentences(self, entries: int) -> list[str]:
-        """Return a sentence for each."""
+        """Return a sentence for each count that is not 0."""
         sentences = []
         if self.names:
             names = ", ".join(

@@ -14,31 +14,32 @@ from services.base import text_file
 from services.base.errors import Invalid
 
 FILE_BYTES_MOST = 20_000_000
-LINE_MOST = 4_000_000  # characters of a line of JSON: a prompt, escaped, and what stands beside it
+LINE_MOST = 4_000_000  # characters of a line of JSON: a prompt, escaped, and its other fields
 
 
 class InvalidFile(Invalid):
-    """A file that cannot be used, in a sentence that names the file and the line."""
+    """A file that cannot be used; the message names the file and the line."""
 
 
 def shown_name(filename: str) -> str:
-    """Return a file's name as it is shown: without folders, printable, not too long."""
+    """Return a file's name for display: without folders, printable, not too long."""
     name = PureWindowsPath(filename).name
     return "".join(c if c.isprintable() else "?" for c in name)[-80:]
 
 
 def check_size(data: bytes, name: str) -> None:
-    """Raise InvalidFile if a file is too large."""
+    """Check that a file is not too large. Raises InvalidFile."""
     if len(data) > FILE_BYTES_MOST:
         size, most = len(data) / 1e6, FILE_BYTES_MOST // 10**6
         raise InvalidFile(f"{name} is {size:.1f} MB. The limit is {most} MB: shorten the file.")
 
 
 def decoded(data: bytes, name: str, assumed: list[str]) -> str:
-    """Return the text of a file. A guess at its encoding is added to `assumed`, as a sentence.
+    """Return the text of a file. If its encoding is guessed, a sentence about that is added to
+    `assumed`.
 
     Raises:
-        InvalidFile: it is no text, or in an encoding that cannot be told.
+        InvalidFile: it is not text, or its encoding cannot be determined.
     """
     kind = text_file.encoding(data)
     try:
@@ -59,7 +60,7 @@ def decoded(data: bytes, name: str, assumed: list[str]) -> str:
 
 
 def _read_as_western(text: str) -> str:
-    """The sentence about a guess shows what came of it."""
+    """A sentence about the guess, with an example of the result."""
     sign = next(sign for sign in text if not sign.isascii())
     line = next(line for line in text.splitlines() if sign in line)
     begin = max(0, line.index(sign) - 20)
@@ -67,12 +68,12 @@ def _read_as_western(text: str) -> str:
 
 
 def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
-    """Yield (`line 3`, value) for each line that is not blank; `form` says what each must be.
+    """Yield (`line 3`, value) for each line that is not blank; `form` describes what each must be.
 
     Raises:
         InvalidFile: a line is not JSON, or too long.
     """
-    for number, line in enumerate(lines(text), 1):  # not U+2028, as splitlines
+    for number, line in enumerate(lines(text), 1):  # not at U+2028, as splitlines does
         location = f"line {number:,}"
         if not line.strip():
             continue
@@ -87,12 +88,12 @@ def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
 
 
 def lines(text: str) -> list[str]:
-    """Return lines that end in any of the three ways."""
+    """Return the lines of a text, with any of the three line endings."""
     return re.split(r"\r\n|\n|\r", text)
 
 
 def delimiter_of(text: str, name: str, columns: Collection[str]) -> str:
-    """Return what separates the columns of a table, of which some may be called `columns`.
+    """Return the separator of a table's columns, some of which may be named in `columns`.
 
     Raises:
         InvalidFile: it is ambiguous.
@@ -108,9 +109,9 @@ def csv_rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[s
     """Yield (first line number, fields) for each row that is not blank.
 
     Raises:
-        InvalidFile: a quote is left open, or a field is too long.
+        InvalidFile: a quote is not closed, or a field is too long.
     """
-    rows = csv.reader(  # strict: an open quote is wrong
+    rows = csv.reader(  # strict: an unclosed quote is an error
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True
     )
     line = 1
@@ -125,5 +126,5 @@ def csv_rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[s
 
 
 def problem(name: str, location: str, sentence: str) -> InvalidFile:
-    """Return the error of one place in a file."""
+    """Return the error for one location in a file."""
     return InvalidFile(f"{name}, {location}: {sentence}")

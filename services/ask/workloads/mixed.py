@@ -20,7 +20,7 @@ CLASSES = (SHORT, LONG)
 
 
 def every(config: RunConfig) -> int:
-    """Return n, where every n-th request is long."""
+    """Return n if every n-th request is long."""
     return config.long_every or LONG_EVERY
 
 
@@ -42,7 +42,7 @@ def part(config: RunConfig, name: str) -> RunConfig:
     changes: dict[str, Any] = {
         "workload": "synthetic",
         "requests": long if name == LONG else total - long,
-        "duration_s": None,  # which would make its number unknown
+        "duration_s": None,  # otherwise its number would be unknown
         "input_distribution": "fixed",
         **dict.fromkeys(("long_input_tokens", "long_every", "long_max_tokens")),
     }
@@ -55,10 +55,9 @@ def part(config: RunConfig, name: str) -> RunConfig:
 def alone(config: RunConfig, name: str) -> RunConfig:
     """Return a run that sends one class of a mix by itself: the same prompts, equally often.
 
-    In an open loop requests are sent at the class's mean rate in the mix. In staggered mode that is
-    exactly when they are due there, except for short requests if fewer than every second one is
-    long. The maximum concurrency and the number of users are scaled by the class's share, rounded
-    up.
+    In an open loop, requests are sent at the class's mean rate in the mix. In staggered mode, that
+    is exactly when they are due in the mix, except for short requests if fewer than half are long.
+    The maximum concurrency and the number of users are scaled by the class's share, rounded up.
     """
     config_of_class = part(config, name)
     spacing, share = _spacing(config, name), config_of_class.requests / modes.most(config)
@@ -83,7 +82,7 @@ def _spacing(config: RunConfig, name: str) -> float:
 
 def warm_up_index(config: RunConfig, index: int) -> int:
     """Return the index of the request whose prompt warm-up request `index` uses: short and long
-    ones in turn."""
+    alternate."""
     turn = index // len(CLASSES) % (modes.most(config) // every(config))
     return turn * every(config) + (every(config) - 1 if index % len(CLASSES) else 0)
 

@@ -35,9 +35,8 @@ LISTS = ("data", "prompts", "rows")  # of a JSON object that holds the entries
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """The prompts of a file, in the format of `dialogue`; the tokens that each answer may have, 0
-    where its entry says nothing (empty: none says anything); and sentences about what was ignored
-    or assumed."""
+    """The prompts of a file, in the format of `dialogue`; the maximum tokens of each answer, 0 if
+    its entry has none (empty: none has any); and sentences about what was ignored or assumed."""
 
     prompts: tuple[str, ...]
     max_tokens: tuple[int, ...] = ()
@@ -60,7 +59,7 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     the only one.
 
     Raises:
-        InvalidFile: with a sentence that names the file, the line and what to do.
+        InvalidFile: the message names the file and the line, and says what to do.
     """
     name = shown_name(filename)
     reader = _READERS.get(PureWindowsPath(name).suffix.lower())
@@ -105,7 +104,7 @@ def _entry(value: Any, prompt: str, name: str, location: str) -> Entry:
 
 
 def _joined(found: list[Entry], notes: Notes) -> tuple[list[str], list[int]]:
-    """The prompts and their limits, those of one session as one."""
+    """The prompts and their limits, with each session as one prompt."""
     entries = joined(found)
     of_session = Counter(entry.session for entry in found if entry.session)
     parts = [count for count in of_session.values() if count > 1]
@@ -145,7 +144,7 @@ def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
 
 
 def _json(text: str, name: str, assumed: list[str]) -> Entries:
-    """A list of entries, an object that holds one, or JSON lines after all."""
+    """A list of entries, an object that contains one, or JSON lines."""
     whole = _whole(text)
     if whole is None:
         yield from _jsonl(text, name, assumed)

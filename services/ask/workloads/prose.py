@@ -18,8 +18,8 @@ FILE = Path(__file__).with_name("prose.txt")
 
 
 def passage(draw: Random, tokens: int) -> str:
-    """Return about `tokens` tokens of consecutive sentences from a random one on; the last is cut.
-    After the last sentence of the text the first follows."""
+    """Return about `tokens` tokens of consecutive sentences, starting at a random one; the last is
+    cut. After the last sentence of the text, the first follows."""
     sentences, ends = _sentences()
     start = draw.randrange(len(sentences))
     before = ends[start - 1] if start else 0

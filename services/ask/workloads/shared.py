@@ -24,9 +24,9 @@ def prompt(
     number: int,
     nonce_of: Callable[[object], str],
 ) -> str:
-    """Return the prompt of request `index`, or what is said first in the session that begins with
-    it. `number`: of the request or session, to which prefixes go in rotation. `nonce_of`: of a
-    request by its index, of a prefix by another name."""
+    """Return the prompt of request `index`, or the first message of the session that begins with
+    it. `number`: of the request or session; prefixes are assigned to it in rotation. `nonce_of`:
+    returns the nonce for a request's index or for a prefix's name."""
     index, number = index % modes.most(config), number % modes.most(config)
     length = lengths.of_prompts(config).of(index)
     tokens = shared.tokens(length)
@@ -65,5 +65,5 @@ def _prefix(
 
 @lru_cache(maxsize=64)
 def _text(key: str, tokens: int, style: TextStyle) -> str:
-    """Many requests have the same one."""
+    """Cached, because many requests have the same text."""
     return text(key, tokens, style)

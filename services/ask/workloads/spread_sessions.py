@@ -14,13 +14,13 @@ from services.ask.dialogue import Turn
 from services.ask.workloads.entry_conversations import delay_s
 
 NAME = "session_id"
-OF_TURNS = {"prompt", "text", "texts", "turns"}  # what such an entry holds
+OF_TURNS = {"prompt", "text", "texts", "turns"}  # keys of such an entry
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The prompt of an entry, and how many tokens its answer may have by its own account (0: it
-    says nothing); the session that it names ("": none), and the wait before it there."""
+    """The prompt of an entry; `limit`: the maximum tokens of its answer (0: not given); `session`:
+    the session that it names ("": none); `delay_s`: the delay before it in that session."""
 
     prompt: str
     limit: int = 0
@@ -29,10 +29,10 @@ class Entry:
 
 
 def entry_of(value: Any, prompt: str, limit: int) -> Entry:
-    """Return an entry of this value.
+    """Return the entry for this value.
 
     Raises:
-        UnusableEntry: its delay is no number of milliseconds.
+        UnusableEntry: its delay is not a number of milliseconds.
     """
     if not isinstance(value, dict) or not isinstance(value.get(NAME), str | int):
         return Entry(prompt, limit)
@@ -42,8 +42,8 @@ def entry_of(value: Any, prompt: str, limit: int) -> Entry:
 
 
 def joined(entries: Iterable[Entry]) -> list[Entry]:
-    """Return entries in their order, all of a session as one, where its first was. Its answers may
-    have as many tokens as the most that one of its entries says."""
+    """Return entries in their order, with all entries of a session as one, in place of its first.
+    Its limit is the largest of its entries."""
     found: list[list[Entry]] = []
     sessions: dict[str, list[Entry]] = {}
     for entry in entries:

@@ -11,12 +11,13 @@ from services.ask.config import RunConfig, TextStyle
 from services.ask.workloads.prose import passage
 
 TITLE = 3  # words
-NONCE_TOKENS = 7  # of "[k7f3q2xa]" on average, 5 to 10, in the tokenizers that were tried
+NONCE_TOKENS = 7  # of "[k7f3q2xa]": 5 to 10, 7 on average, in the tokenizers tested
 
 
 def text(key: str, tokens: int, style: TextStyle = "prose") -> str:
-    """Return a text of about `tokens` tokens, at least one; the same for the same key. Texts of
-    different keys differ from their first words on: prose has a title of random ones."""
+    """Return a text of about `tokens` tokens, at least one; the same key gives the same text. Texts
+    of different keys differ from their first words on: prose begins with a title of random
+    words."""
     draw = Random(key)
     if style == "words" or tokens <= TITLE + 1:
         return " ".join(draw.choices(_WORDS, k=max(1, tokens)))
@@ -28,9 +29,9 @@ class Synthetic(Sequence[str]):
     """Prompts generated on access: 5,000 long ones need no memory.
 
     In the tokenizers of GPT-4, GPT-4o, Claude 2, Qwen, Mistral NeMo and SmolLM2, a prompt has the
-    tokens that were asked for, within 1 % for prose and without a difference for words; its nonce
-    adds up to 3. With a vocabulary of 32,000 (Mistral 7B, Llama 2) prose has 5 % more. The 5 to 40
-    tokens that a chat template adds are not included; every measurement has the server's own count.
+    requested number of tokens, within 1 % for prose and exactly for words; its nonce adds up to 3.
+    With a vocabulary of 32,000 (Mistral 7B, Llama 2) prose has 5 % more. The 5 to 40 tokens that a
+    chat template adds are not included; every measurement contains the server's own count.
     """
 
     def __init__(self, config: RunConfig) -> None:

@@ -11,13 +11,13 @@ from services.ask.workloads.synthetic import NONCE_TOKENS, text
 
 
 def has_blocks(config: RunConfig) -> bool:
-    """Return whether the trace says which prompts begin alike."""
+    """Return whether the trace states which prompts begin alike."""
     return bool(config.trace and config.trace[0].blocks)
 
 
 class Traced(Sequence[str]):
     """The prompts of a trace, generated on access. Blocks with the same id have the same text, so
-    that a server's cache can do what it did for the real prompts, whose text nobody has."""
+    that a server's cache works as it did for the real prompts, whose text is unknown."""
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config

@@ -37,8 +37,8 @@ from services.base.units import many
 
 @dataclass(frozen=True, slots=True)
 class TraceFile:
-    """The rows of a file in order of time, the name of its format, and sentences about what was
-    left out or changed."""
+    """The rows of a file in time order, the name of its format, and sentences about what was left
+    out or changed."""
 
     rows: tuple[TraceRow, ...]
     format: str
@@ -47,7 +47,7 @@ class TraceFile:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The names of the four values in a row of a format, and how its time is read."""
+    """The names of the four values in a row of a format, and how its time is parsed."""
 
     label: str
     at: str
@@ -63,10 +63,10 @@ class Format:
 
 
 def read_trace(data: bytes, filename: str) -> TraceFile:
-    """Read a trace of one of FORMATS, which its names tell.
+    """Read a trace in one of FORMATS, which is recognized by its names.
 
     Raises:
-        InvalidFile: with a sentence that names the file, the line and what to do.
+        InvalidFile: the message names the file and the line, and says what to do.
     """
     name = shown_name(filename)
     check_size(data, name)
@@ -137,7 +137,7 @@ def _format(values: Mapping[str, Any], name: str, location: str) -> Format:
 
 
 def _row(format_: Format, values: Mapping[str, Any], name: str, location: str) -> TraceRow | None:
-    """Return the request of a line; None for one without tokens, such as a failed one."""
+    """Return the request of a line; None for one without tokens, such as a failed request."""
     try:
         at_s = format_.seconds(values[format_.at])
         lengths = [_count(values[each]) for each in format_.names[1:]]

@@ -32,10 +32,9 @@ def prompt(
     nonce: str,
     begins: str | None = None,
 ) -> str:
-    """Return the prompt of request `index`, with `nonce` in front. `answers`: what the server
-    answered before it in its session; None: what is recorded is sent. `max_tokens`: of a request.
-    `begins`: what is said first in a synthetic session, instead of its own text.
-    """
+    """Return the prompt of request `index`, with `nonce` at its beginning. `answers`: the server's
+    answers before it in its session; None: send the recorded ones. `max_tokens`: of a request.
+    `begins`: the first message of a synthetic session, instead of its own text."""
     session, turn = sessions.locate(index)
     if config.workload == "synthetic":
         limits = max_tokens if answers is None else None
@@ -54,7 +53,7 @@ def _made_up(
     begins: str | None,
 ) -> list[Turn]:
     """The turns of a synthetic session that begins with request `first`, up to turn `last`; without
-    answers where no `max_tokens` is given."""
+    answers if no `max_tokens` is given."""
     texts = Synthetic(config)
     later = Synthetic(config.model_copy(update={"unique_prompts": False}))  # without a nonce
     turns = [Turn([_message("user", begins or texts[first % len(texts)])])]

@@ -16,10 +16,10 @@ from services.ask.dialogue import MARK, Message, read
 
 
 def fields(dialect: DialectName, prompt: str) -> Fields:
-    """Return the fields of a request's body that hold its prompt and its tools.
+    """Return the fields of a request's body that contain its prompt and its tools.
 
     Raises:
-        UnsupportedPart: the format has no place for a part of it.
+        UnsupportedPart: the format does not support a part of it.
     """
     return WRITERS[dialect](*read(prompt))
 
@@ -28,7 +28,7 @@ def check(config: RunConfig, dialect: DialectName, label: str) -> None:
     """Check that a run's own prompts can be sent in a dialect.
 
     Raises:
-        BackendProblem: one cannot, in a sentence that says which and why.
+        BackendProblem: one cannot; the message says which and why.
     """
     if problem := _problem((*config.prompts, config.prompt or ""), dialect):
         number, what = problem
@@ -38,7 +38,7 @@ def check(config: RunConfig, dialect: DialectName, label: str) -> None:
         )
 
 
-@lru_cache(maxsize=16)  # asked again at each change of a form
+@lru_cache(maxsize=16)  # a form calls it again at every change
 def _problem(prompts: tuple[str, ...], dialect: DialectName) -> tuple[int, str] | None:
     for number, prompt in enumerate(prompts, 1):
         if prompt.startswith(MARK):

@@ -28,7 +28,7 @@ OWN = ("text", "image", "document", "tool_use", "tool_result", "thinking")  # ty
 
 
 def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
-    """Return `system` and `messages`, and `tools` and `tool_choice` where the prompt has them."""
+    """Return `system` and `messages`, and `tools` and `tool_choice` if the prompt has them."""
     system = [joined(each["content"]) for each in messages if each["role"] in SYSTEM]
     written: Fields = {
         "system": "\n\n".join(system) or None,
@@ -60,7 +60,7 @@ def _message(message: Message) -> Message:
 
 
 def _merged(messages: list[Message]) -> list[Message]:
-    """Results of several calls belong into one message, with what the user says to them."""
+    """The results of several calls belong in one message, together with the user's next text."""
     merged: list[Message] = []
     for message in messages:
         before = merged[-1] if merged else None

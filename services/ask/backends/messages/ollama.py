@@ -21,7 +21,7 @@ from services.ask.dialogue import Message
 
 
 def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
-    """Return `messages`, and `tools` where the prompt has them."""
+    """Return `messages`, and `tools` if the prompt has them."""
     if options.get("tool_choice") not in (None, "auto"):
         raise UnsupportedPart("a tool_choice")
     names = {

@@ -14,25 +14,25 @@ SYSTEM = ("system", "developer")  # roles
 
 
 class UnsupportedPart(ValueError):
-    """An API format has no place for a part of a prompt; the message names it: `an image`."""
+    """An API format does not support a part of a prompt; the message names the part: `an image`."""
 
 
 def check_keys(message: Message, *allowed: str) -> None:
-    """Raise UnsupportedPart for a key of a message that the format lacks."""
+    """Check that a message has no keys that the format lacks. Raises UnsupportedPart."""
     for key, value in message.items():
         if key not in ("role", "content", *allowed) and value is not None:
             raise UnsupportedPart(f"a message with “{key[:40]}”")
 
 
 def converted(content: Any, write: Callable[[Part], Part]) -> Any:
-    """Return a content with each of its parts written another way; a text stays a text."""
+    """Return a content with each of its parts converted; text stays text."""
     if content is None or isinstance(content, str):
         return content
     return [write(part) for part in content]
 
 
 def joined(content: Any) -> str:
-    """Return a content as one text, for fields that hold nothing else."""
+    """Return a content as one text, for fields that accept only text."""
     if content is None or isinstance(content, str):
         return content or ""
     for part in content:
@@ -42,7 +42,7 @@ def joined(content: Any) -> str:
 
 
 def refusal(part: Part) -> UnsupportedPart:
-    """Return the problem of a part that the format has no place for."""
+    """Return the problem of a part that the format does not support."""
     return UnsupportedPart(f"a part of the type “{str(part.get('type'))[:40]}”")
 
 
@@ -94,7 +94,7 @@ def function_of(tool: Any) -> dict[str, Any]:
 
 
 def chosen_function(choice: Any) -> str:
-    """Return the name of the function that a `tool_choice` asks for."""
+    """Return the name of the function that a `tool_choice` requires."""
     try:
         return function_of(choice)["name"]  # type: ignore[no-any-return]
     except UnsupportedPart:

@@ -21,7 +21,7 @@ from services.ask.dialogue import Message
 
 
 def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
-    """Return `input`, and `tools` and `tool_choice` where the prompt has them."""
+    """Return `input`, and `tools` and `tool_choice` if the prompt has them."""
     written: Fields = {"input": [item for message in messages for item in _items(message)]}
     if options.get("tools") is not None:
         written["tools"] = [{"type": "function", **function_of(t)} for t in options["tools"]]
