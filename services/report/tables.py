@@ -274,7 +274,8 @@ def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
 
 
 def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
-    """Show the runs' configs, with custom prompts as their number and length."""
+    """Show the fields that the runs' modes and workloads use, with custom prompts as their number
+    and length."""
     configs = [_named(_as_texts(_config_facts(candidate.run))) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels, mark=True)
 
@@ -282,7 +283,7 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
 def _config_facts(run: Run) -> dict[str, Any]:
     """Return the config with the API format and the sampling parameters that were used; for an
     imported run, what its file states, and which file that is."""
-    config = summarized(run.config)
+    config = {name: v for name, v in summarized(run.config).items() if _is_used(name, run.config)}
     if run.source is None:
         sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
         used = {name: NOT_SENT if value is None else value for name, value in sent.items()}
@@ -290,6 +291,11 @@ def _config_facts(run: Run) -> dict[str, Any]:
     file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
     known = {name: value for name, value in config.items() if run.knows(name)}
     return {**file, **known, **run.source.get("facts", {})}
+
+
+def _is_used(name: str, config: RunConfig) -> bool:
+    known = about.fields(type(config)).get(name)
+    return known is None or known.is_read(config.mode, config.workload)
 
 
 def _named(facts: Mapping[str, str]) -> dict[str, str]:

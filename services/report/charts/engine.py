@@ -262,7 +262,7 @@ ROWS = (
     Row("GPU memory in use", "bytes", _devices("_memory_bytes")),
     Row("GPU utilization", "share", _devices("_use_share"), top=1.0),
     Row(
-        "Cores used by the engine and by the machine (dashed)",
+        "Cores used: engine, machine (dashed)",
         "cores",
         _named(Engine="engine_cores", Machine="machine_cores"),
         "Machine",

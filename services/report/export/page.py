@@ -142,14 +142,14 @@ def chart_data(entry: Drawable, draw: Callable[[bool], alt.LayerChart | None]) -
     }
     about["group"] = getattr(entry, "group", "Charts")  # a study's chart has one
     looks = {}
-    datasets: Any = None
+    datasets: dict[str, Any] = {}
     for name, dark in (("light", False), ("dark", True)):
         chart = draw(dark)
         if chart is None:
             return {**about, "specs": None}
         about["caption"], looks[name] = split_caption(spec(chart, dark))
         del looks[name]["$schema"]
-        datasets = looks[name].pop("datasets")
+        datasets |= looks[name].pop("datasets")  # labels differ in colour
     return {**about, "specs": {"name": entry.name, **looks, "datasets": datasets}}
 
 

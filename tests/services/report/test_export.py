@@ -370,6 +370,19 @@ def test_the_specs_hold_the_data_once_and_no_address() -> None:
     for chart in orjson.loads(specs):
         assert set(chart) == {"name", "light", "dark", "datasets"}
         assert "datasets" not in chart["light"]
+        for look in ("light", "dark"):
+            assert _named_data(chart[look]) <= set(chart["datasets"]), chart["name"]
+
+
+def _named_data(part: Any) -> set[str]:
+    """The names of the data that a chart, or a part of it, refers to."""
+    if isinstance(part, list):
+        return set().union(*map(_named_data, part))
+    if not isinstance(part, dict):
+        return set()
+    data = part.get("data")
+    own = {data["name"]} if isinstance(data, dict) and "name" in data else set()
+    return own.union(*map(_named_data, part.values()))
 
 
 def test_whatever_a_person_writes_stays_text() -> None:
@@ -398,7 +411,7 @@ def test_diagnostics_stand_right_below_the_headline(count: int) -> None:
     page = export("page.html").write(runs).decode()
     first = page.index('class="diagnostics"')
     assert page.index('class="finding"') < first < page.index('class="tiles"')
-    assert first < page.index(" diagnostics</summary>") < page.index('aria-label="Charts"')
+    assert first < page.index(" notes</summary>") < page.index('aria-label="Charts"')
     text = export("markdown.md").write(runs).decode()
     assert text.index("failed.**") < text.rindex("| Comparison" if count > 1 else "| Figures")
     assert ("| Verdicts |" in text[: text.index("failed.**")]) == (count > 1)

@@ -22,6 +22,16 @@ def test_a_row_of_the_config_that_differs_is_marked() -> None:
     assert table.note == "≠: differs between runs."
 
 
+def test_the_config_is_of_the_fields_that_the_runs_use() -> None:
+    runs = [
+        candidate(repeats(), run_id=1, mode="sequential"),
+        candidate(repeats(), run_id=2, mode="batch"),
+    ]
+    names = {row[0].removeprefix("≠ ") for row in tables.configuration(runs, ("A", "B")).rows}
+    assert {"Pause (s)", "Max concurrency", "Repeats"} <= names
+    assert not {"Users", "Steps", "Burstiness", "Tokens per prompt"} & names
+
+
 def test_the_sampling_that_was_sent_is_in_the_config() -> None:
     """No temperature is asked for, and a 0 is sent; OpenAI is sent none."""
     runs = [
