@@ -76,8 +76,8 @@ def _assumed(config: RunConfig) -> Pace | None:
         return None
     at_once = in_flight(config, FAST)
     slow, fast = SLOW / at_once, min(FAST, TOGETHER / at_once)
-    source = (
-        f"assuming {SLOW:g} to {min(FAST * at_once, TOGETHER):g} tokens/s in total, because the "
-        "embedded model has not been measured here yet"
+    source = (  # the same for every load, so that the plan of a comparison says it once
+        f"assuming {SLOW:g} to {TOGETHER:g} tokens/s in total, at most {FAST:g} per request, "
+        "because the embedded model has not been measured here yet"
     )
     return Pace(slow, (slow * fast) ** 0.5, fast, source)
