@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.measurement import WARMING_UP, Progress, Run
+from services.ask.plan import duration
 from services.ask.time_left import TimeLeft
 from services.ask.workloads import warmup_count
 from services.base.units import many
@@ -16,7 +17,8 @@ from services.base.units import many
 @dataclass(frozen=True, slots=True)
 class ProgressSummary:
     """Counts over all repeats. `share` is between 0 and 1. `total` is None if the run ends after a
-    duration."""
+    duration. `warm_up_s`: how much longer the current repeat sends its load only to warm up, in
+    seconds."""
 
     total: int | None
     done: int
@@ -24,6 +26,7 @@ class ProgressSummary:
     in_flight: int
     share: float
     tokens_per_s: float | None
+    warm_up_s: float = 0.0
 
     @property
     def text(self) -> str:
@@ -45,6 +48,8 @@ def activity(run: Run) -> str:
 def sentence(run: Run, now: ProgressSummary, left: TimeLeft | None) -> str:
     """Return a running run's progress: "Repeat 2 of 5: 40 of 100 requests, about 20 s left"."""
     doing, time = activity(run), "" if left is None else f", {left.text}"
+    if now.warm_up_s > 0:
+        doing = f"{doing}, warming up at the same load for {duration(now.warm_up_s)} more"
     return f"{doing[:1].upper()}{doing[1:]}: {now.text}{time}"
 
 
@@ -64,6 +69,7 @@ def summarize(
         in_flight=progress[-1].in_flight if progress else 0,
         share=min(1.0, share),
         tokens_per_s=_rate(progress),
+        warm_up_s=max(0.0, config.load_warmup_s - _repeat_s(progress)) if progress else 0.0,
     )
 
 
@@ -71,10 +77,14 @@ def _share_of_time(config: RunConfig, progress: Sequence[Progress]) -> float:
     """The share that is done of a run whose repeats end after a duration."""
     if not progress or not config.duration_s:
         return 0.0
+    current = _repeat_s(progress) / (config.load_warmup_s + config.duration_s)
+    return (progress[-1].repeat + min(1.0, current)) / config.repeats
+
+
+def _repeat_s(progress: Sequence[Progress]) -> float:
+    """Return for how many seconds the current repeat has lasted."""
     now = progress[-1]
-    first = next(entry for entry in progress if entry.repeat == now.repeat)
-    current = (now.t - first.t) / (config.load_warmup_s + config.duration_s)
-    return (now.repeat + min(1.0, current)) / config.repeats
+    return now.t - next(entry for entry in progress if entry.repeat == now.repeat).t
 
 
 def _rate(progress: Sequence[Progress]) -> float | None:

@@ -27,6 +27,14 @@ def test_failed_and_cancelled_requests_count_as_finished() -> None:
     assert summary.share == 0.5
 
 
+@pytest.mark.parametrize(("t", "left"), [(15.0, 20.0), (30.0, 5.0), (36.0, 0.0)])
+def test_the_warm_up_at_the_same_load_is_not_called_measuring(t: float, left: float) -> None:
+    """The first entry of the second repeat is at 15 s; its warm-up takes 20 s."""
+    config = RunConfig(requests=5, repeats=2, load_warmup_s=20.0)
+    moments = [moment(0.0), moment(10.0), moment(15.0, 1), moment(t, 1)]
+    assert summarize(config, moments, {}).warm_up_s == left
+
+
 @pytest.mark.parametrize(("over", "share"), [(1, 0.01), (100, 1.0), (101, 1.0)])
 def test_the_share_is_never_more_than_all(over: int, share: float) -> None:
     assert summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over}).share == share
