@@ -23,9 +23,10 @@ TICKED = "ticked-runs"
 
 def show(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> None:
     """Show the runs, each with a box, its numbers, and how it compares with its baseline."""
-    st.html(run_row.style(palette(dark())))
+    with_baseline = any(row.id in standings for row in rows)
+    st.html(run_row.style(palette(dark()), with_baseline))
     with st.container(key="runs", gap=None):
-        st.html(run_row.head(any(row.id in standings for row in rows)))
+        st.html(run_row.head(with_baseline))
         for row in rows:
             with st.container(horizontal=True, vertical_alignment="center", key=f"run-{row.id}"):
                 _box(row.id)

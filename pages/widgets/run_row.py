@@ -20,7 +20,8 @@ NUMBERS = {  # by label: of the headline, and the unit
 }
 NOTE = 120  # characters of a note; all of it is on the run's page
 STARTED, AGAINST = "Started", "vs baseline"
-BOX, NUMBERS_WIDTH = "4.2rem", "31rem"
+BOX = "4.2rem"
+COLUMNS = "6.6rem 4.8rem 5rem 5rem"
 STYLE = """<style>
 .st-key-runs > * { border-bottom: 1px solid %(grid)s; padding: .35rem 0; }
 .st-key-runs [class*=st-key-tick] { width: BOX; flex: none; }
@@ -28,16 +29,16 @@ STYLE = """<style>
 .st-key-runs [data-testid=stPageLink-NavLink] { padding: 0; height: auto; min-height: 0; }
 .st-key-runs [data-testid=stPageLink-NavLink] p { white-space: normal; overflow-wrap: anywhere;
   color: %(link)s; font-size: .9rem; line-height: 1.35; }
-.st-key-runs [data-testid=stHorizontalBlock] > :last-child { flex: none; width: NUMBERS; }
+.st-key-runs [data-testid=stHorizontalBlock] > :last-child { flex: none; width: %(width)s; }
 .about, .run small { color: %(muted)s; font-size: .8rem; display: block; line-height: 1.35;
   overflow-wrap: anywhere; }
 .about { padding-top: .3rem; }
 .about .state { border: 1px solid %(muted)s; border-radius: 1rem; padding: 0 .5rem;
   margin-right: .3rem; white-space: nowrap; }
 .run { display: grid; gap: 0 .8rem; align-items: center; font-size: .9rem; line-height: 1.35;
-  grid-template-columns: 5.6rem 4.8rem 5rem 5rem minmax(0, 1fr); }
+  grid-template-columns: %(columns)s; }
 .run .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.run.head { color: %(muted)s; width: NUMBERS; margin-left: auto; align-items: end; }
+.run.head { color: %(muted)s; width: %(width)s; margin-left: auto; align-items: end; }
 .run.head .number { white-space: normal; }
 .run .label { display: none; color: %(muted)s; font-size: .8rem; }
 @media (max-width: 1000px) {
@@ -49,19 +50,22 @@ STYLE = """<style>
   .run .number { text-align: left; }
   .run .label { display: block; }
 }
-</style>""".replace("BOX", BOX).replace("NUMBERS", NUMBERS_WIDTH)
+</style>""".replace("BOX", BOX)
 
 
-def style(look: Palette) -> str:
-    """How rows look: beside each other under a head, on a phone each with its own labels."""
-    return STYLE % {"grid": look.grid, "muted": look.muted, "link": look.runs[0]}
+def style(look: Palette, with_baseline: bool) -> str:
+    """How rows look: beside each other under a head, on a phone each with its own labels. Numbers
+    are as wide as needed: without a baseline there is no column for it."""
+    width, columns = ("31rem", f"{COLUMNS} minmax(0, 1fr)") if with_baseline else ("24rem", COLUMNS)
+    colours = {"grid": look.grid, "muted": look.muted, "link": look.runs[0]}
+    return STYLE % {**colours, "width": width, "columns": columns}
 
 
 def head(with_baseline: bool) -> str:
     """The line above the numbers."""
-    last = AGAINST if with_baseline else ""
     cells = "".join(f'<div class="number">{escape(label)}</div>' for label in NUMBERS)
-    cells = f"<div>{STARTED}</div>{cells}<div>{last}</div>"
+    last = f"<div>{AGAINST}</div>" * with_baseline
+    cells = f"<div>{STARTED}</div>{cells}{last}"
     return f'<div class="run head" aria-hidden="true">{cells}</div>'
 
 
