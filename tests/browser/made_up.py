@@ -17,7 +17,8 @@ from services.ask.measurement import Measurement, Repeat
 from services.servers.engines import EngineConfig
 from services.studies.grid import cells
 from services.studies.study_link import read
-from tests.capacities import FIRST, SECOND, config_of_servers, searched, stored
+from tests.capacities import config_of_servers, searched, stored
+from tests.services.analysis.capacity.queue import Queue
 from tests.values import NOON, measured
 
 MODEL = "Qwen/Qwen3-8B"
@@ -33,6 +34,7 @@ STUDY = {
 }
 NOISE = 0.02  # of the time of a repeat
 STEP_S = 0.011  # of one token on one device
+OLD, NEW = Queue(8, 5.0, prefill_s=0.06), Queue(8, 6.5, prefill_s=0.05)  # two servers
 
 
 def interpreter(folder: Path) -> Path:
@@ -68,10 +70,8 @@ def some_searches(database: Engine) -> None:
     """One for a server, one that compares two, one that goes on and one that failed."""
     one, two = config_of_servers(window_s=60, precision=0.05), config_of_servers(2, window_s=60)
     servers = tuple(server.model_copy(update={"usd_per_hour": 2.5}) for server in two.servers)
-    alone, both = (
-        searched(one),
-        searched(two.model_copy(update={"servers": servers}), (FIRST, SECOND)),
-    )
+    alone = searched(one, (OLD,))
+    both = searched(two.model_copy(update={"servers": servers}), (OLD, NEW))
     stored(database, replace(alone, name="Qwen3-8B at 500 ms"))
     stored(database, replace(both, name="The old and the new server"))
     stored(database, replace(alone, name="Going on", probes=alone.probes[:4], status="running"))

@@ -11,6 +11,14 @@ DESK, PHONE, WIDE = 1280, 390, 1920
 OTHERS = candidates.to_text(  # two more servers, which nothing listens at
     [{"backend": "url", "base_url": f"http://127.0.0.1:{port}/v1"} for port in (8, 9)]
 )
+SAVED = "&".join(  # the fields of a saved server, by which the form knows it
+    (
+        "backend=url",
+        "base_url=http%3A%2F%2F127.0.0.1%3A8002%2Fv1",
+        "model=Qwen%2FQwen3-8B",
+        "usd_per_hour=2.5",
+    )
+)
 HIGHEST = 2200  # pixels; what is below is cut off
 
 
@@ -82,8 +90,9 @@ LIVE = (
     Picture("live", "/live?run=5", r"of 400 requests, about"),
     Picture("live-phone", "/live?run=5", r"of 400 requests, about", PHONE),
     Picture("live-wide", "/live?run=5", r"of 400 requests, about", WIDE),
-    looked_at("live-queued", "/live?run=6", "Waits|waits|queue"),
 )
+QUEUED = (looked_at("live-queued", "/live?run=6", "Queued: run 5"),)
+WARMING = (looked_at("live-warm-up", "/live?run=7", "Warming up, 100 requests"),)
 TASKS_GOING = (looked_at("tasks-going", "/batches", "In progress"),)
 TASKS = (Picture("tasks", "/batches", "Ended"),)
 COMPARING = (looked_at("live-comparison", "/live?comparison=2", "interleaved"),)
@@ -111,7 +120,7 @@ ENDED = (  # see stored_states.py
 SIGNED_IN = (
     Picture("tokens", "/tokens", "nightly"),
     looked_at("history-signed-in", "/history", "runs"),
-    looked_at("run-signed-in", "/", "gpu-new"),
+    looked_at("run-signed-in", f"/?{SAVED}", "8002/v1 · Qwen"),
 )
 SIGNED_OUT = (looked_at("sign-in", "/", "Sign in"),)
 MADE_UP = (  # an engine that nobody has installed, and a study of it with made-up numbers

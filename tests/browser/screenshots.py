@@ -56,6 +56,7 @@ RUNS = (
 )
 BEGUN = {"run": 20, "compare": 10}  # answers, after which it is worth a picture
 LONG = ("--mode", "staggered", "--requests", "400", "--interval", "0.5", *SHORT)  # 200 s
+WARM = ("--mode", "batch", "--requests", "8", "--warmup", "100", *SHORT)
 TASKS = 24
 SWEEP = ("--preset", "concurrency", "--backend", "embedded", "--concurrencies", "1,2,4,8", *SHORT)
 # A command on *Engines* names variables of the environment, which are nobody's concern.
@@ -165,6 +166,22 @@ def measuring(app: App, command: str, name: str, arguments: tuple[str, ...]) -> 
                     queue.request_cancel(database, row.id)
 
 
+@contextmanager
+def waiting(app: App, status: str, name: str, arguments: tuple[str, ...]) -> Iterator[None]:
+    """A run that has got as far as this status, which is cancelled in the end."""
+    with measure(app, "run", name, arguments), app.database() as database:
+
+        def its_id() -> int:
+            rows = (row for row in runs.search(database) if row.name == name)
+            return next((row.id for row in rows if row.status == status), 0)
+
+        try:
+            until(lambda: its_id() > 0, 60)
+            yield
+        finally:
+            queue.request_cancel(database, its_id())
+
+
 def measured(app: App, studio: Studio, folder: Path) -> None:
     """Pages of what the embedded model has answered."""
     studio.take(app, pictures.FIRST)
@@ -176,6 +193,10 @@ def measured(app: App, studio: Studio, folder: Path) -> None:
     answered_tasks(app, studio, folder)
     with measuring(app, "run", "A long one", LONG):
         studio.take(app, pictures.LIVE)
+        with waiting(app, "queued", "The next one", SHORT):
+            studio.take(app, pictures.QUEUED)
+    with waiting(app, "running", "Warming up", WARM):
+        studio.take(app, pictures.WARMING)
     with measuring(app, "compare", "Turns", TURNS):
         studio.take(app, pictures.COMPARING)
     print("measuring: a sweep")

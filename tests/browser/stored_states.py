@@ -38,7 +38,11 @@ SEARCH = {
     "starts": "2",
     "window_s": "60",
 }
-SUSTAINS = {64: Queue(4, 5.0), 128: Queue(8, 5.0), 256: Queue(8, 6.5)}
+SUSTAINS = {
+    64: Queue(4, 5.0, prefill_s=0.06),
+    128: Queue(8, 5.0, prefill_s=0.06),
+    256: Queue(8, 6.5, prefill_s=0.05),
+}
 
 
 def everything(database: Engine) -> None:

@@ -18,10 +18,12 @@ REQUEST = Measurement(0, 0, "ok", t_due=0.0, prompt_tokens=100, output_tokens=50
 
 @dataclass(frozen=True)
 class Queue:
-    """`slots` requests are served at a time, each for 1 / `rate` seconds on average."""
+    """`slots` requests are served at a time, each for 1 / `rate` seconds on average. The first
+    token comes `prefill_s` after a request is served, or after half of its time if that is less."""
 
     slots: int
     rate: float
+    prefill_s: float = 0.0
 
     def missed(self, load: float, limit_s: float) -> float:
         """The share of requests that wait longer, in the long run (Erlang C, Gross et al. 2008,
@@ -60,9 +62,10 @@ class Queue:
         due = np.sort(random.uniform(0, seconds, count)).tolist()
         service = random.exponential(1 / self.rate, count).tolist()
         free = [0.0] * self.slots
-        begins, ends = [], []
+        firsts, ends = [], []
         for at, takes in zip(due, service, strict=True):
-            begins.append(max(free[0], at))
-            ends.append(begins[-1] + takes)
+            begins = max(free[0], at)
+            firsts.append(begins + min(self.prefill_s, takes / 2))
+            ends.append(begins + takes)
             heapq.heapreplace(free, ends[-1])
-        return simulated(REQUEST, t_due=due, t_send=due, t_first=begins, t_last=ends, t_end=ends)
+        return simulated(REQUEST, t_due=due, t_send=due, t_first=firsts, t_last=ends, t_end=ends)
