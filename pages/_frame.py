@@ -17,8 +17,8 @@ from pages.widgets.view import (
 )
 
 HERE = Path(__file__).resolve().parent
-# What opens below a button is as high as the window allows. On a phone a table of a few columns and
-# six tabs fit without being scrolled, and what stands beside a title elsewhere begins below it.
+# A panel below a button is as high as the window allows. On a phone, a table of a few columns and
+# six tabs fit without scrolling, and elements beside a title elsewhere are below it.
 STYLE = """<style>
 [data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
@@ -29,7 +29,7 @@ STYLE = """<style>
 }
 </style>"""
 
-# Before the navigation: without an icon of its own a page fetches one from elsewhere.
+# Before the navigation: without its own icon, a page fetches one from elsewhere.
 st.set_page_config(
     page_icon=str(HERE / "static" / "favicon.png"), layout="wide", initial_sidebar_state=220
 )

@@ -16,11 +16,11 @@ from services.report.terminal import backend_address
 from services.servers.check_backend import check_backend
 from services.servers.probe import Probe
 
-SHOWN = 12  # models named
+SHOWN = 12  # models to name
 
 
 def facts(probe: Probe) -> None:
-    """What the test found, part by part."""
+    """Show the test's results, as separate facts."""
     with st.container(horizontal=True, gap="xsmall"):
         st.badge("reachable", color="green", icon=":material/check:")
         for holds, yes, no in (
@@ -41,7 +41,7 @@ def facts(probe: Probe) -> None:
 
 
 def answer(name: str, probe: Probe) -> None:
-    """What the test found, in a sentence or in its parts."""
+    """Show the test's results, as a sentence or as facts."""
     if probe.problem:
         st.warning(plain(probe.problem), icon=":material/cloud_off:")
     if probe.remedy is not None:
@@ -70,7 +70,7 @@ def about(backend: Backend) -> None:
 
 
 def show(backend: Backend) -> None:
-    """One backend: its address and key, a test, and a link to start a run."""
+    """Show one backend: its address and key, a test, and a link to start a run."""
     key = f"probe-{backend.name}"
     with st.container(border=True):
         with st.container(

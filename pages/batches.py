@@ -14,7 +14,7 @@ from pages.widgets import batch_list, batch_page, task_form, task_page, url_stat
 from pages.widgets.view import may_start, person, stop_with
 from services.base.roles import whose_tasks
 
-if not may_start():  # it is not in their navigation
+if not may_start():  # the page is not in their navigation
     stop_with("Only runners and admins can use tasks.")
 url_state.watch(batch_list.PREFIX)
 caller = whose_tasks(person())

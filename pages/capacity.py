@@ -24,8 +24,8 @@ from services.studies.capacity_wording import plan
 
 
 def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
-    """Return the run that the form starts from: a stored one's (`?like=12`), or the default; and
-    what is wrong with the link."""
+    """Return the initial run of the form: a stored one (`?like=12`) or the default; and a sentence
+    on what is wrong with the link."""
     if like is None:
         return RunConfig(), ()
     number = as_id(like)
@@ -38,7 +38,7 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
 
 
 def start(config: CapacityConfig) -> None:
-    """Queue the search and go to it."""
+    """Queue the search and open its page."""
     once: Once = st.session_state.setdefault("start-capacity", Once())
     try:
         number = once.get(lambda: capacity_jobs.submit(opened(), config, by=person()))
@@ -49,7 +49,7 @@ def start(config: CapacityConfig) -> None:
 
 
 def form() -> None:
-    """The form, what it would take, and the searches there are."""
+    """Show the form, the estimate, and the list of searches."""
     touched = url_state.watch((SEARCH, fields.PREFIX))
     parameters = url_state.parameters()
     like = parameters.pop("like", None)
@@ -70,7 +70,7 @@ def form() -> None:
 
 
 def estimate(config: CapacityConfig | None) -> None:
-    """Show what the search takes, and let it be started."""
+    """Show the estimate and the Start button."""
     st.subheader("Estimate", anchor=False)
     ready = config is not None and capacity_form.ready(config)
     if config is not None:

@@ -33,13 +33,13 @@ from services.analysis.compare import (
 )
 from services.analysis.compare.diagnosed import diagnosed
 
-RECENT = 200  # runs offered to be added
+RECENT = 200  # runs that are offered in the list
 CHOOSE = "Runs and margin"
 WANTED = f"Select 2 to {MOST} runs"
 
 
 def runs_in_url() -> tuple[list[int], str]:
-    """Return the runs that the URL names, each once, and why they cannot be compared, if so."""
+    """Return the runs in the URL without duplicates, and the reason if they cannot be compared."""
     words = [word.strip() for word in st.query_params.get("runs", "").split(",") if word.strip()]
     numbers = [number for word in words if (number := as_id(word)) is not None]
     ids = list(dict.fromkeys(numbers))
@@ -56,8 +56,8 @@ def runs_in_url() -> tuple[list[int], str]:
 
 
 def margin_in_url() -> float | None:
-    """Return what the URL calls equal, as a share; None where it does not say, or says what is
-    none, which is told."""
+    """Return the margin in the URL, as a share; None if there is none, or an invalid one, which is
+    reported."""
     text = st.query_params.get("within")
     if text is None:
         return None
@@ -73,7 +73,7 @@ def margin_in_url() -> float | None:
 
 
 def choose_margin(margin: float) -> None:
-    """Say what is too small to matter. Like the runs, it is read from the URL."""
+    """Ask for the margin. Like the runs, it is read from the URL."""
     st.session_state["within"] = 100 * margin
 
     def into_url() -> None:
@@ -93,8 +93,8 @@ def choose_margin(margin: float) -> None:
 
 
 def choose(ids: list[int], called: Mapping[int, str]) -> None:
-    """Pick the runs. The URL is what is read; the widget only shows it and changes it. Those that
-    are compared are `called` by what distinguishes them."""
+    """Ask for the runs. They are read from the URL; the widget only shows and changes it. `called`:
+    the labels of those compared."""
     names = {row.id: f"{row.id} · {row.name}" for row in runs.search(opened(), limit=RECENT)}
     names |= {run_id: str(run_id) for run_id in ids if run_id not in names}
     names |= {run_id: f"{run_id} · {label}" for run_id, label in called.items()}
@@ -127,7 +127,7 @@ def load(
 
 
 def refuse(why: str) -> NoReturn:
-    """Say which run cannot be compared, below where it can be removed."""
+    """Report which run cannot be compared, below the widget that can remove it."""
     if not shared():
         choose(ids, {})
     stop_with(why, "Remove it from the comparison.")
@@ -140,7 +140,7 @@ def chosen_in_url(margin: float | None) -> dict[str, str]:
 
 
 def forms(candidates: list[Candidate]) -> menu.Panels:
-    """What opens below the buttons, and changes what is compared and how."""
+    """Return the panels that can be opened below the buttons."""
 
     def runs_and_margin() -> None:
         choose(ids, {candidate.run.id: candidate.label for candidate in candidates})
@@ -158,7 +158,7 @@ def to_share(margin: float | None) -> None:
 
 
 def actions(candidates: list[Candidate]) -> None:
-    """What can be done with the comparison, beside its title."""
+    """Show the buttons beside the title of a comparison."""
     menu.opener("compare", CHOOSE)
     run_actions.again([candidate.run for candidate in candidates], margin)
     to_share(margin)
@@ -188,7 +188,7 @@ if not ids and not runs.count(opened()):
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
-with garbage.no_garbage():  # of 40,000 requests, which are let go when the script ends
+with garbage.no_garbage():  # with 40,000 requests, which are released when the script ends
     candidates = load(ids, judgement, margin)
     load_again = partial(results.candidates, opened(), ids, judgement, margin)
     comparison = compare(candidates)

@@ -32,7 +32,7 @@ from services.servers.engines import (
 from services.servers.engines.instance import UP, EngineInstance
 
 SHOWN = 10  # engines that have ended
-ANY_PORT = 30000  # in the command that is shown before it starts
+ANY_PORT = 30000  # in the command shown before an engine starts
 
 
 def config_from_url() -> EngineConfig:
@@ -75,7 +75,7 @@ def preview(config: EngineConfig) -> None:
 
 
 def start_button(enabled: bool) -> bool:
-    """Return whether it was pressed."""
+    """Show the button; return whether it was pressed."""
     return st.button(
         "Start engine",
         type="primary",
@@ -158,7 +158,7 @@ def stop(engine_id: int) -> None:
 
 
 def earlier() -> None:
-    """Show the engines that have ended, the newest first."""
+    """Show the engines that have ended, newest first."""
     ended = [
         engine for engine in stored.list_all(opened()) if engine.status not in (*UP, "planned")
     ]
@@ -190,13 +190,13 @@ def forget(engine_id: int) -> None:
     try:
         serving.delete(opened(), engine_id)
     except EngineNotFound:
-        return  # deleted while the button was on its way
+        return  # it was deleted before the button was pressed
     except PacelineError as error:
         show_error(error)
 
 
 def parameters(config: EngineConfig) -> dict[str, str]:
-    """Return the query parameters of a link to the config: those that are not the default."""
+    """Return the parameters of a link to the config: its fields that are not the default."""
     default = EngineConfig()
     values: dict[str, Any] = config.model_dump()
     return {

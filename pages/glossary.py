@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.widgets.terms import GLOSSARY, PARAMETER, terms
 
-# All tables alike, whatever stands in them.
+# The same widths for all tables.
 STYLE = """<style>
 .st-key-words table { width: 100%; }
 @media (min-width: 640px) {
@@ -20,7 +20,7 @@ FILE_LINK = re.compile(r"\[([^]]*)\]\([\w./-]+\.md(?:#[\w-]*)?\)")
 
 
 def without_file_links(text: str) -> str:
-    """Return markdown with links to other files as plain text: no page shows those files."""
+    """Return markdown with links to other files as plain text, since no page shows those files."""
     return FILE_LINK.sub(r"\1", text)
 
 

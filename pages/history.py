@@ -33,7 +33,7 @@ from services.report.theme import palette
 PAGE_SIZE = 25
 PREFIX = "history-"
 LAST = "last-of-history"
-# What can be done with the selected runs stays in sight above the list.
+# The actions for the selected runs stay visible above the list.
 STICKY = """<style>
 [data-testid=stLayoutWrapper]:has(> .st-key-selected) { position: sticky; top: 0; z-index: 50;
   background: %s; padding: .5rem 0; }
@@ -47,13 +47,13 @@ ANY = "any"
 
 
 def narrowed() -> None:
-    """The callback of what narrows the list: it begins anew."""
+    """Callback of the filters: return to the first page of the list."""
     url_state.touched()
     st.session_state[PREFIX + "page"] = 1
 
 
 def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    """The search: a text, and a choice for each filter. Returns what is set."""
+    """Show the search field and the filters; return their values."""
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         chosen = {
             "text": st.text_input(
@@ -76,7 +76,7 @@ def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> d
 
 
 def complain(parameters: dict[str, str], choices: dict[str, tuple[str, ...]], pages: int) -> None:
-    """Say what the URL asks for that is not there."""
+    """Report filters in the URL that do not exist."""
     for field, values in choices.items():
         if parameters.get(field, ANY) not in (ANY, *values):
             st.warning(plain(f"No run has the {field} “{parameters[field][:60]}”; showing all."))
@@ -87,13 +87,13 @@ def complain(parameters: dict[str, str], choices: dict[str, tuple[str, ...]], pa
 
 
 def turn(pages: int) -> None:
-    """How to turn the page, where there are several."""
+    """Show the page buttons, if there are several pages."""
     if pages > 1:
         st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
 
 
 def selected(total: int) -> list[int]:
-    """The runs that are ticked, whatever the list shows; those that were deleted are not."""
+    """Return the selected runs, even if the list does not show them; deleted runs are left out."""
     names = {row.id: row.name for row in runs.rows_of(opened(), run_list.ticked())}
     run_list.untick([run_id for run_id in run_list.ticked() if run_id not in names])
     chosen = run_list.ticked()
@@ -111,7 +111,7 @@ def selected(total: int) -> list[int]:
 
 
 def forms_of(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
-    """What opens from the menu; `run` is the selected one, if it is one."""
+    """Return the panels of the menu. `run`: the selected run, if exactly one is selected."""
     forms: dict[str, Callable[[], None]] = {}
     if read_only():
         return forms
@@ -123,7 +123,7 @@ def forms_of(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
 
 
 def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
-    """What can be done with the selected runs."""
+    """Show the actions for the selected runs."""
     run = runs.load(opened(), chosen[0]) if len(chosen) == 1 else None
     forms = forms_of(run, chosen)
     page = f"selected-{chosen}"
@@ -172,7 +172,7 @@ if not runs.count(opened()):
     st.stop()
 
 if {"run", "runs"} & url_state.parameters().keys():
-    url_state.update(st.session_state.get(LAST, {}))  # the back button: see widgets/url_state.py
+    url_state.update(st.session_state.get(LAST, {}))  # for Back: see widgets/url_state.py
 touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
 choices = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}

@@ -29,7 +29,7 @@ from services.report.leaderboard import Against
 Option = TypeVar("Option", bound=str)
 PREFIX = "leaderboard-"
 MOST_SHOWN = 100  # runs
-FILTERS = ("text", *runs.FILTERS)  # as History has them
+FILTERS = ("text", *runs.FILTERS)  # the same as in History
 AGAINST: dict[Against, str] = {"throughput": "Throughput", "price": "Price"}
 RANKED_BY: dict[Measure, str] = {
     "throughput": "Output tokens/s",
@@ -43,7 +43,7 @@ NOTHING_TO_DRAW = {
 
 
 def chosen(parameters: dict[str, str]) -> list[int]:
-    """Return the runs that the URL names, or the newest that its filters let through."""
+    """Return the runs in the URL, or the newest that match its filters."""
     if "runs" in parameters:
         words = [word.strip() for word in parameters["runs"].split(",") if word.strip()]
         if bad := next((word for word in words if as_id(word) is None), None):
@@ -58,7 +58,7 @@ def chosen(parameters: dict[str, str]) -> list[int]:
 
 
 def choose(name: str, options: dict[Option, str], first: str, title: str) -> Option:
-    """A choice that is in the URL."""
+    """Ask for one of several options, which is kept in the URL."""
     given = next((option for option in options if option == first), next(iter(options)))
     shown: Option | None = st.segmented_control(
         title,
@@ -78,7 +78,7 @@ def load(ids: list[int]) -> list[Run]:
 
 
 def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> None:
-    """The chart, then the ranks; a name leads to its run."""
+    """Show the chart and the ranking; a name links to its run."""
     drawn = pareto(standings, against, dark(), links=True)
     if drawn is None:
         st.info(NOTHING_TO_DRAW[against])

@@ -40,7 +40,7 @@ def load(run_id: int, fresh: bool = False) -> Run:
 def watch(run_id: int, status: str, every_s: float) -> None:
     run = load(run_id)
     if run.status != status or REFRESH.seconds() != every_s:
-        st.rerun()  # the whole page: the run has begun or ended, or is to be drawn at another pace
+        st.rerun()  # the whole page: the run has begun or ended, or needs another refresh rate
     if run.status == "queued":
         waiting.show(run)
     else:
@@ -53,14 +53,14 @@ def watch(run_id: int, status: str, every_s: float) -> None:
 
 
 def so_far(run: Run) -> None:
-    """What happens now, how long it will take, and the counts of this moment."""
+    """Show the current activity, the time left and the counts."""
     shot = snapshot(run, dark())
     bar(shot.standing, progress.sentence(run, shot.standing, shot.left))
     tiles(shot)
 
 
 def tiles(shot: Snapshot) -> None:
-    """The counts of this moment, and what is amiss so far."""
+    """Show the counts and the diagnostics so far."""
     now = shot.standing
     with st.grid(4, min_column_width=130):
         st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
@@ -76,7 +76,7 @@ def bar(now: ProgressSummary, text: str) -> None:
 
 
 def charts(shot: Snapshot) -> None:
-    """The run so far, and its server below it on the same axis."""
+    """Show the run so far, and its server metrics below on the same time axis."""
     if shot.chart is not None:
         st.vega_lite_chart(
             shot.chart,
@@ -99,15 +99,15 @@ def charts(shot: Snapshot) -> None:
 def cancel(run_id: int) -> None:
     try:
         jobs.cancel(opened(), run_id, person())
-        latest(run_id, fresh=True)  # the page is drawn next, and says so
+        latest(run_id, fresh=True)  # the page is drawn next, and shows it
     except (AlreadyFinished, RunNotFound):
-        return  # while the button was on its way
+        return  # it ended before the button was pressed
     except PacelineError as error:
         show_error(error)
 
 
 def ended(run: Run) -> None:
-    """How the run ended, and the way to its result."""
+    """Show how the run ended, and a link to its result."""
     sentences_by_status = {
         "done": "The run is done.",
         "cancelled": "The run was cancelled. The results so far are kept.",
@@ -136,13 +136,13 @@ def ended(run: Run) -> None:
 
 
 def measured_now(run: Run) -> None:
-    """The run of a comparison whose turn it is."""
+    """Show the run of a comparison that is being measured."""
     shot = snapshot(run, dark())
     tiles(shot)
     charts(shot)
 
 
-params = st.query_params  # `trial` is what links of older versions say
+params = st.query_params  # links of older versions have `trial`
 if (number := params.get("comparison", params.get("trial"))) is not None:
     comparison_progress.page(number, measured_now)
     st.stop()
@@ -153,7 +153,7 @@ if run.status in ACTIVE:
     every_s = REFRESH.seconds()
     st.fragment(watch, run_every=every_s)(run.id, run.status, every_s)
     if not shared():
-        run_actions.scenario([run])  # outside the fragment, which is drawn anew all the time
+        run_actions.scenario([run])  # outside the fragment, which is redrawn every second
 elif st.session_state.pop("watched", None) == run.id and run.status == "done":
     st.switch_page("result.py", query_params=onward(run=str(run.id)))
 else:

@@ -46,7 +46,7 @@ from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
 from services.report.spans.progress import sentence as span_sentence
 
-BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are folded away
+BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are in an expander
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
 SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
@@ -56,7 +56,7 @@ def to_history() -> None:
 
 
 def actions(candidate: Candidate) -> None:
-    """Compare, run again, share; the rest in a menu, which opens below."""
+    """Show Compare, Run again and Share, and a menu with the rest, which opens below."""
     run, of = candidate.run, f"run-{candidate.run.id}"
     panels_ = {
         "Edit": partial(edit.form, run),
@@ -83,7 +83,7 @@ def draw(candidate: Candidate, names: Sequence[str]) -> None:
 
 
 def charts(candidate: Candidate) -> None:
-    """What failed, and the pictures that answer most; the others below a fold."""
+    """Show the failures and the most important charts; the others are in an expander."""
     tabular.table(tables.failures(candidate), "What failed?")
     of_classes = tables.classes(candidate)
     tabular.table(of_classes, f"How do {of_classes.title.lower()} compare?")
@@ -101,7 +101,7 @@ def charts(candidate: Candidate) -> None:
 
 
 def _picking(candidate: Candidate) -> chart_panel.Picking:
-    """A bar opens its request; where it stands for several, the slowest of them."""
+    """A click on a bar opens its request; if it stands for several, the slowest of them."""
     several = len(candidate.measurements) > MOST_BARS
     opened_by = "the slowest of its requests" if several else "its request"
     key = request_detail.key("bars")
@@ -110,7 +110,7 @@ def _picking(candidate: Candidate) -> chart_panel.Picking:
 
 
 def numbers(candidate: Candidate) -> None:
-    """All the numbers of the run, of its repeats and of what was seen of server and client."""
+    """Show all numbers of the run, its repeats, the server and the client."""
     tabular.table(tables.figures([candidate], ["This run"]), "What are the numbers?")
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
@@ -195,4 +195,4 @@ result_tabs.show(
     }
 )
 request_detail.show(run_id)
-del candidate  # what a session keeps of this page keeps its globals: the arrays of a large run, too
+del candidate  # a session keeps the page's globals, including the arrays of a large run

@@ -54,7 +54,7 @@ from services.report.theme import palette
 from services.studies import capacity_link
 from services.studies.capacity_config import MOST_SERVERS, CapacityConfig
 
-# The plan stays beside the form; on a phone, where it is below it, Start is a bar at the bottom.
+# The plan is beside the form; on a phone, it is below, and Start is a bar at the bottom.
 STICKY = """<style>
 .st-key-plan { position: sticky; top: 4rem; }
 @media (max-width: 640px) {
@@ -66,8 +66,8 @@ STICKY = """<style>
 
 
 def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
-    """Return the config that the form starts from: a stored run's (`?like=12`), or the default;
-    and what is wrong with the link."""
+    """Return the initial config of the form: a stored run's (`?like=12`) or the default; and a
+    sentence on what is wrong with the link."""
     if like is None:
         return RunConfig(), ()
     run_id = as_id(like)
@@ -80,17 +80,17 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
 
 
 def pace_of(config: RunConfig) -> Pace | None:
-    """How fast its answers will come, by what its server did in earlier runs."""
+    """Return the expected speed of its answers, from earlier runs on its server."""
     return jobs.pace(opened(), config, api_keys.typed())
 
 
 def plan_of(config: RunConfig) -> Plan:
-    """What a run will do, by what its server did in earlier ones."""
+    """Return the plan of a run, based on earlier runs on its server."""
     return plan.plan(config, prices.price_of(config), pace_of(config))
 
 
 def show_plan(ahead: Plan) -> None:
-    """Show what the run will do."""
+    """Show the plan of the run."""
     with st.container(horizontal=True):
         st.metric("Requests", show(ahead.requests_total or None, "count"))
         st.metric("Max output tokens", show(ahead.tokens_at_most or None, "count"))
@@ -98,10 +98,10 @@ def show_plan(ahead: Plan) -> None:
 
 
 def picture(config: RunConfig) -> None:
-    """Draw when the requests will be sent, as far as it is known how long answers take."""
+    """Draw when requests will be sent, if the duration of answers can be estimated."""
     pace, ahead = pace_of(config), plan_of(config)
     if pace is None:
-        return  # the plan's sentence says why nothing is known
+        return  # the plan's sentence explains why
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual
     bars = modes.picture(modes.schedule(config), each, plan.MOST_DRAWN)
     few = len(bars) <= MOST_BARS or config.mode == "batch"
@@ -131,7 +131,7 @@ def session_picture(config: RunConfig) -> None:
 
 
 def pressed(possible: bool) -> bool:
-    """Whether Start was pressed. A double click is two presses and one run."""
+    """Return whether Start was pressed. A double click counts as one press."""
     with st.container(key="start-bar"):
         now = st.button(
             "Start",
@@ -149,7 +149,7 @@ def pressed(possible: bool) -> bool:
 def start(
     configs: Sequence[RunConfig], design: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
-    """Queue the run, or the comparison, and go to where it is watched."""
+    """Queue the run or the comparison, and open the page that shows its progress."""
     once: Once = st.session_state.setdefault("start", Once())
     more = about | {"typed": api_keys.typed(), "by": person()}
     try:
@@ -167,7 +167,7 @@ def start(
 def checked(
     values: dict[str, Any], others: Others, design: ComparisonDesign | None
 ) -> list[RunConfig]:
-    """Return the runs that the form asks for, or none and say what is wrong with them."""
+    """Return the runs that the form describes; if they are invalid, report why and return none."""
     try:
         configs = candidates.candidates(values, others)
         if design and candidates.is_right_count(others):
@@ -176,7 +176,7 @@ def checked(
     except InvalidConfig as error:
         for name, sentence in error.problems.items():
             empty = name in link.OWN and not any(map(str.strip, map(str, values.get(name) or ())))
-            show = st.info if empty else st.error  # nothing is wrong before a word is typed
+            show = st.info if empty else st.error  # no error before anything was typed
             icon = ":material/edit:" if empty else ":material/error:"
             show(fields.problem_with_link(name, sentence), icon=icon)
     except InvalidComparison as error:
@@ -185,7 +185,7 @@ def checked(
 
 
 def called(configs: Sequence[RunConfig], name: str) -> list[str]:
-    """Return what the runs of a comparison will be called."""
+    """Return the names of the runs of a comparison."""
     return candidates.names(configs, name.strip(), [_made(config) for config in configs])
 
 
@@ -230,10 +230,10 @@ def estimate(
         session_picture(configs[0])
 
 
-if not may_start():  # it is not in their navigation
+if not may_start():  # the page is not in their navigation
     stop_with("Only runners and admins can start runs.")
 if (left_for := st.query_params.get("run")) is not None:
-    url_state.update({"like": left_for})  # the back button, after Start: see widgets/url_state.py
+    url_state.update({"like": left_for})  # for Back after Start: see widgets/url_state.py
 touched = url_state.watch(fields.PREFIX)
 parameters = url_state.parameters()
 like, turns = parameters.pop("like", None), comparison.read_link(parameters)

@@ -46,17 +46,17 @@ SEARCHES = (
     "stops it; then it measures the two best again. A study continues when you close the browser "
     "and can be resumed."
 )
-ANYWHERE = "concurrency"  # the preset that needs no engine and no device
+ANYWHERE = "concurrency"  # the preset that needs neither an engine nor a device
 
 
 def earlier(text: str) -> StudyConfig:
-    """Return what a stored study was asked to do (`?like=3`)."""
+    """Return the config of a stored study (`?like=3`)."""
     return study_page.load(text).config
 
 
 def asked() -> StudyConfig:
-    """What the URL asks for, or as its preset begins where it asks for what cannot be. Where it
-    asks for nothing, what runs everywhere: a sweep of the server that is there."""
+    """Return the study in the URL, or its preset's defaults if it is invalid. An empty URL gives
+    the preset that runs everywhere: a sweep of an existing server."""
     parameters = url_state.parameters()
     if not parameters:
         return preset_config(ANYWHERE)
@@ -73,7 +73,7 @@ def asked() -> StudyConfig:
 
 
 def grid_of(config: StudyConfig) -> list[GridCell]:
-    """Return the grid, or nothing and say what is wrong with it."""
+    """Return the grid; if it is invalid, report why and return []."""
     try:
         return study_jobs.plan(config, api_keys.typed())
     except (BackendProblem, InvalidConfig) as error:
@@ -82,7 +82,7 @@ def grid_of(config: StudyConfig) -> list[GridCell]:
 
 
 def estimate(config: StudyConfig, to: str | None) -> None:
-    """Show the grid and what it takes, and let it be started."""
+    """Show the grid, the estimate and the Start button."""
     grid = grid_of(config)
     st.subheader("Estimate", anchor=False)
     st.caption(f"This machine has {devices().counted()}.")
@@ -109,19 +109,19 @@ def estimate(config: StudyConfig, to: str | None) -> None:
 
 
 def headed(searches: bool) -> None:
-    """Say what the page is for."""
+    """Show the title and what the page is for."""
     title = "Which configuration sustains the highest load?" if searches else "How does it scale?"
     st.title(title if adds is None else f"{added(searches)} to a study", anchor=False)
     st.caption(SEARCHES if searches else GRID)
 
 
 def added(searches: bool) -> str:
-    """What is added to a study: configurations whose capacity is searched, or cells."""
+    """Return what is added to a study: configurations whose capacity is searched, or cells."""
     return "Add configurations" if searches else "Add cells"
 
 
 def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
-    """Show the form; return what it asks for, or what is wrong with that."""
+    """Show the form; return its study, or what is wrong with it."""
     try:
         return study_form.ask(begin), ()
     except InvalidConfig as error:
@@ -129,7 +129,7 @@ def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
 
 
 def button(to: str | None, possible: bool, searches: bool) -> bool:
-    """Whether the study is to start."""
+    """Return whether Start was pressed."""
     return st.button(
         "Start study" if to is None else added(searches),
         type="primary",
@@ -148,7 +148,7 @@ def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str 
 
 
 def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
-    """Queue the study, or add its cells to the one it was called for, and go to it."""
+    """Queue the study, or add its cells to the study that was opened, and open its page."""
     once: Once = st.session_state.setdefault("start-study", Once())
     typed, by = api_keys.typed(), person()
     more = about | {"typed": typed, "by": by}
@@ -165,7 +165,7 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
 
 
 def show_list() -> None:
-    """The studies there are, the newest first."""
+    """Show the stored studies, newest first."""
     rows = studies.list_all(opened())
     if rows:
         st.subheader("Studies", anchor="studies")

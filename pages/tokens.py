@@ -15,16 +15,16 @@ from pages.widgets.view import person, plain, sentences, show_error, stop_with
 from services.base.errors import PacelineError
 from services.base.roles import Person, Role
 
-MADE = "token-made"  # the text of one that was just made, in the session until another page
+MADE = "token-made"  # the text of a new token, kept in the session until another page is opened
 
 
 def own_tokens(who: Person) -> str | None:
-    """Return whose tokens a person sees; None: everybody's."""
+    """Return whose tokens to show; None: everybody's."""
     return None if who.role == Role.admin else who.name
 
 
 def form(who: Person) -> None:
-    """Make a token of a role that the person has."""
+    """Show the form for a token, with roles up to the person's own."""
     roles = [role.name for role in Role if who.role and role <= who.role]
     with st.form("token", border=True):
         with st.grid(3, min_column_width=180, vertical_alignment="bottom"):
@@ -49,7 +49,7 @@ def create(who: Person, name: str, role: Role, days: int) -> None:
 
 
 def show_created() -> None:
-    """Show the token that was just made, this once."""
+    """Show the new token, which is shown only once."""
     if MADE in st.session_state:
         name, text = st.session_state.pop(MADE)
         st.success(plain(f"Token {name} created. Copy it now: it is not shown again."))
@@ -57,7 +57,7 @@ def show_created() -> None:
 
 
 def row(token: Token, who: Person) -> None:
-    """A token, and a button that revokes it."""
+    """Show a token, and a button that revokes it."""
     expired = token.expires_at <= datetime.now(UTC)
     state = "expired" if expired else "expires"
     by = f", by {token.made_by}" if token.made_by and token.made_by != who.name else ""
@@ -84,7 +84,7 @@ def revoke(token_id: int) -> None:
         if who is not None:
             tokens.revoke(opened(), token_id, own_tokens(who))
     except TokenNotFound:
-        return  # somebody else was faster
+        return  # it was already revoked
 
 
 st.title("Tokens", anchor=False)

@@ -17,14 +17,14 @@ Panels = Mapping[str, Callable[[], None]]
 
 
 def opener(page: str, label: str) -> None:
-    """A button that opens a panel, or closes it. `page`: what the page is about, so that another
-    one begins with all closed."""
+    """Show a button that opens or closes a panel. `page`: identifies the page's content; another
+    value starts with all panels closed."""
     icon = f":material/{ICONS[label]}:"
     st.button(label, icon=icon, key=f"open-{page}-{label}", on_click=_toggle, args=(page, label))
 
 
 def more(page: str, labels: Iterable[str]) -> None:
-    """The "…" menu of the other panels."""
+    """Show the "…" menu with the other panels."""
     st.menu_button(
         "…",
         list(labels),
@@ -37,7 +37,7 @@ def more(page: str, labels: Iterable[str]) -> None:
 
 
 def panel(page: str, panels: Panels) -> None:
-    """The panel that was chosen in the menu, until it is closed."""
+    """Show the panel chosen in the menu, until it is closed."""
     show = panels.get(st.session_state.get(OPEN, {}).get(page, ""))
     if show is not None:
         with st.container(border=True, key=f"panel-{page}"):
@@ -46,7 +46,7 @@ def panel(page: str, panels: Panels) -> None:
 
 
 def close() -> None:
-    """Close the panel that is open."""
+    """Close the open panel."""
     touched()
     st.session_state[OPEN] = {}
 

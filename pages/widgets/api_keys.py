@@ -20,18 +20,18 @@ from services.base import settings
 PREFIX = "secret-"
 TITLE = "API keys for this session"
 
-Server = tuple[str, str | None]  # a backend's name, and its address where one was typed
+Server = tuple[str, str | None]  # a backend's name, and its address if one was entered
 
 
 def typed() -> TypedKeys:
-    """Return the keys that were typed in this session, by the origins that they are for."""
+    """Return the keys that were entered in this session, by the origin they are for."""
     fields = [str(key) for key in st.session_state if str(key).startswith(PREFIX)]
     typed_texts = {field: str(st.session_state[field] or "").strip() for field in fields}
     return {origin(field.removeprefix(PREFIX)): key for field, key in typed_texts.items() if key}
 
 
 def ask(servers: Iterable[Server]) -> None:
-    """Ask for a key for each of the addresses where these servers are."""
+    """Ask for a key for each address of these servers."""
     places = {site: server for server in servers if (site := _origin(*server))}
     if not places:
         return
@@ -61,17 +61,18 @@ def _field(site: Origin, already_set: bool) -> None:
 
 
 def _origin(name: str, base_url: str | None) -> Origin | None:
-    """Return where a key would go; None: nowhere, or the backend takes none."""
+    """Return the origin that a key would be sent to; None if there is none, or the backend needs no
+    key."""
     backend = BACKENDS[name]
     if backend.kind != "http" or not backend.key_env:
         return None
     try:
         return origin(address(backend, settings.environment(), base_url))
     except BackendProblem:
-        return None  # no address yet, or none that can be
+        return None  # no address yet, or an invalid one
 
 
 def _is_set(name: str, base_url: str | None) -> bool:
-    """Whether the environment has a key that goes there."""
+    """Whether the environment has a key for this origin."""
     backend, env = BACKENDS[name], settings.environment()
     return is_own(backend, env, base_url) and bool(has_key(backend, env))

@@ -29,7 +29,8 @@ def listed(
     keys: tuple[tuple[Origin, str], ...],
     key_env: str | None = None,
 ) -> Listing:
-    """Return the models, or the problem. `keys` are typed ones, of which the cache keeps a hash."""
+    """Return the models, or the problem. `keys` are the entered ones; the cache keeps only a hash
+    of them."""
     return models(backend, base_url, settings.environment(), dict(keys), key_env)
 
 
@@ -37,7 +38,7 @@ def listed(
 def server_state(
     backend: str, base_url: str | None, keys: tuple[tuple[Origin, str], ...]
 ) -> QuickCheck:
-    """Return what a server that answers says of itself. `keys`: see `listed`."""
+    """Return the state that a server reports. `keys`: see `listed`."""
     return quick_check(backend, base_url, settings.environment(), dict(keys))
 
 
@@ -47,9 +48,9 @@ def ask(
     key_prefix: str = "",
     saved: Mapping[str, SavedServer] | None = None,
 ) -> dict[str, Any]:
-    """Show server, address and model; return backend, base_url and model of a RunConfig, of a saved
-    server all that belongs to it. `key_prefix` tells the widgets of a comparison's candidates
-    apart; the first one's is empty."""
+    """Ask for server, address and model; return backend, base_url and model of a RunConfig, and for
+    a saved server all of its fields. `key_prefix` distinguishes the widgets of a comparison's
+    candidates; it is empty for the first."""
     servers = saved or {}
     options = [*servers, *([EMBEDDED] if only_saved() else BACKENDS)]
     named = next(
@@ -60,7 +61,7 @@ def ask(
         named = EMBEDDED
     keyed = fields.keyed(f"{key_prefix}backend", named)
     if only_saved() and st.session_state[keyed["key"]] not in options:
-        st.session_state[keyed["key"]] = EMBEDDED  # it has been deleted
+        st.session_state[keyed["key"]] = EMBEDDED  # it was deleted
     chosen = st.selectbox(
         "Server",
         options,
@@ -85,10 +86,10 @@ def ask(
 
 
 def show_state(backend: str, base_url: str | None) -> None:
-    """Show whether a server answers, what it is and how far: the light beside its name."""
+    """Show next to the name whether a server answers, and its reported state."""
     listing = _models(backend, base_url)
     if BACKENDS[backend].kind != "http" or listing.problem or not listing.models:
-        return  # what is wrong stands at the model
+        return  # the model field shows the problem
     shown = server_state(backend, base_url, tuple(typed().items()))
     with st.container(horizontal=True, gap="xsmall"):
         st.badge("reachable", color="green", icon=":material/check:")
@@ -99,12 +100,12 @@ def show_state(backend: str, base_url: str | None) -> None:
 
 
 def _is_server_of(server: SavedServer, start: RunConfig) -> bool:
-    """Whether a run goes to a saved server, with all that belongs to it."""
+    """Whether a run uses a saved server with all of its fields."""
     return all(getattr(start, name) == value for name, value in server.values.items())
 
 
 def _saved_fields(server: SavedServer) -> dict[str, Any]:
-    """Show what a saved server is, and return its fields."""
+    """Show the fields of a saved server, and return them."""
     values = server.values
     address = values["base_url"] or "the default address"
     parts = [BACKENDS[values["backend"]].label, address, values["model"]]
@@ -118,9 +119,9 @@ def _saved_fields(server: SavedServer) -> dict[str, Any]:
 
 
 def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:
-    """Warn about servers that no run can be sent to, with a link to each one's card if there are
-    `cards`; return whether there are none."""
-    problems: dict[str, int] = {}  # and the first config that each is of
+    """Warn about servers to which no run can be sent, with a link to each one's card if there are
+    `cards`; return whether all are ready."""
+    problems: dict[str, int] = {}  # and the first config with each
     for index, config in enumerate(configs):
         if sentence := _refusal(config) or _lack(config):
             problems.setdefault(sentence, index)
@@ -131,8 +132,8 @@ def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:
 
 
 def _refusal(config: RunConfig) -> str | None:
-    """Say that the server refused the connection when its models were last listed (cached for a few
-    seconds)."""
+    """Return a sentence if the server refused the connection when its models were last listed
+    (cached for a few seconds), otherwise None."""
     address = _models(config.backend, config.base_url).nothing_on
     if address is None:
         return None
@@ -140,7 +141,8 @@ def _refusal(config: RunConfig) -> str | None:
 
 
 def _lack(config: RunConfig) -> str | None:
-    """Say what it takes to send requests there and is missing: an address, a key, a model."""
+    """Return a sentence on what is missing to send requests to the server: an address, a key or a
+    model; None if nothing is."""
     try:
         server = target(config, settings.environment(), typed())
     except BackendProblem as error:
@@ -154,7 +156,7 @@ def _lack(config: RunConfig) -> str | None:
 
 
 def letter_of(index: int) -> str:
-    """Return what the server at an index is called: A, B, …"""
+    """Return the letter of the server at an index: A, B, …"""
     return chr(ord("A") + index)
 
 
@@ -183,7 +185,8 @@ def _model_field(
     env: Mapping[str, str],
     key_prefix: str,
 ) -> str:
-    """Offer the models of the link or earlier run, of the environment, and of the server."""
+    """Ask for the model, with those of the link or earlier run, of the environment, and of the
+    server as options."""
     listing = _models(backend, base_url)
     if listing.problem:
         _listing_problem(listing, key_prefix)
@@ -194,7 +197,7 @@ def _model_field(
     default = models[0] if models else None
     widget = fields.keyed(f"{key_prefix}model-{backend}-{base_url}", default)
     if models and st.session_state[widget["key"]] is None:
-        st.session_state[widget["key"]] = default  # the server has come up since
+        st.session_state[widget["key"]] = default  # the server was started since
     model = st.selectbox(
         "Model",
         models,
@@ -208,7 +211,7 @@ def _model_field(
 
 
 def _listing_problem(listing: Listing, key_prefix: str) -> None:
-    """Show why the server's models are unknown, and a button that asks it again."""
+    """Show why the server's models are unknown, and a button that tries again."""
     key_hint = f" You can also enter one under “{TITLE}”." if listing.wants_key else ""
     st.warning(plain(f"{listing.problem}{key_hint}"), icon=":material/cloud_off:")
     st.button(
@@ -223,17 +226,17 @@ def _listing_problem(listing: Listing, key_prefix: str) -> None:
 
 def _models(backend: str, base_url: str | None, key_env: str | None = None) -> Listing:
     if BACKENDS[backend].kind == "litellm":
-        return Listing()  # LiteLLM's providers list no models
+        return Listing()  # LiteLLM's providers do not list their models
     try:
         parse({"base_url": base_url})
     except InvalidConfig:
-        return Listing()  # the page says what is wrong with the address
+        return Listing()  # the page reports what is wrong with the address
     return listed(backend, base_url, tuple(typed().items()), key_env)
 
 
 def _initial_value(field: str, backend: str, initial: RunConfig) -> Any:
-    """Return what the link or earlier run has in a field if it is about `backend`, else the
-    default."""
+    """Return the value of a field in the link or earlier run if that is for `backend`, otherwise
+    the default."""
     return getattr(initial if initial.backend == backend else RunConfig(), field)
 
 

@@ -16,7 +16,7 @@ from services.base.errors import PacelineError
 
 
 def badges(run_id: int) -> None:
-    """Say what a run is the baseline for."""
+    """Show badges with what a run is the baseline of."""
     pinned = of_run(run_id, baselines.list_all(opened()))
     if pinned:
         with st.container(horizontal=True, gap="xsmall"):
@@ -25,12 +25,12 @@ def badges(run_id: int) -> None:
 
 
 def can_be(run: Run) -> bool:
-    """Whether a run can be the baseline of anything."""
+    """Return whether a run can be a baseline."""
     return run.status == "done" and bool(_kinds(run))
 
 
 def form(run: Run) -> None:
-    """Set a run as the baseline of its model or of a tag, or remove it."""
+    """Ask whether to set a run as the baseline of its model or of a tag, or to remove it."""
     pinned = baselines.list_all(opened())
     st.caption("*History* compares later runs of the same workload with a baseline.")
     kind, value = st.selectbox(
@@ -50,7 +50,7 @@ def form(run: Run) -> None:
 
 
 def _kinds(run: Run) -> list[tuple[str, str]]:
-    """The model and the tags that a run can be the baseline of."""
+    """The model and the tags of which a run can be the baseline."""
     return [("model", run.config.model)] * bool(run.config.model) + [("tag", t) for t in run.tags]
 
 
@@ -66,7 +66,7 @@ def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
         else:
             baselines.save(opened(), "tag" if kind == "tag" else "model", value, run_id)
     except BaselineNotFound:
-        pass  # somebody else has taken it away
+        pass  # it was already removed
     except PacelineError as error:
         show_error(error)
         return
@@ -74,7 +74,7 @@ def _change(kind: str, value: str, run_id: int, now: Baseline | None) -> None:
 
 
 def against(run_id: int, verdict: BaselineVerdict | None) -> None:
-    """How a run compares with its baseline, and a link to the comparison."""
+    """Show how a run compares with its baseline, and a link to the comparison."""
     if verdict is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -15,12 +15,12 @@ from services.base.units import seconds
 from services.report import task_texts
 
 PAGE = 25
-MOST_OPEN = 50  # shown; the others are counted
-PREFIX = "batches-"  # of the widgets' keys, also those of one batch
+MOST_OPEN = 50  # shown; the others are only counted
+PREFIX = "batches-"  # of the widgets' keys, also on the page of one batch
 
 
 def show(caller: str | None) -> None:
-    """Show the batches of a caller, None: everybody's."""
+    """Show the batches of a caller; None: everybody's."""
     going = [batch.batch_id for batch in _going(caller)]
     if going:
         st.subheader("In progress", anchor=False)
@@ -47,7 +47,8 @@ def _going(caller: str | None) -> list[TaskBatch]:
 
 @sentences()
 def _watch(caller: str | None, shown: list[str]) -> None:
-    """Those that go on; the whole page is drawn anew when they are others."""
+    """Show the batches that are still running. The whole page is redrawn when their list
+    changes."""
     batches = _going(caller)
     if [batch.batch_id for batch in batches] != shown:
         st.rerun()
@@ -59,7 +60,7 @@ def _watch(caller: str | None, shown: list[str]) -> None:
 
 
 def _row(batch: TaskBatch, caller: str | None) -> None:
-    """A batch in two lines: its link and how it stands; to whom it went, who asked, when."""
+    """Show a batch in two lines: its link and status; its server, caller and time."""
     with st.container(border=True, gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             name = plain(task_texts.name(batch))
@@ -71,7 +72,7 @@ def _row(batch: TaskBatch, caller: str | None) -> None:
 
 
 def facts(batch: TaskBatch) -> str:
-    """Return who asked for a batch, for which model, when, and how long it took."""
+    """Return a batch's caller, its model, when it was submitted, and how long it took."""
     mine = (who := view.person()) is not None and who.caller == batch.caller
     took = None
     if batch.started_at and batch.ended_at:

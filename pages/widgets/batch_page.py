@@ -21,7 +21,7 @@ from services.report import task_texts
 
 PAGE = 50
 ALL = "all"
-TABLE, CHOSEN = "tasks-table", "task-chosen"  # keys: the list, and what is to be opened of it
+TABLE, CHOSEN = "tasks-table", "task-chosen"  # keys: the list, and the task to open
 FILES = {"OpenAI batch output (JSONL)": "jsonl", "Prompts and answers (CSV)": "csv"}
 WIDTHS: dict[str, Literal["small", "medium"]] = {
     "Custom ID": "small",
@@ -32,12 +32,12 @@ WIDTHS: dict[str, Literal["small", "medium"]] = {
 
 
 def load(batch_id: str, caller: str | None) -> TaskBatch:
-    """Return the batch that the URL names, or say what is wrong and stop."""
+    """Return the batch in the URL, or report what is wrong and stop."""
     return load_or_stop(lambda: task_batches.load(opened(), batch_id, caller))
 
 
 def page(batch_id: str, caller: str | None) -> None:
-    """The page of one batch."""
+    """Show the page of one batch."""
     batch = load(batch_id, caller)
     _back()
     st.title(plain(task_texts.name(batch)), anchor=False)
@@ -66,7 +66,7 @@ def _back() -> None:
 
 @sentences()
 def _standing(batch_id: str, caller: str | None, ended: bool) -> None:
-    """How far it is."""
+    """Show the progress of a batch."""
     batch = load(batch_id, caller)
     if batch.ended != ended:
         st.rerun()
@@ -81,13 +81,13 @@ def _standing(batch_id: str, caller: str | None, ended: bool) -> None:
 def _cancel(batch: TaskBatch, caller: str | None) -> None:
     try:
         task_batches.cancel(opened(), batch.batch_id, caller)
-    except PacelineError as error:  # deleted while the button was on its way
+    except PacelineError as error:  # it was deleted before the button was pressed
         show_error(error)
 
 
 def _files(batch: TaskBatch) -> None:
-    """The answers so far as files. The API sends them while it makes them: a download button would
-    hold 10,000 answers in memory."""
+    """Show links to files with the answers so far. The API sends them while it writes them; a
+    download button would keep 10,000 answers in memory."""
     with st.popover("Download", icon=":material/download:"):
         for label, ending in FILES.items():
             st.link_button(
@@ -102,13 +102,13 @@ def _files(batch: TaskBatch) -> None:
 
 
 def _narrowed() -> None:
-    """The callback of what narrows the list: it begins anew."""
+    """Callback of the filters: return to the first page of the list."""
     url_state.touched()
     st.session_state[PREFIX + "page"] = 1
 
 
 def _filters(batch_id: str, caller: str | None) -> TaskFilter:
-    """Which tasks are shown, by their status and their text."""
+    """Ask which tasks to show, by status and text."""
     parameters = url_state.parameters()
     given = parameters.get("status", ALL)
     with st.grid(2, min_column_width=220, vertical_alignment="bottom"):
@@ -137,7 +137,7 @@ def _pages(wanted: TaskFilter) -> int:
 
 @sentences()
 def _table(wanted: TaskFilter, number: int, pages: int) -> None:
-    """A page of tasks, a row each. A row that is selected opens its task."""
+    """Show one page of tasks. Selecting a row opens its task."""
     if task_id := st.session_state.pop(CHOSEN, None):
         st.switch_page("batches.py", query_params={"task": task_id})
     if _pages(wanted) != pages:
@@ -164,8 +164,8 @@ def _table(wanted: TaskFilter, number: int, pages: int) -> None:
 
 
 def _selected(task_ids: list[str]) -> None:
-    """The callback of the table: the task of the row is to be opened. Meanwhile the table may have
-    become shorter."""
+    """Callback of the table: open the selected row's task. The table may have become shorter in the
+    meantime."""
     rows = st.session_state[TABLE]["selection"]["rows"]
     if rows and rows[0] < len(task_ids):
         st.session_state[CHOSEN] = task_ids[rows[0]]

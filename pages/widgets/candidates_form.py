@@ -32,13 +32,13 @@ PER_CENT = {"margin": "within", "target": "target"}  # of a trial's shares, in t
 
 
 def read_link(parameters: dict[str, str]) -> dict[str, str]:
-    """Take the comparison's parameters out of what the URL says."""
+    """Remove the parameters of a comparison from those of the URL, and return them."""
     return {name: parameters.pop(name) for name in PARAMETERS if name in parameters}
 
 
 def kind_of(parameters: Mapping[str, str], start: RunConfig) -> tuple[str, Others, tuple[str, ...]]:
-    """Return what differs between the candidates that the URL asks for, what they change, and what
-    is wrong with it."""
+    """Return what differs between the candidates in the URL, their changes, and what is wrong with
+    them."""
     if "vs" not in parameters:
         return SERVERS, [], ()
     others, problems = candidates.from_text(parameters["vs"], start)
@@ -63,13 +63,13 @@ def choose(kind: str) -> str:
 
 
 def ask(kind: str, values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
-    """Show with what the server's run is compared; return what the other candidates change."""
+    """Ask which candidates to compare with the first server; return the changes of the others."""
     st.subheader("Compared with", anchor=False)
     return FORMS[kind](values, from_link, start)
 
 
 def repeats_form(parameters: Mapping[str, str]) -> ComparisonDesign:
-    """Show how the candidates take turns; what of it cannot be is said at its field."""
+    """Ask for the repeats of the candidates; problems are shown at their fields."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _whole("each", "Repeats per candidate", parameters, comparison_design.USUAL_REPEATS)
         margin = _share("margin", "Margin (± %)", parameters, MARGIN)
@@ -82,7 +82,7 @@ def repeats_form(parameters: Mapping[str, str]) -> ComparisonDesign:
 
 
 def query(others: Others, design: ComparisonDesign) -> dict[str, str]:
-    """Return the comparison as parameters of the URL."""
+    """Return the comparison as parameters of a URL."""
     parameters = {"vs": candidates.to_text(others)}
     usual = ComparisonDesign()
     if design.repeats != usual.repeats:
@@ -106,7 +106,7 @@ def _whole(name: str, label: str, parameters: Mapping[str, str], usual: int) -> 
 def _share(
     name: str, label: str, parameters: Mapping[str, str], usual: float | None
 ) -> float | None:
-    """A share of 1, asked for in per cent."""
+    """A share, shown in per cent."""
     try:
         first: float | None = float(parameters.get(PER_CENT[name], ""))
     except ValueError:
@@ -150,7 +150,7 @@ def _several(
     first = linked or options[:1]
     widget = fields.keyed(f"versus-{field}", first)
     chosen = st.session_state[widget["key"]]
-    known = list(dict.fromkeys(name for name in chosen if name in options))  # each once
+    known = list(dict.fromkeys(name for name in chosen if name in options))  # without duplicates
     if known != chosen:
         st.session_state[widget["key"]] = known
     return st.multiselect(label, options, format_func=shown, max_selections=MOST - 1, **widget)

@@ -30,7 +30,7 @@ COMPARE = "Compare with another server"
 
 
 def ask(start: CapacityConfig) -> CapacityConfig | None:
-    """Show the form; return what it asks for, or say what is wrong and return None."""
+    """Show the form; return the search, or report what is wrong and return None."""
     configs = _servers(start)
     st.subheader("Objective", anchor=False)
     conditions = objectives(start.parsed_objectives)
@@ -60,7 +60,7 @@ def _keyed(name: str, first: Any) -> dict[str, Any]:
 
 
 def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
-    """Ask for the server, and for others to compare it with, each below the one before."""
+    """Ask for the server, and for others to compare it with, one below the other."""
     env, saved = settings.environment(), servers.list_all(opened())
     first = start.servers[0]
     st.subheader("Server A", anchor=False)
@@ -76,8 +76,8 @@ def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
 
 
 def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
-    """Ask what must be met, and return it as conditions: one of a time, the error rate, and others
-    as text. `keyed`: what a widget takes, by its name and its first value."""
+    """Ask for the objectives; return them as conditions: one for a time, the error rate, and others
+    as text. `keyed`: returns a widget's arguments for its name and initial value."""
     time, errors, others = _sorted(asked)
     metric, at, limit_s = _parts(time)
     with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
@@ -123,7 +123,7 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
 def _sorted(
     asked: Sequence[Objective],
 ) -> tuple[Objective | None, Objective | None, list[Objective]]:
-    """The first that the fields can say, the error rate, and the others."""
+    """The first objective that the fields can express, the error rate, and the others."""
     time = next((objective for objective in asked if _sayable(objective)), None)
     errors = next((objective for objective in asked if objective.metric is None), None)
     return time, errors, [objective for objective in asked if objective not in (time, errors)]
@@ -156,5 +156,5 @@ def number(name: str, first: Any, keyed: Keyed = _keyed, kind: Any = CapacityCon
 
 
 def ready(config: CapacityConfig) -> bool:
-    """Whether its servers can be asked, or say why not."""
+    """Return whether all of its servers can be used; report the reason if not."""
     return backend_form.all_ready(list(config.servers))

@@ -54,13 +54,13 @@ STATES = {
 
 
 def load(text: str) -> Capacity:
-    """Return the search that the URL names, or say what is wrong and stop."""
+    """Return the search in the URL, or report what is wrong and stop."""
     number = number_in_link(text, "search")
     return load_or_stop(lambda: capacities.load(opened(), number))
 
 
 def page(text: str) -> None:
-    """The page of one search."""
+    """Show the page of one search."""
     capacity = load(text)
     st.title(plain(capacity.name), anchor=False)
     if capacity.status == "running":
@@ -78,7 +78,7 @@ def page(text: str) -> None:
 
 @sentences()
 def watch(text: str) -> None:
-    """A search that goes on."""
+    """Show a search while it runs."""
     capacity = load(text)
     if capacity.status != "running":
         st.rerun()
@@ -105,13 +105,13 @@ def watch(text: str) -> None:
 
 
 def show_findings(capacity: Capacity) -> None:
-    """What a search has found, its curve and its probes: how much and how sure first."""
+    """Show the results of a search: the capacity with its interval, the curve and the probes."""
     verdicts = report.verdicts(capacity)
     first, *others = [*verdicts, *report.headlines(capacity)]
     st.subheader(plain(first), anchor="verdict")
     shown = tiles(capacity)
     if len(verdicts) == len(capacity.config.servers) - 1 == shown - 1:
-        others = verdicts[1:]  # the tiles say the rest
+        others = verdicts[1:]  # the tiles show the others
     for sentence in others:
         st.markdown(plain(sentence))
     if capacity.error:
@@ -125,7 +125,7 @@ def show_findings(capacity: Capacity) -> None:
 
 
 def tiles(capacity: Capacity) -> int:
-    """The capacity of each server in large type, with how sure it is; what it costs. Returns how
+    """Show the capacity of each server in large type, with its uncertainty and cost. Return how
     many are known."""
     known = [
         (name, estimate, cost(capacity, server))
@@ -145,14 +145,14 @@ def tiles(capacity: Capacity) -> int:
 
 
 def chart(which: CapacityChart, capacity: Capacity) -> None:
-    """Draw a chart, if there is something to draw."""
+    """Draw a chart, if there is something to show."""
     drawn = which.draw(capacity, dark())
     if drawn is not None:
         chart_panel.alone(drawn, f"capacity-{which.name}", which.question)
 
 
 def curve(capacity: Capacity) -> None:
-    """Throughput or latency against load, whichever is chosen, and why it bends."""
+    """Show throughput or latency against load, and the reasons for the shape of the curve."""
     drawable = {
         chart_.name: chart_ for chart_ in CAPACITY_CHARTS[1:] if chart_.draw(capacity, False)
     }
@@ -178,7 +178,7 @@ def curve(capacity: Capacity) -> None:
 
 
 def points(capacity: Capacity) -> None:
-    """Every load that was measured, each with its run."""
+    """Show every load that was measured, with a link to its run."""
     found = operating_points_table(capacity)
     st.subheader(found.title, anchor="points")
     table = pd.DataFrame(found.rows, columns=found.columns)
@@ -196,7 +196,7 @@ def points(capacity: Capacity) -> None:
 
 
 def download_buttons(capacity: Capacity) -> None:
-    """The search as a link, and as files."""
+    """Show the search's share link and files."""
     files = [
         (entry, entry.filename.format(capacity=capacity.id), partial(entry.write, capacity))
         for entry in CAPACITY_EXPORTS
@@ -205,7 +205,8 @@ def download_buttons(capacity: Capacity) -> None:
 
 
 def actions(capacity: Capacity) -> None:
-    """What can be done with a search that is over; one of a study is resumed and deleted there."""
+    """Show the actions for a search that has ended. Searches of a study are resumed and deleted on
+    its page."""
     if capacity.study_id is not None:
         st.page_link(
             "study.py",
@@ -231,7 +232,7 @@ def actions(capacity: Capacity) -> None:
 
 
 def scenario(capacity: Capacity) -> None:
-    """The form with what was searched, and the same as a file."""
+    """Show a link to the form with the search's config, and the config as a file."""
     st.page_link(
         "capacity.py",
         label="New search, same settings",
@@ -244,7 +245,7 @@ def scenario(capacity: Capacity) -> None:
 
 
 def delete(capacity_id: int) -> None:
-    """Delete a search and leave its page, or say why that cannot be."""
+    """Delete a search and leave its page, or report why it cannot be deleted."""
     try:
         capacities.delete(opened(), capacity_id)
     except PacelineError as error:
@@ -254,7 +255,7 @@ def delete(capacity_id: int) -> None:
 
 
 def _tried(act: Callable[[Any, int], None], capacity_id: int) -> None:
-    """Do it, or say why that cannot be."""
+    """Run an action; report an error if it fails."""
     try:
         act(opened(), capacity_id)
     except PacelineError as error:
@@ -262,7 +263,7 @@ def _tried(act: Callable[[Any, int], None], capacity_id: int) -> None:
 
 
 def show_list(rows: Sequence[CapacityRow]) -> None:
-    """The searches there are, the newest first."""
+    """Show the stored searches, newest first."""
     if not rows:
         return
     st.subheader("Searches", anchor="searches")

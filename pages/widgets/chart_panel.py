@@ -23,9 +23,9 @@ Load = Callable[[], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Picking:
-    """What a chart on a page lets one select: its marks by a field and, with `stretch`, a part of
-    its x axis. `selected` is called then; the selection is in the session under `key`. `hint` says
-    so to the person."""
+    """What can be selected in a chart: its marks by a field and, with `stretch`, a part of its x
+    axis. `selected` is called when the selection changes; the selection is in the session under
+    `key`. `hint` explains it to the user."""
 
     key: str
     field: str
@@ -41,8 +41,8 @@ def draw(
     load: Load,
     picking: Picking | None = None,
 ) -> None:
-    """Draw one chart of the table CHARTS, or say why there is nothing to draw; where the table has
-    no words for that, the chart is left out. `load` reads the candidates again, for a picture."""
+    """Draw one chart of the table CHARTS, or its message if there is nothing to draw; without a
+    message, the chart is left out. `load` reads the candidates again, for image files."""
     of = "-".join(str(each.run.id) for each in candidates)
     _drawn(chart, candidates, key, of, load, picking)
 
@@ -75,7 +75,7 @@ def _drawn(
 
 
 def alone(drawn: LayerChart, key: str, question: str) -> None:
-    """A chart that is of no table and offered as no picture, under its question."""
+    """Draw a chart that is not in a table and has no image files, below its question."""
     with st.container(gap="xsmall"):
         st.markdown(f"**{question}**")
         _put(spec(drawn, dark()), key, question, None)
@@ -92,7 +92,7 @@ def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None
 
 
 def captioned(drawn: dict[str, Any], hint: str = "") -> dict[str, Any]:
-    """Show what a chart says above itself, and the hint; return the chart without it."""
+    """Show a chart's caption and the hint; return the chart without its caption."""
     text, bare = split_caption(drawn)
     if above := " ".join(filter(None, (text, hint))):
         st.caption(plain(above))
@@ -104,8 +104,8 @@ def _draw_again(chart: Chart | StudyChart, load: Load) -> LayerChart | None:
 
 
 def image_buttons(draw: Callable[[], LayerChart | None], key: str, name: str) -> None:
-    """Offer a chart that is shown as files; `draw` draws it again, light: a picture is mostly for
-    paper."""
+    """Offer a chart as image files. `draw` draws it again in light colours, since images are mostly
+    for paper."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         for kind, (write, mime) in IMAGE_FORMATS.items():
             st.download_button(

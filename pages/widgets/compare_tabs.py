@@ -13,12 +13,12 @@ from services.analysis.compare.rows import labels_of
 from services.report import tables
 from services.report.charts import CHARTS, TRADE_OFFS
 
-KEY = "tab"  # of the URL, too
+KEY = "tab"  # also of the URL
 NUMBERS, SETUP = "Numbers", "Setup"
 
 
 def show(comparison: Comparison, candidates: Sequence[Candidate], load: chart_panel.Load) -> None:
-    """Show the charts by their group, then the tables; `load` reads the runs again."""
+    """Show the charts by group, then the tables; `load` reads the runs again."""
     groups = list(dict.fromkeys(chart.group for chart in CHARTS))
     tabs = st.tabs([*groups, NUMBERS, SETUP], key=KEY, bind="query-params")
     for tab, group in zip(tabs, groups, strict=False):

@@ -31,8 +31,8 @@ from services.base.units import many
 
 
 def load(text: str, fresh: bool = False) -> tuple[StoredComparison, list[Run]]:
-    """Return the comparison that the URL names, with its runs, see `latest`, or say what is wrong
-    and stop."""
+    """Return the comparison in the URL with its runs, see `latest`, or report what is wrong and
+    stop."""
     number = number_in_link(text, "comparison")
     comparison = load_or_stop(
         lambda: comparisons.load(opened(), number), "See History for all runs."
@@ -41,8 +41,8 @@ def load(text: str, fresh: bool = False) -> tuple[StoredComparison, list[Run]]:
 
 
 def page(text: str, of_one: Callable[[Run], None]) -> None:
-    """Show a comparison that is measured; when it is over, go to where it is judged. `of_one` shows
-    the run whose turn it is."""
+    """Show a comparison while it is measured; when it ends, open its result. `of_one` shows the run
+    that is being measured."""
     comparison, compared = load(text, fresh=True)
     st.title(f"Comparing {many(len(compared), 'run')}", anchor=False)
     st.caption(plain(comparison_design.sentence(comparison.design, len(compared))))
@@ -80,7 +80,7 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
 
 
 def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
-    """How far the comparison is as a whole, or what it waits for."""
+    """Show the progress of the whole comparison, or what it waits for."""
     if not any(run.repeats or run.status == "running" for run in compared):
         waiting.show(compared[0], on_comparison=True)
         return
@@ -93,7 +93,7 @@ def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
 
 
 def standings(compared: Sequence[Run]) -> None:
-    """How far each run is, a line each, the baseline first."""
+    """Show the progress of each run, one line each, the baseline first."""
     for position, run in enumerate(compared):
         now = progress_of(run)
         states = {"queued": "waiting for its turn", "running": activity(run)}
@@ -108,13 +108,13 @@ def cancel(comparison_id: int) -> None:
         jobs.cancel_comparison(opened(), comparison_id, view.person())
         latest(*comparisons.load(opened(), comparison_id).run_ids, fresh=True)
     except ComparisonNotFound:
-        return  # deleted while the button was on its way
+        return  # it was deleted before the button was pressed
     except PacelineError as error:
         show_error(error)
 
 
 def parameters(comparison: StoredComparison) -> dict[str, str]:
-    """Return the parameters of the page that compares the comparison's runs."""
+    """Return the parameters of the page that compares these runs."""
     return {"runs": ",".join(map(str, comparison.run_ids))}
 
 

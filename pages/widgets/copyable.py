@@ -12,7 +12,7 @@ STYLE = """<style>
 
 
 def show(text: str, key: str, language: str | None = None) -> None:
-    """Show a text with a button that copies it. `key`: which of the page's it is."""
+    """Show a text with a button that copies it. `key`: distinguishes several on one page."""
     with st.container(key=f"copyable-{key}", gap=None):
         st.html(STYLE)
         st.code(text, language=language, wrap_lines=True)

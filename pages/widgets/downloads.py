@@ -16,7 +16,7 @@ from services.report.export.study_capacity_files import StudyCapacityExport
 from services.report.export.study_files import StudyExport
 
 Load = Callable[[], Sequence[Candidate]]
-# Its kind, its name, and what makes it.
+# The kind of file, its name, and a function that returns its content.
 Kind = Export | StudyExport | StudyCapacityExport | CapacityExport
 File = tuple[Kind, str, Callable[[], bytes]]
 
@@ -25,7 +25,7 @@ NARROW = 150  # pixels: two files beside each other in a popover
 
 
 def of_runs(run_ids: Sequence[int], load: Load) -> None:
-    """Every export that takes so many runs; `load` reads them."""
+    """Show every export for this number of runs; `load` reads the runs."""
     buttons(
         (entry, entry.filename_of(run_ids), partial(_file, entry, load))
         for entry in EXPORTS
@@ -34,7 +34,7 @@ def of_runs(run_ids: Sequence[int], load: Load) -> None:
 
 
 def buttons(files: Iterable[File]) -> None:
-    """A button for each file."""
+    """Show a button for each file."""
     st.markdown("**Files**")
     with st.grid(2, min_column_width=NARROW, gap=None):
         for entry, filename, make in files:

@@ -16,7 +16,7 @@ from services.base.errors import PacelineError
 
 
 def form(run: Run) -> None:
-    """Edit one run's name, tags and note."""
+    """Ask for the name, tags and note of a run."""
     with st.form(f"edit-{run.id}", border=False):
         name = st.text_input("Name", run.name, max_chars=200)
         tags = st.text_input("Tags (comma-separated)", ", ".join(run.tags))
@@ -37,7 +37,7 @@ def _save(run_id: int, name: str, tags: str, note: str) -> None:
 
 @sentences()
 def confirm_deletion(run_ids: Sequence[int], then: Callable[[], object] = st.rerun) -> None:
-    """Ask, then delete."""
+    """Ask for confirmation, then delete a run."""
     what = f"Run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"
     st.write(f"{what} and all {'its' if len(run_ids) == 1 else 'their'} requests will be deleted.")
     if len(run_ids) > 1:
@@ -58,11 +58,11 @@ def confirm_deletion(run_ids: Sequence[int], then: Callable[[], object] = st.rer
 
 
 def _delete(run_id: int) -> str:
-    """Delete a run; return why it cannot be, if it cannot."""
+    """Delete a run; return the reason if it cannot be deleted, otherwise ""."""
     try:
         runs.delete(opened(), run_id)
     except RunBusy as error:
         return str(error)
     except RunNotFound:
-        return ""  # somebody else has deleted it
+        return ""  # it was already deleted
     return ""

@@ -11,15 +11,15 @@ from services.servers.engines import ENGINES, EngineConfig
 
 NARROW = 130  # pixels: two fields beside each other on a phone
 SIZES = ("tp", "pp", "dp")
-NOTHING = ""  # in the place of an engine: a server that is there
+NOTHING = ""  # instead of an engine: an existing server
 
 
 def engine_choice(start: EngineConfig | None, or_none: bool = False) -> str:
-    """Ask which engine; `or_none`: or a server that is there already."""
+    """Ask for the engine; `or_none`: an existing server is also an option."""
     names = [NOTHING, *ENGINES] if or_none else list(ENGINES)
     labels = {NOTHING: "Existing server"}
     widget = url_state.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
-    if st.session_state[widget["key"]] not in names:  # another preset, which starts its engine
+    if st.session_state[widget["key"]] not in names:  # for another preset, which starts its engine
         st.session_state[widget["key"]] = start.engine if start else names[0]
     chosen = st.segmented_control(
         "Engine",
@@ -34,8 +34,8 @@ def engine_choice(start: EngineConfig | None, or_none: bool = False) -> str:
 
 
 def ask(start: EngineConfig, sizes: bool = True) -> dict[str, Any]:
-    """Show what the engine reads; return fields of an EngineConfig. Without `sizes` how it is
-    spread is asked for elsewhere, and chunked prefill too."""
+    """Show the engine's fields; return those of an EngineConfig. Without `sizes`, the parallel
+    sizes and chunked prefill are asked for elsewhere."""
     spec = ENGINES[start.engine]
     values: dict[str, Any] = {"engine": start.engine}
     if "model" in spec.parameters:

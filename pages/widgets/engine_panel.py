@@ -22,7 +22,7 @@ COLOURS: dict[str, Colour] = {
 
 
 def panel(server: EngineInstance, log: bool = True) -> None:
-    """Show one engine; `log`: with the end of its log, and its command, which are for admins."""
+    """Show one engine; `log`: with the end of its log and its command, which are for admins."""
     name = f"{ENGINES[server.config.engine].label} · {parallel_label(server.config)}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{plain(name)}**")

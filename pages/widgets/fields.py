@@ -23,7 +23,7 @@ PREFIX = "run-"
 ENGINE = "engine-"
 STUDY = "study-"
 Config = RunConfig | EngineConfig | StudyConfig
-CHOICES = {  # what a person reads for a field's word, where that is not the word
+CHOICES = {  # labels for the options of a field, if they differ from the values
     "fixed": "Fixed",
     "uniform": "Uniform",
     "normal": "Normal",
@@ -37,17 +37,17 @@ PREFIXES = {RunConfig: PREFIX, EngineConfig: ENGINE, StudyConfig: STUDY}  # of t
 
 
 def label(field: str) -> str:
-    """Return what a person reads for a field of a run, an engine or a study."""
+    """Return the label of a field of a run, an engine or a study."""
     return _KNOWN[field].label
 
 
 def help_of(field: str) -> str:
-    """Return what a field of a run, an engine or a study is."""
+    """Return the help text of a field of a run, an engine or a study."""
     return terms.linked(_KNOWN[field].help, _KNOWN[field].label)
 
 
 def with_labels(sentence: str, kind: type[Config] | None = None) -> str:
-    """Put the form's label where a sentence begins with a field's name."""
+    """Replace the field's name at the beginning of a sentence by its label."""
     field, _, rest = sentence.partition(" ")
     known = about.fields(kind) if kind else _KNOWN
     return f"{known[field].label} {rest}" if field in known else sentence[:1].upper() + sentence[1:]
@@ -56,12 +56,12 @@ def with_labels(sentence: str, kind: type[Config] | None = None) -> str:
 def keyed(
     key: str, first: Any, on_change: Callable[[], None] = url_state.touched
 ) -> dict[str, Any]:
-    """Give a widget of a run's form its first value; return what it is made with."""
+    """Set the initial value of a widget of a run's form; return the widget's arguments."""
     return url_state.keyed(PREFIX + key, first, on_change)
 
 
 def widget_arguments(field: str, start: Config, whose: str = "") -> dict[str, Any]:
-    """Return what the widget of a config's field is made with, help included."""
+    """Return the arguments of the widget for a config's field, including its help."""
     prefix = next(PREFIXES[kind] for kind in type(start).__mro__ if kind in PREFIXES)
     known = about.fields(type(start))[field]
     return {"help": terms.linked(known.help, known.label)} | url_state.keyed(
@@ -72,11 +72,11 @@ def widget_arguments(field: str, start: Config, whose: str = "") -> dict[str, An
 def number(
     field: str, start: Config, title: str | None = None, whose: str = ""
 ) -> float | int | None:
-    """A number; None where it may be left empty, and is. `words`: what it is called here, where
-    that is not its label. `whose`: the candidate that it is of, where that is not the baseline.
+    """Ask for a number; None if it may be empty and is. `words`: a label that replaces the field's.
+    `whose`: the candidate that it belongs to, unless it is the baseline.
 
-    The field's limits are looked at here and not by the widget, which would keep what it had, and
-    show what was typed.
+    The field's limits are checked here and not by the widget, which would keep its previous value
+    while showing the new one.
     """
     info, known = type(start).model_fields[field], about.fields(type(start))[field]
     kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
@@ -97,7 +97,8 @@ def number(
 
 
 def whole_number(title: str, first: int, least: int, most: int, key: str) -> int | None:
-    """A whole number that is of no config; None, and said there, where it is beyond its limits."""
+    """Ask for a whole number that is not part of a config; report it and return None if it is
+    outside its limits."""
     with st.container(gap="xxsmall"):
         value = int(st.number_input(title, step=1, **url_state.unlinked(key, first)))
         if least <= value <= most:
@@ -107,7 +108,7 @@ def whole_number(title: str, first: int, least: int, most: int, key: str) -> int
 
 
 def problem(config: type[Config], field: str, value: Any) -> str:
-    """Return what is wrong with a field's value, whatever the others have; "" where nothing is."""
+    """Return what is wrong with a field's value on its own; "" if nothing is."""
     try:
         of_run = {"workload": "builtin"} if issubclass(config, RunConfig) else {}
         validate(config, {**of_run, field: value})
@@ -117,13 +118,13 @@ def problem(config: type[Config], field: str, value: Any) -> str:
 
 
 def show_problems(problems: Iterable[str]) -> None:
-    """Say what is wrong with what a form asks for, a sentence each: it cannot be started."""
+    """Report what is wrong with a form, one sentence each: it cannot be started."""
     for sentence in problems:
         st.error(plain(with_labels(sentence)), icon=":material/error:")
 
 
 def problem_with_link(field: str, sentence: str) -> str:
-    """Return as markdown what is wrong with a run's field, with a link to where it is asked for."""
+    """Return the problem of a run's field as markdown, with a link to the field."""
     known = about.fields(RunConfig).get(field)
     text = plain(with_labels(sentence))
     if known is None or known.section == "backend":
@@ -132,7 +133,7 @@ def problem_with_link(field: str, sentence: str) -> str:
 
 
 def show_problem(sentence: str, kind: type[Config] | None = None) -> None:
-    """Say at a field what is wrong with it, if anything is."""
+    """Show the problem of a field below it, if there is one."""
     if sentence:
         st.caption(f":red[{plain(with_labels(sentence, kind))}]")
 
@@ -143,7 +144,7 @@ def choice_of_table(
     start: RunConfig,
     on_change: Callable[[], None] = url_state.touched,
 ) -> str:
-    """One entry of a table, shown by its label."""
+    """Ask for one entry of a table, by its label."""
     chosen: str | None = st.segmented_control(
         label(field),
         list(table),
@@ -157,8 +158,7 @@ def choice_of_table(
 
 
 def section_fields(section: Section, start: RunConfig, *readers: str) -> list[str]:
-    """Return which fields a section of the form asks for, where the run has this mode and workload
-    (`readers`)."""
+    """Return the fields of a section of the form that this mode and workload (`readers`) use."""
     known = about.fields(type(start)).items()
     return [
         name
@@ -168,7 +168,7 @@ def section_fields(section: Section, start: RunConfig, *readers: str) -> list[st
 
 
 def columns_of(names: Iterable[str], start: Config, columns: int = 2) -> dict[str, Any]:
-    """Fields as widgets: numbers side by side, the others beneath them."""
+    """Show fields as widgets, numbers side by side, the others below; return their values."""
     names = list(names)
     numbers = [name for name in names if type(start).model_fields[name].annotation in NUMBERS]
     with st.grid(columns, min_column_width=NARROW, vertical_alignment="bottom"):
@@ -177,7 +177,7 @@ def columns_of(names: Iterable[str], start: Config, columns: int = 2) -> dict[st
 
 
 def widget_of(field: str, start: Config, whose: str = "") -> Any:
-    """A field as the widget of its kind; `whose` as for `number`, for numbers and switches."""
+    """Show a field as a widget of its kind and return its value; `whose`: as for `number`."""
     kind = type(start).model_fields[field].annotation
     if kind is bool:
         return switch(field, start, whose)
@@ -193,17 +193,17 @@ def widget_of(field: str, start: Config, whose: str = "") -> Any:
 
 
 def title(field: str, start: Config) -> str:
-    """Return what a person reads for a field of this config."""
+    """Return the label of a field of this config."""
     return about.fields(type(start))[field].label
 
 
 def switch(field: str, start: Config, whose: str = "") -> bool:
-    """Yes or no."""
+    """Ask yes or no."""
     return st.toggle(title(field, start), **widget_arguments(field, start, whose))
 
 
 def optional_switch(field: str, start: Config) -> bool | None:
-    """Yes, no, or as the engine itself would have it."""
+    """Ask yes, no, or the engine's default."""
     labels = {None: "Engine default", True: "On", False: "Off"}
     chosen: bool | None = st.selectbox(
         title(field, start),
@@ -216,7 +216,7 @@ def optional_switch(field: str, start: Config) -> bool | None:
 
 
 def choice(field: str, start: Config) -> str:
-    """One of the words that the field may be."""
+    """Ask for one of the field's allowed values."""
     info = type(start).model_fields[field]
     chosen: str = st.selectbox(
         title(field, start),
@@ -228,7 +228,7 @@ def choice(field: str, start: Config) -> str:
 
 
 def text(field: str, start: Config, placeholder: str = "") -> str:
-    """A line of text."""
+    """Ask for a line of text."""
     typed: str | None = st.text_input(
         title(field, start), placeholder=placeholder, **widget_arguments(field, start)
     )

@@ -10,17 +10,17 @@ from services.report.charts.trend import measure_of
 
 
 def label(field: str) -> str:
-    """Return what a person reads for a filter."""
+    """Return the label of a filter."""
     return LABELS.get(field, field.capitalize())
 
 
 def word(field: str, value: str) -> str:
-    """Return what a person reads for what it is set to."""
+    """Return the label of a filter's value."""
     return WORDS.get(field, str)(value)
 
 
 def sentence(filters: Mapping[str, str]) -> str:
-    """Return all that is set: "Search “eight”, Backend “Ollama”"."""
+    """Return all filters as text: "Search “eight”, Backend “Ollama”"."""
     return ", ".join(f"{label(field)} “{word(field, value)}”" for field, value in filters.items())
 
 

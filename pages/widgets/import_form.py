@@ -12,7 +12,7 @@ from services.report.imports import MOST_BYTES, InvalidImport, known_tools
 
 
 def button() -> None:
-    """A popover that takes files; what became of each stands below them."""
+    """Show a popover that accepts files; the result of each is listed below."""
     with st.popover("Import", icon=":material/upload_file:"):
         st.caption(
             f"Result files of {plain(known_tools())}. Their prompts and answers are not stored."

@@ -19,8 +19,8 @@ SAID = {"input": "Prompt", "output": "Answer"}
 
 
 def ask(which: Literal["input", "output"], start: RunConfig) -> dict[str, Any]:
-    """Show the fields of one of the lengths, and what they amount to; the spread only if they
-    differ."""
+    """Ask for one of the distributions of lengths, and show its percentiles; the spread only if
+    lengths differ."""
     mean, distribution, spread = FIELDS[which]
     with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
         values: dict[str, Any] = {mean: fields.number(mean, start)}

@@ -18,13 +18,13 @@ USUAL = 4
 
 
 def possible(measured: Sequence[Run]) -> bool:
-    """Whether all of these runs can be repeated."""
+    """Return whether all of these runs can be repeated."""
     over = all(run.status == "done" and run.source is None for run in measured)
     return over and _left(measured) >= 1
 
 
 def form(measured: Sequence[Run]) -> None:
-    """Repeat all of these runs some more."""
+    """Ask how many more repeats to measure of all of these runs."""
     left = _left(measured)
     comparison_ids = {run.comparison_id for run in measured}
     count = fields.whole_number("Additional repeats", min(USUAL, left), 1, left, key="further")

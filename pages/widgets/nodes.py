@@ -19,7 +19,7 @@ GIVE_UP_S = 5.0
 
 
 def ask(config: EngineConfig) -> None:
-    """Show the exact command for each node, where the engine can be spread over several."""
+    """Show the exact command for each node, if the engine can run on several."""
     if not ENGINES[config.engine].several_nodes:
         return
     with st.expander("Multiple nodes", icon=":material/lan:"):
@@ -45,7 +45,7 @@ def ask(config: EngineConfig) -> None:
 
 
 def _check(config: EngineConfig, address: str) -> None:
-    """Ask what answers there how it is spread, and say what to do with it."""
+    """Check the server's own settings, and show what to do with it."""
     backend = ENGINES[config.engine].backend
     try:
         target = Target(backend, normal_url(address, "The address"))

@@ -21,7 +21,8 @@ NARROW = 130  # pixels: two fields beside each other on a phone
 
 
 def in_url() -> dict[str, float | None]:
-    """Return what the URL says, by the config's field; what cannot be is said, and left out."""
+    """Return the objectives and price in the URL, by config field. Invalid ones are reported and
+    left out."""
     objectives, problems = from_link(st.query_params.to_dict())
     for sentence in problems:
         st.warning(
@@ -31,12 +32,12 @@ def in_url() -> dict[str, float | None]:
 
 
 def parameters() -> dict[str, str]:
-    """Return those parameters of the URL, for a link to this page."""
+    """Return the parameters of the URL that belong to them, for a link to this page."""
     return {name: st.query_params[name] for name in IN_LINKS if name in st.query_params}
 
 
 def form(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> None:
-    """Change them, for all the runs of a page alike."""
+    """Ask for objectives that apply to all runs of a page."""
     shown = [with_judgement(config, judgement) for config in configs]
     _preset(shown)
     with st.grid(4, min_column_width=NARROW, vertical_alignment="bottom"):
@@ -49,7 +50,7 @@ def form(configs: Sequence[RunConfig], judgement: dict[str, float | None]) -> No
 
 
 def preset(**widget: Any) -> None:
-    """Choose one of MLPerf's sets of limits; `widget`: its key and what else widgets have."""
+    """Ask for one of MLPerf's sets of limits; `widget`: its key and other arguments."""
     st.selectbox(
         "MLPerf server limits",
         list(PRESETS),

@@ -32,7 +32,7 @@ STATUS_COLOURS: dict[str, Colour] = {
 
 
 def head(run: Run) -> None:
-    """What the run is called, how it stands, since when, and what people wrote about it."""
+    """Show the run's name, status, time, tags and note."""
     st.title(plain(run.name), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
@@ -51,7 +51,7 @@ def head(run: Run) -> None:
 
 
 def headline(candidate: Candidate) -> None:
-    """The run in its five most important numbers."""
+    """Show the five most important numbers of the run."""
     figures = key_figures(candidate)
     with st.grid(len(figures), min_column_width=130):
         for figure in figures:
@@ -69,7 +69,7 @@ def headline(candidate: Candidate) -> None:
 
 
 def judgement(candidate: Candidate) -> None:
-    """How the run stands to its objectives, and whose prices its cost is by."""
+    """Show how the run meets its objectives, and where its price is from."""
     if attainment := candidate.summary.attainment:
         st.markdown(f":material/flag: {plain(attainment.sentence)}")
     if source := candidate.summary.cost_source:
@@ -77,7 +77,7 @@ def judgement(candidate: Candidate) -> None:
 
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic]) -> None:
-    """Show warnings, long ones folded to their titles, and notes in an expander below."""
+    """Show warnings, long ones collapsed to their titles, and notes in an expander below."""
     show_diagnosed([(diagnostic, "") for diagnostic in diagnostics])
 
 
@@ -98,7 +98,7 @@ def show_diagnosed(diagnosed: Sequence[tuple[Diagnostic, str]]) -> None:
 
 
 def client(candidate: Candidate) -> None:
-    """Whether the client kept within its limits, and what it adds."""
+    """Show whether the client kept within its limits, and the overhead it adds."""
     past = diagnostics.client.past_limits(candidate.run, candidate.measurements, candidate.summary)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if past:
@@ -119,14 +119,14 @@ def _title(diagnosed: tuple[Diagnostic, str]) -> str:
 
 
 def when(moment: datetime) -> str:
-    """A time of day where the person is."""
+    """Return a time of day in the user's time zone."""
     return f"{local(moment):%Y-%m-%d %H:%M:%S}"
 
 
 def local(moment: datetime) -> datetime:
-    """A moment in the time zone where the person is."""
+    """Return a time in the user's time zone."""
     try:
         zone = ZoneInfo(st.context.timezone or "UTC")
-    except (KeyError, ValueError):  # a browser may name a zone that this machine does not know
+    except (KeyError, ValueError):  # a browser may name a zone that is unknown here
         zone = ZoneInfo("UTC")
     return moment.astimezone(zone)

@@ -16,7 +16,7 @@ NAMES = tuple(about.fields(PrefixFields))
 
 
 def ask(start: RunConfig) -> dict[str, Any]:
-    """Show the fields that matter; return all."""
+    """Show the fields that apply; return all."""
     with st.grid(3, min_column_width=fields.NARROW, vertical_alignment="bottom"):
         share = fields.number("prefix_share", start)
         shown = NAMES[1:] if share else ()

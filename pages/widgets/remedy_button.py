@@ -11,12 +11,12 @@ from services.ask.remedy import Remedy, of_run
 
 
 def changed(remedy: Remedy) -> dict[str, str]:
-    """Return the changes as a link to the form holds them."""
+    """Return the changes as parameters of a link to the form."""
     return {name: link.text_of(value) for name, value in remedy.changes.items()}
 
 
 def button(candidate: Candidate) -> None:
-    """A link to the form that asks as this run did, but for what the server refused."""
+    """Show a link to the form with the run's config, changed so that the server may accept it."""
     if (remedy := of_run(candidate.run, candidate.measurements)) is not None:
         st.page_link(
             "run.py",

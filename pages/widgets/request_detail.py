@@ -17,19 +17,19 @@ from services.ask.measurement import Measurement
 from services.report import prompt_text, request_facts
 from services.report.charts.picking import mark_of
 
-ASKED, SHOWN = "request-asked", "request-shown"  # keys: to be opened, and the one that is
+ASKED, SHOWN = "request-asked", "request-shown"  # keys: the request to open, and the open one
 UNKNOWN = "Unknown: an answer in its history was not stored."
-OPENINGS = "request-openings"  # how often one was opened
+OPENINGS = "request-openings"  # how many were opened
 
 
 def key(name: str) -> str:
-    """Return the key of a chart whose marks open requests: another after each opening, so that the
-    same mark can be clicked again."""
+    """Return the key of a chart whose marks open requests. It changes after each opening, so that
+    the same mark can be clicked again."""
     return f"{name}-{st.session_state.get(OPENINGS, 0)}"
 
 
 def clicked(chart: str, field: str) -> Callable[[], None]:
-    """Return the callback of the chart with this key: the request of the mark is to be opened."""
+    """Return the callback of the chart with this key, which opens the clicked mark's request."""
 
     def open_request() -> None:
         number = mark_of(st.session_state[chart]["selection"], field)
@@ -40,13 +40,13 @@ def clicked(chart: str, field: str) -> Callable[[], None]:
 
 
 def ask(number: int) -> None:
-    """Let the request of this number be opened by the next `show`."""
+    """Make the next `show` open the request with this number."""
     st.session_state[ASKED] = number
     st.session_state[OPENINGS] = st.session_state.get(OPENINGS, 0) + 1
 
 
 def show(run_id: int) -> None:
-    """Open the request that was asked for, if any."""
+    """Open the request that was chosen, if any."""
     number = st.session_state.pop(ASKED, None)
     if number is not None:
         st.session_state[SHOWN] = number
@@ -56,7 +56,7 @@ def show(run_id: int) -> None:
 @st.dialog("Request", width="medium", position="right", icon=":material/stylus_note:")
 @sentences()
 def _dialog(run_id: int) -> None:
-    """Its arguments are kept for as long as it is open: the run's number, not its requests."""
+    """Its arguments are kept while it is open, so it takes the run's id, not its requests."""
     try:
         candidate = results.candidate(opened(), run_id)
     except RunNotFound as error:  # it was deleted while the request was open
@@ -83,7 +83,7 @@ def _dialog(run_id: int) -> None:
 
 
 def _turn(candidate: Candidate, number: int) -> None:
-    """To the request before and after."""
+    """Show buttons for the previous and the next request."""
     with st.container(horizontal=True):
         for label, icon, other in (
             ("Previous", "chevron_left", number - 1),
@@ -100,7 +100,7 @@ def _turn(candidate: Candidate, number: int) -> None:
 
 
 def _texts(candidate: Candidate, m: Measurement) -> None:
-    """What was asked and answered, for the person at this Paceline only."""
+    """Show the prompt and the answer; shared pages do not."""
     nonce = candidate.run.environment.get("prompt_mark", "")
     answer_of = partial(runs.answer, opened(), candidate.run.id, m.repeat)
     prompt = prompt_text.text_sent(candidate.run.config, m.repeat, m.index, nonce, answer_of)

@@ -20,12 +20,12 @@ LENGTH_NAMES = {None: "Backend default", **{name: name for name in get_args(Leng
 
 
 def ask(start: RunConfig) -> dict[str, Any]:
-    """Show what is left out of a request and what is added to it; return those fields."""
+    """Ask which fields are omitted from a request and which are added; return those fields."""
     dialect = st.selectbox(
         fields.label("dialect"),
         list(FORMATS),
         format_func=FORMATS.__getitem__,
-        placeholder=FORMATS[None],  # what a choice of None is shown by
+        placeholder=FORMATS[None],  # shown for None
         **fields.widget_arguments("dialect", start),
     )
     omit = st.multiselect(
@@ -39,7 +39,7 @@ def ask(start: RunConfig) -> dict[str, Any]:
         fields.label("max_tokens_field"),
         list(LENGTH_NAMES),
         format_func=LENGTH_NAMES.__getitem__,
-        placeholder=LENGTH_NAMES[None],  # what a choice of None is shown by
+        placeholder=LENGTH_NAMES[None],  # shown for None
         **fields.widget_arguments("max_tokens_field", start),
     )
     lines = [f"{name}: {value}" for name, value in start.headers.items()]
@@ -70,7 +70,7 @@ def _text(field: str, first: str, example: str) -> str:
 
 
 def _read(read: Callable[[str], Any], text: str) -> Any:
-    """What a text says; itself where it cannot be read, so that the page says why."""
+    """Parse a text; return it unchanged if it is invalid, so that validation reports why."""
     try:
         return read(text)
     except ValueError:

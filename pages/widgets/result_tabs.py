@@ -12,7 +12,7 @@ KEY = "result-tab"
 
 
 def show(contents: Mapping[str, Callable[[], None]]) -> None:
-    """Show tabs with these contents, by a name of LABELS; the first is open at first."""
+    """Show tabs with these contents, by names in LABELS, with the first one open."""
     st.session_state[KEY] = LABELS[_wanted(contents)]
     tabs = st.tabs([LABELS[name] for name in contents], key=KEY, on_change=_into_url)
     for tab, draw in zip(tabs, contents.values(), strict=True):
@@ -26,7 +26,7 @@ def _into_url() -> None:
 
 
 def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
-    """The tab that the URL asks for, or the first where there is none of that name."""
+    """The tab in the URL, or the first one if it is missing or unknown."""
     first = next(iter(contents))
     name = st.query_params.get("tab", first)
     if name.lower() in contents:
@@ -38,7 +38,7 @@ def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
     return first
 
 
-LABELS = {  # by their names in the URL, where a capital does not matter
+LABELS = {  # by their names in the URL, in any case
     "charts": "Charts",
     "timeline": "Timeline",
     "numbers": "Numbers",

@@ -22,7 +22,8 @@ NO_COMMAND = "A command cannot contain your own prompts or a trace. Use a scenar
 
 
 def may_cancel(run_ids: Sequence[int]) -> bool:
-    """Whether the person may cancel these runs: an admin any, a runner their own."""
+    """Return whether the person may cancel these runs: an admin may cancel any, a runner only their
+    own."""
     if share_view():
         return False
     who = view.person()
@@ -30,7 +31,7 @@ def may_cancel(run_ids: Sequence[int]) -> bool:
 
 
 def compare(run: Run) -> None:
-    """A popover: with what a run can be compared."""
+    """Show a popover with what a run can be compared with."""
     with st.popover("Compare", icon=":material/compare_arrows:"):
         if (baseline := _baseline_of(run)) is not None:
             st.page_link(
@@ -55,8 +56,8 @@ def compare(run: Run) -> None:
 
 
 def again(measured: Sequence[Run], margin: float | None = None) -> None:
-    """A popover: measure these runs some more, or start one like it; the command and the scenario
-    that do so."""
+    """Show a popover to measure these runs again or to start a similar one, with the command and
+    the scenario for it."""
     own = [run for run in measured if run.source is None]
     if len(own) < len(measured):
         return
@@ -82,7 +83,7 @@ def again(measured: Sequence[Run], margin: float | None = None) -> None:
 
 
 def scenario(own: Sequence[Run], margin: float | None = None) -> None:
-    """Offer what was, or is being, measured as a file."""
+    """Offer the config of runs as a scenario file."""
     ids = [run.id for run in own]
     if len(ids) == 1:
         make: Callable[[], Scenario] = partial(scenarios.of_run, opened(), ids[0])
@@ -102,6 +103,6 @@ def _command(run: Run) -> None:
 
 
 def _baseline_of(run: Run) -> int | None:
-    """The baseline that a run is compared with in History."""
+    """The baseline that History compares a run with."""
     verdict = baseline_verdicts.of_runs(opened(), runs.rows_of(opened(), [run.id])).get(run.id)
     return None if verdict is None or verdict.word == BASELINE else verdict.baseline_id

@@ -33,14 +33,14 @@ from services.base.units import many
 
 REQUESTS, DURATION = "Requests", "Duration"  # how a run ends
 USUAL_S = 60.0
-APART = ("mode", "repeats", "requests", "duration_s")  # asked for by themselves
+APART = ("mode", "repeats", "requests", "duration_s")  # shown separately
 CALIBRATE = {"Above 64 concurrent requests": None, "Always": True, "Never": False}
 
 
 def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[str, Any]:
-    """Show what every server gets, beginning with `start`; return those fields of a RunConfig.
-    `server`: the fields of the first. `once`: of one run, whose repeats are asked for, and not of a
-    comparison, which has its own."""
+    """Ask for everything that all servers have in common, with the values of `start`; return those
+    fields of a RunConfig. `server`: the fields of the first server. `once`: for a single run, which
+    has repeats, not for a comparison, which has its own."""
     values = _mode(start, once)
     values |= _workload(start, values["mode"])
     values |= _sampling(start, values["workload"])
@@ -51,14 +51,14 @@ def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[
             values |= request_form.ask(start)
     with _section("objectives", "Objectives and price"):
         values |= _judgement(start)
-    if only_saved():  # what belongs to a server, an admin has saved with it
+    if only_saved():  # an admin saved the server's fields
         return {name: value for name, value in values.items() if name not in FIELDS}
     return values
 
 
 def _section(name: str, title: str) -> DeltaGenerator:
-    """A part of the form that is closed at first; a link to `#name` leads there."""
-    with st.container(gap=None):  # what is only an address takes no room
+    """Show a part of the form that is collapsed at first; a link to `#name` opens it."""
+    with st.container(gap=None):  # an anchor alone takes no space
         st.html(f'<div id="{name}"></div>')
         return st.expander(title)
 
@@ -80,7 +80,8 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
 
 
 def _mode_changed() -> None:
-    """Who chooses to replay a trace gets its prompts, too, unless others were chosen before."""
+    """When trace replay is chosen, use the trace's prompts, too, unless others were chosen
+    before."""
     touched()
     mode, workload = (f"{fields.PREFIX}{name}" for name in ("mode", "workload"))
     usual = RunConfig().workload
@@ -161,7 +162,7 @@ def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:
 
 
 def _more(start: RunConfig, backend: str) -> dict[str, Any]:
-    own = {"client", "calibrate", "on"}  # which have widgets of their own
+    own = {"client", "calibrate", "on"}  # which have their own widgets
     if not BACKENDS[backend].supports_ignore_eos:
         own.add("ignore_eos")
     if not BACKENDS[backend].supports_min_tokens:
@@ -179,7 +180,7 @@ def _more(start: RunConfig, backend: str) -> dict[str, Any]:
 
 
 def _cluster(start: RunConfig, named: Sequence[str]) -> str | None:
-    """Which machines send the requests: this one, or those of a cluster that the settings name."""
+    """Ask which machines send the requests: this one, or those of a cluster in the settings."""
     chosen: str | None = st.selectbox(
         fields.label("on"),
         named,
@@ -191,7 +192,7 @@ def _cluster(start: RunConfig, named: Sequence[str]) -> str | None:
 
 
 def _judgement(start: RunConfig) -> dict[str, Any]:
-    """By what the run is judged: it can be changed afterwards."""
+    """Ask for the objectives and the price, which can be changed after the run."""
 
     def fill() -> None:
         touched()
@@ -231,7 +232,7 @@ def _client(start: RunConfig) -> str:
 
 
 def about() -> dict[str, Any]:
-    """Show name, tags and note. Not in the URL: what people write about a run is about this one."""
+    """Ask for name, tags and note. They are not in the URL, because they describe only one run."""
     with st.expander("Name, tags and note"):
         return _about()
 

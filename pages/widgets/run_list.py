@@ -22,7 +22,7 @@ TICKED = "ticked-runs"
 
 
 def show(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> None:
-    """Show the runs, each with a box, its numbers, and how it compares with its baseline."""
+    """Show the runs, each with a checkbox, its numbers, and how it compares with its baseline."""
     with_baseline = any(row.id in standings for row in rows)
     st.html(run_row.style(palette(dark()), with_baseline))
     with st.container(key="runs", gap=None):
@@ -45,18 +45,18 @@ def _name(row: RunRow) -> None:
 
 
 def ticked() -> list[int]:
-    """The ids of the runs that are ticked, in the order in which they were."""
+    """Return the ids of the selected runs, in the order of selection."""
     return list(st.session_state.get(TICKED, []))
 
 
 def untick(run_ids: Sequence[int]) -> None:
-    """Take the ticks of these runs away."""
+    """Deselect these runs."""
     st.session_state[TICKED] = [run_id for run_id in ticked() if run_id not in run_ids]
 
 
 def _box(run_id: int) -> None:
     key = f"tick-{run_id}"
-    st.session_state[key] = run_id in ticked()  # a widget that was not shown has lost its own
+    st.session_state[key] = run_id in ticked()  # Streamlit drops it while it is hidden
     st.checkbox(str(run_id), key=key, on_change=_change, args=(run_id,))
 
 

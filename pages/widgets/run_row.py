@@ -13,12 +13,12 @@ from services.ask.measurement import IMPORT
 from services.base.units import show
 from services.report.theme import Palette
 
-NUMBERS = {  # by label: of the headline, and the unit
+NUMBERS = {  # by label: the key in the headline, and the unit
     "Output tokens/s": ("output_tokens_per_s", ""),
     "TTFT, median": ("ttft_s_median", "s"),
     "E2E, median": ("e2e_s_median", "s"),
 }
-NOTE = 120  # characters of a note; all of it is on the run's page
+NOTE = 120  # characters of a note; the run's page shows all of it
 STARTED, AGAINST = "Started", "vs baseline"
 BOX = "4.2rem"
 COLUMNS = "6.6rem 4.8rem 5rem 5rem"
@@ -54,15 +54,15 @@ STYLE = """<style>
 
 
 def style(look: Palette, with_baseline: bool) -> str:
-    """How rows look: beside each other under a head, on a phone each with its own labels. Numbers
-    are as wide as needed: without a baseline there is no column for it."""
+    """Return the style of the rows: a table with a header, on a phone a label beside each number.
+    There is a column for the baseline only if `with_baseline`."""
     width, columns = ("31rem", f"{COLUMNS} minmax(0, 1fr)") if with_baseline else ("24rem", COLUMNS)
     colours = {"grid": look.grid, "muted": look.muted, "link": look.runs[0]}
     return STYLE % {**colours, "width": width, "columns": columns}
 
 
 def head(with_baseline: bool) -> str:
-    """The line above the numbers."""
+    """Return the header above the numbers, as HTML."""
     cells = "".join(f'<div class="number">{escape(label)}</div>' for label in NUMBERS)
     last = f"<div>{AGAINST}</div>" * with_baseline
     cells = f"<div>{STARTED}</div>{cells}{last}"
@@ -70,13 +70,14 @@ def head(with_baseline: bool) -> str:
 
 
 def about(run: RunRow) -> str:
-    """The line below a run's name. Its texts are people's and servers' own, and never markup."""
+    """Return the line below a run's name. Its texts are from users and servers, and are never
+    treated as markup."""
     state = "" if run.status == "done" else f'<span class="state">{escape(run.status)}</span>'
     return f'<div class="about">{state}{escape(_facts(run))}</div>'
 
 
 def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
-    """When a run started, its numbers, and how it compares with its baseline."""
+    """Return when a run started, its numbers, and how it compares with its baseline."""
     cells = [_labelled(STARTED, _when(run.began), "when")]
     for label, (name, unit) in NUMBERS.items():
         cells.append(_labelled(label, escape(show(run.headline.get(name), unit)), "number"))
@@ -86,7 +87,7 @@ def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
 
 
 def _facts(run: RunRow) -> str:
-    """What the name does not say: backend, model, mode, who started it, tags and note."""
+    """What the name does not contain: backend, model, mode, who started it, tags and note."""
     backend = "" if run.backend == IMPORT else run.backend
     facts = (backend, run.headline.get("via"), run.model, run.mode)
     described = [fact for fact in facts if fact and fact.rpartition("/")[2] not in run.name]

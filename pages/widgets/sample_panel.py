@@ -22,12 +22,12 @@ from services.report.verdict_figures import verdict_figures
 
 CLOSED = "sample-closed"
 CHART = "tokens_per_s"
-TILE: dict[str, Any] = {"width": "content"}  # beside each other, on a phone too
-UNASKED = ("model", "repeats")  # the embedded model is the only one; repeats are the comparison's
+TILE: dict[str, Any] = {"width": "content"}  # side by side, on a phone too
+UNASKED = ("model", "repeats")  # the embedded model is the only one; the comparison has repeats
 
 
 def show() -> None:
-    """Show the sample until it is closed, or there is a run of one's own."""
+    """Show the sample until it is closed, or there is another run."""
     if st.session_state.get(CLOSED) or runs.count(opened()):
         return
     with st.container(border=True, key="sample", gap="small"):

@@ -15,7 +15,8 @@ from services.base.errors import PacelineError
 
 
 def show(current: Mapping[str, str]) -> None:
-    """The saved filters, and a popover to save or delete one. `current`: what the URL says."""
+    """Show the saved filters, and a popover to save or delete one. `current`: the filters in the
+    URL."""
     saved = filters.list_all(opened())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for each in saved:

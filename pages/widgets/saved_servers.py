@@ -75,11 +75,11 @@ def _delete(name: str) -> None:
     try:
         servers.delete(opened(), name)
     except ServerNotFound:
-        return  # deleted elsewhere while the button was on its way
+        return  # it was deleted before the button was pressed
 
 
 def _form() -> None:
-    """The fields of a server. Nothing typed is lost where it cannot be saved."""
+    """Ask for the fields of a server. What was typed is kept if it cannot be saved."""
     known = about.fields(RunConfig)
     with st.form("save-server", border=False):
         name = st.text_input("Name", placeholder="prod", key=f"{PREFIX}name", max_chars=40)

@@ -45,10 +45,10 @@ from services.studies.capacity_config import CapacityConfig
 from services.studies.study_config import StudyConfig
 from services.studies.study_link import query
 
-ARRIVED = "scenario-arrived"  # was opened, and is on its way into the form
-SEARCH = "c-"  # the widgets of a capacity search
-PAGES = {StudyScenario: "study.py", CapacityScenario: "capacity.py"}  # whose form it fills
-HERE = f"{fields.PREFIX}scenario"  # is in the form, until that follows another link
+ARRIVED = "scenario-arrived"  # a scenario that was opened and not yet put into the form
+SEARCH = "c-"  # of the widgets of a capacity search
+PAGES = {StudyScenario: "study.py", CapacityScenario: "capacity.py"}  # by the form that shows it
+HERE = f"{fields.PREFIX}scenario"  # the scenario in the form, until the form follows another link
 NUMBER = "scenario-number"  # of files opened so far
 Own = TypeVar("Own", bound=Keys)
 About = dict[str, Any]  # name, tags, note
@@ -60,8 +60,8 @@ def download(
     prompts: bool,
     look: Literal["secondary", "tertiary"] = "tertiary",
 ) -> None:
-    """A button that downloads a scenario. It is made when it is pressed. `prompts`: whether there
-    are prompts of a person's own, which are only in it if wanted."""
+    """Show a button that downloads a scenario, which is written when the button is pressed.
+    `prompts`: whether the scenario has custom prompts, which are included only on request."""
     wanted = prompts and st.toggle("Include your own prompts", key="scenario-own-prompts")
     st.download_button(
         "Download scenario",
@@ -76,13 +76,14 @@ def download(
 
 
 def of_stored(make: Callable[[], Scenario], configs: Sequence[RunConfig], name: str) -> None:
-    """The same of what was measured, and what it is for."""
+    """The same for something stored, with a sentence on its use."""
     st.caption("A YAML file with all settings: edit it, and start it here or on the command line")
     download(make, name, any(map(own_prompts, configs)))
 
 
 def beside_form(now: Scenario | None) -> None:
-    """Download what the form says, if it can be started; open another scenario in it."""
+    """Offer the form's config as a scenario file, if it is valid, and open another scenario in the
+    form."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if now is None:
             st.button(
@@ -98,7 +99,7 @@ def beside_form(now: Scenario | None) -> None:
         with st.popover(
             "Open scenario",
             icon=":material/upload_file:",
-            key=f"scenario-open-{number}",  # another one is closed
+            key=f"scenario-open-{number}",  # a new key, so that the file is not opened again
         ):
             _upload(number)
     _say_what_is_left_out(now)
@@ -119,7 +120,7 @@ def _configs(scenario: Scenario) -> Sequence[RunConfig]:
 def of_form(
     configs: Sequence[RunConfig], design: ComparisonDesign | None, about: About
 ) -> Scenario | None:
-    """Return what the form of a run says; None while it cannot be started."""
+    """Return the run in the form as a scenario; None while it is invalid."""
     own = _called(RunKeys, about)
     if own is None or not configs:
         return None
@@ -133,13 +134,13 @@ def of_form(
 
 
 def of_study_form(config: StudyConfig, about: About) -> Scenario | None:
-    """Return what the form of a study says."""
+    """Return the study in the form as a scenario."""
     own = _called(Keys, about)
     return StudyScenario(config, own) if own else None
 
 
 def of_search_form(config: CapacityConfig) -> Scenario:
-    """Return what the form of a capacity search says."""
+    """Return the capacity search in the form as a scenario."""
     return CapacityScenario(config, Keys(version=VERSION))
 
 
@@ -148,7 +149,7 @@ def _called(kind: type[Own], about: About) -> Own | None:
     try:
         return validate(kind, {**about, "version": VERSION, "tags": tags})
     except InvalidConfig:
-        return None  # Start says what is wrong
+        return None  # Start reports what is wrong
 
 
 def _upload(number: int) -> None:
@@ -187,8 +188,8 @@ def _parameters(scenario: Scenario) -> dict[str, str]:
 
 
 def arrive(base: RunConfig) -> RunConfig:
-    """Let the form begin anew with a scenario that was opened. Returns the config that the form
-    starts from, `base`, with the scenario's own prompts and trace."""
+    """Reset the form for a scenario that was opened. Returns the form's initial config, which is
+    `base` with the scenario's own prompts and trace."""
     if (scenario := st.session_state.pop(ARRIVED, None)) is not None:
         url_state.forget((fields.PREFIX, fields.STUDY, fields.ENGINE, SEARCH))
         st.session_state[HERE] = scenario
@@ -203,7 +204,7 @@ def arrive(base: RunConfig) -> RunConfig:
 
 
 def _say_what_is_left_out(now: Scenario | None) -> None:
-    """Say which keys of an opened scenario the form has no place for."""
+    """Report which keys of an opened scenario the form does not support."""
     here = st.session_state.get(HERE)
     if here is None or now is None or not (names := left_out(here, now)):
         return

@@ -25,8 +25,8 @@ ASKED = ("backend", "base_url", "model")
 
 
 def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[Fields]:
-    """Show a card for each server; return their fields, the baseline first. `others`: what the
-    candidates change by the link, which the cards begin with."""
+    """Show a card for each server; return their fields, the baseline first. `others`: the changes
+    of the other candidates in the link, which are the initial values."""
     cards = _cards(others)
     saved = servers.list_all(opened())
     chosen: list[Fields] = []
@@ -39,22 +39,22 @@ def ask(start: RunConfig, others: list[Fields], env: Mapping[str, str]) -> list[
 
 
 def ask_one(start: RunConfig, env: Mapping[str, str]) -> Fields:
-    """Show the card of the baseline alone, for a comparison on one server."""
+    """Show only the baseline's card, for a comparison on one server; return its fields."""
     saved = servers.list_all(opened())
     return _card(next(iter(_cards([]))), [], start, env, saved, alone=True)
 
 
 def combine(form: Mapping[str, Any], server: Mapping[str, Any]) -> Fields:
-    """Return what a run on a server is asked to do: what the form says of every run, and what
-    belongs to this server, where it is not as by default."""
+    """Return the config of a run on a server: the form's fields for every run, and those of the
+    server that are not the default."""
     usual = RunConfig()
     own = {n: v for n, v in server.items() if n in ASKED or v != getattr(usual, n)}
     return {**form, **own}
 
 
 def changes(form: Mapping[str, Any], chosen: list[Fields]) -> list[Fields]:
-    """Return what each other server changes in the run of the first. What belongs to the first
-    goes to no other server."""
+    """Return the changes of each other server relative to the first. Fields of the first server are
+    not sent to another one."""
     first = combine(form, chosen[0])
     return [
         {n: v for n, v in combine(form, server).items() if n in ASKED or first.get(n) != v}
@@ -70,7 +70,7 @@ def _card(
     saved: Mapping[str, SavedServer],
     alone: bool = False,
 ) -> Fields:
-    """One server. `before`: those of the cards before it."""
+    """Show one server and return its fields. `before`: the fields of the cards before it."""
     cards = _cards([])
     whose = "" if number == 1 else f"{number}-"
     with st.container(border=True, height="stretch"):
@@ -119,8 +119,8 @@ def _add_button(count: int, last: Fields) -> None:
 
 
 def _cards(others: list[Fields]) -> dict[int, Fields]:
-    """Return what each card begins with, under the number that its widgets' keys have, in the
-    order in which they are shown; a number is given once."""
+    """Return the initial fields of each card in the order of display, by the number in its widgets'
+    keys. A number is never reused."""
     cards: dict[int, Fields] = st.session_state.setdefault(
         CARDS, {1: {}} | dict(enumerate(others, 2))
     )
@@ -133,7 +133,7 @@ def _first(start: RunConfig, changes_of_card: Fields) -> RunConfig:
 
 
 def _add(last: Fields) -> None:
-    """One more server, beginning as the last one is."""
+    """Add a server with the fields of the last one."""
     url_state.touched()
     cards = _cards([])
     st.session_state[CARDS] = cards | {max(cards) + 1: dict(last)}

@@ -16,7 +16,7 @@ NAMES = tuple(about.fields(SessionFields))
 
 
 def ask(start: RunConfig, workload: str, prompts: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Show the fields that matter for these prompts; return those fields of a RunConfig."""
+    """Show the fields that apply to these prompts; return those fields of a RunConfig."""
     if workload == "synthetic":
         return _synthetic(start)
     if workload != "file":

@@ -36,7 +36,8 @@ def of_runs(
     load: Load,
     margin: float | None = None,
 ) -> None:
-    """A popover with the links of these runs, judged as they are here, and with their files."""
+    """Show a popover with the links of these runs, with their objectives and files as on this
+    page."""
 
     def publish(days: int | None, texts: bool) -> Share:
         return shares.publish(opened(), run_ids, days, texts, judgement, margin)
@@ -48,7 +49,7 @@ def of_runs(
 
 
 def of_study(study: Study, files: Iterable[File]) -> None:
-    """The same of a study, whose page has no prompts and answers to show."""
+    """The same for a study, whose page does not contain prompts and answers."""
 
     def publish(days: int | None, texts: bool) -> Share:
         return shares.publish_study(opened(), study, days)
@@ -60,7 +61,7 @@ def of_study(study: Study, files: Iterable[File]) -> None:
 
 
 def of_capacity(capacity: Capacity, files: Iterable[File]) -> None:
-    """The same of a capacity search."""
+    """The same for a capacity search."""
 
     def publish(days: int | None, texts: bool) -> Share:
         return shares.publish_capacity(opened(), capacity, days)
@@ -95,7 +96,8 @@ def _links(
 
 
 def _created(links: Sequence[Share]) -> None:
-    """The newest link; the others folded, so that the popover does not grow beyond the page."""
+    """Show the newest link; the others are collapsed, so that the popover does not grow beyond the
+    page."""
     for share in links[:1]:
         _row(share)
     if earlier := links[1:]:
@@ -113,7 +115,7 @@ def _errors_shown() -> Iterator[None]:
 
 
 def _row(share: Share) -> None:
-    """One link, when it expires, and a button to revoke it."""
+    """Show one link, when it expires, and a button to revoke it."""
     copyable.show(f"{_address()}{share.path}", share.token)
     expiry = f"expires {when(share.expires_at)}" if share.expires_at else "never expires"
     texts = ", with prompts and answers" if share.texts else ""
@@ -131,7 +133,7 @@ def _row(share: Share) -> None:
 
 
 def _revoke(token: str) -> None:
-    with sentences(), suppress(ShareNotFound):  # somebody else was faster
+    with sentences(), suppress(ShareNotFound):  # it was already revoked
         shares.revoke(opened(), token)
 
 
@@ -145,5 +147,5 @@ def _this_page(page: str, parameters: Mapping[str, str]) -> None:
 
 
 def _address() -> str:
-    """Where this Paceline is, as the browser knows it."""
+    """The address of this server, as the browser sees it."""
     return st.context.url.split("?")[0].rsplit("/", 1)[0] if st.context.url else ""

@@ -26,13 +26,13 @@ from services.ask.time_left import RunTiming, TimeLeft
 from services.report.charts import live_engine, live_spec, packed
 from services.studies.study import Study
 
-SHOWN = 300  # moments in a chart
-FRESH_S = 0.9  # of the second after which every viewer asks again
+SHOWN = 300  # points in time in a chart
+FRESH_S = 0.9  # less than the second after which every viewer refreshes
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of a run. A chart, as it is sent, is None where there is nothing to draw."""
+    """The current state of a run. A chart is None if there is nothing to draw."""
 
     standing: ProgressSummary
     left: TimeLeft | None
@@ -43,11 +43,11 @@ class Snapshot:
 
 
 def latest(*run_ids: int, fresh: bool = False) -> list[Run]:
-    """Return runs, at most FRESH_S old. `fresh`: as they are now, from here on for all who watch: a
-    page as a whole asks so, since what it draws anew each second must not be older.
+    """Return runs, at most FRESH_S old. `fresh`: read them now, for all viewers: a whole page needs
+    this, since its parts that are refreshed every second must not be older.
 
     Raises:
-        RunNotFound: for the first that is missing.
+        RunNotFound: one of the runs is missing.
     """
     key = (str(opened().url), run_ids)
     if fresh:
@@ -62,7 +62,7 @@ def _latest(database: str, run_ids: tuple[int, ...]) -> list[Run]:
 
 
 def progress_of(run: Run) -> ProgressSummary:
-    """Return how far a run is, as old as a snapshot."""
+    """Return a run's progress, at most as old as a snapshot."""
     found: ProgressSummary = _standing(str(opened().url), run.id, run.status, run.phase, run)
     return found
 
@@ -76,7 +76,7 @@ def _standing(
 
 
 def snapshot(run: Run, dark: bool) -> Snapshot:
-    """Return it, at most FRESH_S old unless the run's status or phase has changed."""
+    """Return a run's snapshot, at most FRESH_S old unless its status or phase has changed."""
     shot: Snapshot = _snapshot(str(opened().url), run.id, run.status, run.phase, dark, run)
     return shot
 
@@ -106,8 +106,8 @@ def _snapshot(
 
 
 def measured(run: Run, progress: Sequence[Progress] = ()) -> RunTiming:
-    """Return a run so far, for its time left. What the plan expects is worked out only where no
-    repeat of it is finished."""
+    """Return a run's timing so far, for the time left. The plan's duration is only computed if no
+    repeat is finished."""
     known = any(repeat.duration_s is not None for repeat in run.repeats)
     expected = None if known else plan(run.config, None, pace(opened(), run.config))
     between = expected.seconds_between if expected is not None else None
@@ -116,7 +116,7 @@ def measured(run: Run, progress: Sequence[Progress] = ()) -> RunTiming:
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
 def left_together(database: str, comparison_id: int, more: bool, _runs: Sequence[Run]) -> Any:
-    """Return how long the runs of a comparison will still take together; None: not known."""
+    """Return the remaining time of all runs of a comparison; None if unknown."""
     to_come = [run for run in _runs if run.status in ACTIVE]
     progress = {
         run.id: runs.progress(opened(), run.id, limit=SHOWN)
@@ -129,5 +129,5 @@ def left_together(database: str, comparison_id: int, more: bool, _runs: Sequence
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
 def left_of_study(database: str, study_id: int, _study: Study) -> Any:
-    """Return how long a study will still take; None: not known."""
+    """Return the remaining time of a study; None if unknown."""
     return study_time_left(opened(), _study)

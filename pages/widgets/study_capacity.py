@@ -27,7 +27,7 @@ from services.studies.study import Study
 
 
 def show(study: Study) -> None:
-    """The verdict, the chart and the table."""
+    """Show the verdict, the chart and the table."""
     for sentence in sentences(study):
         st.markdown(f"#### {plain(sentence)}")
     chart = study_capacities(study, dark())
@@ -38,7 +38,7 @@ def show(study: Study) -> None:
 
 
 def show_progress(study: Study) -> None:
-    """How far it is, about how long it will still take, and the way to what is measured."""
+    """Show the progress, the time left, and a link to the running search."""
     assert study.config.search is not None
     going = [search for search in study.searches if search.capacity.status == "running"]
     ended = len(study.searches) - len(going)
@@ -54,7 +54,7 @@ def show_progress(study: Study) -> None:
 
 
 def searches(study: Study) -> None:
-    """Every search with its page."""
+    """Show every search with a link to its page."""
     labels = labels_of_study(study)
     rows = [
         (
@@ -77,7 +77,7 @@ def searches(study: Study) -> None:
 
 
 def _state(search: StudySearch) -> str:
-    """How a search ended and of how many probes; its reason stands in the table above."""
+    """How a search ended and after how many probes; the table above contains the reason."""
     capacity = search.capacity
     if capacity.status == "running":
         return search_state(search)
@@ -90,7 +90,7 @@ def _unit(study: Study) -> str:
 
 
 def download_buttons(study: Study) -> None:
-    """The study as a link, and as files."""
+    """Show the study's share link and files."""
     files = [
         (entry, entry.filename.format(study=study.id), partial(entry.write, study))
         for entry in STUDY_CAPACITY_EXPORTS

@@ -21,9 +21,9 @@ from services.studies.presets import PRESETS
 from services.studies.study_config import StudyConfig, parse_study
 from services.studies.study_link import AXES, numbers, preset_config
 
-AXES_OF_SEARCH = ("input_lengths",)  # the search sets the others
+AXES_OF_SEARCH = ("input_lengths",)  # the search sets the other ones
 LOAD = ("max_tokens", "repeats", "warmup")
-PACE = MODES["staggered"].parameters  # what is sent at once has none
+PACE = MODES["staggered"].parameters  # requests sent all at once have no pace
 SWITCHES: dict[str, tuple[bool, ...]] = {
     "Engine default": (),
     "On and off": (True, False),
@@ -33,10 +33,10 @@ SWITCHES: dict[str, tuple[bool, ...]] = {
 
 
 def ask(start: StudyConfig) -> StudyConfig:
-    """Show the form, beginning with `start`.
+    """Show the form, with the values of `start`; return the study.
 
     Raises:
-        InvalidConfig: it asks for something that cannot be.
+        InvalidConfig: a value is invalid.
     """
     name = _preset(start)
     if name != start.preset:
@@ -75,8 +75,8 @@ def _preset_label(name: str) -> str:
 
 
 def _runnable(preset: str) -> EngineConfig | None:
-    """The first engine that can be started here for a preset; None: there is none, or the preset
-    is of a server that is there."""
+    """The first engine that can be started here for a preset; None if there is none, or the preset
+    is for an existing server."""
     if not PRESETS[preset].starts_engines:
         return None
     parallel = len(PRESETS[preset].parallel) > 1
@@ -90,7 +90,7 @@ def _runnable(preset: str) -> EngineConfig | None:
 
 
 def _begin_anew() -> None:
-    """Another preset begins with its own axes: those of the one before are forgotten."""
+    """Callback of the preset: forget the axes of the previous preset."""
     touched()
     url_state.forget((fields.STUDY, fields.PREFIX), (f"{fields.STUDY}preset",))
 
@@ -163,7 +163,7 @@ def _axes(start: StudyConfig, problems: dict[str, str], names: Sequence[str]) ->
 
 
 def _further(start: StudyConfig) -> tuple[str, ...]:
-    """Ask for further axes, one a line."""
+    """Ask for further axes, one per line."""
     known = about.fields(StudyConfig)["axes"]
     text: str = st.text_area(
         known.label,
@@ -182,8 +182,8 @@ def _typed(
     problems: dict[str, str],
     **shape: Any,
 ) -> tuple[Any, ...]:
-    """Ask for values as a text; what is wrong with it is said there, and added to `problems`: the
-    rest of the form is shown all the same."""
+    """Ask for values as text. Invalid ones are reported below and added to `problems`, so that the
+    rest of the form is still shown."""
     with st.container(gap="xxsmall"):
         text: str = st.text_input(
             fields.label(name), **shape, **url_state.keyed(f"{fields.STUDY}{name}", first)
@@ -197,7 +197,7 @@ def _typed(
 
 
 def _load(start: StudyConfig, axes: dict[str, Any]) -> dict[str, Any]:
-    """What is the same in all cells, as far as no axis says it."""
+    """Ask for the load that all cells have in common, except for fields set by an axis."""
     preset = PRESETS[start.preset]
     at_once = bool(axes["batches"] or axes["concurrencies"])
     set_by_axes = at_once or preset.sets_mode

@@ -37,8 +37,8 @@ NUMBERS = {
 
 
 def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
-    """Every cell before the start; what cannot run here is grey, and says why. `searches`: the
-    cells' loads are searched, so that a cell says at most what its requests are."""
+    """Show every cell before the start; those that cannot run here are grey, with the reason.
+    `searches`: loads are searched, so cells show only the lengths."""
     if not grid:
         return
     configs = [entry.cell.config for entry in grid]
@@ -61,7 +61,7 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         alt="The cells of the study",
     )
     for reason in dict.fromkeys(entry.obstacle for entry in grid if entry.obstacle):
-        st.caption(plain(f"Cannot run: {reason}"))  # whole: a cell cuts it
+        st.caption(plain(f"Cannot run: {reason}"))  # in full, since a cell truncates it
 
 
 def _engines(configs: Sequence[EngineConfig | None]) -> list[str]:
@@ -71,7 +71,7 @@ def _engines(configs: Sequence[EngineConfig | None]) -> list[str]:
 
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
-    """Every cell as it is, with the way to its run."""
+    """Show the state of every cell, with a link to its run."""
     loads = load_labels([run.config for run in study.runs])
     servers = [study.engine_of(run) for run in study.runs]
     rows = pd.DataFrame(
@@ -107,13 +107,13 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
 
 
 def _page_of(run: Run) -> str:
-    """The address of a cell's run, which is shared if the study is."""
+    """The address of a cell's run, which is a shared page if the study's is."""
     page = "result" if run.status in FINISHED else "live"
     return f"/{page}?{urlencode(onward(run=str(run.id)))}"
 
 
 def stored(rows: Sequence[StudyRow]) -> None:
-    """The studies there are. As a table of text, which is wrapped on a phone."""
+    """Show the stored studies, as a table of text, which wraps on a phone."""
     table = pd.DataFrame(
         {
             "Study": [f"[{plain(row.name or str(row.id))}](/study?study={row.id})" for row in rows],

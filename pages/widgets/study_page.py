@@ -39,11 +39,11 @@ from services.servers.engines.instance import UP
 from services.studies.kind import kind_of
 from services.studies.study import Study, progress_sentence
 
-SLOWER = 2  # than a run: a study takes long
+SLOWER = 2  # times a run's refresh interval, because a study takes long
 
 
 def load(text: str) -> Study:
-    """Return the study that the URL names, or say what is wrong and stop."""
+    """Return the study in the URL, or report what is wrong and stop."""
     number = number_in_link(text, "study")
     return load_or_stop(lambda: studies.load(opened(), number))
 
@@ -62,25 +62,25 @@ def page(text: str) -> None:
         show_progress(study)
         if not shared():
             actions(study)
-        elif not share_view():  # who may only look shares it, too
+        elif not share_view():  # viewers may share it, too
             study_report.download_buttons(study)
         study_report.show(study)
         cells(study)
         return
     every_s = REFRESH.seconds()
     st.fragment(watch, run_every=SLOWER * every_s)(text, every_s)
-    study_report.show(study)  # so far: drawn again when another cell is measured
+    study_report.show(study)  # so far: redrawn after each cell
     st.fragment(watch_cells, run_every=SLOWER * every_s)(text)
 
 
 def page_of_searches(study: Study, text: str) -> None:
-    """A study that searches for the highest capacity."""
+    """Show a study that searches for the highest capacity."""
     if is_running(study):
         st.fragment(watch_searches, run_every=SLOWER * REFRESH.seconds())(text)
         return
     if not shared():
         actions_of_searches(study)
-    elif not share_view():  # who may only look shares it, too
+    elif not share_view():  # viewers may share it, too
         study_capacity.download_buttons(study)
     study_capacity.show(study)
     study_capacity.searches(study)
@@ -89,7 +89,7 @@ def page_of_searches(study: Study, text: str) -> None:
 
 @sentences()
 def watch_searches(text: str) -> None:
-    """The searches while they go on."""
+    """Show the searches while they run."""
     study = load(text)
     if not is_running(study):
         st.rerun()
@@ -101,7 +101,7 @@ def watch_searches(text: str) -> None:
 
 
 def actions_of_searches(study: Study) -> None:
-    """What can be done with searches that are over."""
+    """Show the actions for searches that have ended."""
     page, forms = f"study-{study.id}", {"Delete": partial(deletion, study)}
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.searches_to_resume():
@@ -123,13 +123,13 @@ def is_running(study: Study) -> bool:
 
 @sentences()
 def watch(text: str, every_s: float) -> None:
-    """The study while it is measured."""
+    """Show the study while it is measured."""
     study = load(text)
     done = sum(run.status == "done" for run in study.runs)
     ended_more = st.session_state.get(f"study-done-{study.id}", done) != done
     if not is_running(study) or ended_more or REFRESH.seconds() != every_s:
         st.session_state[f"study-done-{study.id}"] = done
-        st.rerun()  # the whole page: the report has more to say
+        st.rerun()  # the whole page: the report has changed
     st.session_state[f"study-done-{study.id}"] = done
     show_progress(study)
     cancel_button(study)
@@ -160,7 +160,7 @@ def watch_cells(text: str) -> None:
 
 
 def show_progress(study: Study) -> None:
-    """How far it is, how long it will still take, and the way to the cell that is measured."""
+    """Show the progress, the time left, and a link to the cell that is being measured."""
     ended = sum(run.status not in ACTIVE for run in study.runs)
     left = left_of_study(str(opened().url), study.id, study) if study.active else None
     so_far = ", ".join(filter(None, (progress_sentence(study.runs), left.text if left else "")))
@@ -192,7 +192,7 @@ def failed_engines(study: Study) -> None:
 
 
 def actions(study: Study) -> None:
-    """What can be done with a study that is over."""
+    """Show the actions for a study that has ended."""
     page, forms = f"study-{study.id}", {"Delete": partial(deletion, study)}
     with st.container(horizontal=True, vertical_alignment="center"):
         if study.to_resume:
@@ -205,7 +205,7 @@ def actions(study: Study) -> None:
 
 
 def compare(study: Study) -> None:
-    """The cells side by side, where they are few enough."""
+    """Show a link that compares the cells, if there are few enough."""
     done = [str(run.id) for run in study.runs if run.status == "done"]
     if FEWEST <= len(done) <= MOST:
         with st.popover("Compare", icon=":material/compare_arrows:"):
@@ -218,7 +218,8 @@ def compare(study: Study) -> None:
 
 
 def again(study: Study) -> None:
-    """Measure what failed once more, more of it, or the like of it; or all as a file."""
+    """Show how to measure failed cells again, add cells, or start a similar study; or its scenario
+    file."""
     with st.popover("Run again", icon=":material/replay:"):
         if study.failed:
             retry_button(study, "cells")
@@ -228,7 +229,7 @@ def again(study: Study) -> None:
 
 
 def scenario(study: Study) -> None:
-    """The study as a file that is measured again."""
+    """Offer the study as a scenario file."""
     make = partial(scenarios.of_study, opened(), study.id)
     name = f"paceline-study-{study.id}.yaml"
     scenario_file.of_stored(make, [study.config.run], name)
@@ -254,7 +255,7 @@ def retry_button(study: Study, what: str) -> None:
 
 
 def form_link(study: Study, label: str, parameter: str, icon: str) -> None:
-    """A link to the form, filled in by the study as `parameter` says."""
+    """Show a link to the form with the study's config; `parameter` names the purpose."""
     st.page_link(
         "study.py",
         label=label,

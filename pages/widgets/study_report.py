@@ -19,7 +19,7 @@ from services.studies.tables import all_tables
 
 
 def show(study: Study) -> None:
-    """Show the report of what is measured so far."""
+    """Show the report of what has been measured so far."""
     cells = studies.measured(opened(), study)
     if not any(cell.candidate for cell in cells):
         return
@@ -35,7 +35,7 @@ def show(study: Study) -> None:
 
 
 def words(study_report: Report) -> None:
-    """The first sentence large, the others below it."""
+    """Show the first sentence in large type, with the others below it."""
     st.subheader(plain(study_report.headline), anchor="verdict")
     if study_report.details:
         st.markdown(plain(study_report.details))
@@ -48,7 +48,7 @@ def words(study_report: Report) -> None:
 
 
 def download_buttons(study: Study) -> None:
-    """The study as a link, and as files."""
+    """Show the study's share link and files."""
     cells = studies.measured(opened(), study)
     if any(cell.candidate for cell in cells):
         files = [
@@ -59,6 +59,7 @@ def download_buttons(study: Study) -> None:
 
 
 def _file(entry: StudyExport, study: Study) -> bytes:
-    """Return the file, of what is read now: a session would hold the requests, see `downloads`."""
+    """Return the file from data read now, because a session would keep the requests, see
+    `downloads`."""
     cells = studies.measured(opened(), study)
     return entry.write(study.name, cells, study.config.usd_per_gpu_hour, study.device)

@@ -36,7 +36,7 @@ def ask(start: StudyConfig) -> dict[str, Any]:
 
 
 def shape(start: StudyConfig) -> dict[str, Any]:
-    """Ask for what is the same in every probe."""
+    """Ask for the fields that are the same in every probe."""
     with st.grid(3, min_column_width=130, vertical_alignment="bottom"):
         values = {name: fields.widget_of(name, start.run) for name in SHAPE}
     return values | {"ignore_eos": fields.switch("ignore_eos", start.run)}

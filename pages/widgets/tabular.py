@@ -21,14 +21,14 @@ from services.report import request_facts, tables
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
-PAGE = 1_000  # requests of a large run that are shown together
+PAGE = 1_000  # requests of a large run on one page
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # A browser breaks a line at a space and after a dash.
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
 def table(data: Table, question: str = "") -> None:
-    """A table of texts, with the question that it answers above it."""
+    """Show a table of text, below the question that it answers."""
     if not data.rows:
         return
     if question:
@@ -43,14 +43,14 @@ def table(data: Table, question: str = "") -> None:
 
 
 def cell(text: str) -> str:
-    """Return a text of a table, its lines below each other; a short line is not broken."""
+    """Return a cell's text, its lines one below the other; short lines are not broken."""
     lines = (line.translate(UNBROKEN) if len(line) < SHORT else line for line in text.split("\n"))
     return "  \n".join(map(plain, lines))
 
 
 def request_table(candidate: Candidate, key: str, open_request: Callable[[int], None]) -> None:
-    """Every request, a row each, counted from 1 as in the charts. Times in seconds; what no request
-    has is left out. A row that is selected opens its request, by its number."""
+    """Show a row for every request, numbered from 1 as in the charts. Times are in seconds; columns
+    without values are left out. Selecting a row opens its request."""
     st.subheader("Every request", anchor="requests")
     st.caption("Select a row to open its request.")
     shown = _page(candidate.table)
@@ -77,7 +77,7 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
 
 
 def _page(table: Measurements) -> Sequence[Measurement]:
-    """Return the requests that the table shows; of a large run, a page that the person chooses."""
+    """Return the requests to show: all, or the chosen page of a large run."""
     if table.complete:
         return table
     pages = -(-len(table) // PAGE)
@@ -105,7 +105,7 @@ def _rows(candidate: Candidate, shown: Sequence[Measurement]) -> list[dict[str, 
 
 
 def _head(name: str) -> str:
-    """What a person reads above a column of the requests: "TTFT (s)"."""
+    """The title of a column of the requests: "TTFT (s)"."""
     known = next((entry for entry in METRICS if entry.name == name), None)
     unit = " (s)" if name.endswith("_s") and not name.endswith("per_s") else ""
     words = known.label if known else name.removesuffix("_s").replace("_", " ").capitalize()
@@ -113,13 +113,13 @@ def _head(name: str) -> str:
 
 
 def circumstances(candidates: Sequence[Candidate]) -> None:
-    """The same as `setup`, folded."""
+    """The same as `setup`, collapsed."""
     with st.expander("Config and environment", icon=":material/settings:"):
         setup(candidates)
 
 
 def setup(candidates: Sequence[Candidate]) -> None:
-    """What was asked for and where it was measured; prompts by their length only."""
+    """Show the config and the environment; custom prompts only by their length."""
     labels = labels_of(candidates)
     for of in (tables.configuration, tables.environment):
         facts = of(candidates, labels)
@@ -129,7 +129,7 @@ def setup(candidates: Sequence[Candidate]) -> None:
 
 
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:
-    """One request's prompt and answer, for the person at this Paceline only."""
+    """Show one request's prompt and answer; shared pages do not."""
     with st.expander("Prompts and answers", icon=":material/chat:"):
         st.caption(
             "Stored only in the database. Never in downloads; in share links only if you include "
@@ -145,7 +145,7 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
 
 
 def _chosen(candidate: Candidate) -> tuple[int, int] | None:
-    """The repeat and the index of the request that the person chooses."""
+    """The repeat and the index of the chosen request."""
     if not candidate.table.complete:
         numbers = request_numbers(candidate)
         low, high = int(numbers.min()), int(numbers.max())

@@ -26,7 +26,7 @@ from services.base.errors import PacelineError
 from services.base.units import many
 
 START = RunConfig.model_validate(settings.USUAL)
-WHOSE = "task-"  # tells these widgets from those of a run
+WHOSE = "task-"  # distinguishes these widgets from those of a run
 NUMBERS = ("max_tokens", "temperature", "retries")
 ONE, LINES, FILE = "One prompt", "One per line", "File"
 PRESSED = "tasks-pressed"
@@ -34,7 +34,8 @@ PRESSED = "tasks-pressed"
 
 @sentences()
 def show() -> None:
-    """Ask to whom, what and how; queue it when the button is pressed."""
+    """Ask for the server, the prompts and the settings; queue the tasks when the button is
+    pressed."""
     env = environment.environment()
     server = backend_form.ask(START, env, WHOSE, servers.list_all(opened()))
     new = _prompts()
@@ -109,7 +110,7 @@ def _config(values: Mapping[str, Any]) -> RunConfig | None:
 
 
 def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
-    """Queue the tasks and go to them. A double click is two presses and one batch."""
+    """Queue the tasks and open their page. A double click creates one batch."""
     own = {"model": values["model"]}
     new_tasks = [
         NewTask(each.prompt, {**values, **each.values, **own}, each.custom_id) for each in new
@@ -130,6 +131,6 @@ def _parsed(values: Mapping[str, Any]) -> RunConfig:
 
 
 def _caller() -> str:
-    """Return who asks: the person, else from where, as in the API."""
+    """Return the caller: the person if known, otherwise the address, as in the API."""
     who = view.person()
     return who.caller if who else f"address {st.context.ip_address or '127.0.0.1'}"

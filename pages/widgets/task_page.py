@@ -18,7 +18,7 @@ from services.base.units import many
 from services.report import task_texts
 from services.report.prompt_text import transcript
 
-LONG, HIGH = 4_000, 500  # characters from which a text is scrolled, and pixels of it in sight
+LONG, HIGH = 4_000, 500  # characters above which a text is scrolled, and its height in pixels
 COLOURS: dict[str, Any] = {
     "queued": "gray",
     "running": "blue",
@@ -29,12 +29,12 @@ COLOURS: dict[str, Any] = {
 
 
 def load(task_id: str, caller: str | None) -> Task:
-    """Return the task that the URL names, or say what is wrong and stop."""
+    """Return the task in the URL, or report what is wrong and stop."""
     return load_or_stop(lambda: tasks.load(opened(), task_id, caller))
 
 
 def page(task_id: str, caller: str | None) -> None:
-    """The page of one task."""
+    """Show the page of one task."""
     task = load(task_id, caller)
     st.page_link(
         "batches.py",
@@ -75,7 +75,7 @@ def _watch(task_id: str, caller: str | None, status: str) -> None:
 
 
 def _head(task: Task) -> None:
-    """How the task stands, to whom it goes, who asked and when."""
+    """Show the task's status, server, caller and time."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.badge(task.status, color=COLOURS[task.status])
         mine = (who := view.person()) is not None and who.caller == task.caller
@@ -95,6 +95,6 @@ def _cancel(task_id: str, caller: str | None) -> None:
     try:
         tasks.cancel(opened(), task_id, caller)
     except TaskEnded:
-        return  # it ended while the button was on its way
+        return  # it ended before the button was pressed
     except TaskNotFound as error:
         show_error(error)

@@ -22,13 +22,13 @@ def terms() -> dict[str, str]:
 
 @cache
 def term_in(label: str) -> str | None:
-    """Return the longest term that a label contains as whole words; None: it contains none."""
+    """Return the longest term that a label contains as whole words; None if there is none."""
     matches = [term for term in terms() if _word(term).search(label)]
     return max(matches, key=len, default=None)
 
 
 def linked(text: str, label: str) -> str:
-    """Return a label's help, with a link to the glossary's entry of its term, if it has one."""
+    """Return a label's help, with a link to its term in the glossary, if there is one."""
     term = term_in(label)
     if term is None:
         return text

@@ -25,12 +25,12 @@ from services.report.charts.timeline import Window, end_of, timeline
 
 REPEAT, WINDOW = "timeline-repeat", "timeline-window"  # keys of the widgets
 STEPS = 200  # of the slider
-LONG_S = 1000  # from there on %.3g would show an exponent
+LONG_S = 1000  # above it, %.3g would show an exponent
 NUMBERS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)-(\d{1,9}(?:\.\d{1,9})?)")
 
 
 def show(candidate: Candidate, load: chart_panel.Load) -> None:
-    """Show it with its controls; without them on a page that is shared."""
+    """Show the timeline with its controls; a shared page does not have them."""
     if not candidate.run.placed:
         chart_panel.draw(chart("timeline"), [candidate], "result", load)
         return
@@ -52,7 +52,7 @@ def _picking(key: str) -> chart_panel.Picking:
     opens = request_detail.clicked(key, "request")
 
     def selected() -> None:
-        """A click opens a request, a drag zooms."""
+        """A click opens a request, dragging zooms."""
         opens()
         if stretch := stretch_of(st.session_state[key]["selection"], "start"):
             _zoom(stretch)
@@ -105,7 +105,7 @@ def _whole() -> None:
 
 
 def _repeat(candidate: Candidate) -> int:
-    """Which repeat the URL asks for, from 0; the first where there is none such."""
+    """Return the index of the repeat in the URL, from 0; 0 if it is missing or invalid."""
     text = st.query_params.get("repeat", "1")
     repeats = {str(each.index + 1): each.index for each in candidate.summary.repeats}
     if text not in repeats and "repeat" in st.query_params:
@@ -114,7 +114,7 @@ def _repeat(candidate: Candidate) -> int:
 
 
 def _window(end: float) -> Window | None:
-    """Which seconds the URL asks for; None: all."""
+    """Return the part of the repeat in the URL, in seconds; None: all of it."""
     text = st.query_params.get("window", "")
     numbers = NUMBERS.fullmatch(text)
     low, high = (min(float(one), end) for one in numbers.groups()) if numbers else (0.0, 0.0)

@@ -14,7 +14,7 @@ from services.report.imports import stated
 
 
 def whole(candidate: Candidate) -> None:
-    """The numbers of one run and how its tool defines them; nothing for a run of our own."""
+    """Show the numbers of one imported run and its tool's definitions; nothing for other runs."""
     if candidate.run.source is None:
         return
     st.subheader(plain(f"What does {stated.tool_of(candidate)} report?"), anchor="told")
@@ -22,13 +22,13 @@ def whole(candidate: Candidate) -> None:
     tabular.table(stated.table(candidate))
     definitions = stated.definitions(candidate)
     if definitions.rows:
-        alone = not candidate.measurements  # the definitions are then all that explains them
+        alone = not candidate.measurements  # the definitions are then the only explanation
         with st.expander(plain(definitions.title), expanded=alone, icon=":material/menu_book:"):
             tabular.table(definitions)
 
 
 def summary_table(candidates: Sequence[Candidate]) -> None:
-    """For each imported run what differs and why, in sight; its tables below a fold."""
+    """Show for each imported run what differs and why; its tables are collapsed below."""
     known = [candidate for candidate in candidates if candidate.run.source is not None]
     if not known:
         return

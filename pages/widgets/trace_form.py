@@ -23,8 +23,8 @@ PART = ("trace_from_s", "trace_to_s")
 
 
 def ask(start: RunConfig, *more: str) -> dict[str, Any]:
-    """Ask for a trace and the part of it that is used; `more`: fields to ask for beside those.
-    Return these fields of a RunConfig."""
+    """Ask for a trace and the part of it to replay; `more`: further fields to ask for. Return these
+    fields of a RunConfig."""
     rows = _rows(start)
     return {"trace": rows, **fields.columns_of((*PART, *more), start, columns=3)}
 
@@ -59,7 +59,7 @@ def _uploaded() -> tuple[TraceRow, ...]:
 
 
 def _described(file: TraceFile) -> tuple[TraceRow, ...]:
-    """Say what is in a trace; return its rows."""
+    """Describe a trace; return its rows."""
     mean_in = sum(row.input_tokens for row in file.rows) / len(file.rows)
     mean_out = sum(row.output_tokens for row in file.rows) / len(file.rows)
     what = (

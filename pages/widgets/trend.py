@@ -23,7 +23,7 @@ UNBROKEN = "\N{NO-BREAK SPACE}%"
 
 
 def choose(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Which measure's trend is shown, if any. Returns it as a parameter of the URL."""
+    """Ask which measure's trend to show, if any. Returns it as a parameter of the URL."""
     text = parameters.get(PARAMETER)
     chosen = st.segmented_control(
         "Trend of",
@@ -35,13 +35,13 @@ def choose(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def complain(parameters: Mapping[str, str]) -> None:
-    """Say what the URL asks for that is not there."""
+    """Report a measure in the URL that does not exist."""
     if parameters.get(PARAMETER, MEASURES[0]) not in MEASURES:
         st.warning(plain(f"Unknown trend “{parameters[PARAMETER][:60]}”; choose one below."))
 
 
 def show(measure: str, filters: Mapping[str, Any]) -> None:
-    """What is said of the runs, and their picture."""
+    """Show the sentences about the runs, and the chart."""
     series = baseline_verdicts.trend(opened(), measure, **filters)
     st.subheader(QUESTION, anchor="trend")
     first, *others = (plain(sentence.replace(" %", UNBROKEN)) for sentence in series.sentences)
@@ -71,7 +71,7 @@ def show(measure: str, filters: Mapping[str, Any]) -> None:
 
 
 def _picked(series: Trend, run_id: int) -> None:
-    """Where to go from a mark that was clicked."""
+    """Show the run whose mark was clicked, with a link to its result."""
     point = next((point for point in series.points if point.run_id == run_id), None)
     if point is None:
         return

@@ -19,52 +19,53 @@ KEPT = ("view",)  # parameters that the frame of all pages reads
 
 
 def touched() -> None:
-    """The callback of every widget of a linked page."""
+    """Callback of every widget of a linked page."""
     st.session_state["touched"] = True
 
 
 def keyed(key: str, first: Any, on_change: Callable[[], None] = touched) -> dict[str, Any]:
-    """Give a widget of a linked page its first value; return what they are all made with."""
+    """Set the initial value of a widget of a linked page; return the arguments that such widgets
+    have in common."""
     return unlinked(key, first) | {"on_change": on_change}
 
 
 def unlinked(key: str, first: Any) -> dict[str, Any]:
-    """Give a widget that is in no link its first value; return what it is made with.
+    """Set the initial value of a widget that is not part of a link; return its arguments.
 
-    Streamlit forgets a widget that a run of the page does not come to: it is hidden, or something
-    broke above it. `persist_state` keeps its value, and shows it when it is there again; without,
-    the browser would show, and send, the widget's own default.
+    Streamlit drops the value of a widget that is not drawn in a run of the page, because it is
+    hidden or an error occurred above it. `persist_state` keeps the value for the next time; without
+    it, the browser would show and send the widget's default.
     """
     st.session_state.setdefault(key, first)
     return {"key": key, "persist_state": "page"}
 
 
 def parameters() -> dict[str, str]:
-    """Return what the URL says to the page."""
+    """Return the page's parameters in the URL."""
     return {name: text for name, text in st.query_params.items() if name not in KEPT}
 
 
 def watch(prefix: str | tuple[str, ...]) -> bool:
-    """Let the widgets whose keys begin so follow the URL if it is what changed. Returns whether
-    they were touched."""
+    """Reset the widgets with this key prefix if the URL has changed. Returns whether widgets were
+    changed instead."""
     if st.session_state.pop("touched", False):
         return True
     here = parameters()
-    if here != st.session_state.get("followed", here):  # a new session has none: after a restart
+    if here != st.session_state.get("followed", here):  # none in a new session
         forget(prefix)
     st.session_state["followed"] = here
     return False
 
 
 def forget(prefix: str | tuple[str, ...], kept: Collection[str] = ()) -> None:
-    """Let the widgets whose keys begin so begin anew, but for those that are `kept`."""
+    """Reset the widgets with this key prefix, except those in `kept`."""
     for key in [key for key in st.session_state if str(key).startswith(prefix)]:
         if key not in kept:
             del st.session_state[key]
 
 
 def page_of(prefix: str, pages: int) -> int:
-    """Return which page of a list is shown, by the widget that turns it and the URL, `?page=2`."""
+    """Return the current page of a list, from its widget and the URL (`?page=2`)."""
     text = st.query_params.get("page", "1")
     first = int(text) if text in map(str, range(1, pages + 1)) else 1
     key = keyed(f"{prefix}page", first)["key"]
@@ -73,7 +74,7 @@ def page_of(prefix: str, pages: int) -> int:
 
 
 def update(wanted_parameters: Mapping[str, str]) -> None:
-    """Let the URL follow the widgets."""
+    """Set the URL's parameters to those of the widgets."""
     wanted = dict(wanted_parameters)
     if wanted != parameters():
         kept = {name: text for name, text in st.query_params.items() if name in KEPT}

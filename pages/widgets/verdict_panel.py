@@ -29,7 +29,7 @@ TILE: dict[str, Any] = {"border": True, "height": "stretch"}
 
 
 def show(comparison: Comparison) -> None:
-    """Show the answer before any chart."""
+    """Show the verdict before any chart."""
     verdicts = verdict_figures(comparison)
     with st.container(border=True, gap="small"):
         if len(verdicts) == 1:
@@ -62,7 +62,7 @@ def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
 
 
 def _table(data: Table) -> None:
-    """A row for each run, what begins with the sign of a verdict in its colour."""
+    """Show a row for each run, with the verdict in its colour."""
     rows = [[plain(row[0]), *map(_coloured, row[1:])] for row in data.rows]
     columns = [plain(column) or " " for column in data.columns]
     st.table(
@@ -71,7 +71,8 @@ def _table(data: Table) -> None:
 
 
 def _coloured(text: str) -> str:
-    """A cell in the colour of its sign; a phone breaks it before the ratio and the interval."""
+    """A cell in the colour of its verdict; a phone breaks the line before the ratio and the
+    interval."""
     colour = {sign: COLOURS[mark] for mark, sign in SIGNS.items()}.get(text[:1])
     if colour is None:
         return plain(text)
@@ -79,7 +80,7 @@ def _coloured(text: str) -> str:
 
 
 def _by_measure(verdict: Verdict) -> None:
-    """The verdict by each measure as a badge; why there is none, the sentence says."""
+    """Show the verdict by each measure as a badge; if there is none, the sentence explains why."""
     with st.container(horizontal=True, gap="xsmall"):
         for finding in verdict.findings:
             if finding.word != "no verdict":

@@ -19,53 +19,54 @@ from services.base.settings import InvalidSettings
 T = TypeVar("T")
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
-# What Streamlit changes in the text that is left: -> into an arrow, an address into a link, …
+# What Streamlit would change in the remaining text: -> into an arrow, an address into a link, …
 _CHANGED = re.compile(
     r"(?<=[-<>~])(?=[->=])|(?<=:)(?=material/|streamlit)|(?<=http)(?=s?:)|(?<=www)(?=\.)|(?=@)",
     re.IGNORECASE,
 )
-_APART = ":primary[]"  # nothing, in colour: keeps two characters apart
+_APART = ":primary[]"  # empty coloured text, which separates two characters
 
 
 def role() -> str:
-    """Return the role of whoever looks, where people sign in; "": nobody needs to. Only the gate
-    sets this header (web/gate.py)."""
+    """Return the user's role if sign-in is on, otherwise "". Only the gate sets this header
+    (web/gate.py)."""
     return st.context.headers.get("X-Paceline-Role", "")
 
 
 def person() -> Person | None:
-    """Return who looks, where people sign in; None: nobody needs to."""
+    """Return the user if sign-in is on, otherwise None."""
     return person_in(st.context.headers)
 
 
 def may_start() -> bool:
-    """Whether the person may start runs; a runner only on saved servers (`only_saved`)."""
+    """Return whether the user may start runs; a runner only on saved servers (`only_saved`)."""
     return role() != "viewer"
 
 
 def only_saved() -> bool:
-    """Whether the form offers saved servers and the embedded model only."""
+    """Return whether the form only offers saved servers and the embedded model."""
     return role() == "runner"
 
 
 def read_only() -> bool:
-    """Whether the person may only look: what changes something is for admins. A control that is
-    not drawn cannot be pressed, whatever a browser sends."""
+    """Return whether the user may only look: changes are for admins. A control that is not drawn
+    cannot be used, whatever a browser sends."""
     return role() not in ("", "admin")
 
 
 def share_view() -> bool:
-    """Whether the URL asks for the page as it is shared (`?view=share`, or embedded)."""
+    """Return whether the URL requests the page as it is shared (`?view=share`, or embedded)."""
     return bool(st.context.is_embedded) or st.query_params.get("view") == "share"
 
 
 def shared() -> bool:
-    """Whether the page is shown without controls: as it is shared, or to who may only look."""
+    """Return whether the page is shown without controls: because it is shared, or for read-only
+    users."""
     return share_view() or read_only()
 
 
 def check_view(shareable: bool) -> None:
-    """Say so where the URL asks for a view that there is not, or that this page has not."""
+    """Report a view in the URL that does not exist, or that this page does not have."""
     wanted = st.query_params.get("view", "share")
     if wanted != "share":
         st.warning(plain(f"Unknown view “{wanted[:40]}”; showing the full page."))
@@ -74,17 +75,17 @@ def check_view(shareable: bool) -> None:
 
 
 def onward(**parameters: str) -> dict[str, str]:
-    """Return the parameters of a link to another page, which is shared if this one is."""
+    """Return the parameters of a link to another page, which is a shared page if this one is."""
     return {**parameters, "view": "share"} if st.query_params.get("view") == "share" else parameters
 
 
 def dark() -> bool:
-    """Whether the person looks at a dark page."""
+    """Return whether the user has a dark theme."""
     return st.context.theme.type == "dark"
 
 
 def run_in_url() -> int:
-    """Return the run that the URL names (`?run=12`), or say what is missing and stop."""
+    """Return the run in the URL (`?run=12`), or report what is missing and stop."""
     text = st.query_params.get("run", "")
     if not text:
         stop_with("No run is selected.", "Choose one in History, or start one.")
@@ -97,13 +98,13 @@ def run_in_url() -> int:
 
 
 def stop_without(missing: RunNotFound) -> NoReturn:
-    """Say that the run of this page is not there, and where those are that are."""
+    """Report that the run of this page does not exist, and link to the existing ones."""
     stop_with(str(missing), "" if shared() else "See History for all runs.")
 
 
 def number_in_link(text: str, what: str) -> int:
-    """Return the number of a study, a search or a comparison that the URL names under that word, or
-    say what is wrong and stop."""
+    """Return the number of a study, a search or a comparison from this parameter of the URL, or
+    report what is wrong and stop."""
     number = as_id(text)
     if number is None:
         stop_with(
@@ -113,7 +114,7 @@ def number_in_link(text: str, what: str) -> int:
 
 
 def load_or_stop(load: Callable[[], T], then: str = "") -> T:
-    """Return what `load` loads, or say that it is not there, and what to do, and stop."""
+    """Return the result of `load`; if there is none, report that and what to do, and stop."""
     try:
         return load()
     except NotFound as error:
@@ -121,17 +122,17 @@ def load_or_stop(load: Callable[[], T], then: str = "") -> T:
 
 
 def as_id(text: str) -> int | None:
-    """Return the run's number that a link holds; None where it holds none."""
+    """Return the run id in a link; None if it is invalid."""
     digits = text.isascii() and text.isdecimal() and len(text) < 20
     return int(text) if digits and 0 < int(text) < 2**63 else None
 
 
 @contextmanager
 def sentences() -> Iterator[None]:
-    """Where the database cannot be used in the block, say so instead of how the code got there.
+    """Show a message instead of a traceback if the database cannot be used in the block.
 
-    Around the page, and once more inside each fragment and callback: what goes wrong in those
-    Streamlit shows itself, before the page hears of it.
+    Used around the page, and again inside each fragment and callback, whose errors Streamlit
+    otherwise shows itself.
     """
     try:
         yield
@@ -140,29 +141,29 @@ def sentences() -> Iterator[None]:
 
 
 def show_error(error: Exception) -> None:
-    """Show what a `PacelineError` says, or what is wrong with the database."""
+    """Show the message of a `PacelineError`, or what is wrong with the database."""
     text = message_of(error) if isinstance(error, UNUSABLE) else str(error)
     again = isinstance(error, (*UNUSABLE, InvalidSettings))
     st.error(plain(f"{text} Then reload this page." if again else text), icon=":material/error:")
 
 
 def plain(text: str) -> str:
-    """Return text so that markdown shows it as it is: names, notes and errors are not markup."""
+    """Escape text for markdown: names, notes and errors are not markup."""
     return _APART.join(_MARKUP.sub(r"\\\1", part) for part in _CHANGED.split(text))
 
 
 def code(text: str) -> str:
-    """Return text so that markdown shows it as code, on one line."""
+    """Return text as inline code in markdown, on one line."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`" if text.strip() else ""
 
 
 def badge(text: str, icon: str, colour: str) -> str:
-    """Return a badge as markdown, its text as it is: `st.badge` takes markup."""
+    """Return a badge as markdown with its text escaped; `st.badge` would treat it as markup."""
     return f":{colour}-badge[:material/{icon}: {plain(text)}]"
 
 
 def stop_with(what: str, then: str = "") -> NoReturn:
-    """Say what is wrong and what to do, offer the way on, and end the page here."""
+    """Show an error and what to do, link to the next step, and stop the page."""
     st.warning(plain(f"{what} {then}".strip()), icon=":material/info:")
     if not shared():
         with st.container(horizontal=True):

@@ -16,8 +16,8 @@ from services.report.terminal.engines import engine_name
 
 
 def show(run: Run, on_comparison: bool = False) -> None:
-    """Say it above an empty bar, with a link to the first of those that come before.
-    `on_comparison`: on the page of the run's comparison, to which no link is needed."""
+    """Show a sentence above an empty bar, with a link to the first run that comes before.
+    `on_comparison`: on the page of the run's comparison, which needs no link."""
     before = queue.ahead(opened(), run.id)
     if before:
         st.progress(0.0, plain(_behind(before)))
@@ -32,7 +32,7 @@ def show(run: Run, on_comparison: bool = False) -> None:
 
 
 def behind(run: Run) -> None:
-    """Say only what other runs a queued run waits for, if any."""
+    """Show only which other runs a queued run waits for, if any."""
     before = queue.ahead(opened(), run.id)
     if before:
         st.caption(plain(_behind(before)))
@@ -40,7 +40,7 @@ def behind(run: Run) -> None:
 
 
 def in_progress(sentence: str, what: str, page: str, **parameters: str) -> None:
-    """Say what is measured now, with a link to where to watch it."""
+    """Show what is being measured now, with a link to it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(plain(sentence), width="content")
         st.page_link(
@@ -53,7 +53,7 @@ def in_progress(sentence: str, what: str, page: str, **parameters: str) -> None:
 
 def _behind(before: Sequence[Ahead]) -> str:
     first, others = before[0], len(before) - 1
-    if shared():  # whoever has the link need not know of other runs
+    if shared():  # other runs are not visible on shared pages
         return f"Queued behind {many(len(before), 'run')} on the same server."
     verb = "is being measured" if first.status == "running" else "comes first"
     more = f", then {many(others, 'more run')}" if others else ""
@@ -61,7 +61,8 @@ def _behind(before: Sequence[Ahead]) -> str:
 
 
 def _link(first: Ahead) -> None:
-    """To the comparison or study that comes before, or to the run if it is part of none."""
+    """A link to the comparison or study that comes before, or to the run if it is part of
+    neither."""
     if shared():
         return
     if first.comparison_id is not None:

@@ -160,7 +160,7 @@ def _prefix_cache_hits(run: Run, measured: Sequence[Sample], summary: Summary) -
 def _cpu_contention(
     run: Run, measured: Sequence[Sample], summary: Summary | None = None
 ) -> Diagnostic | None:
-    """Whether an engine on this machine waited for cores that other programs used."""
+    """Check whether an engine on this machine waited for cores that other programs used."""
     both = [s for s in measured if {"engine_cores", "machine_cores"} <= s.values.keys()]
     if len(both) < MIN_COUNTER_SAMPLES:
         return None
