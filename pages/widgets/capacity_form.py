@@ -15,7 +15,7 @@ from pages.widgets.scenario_file import SEARCH
 from services.analysis.capacity import Objective
 from services.analysis.thresholds import InvalidThreshold
 from services.ask import about
-from services.ask.config import RunConfig
+from services.ask.config import parse
 from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.studies.capacity_config import MOST_SERVERS, CapacityConfig, parse_capacity
@@ -48,7 +48,7 @@ def ask(start: CapacityConfig) -> CapacityConfig | None:
         shape = {name: fields.number(name, start.servers[0]) for name in SHAPE}
     own = {"objectives": conditions, "load": load, "arrivals": start.arrivals, **numbers}
     try:
-        asked = [RunConfig(**(config | shape)) for config in configs]
+        asked = [parse(config | shape) for config in configs]
         return parse_capacity({**own, "margin": start.margin, "servers": asked})
     except (InvalidConfig, InvalidThreshold) as error:
         fields.show_problems([str(error)])
@@ -90,23 +90,8 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
             format_func=PERCENTILES.__getitem__,
             **keyed("at", at),
         )
-        limit = st.number_input(
-            "Limit (ms)",
-            min_value=1.0,
-            step=50.0,
-            format="%g",
-            **keyed("limit", 1000 * limit_s),
-        )
-        allowed = st.number_input(
-            "Max error rate (%)",
-            value=None,
-            min_value=0.1,
-            max_value=99.0,
-            step=1.0,
-            format="%g",
-            placeholder="Any",
-            **keyed("errors", None if errors is None else round(100 * errors.allowed, 6)),
-        )
+        limit = _limit(1000 * limit_s, keyed)
+        allowed = _error_rate(errors, keyed)
     more = st.text_input(
         "Further objectives",
         placeholder="tpot:p50<0.05, e2e:p99<10",
@@ -118,6 +103,29 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
         *([] if allowed is None else [f"error_rate<{allowed / 100:g}"]),
         *filter(None, map(str.strip, more.split(","))),
     ]
+
+
+def _limit(first: float, keyed: Keyed) -> float:
+    with st.container(gap="xxsmall"):
+        limit = st.number_input("Limit (ms)", step=50.0, format="%g", **keyed("limit", first))
+        fields.show_problem("" if limit > 0 else "Must be more than 0.")
+    return float(limit)
+
+
+def _error_rate(errors: Objective | None, keyed: Keyed) -> float | None:
+    """The share of requests that may fail, in per cent; None: any."""
+    with st.container(gap="xxsmall"):
+        allowed: float | None = st.number_input(
+            "Max error rate (%)",
+            value=None,
+            step=1.0,
+            format="%g",
+            placeholder="Any",
+            **keyed("errors", None if errors is None else round(100 * errors.allowed, 6)),
+        )
+        fine = allowed is None or 0 < allowed < 100
+        fields.show_problem("" if fine else "Must be more than 0 and less than 100.")
+    return allowed
 
 
 def _sorted(
@@ -146,13 +154,16 @@ def number(name: str, first: Any, keyed: Keyed = _keyed, kind: Any = CapacityCon
     """Ask for a number of a search; `kind`: the config that has the field."""
     known = about.fields(kind)[name]
     whole = isinstance(first, int)
-    return st.number_input(
-        known.label,
-        help=known.help,
-        step=1 if whole else known.step or 0.01,
-        format="%d" if whole else "%g",
-        **keyed(name, first),
-    )
+    with st.container(gap="xxsmall"):
+        value = st.number_input(
+            known.label,
+            help=known.help,
+            step=1 if whole else known.step or 0.01,
+            format="%d" if whole else "%g",
+            **keyed(name, first),
+        )
+        fields.show_problem(fields.problem(kind, name, value))
+    return value
 
 
 def ready(config: CapacityConfig) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
@@ -164,3 +165,24 @@ def test_a_search_is_shared_with_its_files_and_shown_read_only(
     at = sound(visit("capacity", search=str(number), view="share"))
     assert "requests/s (95 %" in first_of(at)
     assert [button.label for button in at.button] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("run-max_tokens", 0, "Max tokens must be at least 1"),
+        ("run-warmup", -1, "Warm-up requests must be at least 0"),
+        ("c-limit", 0.0, "Must be more than 0."),
+        ("c-errors", 100.0, "Must be more than 0 and less than 100."),
+        ("c-precision", -1.0, "Precision"),
+    ],
+)
+def test_a_value_out_of_range_is_said_at_its_field_and_starts_nothing(
+    visit: Visit, key: str, value: float, sentence: str
+) -> None:
+    at = visit("capacity")
+    at.number_input(key=key).set_value(value)
+    sound(at.run())
+    assert any(sentence in str(each.value).replace("\\", "") for each in at.caption)
+    (start,) = [button for button in at.button if button.label == "Start search"]
+    assert start.disabled and at.error

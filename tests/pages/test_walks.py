@@ -251,6 +251,34 @@ def test_a_walk_over_the_form_of_a_study(
 
 
 @pytest.mark.parametrize("seed", range(WALKS // 4))
+def test_a_walk_over_the_form_of_a_search(
+    visit: Visit, reference: ReferenceServer, seed: int
+) -> None:
+    random = Random(seed)
+    walk = Walk(
+        visit("capacity"),
+        random,
+        RAW,
+        {
+            "run-base_url": (reference.base_url, NOBODY, "nonsense", ""),
+            **{f"run-{letter}-base_url": (reference.base_url, NOBODY, "") for letter in "bcdefgh"},
+            "c-more": ("", "tpot:p50<0.05", "ttft:p95<0.2, e2e:p99<10", "nonsense"),
+        },
+        lambda key: (),
+    )
+    for _ in range(STEPS):
+        walk.step()
+        (start,) = [b for b in walk.at.button if b.label == "Start search"]
+        assert start.disabled or not walk.trouble, str(walk)
+    if not walk.trouble:
+        again = Walk(visit("capacity", **link_of(walk.at)), random, RAW, {}, lambda key: ())
+        now = {widget.key: widget.value for widget in widgets(again.at)}
+        before = {widget.key: widget.value for widget in widgets(walk.at)}
+        unlike = {key for key in now if now[key] != before.get(key)}
+        assert not unlike, (str(walk), unlike, link_of(walk.at))
+
+
+@pytest.mark.parametrize("seed", range(WALKS // 4))
 def test_a_walk_over_the_form_of_an_engine(visit: Visit, seed: int) -> None:
     walk = Walk(visit("engines"), Random(seed), RAW, {"engine-model": ("", "a/b")}, lambda key: ())
     for _ in range(STEPS):
