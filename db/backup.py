@@ -28,12 +28,12 @@ from services.base.redact import redact
 from services.base.units import size
 
 SQLITE, POSTGRES = b"SQLite format 3\0", b"PGDMP"
-BESIDE = ("-journal", "-wal", "-shm")  # what SQLite keeps beside a file
-SPARE_BYTES = 2**24  # that a backup leaves on the disk
+BESIDE = ("-journal", "-wal", "-shm")  # the files that SQLite keeps beside a database
+SPARE_BYTES = 2**24  # that a backup leaves free on the disk
 
 
 class CannotBackUp(Unavailable):
-    """A backup that cannot be written, in a sentence; no file is left."""
+    """The backup cannot be written; the message is a sentence. No file is left."""
 
 
 class FileExists(Conflict):
@@ -41,41 +41,42 @@ class FileExists(Conflict):
 
 
 class NoBackup(Invalid):
-    """A file that is no backup of this kind of database, in a sentence."""
+    """The file is not a backup of this kind of database; the message is a sentence."""
 
 
 class InUse(Conflict):
-    """A database that cannot be replaced now, in a sentence."""
+    """The database cannot be replaced now; the message is a sentence."""
 
 
 def backup(database: Engine, file: Path) -> int:
-    """Write the database, as it is now, to a new file; return its bytes. Whoever writes to the
-    database meanwhile does not wait, and the file holds nothing of it.
+    """Write the current state of the database to a new file; return the file's size in bytes. Other
+    processes can write to the database meanwhile; the file does not contain those writes.
 
     Raises:
-        FileExists: there is such a file.
-        CannotBackUp: there is no database, no room, no pg_dump, or it cannot be read.
+        FileExists: the file exists.
+        CannotBackUp: there is no database, not enough space or no pg_dump, or it cannot be read.
     """
     with _new_file(file) as part:
         if database.dialect.name == "sqlite":
             _copy_sqlite(_file_of(database), part)
         else:
             _postgres(database, "pg_dump", "--format=custom", f"--file={part}")
-            _run(("pg_restore", "--list", str(part)), os.environ)  # whether it reads what it wrote
+            _run(("pg_restore", "--list", str(part)), os.environ)  # check that the file can be read
     return file.stat().st_size
 
 
 def restore(database: Engine, file: Path, moment: datetime) -> Path | None:
-    """Make the database what a backup holds, brought up to date. Return where the SQLite file that
-    was there is kept: beside the new one, named by the `moment`; None: there was none.
+    """Replace the database with a backup and migrate it to the newest revision. Return the path of
+    the previous SQLite file, which is kept beside the new one and named after `moment`; None if
+    there was none.
 
-    A PostgreSQL database must be empty, so that nothing is lost: whoever asks makes a new one.
-    The caller holds the supervisor's lock.
+    A PostgreSQL database must be empty, so that nothing is lost; the user creates a new one. The
+    caller holds the supervisor's lock.
 
     Raises:
-        NoBackup: the file is none of this kind of database, or is damaged.
+        NoBackup: the file is not a backup of this kind of database, or is damaged.
         InUse: a process has the SQLite file open, or the PostgreSQL database is not empty.
-        CannotBackUp: there is no room, no pg_restore, or the folder cannot be written.
+        CannotBackUp: there is not enough space or no pg_restore, or the folder is not writable.
         DatabaseProblem: a newer Paceline wrote it.
     """
     _check_kind(file, SQLITE if database.dialect.name == "sqlite" else POSTGRES)
@@ -100,8 +101,8 @@ def _file_of(database: Engine, missing: bool = False) -> Path:
 
 @contextmanager
 def _new_file(file: Path) -> Iterator[Path]:
-    """Yield the path to write to; at the end of the block it gets its name. An error leaves
-    nothing behind."""
+    """Yield a temporary path to write to, which is renamed to `file` at the end of the block. After
+    an error no file is left."""
     try:
         if file.exists() or file.is_symlink():
             raise FileExists(
@@ -112,7 +113,7 @@ def _new_file(file: Path) -> Iterator[Path]:
         lock = private_file.open_file(part, os.O_RDWR)
         try:
             _lock(lock, part)
-            os.ftruncate(lock, 0)  # what a killed one left
+            os.ftruncate(lock, 0)  # left by a process that was killed
             yield part
             os.fsync(lock)
             if file.exists():
@@ -136,8 +137,9 @@ def _lock(descriptor: int, part: Path) -> None:
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database file at one moment, and check the copy. One step: a copy in several begins
-    anew whenever another process writes, and with a write-ahead log nobody waits for a reader."""
+    """Copy a consistent snapshot of a database file, and check the copy. One step: a copy in
+    several begins anew whenever another process writes, and with a write-ahead log nobody waits for
+    a reader."""
     try:
         with (
             closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reads,
@@ -169,12 +171,12 @@ def _restore_sqlite(current: Path, file: Path, moment: datetime) -> Path | None:
     _check_closed(current)
     new = current.with_name(f"{current.name}.restored")
     kept = current.with_name(f"{current.name}.before-{moment:%Y%m%d-%H%M%S}")
-    _remove(new)  # what a killed one left
+    _remove(new)  # left by a process that was killed
     with _new_file(new) as part:
         _copy_sqlite(file, part)
     try:
         _bring_up_to_date(new)
-        _check_closed(current)  # it may have been opened meanwhile
+        _check_closed(current)  # a process may have opened it meanwhile
         moved = _move(current, kept) if current.exists() else None
         try:
             new.replace(current)
@@ -201,8 +203,8 @@ def _bring_up_to_date(file: Path) -> None:
 
 
 def _move(file: Path, to: Path) -> Path:
-    """Rename a database with what SQLite keeps beside it, which is first written into it."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:  # a damaged one stays
+    """Rename a database and the files that SQLite keeps beside it, after writing them into it."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:  # or damaged
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for suffix in BESIDE:
         with suppress(FileNotFoundError):
@@ -213,7 +215,7 @@ def _move(file: Path, to: Path) -> Path:
 
 def _check_closed(file: Path) -> None:
     """Raise InUse if a process of ours has the file open: the web server, the supervisor, a
-    command. What it writes would go to the file that is moved away."""
+    command. Its writes would go to the file that is moved away."""
     if pids := [process.pid for process in psutil.process_iter() if _has_open(process, file)]:
         raise InUse(
             f"Paceline is running: {file} is open in process {', '.join(map(str, pids))}. Stop it, "
@@ -226,7 +228,7 @@ def _has_open(process: psutil.Process, file: Path) -> bool:
         return False
     try:
         return any(opened.path == str(file.resolve()) for opened in process.open_files())
-    except (psutil.Error, OSError):  # another user's, or gone
+    except (psutil.Error, OSError):  # another user's, or it has ended
         return False
 
 
@@ -281,7 +283,7 @@ def _remove(file: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """See that the names in a folder are on the disk."""
+    """Flush a folder's entries to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -21,19 +21,19 @@ table = schema.baselines
 
 
 class InvalidBaseline(Invalid):
-    """A run that cannot be the baseline of a model or a tag."""
+    """The run cannot be the baseline of this model or tag."""
 
 
 class BaselineNotFound(NotFound):
-    """A model or a tag that has no baseline."""
+    """The model or tag has no baseline."""
 
     def __init__(self, kind: str, value: str) -> None:
         super().__init__(f"No run is the baseline of {kind} {value[:200]}.")
 
 
 def save(database: Engine, kind: Kind, value: str, run_id: int) -> Baseline:
-    """Make a run the baseline of its model or of a tag, in place of the one before. The tag is
-    added to a run without it.
+    """Make a run the baseline of its model or of a tag, replacing the previous baseline. The tag is
+    added to the run if necessary.
 
     Raises:
         InvalidBaseline: the run does not have that model, cannot have that tag, is not done, or
@@ -71,7 +71,7 @@ def list_all(database: Engine) -> tuple[Baseline, ...]:
 
 
 def _check(connection: Connection, baseline: Baseline) -> str:
-    """Return the model or the tag of which the run can be the baseline. Raises: see `save`."""
+    """Return the model or tag whose baseline the run can be. Raises: see `save`."""
     runs = schema.runs.c
     query = select(runs.model, runs.status, runs.headline).where(runs.id == baseline.run_id)
     row = connection.execute(query.with_for_update()).one_or_none()
@@ -94,7 +94,7 @@ def _check(connection: Connection, baseline: Baseline) -> str:
 
 
 def _refresh(database: Engine, run_id: int) -> None:
-    """Compute what an older version has not stored of a run, so that it can be a baseline."""
+    """Compute what an older version did not store about a run, so that it can be a baseline."""
     runs = schema.runs.c
     with database.connect() as connection:
         stored = connection.scalar(select(runs.headline).where(runs.id == run_id))

@@ -40,14 +40,14 @@ class CapacityNotFound(NotFound):
 
 
 class CapacityBusy(Conflict):
-    """A search that goes on can be neither deleted nor resumed."""
+    """A running search can be neither deleted nor resumed."""
 
     def __init__(self, capacity_id: int) -> None:
         super().__init__(f"Capacity search {capacity_id} is still running. Cancel it first.")
 
 
 class PartOfStudy(Conflict):
-    """A search of a study goes with it."""
+    """The search belongs to a study: only the study can be resumed or deleted."""
 
     def __init__(self, capacity_id: int, study_id: int) -> None:
         super().__init__(
@@ -74,8 +74,8 @@ def create(
     machine: str | None = None,
     origin: Origin = NOBODY,
 ) -> int:
-    """Store a search, which a supervisor begins; return its id. `machine`: the only one that
-    reaches one of its servers; None: any."""
+    """Store a search, which a supervisor will start; return its id. `machine`: the only machine
+    that can reach its servers; None: any machine can."""
     values = {"name": name, "note": note, "machine": machine, **origin._asdict()}
     with writing(database) as connection:
         return add_search(connection, config, **values)
@@ -96,7 +96,7 @@ def add_search(connection: Connection, config: CapacityConfig, **more: Any) -> i
 
 
 def of_study(connection: Connection, study_id: int) -> list[Capacity]:
-    """Return the searches of a study, in the order in which they are made."""
+    """Return the searches of a study, in the order in which they run."""
     query = select(capacities).where(capacities.c.study_id == study_id).order_by(capacities.c.id)
     return [_capacity(row) for row in connection.execute(query).mappings()]
 
@@ -108,8 +108,8 @@ def load(database: Engine, capacity_id: int) -> Capacity:
 
 
 def waiting(database: Engine, machine: str) -> list[Capacity]:
-    """Return the searches that go on, are this machine's and have no probe under way, the oldest
-    first. Asked several times a second: what one was asked to do is read only where it goes on."""
+    """Return this machine's running searches that have no probe in progress, oldest first. It is
+    called several times a second, so configs are read only for running searches."""
     query = select(capacities.c.id, capacities.c.probes).where(_running(machine))
     with database.connect() as connection:
         last = {row.id: row.probes[-1]["run_id"] for row in connection.execute(query) if row.probes}
@@ -122,7 +122,7 @@ def waiting(database: Engine, machine: str) -> list[Capacity]:
 
 
 def any_running(database: Engine, machine: str) -> bool:
-    """Whether a search goes on that is this machine's."""
+    """Whether a search of this machine is running."""
     query = select(capacities.c.id).where(_running(machine)).limit(1)
     with database.connect() as connection:
         return connection.scalar(query) is not None
@@ -134,7 +134,7 @@ def _running(machine: str) -> ColumnElement[bool]:
 
 
 def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
-    """Return the newest searches that are no part of a study."""
+    """Return the newest searches that do not belong to a study."""
     query = (
         select(capacities)
         .where(capacities.c.study_id.is_(None))
@@ -151,8 +151,8 @@ def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
 
 
 def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> int | None:
-    """Queue a probe's run and add the probe, both or none; return the run's id. None: another
-    process has changed or ended the search meanwhile."""
+    """Queue a probe's run and add the probe in one transaction; return the run's id, or None if
+    another process has changed or ended the search meanwhile."""
     with writing(database) as connection:
         if not _is_still(connection, capacity):
             return None
@@ -166,8 +166,8 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
 
 
 def save_probes(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -> bool:
-    """Keep what probes have been found to say; return whether. False: another process has changed
-    or ended the search meanwhile."""
+    """Store the outcomes of probes. Return False if another process has changed or ended the search
+    meanwhile."""
     with writing(database) as connection:
         if not _is_still(connection, capacity):
             return False
@@ -176,7 +176,7 @@ def save_probes(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -
 
 
 def end(database: Engine, capacity_id: int, status: Status, error: str | None = None) -> bool:
-    """End a search; return whether. False: it had ended. Raises CapacityNotFound."""
+    """End a search. Return False if it had already ended. Raises CapacityNotFound."""
     with writing(database) as connection:
         if not is_running(connection, capacity_id):
             return False
@@ -185,16 +185,17 @@ def end(database: Engine, capacity_id: int, status: Status, error: str | None = 
 
 
 def is_running(connection: Connection, capacity_id: int) -> bool:
-    """Whether a search goes on, until the transaction ends. Raises CapacityNotFound."""
+    """Whether a search is running; this cannot change until the transaction ends. Raises
+    CapacityNotFound."""
     return bool(_row(connection, capacity_id)["status"] == "running")
 
 
 def resume(database: Engine, capacity_id: int) -> None:
-    """Let a search go on that was cut short or failed: probes that were measured count.
+    """Resume a search that was interrupted or failed; finished probes are kept.
 
     Raises:
         CapacityNotFound, CapacityBusy.
-        PartOfStudy: its study is what is resumed.
+        PartOfStudy: resume its study instead.
     """
     with writing(database) as connection:
         _check_own(_row(connection, capacity_id))
@@ -206,8 +207,8 @@ def delete(database: Engine, capacity_id: int) -> None:
 
     Raises:
         CapacityNotFound: no search has this id.
-        CapacityBusy: it goes on.
-        PartOfStudy: it goes with its study.
+        CapacityBusy: it is running.
+        PartOfStudy: it is deleted with its study.
     """
     with writing(database) as connection:
         _check_own(_row(connection, capacity_id))
@@ -215,7 +216,7 @@ def delete(database: Engine, capacity_id: int) -> None:
 
 
 def resume_of_study(connection: Connection, capacity_id: int) -> None:
-    """Let a search of a study go on, unless it does: probes that were measured count. Raises
+    """Resume a search of a study unless it is running; finished probes are kept. Raises
     CapacityNotFound."""
     if not is_running(connection, capacity_id):
         _set_running(connection, capacity_id)
@@ -228,13 +229,13 @@ def _set_running(connection: Connection, capacity_id: int) -> None:
 
 
 def _is_still(connection: Connection, capacity: Capacity) -> bool:
-    """Whether a search goes on, and has the probes that were read."""
+    """Whether a search is still running and has the same probes as when it was read."""
     stored = _capacity(_row(connection, capacity.id))
     return stored.status == "running" and stored.probes == capacity.probes
 
 
 def _check_own(row: RowMapping) -> None:
-    """Check that a search has ended and is no part of a study."""
+    """Check that a search has ended and does not belong to a study."""
     if row["study_id"] is not None:
         raise PartOfStudy(row["id"], row["study_id"])
     if row["status"] == "running":

@@ -19,13 +19,13 @@ from services.base.finite import LARGEST as LARGEST_64
 from services.base.finite import finite, storable
 from services.base.surrogates import clean
 
-LARGEST = 2**31 - 1  # of an INTEGER in PostgreSQL
-LONGEST_S = LARGEST_64 / 4e9  # that fits the nanoseconds of `pack`, and their differences
+LARGEST = 2**31 - 1  # the largest INTEGER in PostgreSQL
+LONGEST_S = LARGEST_64 / 4e9  # beyond it, the differences in `pack` would overflow
 
 
 class Key(TypeDecorator[int]):
-    """A number that names a row. One that no row can have (a URL may say anything) finds nothing,
-    where the databases would each raise an error of their own."""
+    """A row's id. An id that no row can have (a URL may hold any number) matches nothing; each
+    database would otherwise raise its own error."""
 
     impl = Integer
     cache_ok = True
@@ -35,7 +35,8 @@ class Key(TypeDecorator[int]):
 
 
 class Count(TypeDecorator[int]):
-    """A count as a server gave it. One that cannot be true is not known, and breaks no batch."""
+    """A count reported by a server. An impossible one is stored as unknown, so that it does not
+    fail a whole batch."""
 
     impl = Integer
     cache_ok = True
@@ -45,7 +46,8 @@ class Count(TypeDecorator[int]):
 
 
 class Utc(TypeDecorator[datetime]):
-    """A moment: aware when written, stored in UTC, aware (UTC) when read, on both databases."""
+    """A time: timezone-aware when written, stored as UTC, and aware (UTC) when read, on both
+    databases."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -62,7 +64,7 @@ class Utc(TypeDecorator[datetime]):
 
 
 class Number(TypeDecorator[float]):
-    """A number that is finite, or not known: whatever it was made of, and whoever stored it."""
+    """A finite number or NULL, also for rows that an older version stored."""
 
     impl = Double
     cache_ok = True
@@ -73,12 +75,13 @@ class Number(TypeDecorator[float]):
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[float | None], float | None]:
-        """Called for each of a large run's 200,000 times: without the detour of a decorator."""
+        """Called up to 200,000 times for a large run, so it avoids a decorator's overhead."""
         return finite
 
 
 class Json(TypeDecorator[Any]):
-    """JSON whose numbers every reader holds, see `finite.storable`; also what was stored before."""
+    """JSON with only numbers that every reader supports (see `finite.storable`), also in rows that
+    an older version stored."""
 
     impl = JSON
     cache_ok = True
@@ -91,7 +94,7 @@ class Json(TypeDecorator[Any]):
 
 
 class Values(Json):
-    """Numbers by their names. One that is not known is left out."""
+    """Numbers by name. Unknown ones are left out."""
 
     cache_ok = True
 
@@ -107,7 +110,7 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class CleanText(TypeDecorator[str]):
-    """Text as both databases can keep it, see `clean`: what a server answered may hold anything."""
+    """Text that both databases can store, see `clean`: a server's answer may contain anything."""
 
     impl = Text
     cache_ok = True
@@ -117,8 +120,8 @@ class CleanText(TypeDecorator[str]):
 
 
 class StoredTimes(Sequence[float]):
-    """Times as `pack` left them, unpacked when somebody looks: most pages need few of them. As an
-    array they are a hundred times as fast as a tuple, which they equal."""
+    """Times packed by `pack`, which are unpacked on first use: most pages need few of them. An
+    array is a hundred times faster than the tuple that they are equal to."""
 
     __slots__ = ("_array", "_blob")
 
@@ -133,11 +136,11 @@ class StoredTimes(Sequence[float]):
 
     @property
     def packed(self) -> bytes | None:
-        """As they are stored; None once they are unpacked, or where there are none."""
+        """The stored bytes; None once they are unpacked, or if there are none."""
         return self._blob if self._array is None and self._blob else None
 
     def keep(self, unpacked: NDArray[np.float64]) -> None:
-        """Take what `unpack_all` made of them."""
+        """Set the times that `unpack_all` unpacked."""
         self._array = unpacked
 
     def __bool__(self) -> bool:
@@ -168,8 +171,8 @@ class StoredTimes(Sequence[float]):
 
 
 def unpack_all(many: Iterable[Sequence[float]]) -> None:
-    """Unpack all stored times that are still packed, those of one length together: four times as
-    fast as one by one, which a summary of a large run would do."""
+    """Unpack all stored times that are still packed, those of equal length together. This is four
+    times faster than one by one, as a summary of a large run would do."""
     alike: dict[int, list[tuple[StoredTimes, bytes]]] = {}
     for times in many:
         if isinstance(times, StoredTimes) and times.packed is not None:
@@ -184,7 +187,7 @@ def unpack_all(many: Iterable[Sequence[float]]) -> None:
 
 
 class TokenTimes(TypeDecorator[Sequence[float]]):
-    """Seconds of every token chunk in one BLOB, see `pack`."""
+    """The times of all token chunks, in seconds, in one BLOB; see `pack`."""
 
     impl = LargeBinary
     cache_ok = True
@@ -197,15 +200,15 @@ class TokenTimes(TypeDecorator[Sequence[float]]):
 
 
 def pack(times: Sequence[float]) -> bytes:
-    """Pack seconds as whole nanoseconds: differences, one byte plane after the other, deflated.
+    """Pack times in seconds as nanoseconds: differences, split into byte planes, deflated.
 
     The clock counts nanoseconds, so its times come back bit for bit. 128 tokens 10 ms apart take
     about 430 bytes, where float64 takes 1,024 and does not deflate.
     """
     if not times:
         return b""
-    if not all(abs(seconds) < LONGEST_S for seconds in times):  # among them: what is no number
-        return b""  # no clock counts so far: nothing is known of when they came
+    if not all(abs(seconds) < LONGEST_S for seconds in times):  # also false for NaN
+        return b""  # beyond any clock: the times are unknown
     whole = [round(seconds * 1e9) for seconds in times]
     steps = array("q", map(sub, whole, [0, *whole]))
     if sys.byteorder == "big":

@@ -18,7 +18,7 @@ from services.ask.config import MOST_REPEATS
 from services.ask.measurement import FINISHED, Run
 from services.base.errors import Conflict, NotFound
 
-Destinations = Mapping[int, tuple[dict[str, Any], str | None]]  # and tickets, by run id
+Destinations = Mapping[int, tuple[dict[str, Any], str | None]]  # with tickets, by run id
 UNCHANGED: Destinations = {}
 
 
@@ -30,14 +30,14 @@ class ComparisonNotFound(NotFound):
 
 
 class CannotRepeat(Conflict):
-    """A run cannot be measured again, and why, in a sentence."""
+    """A run cannot be measured again; the message says why, in a sentence."""
 
 
 def create(database: Engine, design: ComparisonDesign, new: Sequence[NewRun]) -> StoredComparison:
     """Queue the runs of a comparison, the baseline first, each with its first work item.
 
     Raises:
-        InvalidEdit: a name, tag or note that cannot be kept; nothing is stored then.
+        InvalidEdit: a name, tag or note is invalid; nothing is stored.
     """
     values = {"created_at": datetime.now(UTC), **asdict(design)}
     with writing(database) as connection:
@@ -50,10 +50,10 @@ def create(database: Engine, design: ComparisonDesign, new: Sequence[NewRun]) ->
 
 
 def load(database: Engine, comparison_id: int) -> StoredComparison:
-    """Return a comparison with those of its runs that are still there.
+    """Return a comparison with its runs that have not been deleted.
 
     Raises:
-        ComparisonNotFound: there is none, or none of its runs is left.
+        ComparisonNotFound: it does not exist, or all of its runs were deleted.
     """
     with database.connect() as connection:
         return _load(connection, comparison_id)
@@ -74,7 +74,7 @@ def _load(connection: Connection, comparison_id: int) -> StoredComparison:
 
 
 def next_item(database: Engine, run: Run) -> int | None:
-    """Return the index of the next work item of a run of a comparison; None: it has none left."""
+    """Return the index of the next work item of a run of a comparison; None if none is left."""
     if run.comparison_id is None or len(run.repeats) >= run.config.repeats:
         return None
     comparison = load(database, run.comparison_id)
@@ -87,7 +87,7 @@ def _item_index(comparison: StoredComparison, run: Run, repeat: int) -> int:
 
 
 def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
-    """Add a round to a comparison: one more repeat of the running run, and of the others."""
+    """Add a round to a comparison: one more repeat of the running run and of the other runs."""
     with writing(database) as connection:
         config = running.config.model_copy(update={"repeats": running.config.repeats + 1})
         this = update(runs).where(runs.c.id == running.id)
@@ -109,11 +109,11 @@ def repeat_more(
     count: int,
     destinations: Destinations = UNCHANGED,
 ) -> None:
-    """Queue finished runs again, for `count` more repeats of each; other runs of their comparison
-    stay as they are. `destinations`: those that are new.
+    """Queue finished runs again for `count` more repeats each; other runs of their comparison do
+    not change. `destinations`: those to replace.
 
     Raises:
-        CannotRepeat: one of them is not done, or would exceed the maximum of repeats.
+        CannotRepeat: one of them is not done, or would exceed the maximum number of repeats.
         RunNotFound: there is no such run.
     """
     with writing(database) as connection:
@@ -153,7 +153,7 @@ def _requeue(connection: Connection, run: Run, count: int) -> Update:
         "config": config.model_dump(mode="json"),
         "status": "queued",
         "ended_at": None,
-        "heartbeat_at": now(connection),  # the machine that it waits for is not gone yet
+        "heartbeat_at": now(connection),  # counts from now how long its machine has been silent
         "cancel_requested": False,
     }
     if run.comparison_id is not None:

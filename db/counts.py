@@ -8,12 +8,13 @@ from db import schema
 from db.request_columns import LARGE
 from services.ask.answer_times import EarlierRun
 
-REMEMBERED = 20  # latest runs that a pace is taken from
+REMEMBERED = 20  # latest runs from which the pace is estimated
 
 
 def counted(database: Engine, run_id: int) -> dict[str, int]:
-    """Return how many of a run's requests are stored, by status; of a large run under way, as many
-    as its worker last said: a third of a second to count them, every second, is much."""
+    """Return the number of a run's stored requests by status. For a large running run these are the
+    numbers that its worker last reported: counting takes a third of a second, and this is called
+    every second."""
     reported = _reported(database, run_id)
     if sum(reported.values()) > LARGE and _runs(database, run_id):
         return reported
@@ -28,7 +29,7 @@ def counted(database: Engine, run_id: int) -> dict[str, int]:
 
 
 def _reported(database: Engine, run_id: int) -> dict[str, int]:
-    """The counts at the last moment of each repeat."""
+    """The last reported counts of each repeat."""
     table = schema.progress.c
     last = select(func.max(table.t)).where(table.run_id == run_id).group_by(table.repeat)
     query = select(func.sum(table.done), func.sum(table.failed))
@@ -46,7 +47,7 @@ def _runs(database: Engine, run_id: int) -> bool:
 
 
 def first_error(database: Engine, run_id: int) -> str | None:
-    """Return what went wrong with the first of a run's requests that failed; None: none did."""
+    """Return the error of a run's first failed request; None if none failed."""
     table = schema.requests.c
     query = select(table.error).where(table.run_id == run_id, table.error.is_not(None))
     with database.connect() as connection:
@@ -55,8 +56,8 @@ def first_error(database: Engine, run_id: int) -> str | None:
 
 
 def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[EarlierRun]:
-    """Return the latest runs on a server, newest first. `model` empty: whatever answered. `lane`
-    None: on any engine of that backend that Paceline had started."""
+    """Return the latest runs on a server, newest first. `model` empty: any model. `lane` None: on
+    any engine of that backend that Paceline started."""
     runs = schema.runs
     query = (
         select(runs.c.headline["tokens_per_s_median"], runs.c.headline["peak_in_flight"])

@@ -45,8 +45,8 @@ DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 PRAGMAS = (
-    "busy_timeout = 5000",  # first, so that the next one waits too
-    "journal_mode = WAL",  # pages read while a run is being written
+    "busy_timeout = 5000",  # first, so that it applies to the next one, too
+    "journal_mode = WAL",  # so that pages can read while a run is being written
     "synchronous = NORMAL",  # safe with WAL; a power cut may cost the last second
     "foreign_keys = ON",
 )
@@ -54,15 +54,15 @@ KNOWN = (
     "Set PACELINE_DATABASE_URL to sqlite:///path/to/file.db or to "
     "postgresql://user:password@host:5432/name."
 )
-UPGRADE_LOCK = 0x7061636C  # any number, the same in every process; PostgreSQL wants one
+UPGRADE_LOCK = 0x7061636C  # an arbitrary number, the same in every process, for PostgreSQL's lock
 
 
 class DatabaseProblem(Unavailable):
-    """A database that cannot be used: a sentence that says what to do, without a password."""
+    """The database cannot be used; the message says what to do, without a password."""
 
 
 class DatabaseGone(DatabaseProblem):
-    """The file of a database that was in use is not there any more."""
+    """The file of a database in use was deleted or moved."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(
@@ -71,7 +71,7 @@ class DatabaseGone(DatabaseProblem):
         )
 
 
-UNUSABLE = (DatabaseProblem, DBAPIError)  # what any query may end with, however it is asked
+UNUSABLE = (DatabaseProblem, DBAPIError)  # what any query may raise
 
 
 def message_of(error: DatabaseProblem | DBAPIError) -> str:
@@ -80,12 +80,11 @@ def message_of(error: DatabaseProblem | DBAPIError) -> str:
 
 
 def connect(url: str | None = None) -> Engine:
-    """Make the engine; nothing is opened yet, only the folder of a SQLite file is made.
-
-    Without `url`: what PACELINE_DATABASE_URL says, else data/paceline.db beside the code.
+    """Create the SQLAlchemy engine without opening a connection; the folder of a SQLite file is
+    created. Without `url`: PACELINE_DATABASE_URL, else data/paceline.db beside the code.
 
     Raises:
-        DatabaseProblem: that is no URL, or of a database that Paceline does not know.
+        DatabaseProblem: it is not a URL, or that of an unsupported database.
     """
     url = url or os.environ.get("PACELINE_DATABASE_URL") or f"sqlite:///{DEFAULT_FILE}"
     return _engine(_address(url))
@@ -105,7 +104,7 @@ def _address(url: str) -> URL:
 def _file(name: str | None) -> Path:
     if name in (None, "", ":memory:"):
         raise DatabaseProblem(f"An in-memory database cannot be shared between processes. {KNOWN}")
-    file = Path(name).absolute()  # the process that runs the queue may start in another folder
+    file = Path(name).absolute()  # the supervisor may start in another folder
     try:
         private_file.create_folder(file.parent)
     except OSError as error:
@@ -114,7 +113,7 @@ def _file(name: str | None) -> Path:
 
 
 def _engine(address: URL, **options: Any) -> Engine:
-    options["hide_parameters"] = True  # an error's text must not hold prompts and answers
+    options["hide_parameters"] = True  # error messages must not contain prompts and answers
     options["json_serializer"] = partial(json.dumps, allow_nan=False)  # PostgreSQL refuses NaN
     if address.drivername != "sqlite+pysqlite":
         timeout = {"connect_timeout": 5}
@@ -130,22 +129,22 @@ def _engine(address: URL, **options: Any) -> Engine:
 
 
 class SqliteFile:
-    """Looks after the file: for its owner alone, and the one that was opened. Where somebody has
-    removed it, what is written through a connection to it is written to nowhere."""
+    """Creates the file for its owner alone, and checks that it is still the one that was opened:
+    after the file was deleted, writes through an open connection would be lost."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened = False
 
     def before_connect(self, *_: object) -> None:
-        """Make the file the first time; SQLite gives the rights that it has to those beside it.
+        """Create the file the first time; SQLite gives its permissions to the files beside it.
 
         Raises:
-            DatabaseProblem: it was there, and is gone.
+            DatabaseProblem: it existed and was deleted.
         """
         if self._opened and not self._path.exists():
             raise DatabaseGone(self._path)
-        with suppress(OSError):  # then SQLite says what is wrong with it
+        with suppress(OSError):  # then SQLite reports what is wrong with it
             private_file.create_file(self._path)
 
     def connected(self, _connection: object, record: Any) -> None:
@@ -154,9 +153,9 @@ class SqliteFile:
         self._opened = True
 
     def checked_out(self, _connection: object, record: Any, _proxy: object) -> None:
-        """See that a connection is one to the file that is there now."""
+        """Check that a connection is to the current file."""
         if record.info["file"] != self._now():
-            raise DisconnectionError  # another is made in its place, if it can be
+            raise DisconnectionError  # the pool opens another connection, if it can
 
     def _now(self) -> tuple[int, int] | None:
         try:
@@ -167,10 +166,11 @@ class SqliteFile:
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself, `_begin_sqlite` does
+    connection.isolation_level = None  # the driver begins no transaction, `_begin_sqlite` does
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
-    # SQLite's own knows only ASCII; a search ignores case in every alphabet, as PostgreSQL does
+    # SQLite's own function handles only ASCII; a search ignores case in every alphabet, as in
+    # PostgreSQL
     connection.create_function("lower", 1, _lower, deterministic=True)
 
 
@@ -195,7 +195,7 @@ def writing(database: Engine) -> Iterator[Connection]:
 
 
 def upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
-    """Return the statement that keeps rows of a table; one with the same key replaces."""
+    """Return the statement that stores rows of a table, replacing rows with the same key."""
     insert: postgresql.Insert | sqlite.Insert = (
         postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
     )
@@ -205,13 +205,13 @@ def upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
 
 
 def on_one_machine(database: Engine) -> bool:
-    """Whether all who use a database are on one machine, whatever that is called: it is a file."""
+    """Whether only one machine can use the database, since it is a file."""
     return database.dialect.name == "sqlite"
 
 
 def now(of: Engine | Connection, ago: timedelta = timedelta(0)) -> Any:
-    """Return the moment, or one `ago`, by the one clock that all who use a database share, for a
-    statement: the server's; of a SQLite file, this machine's."""
+    """Return the current time, or the time `ago` before it, for a statement, by the clock that all
+    users of a database share: the server's; for a SQLite file, this machine's."""
     if of.dialect.name == "postgresql":
         return type_coerce(func.clock_timestamp() - literal(ago, Interval), Utc)
     return literal(datetime.now(UTC) - ago, Utc)
@@ -253,7 +253,7 @@ def _migrate(database: Engine) -> None:
 
 
 def _forget_foreign_keys(connection: Any, _record: object) -> None:
-    # SQLite alters a table by making it anew; dropping the old one would cascade to its rows
+    # SQLite alters a table by creating it again; dropping the old one would cascade to its rows
     connection.execute("PRAGMA foreign_keys = OFF").close()
 
 
@@ -282,7 +282,7 @@ def _unusable(name: str | None, error: object) -> DatabaseProblem:
 
 
 def opened() -> Engine:
-    """Return this process's engine for the database in use, brought up to date the first time.
+    """Return this process's SQLAlchemy engine, after migrating the database the first time.
 
     Raises:
         DatabaseProblem: the database cannot be used.

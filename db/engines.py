@@ -37,7 +37,7 @@ from services.base.errors import Conflict, NotFound
 from services.servers.engines import EngineConfig, parse_engine
 from services.servers.engines.instance import UP, EngineInstance
 
-MOST_STARTS = 3  # of an engine that dies while it is measured: then its cells are given up
+MOST_STARTS = 3  # of an engine that dies while it is measured; then its cells fail
 LOST = "The process that supervised this engine ended, and the engine with it."
 
 _PLAIN = tuple(f.name for f in fields(EngineInstance) if f.name != "config")
@@ -70,7 +70,7 @@ def add(
     machine: str | None = None,
 ) -> int:
     """Queue the start of an engine within a transaction that writes; return its id. `machine`: the
-    one that found that it can run there; None: any may start it."""
+    one that checked that it can run there; None: any machine may start it."""
     values = {
         "status": "planned",
         "config": config.model_dump(mode="json"),
@@ -94,7 +94,7 @@ def load(database: Engine, engine_id: int) -> EngineInstance:
 
 
 def list_all(database: Engine, study_id: int | None = None) -> list[EngineInstance]:
-    """Return the engines of a study; None: those that people started, the newest first."""
+    """Return the engines of a study; None: those that people started, newest first."""
     query = select(engines).where(engines.c.study_id == study_id)
     order = engines.c.id if study_id is not None else engines.c.id.desc()
     with database.connect() as connection:
@@ -102,15 +102,15 @@ def list_all(database: Engine, study_id: int | None = None) -> list[EngineInstan
 
 
 def up(database: Engine) -> list[EngineInstance]:
-    """Return the engines that are up or starting, whoever wanted them."""
+    """Return the engines that are up or starting, whoever started them."""
     query = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
     with database.connect() as connection:
         return [_server(row) for row in connection.execute(query).mappings()]
 
 
 def claim(database: Engine, machine: str = "") -> EngineInstance | None:
-    """Take the first engine that may start; it is `starting` from now on, on `machine`, and the
-    caller's."""
+    """Claim the first engine that may start. Its status becomes `starting`, on `machine`, and the
+    caller must start it."""
     with database.connect() as connection:
         startable = _may_start(database, machine)
         waiting = select(engines.c.id).where(startable).order_by(engines.c.id)
@@ -125,7 +125,7 @@ def claim(database: Engine, machine: str = "") -> EngineInstance | None:
             "ended_at": None,
             "base_url": None,
             "pid": None,
-            "hint": None,  # its error, of an earlier start, stays known
+            "hint": None,  # the error of an earlier start is kept
             "facts": {},
             "starts": engines.c.starts + 1,
             "machine": machine,
@@ -145,19 +145,19 @@ def _may_start(database: Engine, machine: str) -> ColumnElement[bool]:
 
 
 def _wanted() -> ColumnElement[bool]:
-    """Planned, and a person wants it, or a run that waits."""
+    """It is planned, and a person or a waiting run needs it."""
     planned = and_(engines.c.status == "planned", engines.c.stop_requested.is_(False))
     return and_(planned, or_(engines.c.study_id.is_(None), _waited_for()))
 
 
 def _may_come_again() -> ColumnElement[bool]:
-    """Whether an engine that is gone is started once more: a study still waits for it."""
+    """Whether an engine that has died will be started again, since a study still waits for it."""
     of_a_study = and_(engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False))
     return and_(of_a_study, engines.c.starts < MOST_STARTS, _waited_for())
 
 
 def _waited_for() -> ColumnElement[bool]:
-    """Whether a run waits for an engine, or a search for its capacity goes on: between two of its
+    """Whether a run waits for an engine, or a search for its capacity is running: between two
     probes no run waits."""
     searched = exists().where(
         capacities.c.engine_id == engines.c.id, capacities.c.status == "running"
@@ -174,10 +174,10 @@ def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
 
 
 def heartbeat(database: Engine, engine_id: int) -> bool:
-    """Record an engine's heartbeat. Returns whether it should stop: this was requested, it has
-    ended already, or it belongs to a study and no run is left for it."""
+    """Store an engine's heartbeat. Return whether it should stop: this was requested, it has
+    already ended, or it belongs to a study that has no run left for it."""
     alive = _with_id(engine_id).where(engines.c.status.in_(UP))
-    # running runs too that are being cancelled: they end in their own time
+    # also running runs that are being cancelled: they end by themselves
     wanted = or_(engines.c.study_id.is_(None), _waited_for(), _running())
     query = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
     with writing(database) as connection:
@@ -192,12 +192,12 @@ def _running() -> ColumnElement[bool]:
 
 
 def update_running(database: Engine, engine_id: int, **values: Any) -> None:
-    """Write down what is known of an engine that is up: phase, pid, command, base_url, facts."""
+    """Store facts about an engine that is up: phase, pid, command, base_url, facts."""
     _set(database, _with_id(engine_id).where(engines.c.status.in_(UP)).values(values))
 
 
 def ready(database: Engine, engine_id: int, facts: dict[str, Any]) -> None:
-    """From now on its runs may be measured."""
+    """Mark an engine as ready, so that its runs can be measured."""
     values = {"status": "ready", "ready_at": now(database), "phase": "", "facts": facts}
     _set(database, _with_id(engine_id).where(engines.c.status == "starting").values(values))
 
@@ -205,8 +205,8 @@ def ready(database: Engine, engine_id: int, facts: dict[str, Any]) -> None:
 def ended(
     database: Engine, engine_id: int, error: str | None = None, hint: str | None = None
 ) -> None:
-    """Write down that an engine has ended; `error` None: it was stopped, which for the engine of
-    a study may have been too soon: if nobody asked for it and runs wait, it is started anew."""
+    """Record that an engine has ended; `error` None: it was stopped. An engine of a study that was
+    stopped without a request, while runs wait for it, is started again."""
     up = _with_id(engine_id).where(engines.c.status.in_(UP))
     too_soon = and_(
         engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _waited_for()
@@ -225,16 +225,16 @@ def ended(
 
 
 def restart(database: Engine, engine_id: int, why: str) -> bool:
-    """Let an engine that died while it was measured start once more, where runs still wait for it
-    and it has not died too often. Returns whether it may. `why` stays known as its error."""
+    """Plan another start of an engine that died while it was measured, if runs still wait for it
+    and it has not died too often. Return whether it will start. `why` is kept as its error."""
     this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_come_again())
     again = {"status": "planned", "phase": f"{why} It will be restarted.", "error": why}
     return _set(database, this.values(again))
 
 
 def request_stop(database: Engine, engine_id: int) -> EngineInstance:
-    """Ask for an engine to be stopped; one that still waits is stopped at once. The runs of a study
-    that wait for it are given up. Raises EngineNotFound."""
+    """Request an engine to stop; one that has not been started is stopped at once. Runs of a study
+    that wait for it fail. Raises EngineNotFound."""
     load(database, engine_id)
     with writing(database) as connection:
         connection.execute(_with_id(engine_id).values(stop_requested=True))
@@ -247,7 +247,7 @@ def request_stop(database: Engine, engine_id: int) -> EngineInstance:
 def last_start(
     database: Engine, engine_id: int
 ) -> tuple[int | None, datetime | None, datetime | None]:
-    """Return the process id and time of an engine's last start, and its last heartbeat. Raises
+    """Return the process id and the time of an engine's last start, and its last heartbeat. Raises
     EngineNotFound."""
     c = engines.c
     with database.connect() as connection:
@@ -264,9 +264,8 @@ def heartbeats(database: Engine) -> list[Heartbeat]:
 
 
 def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
-    """End the engines that have given no sign of life since these; those of a study for which runs
-    wait are planned anew. Returns their ids: whoever asks sees to what is left of their
-    processes."""
+    """End the engines that have sent no heartbeat since these; those of a study for which runs wait
+    are planned again. Return their ids: the caller cleans up their processes."""
     if not silent:
         return []
     stale = update(engines).where(engines.c.status.in_(UP), unchanged(engines, silent))
@@ -285,7 +284,7 @@ def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
 
 
 def give_up_runs(database: Engine) -> None:
-    """End the runs that wait for an engine which will not come: a failed cell is a result."""
+    """Fail the runs whose engine will not start: a failed cell is a result."""
     gone = engines.c.status.in_(("failed", "stopped"))
     of_it = engines.c.id == runs.c.engine_id
     why = select(engines.c.error).where(of_it).scalar_subquery()
@@ -300,7 +299,7 @@ def give_up_runs(database: Engine) -> None:
 
 
 def active(database: Engine) -> int:
-    """Return how many engines are up, or are to be started."""
+    """Return how many engines are up or planned."""
     wanted = or_(engines.c.status.in_(UP), _wanted())
     with database.connect() as connection:
         query = select(func.count()).select_from(engines).where(wanted)
@@ -308,7 +307,8 @@ def active(database: Engine) -> int:
 
 
 def seconds_to_ready(database: Engine, name: str) -> float | None:
-    """Return how long the last engine of that name took to be ready; None: none has been yet."""
+    """Return how many seconds the last engine of that name took to become ready; None if none has
+    been."""
     query = (
         select(engines.c.started_at, engines.c.ready_at, engines.c.config)
         .where(engines.c.ready_at.is_not(None))

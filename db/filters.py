@@ -21,23 +21,23 @@ table = schema.filters
 
 
 class InvalidFilter(Invalid):
-    """A filter that cannot be saved, in a sentence."""
+    """The filter cannot be saved; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedFilter:
-    """A name, and the parameters of History's URL."""
+    """A name and the parameters of History's URL."""
 
     name: str
     parameters: Mapping[str, str]
 
 
 def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
-    """Save a filter, in place of the one that had its name.
+    """Save a filter, replacing one with the same name.
 
     Raises:
-        InvalidFilter: the name is empty or too long, nothing is narrowed, or there are `MOST`
-            others.
+        InvalidFilter: the name is empty or too long, the filter narrows nothing, or there are
+            already `MOST` others.
     """
     name = clean(name.strip())
     if not 0 < len(name) <= LONGEST_NAME:
@@ -54,13 +54,13 @@ def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
 
 
 def list_all(database: Engine) -> list[SavedFilter]:
-    """Return the saved filters in their names' order."""
+    """Return the saved filters, sorted by name."""
     with database.connect() as connection:
         rows = connection.execute(select(table).order_by(table.c.name)).all()
     return [SavedFilter(row.name, row.parameters) for row in rows]
 
 
 def delete(database: Engine, name: str) -> None:
-    """Delete a saved filter; one that is not there is none."""
+    """Delete a saved filter, if it exists."""
     with writing(database) as connection:
         connection.execute(delete_from(table).where(table.c.name == name))

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_garbage() -> Iterator[None]:
-    """Thousands of new values make Python look for garbage again and again, and there is none: a
-    third of the time that reading them takes. Within another, it ends with that one."""
+    """Turn off garbage collection: creating thousands of values triggers it again and again, which
+    takes a third of the time of reading them and finds nothing. Nested blocks end with the
+    outermost one."""
     was = gc.isenabled()
     gc.disable()
     try:

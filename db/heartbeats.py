@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Engine, Table, and_, or_, select
 
-LONG_LOST_S = 60.0  # on another machine, whose supervisor may have lost the database for a while
+LONG_LOST_S = 60.0  # on another machine, whose supervisor may be without the database for a while
 
 
 class Heartbeat(NamedTuple):
-    """The last heartbeat of a row: where and when, by that database's or machine's clock."""
+    """The last heartbeat of a row: where and when it was sent, by the clock of the database or of
+    that machine."""
 
     id: int
     machine: str | None

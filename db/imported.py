@@ -20,7 +20,7 @@ from services.base.errors import Conflict
 from services.base.units import many
 from services.report.imports import Imported, InvalidImport, isolated
 
-LANE = "import"  # where nothing waits
+LANE = "import"  # a lane in which nothing waits
 AT_ONCE = 1_000  # requests in one statement
 
 
@@ -38,11 +38,11 @@ class AlreadyImported(Conflict, InvalidImport):
 
 
 def import_file(database: Engine, data: bytes, filename: str, again: bool = False) -> list[int]:
-    """Read a file of another tool, store its runs, and return their ids in the file's order.
+    """Read a result file of another tool, store its runs, and return their ids in the file's order.
 
     Raises:
-        AlreadyImported: unless `again` asks for it all the same.
-        InvalidImport: it cannot be read; nothing is stored then.
+        AlreadyImported: unless `again` is set.
+        InvalidImport: the file cannot be read; nothing is stored.
     """
     imported = isolated.read(data, filename)
     source = imported[0].source
@@ -86,7 +86,7 @@ def store(database: Engine, imported: Imported) -> int:
 
 
 def import_sentence(ids: Sequence[int], name: str) -> str:
-    """Return what was imported, in a sentence."""
+    """Return a sentence that says what was imported."""
     return f"{name}: {many(len(ids), 'run')} imported."
 
 

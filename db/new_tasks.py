@@ -19,7 +19,7 @@ from services.base.surrogates import clean
 
 
 class IdempotencyKeyReused(InvalidTask):
-    """An idempotency key came back with something else."""
+    """An idempotency key was used again with a different request."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,8 +30,8 @@ class IdempotencyKeyReused(InvalidTask):
 
 @dataclass(frozen=True, slots=True)
 class NewSettings:
-    """To whom tasks go: see `jobs/destination.py`. `server`: whose tasks one process looks after;
-    `machine`: the only one that can ask it, None: any."""
+    """Where tasks are sent, see `jobs/destination.py`. `server`: all of its tasks are handled by
+    one process; `machine`: the only machine that can reach it, None: any."""
 
     config: Mapping[str, Any]
     server: str
@@ -43,7 +43,7 @@ class NewSettings:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What was handed in: the batch, its tasks in order, and whether this is a repetition."""
+    """A stored submission: the batch, its tasks in order, and whether it had been stored before."""
 
     batch_id: str
     task_ids: tuple[str, ...]
@@ -52,7 +52,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """An idempotency key, and what it came with, both as hashes."""
+    """An idempotency key and the request sent with it, both as hashes."""
 
     key: str
     fingerprint: str
@@ -70,12 +70,13 @@ def create(
     repetition: IdempotentRequest | None = None,
     maker: str | None = None,
 ) -> Accepted:
-    """Store tasks, each with the number of its settings, in one transaction. With `repetition`,
-    what its key has stored before is returned instead. `maker`: whose token the caller is.
+    """Store tasks, each with the number of its settings, in one transaction. If `repetition` has a
+    key that was used before, what was stored then is returned instead. `maker`: the owner of the
+    token that the caller is.
 
     Raises:
-        InvalidTask: too many of this caller's tasks wait.
-        IdempotencyKeyReused: the key came with something else before.
+        InvalidTask: too many tasks of this caller are waiting.
+        IdempotencyKeyReused: the key was used before with a different request.
     """
     try:
         with writing(database) as connection:
@@ -143,10 +144,10 @@ def _check_waiting(connection: Connection, caller: str, more: int) -> None:
 
 
 def find_earlier(database: Engine, caller: str, repetition: IdempotentRequest) -> Accepted | None:
-    """Return what an idempotency key of this caller has stored; None: nothing.
+    """Return what was stored with an idempotency key of this caller, or None.
 
     Raises:
-        IdempotencyKeyReused: it came with something else.
+        IdempotencyKeyReused: it was used with a different request.
     """
     key = task_batches.c.caller == clean(caller), task_batches.c.idempotency == repetition.key
     with database.connect() as connection:

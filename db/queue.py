@@ -38,7 +38,7 @@ from services.ask.measurement import ACTIVE, Measurement, Progress, Repeat, Run,
 INTERRUPTED = (
     "The process that measured this run ended before the run did. The results so far are kept."
 )
-GONE_S = 900.0  # without a heartbeat: what waits for that machine is given up
+GONE_S = 900.0  # without a heartbeat; then runs that wait for that machine are given up
 GONE = (
     "The machine that this run waits for has not responded for 15 minutes: it measured the rest "
     "of the comparison, or is the only one that can reach the server. The results so far are "
@@ -49,10 +49,10 @@ GONE = (
 def claim(
     database: Engine, machine: str = "", is_free: Callable[[str], bool] = lambda lane: True
 ) -> Run | None:
-    """Take the oldest queued run of a lane in which none is running; None: there is none.
+    """Claim the oldest queued run of a lane in which none is running; return None if there is none.
 
-    It is `running` from now on, on `machine`, and the caller's: call `heartbeat` until `finish`.
-    `is_free` may refuse a lane, which is left alone then.
+    Its status becomes `running`, on `machine`; the caller must call `heartbeat` until `finish`.
+    `is_free` may refuse a lane, whose runs then stay queued.
     """
     with database.connect() as connection:
         waiting = select(runs.c.id).where(runs.c.status == "queued")
@@ -77,7 +77,7 @@ def claim(
 
 
 def _is_next() -> ColumnElement[bool]:
-    """The runs of a comparison wait while another one runs, or comes earlier."""
+    """A run of a comparison waits while another one of it is running or comes first."""
     other = runs.alias()
     earlier = and_(other.c.status == "queued", other.c.item_index < runs.c.item_index)
     comes_first = or_(other.c.status == "running", earlier)
@@ -85,15 +85,16 @@ def _is_next() -> ColumnElement[bool]:
 
 
 def _has_its_engine(machine: str) -> ColumnElement[bool]:
-    """A run for which Paceline starts an engine waits until that answers, and is measured where."""
+    """A run on an engine that Paceline starts waits until the engine is ready, and is measured on
+    the engine's machine."""
     its = engines.c.id == runs.c.engine_id
     ready = exists().where(its, engines.c.status == "ready", engines.c.machine == machine)
     return or_(runs.c.engine_id.is_(None), ready)
 
 
 def _has_its_keys(database: Engine, machine: str) -> ColumnElement[bool]:
-    """A run whose keys are in the memory of a supervisor is left to that one's machine, until
-    nobody has said there for a long time that it holds them."""
+    """A run whose keys a supervisor holds in memory is left to that supervisor's machine, until the
+    machine has sent no heartbeat for a long time."""
     here = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
     lost = heard < now(database, timedelta(seconds=LONG_LOST_S))
@@ -101,15 +102,16 @@ def _has_its_keys(database: Engine, machine: str) -> ColumnElement[bool]:
 
 
 def _left_to_another(database: Engine, machine: str) -> ColumnElement[bool]:
-    """Turns of one comparison stay on one machine, as does a run whose server only one reaches."""
+    """The work items of a comparison stay on one machine, as does a run whose server only one
+    machine can reach."""
     if on_one_machine(database):
         return false()
     return _left_to(lambda its: and_(its.is_not(None), its != machine))
 
 
 def _left_to(wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether a run is left to a machine that is `wanted`: its own, or one that measured, or is to
-    measure, another run of its comparison that has not ended."""
+    """Whether a run is left to a `wanted` machine: its own, or that of another run of its
+    comparison that has not ended."""
     other = runs.alias()
     together = exists().where(
         other.c.comparison_id == runs.c.comparison_id,
@@ -127,13 +129,13 @@ def _take(database: Engine, run_id: int, machine: str = "") -> bool:
     try:
         with writing(database) as connection:
             return connection.execute(taken).rowcount == 1
-    except IntegrityError:  # another run of this lane or comparison has been started since
+    except IntegrityError:  # another run of this lane or comparison was started meanwhile
         return False
 
 
 def heartbeat(database: Engine, run_id: int, phase: str | None = None) -> bool:
-    """Say that a run is alive, and what happens now. Returns whether it must stop: somebody
-    cancelled it, or it counts as ended already (see `interrupt`)."""
+    """Store a run's heartbeat and its current phase. Return whether it must stop: it was cancelled,
+    or it counts as ended already (see `interrupt`)."""
     values: dict[str, Any] = {"heartbeat_at": now(database)}
     if phase is not None:
         values["phase"] = phase
@@ -143,8 +145,8 @@ def heartbeat(database: Engine, run_id: int, phase: str | None = None) -> bool:
 
 
 def tickets(database: Engine) -> set[str]:
-    """Return under which tickets something is held that is still wanted: by a run that waits or is
-    measured, or by one whose comparison may go on."""
+    """Return the tickets whose secrets are still needed: by a run that is queued or running, or by
+    one whose comparison may continue."""
     goes_on = select(runs.c.comparison_id).where(
         runs.c.status.in_(ACTIVE), runs.c.comparison_id.is_not(None)
     )
@@ -161,8 +163,7 @@ def lanes(database: Engine, run_ids: Collection[int]) -> set[str]:
 
 
 def hold(database: Engine, machine: str) -> None:
-    """Record that this machine is up: its queued runs, and those whose secrets it holds, wait for
-    it."""
+    """Record that this machine is up, for its queued runs and those whose secrets it holds."""
     keys = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
     here = or_(keys, _left_to(lambda its: its == machine))
     waiting = update(runs).where(runs.c.status == "queued", here)
@@ -171,8 +172,8 @@ def hold(database: Engine, machine: str) -> None:
 
 
 def give_up(database: Engine, machine: str) -> list[int]:
-    """End the queued runs that are left to another machine which has not been heard of for GONE_S.
-    Returns their ids."""
+    """End the queued runs that are left to another machine that has sent no heartbeat for GONE_S.
+    Return their ids."""
     heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
     gone = heard < now(database, timedelta(seconds=GONE_S))
     lost = and_(gone, _left_to_another(database, machine))
@@ -183,8 +184,8 @@ def give_up(database: Engine, machine: str) -> list[int]:
 
 
 def destination(database: Engine, run_id: int) -> tuple[dict[str, Any] | None, str | None]:
-    """Return where a run is sent, without its secrets, and the ticket under which those are held.
-    None: an older Paceline stored it. Raises RunNotFound."""
+    """Return a run's destination without its secrets, and the ticket under which those are held.
+    None if an older Paceline stored it. Raises RunNotFound."""
     with database.connect() as connection:
         query = select(runs.c.destination, runs.c.ticket).where(runs.c.id == run_id)
         row = connection.execute(query).first()
@@ -194,37 +195,39 @@ def destination(database: Engine, run_id: int) -> tuple[dict[str, Any] | None, s
 
 
 def set_model(database: Engine, run_id: int, model: str) -> None:
-    """Keep which model answers, where the config left that to the server."""
+    """Store the model that answers, if the config left the choice to the server."""
     _set(database, update(runs).where(runs.c.id == run_id).values(model=model))
 
 
 def set_environment(database: Engine, run_id: int, environment: dict[str, Any]) -> None:
-    """Keep where the run was measured: engine, versions, machine, client. JSON-ready."""
+    """Store facts about where the run was measured: engine, versions, machine, client.
+    JSON-ready."""
     _set(database, update(runs).where(runs.c.id == run_id).values(environment=environment))
 
 
 def set_calibration(database: Engine, run_id: int, calibration: dict[str, Any]) -> None:
-    """Keep the client's own error at the run's load. JSON-ready."""
+    """Store the calibration: the client's own error at the run's load. JSON-ready."""
     _set(database, update(runs).where(runs.c.id == run_id).values(calibration=calibration))
 
 
 def add_repeat(database: Engine, run_id: int, repeat: Repeat) -> None:
-    """Keep a repeat; sent again, with its duration, it replaces the first."""
+    """Store a repeat. Storing it again, with its duration, replaces the first."""
     _insert(database, run_id, [repeat])
 
 
 def add_measurements(database: Engine, run_id: int, measurements: Sequence[Measurement]) -> None:
-    """Keep requests in one transaction; one sent again (same repeat and index) replaces."""
+    """Store requests in one transaction; one with the same repeat and index as an earlier one
+    replaces it."""
     _insert(database, run_id, measurements)
 
 
 def add_progress(database: Engine, run_id: int, progress: Progress) -> None:
-    """Keep the state of a run at one moment."""
+    """Store a run's progress at one moment."""
     _insert(database, run_id, [progress])
 
 
 def add_sample(database: Engine, run_id: int, sample: Sample) -> None:
-    """Keep what was seen of the server at one moment."""
+    """Store one sample of the server's metrics."""
     _insert(database, run_id, [sample])
 
 
@@ -243,14 +246,14 @@ def finish(
     error: str | None = None,
     headline: dict[str, Any] | None = None,
 ) -> bool:
-    """End a queued or running run. Returns False, and changes nothing, if it has ended already."""
+    """End a queued or running run. Return False, and change nothing, if it has already ended."""
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
     ended = active.values(status=status, error=error, ended_at=now(database), phase="")
     return _set(database, ended if headline is None else ended.values(headline=headline))
 
 
 def requeue(database: Engine, run_id: int, item_index: int, headline: dict[str, Any]) -> bool:
-    """Put a running run back into the queue until its next work item. Returns False, and changes
+    """Put a running run back into the queue until its next work item. Return False, and change
     nothing, if it was cancelled or has ended meanwhile."""
     running = update(runs).where(
         runs.c.id == run_id, runs.c.status == "running", runs.c.cancel_requested.is_(False)
@@ -262,7 +265,8 @@ def requeue(database: Engine, run_id: int, item_index: int, headline: dict[str, 
 
 
 def last_moment(database: Engine, run_id: int) -> float:
-    """Return the seconds that a run has been measured or sampled so far, in all its work items."""
+    """Return for how many seconds a run has been measured or sampled so far, in all its work
+    items."""
     with database.connect() as connection:
         lasts = [
             connection.scalar(select(func.max(table.c.t)).where(table.c.run_id == run_id))
@@ -272,7 +276,7 @@ def last_moment(database: Engine, run_id: int) -> float:
 
 
 def request_cancel(database: Engine, run_id: int) -> Run:
-    """Cancel a queued run at once; ask a running one to stop, which `heartbeat` tells it.
+    """Cancel a queued run at once; request a running one to stop, which it learns from `heartbeat`.
 
     Raises:
         RunNotFound: there is no such run.
@@ -293,13 +297,13 @@ def request_cancel(database: Engine, run_id: int) -> Run:
 
 
 def heartbeats(database: Engine) -> list[Heartbeat]:
-    """Return the last sign of life of each running run."""
+    """Return the last heartbeat of each running run."""
     return heartbeats_of(database, runs, runs.c.status == "running")
 
 
 def interrupt(database: Engine, lost: Sequence[Heartbeat]) -> list[int]:
-    """End the running runs that have given no sign of life since these, at these; one that was to
-    be cancelled is. Returns their ids."""
+    """End the running runs that have sent no heartbeat since these, with those times as their ends;
+    one whose cancellation was requested is cancelled. Return their ids."""
     if not lost:
         return []
     stale = update(runs).where(runs.c.status == "running", unchanged(runs, lost))
@@ -322,7 +326,8 @@ def active(database: Engine) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A run that comes before another one, and the comparison or study that it is part of."""
+    """A run that comes before another one in the queue, and the comparison or study that it belongs
+    to."""
 
     id: int
     name: str

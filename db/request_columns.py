@@ -36,18 +36,18 @@ from services.ask.measurements import (
     Times,
 )
 
-SMALL = 2_000  # requests: a run with no more has no arrays
-LARGE = 20_000  # requests: a run with more is read by its arrays only
+SMALL = 2_000  # requests; a run with at most this many has no arrays
+LARGE = 20_000  # requests; a run with more is read from its arrays only
 PART = 25_000  # requests
-SAMPLED = 10_000  # requests whose token times are at hand; at most twice as many
-AT_ONCE = 400  # requests that one query asks for by their indices
+SAMPLED = 10_000  # requests whose token times are kept, at most twice as many
+AT_ONCE = 400  # requests that one query selects by index
 SAMPLE, SUMMARY, WORDS = "sample", "summary", "words of "  # kept beside the fields
 
-Part = tuple[int, dict[str, bytes]]  # how many requests it has, and what is kept of them by name
+Part = tuple[int, dict[str, bytes]]  # the number of its requests, and the stored arrays by name
 
 
 def store(database: Engine, run_id: int) -> None:
-    """Make the arrays of a run that has ended, unless it is small or has them already."""
+    """Store the arrays of a run that has ended, unless it is small or has them already."""
     count = count_of(database, run_id)
     if count > SMALL and is_stored(database, run_id) != count:
         _make(database, run_id, count)
@@ -72,7 +72,7 @@ def count_of(database: Engine, run_id: int) -> int:
 
 
 def is_stored(database: Engine, run_id: int) -> int:
-    """Return how many requests the arrays of a run have; 0: it has none."""
+    """Return how many requests are in a run's arrays; 0 if it has none."""
     table = schema.request_columns.c
     query = select(func.sum(table.requests)).where(table.run_id == run_id, table.name == TEXTS[0])
     with database.connect() as connection:
@@ -80,8 +80,8 @@ def is_stored(database: Engine, run_id: int) -> int:
 
 
 class StoredRequests:
-    """The requests of a run: their fields from the arrays, the requests themselves from the rows.
-    Of a large run under way the arrays are made anew, in memory."""
+    """The requests of a run: fields come from the arrays, whole requests from the rows. The arrays
+    of a large run that is still running are made in memory."""
 
     def __init__(self, database: Engine, run_id: int, texts: bool, under_way: bool) -> None:
         self._database, self._run_id, self._with_answers = database, run_id, texts
@@ -96,11 +96,11 @@ class StoredRequests:
             if there != count:
                 _make(database, run_id, count)
             self._count = is_stored(database, run_id)
-        self._stride = _stride(count)  # as it was made: more may have come meanwhile
+        self._stride = _stride(count)  # as it was then: more may have been stored meanwhile
 
     @cached_property
     def complete(self) -> bool:
-        """Whether all token times are at hand: none is left out, and none was removed."""
+        """Whether all token times are available: none was left out or removed."""
         if self._stride > 1:
             return False
         table = schema.requests.c
@@ -115,7 +115,7 @@ class StoredRequests:
     def numbers(self, name: str) -> Floats:
         if name not in self._numbers:
             parts = [_array(data, requests) for requests, data in self._read(name)]
-            # A field that was added after these were made is not known.
+            # A field that was added after these arrays were made is unknown.
             kept = np.concatenate(parts) if parts else np.full(len(self), np.nan)
             self._numbers[name] = kept.astype(np.float64, copy=False)
         return self._numbers[name]
@@ -142,19 +142,19 @@ class StoredRequests:
             return places, self._times
         lengths = self.numbers(CHUNKS)[places].astype(np.int64)
         times = np.concatenate([unpack(data) for _, data in self._read(SAMPLE)])
-        if len(times) != lengths.sum():  # times that no clock counts are not kept, see `pack`
+        if len(times) != lengths.sum():  # impossible times are not kept, see `pack`
             return places[:0], []
         return places, np.split(times, np.cumsum(lengths)[:-1])
 
     def kept_summary(self, key: str) -> dict[str, Any] | None:
-        """Return the summary that was kept under this key; None: none was, or another."""
+        """Return the stored summary if it has this key, else None."""
         for _, data in [] if self._made else self._read(SUMMARY):
             found = orjson.loads(data)
             return found["summary"] if found["key"] == key else None
         return None
 
     def keep_summary(self, key: str, summary: dict[str, Any]) -> None:
-        """Keep a summary in place of the one before, unless the run is under way."""
+        """Store a summary, replacing the previous one, unless the run is still running."""
         if self._made:
             return
         row = {"run_id": self._run_id, "part": 0, "name": SUMMARY, "requests": len(self)}
@@ -165,7 +165,7 @@ class StoredRequests:
 
     @cached_property
     def _rows(self) -> list[Measurement]:
-        """All requests: those of a run that is not large fit into memory."""
+        """All requests; only for runs that are not large, whose requests fit into memory."""
         return runs.measurements(self._database, self._run_id, self._with_answers)
 
     @cached_property
@@ -179,7 +179,7 @@ class StoredRequests:
         return times
 
     def _read(self, name: str) -> list[tuple[int, bytes]]:
-        """What is kept under a name, by part."""
+        """The arrays with this name, one per part."""
         if self._stride == 1 and not self._made:
             return self._all.get(name, [])
         if self._made:
@@ -192,7 +192,7 @@ class StoredRequests:
 
     @cached_property
     def _all(self) -> dict[str, list[tuple[int, bytes]]]:
-        """What is kept of a run that is not large, by name: one query instead of forty."""
+        """All arrays of a run that is not large, by name: one query instead of forty."""
         table = schema.request_columns.c
         query = select(table.name, table.requests, table.data).where(table.run_id == self._run_id)
         by_name: dict[str, list[tuple[int, bytes]]] = {}
@@ -210,7 +210,7 @@ class StoredRequests:
 
 
 def _any_of(keys: Iterable[tuple[float, float]]) -> ColumnElement[bool]:
-    """The condition for requests by repeat and index: as a range where they follow each other."""
+    """The condition for requests by repeat and index: as a range if they are consecutive."""
     by_repeat: dict[int, list[int]] = {}
     for repeat, index in keys:
         by_repeat.setdefault(int(repeat), []).append(int(index))
@@ -231,7 +231,7 @@ def _among(column: Any, indices: Sequence[int]) -> ColumnElement[bool]:
 
 
 def _parts(database: Engine, run_id: int, count: int) -> Iterator[Part]:
-    """Make the arrays of a run, a part at a time."""
+    """Make the arrays of a run, one part at a time."""
     stride, start = _stride(count), 0
     with database.connect() as connection:
         for rows in _rows(connection, run_id):
@@ -267,8 +267,8 @@ def _stride(count: int) -> int:
 
 
 def _bytes(values: NDArray[Any]) -> bytes:
-    """An array as bytes, after the letter of its type; a single number if all are the same."""
-    whole = values.astype(np.int32) if (np.abs(values) < 2**31).all() else None  # NaN is not
+    """An array as bytes, preceded by the letter of its type; a single number if all are equal."""
+    whole = values.astype(np.int32) if (np.abs(values) < 2**31).all() else None  # False for NaN
     kept = values.astype("<f8") if whole is None or (whole != values).any() else whole
     if len(kept) and (np.isnan(kept).all() or (kept == kept[0]).all()):
         kept = kept[:1]
@@ -283,7 +283,7 @@ def _array(data: bytes, count: int) -> NDArray[Any]:
 
 
 def _joined(codes: Sequence[tuple[int, bytes]], words: Sequence[tuple[int, bytes]]) -> Texts:
-    """The texts of all parts, each of which counts its words by itself."""
+    """The texts of all parts; each part numbers its words separately."""
     places: dict[str | None, int] = {}
     parts = []
     for (count, data), (_, of_part) in zip(codes, words, strict=True):

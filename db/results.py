@@ -20,15 +20,15 @@ from services.ask.measurement import ACTIVE, Run
 from services.ask.measurements import Measurements, as_table
 from services.ask.prices import price_of
 
-MOST_KNOWN = 200  # summaries, of a few kB each
-_known: dict[Hashable, Summary] = {}  # of this process
+MOST_KNOWN = 200  # summaries of a few kB each
+_known: dict[Hashable, Summary] = {}  # per process
 
 
 def candidate(
     database: Engine, run_id: int, texts: bool = False, judgement: Mapping[str, Any] | None = None
 ) -> Candidate:
-    """Load one run whole; `texts`: with the answers. `judgement` holds objectives and price to
-    judge it by instead of its own (see `JUDGEMENT`).
+    """Load one whole run; `texts`: with the answers. `judgement` holds objectives and a price that
+    replace the run's own (see `JUDGEMENT`).
 
     Raises:
         RunNotFound: there is no such run.
@@ -48,7 +48,7 @@ def requests_of(database: Engine, run: Run, texts: bool = False) -> Measurements
 
 
 def _by_fields(database: Engine, run: Run) -> bool:
-    """Whether a run is read by its arrays: a large one always, others where they have them."""
+    """Whether a run is read from its arrays: a large one always, others if they have them."""
     count = request_columns.count_of(database, run.id)
     if count > request_columns.LARGE:
         return True
@@ -60,8 +60,8 @@ def _by_fields(database: Engine, run: Run) -> bool:
 def _summary(
     database: Engine, run: Run, measured: Measurements, judgement: Mapping[str, Any]
 ) -> Summary:
-    """Work a run out; one that has ended, once: its numbers stay the same, until more repeats of it
-    are measured, or it is judged by something else."""
+    """Summarize a run. The summary of a run that has ended is cached until more repeats are
+    measured or the judgement changes."""
     config = with_judgement(run.config, judgement)
     by = (price_of(config), objectives_of(config))
     key = (database, run.id, run.status, run.ended_at, len(run.repeats), len(measured), *by)
@@ -82,7 +82,8 @@ def _summary(
 def _of_large(
     measured: Measurements, source: StoredRequests, by: tuple[Any, Any], run: Run
 ) -> Summary:
-    """Work a large run out, unless that has been done: it takes seconds, in every process."""
+    """Summarize a large run, unless its summary is stored: computing it takes seconds in every
+    process."""
     key = f"{serialize.version()} {len(measured)} {run.placed} {by}"
     if (data := source.kept_summary(key)) is not None:
         return serialize.from_dict(data)
@@ -98,8 +99,8 @@ def candidates(
     margin: float | None = None,
     texts: bool = False,
 ) -> list[Candidate]:
-    """Load several runs, in the order asked for, to be judged alike; `margin`: the share within
-    which differences do not matter, instead of what was chosen before they were measured.
+    """Load several runs, in the given order, with the same judgement. `margin`: the share within
+    which differences do not matter; it replaces the one chosen before they were measured.
 
     Raises:
         RunNotFound: for the first that is missing.

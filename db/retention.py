@@ -19,17 +19,18 @@ from services.ask.measurement import FINISHED
 from services.base.errors import Unavailable
 
 VARIABLE = "PACELINE_TOKEN_TIMES_DAYS"
-AT_ONCE = 2_000  # requests in one transaction: others wait for it
+AT_ONCE = 2_000  # requests in one transaction, for which other writers wait
 
 runs, requests = schema.runs, schema.requests
 
 
 class InvalidRetention(Unavailable):
-    """A setting that is no number of days, in a sentence."""
+    """The setting is not a number of days; the message is a sentence."""
 
 
 def days_of(env: Mapping[str, str]) -> int | None:
-    """Return after how many days token times are removed; None: never. Raises InvalidRetention."""
+    """Return after how many days token times are removed; None means never. Raises
+    InvalidRetention."""
     written = env.get(VARIABLE, "").strip()
     if not written:
         return None
@@ -42,14 +43,14 @@ def days_of(env: Mapping[str, str]) -> int | None:
 
 
 def due(database: Engine, days: int) -> int | None:
-    """Return the oldest run whose token times are to be removed; None: there is none."""
+    """Return the oldest run whose token times are due to be removed, or None."""
     with database.connect() as connection:
         return _due(connection, days)
 
 
 def remove_some(database: Engine, days: int) -> bool:
-    """Remove the token times of some requests, in one short transaction. Returns whether there may
-    be more to remove."""
+    """Remove the token times of some requests in one short transaction. Return whether there may be
+    more to remove."""
     with writing(database) as connection:
         run_id = _due(connection, days)
         if run_id is None:
@@ -81,7 +82,7 @@ def _due(connection: Connection, days: int) -> int | None:
     query = select(func.min(runs.c.id)).where(
         runs.c.status.in_(FINISHED),
         runs.c.ended_at < now(connection, timedelta(days=days)),
-        or_(removed.is_(None), removed < runs.c.ended_at),  # it was measured again since
+        or_(removed.is_(None), removed < runs.c.ended_at),  # it has been measured again since
         _not_imported(),
         runs.c.id.not_in(select(schema.baselines.c.run_id)),
         runs.c.id.not_in(_shared(connection)),
@@ -95,5 +96,5 @@ def _not_imported() -> ColumnElement[bool]:
 
 
 def _shared(connection: Connection) -> set[int]:
-    """The runs of which a shared page shows something."""
+    """The runs that appear on a shared page."""
     return {run_id for ids in connection.scalars(select(schema.shares.c.run_ids)) for run_id in ids}

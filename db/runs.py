@@ -29,7 +29,7 @@ from services.base.surrogates import clean
 Moment = TypeVar("Moment", Progress, Sample)
 
 LONGEST_NAME = 200
-LONGEST_PART = 40  # of a server or a model in a name that is made
+LONGEST_PART = 40  # characters of a server or a model in a default name
 LONGEST_NOTE = 10_000
 LONGEST_TAG = 50
 MOST_TAGS = 20
@@ -37,14 +37,14 @@ PLAIN = tuple(f.name for f in fields(Run) if f.name in schema.runs.c and f.name 
 
 
 class RunNotFound(NotFound):
-    """No run has this id. Where the others are listed, each door knows for itself."""
+    """No run has this id. The page, the command line and the API each add where runs are listed."""
 
     def __init__(self, run_id: int) -> None:
         super().__init__(f"There is no run {run_id}. It may have been deleted.")
 
 
 class InvalidEdit(Invalid):
-    """A name, note or tag that cannot be kept."""
+    """The name, note or tag is invalid."""
 
 
 class RunBusy(Conflict):
@@ -70,10 +70,10 @@ class NewRun:
     name: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
-    destination: dict[str, Any] | None = None  # to whom it goes, without its secrets
-    ticket: str | None = None  # under which a supervisor holds those in memory
-    machine: str | None = None  # the only one that reaches its server; None: any
-    origin: Origin = NOBODY  # who asked for it, where people sign in
+    destination: dict[str, Any] | None = None  # where it is sent, without its secrets
+    ticket: str | None = None  # under which a supervisor holds the secrets in memory
+    machine: str | None = None  # the only one that can reach its server; None: any
+    origin: Origin = NOBODY  # who started it, if sign-in is on
 
 
 def enqueue(database: Engine, new: NewRun) -> int:
@@ -90,10 +90,10 @@ def create(
     tags: Iterable[str] = (),
     note: str = "",
 ) -> int:
-    """Queue a run and return its id, see `NewRun`.
+    """Queue a run and return its id; see `NewRun`.
 
     Raises:
-        InvalidEdit: a name, tag or note that cannot be kept.
+        InvalidEdit: the name, a tag or the note is invalid.
     """
     return enqueue(database, NewRun(config, lane, name, tuple(tags), note))
 
@@ -123,19 +123,19 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
 
 
 def default_name(config: RunConfig, lane: str, model: str) -> str:
-    """Return the name of a run that nobody has named: "embedded · sequential · 5 requests",
-    "127.0.0.1:8000 · Qwen3-8B · batch · 64 requests"; the embedded model is always the same."""
+    """Return the default name of a run: "embedded · sequential · 5 requests", "127.0.0.1:8000 ·
+    Qwen3-8B · batch · 64 requests"; The embedded model is left out, since it is always the same."""
     parts = (server_name(config, lane, model), config.mode, modes.amount(config))
     return " · ".join(parts)
 
 
 def is_default_name(run: Run) -> bool:
-    """Return whether a run has the name that it gets where nobody names it."""
+    """Return whether a run has its default name."""
     return run.name.endswith(default_name(run.config, "", "").partition(" · ")[2])
 
 
 def server_name(config: RunConfig, lane: str, model: str) -> str:
-    """Return what such a name begins with: the server and its model."""
+    """Return the beginning of a default name: the server and its model."""
     server = lane if config.backend in ("url", "litellm") else config.backend
     brief = "" if config.backend == "embedded" else model.rstrip("/").rpartition("/")[2]
     return " · ".join(filter(None, (_shorten(server), _shorten(brief))))
@@ -146,7 +146,7 @@ def _shorten(text: str) -> str:
 
 
 def headlines(database: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Return the numbers that lists show of runs, by run."""
+    """Return the numbers that lists show, by run id."""
     query = select(schema.runs.c.id, schema.runs.c.headline).where(schema.runs.c.id.in_(ids))
     with database.connect() as connection:
         return {row.id: row.headline or {} for row in connection.execute(query)}
@@ -158,25 +158,24 @@ def load(database: Engine, run_id: int) -> Run:
 
 
 def origins(database: Engine, ids: Sequence[int]) -> dict[int, Origin]:
-    """Return who asked for each run."""
+    """Return who started each run, by run id."""
     with database.connect() as connection:
         return origins_of(connection, ids)
 
 
 def origins_of(connection: Connection, ids: Sequence[int]) -> dict[int, Origin]:
-    """Return who asked for each run, see `origins`."""
+    """Return who started each run; see `origins`."""
     columns = (schema.runs.c[name] for name in Origin._fields)
     query = select(schema.runs.c.id, *columns).where(schema.runs.c.id.in_(ids))
     return {run_id: Origin(*origin) for run_id, *origin in connection.execute(query)}
 
 
 def load_many(database: Engine, ids: Sequence[int]) -> list[Run]:
-    """Return the runs in the order asked, with tags and repeats, without their requests.
-
-    `config.model` is the model that answers, once that is known, even if none was asked for.
+    """Return the runs in the given order, with tags and repeats but without requests.
+    `config.model` is the model that answers, once it is known, even if the config names none.
 
     Raises:
-        RunNotFound: for the first id that no run has.
+        RunNotFound: for the first id that does not exist.
     """
     query = select(*(column.label(column.key) for column in schema.runs.c)).where(
         schema.runs.c.id.in_(ids)
@@ -205,7 +204,7 @@ def _run(row: RowMapping, **parts: Any) -> Run:
 
 
 def _margins_of(connection: Connection, ids: Sequence[int]) -> dict[int, float]:
-    """What was called equivalent beforehand, of the runs that take turns."""
+    """The margins of equivalence chosen before measuring, for runs of comparisons."""
     together = schema.runs.join(
         schema.comparisons, schema.runs.c.comparison_id == schema.comparisons.c.id
     )
@@ -233,7 +232,8 @@ def measurements(database: Engine, run_id: int, texts: bool = False) -> list[Mea
 
 
 def answer(database: Engine, run_id: int, repeat: int, index: int) -> str | None:
-    """Return the text of one answer; None if there is no such request or it kept none."""
+    """Return the text of one answer; None if there is no such request or its answer was not
+    stored."""
     key = schema.requests.c
     conditions = (key.run_id == run_id, key.repeat == repeat, key.idx == index)
     with database.connect() as connection:
@@ -242,12 +242,13 @@ def answer(database: Engine, run_id: int, repeat: int, index: int) -> str | None
 
 
 def progress(database: Engine, run_id: int, limit: int = 500) -> list[Progress]:
-    """Return a run's progress by time: every n-th state back from the last, at most `limit`."""
+    """Return a run's progress in order of time: every n-th state, counted back from the last, at
+    most `limit`."""
     return _thinned(database, Progress, run_id, limit)
 
 
 def samples(database: Engine, run_id: int, limit: int = 600) -> list[Sample]:
-    """Return what was seen of a run's server, thinned as `progress` is."""
+    """Return the samples of a run's server, thinned like `progress`."""
     return _thinned(database, Sample, run_id, limit)
 
 
@@ -263,18 +264,18 @@ def _thinned(database: Engine, kind: type[Moment], run_id: int, limit: int) -> l
 
 
 def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: str) -> None:
-    """Replace what people write about a run: a name of 1 to 200 characters, at most 20 tags of 1
-    to 50, a note of at most 10,000. Empty tags are left out. A run that loses a tag is no longer
-    the tag's baseline.
+    """Replace a run's name, tags and note: a name of 1 to 200 characters, at most 20 tags of 1 to
+    50, a note of at most 10,000. Empty tags are left out. A run that loses a tag is no longer the
+    tag's baseline.
 
     Raises:
-        InvalidEdit: one of them cannot be kept; nothing is changed then.
+        InvalidEdit: one of them is invalid; nothing is changed.
         RunNotFound: there is no such run.
     """
     cleaned = _tags(tag for tag in tags if tag.strip())
     change = update(schema.runs).where(schema.runs.c.id == run_id)
     with writing(database) as connection:
-        # locks the run's row on PostgreSQL, so that two who edit do so one after the other
+        # locks the run's row on PostgreSQL, so that two edits happen one after the other
         changed = connection.execute(change.values(name=_name(name), note=_note(note)))
         if not changed.rowcount:
             raise RunNotFound(run_id)
@@ -286,7 +287,7 @@ def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: st
 
 
 def delete(database: Engine, run_id: int) -> None:
-    """Delete a run, all that it measured, and what is shared of it. Raises RunBusy, RunNotFound."""
+    """Delete a run, everything it measured, and its shared pages. Raises RunBusy, RunNotFound."""
     this = schema.runs.c.id == run_id
     with writing(database) as connection:
         gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
@@ -299,7 +300,7 @@ def delete(database: Engine, run_id: int) -> None:
 
 
 def unshare(connection: Connection, run_id: int) -> None:
-    """Take away every shared page that shows a run."""
+    """Delete every shared page that shows a run."""
     shares = schema.shares
     shown = connection.execute(select(shares.c.token, shares.c.run_ids))
     tokens = [token for token, run_ids in shown if run_id in run_ids]
@@ -313,8 +314,8 @@ def _add_tags(connection: Connection, run_id: int, tags: Iterable[str]) -> None:
 
 
 def add_tag(connection: Connection, run_id: int, text: str) -> str:
-    """Give a run a tag that it may have already, within a transaction that writes; return the tag
-    as it is kept. Raises InvalidEdit."""
+    """Add a tag to a run unless it has it, within a transaction that writes; return the tag as
+    stored. Raises InvalidEdit."""
     tags = tags_of(connection, [run_id]).get(run_id, ())
     (tag,) = _tags([text])
     if tag not in tags:

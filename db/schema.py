@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0024"  # the newest migration: a database that says so needs no Alembic
+REVISION = "0024"  # the newest migration; a database at this revision needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -50,10 +50,10 @@ runs = Table(
     Column("name", CleanText, nullable=False),
     Column("status", Text, nullable=False),
     Column("backend", CleanText, nullable=False),
-    Column("model", CleanText, nullable=False),  # the one that answers, once that is known
+    Column("model", CleanText, nullable=False),  # the one that answers, once it is known
     Column("mode", Text, nullable=False),
-    Column("lane", CleanText, nullable=False),  # what only one run at a time may use
-    Column("config", Json, nullable=False),  # exactly what was asked
+    Column("lane", CleanText, nullable=False),  # a resource that only one run at a time may use
+    Column("config", Json, nullable=False),  # the config as it was submitted
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
     Column("ended_at", Utc),
@@ -63,22 +63,22 @@ runs = Table(
     Column("note", CleanText, nullable=False, server_default=""),
     Column("environment", Json, nullable=False, server_default="{}"),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
-    Column("headline", Json, nullable=False, server_default="{}"),  # the numbers History shows
+    Column("headline", Json, nullable=False, server_default="{}"),  # the numbers that History shows
     Column("calibration", Json(none_as_null=True)),
-    Column("source", Json(none_as_null=True)),  # the other tool's file, of an imported run
-    Column("trial_id", Key, key="comparison_id"),  # of the comparison that it is part of
-    Column("turn", Integer, key="item_index"),  # of its next work item in the comparison, from 0
+    Column("source", Json(none_as_null=True)),  # of an imported run: the other tool's file
+    Column("trial_id", Key, key="comparison_id"),  # the comparison that it belongs to
+    Column("turn", Integer, key="item_index"),  # the next work item in its comparison, from 0
     Column("study_id", Key),  # the study that it is a cell of
-    Column("cell", Integer),  # its place in the study's grid, from 0
+    Column("cell", Integer),  # its index in the study's grid, from 0
     Column("engine_id", Key),  # the engine that Paceline starts for it
-    Column("destination", Json(none_as_null=True)),  # to whom it goes, without its secrets
-    Column("ticket", Text),  # under which a supervisor holds those in memory
-    Column("machine", Text),  # where it was measured last, as a hash
-    Column("started_by", CleanText),  # a person or a token, where people sign in
-    Column("owner", CleanText),  # who may cancel it beside admins: `Person.caller`
-    Column("maker", CleanText),  # and, if that is a token, who made it
+    Column("destination", Json(none_as_null=True)),  # where it is sent, without secrets
+    Column("ticket", Text),  # under which a supervisor holds the secrets in memory
+    Column("machine", Text),  # where it was last measured, as a hash
+    Column("started_by", CleanText),  # a person or a token, if sign-in is on
+    Column("owner", CleanText),  # who may cancel it besides admins: `Person.caller`
+    Column("maker", CleanText),  # who made it, if the owner is a token
     Column("token_times_removed_at", Utc),  # of its requests, see db/retention.py
-    sqlite_autoincrement=True,  # the link to a deleted run must not lead to another one
+    sqlite_autoincrement=True,  # so that a link to a deleted run never leads to another run
 )
 
 Index(
@@ -109,8 +109,8 @@ comparisons = (
         Column("created_at", Utc, nullable=False),
         Column("seed", Integer, nullable=False),
         Column("repeats", Integer, nullable=False),  # of each run, at least
-        Column("most", Integer, nullable=False),  # of each run, where the target asks for more
-        Column("target", Number),  # half the interval's width, as a share; NULL: not looked at
+        Column("most", Integer, nullable=False),  # of each run, if the target requires more
+        Column("target", Number),  # half the interval's width, as a share; NULL: no target
         Column("margin", Number, nullable=False),  # differences within it do not matter, as a share
         sqlite_autoincrement=True,
     )
@@ -121,7 +121,7 @@ engines = Table(  # server processes that Paceline starts, see services/servers/
     metadata,
     Column("id", Key, primary_key=True),
     Column("status", Text, nullable=False),
-    Column("config", Json, nullable=False),  # exactly what was asked
+    Column("config", Json, nullable=False),  # the config as it was submitted
     Column("study_id", Key),  # the study that it was started for
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
@@ -135,21 +135,21 @@ engines = Table(  # server processes that Paceline starts, see services/servers/
     Column("pid", Integer),  # of its first process
     Column("machine", Text),  # where it was started, as a hash: its address is that machine's own
     Column("command", CleanText, nullable=False, server_default=""),  # to copy
-    Column("facts", Json, nullable=False, server_default="{}"),  # what it says of itself
+    Column("facts", Json, nullable=False, server_default="{}"),  # what it reports about itself
     Column("error", CleanText),  # why it ended, a sentence
-    Column("hint", CleanText),  # and what to try
+    Column("hint", CleanText),  # what to try
     sqlite_autoincrement=True,
 )
 Index("ix_engines_status", engines.c.status)
 
-studies = Table(  # runs that differ in one thing or two, see services/studies/
+studies = Table(  # runs that differ in one or two things, see services/studies/
     "studies",
     metadata,
     Column("id", Key, primary_key=True),
     Column("name", CleanText, nullable=False),
     Column("note", CleanText, nullable=False, server_default=""),
     Column("created_at", Utc, nullable=False),
-    Column("grid", Json, nullable=False),  # exactly what was asked
+    Column("grid", Json, nullable=False),  # the config as it was submitted
     sqlite_autoincrement=True,
 )
 
@@ -161,21 +161,21 @@ capacities = Table(  # searches for the highest load that servers sustain
     Column("note", CleanText, nullable=False, server_default=""),
     Column("created_at", Utc, nullable=False),
     Column("ended_at", Utc),
-    Column("config", Json, nullable=False),  # exactly what was asked
+    Column("config", Json, nullable=False),  # the config as it was submitted
     Column("status", Text, nullable=False),
     Column("error", CleanText),
-    Column("machine", Text),  # the only one that reaches its servers, as a hash
+    Column("machine", Text),  # the only one that can reach its servers, as a hash
     Column("started_by", Text),  # a person, a token or the user of a terminal
-    Column("owner", CleanText),  # see `runs`: whose its probes are
+    Column("owner", CleanText),  # see `runs`: the owner of its probes, too
     Column("maker", CleanText),
-    Column("probes", Json, nullable=False),  # each with its load, its run, and what that says
-    Column("study_id", Key),  # the study that it is part of
+    Column("probes", Json, nullable=False),  # each with its load, its run and its outcome
+    Column("study_id", Key),  # the study that it belongs to
     Column("engine_id", Key),  # the engine that Paceline starts for it
-    Column("start", Integer, nullable=False, server_default="0"),  # of its configuration, from 0
+    Column("start", Integer, nullable=False, server_default="0"),  # which fresh start, from 0
     sqlite_autoincrement=True,
 )
 
-shares = Table(  # pages that anybody with the token may see
+shares = Table(  # pages that anyone with the token can see
     "shares",
     metadata,
     Column("token", Text, primary_key=True),
@@ -187,7 +187,7 @@ shares = Table(  # pages that anybody with the token may see
     Column("page", LargeBinary, nullable=False),  # the HTML, gzipped
 )
 
-baselines = Table(  # the run that the others of a model or a tag are compared with
+baselines = Table(  # the run with which others of a model or a tag are compared
     "pins",
     metadata,
     Column("kind", Text, primary_key=True),  # model or tag
@@ -196,7 +196,7 @@ baselines = Table(  # the run that the others of a model or a tag are compared w
     Column("pinned_at", Utc, key="set_at", nullable=False),
 )
 
-servers = Table(  # servers that a person has named, see services/ask/saved_server.py
+servers = Table(  # saved servers, see services/ask/saved_server.py
     "servers",
     metadata,
     Column("name", Text, primary_key=True),
@@ -214,33 +214,33 @@ api_tokens = Table(  # the hashes of tokens for the API, see db/tokens.py
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False),
     Column("made_by", CleanText),  # an e-mail address, or the user of a terminal
-    sqlite_autoincrement=True,  # by its number a token's tasks and runs are told from another's
+    sqlite_autoincrement=True,  # never reused: tasks and runs name a token by its number
 )
 
-task_batches = Table(  # tasks that were handed in together, see services/ask/tasks/
+task_batches = Table(  # tasks that were submitted together, see services/ask/tasks/
     "task_batches",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("batch_id", Text, nullable=False, unique=True),  # as its caller knows it
+    Column("batch_id", Text, nullable=False, unique=True),  # the id that its caller sees
     Column("caller", CleanText, nullable=False),
-    Column("maker", CleanText),  # of the token that the caller is: sees and cancels them, too
+    Column("maker", CleanText),  # who made the caller, if a token; sees and cancels them, too
     Column("created_at", Utc, nullable=False),
     Column("count", Integer, nullable=False),
-    Column("idempotency", Text),  # the hash of the key that it was handed in with
-    Column("fingerprint", Text),  # of what was handed in with that
+    Column("idempotency", Text),  # the hash of its idempotency key
+    Column("fingerprint", Text),  # the hash of the request with that key
     UniqueConstraint("caller", "idempotency", name="one_batch_a_key"),
     sqlite_autoincrement=True,
 )
 Index("ix_task_batches_created_at", task_batches.c.created_at)
 
-task_settings = Table(  # to whom tasks of a batch go, and how
+task_settings = Table(  # where tasks of a batch are sent, and with which options
     "task_settings",
     metadata,
     Column("id", Key, primary_key=True),
     Column("batch", Key, ForeignKey("task_batches.id", ondelete="CASCADE"), nullable=False),
     Column("config", Json, nullable=False),
-    Column("destination", Json, nullable=False),  # without its secrets
-    Column("ticket", Text),  # under which a supervisor holds those in memory
+    Column("destination", Json, nullable=False),  # without secrets
+    Column("ticket", Text),  # under which a supervisor holds the secrets in memory
     sqlite_autoincrement=True,
 )
 Index("ix_task_settings_batch", task_settings.c.batch)
@@ -249,17 +249,17 @@ tasks = Table(
     "tasks",
     metadata,
     Column("id", Key, primary_key=True),
-    Column("task_id", Text, nullable=False, unique=True),  # as its caller knows it
+    Column("task_id", Text, nullable=False, unique=True),  # the id that its caller sees
     Column("batch", Key, ForeignKey("task_batches.id", ondelete="CASCADE"), nullable=False),
     Column("settings", Key, nullable=False),
     Column("caller", CleanText, nullable=False),
-    Column("server", CleanText, nullable=False),  # whose tasks one process looks after
-    Column("machine", Text),  # the only one that can ask it
+    Column("server", CleanText, nullable=False),  # whose tasks are handled by one process
+    Column("machine", Text),  # the only one that can reach it
     Column("backend", CleanText, nullable=False),
-    Column("model", CleanText, nullable=False),  # the one that answered, once that is known
+    Column("model", CleanText, nullable=False),  # the one that answered, once it is known
     Column("custom_id", CleanText),
     Column("status", Text, nullable=False),
-    Column("worker", Text),  # the process that has it
+    Column("worker", Text),  # the process that has taken it
     Column("asked", Integer, nullable=False, server_default="0"),
     Column("started_at", Utc),
     Column("ended_at", Utc),
@@ -297,23 +297,23 @@ Index(
 )
 Index("ix_tasks_ended_at", tasks.c.ended_at)
 
-task_workers = Table(  # the processes that have tasks answered
+task_workers = Table(  # the processes that answer tasks
     "task_workers",
     metadata,
     Column("worker", Text, primary_key=True),
-    Column("place", Text, nullable=False),  # where only one of them lives at a time
+    Column("place", Text, nullable=False),  # at which only one of them runs at a time
     Column("machine", Text, nullable=False),
     Column("heartbeat_at", Utc, nullable=False),
 )
 
-task_servers = Table(  # the servers that one of them asks, and nobody else meanwhile
+task_servers = Table(  # the servers that one of them has claimed
     "task_servers",
     metadata,
     Column("server", CleanText, primary_key=True),
     Column("worker", Text, nullable=False),
 )
 
-filters = Table(  # of History, saved under a name
+filters = Table(  # saved filters of History
     "filters",
     metadata,
     Column("name", Text, primary_key=True),
@@ -370,20 +370,20 @@ requests = Table(
     Column("server_queue_s", Number),
     Column("load_s", Number),
     Column("prefill_s", Number),
-    Column("answer", CleanText),  # the last column, so that reading the others passes it by
+    Column("answer", CleanText),  # the last column, so that reading the others skips it
 )
 
-request_columns = Table(  # the same of a large run, a field at a time, see `request_columns.py`
+request_columns = Table(  # the requests of a large run by field, see `request_columns.py`
     "request_columns",
     metadata,
     _run_id(),
-    Column("part", Key, primary_key=True),  # requests in order, so many a part
+    Column("part", Key, primary_key=True),  # from 0: requests in order, a fixed number in each part
     Column("name", Text, primary_key=True),
     Column("requests", Integer, nullable=False),  # in the part
     Column("data", LargeBinary, nullable=False),
 )
 
-span_exports = Table(  # runs that are sent as OpenTelemetry spans, see `span_exports.py`
+span_exports = Table(  # runs to be sent as OpenTelemetry spans, see `span_exports.py`
     "span_exports",
     metadata,
     _run_id(),
@@ -431,13 +431,14 @@ TABLES: dict[type[Value], Table] = {
 
 
 def columns(kind: type[Value], without: tuple[str, ...] = ()) -> list[Label[Any]]:
-    """Return the columns that make a value of this kind, labelled with its fields' names."""
+    """Return the columns that make up a value of this kind, labelled with the names of its
+    fields."""
     names = [field.name for field in fields(kind) if field.name not in without]
     return [TABLES[kind].c[_column(name)].label(name) for name in names]
 
 
 def row(run_id: int, value: Value) -> dict[str, Any]:
-    """Return the row that keeps this value of a run."""
+    """Return the row that stores this value of a run."""
     values = {_column(field.name): getattr(value, field.name) for field in fields(value)}
     return {"run_id": run_id, **values}
 

@@ -41,7 +41,7 @@ CHOICES = {
 
 
 class Filters(TypedDict, total=False):
-    """What to narrow a search by; None or "" does not narrow it."""
+    """What a search is narrowed by; None or "" does not narrow it."""
 
     backend: str | None
     model: str | None
@@ -55,7 +55,7 @@ FILTERS = tuple(Filters.__annotations__)
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run as a line of History. `headline` is what `finish` was given, else empty."""
+    """A run as a row of History. `headline` is what `finish` stored, else empty."""
 
     id: int
     name: str
@@ -72,12 +72,12 @@ class RunRow:
     comparison_id: int | None
     margin: float | None  # of its comparison, see `Run`
     headline: dict[str, Any]
-    started_by: str | None  # where people sign in
-    server: dict[str, Any]  # by whom it was served, as far as that is known: see compare/served
+    started_by: str | None  # if sign-in is on
+    server: dict[str, Any]  # what served it, as far as that is known; see compare/served
 
     @property
     def began(self) -> datetime:
-        """When it was started, or asked for if it has not been."""
+        """When it was started, or submitted if it has not been started."""
         return self.started_at or self.created_at
 
 
@@ -105,10 +105,9 @@ def search(
     offset: int = 0,
     **filters: Unpack[Filters],
 ) -> list[RunRow]:
-    """Return the runs that match, newest first.
-
-    `text` is looked for in name, note, model, tags and who started it, in any case and as it
-    stands: `%` is a percent sign. Filters: `backend`, `model`, `mode`, `tag`, `status`, each exact.
+    """Return the matching runs, newest first. `text` is searched for in name, note, model, tags and
+    who started it, literally (`%` is a percent sign) and ignoring case. Filters: `backend`,
+    `model`, `mode`, `tag`, `status`, each exact.
     """
     query = select(*COLUMNS, *_SERVER).where(*_conditions(text, filters))
     page = query.order_by(runs.c.id.desc()).limit(limit).offset(offset)
@@ -121,16 +120,15 @@ def search(
 
 
 def rows_of(database: Engine, run_ids: Iterable[int]) -> list[RunRow]:
-    """Return these runs, those that there are, newest first, as narrow as `trend` does."""
+    """Return those of these runs that exist, newest first, with as few columns as `trend`."""
     return _narrow(database, runs.c.id.in_(run_ids))
 
 
 def trend(
     database: Engine, text: str = "", *, limit: int = MOST_OF_TREND, **filters: Unpack[Filters]
 ) -> list[RunRow]:
-    """Return the newest runs that match and are done, newest first, arguments as in `search`.
-
-    They are narrow: of the headline only KEPT is read, and neither note nor error.
+    """Return the newest matching runs that are done, newest first, arguments as in `search`. Few
+    columns are read: of the headline only KEPT, and neither note nor error.
     """
     return _narrow(database, runs.c.status == "done", *_conditions(text, filters), limit=limit)
 
@@ -161,8 +159,8 @@ def _plain(row: RowMapping) -> dict[str, Any]:
 
 
 def _server(row: RowMapping) -> dict[str, Any]:
-    """What both `served.FACTS` and the run know. An engine that Paceline starts has another port
-    each time, so its address says nothing."""
+    """Those of `served.FACTS` that are known of the run. An engine that Paceline starts has another
+    port each time, so its address is left out."""
     facts = {name: row[f"server_{name}"] for name in SAID} | {
         "backend": row["backend"],
         "model": row["model"],
@@ -172,14 +170,14 @@ def _server(row: RowMapping) -> dict[str, Any]:
 
 
 def count(database: Engine, text: str = "", **filters: Unpack[Filters]) -> int:
-    """Return how many runs match, on all pages together; arguments as in `search`."""
+    """Return how many runs match on all pages together; arguments as in `search`."""
     total = select(func.count()).select_from(runs).where(*_conditions(text, filters))
     with database.connect() as connection:
         return connection.execute(total).scalar_one()
 
 
 def choices(database: Engine) -> dict[str, tuple[str, ...]]:
-    """Return what the filters can be set to: `backends`, `models`, `modes`, `tags`, sorted."""
+    """Return the possible values of the filters, sorted: `backends`, `models`, `modes`, `tags`."""
     with database.connect() as connection:
         return {
             name: tuple(sorted(connection.scalars(select(column).where(column != "").distinct())))

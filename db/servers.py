@@ -20,17 +20,17 @@ table = schema.servers
 
 
 class ServerNotFound(NotFound):
-    """No server is saved under a name."""
+    """No server is saved under this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"No server is saved as {name[:50]!r}.")
 
 
 def save(database: Engine, server: SavedServer) -> None:
-    """Save a server, in place of the one that had its name.
+    """Save a server, replacing one with the same name.
 
     Raises:
-        InvalidServer: there are `MOST` others.
+        InvalidServer: there are already `MOST` others.
     """
     row = {"name": server.name, "fields": dict(server.fields), "saved_at": datetime.now(UTC)}
     with writing(database) as connection:
@@ -41,21 +41,21 @@ def save(database: Engine, server: SavedServer) -> None:
 
 
 def list_all(database: Engine) -> dict[str, SavedServer]:
-    """Return the saved servers by name, in the names' order."""
+    """Return the saved servers by name, sorted by name."""
     with database.connect() as connection:
         rows = connection.execute(select(table).order_by(table.c.name)).mappings().all()
     return {row["name"]: SavedServer(row["name"], row["fields"]) for row in rows}
 
 
 def delete(database: Engine, name: str) -> None:
-    """Delete a saved server; runs that picked it stay as they are. Raises ServerNotFound."""
+    """Delete a saved server; runs that used it do not change. Raises ServerNotFound."""
     with writing(database) as connection:
         if not connection.execute(delete_from(table).where(table.c.name == name)).rowcount:
             raise ServerNotFound(name)
 
 
 def expand(database: Engine, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's values; where `backend` names a saved server, with that server's fields.
+    """Return a run's values; if `backend` names a saved server, with that server's fields.
 
     Raises:
         BackendProblem: it names neither a backend nor a saved server.

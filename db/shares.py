@@ -24,25 +24,26 @@ from services.report.export.study_page import study_page
 from services.studies.capacity import Capacity
 from services.studies.study import Study
 
-TOKEN_BYTES = 32  # more than anybody can guess
+TOKEN_BYTES = 32  # too many to guess
 LONGEST_DAYS = 3650
 SHOWN = ("token", "title", "run_ids", "created_at", "expires_at", "texts")
 
 
 class InvalidShare(Invalid):
-    """Runs that make no page, or a time that cannot be kept, in a sentence."""
+    """The runs cannot be shared as one page, or the number of days is invalid; the message is a
+    sentence."""
 
 
 class ShareNotFound(NotFound):
-    """Nothing is shared under this token."""
+    """No page is shared under this token."""
 
     def __init__(self) -> None:
-        super().__init__("Nothing is shared under this token. It may have been revoked already.")
+        super().__init__("No page is shared under this token. It may have been revoked already.")
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A page that is shared, without the page."""
+    """Facts about a shared page, without its content."""
 
     token: str
     title: str
@@ -53,7 +54,7 @@ class Share:
 
     @property
     def path(self) -> str:
-        """Where it is, below the address of this Paceline."""
+        """Its path below the address of this Paceline."""
         return f"/share/{self.token}"
 
 
@@ -65,11 +66,11 @@ def publish(
     judgement: Mapping[str, Any] | None = None,
     margin: float | None = None,
 ) -> Share:
-    """Make the page of these runs, the reference first, and share it for so many days; None: until
-    it is revoked. `texts`: with prompts and answers; `judgement`, `margin`: see `candidates`.
+    """Make the page of these runs, the baseline first, and share it for `days` days; None: until it
+    is revoked. `texts`: with prompts and answers; `judgement`, `margin`: see `candidates`.
 
     Raises:
-        InvalidShare: too many runs, one of them twice, or no such number of days.
+        InvalidShare: too many runs, one of them twice, or an invalid number of days.
         RunNotFound: for the first run that is missing.
     """
     most = export.export("page.html").most
@@ -82,10 +83,10 @@ def publish(
 
 
 def publish_study(database: Engine, study: Study, days: int | None = None) -> Share:
-    """Make the page of a study as it is now, and share it like `publish`.
+    """Make the page of a study in its current state, and share it like `publish`.
 
     Raises:
-        InvalidShare: no such number of days.
+        InvalidShare: an invalid number of days.
         RunNotFound: the study or a run of it was deleted meanwhile.
     """
     lasts = _expiry(days)
@@ -100,10 +101,10 @@ def _page_of_study(database: Engine, study: Study) -> bytes:
 
 
 def publish_capacity(database: Engine, capacity: Capacity, days: int | None = None) -> Share:
-    """Make the page of a capacity search as it is now, and share it like `publish`.
+    """Make the page of a capacity search in its current state, and share it like `publish`.
 
     Raises:
-        InvalidShare: no such number of days.
+        InvalidShare: an invalid number of days.
         RunNotFound: the run of a probe was deleted.
     """
     lasts = _expiry(days)
@@ -128,13 +129,13 @@ def create(
     lasts: timedelta | None = None,
     texts: bool = False,
 ) -> Share:
-    """Keep a page under a new token for so long; None: until it is revoked. Those that have
-    expired are thrown away meanwhile.
+    """Store a page under a new token for `lasts`; None: until it is revoked. Expired pages are
+    deleted at the same time.
 
     Raises:
         RunNotFound: a run was deleted while its page was made.
     """
-    now = datetime.now(UTC)  # the page is made: what making it took is no part of its time
+    now = datetime.now(UTC)  # the page exists now: the time that making it took does not count
     expires_at = None if lasts is None else now + lasts
     token = secrets.token_urlsafe(TOKEN_BYTES)
     share = Share(token, title, tuple(run_ids), now, expires_at, texts)
@@ -152,7 +153,7 @@ def create(
 
 
 def load(database: Engine, token: str) -> bytes | None:
-    """Return a shared page, gzipped; None where there is none, or no longer."""
+    """Return a shared page, gzipped; None if there is none or it has expired."""
     table = schema.shares
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
     with database.connect() as connection:
@@ -171,7 +172,7 @@ def revoke(database: Engine, token: str) -> None:
 
 
 def list_all(database: Engine, run_ids: Sequence[int] = ()) -> list[Share]:
-    """Return what is shared of exactly these runs in this order, or of any, the newest first."""
+    """Return the pages shared for exactly these runs in this order, or all pages, newest first."""
     table = schema.shares
     good = func.coalesce(table.c.expires_at > datetime.now(UTC), True)
     wanted = select(*(table.c[name] for name in SHOWN)).where(good).order_by(table.c.created_at)

@@ -22,13 +22,13 @@ from services.report.spans.progress import (
 
 
 def request(database: Engine, run_id: int, machine: str) -> None:
-    """Let the supervisor of a machine send a run once it has ended. What was sent of it before
-    stays sent: only what is measured anew follows."""
+    """Request the supervisor of a machine to send a run once it has ended. What was sent before is
+    not sent again: only new requests follow."""
     _upsert(database, run_id, status="waiting", machine=machine, error=None)
 
 
 def next_waiting(database: Engine, machine: str) -> int | None:
-    """Return the first run that has ended and waits for this machine; None: there is none."""
+    """Return the first run that has ended and waits to be sent by this machine, or None."""
     exports, runs = schema.span_exports.c, schema.runs.c
     query = (
         select(func.min(exports.run_id))
@@ -41,7 +41,7 @@ def next_waiting(database: Engine, machine: str) -> int | None:
 
 
 def load(database: Engine, run_id: int) -> SpanExport | None:
-    """Return how far a run is; None: nobody has asked for it."""
+    """Return how much of a run has been sent; None if sending it was not requested."""
     table = schema.span_exports.c
     query = select(
         table.status,
@@ -62,7 +62,7 @@ def load(database: Engine, run_id: int) -> SpanExport | None:
 
 
 def advance(database: Engine, run_id: int, machine: str, delivered: Delivered) -> None:
-    """Record what a receiver has taken of a run that is not sent whole yet."""
+    """Record what a receiver has accepted of a run that is not completely sent yet."""
     _upsert(database, run_id, machine=machine, **_columns(delivered))
 
 
@@ -74,12 +74,13 @@ def finish(
     status: SpanStatus,
     error: str | None = None,
 ) -> None:
-    """Record that a run was sent, or why not. With `sent` the error is what was rejected."""
+    """Record that a run was sent, or why not. With status `sent`, the error says what was
+    rejected."""
     _upsert(database, run_id, machine=machine, status=status, error=error, **_columns(delivered))
 
 
 def give_up(database: Engine, run_id: int, error: str) -> None:
-    """Record why a run that waits cannot be sent; what was sent of it stays sent."""
+    """Record why a waiting run cannot be sent; what was already sent remains recorded."""
     waits = update(schema.span_exports).where(
         schema.span_exports.c.run_id == run_id, schema.span_exports.c.status == "waiting"
     )
@@ -108,7 +109,7 @@ def _upsert(database: Engine, run_id: int, **values: Any) -> None:
 
 
 def status_counts(connection: Connection) -> dict[SpanStatus, int]:
-    """Return how many runs there are of each status."""
+    """Return the number of runs by status."""
     table = schema.span_exports.c
     query = select(table.status, func.count()).group_by(table.status)
     counts = {status: int(number) for status, number in connection.execute(query)}
@@ -116,7 +117,7 @@ def status_counts(connection: Connection) -> dict[SpanStatus, int]:
 
 
 def repeat_counts(database: Engine, run_id: int) -> list[RepeatCount]:
-    """Return what is known of each repeat's requests together."""
+    """Return the counts of each repeat's requests."""
     table = schema.requests.c
     failed = func.sum(case((table.status == "failed", 1), else_=0))
     query = select(table.repeat, func.count(), failed, func.max(table.t_end))
@@ -134,7 +135,7 @@ def read_requests(
     table = schema.requests.c
     without = ("token_times",) if texts else ("token_times", "answer")
     query = select(*schema.columns(Measurement, without=without)).where(table.run_id == run_id)
-    if after is not None:  # as one comparison: the databases find it in the primary key
+    if after is not None:  # as one comparison of rows: the databases use the primary key for it
         query = query.where(tuple_(table.repeat, table.idx) > tuple_(after.repeat, after.index))
     query = query.order_by(table.repeat, table.idx).limit(most)
     with database.connect() as connection:

@@ -21,8 +21,8 @@ ALIVE_S = 10.0  # a run's supervisor sends a heartbeat four times a second
 
 @dataclass(frozen=True, slots=True)
 class ClientHealth:
-    """How the client fared in the newest run that it measured: the worst moment of its processes.
-    Seconds, and a share of a core; None: not known."""
+    """The client's health in the newest run that it measured: the worst value over its processes,
+    in seconds and as a share of a core; None: unknown."""
 
     run_id: int
     late_p99_s: float | None
@@ -32,8 +32,8 @@ class ClientHealth:
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
-    """`queue` and `ended`: tasks by status. `servers`: those that wait or are asked, by server and
-    status; a server without any is not in it."""
+    """`queue` and `ended`: tasks by status. `servers`: those waiting or running, by server and
+    status; servers without any are left out."""
 
     queue: dict[str, int]
     ended: dict[str, int]
@@ -44,7 +44,7 @@ class TaskCounts:
 class State:
     """`queue` and `ended`: runs by status, without imported ones. `workers`: runs being measured
     whose supervisor was heard within ALIVE_S. `engines`: those that are up, by status. `spans`:
-    runs that are sent as spans, by how far that is. `tasks`: how many there are."""
+    runs to be sent as spans, by status. `tasks`: their numbers."""
 
     queue: dict[str, int]
     ended: dict[str, int]
@@ -57,7 +57,7 @@ class State:
 
 
 def state(database: Engine) -> State:
-    """Return the state now."""
+    """Return the current state."""
     with database.connect() as connection:
         runs = _by_status(connection)
         return State(
@@ -85,7 +85,7 @@ def _workers(connection: Connection) -> int:
 
 
 def _in_flight(connection: Connection) -> int:
-    """What the workers last said."""
+    """The requests in flight that the workers last reported."""
     table, runs = schema.progress.c, schema.runs.c
     lasts = (
         select(table.run_id, func.max(table.t).label("t"))
@@ -109,7 +109,8 @@ def _engines(connection: Connection) -> dict[str, int]:
 
 
 def _tasks(connection: Connection) -> TaskCounts:
-    """The queue by its own indexes; the others by one that has their status, without the rows."""
+    """Count the queue by its own indexes, and the other tasks by an index on their status, without
+    reading rows."""
     tasks, workers = schema.tasks.c, select(schema.task_workers.c.worker)
     servers: dict[tuple[str, str], int] = {}
     for status, its in (

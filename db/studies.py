@@ -39,7 +39,8 @@ class StudyNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class NewCell:
-    """A cell of a study to be queued. `problem`: why it cannot be; it is kept as a failed run."""
+    """A cell of a study to be queued. `problem`: why it cannot be queued; it is then stored as a
+    failed run."""
 
     cell: Cell
     run: NewRun
@@ -67,11 +68,11 @@ def create(
     note: str = "",
     machine: str | None = None,
 ) -> int:
-    """Queue a study with its cells; return its id. `machine`: the one that found what can run
-    there, which starts the engines; None: any may.
+    """Queue a study with its cells; return its id. `machine`: the one that checked what can run
+    there, which will start the engines; None: any machine.
 
     Raises:
-        InvalidEdit: a run's name or tag cannot be kept; nothing is stored then.
+        InvalidEdit: a run's name or tag is invalid; nothing is stored.
     """
     with writing(database) as connection:
         study_id = add_study(connection, config, name, note)
@@ -99,15 +100,14 @@ def extend(
     new: Sequence[NewCell],
     machine: str | None = None,
 ) -> None:
-    """Add cells to a study; `config` says what it is asked to do from now on. `machine`: see
-    `create`."""
+    """Add cells to a study; `config` is its new config. `machine`: see `create`."""
     with writing(database) as connection:
         set_config(connection, study_id, config)
         _add_cells(connection, study_id, new, machine)
 
 
 def set_config(connection: Connection, study_id: int, config: StudyConfig) -> None:
-    """Say what a study is asked to do from now on. Raises StudyNotFound."""
+    """Replace a study's config. Raises StudyNotFound."""
     this = update(studies).where(studies.c.id == study_id)
     if not connection.execute(this.values(grid=config.model_dump(mode="json"))).rowcount:
         raise StudyNotFound(study_id)
@@ -120,9 +120,9 @@ def resume(
     destinations: Destinations = UNCHANGED,
     machine: str | None = None,
 ) -> None:
-    """Measure the cells of these runs anew: each gets another run, the old ones are kept.
-    `destinations`: and tickets of those that are measured on an existing server. `machine`: see
-    `create`."""
+    """Measure the cells of these runs again: each gets a new run, and the old runs are kept.
+    `destinations`: destinations and tickets of cells that are measured on an existing server.
+    `machine`: see `create`."""
     study = load(database, study_id)
     with writing(database) as connection:
         origins = origins_of(connection, run_ids)
@@ -181,7 +181,7 @@ def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int
 
 
 def plan_engines(connection: Connection, study_id: int, machine: str | None) -> None:
-    """Let the engines for which runs wait start once more, on that machine."""
+    """Plan another start, on that machine, of the engines for which runs wait."""
     waited_for = select(runs.c.engine_id).where(
         runs.c.study_id == study_id, runs.c.status == "queued"
     )
@@ -245,7 +245,7 @@ def _study(
 
 
 def measured(database: Engine, study: Study) -> list[MeasuredCell]:
-    """Return the study's cells with what came of them; each run as `results.candidate` has it."""
+    """Return the study's cells with their results; each run as `results.candidate` returns it."""
     done = [run.id for run in study.runs if run.status == "done"]
     candidates = {candidate.run.id: candidate for candidate in results.candidates(database, done)}
     return [
@@ -262,7 +262,7 @@ def _cell(study: Study, run: Run) -> Cell:
 
 
 def _why(run: Run) -> str | None:
-    """Return why a cell has no numbers; None: it has none yet."""
+    """Return why a cell has no numbers; None if it simply has none yet."""
     if run.status in ACTIVE:
         return None
     return run.error or f"It was {run.status}."
@@ -316,13 +316,13 @@ def list_all(database: Engine, limit: int = 50) -> list[StudyRow]:
 
 
 def delete(database: Engine, study_id: int) -> None:
-    """Delete a study, its engines and its runs, with all that they measured, and what is shared of
-    them.
+    """Delete a study, its engines and its runs, with everything they measured and their shared
+    pages.
 
     Raises:
         StudyNotFound: no study has this id.
-        RunBusy, CapacityBusy, EngineBusy: a run of it is running, a search goes on, or an engine is
-            up; nothing is deleted.
+        RunBusy, CapacityBusy, EngineBusy: one of its runs or searches is running, or one of its
+            engines is up; nothing is deleted.
     """
     load(database, study_id)
     with writing(database) as connection:
@@ -330,7 +330,7 @@ def delete(database: Engine, study_id: int) -> None:
             if search.status == "running":
                 raise stored_searches.CapacityBusy(search.id)
         of_study = select(engines.c.id).where(engines.c.study_id == study_id)
-        its = or_(runs.c.study_id == study_id, runs.c.engine_id.in_(of_study))  # probes: on those
+        its = or_(runs.c.study_id == study_id, runs.c.engine_id.in_(of_study))  # runs of probes
         busy = select(runs.c.id).where(its, runs.c.status == "running")
         if (run_id := connection.scalar(busy)) is not None:
             raise RunBusy(run_id)

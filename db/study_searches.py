@@ -21,7 +21,8 @@ from services.studies.study_config import StudyConfig
 
 @dataclass(frozen=True, slots=True)
 class NewSearch:
-    """A search of a study to be queued. `problem`: why it cannot be made; it is kept as failed."""
+    """A search of a study to be queued. `problem`: why it cannot run; it is then stored as
+    failed."""
 
     planned: PlannedSearch
     name: str
@@ -54,9 +55,9 @@ def extend(
     machine: str | None,
     origin: Origin = NOBODY,
 ) -> bool:
-    """Add searches to a study; `config` says what it is asked to do from now on. Returns whether
-    they were added: not if it has other than the `known` number of searches, since another process
-    may have added the same. `machine`: see `studies.create`. Raises StudyNotFound."""
+    """Add searches to a study; `config` is its new config. Return whether they were added: not if
+    it no longer has the `known` number of searches, since another process may have added the same.
+    `machine`: see `studies.create`. Raises StudyNotFound."""
     with writing(database) as connection:
         if len(stored_searches.of_study(connection, study_id)) != known:
             return False
@@ -73,9 +74,9 @@ def add_finals(
     machine: str | None,
     origin: Origin,
 ) -> None:
-    """Add the searches on fresh starts that follow when `ending` ends. Not if that was cancelled
-    meanwhile, nor if its study has other than the `known` number of searches: then another process
-    has added them. Raises CapacityNotFound."""
+    """Add the searches on fresh starts that follow when `ending` ends. Does nothing if that was
+    cancelled meanwhile, or if its study no longer has the `known` number of searches: then another
+    process has added them. Raises CapacityNotFound."""
     assert ending.study_id is not None
     with writing(database) as connection:
         if not stored_searches.is_running(connection, ending.id):
@@ -87,7 +88,7 @@ def add_finals(
 def resume(
     database: Engine, study_id: int, again: Sequence[StudySearch], machine: str | None
 ) -> None:
-    """Let searches of a study go on, on engines that are started once more on `machine`."""
+    """Resume searches of a study, on engines that are started again on `machine`."""
     with writing(database) as connection:
         for search in again:
             stored_searches.resume_of_study(connection, search.capacity.id)
@@ -101,8 +102,8 @@ def _add(
     machine: str | None,
     origin: Origin,
 ) -> None:
-    """Store searches, each with its engine: the first of a configuration share one, each on a fresh
-    start has its own."""
+    """Store searches, each with its engine. The first searches of a configuration share an engine;
+    each search on a fresh start has its own."""
     known: dict[EngineConfig, int] = {}
     for search in new:
         engine = search.planned.engine

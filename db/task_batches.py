@@ -15,7 +15,7 @@ from services.ask.tasks import OPEN, TaskBatch
 from services.base.errors import NotFound
 from services.base.surrogates import clean
 
-AT = "@"  # between a server that only one machine reaches and that machine
+AT = "@"  # between a server that only one machine can reach and that machine
 DELETED_AT_ONCE = 1_000
 
 
@@ -33,8 +33,9 @@ def list_all(
     offset: int = 0,
     ended: bool | None = None,
 ) -> list[TaskBatch]:
-    """Return batches with how many of their tasks have which status, the newest first. `caller`:
-    whose, None: anybody's. `ended`: only those whose tasks all have, or some have not."""
+    """Return batches with the number of their tasks by status, newest first. `caller`: whose
+    batches, None: everybody's. `ended`: only batches whose tasks have all ended (True) or not
+    (False)."""
     query = _of(select(task_batches), caller).order_by(task_batches.c.id.desc())
     if ended is not None:
         query = query.where(~_OPEN if ended else _OPEN)
@@ -60,7 +61,7 @@ def load(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatc
 
 
 def number_of(connection: Connection, batch_id: str, caller: str | None) -> int:
-    """Return the number of a batch in the database. Raises BatchNotFound."""
+    """Return the id of a batch's row. Raises BatchNotFound."""
     query = _of(select(task_batches.c.id), caller).where(task_batches.c.batch_id == clean(batch_id))
     number: int | None = connection.scalar(query)
     if number is None:
@@ -73,7 +74,8 @@ def _of(query: Any, caller: str | None) -> Any:
 
 
 def is_of(caller: str) -> ColumnElement[bool]:
-    """Return whether a batch is a caller's: a token's are its maker's, too."""
+    """Return the condition that a batch is a caller's; a token's batches also belong to its
+    maker."""
     name = clean(caller)
     return or_(task_batches.c.caller == name, task_batches.c.maker == name)
 
@@ -116,14 +118,14 @@ def cancel(database: Engine, batch_id: str, caller: str | None = None) -> TaskBa
 
 
 def cancelling(database: Engine) -> Update:
-    """Return what cancels the tasks that it is narrowed to, unless they have ended."""
+    """Return the statement that cancels tasks that have not ended; narrow it with `where`."""
     unended = update(tasks).where(tasks.c.status.in_(OPEN))
     return unended.values(status="cancelled", ended_at=now(database), worker=None)
 
 
 def prune(database: Engine, kept: timedelta | None) -> int:
-    """Delete the batches whose tasks all ended longer ago than `kept`; None: none. Returns how
-    many."""
+    """Delete the batches whose tasks all ended longer ago than `kept` (None: no batches). Return
+    how many."""
     if kept is None:
         return 0
     limit = now(database, kept)

@@ -39,7 +39,7 @@ from db.task_batches import AT
 from services.ask.measurement import ACTIVE
 from services.ask.tasks import OPEN, TaskEnd
 
-MOST_CALLERS = 200  # of one server, between whom its turns go round
+MOST_CALLERS = 200  # of one server, who take turns
 GONE = (
     "The only machine that can reach this task's server, or holds its key, has not responded for "
     "15 minutes. Submit the task again on a machine that is running."
@@ -48,8 +48,8 @@ GONE = (
 
 @dataclass(frozen=True, slots=True)
 class TaskWorker:
-    """A process. `place`: where only one of them lives at a time, so that a new one knows that the
-    one before is gone."""
+    """A process that answers tasks. Only one runs at a time at a `place`, so a new one there knows
+    that the previous one is gone."""
 
     worker: str
     place: str
@@ -58,7 +58,7 @@ class TaskWorker:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedTask:
-    """A task that a process has taken."""
+    """A task that a process has claimed."""
 
     id: int
     server: str
@@ -69,7 +69,7 @@ class ClaimedTask:
 
 @dataclass(frozen=True, slots=True)
 class EndedTask:
-    """A task that a process had, and how it ended."""
+    """A task that a process had claimed, and how it ended."""
 
     id: int
     started_at: datetime
@@ -79,7 +79,7 @@ class EndedTask:
 
 @dataclass(frozen=True, slots=True)
 class StoredSettings:
-    """To whom tasks go, see `jobs/destination.py`."""
+    """Where tasks are sent, see `jobs/destination.py`."""
 
     config: dict[str, Any]
     destination: dict[str, Any]
@@ -87,11 +87,11 @@ class StoredSettings:
 
 
 class WorkerGone(Exception):
-    """This process counts as gone, and others have its tasks."""
+    """This process counts as gone, and others have taken its tasks."""
 
 
 def register_worker(database: Engine, me: TaskWorker) -> None:
-    """Begin as a process: whoever was at its place is gone, and loses what it had."""
+    """Register a process: an earlier one at its place is gone, and its tasks are queued again."""
     values = {**asdict(me), "heartbeat_at": now(database)}
     with writing(database) as connection:
         _forget(connection, task_workers.c.place == me.place)
@@ -99,20 +99,20 @@ def register_worker(database: Engine, me: TaskWorker) -> None:
 
 
 def remove_worker(database: Engine, worker: str) -> None:
-    """End as a process: what it has is queued again."""
+    """Remove a process that ends: its tasks are queued again."""
     with writing(database) as connection:
         _forget(connection, task_workers.c.worker == worker)
 
 
 def heartbeat(database: Engine, worker: str) -> None:
-    """Say that a process is alive. Raises WorkerGone."""
+    """Store a process's heartbeat. Raises WorkerGone."""
     with writing(database) as connection:
         _be_alive(connection, database, worker)
 
 
 def expire_workers(database: Engine, machine: str) -> None:
-    """Queue again what processes have that have not been heard of for long, and end the tasks that
-    wait for a machine which is gone."""
+    """Queue the tasks of processes without a recent heartbeat again, and end the tasks that wait
+    for a machine that is gone."""
     with writing(database) as connection:
         limit = now(database, timedelta(seconds=LONG_LOST_S))
         _forget(connection, task_workers.c.heartbeat_at < limit)
@@ -135,7 +135,8 @@ def _give_up(connection: Connection, database: Engine, machine: str) -> None:
 
 
 def _forget(connection: Connection, gone: ColumnElement[bool]) -> None:
-    """Forget processes; first of all, so that one that is not gone after all takes nothing more."""
+    """Delete processes. This comes first, so that one that is not gone after all claims nothing
+    more."""
     connection.execute(delete(task_workers).where(gone))
     known = select(task_workers.c.worker)
     had = update(tasks).where(tasks.c.worker.is_not(None), tasks.c.worker.not_in(known))
@@ -152,14 +153,14 @@ def _be_alive(connection: Connection, database: Engine, worker: str) -> None:
 
 
 def waiting_servers(database: Engine, machine: str) -> list[str]:
-    """Return the servers with tasks that nobody has taken, and that this machine can ask."""
+    """Return the servers that have unclaimed tasks and that this machine can reach."""
     query = select(tasks.c.server).where(_waits(database, machine)).distinct()
     with database.connect() as connection:
         return list(connection.scalars(query))
 
 
 def claim_server(database: Engine, me: TaskWorker, server: str) -> bool:
-    """Take a server; False: another process has it, or a run of it is queued or running.
+    """Claim a server. Return False if another process has it, or a run on it is queued or running.
 
     Raises:
         WorkerGone.
@@ -176,7 +177,7 @@ def claim_server(database: Engine, me: TaskWorker, server: str) -> bool:
 
 
 def release_server(database: Engine, worker: str, server: str) -> None:
-    """Give a server back, and the tasks of it that were taken and have not begun."""
+    """Release a server, and its tasks that were claimed and have not begun."""
     mine = tasks.c.worker == worker, tasks.c.server == server, tasks.c.status == "queued"
     held = delete(task_servers).where(
         task_servers.c.server == server, task_servers.c.worker == worker
@@ -187,7 +188,7 @@ def release_server(database: Engine, worker: str, server: str) -> None:
 
 
 def run_waits(database: Engine, server: str) -> bool:
-    """Whether a run of a server is queued or running, before which no task is begun."""
+    """Whether a run on a server is queued or running; no task begins before it."""
     with database.connect() as connection:
         return _has_run(connection, server)
 
@@ -199,7 +200,7 @@ def _has_run(connection: Connection, server: str) -> bool:
 
 
 def is_claimed(database: Engine, lane: str, machine: str) -> bool:
-    """Whether a process has taken this run's server, which must be given back first."""
+    """Whether a process has claimed this run's server, which it must release first."""
     names = [lane, f"{lane}{AT}{machine}"]
     query = select(task_servers.c.server).where(task_servers.c.server.in_(names)).limit(1)
     with database.connect() as connection:
@@ -207,7 +208,7 @@ def is_claimed(database: Engine, lane: str, machine: str) -> bool:
 
 
 def callers(database: Engine, machine: str, server: str) -> list[str]:
-    """Return whose tasks wait for a server, who has waited longest first."""
+    """Return the callers whose tasks wait for a server, the one who has waited longest first."""
     query = select(tasks.c.caller).where(_waits(database, machine), tasks.c.server == server)
     query = query.group_by(tasks.c.caller).order_by(func.min(tasks.c.id)).limit(MOST_CALLERS)
     with database.connect() as connection:
@@ -221,9 +222,9 @@ def exchange(
     begun: Mapping[int, datetime],
     wanted: Mapping[tuple[str, str], int],
 ) -> tuple[list[ClaimedTask], set[int]]:
-    """Say in one transaction which tasks ended and which have begun, and take so many more by
-    server and caller. Returns these, and the ids of all that this process has now: any other of
-    its tasks was cancelled.
+    """Store in one transaction which tasks ended and which have begun, and claim the `wanted`
+    number of tasks by server and caller. Return these, and the ids of all tasks that this process
+    has now: its other tasks were cancelled.
 
     Raises:
         WorkerGone.
@@ -246,7 +247,7 @@ def _store(connection: Connection, worker: str, ended: Iterable[EndedTask]) -> N
     if rows:
         names = [name for name in rows[0] if not name.startswith("its_")]
         its = tasks.c.id == bindparam("its_id"), tasks.c.worker == worker
-        unended = tasks.c.ended_at.is_(None)  # `in_` takes no list of rows
+        unended = tasks.c.ended_at.is_(None)  # `in_` cannot take a list of rows
         known = func.coalesce(func.nullif(bindparam("its_model"), ""), tasks.c.model)
         values: dict[str, Any] = {name: bindparam(name) for name in names} | {
             "model": known,
@@ -290,7 +291,7 @@ def _claim(
 
 
 def _waits(database: Engine, machine: str) -> ColumnElement[bool]:
-    """Tasks that nobody has taken and this machine can ask."""
+    """The condition for unclaimed tasks whose server this machine can reach."""
     here = or_(tasks.c.machine.is_(None), tasks.c.machine == machine)
     return and_(
         tasks.c.status == "queued",
@@ -300,7 +301,7 @@ def _waits(database: Engine, machine: str) -> ColumnElement[bool]:
 
 
 def load_settings(database: Engine, settings: Collection[int]) -> dict[int, StoredSettings]:
-    """Return to whom tasks with these settings go."""
+    """Return where tasks with these settings are sent."""
     shown = (task_settings.c[name] for name in ("id", "config", "destination", "ticket"))
     query = select(*shown).where(task_settings.c.id.in_(settings))
     with database.connect() as connection:

@@ -19,7 +19,7 @@ from services.ask.tasks import OPEN, Task, TaskResult, TaskStatus
 from services.base.errors import Conflict, NotFound
 from services.base.surrogates import clean
 
-READ_AT_ONCE = 100  # tasks, of a batch that is written out: their texts may be long
+READ_AT_ONCE = 100  # tasks of a batch that is exported: their texts may be long
 
 
 class TaskNotFound(NotFound):
@@ -37,7 +37,7 @@ class TaskEnded(Conflict):
 
 
 def load(database: Engine, task_id: str, caller: str | None = None) -> Task:
-    """Return a task. `caller`: whose it must be, None: anybody's. Raises TaskNotFound."""
+    """Return a task. `caller`: whose task it must be, None: anybody's. Raises TaskNotFound."""
     with database.connect() as connection:
         return _load(connection, task_id, caller)
 
@@ -47,8 +47,8 @@ def _load(connection: Connection, task_id: str, caller: str | None) -> Task:
 
 
 def _row(connection: Connection, task_id: str, caller: str | None) -> Row[Any]:
-    """The values of `_task`. Whose it is, its own batch says: programs ask again and again, and a
-    look through the batches of all would take longer the more there are."""
+    """The values of `_task`. The owner is read from the task's own batch: programs poll this, and a
+    search through all batches would take longer the more there are."""
     query = _query().where(tasks.c.task_id == clean(task_id))
     row = connection.execute(query if caller is None else query.where(is_of(caller))).first()
     if row is None:
@@ -58,8 +58,8 @@ def _row(connection: Connection, task_id: str, caller: str | None) -> Row[Any]:
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which tasks are looked at. None: all. `text` is in their prompt or what their caller calls
-    them; `after`: the task behind which the list goes on; `offset`: how many are passed by."""
+    """Which tasks to return. None: all. `text`: in their prompt or their caller's name for them;
+    `after`: the task after which the list continues; `offset`: how many to skip."""
 
     batch_id: str | None = None
     status: TaskStatus | None = None
@@ -71,10 +71,10 @@ class TaskFilter:
 
 
 def find(database: Engine, wanted: TaskFilter) -> list[Task]:
-    """Return tasks in the order in which they were handed in; without a batch the newest first.
+    """Return tasks in the order of submission; without a batch, newest first.
 
     Raises:
-        BatchNotFound, TaskNotFound: as `wanted` names one.
+        BatchNotFound, TaskNotFound: `wanted` names one that does not exist.
     """
     with database.connect() as connection:
         query = _narrowed(connection, _query(), wanted)
@@ -88,7 +88,7 @@ def find(database: Engine, wanted: TaskFilter) -> list[Task]:
 
 
 def count(database: Engine, wanted: TaskFilter) -> int:
-    """Return how many tasks are looked at, whatever the limit. Raises BatchNotFound."""
+    """Return how many tasks match, regardless of the limit. Raises BatchNotFound."""
     query = select(func.count()).select_from(tasks.join(task_batches))
     with database.connect() as connection:
         return connection.scalar(_narrowed(connection, query, wanted)) or 0
@@ -109,10 +109,10 @@ def _narrowed(connection: Connection, query: Select[Any], wanted: TaskFilter) ->
 
 
 def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterator[Task]:
-    """Return the tasks of a batch that have ended, in order, a part at a time.
+    """Yield the tasks of a batch that have ended, in order, reading a part at a time.
 
     Raises:
-        BatchNotFound: when the first is asked for.
+        BatchNotFound: when the first one is requested.
     """
     return (_task(*row) for row in _ended(database, batch_id, caller, _query()))
 
@@ -120,7 +120,7 @@ def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterato
 def ended_with_prompts(
     database: Engine, batch_id: str, caller: str | None = None
 ) -> Iterator[tuple[Task, str]]:
-    """Return the tasks of a batch that have ended, each with what was asked; see `ended`."""
+    """Yield the tasks of a batch that have ended, each with its prompt; see `ended`."""
     query = _query().add_columns(tasks.c.prompt)
     for row in _ended(database, batch_id, caller, query):
         yield _task(row[0], *row[1:-1]), row[-1]
@@ -143,14 +143,14 @@ def _ended(
 
 
 def prompts(database: Engine, task_ids: Collection[str]) -> dict[str, str]:
-    """Return what was asked in these tasks, in the format of `dialogue`."""
+    """Return the prompts of these tasks, in the format of `dialogue`."""
     query = select(tasks.c.task_id, tasks.c.prompt).where(tasks.c.task_id.in_(task_ids))
     with database.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def cancel(database: Engine, task_id: str, caller: str | None = None) -> Task:
-    """Cancel a task: it has ended at once, and whoever asks it stops.
+    """Cancel a task: it ends at once, and the process that runs it stops its request.
 
     Raises:
         TaskNotFound, TaskEnded.
@@ -166,7 +166,7 @@ def cancel(database: Engine, task_id: str, caller: str | None = None) -> Task:
 
 
 def active(database: Engine) -> bool:
-    """Whether a task is queued or running, or a server is still held for tasks."""
+    """Whether a task is queued or running, or a server is still claimed for tasks."""
     with database.connect() as connection:
         queued = select(tasks.c.id).where(tasks.c.status == "queued").limit(1)
         held = select(task_servers.c.server).limit(1)
@@ -174,7 +174,7 @@ def active(database: Engine) -> bool:
 
 
 def tickets(database: Engine) -> set[str]:
-    """Return under which tickets something is held that a task still needs."""
+    """Return the tickets whose secrets a task still needs."""
     needed = select(tasks.c.settings).where(tasks.c.ended_at.is_(None)).distinct()
     query = select(task_settings.c.ticket).where(
         task_settings.c.ticket.is_not(None), task_settings.c.id.in_(needed)
@@ -184,7 +184,7 @@ def tickets(database: Engine) -> set[str]:
 
 
 def counts(database: Engine) -> dict[str, int]:
-    """Return how many tasks have which status."""
+    """Return the number of tasks by status."""
     query = select(tasks.c.status, func.count()).group_by(tasks.c.status)
     with database.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(query)}

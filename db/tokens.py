@@ -21,8 +21,8 @@ from services.base.roles import Person, Role
 from services.base.surrogates import clean
 
 table = schema.api_tokens
-PREFIX = "paceline-"  # by which scanners of keys find it
-BYTES = 32  # more than anybody can guess
+PREFIX = "paceline-"  # so that secret scanners recognise it
+BYTES = 32  # too many to guess
 LONGEST_DAYS = 366
 USUAL_DAYS = 90
 LONGEST_NAME = 100
@@ -31,11 +31,11 @@ SHOWN = ("id", "name", "role", "created_at", "expires_at", "made_by")
 
 
 class InvalidToken(Invalid):
-    """A token that cannot be made, in a sentence."""
+    """The token cannot be created; the message is a sentence."""
 
 
 class TokenNotFound(NotFound):
-    """No token has this number."""
+    """No token has this id."""
 
     def __init__(self, token_id: int) -> None:
         super().__init__(f"There is no token {token_id}. It may have been revoked already.")
@@ -43,14 +43,14 @@ class TokenNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is shown: without what lets its owner in."""
+    """A token as it is shown: without its secret."""
 
     id: int
     name: str
     role: str
     created_at: datetime
     expires_at: datetime
-    made_by: str | None = None  # whose it is; None: an admin's, from when nobody signed in
+    made_by: str | None = None  # who made it; None: an admin, before sign-in was on
 
 
 def create(
@@ -60,11 +60,11 @@ def create(
     days: int = USUAL_DAYS,
     made_by: str | None = None,
 ) -> tuple[Token, str]:
-    """Make a token; return it and its text, which is stored nowhere. It may do no more than the
-    person `made_by` may, at any time.
+    """Create a token; return it and its secret, which is not stored. Its role never exceeds the
+    current role of the person `made_by`.
 
     Raises:
-        InvalidToken: the name or the days cannot be kept, or there are too many.
+        InvalidToken: the name or the number of days is invalid, or there are too many tokens.
     """
     name = clean(name).strip()
     if not 0 < len(name) <= LONGEST_NAME:
@@ -91,7 +91,7 @@ def create(
 
 
 def find(database: Engine, secret: str) -> Token | None:
-    """Return the token with this text; None if there is none, or it has expired."""
+    """Return the token with this secret; None if there is none, or it has expired."""
     if not secret.startswith(PREFIX):
         return None
     columns = (table.c[name] for name in SHOWN)
@@ -102,12 +102,12 @@ def find(database: Engine, secret: str) -> Token | None:
 
 
 def person_of(token: Token) -> Person:
-    """Return who asks with a token, by what it was made for."""
+    """Return the person that a token stands for."""
     return Person(f"{token.name} (token)", Role[token.role], token.id, token.made_by)
 
 
 def list_all(database: Engine, made_by: str | None = None) -> list[Token]:
-    """Return the tokens, the newest first, expired ones among them; `made_by`: only a person's."""
+    """Return the tokens, newest first, including expired ones; `made_by`: only this person's."""
     query = select(*(table.c[name] for name in SHOWN)).order_by(table.c.id.desc())
     if made_by is not None:
         query = query.where(table.c.made_by == made_by)
@@ -116,8 +116,8 @@ def list_all(database: Engine, made_by: str | None = None) -> list[Token]:
 
 
 def revoke(database: Engine, token_id: int, made_by: str | None = None) -> None:
-    """Revoke a token: it lets nobody in from now on. `made_by`: only if it is that person's.
-    Raises TokenNotFound."""
+    """Revoke a token: it stops working immediately. `made_by`: only if it is that person's. Raises
+    TokenNotFound."""
     this = delete_from(table).where(table.c.id == token_id)
     if made_by is not None:
         this = this.where(table.c.made_by == made_by)
@@ -127,5 +127,5 @@ def revoke(database: Engine, token_id: int, made_by: str | None = None) -> None:
 
 
 def hash_of(secret: str) -> str:
-    """Return what is stored of a token's text."""
+    """Return the hash of a token's secret, which is what is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
