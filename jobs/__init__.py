@@ -83,19 +83,20 @@ def submit(
 ) -> int:
     """Queue a run, start a supervisor if need be, and return the run's id.
 
-    `typed`: keys by the origin that each was typed for, where they override the environment's.
-    They are kept in memory only, until the run is over. `by`: who asks, where people sign in.
+    `typed`: keys typed by the user, by the origin they are for; they override the environment's.
+    They are kept in memory only, until the run has ended. `by`: the person who submits it, if
+    sign-in is on.
 
     Raises:
-        NotASavedServer: who asks may not, see `only_saved`.
+        NotASavedServer: the person may use only saved servers, see `only_saved`.
         BackendProblem: no such backend, no key, no address.
         InvalidSettings: .env cannot be read.
-        InvalidEdit: a name, tag or note that cannot be kept.
-        QueueProblem: it could not be processed.
+        InvalidEdit: the name, a tag or the note is invalid.
+        QueueProblem: the queue cannot be processed.
     """
     check_person(database, [config], by)
     destination = resolve(config, typed)
-    check_lock_file(database)  # before the run is stored: where it fails, nothing has been done
+    check_lock_file(database)  # before the run is stored: if it fails, nothing has been done
     hand_over(database, secrets_by_ticket([destination]))
     run_id = runs.enqueue(database, _new(config, destination, name, tags, note, by))
     ensure(database)
@@ -113,7 +114,8 @@ def submit_comparison(
     by: Person | None = None,
 ) -> StoredComparison:
     """Queue the runs of a comparison, the baseline first. Each has the comparison's repeats,
-    whatever its config says. They are named by `name`, or by their backend, and by what differs.
+    whatever its config says. Their names consist of `name`, or else their backend, and of what
+    differs.
 
     Raises:
         InvalidComparison: there are too few or too many, or the design is invalid.
@@ -140,8 +142,8 @@ def submit_comparison(
 
 
 def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys = NO_KEYS) -> None:
-    """Measure finished runs again, `count` times each: more repeats of the same runs, sent to the
-    same destinations. The runs of a comparison are interleaved again.
+    """Add `count` repeats to each of these finished runs, sent to the same destinations. The runs
+    of a comparison are interleaved again.
 
     Raises:
         CannotRepeat: one of them is not done, or would have too many.
@@ -158,11 +160,11 @@ def more(database: Engine, run_ids: Sequence[int], count: int, typed: TypedKeys 
 
 
 def cancel_comparison(database: Engine, comparison_id: int, by: Person | None = None) -> None:
-    """Cancel every run of a comparison that has not ended. `by`: who asks, where people sign in.
+    """Cancel every run of a comparison that has not ended. `by`: the person who asks, if sign-in is
+    on.
 
     Raises:
-        NotOwner: they are somebody else's.
-        ComparisonNotFound, QueueProblem.
+        NotOwner: they belong to someone else. ComparisonNotFound, QueueProblem.
     """
     run_ids = comparisons.load(database, comparison_id).run_ids
     check_owner(database, run_ids, by)
@@ -173,15 +175,15 @@ def cancel_comparison(database: Engine, comparison_id: int, by: Person | None = 
 
 
 def secrets_by_ticket(destinations: Iterable[Destination]) -> Mapping[str, Any]:
-    """Return the secrets to be handed over for these runs, by ticket."""
+    """Return the secrets to hand over for these runs, by ticket."""
     return {each.ticket: each.secrets for each in destinations if each.ticket is not None}
 
 
 def earlier_destinations(
     database: Engine, again: Iterable[Run], typed: TypedKeys
 ) -> dict[int, Destination]:
-    """Return the destinations of runs that are measured again, by run id: the same as before. Those
-    for which an engine is started have none. Raises BackendProblem, InvalidSettings."""
+    """Return the destinations of runs that are measured again, by run id: the same as before. Runs
+    on an engine that Paceline starts have none. Raises BackendProblem, InvalidSettings."""
     return {
         run.id: resolve(run.config, typed, queue.destination(database, run.id)[0])
         for run in again
@@ -190,15 +192,15 @@ def earlier_destinations(
 
 
 def check_person(database: Engine, configs: Iterable[RunConfig], by: Person | None) -> None:
-    """Check that whoever asks may start these runs. Raises NotASavedServer."""
+    """Check that the person `by` may start these runs. Raises NotASavedServer."""
     if by is not None and by.role != Role.admin:
         saved = [server.values for server in servers.list_all(database).values()]
         check_only_saved(configs, saved)
 
 
 def may_cancel(database: Engine, run_ids: Sequence[int], by: Person | None) -> bool:
-    """Whether whoever asks may cancel these runs: an admin any, a runner those that they or their
-    tokens started, also those that are revoked, a token those that it started."""
+    """Whether the person `by` may cancel these runs: an admin any; a runner those that they or
+    their tokens, including revoked ones, started; a token those that it started."""
     if by is None or by.role is Role.admin:
         return True
     origins, caller = runs.origins(database, run_ids), by.caller
@@ -207,7 +209,8 @@ def may_cancel(database: Engine, run_ids: Sequence[int], by: Person | None) -> b
 
 
 def check_owner(database: Engine, run_ids: Sequence[int], by: Person | None) -> None:
-    """Check that whoever asks may cancel these runs. Raises NotOwner; RunNotFound: one is gone."""
+    """Check that the person `by` may cancel these runs. Raises NotOwner; RunNotFound: one does not
+    exist."""
     if may_cancel(database, run_ids, by):
         return
     runs.load_many(database, run_ids)
@@ -249,11 +252,11 @@ def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pac
 
 
 def cancel(database: Engine, run_id: int, by: Person | None = None) -> Run:
-    """Request a run to stop; what it has measured is kept. `by`: who asks, where people sign in.
+    """Request a run to stop; what it has measured is kept. `by`: the person who asks, if sign-in is
+    on.
 
     Raises:
-        NotOwner: it is somebody else's.
-        RunNotFound, AlreadyFinished, QueueProblem.
+        NotOwner: it belongs to someone else. RunNotFound, AlreadyFinished, QueueProblem.
     """
     check_owner(database, [run_id], by)
     run = queue.request_cancel(database, run_id)
@@ -262,7 +265,7 @@ def cancel(database: Engine, run_id: int, by: Person | None = None) -> Run:
 
 
 def ensure(database: Engine) -> None:
-    """Start a supervisor if there is work, or something too old, and none is running.
+    """Start a supervisor if there is work, or data that is too old, and none is running.
 
     Raises:
         QueueProblem: its files cannot be written.
@@ -278,7 +281,7 @@ def ensure(database: Engine) -> None:
 
 
 def _too_old(database: Engine) -> bool:
-    """Whether token times wait to be removed, by a setting that is valid."""
+    """Whether token times are due to be removed and the setting for it is valid."""
     with suppress(retention.InvalidRetention):
         days = retention.days_of(os.environ)
         return days is not None and retention.due(database, days) is not None

@@ -30,14 +30,14 @@ from services.base import logs, settings
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
 WRITE_S = 5.0  # for storing how a killed worker's run ended
-TRIES = 10  # for the lock, which whoever looks for a supervisor holds for an instant
+TRIES = 10  # to get the lock, which a process that looks for a supervisor holds for an instant
 
 log = logging.getLogger("paceline.jobs")
 
 
 def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
-    """Process the queue until it has been empty for IDLE_S, or until `stopping` is set. `keys` are
-    handed over for runs, perhaps before these are stored."""
+    """Process the queue until it has been empty for IDLE_S, or until `stopping` is set. `keys` may
+    be handed over before their runs are stored."""
     run_supervisors: list[RunSupervisor] = []
     engine_supervisors: list[EngineSupervisor] = []
     spans = SpanSupervisor(database)
@@ -45,7 +45,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
     locks, days = ServerLocks(), kept_days()
     task_process = TaskProcess(database, keys)
-    stale_s = 0.0  # no other supervisor is running: any engine that is up was an earlier one's
+    stale_s = 0.0  # no other supervisor runs: any engine that is up belonged to an earlier one
     while not stopping.wait(POLL_S):
         try:
             tend_engines(database, engine_supervisors, engine_monitor, stale_s)
@@ -57,16 +57,16 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
             if not busy and retains(database, days):
-                busy_at = monotonic()  # never beside what is measured
+                busy_at = monotonic()  # never while something is measured
             if busy or keys or has_work(database):
                 busy_at = monotonic()
             problem = ""
-        except DBAPIError as error:  # locked, or unreachable for a while: the runs go on meanwhile
+        except DBAPIError as error:  # locked, or unreachable for a while: the runs continue
             if str(error.orig) != problem:  # logged once, however long it lasts
                 problem = str(error.orig)
                 log.warning("the database cannot be used: %s", problem)
             busy_at = monotonic()
-        except DatabaseGone as error:  # what is measured now could not be stored
+        except DatabaseGone as error:  # what is being measured could not be stored
             log.warning("%s", error)
             break
         if monotonic() - busy_at > IDLE_S:
@@ -91,8 +91,8 @@ def retains(database: Engine, days: int | None) -> bool:
 
 
 def has_work(database: Engine) -> bool:
-    """Whether a run, an engine or a task is queued or active, a search goes on, or a run waits to
-    be sent as spans."""
+    """Whether a run, an engine or a task is queued or active, a search is running, or a run waits
+    to be sent as spans."""
     waits = span_exports.next_waiting(database, machine_id()) is not None
     waits = waits or tasks.active(database) or is_searching(database, machine_id())
     return bool(waits or queue.active(database) or engines.active(database))
@@ -101,7 +101,7 @@ def has_work(database: Engine) -> bool:
 def shut_down(
     run_supervisors: list[RunSupervisor], engine_supervisors: list[EngineSupervisor]
 ) -> None:
-    """Stop what is still measured, and the engines: a worker that has not ended after KILL_S is
+    """Stop the runs and engines that are left; a worker that has not ended after KILL_S is
     killed."""
     for engine_supervisor in engine_supervisors:
         engine_supervisor.stop()
@@ -126,11 +126,11 @@ def tend_runs(
     locks: ServerLocks,
     spans: SpanSupervisor,
 ) -> None:
-    """Tick the runs of this process, then end those that lost theirs, then start new ones: no
-    spans are sent from then on."""
+    """Tick the runs of this process, end the runs whose supervisor is gone, and start new ones;
+    sending spans stops when a run starts."""
     for (
         run_supervisor
-    ) in run_supervisors:  # first: a process that was suspended must not find its own runs lost
+    ) in run_supervisors:  # first: a process that was suspended must not count its own runs as lost
         run_supervisor.tick()
     run_supervisors[:] = [each for each in run_supervisors if each.is_alive()]
     supervised = {each.run_id for each in run_supervisors}
@@ -150,8 +150,8 @@ def tend_runs(
 
 
 def tend_keys(database: Engine, keys: Keys) -> None:
-    """Forget keys that no run needs any more, and send heartbeats for the runs that wait for this
-    machine; give up those that wait for one that is gone."""
+    """Forget keys that no run needs any more, send heartbeats for the runs that wait for this
+    machine, and end those that wait for a machine that is gone."""
     if keys:
         keys.forget(queue.tickets(database) | tasks.tickets(database))
     if keys.heartbeat_due():
@@ -166,7 +166,8 @@ def tend_engines(
     monitor: HeartbeatMonitor,
     stale_s: float,
 ) -> None:
-    """Tick the engines of this process, then end those that lost theirs, then start new ones."""
+    """Tick the engines of this process, end the engines whose supervisor is gone, and start new
+    ones."""
     children.reap()
     for engine_supervisor in engine_supervisors:
         engine_supervisor.tick()
@@ -183,10 +184,11 @@ def tend_engines(
 
 
 def main(descriptor: str | None = None) -> None:
-    """Be the supervisor, unless there is one. `descriptor`: of the open lock that was inherited."""
+    """Run as the supervisor, unless there is one. `descriptor`: that of the open lock file, which
+    was inherited."""
     inherited = None if descriptor is None else int(descriptor)
     if inherited is not None:
-        os.set_inheritable(inherited, False)  # a worker that outlived us would keep the lock
+        os.set_inheritable(inherited, False)  # a worker that outlives us would keep it
     settings.load()
     logs.setup("supervisor", os.environ)
     database = connect()
@@ -200,7 +202,7 @@ def main(descriptor: str | None = None) -> None:
                 with listening(keys, lock):
                     supervise(database, stopping, keys)
         if lock is not None and (stopping.is_set() or not (keys or has_work(database))):
-            return  # else a run was queued while this one was ending
+            return  # else a run was queued while this process was ending
         stopping.wait(0.1)
 
 

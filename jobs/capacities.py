@@ -34,12 +34,12 @@ def submit(
     note: str = "",
     by: Person | None = None,
 ) -> int:
-    """Queue a search and return its id. Keys are those of .env: the search goes on without whoever
-    began it, so that a key typed in a browser would be lost. `by`: who asks, where people sign in.
+    """Queue a search and return its id. Keys come from .env: a search continues after its browser
+    is closed, so a typed key would be lost. `by`: the person who submits it, if sign-in is on.
 
     Raises:
         BackendProblem, NotASavedServer, InvalidSettings, QueueProblem: see `jobs.submit`; nothing
-            is queued then.
+            is queued.
     """
     jobs.check_person(database, config.servers, by)
     here = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}
@@ -61,18 +61,19 @@ def default_name(config: CapacityConfig) -> str:
 
 
 def advance(database: Engine) -> None:
-    """Let each search go on whose probe has ended: keep what that says, queue the next or end."""
+    """Advance each search whose probe has ended: store the outcome, and queue the next probe or end
+    the search."""
     for capacity in capacities.waiting(database, machine_id()):
-        with suppress(NotFound):  # deleted meanwhile, or its study was
+        with suppress(NotFound):  # it or its study was deleted meanwhile
             try:
                 _go_on(database, capacity)
-            except PacelineError as error:  # such as a key that is gone: said at the search
+            except PacelineError as error:  # such as a key that is gone: the search's error
                 _end(database, capacity, "failed", str(error))
 
 
 def _end(database: Engine, capacity: Capacity, status: Status, error: str | None = None) -> None:
-    """End a search. What follows in its study is queued first, so that a process that is killed in
-    between leaves nothing out."""
+    """End a search. What follows in its study is queued first, so that nothing is left out if this
+    process is killed in between."""
     if capacity.study_id is not None:
         begin_finals(database, replace(capacity, status=status))
     capacities.end(database, capacity.id, status, error)
@@ -80,7 +81,7 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
 
 def _go_on(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
-        if last.status != "done" and last.error != ALL_CUT:  # cut: that load is not sustained
+        if last.status != "done" and last.error != ALL_CUT:  # cut off: that load is not sustained
             cut = _engine_problem(database, capacity, last) or last.error
             cut = cut or f"Run {last.id}, one of its probes, was {last.status}."
             _end(database, capacity, CUT_SHORT.get(last.status, "failed"), cut)
@@ -100,8 +101,8 @@ def _go_on(database: Engine, capacity: Capacity) -> None:
 
 
 def _engine_problem(database: Engine, capacity: Capacity, run: Run) -> str | None:
-    """Why the engine of a study ended while a run that failed was measured, which is why that
-    failed; None: it did not. It may have been started again since."""
+    """Why a study's engine ended while the run was measured, which made the run fail; None if it
+    did not end. It may have been started again since."""
     if run.status != "failed" or capacity.engine_id is None or run.started_at is None:
         return None
     engine = engines.load(database, capacity.engine_id)
@@ -112,7 +113,7 @@ def _engine_problem(database: Engine, capacity: Capacity, run: Run) -> str | Non
 
 
 def _measured_now(database: Engine, capacity: Capacity) -> Run | None:
-    """The run of the last probe, unless it is known what that says, or it is to be made again."""
+    """The run of the last probe, unless the probe's outcome is known or it will be repeated."""
     last = capacity.probes[-1] if capacity.probes else None
     if last is None or last.observation is not None:
         return None
@@ -134,7 +135,7 @@ def _begin(database: Engine, capacity: Capacity, server: int, step: Step) -> Non
         lane, tags = f"engine {capacity.engine_id}", (*tags, f"study {capacity.study_id}")
         new = NewRun(config, lane, name, tags, machine=machine_id(), origin=origin)
     else:
-        to = resolve(config, NO_KEYS)  # its secrets are found in this environment again
+        to = resolve(config, NO_KEYS)  # its secrets are read from this environment again
         new = NewRun(
             config,
             to.lane,
@@ -155,15 +156,14 @@ def cancel(database: Engine, capacity_id: int) -> None:
     """
     if not capacities.end(database, capacity_id, "cancelled"):
         return
-    for probe in capacities.load(database, capacity_id).probes[-1:]:  # none is begun any more
+    for probe in capacities.load(database, capacity_id).probes[-1:]:  # no further probe begins
         with suppress(AlreadyFinished, RunNotFound):
             queue.request_cancel(database, probe.run_id)
     jobs.ensure(database)
 
 
 def resume(database: Engine, capacity_id: int) -> None:
-    """Let a search go on that was cut short: probes that were measured count, the one that was not
-    is made again.
+    """Resume an interrupted search: finished probes are kept, and the unfinished one is repeated.
 
     Raises:
         CapacityNotFound, CapacityBusy, PartOfStudy.

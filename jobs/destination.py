@@ -35,8 +35,8 @@ KEYLESS = (
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where a run is sent. `stored` goes into the database; `secrets` into the supervisor's memory,
-    under `ticket`. Without secrets there is no ticket. `machine`: the only one that reaches it,
-    since its address is that machine's own; None: any."""
+    under `ticket`. Without secrets there is no ticket. `machine`: the only one that can reach it,
+    since the address is local to it; None: any."""
 
     lane: str
     model: str
@@ -47,21 +47,21 @@ class Destination:
 
     @property
     def stored_as(self) -> tuple[dict[str, Any], str | None]:
-        """Return what the database keeps of it."""
+        """Return what the database stores of it."""
         return self.stored, self.ticket
 
 
 def resolve(
     config: RunConfig, typed: TypedKeys, earlier: Mapping[str, Any] | None = None
 ) -> Destination:
-    """Return where a run is sent, by this process's environment and the keys that were typed.
-
-    `earlier`: the stored destination of a run that is measured again, which stays the same. A key
-    is sent where it belongs to that address; a run that was measured with one is not measured again
-    without, as its further repeats would only be refused.
+    """Return where a run is sent, from this process's environment and the typed keys. `earlier`:
+    the stored destination of a run that is measured again, which stays the same. A key is sent only
+    to the address it belongs to. A run that was measured with a key is not measured again without
+    one, since its further repeats would only be refused.
 
     Raises:
-        BackendProblem: there is no such backend, or no key, or a cluster that cannot be used.
+        BackendProblem: the backend does not exist, has no key, or is on a cluster that cannot be
+            used.
         InvalidSettings: .env cannot be read.
     """
     env = settings.environment()
@@ -85,13 +85,14 @@ def restore(
 ) -> tuple[Target, dict[str, str]]:
     """Return the target of a stored run, and the environment variables that LiteLLM reads itself.
 
-    `secrets`: what was handed over for it; None: nothing was, or it is lost.
+    `secrets`: those handed over for it; None: there were none, or they are lost.
 
     Raises:
-        BackendProblem: a key that it needs is lost, or what an older version stored is unusable.
+        BackendProblem: a key that it needs is lost, or it was stored by an older version and is
+            unusable.
         InvalidSettings: .env cannot be read.
     """
-    if stored is None:  # by an older version: use this process's environment
+    if stored is None:  # stored by an older version: use this process's environment
         env = settings.environment()
         target = backends.target(config, env)
         return target, _variables(target, env)
@@ -103,7 +104,7 @@ def restore(
 
 
 def _recover(config: RunConfig, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the lost secrets of a run, from this process's environment."""
+    """Read the lost secrets of a run from this process's environment again."""
     env = settings.environment()
     try:
         target = _target(config, env, NO_KEYS, stored)

@@ -38,17 +38,17 @@ Level = Literal["ok", "note", "problem"]
 Findings = Iterator["Finding"]
 
 OLDEST_PYTHON = (3, 11)
-FREE_LEAST, FREE_USUAL = 2**27, 2**30  # bytes of disk: below the first a run may not be stored
-USUAL_AT_ONCE = 5_000  # requests in flight that Paceline is made for
+FREE_LEAST, FREE_USUAL = 2**27, 2**30  # bytes free; below the first a run may not be stored
+USUAL_AT_ONCE = 5_000  # requests in flight that Paceline is designed for
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 SLOW_CLOCKS = ("hpet", "acpi_pm", "refined-jiffies", "jiffies")  # 1 µs or more to read
-APART_S = 1.0  # between this machine's clock and the database's
+APART_S = 1.0  # the most between this machine's clock and the database's
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check. `level`: `problem` if something does not work, `note` if something
-    may be missing. `todo`: what to do then."""
+    may be missing. `todo`: what to do about it."""
 
     subject: str
     level: Level
@@ -65,12 +65,12 @@ class Context:
 
 
 def run_checks(context: Context) -> list[Finding]:
-    """Return what all checks find, in the order of the table."""
+    """Return the findings of all checks, in the order of the table."""
     return [finding for check in CHECKS for finding in check(context)]
 
 
 def healthy(findings: list[Finding]) -> bool:
-    """Return whether nothing that was found keeps Paceline from working."""
+    """Return whether no finding keeps Paceline from working."""
     return all(finding.level != "problem" for finding in findings)
 
 
@@ -104,7 +104,7 @@ def _packages(context: Context) -> Findings:
 
 
 def _pins(file: Path) -> Iterator[tuple[str, str]]:
-    """The packages that a file of requirements pins, and their versions."""
+    """The packages that a requirements file pins, with their versions."""
     for line in file.read_text().splitlines():
         name, pin, rest = line.partition("#")[0].partition("==")
         if pin:
@@ -236,7 +236,7 @@ def _open_files(context: Context) -> Findings:
 def _ports(context: Context) -> Findings:
     try:
         low, high = map(int, PORTS.read_text().split())
-    except (OSError, ValueError):  # another system than Linux
+    except (OSError, ValueError):  # not Linux
         return
     number = high - low + 1
     found = f"{number:,} for outgoing connections to one server"
@@ -251,7 +251,7 @@ def _clock(context: Context) -> Findings:
     resolution = seconds(get_clock_info("monotonic").resolution)
     try:
         source = CLOCK.read_text().strip()
-    except OSError:  # another system, or not shown here
+    except OSError:  # not Linux, or not readable here
         source = ""
     found = f"{source or 'the system clock'}, resolution {resolution}"
     if source in SLOW_CLOCKS:

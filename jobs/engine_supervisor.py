@@ -31,13 +31,13 @@ from services.servers.protocol import EngineEnded, EngineEnding, EngineRefused, 
 
 log = logging.getLogger("paceline.jobs")
 
-CLOCKS_S = 60.0  # by which a database's clock may differ from this machine's
+CLOCKS_S = 60.0  # the most by which a database's clock may differ from this machine's
 END_S = 40.0  # what the engine process may take to end the engine
 
 
 class EngineSupervisor(Thread):
     """Supervises one engine until it ends. Its processes live as long as a pipe from here to the
-    engine process is open: a supervisor that dies, however it dies, takes its engines with it."""
+    engine process is open, so that they end whenever the supervisor does, however it ends."""
 
     def __init__(self, database: Engine, server: EngineInstance) -> None:
         super().__init__(daemon=True, name=f"engine-{server.id}")
@@ -46,7 +46,7 @@ class EngineSupervisor(Thread):
         self._process: subprocess.Popen[bytes] | None = None
         self._listener: Thread
         self._code: int | None = None
-        self._problem: str | None = None  # what the engine process could not do
+        self._problem: str | None = None  # what the engine process failed to do
 
     @property
     def engine_id(self) -> int:
@@ -70,7 +70,7 @@ class EngineSupervisor(Thread):
 
     def _start(self, launch: Launch) -> None:
         tag = process_tag(self._database, self._server.id)
-        kill_tagged(tag)  # what an earlier start may have left
+        kill_tagged(tag)  # processes that an earlier start may have left
         file = log_file(self._database, self._server.id)
         private_file.create_folder(file.parent)
         file.unlink(missing_ok=True)
@@ -113,13 +113,13 @@ class EngineSupervisor(Thread):
         return process is not None and process.poll() is None and not self._stopping.is_set()
 
     def _watch(self) -> None:
-        """Return when the engine has ended, by itself or because it was stopped."""
+        """Wait until the engine has ended, by itself or because it was stopped."""
         assert self._process
         self._process.wait()
         self._end(None)
 
     def _end(self, problem: str | None) -> None:
-        """End what is left, and store why."""
+        """End the remaining processes, and store why."""
         process, server = self._process, self._server
         assert process and process.stdin
         with suppress(OSError):
@@ -127,7 +127,7 @@ class EngineSupervisor(Thread):
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_S)
         process.kill()
-        self._listener.join()  # how it ended is its last message
+        self._listener.join()  # its last message says how the engine ended
         clean_up(self._database, server.id)
         if self._stopping.is_set():
             self._write(lambda: stored.ended(self._database, server.id))
@@ -176,8 +176,8 @@ def clean_up(database: Engine, engine_id: int) -> None:
 
 
 def _session(database: Engine, engine_id: int) -> Callable[[], list[psutil.Process]]:
-    """Return a function that finds the processes of the engine's session: only those that were
-    started while it was up, as its number may have been reused."""
+    """Return a function that finds the processes of the engine's session: only those that started
+    while it was up, since session numbers are reused."""
     pid, started, last_seen = stored.last_start(database, engine_id)
     if pid is None or started is None or last_seen is None:
         return list

@@ -17,8 +17,8 @@ from services.studies.study import Study
 
 
 def begin_finals(database: Engine, ending: Capacity) -> None:
-    """Queue the searches on fresh starts of the two best, where `ending` was the last search that
-    they waited for. Raises StudyNotFound."""
+    """Queue the searches on fresh starts of the two best configurations, if `ending` was the last
+    search that they waited for. Raises StudyNotFound."""
     assert ending.study_id is not None
     study = studies.load(database, ending.study_id)
     if study.config.search is None:

@@ -30,12 +30,12 @@ NOT_READY = ("planned", "starting", "ending")
 
 
 def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) -> None:
-    """Return when all of these runs have ended. `stop` cancels them; `hidden`: without the bar.
+    """Wait until all of these runs have ended. `stop` cancels them; `hidden`: show no progress bar.
 
     Raises:
-        RunNotFound: somebody has deleted one.
-        QueueProblem: they cannot be processed.
-        DatabaseProblem, DBAPIError: the database was away for too long (see `retry.py`).
+        RunNotFound: one was deleted.
+        QueueProblem: the queue cannot be processed.
+        DatabaseProblem, DBAPIError: the database was unavailable for too long (see `retry.py`).
     """
     with tqdm(unit=" requests", disable=hidden, leave=False) as bar:
         following = Following(database, run_ids, stop, bar)
@@ -44,7 +44,7 @@ def follow(database: Engine, run_ids: Sequence[int], stop: Event, hidden: bool) 
 
 
 class Following:
-    """The state of runs that are followed."""
+    """The state of the runs that are followed."""
 
     def __init__(self, database: Engine, run_ids: Sequence[int], stop: Event, bar: tqdm) -> None:
         self._database, self._stop, self._bar = database, stop, bar
@@ -55,7 +55,7 @@ class Following:
     def poll(self) -> bool:
         """Load the runs once; return whether there is something left to wait for."""
         database = self._database
-        pending = runs.load_many(database, self._pending)  # those that have ended are not loaded
+        pending = runs.load_many(database, self._pending)  # finished runs are not loaded again
         active = [run for run in pending if run.status in ACTIVE]
         if not active:
             return False
@@ -91,8 +91,8 @@ def _finished(database: Engine, run: Run) -> int:
 def _draw(database: Engine, bar: tqdm, finished: dict[int, int], active: Sequence[Run]) -> None:
     each = {run.id: modes.count(run.config) for run in active}
     total = {run.id: (each[run.id] or 0) * run.config.repeats for run in active}
-    known = None not in each.values()  # else some end by time
-    bar.total = sum((finished | total).values()) if known else None  # one that has ended adds none
+    known = None not in each.values()  # else some end after a duration
+    bar.total = sum((finished | total).values()) if known else None  # finished runs add no more
     current = min(active, key=lambda run: run.status != "running")
     bar.set_description(_phase(database, current))
     bar.update(sum(finished.values()) - bar.n)
@@ -117,19 +117,19 @@ def _engine_phase(server: EngineInstance) -> str:
 def until_ready(
     database: Engine, engine_id: int, stop: Event, say: Callable[[str], object]
 ) -> EngineInstance:
-    """Return an engine when it is ready, or has ended before. `say` is called with each line of its
-    log and each phase; `stop` stops it.
+    """Wait until an engine is ready or has ended, and return it. `say` is called with each line of
+    its log and each phase; `stop` stops the engine.
 
     Raises:
-        EngineNotFound: somebody has deleted it.
-        QueueProblem: nobody can look after it.
+        EngineNotFound: it was deleted.
+        QueueProblem: no supervisor can run it.
     """
     offset, phase = 0, ""
     while True:
         server = _supervised(database, engine_id)
         if server.phase not in ("", phase):
             say(phase := server.phase)
-        if server.command:  # only the log of this start
+        if server.command:  # from here on it is the log of this start
             lines, offset = lines_after(log_file(database, engine_id), offset)
             for line in lines:
                 say(line)
@@ -141,7 +141,7 @@ def until_ready(
 
 
 def until_ended(database: Engine, engine_id: int) -> EngineInstance:
-    """Return an engine when it has ended. Raises EngineNotFound, QueueProblem."""
+    """Wait until an engine has ended, and return it. Raises EngineNotFound, QueueProblem."""
     while (server := _supervised(database, engine_id)).status in UP:
         sleep(POLL_S)
     return server

@@ -13,11 +13,11 @@ from time import monotonic
 
 from db.heartbeats import LONG_LOST_S, Heartbeat
 
-STALE_S = 5.0  # on this machine, where nobody else holds the supervisor's lock
+STALE_S = 5.0  # on this machine, where no other process holds the supervisor's lock
 
 
 class HeartbeatMonitor:
-    """Remembers since when each heartbeat has been the same."""
+    """Remembers since when each heartbeat has been unchanged."""
 
     def __init__(self, machine_id: str) -> None:
         self._machine_id = machine_id
@@ -26,9 +26,9 @@ class HeartbeatMonitor:
     def lost(
         self, heartbeats: Iterable[Heartbeat], supervised: Collection[int], stale_s: float = STALE_S
     ) -> list[Heartbeat]:
-        """Return those that have been the same for too long: `stale_s` where they are this
-        machine's, else LONG_LOST_S. The ids `supervised` by this process are alive, however
-        slow."""
+        """Return the heartbeats that have been unchanged for too long: `stale_s` for this
+        machine's, else LONG_LOST_S. Those of ids `supervised` by this process count as alive,
+        however slow."""
         before, self._since = self._since, {}
         stale = []
         for heartbeat in heartbeats:
@@ -42,8 +42,9 @@ class HeartbeatMonitor:
         return stale
 
     def _age(self, heartbeat: Heartbeat) -> float:
-        """Return how old a heartbeat is when first seen, up to STALE_S: known only of one that this
-        machine's own clock dated, from an earlier supervisor that ended before this one began."""
+        """Return the age of a heartbeat when it is first seen, up to STALE_S. It is known only if
+        this machine's clock dated it: then it is from an earlier supervisor that ended before this
+        one began."""
         if heartbeat.at is None or heartbeat.machine != self._machine_id:
             return 0.0
         return min(max((datetime.now(UTC) - heartbeat.at).total_seconds(), 0.0), STALE_S)

@@ -37,16 +37,16 @@ def submit(
     by: Person | None = None,
     typed: TypedKeys = NO_KEYS,
 ) -> Accepted:
-    """Queue tasks of a caller as one batch, and start a supervisor if need be. With `repetition`,
-    what its key has queued before is returned instead. `by`: who asks, where people sign in.
-    `typed`: see `jobs.submit`.
+    """Queue tasks of a caller as one batch, and start a supervisor if need be. If `repetition` has
+    a key that was used before, what it queued then is returned instead. `by`: the person who
+    submits them, if sign-in is on. `typed`: see `jobs.submit`.
 
     Raises:
-        NotASavedServer: who asks may not, see `only_saved`.
-        InvalidTask: there are none, too many, or too many wait.
+        NotASavedServer: the person may use only saved servers, see `only_saved`.
+        InvalidTask: there are no tasks, too many, or too many are waiting.
         InvalidConfig, BackendProblem: their settings cannot be used; see `jobs.submit`.
-        InvalidLimit, InvalidSettings: .env is wrong.
-        QueueProblem: they could not be processed.
+        InvalidLimit, InvalidSettings: a setting is invalid, or .env cannot be read.
+        QueueProblem: the queue cannot be processed.
     """
     limits.at_once(environment.environment())
     if repetition and (accepted := new_tasks.find_earlier(database, caller, repetition)):
@@ -74,8 +74,8 @@ def submit(
 
 
 def _settings(database: Engine, config: RunConfig, destination: Destination) -> NewSettings:
-    """Return what is stored of a destination. One that holds a key is asked by the machine that
-    has it in memory."""
+    """Return the settings to store for a destination. One with a key is left to the machine that
+    holds the key in memory."""
     new = NewSettings(
         settings.to_dict(config),
         destination.lane,

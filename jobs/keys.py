@@ -27,14 +27,14 @@ from sqlalchemy import Engine
 from jobs.starting import start
 from jobs.supervisor_lock import QueueProblem, acquire_lock, supervisor_file
 
-GRACE_S = 30.0  # from the hand-over until its run is stored
-WAIT_S = 30.0  # for a supervisor that is just starting
+GRACE_S = 30.0  # from the handover until its run must be stored
+WAIT_S = 30.0  # the longest for a supervisor to start
 CALL_S = 5.0
 HEARTBEAT_S = 5.0
-MOST = 2**26  # bytes of one hand-over
+MOST = 2**26  # bytes of one handover
 ACK = b"kept\n"
 FOLDER = "paceline-"
-FOLDER_BYTES = 90  # of its whole name: a socket's may have 104 on macOS, 108 on Linux
+FOLDER_BYTES = 90  # of its whole path: a socket's path may have 104 on macOS, 108 on Linux
 NOBODY = (
     "The key cannot be passed to the process that runs the queue. If that process belongs to "
     "another user, or to an older version of Paceline, stop it and try again."
@@ -45,7 +45,7 @@ _LONG_AGO = float("-inf")
 
 
 class Keys:
-    """What was handed over, by ticket."""
+    """The secrets that were handed over, by ticket."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -56,12 +56,12 @@ class Keys:
         return bool(self._kept)
 
     def add(self, secrets: Mapping[str, Secrets]) -> None:
-        """Keep what is handed over."""
+        """Store what is handed over."""
         with self._lock:
             self._kept.update({ticket: (kept, monotonic()) for ticket, kept in secrets.items()})
 
     def get(self, ticket: str | None) -> Secrets | None:
-        """Return what is kept under a ticket, whose run is stored by now; None: nothing."""
+        """Return the secrets of a ticket whose run is stored by now, or None."""
         with self._lock:
             if ticket not in self._kept:
                 return None
@@ -70,11 +70,12 @@ class Keys:
             return kept
 
     def forget(self, wanted: Collection[str]) -> None:
-        """Forget what no run wants any more. What was only just handed over waits for its run."""
+        """Forget secrets that no run needs any more. Those handed over a moment ago are kept until
+        their run is stored."""
         with self._lock:
             for ticket, (kept, since) in [*self._kept.items()]:
                 if ticket in wanted:
-                    self._kept[ticket] = kept, _LONG_AGO  # its run has come
+                    self._kept[ticket] = kept, _LONG_AGO  # its run is stored
                 elif since < monotonic() - GRACE_S:
                     del self._kept[ticket]
 
@@ -87,10 +88,10 @@ class Keys:
 
 
 def hand_over(database: Engine, secrets: Mapping[str, Secrets]) -> None:
-    """Give what must not be stored to this database's supervisor, which is started if need be.
+    """Hand secrets over to this database's supervisor, which is started if necessary.
 
     Raises:
-        QueueProblem: there is none that accepts it.
+        QueueProblem: no supervisor accepts them.
     """
     until = monotonic() + WAIT_S
     while secrets and not _sent(database, orjson.dumps(secrets)):
@@ -115,8 +116,8 @@ def _sent(database: Engine, message: bytes) -> bool:
 
 @contextmanager
 def listening(keys: Keys, lock: int) -> Iterator[None]:
-    """Accept what is handed over into `keys` meanwhile. `lock`: the open lock file."""
-    _remove_socket(os.pread(lock, 4096, 0))  # of one that was killed
+    """Accept handovers into `keys` during the block. `lock`: the open lock file."""
+    _remove_socket(os.pread(lock, 4096, 0))  # of a supervisor that was killed
     folder = _folder()
     with _Server(str(folder / "keys"), keys) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
@@ -132,7 +133,7 @@ def listening(keys: Keys, lock: int) -> Iterator[None]:
 
 
 def _folder() -> Path:
-    """Make a folder for this user alone, whose name leaves room for a socket's."""
+    """Create a folder for this user alone, whose path is short enough for a socket in it."""
     folder = mkdtemp(prefix=FOLDER)
     if len(os.fsencode(folder)) <= FOLDER_BYTES:
         return Path(folder)
@@ -180,8 +181,8 @@ class _Handler(StreamRequestHandler):
 
 
 def _same_user(call: socket.socket) -> bool:
-    """Whether the peer is a process of our own user. Where the system cannot tell, the folder's
-    permissions have to do."""
+    """Whether the peer is a process of our own user. If the system does not report this, the
+    folder's permissions must suffice."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     credentials = call.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))

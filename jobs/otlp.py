@@ -28,7 +28,7 @@ from services.report.spans.settings import SpanSettings
 GIVE_UP_S = 300.0  # after the first attempt of a batch
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 AGAIN = (429, 502, 503, 504)
-LEVEL = 3  # of gzip: names repeat, so more takes longer and saves little
+LEVEL = 3  # of gzip: names repeat, so a higher level takes longer and saves little
 READ_BYTES = 64_000  # of an answer
 HEADERS = {
     "Content-Type": "application/x-protobuf",
@@ -38,11 +38,11 @@ HEADERS = {
 
 
 class SpansRefused(Unavailable):
-    """The receiver did not take the spans, and why, in a sentence without a key."""
+    """The receiver did not accept the spans; the message says why, in a sentence without a key."""
 
 
 class _TryLater(Exception):
-    """The receiver may take a batch later. `wait_s`: as it asks; None: it does not say."""
+    """The receiver may accept a batch later. `wait_s`: as it requests; None: it does not say."""
 
     def __init__(self, sentence: str, wait_s: float | None = None) -> None:
         super().__init__(sentence)
@@ -63,11 +63,11 @@ class Receiver:
         self._pause, self._clock = pause, clock
 
     def post(self, body: bytes) -> str:
-        """Send a batch, in several attempts if need be. Return why the receiver rejected some of
-        its spans, as a sentence; "": it took them all.
+        """Send a batch, in several attempts if necessary. Return why the receiver rejected some of
+        its spans, as a sentence; "" if it accepted them all.
 
         Raises:
-            SpansRefused: it did not take the batch, however often it was sent.
+            SpansRefused: it did not accept the batch in any attempt.
         """
         packed = gzip.compress(body, LEVEL, mtime=0) if self._settings.gzip else body
         until, wait_s = self._clock() + GIVE_UP_S, FIRST_WAIT_S
@@ -84,7 +84,7 @@ class Receiver:
     def _post_once(self, packed: bytes) -> str:
         encoding = {"Content-Encoding": "gzip"} if self._settings.gzip else {}
         url, where = self._settings.url, self._settings.receiver
-        until = self._clock() + self._settings.timeout_s  # of the whole; the client's is of a read
+        until = self._clock() + self._settings.timeout_s  # of all; the client's: one read
         try:
             with self._client.stream("POST", url, content=packed, headers=encoding) as response:
                 content = b""
@@ -154,7 +154,7 @@ class Receiver:
         answer = ExportTraceServiceResponse()
         try:
             answer.ParseFromString(content)
-        except DecodeError:  # some receivers answer in JSON: it was taken all the same
+        except DecodeError:  # some receivers answer in JSON: the batch was accepted anyway
             return ""
         partial = answer.partial_success
         if partial.rejected_spans <= 0:
@@ -188,13 +188,14 @@ def connected(settings: SpanSettings, env: Mapping[str, str]) -> Iterator[httpx.
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how long a receiver asks to wait: seconds, or until a date. None: it does not say."""
+    """Return how many seconds a receiver asks to wait, from a number or a date. None: it does not
+    say."""
     written = headers.get("retry-after", "").strip()
     if written.isdecimal():
         return min(float(written), 1e9)
     try:
         return max(0.0, (parsedate_to_datetime(written) - now).total_seconds())
-    except (TypeError, ValueError):  # no date, or one without a time zone
+    except (TypeError, ValueError):  # not a date, or one without a time zone
         return None
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from services.base.errors import Unavailable
 
 GIVE_UP_S, RETRY_S = 900.0, 1.0
-TRANSIENT = (OperationalError, InterfaceError)  # PostgreSQL's server may have ended, too
+TRANSIENT = (OperationalError, InterfaceError)  # also for a PostgreSQL server that has stopped
 
 T = TypeVar("T")
 log = logging.getLogger("paceline.jobs")
@@ -25,12 +25,13 @@ _never = Event()
 def with_retries(
     operation: Callable[[], T], subject: str, report: Callable[[str], object] = log.warning
 ) -> T:
-    """Return what `operation` returns, retried for GIVE_UP_S while the database is locked, full or
-    gone. `report` is called with the `subject` and the reason, once for each reason.
+    """Return the result of `operation`, which is retried for GIVE_UP_S while the database is
+    locked, full or unreachable. `report` is called with the `subject` and the reason, once per
+    reason.
 
     Raises:
-        OperationalError, InterfaceError: it still failed at the end, or waiting cannot help: a
-            table that does not exist.
+        OperationalError, InterfaceError: it still failed at the end, or waiting cannot help, as
+            with a missing table.
     """
     until, reported = monotonic() + GIVE_UP_S, ""
     while True:
@@ -52,6 +53,6 @@ def _may_pass(error: DBAPIError) -> bool:
 
 
 def reason(error: DBAPIError | Unavailable | ValueError) -> str:
-    """Return on one line what is wrong, without the statement and its values."""
+    """Return on one line what is wrong, without the SQL statement and its values."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(cause).split()).rstrip(".")

@@ -60,11 +60,11 @@ class RunSupervisor(Thread):
         super().__init__(daemon=True, name=f"run-{run.id}")
         self._database, self._run, self._keys = database, run, keys
         self._target: Target | None = None  # once it is resolved
-        self._environment: dict[str, Any] = dict(run.environment)  # of its work items before
+        self._environment: dict[str, Any] = dict(run.environment)  # from its earlier work items
         self._spent_s = queue.last_moment(database, run.id)
         self._end: End | None = None
         self._in_flight = 0  # as the worker last reported
-        self._storage_error: str | None = None  # why what was measured could not be stored
+        self._storage_error: str | None = None  # why measurements could not be stored
         self._stop_sent_at: float | None = None
         self._shutting_down = False
         self._watch: Watch | None = None  # of the server, while it is measured
@@ -91,7 +91,7 @@ class RunSupervisor(Thread):
         process = self._process
         assert process.stdin and process.stdout
         item = with_retries(self._work_item, f"run {self._run.id}")
-        with suppress(OSError, ValueError):  # stopped or dead already: `_finish` finds out
+        with suppress(OSError, ValueError):  # already stopped or dead: `_finish` handles it
             process.stdin.write(encode(item))
             process.stdin.flush()
         for line in process.stdout:
@@ -110,7 +110,7 @@ class RunSupervisor(Thread):
             if queue.requeue(self._database, run_id, index, self._headline()):
                 log.info("run %s: waits for its next work item", run_id)
                 return
-            status = "cancelled"  # in the last moment of its work item
+            status = "cancelled"  # cancelled just as its work item ended
         queue.finish(self._database, run_id, status, error, self._headline())
         log.info("run %s: %s", run_id, status)
 
@@ -129,8 +129,8 @@ class RunSupervisor(Thread):
         )
 
     def _resolve_target(self) -> tuple[Target, Mapping[str, str]]:
-        """Return the target and its variables: as submitted, or the engine that was started for the
-        run, which has no key and serves one model, whatever it is called."""
+        """Return the target and its variables: as submitted, or those of the engine that was
+        started for the run, which has no key and serves one model, whatever its name."""
         server, run = self._server(), self._run
         if server is not None:
             config = run.config.model_copy(update={"base_url": server.base_url, "model": ""})
@@ -165,8 +165,8 @@ class RunSupervisor(Thread):
         self._process.kill()
 
     def _store(self, message: Message) -> None:
-        """Store a message, with retries while the database is locked, full or gone. Where what was
-        measured cannot be stored, the worker is stopped."""
+        """Store a message, with retries while the database is locked, full or unreachable. If
+        measurements cannot be stored, the worker is stopped."""
         if self._storage_error is not None and not isinstance(message, End):
             return
         try:
@@ -212,8 +212,8 @@ class RunSupervisor(Thread):
         return replace(repeat, health={**repeat.health, "t": repeat.health["t"] + self._spent_s})
 
     def _sampler_target(self, at: Serving) -> SamplerTarget:
-        """Return what to sample. An engine that was started for this run is watched from its first
-        process: the one that listens may be a proxy of those that compute."""
+        """Return what to sample. For an engine that was started for this run, sampling begins at
+        its first process: the process that listens may be a proxy for those that compute."""
         sampled = SamplerTarget(
             self._run.config.backend, at.base_url, at.began_ns, at.pid, to=self._target
         )

@@ -38,7 +38,7 @@ class Started:
 def reading(
     database: Engine, over: Values | None = None, read: ReadFile | None = None, **around: bool
 ) -> Reading:
-    """Return what reading a scenario takes: saved servers are known by their names."""
+    """Return the context for reading a scenario, in which saved servers can be named."""
     return Reading(partial(servers.expand, database), read, over, **around)
 
 
@@ -52,8 +52,8 @@ def of_run(database: Engine, run_id: int) -> RunScenario:
 def of_runs(
     database: Engine, run_ids: Sequence[int], margin: float | None = None
 ) -> ComparisonScenario:
-    """Return stored runs as a scenario that compares them, with the design of their comparison
-    where they were measured in one. Raises RunNotFound, InvalidScenario."""
+    """Return stored runs as a scenario that compares them, with the design of their comparison if
+    they were measured in one. Raises RunNotFound, InvalidScenario."""
     loaded = runs.load_many(database, run_ids)
     number = loaded[0].comparison_id if loaded else None
     comparison = None if number is None else comparisons.load(database, number)
@@ -80,7 +80,7 @@ def of_capacity(database: Engine, capacity_id: int) -> CapacityScenario:
 
 
 def start(database: Engine, scenario: Scenario, by: Person | None = None) -> Started:
-    """Queue what a scenario describes; `by`: who asks, where people sign in.
+    """Queue what a scenario describes; `by`: the person who starts it, if sign-in is on.
 
     Raises:
         BackendProblem, EngineProblem, InvalidConfig, InvalidEdit, QueueProblem: see `jobs.submit`,

@@ -27,19 +27,19 @@ class ServerLocks:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or Path(tempfile.gettempdir()) / f"paceline-servers-{os.getuid()}"
         self._locks: dict[str, int] = {}
-        self._refused: set[str] = set()  # each is logged once
+        self._refused: set[str] = set()  # each refusal is logged once
 
     def __len__(self) -> int:
         return len(self._locks)
 
     def acquire(self, lane: str) -> bool:
-        """Lock a lane's server, unless a supervisor of another database has; a lane without an
-        address (the embedded model) is a server of each run's own."""
+        """Lock a lane's server; return False if a supervisor of another database has locked it. A
+        lane without an address (the embedded model) needs no lock: each run has its own server."""
         if ":" not in lane or lane in self._locks:
             return True
         try:
             lock = self._open(lane)
-        except OSError as error:  # better measured than not: there may be no other database
+        except OSError as error:  # measure anyway: there may be no other database
             log.warning("%s cannot be locked: %s", lane, error.strerror)
             return True
         try:

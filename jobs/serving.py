@@ -19,8 +19,8 @@ def start(database: Engine, config: EngineConfig) -> int:
     """Queue the start of an engine and return its id; its progress is stored under it.
 
     Raises:
-        EngineProblem: it cannot run here; nothing is stored then.
-        QueueProblem: nobody could look after it.
+        EngineProblem: it cannot run here; nothing is stored.
+        QueueProblem: no supervisor could run it.
     """
     if problem := preflight(config, devices(), settings.environment()):
         raise EngineProblem(problem)
@@ -38,7 +38,7 @@ def stop(database: Engine, engine_id: int) -> EngineInstance:
 
 
 def list_all(database: Engine) -> list[EngineInstance]:
-    """Return the engines that people started and those of studies that are up, newest first."""
+    """Return the engines that people started, and those of studies that are up, newest first."""
     by_id = {engine.id: engine for engine in (*engines.list_all(database), *engines.up(database))}
     return [by_id[engine_id] for engine_id in sorted(by_id, reverse=True)]
 
@@ -50,5 +50,5 @@ def delete(database: Engine, engine_id: int) -> None:
 
 
 def log_tail(database: Engine, engine_id: int) -> str:
-    """Return the end of an engine's log; "": it is empty."""
+    """Return the end of an engine's log; "" if it is empty."""
     return tail(log_file(database, engine_id), SHOWN)

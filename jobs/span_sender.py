@@ -37,10 +37,10 @@ from services.report.spans.progress import Delivered, Position, SpanExport, Span
 from services.report.spans.run_spans import RunSpans, request_body
 from services.report.spans.settings import InvalidSpanSettings, SpanSettings, span_settings
 
-AT_ONCE = 1_000  # requests that are read together, and the most in a batch
+AT_ONCE = 1_000  # requests that are read at a time, and the most in a batch
 AT_ONCE_WITH_TEXTS = 100
 BATCH_BYTES = 1_000_000  # of a batch before it is compressed; receivers take 4 MB and more
-RECORD_S = 1.0  # between two records of how far it is
+RECORD_S = 1.0  # between two records of progress
 NICE = 19
 
 OnSent = Callable[[int], object]  # called with the number of requests so far
@@ -49,7 +49,7 @@ log = logging.getLogger("paceline.spans")
 
 
 class CannotSend(Conflict):
-    """A run that has no spans, and why, in a sentence."""
+    """The run cannot be sent as spans; the message says why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,13 @@ def send(
     before: Delivered | None = None,
     on_sent: OnSent = lambda _: None,
 ) -> SpanExport:
-    """Send a run that has ended; of what the same receiver took `before`, only the run and its
-    repeats once more. How it ended is recorded at the run, and returned.
+    """Send a run that has ended. Of the spans that the same receiver accepted `before`, only those
+    of the run and its repeats are sent again. The outcome is recorded with the run, and returned.
 
     Raises:
         RunNotFound.
-        CannotSend: it is not finished, or nobody knows when its requests were sent.
-        SpansRefused: the receiver did not take them.
+        CannotSend: it is not finished, or the times at which its requests were sent are unknown.
+        SpansRefused: the receiver did not accept them.
     """
     run = runs.load(database, run_id)
     check(run)
@@ -92,7 +92,7 @@ def send(
 
 
 def check(run: Run) -> None:
-    """Raise CannotSend for a run that has no spans."""
+    """Raise CannotSend for a run that cannot be sent."""
     if run.status in ACTIVE:
         raise CannotSend(f"Run {run.id} has not ended yet. Send its spans after it has ended.")
     if not run.placed:
@@ -103,7 +103,7 @@ def check(run: Run) -> None:
 
 
 class _Progress:
-    """How far a run is, recorded once in a while."""
+    """How much of a run has been sent, recorded every RECORD_S."""
 
     def __init__(
         self, database: Engine, run_id: int, delivered: Delivered, on_sent: OnSent
@@ -132,7 +132,7 @@ class _Progress:
 def _send(
     database: Engine, run: Run, to: SpanSettings, env: Mapping[str, str], progress: _Progress
 ) -> str:
-    """Post the parents and then the requests; return what was rejected, the last time."""
+    """Post the parent spans and then the requests; return the last rejection."""
     answer_of = partial(runs.answer, database, run.id) if to.texts else None
     spans = RunSpans(run, _server(database, run), answer_of)
     with connected(to, env) as client:
@@ -148,7 +148,7 @@ def _send(
 def _batches(
     database: Engine, run_id: int, spans: RunSpans, texts: bool, after: Position | None
 ) -> Iterator[Batch]:
-    """Yield the requests after a position in batches that are bounded in number and in bytes."""
+    """Yield the requests after a position in batches of bounded number and size."""
     most = AT_ONCE_WITH_TEXTS if texts else AT_ONCE
     read = partial(span_exports.read_requests, database, run_id, most=most, texts=texts)
     while rows := with_retries(partial(read, after), f"run {run_id}"):
@@ -173,7 +173,7 @@ def _split(rows: list[Measurement], spans: RunSpans) -> Iterator[Batch]:
 
 
 def _server(database: Engine, run: Run) -> tuple[str, int] | None:
-    """Return host and port that a run asked; None: not known, as of the embedded model."""
+    """Return the host and port of a run's server; None if unknown, as for the embedded model."""
     url = None
     if run.engine_id is not None:
         with suppress(EngineNotFound):
@@ -188,7 +188,7 @@ def _server(database: Engine, run: Run) -> tuple[str, int] | None:
 
 
 def main(run_id: int) -> None:
-    """Send a run for the supervisor, and end when that ends."""
+    """Send a run for the supervisor, and end when the supervisor ends."""
     logs.setup("sender", os.environ)
     os.nice(NICE)
     Thread(target=_end_with_the_supervisor, daemon=True).start()
@@ -199,7 +199,7 @@ def main(run_id: int) -> None:
         sent = send(database, run_id, span_settings(env), env, stored.delivered if stored else None)
     except RunNotFound:  # deleted meanwhile
         return
-    except SpansRefused as problem:  # it is recorded
+    except SpansRefused as problem:  # already recorded
         log.warning("run %s: not sent as spans: %s", run_id, problem)
     except (CannotSend, InvalidSpanSettings, settings.InvalidSettings) as problem:
         log.warning("run %s: not sent as spans: %s", run_id, problem)
@@ -212,8 +212,8 @@ def main(run_id: int) -> None:
 
 
 def _end_with_the_supervisor() -> None:
-    """The supervisor holds the other end of standard input: where it dies, nobody would end this
-    process before the next run is measured."""
+    """End when standard input is closed. The supervisor holds its other end: if it dies, no other
+    process would end this one before the next run is measured."""
     while os.read(0, 4096):  # not sys.stdin: this thread would hold its lock when Python ends
         pass
     os._exit(0)

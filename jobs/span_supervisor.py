@@ -34,10 +34,10 @@ class SpanSupervisor:
         self._process: subprocess.Popen[bytes] | None = None
 
     def request(self, run_id: int) -> None:
-        """Let a run that begins be sent when it has ended, where a receiver is set."""
+        """Request that a run that begins is sent once it has ended, if a receiver is set."""
         try:
             env = settings.environment()
-        except settings.InvalidSettings as problem:  # the run says so, too
+        except settings.InvalidSettings as problem:  # the run shows the problem, too
             log.warning("run %s: is not sent as spans: %s", run_id, problem)
             return
         if is_on(env):
@@ -49,7 +49,7 @@ class SpanSupervisor:
         return self._process is not None
 
     def tick(self, measuring: bool) -> None:
-        """Start to send the next run, unless one is sent or something is measured."""
+        """Start to send the next run, unless one is being sent or something is being measured."""
         self._reap()
         if self.sending or measuring:
             return
@@ -60,13 +60,14 @@ class SpanSupervisor:
         self._process = children.start("jobs.span_sender", str(run_id))
 
     def stop(self) -> None:
-        """End the sending at once: a run begins, or the supervisor ends. It goes on later."""
+        """Stop sending at once, because a run begins or the supervisor ends. It continues later."""
         if self._process is not None:
             self._process.kill()
             self._forget()
 
     def _reap(self) -> None:
-        """Note that the process has ended; a run that it left waiting would be sent for ever."""
+        """Handle the end of the process. A run that it left waiting is given up, or it would be
+        sent again and again."""
         if self._process is not None and (code := self._process.poll()) is not None:
             run_id = self._run_id
             self._forget()

@@ -49,11 +49,11 @@ NO_TAGS = "tags do not apply: each probe gets the tags of its search and its stu
 
 
 def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[GridCell]:
-    """Return the grid of a study with what cannot run on this machine, and why.
+    """Return the grid of a study, with what cannot run on this machine and why.
 
     Raises:
-        InvalidConfig: a cell cannot be asked for, or there are too many.
-        BackendProblem: its server is not usable.
+        InvalidConfig: a cell is invalid, or there are too many.
+        BackendProblem: its server cannot be used.
     """
     if study.engine is None:
         resolve(study.run, typed)
@@ -65,7 +65,7 @@ def plan(study: StudyConfig, typed: TypedKeys = NO_KEYS) -> list[GridCell]:
 def estimated(
     database: Engine, study: StudyConfig, grid: Sequence[GridCell], typed: TypedKeys = NO_KEYS
 ) -> Estimate:
-    """Return how long a study will take, from what earlier engines and runs took."""
+    """Estimate how long a study will take, from the times of earlier engines and runs."""
     if study.search is not None:
         return estimate_searches(study, grid, lambda name: stored.seconds_to_ready(database, name))
     return estimate(
@@ -80,7 +80,7 @@ def cell_pace(database: Engine, cell: Cell, typed: TypedKeys = NO_KEYS) -> Pace 
     """Return the expected pace of a cell's answers, from earlier runs on such a server."""
     if cell.engine is None:
         return jobs.pace(database, cell.config, typed)
-    config = _config(cell)  # its engine will have another address than earlier ones
+    config = _config(cell)  # its engine will have a different address from earlier ones
     return pace(config, counts.seen(database, config.backend, "", None), "on such an engine")
 
 
@@ -94,12 +94,12 @@ def submit(
     by: Person | None = None,
 ) -> int:
     """Queue a study and return its id. A cell that cannot run here is stored as failed, with the
-    reason. `by`: who asks, where people sign in.
+    reason. `by`: the person who submits it, if sign-in is on.
 
     Raises:
         InvalidConfig, BackendProblem: see `plan`.
         EngineProblem: no cell can run here.
-        InvalidEdit, QueueProblem: see `jobs.submit`. Nothing is queued after any of these.
+        InvalidEdit, QueueProblem: see `jobs.submit`. In each case nothing is queued.
     """
     grid = plan(study, typed)
     check_feasible(grid)
@@ -124,11 +124,12 @@ def extend(
     typed: TypedKeys = NO_KEYS,
     by: Person | None = None,
 ) -> int:
-    """Add the cells of `study` that the stored one does not have, or the searches; return how many.
+    """Add the cells, or the searches, of `study` that the stored study does not have; return how
+    many.
 
     Raises:
-        InvalidConfig: it searches for capacities in another way, or only one of the two does.
-        StudyNotFound, and see `submit`.
+        InvalidConfig: it searches for capacities differently, or only one of the two studies does.
+            StudyNotFound, and see `submit`.
     """
     stored = studies.load(database, study_id)
     check_same_search(stored, study)
@@ -151,12 +152,12 @@ def extend(
 def resume(
     database: Engine, study_id: int, failed: bool = False, typed: TypedKeys = NO_KEYS
 ) -> int:
-    """Measure again the cells that were cut short, and with `failed` those that failed; return how
-    many. What cannot run here is left as it is.
+    """Measure the interrupted cells again, and with `failed` also those that failed; return how
+    many. Cells that cannot run here do not change.
 
     Raises:
-        NothingToResume: there is no such cell, or none that can run here.
-        StudyNotFound, QueueProblem.
+        NothingToResume: there is no such cell, or none of them can run here. StudyNotFound,
+            QueueProblem.
         BackendProblem, InvalidSettings: see `jobs.submit`.
     """
     study = studies.load(database, study_id)
@@ -184,7 +185,7 @@ def resume(
 
 
 def cancel(database: Engine, study_id: int) -> None:
-    """Cancel every cell that is not measured yet. Raises StudyNotFound, QueueProblem."""
+    """Cancel every cell that has not been measured. Raises StudyNotFound, QueueProblem."""
     study = studies.load(database, study_id)
     study_searches.cancel(database, study)
     for run in study.runs:
@@ -197,8 +198,8 @@ def cancel(database: Engine, study_id: int) -> None:
 def report_inputs(
     database: Engine, study: Study
 ) -> tuple[list[MeasuredCell], float | None, Device]:
-    """Return what every report of a study is made of: its cells with their results, the price of a
-    GPU hour, and the device of one rank of its engines."""
+    """Return the inputs of a study's report: its cells with their results, the price of a GPU hour,
+    and the device of one rank of its engines."""
     price = study.config.usd_per_gpu_hour
     return studies.measured(database, study), price, study.device
 
@@ -220,7 +221,7 @@ def default_name(study: StudyConfig) -> str:
     kind = kind_of(study).label.lower()
     if study.engine is not None:
         return f"{engines.ENGINES[study.engine.engine].label} · {kind}"
-    of_any = study.run.backend == "url"  # whose own label says nothing
+    of_any = study.run.backend == "url"  # whose label is not informative
     server = configuration_of(Cell(0, None, study.run)).server
     name = server_name(*server) if of_any else backends.find(study.run.backend).label
     return f"{name} · {kind}"
@@ -257,7 +258,7 @@ def _run(
     tags: Sequence[str],
     by: Person | None,
 ) -> NewRun:
-    """Return a cell's run. That of an engine gets its lane when it is stored."""
+    """Return a cell's run. A run on an engine gets its lane when it is stored."""
     if destination is None:
         return NewRun(_config(cell), "", label, tuple(tags), origin=origin_of(by))
     return NewRun(
@@ -281,8 +282,8 @@ def _config(cell: Cell) -> RunConfig:
 
 
 def _names(grid: Sequence[GridCell]) -> dict[int, str]:
-    """Return what the cells' runs are called, by index: without the server where it is there
-    already, whose name is not known yet."""
+    """Return the names of the cells' runs, by index. The server is left out if it is an existing
+    one, since its name is not known yet."""
     engine_names = engine_labels(planned.cell.engine for planned in grid)
     loads = _load_labels(grid)
     return {
@@ -294,7 +295,7 @@ def _names(grid: Sequence[GridCell]) -> dict[int, str]:
 
 
 def _load_labels(grid: Sequence[GridCell]) -> dict[int, str]:
-    """Return what distinguishes the cells' loads, by index."""
+    """Return labels that distinguish the cells' loads, by index."""
     cells = [planned.cell for planned in grid]
     texts = load_labels([cell.config for cell in cells])
     return {cell.index: text for cell, text in zip(cells, texts, strict=True)}
@@ -305,8 +306,9 @@ def _engine_of(study: Study, engine_id: int | None) -> EngineConfig | None:
 
 
 def _key(config: EngineConfig | None, run: RunConfig) -> tuple[EngineConfig | None, RunConfig]:
-    """Return what makes two cells the same: where they are measured and what, however often. On an
-    engine that Paceline starts the address and the model's name do not count."""
+    """Return a key that is equal for equal cells: the same server and the same run, whatever the
+    number of repeats. For engines that Paceline starts, the address and the model's name are left
+    out."""
     ignored = {"repeats": 1, "model": ""}
     if config is not None:
         ignored |= {"backend": "", "base_url": None}

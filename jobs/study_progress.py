@@ -17,12 +17,12 @@ from services.studies.cell import Cell
 from services.studies.estimate import START_S
 from services.studies.study import Study
 
-MOMENTS = 300  # of the running cell
+MOMENTS = 300  # states of the running cell
 TO_START = ("planned", "starting")
 
 
 def study_time_left(database: Engine, study: Study) -> TimeLeft | None:
-    """Return how long the cells that are queued or running will still take; None: not known."""
+    """Return how many seconds the queued and running cells will still take; None if unknown."""
     to_come = [run for run in study.runs if run.status in ACTIVE]
     waited_for = {run.engine_id for run in to_come}
     starts = [

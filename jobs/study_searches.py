@@ -33,8 +33,8 @@ def submit(
     note: str,
     by: Person | None,
 ) -> int:
-    """Queue the searches of a study and return its id. What cannot run here is kept as failed, with
-    the reason. Raises QueueProblem."""
+    """Queue the searches of a study and return its id. Searches that cannot run here are stored as
+    failed, with the reason. Raises QueueProblem."""
     check_lock_file(database)
     new = _new(study, grid)
     study_id = stored.create(database, study, name, new, note, machine_id(), origin_of(by))
@@ -49,9 +49,9 @@ def extend(
     grid: Sequence[GridCell],
     by: Person | None,
 ) -> int:
-    """Add the searches of `study` that the stored one, as it was `before`, does not have; return
-    how many. If one of them is among the two best, fresh starts of those follow. `by`: see
-    `submit`.
+    """Add the searches of `study` that the stored study, in the state `before`, does not have;
+    return how many. If one of them turns out among the two best, those are searched again on fresh
+    starts. `by`: see `submit`.
 
     Raises:
         EngineProblem: nothing new can run here.
@@ -61,7 +61,7 @@ def extend(
     new = _missing(before, study, grid)
     args = machine_id(), origin_of(by)
     while not stored.extend(database, before.id, study, len(before.searches), new, *args):
-        before = studies.load(database, before.id)  # others have added some meanwhile
+        before = studies.load(database, before.id)  # other processes may have added some meanwhile
         new = _missing(before, study, grid)
     jobs.ensure(database)
     return len(new)
@@ -79,7 +79,7 @@ def _missing(before: Study, study: StudyConfig, grid: Sequence[GridCell]) -> lis
 
 
 def _key(cell: GridCell) -> tuple[engines.EngineConfig, RunConfig]:
-    """What makes two searches of a study the same: the engine, and the run on it."""
+    """A key that is equal for equal searches of a study: the engine, and the run on it."""
     assert cell.cell.engine is not None
     return cell.cell.engine, _on(cell.cell.engine, cell.cell.config)
 
@@ -104,12 +104,11 @@ def _on(engine: engines.EngineConfig, run: RunConfig) -> RunConfig:
 
 
 def resume(database: Engine, study: Study, failed: bool) -> int:
-    """Let the searches go on that were cut short, and with `failed` those that failed; return how
-    many. Probes that were measured count.
+    """Resume the interrupted searches, and with `failed` also those that failed; return how many.
+    Finished probes are kept.
 
     Raises:
-        NothingToResume: there is none, or none that can run here.
-        QueueProblem.
+        NothingToResume: there is none, or none of them can run here. QueueProblem.
     """
     again = study.searches_to_resume(failed)
     if not again:
@@ -128,7 +127,7 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
 
 
 def cancel(database: Engine, study: Study) -> None:
-    """Cancel the searches that go on; what they have measured is kept. Raises StudyNotFound,
+    """Cancel the running searches; what they have measured is kept. Raises StudyNotFound,
     QueueProblem."""
     while going := [
         search.capacity.id for search in study.searches if search.capacity.status == "running"

@@ -18,11 +18,11 @@ from services.base import private_file
 from services.base.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_LOG_BYTES = 1_000_000  # a longer log is rotated; the one rotated before it is overwritten
+MAX_LOG_BYTES = 1_000_000  # a longer log is rotated, replacing the previously rotated one
 
 
 class QueueProblem(Unavailable):
-    """The queue cannot be processed, and why, in a sentence."""
+    """The queue cannot be processed; the message says why, in a sentence."""
 
     @classmethod
     def unwritable(cls, error: OSError) -> QueueProblem:
@@ -34,7 +34,7 @@ class QueueProblem(Unavailable):
 
 
 def supervisor_file(database: Engine, suffix: str) -> Path:
-    """Return the supervisor's file with that suffix for this database: next to it, if it is a
+    """Return the path of the supervisor's file with this suffix: next to the database, if that is a
     file."""
     url = database.url.render_as_string(hide_password=True)
     file = database.url.database if database.dialect.name == "sqlite" else None
@@ -49,11 +49,10 @@ def machine_id() -> str:
 
 @contextmanager
 def acquire_lock(database: Engine, inherited: int | None = None) -> Iterator[int | None]:
-    """Hold the lock of this database's supervisor; yield its descriptor, None where another
-    process holds it.
-
-    The lock is the open file's, not the process's: a child that inherits the descriptor holds it
-    from its first moment on, and keeps it when the parent lets go. `inherited` is such a one.
+    """Hold the lock of this database's supervisor; yield its descriptor, or None if another process
+    holds it. The lock belongs to the open file, not to the process: a child that inherits the
+    descriptor holds it from the start, and keeps it when the parent releases it. `inherited`: such
+    a descriptor.
 
     Raises:
         QueueProblem: the lock file cannot be written.

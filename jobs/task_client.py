@@ -29,26 +29,26 @@ from services.load.prompt_client import PromptClient
 from services.servers import engines, probe
 from services.servers.engines.embedded_engine import CONTEXT_MOST, TEMPLATE_TOKENS
 
-SECRETS_S = 3.0  # until secrets that were handed over have come
+SECRETS_S = 3.0  # the longest to wait for secrets that were handed over
 SLOTS_MOST = 8  # of the embedded model
 CONTEXT_LEAST = 2048  # tokens
 
 
 class Secrets:
-    """What was handed over for tasks, by ticket. In memory only."""
+    """The secrets that were handed over for tasks, by ticket. In memory only."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Mapping[str, Any]] = {}
         self._more = asyncio.Condition()
 
     async def add(self, secrets: Mapping[str, Mapping[str, Any]]) -> None:
-        """Keep what is handed over."""
+        """Store what is handed over."""
         async with self._more:
             self._kept.update(secrets)
             self._more.notify_all()
 
     async def get(self, ticket: str | None) -> Mapping[str, Any] | None:
-        """Return what was handed over under a ticket, which may be on its way; None: nothing."""
+        """Return the secrets of a ticket, waiting for them if necessary; None if there are none."""
         if ticket is None:
             return None
         try:
@@ -61,21 +61,21 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Config and target that tasks with the same settings share."""
+    """The config and target of all tasks with the same settings."""
 
     config: RunConfig
     target: Target
 
     @property
     def connection(self) -> tuple[Any, ...]:
-        """Return what is the same for tasks that may share connections."""
+        """Return a key that is equal for tasks that can share connections."""
         config = self.config
         limits = (config.connect_timeout_s, config.first_token_timeout_s, config.chunk_timeout_s)
         return (self.target, config.timeout_s, *limits)
 
 
 class TaskClient:
-    """Answers tasks of one server, any number at once."""
+    """Answers the tasks of one server, any number of them concurrently."""
 
     def __init__(self, database: Engine, secrets: Secrets, at_once: int) -> None:
         self._database, self._secrets = database, secrets
@@ -85,7 +85,7 @@ class TaskClient:
         self._random = Random()
 
     async def send(self, settings: int, prompt: str) -> TaskEnd:
-        """Return the end of a task with these settings. A refusal is one, too."""
+        """Send a task with these settings and return how it ended. A refusal is an end, too."""
         try:
             route = await self._route(settings)
             if route.target.backend in engines.WITHIN:
@@ -101,7 +101,7 @@ class TaskClient:
             return _failed(f"The server cannot be reached: {error.strerror or error}.")
 
     async def close(self) -> None:
-        """Close the connections, end the embedded model."""
+        """Close the connections and end the embedded model."""
         for lookup in self._routes.values():
             lookup.cancel()
         for client in self._clients.values():
@@ -172,7 +172,7 @@ class EmbeddedEngine:
 
     @asynccontextmanager
     async def with_context(self, tokens: int) -> AsyncIterator[str]:
-        """Yield the address of the model, with so much context.
+        """Yield the address of the model, with a context of `tokens`.
 
         Raises:
             EngineProblem: it cannot be started.
@@ -191,12 +191,13 @@ class EmbeddedEngine:
                 self._free.notify_all()
 
     def mark_lost(self, url: str) -> None:
-        """Start it again for the next task: this one does not answer any more."""
+        """Record that the model at `url` no longer answers, so that it is started again for the
+        next task."""
         if url == self._url:
             self._context = 0
 
     async def close(self) -> None:
-        """End it."""
+        """End the embedded model."""
         self._context = 0
         await self._stack.aclose()
 
@@ -213,7 +214,7 @@ class EmbeddedEngine:
 def task_end(
     measured: Measurement, model: str, tool_calls: list[dict[str, Any]] | None = None
 ) -> TaskEnd:
-    """Return the end of a task by what was seen of its last attempt."""
+    """Return how a task ended, from the measurement of its last attempt."""
     sent, first, end = measured.t_send, measured.t_first, measured.t_end
     result = TaskResult(
         answer=measured.answer or None,

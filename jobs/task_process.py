@@ -16,27 +16,28 @@ from db import tasks
 from jobs import children
 from jobs.keys import Keys
 
-RESTART_S = 1.0  # until another is started, after one that ended by itself
-IDLE_S = 30.0  # without tasks, after which it ends
-STOP_S = 6.0  # it gives itself a second less
+RESTART_S = 1.0  # before another process is started, after one that ended by itself
+IDLE_S = 30.0  # without tasks, after which the process ends
+STOP_S = 6.0  # the process itself takes a second less
 
 log = logging.getLogger("paceline.jobs")
 
 
 class TaskProcess:
-    """The process, if there is one."""
+    """The process that answers tasks, if there is one."""
 
     def __init__(self, database: Engine, keys: Keys) -> None:
         self._database, self._keys = database, keys
         self._process: subprocess.Popen[bytes] | None = None
-        self._handed: set[str] = set()  # tickets whose secrets it has
+        self._handed: set[str] = set()  # tickets whose secrets the process has
         self._started_at = self._active_at = float("-inf")
 
     def __bool__(self) -> bool:
         return self._process is not None
 
     def tick(self) -> None:
-        """Start it when there are tasks, hand secrets to it, and end it when there are none."""
+        """Start the process when there are tasks, hand secrets to it, and end it when there are
+        none."""
         self._reap()
         if active := tasks.active(self._database):
             self._active_at = monotonic()
@@ -48,7 +49,7 @@ class TaskProcess:
             self._end_input(self._process)
 
     def stop(self) -> None:
-        """End it: what it asks is queued again."""
+        """End the process: its tasks are queued again."""
         if self._process is None:
             return
         self._end_input(self._process)
@@ -83,7 +84,7 @@ class TaskProcess:
                 new[ticket] = secrets
         self._handed |= new.keys()
         if new and process.stdin and not process.stdin.closed:
-            with suppress(OSError):  # it has ended: the next one gets them
+            with suppress(OSError):  # it has ended: the next process gets them
                 process.stdin.write(orjson.dumps(new) + b"\n")
                 process.stdin.flush()
 

@@ -13,20 +13,20 @@ from jobs.task_client import TaskClient
 from services.ask.tasks import TaskEnd
 from services.base.fault import fault
 
-LINGER_S = 5.0  # with nothing to do: connections, and the embedded model, stay for the next task
-RESERVE = 2  # so many times what is asked at once is taken ahead, for each caller
+LINGER_S = 5.0  # with nothing to do: connections and the embedded model are kept for the next task
+RESERVE = 2  # tasks claimed ahead per caller, as a multiple of those running at once
 
 
 class TaskScheduler:
-    """Begins tasks while fewer than `at_once` are asked. `changed` is called when one ends."""
+    """Begins tasks while fewer than `at_once` are running. `changed` is called when one ends."""
 
     def __init__(self, client: TaskClient, at_once: int, changed: Callable[[], None]) -> None:
         self.client = client
-        self.begun: dict[int, datetime] = {}  # since they were last stored
+        self.begun: dict[int, datetime] = {}  # those that began since the last store
         self.paused = False
         self._at_once, self._changed = at_once, changed
         self._waiting: dict[str, deque[ClaimedTask]] = {}  # by caller, in the order of their turns
-        self._callers: list[str] = []  # whose tasks wait in the database
+        self._callers: list[str] = []  # those whose tasks wait in the database
         self._running: dict[int, asyncio.Task[None]] = {}
         self._ended: list[EndedTask] = []
         self._ended_lately = 0
@@ -34,8 +34,8 @@ class TaskScheduler:
 
     @property
     def releasable(self) -> bool:
-        """Whether the server can be given back: it is paused and nothing is asked any more, or
-        nothing has been for a while."""
+        """Whether the server can be released: it is paused and no task is running any more, or none
+        has been for a while."""
         if self._running or self._ended:
             self._busy_at = monotonic()
             return False
@@ -47,7 +47,7 @@ class TaskScheduler:
         self._callers = callers
 
     def to_claim(self) -> dict[str, int]:
-        """Return how many more tasks to take, by caller: enough until they are taken again."""
+        """Return how many more tasks to claim, by caller: enough until the next time."""
         if self.paused:
             return {}
         ahead = max(RESERVE * self._at_once, RESERVE * self._ended_lately)
@@ -55,16 +55,16 @@ class TaskScheduler:
         return {caller: count for caller, count in missing.items() if count > 0}
 
     def add(self, claimed: Iterable[ClaimedTask]) -> None:
-        """Queue tasks that were taken."""
+        """Queue tasks that were claimed."""
         for task in claimed:
             self._waiting.setdefault(task.caller, deque()).append(task)
 
     def known(self) -> set[int]:
-        """Return the tasks that were taken and have not ended."""
+        """Return the claimed tasks that have not ended."""
         return {task.id for queue in self._waiting.values() for task in queue} | set(self._running)
 
     def drop(self, cancelled: Set[int]) -> None:
-        """Drop tasks that were cancelled; what is asked of them stops."""
+        """Drop tasks that were cancelled; their requests stop."""
         for caller, queue in [*self._waiting.items()]:
             self._waiting[caller] = deque(task for task in queue if task.id not in cancelled)
         for number in cancelled & self._running.keys():
@@ -72,14 +72,14 @@ class TaskScheduler:
             self.begun.pop(number, None)
 
     def begin(self) -> None:
-        """Begin as many tasks as may be asked, one of each caller in turn."""
+        """Begin as many tasks as may run, one of each caller in turn."""
         while not self.paused and len(self._running) < self._at_once:
             caller = next((caller for caller, queue in self._waiting.items() if queue), None)
             if caller is None:
                 return
             queue = self._waiting.pop(caller)
             task = queue.popleft()
-            self._waiting[caller] = queue  # behind the others
+            self._waiting[caller] = queue  # after the others
             self.begun[task.id] = datetime.now(UTC)
             self._running[task.id] = asyncio.create_task(self._send(task, self.begun[task.id]))
 
@@ -88,7 +88,7 @@ class TaskScheduler:
         return list(self._ended)
 
     def stored(self, ended: Collection[EndedTask], begun: Collection[int]) -> None:
-        """Forget what is stored now."""
+        """Forget the ends and starts that have been stored."""
         done = {each.id for each in ended}
         self._ended = [each for each in self._ended if each.id not in done]
         self._ended_lately = len(done)
@@ -96,7 +96,7 @@ class TaskScheduler:
             self.begun.pop(number, None)
 
     async def stop(self) -> None:
-        """Stop what is asked."""
+        """Stop all running tasks."""
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -108,7 +108,7 @@ class TaskScheduler:
             end = await self.client.send(task.settings, task.prompt)
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # a fault of our own ends this task, not all
+        except Exception as error:  # a bug ends this task, not all of them
             end = TaskEnd("failed", error=fault(error))
         if self._running.pop(task.id, None) is not None:  # else it was cancelled
             self.begun.pop(task.id, None)

@@ -32,27 +32,27 @@ from jobs.task_scheduler import TaskScheduler
 from services.ask.tasks import limits
 from services.base import ipc, private_file, settings
 
-LOOK_S = 0.25  # between two looks at what waits
-SPACE_S = 0.04  # between two exchanges with the database: what ends meanwhile is written together
+LOOK_S = 0.25  # between two looks at the queue
+SPACE_S = 0.04  # between two exchanges with the database, so that several ends are written together
 HEARTBEAT_S = 2.0
 EXPIRE_S = 5.0
 PRUNE_S = 3600.0
-UNWIND_S = 5.0  # to give everything back when it ends
+UNWIND_S = 5.0  # to release everything at the end
 
 log = logging.getLogger("paceline.tasks")
 
 
 class Worker:
-    """Looks, exchanges and asks, until it is stopped."""
+    """Claims servers, exchanges tasks with the database and sends them, until it is stopped."""
 
     def __init__(self, database: Engine, me: TaskWorker, secrets: Secrets) -> None:
         self._database, self._me, self._secrets = database, me, secrets
         self._servers: dict[str, TaskScheduler] = {}
         self._changed = asyncio.Event()
-        self._last: dict[str, float] = {}  # when something was last done
+        self._last: dict[str, float] = {}  # when each step was last done
 
     async def work(self) -> None:
-        """Work until this is cancelled. Raises WorkerGone."""
+        """Work until cancelled. Raises WorkerGone."""
         await asyncio.to_thread(task_queue.register_worker, self._database, self._me)
         while True:
             if self._due("look", LOOK_S):
@@ -62,14 +62,14 @@ class Worker:
             await self._pause()
 
     async def end(self) -> None:
-        """Store what has ended, and give everything back."""
+        """Store what has ended, and release everything."""
         ended = [each for scheduler in self._servers.values() for each in scheduler.ended()]
         await asyncio.gather(*(scheduler.stop() for scheduler in self._servers.values()))
         await self._call(task_queue.exchange, self._me, ended, {}, {})
         await self._call(task_queue.remove_worker, self._me.worker)
 
     async def _look(self) -> None:
-        """Take servers with tasks, see whose tasks wait, and whether a run comes first."""
+        """Claim servers with tasks, and look whose tasks wait and whether a run comes first."""
         if self._due("heartbeat", HEARTBEAT_S):
             await self._call(task_queue.heartbeat, self._me.worker)
         if self._due("expire_workers", EXPIRE_S):
@@ -88,7 +88,7 @@ class Worker:
             scheduler.set_callers(await self._call(task_queue.callers, self._me.machine, server))
 
     async def _exchange(self) -> None:
-        """Store what ended and began, take more, drop what was cancelled."""
+        """Store what ended and began, claim more tasks, and drop those that were cancelled."""
         ended = {server: scheduler.ended() for server, scheduler in self._servers.items()}
         begun = {server: dict(scheduler.begun) for server, scheduler in self._servers.items()}
         wanted = {
@@ -130,7 +130,7 @@ class Worker:
         self._changed.clear()
 
     async def _call(self, function: Any, *arguments: Any) -> Any:
-        """Call a function of the database beside what is asked, again while that is away."""
+        """Call a database function in a thread, retrying while the database is unavailable."""
         return await asyncio.to_thread(
             with_retries, lambda: function(self._database, *arguments), "tasks"
         )
@@ -159,7 +159,7 @@ def _kept() -> Any:
 
 
 async def serve(database: Engine, me: TaskWorker) -> None:
-    """Work until standard input ends, with the secrets that come on it."""
+    """Work until standard input ends; secrets arrive on it."""
     secrets = Secrets()
     worker = Worker(database, me, secrets)
     working = asyncio.create_task(worker.work())
@@ -176,7 +176,7 @@ async def serve(database: Engine, me: TaskWorker) -> None:
         await worker.end()
     except WorkerGone:
         log.warning("tasks: this process was taken for dead, and another one has them")
-        os._exit(1)  # at once: what is still asked may be asked by that one
+        os._exit(1)  # at once: another process may already be running these tasks
     except Exception:
         log.exception("tasks: this process ends")
         os._exit(1)
@@ -190,7 +190,7 @@ async def _read(secrets: Secrets) -> None:
 
 
 def main() -> None:
-    """Be the process for tasks of this place, once the one before is gone."""
+    """Run as the task process of this place, once the previous one is gone."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings.load()

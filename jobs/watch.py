@@ -23,25 +23,25 @@ from services.servers import protocol
 from services.servers.protocol import Sampled
 from services.servers.telemetry.target import SamplerTarget
 
-ENDED = (0, -signal.SIGKILL)  # as intended
+ENDED = (0, -signal.SIGKILL)  # expected exit codes
 
 log = logging.getLogger("paceline.jobs")
 
 
 class Watch(Thread):
-    """Stores the samples of one work item, from `start` until `stop`."""
+    """Stores the samples taken during one work item, from `start` until `stop`."""
 
     def __init__(
         self, database: Engine, run_id: int, target: SamplerTarget, spent_s: float
     ) -> None:
-        """`spent_s`: how long the run had been measured before this work item."""
+        """`spent_s`: for how many seconds the run had been measured before this work item."""
         super().__init__(daemon=True, name=f"watch-{run_id}")
         self._database, self._run_id = database, run_id
         self._target, self._spent_s = target, spent_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the sampler, if this machine can."""
+        """Start the sampler, if this machine supports it."""
         try:
             self._process = children.start("services.servers.telemetry")
         except OSError as error:
@@ -77,7 +77,7 @@ class Watch(Thread):
 
 
 def sample_of(sampled: Sampled) -> Sample:
-    """Return the sample: only values that are numbers, of known series."""
+    """Return the sample with only those values that are numbers of known series."""
     sound = {name: untrusted.number(value) for name, value in sampled.values.items()}
     known = {name: value for name, value in sound.items() if value is not None and series_of(name)}
     return Sample(float(sampled.t), known)

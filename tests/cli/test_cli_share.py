@@ -30,7 +30,7 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) 
     assert path not in run_cli("share", "--list").out
     result = run_cli("share", "--revoke", path)
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("Nothing is shared under this token.")
+    assert result.err.startswith("No page is shared under this token.")
 
 
 @pytest.mark.parametrize(
