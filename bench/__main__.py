@@ -20,7 +20,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for every client alike
     parts = {"machine": report.machine()}
     print(parts["machine"] + "\n")
-    started = _case(START, options, 3)  # the first in a new environment compiles its modules
+    started = _case(START, options, 3)  # the first start in a new environment compiles its modules
     start_s = {name: min(result.cpu_s) for name, result in started.items() if result.cpu_s}
     for case in CASES:
         if options.only and case.name not in options.only:
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _case(case: Case, options: argparse.Namespace, rounds: int) -> dict[str, Result]:
-    """Let the clients take turns. One that fails or overruns its time is not asked again."""
+    """Run the clients in turns. One that fails or exceeds its time is left out afterwards."""
     names = [t.name for t in TOOLS if (not options.clients or t.name in options.clients)]
     results = {name: Result() for name in names if not case.tls or tool(name).own}
     if case.rate:

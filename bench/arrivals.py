@@ -13,9 +13,9 @@ CRITICAL = 1.358  # of √n × the Kolmogorov-Smirnov distance, at 5 %: Smirnov'
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """One round: requests per second, and how far the gaps are from exponential ones of the rate
-    that was asked for, as the largest difference of the two distribution functions. `allowed`: what
-    exponential gaps exceed in one of twenty rounds."""
+    """One round: requests per second, and how far the gaps are from exponential ones of the
+    requested rate, as the largest difference between the two distribution functions. `allowed`: the
+    difference that exponential gaps exceed in one round of twenty."""
 
     per_s: float
     distance: float
@@ -23,7 +23,7 @@ class Arrivals:
 
 
 def arrivals(log: Mapping[str, Any], rate: float) -> Arrivals | None:
-    """Return the arrivals in a server's log; None where there are too few."""
+    """Return the arrivals in a server's log; None if there are too few."""
     at = sorted(did["arrived"] / 1e9 for did in log.values() if "arrived" in did)
     gaps = sorted(later - earlier for earlier, later in pairwise(at))
     if len(gaps) < 2:

@@ -29,8 +29,8 @@ from tests.services.analysis.capacity.queue import Queue
 SLOTS, SERVICE_S, LIMIT_S, ALLOWED = 6, 0.05, 0.2, 0.1
 LOWEST, HIGHEST = 10, 300  # requests per second
 PROBE_S = 10  # how long a peer offers each load
-WINDOW_S = 4  # how long Paceline does, at least; near the capacity up to five times as long
-PROMPTS = 200  # each client asks them again and again
+WINDOW_S = 4  # how long Paceline does, at least; up to five times as long near the capacity
+PROMPTS = 200  # which each client sends again and again
 MODEL = f"ref slots={SLOTS} service={SERVICE_S} law=exponential seed=101 ttft=0 gap=0.001 tokens=2"
 CASE = Case("capacity", "", PROMPTS, MODEL, 2)
 HEAD = ("client", "answer", "95 % interval", "off", "off ×", "time", "time ×", "CPU s")
@@ -38,8 +38,8 @@ HEAD = ("client", "answer", "95 % interval", "off", "off ×", "time", "time ×",
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The capacity that a client found, in requests per second; None: it claims none, but that it
-    is `at_least` so much, if that is known."""
+    """The capacity that a client found, in requests per second; None: it found none, but that the
+    capacity is `at_least` this much, if known."""
 
     value: float | None
     low: float | None = None
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """A client that searches. `command` gets its interpreter; `read` what it printed."""
+    """A client that searches. `command` takes its interpreter; `read` takes what it printed."""
 
     name: str
     label: str
@@ -65,7 +65,7 @@ class Searcher:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer and what it took, in s; or the problem instead."""
+    """An answer and how long it took, in s; or the problem."""
 
     title: str
     answer: Answer = Answer(None)
@@ -155,7 +155,7 @@ SEARCHERS = (
 
 
 def searched(one: Searcher, limit_s: float) -> Found:
-    """Let a client search, against a server of its own."""
+    """Run a client's search against a server of its own."""
     title = one.label if one.own else f"{one.label} {environments.version(one.name)}"
     try:
         answer, ended = _searched(one, limit_s)
@@ -186,7 +186,8 @@ def _searched(one: Searcher, limit_s: float) -> tuple[Answer, process.Ended]:
 
 
 def rows(found: Sequence[Found], true: float) -> Iterator[tuple[str, ...]]:
-    """Return the table: what each says beside the truth, and as multiples of the first."""
+    """Return the table: each result beside the true capacity, and times as multiples of the
+    first."""
     yield from (HEAD, ("---",) * len(HEAD), ("truth (Erlang C)", f"{true:.1f}", *("",) * 6))
     ours = found[0]
     for one in found:

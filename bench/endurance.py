@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _watch(database: Engine, run_id: int) -> Counter[str]:
-    """Print what the processes take until the run has ended; return their memory at most, in MB."""
+    """Print what the processes use until the run has ended; return their peak memory in MB."""
     most: Counter[str] = Counter()
     began = printed = time.monotonic()
     while runs.load(database, run_id).status in ACTIVE:
@@ -67,7 +67,7 @@ def _watch(database: Engine, run_id: int) -> Counter[str]:
 
 
 def _processes(database: Engine) -> dict[str, psutil.Process]:
-    """The supervisor of this database and its worker, by what they are called."""
+    """The supervisor of this database and its worker, found by their command lines."""
     found = {}
     url = database.url.render_as_string(hide_password=False)
     for each in psutil.Process().children(recursive=True):

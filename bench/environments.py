@@ -21,14 +21,14 @@ LIMIT_S = 1800.0
 
 
 class NotInstalled(RuntimeError):
-    """Why a peer cannot be measured."""
+    """The peer cannot be measured; the message says why."""
 
 
 def python_of(name: str) -> str:
-    """Return the interpreter of a peer's environment, after making it if it is not as pinned.
+    """Return the interpreter of a peer's environment, which is created if it is not as pinned.
 
     Raises:
-        NotInstalled: pip could not.
+        NotInstalled: pip failed.
     """
     folder, pins = HOME / name, _pins(name)
     python, stamp = folder / "bin" / "python", folder / "installed.txt"
@@ -48,7 +48,7 @@ def python_of(name: str) -> str:
 
 
 def version(name: str) -> str:
-    """Return what the pins say: the version of the first package of the last file."""
+    """Return the pinned version: that of the first package in the last file."""
     pinned = re.search(r"^[\w-]+(?:\[\w+\])?==(\S+)", _files(name)[-1][0].read_text(), re.MULTILINE)
     return pinned[1] if pinned else ""
 

@@ -12,7 +12,7 @@ from services.load.reference import log_key
 
 
 class Disagreement(ValueError):
-    """What a client says cannot be matched with the log, in a sentence."""
+    """A client's results cannot be matched with the log; the message is a sentence."""
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Errors:
     ttft: list[float] = field(default_factory=list)
     e2e: list[float] = field(default_factory=list)
     gap: list[float] = field(default_factory=list)
-    mean_gap: list[float] = field(default_factory=list)  # where a client keeps no single gap
+    mean_gap: list[float] = field(default_factory=list)  # for a client that keeps no single gaps
 
     def add(self, other: Errors) -> None:
         self.ttft += other.ttft
@@ -32,14 +32,15 @@ class Errors:
 
 
 def compare(seen: Iterable[Seen], log: Mapping[str, Any]) -> Errors:
-    """Return the errors of what was seen.
+    """Return the errors of a client's results.
 
-    The truth of TTFT is the first token's write − the request's arrival in the server's kernel;
-    of E2E, the last token's write − that arrival. A log without arrivals (TLS) is read with the
-    client's own time of sending in their place.
+    The truth of TTFT is the first token's write − the request's arrival in the server's kernel; of
+    E2E, the last token's write − that arrival. For a log without arrivals (TLS), the client's own
+    time of sending is used instead.
 
     Raises:
-        Disagreement: a request the server never had, or one with another number of chunks.
+        Disagreement: a request that the server never received, or one with another number of
+            chunks.
     """
     errors = Errors()
     for one in seen:

@@ -36,8 +36,8 @@ from services.ask.measurement import Measurement, Progress, Repeat
 from services.base.units import seconds
 
 REQUESTS, RATE, TOKENS = 900_000, 500.0, 6
-SMALL = 5_000  # requests of a second run
-BATCH = 500  # requests that are stored together, as of a worker
+SMALL = 5_000  # requests of a second, smaller run
+BATCH = 500  # requests that are stored together, as a worker sends them
 FRAME = Path(__file__).resolve().parent.parent / "pages" / "_frame.py"
 FILES = ("requests.csv", "requests.parquet", "run.json", "summary.csv", "markdown.md", "page.html")
 
@@ -76,7 +76,7 @@ def made_up(count: int) -> Iterator[Measurement]:
 
 
 def store(database: Engine, count: int) -> int:
-    """Store a run of so many requests in the batches of a worker, and return its id."""
+    """Store a run of `count` requests in batches like a worker's, and return its id."""
     fields = {"mode": "poisson", "rate": RATE, "duration_s": count / RATE, "model": "m"}
     run_id = runs.create(database, parse(fields), f"lane {count}", f"{count:,} requests")
     queue.claim(database)
@@ -96,7 +96,7 @@ def store(database: Engine, count: int) -> int:
 
 
 def end(database: Engine, run_id: int = 1) -> None:
-    """What the supervisor does when a run has ended."""
+    """Do what the supervisor does when a run has ended."""
     request_columns.store(database, run_id)
     summary = stored_summary(results.candidate(database, run_id))
     queue.finish(database, run_id, "done", None, summary)
@@ -117,7 +117,7 @@ def page(name: str, **parameters: str) -> Callable[[Engine], None]:
 
 
 def file(name: str) -> Callable[[Engine], None]:
-    """Write an export to nowhere, as the command line does."""
+    """Make an export as the command line does, and discard it."""
 
     def write(_: Engine) -> None:
         from cli import main
@@ -139,7 +139,7 @@ def command(*words: str) -> Callable[[Engine], None]:
 
 
 def request(path: str) -> Callable[[Engine], None]:
-    """Ask the API, without a server before it."""
+    """Call the API in this process, without a server."""
 
     def read(_: Engine) -> None:
         from api import api
@@ -177,8 +177,8 @@ READERS: dict[str, Callable[[Engine], None]] = {
 
 
 def measure(name: str, url: str) -> tuple[float, ...]:
-    """Return the seconds that a reader takes in a process of its own, those of its CPU, and its MB
-    at most."""
+    """Run a reader in a process of its own; return its seconds, CPU seconds and peak memory in
+    MB."""
     asked = [sys.executable, "-m", "bench.large", "--reader", name]
     ended = subprocess.run(
         asked, env=os.environ | {"PACELINE_DATABASE_URL": url}, capture_output=True, text=True
@@ -190,7 +190,7 @@ def measure(name: str, url: str) -> tuple[float, ...]:
 
 
 def read(name: str) -> None:
-    """Be that process."""
+    """Run as that process."""
     logging.disable(logging.CRITICAL)
     if name != "nothing":
         import pages.widgets.chart_panel  # noqa: F401  # as an app that runs has it

@@ -12,7 +12,7 @@ from services.load.reference import Reference
 from services.wire.clock import ANCILLARY_BYTES, received_ns
 
 READ_BYTES = 2**18
-EVENT_ENDS = b"\n\n\r\n"  # and its chunk of HTTP
+EVENT_ENDS = b"\n\n\r\n"  # and that of its HTTP chunk
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "ref"}
 OPENING = b"data: " + json.dumps(CHUNK)[:-1].encode() + b", "
 
@@ -20,7 +20,7 @@ OPENING = b"data: " + json.dumps(CHUNK)[:-1].encode() + b", "
 class Stamped(Reference):
     """Logs `arrived`: nanoseconds of the monotonic clock, of the request's last segment.
 
-    Its events say what they are, as those of real servers do: some tools leave out the others.
+    Its events name their type, as those of real servers do: some tools ignore others.
     """
 
     arrived_ns = 0
@@ -37,14 +37,14 @@ class Stamped(Reference):
 
 
 class Line:
-    """One connection: what a transport of asyncio does, but a read brings the kernel's stamp."""
+    """One connection: like an asyncio transport, but with the kernel's timestamp for each read."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.loop = asyncio.get_running_loop()
         self.waiting = b""
-        self.written = self.known = 0  # bytes, and how many tokens of this request they held
-        self.kept: dict[int, int] = {}  # token → bytes that are taken once it is
+        self.written = self.known = 0  # bytes, and the number of tokens of this request in them
+        self.kept: dict[int, int] = {}  # token → bytes written once it is sent
         self.protocol = Stamped()
         self.times: list[int] = []
         self.protocol.times = self.times
@@ -65,7 +65,8 @@ class Line:
         self.protocol.data_received(data)
 
     def write(self, data: bytes) -> None:
-        """Send, or keep what the kernel has no room for; a kept token's time is when it has."""
+        """Send; keep what the kernel has no room for. The time of a kept token is when it is
+        sent."""
         before = self.written
         self.waiting += data
         self.written += len(data)
@@ -85,7 +86,7 @@ class Line:
         try:
             self.waiting = self.waiting[self.sock.send(self.waiting) :]
         except BlockingIOError:
-            pass  # the writer below says when there is room
+            pass  # the writer below is called when there is room
         except OSError:
             self.close()
             return

@@ -37,16 +37,16 @@ from services.base.units import seconds, significant
 
 FRAME = Path(__file__).resolve().parent.parent / "pages" / "_frame.py"
 RUNS, REPEATS, REQUESTS, TOKENS = 8, 5, 1_000, 128
-FEW = 2  # small runs beside the large ones
+FEW = 2  # small runs besides the large ones
 STORED = 10_000  # runs in History
-COMMON = "nightly"  # a tag of them all
-TIMES = 5  # each page is opened
+COMMON = "nightly"  # a tag that all runs have
+TIMES = 5  # how often each page is opened
 HEAD = ("page", "goal", "first", "its CPU", "again, median", "its CPU", "CPU of an empty page")
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A page with its parameters, and the seconds that it may take."""
+    """A page with its parameters and its limit in seconds."""
 
     title: str
     page: str
@@ -106,7 +106,7 @@ def request(repeat: int, index: int, slower: float, chance: random.Random) -> Me
 
 
 def store(database: Engine, number: int, requests: int) -> None:
-    """Store one run of so many requests in each repeat, as the supervisor does."""
+    """Store one run with `requests` requests per repeat, as the supervisor does."""
     chance = random.Random(number)
     config = parse({"mode": "batch", "model": "m", "requests": requests, "repeats": REPEATS})
     run_id = runs.create(database, config, f"lane {number}", f"Candidate {number}")
@@ -123,8 +123,8 @@ def store(database: Engine, number: int, requests: int) -> None:
 
 
 def store_many(database: Engine) -> None:
-    """Store as many light runs as History is to hold, each with a tag: copies of the first, a
-    minute apart. One of them is the baseline of a tag that they share."""
+    """Store STORED runs without requests, each with a tag: copies of the first, a minute apart. One
+    of them is the baseline of a tag that they share."""
     with writing(database) as connection:
         first = connection.execute(select(schema.runs).limit(1)).mappings().one()
         rows = [
@@ -167,15 +167,15 @@ def _run(at: AppTest) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float]:
-    """Return the seconds that the work took, and those that this process was at work."""
+    """Return the seconds that the work took, and this process's CPU seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def line(opening: Opening) -> tuple[str, ...]:
-    """Open a page and an empty one by turns; return the page's line of the table."""
-    gc.collect()  # what another page left behind
+    """Open a page and an empty one in turns; return the page's row of the table."""
+    gc.collect()  # garbage of another page
     pairs = [(timed(lambda: show(opening)), timed(show_empty)) for _ in range(TIMES)]
     (first, _), *again = pairs
     walls, cpus = zip(*(page for page, _ in again), strict=True)
@@ -186,7 +186,7 @@ def line(opening: Opening) -> tuple[str, ...]:
 
 @contextmanager
 def filled() -> Iterator[None]:
-    """A database with the runs, which the pages of this process use."""
+    """A database with the runs, which this process's pages use."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PACELINE_DATABASE_URL"] = f"sqlite:///{folder}/paceline.db"
         for number in range(RUNS + FEW):
@@ -201,12 +201,12 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table into FILE")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the harness warns that it is not the app
-    # The harness looks through all installed packages in every run; the app does so once.
+    # The harness scans all installed packages on every run; the app does so once.
     BidiComponentManager.discover_and_register_components = lambda *_, **__: None  # type: ignore
     with filled():
         show(
             Opening("", "compare", {"runs": f"{RUNS + 1},{RUNS + FEW}"}, 0)
-        )  # as in an app that runs
+        )  # as in the running app
         rows = [HEAD, ("---",) * len(HEAD), *map(line, OPENINGS)]
     report.publish("pages", rows, options.write)
 

@@ -23,7 +23,7 @@ from db.database import opened
 from services.base.units import seconds, significant
 from tests.browser.conftest import FLAGS, executable
 
-TIMES = 7  # each page is opened
+TIMES = 7  # how often each page is opened
 GOAL_S = 0.5
 HEAD = ("shared page", "goal", "first paint, median", "slowest", "of an empty page", "size")
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
@@ -42,7 +42,7 @@ def painted(browser: Browser, url: str) -> float:
 
 
 def line(browser: Browser, server: str, title: str, ids: Sequence[int]) -> tuple[str, ...]:
-    """Share the page of these runs and open it; return its line of the table."""
+    """Share a page of these runs and open it; return its row of the table."""
     share = shares.publish(opened(), ids)
     size = len(shares.load(opened(), share.token) or b"")
     pairs = [
@@ -67,7 +67,7 @@ def main() -> None:
         with app(folder) as (port, _), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
             server = f"http://127.0.0.1:{port}"
-            painted(browser, server + EMPTY)  # the browser has started
+            painted(browser, server + EMPTY)  # so that the browser has started
             rows = [
                 HEAD,
                 ("---",) * len(HEAD),

@@ -1,7 +1,7 @@
 """`python -m bench.people`: 25 people at once on a Paceline where they sign in.
 
 They watch a run on Live and look at a result, each with a cookie of their own. Measured are how
-long a page takes that is opened while all the others watch, and the CPU that watching costs. The
+long a page takes that is opened while all others watch, and the CPU that watching costs. The
 goals: 95 % of pages within a second, a fifth of a core. Pages are opened by Streamlit's own
 protocol, as in bench.viewers; what a browser then draws is not in it.
 """
@@ -28,7 +28,7 @@ from services.analysis.statistics.distribution import percentile
 
 PEOPLE = 25
 OPENINGS = 40  # while all the others watch
-SETTLE_S, WATCHED_S = 10.0, 30.0  # before the CPU is read, and while
+SETTLE_S, WATCHED_S = 10.0, 30.0  # before the CPU is measured, and while it is
 PAGE_GOAL_S, CPU_GOAL = 1.0, 0.2
 SECRET = "only-for-the-bench-only-for-the-bench"
 SECRETS = f"""[auth]
@@ -42,14 +42,14 @@ HEAD = ("people", "page", "opened", "median", "p95", "goal", "its CPU")
 
 
 def cookie(person: int) -> str:
-    """The cookie that a person has after signing in, as Streamlit signs it."""
+    """The cookie of a person who has signed in, signed as Streamlit does."""
     claims = {"email": f"person{person}@example.org", "is_logged_in": True}
     signed = create_signed_value(SECRET, USER_COOKIE_NAME, json.dumps(claims))
     return f"{USER_COOKIE_NAME}={signed.decode()}"
 
 
 def signed_in(folder: str) -> dict[str, str]:
-    """The settings of a Paceline where these people sign in."""
+    """The settings of a Paceline in which these people sign in."""
     secrets = Path(folder) / ".streamlit" / "secrets.toml"
     secrets.parent.mkdir()
     secrets.write_text(SECRETS)
@@ -64,9 +64,9 @@ def signed_in(folder: str) -> dict[str, str]:
 async def measured(
     port: int, process: psutil.Process, pages: dict[str, str], people: int
 ) -> tuple[dict[str, list[float]], dict[str, float], float]:
-    """Let all watch; open pages one after the other meanwhile. Return the seconds that each
-    took, by page; the server's CPU seconds of each, without what watching costs; and the share of
-    a core that this costs."""
+    """Open pages one after the other while everyone watches. Return the seconds that each took, by
+    page; the server's CPU seconds for each, without those for watching; and the share of a core
+    that watching takes."""
     names = list(pages)
     seats = [
         Viewer(port, name, pages[name], cookie(n))
@@ -97,7 +97,7 @@ async def measured(
 
 
 def spent(process: psutil.Process) -> float:
-    """The CPU seconds that a process has used."""
+    """Return the CPU seconds that a process has used."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

@@ -16,7 +16,7 @@ from bench.work import Case, Job
 from services.ask.work_item import WorkItem
 from services.load.protocol import encode
 
-QUIET = {  # loopback is asked directly, and nobody is told
+QUIET = {  # no proxy for loopback, and no telemetry
     "NO_PROXY": "127.0.0.1,localhost",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
@@ -24,7 +24,7 @@ QUIET = {  # loopback is asked directly, and nobody is told
 
 
 class Problem(RuntimeError):
-    """Why there is no result, in a few words for the table."""
+    """There is no result; the message says why in a few words for the table."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Result:
     cpu_s: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
     problem: str = ""
-    arrivals: list[Arrivals] = field(default_factory=list)  # where a rate was asked for
+    arrivals: list[Arrivals] = field(default_factory=list)  # if a rate was requested
     turns_late_s: list[float] = field(default_factory=list)  # of sessions
 
 
@@ -46,7 +46,7 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
     """Add one round to `result`.
 
     Raises:
-        Problem: there is nothing to add.
+        Problem: there is no result to add.
     """
     try:
         python = sys.executable if tool.own else environments.python_of(tool.name)
@@ -85,7 +85,7 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
 
 
 def _certified(folder: Path) -> tuple[Path, Path]:
-    """Return the certificate of an authority, and one that it gave to localhost."""
+    """Return an authority's certificate, and one that it issued for localhost."""
     import trustme
 
     authority = trustme.CA()

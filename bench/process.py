@@ -21,12 +21,12 @@ LOOK_S = 0.25  # between two looks at the tree
 
 
 class Overran(RuntimeError):
-    """It was not done within its time."""
+    """It did not finish in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`cpu_s` is of the whole process tree; so is `peak_mb`, shared pages counted once."""
+    """`cpu_s` and `peak_mb` are of the whole process tree; shared pages count once."""
 
     out: bytes
     code: int
@@ -41,7 +41,7 @@ def run(
     """Run `command`, give it one line of input, which stays open, and wait for its end.
 
     Raises:
-        Overran: it was still at work after `limit_s` seconds, and was ended.
+        Overran: it was still running after `limit_s` seconds, and was killed.
     """
     began = time.monotonic()
     process = _started(command, env, errors)
@@ -49,14 +49,14 @@ def run(
     pieces: list[bytes] = []
     reader = Thread(target=_drain, args=(process.stdout.fileno(), pieces), daemon=True)
     reader.start()
-    with suppress(BrokenPipeError):  # it ended at once: its exit code says why
+    with suppress(BrokenPipeError):  # it has already ended: its exit code says why
         process.stdin.write(line)
         process.stdin.flush()
     tree = Tree(psutil.Process(process.pid))
     overran = not _watched_to_its_end(process.pid, tree, began + limit_s)
     wall_s = time.monotonic() - began
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # what it left behind, or all of it
+        os.killpg(process.pid, signal.SIGKILL)  # what it left running, or all of it
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     with suppress(BrokenPipeError):
@@ -65,7 +65,7 @@ def run(
     process.stdout.close()
     if overran:
         raise Overran
-    waited_s = usage.ru_utime + usage.ru_stime  # with the children that it waited for itself
+    waited_s = usage.ru_utime + usage.ru_stime  # including children that it waited for
     return Ended(
         b"".join(pieces), process.returncode, max(waited_s, tree.cpu_s), tree.peak_mb, wall_s
     )
@@ -82,12 +82,12 @@ def _started(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            start_new_session=True,  # so that it can be ended with its children
+            start_new_session=True,  # so that it can be killed with its children
         )
 
 
 def _watched_to_its_end(pid: int, tree: Tree, until: float) -> bool:
-    """Look at what the process tree uses every LOOK_S; return whether it ended in time."""
+    """Sample what the process tree uses every LOOK_S; return whether it ended in time."""
     while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         tree.look()
         if time.monotonic() > until:

@@ -52,7 +52,7 @@ def main() -> None:
     for name in workloads.classes(config) or ("",):
         alike = [m for m in measured if of_class(m.index) == name]
         _show(f"{name or 'all'}: sent late", [s for m in alike if (s := lateness(m)) is not None])
-    if options.turns == 1:  # the log tells prompts apart by how they begin
+    if options.turns == 1:  # the log distinguishes prompts by their beginnings
         _show("TTFT error", errors.compare(paceline.read(job, ended.out), log).ttft)
     print(f"worker: {ended.cpu_s:.1f} s of CPU, {ended.peak_mb:.0f} MB at most")
 

@@ -35,12 +35,12 @@ HEAD = (
 
 
 def tables(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
-    """Return what is known of one case's results."""
+    """Return all tables about the results of one case."""
     return table(results, start_s) + arrivals(results) + later_turns(results)
 
 
 def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
-    """Return one case's table; `start_s` is what a client's run of one token costs in CPU."""
+    """Return the table of one case; `start_s`: the CPU seconds of a client's run of one token."""
     ours = results.get("paceline", Result())
     our_net = _net(ours, start_s.get("paceline"))
     rows = [HEAD, ("---",) * len(HEAD)]
@@ -51,7 +51,7 @@ def table(results: Mapping[str, Result], start_s: Mapping[str, float]) -> str:
 
 
 def arrivals(results: Mapping[str, Result]) -> str:
-    """Return what came of a rate that was asked for, by client and round; "" without one."""
+    """Return the observed arrivals at a requested rate, by client and round; "" without a rate."""
     rows = [
         (
             tool(name).title,
@@ -109,7 +109,7 @@ def _cells(
 
 
 def _net(result: Result, start_s: float | None) -> float | None:
-    """Return CPU seconds of a round without the start's; None where either was not measured."""
+    """Return the CPU seconds of a round without the start's; None if either was not measured."""
     if start_s is None or not result.cpu_s:
         return None
     return max(0.0, fmean(result.cpu_s) - start_s)
@@ -132,7 +132,7 @@ def _times(theirs: float | None, ours: float | None) -> str:
 
 
 def machine() -> str:
-    """Return what it was measured on, and when."""
+    """Return a description of the machine and the date."""
     system = f"{platform.system()} {platform.release().split('-')[0]}"
     python = f"Python {platform.python_version()}"
     cores = f"{os.cpu_count()} cores of {environment()['cpu']}"
@@ -145,7 +145,8 @@ def section(case: Case, rounds: int, shown: str) -> str:
 
 
 def publish(name: str, rows: Iterable[Sequence[str]], file: Path | None) -> None:
-    """Print a table with its machine and load; put it into the file's place `name`, if given."""
+    """Print a table with its machine and load; replace the section `name` of the file, if one is
+    given."""
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     table += f"\n\nLoad average of the machine: {os.getloadavg()[0]:.1f}."
     print(f"{machine()}\n\n{table}")
@@ -154,15 +155,15 @@ def publish(name: str, rows: Iterable[Sequence[str]], file: Path | None) -> None
 
 
 def write(file: Path, parts: Mapping[str, str]) -> None:
-    """Replace what stands between `<!-- bench NAME -->` and `<!-- end -->`, the prose stays.
+    """Replace the text between `<!-- bench NAME -->` and `<!-- end -->`; the prose is kept.
 
     Raises:
-        ValueError: the file has no such place.
+        ValueError: the file has no such section.
     """
     text = file.read_text()
     for name, part in parts.items():
         section = re.compile(f"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        filled = part.strip().replace("\\", "\\\\")  # a replacement reads escapes
+        filled = part.strip().replace("\\", "\\\\")  # `re.sub` reads escapes in the replacement
         text, places = section.subn(rf"\1{filled}\n\2", text)
         if not places:
             raise ValueError(f"{file} has no place <!-- bench {name} -->")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that came back; times in seconds.
+    """A request as a client reports it; times in seconds.
 
-    `ttft_s` and `e2e_s` begin where the client says the request began. `gaps_s`: between the
-    chunks that carry tokens, each one; None where the client keeps no chunk's time, and then
-    `tpot_s` is their mean, if it says that. `sent_ns`: when it began, on the monotonic clock.
+    `ttft_s` and `e2e_s` begin where the client says the request began. `gaps_s`: between the chunks
+    that carry tokens, each one; None if the client does not keep chunks' times; then `tpot_s` is
+    their mean, if it reports one. `sent_ns`: when it began, on the monotonic clock.
     """
 
     prompt: str

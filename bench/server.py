@@ -34,7 +34,7 @@ async def serve() -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
     listener.setblocking(False)
-    ask_for_stamps(listener)  # its connections inherit it
+    ask_for_stamps(listener)  # accepted connections inherit it
 
     def accept() -> None:
         for _ in range(BACKLOG):
@@ -66,7 +66,7 @@ def serving(certificate: Path | None = None) -> Iterator[int]:
 
 
 def log_of(base_url: str, trust: Path | None = None) -> dict[str, Any]:
-    """Return what the server did, by prompt; times are the monotonic clock's nanoseconds."""
+    """Return the server's log, by prompt; times are nanoseconds of the monotonic clock."""
     context = ssl.create_default_context(cafile=trust) if trust else None
     with urllib.request.urlopen(f"{base_url}/log", context=context) as answer:
         log: dict[str, Any] = json.load(answer)["log"]

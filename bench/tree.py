@@ -8,12 +8,13 @@ from typing import Any
 
 import psutil
 
-WEIGH_EVERY = 4  # looks; adding up a process's shares of shared pages costs milliseconds
+WEIGH_EVERY = 4  # samples; adding up a process's shares of shared pages takes milliseconds
 
 
 class Tree:
-    """`cpu_s`: the last that was seen of every process, added up. `peak_mb`: the most that all
-    had at one time (each page shared by n processes counts 1/n), or one process had ever."""
+    """`cpu_s`: the sum of the last value seen for each process. `peak_mb`: the most that all
+    processes used at one time (a page shared by n processes counts 1/n), or that one process ever
+    used."""
 
     def __init__(self, root: Any) -> None:
         self.root = root
@@ -33,7 +34,7 @@ class Tree:
             members += self.root.children(recursive=True)
         together = 0.0
         for process in members:
-            with suppress(psutil.Error, OSError):  # it ended just now
+            with suppress(psutil.Error, OSError):  # it has just ended
                 times = process.cpu_times()
                 self._cpu_s[process.pid] = times.user + times.system
                 self.peak_mb = max(self.peak_mb, _most_ever_mb(process))
@@ -43,7 +44,8 @@ class Tree:
 
 
 def _most_ever_mb(process: Any) -> float:
-    """Return the kernel's own high-water mark of a process; where there is none, what it has."""
+    """Return the kernel's high-water mark of a process's memory; its current memory if there is
+    none."""
     status = Path(f"/proc/{process.pid}/status")
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("VmHWM:"):

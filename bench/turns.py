@@ -13,8 +13,8 @@ def late_s(
     sessions: Iterable[Sequence[str]], log: Mapping[str, Any], delay_s: float
 ) -> list[float]:
     """Return, for each later turn, the seconds between the last token of the answer before and its
-    own arrival in the server's kernel, less the delay that was asked for. `sessions`: what each
-    turn says."""
+    own arrival in the server's kernel, less the requested delay. `sessions`: the prompts of each
+    session's turns."""
     found = []
     for before, after in (pair for texts in sessions for pair in pairwise(texts)):
         answered, asked = log.get(log_key(before)), log.get(log_key(after))

@@ -37,20 +37,20 @@ from services.ask.measurement import Progress, Repeat, Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 WATCHED_S = 30.0
-MOMENTS = 1_200  # seconds that the watched run has been running
-OPENED = 4_500  # requests of the results that are opened
+MOMENTS = 1_200  # seconds for which the watched run has been running
+OPENED = 4_500  # requests of the result pages that are opened
 HEAD = ("viewers", "updates", "of", "slowest", "CPU of a core", "memory")
 
 
 class Viewer:
-    """A browser's tab: what it got, and how long it waited."""
+    """A browser tab: what it received, and how long it waited."""
 
     def __init__(self, port: int, page: str, query: str, cookie: str = "") -> None:
         self._headers = {"Cookie": cookie} if cookie else {}
         self._url = f"ws://127.0.0.1:{port}/_stcore/stream"
         self._page, self._query = page, query
-        self._every: dict[str, float] = {}  # seconds, by the part that is asked for again
-        self._hash = ""  # of the page, as the server named it
+        self._every: dict[str, float] = {}  # seconds between refreshes, by part of the page
+        self._hash = ""  # of the page, as the server sent it
         self.opened = asyncio.Event()
         self.updates, self.asked, self.slowest_s = 0, 0, 0.0
         self.opened_s: float | None = None  # how long the page took
@@ -79,7 +79,7 @@ class Viewer:
             await asyncio.sleep(every)
             if self.updates == before:
                 self.slowest_s = max(self.slowest_s, monotonic() - began)
-        await asyncio.sleep(max(0.0, end - monotonic()))  # a page that asks for nothing again
+        await asyncio.sleep(max(0.0, end - monotonic()))  # a page without refreshes
 
     async def _read(self, socket: websockets.ClientConnection) -> None:
         async for data in socket:
@@ -132,7 +132,7 @@ def running(database: Engine) -> int:
         queue.add_progress(database, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
         values = {"running": 64.0, "waiting": 3.0 + t % 7, "cpu": 0.5, "memory": 1e9 + t}
         queue.add_sample(database, run_id, Sample(float(t), values))
-    supervisor_file(database, "lock").mkdir()  # nobody works off the queue, and nobody ends the run
+    supervisor_file(database, "lock").mkdir()  # so no supervisor runs the queue or ends the run
     return run_id
 
 
@@ -157,7 +157,7 @@ def app(folder: str, **env: str) -> Iterator[tuple[int, psutil.Process]]:
 
 
 async def watched(port: int, process: psutil.Process, run_id: int, count: int) -> tuple[str, ...]:
-    """Let so many watch the run at once; return what they got."""
+    """Let `count` viewers watch the run at the same time; return what they received."""
     viewers = [Viewer(port, "live", f"run={run_id}") for _ in range(count)]
     before, began = process.cpu_times(), monotonic()
     await asyncio.gather(*(viewer.watch(WATCHED_S) for viewer in viewers))

@@ -12,11 +12,11 @@ from services.ask.dialogue import Turn, to_session
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Requests that are all due at once. `model` tells the reference server what each gets.
+    """Requests that are all due at once. `model` sets the reference server's answers.
 
-    `input_tokens` 0: Paceline's built-in prompts. `tls`: Paceline alone plays it. `rate`: requests
-    per second at random moments (Poisson) instead of all at once. `turns`: sessions of so many
-    requests, each `delay_s` after the answer before, asked by so many `users` without a pause.
+    `input_tokens` 0: Paceline's built-in prompts. `tls`: only Paceline runs it. `rate`: requests
+    per second at random moments (Poisson) instead of all at once. `turns`: sessions of this many
+    requests, each `delay_s` after the previous answer, sent by `users` users without a pause.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A case as one client plays it once: where, what, and a folder for what it writes."""
+    """One round of a case by one client: the server, the case, and a folder for output."""
 
     case: Case
     port: int
@@ -72,8 +72,8 @@ class Job:
 
     @property
     def prompts(self) -> list[str]:
-        """Return what is asked, each prompt different from every other: it names its request. Of
-        sessions, what the user says in each turn."""
+        """Return the prompts, which are all different: each names its request. For sessions, the
+        user's message in each turn."""
         if self.case.turns > 1:
             return [f"[{self.nonce}-{i}] What comes next?" for i in range(self.case.requests)]
         config = self.config
@@ -81,7 +81,7 @@ class Job:
 
     @property
     def sessions(self) -> list[list[str]]:
-        """Return what is said in each session, turn by turn."""
+        """Return the user's messages of each session, turn by turn."""
         said, turns = self.prompts, self.case.turns
         return [said[at : at + turns] for at in range(0, len(said), turns)]
 
@@ -92,7 +92,8 @@ class Job:
 
 
 def at_random_moments(base_url: str, model: str, rate: float, seconds: float) -> RunConfig:
-    """Return a run of Poisson arrivals for some time, at a server that answers with 5 tokens."""
+    """Return a run of Poisson arrivals for `seconds` seconds, at a server that answers with 5
+    tokens."""
     return parse(
         {
             "backend": "url",
@@ -109,7 +110,7 @@ def at_random_moments(base_url: str, model: str, rate: float, seconds: float) ->
 
 
 def in_sessions(config: RunConfig, turns: int, delay_s: float) -> RunConfig:
-    """Return the run with sessions of so many turns, `delay_s` apart, where it had requests."""
+    """Return the run with each request replaced by a session of `turns` turns, `delay_s` apart."""
     sessions = {"workload": "synthetic", "input_tokens": 100, "turns": turns}
     return parse({**config.model_dump(), **sessions, "turn_delay_s": delay_s})
 

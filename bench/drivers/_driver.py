@@ -37,7 +37,7 @@ async def timed(chunks: AsyncIterator[Any]) -> Any:
     try:
         async for _ in chunks:
             times.append(perf_counter_ns())
-    except Exception as error:  # of whatever kind the library has: the request failed
+    except Exception as error:  # of whatever class the library raises: the request failed
         return f"{type(error).__name__}: {error}"
     return [sent, times]
 

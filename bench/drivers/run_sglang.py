@@ -13,7 +13,7 @@ import torch
 
 library = torch.library.Library("torchvision", "FRAGMENT")
 for operator in ("nms", "qnms"):
-    with suppress(RuntimeError):  # a torchvision that works has declared it
+    with suppress(RuntimeError):  # a working torchvision has already declared it
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 if __name__ == "__main__":

@@ -16,15 +16,15 @@ Read = Callable[[Job, bytes], list[Seen]]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One client. `command` gets the interpreter of the environment that `peers/NAME.txt` makes;
-    Paceline has none but its own."""
+    """One client. `command` takes the interpreter of the environment made from `peers/NAME.txt`;
+    Paceline uses its own environment."""
 
     name: str
     label: str
     command: Command
     read: Read
     own: bool = False
-    keeps_rates: bool = False  # can send at a rate, and is told to
+    keeps_rates: bool = False  # can send at a given rate
     plays_sessions: bool = False
 
     @property
@@ -36,7 +36,7 @@ def tool(name: str) -> Tool:
     """Return the client called `name`.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such client.
     """
     return _BY_NAME[name]
 

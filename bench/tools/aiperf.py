@@ -70,7 +70,8 @@ def _prompt(payload: dict[str, Any]) -> str:
 
 
 def _seen(prompt: str, metrics: dict[str, Any]) -> Seen:
-    """Its inter-token latency is a request's mean; inter-chunk latency is what each gap was."""
+    """Its inter-token latency is the mean of a request; inter-chunk latency holds the single
+    gaps."""
     gaps = metrics.get("inter_chunk_latency", {"value": []})["value"]
     return Seen(
         prompt=prompt,

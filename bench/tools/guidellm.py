@@ -38,7 +38,7 @@ def command(job: Job, python: str) -> list[str]:
 
 
 def read(job: Job, out: bytes) -> list[Seen]:
-    """What it calls inter-token latency is a request's mean: it keeps no chunk's time."""
+    """Its inter-token latency is the mean of a request: it does not keep chunks' times."""
     report = json.loads((job.folder / "report.json").read_text())
     return [_seen(one) for one in report["benchmarks"][0]["requests"]["successful"]]
 

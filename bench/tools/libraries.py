@@ -14,7 +14,7 @@ DRIVERS = Path(__file__).resolve().parent.parent / "drivers"
 
 
 def driven_by(driver: str) -> Callable[[Job, str], list[str]]:
-    """Return what starts a driver in an environment."""
+    """Return a function that makes the command of a driver."""
 
     def command(job: Job, python: str) -> list[str]:
         work = job.folder / "job.json"

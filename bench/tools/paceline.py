@@ -16,7 +16,7 @@ def command(job: Job, python: str) -> list[str]:
 
 
 def read(job: Job, out: bytes) -> list[Seen]:
-    """Return the requests that came back; the run's prompts begin with a nonce that it tells."""
+    """Return the requests of the run, whose prompts begin with the nonce that it reports."""
     messages = [decode(line) for line in out.splitlines()]
     batches = [message.measurements() for message in messages if isinstance(message, Requests)]
     repeats = [message.repeat for message in messages if isinstance(message, RepeatSeen)]
