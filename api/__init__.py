@@ -31,7 +31,7 @@ api = FastAPI(
     version=VERSION,
     description="Start runs, watch them, and read their results. Times are in seconds, lengths in "
     "tokens.",
-    docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+    docs_url=None,  # FastAPI's pages load scripts from other sites
     redoc_url=None,
     redirect_slashes=False,
     servers=[{"url": "/api"}],

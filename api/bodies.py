@@ -24,8 +24,8 @@ from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.base.roles import Person, Role, person_in
 from services.report.imports import MOST_BYTES
 
-BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as much as a file of prompts may have
-SMALL_MOST = 100_000  # bytes of a request that has no prompts
+BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as large as a prompt file may be
+SMALL_MOST = 100_000  # bytes of a request without prompts
 IMPORT = "/import"
 SCENARIOS = "/scenarios"
 BATCH = "/inference/batch"
@@ -44,7 +44,7 @@ class Started(BaseModel):
 
 
 def asking(request: Request) -> Person | None:
-    """Return who asks, as the gate says; None: nobody needs to sign in."""
+    """Return the person who asks, as set by the gate; None if sign-in is off."""
     return person_in(request.headers)
 
 
@@ -52,8 +52,8 @@ By = Annotated[Person | None, Depends(asking)]
 
 
 def config_of(new: RunConfig) -> RunConfig:
-    """Return the run that a body asks for, with the fields of the saved server that it names as
-    its backend.
+    """Return the run that a body describes, with the fields of the saved server if its backend
+    names one.
 
     Raises:
         BackendProblem: it names neither a backend nor a saved server.
@@ -64,20 +64,20 @@ def config_of(new: RunConfig) -> RunConfig:
 
 
 def json_body_route(**codes: str) -> dict[str, Any]:
-    """Return what every route with a body of JSON has, besides its own `codes` of refusals."""
+    """Return the arguments of every route with a JSON body, with its own `codes` of refusals."""
     known = {"_413": "The body is too long", "_415": "The body is not JSON"}
     return {"dependencies": [Depends(only_json)], "responses": says(**known | codes)}
 
 
 def only_json(request: Request) -> None:
-    """Refuse a body that does not say it is JSON: a form on another site's page can send those."""
+    """Refuse a body that is not declared as JSON: a form on another site's page could send it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "Send it as JSON, with Content-Type: application/json.")
 
 
 def only_a_file(request: Request) -> None:
-    """Refuse a body of a kind that a form on another site's page can send."""
+    """Refuse a content type that a form on another site's page could send."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/json", "application/octet-stream"):
         raise HTTPException(
@@ -86,7 +86,7 @@ def only_a_file(request: Request) -> None:
 
 
 def only_lines(request: Request) -> None:
-    """Refuse a body of a kind that a form on another site's page can send."""
+    """Refuse a content type that a form on another site's page could send."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/jsonl", "application/x-ndjson", "application/octet-stream"):
         raise HTTPException(415, "Send the file's bytes, with Content-Type: application/jsonl.")
@@ -105,7 +105,8 @@ class Route(APIRoute):
 
 
 class Body(Request):
-    """A request whose JSON is looked over and read beside the loop that answers the others."""
+    """A request whose JSON is checked and parsed in a thread, so that other requests are not
+    delayed."""
 
     async def json(self) -> Any:
         try:
@@ -129,7 +130,7 @@ class Body(Request):
 
 
 class Bounded:
-    """Refuse a body of more bytes than its route takes, as soon as that is known."""
+    """Refuse a body that is longer than its route accepts, as soon as that is known."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -161,8 +162,8 @@ def _path(scope: MutableMapping[str, Any]) -> str:
 _TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
 _TOO_MUCH = f"The body has more than {SMALL_MOST // 1000} kB, the most that is accepted here."
 _TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
-_LIMITS = {  # bytes by path, and what is said of more
+_LIMITS = {  # bytes by path, and the error for more
     IMPORT: (MOST_BYTES, _TOO_LARGE),
     **dict.fromkeys((*WITH_PROMPTS, *TASKS), (BODY_MOST, _TOO_LONG)),
 }
-_MOST = {BATCH: Most(200_000, 100_000, 60_000)}  # of JSON: 10,000 prompts, each with some fields
+_MOST = {BATCH: Most(200_000, 100_000, 60_000)}  # 10,000 prompts, each with some fields

@@ -44,8 +44,8 @@ def _wrong_fields(_: Request, error: Any) -> JSONResponse:
 
 
 def _within(problem: Any) -> dict[str, Any]:
-    """Return a pydantic error with its `loc` relative to the part of the body that it is about: of
-    a list of prompts, the field and then the number of the prompt."""
+    """Return a pydantic error with its `loc` relative to the part of the body that it is about; for
+    a list of prompts, the field followed by the number of the prompt."""
     path = [part for part in problem["loc"] if part != "body"]
     match path:
         case ["list" | "object", *rest]:

@@ -196,7 +196,7 @@ def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
     """Queue tasks, with a role that may.
 
     Raises:
-        HTTPException: a runner asks for more than saved servers.
+        HTTPException: a runner may use only saved servers.
     """
     by = asking(request)
     if by is not None and by.role is Role.runner:
@@ -214,7 +214,8 @@ def _config(given: Mapping[str, Any]) -> RunConfig:
 
 
 def caller_of(request: Request) -> str:
-    """Return who asks: the person or token that the gate has let in, else from where they ask."""
+    """Return the caller: the person or token that the gate let in, else the address of the
+    client."""
     if person := asking(request):
         return person.caller
     return f"address {request.client.host if request.client else 'unknown'}"

@@ -12,7 +12,7 @@ MOST_CONTAINERS = 1_000  # lists and objects; this bounds the depth of nesting, 
 
 
 class Most(NamedTuple):
-    """How much JSON is read at most."""
+    """Limits on the JSON that is read."""
 
     entries: int
     names: int

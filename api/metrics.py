@@ -14,8 +14,8 @@ from services.report.prometheus import MEDIA_TYPE, Gauge, by_label, exposition, 
 
 
 def metrics(_: Request) -> Response:
-    """Answer with all gauges; with 503 where the database cannot be used, so that Prometheus
-    counts the scrape as failed."""
+    """Answer with all gauges; with 503 if the database cannot be used, so that Prometheus counts
+    the scrape as failed."""
     try:
         text = exposition(gauges(state(opened()), supervisor_alive(opened())))
     except UNUSABLE as error:

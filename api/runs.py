@@ -40,13 +40,13 @@ class NewRun(RunConfig):
     @field_validator("prompts", mode="before")
     @classmethod
     def _entries(cls, value: Any) -> Any:
-        """Prompts may be written as entries of a prompt file: messages, conversations."""
+        """Accept prompts as entries of a prompt file: messages or conversations."""
         return prompts_of(value) if isinstance(value, list) else value
 
     @model_validator(mode="before")
     @classmethod
     def _limits_of_entries(cls, data: Any) -> Any:
-        """An entry may say how many tokens its answer may have, as in a prompt file."""
+        """Accept a maximum number of answer tokens in each entry, as in a prompt file."""
         if not isinstance(data, dict) or not isinstance(data.get("prompts"), list):
             return data
         limits = limits_of(data["prompts"])

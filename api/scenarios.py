@@ -54,7 +54,8 @@ class StartedScenario(BaseModel):
 
 
 def only_a_scenario(request: Request) -> str:
-    """Return the type of a body; refuse those that a form on another site's page can send."""
+    """Return the content type of a body; refuse those that a form on another site's page could
+    send."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (MIME, JSON):
         raise HTTPException(415, f"Send it as YAML or JSON, with Content-Type: {MIME} or {JSON}.")

@@ -100,7 +100,7 @@ class NewPrompt(TaskSettings):
             raise ValueError(f"{field}: {error}") from None
 
     def as_task(self, common: Mapping[str, Any]) -> NewTask:
-        """Return the task; what it does not say is as in `common`."""
+        """Return the task; omitted fields are taken from `common`."""
         return NewTask(self.text(), {**common, **self.given()}, self.custom_id)
 
 

@@ -24,7 +24,7 @@ from services.base import settings
 from services.base.errors import PacelineError
 
 ROOT = Path(__file__).resolve().parent.parent
-DEBUG = "PACELINE_DEBUG"  # set: an error that nobody foresaw is shown with its traceback
+DEBUG = "PACELINE_DEBUG"  # if set, an unexpected error is shown with its traceback
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(str(error.args[0]))
     except KeyboardInterrupt:
         return refuse("Stopped.", FAILED)
-    except Exception as error:  # what nobody foresaw
+    except Exception as error:  # unexpected
         if os.environ.get(DEBUG):
             raise
         return refuse(f"{_cause(error)} Set {DEBUG}=1 to see the traceback.", FAILED)
@@ -56,12 +56,12 @@ def _check(unknown: Sequence[str]) -> None:
     if sys.stdout is None:
         raise UsageError("Standard output is closed, so nothing can be printed.")
     names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-    if unknown:  # the words after a flag are not said again: one may be a key
+    if unknown:  # the words after a flag are not repeated: one may be a key
         raise UsageError(f"Unknown argument: {', '.join(names) or repr(unknown[0])}. See --help.")
 
 
 def _cause(error: Exception) -> str:
-    """Say what went wrong without repeating a text that may hold a key or a prompt."""
+    """Describe an error without repeating text that may contain a key or a prompt."""
     if isinstance(error, OSError) and error.strerror:
         return f"The operating system reports: {error.strerror}."
     return f"Internal error in Paceline ({type(error).__name__})."

@@ -13,7 +13,7 @@ from services.base import settings
 from services.report import terminal
 from services.servers.check_backend import check_backend
 
-# Of a run: what a test's question is like, and to whom it goes.
+# Fields of a run that say where a test is sent, and how.
 OF_A_TEST = (
     "model",
     "base_url",

@@ -146,11 +146,11 @@ def _load(text: str) -> float:
 
 
 def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
-    """Return the search that was described, its name and its note.
+    """Return the described search, its name and its note.
 
     Raises:
         InvalidConfig, InvalidScenario: with a sentence for each field that is wrong.
-        UsageError: flags that do not go together.
+        UsageError: flags that cannot be combined.
     """
     values = run_fields.values(options)
     if wrong := [name for name in SET_BY_PROBES if name in values]:
@@ -204,8 +204,8 @@ def _judge(ended: Capacity, at_least: float | None) -> int:
 
 
 def lower_end(ended: Capacity, server: int) -> float | None:
-    """Return the load that a server is shown to sustain: the lower end of its interval, or what was
-    sustained where there is none."""
+    """Return the load that a server is shown to sustain: the lower end of its interval, or the
+    highest sustained load if there is none."""
     conclusion = ended.conclusions[server]
     if conclusion is None:
         return None

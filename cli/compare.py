@@ -164,7 +164,7 @@ def _submit(options: Namespace) -> tuple[int, ...]:
 
 
 def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
-    """Queue the comparison of a scenario; its verdicts are judged as it says."""
+    """Queue the comparison of a scenario, judged by the scenario's objectives."""
     with naming_flags(options):
         values = run_fields.values(options)
         run_fields.print_notes(options)
@@ -182,10 +182,10 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
 
 
 def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what the other candidates change, as `--with` says it.
+    """Return the changes of the other candidates, from the texts of `--with`.
 
     Raises:
-        InvalidConfig: a field that there is not, or a value that it cannot have.
+        InvalidConfig: an unknown field, or an invalid value.
         UsageError: a change without a value.
     """
     saved = servers.list_all(opened())
@@ -207,7 +207,7 @@ def changes_of(texts: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _judge(options: Namespace, candidates: Sequence[Candidate]) -> int:
-    """Print a comparison; fail where --fail-if says so."""
+    """Print a comparison; return a failure if --fail-if says so."""
     comparison = print_comparison(options, candidates)
     if not options.fail_if:
         return DONE

@@ -38,7 +38,7 @@ def start(options: Namespace) -> int:
 
 
 def _mute(line: str) -> None:
-    """Say nothing: what is printed is for a program."""
+    """Print nothing: the output is for a program."""
 
 
 def add_nothing_arguments(command: ArgumentParser) -> None:

@@ -16,7 +16,7 @@ Kind = type[BaseModel]
 
 
 def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: bool = True) -> None:
-    """Let a command take these fields; `defaults`: name each default in the help."""
+    """Add the flags of these fields to a command; `defaults`: show each default in the help."""
     for name in names:
         field, known = kind.model_fields[name], about.fields(kind)[name]
         shown = defaults and field.default not in (None, "", (), {}, False)
@@ -34,7 +34,7 @@ def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: boo
 
 
 def metavar(kind: Kind, name: str) -> str:
-    """Return what stands for the value of a field's flag: its words, or what it is."""
+    """Return the placeholder of a flag's value in the help: its choices, or its kind."""
     if name == "backend":
         return "NAME-OR-URL"
     options = get_args(kind.model_fields[name].annotation)

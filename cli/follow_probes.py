@@ -27,8 +27,9 @@ def until_ended(
     stop: Event,
     hidden: bool,
 ) -> T:
-    """Return what `load` loads once it is not active any more. `stop` cancels it; `hidden`: without
-    the bar of its `probes`. Raises what `load` and `cancel` do, and QueueProblem."""
+    """Wait until what `load` returns is no longer active, and return it. `stop` cancels it;
+    `hidden`: show no progress bar of its `probes`. Raises what `load` and `cancel` raise, and
+    QueueProblem."""
     with tqdm(unit=" probes", disable=hidden, leave=False) as bar:
         ensured_at = float("-inf")
         while is_active(stored := with_retries(load, "The database cannot be read", bar.write)):

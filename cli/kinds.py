@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError
 from services.analysis.compare import LEAST_MARGIN, MOST_MARGIN
 from services.analysis.thresholds import WORDS, InvalidThreshold, Threshold, parse_threshold
 
-MOST = 2**31 - 1  # of a run's number, and of a list's lines
+MOST = 2**31 - 1  # of a run's number, and of the length of a list
 
 
 def whole(text: str) -> int:

@@ -32,9 +32,9 @@ def write(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except OSError as error:
-        # what could not be written is not tried again when Python ends
+        # so that Python does not try to write it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # `| head` has seen enough
+        if not isinstance(error, BrokenPipeError):  # not for `| head`, which closes the pipe
             raise UsageError(f"Cannot write to standard output: {error.strerror}.") from None
 
 
@@ -43,7 +43,7 @@ def add_output_arguments(command: ArgumentParser) -> None:
 
 
 def save(options: Namespace, data: bytes | Iterable[bytes]) -> int:
-    """Write a file, or its pieces, to standard output, or where --output says."""
+    """Write data, or pieces of it, to the file of --output or else to standard output."""
     pieces = [data] if isinstance(data, bytes) else data
     if options.output == "-":
         for piece in pieces:
@@ -59,17 +59,18 @@ def save(options: Namespace, data: bytes | Iterable[bytes]) -> int:
 
 
 def refuse(sentence: str, code: int = USAGE) -> int:
-    """Print to standard error why something is not done; return the exit code."""
+    """Print to standard error why something was refused; return the exit code."""
     note(sentence)
     return code
 
 
 def note(line: str) -> None:
-    """Print a line to standard error, where there is one."""
+    """Print a line to standard error, if there is one."""
     if sys.stderr is not None:
         print(terminal.plain(line), file=sys.stderr, flush=True)
 
 
 def hides_progress(options: Namespace) -> bool:
-    """Say whether no progress bar is drawn: a program reads what is printed, or nobody sees it."""
+    """Return whether no progress bar is shown: the output is for a program, or standard error is
+    not a terminal."""
     return options.json or sys.stderr is None or not sys.stderr.isatty()

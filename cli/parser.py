@@ -14,8 +14,8 @@ from cli.output import USAGE
 
 
 class Command(NamedTuple):
-    """What a command calls, whose docstring is its help, and what adds the arguments it takes.
-    `opens`: it begins with a database that is there and up to date."""
+    """The function that a command calls, whose docstring is its help, and the function that adds
+    its arguments. `opens`: the database is opened and migrated first."""
 
     call: Callable[[Namespace], int]
     add_arguments: Callable[[ArgumentParser], None]
@@ -24,7 +24,7 @@ class Command(NamedTuple):
 
 
 class Parser(ArgumentParser):
-    """A parser that says what is wrong in a sentence."""
+    """A parser whose errors are sentences."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Namespace, Any]:  # type: ignore[override]
         """Like argparse, except for `--name=--`: some versions of Python drop the value as the
@@ -46,8 +46,8 @@ def program() -> str:
 
 
 def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, str]) -> Parser:
-    """Return the parser of these commands; one of two words belongs to the group of the first. The
-    parsed `call` is what the command calls, `opens` as it says."""
+    """Return the parser of these commands; a command of two words belongs to the group named by the
+    first. The parsed `call` and `opens` are the command's."""
     top = Parser(prog=program(), description=summary, allow_abbrev=False)
     under: dict[str, Any] = {"": top.add_subparsers(required=True, metavar="COMMAND")}
     for words, command in commands.items():

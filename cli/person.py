@@ -10,8 +10,8 @@ from services.base.roles import TERMINAL, Person, Role
 
 
 def operator() -> Person | None:
-    """Return the user of this terminal, who is an admin: whoever can read the database's password
-    is one; None: nobody needs to sign in."""
+    """Return the user of this terminal, who is an admin, since they can read the database's
+    password; None if sign-in is off."""
     if not roles.sign_in(os.environ):
         return None
     try:

@@ -26,12 +26,12 @@ FIELDS = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.mode
 
 
 class UsageError(Invalid):
-    """A command line that cannot be carried out, in a sentence."""
+    """The command line is invalid; the message is a sentence."""
 
 
 @contextmanager
 def naming_flags(options: Namespace) -> Iterator[None]:
-    """Turn a refusal into a `UsageError` that names flags where the refusal names fields."""
+    """Turn an error into a `UsageError` that names flags instead of fields."""
     try:
         yield
     except InvalidConfig as error:
@@ -50,7 +50,7 @@ def naming_flags(options: Namespace) -> Iterator[None]:
 
 
 def sentences(problems: Mapping[str, str], options: Namespace) -> str:
-    """Return the sentences of an `InvalidConfig`, a line each, with flags for fields."""
+    """Return the sentences of an `InvalidConfig`, one per line, with flags instead of fields."""
     lines, url = [], "://" in (getattr(options, "backend", None) or "")
     for name, sentence in problems.items():
         typed = "backend" if name == "base_url" and url else name
@@ -59,13 +59,13 @@ def sentences(problems: Mapping[str, str], options: Namespace) -> str:
 
 
 def in_flags(sentence: str) -> str:
-    """Return a sentence with the flags of the fields that it names: `ignore_eos` is no flag."""
+    """Return a sentence with flags instead of the fields that it names, such as `ignore_eos`."""
     names = "|".join(name for name in FIELDS if "_" in name)
     return re.sub(rf"\b({names})\b", lambda field: flag(field[0]), sentence)
 
 
 def each_once(run_ids: Sequence[int]) -> Sequence[int]:
-    """Return the numbers of runs; refuse those that name one twice."""
+    """Return the numbers of runs; refuse them if one is named twice."""
     if twice := [run_id for run_id in run_ids if run_ids.count(run_id) > 1]:
         raise UsageError(f"Run {twice[0]} is named twice.")
     return run_ids

@@ -48,7 +48,7 @@ def run(options: Namespace) -> int:
         try:
             follow(opened(), [run_id], stop, hides_progress(options))
             candidate = results.candidate(opened(), run_id)
-        except (RunNotFound, jobs.QueueProblem) as error:  # somebody has deleted what is needed
+        except (RunNotFound, jobs.QueueProblem) as error:  # deleted meanwhile, or no supervisor
             return refuse(str(error), FAILED)
         except UNUSABLE as error:
             return refuse(f"Lost contact with run {run_id}. {message_of(error)}", FAILED)
@@ -60,7 +60,7 @@ def run(options: Namespace) -> int:
 
 
 def _submit(options: Namespace) -> tuple[int, list[Threshold]]:
-    """Queue the run of the flags, or that of a scenario; return its id and its conditions."""
+    """Queue the run described by the flags or by a scenario; return its id and its conditions."""
     with naming_flags(options):
         values = run_fields.values(options)
         run_fields.print_notes(options)

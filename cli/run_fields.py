@@ -29,7 +29,7 @@ PLAIN = ("unique_prompts", "prompts", "prompt_max_tokens", "trace")  # with flag
 
 
 def add_arguments(command: ArgumentParser, defaults: bool = True) -> None:
-    """Let a command take all that a run is; `defaults`: say those of a run."""
+    """Add the flags of all fields of a run to a command; `defaults`: show a run's defaults."""
     add(command, RunConfig, (n for n in RunConfig.model_fields if n not in PLAIN), defaults)
     command.add_argument(
         "--prompts", metavar="FILE", help="File with prompts: JSONL, JSON, CSV or one per line"
@@ -46,18 +46,18 @@ def add_arguments(command: ArgumentParser, defaults: bool = True) -> None:
 
 
 def add_names_arguments(command: ArgumentParser, what: str) -> None:
-    """Let a command take what people call a run, or a study."""
+    """Add the flags for name, tags and note to a command."""
     command.add_argument("--name", default="", help=f"Name of the {what}")
     command.add_argument("--tag", action="append", default=[], help="Tag; may be repeated")
     command.add_argument("--note", default="", help="Note")
 
 
 def values(options: Namespace) -> dict[str, Any]:
-    """Return what was given of a run, by field. What of a file of prompts is not used stands in
-    `options.prompt_notes` then.
+    """Return the given fields of a run. What is not used of a prompt file is put into
+    `options.prompt_notes`.
 
     Raises:
-        UsageError: flags that do not go together, a backend that is neither a name nor a URL, or a
+        UsageError: flags that cannot be combined, a backend that is neither a name nor a URL, or a
             file that cannot be read.
     """
     fields = given(options, RunConfig)
@@ -80,7 +80,7 @@ def values(options: Namespace) -> dict[str, Any]:
 
 
 def print_notes(options: Namespace) -> None:
-    """Say what of a file of prompts or a trace is not used."""
+    """Print what is not used of a prompt file or a trace."""
     for line in getattr(options, "prompt_notes", ()):
         note(f"{Path(options.prompts).name}: {line}")
     for line in getattr(options, "trace_notes", ()):
@@ -88,7 +88,7 @@ def print_notes(options: Namespace) -> None:
 
 
 def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return backend and address where --backend is a URL; nothing where it is a name.
+    """Return backend and address if --backend is a URL; nothing if it is a name.
 
     Raises:
         UsageError: it is neither.
@@ -98,7 +98,7 @@ def address_of(fields: Mapping[str, Any]) -> dict[str, Any]:
         if "base_url" in fields:
             raise UsageError("--base-url requires a backend given by name, but --backend is a URL.")
         return {"backend": "url", "base_url": name}
-    if name not in BACKENDS and re.search("[:/.@]", name):  # not said again: it may hold a password
+    if name not in BACKENDS and re.search("[:/.@]", name):  # not repeated: may hold a password
         raise UsageError("--backend is not an address: it must start with http:// or https://.")
     return {}
 

@@ -28,7 +28,7 @@ ENDINGS = (".yaml", ".yml", ".json")
 
 
 def add_arguments(command: ArgumentParser, what: str) -> None:
-    """Let a command take a scenario file."""
+    """Add the argument of a scenario file to a command."""
     command.add_argument(
         "scenario",
         nargs="?",
@@ -48,10 +48,10 @@ def run_or_file(text: str) -> int | str:
 
 
 def read_document(name: str, kind: str) -> Document:
-    """Return what a scenario file holds.
+    """Return the contents of a scenario file.
 
     Raises:
-        UsageError: it cannot be read, or another command starts it.
+        UsageError: it cannot be read, or it is for another command.
         InvalidScenario: see `services.report.scenario.read`.
     """
     try:
@@ -69,8 +69,8 @@ def read_document(name: str, kind: str) -> Document:
 
 
 def reading(name: str, over: Mapping[str, Any]) -> Reading:
-    """Return what reading a scenario takes: `over` was given on the command line, and a file of
-    prompts is beside the scenario."""
+    """Return the context for reading a scenario: `over` holds fields from the command line, and
+    prompt files are looked for beside the scenario."""
     return scenarios.reading(opened(), over, lambda path: _beside(name, path))
 
 
@@ -80,7 +80,7 @@ def _beside(name: str, path: str) -> bytes:
 
 
 def names_given(options: Namespace) -> dict[str, Any]:
-    """Return the name, the tags and the note that were given, under their keys of a scenario."""
+    """Return the given name, tags and note, under their keys in a scenario."""
     given = {"name": options.name, "tags": tuple(options.tag), "note": options.note}
     return {key: value for key, value in given.items() if value}
 

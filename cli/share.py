@@ -28,7 +28,7 @@ def add_arguments(command: ArgumentParser) -> None:
 def share(options: Namespace) -> int:
     """Share a read-only page of runs with anyone who has the link; list and revoke links."""
     if options.revoke:
-        token = options.revoke.rpartition("/")[2]  # of its path or whole address, too
+        token = options.revoke.rpartition("/")[2]  # also from its path or whole address
         shares.revoke(opened(), token)
         print_result(
             options, lambda: {"revoked": True}, lambda: "Revoked: the link no longer works."

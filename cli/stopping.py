@@ -11,7 +11,8 @@ from typing import Any
 
 @contextmanager
 def stopping() -> Iterator[Event]:
-    """Yield what the first Ctrl-C or SIGTERM sets. A second one is not waited for."""
+    """Yield an event that the first Ctrl-C or SIGTERM sets. A second one ends the program at
+    once."""
     stop = Event()
 
     def on_signal(*_: Any) -> None:

@@ -66,7 +66,7 @@ def show(options: Namespace) -> int:
 
 
 def print_run(options: Namespace, candidate: Candidate) -> None:
-    if options.json and not candidate.table.complete:  # as a document it would fill the memory
+    if options.json and not candidate.table.complete:  # a JSON document of it would fill the memory
         for piece in exports.export("run.json").pieces([candidate]):
             write(piece)
         return
@@ -74,7 +74,7 @@ def print_run(options: Namespace, candidate: Candidate) -> None:
 
 
 def _text(candidate: Candidate) -> str:
-    """Describe a run, and how far it is on its way to a receiver of spans."""
+    """Describe a run, and how much of it has been sent as spans."""
     text = terminal.run_text(candidate)
     spans = None
     if candidate.run.status not in ACTIVE:
@@ -128,7 +128,7 @@ def check(options: Namespace) -> int:
 
 
 def _judgement(options: Namespace) -> dict[str, Any]:
-    """Return the objectives and the price that were given, by field. Raises InvalidConfig."""
+    """Return the given objectives and price, by field. Raises InvalidConfig."""
     fields = {name: value for name, value in given(options, RunConfig).items() if name in JUDGEMENT}
     config = parse(fields)
     return {name: getattr(config, name) for name in fields}

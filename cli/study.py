@@ -156,7 +156,7 @@ def _add_number_arguments(command: ArgumentParser) -> None:
 
 
 def _follow_to_end(options: Namespace, study_id: int, stop: Event) -> int:
-    """Follow a study to its end; print what it says."""
+    """Follow a study to its end; print its report."""
     try:
         if studies.load(opened(), study_id).config.search is not None:
             return _follow_searches(options, study_id, stop)
@@ -212,7 +212,7 @@ def _print_plan(options: Namespace, config: StudyConfig) -> int:
 
 
 def _config(options: Namespace) -> StudyConfig:
-    """Return the study that was described. What a scenario calls it is put among the options.
+    """Return the described study. A scenario's name, tags and note are put into the options.
 
     Raises:
         InvalidConfig: with a sentence for each field that is wrong.
@@ -244,7 +244,7 @@ def _config(options: Namespace) -> StudyConfig:
 
 
 def _of_search(options: Namespace) -> dict[str, str]:
-    """The texts of the search for a capacity, which objectives make a study one of."""
+    """The flags' texts of a capacity search; a study with objectives is one."""
     given_texts = {
         name: getattr(options, name)
         for name in SEARCH_OPTIONS
@@ -260,7 +260,7 @@ def _of_search(options: Namespace) -> dict[str, str]:
 
 
 def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
-    """Return the study of a scenario, with the load that flags say instead."""
+    """Return the study of a scenario, with its load replaced by the flags'."""
     of_run = {name: value for name, value in load.items() if name not in SERVER_OPTIONS}
     from_file = read_study(
         scenario.read_document(options.scenario, "study"),
@@ -283,7 +283,7 @@ def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
 
 
 def _own_address(load: dict[str, Any]) -> dict[str, Any]:
-    """Another backend has another address."""
+    """A load with another backend does not keep the scenario's address."""
     return {"base_url": None} if "backend" in load else {}
 
 
@@ -304,6 +304,6 @@ def _only_one_server(load: dict[str, Any]) -> None:
 
 
 def _workload(load: dict[str, Any]) -> dict[str, Any]:
-    """The workload that reads what was given, where none was named."""
+    """The workload that uses the given fields, if none was named."""
     texts = [name for name in READERS if name in load]
     return {"workload": readers(texts)[0]} if texts else {}
