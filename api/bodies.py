@@ -19,7 +19,7 @@ from api.json_body import USUAL, InvalidBody, Most, TooManyEntries, read_json
 from db import servers
 from db.database import opened
 from services.ask.config import RunConfig, parse
-from services.ask.only_saved import beyond_saved
+from services.ask.only_saved import why_admin_only
 from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.base.roles import Person, Role, person_in
 from services.report.imports import MOST_BYTES
@@ -123,7 +123,7 @@ class Body(Request):
         if (
             by
             and by.role == Role.runner
-            and (sentence := beyond_saved(read, servers.list_all(opened())))
+            and (sentence := why_admin_only(read, servers.list_all(opened())))
         ):
             raise HTTPException(403, sentence)
         return read

@@ -33,7 +33,7 @@ from db.new_tasks import Accepted, IdempotentRequest
 from db.tasks import TaskFilter
 from jobs import inference
 from services.ask.config import RunConfig, parse
-from services.ask.only_saved import beyond_saved
+from services.ask.only_saved import why_admin_only
 from services.ask.tasks import NewTask, TaskStatus, openai_batch, settings
 from services.base.roles import Role, whose_tasks
 from services.report.export.tasks import tasks_csv
@@ -202,7 +202,7 @@ def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
     if by is not None and by.role is Role.runner:
         saved = servers.list_all(opened())
         for values in {settings.key_of(task.values): task.values for task in new}.values():
-            if sentence := beyond_saved(values, saved):
+            if sentence := why_admin_only(values, saved):
                 raise HTTPException(403, sentence)
     content = json.dumps([[task.prompt, task.values, task.custom_id] for task in new])
     repetition = IdempotentRequest.of(key, content.encode()) if key else None

@@ -8,8 +8,8 @@ import streamlit as st
 
 from pages.widgets.view import (
     check_view,
+    link_parameters,
     may_start,
-    onward,
     read_only,
     role,
     sentences,
@@ -88,7 +88,9 @@ st.html(STYLE)
 check_view(navigation in (*to_share, capacity, glossary))
 if share_view() and navigation is not glossary:
     with st.container(horizontal=True, horizontal_alignment="right"):
-        st.page_link(glossary, label="Glossary", icon=":material/menu_book:", query_params=onward())
+        st.page_link(
+            glossary, label="Glossary", icon=":material/menu_book:", query_params=link_parameters()
+        )
 if role():
     st.sidebar.button("Sign out", icon=":material/logout:", type="tertiary", on_click=st.logout)
 with sentences():

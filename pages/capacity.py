@@ -54,7 +54,7 @@ def form() -> None:
     parameters = url_state.parameters()
     like = parameters.pop("like", None)
     base, problems = earlier(like)
-    base = scenario_file.arrive(base)
+    base = scenario_file.apply_opened(base)
     linked = capacity_link.read(parameters, base)
     if not touched and (complaints := (*problems, *linked.problems)):
         text = " ".join(fields.with_labels(sentence) for sentence in complaints)

@@ -75,7 +75,9 @@ def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> d
     return {name: value for name, value in chosen.items() if value and value != ANY}
 
 
-def complain(parameters: dict[str, str], choices: dict[str, tuple[str, ...]], pages: int) -> None:
+def report_unknown(
+    parameters: dict[str, str], choices: dict[str, tuple[str, ...]], pages: int
+) -> None:
     """Report filters in the URL that do not exist."""
     for field, values in choices.items():
         if parameters.get(field, ANY) not in (ANY, *values):
@@ -94,9 +96,9 @@ def turn(pages: int) -> None:
 
 def selected(total: int) -> list[int]:
     """Return the selected runs, even if the list does not show them; deleted runs are left out."""
-    names = {row.id: row.name for row in runs.rows_of(opened(), run_list.ticked())}
-    run_list.untick([run_id for run_id in run_list.ticked() if run_id not in names])
-    chosen = run_list.ticked()
+    names = {row.id: row.name for row in runs.rows_of(opened(), run_list.selected_ids())}
+    run_list.deselect([run_id for run_id in run_list.selected_ids() if run_id not in names])
+    chosen = run_list.selected_ids()
     many = "One run" if total == 1 else f"{total:,} runs"
     st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
     if chosen:
@@ -151,7 +153,7 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
                     menu.more(page, forms)
                 st.caption(f"{len(chosen)} selected", width="content")
                 st.button(
-                    "Clear selection", type="tertiary", on_click=run_list.untick, args=(chosen,)
+                    "Clear selection", type="tertiary", on_click=run_list.deselect, args=(chosen,)
                 )
         menu.panel(page, forms)
     if compare:
@@ -185,8 +187,8 @@ with saved_place:
     if not read_only():
         saved_filters.show(filters | shown)
 if not touched:
-    complain(parameters, choices, pages)
-    trend.complain(parameters)
+    report_unknown(parameters, choices, pages)
+    trend.report_unknown(parameters)
 for measure in shown.values():
     trend.show(measure, filters)
 if not total:

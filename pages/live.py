@@ -12,7 +12,7 @@ from pages.widgets import comparison_progress, panels, run_actions, waiting
 from pages.widgets.snapshot import Snapshot, latest, snapshot
 from pages.widgets.view import (
     dark,
-    onward,
+    link_parameters,
     person,
     plain,
     run_in_url,
@@ -121,7 +121,7 @@ def ended(run: Run) -> None:
             "result.py",
             label="View result",
             icon=":material/insights:",
-            query_params=onward(run=str(run.id)),
+            query_params=link_parameters(run=str(run.id)),
         )
         if not shared():
             st.page_link(
@@ -155,6 +155,6 @@ if run.status in ACTIVE:
     if not shared():
         run_actions.scenario([run])  # outside the fragment, which is redrawn every second
 elif st.session_state.pop("watched", None) == run.id and run.status == "done":
-    st.switch_page("result.py", query_params=onward(run=str(run.id)))
+    st.switch_page("result.py", query_params=link_parameters(run=str(run.id)))
 else:
     ended(run)

@@ -27,7 +27,7 @@ from pages.widgets import (
     tool_report,
 )
 from pages.widgets.view import (
-    onward,
+    link_parameters,
     plain,
     read_only,
     run_in_url,
@@ -168,7 +168,7 @@ if run.status in ACTIVE:
         "live.py",
         label="Watch live",
         icon=":material/monitor_heart:",
-        query_params=onward(run=str(run_id)),
+        query_params=link_parameters(run=str(run_id)),
     )
 if not candidate.measurements:
     tool_report.whole(candidate)

@@ -97,13 +97,13 @@ def show_plan(ahead: Plan) -> None:
     st.markdown(plain(ahead.sentence))
 
 
-def picture(config: RunConfig) -> None:
+def draw_schedule(config: RunConfig) -> None:
     """Draw when requests will be sent, if the duration of answers can be estimated."""
     pace, ahead = pace_of(config), plan_of(config)
     if pace is None:
         return  # the plan's sentence explains why
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual
-    bars = modes.picture(modes.schedule(config), each, plan.MOST_DRAWN)
+    bars = modes.simulate(modes.schedule(config), each, plan.MOST_DRAWN)
     few = len(bars) <= MOST_BARS or config.mode == "batch"
     st.vega_lite_chart(
         schedule_spec(bars, dark=dark()) if few else arrivals_spec(bars, dark=dark()),
@@ -116,7 +116,7 @@ def picture(config: RunConfig) -> None:
     st.caption(f"Assumes {plan.duration(each)} per answer.{first}")
 
 
-def session_picture(config: RunConfig) -> None:
+def draw_session(config: RunConfig) -> None:
     """Draw what each turn of a session sends."""
     if (spec := session_spec(config, dark=dark())) is None:
         return
@@ -226,8 +226,8 @@ def estimate(
             query_params=capacity_link.query(CapacityConfig(servers=tuple(configs)), RunConfig()),
         )
     if configs and design is None:
-        picture(configs[0])
-        session_picture(configs[0])
+        draw_schedule(configs[0])
+        draw_session(configs[0])
 
 
 if not may_start():  # the page is not in their navigation
@@ -238,7 +238,7 @@ touched = url_state.watch(fields.PREFIX)
 parameters = url_state.parameters()
 like, turns = parameters.pop("like", None), comparison.read_link(parameters)
 base, problems = earlier(like)
-base = scenario_file.arrive(base)
+base = scenario_file.apply_opened(base)
 first, more = link.read(parameters, base)
 kind, from_link, wrong = comparison.kind_of(turns, first)
 

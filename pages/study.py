@@ -108,7 +108,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
     study_grid.planned(grid, config.search is not None)
 
 
-def headed(searches: bool) -> None:
+def show_heading(searches: bool) -> None:
     """Show the title and what the page is for."""
     title = "Which configuration sustains the highest load?" if searches else "How does it scale?"
     st.title(title if adds is None else f"{added(searches)} to a study", anchor=False)
@@ -182,7 +182,7 @@ if read_only():
     show_list()
     st.stop()
 touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
-scenario_file.arrive(RunConfig())
+scenario_file.apply_opened(RunConfig())
 begin = asked()
 adds = st.query_params.get("to")
 heading = st.container()
@@ -190,7 +190,7 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     config, problems = asked_for(begin)
 with heading:
-    headed(searches=(config or begin).search is not None)
+    show_heading(searches=(config or begin).search is not None)
 if touched and config:
     url_state.update(({"to": adds} if adds else {}) | query(config))
 with right:

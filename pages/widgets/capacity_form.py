@@ -132,12 +132,12 @@ def _sorted(
     asked: Sequence[Objective],
 ) -> tuple[Objective | None, Objective | None, list[Objective]]:
     """The first objective that the fields can express, the error rate, and the others."""
-    time = next((objective for objective in asked if _sayable(objective)), None)
+    time = next((objective for objective in asked if _fits_fields(objective)), None)
     errors = next((objective for objective in asked if objective.metric is None), None)
     return time, errors, [objective for objective in asked if objective not in (time, errors)]
 
 
-def _sayable(objective: Objective) -> bool:
+def _fits_fields(objective: Objective) -> bool:
     name, _, rest = objective.text.partition(":")
     at = rest.partition("<")[0].replace("median", "p50")
     return objective.metric is not None and name in METRICS and at in PERCENTILES

@@ -19,9 +19,9 @@ from pages.widgets import chart_panel, scenario_file, share, url_state
 from pages.widgets.panels import when
 from pages.widgets.view import (
     dark,
+    link_parameters,
     load_or_stop,
     number_in_link,
-    onward,
     plain,
     read_only,
     sentences,
@@ -91,7 +91,7 @@ def watch(text: str) -> None:
             "live.py",
             label=f"Watch the run at {last.load:g} {capacity.config.unit}",
             icon=":material/monitor_heart:",
-            query_params=onward(run=str(last.run_id)),
+            query_params=link_parameters(run=str(last.run_id)),
         )
     if not shared():
         st.button(
@@ -212,7 +212,7 @@ def actions(capacity: Capacity) -> None:
             "study.py",
             label=f"Study {capacity.study_id}",
             icon=":material/grid_view:",
-            query_params=onward(study=str(capacity.study_id)),
+            query_params=link_parameters(study=str(capacity.study_id)),
         )
         return
     if capacity.status != "done":
@@ -279,4 +279,4 @@ def show_list(rows: Sequence[CapacityRow]) -> None:
 
 
 def _address(capacity_id: int) -> str:
-    return f"/capacity?{urlencode(onward(search=str(capacity_id)))}"
+    return f"/capacity?{urlencode(link_parameters(search=str(capacity_id)))}"

@@ -14,9 +14,9 @@ from db.database import opened
 from pages.widgets import run_actions, view, waiting
 from pages.widgets.snapshot import latest, left_together, progress_of
 from pages.widgets.view import (
+    link_parameters,
     load_or_stop,
     number_in_link,
-    onward,
     plain,
     sentences,
     show_error,
@@ -58,7 +58,7 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
             "compare.py",
             label="View comparison",
             icon=":material/compare_arrows:",
-            query_params=onward(**parameters(comparison)),
+            query_params=link_parameters(**parameters(comparison)),
         )
 
 
@@ -119,4 +119,4 @@ def parameters(comparison: StoredComparison) -> dict[str, str]:
 
 
 def judge(comparison: StoredComparison) -> NoReturn:
-    st.switch_page("compare.py", query_params=onward(**parameters(comparison)))
+    st.switch_page("compare.py", query_params=link_parameters(**parameters(comparison)))

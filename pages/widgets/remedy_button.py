@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.widgets.view import onward
+from pages.widgets.view import link_parameters
 from services.analysis.compare import Candidate
 from services.ask import link
 from services.ask.remedy import Remedy, of_run
@@ -22,5 +22,5 @@ def button(candidate: Candidate) -> None:
             "run.py",
             label=f"{remedy.label}, and start again",
             icon=":material/build:",
-            query_params=onward(like=str(candidate.run.id), **changed(remedy)),
+            query_params=link_parameters(like=str(candidate.run.id), **changed(remedy)),
         )

@@ -44,23 +44,23 @@ def _name(row: RunRow) -> None:
         st.html(run_row.about(row))
 
 
-def ticked() -> list[int]:
+def selected_ids() -> list[int]:
     """Return the ids of the selected runs, in the order of selection."""
     return list(st.session_state.get(TICKED, []))
 
 
-def untick(run_ids: Sequence[int]) -> None:
+def deselect(run_ids: Sequence[int]) -> None:
     """Deselect these runs."""
-    st.session_state[TICKED] = [run_id for run_id in ticked() if run_id not in run_ids]
+    st.session_state[TICKED] = [run_id for run_id in selected_ids() if run_id not in run_ids]
 
 
 def _box(run_id: int) -> None:
     key = f"tick-{run_id}"
-    st.session_state[key] = run_id in ticked()  # Streamlit drops it while it is hidden
+    st.session_state[key] = run_id in selected_ids()  # Streamlit drops it while it is hidden
     st.checkbox(str(run_id), key=key, on_change=_change, args=(run_id,))
 
 
 def _change(run_id: int) -> None:
     touched()
-    others = [other for other in ticked() if other != run_id]
-    st.session_state[TICKED] = others if run_id in ticked() else [*others, run_id]
+    others = [other for other in selected_ids() if other != run_id]
+    st.session_state[TICKED] = others if run_id in selected_ids() else [*others, run_id]

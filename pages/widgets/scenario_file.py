@@ -102,7 +102,7 @@ def beside_form(now: Scenario | None) -> None:
             key=f"scenario-open-{number}",  # a new key, so that the file is not opened again
         ):
             _upload(number)
-    _say_what_is_left_out(now)
+    _report_left_out(now)
 
 
 def _same(scenario: Scenario) -> Scenario:
@@ -187,7 +187,7 @@ def _parameters(scenario: Scenario) -> dict[str, str]:
     return link.query(baseline, usual) | candidates_form.query(changes, scenario.design)
 
 
-def arrive(base: RunConfig) -> RunConfig:
+def apply_opened(base: RunConfig) -> RunConfig:
     """Reset the form for a scenario that was opened. Returns the form's initial config, which is
     `base` with the scenario's own prompts and trace."""
     if (scenario := st.session_state.pop(ARRIVED, None)) is not None:
@@ -203,7 +203,7 @@ def arrive(base: RunConfig) -> RunConfig:
     return base.model_copy(update={name: getattr(config, name) for name in link.OWN})
 
 
-def _say_what_is_left_out(now: Scenario | None) -> None:
+def _report_left_out(now: Scenario | None) -> None:
     """Report which keys of an opened scenario the form does not support."""
     here = st.session_state.get(HERE)
     if here is None or now is None or not (names := left_out(here, now)):

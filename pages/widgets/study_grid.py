@@ -10,7 +10,7 @@ import streamlit as st
 
 from db.studies import StudyRow
 from pages.widgets.panels import when
-from pages.widgets.view import dark, onward, plain
+from pages.widgets.view import dark, link_parameters, plain
 from services.ask.measurement import FINISHED, Run
 from services.report.theme import palette
 from services.servers.engines import EngineConfig
@@ -109,7 +109,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
 def _page_of(run: Run) -> str:
     """The address of a cell's run, which is a shared page if the study's is."""
     page = "result" if run.status in FINISHED else "live"
-    return f"/{page}?{urlencode(onward(run=str(run.id)))}"
+    return f"/{page}?{urlencode(link_parameters(run=str(run.id)))}"
 
 
 def stored(rows: Sequence[StudyRow]) -> None:

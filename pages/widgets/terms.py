@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
-from pages.widgets.view import onward
+from pages.widgets.view import link_parameters
 
 GLOSSARY = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 PARAMETER = "term"
@@ -32,7 +32,7 @@ def linked(text: str, label: str) -> str:
     term = term_in(label)
     if term is None:
         return text
-    return f"{text} [Glossary: {term}](glossary?{urlencode(onward(**{PARAMETER: term}))})"
+    return f"{text} [Glossary: {term}](glossary?{urlencode(link_parameters(**{PARAMETER: term}))})"
 
 
 @cache

@@ -34,7 +34,7 @@ def choose(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
     return {PARAMETER: chosen} if chosen else {}
 
 
-def complain(parameters: Mapping[str, str]) -> None:
+def report_unknown(parameters: Mapping[str, str]) -> None:
     """Report a measure in the URL that does not exist."""
     if parameters.get(PARAMETER, MEASURES[0]) not in MEASURES:
         st.warning(plain(f"Unknown trend “{parameters[PARAMETER][:60]}”; choose one below."))

@@ -74,7 +74,7 @@ def check_view(shareable: bool) -> None:
         stop_with("This page cannot be shared.", "Results, comparisons, studies and live runs can.")
 
 
-def onward(**parameters: str) -> dict[str, str]:
+def link_parameters(**parameters: str) -> dict[str, str]:
     """Return the parameters of a link to another page, which is a shared page if this one is."""
     return {**parameters, "view": "share"} if st.query_params.get("view") == "share" else parameters
 

@@ -9,7 +9,7 @@ import streamlit as st
 from db import engines, queue
 from db.database import opened
 from db.queue import Ahead
-from pages.widgets.view import onward, plain, shared
+from pages.widgets.view import link_parameters, plain, shared
 from services.ask.measurement import Run
 from services.base.units import many
 from services.report.terminal.engines import engine_name
@@ -47,7 +47,7 @@ def in_progress(sentence: str, what: str, page: str, **parameters: str) -> None:
             page,
             label=f"Watch this {what}",
             icon=":material/monitor_heart:",
-            query_params=onward(**parameters),
+            query_params=link_parameters(**parameters),
         )
 
 
@@ -86,5 +86,8 @@ def _engine(engine_id: int, study_id: int | None) -> None:
 
 def _link_to(label: str, page: str, **parameters: str) -> None:
     st.page_link(
-        page, label=label, icon=":material/arrow_forward:", query_params=onward(**parameters)
+        page,
+        label=label,
+        icon=":material/arrow_forward:",
+        query_params=link_parameters(**parameters),
     )

@@ -80,7 +80,9 @@ def prompt(
         else:
             messages.append({"role": "assistant", "content": answers[number]})
             messages += answer_of(turn)
-    return dialogue.to_prompt(dialogue.led_by(messages, nonce) if nonce else messages, options)
+    return dialogue.to_prompt(
+        dialogue.with_leading_nonce(messages, nonce) if nonce else messages, options
+    )
 
 
 def answer_of(turn: Turn) -> list[Message]:

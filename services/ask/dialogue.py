@@ -84,10 +84,10 @@ def with_nonce(prompt: str, nonce: str) -> str:
     if not prompt.startswith(MARK):
         return f"{nonce} {prompt}"
     messages, options = read(prompt)
-    return to_prompt(led_by(messages, nonce), options)
+    return to_prompt(with_leading_nonce(messages, nonce), options)
 
 
-def led_by(messages: Sequence[Message], nonce: str) -> list[Message]:
+def with_leading_nonce(messages: Sequence[Message], nonce: str) -> list[Message]:
     """Return messages with `nonce` at the beginning of their first text."""
     for at, message in enumerate(messages):
         if (content := _content_with(message.get("content"), nonce)) is not None:

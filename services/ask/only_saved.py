@@ -1,7 +1,7 @@
 """What a runner may measure: a server that an admin saved, or the embedded model.
 
 One rule, checked twice. The fields of a request are checked before they are parsed
-(`beyond_saved`); whatever is about to be queued, from any interface, is compared with the saved
+(`why_admin_only`); whatever is about to be queued, from any interface, is compared with the saved
 servers (`check_only_saved`).
 """
 
@@ -25,7 +25,7 @@ class NotASavedServer(Invalid):
     """A run that only an admin may start; the message is a sentence."""
 
 
-def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
+def why_admin_only(body: Any, saved: Collection[str]) -> str | None:
     """Return a sentence if a request sets something that only an admin may set, otherwise None.
     `saved` are the names of the saved servers; a body without a backend uses the embedded model."""
     if isinstance(body, dict):
@@ -40,7 +40,7 @@ def beyond_saved(body: Any, saved: Collection[str]) -> str | None:
     parts = body if isinstance(body, list) else ()
     if isinstance(body, dict):
         parts = [part for name, part in body.items() if name not in _TEXTS]
-    return next((sentence for part in parts if (sentence := beyond_saved(part, saved))), None)
+    return next((sentence for part in parts if (sentence := why_admin_only(part, saved))), None)
 
 
 def check_only_saved(configs: Iterable[RunConfig], saved: Sequence[Mapping[str, Any]]) -> None:

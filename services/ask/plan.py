@@ -9,7 +9,7 @@ from math import ceil
 from services.ask import lengths, modes, plan_of_sessions
 from services.ask.answer_times import Pace
 from services.ask.config import RunConfig
-from services.ask.modes import MODES, picture, schedule
+from services.ask.modes import MODES, schedule, simulate
 from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
 from services.ask.planned_hits import planned_hits
 from services.ask.prices import Hourly, Price
@@ -107,7 +107,7 @@ def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
     if pace is None:
         return None
     answer_s = lengths.of_answers(config).mean / pace.usual
-    return len(picture(schedule(config), answer_s, MOST_DRAWN)) or 1
+    return len(simulate(schedule(config), answer_s, MOST_DRAWN)) or 1
 
 
 def combined(plans: Sequence[Plan], how: str) -> Plan:
@@ -176,7 +176,7 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
             drain = min(drain, config.drain_s)
         sent_s = config.duration_s + drain
     else:
-        bars = picture(schedule(config), seconds_per_request, MOST_DRAWN)
+        bars = simulate(schedule(config), seconds_per_request, MOST_DRAWN)
         sent_s = max(end for _, _, end in bars) * max(1.0, config.requests / len(bars))
     if config.stop_after_s is not None:
         sent_s = min(sent_s, config.stop_after_s)

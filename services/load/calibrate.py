@@ -109,7 +109,7 @@ def _prompt_length(config: RunConfig) -> int:
 def _requests_in_time(config: RunConfig, answer_s: float) -> int:
     """Return how many requests of the schedule end within CALIBRATION_S."""
     at_once = min(modes.in_flight_limit(config) or 1, modes.most(config))
-    ends = (end for _, _, end in modes.picture(modes.schedule(config), answer_s, MOST_REPLAYED))
+    ends = (end for _, _, end in modes.simulate(modes.schedule(config), answer_s, MOST_REPLAYED))
     return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
 
 

@@ -235,7 +235,7 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
         return None
     if answers.too_short(run, measurements, summary):  # not cut at max_tokens
         return None
-    limits = _listed(np.unique(answers.asked_of(run.config, good)).tolist())
+    limits = _listed(np.unique(answers.max_tokens_of(run.config, good)).tolist())
     return Diagnostic(
         "note",
         "Every answer was cut at the token limit",

@@ -62,7 +62,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
         return None
     insists, good = _asks_for_lengths(run.config), successes(measurements)
     counted = good.where(~np.isnan(good.numbers("output_tokens")))
-    tokens, requested = counted.numbers("output_tokens"), asked_of(run.config, counted)
+    tokens, requested = counted.numbers("output_tokens"), max_tokens_of(run.config, counted)
     if insists == AT_LEAST:
         requested = np.minimum(requested, run.config.min_tokens or 0)
     cut = tokens < SHORT * requested
@@ -75,7 +75,7 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     return Diagnostic(
         "warning",
         f"{short} of {len(counted)} answers are shorter than requested",
-        f"They have {_of_asked(tokens[cut], requested[cut])}, "
+        f"They have {_lengths_text(tokens[cut], requested[cut])}, "
         f"{insists or 'with a finish_reason of length'}. "
         f"{UNFORCED if unforced else SHORT_WHY}",
     )
@@ -92,12 +92,12 @@ def _asks_for_lengths(config: RunConfig) -> str:
     return AT_LEAST if config.min_tokens else ""
 
 
-def asked_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
+def max_tokens_of(config: RunConfig, requests: Measurements) -> NDArray[np.int64]:
     """Return the `max_tokens` of each request."""
     return max_tokens_of_each(config, requests.numbers("index").astype(np.int64))
 
 
-def _of_asked(had: Floats, requested: NDArray[np.int64]) -> str:
+def _lengths_text(had: Floats, requested: NDArray[np.int64]) -> str:
     """The actual and requested length of answers: "24 to 40 of 128 tokens"."""
     share = units.share(float(had.sum() / requested.sum()))
     return f"{_between(had)} of {_between(requested)} tokens, {share} of what was requested"

@@ -36,7 +36,7 @@ def owner_of_key(variable: str) -> Backend | None:
     return next((b for b in BACKENDS.values() if b.key_env == variable), None)
 
 
-def check_key_goes(variable: str, url: str, env: Mapping[str, str]) -> None:
+def check_key_address(variable: str, url: str, env: Mapping[str, str]) -> None:
     """Check that this address is configured with the key's variable: PROD_API_KEY is only sent to
     PROD_BASE_URL.
 

@@ -10,7 +10,7 @@ from services.ask.address import Address, InvalidAddress, Origin, machine, origi
 from services.ask.backends import dialects
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.headers import headers_of, replaces_key
-from services.ask.backends.own_address import address, check_key_goes, is_own, resolve_address
+from services.ask.backends.own_address import address, check_key_address, is_own, resolve_address
 from services.ask.backends.proxy import proxy_for
 from services.ask.backends.table import BACKENDS, Backend, find, value_of
 from services.ask.backends.trust import Trust, UntrustedFile
@@ -207,7 +207,7 @@ def _key_override(
         return typed_key
     if not config.key_env:
         return None
-    check_key_goes(config.key_env, url, env)
+    check_key_address(config.key_env, url, env)
     if not (key := value_of(env, config.key_env)):
         raise KeyProblem(f"{config.key_env} is not set: put {config.key_env}=… in .env.")
     return key

@@ -15,11 +15,11 @@ from services.ask.about import fields
 from services.ask.config import MOST_IN_FLIGHT, RunConfig
 from services.ask.modes.batch import BATCH
 from services.ask.modes.changing import RAMP, STEPS
-from services.ask.modes.picture import picture as picture
 from services.ask.modes.rates import CONSTANT, GAMMA, POISSON
 from services.ask.modes.replay import REPLAY
 from services.ask.modes.schedule import Schedule as Schedule
 from services.ask.modes.sequential import SEQUENTIAL
+from services.ask.modes.simulation import simulate as simulate
 from services.ask.modes.spec import ModeSpec
 from services.ask.modes.spec import count as count
 from services.ask.modes.spec import most as most

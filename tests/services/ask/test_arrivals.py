@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from services.ask.config import RunConfig, parse
-from services.ask.modes import MODES, at_once, expected, picture, schedule
+from services.ask.modes import MODES, at_once, expected, schedule, simulate
 from services.ask.modes.arrivals import Rate
 from services.ask.problems import InvalidConfig
 from tests.values import TRACE
@@ -125,7 +125,7 @@ def test_users_join_and_think_as_they_are_asked_to() -> None:
     assert schedule(config).joins_s == (0.0, 2.0, 4.0, 6.0)
     grouped = config.model_copy(update={"ramp_up_steps": 2})
     assert schedule(grouped).joins_s == (0.0, 0.0, 4.0, 4.0)
-    bars = picture(schedule(config), 1.0)
+    bars = simulate(schedule(config), 1.0)
     assert [start for _, start, _ in bars[:6]] == [0.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
@@ -189,6 +189,6 @@ def test_a_run_by_time_knows_about_how_many_requests_it_has() -> None:
 def test_a_plan_of_users_that_never_pause_ends(changes: dict[str, Any]) -> None:
     config = {"mode": "batch", "concurrency": 4, "requests": 12, "load_warmup_s": 10}
     asked = schedule(RunConfig.model_validate(config | changes))
-    assert len(picture(asked, 0.0)) == 12
-    assert len(picture(asked, 1e-9)) == 12
-    assert min(start for _, start, _ in picture(asked, 3.0)) >= 0
+    assert len(simulate(asked, 0.0)) == 12
+    assert len(simulate(asked, 1e-9)) == 12
+    assert min(start for _, start, _ in simulate(asked, 3.0)) >= 0

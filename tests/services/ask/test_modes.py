@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.ask.config import Mode, RunConfig
 from services.ask.config.traces import TraceRow
-from services.ask.modes import MODES, Schedule, picture, schedule, wait_note
+from services.ask.modes import MODES, Schedule, schedule, simulate, wait_note
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_large_batch_is_due_all_at_once() -> None:
 def test_the_picture_obeys_due_times_the_cap_and_the_pause(
     planned: Schedule, bars: list[tuple[int, float, float]]
 ) -> None:
-    assert picture(planned, 1.0) == bars
+    assert simulate(planned, 1.0) == bars
 
 
 @given(
@@ -88,7 +88,7 @@ def test_no_picture_breaks_its_schedule(
         pause_s=pause_s,
     )
     planned = schedule(config)
-    bars = picture(planned, seconds)
+    bars = simulate(planned, seconds)
     assert [index for index, _, _ in bars] == list(range(requests))
     assert all(start >= due for (_, start, _), due in zip(bars, planned.due_s, strict=True))
     assert all(a[1] <= b[1] for a, b in pairwise(bars))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.ask.config import parse
-from services.ask.only_saved import NotASavedServer, beyond_saved, check_only_saved
+from services.ask.only_saved import NotASavedServer, check_only_saved, why_admin_only
 from services.ask.saved_server import saved_server
 
 
@@ -24,7 +24,7 @@ from services.ask.saved_server import saved_server
     ],
 )
 def test_saved_servers_and_the_embedded_model_are_free(body: Any) -> None:
-    assert beyond_saved(body, {"prod"}) is None
+    assert why_admin_only(body, {"prod"}) is None
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_saved_servers_and_the_embedded_model_are_free(body: Any) -> None:
     ],
 )
 def test_anything_else_is_for_admins(body: Any, begins: str) -> None:
-    assert (beyond_saved(body, {"prod"}) or "").startswith(begins)
+    assert (why_admin_only(body, {"prod"}) or "").startswith(begins)
 
 
 SAVED = saved_server("prod", {"backend": "url", "base_url": "http://h/v1", "usd_per_hour": 2.0})

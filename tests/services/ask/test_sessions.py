@@ -189,15 +189,15 @@ def test_a_plan_counts_the_history_of_each_turn() -> None:
     assert plan(parse(values), None).prompt_tokens_about == 2 * (100 + 210 + 320)
 
 
-def test_the_picture_of_a_run_has_each_turn_after_the_answer_before() -> None:
+def test_a_simulated_run_has_each_turn_after_the_answer_before() -> None:
     values = {"turns": 2, "requests": 4, "turn_delay_s": 0.5, "mode": "staggered", "interval_s": 1}
-    bars = modes.picture(modes.schedule(parse(values)), 2.0)
+    bars = modes.simulate(modes.schedule(parse(values)), 2.0)
     assert bars == [(0, 0.0, 2.0), (2, 1.0, 3.0), (1, 2.5, 4.5), (3, 3.5, 5.5)]
     two = {"turns": 2, "requests": 5, "mode": "users", "users": 2, "think_s": 1}
-    bars = modes.picture(modes.schedule(parse(two)), 2.0)
+    bars = modes.simulate(modes.schedule(parse(two)), 2.0)
     assert bars == [(0, 0, 2), (2, 0, 2), (1, 2, 4), (3, 2, 4), (4, 5, 7)]
     capped = {"turns": 2, "requests": 4, "mode": "batch", "concurrency": 1}
-    bars = modes.picture(modes.schedule(parse(capped)), 1.0)
+    bars = modes.simulate(modes.schedule(parse(capped)), 1.0)
     assert sorted(start for _, start, _ in bars) == [0, 1, 2, 3]
 
 

@@ -112,7 +112,7 @@ def test_what_is_played_has_the_load_of_the_run_and_is_short(
     assert chunks >= 2 and played.requests * chunks <= max(MAX_CHUNKS, 2 * played.requests)
     assert one_s <= 15
     if played.requests > at_once:
-        assert modes.picture(modes.schedule(played), one_s)[-1][2] <= CALIBRATION_S + 1e-3
+        assert modes.simulate(modes.schedule(played), one_s)[-1][2] <= CALIBRATION_S + 1e-3
 
 
 def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> None:

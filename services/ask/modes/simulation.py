@@ -5,11 +5,11 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
-from services.ask.modes.picture_of_sessions import Bar, after, of_sessions
 from services.ask.modes.schedule import Schedule
+from services.ask.modes.simulation_of_sessions import Bar, after, of_sessions
 
 
-def picture(schedule: Schedule, seconds_per_request: float, most: int | None = None) -> list[Bar]:
+def simulate(schedule: Schedule, seconds_per_request: float, most: int | None = None) -> list[Bar]:
     """Return (index, start, end) in seconds for each request, with the same time for every answer;
     the first `most` of them. Requests that do not count are left out.
 

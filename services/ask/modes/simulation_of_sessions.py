@@ -26,7 +26,7 @@ class _Ask:
 def of_sessions(
     schedule: Schedule, sessions: Sessions, seconds_per_request: float, most: int | None
 ) -> list[Bar]:
-    """Return (index, start, end) for each request, ordered by start; see `picture`."""
+    """Return (index, start, end) for each request, ordered by start; see `simulate`."""
     pauses = [schedule.pauses(user) for user in range(schedule.users)]
     asks = _first_asks(schedule, most)
     heapify(asks)
