@@ -21,7 +21,7 @@ from services.base.redact import Secret
 from services.wire.exchange import Exchange, completion_callback
 from services.wire.in_flight import InFlight
 from services.wire.pool import Pool
-from services.wire.readers import Readers
+from services.wire.readable import ReadableCallbacks
 from services.wire.route import Fitting, Route
 from services.wire.stream import Stream
 from services.wire.timeouts import Timeouts
@@ -45,7 +45,7 @@ class Wire:
         self._route = Route(url, key, proxy, fitting)
         timeouts = timeouts or Timeouts()
         self._pool = Pool(self._route, min(timeouts.connect_s, timeouts.total_s))
-        self._readers = Readers()
+        self._readers = ReadableCallbacks()
         self.in_flight = InFlight(timeouts)
 
     @property

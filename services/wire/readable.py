@@ -17,7 +17,7 @@ MAX_READS = 128  # in a row, before the loop runs what else is due
 MAX_READING_NS = 20_000_000  # likewise: a read full of tokens takes some milliseconds
 
 
-class Readers:
+class ReadableCallbacks:
     """Callbacks of the loop in which it is first used. Level-triggered."""
 
     def __init__(self) -> None:
