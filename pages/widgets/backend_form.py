@@ -87,6 +87,8 @@ def ask(
 
 def show_state(backend: str, base_url: str | None) -> None:
     """Show next to the name whether a server answers, and its reported state."""
+    if BACKENDS[backend].kind == "embedded":
+        st.badge("starts with the run", color="green", icon=":material/check:")
     listing = _models(backend, base_url)
     if BACKENDS[backend].kind != "http" or listing.problem or not listing.models:
         return  # the model field shows the problem

@@ -87,7 +87,7 @@ def show_diagnosed(diagnosed: Sequence[tuple[Diagnostic, str]]) -> None:
     notes = [entry for entry in diagnosed if entry[0].level == "note"]
     brief = are_long(diagnostic for diagnostic, _ in warnings)
     if warnings:
-        titles = " ".join(map(_title, warnings))
+        titles = " ".join(map(_title, _by_title(warnings)))
         st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")
     if brief:
         with st.expander("What these warnings mean", icon=":material/warning:"):
@@ -107,6 +107,15 @@ def client(candidate: Candidate) -> None:
             st.badge("client healthy", icon=":material/check:", color="green")
         if health := client_health.sentence(candidate):
             st.caption(plain(health))
+
+
+def _by_title(diagnosed: Sequence[tuple[Diagnostic, str]]) -> list[tuple[Diagnostic, str]]:
+    """Return the first of each title, with the names of all runs that have it."""
+    found: dict[str, tuple[Diagnostic, str]] = {}
+    for diagnostic, runs in diagnosed:
+        first, before = found.get(diagnostic.title, (diagnostic, ""))
+        found[diagnostic.title] = first, ", ".join(filter(None, (before, runs)))
+    return list(found.values())
 
 
 def _sentences(diagnosed: Sequence[tuple[Diagnostic, str]]) -> str:
