@@ -164,7 +164,7 @@ def _submit(options: Namespace) -> tuple[int, ...]:
 
 
 def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
-    """Queue the comparison of a scenario, judged by the scenario's objectives."""
+    """Queue the comparison of a scenario, and take over the options that its verdicts use."""
     with naming_flags(options):
         values = run_fields.values(options)
         run_fields.print_notes(options)

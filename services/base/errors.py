@@ -23,15 +23,15 @@ class Invalid(PacelineError, ValueError):
 
 
 class Forbidden(PacelineError, PermissionError):
-    """Who asks may not."""
+    """The person who asks may not do this."""
 
 
 class NotFound(PacelineError, LookupError):
-    """It does not exist."""
+    """What was requested does not exist."""
 
 
 class Conflict(PacelineError, ValueError):
-    """It exists, but its state does not allow the request."""
+    """The state of what was requested does not allow the request."""
 
 
 class Unavailable(PacelineError, RuntimeError):

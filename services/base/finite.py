@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-SMALLEST, LARGEST = -(2**63), 2**63 - 1  # what databases and JSON readers hold
+SMALLEST, LARGEST = -(2**63), 2**63 - 1  # what databases and JSON readers can store
 
 
 def rate(amount: float | None, seconds: float | None) -> float | None:
@@ -15,7 +15,7 @@ def rate(amount: float | None, seconds: float | None) -> float | None:
         return None
     try:
         return finite(amount / seconds)
-    except OverflowError:  # of an integer of hundreds of digits
+    except OverflowError:  # an integer of hundreds of digits
         return None
 
 

@@ -18,7 +18,7 @@ _IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#\s]*)", re.IGNORECASE)
 
 
 class InvalidHosts(Invalid):
-    """Invalid host names in the settings, in a sentence."""
+    """The settings contain an invalid host name; the message is a sentence."""
 
 
 def host_name(host: str) -> str | None:
@@ -33,7 +33,7 @@ def allowed(env: Mapping[str, str]) -> frozenset[str]:
     separated by commas.
 
     Raises:
-        InvalidHosts: one of those is not a host name.
+        InvalidHosts: one of them is not a host name.
     """
     return LOOPBACK | set(_parse_names(env.get(VARIABLE, "")))
 

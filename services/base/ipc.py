@@ -27,7 +27,7 @@ SENT = "A process of Paceline sent"
 
 
 class ProtocolProblem(ValueError):
-    """A line that is not a message of this version, in a sentence."""
+    """A line is not a message of this version; the message is a sentence."""
 
 
 class Message:
@@ -51,7 +51,7 @@ M = TypeVar("M", bound=Message)
 
 
 class Protocol:
-    """Messages by name, and their version, which is raised whenever a message changes."""
+    """Messages by name, and their version, which must be increased whenever a message changes."""
 
     def __init__(self, version: int, messages: Mapping[str, type[Message]]) -> None:
         self.version, self.messages = version, messages
@@ -99,8 +99,8 @@ Send = Callable[[Message], None]
 
 
 def sender(protocol: Protocol) -> Send:
-    """Return a function that writes a message to the real standard output, whole, from any thread.
-    Whatever a library prints goes to standard error instead."""
+    """Return a function that writes whole messages to the real standard output, from any thread.
+    What libraries print goes to standard error instead."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     lock = Lock()
@@ -110,7 +110,7 @@ def sender(protocol: Protocol) -> Send:
         with (
             lock,
             suppress(BrokenPipeError),
-        ):  # the parent is gone: the end of standard input ends us
+        ):  # the parent is gone: the end of standard input will end this process
             out.write(line)
             out.flush()
 

@@ -13,7 +13,7 @@ VARIABLE = "PACELINE_ALLOW_ANYONE"
 
 
 def anyone(env: Mapping[str, str]) -> bool:
-    """Return whether the settings let in anyone who reaches the server."""
+    """Return whether the settings let in anyone who can reach the server."""
     return env.get(VARIABLE, "").strip().lower() == "yes"
 
 
@@ -30,7 +30,7 @@ def is_local(address: str) -> bool:
 
 
 def refusal(address: str, env: Mapping[str, str]) -> str | None:
-    """Return why Paceline does not listen on `address`, as a sentence; None where it may."""
+    """Return why Paceline refuses to listen on `address`, as a sentence; None if it may."""
     if is_local(address) or anyone(env):
         return None
     return (

@@ -35,8 +35,8 @@ def as_json(env: Mapping[str, str]) -> bool:
 
 
 def setup(process: str, env: Mapping[str, str]) -> None:
-    """Write this process's logs to standard error, as PACELINE_LOG says. As JSON, all else that
-    the process writes there becomes lines of the log, too."""
+    """Write this process's logs to standard error, as PACELINE_LOG says. With JSON, everything else
+    that the process writes there becomes lines of the log, too."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # an engine is polled twice a second
     if not as_json(env):
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -50,7 +50,7 @@ def setup(process: str, env: Mapping[str, str]) -> None:
 
 
 def secrets_in(env: Mapping[str, str]) -> list[str]:
-    """Return the values of the variables that hold keys, by their names."""
+    """Return the values of the private variables, see `is_private`."""
     return [value for name, value in env.items() if value and is_private(name, value)]
 
 
@@ -76,7 +76,7 @@ class JsonLines(logging.Formatter):
 
 
 class Lines(io.TextIOBase):
-    """Standard error, whose lines become lines of the log: nothing else stands between them."""
+    """Replaces standard error, so that its lines become lines of the log."""
 
     def __init__(self) -> None:
         self._rest = ""
@@ -91,7 +91,7 @@ class Lines(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Lines are written as they end."""
+        """Does nothing: lines are written as soon as they end."""
 
     def fileno(self) -> int:
         out: TextIO | None = sys.__stderr__
@@ -101,6 +101,6 @@ class Lines(io.TextIOBase):
 
 
 def _caught(error: BaseException | None) -> None:
-    """Log what nobody caught; what only ends a process is no fault."""
+    """Log an uncaught exception, unless it only ends the process."""
     if isinstance(error, Exception):
         fault(error)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 8  # characters that are compared at once
+BLOCK = 8  # characters that are compared at a time
 _BITS = 16  # of a block's hash
 _FACTORS = np.array(
     (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93), np.uint64
@@ -14,8 +14,8 @@ _FACTORS = np.array(
 
 
 def shared_blocks(text: str, secret: str) -> list[int]:
-    """Return offsets in the secret, multiples of BLOCK, of BLOCK characters that the text also
-    contains, and perhaps some where only the hashes are equal."""
+    """Return the offsets in the secret, multiples of BLOCK, at which the text contains the next
+    BLOCK characters, and perhaps some at which only the hashes are equal."""
     if min(len(text), len(secret)) < BLOCK:
         return []
     plain = text.isascii() and secret.isascii()

@@ -17,14 +17,14 @@ import psutil
 
 from services import VERSION
 
-LIBRARIES = ("httptools", "orjson", "xllamacpp")  # what a measured token passes through
+LIBRARIES = ("httptools", "orjson", "xllamacpp")  # packages that measured tokens pass through
 
 
 def environment(now: datetime | None = None, libraries: Iterable[str] = ()) -> dict[str, Any]:
     """Return facts about this machine and this client, JSON-ready; unknown ones are left out.
 
     `cores`: those that the process may use; `memory_bytes`: the machine's. `libraries` adds
-    packages to LIBRARIES (LiteLLM, where it sends the requests).
+    packages to LIBRARIES (LiteLLM, if it sends the requests).
     """
     facts = {
         "observed_at": now.isoformat() if now else None,

@@ -9,7 +9,7 @@ from threading import Lock
 class Once:
     """Computes a value on the first call and returns it on all others.
 
-    A button may be pressed again while the first press is being handled in another thread.
+    A button may be pressed again while the first click is being handled in another thread.
     """
 
     def __init__(self) -> None:

@@ -13,17 +13,17 @@ from services.base.secret_patterns import BEARER, KEY, USER
 
 LONGEST = 300  # characters of a server's own words that are kept
 READ = 2000  # characters that are looked at
-RUN = 16  # so many characters in a row of a secret give it away
+RUN = 16  # this many consecutive characters of a secret reveal it
 BLOCK, STEP = 8, 9  # characters: BLOCK + STEP - 1 is RUN
-SIDE = (RUN - BLOCK) // 2  # RUN characters around a block have so many on one side of it at least
-LONG = 20_000  # characters of a secret from which on it is looked through by numpy
-SHORTEST = 6  # a shorter secret would take ordinary words along
-SPACES = ("  ", "\n", "\t", "\r")  # what is one space where a text is on one line
-WHITESPACE = "\n\t\r\v\f\x1c\x1d\x1e\x1f"  # of ASCII, beside the space
+SIDE = (RUN - BLOCK) // 2  # RUN characters around a block have at least this many on one side
+LONG = 20_000  # characters; longer secrets are searched with numpy
+SHORTEST = 6  # removing a shorter secret would also remove ordinary words
+SPACES = ("  ", "\n", "\t", "\r")  # replaced by one space when a text is put on one line
+WHITESPACE = "\n\t\r\v\f\x1c\x1d\x1e\x1f"  # of ASCII, besides the space
 REMOVED = "[removed]"
 _STRETCH = re.compile(r"\s+")
-# A file's whole path, of two parts at least: `/v1/models` and other addresses of an API are none,
-# nor is what belongs to a URL, `./here` or `and/or`.
+# A file's whole path, of at least two parts. `/v1/models` and other addresses of an API do not
+# count, nor do parts of a URL, `./here` or `and/or`.
 _PART = r"""[^\s/'"<>|:;,()\[\]]+"""
 _PATH = re.compile(
     r"(?:file://|(?<![\w.~)\]…:/-])/?|(?<![\w.~)\]…/-]))/(?!(?:v\d|api|openai)\b)"
@@ -60,7 +60,7 @@ def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
     whole, text = len(text) <= READ, without_secrets(text[:READ], secrets)
     text = BEARER.sub("Bearer [removed]", KEY.sub("[removed]", text))
     text = USER.sub("[removed]@", text)
-    if not whole:  # a secret that was cut may begin there, too short to be known
+    if not whole:  # a secret that was cut off may begin there, too short to be recognised
         text = f"{text[:-RUN]}…"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -68,8 +68,8 @@ def redact(text: str, secrets: Secrets = (), limit: int = LONGEST) -> str:
 def without_secrets(text: str, secrets: Secrets) -> str:
     """Return `text`, of any length, without the secrets and without any RUN consecutive characters
     of one: plain, escaped, or on one line."""
-    blocks: set[str] = set()  # of the text, once they are wanted
-    runs: set[str] = set()  # of all secrets: cut out one by one, some would leave halves of others
+    blocks: set[str] = set()  # blocks of the text, once they are needed
+    runs: set[str] = set()  # of all secrets: removed one by one, some would leave halves of others
     short: list[str] = []
     for each in secrets:
         secret = each if isinstance(each, str) else each.secret
@@ -79,7 +79,8 @@ def without_secrets(text: str, secrets: Secrets) -> str:
             if len(written) < RUN:
                 short.append(written)
                 continue
-            # Few blocks of the secret are each looked for at once; a long one needs no set.
+            # The blocks of a secret shorter than the text are each searched for directly; a long
+            # secret needs no set.
             few = len(text) > len(written) or len(written) >= LONG
             blocks = blocks or (set() if few else _blocks(text))
             runs |= _runs(text, text if few else blocks, written)
@@ -105,7 +106,7 @@ def without_paths(text: str) -> str:
 def _written(known: KnownSecret, text: str) -> tuple[str, ...]:
     """Return the spellings of a secret that may occur in `text`."""
     secret, ways = known.secret, [known.line]
-    if "\\" in text or any(sign in text for sign in SPACES):  # else it is on one line itself
+    if "\\" in text or any(sign in text for sign in SPACES):  # else the text is already on one line
         ways.append(secret)
     if "\\" in text:
         as_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
@@ -148,7 +149,7 @@ def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
 def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
     """Return the offsets in the secret at which a block of the text occurs."""
     if len(secret) >= LONG:
-        from services.base.long_secret import shared_blocks  # numpy: not where nobody needs it
+        from services.base.long_secret import shared_blocks  # imports numpy, so only if needed
 
         return shared_blocks(text, secret)
     return [
@@ -160,7 +161,7 @@ def _cut_out(text: str, runs: set[str]) -> str:
     pieces, at = [], 0
     while at < len(text):
         end = start = at
-        while start <= end and start < len(text):  # runs that overlap are one
+        while start <= end and start < len(text):  # overlapping runs are merged
             if text[start : start + RUN] in runs:
                 end = start + RUN
             start += 1

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-EVERY_S = (1.0, 2.0, 4.0, 8.0)  # between two drawings
-LOOK_S = 3.0  # of the process at least, by which a pace is chosen
-BUSY = 0.5  # of a core: above it a slower pace is taken
-QUIET = 0.35  # of a core: below it the process must stay at a quicker pace, for that to be taken
-AWAY_S = LOOK_S + 2 * EVERY_S[-1]  # without a question: nobody looks
+EVERY_S = (1.0, 2.0, 4.0, 8.0)  # between two refreshes
+LOOK_S = 3.0  # the shortest time over which the process's CPU is measured
+BUSY = 0.5  # of a core: above it a slower rate is chosen
+QUIET = 0.35  # of a core: a faster rate is chosen only if it would stay below this
+AWAY_S = LOOK_S + 2 * EVERY_S[-1]  # without a request: no page is open
 
 
 class Refresh:
-    """One for the whole process. Halving the rate halves the cost, so one measurement gives the
-    cost of every rate.
+    """The refresh rate of all live pages of this process. Halving the rate halves the cost, so one
+    measurement gives the cost of every rate.
 
     After a change of rate every page is redrawn once as a whole. That is not part of the regular
     cost, so the next measurement starts after it.
@@ -30,7 +30,7 @@ class Refresh:
         self._wall, self._cpu = wall, cpu
         self._lock = Lock()
         self._step = 0
-        self._settle_s = 0.0  # to let pass before the process is looked at
+        self._settle_s = 0.0  # to wait before CPU is measured again
         self._at, self._spent = wall(), cpu()
 
     def seconds(self) -> float:

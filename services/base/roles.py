@@ -18,7 +18,7 @@ SIGN_IN = "PACELINE_SIGN_IN"
 
 
 class Role(IntEnum):
-    """A role; the higher one may do all that the lower ones may."""
+    """A role; each may do everything that lower ones may."""
 
     viewer = 1
     runner = 2
@@ -26,8 +26,8 @@ class Role(IntEnum):
 
 
 class Person(NamedTuple):
-    """Who asks: an e-mail address or what a token is called, and the role; None: none. `token`: its
-    number, since two may have one name; `maker`: who made it."""
+    """The person who asks: an e-mail address or a token's name, and the role (None: no role).
+    `token`: the token's number, since two may have the same name; `maker`: who made it."""
 
     name: str
     role: Role | None
@@ -36,13 +36,13 @@ class Person(NamedTuple):
 
     @property
     def caller(self) -> str:
-        """Return what nobody else is called."""
+        """Return a unique name."""
         return self.name if self.token is None else f"{self.name} {self.token}"
 
 
 class Origin(NamedTuple):
-    """Who started a run, a search or tasks, and through what, as it is stored with them: what
-    people read, the caller, and whose token the caller is. It outlives the token."""
+    """Who started a run, a search or tasks, as stored with them: the name that people read, the
+    caller, and the owner of the token that the caller is. It remains when the token is deleted."""
 
     started_by: str | None = None
     owner: str | None = None
@@ -53,7 +53,7 @@ NOBODY = Origin()
 
 
 def origin_of(person: Person | None) -> Origin:
-    """Return what is stored of who asks; None: nobody signs in."""
+    """Return what is stored of the person who asks; None: sign-in is off."""
     if person is None:
         return NOBODY
     if person.token is None or person.maker is None:
@@ -62,20 +62,20 @@ def origin_of(person: Person | None) -> Origin:
 
 
 def belongs_to(origin: Origin, caller: str) -> bool:
-    """Whether something is a caller's: a person's what they or their tokens started, revoked ones
-    too, a token's what it started itself."""
+    """Whether something belongs to a caller: to a person if they or one of their tokens, including
+    revoked ones, started it; to a token if it started it."""
     return caller in (origin.owner, origin.maker)
 
 
 def whose_tasks(person: Person | None) -> str | None:
-    """Return whose tasks a person sees; None: anybody's, for admins and where nobody signs in."""
+    """Return whose tasks a person sees; None: everybody's, for admins and if sign-in is off."""
     return None if person is None or person.role is Role.admin else person.caller
 
 
-# What the gate says of whoever asks to what is behind it; nobody else can set these headers.
+# Headers in which the gate tells the app who asks; clients cannot set them.
 ROLE_HEADER, PERSON_HEADER = "x-paceline-role", "x-paceline-person"
 TOKEN_HEADER, MAKER_HEADER = "x-paceline-token", "x-paceline-maker"
-TERMINAL = " (terminal)"  # how the name of who uses one ends: an admin, whatever the settings say
+TERMINAL = " (terminal)"  # ends the name of a terminal's user, who is always an admin
 
 
 VARIABLES = {  # lists of e-mail addresses and @domains, separated by commas
@@ -86,14 +86,14 @@ VARIABLES = {  # lists of e-mail addresses and @domains, separated by commas
 
 
 class InvalidSignIn(Unavailable):
-    """Settings of the sign-in that let nobody in, in a sentence."""
+    """The settings of sign-in are invalid; the message is a sentence."""
 
 
 def sign_in(env: Mapping[str, str]) -> bool:
     """Return whether people must sign in.
 
     Raises:
-        InvalidSignIn: the setting is neither on nor off, or it is on and nobody is an admin.
+        InvalidSignIn: the setting is neither on nor off, or it is on without an admin.
     """
     value = env.get(SIGN_IN, "").strip().lower()
     if value in ("", "off"):
@@ -109,7 +109,7 @@ def sign_in(env: Mapping[str, str]) -> bool:
 
 
 def headers_of(person: Person) -> dict[str, str]:
-    """Return the headers that say who asks."""
+    """Return the headers that identify a person."""
     if person.role is None:
         return {}
     headers = {ROLE_HEADER: person.role.name, PERSON_HEADER: quote(person.name, safe="@ ")}
@@ -121,8 +121,8 @@ def headers_of(person: Person) -> dict[str, str]:
 
 
 def person_in(headers: Mapping[str, str]) -> Person | None:
-    """Return who asks, by the headers that the gate has set (their names in any case); None: nobody
-    needs to sign in."""
+    """Return the person who asks, from the headers set by the gate (with names in any case); None:
+    sign-in is off."""
     lowered = {name.lower(): value for name, value in headers.items()}
     role = lowered.get(ROLE_HEADER, "")
     if role not in Role.__members__:
@@ -134,8 +134,8 @@ def person_in(headers: Mapping[str, str]) -> Person | None:
 
 
 def role_of(email: str, env: Mapping[str, str]) -> Role | None:
-    """Return the highest role that the settings give to an e-mail address, None: none. It is
-    listed itself, or by its domain: @example.org."""
+    """Return the highest role that the settings give to an e-mail address, listed itself or by its
+    domain (@example.org); None: no role."""
     email = email.strip().lower()
     name, at, domain = email.rpartition("@")
     if not (name and at and domain):

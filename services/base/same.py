@@ -8,8 +8,8 @@ T = TypeVar("T")
 
 
 class ByIdentity(Generic[T]):
-    """Values that are compared by identity: hashing thousands of them takes long. The key keeps
-    them alive, so that no other tuple gets their identity."""
+    """A cache key of values that are compared by identity, since hashing thousands of them is slow.
+    It keeps them alive, so that no other tuple gets their identity."""
 
     __slots__ = ("values",)
 

@@ -16,10 +16,10 @@ _ANYWHERE = (
     r"api-?key|secret|passw|passphrase|credential|authorization|(?:access|auth|bearer)-?token"
 )
 _HEADER = r"(?:^|-)(?:key|pwd|token|sig|signature|auth|cookie|bearer|jwt)(?:-|$)|subscription-key"
-_BY_KIND: dict[Kind, str] = {  # of names in small letters with - between their words
+_BY_KIND: dict[Kind, str] = {  # of names in lower case with - between words
     "variable": r"keys?(?:-|$)|(?:^|-)(?:pass|pat|auth|cookie|dsn)(?:-|$)"
-    r"|-header-"  # what a request's headers may name, see docs/requests.md
-    r"|-headers$"  # of the exporter of spans
+    r"|-header-"  # variables that a request's headers may name, see docs/requests.md
+    r"|-headers$"  # of the span exporter
     r"|token(?:-file|-path)?$",  # not MAX_TOKENS, nor TOKENIZERS_PARALLELISM
     "header": _HEADER,  # not api-version
     "parameter": _HEADER,
@@ -35,8 +35,8 @@ KEY = re.compile(
     rf"|\b{_GOOGLE}|(?<=key=)[^&\s]+"
 )
 BEARER = re.compile(r"(?i)bearer\s+\S+")
-USER = re.compile(r"(?<=://)[^/\s@]+@")  # and the password, of an address
-_PIECE = re.compile(  # of a path, where hf-inference is no key
+USER = re.compile(r"(?<=://)[^/\s@]+@")  # user and password in a URL
+_PIECE = re.compile(  # for paths, in which hf-inference is not a key
     rf"sk[-_][\w-]{{6,}}|{_PREFIX}(?:[\w-]*[-_])?(?=[A-Za-z]*\d)[A-Za-z0-9]{{16,}}|{_GOOGLE}"
 )
 

@@ -14,15 +14,16 @@ _from_file: dict[str, str] = {}  # set in the environment by `load`
 
 
 class InvalidSettings(Unavailable):
-    """A .env that cannot be read, in a sentence that repeats nothing of it: it may hold keys."""
+    """The .env file cannot be read; the message is a sentence that quotes nothing of it, since it
+    may hold keys."""
 
 
 def load(file: Path = FILE) -> None:
     """Set the variables in `file` that the environment does not set itself, and unset those that an
-    earlier call set and that were removed from it. The file may be missing.
+    earlier call set and that were since removed from the file. The file may be missing.
 
     Raises:
-        InvalidSettings: it cannot be read, or is not text.
+        InvalidSettings: the file cannot be read, or is not text.
     """
     values, own = _read(file), without_file()
     for name in [name for name in _from_file if name not in values]:
@@ -52,7 +53,7 @@ def without_file() -> dict[str, str]:
 
 
 def _read(file: Path) -> dict[str, str]:
-    try:  # with or without the mark that some editors set
+    try:  # with or without a byte order mark
         entries = DotEnv(file, encoding="utf-8-sig", override=False).dict()
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -64,6 +65,6 @@ def _read(file: Path) -> dict[str, str]:
             f"{file} cannot be read: {error.strerror}. Make it readable, or remove it."
         ) from None
     values = {name: value for name, value in entries.items() if value is not None}
-    if any("\0" in part for pair in values.items() for part in pair):  # no environment takes one
+    if any("\0" in part for pair in values.items() for part in pair):  # not allowed there
         raise InvalidSettings(f"{file} contains a NUL character. Save it as UTF-8 text.")
     return values

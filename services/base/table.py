@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """Texts in rows; the first of each row is its heading."""
+    """Rows of texts; the first text of each row is its heading."""
 
     title: str
     columns: tuple[str, ...]

@@ -11,7 +11,7 @@ from itertools import islice
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LOOKED_AT = 20  # rows
-MOST_ACCENTED = 0.25  # of the letters: in French and Portuguese it is a twentieth
+MOST_ACCENTED = 0.25  # of the letters; in French and Portuguese it is about a twentieth
 _SIGN_IN_WORD = re.compile(
     r"[^\W\d_][^\w\s\x00-\x7f\u2018\u2019\u2013\u2014\u2026\xad\xb7][^\W\d_]"
     r"|[a-z\xdf-\xff][\xc0-\xde\u0152\u0160\u017d\u0178]"
@@ -19,7 +19,7 @@ _SIGN_IN_WORD = re.compile(
 MOST_LOOKED_AT = 1_000_000  # characters
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark begins it
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -27,7 +27,7 @@ _MARKS = (
 
 
 def encoding(data: bytes) -> str:
-    """Return the encoding of text: that of its byte order mark; without one UTF-16 if one of the
+    """Return the encoding of text: that of its byte order mark; without one, UTF-16 if one of the
     first two bytes is NUL, otherwise UTF-8."""
     for mark, name in _MARKS:
         if data.startswith(mark):
@@ -39,10 +39,10 @@ def encoding(data: bytes) -> str:
 
 
 def decoded(data: bytes) -> str:
-    """Return text of UTF-8, UTF-16 or UTF-32, without its byte order mark.
+    """Decode UTF-8, UTF-16 or UTF-32, without the byte order mark.
 
     Raises:
-        UnicodeDecodeError: it is none of these.
+        UnicodeDecodeError: the data is in none of these.
     """
     return data.decode(encoding(data))
 
@@ -88,11 +88,11 @@ def separator(text: str, known: Collection[str] = ()) -> str | None:
 
 
 def _rows(text: str, sign: str) -> list[list[str]]:
-    """The first rows that hold anything; at least one."""
+    """The first non-empty rows; at least one."""
     rows: list[list[str]] = []
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
         rows += (row for row in islice(reader, LOOKED_AT) if any(cell.strip() for cell in row))
     except csv.Error:
-        pass  # what was read before it tells; who reads the file says what is wrong with it
+        pass  # the rows before it suffice; whoever reads the file reports what is wrong with it
     return rows or [[]]

@@ -8,7 +8,7 @@ from math import inf, isfinite, isnan
 
 NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
-MOST_PLACES = 15  # behind the point: what is smaller is nothing that was measured
+MOST_PLACES = 15  # decimals: smaller values are not real measurements
 
 
 def show(value: float | None, unit: str) -> str:
@@ -20,7 +20,7 @@ def show(value: float | None, unit: str) -> str:
 
 
 def between(low: float, high: float, unit: str) -> str:
-    """Return two values with the unit that they share said once: 22.3–23.4 ms, 850 µs – 1.20 ms."""
+    """Return a range, with a shared unit written once: 22.3–23.4 ms, 850 µs – 1.20 ms."""
     first, last = show(low, unit), show(high, unit)
     words, others = first.split(" "), last.split(" ")
     if len(words) == len(others) <= 2 and words[1:] == others[1:]:
@@ -34,7 +34,8 @@ def significant(value: float, digits: int = 3) -> str:
         return NOTHING if isnan(value) else ENDLESS if value > 0 else f"-{ENDLESS}"
     if value == 0:
         return "0"
-    # rounding may add a digit before the point: where the first digit stands is read afterwards
+    # rounding may add a digit before the point, so the position of the first digit is read
+    # afterwards
     first = int(f"{value:.{digits - 1}e}".partition("e")[2])
     return f"{value:,.{min(max(digits - 1 - first, 0), MOST_PLACES)}f}"
 

@@ -15,10 +15,10 @@ from services.base.finite import LARGEST, SMALLEST
 from services.base.redact import LONGEST, READ, Secrets, holds, redact
 from services.base.surrogates import join_surrogates
 
-FURTHEST = 5 * READ  # characters of a text that are looked at, spaces among them
-SENTENCE = 1_000  # characters of a text among data that are kept
-DEEPEST = 8  # levels of lists and objects that are kept
-ENTRIES = 1_000  # of one list or object that are kept
+FURTHEST = 5 * READ  # characters of a text that are read, including spaces
+SENTENCE = 1_000  # characters that are kept of a text in data
+DEEPEST = 8  # levels of nested lists and objects that are kept
+ENTRIES = 1_000  # entries of one list or object that are kept
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,4})?"
@@ -40,7 +40,7 @@ def one_line(value: str) -> str:
         start = "".join(c if c.isprintable() else " " for c in start)
     words = start.split()
     line = " ".join(words)
-    if len(value) > FURTHEST and len(line) <= READ:  # nearly all space: the last word may be cut
+    if len(value) > FURTHEST and len(line) <= READ:  # nearly all spaces: the last word may be cut
         line = " ".join(words[:-1])
     return line
 
@@ -52,7 +52,7 @@ def number(value: Any) -> float | None:
         value = float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if SMALLEST <= value <= LARGEST else None  # NaN is in no order
+    return float(value) if SMALLEST <= value <= LARGEST else None  # NaN fails both comparisons
 
 
 def integer(value: Any) -> int | None:

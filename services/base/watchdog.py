@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 
-PR_SET_PDEATHSIG = 1  # of Linux, see prctl(2)
+PR_SET_PDEATHSIG = 1  # Linux only, see prctl(2)
 
 
 def end_with_parent() -> None:
@@ -24,7 +24,7 @@ def end_with_parent() -> None:
 
 
 def _end_with_input() -> None:
-    while os.read(sys.stdin.fileno(), 65_536):  # not by its buffer, which would hold up an end
+    while os.read(sys.stdin.fileno(), 65_536):  # not through its buffer, which would delay the exit
         pass
     os._exit(0)
 

@@ -13,14 +13,14 @@ from services.wire.exchange import Exchange
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How often a request was sent so far; see `Measurement`."""
+    """The attempts to send a request so far; see `Measurement`."""
 
     attempts: int = 1
     first_error_class: str | None = None
     wait_s: float = 0.0
 
     def after(self, error_class: str | None, wait_s: float) -> Tries:
-        """Return it with one attempt more, after one that failed and a wait."""
+        """Return the tries with one more failed attempt and the wait after it."""
         first = self.first_error_class or error_class
         return Tries(self.attempts + 1, first, self.wait_s + wait_s)
 
@@ -81,7 +81,7 @@ def measurement_of(
 
 
 def tool_calls_of(exchange: Exchange, key: str | None) -> list[dict[str, Any]] | None:
-    """Return the calls of tools in an answer, in OpenAI's format and without the key; None: it has
+    """Return the tool calls in an answer, in OpenAI's format and without the key; None if there are
     none."""
     if exchange.tool_calls is None:
         return None

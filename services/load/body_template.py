@@ -19,39 +19,41 @@ Text = TypeVar("Text", str, bytes)
 
 
 def placeholders(count: int) -> tuple[str, ...]:
-    """Return a text for each answer, which no prompt contains, and which JSON leaves as it is."""
+    """Return a placeholder for each answer that no prompt contains and that JSON does not
+    escape."""
     each = secrets.token_hex(8)
     return tuple(f"<answer {number} {each}>" for number in range(count))
 
 
 @dataclass(frozen=True, slots=True)
 class BodyTemplate:
-    """A body and the text of its prompt, in the parts that are between the answers."""
+    """A request body and its text, split at the places of the answers."""
 
     body: Sequence[bytes]
     text: Sequence[str]
 
     @property
     def size(self) -> int:
-        """About what it takes in memory, in bytes."""
+        """The approximate size in memory, in bytes."""
         return sum(map(len, self.body)) + sum(map(len, self.text))
 
     def fill(self, answers: Sequence[str]) -> tuple[bytes, str]:
-        """Return body and text with these answers."""
+        """Return the body and the text with these answers filled in."""
         encoded = [orjson.dumps(answer)[1:-1] for answer in answers]
         return b"".join(_between(self.body, encoded)), "".join(_between(self.text, answers))
 
 
 def split_body(body: bytes, text: str, marks: Sequence[str]) -> BodyTemplate | None:
-    """Return what is between these marks; None: not each is there once, in their order."""
+    """Split body and text at these marks; None if a mark does not occur exactly once, or in another
+    order."""
     bodies = _parts(body, [mark.encode() for mark in marks])
     texts = _parts(text, marks)
     return BodyTemplate(bodies, texts) if bodies and texts else None
 
 
 def _parts(whole: Text, marks: Sequence[Text]) -> Sequence[Text]:
-    """() where the marks are not there as they should be."""
-    parts: list[Any] = []  # of Text
+    """Returns () if the marks are not as they should be."""
+    parts: list[Any] = []  # of `Text`
     for mark in marks:
         before, found, whole = whole.partition(mark)
         if not found or mark in whole:

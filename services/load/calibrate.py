@@ -39,7 +39,7 @@ ANSWER_S = 4.0  # the longest answer
 PROMPTS_SAMPLED = 16
 SHORTEST_GAP_S = 1e-5
 FIRST_S = 2.0  # the longest time to a first token
-MAX_CHUNKS = 250_000  # of all answers together: the server's log holds the time of each
+MAX_CHUNKS = 250_000  # of all answers together, since the server logs the time of each
 LOG_S = 60.0
 MOST_REPLAYED = 100_000  # requests
 
@@ -49,7 +49,7 @@ StopOnEnd = Callable[[Player], AbstractContextManager[None]]
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """Seconds that the client adds: median and 99th percentile over all requests, or over all gaps
-    between chunks. None: not measured."""
+    between chunks. None means not measured."""
 
     requests: int
     lost: int  # requests without a complete answer
@@ -61,19 +61,19 @@ class Calibration:
     inter_chunk_p50_s: float | None
     inter_chunk_p99_s: float | None
     processes: int = 1
-    pace: float | None = None  # of the chunks: 1 is as fast as planned
+    pace: float | None = None  # speed of the chunks: 1 is as fast as planned
 
 
 def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfig, str, float]:
-    """Return the config to play, the reference server's model, and the seconds between its chunks:
-    like the run and its answers, cut to about CALIBRATION_S. At least as many requests are played
-    as can be in flight at once."""
+    """Return the config to replay, the reference server's model, and the seconds between its
+    chunks. They imitate the run and its answers, shortened to about CALIBRATION_S, with at least as
+    many requests as can be in flight at once."""
     first = min(profile.ttft_s, FIRST_S)
-    gap = profile.gap_s if profile.gap_s > SHORTEST_GAP_S else 0.0  # back to back
+    gap = profile.gap_s if profile.gap_s > SHORTEST_GAP_S else 0.0  # chunks back to back
     chunks_in_time = int((ANSWER_S - first) / gap) if gap else profile.chunks
     chunks = max(2, min(profile.chunks, chunks_in_time))
     length = _prompt_length(config)
-    config = modes.starting(_at_its_peak(config))  # sessions by their first turns
+    config = modes.starting(_at_its_peak(config))  # only the first turns of sessions
     requests = _requests_in_time(config, first + gap * (chunks - 1))
     chunks = max(2, min(chunks, MAX_CHUNKS // requests))
     changes = {
@@ -81,8 +81,8 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
         "max_tokens": chunks,
         "output_distribution": "fixed",
         "repeats": 1,
-        "unique_prompts": True,  # the server's log is by prompt
-        "workload": "text",  # of the same length; the real prompts stay private
+        "unique_prompts": True,  # the server logs by prompt
+        "workload": "text",  # prompts of the same length; the real ones stay private
         "prompt": "x" * length,
         "prompts": (),
         "trace": (),
@@ -114,8 +114,8 @@ def _requests_in_time(config: RunConfig, answer_s: float) -> int:
 
 
 def _at_its_peak(config: RunConfig) -> RunConfig:
-    """A rate that changes is replayed at its highest, a trace at that of its busiest second, and
-    one of sessions at that of their requests."""
+    """Replay a changing rate at its highest, a trace at the rate of its busiest second, and
+    sessions at the rate of their requests."""
     rate, turns = modes.MODES[config.mode].rate(config), modes.mean_turns(config)
     same = rate is not None and rate.first == rate.last and config.mode != "replay"
     if rate is None or (same and turns == 1):
@@ -125,10 +125,10 @@ def _at_its_peak(config: RunConfig) -> RunConfig:
 
 
 async def calibrate(job: Job, profile: ResponseProfile, stopping: StopOnEnd) -> Calibration:
-    """Play the job's run to the reference server; while it plays, `stopping` can stop the player.
+    """Replay the job's run against the reference server; meanwhile `stopping` can stop the player.
 
     Raises:
-        OSError, httpx.HTTPError, ProcessPoolProblem: playing, or reading the log, failed.
+        OSError, httpx.HTTPError, ProcessPoolProblem: replaying or reading the log failed.
     """
     config, model, gap = replay_config(job.config, profile)
     measurements: list[Measurement] = []
@@ -162,9 +162,9 @@ async def calibrate(job: Job, profile: ResponseProfile, stopping: StopOnEnd) -> 
 def client_error(
     measurements: Sequence[Measurement], truth: Sequence[Mapping[str, Any] | None], began_ns: int
 ) -> Calibration:
-    """Subtract the times of sending from the times seen. `truth` holds the server's log entry for
-    each measurement, or None; its `times` are the `perf_counter_ns` at which each chunk was handed
-    to the kernel."""
+    """Return the client's errors: measured times minus the server's times of sending. `truth` holds
+    the server's log entry for each measurement, or None; its `times` are the `perf_counter_ns` at
+    which each chunk was handed to the kernel."""
     firsts: list[float] = []
     lasts: list[float] = []
     gaps: list[float] = []
@@ -198,7 +198,8 @@ def _median_and_p99(errors: Sequence[float]) -> tuple[float | None, float | None
 
 @asynccontextmanager
 async def _reference_server() -> AsyncIterator[str]:
-    """Start a reference server and yield its base URL; it ends when its standard input does."""
+    """Start a reference server and yield its base URL; it ends when its standard input is
+    closed."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.load.reference"),
         cwd=ROOT,

@@ -9,7 +9,8 @@ T = TypeVar("T")
 
 
 class EvenSample(Generic[T]):
-    """Values of a run that may go on for hours: at most MOST_KEPT, evenly spread over all."""
+    """A sample of the values of a run that may take hours: at most MOST_KEPT, evenly spread over
+    all of them."""
 
     def __init__(self) -> None:
         self.values: list[T] = []

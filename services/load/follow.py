@@ -15,21 +15,21 @@ Why = Literal["failed", "ended"]  # turns were not sent: the one before failed; 
 
 
 class Outcome(NamedTuple):
-    """When a request was over, and its answer if it succeeded."""
+    """When a request ended, and its answer if it succeeded."""
 
     ended_ns: int
     answer: str | None = None
 
 
 class SessionEnd(NamedTuple):
-    """When the last answer of a session was over; how many of its turns were not sent, and why."""
+    """When the last answer of a session ended; how many of its turns were not sent, and why."""
 
     ended_ns: int
     unsent: int = 0
     why: Why = "failed"
 
 
-Send = Callable[[PreparedRequest, int], Awaitable[Outcome]]  # a request, when it is due
+Send = Callable[[PreparedRequest, int], Awaitable[Outcome]]  # sends a request when it is due
 
 
 async def follow(
@@ -39,8 +39,8 @@ async def follow(
     ends_ns: int | None,
     stopped: asyncio.Event,
 ) -> SessionEnd:
-    """Send the turns that follow a request, which had this outcome, one after the other. A turn
-    that fails ends the session, and none is due from `ends_ns` on."""
+    """Send the turns that follow a request with this outcome, one after the other. A failed turn
+    ends the session, and no turn is due at or after `ends_ns`."""
     while (following := request.following) and not stopped.is_set():
         if outcome.answer is None:
             return SessionEnd(outcome.ended_ns, following.left, "failed")
@@ -53,7 +53,7 @@ async def follow(
 
 
 async def wait_unless(event: asyncio.Event, at_ns: int) -> None:
-    """Wait until a time, unless the event is set before."""
+    """Wait until a time, or until the event is set."""
     if (wait_ns := at_ns - perf_counter_ns()) > 0:
         with suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), wait_ns / 1e9)

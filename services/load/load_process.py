@@ -28,7 +28,7 @@ from services.load.protocol import (
 from services.load.repeat import RepeatPlayer
 from services.wire import limits
 
-Inbox = asyncio.Queue[Message | None]  # None: nothing more will come
+Inbox = asyncio.Queue[Message | None]  # None: no more messages will come
 
 
 def max_in_flight(job: Job) -> int:
@@ -39,7 +39,7 @@ def max_in_flight(job: Job) -> int:
 async def listen(
     reader: asyncio.StreamReader, player: RepeatPlayer, inbox: Inbox, send: Send
 ) -> None:
-    """Put messages into the inbox until standard input ends; `StopRepeat` acts at once."""
+    """Put messages into the inbox until standard input ends; `StopRepeat` takes effect at once."""
     try:
         while line := await reader.readline():
             if isinstance(message := decode(line), StopRepeat):
@@ -53,7 +53,7 @@ async def listen(
 
 
 async def work() -> None:
-    """Play what standard input asks for until it ends."""
+    """Play the repeats requested on standard input until it ends."""
     send, reader, inbox = sender(PROTOCOL), await standard_input(), Inbox()
     try:
         job = expect(Job, await reader.readline())

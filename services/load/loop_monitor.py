@@ -15,7 +15,7 @@ from services.load.runner import Runner
 
 TICK_S = 0.05
 ROWS_PER_MESSAGE = 100  # encoding a longer message would delay the loop
-TICKS_PER_BATCH = 10  # half a second, which a killed worker may lose
+TICKS_PER_BATCH = 10  # half a second, the most that a killed worker loses
 
 
 class LoopMonitor:
@@ -46,7 +46,7 @@ class LoopMonitor:
         self._write(self._collect())
 
     def begin(self) -> None:
-        """Start measuring: until now, connections were being opened."""
+        """Start measuring, after connections have been opened."""
         self._began_ns, self._cpu_ns = perf_counter_ns(), process_time_ns()
         self._lags.clear()
 

@@ -33,12 +33,13 @@ class Preparer:
         self._templates: dict[int, BodyTemplate] = {}  # later turns, by index
 
     def alone(self, count: int) -> Iterator[PreparedRequest]:
-        """Prepare the first requests that stand alone, or begin a session, without what follows."""
+        """Prepare the first requests, each alone or the first of its session, without later
+        turns."""
         return (self._prepared(index) for index in self._first(range(count)))
 
     def sessions(self, numbers: Iterable[int]) -> Iterator[PreparedRequest]:
-        """Prepare requests by number; of a run with sessions, the first one of each session, with
-        its later turns to follow."""
+        """Prepare requests by number; in a run with sessions, the first turn of each session,
+        linked to its later turns."""
         return (self._with_following(index, ()) for index in self._first(numbers))
 
     def _first(self, numbers: Iterable[int]) -> Iterable[int]:
@@ -48,7 +49,7 @@ class Preparer:
         self, index: int, answers: tuple[str, ...] = (), following: Following | None = None
     ) -> PreparedRequest:
         template = self._templates.pop(index, None)
-        if template is not None and all(answers):  # an empty one may be left out of a body
+        if template is not None and all(answers):  # an empty answer may be left out of a body
             content, prompt = template.fill(answers)
             data = self._client.request(Fragment(content))
             return PreparedRequest(index, data, prompt, following)
@@ -57,15 +58,15 @@ class Preparer:
         return PreparedRequest(index, self._client.request(made), known(text), following)
 
     def _made(self, index: int, answers: tuple[str, ...] | None) -> tuple[Body, str]:
-        """The body of a request, and all text in it."""
+        """The body of a request, and all text in the request."""
         job = self._job
         text = workloads.prompt(job.config, self._repeat, index, job.nonce, answers)
         config = workloads.request_config(job.config, self._repeat, index)
         return body(config, job.target, text), all_text_of(text)
 
     def _write(self, index: int, turn: int, left: int, most: int) -> int:
-        """Write the turns of a session from this one on, as templates, until they have so many
-        bytes; return how many. The bodies of n turns together grow with n²."""
+        """Write the turns of a session from this one on as templates, until they have `most` bytes;
+        return how many bytes they have. The total size of n turns grows with n²."""
         size = 0
         marks = placeholders(turn + left - 1)
         for number in range(left):
@@ -73,7 +74,7 @@ class Preparer:
                 break
             these = marks[: turn + number]
             made, text = self._made(index + number, these)
-            known(text)  # what it imports for a long one
+            known(text)  # imports what a long text needs
             if (template := split_body(orjson.dumps(made), text, these)) is not None:
                 self._templates[index + number] = template
                 size += template.size
@@ -83,7 +84,7 @@ class Preparer:
         return self._prepared(index, answers, self._following(index, answers))
 
     def _following(self, index: int, answers: tuple[str, ...]) -> Following | None:
-        """Return how the next turn of a request's session is prepared, if there is one."""
+        """Return how to prepare the next turn of a request's session, if there is one."""
         if (sessions := self._sessions) is None:
             return None
         session, turn = sessions.locate(index)
@@ -108,10 +109,10 @@ def prepare_ahead(
     requests: Iterator[PreparedRequest], count: int, size: int, of_answered: int = 64 * 2**20
 ) -> Iterator[PreparedRequest]:
     """Prepare the first requests now, up to a number and a size in bytes: those that are due
-    together must be ready, and all of a long run would fill the memory. The later turns of their
-    sessions count, and are prepared with them where the answers make no difference: done when an
-    answer has ended, it would delay what is due then. Where they do, they are written but for the
-    answers, up to `of_answered` bytes of memory."""
+    together must be ready, but all requests of a long run would fill the memory. The later turns of
+    their sessions count, too. They are prepared with them if they do not depend on the answers,
+    since preparing them after an answer would delay other requests. Otherwise they are written
+    without the answers, up to `of_answered` bytes of memory."""
     ready: list[PreparedRequest] = []
     for request in requests:
         turns = _turns(request)
@@ -135,7 +136,7 @@ def _turns(request: PreparedRequest) -> list[PreparedRequest]:
 
 
 def _linked(turns: list[PreparedRequest]) -> PreparedRequest:
-    """Return the first of these turns; what follows each is the next one, as it is."""
+    """Return the first of these turns, each linked to the next one."""
     later = turns[-1]
     for turn in reversed(turns[:-1]):
         assert turn.following is not None

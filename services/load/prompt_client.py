@@ -22,14 +22,14 @@ from services.load.repeat import client_of
 
 @dataclass(frozen=True, slots=True)
 class PromptAnswer:
-    """What came of a prompt: its measurement, and the calls of tools in the answer."""
+    """The result of a prompt: its measurement, and the tool calls in the answer."""
 
     measured: Measurement
     tool_calls: list[dict[str, Any]] | None
 
 
 class PromptClient:
-    """Asks one target; its connections are kept while others are being asked, too."""
+    """Sends prompts to one target; connections are kept while other prompts are in flight."""
 
     def __init__(self, config: RunConfig, target: Target) -> None:
         self._target = target
@@ -38,7 +38,7 @@ class PromptClient:
         self._in_flight = 0
 
     async def send(self, config: RunConfig, prompt: str) -> PromptAnswer:
-        """Ask a prompt, again up to `config.retries` times; times count from the first attempt.
+        """Send a prompt, with up to `config.retries` retries; times count from the first attempt.
 
         Raises:
             UnsupportedPart: the API format has no place for a part of the prompt.

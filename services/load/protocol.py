@@ -23,7 +23,7 @@ from services.base.ipc import Message, Protocol
 from services.load.response_profile import ResponseProfile
 from services.load.shards import WHOLE, Shard
 
-VERSION = 4  # raise it whenever a message changes: see tests/services/load/test_protocol.py
+VERSION = 4  # increase it whenever a message changes: see tests/services/load/test_protocol.py
 UNLIMITED = ("token_times", "answer")  # fields of a request without a limit on their size
 
 
@@ -50,7 +50,7 @@ class Environment(Message):
 
 @dataclass(frozen=True, slots=True)
 class Serving(Message):
-    """Where the server is, so that others can monitor it until `Served`. `began_ns`: the start of
+    """The server's address, so that others can monitor it until `Served`. `began_ns`: the start of
     the run, from which its times count, by this machine's monotonic clock."""
 
     base_url: str
@@ -65,7 +65,7 @@ class Served(Message):
 
 @dataclass(frozen=True, slots=True)
 class RepeatSeen(Message):
-    """A repeat has begun; or, with its duration, it is over."""
+    """A repeat has begun or, with its duration, has ended."""
 
     repeat: Repeat
 
@@ -89,7 +89,7 @@ class Requests(Message):
 
 @dataclass(frozen=True, slots=True)
 class ProgressSeen(Message):
-    """How far the run is."""
+    """The run's current progress."""
 
     progress: Progress
 
@@ -100,14 +100,14 @@ class ProgressSeen(Message):
 
 @dataclass(frozen=True, slots=True)
 class Calibrated(Message):
-    """What the client adds at this load, or why it could not be measured."""
+    """The time that the client adds at this load, or why it could not be measured."""
 
     calibration: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class End(Message):
-    """A worker's last message: whether it was cancelled, and why it could not go on."""
+    """A worker's last message: whether it was cancelled, and why it could not continue."""
 
     cancelled: bool
     problem: str | None
@@ -192,7 +192,7 @@ class Replay(Message):
 
 @dataclass(frozen=True, slots=True)
 class Problem(Message):
-    """Why a load process cannot go on."""
+    """Why a load process cannot continue."""
 
     sentence: str
 

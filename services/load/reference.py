@@ -73,9 +73,9 @@ class Reference(asyncio.Protocol):
     format = FORMATS["/v1/chat/completions"]
     log: ClassVar[dict[str, dict[str, Any]]] = {}  # of all connections, like the state
     state: ClassVar = {"in_flight": 0, "peak": 0, "requests": 0, "connections": 0}
-    queues: ClassVar[dict[str, Slots]] = {}  # by the model's name
+    queues: ClassVar[dict[str, Slots]] = {}  # by model name
     answering = False
-    slots: Slots | None = None  # where this connection's latest request waits or is served
+    slots: Slots | None = None  # in which this connection's latest request waits or is served
     service = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -142,7 +142,7 @@ class Reference(asyncio.Protocol):
             self.at(self.o["ttft"], self.start)
 
     def enter(self) -> None:
-        """Ask for a slot. How long the request will be in it is drawn now, in order of arrival."""
+        """Enter the queue for a slot. The service time is drawn now, in order of arrival."""
         o = self.o
         if (slots := self.queues.get(self.model)) is None:
             slots = self.queues[self.model] = Slots(o["slots"], o["law"], o["seed"], o["overload"])
@@ -156,7 +156,7 @@ class Reference(asyncio.Protocol):
         slots.enter(self, self.began)
 
     def begin(self, at: int) -> None:
-        """Be prefilled and decoded from `at` on; all later times count from then."""
+        """Start prefill and decoding at `at`, from which all later times count."""
         self.entry["began"] = self.began = at
         self.at(self.o["ttft"], self.start)
 
@@ -213,7 +213,7 @@ class Reference(asyncio.Protocol):
         return b"".join(map(framed, self.format.last(self.usage(), self.phases())))
 
     def phases(self) -> Phases | None:
-        """Return how long the request waited, was prefilled and decoded; None without slots, or
+        """Return how long the request waited, was prefilled and was decoded; None without slots or
         without a token."""
         if self.slots is None or not self.times:
             return None
@@ -244,7 +244,7 @@ class Reference(asyncio.Protocol):
 
 
 def given(defaults: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
-    """Return the options with those of `parts`, such as `ttft=0.1`, in their place."""
+    """Return the options, replaced by those in `parts`, such as `ttft=0.1`."""
     options = dict(part.split("=", 1) for part in parts)
     return {
         name: type(default)(options[name]) if name in options else default
@@ -260,10 +260,11 @@ def framed(event: bytes) -> bytes:
 async def serve(
     protocol: type[Reference], arguments: Sequence[str] = (), host: str = "127.0.0.1"
 ) -> None:
-    """Serve on a free port of this machine alone, print it, and end with standard input.
+    """Serve on a free local port, print it, and end when standard input is closed.
 
     Args:
-        arguments: options as in a model's name, its defaults here, and the file of a certificate.
+        arguments: options as in a model's name, which become the defaults, and the file of a
+            certificate.
         host: the address, in a test of a network namespace.
     """
     options = [argument for argument in arguments if "=" in argument]
@@ -283,7 +284,7 @@ async def serve(
     listener: socket.socket = server.sockets[0]
     print(listener.getsockname()[1], flush=True)
     parent_gone = asyncio.Event()
-    loop.add_reader(0, parent_gone.set)  # standard input ends with whoever started this
+    loop.add_reader(0, parent_gone.set)  # standard input ends with the parent process
     await parent_gone.wait()
 
 

@@ -41,8 +41,8 @@ LINE = b'{"model":"ref","message":{"role":"assistant","content":"%b"},"done":fal
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`event` makes an event with a text and its number; `first` and `last` are what comes before
-    and after these, `last` by event, with the phases where the format has a place for them."""
+    """`event` makes an event from a text and its number; `first` and `last` make what comes before
+    and after these events, `last` with the phases if the format has fields for them."""
 
     event: Callable[[int, bytes], bytes]
     last: Callable[[Usage, Phases | None], list[bytes]]
@@ -122,7 +122,7 @@ def _message_last(usage: Usage, phases: Phases | None) -> list[bytes]:
 def _lines_last(usage: Usage, phases: Phases | None) -> list[bytes]:
     counts = {"prompt_eval_count": usage[0], "eval_count": usage[1]}
     durations: Request = {}
-    if phases is not None:  # Ollama's, whose total begins when the request comes
+    if phases is not None:  # Ollama's, whose total counts from the request's arrival
         durations = {
             "total_duration": sum(phases),
             "load_duration": 0,

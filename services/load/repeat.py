@@ -23,7 +23,7 @@ from services.load.supply import PreparedRequest, Supply
 from services.wire import Fitting, Timeouts, Wire
 
 PREPARED = 10_000  # requests
-PREPARED_BYTES = 64 * 2**20  # of a run by time, which may need few of them
+PREPARED_BYTES = 64 * 2**20  # of a run with a duration, which may need only a few
 
 OnReady = Callable[[], Awaitable[int]]  # called when everything is ready; returns when to begin
 
@@ -39,7 +39,7 @@ class RepeatPlayer:
         self._stopped = False
 
     def stop(self) -> None:
-        """Send nothing more, and end what is in flight."""
+        """Stop sending, and end the requests in flight."""
         self._stopped = True
         self.stop_repeat()
 
@@ -49,7 +49,7 @@ class RepeatPlayer:
             self._runner.stop()
 
     async def warm_up(self) -> None:
-        """Send the requests that do not count, one after the other.
+        """Send the warm-up requests, one after the other.
 
         Raises:
             OSError: the backend's host cannot be found.
@@ -97,7 +97,7 @@ class RepeatPlayer:
         return Played(runner.began_ns, duration, health, median_profile(runner.profiles.values))
 
     def _health(self, runner: Runner, monitor: LoopMonitor) -> dict[str, Any]:
-        """What the repeat says of the client and of how the server's answers were framed."""
+        """The health of the client in this repeat, and how the server framed its answers."""
         health: dict[str, Any] = {
             "clock": "kernel" if self.client.kernel_clock else "loop",
             "cpu_share": monitor.cpu_share(),
@@ -117,7 +117,7 @@ class RepeatPlayer:
         return self._runner
 
     def _supply(self, repeat: int, schedule: modes.Schedule) -> Supply:
-        """The requests of this shard; the first are prepared before it starts."""
+        """The requests of this shard; the first ones are prepared before the repeat starts."""
         job, starts = self._job, len(schedule.due_s)
         shard, limited = job.shard, job.config.duration_s is None
         numbers = shard.indices(starts * shard.of)
@@ -140,7 +140,7 @@ class RepeatPlayer:
 
 
 def client_of(job: Job) -> Any:
-    """Return the client that the config asks for: the wire's, or LiteLLM's."""
+    """Return the client that the config needs: the wire's, or LiteLLM's."""
     config, target = job.config, job.target
     timeouts = Timeouts(
         total_s=config.timeout_s,

@@ -21,7 +21,7 @@ class ResponseProfile:
 
 
 def profile_of(exchange: Exchange) -> ResponseProfile | None:
-    """Return the profile of one answer; None where it failed or was not streamed."""
+    """Return the profile of one answer; None if it failed or was not streamed."""
     if exchange.error_class or exchange.cancelled or exchange.sent is None:
         return None
     times = exchange.token_times

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 
-RETRIED = ("http_429", "http_5xx", "connect", "timeout_connect")  # what another attempt may mend
+RETRIED = ("http_429", "http_5xx", "connect", "timeout_connect")  # another attempt may help
 FIRST_S, LONGEST_S = 1.0, 60.0  # of the backoff
-ASKED_MOST_S = 600.0  # of what a server may ask for
+ASKED_MOST_S = 600.0  # the longest wait that a server may ask for
 
 
 def wait_s(attempt: int, retry_after: str, random: Random, now: datetime | None = None) -> float:
@@ -25,8 +25,8 @@ def wait_s(attempt: int, retry_after: str, random: Random, now: datetime | None 
 
 
 def retry_after_s(retry_after: str, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a
-    date; fractions are accepted); None if it asks for nothing that can be read."""
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3: a number, or a date;
+    fractions are accepted); None if it cannot be read."""
     text = retry_after.strip()
     if text.replace(".", "", 1).isdecimal() and text.isascii():
         return float(text)

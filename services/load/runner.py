@@ -41,7 +41,7 @@ class Client(Protocol):
 
 
 class Runner:
-    """Plays one repeat. `finished` collects measurements until `take` is called."""
+    """Plays one repeat. Finished measurements are collected until `take` is called."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Runner:
         self._taken = 0  # sessions of an open loop whose first request got a place in flight
         self._held: PreparedRequest | None = None  # the next one, which waits for a place
         self._left = 0  # sessions that no user has taken yet
-        self._enough = asyncio.Event()  # users ask no more: it is stopped, or nothing is left
+        self._enough = asyncio.Event()  # set when users send no more: stopped, or nothing left
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()  # nothing is in flight
         self._problem: BaseException | None = None
@@ -123,7 +123,7 @@ class Runner:
             await asyncio.wait([opening])
 
     def stop(self) -> None:
-        """Send nothing more, and end what is in flight."""
+        """Stop sending, and end the requests in flight."""
         self._stopped.set()
         self._enough.set()
         if self._dispatcher is not None:
@@ -151,7 +151,7 @@ class Runner:
     async def _send_when_due(self, schedule: Schedule, supply: Supply) -> None:
         all_at_once = len(schedule.warm_s) + len(schedule.due_s)
         slots = asyncio.Semaphore(schedule.in_flight or all_at_once or 1)
-        free_ns = 0  # when a place in flight was last waited for: all that were due before waited
+        free_ns = 0  # when a request last waited for a place in flight; all due before also did
         for offset in chain(schedule.warm_s, schedule.due_s):
             request = next(supply.warm if offset < 0 else supply.counted)
             self._held = request if offset >= 0 else None
@@ -174,7 +174,7 @@ class Runner:
         counts: bool,
         schedule: Schedule,
     ) -> None:
-        """Send a request that has its place in flight, then the later turns of its session."""
+        """Send a request that has a place in flight, then the later turns of its session."""
         try:
             outcome = await self._ask(request, due, free_ns, counts)
         finally:
@@ -198,7 +198,7 @@ class Runner:
     async def _follow(
         self, request: PreparedRequest, outcome: Outcome, send: Send, ends: int | None, counts: bool
     ) -> int:
-        """Send the later turns of a request's session; return when its last answer was over."""
+        """Send the later turns of a request's session; return when its last answer ended."""
         followed = await follow(request, outcome, send, ends, self._stopped)
         if counts and followed.unsent:
             self.unsent_turns[followed.why] += followed.unsent
@@ -206,7 +206,7 @@ class Runner:
         return followed.ended_ns
 
     def _keep_waiting(self, request: PreparedRequest, due: int) -> None:
-        """Keep a turn that was due and still waited for a place in flight as cancelled."""
+        """Record a turn that was due and still waiting for a place in flight as cancelled."""
         if due <= perf_counter_ns():
             offset = (due - self.began_ns) / 1e9
             self.finished.append(Measurement(self._repeat, request.index, "cancelled", offset))
@@ -220,7 +220,8 @@ class Runner:
             self._begin(self._be_user(schedule, supply, due, schedule.pauses(user)))
 
     async def _be_user(self, schedule: Schedule, supply: Supply, due: int, pauses: Pauses) -> None:
-        """Ask, wait for the answer, pause, and ask again until the requests or the time are up."""
+        """Act as a user: send, wait for the answer, pause, and repeat until requests or time run
+        out."""
         ends = self._end_of(schedule)
         while ends is None or due < ends:
             await wait_unless(self._enough, due - LEAD_NS)
@@ -248,7 +249,7 @@ class Runner:
             await asyncio.sleep(wait_ns / 1e9)
 
     def _keep_unsent(self, schedule: Schedule, supply: Supply) -> None:
-        """Keep what was due by now and waited for a place in flight as cancelled."""
+        """Record requests that were due by now and waiting for a place in flight as cancelled."""
         now_s = (perf_counter_ns() - self.began_ns) / 1e9
         for offset in schedule.due_s[self._taken :]:
             if offset <= now_s:
@@ -256,7 +257,7 @@ class Runner:
                 self.finished.append(Measurement(self._repeat, request.index, "cancelled", offset))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside others; the first error of one ends the repeat."""
+        """Run `work` concurrently; the first error of any such task ends the repeat."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         self._idle.clear()
@@ -271,8 +272,8 @@ class Runner:
             self._idle.set()
 
     async def _ask(self, request: PreparedRequest, due: int, free_ns: int, counts: bool) -> Outcome:
-        """Send one request and keep its measurement, if it counts; return what came of it.
-        `free_ns`: when the place in flight that it may have waited for was free."""
+        """Send one request and record its measurement, if it counts; return the outcome. `free_ns`:
+        when the place in flight that it may have waited for became free."""
         self._unsent -= counts
         if self._stopped.is_set():
             return Outcome(perf_counter_ns())
@@ -290,7 +291,7 @@ class Runner:
         self.oddities.update(exchange.oddities)
         if profile := profile_of(exchange):
             self.profiles.add(profile)
-        if counts and exchange.sent is not None:  # else it was cancelled before it was due
+        if counts and exchange.sent is not None:  # otherwise it was cancelled before it was due
             measurement = measurement_of(
                 exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns, tries
             )
@@ -321,7 +322,7 @@ class Runner:
             self.stop()
 
     async def _wait_for_answers(self) -> None:
-        """Wait for the requests in flight; after `stop`, no longer than STOP_S."""
+        """Wait for the requests in flight; after `stop`, at most STOP_S."""
         if not self._tasks:
             return
         idle = asyncio.create_task(self._idle.wait())

@@ -56,7 +56,7 @@ class Session:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     profile: ResponseProfile | None = None  # of the last repeat's answers
     cancelled: bool = False
-    measured: bool = False  # every repeat is over
+    measured: bool = False  # all repeats have ended
 
     @property
     def config(self) -> RunConfig:
@@ -87,7 +87,7 @@ class Session:
         return cleaned
 
     def serving(self, target: backends.Target, pid: int | None) -> None:
-        """Report where the server is, so that others can monitor it until `Served`."""
+        """Report the server's address, so that others can monitor it until `Served`."""
         if target.base_url is not None:
             self.send(Serving(target.base_url, pid, self.began_ns))
 
@@ -116,12 +116,12 @@ async def measure(session: Session) -> None:
 
 
 def _target(session: Session) -> backends.Target:
-    """Return the target that was submitted, else the one in this process's environment."""
+    """Return the submitted target, else the one from this process's environment."""
     return session.item.target or backends.target(session.config, session.env)
 
 
 async def _measure_target(session: Session, target: backends.Target, pid: int | None = None) -> Job:
-    """Measure the server at `target`; `pid` is its process if this process started it."""
+    """Measure the server at `target`; `pid` is the server's process if this process started it."""
     config = session.config
     prompts = own_prompts(config)
     target = await probe.with_model(target, prompts)
@@ -161,7 +161,7 @@ async def _warm_up(session: Session, job: Job) -> None:
 
 
 async def _empty_cache(session: Session, target: backends.Target, engine: str) -> dict[str, str]:
-    """Empty the server's cache if that is asked for; return a repeat's fact about it."""
+    """Empty the server's cache if requested; return a repeat's fact about it."""
     if not session.config.empty_cache:
         return {}
     session.phase("Emptying the server's cache")

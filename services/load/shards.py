@@ -35,7 +35,7 @@ WHOLE = Shard()
 
 
 def shards(config: RunConfig, cores: int) -> list[Shard]:
-    """Return the shards of a run: as many as the config says, else as load and cores suggest.
+    """Return the shards of a run: as many as the config sets, else as load and cores suggest.
 
     At most half of the cores are used, since the server may be on this machine. There are never
     more shards than requests in flight, so a sequential run has one.

@@ -26,29 +26,28 @@ LAWS: dict[str, Callable[[Random], float]] = {  # service times, as multiples of
 
 
 class Customer(Protocol):
-    """A request that waits for a slot, or is in one for `service` ns."""
+    """A request that waits for a slot, or is served in one for `service` ns."""
 
     service: int
 
     def begin(self, at: int) -> None:
-        """Be served from `at` on, in ns, which may have passed."""
+        """Start being served at `at`, in ns, which may be in the past."""
         ...
 
 
 class Slots:
-    """Slots, and who waits for one. Times are nanoseconds of one clock, passed in, none before
-    that of the call before."""
+    """Slots and their queue. Times are nanoseconds of one clock, passed in without going back."""
 
     def __init__(self, count: int, law: str, seed: int, overload: int = 0) -> None:
-        """`overload` 0: it is never overloaded. Raises KeyError if there is no such law."""
+        """`overload` 0: never overloaded. Raises KeyError for an unknown law."""
         self.overloaded = False
         self._overload = overload
         self._free = count
         self._law = LAWS[law]
         self._random = Random(seed)
         self._waiting: dict[Customer, None] = {}  # in order of arrival
-        self._serving: dict[Customer, int] = {}  # and the number of each one's service
-        self._ends: list[tuple[int, int, Customer]] = []  # a heap: when, the number, and whose
+        self._serving: dict[Customer, int] = {}  # with the number of each service
+        self._ends: list[tuple[int, int, Customer]] = []  # a heap of end, number and customer
         self._numbers = numbers()
 
     @property
@@ -70,14 +69,14 @@ class Slots:
             self.overloaded |= 0 < self._overload <= len(self._waiting)
 
     def advance(self, until: int) -> None:
-        """Hand on the slots of all who are served until then, in the order of their ends."""
+        """Free the slots of all services that end by then, in the order of their ends."""
         while self._ends and self._ends[0][0] <= until:
             end, number, customer = heapq.heappop(self._ends)
             if self._serving.get(customer) == number:
                 self._release(customer, end)
 
     def leave(self, customer: Customer, at: int) -> None:
-        """Leave at `at`, without having been served to the end."""
+        """Leave at `at`, before the service has ended."""
         self.advance(at)
         self._waiting.pop(customer, None)
         if customer in self._serving:
@@ -89,7 +88,7 @@ class Slots:
         customer.begin(at)
 
     def _release(self, customer: Customer, at: int) -> None:
-        """Free the slot of a customer, for whoever is first in the queue."""
+        """Free the slot of a customer, for the first in the queue."""
         del self._serving[customer]
         if self._waiting:
             first = next(iter(self._waiting))

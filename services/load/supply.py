@@ -21,10 +21,10 @@ class PreparedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A turn that is due `delay_s` after the answer before has ended; it is prepared then, from
-    that answer. `left`: how many turns of the session are left, with it. `recorded`: the answer
-    makes no difference, so that the turn can be prepared before. `write`: do what can be done of
-    these turns without the answers, up to so many bytes; return how many they have."""
+    """A turn that is due `delay_s` after the previous answer has ended; it is prepared then, from
+    that answer. `left`: how many turns of the session are left, including it. `recorded`: it does
+    not depend on the answer, so it can be prepared before. `write`: write these turns as far as
+    possible without the answers, up to a number of bytes; return how many bytes they have."""
 
     delay_s: float
     left: int
@@ -35,9 +35,9 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """The requests of a repeat, in order, each the first of its session: `starts` of them at most,
-    `count` with all later turns (None: there are none); and those that are sent before it starts,
-    which do not count."""
+    """The requests of a repeat in order, each the first of its session: at most `starts` of them,
+    or `count` including all later turns (None: there are no later turns); and the warm-up requests,
+    which are sent before."""
 
     counted: Iterator[PreparedRequest]
     starts: int

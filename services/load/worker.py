@@ -25,7 +25,7 @@ from services.load.session import Session, measure
 from services.servers.engines import EngineProblem
 from services.wire.limits import MachineLimit
 
-UNWIND_S = 1.5  # how long a cancelled run may take to end by itself
+UNWIND_S = 1.5  # the longest that a cancelled run may take to end by itself
 
 
 async def work() -> None:
@@ -53,7 +53,7 @@ async def _carry_out(send: Send) -> tuple[bool, str | None]:
     def on_input() -> None:
         loop.remove_reader(0)
         session.cancel()
-        loop.call_later(UNWIND_S, task.cancel)  # an engine that starts, a server that hangs
+        loop.call_later(UNWIND_S, task.cancel)  # during an engine's start, or if a server hangs
 
     loop.add_reader(0, on_input)
     problem: str | None = None

@@ -17,30 +17,30 @@ from typing import Any
 
 from services.load.nodes.echo import open_echo
 
-PACKAGES = ("httptools", "httpx", "numpy", "orjson", "psutil", "pydantic")  # what it imports
+PACKAGES = ("httptools", "httpx", "numpy", "orjson", "psutil", "pydantic")  # that the actor imports
 PROGRAMS = {
     "load": "services.load.load_process",
     "calibration": "services.load.nodes.calibration",
 }
-ROOT = Path(__file__).resolve().parents[3]  # where Ray has unpacked what was shipped
+ROOT = Path(__file__).resolve().parents[3]  # where Ray unpacked the shipped files
 READ_BYTES = 64 * 2**10  # smaller answers are not put into Ray's object store
-BEAT_S = 1.0  # without output, `read` returns nothing this often: the node is alive
+BEAT_S = 1.0  # without output, `read` returns b"" this often, as a sign of life
 STOP_S = 1.0
 
 
 class NodeActor:
-    """One process at a time. Its methods are called from the driver, see `driver.py`."""
+    """Runs one process at a time on a node. The driver calls its methods, see `driver.py`."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
         self._rest = b""
 
     async def clock(self) -> int:
-        """Return this machine's monotonic time, which every process here shares, ns."""
+        """Return this machine's monotonic time, which all of its processes share, in ns."""
         return perf_counter_ns()
 
     async def echo(self, token: bytes, host: str) -> int:
-        """Answer round trips by UDP from now on; return the port. Raises OSError."""
+        """Start answering round trips by UDP; return the port. Raises OSError."""
         self._echo, port = await open_echo(token, host)
         return port
 
@@ -55,7 +55,7 @@ class NodeActor:
         return machine.environment()
 
     async def start(self, program: str) -> None:
-        """Start a process, once the one before has ended. Raises OSError."""
+        """Start a process after ending the previous one. Raises OSError."""
         await self.end()
         self._rest = b""
         self._process = await asyncio.create_subprocess_exec(
@@ -70,7 +70,7 @@ class NodeActor:
         """Write to the process's standard input; None: close it."""
         if self._process is None or self._process.stdin is None:
             return
-        with suppress(ConnectionError):  # it has ended: `read` says so
+        with suppress(ConnectionError):  # it has ended, which `read` reports
             if data is None:
                 self._process.stdin.close()
             else:
@@ -78,7 +78,8 @@ class NodeActor:
                 await self._process.stdin.drain()
 
     async def read(self) -> bytes | None:
-        """Return whole lines of the process's output; b"": there are none now; None: its end."""
+        """Return whole lines of the process's output; b"" if there are none yet, None at its
+        end."""
         if self._process is None or self._process.stdout is None:
             return None
         try:

@@ -23,7 +23,7 @@ FAILED = "The calibration failed"
 
 
 async def work() -> None:
-    """Calibrate once; the end of standard input stops it."""
+    """Calibrate once; closing standard input stops it."""
     send, reader = sender(PROTOCOL), await standard_input()
     try:
         job = expect(Job, await reader.readline())

@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """`offset_ns`: add it to this machine's `perf_counter_ns` to get the other's. `error_ns`: by
-    how much it may be wrong."""
+    """`offset_ns`: what to add to this machine's `perf_counter_ns` to get the other machine's.
+    `error_ns`: its largest possible error."""
 
     offset_ns: int
     error_ns: int
 
 
 class RoundTrip(NamedTuple):
-    """When a question left and its answer came, by this clock, and the other clock's stamp, ns."""
+    """When a message left and its answer came, by this clock, and the other clock's time, in ns."""
 
     sent: int
     stamp: int
@@ -31,13 +31,13 @@ class RoundTrip(NamedTuple):
 
 
 def clock_offset(trips: Iterable[RoundTrip]) -> ClockOffset:
-    """Return the offset by the quickest round trip. Raises ValueError: there is none."""
+    """Return the offset from the quickest round trip. Raises ValueError without round trips."""
     best = min(trips, key=lambda trip: trip.received - trip.sent)
     half = (best.received - best.sent + 1) // 2
     return ClockOffset(best.stamp - best.sent - half, half)
 
 
 def start_spread_ns(offsets: Iterable[ClockOffset]) -> int:
-    """Return how far apart, at most, machines start that are to start at the same moment."""
+    """Return how far apart, at most, machines start that should start at the same moment, in ns."""
     worst = sorted(offset.error_ns for offset in offsets)[-2:]
     return sum(worst) if len(worst) > 1 else 0

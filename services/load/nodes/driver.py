@@ -34,9 +34,9 @@ from services.load.nodes.protocol import (
 )
 
 WRITE_BYTES = 48 * 2**10  # smaller arguments are not put into Ray's object store
-ROUND_TRIPS, RAY_TRIPS = 64, 8  # by UDP, and by Ray's own calls where those are answered
-SILENT_S = 15.0  # a node that has not answered for so long is lost
-START_S = 120.0  # for a node to unpack what is shipped, and to start
+ROUND_TRIPS, RAY_TRIPS = 64, 8  # by UDP, or by Ray's calls if UDP is not answered
+SILENT_S = 15.0  # a node that has not answered for this long is lost
+START_S = 120.0  # for a node to unpack the shipped files and start
 CONNECT_S = 30
 
 
@@ -53,12 +53,12 @@ class RemoteNode:
         self._port, self._by_udp = 0, True
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._reader: Thread | None = None
-        self._ending = False  # the process is replaced by another one
+        self._ending = False  # whether the process is being replaced by another
         self._lost = False
         Thread(target=self._work, daemon=True).start()
 
     def start(self, program: str) -> None:
-        """Start a process there, after what is to be written before; its output is passed on."""
+        """Start a process on the node, after earlier writes; its output is passed on."""
         self._calls.put(lambda: self._start(program))
 
     def write(self, lines: str | None) -> None:
@@ -66,13 +66,13 @@ class RemoteNode:
         self._calls.put(lambda: self._write(lines))
 
     def offset(self) -> ClockOffset | None:
-        """Return the offset of its clock; None: it does not answer."""
+        """Return the offset of its clock; None if it does not answer."""
         try:
             if not self._port:
                 self._port = self._call(self._actor.echo, self._token, self._host)
             count = ROUND_TRIPS if self._by_udp else 0
             quick = list(echo.round_trips(self._token, self._host, self._port, count))
-            self._by_udp = bool(quick)  # else it is not tried again
+            self._by_udp = bool(quick)  # if not, UDP is not tried again
             count = RAY_TRIPS if quick else ROUND_TRIPS
             return clock_offset([*quick, *(self._trip() for _ in range(count))])
         except Exception as error:  # of Ray's many
@@ -92,7 +92,7 @@ class RemoteNode:
             call = self._calls.get()
             try:
                 call()
-            except Exception as error:  # of Ray's many: whatever it is, the node is not there
+            except Exception as error:  # Ray raises many kinds; the node is unavailable
                 self._mark_lost(error)
 
     def _start(self, program: str) -> None:
@@ -135,7 +135,7 @@ def connect_nodes(ray: Any, request: Connect, send: Send) -> list[RemoteNode]:
     """Start a node on each machine of the cluster, and report them.
 
     Raises:
-        ClusterProblem: it cannot be reached, or a node is not as it has to be.
+        ClusterProblem: it cannot be reached, or a node does not meet the requirements.
     """
     environment = {"py_modules": [str(ROOT / "services")], "excludes": ["**/__pycache__"]}
     try:
@@ -170,13 +170,13 @@ def _actor(ray: Any, node_id: str) -> Any:
 
 
 def _checked(ray: Any, actor: Any, node: Any, address: str) -> dict[str, Any]:
-    """Return the facts of a node that has what it needs."""
+    """Return the facts of a node, after checking that it has what it needs."""
     where = node["NodeManagerAddress"]
     try:
         missing = ray.get(actor.missing.remote(), timeout=START_S)
         if not missing:
             return {"id": node["NodeID"][:8], **ray.get(actor.facts.remote(), timeout=START_S)}
-    except Exception as error:  # of Ray's many: no free core, no Python of this version
+    except Exception as error:  # Ray raises many kinds: no free core, no Python of this version
         lines = str(error).strip().splitlines()
         raise ClusterProblem(
             f"Nothing can be started on node {where} of {address}: "
@@ -203,7 +203,7 @@ def relay(nodes: list[RemoteNode], send: Send) -> None:
 
 
 def main() -> None:
-    """Connect, and carry messages until standard input ends."""
+    """Connect, and relay messages until standard input ends."""
     send = sender(PROTOCOL)
     request = PROTOCOL.expect(Connect, sys.stdin.buffer.readline())
     logging.disable(logging.WARNING)

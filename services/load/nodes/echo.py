@@ -47,7 +47,7 @@ async def open_echo(token: bytes, host: str) -> tuple[asyncio.DatagramTransport,
 
 
 def round_trips(token: bytes, host: str, port: int, count: int) -> Iterator[RoundTrip]:
-    """Yield round trips to an echo, up to `count`; few or none where answers do not come."""
+    """Yield up to `count` round trips to an echo; fewer if answers are lost."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.settimeout(ANSWER_S)
@@ -66,5 +66,5 @@ def round_trips(token: bytes, host: str, port: int, count: int) -> Iterator[Roun
             received = perf_counter_ns()
             if len(answer) == _FORMAT.size and answer.startswith(token):
                 _, answered, stamp = _FORMAT.unpack(answer)
-                if answered == number:  # else the late answer to an earlier question
+                if answered == number:  # else it is the late answer to an earlier message
                     yield RoundTrip(sent, stamp, received)

@@ -15,8 +15,8 @@ WORST = ("span_s", *(f"{name}_{of}_s" for name in ERRORS for of in ("p50", "p99"
 
 
 def nodes_environment(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the facts about the nodes, together for those that are the same: by their numbers, and
-    in order the beginnings of their ids in Ray."""
+    """Return the facts about the nodes, grouped by equal facts with the nodes' numbers, and the
+    beginnings of their Ray ids in order."""
     together: dict[str, tuple[list[str], dict[str, Any]]] = {}
     for number, each in enumerate(facts, start=1):
         same = {name: value for name, value in each.items() if name != "id"}
@@ -31,8 +31,8 @@ def nodes_health(
     played: Sequence[Played | None],
     offsets: Mapping[int, ClockOffset],
 ) -> dict[str, Any]:
-    """Return what a repeat's health says of its nodes, in the order of their shards; and how far
-    apart they started, at most. Request `i` was sent by number `i` modulo their number."""
+    """Return the nodes' part of a repeat's health, in the order of their shards, and how far apart
+    they started at most. Request `i` was sent by node `i` modulo the number of nodes."""
     late_s = max((each.health.get("begun_late_s", 0.0) for each in played if each), default=0.0)
     spread_s = start_spread_ns(offsets.values()) / 1e9 + late_s
     each = [_node_health(*node, offsets) for node in zip(nodes, played, strict=True)]
@@ -52,7 +52,7 @@ def _node_health(
 
 
 def worst_calibration(done: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the worst value of all nodes' calibrations, and each one's own."""
+    """Return the worst values of all nodes' calibrations, with each node's own."""
     good = [each for each in done if "problem" not in each]
     if len(good) < len(done) or not done:
         bad = [f"Node {each['node']}: {each['problem']}" for each in done if "problem" in each]

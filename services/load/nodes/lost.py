@@ -23,10 +23,9 @@ def lost_requests(
     sentence: str,
 ) -> list[Measurement]:
     """Return the failed requests of a shard whose node was lost `at_s` seconds after the repeat
-    began: those that were due, or would have been, and that it has not `reported`.
-
-    How many requests users send in a given time depends on their answers. Of those, the ones are
-    counted that were in flight when the node was last heard of (`in_flight`).
+    began: those that were or would have been due and that it has not `reported`. If users send
+    requests for a given time, their number depends on the answers; then only those count that were
+    in flight at the node's last report (`in_flight`).
     """
     schedule = shard.schedule(modes.schedule(config, repeat))
     planned = _planned(config, schedule, shard)
@@ -48,7 +47,7 @@ def lost_requests(
 def _planned(
     config: RunConfig, schedule: Schedule, shard: Shard
 ) -> Iterator[tuple[int, float | None]]:
-    """The requests of a shard in order, and when each is due; None: after some answer."""
+    """The requests of a shard in order, and when each is due; None: due after an answer."""
     sessions, most = sessions_of(config), modes.most(config)
     for start, number in enumerate(shard.indices(len(schedule.due_s) * shard.of)):
         due = None if schedule.users else schedule.due_s[start]

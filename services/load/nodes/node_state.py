@@ -10,13 +10,13 @@ from services.load.shards import Shard
 
 
 class NodeState:
-    """What its pool knows of it."""
+    """What the pool knows about a node."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.shard = Shard()
-        self.program = ""  # what runs there
-        self.inbox: asyncio.Queue[Message | None] = asyncio.Queue()  # None: it is lost
+        self.program = ""  # the program that runs on it
+        self.inbox: asyncio.Queue[Message | None] = asyncio.Queue()  # None: the node is lost
         self.lost: str | None = None
         self.progress: Progress | None = None
         self.playing = False

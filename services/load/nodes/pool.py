@@ -45,7 +45,7 @@ from services.load.response_profile import ResponseProfile
 from services.load.shards import Shard
 from services.servers.engines.embedded_engine import ROOT
 
-LEAD_NS = 250_000_000  # from `Begin` to the start, and ROUND_TRIPS of the slowest node
+LEAD_NS = 250_000_000  # from `Begin` to the start, in addition to ROUND_TRIPS of the slowest node
 ROUND_TRIPS = 8
 STOP_S = 5.0
 Expected = TypeVar("Expected", bound=Message)
@@ -63,10 +63,10 @@ class NodePool:
 
     @classmethod
     async def start(cls, job: Job, send: Send) -> NodePool:
-        """Connect to the cluster of the job's config; its nodes' facts go to `send`.
+        """Connect to the cluster of the job's config, and `send` the facts about its nodes.
 
         Raises:
-            ProcessPoolProblem: it cannot be used.
+            ProcessPoolProblem: the cluster cannot be used.
         """
         python = interpreter(os.environ)
         try:
@@ -105,12 +105,12 @@ class NodePool:
         self._listening = asyncio.create_task(self._listen())
 
     def stop(self) -> None:
-        """Send nothing more, now or later, and end what is in flight."""
+        """Stop sending, now and later, and end the requests in flight."""
         for node in self._alive():
             self._send_to_driver(cluster.ToNode(node.number, None))
 
     async def play(self, repeat: int, on_ready: OnReady) -> Played:
-        """Play a repeat; the requests of a node that is lost meanwhile are kept as failed.
+        """Play a repeat; requests of a node that is lost meanwhile are recorded as failed.
 
         Raises:
             ProcessPoolProblem: every node is lost, or one cannot find the backend.
@@ -139,8 +139,8 @@ class NodePool:
         return replace(combined(played), began_ns=self._began_ns, health=health)
 
     async def calibrate(self, profile: ResponseProfile) -> dict[str, Any]:
-        """Calibrate every node at its part of the load, all at once; return the worst of all, and
-        each node's own.
+        """Calibrate all nodes at the same time, each at its part of the load; return the worst
+        values, with each node's own.
 
         Raises:
             ProcessPoolProblem: every node is lost.
@@ -173,7 +173,7 @@ class NodePool:
         return [node for node in self._nodes if node.lost is None]
 
     def _start_program(self, program: str) -> list[NodeState]:
-        """Start a program on every node that is left, with its part of the load."""
+        """Start a program on every remaining node, with its part of the load."""
         nodes = self._alive()
         if not nodes:
             raise ProcessPoolProblem("Every node of the Ray cluster was lost.")
@@ -183,7 +183,8 @@ class NodePool:
         return nodes
 
     async def _start_load(self) -> list[NodeState]:
-        """Return the nodes that are left, with load processes that share the load among them."""
+        """Start load processes, which share the load, on the remaining nodes; return these
+        nodes."""
         alive = self._alive()
         if alive and all(node.program and node.shard.of == len(alive) for node in alive):
             return alive
@@ -205,7 +206,7 @@ class NodePool:
         return offsets
 
     async def _listen(self) -> None:
-        """Sort the driver's messages by node until it ends."""
+        """Put the driver's messages into the nodes' inboxes until it ends."""
         while (message := await self._receive()) is not None:
             match message:
                 case cluster.FromNode(number, lines):
@@ -224,14 +225,14 @@ class NodePool:
         node.inbox.put_nowait(None)
 
     async def _receive_until(self, kind: type[Expected], node: NodeState) -> Expected | None:
-        """Pass on a node's messages until one is of `kind`, and return it; None: the node is lost.
+        """Pass on a node's messages until one of `kind`, and return that; None if the node is lost.
 
         Raises:
-            ProcessPoolProblem: it cannot go on.
+            ProcessPoolProblem: the node's process cannot continue.
         """
         while not isinstance(message := await node.inbox.get(), kind):
             if message is None:
-                node.inbox.put_nowait(None)  # for whoever asks next
+                node.inbox.put_nowait(None)  # for the next reader
                 node.playing = False
                 return None
             if isinstance(message, Problem):
@@ -253,7 +254,7 @@ class NodePool:
         return [node.progress for node in self._nodes if node.progress is not None]
 
     def _report_progress(self, source: NodeState) -> None:
-        """As `ProcessPool` does."""
+        """See `ProcessPool`."""
         progress, allowed = self._progress(), self._job.config.stop_after_errors
         if allowed is not None and sum(each.failed for each in progress) >= allowed:
             for node in self._alive():
@@ -262,7 +263,7 @@ class NodePool:
             self._send(ProgressSeen(total_progress(progress)))
 
     def _record_lost(self, node: NodeState, repeat: int) -> None:
-        """Keep the requests of a lost node as failed, and count them."""
+        """Record the requests of a lost node as failed, and count them."""
         config, at_s = self._job.config, max(0.0, (perf_counter_ns() - self._began_ns) / 1e9)
         before = node.progress or Progress(at_s, repeat, 0, 0, 0, 0, 0)
         sentence = f"{node.name}, which was supposed to send this request, was lost: {node.lost}."
@@ -282,7 +283,7 @@ class NodePool:
             self._driver.stdin.write(cluster.encode(message))
 
     async def _receive(self) -> Message | None:
-        """Return the driver's next message; None: it has ended."""
+        """Return the driver's next message; None if it has ended."""
         assert self._driver.stdout
         line = await self._driver.stdout.readline()
         try:

@@ -22,7 +22,7 @@ class Connect(Message):
     """Connect to the cluster at this address."""
 
     address: str
-    most: int  # nodes that are wanted
+    most: int  # most nodes to use
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Connected(Message):
 
 @dataclass(frozen=True, slots=True)
 class Start(Message):
-    """Start a process on a node, instead of the one before: one of PROGRAMS in `actor.py`."""
+    """Start one of PROGRAMS in `actor.py` on a node, replacing the process there."""
 
     node: int
     program: str
@@ -42,7 +42,7 @@ class Start(Message):
 
 @dataclass(frozen=True, slots=True)
 class ToNode(Message):
-    """Lines for the standard input of a node's process; None: its end."""
+    """Lines for the standard input of a node's process; None closes it."""
 
     node: int
     lines: str | None
@@ -58,7 +58,7 @@ class FromNode(Message):
 
 @dataclass(frozen=True, slots=True)
 class NodeLost(Message):
-    """A node, or its process, has ended or is not heard of any more: why, as a sentence."""
+    """A node or its process has ended or no longer answers; why, as a sentence."""
 
     node: int
     sentence: str

@@ -13,15 +13,15 @@ from services.servers.engines.ray_serve import PYTHON
 
 
 def interpreter(env: Mapping[str, str]) -> Path:
-    """Return the Python of Ray's environment: the one that PACELINE_RAY_PYTHON names, else that of
-    `make engines-ray`."""
+    """Return the Python of Ray's environment: that of PACELINE_RAY_PYTHON, else that of `make
+    engines-ray`."""
     variable, folder, _ = PYTHON
     named = env.get(variable, "").strip()
     return Path(os.path.expanduser(named)) if named else ROOT / folder / "bin" / "python"
 
 
 def driver_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the driver: without keys, which Ray might pass on."""
+    """Return the environment of the driver, without keys, since Ray might pass them on."""
     hidden = {*private(env), "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PACELINE_DATABASE_URL"}
     own = {name: value for name, value in env.items() if name not in hidden}
     return own | {"RAY_USAGE_STATS_ENABLED": "0"}
