@@ -41,8 +41,8 @@ class Alike:
         same = self._listed.texts(name)
         return Texts(np.repeat(same.codes, self._count), same.words)
 
-    def rows(self, places: Indices) -> Iterator[Measurement]:
-        for index in places.tolist():
+    def rows(self, indices: Indices) -> Iterator[Measurement]:
+        for index in indices.tolist():
             own: dict[str, Any] = {name: float(v[index]) for name, v in self._fields.items()}
             yield replace(self._one, index=index, **own)
 

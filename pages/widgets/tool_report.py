@@ -17,7 +17,7 @@ def whole(candidate: Candidate) -> None:
     """Show the numbers of one imported run and its tool's definitions; nothing for other runs."""
     if candidate.run.source is None:
         return
-    st.subheader(plain(f"What does {stated.tool_of(candidate)} report?"), anchor="told")
+    st.subheader(plain(f"What does {stated.tool_of(candidate)} report?"), anchor="tool-report")
     _agreement(candidate)
     tabular.table(stated.table(candidate))
     definitions = stated.definitions(candidate)
@@ -32,7 +32,7 @@ def summary_table(candidates: Sequence[Candidate]) -> None:
     known = [candidate for candidate in candidates if candidate.run.source is not None]
     if not known:
         return
-    st.subheader("Do the tools' own numbers match Paceline's?", anchor="told")
+    st.subheader("Do the tools' own numbers match Paceline's?", anchor="tool-report")
     for candidate in known:
         _agreement(candidate, f"Run {candidate.run.id}, ")
         with st.expander(f"All numbers of run {candidate.run.id}", icon=":material/table:"):

@@ -72,11 +72,11 @@ def session_times(measurements: Sequence[Measurement], config: RunConfig) -> Flo
     table = as_table(measurements)
     table = table.where(table.are("ok"))
     numbers, _ = locate(sessions, table)
-    found, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    found, session_index, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     wanted = np.array([_turns(sessions, int(number), config) for number in found], dtype=np.int64)
     begins, ends = np.full(len(found), np.inf), np.full(len(found), -np.inf)
-    np.minimum.at(begins, places, table.numbers("t_due"))
-    np.maximum.at(ends, places, table.numbers("t_end"))
+    np.minimum.at(begins, session_index, table.numbers("t_due"))
+    np.maximum.at(ends, session_index, table.numbers("t_end"))
     times: Floats = (ends - begins)[counts == wanted]
     return times[~np.isnan(times)]
 

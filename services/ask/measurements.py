@@ -59,9 +59,9 @@ class Texts:
 
 def texts_of(values: Iterable[str | None]) -> Texts:
     """Return texts encoded as indices into their distinct words."""
-    places: dict[str | None, int] = {}
-    codes = [places.setdefault(value, len(places)) for value in values]
-    return Texts(np.array(codes, dtype=np.int32), tuple(places))
+    indices: dict[str | None, int] = {}
+    codes = [indices.setdefault(value, len(indices)) for value in values]
+    return Texts(np.array(codes, dtype=np.int32), tuple(indices))
 
 
 class Source(Protocol):
@@ -82,7 +82,7 @@ class Source(Protocol):
         """Return a field of TEXTS."""
         ...
 
-    def rows(self, places: Indices) -> Iterator[Measurement]:
+    def rows(self, indices: Indices) -> Iterator[Measurement]:
         """Return the requests at these indices, in this order."""
         ...
 
@@ -118,23 +118,23 @@ class Measurements(Sequence[Measurement]):
         """Return the requests for which `wanted` is true, in the same order."""
         return self if wanted.all() else self.at(np.flatnonzero(wanted))
 
-    def at(self, places: Indices) -> Measurements:
+    def at(self, indices: Indices) -> Measurements:
         """Return the requests at these indices, in this order."""
-        return Measurements(self.source, self._places()[places])
+        return Measurements(self.source, self._indices()[indices])
 
     def timed(self) -> tuple[Measurements, Sequence[Times]]:
         """Return the requests whose token times are available, and these times: all requests of a
         small run, an evenly spaced sample of a large one."""
-        places, times = self.timed_places()
-        return self.at(places), times
+        indices, times = self.timed_indices()
+        return self.at(indices), times
 
-    def timed_places(self) -> tuple[Indices, Sequence[Times]]:
+    def timed_indices(self) -> tuple[Indices, Sequence[Times]]:
         """Return the same, with the indices of the requests instead of the requests."""
-        places, times = self.source.timed()
+        indices, times = self.source.timed()
         if self._chosen is None:
-            return places, times
+            return indices, times
         where = np.full(len(self.source), -1, dtype=np.intp)
-        where[places] = np.arange(len(places))
+        where[indices] = np.arange(len(indices))
         mine = where[self._chosen]
         kept = np.flatnonzero(mine >= 0)
         return kept, [times[i] for i in mine[kept]]
@@ -155,12 +155,12 @@ class Measurements(Sequence[Measurement]):
     def __getitem__(self, index: slice) -> Measurements: ...
     def __getitem__(self, index: int | slice) -> Measurement | Measurements:
         if isinstance(index, slice):
-            return Measurements(self.source, self._places()[index])
+            return Measurements(self.source, self._indices()[index])
         position = range(len(self))[index]
-        return next(self.source.rows(self._places()[[position]]))
+        return next(self.source.rows(self._indices()[[position]]))
 
     def __iter__(self) -> Iterator[Measurement]:
-        return self.source.rows(self._places())
+        return self.source.rows(self._indices())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -173,7 +173,7 @@ class Measurements(Sequence[Measurement]):
     def _of(self, values: NDArray[Any]) -> NDArray[Any]:
         return values if self._chosen is None else values[self._chosen]
 
-    def _places(self) -> Indices:
+    def _indices(self) -> Indices:
         everywhere = np.arange(len(self.source), dtype=np.intp)
         return everywhere if self._chosen is None else everywhere[self._chosen]
 
@@ -201,8 +201,8 @@ class RowSource:
             self._texts[name] = texts_of(map(attrgetter(name), self._rows))
         return self._texts[name]
 
-    def rows(self, places: Indices) -> Iterator[Measurement]:
-        return map(self._rows.__getitem__, places.tolist())
+    def rows(self, indices: Indices) -> Iterator[Measurement]:
+        return map(self._rows.__getitem__, indices.tolist())
 
     def timed(self) -> tuple[Indices, Sequence[Times]]:
         return np.arange(len(self._rows)), [m.token_times for m in self._rows]

@@ -106,15 +106,15 @@ def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]
     answer = float(of_answers(config).mean)
     found = turn_tokens(config, sessions)[number]
     delays = sessions.delays_s[number]
-    return [(before, said, answer, d) for (said, before), d in zip(found, delays, strict=True)]
+    return [(before, own, answer, d) for (own, before), d in zip(found, delays, strict=True)]
 
 
 def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
     found: list[tuple[float, float]] = []
     history = 0.0
     for number, turn in enumerate(turns):
-        said = conversation.answer_of(turn) if number else turn.messages
-        asked, whole = _tokens(said), _tokens(turn.messages)
+        own = conversation.answer_of(turn) if number else turn.messages
+        asked, whole = _tokens(own), _tokens(turn.messages)
         if number and config.history == "answered":
             whole = asked + of_answers(config).mean
         found.append((asked, history + whole - asked))

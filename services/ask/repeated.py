@@ -41,7 +41,7 @@ class Repeated:
 def of_turns(turns: Sequence[tuple[float, float]], answered: bool) -> list[Repeated]:
     """Return the counts for each turn of a session, from (tokens of the new message, of the
     history). `answered`: the server's answers are the history."""
-    prompts = [said + before for said, before in turns]
+    prompts = [own + before for own, before in turns]
     later = [
         Repeated(prompts[k], turns[k][1] if answered else prompts[k - 1], 0.0, 0)
         for k in range(1, len(turns))

@@ -18,8 +18,8 @@ from services.report.theme import request_numbers
 def request_by_number(candidate: Candidate, number: int) -> Measurement | None:
     """Return the request with this number, counted from 1 over all repeats; None if there is
     none."""
-    places = np.flatnonzero(request_numbers(candidate) == number)
-    return candidate.measurements[int(places[0])] if len(places) else None
+    indices = np.flatnonzero(request_numbers(candidate) == number)
+    return candidate.measurements[int(indices[0])] if len(indices) else None
 
 
 def metrics(candidate: Candidate, m: Measurement) -> Table:

@@ -251,10 +251,10 @@ def repeats(candidate: Candidate) -> Table:
 def failures(candidate: Candidate) -> Table:
     """Count failed requests by error class, with the first message of each."""
     classes, errors_of = (candidate.table.texts(name) for name in ("error_class", "error"))
-    codes, places = np.unique(classes.codes, return_index=True)
+    codes, firsts = np.unique(classes.codes, return_index=True)
     first = {
         classes.words[code]: errors_of.words[errors_of.codes[index]]
-        for code, index in zip(codes, places, strict=True)
+        for code, index in zip(codes, firsts, strict=True)
     }
     errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])
     rows = tuple((name, f"{count:,}", first.get(name) or NOTHING) for name, count in errors)

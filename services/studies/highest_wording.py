@@ -58,11 +58,11 @@ def works_of(found: Sequence[HighestCapacity]) -> list[str]:
 def sentences(study: Study) -> list[str]:
     """Return the verdict on each workload, if there is one, and the study's progress."""
     found, labels = highest_of_study(study), labels_of_study(study)
-    said = [
+    verdicts = [
         f"{f'{work}: ' if work else ''}{_verdict(each, labels, study.active)}"
         for each, work in zip(found, works_of(found), strict=True)
     ]
-    return [*said, *([progress(study)] if study.active else [])]
+    return [*verdicts, *([progress(study)] if study.active else [])]
 
 
 def progress(study: Study) -> str:
@@ -126,12 +126,14 @@ def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], label
     assert each.ratio is not None
     a, b = two
     config = a.capacity.config
-    said = comparison(replace(each.ratio, longer=None), labels[a.engine], labels[b.engine], config)
+    verdict = comparison(
+        replace(each.ratio, longer=None), labels[a.engine], labels[b.engine], config
+    )
     counts = [sum(search.found is not None for search in starts) for starts in each.finals]
     starts = f"{counts[0]} fresh starts of each"
     if counts[0] != counts[1]:
         starts = f"{counts[0]} fresh starts of the first and {counts[1]} of the second"
-    text = f"{said} Measured alternately, on {starts}."
+    text = f"{verdict} Measured alternately, on {starts}."
     longer = each.ratio.longer
     if longer is not None and longer < 100:
         needed = max(min(counts) + 1, round(longer * min(counts) + 0.5))

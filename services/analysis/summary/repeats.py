@@ -97,10 +97,10 @@ def by_class(measurements: Sequence[Measurement], config: RunConfig) -> dict[str
     if not names:
         return {}
     table = as_table(measurements)
-    indices, places = np.unique(table.numbers("index"), return_inverse=True)
+    indices, inverse = np.unique(table.numbers("index"), return_inverse=True)
     class_of = classifier(config)
     of = np.array([names.index(class_of(int(index))) for index in indices], dtype=int)
-    return {name: table.where(of[places] == number) for number, name in enumerate(names)}
+    return {name: table.where(of[inverse] == number) for number, name in enumerate(names)}
 
 
 def values(measurements: Sequence[Measurement], name: str) -> list[float]:

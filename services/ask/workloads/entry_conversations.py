@@ -38,11 +38,11 @@ def sharegpt(value: Any, notes: Notes) -> str | None:
     Raises:
         UnusableEntry: the first message has no speaker, or a message is not text.
     """
-    said = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
+    turns = [turn for turn in value if isinstance(turn, dict)] if isinstance(value, list) else []
     messages: list[Message] = []
-    for turn in said:
+    for turn in turns:
         speaker = _either(turn, "from", "role")
-        if speaker is None and turn is said[0]:
+        if speaker is None and turn is turns[0]:
             raise UnusableEntry(NO_SPEAKER)
         role = SPEAKERS.get(str(speaker))
         if role is None:

@@ -88,8 +88,8 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
     order = np.lexsort((table.numbers("index"), table.numbers("repeat")))
     numbers = request_numbers(candidate)[order]
     rates, failed = metric_array(table, rate)[order], table.are("failed")[order]
-    places = (slice(start, start + size) for start in range(0, len(order), size))
-    return [_group(numbers[at], rates[at], int(failed[at].sum())) for at in places]
+    slices = (slice(start, start + size) for start in range(0, len(order), size))
+    return [_group(numbers[at], rates[at], int(failed[at].sum())) for at in slices]
 
 
 def _group(numbers: NDArray[np.int64], rates: Floats, failed: int) -> dict[str, Any]:

@@ -14,6 +14,6 @@ def split_caption(spec: Spec) -> tuple[str, Spec]:
     title = spec.get("title")
     if not isinstance(title, dict) or not title.get("subtitle"):
         return "", spec
-    text, said = " ".join(title["text"]), " ".join(title["subtitle"])
-    sentences = said if text.endswith("?") else f"{text}. {said}"
+    text, subtitle = " ".join(title["text"]), " ".join(title["subtitle"])
+    sentences = subtitle if text.endswith("?") else f"{text}. {subtitle}"
     return sentences, {name: value for name, value in spec.items() if name != "title"}

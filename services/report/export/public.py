@@ -46,11 +46,11 @@ class _Public:
         texts = self._table.texts(name)
         return replace(texts, words=tuple(map(_public, texts.words))) if name == "error" else texts
 
-    def rows(self, places: Indices) -> Iterator[Measurement]:
-        return map(_request, self._table.at(places))
+    def rows(self, indices: Indices) -> Iterator[Measurement]:
+        return map(_request, self._table.at(indices))
 
     def timed(self) -> tuple[Indices, Sequence[Times]]:
-        return self._table.timed_places()
+        return self._table.timed_indices()
 
     @property
     def complete(self) -> bool:

@@ -87,8 +87,8 @@ def _refused(document: Document, error: InvalidConfig) -> Exception:
     """Return the error with the line of each field, including those of the engine."""
     sentences = []
     for name, text in error.problems.items():
-        places = ((name,), ("engine", name), ("run", name))
-        location = next((location for location in places if location in document.lines), (name,))
+        locations = ((name,), ("engine", name), ("run", name))
+        location = next((location for location in locations if location in document.lines), (name,))
         sentences.append(document.of_field(text, *location))
     return InvalidScenario("\n".join(sentences))
 
