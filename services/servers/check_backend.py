@@ -20,13 +20,13 @@ from services.servers import engines, probe
 from services.servers.probe import Probe
 from services.servers.probe.http import NothingListens
 
-LIST_S = 3.0  # short, since a form is waiting
+LIST_S = 3.0  # short, since a form waits for it
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The models that a backend lists, or `problem`, a sentence that says why there are none.
-    `nothing_on` is an address that refuses connections. `wants_key`: there is no key, or the one
+    `nothing_on` is an address that refuses connections. `wants_key`: there is no key, or the key
     from the environment is refused."""
 
     models: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ def models(
     typed: TypedKeys = NO_KEYS,
     key_env: str | None = None,
 ) -> Listing:
-    """Ask a backend for its models, within LIST_S for each step. `key_env`: see RunConfig."""
+    """List a backend's models, with LIST_S for each step. `key_env`: see RunConfig."""
     if name == "embedded":
         return _packaged()
     try:
@@ -52,13 +52,13 @@ def models(
     except (BackendProblem, InvalidConfig) as error:
         return Listing(problem=str(error))
     if target.base_url is None:
-        return Listing()  # providers behind LiteLLM are not asked
+        return Listing()  # providers behind LiteLLM are not queried
     return _listing(target, bool(target.key) and origin(target.base_url) in typed)
 
 
 @dataclass(frozen=True, slots=True)
 class QuickCheck:
-    """What a form shows beside a server that answers: the engine with its version, "" if unknown,
+    """What a form shows about a server that answers: the engine with its version ("" if unknown),
     and the round trip in seconds."""
 
     engine: str = ""
@@ -68,11 +68,11 @@ class QuickCheck:
 def quick_check(
     name: str, base_url: str | None, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
 ) -> QuickCheck:
-    """Ask a server that lists its models for its engine and the round trip, within LIST_S."""
+    """Determine the engine and the round trip of a server that lists its models, within LIST_S."""
     try:
         target = backends.target(_config(name, None, base_url), env, typed)
     except (BackendProblem, InvalidConfig):
-        return QuickCheck()  # the listing says what is wrong
+        return QuickCheck()  # the listing reports the problem
     return asyncio.run(_light(target)) if target.base_url else QuickCheck()
 
 

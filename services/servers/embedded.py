@@ -17,7 +17,7 @@ from services.base.packaged_model import MODEL_NAME, model_path
 
 NICE = 3  # lower priority than the client, but not starved by other programs
 THREADS_MOST = 4  # more do not make such a small model faster
-CACHE_MIB = 1024  # for prompts that have left their slot: a slot holds only its last one
+CACHE_MIB = 1024  # for earlier prompts: a slot holds only its last one
 # How often a thread polls before it sleeps, when it waits for the others at the end of a step. The
 # default, a millisecond of polling, takes CPU time from the thread that it waits for.
 SPIN_COUNT = "1000"
@@ -27,7 +27,7 @@ def lower_priority(nice: int = NICE) -> None:
     """Lower the priority of this process and, where Linux schedules sessions before processes, of
     its session (sched(7), autogroup)."""
     os.nice(nice)
-    with suppress(OSError):  # another system, or switched off
+    with suppress(OSError):  # not Linux, or autogroup is off
         Path("/proc/self/autogroup").write_text(str(nice))
 
 
@@ -40,8 +40,8 @@ def threads(cores: int) -> int:
 
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     """Serve `slots` concurrent sequences of up to `context` tokens each. `cache`: a prompt may
-    reuse the prefix of an earlier one, also if another has been in its slot since.
-    `port` 0: any free port."""
+    reuse the prefix of an earlier one, even if its slot has since held another one. `port` 0: any
+    free port."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when llama.cpp is loaded
     import xllamacpp
 
@@ -58,13 +58,13 @@ def main(slots: int, context: int, cache: bool, port: int = 0) -> None:
     params.cache_ram_mib = CACHE_MIB if cache else 0
     params.verbosity = 0
     params.ui = False
-    params.endpoint_metrics = True  # for services/servers/telemetry; costs 1 ms between two steps
-    if not port:  # else its supervisor has lowered the priority already
+    params.endpoint_metrics = True  # for services/servers/telemetry; takes 1 ms between two steps
+    if not port:  # otherwise its supervisor has already lowered the priority
         lower_priority()
     server = xllamacpp.Server(params)
     print(server.listening_address, flush=True)
     sys.stdin.buffer.read()
-    os._exit(0)  # immediately: nothing to save, and the parent is gone
+    os._exit(0)  # at once: nothing to save, and the parent is gone
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ UNKNOWN = "Paceline cannot empty the prefix cache of this server."
 
 
 async def empty_cache(target: Target, engine: str) -> str:
-    """Empty the cache of the server at `target`; return "" if it is, else why not, as a sentence.
-    `engine`: as the server reports it; "": unknown, so all ways are tried."""
+    """Empty the cache of the server at `target`; return "" on success, else why it failed, as a
+    sentence. `engine`: as the server reports it; "" if unknown: then all ways are tried."""
     ways = [way for name, way in WAYS.items() if engine in ("", name)]
     if target.base_url is None or BACKENDS[target.backend].needs_key or not ways:
         return WHY_NOT.get(engine, UNKNOWN)

@@ -12,7 +12,7 @@ from services.wire.content import Chunk
 from services.wire.tool_calls import CallPart, arguments_json
 from services.wire.usage import Usage, anthropic_usage
 
-# Why an answer ended, in chat completions' words; others stay as they are.
+# Reasons why an answer ended, as in chat completions; others are kept.
 REASONS = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -21,7 +21,8 @@ REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-# The fields of a block, or of a delta of it, that hold generated content: is it of the answer?
+# The fields of a block or its delta that hold generated content, and whether that belongs to the
+# answer.
 CONTENT = {"text": True, "partial_json": True, "name": True, "thinking": False, "data": False}
 GENERATED = ("text", "thinking", "redacted_thinking", "tool_use", "server_tool_use")  # blocks
 
@@ -43,7 +44,7 @@ def read_message(message: Mapping[str, Any]) -> Chunk:
 
 
 def _message_start(data: Mapping[str, Any]) -> Chunk:
-    """The count of output tokens is a first one here, before any token."""
+    """The count of output tokens in it is a preliminary one, from before any token."""
     usage = anthropic_usage(_object(data, "message").get("usage")) or Usage()
     return Chunk(usage=usage._replace(output_tokens=None) if usage.prompt_tokens else None)
 
@@ -73,7 +74,7 @@ def _message_stop(_: Mapping[str, Any]) -> Chunk:
 
 
 def _block(block: Mapping[str, Any], index: int | None) -> Chunk:
-    """The results of the server's own tools are no tokens of the model."""
+    """The results of the server's own tools do not count as tokens of the model."""
     chunk = _content(block) if block.get("type") in GENERATED else Chunk()
     if block.get("type") != "tool_use":
         return chunk

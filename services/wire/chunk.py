@@ -22,15 +22,15 @@ from services.wire.phases import phases_of
 from services.wire.tool_calls import chat_parts
 from services.wire.usage import Usage, groq_usage, ollama_usage, usage_of
 
-REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")  # what engines call it
+REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")  # as engines name it
 ANSWER_TYPES = ("text", "output_text", "refusal")  # types of content parts that the user sees
 MEDIA_KEYS = ("audio", "images", "image_url", "image", "input_audio", "video_url")
-MEDIA_FIELDS = ("data", "url", "transcript", "b64_json", "image_url")  # an id alone is no content
+MEDIA_FIELDS = ("data", "url", "transcript", "b64_json", "image_url")  # an id alone is not content
 MEDIA_DEPTH = 4
 # Fields whose value may say that the chunk is an error.
 STATE_FIELDS = ("object", "type", "status", "status_code", "statusCode", "code")
 ERROR_FIELDS = frozenset({"error", "errors", "error_code", "success", *STATE_FIELDS} - {"object"})
-STATE_CHARACTERS = 80  # of a state field that are searched
+STATE_CHARACTERS = 80  # of a state field, which are searched
 MAX_CHOICES = 16  # of one chunk that are read
 _FAILURE = re.compile(r"abort|error|cancel|fail|timeout|insufficient", re.IGNORECASE)
 _PING = re.compile(
@@ -42,7 +42,7 @@ _PING = re.compile(
 
 def read_chunk(payload: bytes | bytearray, name: bytes = b"") -> Chunk:
     """Read one chunk, streamed (`delta`) or whole (`message`). `name` is that of its event: some
-    servers give its type there only.
+    servers give its type only there.
 
     A chunk with only a role, or with empty content, carries no token (vLLM and SGLang send one
     first). Reasoning counts as a token but not as an answer.
@@ -63,7 +63,7 @@ def read_chunk(payload: bytes | bytearray, name: bytes = b"") -> Chunk:
 
 
 def _read_other(data: Mapping[str, Any], choices: list[Any] | None, name: bytes) -> Chunk:
-    """Read a chunk that holds more than text; `choices` is None where it has none."""
+    """Read a chunk that holds more than text; `choices` is None if it has none."""
     has_choices = choices is not None
     if not has_choices and (event := _read_typed(data, name)):
         return event
@@ -224,10 +224,10 @@ def _read_delta(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage
     tool_calls = delta.get("tool_calls")
     has_call = isinstance(tool_calls, list) and any(map(_has_call, tool_calls))
     calls = chat_parts(tool_calls) if has_call else ()
-    old = {"index": 0, "function": delta.get("function_call")}  # before tools
+    old = {"index": 0, "function": delta.get("function_call")}  # the format before `tool_calls`
     if not has_call and _has_call(old):
         has_call, calls = True, chat_parts([old])
-    details = reason if isinstance(reason, dict) else {}  # SGLang's own
+    details = reason if isinstance(reason, dict) else {}  # SGLang's format
     name = _text(details.get("type") if details else reason) or None
     return Chunk(
         text=text,

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 _TEXT = re.compile(rb'"(?:content|text|delta)": ?"')  # the field with the text, in each API format
-# What changes from chunk to chunk beside the text: the Responses API numbers its events and pads
-# them, and Ollama dates its lines.
+# What changes from chunk to chunk besides the text: the Responses API numbers and pads its events,
+# and Ollama adds times to its lines.
 _CHANGING = re.compile(rb'"sequence_number": ?(\d+)|"(?:obfuscation|created_at)": ?"([^"\\]*)"')
 
 
@@ -21,8 +21,8 @@ class ChunkTemplate:
     def __init__(self) -> None:
         self._before, self._after = b"", b""
         self._frame_bytes = 0
-        self._fixed: tuple[bytes, ...] = ()  # the pieces between what changes, where that is more
-        self._text_hole = 0  # which of the gaps between these pieces is the text
+        self._fixed: tuple[bytes, ...] = ()  # the fixed pieces, if more than the text changes
+        self._text_hole = 0  # index of the gap between these pieces that holds the text
 
     def learn(self, payload: bytes, text: str) -> None:
         """Learn from `payload`, one whole event that holds nothing but `text`.
@@ -31,7 +31,7 @@ class ChunkTemplate:
         be escaped, so its value reaches to the next bare quote.
         """
         if not text.isprintable() or '"' in text or "\\" in text:
-            return  # it is escaped: the chunk says nothing new about those that are not
+            return  # escaped: nothing to learn about unescaped text
         self._before, self._fixed = b"", ()
         fields = _TEXT.findall(payload)
         if len(fields) != 1:
@@ -48,7 +48,7 @@ class ChunkTemplate:
             self._frame_bytes = len(self._before) + len(self._after)
 
     def text(self, payload: bytes) -> str:
-        """Return the text of a chunk that fits the template; "" where it does not fit."""
+        """Return the text of a chunk that fits the template; "" if it does not fit."""
         if self._fixed:
             return self._text_between(payload)
         before, after = self._before, self._after
@@ -88,7 +88,7 @@ class ChunkTemplate:
 
 
 def _printable(text: bytes) -> str:
-    """Return the decoded text; "" where it is none, or holds a control character."""
+    """Return the decoded text; "" if it is not valid or contains a control character."""
     try:
         decoded = text.decode()
     except ValueError:

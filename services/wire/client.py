@@ -54,11 +54,11 @@ class Wire:
         return self._pool.kernel_clock
 
     def request(self, body: dict[str, object] | orjson.Fragment) -> bytes:
-        """Build the bytes of one request."""
+        """Return the bytes of one request."""
         return self._route.request(body)
 
     async def open(self, count: int) -> None:
-        """Open `count` connections beforehand. Where one fails, its request opens another.
+        """Open `count` connections beforehand. If one fails, its request opens another.
 
         Raises:
             OSError: the host cannot be found.
@@ -69,8 +69,7 @@ class Wire:
     async def ask(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> Exchange:
-        """Send `body` (made by `request`) at `due_ns`; return its exchange when it is over.
-
+        """Send `body` (made by `request`) at `due_ns`; return its exchange when it has ended.
         `more()` returns how many requests still need a connection. Connections beyond that are
         closed at once, because idle ones starve a server that gives each connection a thread.
         """
@@ -90,8 +89,8 @@ class Wire:
     async def _send_once(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> tuple[Exchange, bool]:
-        """Send once; return the exchange, and whether the server closed an idle connection under
-        it, unanswered."""
+        """Send once; return the exchange, and whether the server closed the idle connection without
+        answering."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(completion_callback(over), (*secrets, *self._route.secrets))
         began_ns = max(due_ns, perf_counter_ns())
@@ -140,7 +139,7 @@ class Wire:
             if rest:
                 await self._send_rest(stream, rest, over)
         except OSError as error:
-            self._on_readable(stream, exchange)  # a server that refuses early has said why
+            self._on_readable(stream, exchange)  # a server that refuses early may have said why
             exchange.fail("connect", _broken_message(error), perf_counter_ns())
         await over
 
@@ -173,11 +172,11 @@ class Wire:
     def _feed(self, stream: Stream, exchange: Exchange, stamp: int, data: bytes) -> None:
         try:
             exchange.read(stamp, data)
-        except Exception as error:  # our own bug fails this request once, not at each read
+        except Exception as error:  # a bug fails this request once, not at each read
             exchange.fail("stream_error", fault(error), stamp)
         if exchange.over:
             self._readers.remove(stream.fileno())
-        elif exchange.decompressing:  # let timeouts, a cancel and other requests in between
+        elif exchange.decompressing:  # let timeouts, cancels and other requests run in between
             asyncio.get_running_loop().call_soon(self._continue_reading, stream, exchange, stamp)
         elif exchange.done_but_open:
             asyncio.get_running_loop().call_later(DONE_GRACE_S, exchange.eof, stamp)

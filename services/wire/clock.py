@@ -30,7 +30,7 @@ def ask_for_stamps(sock: socket.socket) -> bool:
 
 
 def received_ns(ancillary: list[tuple[int, int, bytes]]) -> int | None:
-    """Return when the bytes just read arrived, in `perf_counter_ns` time; None where they have no
+    """Return when the bytes just read arrived, in `perf_counter_ns` time; None if they have no
     stamp, or the wall clock was stepped since.
 
     The stamp is wall-clock time: its age by the wall clock is subtracted from the monotonic now.

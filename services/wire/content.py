@@ -17,9 +17,9 @@ class Chunk(NamedTuple):
     usage: Usage | None = None
     phases: Phases | None = None  # with the last chunk, from servers that report them
     error: str | None = None
-    ends: bool = False  # the last of its stream, as [DONE] is
+    ends: bool = False  # the last of its stream, like [DONE]
     whole: bool = False  # the complete answer, from a server that does not stream
-    calls: tuple[CallPart, ...] = ()  # pieces of calls of tools
+    calls: tuple[CallPart, ...] = ()  # pieces of tool calls
     oddity: str = ""  # one of `services.ask.oddities`, where the chunk has no meaning
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 
-PIECE_BYTES = 256 * 1024  # decompressed at a time: a few bytes may expand to gigabytes
+PIECE_BYTES = 256 * 1024  # decompressed at a time, since a few bytes may expand to gigabytes
 GZIP = b"\x1f\x8b"  # how a gzip member begins: some servers send one for each write
 _GZIP_OR_ZLIB, _RAW = 47, -15  # zlib's window bits
 

@@ -29,9 +29,9 @@ from services.wire.usage import Usage
 
 BODY_LIMIT = 64 * 2**20  # bytes of a body that is not a stream
 ANSWER_BYTES = 256 * 2**20  # of a stream, decompressed
-MAX_CHUNKS = 2**19  # with tokens: no model writes so many
-ERROR_BYTES = 64 * 1024  # that are read of an error's body
-EXCERPT_BYTES = 200  # that are quoted of a body without a message
+MAX_CHUNKS = 2**19  # with tokens: no model writes this many
+ERROR_BYTES = 64 * 1024  # of an error's body that are read
+EXCERPT_BYTES = 200  # of a body without a message that are quoted
 REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})  # OpenAI's, free of secrets
 REDIRECTS = "The server redirects (HTTP {}): use the address it points to."
 REASON_CHARACTERS = 60  # of a finish_reason
@@ -40,9 +40,9 @@ REASON_CHARACTERS = 60  # of a finish_reason
 class Exchange:
     """The state of one request. Times are `perf_counter_ns`; None: not seen."""
 
-    # As the server reports them; the calls of tools in the answer. Defaults of the class: from 30
-    # fields on, CPython no longer keeps those of an object in a row, which made every token cost
-    # 0.3 µs more.
+    # As the server reports them, and the tool calls in the answer. These are defaults of the class:
+    # with 30 fields or more, CPython no longer stores an object's fields in a row, which made every
+    # token take 0.3 µs longer.
     phases = Phases()
     tool_calls: ToolCalls | None = None
 
@@ -75,7 +75,7 @@ class Exchange:
         self._detector: StreamDetector | None = None  # of a 200's body
         self._error_body = bytearray()  # the body of any other answer
         self._done_received = False
-        self._whole = False  # the answer came in one piece
+        self._whole = False  # whether the answer came in one piece
         self._unknown_chunk = ""  # an excerpt of the first chunk that is not part of an answer
         self.oddities: set[str] = set()  # names in `services.ask.oddities`
 
@@ -105,7 +105,7 @@ class Exchange:
             self._end(stamp)
 
     def _fail_unreadable(self, sentence: str, stamp: int) -> None:
-        """Fail because the body can't be read; an HTTP error remains one, whatever its body is."""
+        """Fail because the body can't be read; an HTTP error remains an HTTP error."""
         self.http_status = self._response.status
         if self.http_status in (None, 200):
             self.fail("stream_error", sentence, stamp)
@@ -134,7 +134,7 @@ class Exchange:
 
     @property
     def endless(self) -> bool:
-        """Whether it is longer than any real answer, and would fill the memory."""
+        """Whether the answer is longer than any real one, and would fill the memory."""
         return len(self.token_times) > MAX_CHUNKS or self._response.size > ANSWER_BYTES
 
     def cancel(self, stamp: int) -> None:
@@ -150,7 +150,7 @@ class Exchange:
 
     @property
     def retry_after(self) -> str:
-        """What the server says about when to ask again: seconds or a date, or ""."""
+        """The Retry-After header of the server: seconds or a date, or ""."""
         return self._response.retry_after
 
     @property
@@ -184,7 +184,7 @@ class Exchange:
             self.fail("stream_error", "The answer is not a stream and does not end.", stamp)
 
     def _read_piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
-        whole = stream.at_boundary()  # servers mostly send one event in one piece
+        whole = stream.at_boundary()  # servers mostly send one event per read
         if whole and (text := self._template.text(body)):
             self._count_token(stamp)
             if self.answered is None:
@@ -198,7 +198,7 @@ class Exchange:
             self._template.learn(body, chunk.text)
 
     def _take_event(self, stamp: int, event: Event) -> Chunk | None:
-        """Process one event; return its chunk, or None where it has none that counts."""
+        """Process one event; return its chunk, or None if it has none that counts."""
         if self.over:
             return None
         kind, data = event
@@ -273,7 +273,7 @@ class Exchange:
         return untrusted.text(reason, self.secrets, REASON_CHARACTERS) or None
 
     def _take_whole(self, stamp: int, chunk: Chunk) -> None:
-        """Process a complete answer: the only one, or a repetition of what has been streamed."""
+        """Process a complete answer, which may repeat what has been streamed."""
         if chunk.has_token and not self.token_times:
             self.text, self.last, self._whole = [chunk.text], stamp, True
             if chunk.calls:
@@ -298,7 +298,7 @@ class Exchange:
         elif self._detector is not None:
             self._end_unstreamed(stamp, bytes(self._detector.buffer))
         elif self._response.content_type in STREAMS:
-            self.end_stream(stamp)  # an empty one
+            self.end_stream(stamp)  # an empty stream
         else:
             self._end_unstreamed(stamp, b"")
 

@@ -28,7 +28,7 @@ class InFlight:
             exchange.cancel(perf_counter_ns())
 
     def count(self) -> int:
-        """Return how many requests have been sent and are not over."""
+        """Return how many requests have been sent and have not ended."""
         return sum(exchange.sent is not None for exchange in self._live)
 
     def received(self) -> int:

@@ -10,12 +10,12 @@ from services.ask import modes, workloads
 from services.ask.config import MOST_PROMPTS, RunConfig
 from services.ask.sessions import sessions_of
 
-SPARE_FILES = 128  # descriptors beside the connections
+SPARE_FILES = 128  # descriptors besides the connections
 CONNECTS_AT_ONCE = 256
 PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 BACKLOG = Path("/proc/sys/net/core/somaxconn")
-LOOKED_AT = 2**25  # bytes of last turns
-MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first is sent
+LOOKED_AT = 2**25  # bytes of last turns that are examined
+MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first one is sent
 
 
 class MachineLimit(RuntimeError):
@@ -26,18 +26,18 @@ def check(config: RunConfig) -> int:
     """Check that this machine can carry out a run; return the longest prompt, in bytes.
 
     Raises:
-        MachineLimit: the run needs more connections, ports or memory than there are.
+        MachineLimit: the run needs more connections, ports or memory than available.
     """
-    if config.on is None:  # else each node sees to its own
+    if config.on is None:  # otherwise each node checks its own limits
         at_once = modes.at_once(config)
         allow_files(at_once + SPARE_FILES)
         allow_ports(at_once)
-    first = modes.starting(config)  # of sessions the first turns: later ones are built when due
+    first = modes.starting(config)  # only first turns of sessions: later ones are built when due
     total = longest = 0
-    for index in range(min(modes.most(first), MOST_PROMPTS)):  # after which they repeat
+    for index in range(min(modes.most(first), MOST_PROMPTS)):  # after these, prompts repeat
         size = len(workloads.prompt(first, 0, index).encode())
         total, longest = total + size, max(longest, size)
-        if total > MEMORY_MOST and config.duration_s is None:  # else they are built as they are due
+        if total > MEMORY_MOST and config.duration_s is None:  # otherwise built when due
             raise MachineLimit(
                 f"The prompts of one repeat exceed {MEMORY_MOST // 2**20:,} MiB in total. Send "
                 "fewer requests or shorter prompts."
@@ -46,8 +46,8 @@ def check(config: RunConfig) -> int:
 
 
 def _longest_of_last_turns(config: RunConfig) -> int:
-    """Return the longest prompt of the sessions' last turns, in bytes; 0 without sessions. Of very
-    many or very long ones the first are looked at."""
+    """Return the longest prompt of the sessions' last turns, in bytes; 0 without sessions. If there
+    are very many or very long ones, only the first are examined."""
     if (sessions := sessions_of(config)) is None:
         return 0
     total = longest = 0
@@ -63,8 +63,8 @@ def _longest_of_last_turns(config: RunConfig) -> int:
 
 
 def _longest_answers(config: RunConfig, turns: int) -> tuple[str, ...] | None:
-    """Return stand-ins for what a server answers, as long as that may be; None where what is
-    recorded is sent. A token has at least two bytes."""
+    """Return stand-ins for the server's answers, as long as these may be; None if recorded answers
+    are sent. A token has at least two bytes."""
     if config.history != "answered":
         return None
     return ("xx" * workloads.longest_answer(config),) * turns
@@ -92,7 +92,7 @@ def allow_ports(needed: int, setting: Path = PORTS) -> None:
     Raises:
         MachineLimit: the range of ports for outgoing connections is smaller.
     """
-    with suppress(OSError):  # only Linux has the file; elsewhere connecting may fail
+    with suppress(OSError):  # only Linux has the file; on other systems connecting may fail
         low, high = map(int, setting.read_text().split())
         if needed > high - low + 1:
             raise MachineLimit(

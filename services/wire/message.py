@@ -18,7 +18,7 @@ MAX_CHARACTERS = 2_000  # of one message
 
 
 def message_of(body: bytes | str) -> str:
-    """Return the message in an error's body; "" where it is not JSON, or has none."""
+    """Return the message in an error's body; "" if it is not JSON or has none."""
     try:
         return message_of_json(orjson.loads(body))
     except ValueError:
@@ -26,13 +26,13 @@ def message_of(body: bytes | str) -> str:
 
 
 def message_of_json(data: Any) -> str:
-    """Return the message in parsed JSON; "" where it has none."""
+    """Return the message in parsed JSON; "" if it has none."""
     messages = dict.fromkeys(message.rstrip() for message in _messages(data, MAX_DEPTH))
     return "; ".join([message for message in messages if message][:MAX_MESSAGES])
 
 
 def _messages(data: Any, depth: int) -> Iterator[str]:
-    """Yield the messages in `data`, the least nested first."""
+    """Yield the messages in `data`, least nested first."""
     if isinstance(data, str):
         yield from _messages_in_text(data, depth)
     elif depth and isinstance(data, list):
@@ -43,7 +43,7 @@ def _messages(data: Any, depth: int) -> Iterator[str]:
 
 
 def _messages_in_text(text: str, depth: int) -> Iterator[str]:
-    """Yield the text, or the messages in it where it is quoted JSON."""
+    """Yield the text, or the messages in it if it is quoted JSON."""
     text = text.strip()
     if text[:1] in ("{", "[") and depth:
         try:
@@ -57,7 +57,7 @@ def _messages_in_text(text: str, depth: int) -> Iterator[str]:
 
 
 def _messages_in_object(data: Mapping[str, Any], depth: int) -> Iterator[str]:
-    if isinstance(data.get("loc"), list):  # FastAPI's, of one field
+    if isinstance(data.get("loc"), list):  # FastAPI's error of one field
         field = ".".join(str(part) for part in data["loc"][:MAX_DEPTH] if part != "body")
         yield f"{field}: {data.get('msg') or 'not valid'}"[:MAX_CHARACTERS].removeprefix(": ")
         return
@@ -71,7 +71,7 @@ def _messages_in_object(data: Mapping[str, Any], depth: int) -> Iterator[str]:
     yield from (f"{name} {data[name]}" for name in CODE_FIELDS if isinstance(data.get(name), int))
 
 
-# Fields that hold a message: the first group with one decides.
+# Fields that hold a message; the first group with a message is used.
 FIELDS: tuple[tuple[str, ...], ...] = (
     ("error_message", "error_msg", "error_description", "status_msg", "faultstring"),
     ("message", "Message", "msg", "metadata", "raw"),  # `metadata.raw`: the upstream's error
@@ -80,4 +80,4 @@ FIELDS: tuple[tuple[str, ...], ...] = (
     ("title", "reason", "description", "text"),
     ("type", "error_type", "code", "error_code"),
 )
-CODE_FIELDS = ("code", "error_code", "status")  # numbers, used where there is no text
+CODE_FIELDS = ("code", "error_code", "status")  # numbers, used if there is no text

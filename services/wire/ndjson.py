@@ -8,7 +8,7 @@ from services.wire.sse import EVENT_LIMIT, Event, StreamTooLong
 
 
 class LineStream:
-    """Takes what was read; returns the complete lines, as events without a name."""
+    """Parses a stream of JSON lines into events without a name."""
 
     def __init__(self, oddities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
         self.oddities = set(oddities)

@@ -19,19 +19,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-MAX_S = 1e6  # no phase takes longer: more is nonsense
+MAX_S = 1e6  # longer phases are treated as invalid
 
 
 class Phases(NamedTuple):
-    """Seconds until the first token, as the server reports them; None: it did not say."""
+    """The seconds of each phase before the first token, as the server reports them; None: not
+    reported."""
 
     queue_s: float | None = None
-    load_s: float | None = None  # of the model, where it is loaded when it is asked
+    load_s: float | None = None  # loading the model, on servers that load it on demand
     prefill_s: float | None = None
 
 
 class _Source(NamedTuple):
-    """Where a server says it: the keys that lead there, then its names for Phases ("": none)."""
+    """Where a server reports phases: the keys that lead there, and its names for the fields of
+    Phases ("": none)."""
 
     path: tuple[str, ...]
     queue: str
@@ -41,7 +43,7 @@ class _Source(NamedTuple):
 
 
 def phases_of(data: Mapping[str, Any]) -> Phases | None:
-    """Return what the last chunk of an answer says about its phases; None: nothing."""
+    """Return the phases in the last chunk of an answer, or None."""
     if MARKS.isdisjoint(data):
         return None
     for source in SOURCES:
@@ -67,8 +69,8 @@ SOURCES = (
     _Source(("timings",), "", "", "prompt_ms", 1e-3),  # llama.cpp
     _Source((), "", "load_duration", "prompt_eval_duration", 1e-9),  # Ollama
     _Source(("x_groq", "usage"), "queue_time", "", "prompt_time", 1.0),
-    _Source(("usage",), "queue_time", "", "prompt_time", 1.0),  # Groq, whole, beside `x_groq`
+    _Source(("usage",), "queue_time", "", "prompt_time", 1.0),  # Groq, if not streamed
     _Source(("time_info",), "queue_time", "", "prompt_time", 1.0),  # Cerebras
 )
-# One of these is a key of every chunk that says something.
+# Every chunk that reports phases has one of these keys.
 MARKS = frozenset({"metrics", "timings", "prompt_eval_duration", "x_groq", "time_info"})

@@ -16,16 +16,16 @@ class Pool:
         self._timeout_s = connect_timeout_s
         self._addresses: list[Address] = []
         self._idle: deque[Stream] = deque()
-        self.kernel_clock = True  # on every connection so far
+        self.kernel_clock = True  # whether every connection so far has it
 
     def __len__(self) -> int:
         return len(self._idle)
 
     async def fill(self, count: int) -> None:
-        """Open `count` connections; those that fail are remaining to their requests.
+        """Open `count` connections; those that fail are left for their requests to open.
 
         Raises:
-            OSError: there is no such host.
+            OSError: the host cannot be found.
         """
         self.close_idle()
         self._addresses = await self._route.look_up()

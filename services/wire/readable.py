@@ -13,18 +13,19 @@ from collections import deque
 from collections.abc import Callable
 from time import perf_counter_ns
 
-MAX_READS = 128  # in a row, before the loop runs what else is due
-MAX_READING_NS = 20_000_000  # likewise: a read full of tokens takes some milliseconds
+MAX_READS = 128  # in a row, before the loop runs other callbacks
+MAX_READING_NS = 20_000_000  # likewise; a read full of tokens takes some milliseconds
 
 
 class ReadableCallbacks:
-    """Callbacks of the loop in which it is first used. Level-triggered."""
+    """Calls back when connections are readable (level-triggered), in the event loop in which it is
+    first used."""
 
     def __init__(self) -> None:
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: deque[int] = deque()  # ready, and not called yet
+        self._waiting: deque[int] = deque()  # ready but not yet called
 
     def add(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` whenever `fd` is readable or at its end, until `remove`."""
@@ -51,7 +52,7 @@ class ReadableCallbacks:
             self._epoll.close()
 
     def _ready(self) -> None:
-        """Call back for readable connections, for at most MAX_READS or MAX_READING_NS."""
+        """Call back for readable connections, at most MAX_READS times or for MAX_READING_NS."""
         assert self._epoll is not None
         until = perf_counter_ns() + MAX_READING_NS
         left = MAX_READS

@@ -20,18 +20,19 @@ TEXTS = frozenset(
     {"response.output_text.delta", "response.refusal.delta", "response.audio.transcript.delta"}
 )
 ARGUMENTS = "response.function_call_arguments.delta"
-REASONING = "response.reasoning"  # what the types of its deltas begin with
+REASONING = "response.reasoning"  # the beginning of the types of its deltas
 ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 FAILED = ("failed", "cancelled")  # a response's status
-REASONS = {"max_output_tokens": "length", "max_tokens": "length"}  # in chat completions' words
+REASONS = {"max_output_tokens": "length", "max_tokens": "length"}  # as in chat completions
 
 
 def read_response_event(kind: str, data: Mapping[str, Any]) -> Chunk:
-    """Read the event of this type; those without a token, an end or an error hold nothing."""
+    """Read an event of this type; the result is empty for those without a token, an end or an
+    error."""
     if kind in ENDS:
         return _end(kind, data)
     if kind == "response.output_item.added" and _is_call(data.get("item")):
-        calls = _calls([data["item"]], _index(data))  # the name of a tool is generated, too
+        calls = _calls([data["item"]], _index(data))  # a tool's name is generated, too
         return Chunk("", True, True, calls=calls)
     if kind == "response.image_generation_call.partial_image":
         return Chunk("", True, True)
@@ -75,7 +76,7 @@ def _end(kind: str, data: Mapping[str, Any]) -> Chunk:
 
 
 def _reason(response: Mapping[str, Any]) -> str | None:
-    """Why a response is incomplete; None where it is complete."""
+    """Why a response is incomplete; None if it is complete."""
     if response.get("status") != "incomplete":
         return None
     details = response.get("incomplete_details")
@@ -99,14 +100,14 @@ def _holds_text(item: Mapping[str, Any]) -> bool:
 
 
 def _is_call(item: Any) -> bool:
-    """Whether an item is a call of a tool, with its name."""
+    """Whether an item is a tool call with its name."""
     if not isinstance(item, dict):
         return False
     return str(item.get("type")).endswith("_call") and bool(item.get("name"))
 
 
 def _calls(items: list[dict[str, Any]], index: int | None = None) -> tuple[CallPart, ...]:
-    """The calls of functions among items; `index`: their place in the output, where it is known."""
+    """The function calls among items; `index`: their index in the output, if known."""
     return tuple(
         CallPart(index, *(str(item.get(name) or "") for name in ("call_id", "name", "arguments")))
         for item in items

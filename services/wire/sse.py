@@ -14,7 +14,7 @@ from services.wire.chunk import is_whole
 
 EVENT_LIMIT = 64 * 2**20  # bytes; an endless event must not fill the memory
 LINE_BYTES = 64  # memory overhead of one line of an event
-STRAY_BYTES = 64 * 1024  # kept of the lines that belong to no event
+STRAY_BYTES = 64 * 1024  # of lines that belong to no event
 BOM = b"\xef\xbb\xbf"
 
 
@@ -23,21 +23,21 @@ class StreamTooLong(ValueError):
 
 
 class Event(NamedTuple):
-    kind: bytes  # b"" where the stream names none
+    kind: bytes  # b"" if the stream names none
     data: bytes
 
 
 class EventStream:
-    """Takes what was read; returns the events that are complete.
+    """Parses a stream of server-sent events.
 
     The standard ends an event with an empty line. An event that is one complete line of JSON may
-    come without: some servers leave the empty line out between events, or after the last.
+    come without it: some servers leave out the empty line between events, or after the last.
     """
 
     def __init__(self, oddities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
         self.oddities = set(oddities)
         self._limit = limit
-        self._tail = bytearray()  # a line that has no end yet
+        self._tail = bytearray()  # a line that has not ended yet
         self._after_cr = False
         self._kind = b""
         self._data: list[bytes] = []
@@ -124,7 +124,7 @@ class EventStream:
         return self._dispatch() if len(self._data) == 1 and is_whole(self._data[0]) else None
 
     def _take_before_next(self) -> Event | None:
-        """Return the buffered event where the next begins without an empty line between them."""
+        """Return the buffered event if the next one begins without an empty line between them."""
         event = self._take_if_whole()
         if event is not None:
             self.oddities.add(ONE_NEWLINE)
@@ -140,7 +140,7 @@ class EventStream:
         after a byte order mark."""
         if line.startswith(BOM):
             self.oddities.add(BYTE_ORDER_MARK)
-            return self._take_line(line.lstrip(BOM))  # no field begins with a byte of it
+            return self._take_line(line.lstrip(BOM))  # no field begins with one of its bytes
         if line.startswith(b"error:"):
             return Event(b"error", line[6:].strip())
         if line.startswith(b"{") and is_whole(line):

@@ -18,8 +18,8 @@ from services.wire.clock import ANCILLARY_BYTES, ask_for_stamps, received_ns
 from services.wire.tunnel import open_tunnel
 
 WINDOW_BYTES = 4 * 2**20  # requested; the system gives less. A full window makes the server wait
-READ_BYTES = 256 * 1024  # a small buffer costs a client its speed at long contexts (vLLM #39963)
-_BUFFER = memoryview(bytearray(READ_BYTES))  # for every read of this process: a new one costs 10 µs
+READ_BYTES = 256 * 1024  # a small buffer makes a client slow at long contexts (vLLM #39963)
+_BUFFER = memoryview(bytearray(READ_BYTES))  # for all reads: allocating one takes 10 µs
 _BUFFERS = [_BUFFER]
 
 
@@ -45,7 +45,7 @@ class Stream:
 
     @classmethod
     async def connect(cls, address: Address) -> Stream:
-        """Open a connection, with the TLS handshake where the address asks for one.
+        """Open a connection, with a TLS handshake if the address needs one.
 
         Raises:
             OSError: nothing answers, or the handshake fails (`ssl.SSLError` is an OSError).
@@ -107,7 +107,8 @@ class Stream:
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
 
     def receive(self) -> tuple[int, bytes]:
-        """Return (arrival in `perf_counter_ns`, bytes); no bytes: the peer has closed the stream.
+        """Return (arrival in `perf_counter_ns`, bytes); no bytes mean that the peer has closed the
+        stream.
 
         Raises:
             BlockingIOError: there is nothing to read yet.
@@ -136,7 +137,7 @@ class Stream:
             if not pieces:  # a record without application data, or part of one
                 raise BlockingIOError from None
         except ssl.SSLZeroReturnError:
-            return b"".join(pieces)  # with no pieces: a proper end
+            return b"".join(pieces)  # no pieces: a proper end
         return b"".join(pieces)
 
     async def _handshake(self, context: ssl.SSLContext, host: str) -> None:

@@ -13,8 +13,8 @@ SSE_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
 
 class StreamDetector:
-    """Feed it a body until it returns a parser. `buffer` holds what came until then: the whole body
-    where it is not a stream."""
+    """Detects whether a body is a stream, and of which kind. `buffer` holds what has been received
+    until then: the whole body if it is not a stream."""
 
     def __init__(self, content_type: bytes) -> None:
         self.buffer = bytearray()
@@ -22,7 +22,7 @@ class StreamDetector:
         self._not_a_stream = False
 
     def detect(self, body: bytes) -> EventStream | LineStream | None:
-        """Add the next piece; return a parser for all of `buffer` once the kind is known."""
+        """Add the next piece; return a parser for the whole `buffer` once the kind is known."""
         self.buffer += body
         if self._declared is EventStream:  # it also reads JSON lines without a field name
             return EventStream()
@@ -44,7 +44,7 @@ class StreamDetector:
 
 
 def _has_more(line: bytes) -> bool:
-    """Whether `line` is a chunk of an answer that goes on after it."""
+    """Whether `line` is a chunk of an answer that continues after it."""
     try:
         chunk = read_chunk(line)
     except ValueError:
@@ -52,7 +52,7 @@ def _has_more(line: bytes) -> bool:
     return not (chunk.finish_reason or chunk.error or chunk.oddity or chunk.usage)
 
 
-# Content types that are streams, each with its parser.
+# Content types of streams, each with its parser.
 STREAMS: dict[bytes, type[EventStream] | type[LineStream]] = {
     b"text/event-stream": EventStream,
     b"application/x-ndjson": LineStream,

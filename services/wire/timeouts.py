@@ -18,7 +18,7 @@ CHECKS_PER_LIMIT = 20  # within the shortest limit
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits in seconds. None: only the total applies."""
+    """Limits in seconds; None means that only the total applies."""
 
     total_s: float = 300.0
     connect_s: float = 30.0
@@ -27,7 +27,7 @@ class Timeouts:
 
     @property
     def check_interval_s(self) -> float:
-        """How long to wait between two checks."""
+        """The time between two checks, in seconds."""
         limits = [self.total_s, self.first_token_s, self.between_chunks_s]
         shortest = min(limit for limit in limits if limit is not None)
         return min(MAX_INTERVAL_S, max(MIN_INTERVAL_S, shortest / CHECKS_PER_LIMIT))
@@ -81,7 +81,7 @@ class TimeoutWatch:
     def _check(self) -> None:
         late = asyncio.get_running_loop().time() - self._due > MIN_INTERVAL_S
         if late and not self._postponed:
-            self._postponed = True  # this client was late: read what has come meanwhile first
+            self._postponed = True  # this client was late: first read what has arrived meanwhile
             self._schedule(MIN_INTERVAL_S)
             return
         self._postponed = False

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 
 class CallPart(NamedTuple):
-    """A piece of a call. `place`: which of the answer's calls it is of; None: a call that comes in
-    one piece, or goes on with the last one where it has no name."""
+    """A piece of a tool call. `index`: which of the answer's calls it belongs to; None: it is a
+    whole call or, without a name, continues the last one."""
 
-    place: int | None
+    index: int | None
     id: str
     name: str
     arguments: str
@@ -25,7 +25,7 @@ class ToolCalls:
 
     def __init__(self) -> None:
         self._calls: list[_Call] = []
-        self._by_place: dict[int, _Call] = {}
+        self._by_index: dict[int, _Call] = {}
 
     def add(self, parts: Iterable[CallPart]) -> None:
         """Add pieces in the order in which they arrived."""
@@ -36,7 +36,7 @@ class ToolCalls:
                 call.arguments.append(part.arguments)
 
     def whole(self) -> list[dict[str, Any]]:
-        """Return the calls as chat completions have them in a message."""
+        """Return the calls in the format of a chat completions message."""
         return [
             {
                 "id": call.id,
@@ -47,15 +47,15 @@ class ToolCalls:
         ]
 
     def _of(self, part: CallPart) -> _Call | None:
-        """The call that a piece is of: a new one where it has a name and another id, as servers
-        send it that give every call the index 0. Arguments of no known call are left out."""
+        """The call that a piece belongs to: a new one if it has a name and another id, since some
+        servers give every call the index 0. Arguments of an unknown call are left out."""
         last = self._calls[-1] if self._calls else None
-        known = last if part.place is None else self._by_place.get(part.place)
-        if part.name and (known is None or part.place is None or (part.id and part.id != known.id)):
+        known = last if part.index is None else self._by_index.get(part.index)
+        if part.name and (known is None or part.index is None or (part.id and part.id != known.id)):
             known = _Call()
             self._calls.append(known)
-            if part.place is not None:
-                self._by_place[part.place] = known
+            if part.index is not None:
+                self._by_index[part.index] = known
         return known
 
 
@@ -83,7 +83,7 @@ def _chat_part(call: Mapping[str, Any]) -> CallPart:
 
 
 def arguments_json(arguments: Any) -> str:
-    """Return arguments as the JSON that they are written in; "" where there are none yet."""
+    """Return arguments as JSON text; "" if there are none yet."""
     if isinstance(arguments, str):
         return arguments
     return json.dumps(arguments, ensure_ascii=False) if arguments else ""

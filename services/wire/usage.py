@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-MAX_COUNT = 2**31 - 1  # no answer has more tokens; a larger count is nonsense
+MAX_COUNT = 2**31 - 1  # no answer has more tokens; larger counts are treated as invalid
 
 
 class Usage(NamedTuple):
-    """Token counts as the server reports them; None: it did not say."""
+    """Token counts as the server reports them; None: not reported."""
 
     prompt_tokens: int | None = None
     output_tokens: int | None = None
@@ -22,12 +22,12 @@ class Usage(NamedTuple):
         latest = Usage(*(new or (new if old is None else old) for new, old in both))
         longest = max(
             self.prompt_tokens or 0, earlier.prompt_tokens or 0
-        )  # one may lack the cached
+        )  # some counts may lack cached tokens
         return latest._replace(prompt_tokens=longest or latest.prompt_tokens)
 
 
 def usage_of(usage: Any) -> Usage | None:
-    """Return the token counts in `usage`; None where all are missing or zero."""
+    """Return the token counts in `usage`; None if all are missing or zero."""
     if not isinstance(usage, dict):
         return None
     prompt, output, reasoning, cached = (_first_count(usage, names) for names in COUNT_FIELDS)
@@ -46,7 +46,7 @@ def ollama_usage(data: Mapping[str, Any]) -> Usage | None:
 
 
 def anthropic_usage(usage: Any) -> Usage | None:
-    """Return the counts of Anthropic's API, whose `input_tokens` leave out those of the cache."""
+    """Return the counts of Anthropic's API, whose `input_tokens` exclude cached tokens."""
     counts = usage_of(usage)
     if counts is None:
         return None

@@ -28,11 +28,11 @@ from services.wire.chunk import read_chunk
 from services.wire.exchange import REDIRECTS, Exchange, completion_callback
 from services.wire.in_flight import InFlight
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it downloads one at import
-os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # else 5,000 concurrent requests become 500
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # otherwise it downloads one at import
+os.environ["AIOHTTP_CONNECTOR_LIMIT"] = "0"  # otherwise 5,000 concurrent requests become 500
 os.environ["AIOHTTP_CONNECTOR_LIMIT_PER_HOST"] = "0"
 
-os.environ["no_proxy"] = ",".join(  # else requests to this machine would go through a proxy
+os.environ["no_proxy"] = ",".join(  # otherwise requests to this machine would go through a proxy
     (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "", *LOOPBACK)
 )
 
@@ -48,20 +48,21 @@ _CLASSES: dict[str, str] = {
 }
 
 
-ERROR_BYTES = 8 * 1024  # of an error's body that are passed on to LiteLLM
+ERROR_BYTES = 8 * 1024  # of an error's body of an error's body that are passed on to LiteLLM
 
-# LiteLLM logs what a server sends, and pydantic warns of it: it may hold the key or the prompt.
+# LiteLLM logs what a server sends, and pydantic warns about it: it may contain the key or the
+# prompt.
 for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     logging.getLogger(_name).disabled = True
 warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
 
-# The raw HTTP answer to the current task's request, read by the rules of the wire's own client.
+# The raw HTTP answer to the current task's request, as read by the wire's own client.
 _raw_exchange: ContextVar[Exchange | None] = ContextVar("_raw_exchange", default=None)
 
 
 class _TeeStream(httpx.AsyncByteStream):
-    """A body that is also read by the raw exchange, cut after `limit` bytes: LiteLLM takes seconds
-    for a megabyte of an error."""
+    """A body that the raw exchange reads too, cut after `limit` bytes: LiteLLM takes seconds for a
+    megabyte of an error."""
 
     def __init__(self, body: httpx.AsyncByteStream, raw: Exchange | None, limit: float) -> None:
         self._body, self._raw, self._remaining = body, raw, limit
@@ -144,18 +145,18 @@ class ViaLiteLLM:
         litellm.drop_params = True  # omit parameters that a provider does not support
 
     def request(self, body: dict[str, object]) -> bytes:
-        """Build the body for `ask`. LiteLLM calls a server at a URL `openai/…`."""
+        """Build the body for `ask`. LiteLLM names a model of a server at a URL `openai/…`."""
         if self._target.base_url:
             body = {**body, "model": f"openai/{body['model']}"}
         return orjson.dumps(body)
 
     async def open(self, count: int) -> None:
-        """LiteLLM opens its own connections, and not beforehand."""
+        """Does nothing: LiteLLM opens its own connections when needed."""
 
     async def ask(
         self, body: bytes, due_ns: int, more: Callable[[], int], secrets: tuple[Secret, ...]
     ) -> Exchange:
-        """Send `body` at `due_ns`; return its exchange when it is over."""
+        """Send `body` at `due_ns`; return its exchange when it has ended."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         exchange = Exchange(completion_callback(over), secrets)
         task = asyncio.create_task(self._stream(exchange, orjson.loads(body), due_ns))
@@ -163,14 +164,14 @@ class ViaLiteLLM:
         try:
             await asyncio.wait([task, over], return_when=asyncio.FIRST_COMPLETED)
             sentence = "LiteLLM ended without an answer."
-            exchange.fail("stream_error", sentence, perf_counter_ns())  # unless it has ended
+            exchange.fail("stream_error", sentence, perf_counter_ns())  # unless already ended
         finally:
             task.cancel()
             self.in_flight.end(exchange)
         return exchange
 
     def close(self) -> None:
-        """LiteLLM keeps its connections to itself; they end with the process."""
+        """Does nothing: LiteLLM's connections are private, and end with the process."""
         self.in_flight.close()
 
     async def _stream(self, exchange: Exchange, body: dict[str, Any], due_ns: int) -> None:
@@ -179,7 +180,7 @@ class ViaLiteLLM:
         raw: Exchange | None = None
         if self._target.base_url:  # it speaks OpenAI's format; other providers have their own
             raw = Exchange(lambda: None, exchange.secrets)
-            _raw_exchange.set(raw)  # of this task alone
+            _raw_exchange.set(raw)  # for this task only
         problem: Exception | None = None
         try:
             await self._read(exchange, body)
@@ -220,8 +221,8 @@ def _adopt_outcome(exchange: Exchange, raw: Exchange, whole: bool) -> None:
 
 
 def _fail(exchange: Exchange, error: Exception, answered: bool) -> None:
-    """Map an exception to an error class: by its name, else by its status, which LiteLLM makes up
-    where the server has not `answered`."""
+    """Map an exception to an error class: by its name, else by its status, which LiteLLM invents if
+    the server has not `answered`."""
     status = getattr(error, "status_code", None)
     error_class = _CLASSES.get(type(error).__name__) or (None if answered else "connect")
     sentence = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -18,7 +18,8 @@ def options(pairs: Mapping[str, object]) -> list[str]:
 
 
 def final_arguments(config: EngineConfig, port: int) -> list[str]:
-    """Return the extra arguments and then the address, since the last argument of a name counts.
+    """Return the extra arguments followed by the address: for repeated arguments, the last one
+    counts.
 
     Raises:
         EngineProblem: as `check_extra`.

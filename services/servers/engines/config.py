@@ -21,13 +21,13 @@ EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 MOST_RANKS = 64
-SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse accepts "--api-k" for it
-NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a value that is JSON
+SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse accepts "--api-k", too
+NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a JSON value
 
 
 class EngineConfig(BaseConfig):
-    """One engine. Lengths in tokens, shares from 0 to 1, times in seconds; None: the engine's
-    default."""
+    """The config of one engine. Lengths in tokens, shares from 0 to 1, times in seconds; None: the
+    engine's default."""
 
     engine: EngineName = field("vllm", About("Engine", "Which engine to start"))
     model: str = field(
@@ -118,7 +118,7 @@ class EngineConfig(BaseConfig):
     @field_validator("model", "quantization", "extra")
     @classmethod
     def _no_nul(cls, text: str) -> str:
-        if "\0" in text:  # no argument of a command can hold it
+        if "\0" in text:  # a command's arguments cannot contain it
             raise ValueError("contains a NUL character")
         return text
 

@@ -13,7 +13,8 @@ from services.base import machine
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """`names` has one entry per device; `numbers` are the numbers of CPU cores to bind ranks to."""
+    """`names` has one entry per device; `numbers` are the CPU cores, by number, to bind ranks
+    to."""
 
     kind: Literal["gpu", "cpu"]
     names: tuple[str, ...]

@@ -32,8 +32,8 @@ KILLED = (
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why an engine failed. `kind` is "unknown" where no entry of the table matches: then
-    `sentence` quotes the main line of its log."""
+    """Why an engine failed. `kind` is "unknown" if no entry of the table matches; then `sentence`
+    quotes the main line of the log."""
 
     kind: str
     sentence: str

@@ -47,20 +47,21 @@ class Started(NamedTuple):
 async def start_embedded(
     name: str, slots: int = 1, context: int = 2048, cache: bool = False
 ) -> AsyncIterator[Started]:
-    """Start engine `name`, yield its address, stop it. `cache`: prompts may reuse a prefix.
+    """Start engine `name`, yield its address, and stop it at the end. `cache`: prompts may reuse a
+    prefix.
 
     Raises:
-        EngineProblem: it is not installed, ended early, or was not ready in READY_S.
+        EngineProblem: it is not installed, ended early, or was not ready within READY_S.
     """
     command = ENGINES[name].command(slots, context, cache)
     with TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,  # its end ends the engine, also when we are killed
+            stdin=asyncio.subprocess.PIPE,  # closing it, also by a kill, ends the engine
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            start_new_session=True,  # a Ctrl-C in the terminal is for us to handle
+            start_new_session=True,  # so that this process handles Ctrl-C in the terminal
         )
         try:
             address = await _address(process, ENGINES[name].label, log)

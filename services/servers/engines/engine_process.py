@@ -35,7 +35,7 @@ from services.servers.protocol import (
 )
 
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
-STOP_S = 30.0  # SGLang has taken 17 with a pipeline
+STOP_S = 30.0  # SGLang took up to 17 with a pipeline
 COPY_S = 10.0
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
@@ -45,7 +45,7 @@ class CannotStart(Exception):
 
 
 def main(log: str) -> None:
-    """Run one engine until it ends or our standard input closes."""
+    """Run one engine until it ends or this process's standard input is closed."""
     send = sender(PROTOCOL)
     if not (line := sys.stdin.buffer.readline()):
         return  # the parent is gone
@@ -75,7 +75,7 @@ def main(log: str) -> None:
 
 def _handle_signals(stop: SimpleQueue[None]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.put(None))
-    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C in the terminal is for the parent
+    signal.signal(signal.SIGINT, lambda *_: None)  # the parent handles Ctrl-C in the terminal
 
 
 def _start(job: EngineJob) -> subprocess.Popen[bytes]:
@@ -121,17 +121,17 @@ def _spawn(job: EngineJob) -> subprocess.Popen[bytes]:
         job.argv,
         cwd=job.cwd,
         env=_environment(job),
-        stdin=subprocess.PIPE,  # open as long as this process lives
+        stdin=subprocess.PIPE,  # stays open as long as this process lives
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=before,  # no thread has been started yet
+        preexec_fn=before,  # safe: no thread has been started yet
     )
 
 
 def _environment(job: EngineJob) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in job.unset}
-    # SPT_NOENV: setproctitle would overwrite the environment, and with it our tag
+    # SPT_NOENV: otherwise setproctitle overwrites the environment, and with it the tag
     return {**inherited, **job.env, TAG_ENV: job.token, "SPT_NOENV": "1"}
 
 
@@ -143,7 +143,7 @@ def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
 
 
 def _processes(token: str) -> list[psutil.Process]:
-    """The engine's processes: all descendants, and those that only have its tag."""
+    """The engine's processes: all descendants, and others with its tag."""
     below = [p for p in psutil.Process().children(recursive=True) if is_alive(p)]
     return list({p.pid: p for p in [*below, *tagged_processes(token)]}.values())
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One kind of failure. The named groups of `pattern` fill `sentence` and `hint`, such as
-    "{heads}"; a group that did not match is empty."""
+    "{heads}"; a group that did not match is ""."""
 
     kind: str
     pattern: str

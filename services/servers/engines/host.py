@@ -13,9 +13,9 @@ from services.servers.engines.devices import Devices, devices
 from services.servers.engines.embedded_engine import ROOT
 from services.servers.engines.problem import EngineProblem
 
-PACKAGED = Path("data/models/smollm2-135m")  # what `make engines-cpu` makes of the packaged model
-# Without byte code every start takes twice as long; another environment's paths would mix two
-# engines up; the database's URL may hold a password.
+PACKAGED = Path("data/models/smollm2-135m")  # the packaged model as converted by `make engines-cpu`
+# Without byte code every start takes twice as long; paths of another environment would mix up two
+# engines; the database's URL may contain a password.
 UNWANTED = (
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONPATH",
@@ -28,7 +28,7 @@ HUB = ("HF_", "HUGGING_FACE_")  # Hugging Face's own variables, HF_TOKEN among t
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`env` is the environment of the current process, `root` the folder of the repository."""
+    """`env` is the environment of the current process, `root` the repository's folder."""
 
     devices: Devices
     env: Mapping[str, str]
@@ -39,7 +39,7 @@ class Host:
         return self.devices.kind == "gpu"
 
     def interpreter(self, variable: str, gpu: str, cpu: str) -> Path:
-        """Return an engine's Python: the one that `variable` names, else that of its folder."""
+        """Return an engine's Python: the one named by `variable`, else that in its folder."""
         named = self.env.get(variable, "").strip()
         if named:
             return Path(os.path.expanduser(named))
@@ -51,7 +51,7 @@ class Host:
         Raises:
             EngineProblem: no such folder, or no model and the packaged one has not been converted.
         """
-        # os.path, not Path: these raise nothing for an unknown user or a name that is too long
+        # os.path, not Path: these do not raise for an unknown user or a name that is too long
         folder = Path(os.path.expanduser(config.model)) if config.model else self.root / PACKAGED
         if os.path.isdir(folder):
             return str(folder), folder.resolve().name, True
@@ -62,21 +62,21 @@ class Host:
         return config.model, config.model, False
 
     def environment(self, python: Path, local: bool) -> dict[str, str]:
-        """Return the variables that every engine gets: its own programs first on PATH (kernels are
-        compiled with the ninja beside its Python), and no access to the hub for a local folder."""
+        """Return the variables that every engine gets: its own programs come first on PATH (kernels
+        are compiled with the ninja beside its Python), and the hub is off for a local folder."""
         own = {"PATH": f"{python.parent}{os.pathsep}{self.env.get('PATH', os.defpath)}"}
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if local else {}
         return own | offline | self._proxies()
 
     def _proxies(self) -> dict[str, str]:
-        """The proxy variables that contain a user and a password, without those."""
+        """The proxy variables that contain a user and password, with these removed."""
         proxies = {name: value for name, value in self.env.items() if is_proxy(name)}
         bare = {name: without_user(value) for name, value in proxies.items()}
         return {name: value for name, value in bare.items() if value != proxies[name]}
 
     def unset(self) -> tuple[str, ...]:
-        """Return the variables that no engine may see, above all keys and accounts of any name,
-        except the hub's, which gated models need. (vLLM would demand VLLM_API_KEY of clients.)"""
+        """Return the variables to hide from engines: keys and accounts of any kind, except the
+        hub's, which gated models need. (vLLM would demand VLLM_API_KEY of clients.)"""
         private = sorted(
             name
             for name, value in self.env.items()

@@ -15,7 +15,7 @@ UP: tuple[EngineStatus, ...] = ("starting", "ready", "ending")  # has processes,
 
 @dataclass(frozen=True, slots=True)
 class EngineInstance:
-    """One engine that Paceline starts. "planned": it waits until a study needs it."""
+    """One engine that Paceline starts. "planned": it waits until it is needed."""
 
     id: int
     status: EngineStatus
@@ -27,10 +27,10 @@ class EngineInstance:
     ended_at: datetime | None = None
     starts: int = 0
     stop_requested: bool = False
-    phase: str = ""  # what is happening now, in words
+    phase: str = ""  # what is happening now, as a text
     base_url: str | None = None
     pid: int | None = None
     command: str = ""  # to copy
     facts: dict[str, Any] = field(default_factory=dict)  # as reported by the engine
-    error: str | None = None  # why it ended, or why it was started again, a sentence
-    hint: str | None = None  # and what to try
+    error: str | None = None  # why it ended, or why it was started again, as a sentence
+    hint: str | None = None  # what to try

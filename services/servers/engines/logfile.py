@@ -40,7 +40,7 @@ class LogFile:
 
 
 def tail(path: Path, most_bytes: int = TAIL_BYTES) -> str:
-    """Return the last whole lines of a log; "" where there is none yet."""
+    """Return the last whole lines of a log; "" if there is no log yet."""
     try:
         with path.open("rb") as file:
             start = max(0, file.seek(0, 2) - most_bytes)
@@ -52,8 +52,8 @@ def tail(path: Path, most_bytes: int = TAIL_BYTES) -> str:
 
 
 def lines_after(path: Path, offset: int) -> tuple[list[str], int]:
-    """Return the whole lines of a log from byte `offset` on, and the offset of the next; from the
-    beginning where the log has been cut since."""
+    """Return the whole lines of a log from byte `offset` on, and the offset of the next; starts at
+    the beginning if the log was cut since."""
     try:
         with path.open("rb") as file:
             file.seek(offset if offset <= file.seek(0, 2) else 0)

@@ -50,8 +50,8 @@ def commands(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
 
 
 def check_topology(facts: Mapping[str, Any], config: EngineConfig) -> str | None:
-    """Return how the server that answers (see `facts.engine_facts`) differs from `config`, as a
-    sentence; None where it does not, or does not report its sizes."""
+    """Return how the topology of the server (see `facts.engine_facts`) differs from `config`, as a
+    sentence; None if it does not differ or is not reported."""
     differences = [
         f"{size.upper()} {facts[fact]} instead of {getattr(config, size)}"
         for size, fact in SIZES.items()

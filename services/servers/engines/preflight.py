@@ -14,11 +14,11 @@ from services.servers.engines.host import Host
 from services.servers.engines.problem import EngineProblem
 from services.servers.engines.table import ENGINES, launch_at
 
-PORT = 30_000  # any: the command is built, not run
+PORT = 30_000  # an arbitrary port: the command is built but not run
 
 
 def preflight(config: EngineConfig, devices: Devices, env: Mapping[str, str]) -> str | None:
-    """Return why `config` cannot run on `devices`, as a sentence; None where no reason is known."""
+    """Return why `config` cannot run on `devices`, as a sentence; None if no reason is known."""
     return preflight_at(config, Host(devices, env))
 
 
@@ -33,7 +33,7 @@ def preflight_at(config: EngineConfig, host: Host) -> str | None:
 
 
 def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
-    """Return the model's config.json; {} where it cannot be read here."""
+    """Return the model's config.json; {} if it cannot be read here."""
     try:
         folder, _, local = host.model(config)
         data = json.loads((Path(folder) / "config.json").read_text()) if local else {}
@@ -74,7 +74,8 @@ def _length(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> st
 
 
 def _batched_tokens(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    """vLLM refuses to start: a prompt that is not chunked must fit into one step."""
+    """Check a limit at which vLLM refuses to start: a prompt that is not chunked must fit into one
+    step."""
     whole = config.engine == "vllm" and config.chunked_prefill is False
     longest = config.max_model_len or model.get("max_position_embeddings") or 0
     if not whole or not config.max_batched_tokens or config.max_batched_tokens >= longest:

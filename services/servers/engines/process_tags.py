@@ -20,7 +20,7 @@ Find = Callable[[], list[psutil.Process]]
 def kill_tagged(token: str) -> None:
     """Kill every process with the tag `token`, for an engine whose supervisor was killed.
 
-    Raises TimeoutError where one cannot be ended.
+    Raises TimeoutError if one cannot be ended.
     """
     end(lambda: tagged_processes(token), 0)
 
@@ -31,8 +31,8 @@ def tagged_processes(token: str) -> list[psutil.Process]:
 
 
 def in_session(number: int, since: float, until: float) -> list[psutil.Process]:
-    """Return our processes in session `number` that started between two times, in seconds since
-    1970, since session numbers are reused."""
+    """Return this user's processes in session `number` that started between two times, in seconds
+    since 1970; session numbers are reused."""
     return [
         p for p in psutil.process_iter() if _in_session(p, number, since, until) and is_alive(p)
     ]
@@ -42,7 +42,7 @@ def _in_session(process: psutil.Process, number: int, since: float, until: float
     try:
         ours = os.getsid(process.pid) == number and process.uids().real == os.getuid()
         return ours and since <= process.create_time() <= until
-    except (psutil.Error, OSError):  # gone, or another user's
+    except (psutil.Error, OSError):  # it has ended, or is another user's
         return False
 
 
@@ -50,11 +50,11 @@ def end(find: Find, grace_s: float, first: psutil.Process | None = None) -> None
     """End the processes that `find` returns: SIGTERM to `first`, then to all, each with half of
     `grace_s`, then SIGKILL.
 
-    An engine's first process ends the others itself. If all get the signal at once, SGLang takes
-    the end of its workers for a crash and spends seconds on it.
+    An engine's first process ends the others itself. If all get the signal at once, SGLang mistakes
+    the end of its workers for a crash, which takes it seconds.
 
     Raises:
-        TimeoutError: a process still lives KILL_S after it was killed.
+        TimeoutError: a process is still alive KILL_S after it was killed.
     """
     if grace_s and first and _signal([first], signal.SIGTERM) and _wait_gone(find, grace_s / 2):
         return
@@ -67,8 +67,9 @@ def end(find: Find, grace_s: float, first: psutil.Process | None = None) -> None
 def _wait_gone(
     find: Find, seconds: float, do: Callable[[list[psutil.Process]], object] = len
 ) -> bool:
-    """Call `do` with the remaining processes until none is left, for `seconds` at most; return
-    whether none is. Checks twice, since a process in exec shows no environment, hence no tag."""
+    """Call `do` with the remaining processes until none is left, for at most `seconds`; return
+    whether none is left. Checks twice, since a process in exec shows no environment, hence no
+    tag."""
     end, empty = time.monotonic() + seconds, 0
     while empty < 2:
         left = find()
@@ -83,12 +84,12 @@ def _wait_gone(
 def _environ(process: psutil.Process) -> dict[str, str]:
     try:
         return dict(process.environ())
-    except (psutil.Error, OSError):  # gone, or another user's
+    except (psutil.Error, OSError):  # it has ended, or is another user's
         return {}
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process is alive and no zombie."""
+    """Return whether a process is alive and not a zombie."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:

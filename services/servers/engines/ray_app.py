@@ -25,7 +25,7 @@ os.environ |= {  # read by Ray when it is imported, and by the processes that it
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_metrics_collection": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # no cluster: its ports are on 127.0.0.1 only
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # else it writes one into the home folder
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # otherwise Ray writes one into the home folder
 }
 
 import httpx
@@ -40,7 +40,7 @@ NAME = "paceline"
 STOP = (signal.SIGTERM, signal.SIGINT)
 QUEUE_MOST = 100_000  # requests a replica takes at once: they wait in llama.cpp, not in Ray
 WORK = ("/v1/chat/completions", "/v1/completions")
-STORE_BYTES = 80 * 2**20  # Ray's object store, nearly its least: nothing large goes through it
+STORE_BYTES = 80 * 2**20  # Ray's object store, near its minimum: nothing large passes through it
 
 
 class Replica:
@@ -75,13 +75,13 @@ class Replica:
             await asyncio.sleep(self.wait_s)
             answer = await self.client.send(forwarded, stream=True)
             return PassedThrough(answer, self.slots.release)
-        except BaseException:  # cancelled, too
+        except BaseException:  # also if cancelled
             self.slots.release()
             raise
 
 
 class PassedThrough(StreamingResponse):
-    """llama.cpp's response, unchanged. `done` is called once it is over, or nobody reads it."""
+    """llama.cpp's response, unchanged. `done` is called when it has ended or the client is gone."""
 
     def __init__(self, answer: httpx.Response, done: Callable[[], None] = lambda: None) -> None:
         kind = answer.headers["content-type"]
@@ -190,8 +190,8 @@ def _application(args: argparse.Namespace) -> serve.Application:
     deployment = serve.deployment(
         num_replicas=args.replicas,
         max_ongoing_requests=QUEUE_MOST,
-        max_constructor_retry_count=1,  # a model that cannot be loaded stays so
-        ray_actor_options={"num_cpus": 0},  # more replicas than cores is for Paceline to allow
+        max_constructor_retry_count=1,  # a model that fails to load will fail again
+        ray_actor_options={"num_cpus": 0},  # Paceline limits the replicas itself
     )(Replica)
     return deployment.bind(args.model, args.name, args.slots, args.context, threads, args.wait)
 

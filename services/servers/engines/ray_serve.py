@@ -20,10 +20,10 @@ LONGEST_WAIT_S = 600.0
 
 
 def command(config: EngineConfig, host: Host, port: int) -> Launch:
-    """Return the command of `config.dp` replicas, each as large as one embedded engine.
+    """Return the command that starts `config.dp` replicas, each as large as one embedded engine.
 
     Raises:
-        EngineProblem: as `llamacpp.command`, or extra arguments other than a wait.
+        EngineProblem: as for `llamacpp.command`, or there are extra arguments other than a wait.
     """
     alone = llamacpp.command(config, host, port)
     python = host.interpreter(*PYTHON)
@@ -42,11 +42,11 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
 
 
 def wait_s(config: EngineConfig) -> float:
-    """Return how long each replica waits before it works on a request, in seconds: 0, or what
-    `extra` says.
+    """Return how long each replica waits before it handles a request, in seconds: 0, or as given in
+    `extra`.
 
     Raises:
-        EngineProblem: it says anything else.
+        EngineProblem: `extra` has any other argument.
     """
     name, _, value = config.extra.strip().replace("=", " ", 1).partition(" ")
     if not name:
@@ -62,7 +62,7 @@ def wait_s(config: EngineConfig) -> float:
 
 
 def rests(config: EngineConfig) -> bool:
-    """Return whether replicas wait in place of work; an engine that cannot start does not."""
+    """Return whether replicas wait instead of working; False for an engine that cannot start."""
     with suppress(EngineProblem):
         return config.engine == "ray" and wait_s(config) > 0
     return False

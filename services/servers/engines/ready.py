@@ -18,12 +18,12 @@ from services.servers.facts import engine_facts
 from services.servers.probe.http import Answer, NoAnswer, answering, connected, message, read
 
 POLL_S = 0.5
-HEALTH_S = 5.0  # SGLang's runs a tiny generation: a second and more on a CPU
+HEALTH_S = 5.0  # SGLang's check generates a token, which takes a second or more on a CPU
 HELLO = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4}
 
 
 async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> None:
-    """Return when the engine has answered one chat request of a few tokens.
+    """Wait until the engine has answered one chat request of a few tokens.
 
     Raises:
         EngineProblem: it ended (no longer `alive`), answered with an error, or was not ready within
@@ -62,7 +62,7 @@ async def _first_answer(launch: Launch) -> None:
             await asyncio.sleep(POLL_S)
         body = {"model": launch.model, **HELLO}
         try:
-            answer = await ask("/v1/chat/completions", 3600, body)  # `ready` has the timeout
+            answer = await ask("/v1/chat/completions", 3600, body)  # `ready` applies the timeout
         except NoAnswer as error:
             raise EngineProblem(f"{launch.label} failed at its first request: {error}") from None
     if answer.status != 200:

@@ -13,7 +13,7 @@ from services.servers.engines.launch import Launch
 from services.servers.engines.problem import EngineProblem
 
 PYTHON = ("PACELINE_SGLANG_PYTHON", ".venv-sglang", ".venv-sglang-cpu")
-CPU_TOKENS = 32_768  # of key-value cache on a CPU; else it is sized by the machine's memory
+CPU_TOKENS = 32_768  # of key-value cache on a CPU; otherwise its size follows the machine's memory
 ON_CPU = {
     "--device": "cpu",
     "--attention-backend": "torch_native",

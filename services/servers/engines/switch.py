@@ -8,8 +8,8 @@ VARIABLE = "PACELINE_ENGINES"
 
 
 def turned_off(env: Mapping[str, str]) -> str | None:
-    """Return the sentence that no engine is started here; None where they may be. A value that is
-    neither on nor off starts none, either."""
+    """Return a sentence if engines are turned off here, or if the setting is neither on nor off;
+    None if they may be started."""
     value = env.get(VARIABLE, "").strip()
     if value.lower() in ("", "on"):
         return None

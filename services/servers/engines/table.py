@@ -26,9 +26,9 @@ SERVERS = (
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
     """An engine. `backend` is how runs address it (see BACKENDS); `parallelism` are the kinds that
-    it supports; `parameters` the fields of an EngineConfig that it reads; `python` the variable
-    that names its interpreter and the folders where it is otherwise, None: Paceline's. `on_cores`:
-    it uses the CPU cores even where there are GPUs."""
+    it supports; `parameters` are the fields of an EngineConfig that it reads; `python` is the
+    variable that names its interpreter and the folders where it is otherwise found, None:
+    Paceline's. `on_cores`: it uses the CPU cores even where there are GPUs."""
 
     name: str
     label: str
@@ -48,7 +48,7 @@ class EngineSpec:
         return FAILURES[self.name]
 
     def devices(self, here: Devices) -> Devices:
-        """Return the devices it uses on a machine with the devices `here`."""
+        """Return the devices that it uses on a machine with the devices `here`."""
         return cores() if self.on_cores and here.kind == "gpu" else here
 
     def install(self, gpu: bool) -> str:
@@ -84,7 +84,8 @@ def launch_at(config: EngineConfig, port: int, host: Host) -> Launch:
 
 
 def not_installed(spec: EngineSpec, host: Host) -> str | None:
-    """Return the sentence that it is not installed, and how to install it; None if it is."""
+    """Return a sentence that it is not installed, and how to install it; None if it is
+    installed."""
     if spec.is_installed(host):
         return None
     where = f", or set {spec.python[0]} to its Python" if spec.python else ""

@@ -92,7 +92,7 @@ def gpu_options(config: EngineConfig) -> list[str]:
 
 
 def _cpu_options(config: EngineConfig) -> list[str]:
-    """Fixed sizes: vLLM's own for a CPU double with TP, which would distort a study."""
+    """Fixed sizes: vLLM's defaults for a CPU double with TP, which would distort a study."""
     step = config.chunk_tokens or config.max_batched_tokens or config.chunked_prefill is False
     fixed = {
         "--kv-cache-memory-bytes": CPU_CACHE_BYTES,
@@ -104,6 +104,7 @@ def _cpu_options(config: EngineConfig) -> list[str]:
 
 
 def _core_binding(config: EngineConfig, host: Host) -> dict[str, str]:
-    """One core per rank: by default one rank would take all cores but one, and two would fail."""
+    """One core per rank: by default one rank would take all cores but one, and two ranks would
+    fail."""
     numbers = host.devices.numbers[: config.ranks]
     return {"VLLM_CPU_OMP_THREADS_BIND": "|".join(map(str, numbers)), "CUDA_VISIBLE_DEVICES": ""}

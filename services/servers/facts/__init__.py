@@ -17,13 +17,13 @@ from services.servers.facts.fields import last_part
 from services.servers.facts.pages import PAGES
 from services.servers.probe.http import Answer, connected, get
 
-TIMEOUT_S = 5.0  # a busy server answers late
+TIMEOUT_S = 5.0  # busy servers answer late
 LONGEST = 120  # characters of a text
 
 
 async def engine_facts(target: Target, prompts: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what the engine at `target` reports about itself; {} for an unknown engine. Contains
-    neither the target's secrets nor `prompts`.
+    """Return what the engine at `target` reports about itself; {} for an unknown engine. The facts
+    contain neither the target's secrets nor `prompts`.
 
     Keys: engine, engine_version, and where reported model_name, tensor_parallel, pipeline_parallel,
     data_parallel, nodes, executor, device_type, dtype, quantization, load_format, context_length,
@@ -52,7 +52,7 @@ async def engine_facts(target: Target, prompts: Iterable[str] = ()) -> dict[str,
 
 
 def _publishable(facts: dict[str, Any], secrets: tuple[str, ...]) -> dict[str, Any]:
-    """Return facts with short texts that contain no secret and no folder, without empty ones."""
+    """Return facts with shortened texts without secrets and folders; empty facts are left out."""
     redacted = {
         fact: _publishable_text(value, secrets) if isinstance(value, str) else value
         for fact, value in facts.items()

@@ -49,7 +49,7 @@ def torch_dtype(value: Any) -> Any:
 
 
 def negated(value: Any) -> bool | None:
-    """Return the opposite of a bool, for fields such as "disable_…"."""
+    """Return the negation of a bool, for fields such as "disable_…"."""
     return None if flag(value) is None else not value
 
 

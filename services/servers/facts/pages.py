@@ -83,7 +83,7 @@ def sglang(data: dict[str, Any]) -> dict[str, Any]:
         return {}
     states = data.get("internal_states")
     first = states[0] if isinstance(states, list) and states else None
-    chunk = integer(data.get("chunked_prefill_size"))  # -1: no chunks
+    chunk = integer(data.get("chunked_prefill_size"))  # -1: not chunked
     return {
         **extract(data, SGLANG),
         **extract(first if isinstance(first, dict) else {}, PER_REPLICA),
@@ -120,8 +120,9 @@ def versioned(data: dict[str, Any]) -> dict[str, Any]:
     return extract(data, {"version": ("engine_version", text)})
 
 
-# Paths on the server, without /v1. The first that can be read names the engine, so pages that other
-# engines have too come last: SGLang answers on some of Ollama's, and many servers on /version.
+# Paths on the server, without /v1. The first that can be read determines the engine, so pages that
+# other engines also have come last: SGLang answers on some of Ollama's, and many servers on
+# /version.
 PAGES: tuple[tuple[str, str, Read], ...] = (
     ("SGLang", "/get_server_info", sglang),
     ("llama.cpp", "/props", llamacpp),

@@ -18,7 +18,7 @@ from services.servers.telemetry.prometheus import metrics
 
 Ask = Callable[[str, float], Awaitable[Answer | None]]
 CONFIG = "/server_info?config_format=json"
-CONFIG_S = 20.0  # it inspects the whole machine before its first answer
+CONFIG_S = 20.0  # the server inspects the whole machine before its first answer
 OTHERS_S = 5.0
 # Arguments of `vllm serve` for parallelism; the default is 1.
 SIZES = {
@@ -43,8 +43,8 @@ async def config_facts(target: Target, ask: Ask) -> dict[str, Any]:
 
 
 def arguments(argv: Sequence[str]) -> dict[str, Any]:
-    """Return a vLLM server's parallel sizes from its command line; {} where it has a config file
-    or is another program's."""
+    """Return a vLLM server's parallel sizes from its command line; {} if it has a config file or
+    belongs to another program."""
     ours = any("vllm" in argument for argument in argv) and "serve" in argv
     if not ours or any(argument.startswith("--config") for argument in argv):
         return {}
@@ -68,7 +68,7 @@ def _from_command_line(target: Target) -> dict[str, Any] | None:
         sockets = psutil.net_connections("tcp")
         pids = {s.pid for s in sockets if s.status == psutil.CONN_LISTEN and s.laddr.port == port}
         lines = [psutil.Process(pid).cmdline() for pid in pids if pid]
-    except (psutil.Error, OSError):  # another user's, or gone
+    except (psutil.Error, OSError):  # another user's, or it has ended
         return None
     return next((facts for line in lines if (facts := arguments(line))), None)
 

@@ -27,7 +27,7 @@ from services.servers import facts
 from services.servers.probe import http
 from services.servers.probe.conversation import Refused, converse
 
-ANSWER_TIMES = 4  # a first token may take this many timeouts: a model may have to be loaded
+ANSWER_TIMES = 4  # timeouts that the first token may take, since a model may have to be loaded
 MODELS_MOST = 5_000
 ROUND_TRIPS = 5
 MODELS = "/models"
@@ -48,7 +48,7 @@ class Probe:
     server: str | None = None
     problem: str | None = None
     remedy: Remedy | None = None  # what may help
-    lists: bool | None = None  # has a list of models; a server without one may still answer
+    lists: bool | None = None  # whether it lists models; a server without a list may still answer
 
 
 class NoModelList(BackendProblem):
@@ -59,8 +59,8 @@ async def probe(target: Target, timeout_s: float = 5.0, config: RunConfig | None
     """List the models, measure the round trip, and have one model generate a few tokens with the
     request options of `config`. A server without a list is asked if a model is named.
 
-    A cloud is not asked until a model is chosen: the first of its list is arbitrary, and costs
-    money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
+    A cloud is not sent a prompt until a model is chosen: the first on its list is arbitrary, and
+    costs money. Takes up to `timeout_s` for each step, and ANSWER_TIMES as long for the answer.
     """
     if BACKENDS[target.backend].kind == "litellm":
         problem = await asyncio.to_thread(_litellm_problem, target.model, target.key)
@@ -107,12 +107,12 @@ async def list_models(target: Target, timeout_s: float = 5.0) -> tuple[str, ...]
 
 
 async def round_trip(target: Target, timeout_s: float = 5.0) -> float | None:
-    """Return the median time in seconds of a small GET; None if it is unknown or not asked for: a
-    provider behind LiteLLM, or a server that closes its connections."""
+    """Return the median time in seconds of a small GET; None if it is unknown or not measured: for
+    a provider behind LiteLLM, or a server that closes its connections."""
     if target.base_url is None:
         return None
     async with http.connected(target) as client:
-        try:  # opens the connection, which is no part of a round trip
+        try:  # opens the connection, which does not count as a round trip
             await http.get(client, target, MODELS, timeout_s)
         except BackendProblem:
             return None
@@ -152,7 +152,7 @@ async def engine_facts(target: Target, prompts: Collection[str] = ()) -> dict[st
 
 
 def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
-    """Return the models; None where there is no list and the target names its model."""
+    """Return the models; None if there is no list and the target names its model."""
     try:
         return _models(answer, target)
     except NoModelList:
@@ -162,7 +162,7 @@ def _listed(answer: http.Answer, target: Target) -> tuple[str, ...] | None:
 
 
 def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
-    """Return the ids of a list of models. Raises BackendProblem if the answer is none."""
+    """Return the ids in a list of models. Raises BackendProblem if the answer is not one."""
     if answer.status in (404, 405, 501):
         raise NoModelList(_no_list(answer, target))
     if answer.status in http.KEY_STATUSES:
@@ -181,7 +181,7 @@ def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
         raise BackendProblem(_incompatible(target, f"{kind} instead of the list of models"))
     listed = data.get("data") if isinstance(data, dict) else data  # Together's is a bare list
     if isinstance(data, dict) and listed is None and data.get("object") == "list":
-        listed = []  # Ollama, where no model has been pulled
+        listed = []  # Ollama without any pulled model
     if not isinstance(listed, list):
         raise BackendProblem(_incompatible(target, 'JSON without a list "data" of models'))
     names = [entry.get("id") for entry in listed[:MODELS_MOST] if isinstance(entry, dict)]

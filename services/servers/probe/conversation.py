@@ -48,7 +48,7 @@ class Refused(BackendProblem):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The result. `reports_usage` is None where the answer did not end in time."""
+    """The result. `reports_usage` is None if the answer did not end in time."""
 
     streams: bool
     reports_usage: bool | None

@@ -104,7 +104,7 @@ async def answering(
         httpx.InvalidURL,
         TimeoutError,
         UnicodeError,
-    ) as error:  # a name that is no name
+    ) as error:  # an invalid host name
         kind = NothingListens if _is_refused(error) and not target.proxy else NoAnswer
         raise kind(_failure(error, target, timeout_s)) from None
 
@@ -134,7 +134,7 @@ async def get(client: httpx.AsyncClient, target: Target, path: str, timeout_s: f
 
 
 def refusal(answer: Answer, target: Target, url: str) -> str:
-    """Return what a status of `url` other than 200 means, and what to do."""
+    """Return a sentence on what a status of `url` other than 200 means, and what to do."""
     status, where = answer.status, target.netloc
     reason = message(answer, target)
     if 300 <= status < 400:
@@ -206,8 +206,8 @@ def _key_sentence(target: Target, details: str) -> str:
 
 
 def _location(answer: Answer, target: Target) -> str:
-    """The base URL that a redirect points to, without its query, which may hold a secret; "" where
-    the redirect names none."""
+    """The base URL that a redirect points to, without its query, which may hold a secret; "" if the
+    redirect names none."""
     location = quote(answer.headers.get("location", ""), target, 200)
     return location.partition("?")[0].removesuffix("/models").removesuffix("/chat/completions")
 

@@ -52,8 +52,8 @@ def convert(file: Path, folder: Path) -> None:
 
 
 def read(file: Path) -> tuple[dict[str, Any], Callable[[str], Array], set[str]]:
-    """Return what the file says of itself, a function from a tensor's name to its values, and the
-    names of its tensors."""
+    """Return the file's metadata, a function from a tensor's name to its values, and the names of
+    its tensors."""
     from gguf import GGUFReader
     from gguf.quants import dequantize
 
@@ -86,7 +86,8 @@ def head_size(facts: Mapping[str, Any]) -> int:
 def weights(
     facts: Mapping[str, Any], tensor: Callable[[str], Array], own_output: bool
 ) -> dict[str, Array]:
-    """Return every weight by its Hugging Face name. `own_output`: the file has an output layer."""
+    """Return every weight by its Hugging Face name. `own_output`: whether the file has an output
+    layer."""
     embedding = tensor("token_embd.weight")
     named = {"model.embed_tokens.weight": embedding}
     for layer in range(facts["llama.block_count"]):
@@ -96,7 +97,7 @@ def weights(
     return named
 
 
-SAME = {  # weights that are in the file as Hugging Face has them
+SAME = {  # weights that the file stores as Hugging Face does
     "attn_norm": "input_layernorm",
     "ffn_norm": "post_attention_layernorm",
     "ffn_gate": "mlp.gate_proj",
@@ -125,7 +126,7 @@ def _layer(
 
 
 def padded(weight: Array, rows: int) -> Array:
-    """Return `weight` with rows of zeros below, `rows` in all."""
+    """Return `weight` with zero rows appended, `rows` rows in total."""
     return np.pad(weight, ((0, rows - len(weight)), (0, 0)))
 
 

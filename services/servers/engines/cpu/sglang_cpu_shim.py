@@ -37,12 +37,12 @@ class DeclareOperators(MetaPathFinder):
 
 
 class NoKernels(MetaPathFinder, Loader):
-    """Finds `sgl_kernel` with any name in it; who calls one is told that it is not there."""
+    """Finds `sgl_kernel` with any name in it; calling one raises an error that it is missing."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: object = None
     ) -> ModuleSpec | None:
-        if name == "sgl_kernel.scalar_type":  # SGLang has its own where this one is missing
+        if name == "sgl_kernel.scalar_type":  # SGLang falls back to its own
             return None
         ours = name == "sgl_kernel" or name.startswith("sgl_kernel.")
         return ModuleSpec(name, self, is_package=True) if ours else None
