@@ -15,6 +15,7 @@ from services.studies.grid import GridCell
 from services.studies.study_config import StudyConfig
 
 START_S = 60.0  # assumed start-up time of an engine that has never been started here
+SOON_S = 1.0  # a shorter time is not worth a number
 
 Seconds = Callable[[str], float | None]
 PaceOf = Callable[[Cell], Pace | None]
@@ -61,11 +62,11 @@ class Estimate:
     def _takes(self) -> str:
         if not self.at_least:
             return f"takes about {span(*self.between)}, {self.source}"
+        because = "because there is no run on such a server yet"
+        if self.between[0] < SOON_S:
+            return f"takes an unknown time, {because}"
         least = f"takes at least {duration(self.between[0])}"
-        return (
-            f"{least} (the duration of answers is unknown, because there is no run on such a "
-            "server yet)"
-        )
+        return f"{least} (the duration of answers is unknown, {because})"
 
 
 def estimate(

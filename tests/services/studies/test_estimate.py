@@ -35,6 +35,12 @@ def test_without_earlier_runs_it_is_at_least_the_starts() -> None:
     assert "It takes at least 2 min (the duration of answers is unknown" in result.sentence
 
 
+def test_a_time_of_less_than_a_second_is_not_promised() -> None:
+    grid = planned(TWO, lambda config: None)
+    sentence = estimate(TWO, grid, lambda name: 0.002, lambda cell: None).sentence
+    assert "It takes an unknown time, because there is no run on such a server yet" in sentence
+
+
 def test_what_cannot_run_takes_no_time_and_costs_nothing() -> None:
     grid = planned(TWO, lambda config: "no" if config.ranks > 1 else None)
     result = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
