@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 
 class CallPart(NamedTuple):
-    """A piece of a tool call. `index`: which of the answer's calls it belongs to; None: it is a
-    whole call or, without a name, continues the last one."""
+    """A piece of a tool call. `call_index`: which of the answer's calls it belongs to; None: it is
+    a whole call or, without a name, continues the last one."""
 
-    index: int | None
+    call_index: int | None
     id: str
     name: str
     arguments: str
@@ -50,12 +50,14 @@ class ToolCalls:
         """The call that a piece belongs to: a new one if it has a name and another id, since some
         servers give every call the index 0. Arguments of an unknown call are left out."""
         last = self._calls[-1] if self._calls else None
-        known = last if part.index is None else self._by_index.get(part.index)
-        if part.name and (known is None or part.index is None or (part.id and part.id != known.id)):
+        known = last if part.call_index is None else self._by_index.get(part.call_index)
+        if part.name and (
+            known is None or part.call_index is None or (part.id and part.id != known.id)
+        ):
             known = _Call()
             self._calls.append(known)
-            if part.index is not None:
-                self._by_index[part.index] = known
+            if part.call_index is not None:
+                self._by_index[part.call_index] = known
         return known
 
 
