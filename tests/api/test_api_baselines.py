@@ -42,7 +42,7 @@ def test_a_run_is_pinned_listed_against_and_unpinned(database: Engine) -> None:
         ("model/tiny", {}, 422, "run is missing"),
     ],
 )
-def test_what_cannot_be_pinned_is_said(
+def test_invalid_baselines_are_refused_with_a_reason(
     database: Engine, path: str, body: dict[str, Any], status: int, reason: str
 ) -> None:
     store(database)

@@ -29,7 +29,7 @@ from tests.api.conftest import JSON, call, problem
     ],
     ids=lambda body: repr(body[:10]),
 )
-def test_a_body_that_is_no_run_is_refused(database: Engine, body: bytes) -> None:
+def test_an_invalid_run_is_refused(database: Engine, body: bytes) -> None:
     problem(call("POST", "/runs", content=body, headers=JSON), 422)
     assert runs.count(database) == 0
 

@@ -43,7 +43,7 @@ def test_a_search_is_started_shown_cancelled_and_deleted(
     assert call("GET", "/capacities/1").status_code == 404
 
 
-def test_what_cannot_be_searched_is_refused(reference: ReferenceServer) -> None:
+def test_an_invalid_search_is_refused(reference: ReferenceServer) -> None:
     response = call("POST", "/capacities", json=search(reference, objectives=["ttft:mean<1"]))
     assert (
         response.status_code == 422 and "a capacity objective is one of" in response.json()["error"]

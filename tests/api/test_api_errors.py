@@ -48,7 +48,7 @@ from tests.api.conftest import call, problem
         ("GET /runs?order=name", 422),
     ],
 )
-def test_what_is_not_there_is_said_in_the_same_shape(
+def test_unknown_resources_get_errors_of_the_same_shape(
     database: Engine, request_line: str, status: int
 ) -> None:
     problem(call(*request_line.split()), status)

@@ -125,7 +125,7 @@ def test_an_idempotency_key_queues_once(at_rest: Engine) -> None:
         ({"tasks": ["a"] * 10_001}, "must have at most 10000 entries."),
     ],
 )
-def test_what_cannot_be_queued_is_refused_with_a_sentence(
+def test_invalid_runs_are_refused_with_a_sentence(
     at_rest: Engine, body: Any, sentence: str
 ) -> None:
     response = queue("/inference/batch", body)

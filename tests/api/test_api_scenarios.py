@@ -101,7 +101,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "sentence"), WRONG.items())
-def test_what_is_wrong_is_said_with_its_line(database: Engine, text: str, sentence: str) -> None:
+def test_an_error_names_its_line(database: Engine, text: str, sentence: str) -> None:
     response = call("POST", "/scenarios", content=text, headers=YAML)
     assert problem(response, 422) == {}
     assert response.json()["error"].startswith(sentence)
@@ -119,7 +119,7 @@ def test_json_is_refused_as_json(database: Engine) -> None:
     problem(call("POST", "/scenarios", content=long, headers=YAML), 413)
 
 
-def test_what_is_not_there_has_no_scenario(database: Engine) -> None:
+def test_an_unknown_id_has_no_scenario(database: Engine) -> None:
     for path in ("/runs/9", "/comparisons/9", "/studies/9"):
         problem(call("GET", f"{path}/scenario"), 404)
     run_id = store(database)

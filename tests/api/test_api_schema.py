@@ -122,7 +122,7 @@ def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, A
         assert {"413", "415", "422"} <= set(operation["responses"]), operation["operationId"]
 
 
-def test_what_is_answered_is_what_the_schema_says(measured: int, openapi: dict[str, Any]) -> None:
+def test_responses_match_the_schema(measured: int, openapi: dict[str, Any]) -> None:
     def check(name: str, response: Any) -> None:
         whole = {"$ref": f"#/components/schemas/{name}", "components": openapi["components"]}
         Draft202012Validator(whole).validate(response)

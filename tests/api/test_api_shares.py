@@ -46,7 +46,7 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine) -> None:
         ({"runs": [10**30]}, 404),
     ],
 )
-def test_what_cannot_be_shared_is_said_in_a_sentence(
+def test_an_error_says_why_runs_cannot_be_shared(
     database: Engine, body: dict[str, Any], status: int
 ) -> None:
     store(database)

@@ -114,7 +114,7 @@ def test_resume_says_at_every_door_what_it_cannot_do(
     assert [run.status for run in studies.load(database, 1).runs] == ["failed"] * 2
 
 
-def test_what_a_study_does_not_say_is_as_its_preset_begins(database: Engine) -> None:
+def test_omitted_fields_of_a_study_use_the_defaults_of_its_preset(database: Engine) -> None:
     engine = {"engine": "llamacpp"}
     plan = call("POST", "/studies/plan", json={"preset": "tensor", "engine": engine}).json()
     assert [cell["engine"]["tp"] for cell in plan["cells"]][::3] == [1, 2, 4, 8]
@@ -125,7 +125,7 @@ def test_what_a_study_does_not_say_is_as_its_preset_begins(database: Engine) -> 
     assert {cell["run"]["workload"] for cell in plan["cells"]} == {"synthetic"}
 
 
-def test_no_prompt_is_told(database: Engine) -> None:
+def test_responses_about_a_study_contain_no_prompt(database: Engine) -> None:
     config = {"preset": "concurrency", "concurrencies": [1], "run": {"prompt": "my secret plan"}}
     responses = [call("POST", "/studies/plan", json=config), call("POST", "/studies", json=config)]
     responses += [

@@ -65,10 +65,10 @@ def test_a_larger_body_is_refused_before_it_is_parsed(
     ],
     ids=lambda data: repr(data[:6]),
 )
-def test_what_is_not_json_in_utf8_is_refused(data: bytes) -> None:
+def test_a_body_that_is_not_json_in_utf8_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidBody):
         read_json(data)
 
 
-def test_a_mark_of_utf8_is_no_part_of_it() -> None:
+def test_a_byte_order_mark_is_ignored() -> None:
     assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}

@@ -64,7 +64,7 @@ def test_four_clicks_and_two_addresses_to_a_verdict(
     expect(first_page.get_by_text(verdict).first).to_be_visible()
 
 
-def test_what_is_typed_and_is_no_address_is_said_and_not_started(first_page: Page) -> None:
+def test_an_invalid_address_is_reported_and_nothing_starts(first_page: Page) -> None:
     Person(first_page).type_server(0, "gpu-7 over there")
     expect(first_page.get_by_text("must start with http").first).to_be_visible()
     expect(first_page.get_by_role("button", name="Start", exact=True)).to_be_disabled()

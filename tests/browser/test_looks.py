@@ -73,7 +73,7 @@ def shown(page: Page) -> list[str]:
     return [place.first.inner_text().removeprefix(icon).strip() for place in places]
 
 
-def test_what_people_wrote_is_shown_as_it_is(app: App, person: BrowserContext) -> None:
+def test_names_and_notes_are_shown_literally(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     for run_id, text in enumerate(ODD, 1):
         page.goto(f"{app.url}/result?run={run_id}")

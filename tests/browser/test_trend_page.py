@@ -83,7 +83,7 @@ def test_each_run_is_drawn_at_its_time(app: App, person: BrowserContext) -> None
     assert "Started: Mar 02" in (points[0].get_attribute("aria-label") or "")
 
 
-def test_a_trend_is_no_wider_than_a_phone(app: App, person: BrowserContext) -> None:
+def test_a_trend_fits_on_a_phone(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{app.url}/history?trend=tokens_per_s_median")

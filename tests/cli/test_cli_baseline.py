@@ -49,7 +49,7 @@ def test_a_baseline_is_set_and_the_list_compares_other_runs_with_it(
         (["baseline", "remove", "9"], "There is no run 9."),
     ],
 )
-def test_what_cannot_be_a_baseline_is_refused(
+def test_a_run_that_cannot_be_a_baseline_is_refused(
     database: Engine, run_cli: RunCli, arguments: list[str], message: str
 ) -> None:
     store(database)

@@ -72,7 +72,7 @@ def test_a_scenario_is_planned_and_a_flag_overrides_it(
         (("--probes", "2"), "probes must be at least 4"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(
+def test_an_invalid_search_is_refused(
     database: Engine, run_cli: RunCli, flags: tuple[str, ...], says: str
 ) -> None:
     result = run_cli("capacity", *flags)

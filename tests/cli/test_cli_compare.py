@@ -65,9 +65,7 @@ def test_a_gate_ends_the_process_with_1(database: Engine) -> None:
     assert (result.code, result.err) == (1, "B against A: slower, by output throughput.\n")
 
 
-def test_what_nobody_can_tell_passes_no_gate_unless_it_may(
-    database: Engine, run_cli: RunCli
-) -> None:
+def test_no_verdict_fails_the_condition_unless_allowed(database: Engine, run_cli: RunCli) -> None:
     store(database, name="A"), store(database, name="B")
     result = run_cli("compare", "1", "2", "--fail-if", "slower", "--json")
     assert (result.code, result.err) == (1, "B against A: no verdict, by output throughput.\n")

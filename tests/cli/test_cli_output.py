@@ -44,7 +44,7 @@ def test_nothing_is_begun_where_there_is_nowhere_to_print_to(database: Engine) -
     assert runs.count(database) == 0
 
 
-def test_a_reader_who_has_seen_enough_is_no_fault(database: Engine) -> None:
+def test_a_closed_pipe_is_not_an_error(database: Engine) -> None:
     store(database)
     process = start_cli("export", "1", "--format", "page.html")
     assert process.stdout and process.stderr

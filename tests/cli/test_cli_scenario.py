@@ -165,15 +165,13 @@ def test_a_flag_that_the_scenario_of_a_study_decides_is_refused(
         ("run", "prompts_file: b.txt", "a.yaml, line 2: prompts_file cannot be read: No such file"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(
+def test_an_error_says_what_is_wrong_with_a_file(
     saved: Path, database: Engine, run_cli: RunCli, command: str, text: str, sentence: str
 ) -> None:
     assert refused(run_cli(command, file(saved, text)), database).startswith(sentence)
 
 
-def test_what_is_wrong_with_a_flag_is_said_of_the_flag(
-    saved: Path, database: Engine, run_cli: RunCli
-) -> None:
+def test_an_error_in_a_flag_names_the_flag(saved: Path, database: Engine, run_cli: RunCli) -> None:
     path = file(saved, RUN)
     refusal = refused(run_cli("run", path, "--max-tokens", "0"), database)
     assert refusal == "--max-tokens must be at least 1 (got 0).\n".replace("0).", "'0').")

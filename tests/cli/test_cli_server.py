@@ -55,7 +55,7 @@ def test_saved_servers_are_listed_without_a_key_and_deleted(
     assert gone.code == 2 and gone.err == "No server is saved as 'prod'.\n"
 
 
-def test_what_cannot_be_saved_is_refused_by_its_flag(run_cli: RunCli, database: Engine) -> None:
+def test_an_error_in_a_saved_server_names_the_flag(run_cli: RunCli, database: Engine) -> None:
     for arguments, message in (
         (("vllm",), "vllm is already a backend. Choose another name."),
         (("a", "--backend", "nope"), "--backend: There is no backend 'nope'."),

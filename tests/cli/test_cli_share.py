@@ -44,7 +44,7 @@ def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) 
         (["--list", "--revoke", "x"], "--revoke: not allowed with"),
     ],
 )
-def test_what_cannot_be_shared_is_said(
+def test_an_error_says_why_nothing_is_shared(
     database: Engine, run_cli: RunCli, typed: list[str], message: str
 ) -> None:
     store(database)

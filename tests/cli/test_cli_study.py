@@ -57,7 +57,7 @@ def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
     assert again.err == "Study 1 has no cell that was interrupted.\n"
 
 
-def test_ctrl_c_cancels_a_study_and_resume_goes_on(
+def test_ctrl_c_cancels_a_study_and_resume_continues_it(
     database: Engine, reference: ReferenceServer, run_cli: RunCli
 ) -> None:
     process = start_cli(*sweep(reference, SLOW))

@@ -63,7 +63,7 @@ def test_a_refusal_is_said_and_fails(database: Engine, run_cli: RunCli, received
         (["1", "2"], "Run 2 has not ended yet."),
     ],
 )
-def test_what_cannot_be_sent_is_said_before_anything_is(
+def test_an_invalid_run_is_refused_before_any_is_sent(
     database: Engine, run_cli: RunCli, received: Received, typed: list[str], message: str
 ) -> None:
     store(database), store(database, status="running")

@@ -166,7 +166,7 @@ def options(actions: list[Action]) -> list[str]:
     ]
 
 
-def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_for_who_asks(
+def test_an_unexpected_error_is_a_sentence_with_a_traceback_on_request(
     database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: object) -> int:
@@ -191,7 +191,7 @@ TREE = sorted({*kinds(PacelineError), InvalidHosts}, key=lambda kind: kind.__nam
 
 
 @pytest.mark.parametrize("kind", TREE, ids=lambda kind: kind.__name__)
-def test_what_a_person_may_be_told_the_terminal_tells(
+def test_the_terminal_shows_every_error_meant_for_people(
     database: Engine,
     run_cli: RunCli,
     monkeypatch: pytest.MonkeyPatch,

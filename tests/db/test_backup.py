@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
-def test_what_is_backed_up_comes_back(
+def test_a_backup_restores_the_same_database(
     database: Engine, kind: str, blank_url: str, tmp_path: Path
 ) -> None:
     run_id = store(database, name="Before", note="a note")
@@ -138,9 +138,7 @@ def test_it_is_whole_while_others_write(sqlite: Engine, tmp_path: Path) -> None:
         assert stored >= 5 * number and measured >= 3 * stored
 
 
-def test_what_a_killed_one_left_is_no_backup_and_in_nobodys_way(
-    sqlite: Engine, tmp_path: Path
-) -> None:
+def test_leftovers_of_a_killed_backup_are_replaced(sqlite: Engine, tmp_path: Path) -> None:
     store(sqlite)
     (tmp_path / "copy.part").write_bytes(b"half" * 10**6)
     backup(sqlite, tmp_path / "copy")

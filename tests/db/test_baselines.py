@@ -81,13 +81,13 @@ def test_only_a_finished_run_is_a_baseline_and_only_of_its_own_tags_and_model(
     assert stored(database) == []
 
 
-def test_a_run_that_is_not_there_is_no_baseline(database: Engine) -> None:
+def test_an_unknown_run_cannot_be_a_baseline(database: Engine) -> None:
     for run_id in (1, 10**12):
         with pytest.raises(RunNotFound):
             baselines.save(database, "model", "tiny", run_id)
 
 
-def test_a_deleted_run_is_no_baseline(database: Engine) -> None:
+def test_a_deleted_run_is_no_longer_a_baseline(database: Engine) -> None:
     store(database), store(database)
     baselines.save(database, "model", "tiny", 1)
     runs.delete(database, 2)

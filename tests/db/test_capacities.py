@@ -30,7 +30,7 @@ def begun(database: Engine, number: int) -> int | None:
     return capacities.begin(database, capacities.load(database, number), PROBE, new)
 
 
-def test_a_search_waits_for_nobody_but_its_own_probe(database: Engine) -> None:
+def test_a_search_waits_only_for_its_own_probe(database: Engine) -> None:
     number = capacities.create(database, CapacityConfig(), "one", machine="here")
     assert [one.id for one in capacities.waiting(database, "here")] == [number]
     assert capacities.waiting(database, "elsewhere") == []
@@ -52,7 +52,7 @@ def test_a_search_that_was_ended_begins_no_probe_and_stays_as_it_is(database: En
     assert begun(database, number) is not None
 
 
-def test_what_a_probe_says_is_kept_by_the_first_who_finds_it(database: Engine) -> None:
+def test_the_outcome_of_a_probe_is_stored_only_once(database: Engine) -> None:
     """Two supervisors measure the same probe; the slower one takes no later probe away."""
     number = capacities.create(database, CapacityConfig(), "one")
     begun(database, number)
@@ -90,7 +90,7 @@ def test_a_probe_that_begins_while_its_search_is_cancelled_is_cancelled_too(
     assert runs.load(database, probe.run_id).status == "cancelled"
 
 
-def test_a_search_that_is_deleted_meanwhile_stops_nobody(
+def test_a_deleted_search_does_not_stop_the_others(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A supervisor read two searches; one was cancelled and deleted before it went on with it."""

@@ -58,7 +58,9 @@ def test_every_round_has_every_candidate_once(database: Engine, lanes: tuple[str
 
 
 @pytest.mark.parametrize("status", ["cancelled", "interrupted", "failed"])
-def test_whoever_drops_out_holds_nobody_up(database: Engine, status: RunStatus) -> None:
+def test_a_run_that_drops_out_does_not_delay_the_others(
+    database: Engine, status: RunStatus
+) -> None:
     comparison = comparison_of(database, "a", "b", "a")
     gone, *rest = comparison.run_ids
     measured(database, 4)
@@ -70,7 +72,7 @@ def test_whoever_drops_out_holds_nobody_up(database: Engine, status: RunStatus) 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 @pytest.mark.parametrize("done", [0, 1, 4, 5])
-def test_when_one_is_deleted_the_others_go_on_round_by_round(
+def test_when_one_is_deleted_the_others_continue_in_rounds(
     database: Engine, index: int, done: int
 ) -> None:
     comparison = comparison_of(database, "a", "a", "a", repeats=4)
@@ -142,7 +144,7 @@ def test_a_cancel_in_the_moment_in_which_a_work_item_ends_is_not_lost(database: 
     assert loaded.ended_at is not None
 
 
-def test_the_second_of_two_who_want_more_at_once_is_told(
+def test_the_second_of_two_simultaneous_requests_for_more_fails(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comparison = comparison_of(database, "a", "a")

@@ -28,7 +28,7 @@ def headline(rate: float | None, at_once: int | None = 1) -> dict[str, float | N
     return {"tokens_per_s_median": rate, "peak_in_flight": at_once}
 
 
-def test_what_a_server_did_is_of_its_model_at_its_address(database: Engine) -> None:
+def test_earlier_runs_count_only_for_the_same_model_and_address(database: Engine) -> None:
     assert counts.seen(database, "embedded", "m", "lane") == []
     for rate in (10.0, 20.0):
         queue.finish(database, new(database), "done", headline=headline(rate, 4))

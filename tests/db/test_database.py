@@ -162,7 +162,7 @@ def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
     engine.dispose()
 
 
-def test_an_older_database_gives_nobody_what_was_there_before_their_token(blank_url: str) -> None:
+def test_a_migrated_token_does_not_own_what_is_older_than_itself(blank_url: str) -> None:
     """SQLite gave a revoked token's number to the next one, which may be called the same."""
     engine = connect(blank_url)
     revoked, mine = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
@@ -303,7 +303,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
         connect(f"sqlite:///{tmp_path}/file/paceline.db")
 
 
-def test_a_file_that_is_no_database_is_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("Milk, eggs, and a good book.\n" * 100)
     with pytest.raises(DatabaseProblem, match="not a database"):
         upgrade(connect(f"sqlite:///{tmp_path}/notes.db"))
@@ -315,7 +315,7 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None
     assert "secret" not in str(problem.value)
 
 
-def test_what_fails_in_a_transaction_changes_nothing(database: Engine) -> None:
+def test_a_failed_transaction_changes_nothing(database: Engine) -> None:
     with pytest.raises(ZeroDivisionError), writing(database) as connection:
         connection.execute(text("DELETE FROM alembic_version"))
         raise ZeroDivisionError

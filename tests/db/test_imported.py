@@ -38,7 +38,7 @@ def bring_in(database: Engine, name: str, again: bool = False) -> list[int]:
     return imported.import_file(database, file.read_bytes(), file.name, again)
 
 
-def test_an_imported_run_stands_among_the_others(database: Engine) -> None:
+def test_an_imported_run_is_listed_with_the_others(database: Engine) -> None:
     [run_id] = bring_in(database, "vllm/result.json")
     run = runs.load(database, run_id)
     assert run.status == "done"
@@ -66,7 +66,7 @@ def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(database: Engine) 
     assert summary["cancelled"] is None, "nobody counted any: that is no 0"
 
 
-def test_the_same_file_twice_is_told_apart_by_its_content(database: Engine) -> None:
+def test_a_file_imported_twice_is_recognised_by_its_content(database: Engine) -> None:
     [first] = bring_in(database, "vllm/result.json")
     data = (DATA / "vllm/result.json").read_bytes()
     with pytest.raises(imported.AlreadyImported, match=f"as run {first}") as found:
@@ -106,7 +106,7 @@ def test_an_imported_run_is_exported_like_another(database: Engine) -> None:
     assert len(document["requests"]) == 12
 
 
-def test_how_fast_another_tool_found_a_model_is_no_pace_of_ours(database: Engine) -> None:
+def test_imported_runs_do_not_count_for_the_pace(database: Engine) -> None:
     bring_in(database, "vllm/result.json")
     model = runs.search(database)[0].model
     assert counts.seen(database, "import", model, "import") == []
@@ -122,7 +122,7 @@ def test_a_requests_csv_of_ours_comes_back_with_its_places(database: Engine) -> 
     assert [m.t_first for m in back.measurements] == [m.t_first for m in candidate.measurements]
 
 
-def test_what_one_paceline_exports_another_imports(database: Engine) -> None:
+def test_an_export_can_be_imported_into_another_paceline(database: Engine) -> None:
     run_id = store(database, name="mine", tags=("a",), note="see", backend="vllm", max_tokens=77)
     candidate = results.candidate(database, run_id)
     data = orjson.dumps(run_document(candidate))
@@ -158,7 +158,7 @@ def test_a_run_goes_round_whole_but_for_its_prompts(
     assert configs[0] == configs[1], "their prompts by number and length, too"
 
 
-def test_what_is_imported_exported_and_imported_again_keeps_its_tool(database: Engine) -> None:
+def test_the_tool_of_an_import_survives_export_and_import(database: Engine) -> None:
     [run_id] = bring_in(database, "guidellm/report.json")
     first = results.candidate(database, run_id)
     [again] = imported.import_file(database, export("run.json").write([first]), "run.json")

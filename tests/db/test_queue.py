@@ -231,7 +231,7 @@ def test_a_queued_run_that_was_asked_to_stop_is_never_started(database: Engine) 
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled", "interrupted"])
-def test_what_has_finished_stays_as_it_is(database: Engine, status: RunStatus) -> None:
+def test_a_finished_run_does_not_change(database: Engine, status: RunStatus) -> None:
     new(database, "a")
     assert queue.finish(database, 1, status, headline={"ok": 5})
     before = runs.load(database, 1)

@@ -158,7 +158,7 @@ def test_a_run_under_way_is_read_as_it_is_now(database: Engine) -> None:
     assert not _kept_names(database)
 
 
-def test_more_repeats_make_the_arrays_anew(database: Engine) -> None:
+def test_more_repeats_rebuild_the_arrays(database: Engine) -> None:
     run_id, rows = large(database)
     assert len(results.candidate(database, run_id).measurements) == 400
     queue.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])

@@ -17,7 +17,7 @@ def test_a_run_that_has_ended_is_worked_out_once(database: Engine) -> None:
     assert first.summary == summarize(first.measurements)
 
 
-def test_more_repeats_are_worked_out_anew(database: Engine) -> None:
+def test_more_repeats_update_the_result(database: Engine) -> None:
     run_id = store(database)
     assert len(results.candidate(database, run_id).summary.repeats) == 1
     queue.add_repeat(database, run_id, Repeat(1, NOON, 1.0, {}))

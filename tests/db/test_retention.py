@@ -92,7 +92,7 @@ def test_a_large_run_is_still_read(database: Engine, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("written", ["0", "-1", "1.5", "a", "999999"])
-def test_what_is_no_number_of_days_is_refused(written: str) -> None:
+def test_an_invalid_number_of_days_is_refused(written: str) -> None:
     with pytest.raises(InvalidRetention, match="whole number of days"):
         days_of({"PACELINE_TOKEN_TIMES_DAYS": written})
     assert days_of({}) is None and days_of({"PACELINE_TOKEN_TIMES_DAYS": " 90 "}) == 90

@@ -55,7 +55,7 @@ def test_a_page_is_gone_when_its_time_is_over(database: Engine) -> None:
     assert count_of_pages(database) == 2  # what was over was thrown away when the next was made
 
 
-def test_what_is_deleted_is_not_shared_any_more(database: Engine) -> None:
+def test_a_deleted_run_is_no_longer_shared(database: Engine) -> None:
     first, second, third = (store(database) for _ in range(3))
     alone = shares.create(database, [first], "A", PAGE)
     both = shares.create(database, [second, first], "B", PAGE)

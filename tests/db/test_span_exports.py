@@ -37,7 +37,7 @@ def test_the_first_of_those_that_wait_comes_first(database: Engine) -> None:
     assert span_exports.load(database, other) is None
 
 
-def test_what_was_taken_stays_taken_where_a_run_is_measured_again(database: Engine) -> None:
+def test_spans_sent_before_are_not_sent_again(database: Engine) -> None:
     run_id = store(database)
     delivered = Delivered("a:1", 2, Position(0, 1))
     span_exports.request(database, run_id, "here")

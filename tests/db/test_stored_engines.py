@@ -46,7 +46,7 @@ def statuses(database: Engine, study_id: int) -> list[str]:
     return [run.status for run in studies.load(database, study_id).runs]
 
 
-def test_an_engine_that_a_person_starts_waits_for_nobody(database: Engine) -> None:
+def test_an_engine_started_by_a_person_does_not_wait(database: Engine) -> None:
     first, second = (engines.create(database, EngineConfig(tp=size)) for size in (1, 2))
     assert engines.active(database) == 2
     one, two = engines.claim(database), engines.claim(database)
@@ -102,7 +102,7 @@ def test_an_engine_that_dies_is_started_again_but_not_for_ever(database: Engine)
         assert again == (start < engines.MOST_STARTS)
 
 
-def test_what_nobody_looks_after_is_lost_or_planned_anew(database: Engine) -> None:
+def test_engines_without_heartbeat_are_lost_or_planned_again(database: Engine) -> None:
     own = engines.create(database, EngineConfig())
     assert engines.claim(database)
     submitted(database)
@@ -238,7 +238,7 @@ def test_studies_are_listed_and_deleted_with_all_they_measured(database: Engine)
         runs.load(database, run.id)
 
 
-def test_an_engine_stopped_too_soon_starts_anew_for_what_waits(database: Engine) -> None:
+def test_an_engine_stopped_too_soon_starts_again_for_waiting_runs(database: Engine) -> None:
     study_id = submitted(database)
     server = engines.claim(database)
     assert server
@@ -251,7 +251,7 @@ def test_an_engine_stopped_too_soon_starts_anew_for_what_waits(database: Engine)
     assert again and again.id == server.id
 
 
-def test_a_stop_that_was_asked_for_outlives_whoever_was_to_do_it(database: Engine) -> None:
+def test_a_requested_stop_outlives_a_lost_supervisor(database: Engine) -> None:
     study_id = submitted(database)
     server = engines.claim(database)
     assert server

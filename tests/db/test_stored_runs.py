@@ -191,7 +191,7 @@ def test_any_measurement_comes_back_as_it_was(database: Engine, measured: Measur
     assert runs.measurements(database, run_id, texts=True) == [measured]
 
 
-def test_what_no_database_can_keep_is_marked_and_not_lost(database: Engine) -> None:
+def test_characters_that_cannot_be_stored_are_replaced(database: Engine) -> None:
     run_id = new(database, note="a\0b")
     queue.add_measurements(database, run_id, [replace(SMALL, answer="\0 \ud83d\ude42 \ud83d")])
     assert runs.answer(database, run_id, 0, 0) == "� 🙂 �"

@@ -84,7 +84,7 @@ def test_two_people_who_add_the_same_at_once_add_it_once(database: Engine) -> No
     assert len(found.searches) == 4 and found.config.axes == wider.axes
 
 
-def test_a_search_that_goes_on_is_not_resumed_again(database: Engine) -> None:
+def test_a_running_search_cannot_be_resumed(database: Engine) -> None:
     """Two people press Resume: the probe that the first one's search has begun stays its own."""
     stored = study(database)
     (one, _) = stored.searches

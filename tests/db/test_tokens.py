@@ -23,7 +23,7 @@ def test_a_token_is_found_by_its_text_and_only_its_hash_is_stored(database: Engi
         assert secret not in str(connection.execute(select(tokens.table)).all())
 
 
-def test_a_token_that_was_revoked_or_has_expired_lets_nobody_in(database: Engine) -> None:
+def test_a_revoked_or_expired_token_is_refused(database: Engine) -> None:
     (one, first), (two, second) = (tokens.create(database, name, Role.viewer) for name in "ab")
     assert tokens.list_all(database) == [two, one]
     tokens.revoke(database, one.id)

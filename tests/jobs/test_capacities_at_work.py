@@ -100,7 +100,7 @@ def test_a_load_at_which_no_answer_is_complete_is_not_sustained(
     assert all(one.count == one.n > 0 for one in first.observation.misses)
 
 
-def test_a_search_goes_on_where_a_killed_supervisor_left_it(
+def test_a_search_continues_after_its_supervisor_was_killed(
     database: Engine, reference: ReferenceServer
 ) -> None:
     number = capacity_jobs.submit(database, config(reference))

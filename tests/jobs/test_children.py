@@ -92,7 +92,7 @@ def test_a_killed_keeper_leaves_no_child_that_cleared_its_environment(
     assert process.wait(10) == 0
 
 
-def test_a_process_that_adopts_nobody_has_no_orphans() -> None:
+def test_a_process_that_does_not_adopt_has_no_orphans() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert children.orphans() == []
         child.kill()

@@ -57,7 +57,7 @@ def test_another_revision_is_said(
     assert found[0] == level and f"revision {revision}" in found[1] and found[2]
 
 
-def test_work_that_nobody_does_is_noted(context: Context, database: Engine) -> None:
+def test_doctor_notes_work_without_a_supervisor(context: Context, database: Engine) -> None:
     assert said(context, "Queue")[0][0] == "ok"
     runs.create(database, parse({}), "embedded")
     (found,) = said(context, "Queue")
@@ -65,7 +65,7 @@ def test_work_that_nobody_does_is_noted(context: Context, database: Engine) -> N
     assert "Start Paceline" in found[2]
 
 
-def test_what_the_machine_lacks_is_said(
+def test_doctor_says_what_the_machine_lacks(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports, clock = tmp_path / "ports", tmp_path / "clock"

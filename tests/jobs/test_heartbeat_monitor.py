@@ -22,7 +22,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("off", CLOCKS)
-def test_what_gives_signs_of_life_lives_whatever_its_clock_says(
+def test_a_changing_heartbeat_is_alive_whatever_its_clock(
     off: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, monitor, now = Clock(monkeypatch), HeartbeatMonitor("here"), datetime.now(UTC)
@@ -34,7 +34,7 @@ def test_what_gives_signs_of_life_lives_whatever_its_clock_says(
 
 @pytest.mark.parametrize("off", CLOCKS)
 @pytest.mark.parametrize(("machine", "longest"), [("here", STALE_S), ("there", LONG_LOST_S)])
-def test_what_gives_none_is_lost_after_its_time(
+def test_an_unchanged_heartbeat_is_lost_after_its_time(
     off: timedelta, machine: str, longest: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, monitor = Clock(monkeypatch), HeartbeatMonitor("here")
@@ -48,7 +48,7 @@ def test_what_gives_none_is_lost_after_its_time(
     assert monitor.lost([beat], {1}) == [], "it is in hand"
 
 
-def test_one_that_is_heard_of_again_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_heartbeat_restarts_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, monitor, now = Clock(monkeypatch), HeartbeatMonitor("here"), datetime.now(UTC)
     monitor.lost([Heartbeat(1, "there", now)], ())
     clock.at += LONG_LOST_S - 1

@@ -112,7 +112,7 @@ def test_a_refusal_is_not_repeated_and_tells_no_key(
     assert str(refused.value).endswith(".")
 
 
-def test_rejected_spans_are_told(received: Received) -> None:
+def test_rejected_spans_are_reported(received: Received) -> None:
     partial = ExportTraceServiceResponse()
     partial.partial_success.rejected_spans = 3
     partial.partial_success.error_message = "too old"
@@ -125,7 +125,7 @@ def test_an_answer_in_json_is_as_good(received: Received) -> None:
     assert post(received.url) == ""
 
 
-def test_nobody_who_listens_is_asked_again_and_then_said() -> None:
+def test_an_unreachable_receiver_is_retried_and_then_reported() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

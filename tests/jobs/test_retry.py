@@ -40,7 +40,7 @@ def away(times: int) -> Any:
     return work
 
 
-def test_what_fails_for_a_while_is_tried_again_and_said_once(
+def test_a_passing_failure_is_retried_and_reported_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert retry.GIVE_UP_S >= 600, "a server that is moved takes minutes"
@@ -71,7 +71,7 @@ def test_who_follows_a_run_waits_for_a_database_that_is_away(
     assert len(failed) == 3
 
 
-def test_what_nobody_foresaw_ends_a_run_with_a_sentence(database: Engine) -> None:
+def test_an_unexpected_error_ends_a_run_with_a_sentence(database: Engine) -> None:
     class Broken(Keys):
         def get(self, ticket: str | None) -> Any:
             raise ZeroDivisionError("with a prompt in it")

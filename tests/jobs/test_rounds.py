@@ -63,7 +63,7 @@ def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
     assert [run.margin for run in measured] == [0.05, 0.05]
 
 
-def test_a_trial_goes_on_until_its_interval_is_narrow(
+def test_a_comparison_continues_until_its_interval_is_narrow(
     database: Engine, reference: ReferenceServer
 ) -> None:
     models = ("ref tokens=2 ttft=0.05", "ref tokens=2 ttft=0.1")
@@ -91,7 +91,7 @@ def measure(database: Engine, run_id: int, repeat: int) -> None:
     queue.add_measurements(database, run_id, [answered(repeat=repeat, e2e=2.0 + repeat**run_id)])
 
 
-def test_a_trial_goes_on_by_whole_rounds_only(database: Engine) -> None:
+def test_a_comparison_adds_only_whole_rounds(database: Engine) -> None:
     one, other = wide_comparison(database).run_ids
     assert rounds.next_item(database, one) is not None
     assert runs.load(database, other).status == "queued", "another round, for both"
@@ -104,7 +104,7 @@ def test_a_trial_goes_on_by_whole_rounds_only(database: Engine) -> None:
     assert runs.load(database, other).status == "done"
 
 
-def test_a_trial_that_is_cancelled_in_its_last_moment_does_not_go_on(database: Engine) -> None:
+def test_a_comparison_cancelled_at_the_last_moment_does_not_continue(database: Engine) -> None:
     one, other = wide_comparison(database).run_ids
     comparisons.repeat_more(database, [one, other], 1)
     measure(database, other, 3)

@@ -48,7 +48,7 @@ def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
     assert finished(database, run_id, 15).status == "interrupted"
 
 
-def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_is_told_to(
+def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_stops(
     database: Engine, reference_run: Submit
 ) -> None:
     run_id = reference_run(SLOW, requests=1, warmup=0)

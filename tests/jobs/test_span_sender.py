@@ -201,7 +201,7 @@ def test_sent_twice_it_is_the_same_and_what_was_measured_is_not_touched(
     assert content_hash(results.candidate(database, run_id)) == before
 
 
-def test_it_goes_on_where_the_receiver_stopped(
+def test_sending_continues_where_the_receiver_stopped(
     database: Engine, received: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(span_sender, "AT_ONCE", 2)
@@ -243,7 +243,7 @@ def test_batches_are_bounded_by_number_and_by_size(
         assert "gen_ai.input.messages" in about
 
 
-def test_what_has_no_spans_is_said(database: Engine, received: Received) -> None:
+def test_an_error_says_why_a_run_has_no_spans(database: Engine, received: Received) -> None:
     unplaced = replace(runs.load(database, store(database)), source={"placed": False})
     with pytest.raises(CannotSend, match="has not ended yet"):
         send(database, store(database, status="running"), settings(received), {})

@@ -51,7 +51,7 @@ def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: En
     assert study_jobs.report_inputs(database, found)[2] == "core", "also where there are GPUs"
 
 
-def test_what_cannot_run_here_is_a_result_and_the_others_go_on(database: Engine) -> None:
+def test_a_cell_that_cannot_run_here_fails_and_the_others_continue(database: Engine) -> None:
     asked = study(batches="1").model_copy(update={"parallel": (Parallel(), Parallel(tp=8))})
     assert [one.obstacle is None for one in study_jobs.plan(asked)] == [True, False]
     study_id = study_jobs.submit(database, asked)
@@ -61,7 +61,7 @@ def test_what_cannot_run_here_is_a_result_and_the_others_go_on(database: Engine)
     assert second.status == "failed" and "tp=8" in (second.error or "")
 
 
-def test_an_engine_killed_in_mid_run_costs_that_run_and_the_study_goes_on(
+def test_an_engine_killed_during_a_run_fails_only_that_run(
     database: Engine,
 ) -> None:
     long = study(batches="2", max_tokens="160", ignore_eos="true", repeats="2")

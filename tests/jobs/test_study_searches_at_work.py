@@ -95,7 +95,7 @@ def test_configurations_are_added_to_a_study_that_has_ended(database: Engine) ->
     assert len(studies.load(database, study_id).searches) == len(found.searches)
 
 
-def test_a_killed_study_goes_on_where_it_was_and_can_be_cancelled(database: Engine) -> None:
+def test_a_killed_study_continues_and_can_be_cancelled(database: Engine) -> None:
     study_id = study_jobs.submit(database, asked(axes="max_seqs=1,2"))
     until(lambda: len(studies.load(database, study_id).searches[0].capacity.probes) > 1, 300)
     before = studies.load(database, study_id).searches[0].capacity.probes[0]

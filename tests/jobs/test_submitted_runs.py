@@ -133,7 +133,7 @@ def test_an_unknown_model_is_named_from_what_the_server_lists(
     assert (run.status, run.config.model) == ("done", "ref")
 
 
-def test_a_run_without_a_name_says_whom_it_asks_for_what(
+def test_a_default_name_says_server_and_load(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_URL", "http://localhost:9")
@@ -143,7 +143,7 @@ def test_a_run_without_a_name_says_whom_it_asks_for_what(
     assert finished(database, run_id).status == "failed"
 
 
-def test_what_cannot_be_asked_for_is_not_queued(database: Engine) -> None:
+def test_an_invalid_study_is_not_queued(database: Engine) -> None:
     with pytest.raises(BackendProblem):
         jobs.submit(database, RunConfig(backend="nowhere"))
     assert runs.count(database) == 0

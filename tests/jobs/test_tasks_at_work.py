@@ -121,7 +121,7 @@ def test_a_cancelled_task_has_ended_at_once_and_its_place_is_free(
 
 
 @pytest.mark.slow
-def test_runs_come_first_and_tasks_go_on_after_them(
+def test_runs_come_first_and_tasks_continue_after_them(
     database: Engine, submit: Submit, reference: ReferenceServer
 ) -> None:
     batch = submit(200)
@@ -145,7 +145,7 @@ def test_runs_come_first_and_tasks_go_on_after_them(
 
 
 @pytest.mark.slow
-def test_what_a_server_refuses_and_a_server_that_is_not_there_fail_with_a_sentence(
+def test_tasks_fail_with_a_sentence_if_refused_or_unreachable(
     database: Engine, submit: Submit
 ) -> None:
     nobody = submit(1, base_url="http://127.0.0.1:9/v1", retries=0)

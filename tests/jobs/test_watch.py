@@ -87,9 +87,7 @@ def test_a_sample_holds_numbers_of_known_series_only() -> None:
     assert sample_of(Sampled(1, told)) == Sample(1.0, values)
 
 
-def test_each_turn_goes_on_where_the_one_before_ended(
-    database: Engine, reference: ReferenceServer
-) -> None:
+def test_each_turn_continues_the_previous_one(database: Engine, reference: ReferenceServer) -> None:
     run_id = store(database, status="running")
     watch = Watch(
         database, run_id, SamplerTarget("url", reference.base_url, perf_counter_ns()), 1000.0

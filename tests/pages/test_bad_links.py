@@ -32,9 +32,7 @@ NO_RUNS = [
 @pytest.mark.parametrize(
     ("page", "run"), [*(("result", run) for run in NO_RUNS), ("live", "abc"), ("live", "-1")]
 )
-def test_a_run_that_is_no_number_is_named_and_the_way_on_shown(
-    visit: Visit, page: str, run: str
-) -> None:
+def test_an_invalid_run_id_is_named_with_a_way_on(visit: Visit, page: str, run: str) -> None:
     at = visit(page, run=run)
     assert "is not a run number. A link to a run ends in ?run= and a number." in complaints(at)
     assert len(at.get("page_link")) == 2

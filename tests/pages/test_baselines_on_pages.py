@@ -82,7 +82,7 @@ def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> Non
     assert [each.run_id for each in baselines.list_all(nights)] == [2]
 
 
-def test_what_is_no_reference_is_said_on_the_page(visit: Visit, database: Engine) -> None:
+def test_an_invalid_baseline_is_reported_on_the_page(visit: Visit, database: Engine) -> None:
     store(database)
     at = baseline_panel(visit, 1)
     with writing(database) as connection:

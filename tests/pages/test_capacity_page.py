@@ -76,7 +76,7 @@ def test_two_servers_are_told_apart_in_words(visit: Visit, database: Engine) -> 
     assert [tile.label[0] for tile in at.metric] == ["A", "B"]
 
 
-def test_a_search_that_was_cut_short_can_go_on(visit: Visit, database: Engine) -> None:
+def test_an_interrupted_search_can_be_resumed(visit: Visit, database: Engine) -> None:
     number = stored(database, probes=SLOPE[:2])
     capacities.end(database, number, "failed", "The server is gone.")
     at = sound(visit("capacity", search=str(number)))
@@ -84,7 +84,7 @@ def test_a_search_that_was_cut_short_can_go_on(visit: Visit, database: Engine) -
     assert "Resume" in [button.label for button in at.button]
 
 
-def test_what_is_no_search_is_said(visit: Visit) -> None:
+def test_an_unknown_search_is_reported(visit: Visit) -> None:
     assert "There is no capacity search 7." in text_of(visit("capacity", search="7"))
     assert "is not a search" in text_of(visit("capacity", search="x"))
 

@@ -177,7 +177,7 @@ def test_a_saved_server_is_chosen_with_all_that_belongs_to_it(
         ("requests", 2_000_000, "must be at most 1000000"),
     ],
 )
-def test_what_cannot_be_is_said_at_its_field_and_not_started(
+def test_an_invalid_value_is_reported_at_its_field_and_nothing_starts(
     visit: Visit, key: str, value: float, words: str
 ) -> None:
     at = choose(visit("run", vs="same"), key, value)

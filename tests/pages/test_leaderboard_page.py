@@ -49,7 +49,7 @@ def test_a_link_chooses_the_runs(
     assert ranks(visit("leaderboard", **link)) == wanted
 
 
-def test_what_is_chosen_goes_into_the_link(visit: Visit, database: Engine) -> None:
+def test_choices_go_into_the_link(visit: Visit, database: Engine) -> None:
     three(database)
     at = visit("leaderboard", runs="1,2,3")
     at.button_group(key="leaderboard-against").set_value("price")
@@ -70,7 +70,7 @@ def test_what_is_chosen_goes_into_the_link(visit: Visit, database: Engine) -> No
         ("", "A leaderboard needs at least two runs"),
     ],
 )
-def test_a_link_that_cannot_be_is_told(
+def test_an_invalid_link_is_reported(
     visit: Visit, database: Engine, runs: str, message: str
 ) -> None:
     three(database)

@@ -74,9 +74,7 @@ def test_a_database_that_breaks_while_a_run_is_watched_is_said(
     assert "no such table: runs" in complaints(sound(at.run()))
 
 
-def test_what_is_pressed_while_the_database_is_broken_is_answered(
-    visit: Visit, database: Engine
-) -> None:
+def test_buttons_report_a_broken_database(visit: Visit, database: Engine) -> None:
     store(database, [], status="running")
     at = visit("live", run="1")
     drop(database, "runs")

@@ -36,7 +36,7 @@ def test_a_link_judges_it_by_others(visit: Visit, database: Engine) -> None:
 
 
 @pytest.mark.parametrize("page", ["result", "compare"])
-def test_what_is_changed_goes_into_the_link(visit: Visit, database: Engine, page: str) -> None:
+def test_changes_go_into_the_link(visit: Visit, database: Engine, page: str) -> None:
     store(database, repeats()), store(database, repeats())
     choice = {"run": "1"} if page == "result" else {"runs": "1,2", "tab": "Numbers"}
     at = opened_panel(visit(page, **choice), "run-1" if page == "result" else page, OBJECTIVES)

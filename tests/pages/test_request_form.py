@@ -9,7 +9,7 @@ from tests.stored import store
 from tests.values import failed
 
 
-def test_what_a_request_is_made_of_is_in_the_link_and_comes_back(visit: Visit) -> None:
+def test_request_options_survive_in_the_link(visit: Visit) -> None:
     at = visit("run", backend="vllm", base_url="http://127.0.0.1:9/v1")
     at.multiselect(key="run-omit").set_value(["temperature", "top_p"])
     at.selectbox(key="run-max_tokens_field").set_value("max_completion_tokens")
@@ -35,7 +35,7 @@ def test_a_secret_typed_into_the_form_is_refused_with_what_to_do(visit: Visit) -
     assert "0123456789" not in complaints(at) + str(link_of(at))
 
 
-def test_what_is_not_touched_is_in_no_link(visit: Visit) -> None:
+def test_unchanged_fields_are_not_in_the_link(visit: Visit) -> None:
     at = sound(visit("run", backend="vllm", base_url="http://127.0.0.1:9/v1").run())
     assert not {"omit", "extra_body", "headers", "ca_file", "insecure_tls"} & set(link_of(at))
     assert text_of(at)

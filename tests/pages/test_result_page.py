@@ -105,7 +105,7 @@ def test_a_click_selects_a_request_and_a_drag_a_stretch(visit: Visit, database: 
     assert stretch_of({"stretch": {}}, "start") is stretch_of({}, "start") is None
 
 
-def test_what_can_be_picked_is_no_part_of_the_chart_itself() -> None:
+def test_making_a_chart_selectable_does_not_change_it() -> None:
     chart = {"layer": [{"mark": "rule"}, {"mark": "text"}]}
     assert "params" in pickable(chart, "request")["layer"][0]
     assert chart == {"layer": [{"mark": "rule"}, {"mark": "text"}]}

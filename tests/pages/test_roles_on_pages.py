@@ -61,7 +61,7 @@ def test_a_runner_chooses_among_saved_servers(
 
 
 @pytest.mark.parametrize("who", [RAY, ADA])
-def test_what_a_person_starts_says_so(
+def test_a_run_shows_who_started_it(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch, who: Person
 ) -> None:
     as_(signed_in, who)
@@ -147,7 +147,7 @@ def test_a_runner_makes_tokens_and_sees_only_those(
     assert [token.name for token in tokens.list_all(database)] == ["of an admin"]
 
 
-def test_an_admin_revokes_anybodys_token(
+def test_an_admin_can_revoke_any_token(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
     tokens.create(database, "rays", Role.runner, made_by=RAY.name)

@@ -249,7 +249,7 @@ def test_an_address_that_is_none_is_said_once(visit: Visit, written: str) -> Non
     assert next(button for button in at.button if button.label == "Start").disabled
 
 
-def test_a_model_that_nobody_lists_is_asked_for(visit: Visit, queued: Callable[[], int]) -> None:
+def test_a_model_must_be_typed_if_none_is_listed(visit: Visit, queued: Callable[[], int]) -> None:
     with serving(Picky(models={})) as server:
         at = visit("run", backend="url", base_url=f"{server.url}/v1")
         assert "has no list of models" in complaints(at)
@@ -323,7 +323,7 @@ def test_a_study_waits_for_its_server(visit: Visit) -> None:
         ({"backend": "embedded", "model": "x"}, "only serves smollm2-135m-instruct"),
     ],
 )
-def test_what_a_server_lacks_is_said_before_the_start(
+def test_missing_server_settings_are_reported_before_the_start(
     visit: Visit, parameters: dict[str, str], message: str
 ) -> None:
     at = visit("run", **parameters)

@@ -26,13 +26,13 @@ def test_the_current_filter_is_saved_picked_and_deleted(visit: Visit, database: 
     assert filters.list_all(database) == []
 
 
-def test_what_is_saved_is_said_as_the_form_says_it() -> None:
+def test_a_saved_server_is_described_as_in_the_form() -> None:
     filters_ = {"text": "a", "backend": "embedded", "mode": "batch", "trend": "e2e_s_median"}
     words = "Search “a”, Backend “Embedded llama.cpp”, Mode “Large batch”"
     assert filter_words.sentence(filters_) == f"{words}, Trend of “E2E latency, median”"
 
 
-def test_nothing_is_no_filter(visit: Visit, database: Engine) -> None:
+def test_an_empty_filter_cannot_be_saved(visit: Visit, database: Engine) -> None:
     store(database)
     at = visit("history")
     at.text_input[-1].set_value("all")

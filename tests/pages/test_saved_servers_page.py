@@ -30,7 +30,7 @@ def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> 
     assert servers.list_all(database) == {}
 
 
-def test_what_cannot_be_saved_is_said_and_stays_typed(visit: Visit, database: Engine) -> None:
+def test_an_error_in_saving_keeps_the_typed_values(visit: Visit, database: Engine) -> None:
     at = save(visit("backends"), name="vllm", base_url="http://gpu-7/v1")
     assert "vllm is already a backend" in text_of(at)
     at = save(at, name="prod", key_env="sk-hunter2")

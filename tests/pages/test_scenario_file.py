@@ -71,7 +71,7 @@ def test_a_comparison_fills_the_form(visit: Visit) -> None:
     assert f"{DIFFERS}: order_seed, fail_if." in text_of(at)
 
 
-def test_what_a_form_cannot_compare_is_said(visit: Visit) -> None:
+def test_an_invalid_comparison_is_reported(visit: Visit) -> None:
     at = opened(visit("run"), "mode: batch\ncompare:\n  - {concurrency: 2, max_tokens: 9}\n")
     assert f"{DIFFERS}: compare." in text_of(at)
 
@@ -103,7 +103,7 @@ def again(scenario: Scenario | None) -> Scenario:
     return scenario_of(read(data, "a.yaml"), Reading())
 
 
-def test_what_the_form_says_is_what_is_downloaded() -> None:
+def test_the_download_matches_the_form() -> None:
     configs = [parse({"mode": "batch", "concurrency": most}) for most in (1, 2)]
     about = {"name": "A", "tags": ["a ", "", "b"], "note": ""}
     run = again(scenario_file.of_form(configs[:1], None, about))
@@ -115,7 +115,7 @@ def test_what_the_form_says_is_what_is_downloaded() -> None:
     assert [config.concurrency for config in comparison.configs] == [1, 2]
 
 
-def test_what_cannot_be_started_is_not_downloaded() -> None:
+def test_an_invalid_form_cannot_be_downloaded() -> None:
     about = {"name": "", "tags": [], "note": ""}
     assert scenario_file.of_form([], None, about) is None
     assert scenario_file.of_form([parse({})], ComparisonDesign(), about) is None

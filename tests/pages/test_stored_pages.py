@@ -255,7 +255,7 @@ def test_a_run_has_one_colour_whatever_it_is_compared_with(visit: Visit, databas
     assert pair["2"] == all_four["2"] != all_four["3"] == pair["3"]
 
 
-def test_what_is_chosen_on_compare_goes_into_the_url(visit: Visit, database: Engine) -> None:
+def test_choices_on_compare_go_into_the_url(visit: Visit, database: Engine) -> None:
     store(database), store(database), store(database)
     at = visit("compare")
     at.multiselect[0].set_value([3, 1])
@@ -401,7 +401,7 @@ def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     assert not at.button
 
 
-def test_cancel_says_why_nobody_can_do_it(visit: Visit, database: Engine) -> None:
+def test_cancel_says_why_it_cannot_be_done(visit: Visit, database: Engine) -> None:
     store(database, [], status="running")
     at = visit("live", run="1")
     supervisor_file(database, "lock").mkdir()

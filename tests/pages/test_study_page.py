@@ -78,7 +78,7 @@ def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> N
     assert "run-long_input_tokens" in keys and "run-interval_s" not in keys
 
 
-def test_what_cannot_run_here_is_in_the_grid_with_its_reason(visit: Visit) -> None:
+def test_cells_that_cannot_run_here_are_in_the_grid_with_a_reason(visit: Visit) -> None:
     at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
     assert list(at.dataframe[0].value["On this machine"]) == ["cannot run"] * 2
     assert "Cannot run: " in text_of(at), "not installed, or too few devices"
@@ -141,7 +141,7 @@ def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], me
 
 
 @pytest.mark.parametrize("number", ["abc", "-1", "0", "9" * 30, "<b>"])
-def test_a_study_that_is_no_number_is_named(visit: Visit, number: str) -> None:
+def test_an_invalid_study_id_is_named(visit: Visit, number: str) -> None:
     assert "is not a study. A link to one ends in ?study=" in complaints(
         visit("study", study=number)
     )
@@ -185,7 +185,7 @@ def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine)
     assert not at.button or "Resume" not in [button.label for button in at.button]
 
 
-def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
+def test_interrupted_cells_can_be_resumed_and_failed_ones_retried(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
@@ -200,7 +200,7 @@ def test_what_was_cut_short_can_be_resumed_and_what_failed_tried_again(
     assert [run.status for run in studies.load(database, study_id).runs] == ["queued", "failed"]
 
 
-def test_what_cannot_be_tried_again_here_says_why_on_the_page(
+def test_the_page_says_why_cells_cannot_be_retried(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)

@@ -122,7 +122,7 @@ def test_code_is_not_left_by_a_text() -> None:
     assert code(" ") == ""
 
 
-def test_what_people_write_is_no_html_in_the_history(visit: Visit, database: Engine) -> None:
+def test_names_are_not_html_in_the_history(visit: Visit, database: Engine) -> None:
     """Rows of History are HTML of our own: what people write is text in them."""
     evil = '<img src=x onerror="alert(1)">" <b>'
     store(database, name="name", tags=["<i>t</i>"], note=evil, model="<m>")

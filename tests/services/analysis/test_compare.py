@@ -281,7 +281,7 @@ def test_like_runs_are_compared_without_a_warning() -> None:
     ],
     ids=lambda case: case if isinstance(case, str) else "",
 )
-def test_what_makes_a_comparison_unfair_is_said(
+def test_a_comparison_warns_of_differences_that_make_it_unfair(
     left: Candidate, right: Candidate, title: str
 ) -> None:
     (diagnostic,) = compare([left, right]).warnings
@@ -329,7 +329,7 @@ def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
     ],
     ids=["seed", "pause", "cache unknown", "machine unknown", "lengths close"],
 )
-def test_what_does_no_harm_is_not_warned_of(left: Candidate, right: Candidate) -> None:
+def test_harmless_differences_raise_no_warning(left: Candidate, right: Candidate) -> None:
     assert warned(left, right) == []
 
 

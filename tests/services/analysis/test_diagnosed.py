@@ -26,7 +26,7 @@ def test_a_diagnostic_of_a_run_names_it_and_one_of_all_says_so() -> None:
 
 
 @pytest.mark.parametrize(("names", "said"), [("AB", "A; B"), ("ABC", EVERY)])
-def test_what_is_true_of_all_is_said_once(names: str, said: str) -> None:
+def test_a_diagnostic_of_all_runs_is_shown_once(names: str, said: str) -> None:
     runs = [candidate([measured(0)], run_id=n, name=name) for n, name in enumerate(names, 1)]
     found = compare(runs)
     shared = [of for _, of in diagnosed((found.baseline, *found.others), ()) if of]

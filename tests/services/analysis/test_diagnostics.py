@@ -286,7 +286,7 @@ def test_the_client_of_another_tool_is_not_held_to_our_limits() -> None:
     assert "sent late" not in titles(elsewhere, late)
 
 
-def test_an_answer_is_not_short_of_what_nobody_asked_for() -> None:
+def test_answers_are_not_short_without_a_requested_length() -> None:
     cut = changed(finish_reason="length")
     assert "shorter" in titles(good(), cut)
     assert "shorter" not in titles(with_config(omit=("max_tokens",)), cut)
@@ -340,7 +340,7 @@ def test_every_check_has_a_case() -> None:
         "few joined",
     ],
 )
-def test_what_is_fine_raises_no_diagnostic(of: Run, measurements: list[Measurement]) -> None:
+def test_good_runs_raise_no_diagnostic(of: Run, measurements: list[Measurement]) -> None:
     assert titles(of, measurements) == ""
 
 
@@ -403,7 +403,7 @@ def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
     )
 
 
-def test_failures_that_made_room_are_no_reason_for_longer_answers() -> None:
+def test_failures_raise_no_advice_for_longer_answers() -> None:
     some = [*MANY, *(failed(80 + i) for i in range(20))]
     sentences = [
         diagnostic.sentence for diagnostic in diagnostics_of(with_config(requests=100), some)

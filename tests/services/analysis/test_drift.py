@@ -88,7 +88,7 @@ def test_a_load_that_changes_by_itself_has_no_trend(mode: str) -> None:
     assert alarm(rows, mode=mode, end_rate=9.0) is None
 
 
-def test_users_who_still_join_are_no_trend() -> None:
+def test_ramp_up_is_not_a_trend() -> None:
     joining = [measured(i, send=0.1 * i, e2e=1.0 + 0.01 * i) for i in range(400)]
     after = [measured(400 + i, send=40 + 0.1 * i, e2e=5.0 + 0.01 * (i % 3)) for i in range(400)]
     users = {"mode": "users", "users": 8, "requests": 800}

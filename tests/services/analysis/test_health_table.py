@@ -61,7 +61,7 @@ def test_a_load_that_one_server_could_not_play_is_said() -> None:
     )
 
 
-def test_each_number_stands_beside_its_limit() -> None:
+def test_each_number_is_shown_with_its_limit() -> None:
     health = {"clock": "kernel", "cpu_share": 0.25, "loop_lag_p99_s": 0.0005, "processes": 2}
     shown = rows(staggered(health=health, calibration=CALIBRATED))
     assert shown["Clock of arrivals"] == ("the kernel's receive timestamps", "")
@@ -84,7 +84,7 @@ def test_each_number_stands_beside_its_limit() -> None:
         ({"backend": "litellm"}, "LiteLLM"),
     ],
 )
-def test_what_is_not_known_is_left_open(config: dict[str, Any], client: str) -> None:
+def test_unknown_values_are_left_open(config: dict[str, Any], client: str) -> None:
     shown = rows(candidate([measured()], **config))
     assert shown["Client"] == (client, "")
     assert shown["Event loop lag, p99"][0] == shown["Share of a core"][0] == "–"

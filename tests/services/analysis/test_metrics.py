@@ -108,7 +108,7 @@ REASONING_ONLY = measured(t_answer=None)
         "no answer",
     ],
 )
-def test_what_was_not_measured_is_none(m: Measurement, without: set[str]) -> None:
+def test_unmeasured_values_are_none(m: Measurement, without: set[str]) -> None:
     nothing = {entry.name for entry in METRICS if entry.of(m) is None}
     if "ttft_s" in without:
         without = without | {"scheduled_ttft_s"}

@@ -122,7 +122,7 @@ def test_power_is_that_of_cohens_table(n: int, d: float, expected: float) -> Non
 
 @pytest.mark.slow
 @given(sides, sides, st.sampled_from([1, 4]))
-def test_what_is_detectable_has_exactly_that_power(
+def test_the_detectable_ratio_has_the_intended_power(
     a: list[float], b: list[float], tests: int
 ) -> None:
     ratio_found = known(a, b)

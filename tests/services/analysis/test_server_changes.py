@@ -45,7 +45,7 @@ def test_each_change_is_said_at_the_run_where_it_happens() -> None:
     )
 
 
-def test_what_a_run_does_not_know_of_its_server_is_no_change() -> None:
+def test_unknown_server_facts_are_not_changes() -> None:
     unknown = {"backend": "vllm"}
     assert changes(line(OLD, unknown, OLD)) == ()
     [change] = changes(line(OLD, unknown, {**OLD, "engine_version": "0.11"}))

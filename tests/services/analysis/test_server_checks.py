@@ -77,7 +77,7 @@ def on_cores(
     return seen_by(sampled(**series), **of_run)
 
 
-def test_an_engine_that_waited_for_cores_that_others_used_is_told() -> None:
+def test_an_engine_that_waited_for_busy_cores_is_diagnosed() -> None:
     assert on_cores(0.4, 2.0, 0.6) == SLOW
     assert on_cores(0.4, 2.0, 0.6, many=2) == SLOW  # counted without a gap: two are enough
     assert on_cores(0.4, 2.0, 0.6, backend="vllm") == SLOW
@@ -93,7 +93,7 @@ def test_where_waiting_is_not_counted_few_cores_of_a_busy_machine_tell() -> None
     assert on_cores(0.2, 2.0, backend="vllm") == ""  # nobody knows what it would have used
 
 
-def test_a_slow_machine_is_told_while_it_is_measured() -> None:
+def test_a_slow_machine_is_diagnosed_while_measuring() -> None:
     samples = sampled(
         engine_cores=[0.9] * 20 + [0.4] * 10,
         machine_cores=[1.1] * 20 + [2.0] * 10,
@@ -118,7 +118,7 @@ def test_without_a_limit_waiting_is_what_is_measured() -> None:
     assert seen_by(waits, mode="staggered", concurrency=None) == ""
 
 
-def test_what_a_cache_served_is_said_once() -> None:
+def test_cache_hits_are_reported_once() -> None:
     hits = sampled(prefix_hit_share=[0.5] * 10)
     measurements = [measured(i, cached_tokens=9) for i in range(4)]
     run = candidate(measurements, samples=hits, health=FACTS)
@@ -126,6 +126,6 @@ def test_what_a_cache_served_is_said_once() -> None:
     assert sum("prompt tokens" in title for title in titles_) == 1
 
 
-def test_what_was_sampled_outside_of_repeats_is_not_held_against_the_run() -> None:
+def test_samples_outside_repeats_are_ignored() -> None:
     before = [replace(sample, t=sample.t - 5) for sample in sampled(running=[9.0] * 10)]
     assert seen_by(before) == ""

@@ -147,7 +147,7 @@ def test_under_three_repeats_a_side_there_is_no_interval(left: int, right: int) 
 
 
 @pytest.mark.parametrize(("a", "b"), [([], [1.0]), ([1.0], []), ([0.0, 1], [1.0]), ([1.0], [-1.0])])
-def test_there_is_no_ratio_of_nothing_and_none_to_zero(a: list[float], b: list[float]) -> None:
+def test_there_is_no_ratio_of_missing_values_or_to_zero(a: list[float], b: list[float]) -> None:
     assert ratio(a, b) is None
 
 

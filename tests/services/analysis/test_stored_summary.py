@@ -35,7 +35,7 @@ def test_the_judged_measures_are_kept_by_repeat() -> None:
     assert orjson.loads(orjson.dumps(stored)) == stored
 
 
-def test_what_an_older_paceline_kept_has_no_repeats() -> None:
+def test_results_of_an_older_paceline_have_no_repeats() -> None:
     assert values_by_repeat({"e2e_s_median": 3.0}, "e2e_s_median") == {}
 
 
@@ -156,5 +156,5 @@ def test_the_key_of_work_that_was_stored_stays_the_same(fields: dict[str, Any], 
         {"backend": "openai"},  # which is sent no temperature unless asked for
     ],
 )
-def test_what_changes_the_answers_is_other_work(changes: dict[str, Any]) -> None:
+def test_fields_that_change_the_answers_count_as_other_work(changes: dict[str, Any]) -> None:
     assert work(**changes) != work()

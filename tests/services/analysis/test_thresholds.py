@@ -58,7 +58,7 @@ def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float
 
 
 @given(st.text(max_size=40))
-def test_what_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
+def test_an_unreadable_file_is_refused_with_a_sentence(text: str) -> None:
     try:
         parse_threshold(text)
     except InvalidThreshold as error:

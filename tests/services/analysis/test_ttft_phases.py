@@ -33,7 +33,7 @@ def test_the_parts_and_their_shares_by_hand() -> None:
     assert sum(p.share for p in found.phases) == pytest.approx(1)
 
 
-def test_where_the_queue_is_not_reported_it_is_no_zero() -> None:
+def test_an_unreported_queue_is_not_zero() -> None:
     found = ttft_phases([reported(prefill_s=0.25)])  # llama.cpp
     assert found is not None and not found.queue_known
     assert {p.name: p.mean_s for p in found.phases} == {"prefill": 0.25, "rest": 0.75}

@@ -197,7 +197,7 @@ def test_without_token_counts_the_latency_of_each_request_leads() -> None:
     assert verdict.findings[0].name == "e2e_s_median" and verdict.word == "equivalent"
 
 
-def test_the_clients_own_waiting_is_no_trade_off() -> None:
+def test_the_clients_own_waiting_is_not_a_trade_off() -> None:
     quick = [
         measured(i, repeat=r, send=22 * i, ttft=0.1 * f, e2e=f)
         for r, f in enumerate(NARROW)
@@ -403,7 +403,7 @@ def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: s
         ("failed", "failed before it finished"),
     ],
 )
-def test_there_is_no_verdict_on_what_was_not_measured_to_its_end(status: Any, why: str) -> None:
+def test_there_is_no_verdict_on_unfinished_runs(status: Any, why: str) -> None:
     verdict = verdict_of(a(), b(repeats(0.5), status=status))
     assert set(words_by_measure(verdict).values()) == {"no verdict"}
     assert verdict.sentence.startswith(f"B against A: no verdict, because this run {why}.")

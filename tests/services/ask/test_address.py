@@ -99,7 +99,7 @@ def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, part: str)
         *("token/v1", "v1/accounts/0123456789abcdef0123456789abcdef/ai/v1"),
     ],
 )
-def test_what_is_no_key_stays_in_a_path(path: str) -> None:
+def test_harmless_parts_of_a_path_are_kept(path: str) -> None:
     assert parse_address(f"https://host/{path}").base_url == as_written(f"https://host/{path}")
 
 
@@ -166,13 +166,13 @@ def test_what_is_no_key_stays_in_a_path(path: str) -> None:
         ),
     ],
 )
-def test_what_is_no_address_gets_a_sentence(written: str, sentence: str) -> None:
+def test_an_invalid_address_gets_a_sentence(written: str, sentence: str) -> None:
     with pytest.raises(InvalidAddress) as caught:
         normal_url(written, "X")
     assert str(caught.value) == sentence
 
 
-def test_a_broken_bracket_is_no_address() -> None:
+def test_an_address_with_a_broken_bracket_is_invalid() -> None:
     with pytest.raises(InvalidAddress, match="X is not an address"):
         normal_url("http://[::1", "X")
 

@@ -79,7 +79,7 @@ def test_a_ramp_ends_at_its_end_rate() -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 7])
 @pytest.mark.parametrize(("first", "last"), [(2.0, 2.0), (1.0, 9.0), (9.0, 1.0)])
-def test_a_rate_goes_on_at_its_last_one(first: float, last: float, steps: int) -> None:
+def test_a_rate_stays_at_its_last_value(first: float, last: float, steps: int) -> None:
     rate = Rate(first, last, 10.0, steps)
     whole = rate.mean * 10
     assert rate.time(whole) == pytest.approx(10)
@@ -154,9 +154,7 @@ def test_think_times_are_exponential_where_that_is_asked_for() -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(
-    values: dict[str, Any], sentence: str
-) -> None:
+def test_invalid_values_are_refused_with_a_sentence(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidConfig, match=sentence):
         parse(values)
 

@@ -185,7 +185,7 @@ def test_a_key_of_a_named_variable_goes_to_the_address_beside_it(backend: str) -
             target_of(KEYS | PROD, base_url=elsewhere, **config)
 
 
-def test_a_backends_key_is_no_way_around_its_address() -> None:
+def test_a_backends_key_is_not_sent_to_another_address() -> None:
     with pytest.raises(BackendProblem, match=r"OPENAI_API_KEY is not sent to evil\.example"):
         target_of(KEYS, backend="url", base_url="https://evil.example/v1", key_env="OPENAI_API_KEY")
     env = KEYS | {"SECRET_API_KEY": "x"}
@@ -254,7 +254,7 @@ def test_no_repr_contains_a_key() -> None:
         assert not [name for name, key in KEYS.items() if name.endswith("_KEY") and key in text]
 
 
-def test_whether_a_key_is_set_is_told_without_it() -> None:
+def test_whether_a_key_is_set_is_shown_without_the_key() -> None:
     assert has_key(BACKENDS["groq"], KEYS) is True
     assert has_key(BACKENDS["groq"], {"GROQ_API_KEY": " "}) is False
     assert has_key(BACKENDS["ollama"], KEYS) is None
@@ -419,7 +419,7 @@ def test_openai_gets_its_own_field_names_and_not_its_own_defaults() -> None:
     assert not {"max_tokens", "temperature", "top_p", "seed", "ignore_eos"} & set(request)
 
 
-def test_what_a_config_lets_through_as_an_address_is_one_or_a_problem() -> None:
+def test_an_address_in_a_config_is_valid_or_reported() -> None:
     for written in ("http://a\tb", "http://h:0", "http://ü.de", "http://h/a b", "http://[::1]:8"):
         try:
             config = parse({"backend": "url", "base_url": written})

@@ -15,7 +15,7 @@ AT_64 = Pace(64.0, 64.0, 64.0, "from a test")
 PRICE = Price(1e-6, 4e-6, "a test")
 
 
-def test_the_default_run_is_told_in_numbers() -> None:
+def test_the_default_run_is_described_in_numbers() -> None:
     planned = plan(RunConfig(), None)
     assert planned.requests_total == 5 + 1
     assert planned.tokens_at_most == 6 * 128
@@ -218,7 +218,7 @@ def test_the_plan_of_several_runs_is_their_sum() -> None:
     assert "at least" in some.sentence
 
 
-def test_where_numbers_are_from_is_told_once_of_several_runs() -> None:
+def test_the_source_of_an_estimate_is_given_once_for_several_runs() -> None:
     here, near = "from 1 earlier run here", "from 1 earlier run here, with 1 in flight"
     config = parse({"requests": 4})
     plans = [plan(config, None, Pace(5.0, 10.0, 20.0, source)) for source in (here, near, here)]
@@ -226,6 +226,6 @@ def test_where_numbers_are_from_is_told_once_of_several_runs() -> None:
     assert combined(plans[:1], "").source == here
 
 
-def test_a_limit_that_is_not_sent_is_no_promise() -> None:
+def test_a_plan_says_that_an_omitted_limit_is_not_sent() -> None:
     said = plan(RunConfig(omit=("max_tokens",)), None).sentence
     assert "No limit is sent to the server, so answers may be longer." in said

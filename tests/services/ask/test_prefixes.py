@@ -72,7 +72,7 @@ def test_no_repeat_and_no_run_finds_what_another_left() -> None:
         assert [text.split()[1:20] for text in first] == [text.split()[1:20] for text in other]
 
 
-def test_what_a_request_has_of_its_own_begins_with_its_nonce() -> None:
+def test_the_unique_part_of_a_request_begins_with_its_nonce() -> None:
     config = shared()
     prompts = texts(config)
     alike = common(prompts[0], prompts[1])
@@ -96,7 +96,7 @@ def test_what_a_request_has_of_its_own_begins_with_its_nonce() -> None:
         ({"turns": 4, "prefix_share": 0.95}, "prefix_share", "is possible here"),
     ],
 )
-def test_what_cannot_be_shared_is_refused_with_what_is_possible(
+def test_an_impossible_shared_prefix_is_refused_with_the_possible_range(
     fields: dict[str, Any], wrong: str, said: str
 ) -> None:
     with pytest.raises(InvalidConfig) as problem:

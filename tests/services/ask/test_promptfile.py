@@ -215,9 +215,7 @@ LONG = "x" * 200_001
         ("../../x\n\x1b.csv", b"", "x??.csv contains no prompts. "),
     ],
 )
-def test_what_is_wrong_with_a_prompt_file_is_said_in_a_sentence(
-    name: str, data: bytes, sentence: str
-) -> None:
+def test_an_error_in_a_prompt_file_is_a_sentence(name: str, data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         read_prompts(data, name)
     assert str(caught.value).startswith(sentence)
@@ -233,7 +231,7 @@ def test_conversations_may_say_role_and_content() -> None:
     assert read_prompts(roles.encode(), "p.jsonl") == read_prompts(froms.encode(), "p.jsonl")
 
 
-def test_a_message_of_nobody_ends_its_conversation_and_a_null_is_no_speaker() -> None:
+def test_a_message_without_a_speaker_ends_its_conversation() -> None:
     first = {"from": "human", "value": "a", "role": None, "content": None}
     newer = {"from": None, "value": None, "role": "user", "content": "b"}
     lines = [[first, {"value": "lost"}, first], [newer]]
@@ -241,7 +239,7 @@ def test_a_message_of_nobody_ends_its_conversation_and_a_null_is_no_speaker() ->
     assert read_prompts(data.encode(), "p.jsonl") == read_prompts(b'"a"\n"b"', "p.jsonl")
 
 
-def test_what_read_prompts_lets_through_makes_a_config() -> None:
+def test_prompts_that_can_be_read_make_a_valid_config() -> None:
     prompts = read_prompts(b'"a"\n' * 10000, "p.jsonl")
     assert RunConfig(workload="file", prompts=prompts).prompts == prompts
 

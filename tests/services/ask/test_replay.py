@@ -28,7 +28,7 @@ def test_a_trace_alone_is_replayed() -> None:
     assert peak_rate(config) == 1  # of the busiest second
 
 
-def test_what_is_stored_is_the_same_again() -> None:
+def test_stored_values_are_read_back_unchanged() -> None:
     config = replay(trace_from_s=1)
     assert stored(config.model_dump(mode="json")) == config
 
@@ -54,7 +54,7 @@ def test_every_repeat_is_the_same() -> None:
     assert schedule(replay(), 0) == schedule(replay(), 1)
 
 
-def test_what_came_before_warms_up() -> None:
+def test_earlier_requests_of_a_trace_warm_up() -> None:
     plan = schedule(replay(trace_from_s=4, trace_speed=2, load_warmup_s=2))
     assert plan.due_s == (0, 3)
     assert plan.warm_s == (-2, -1.25)
@@ -76,9 +76,7 @@ def test_what_came_before_warms_up() -> None:
         ({"trace": [[0, 0, 5]]}, "trace", "(entry 1) must be at least 1"),
     ],
 )
-def test_what_cannot_be_replayed_is_refused(
-    changes: dict[str, Any], field: str, problem: str
-) -> None:
+def test_an_invalid_replay_is_refused(changes: dict[str, Any], field: str, problem: str) -> None:
     with pytest.raises(InvalidConfig) as refused:
         replay(**changes)
     assert problem in refused.value.problems[field]
@@ -145,7 +143,7 @@ def test_what_is_planned_to_be_cached_is_of_the_requests_that_are_sent() -> None
     assert twice and twice.share > 0.75  # the second time everything is known
 
 
-def test_a_large_trace_is_no_cell_of_a_table() -> None:
+def test_a_large_trace_is_not_written_into_a_table() -> None:
     config = replay(workload="trace")
     assert own_prompts.summarized(config)["trace"] == "4 values"
     assert own_prompts.without_prompts(config)["trace"]

@@ -348,7 +348,7 @@ def test_options_that_cannot_be_stored_or_sent_are_refused(
     assert str(caught.value) == sentence
 
 
-def test_what_is_no_key_is_let_through() -> None:
+def test_fields_that_are_not_keys_are_accepted() -> None:
     config = parse(
         {
             "extra_body": '{"stop_token": "x", "prompt_cache_key": "p", "stream_options": {}, '
@@ -482,7 +482,7 @@ def test_a_refused_field_is_left_out_on_the_advice_of_the_check_and_the_run(
         assert asyncio.run(check_backend("url", "m", {}, url, again)).problem is None
 
 
-def test_a_length_beyond_the_context_names_max_tokens_and_is_no_field_to_leave_out() -> None:
+def test_a_length_beyond_the_context_does_not_suggest_omitting_max_tokens() -> None:
     message = "This model's maximum context length is 4096 tokens, max_tokens is too large"
     assert remedy(message, 400, RunConfig(backend="url")) is None
     assert remedy("temperature", 500, RunConfig(backend="url")) is None

@@ -36,7 +36,7 @@ def test_a_saved_server_has_every_field_of_a_server() -> None:
         ("é", "cannot be"),
     ],
 )
-def test_a_name_is_a_word_that_is_no_backend(name: str, message: str) -> None:
+def test_a_saved_name_cannot_be_a_backends(name: str, message: str) -> None:
     with pytest.raises(InvalidServer, match=message):
         saved_server(name, PROD)
 
@@ -48,7 +48,7 @@ def test_no_backend_can_be_hidden_by_a_saved_server(backend: str) -> None:
 
 
 @pytest.mark.parametrize("field", [name for name in RunConfig.model_fields if name not in FIELDS])
-def test_what_is_set_per_run_belongs_to_no_server(field: str) -> None:
+def test_fields_set_per_run_cannot_be_saved_with_a_server(field: str) -> None:
     with pytest.raises(InvalidServer, match=f"{field} does not belong to a server"):
         saved_server("a", {field: None})
 
@@ -63,7 +63,7 @@ def test_what_is_set_per_run_belongs_to_no_server(field: str) -> None:
         ({"backend": "vllm", "base_url": "http://u:hunter2@host/v1"}, InvalidConfig),
     ],
 )
-def test_what_no_run_can_have_is_not_saved_and_no_key_is_repeated(
+def test_invalid_fields_are_not_saved_and_keys_are_not_repeated(
     values: dict[str, Any], problem: type[Exception]
 ) -> None:
     with pytest.raises(problem) as caught:

@@ -53,7 +53,7 @@ def test_later_repeats_take_as_long_as_those_before() -> None:
     assert of_run(so_far(*done, progress=overdue)) == TimeLeft(80.0, 88.0)
 
 
-def test_a_repeat_is_no_longer_than_its_limit() -> None:
+def test_a_repeat_does_not_exceed_its_limit() -> None:
     limited = FIVE.model_copy(update={"repeats": 1, "stop_after_s": 20.0})
     moments = [moment(0.0), moment(10.0, done=10)]
     assert of_run(so_far(config=limited, progress=moments)) == TimeLeft(10.0, 10.0)

@@ -71,7 +71,7 @@ def test_a_trace_is_read(
     assert trace.rows == (rows or read_trace(BURSTGPT.encode(), name).rows)
 
 
-def test_what_was_changed_is_said() -> None:
+def test_changes_to_a_file_are_noted() -> None:
     assert read_trace(BURSTGPT.encode(), "b.csv").notes == (
         "Left out: 1 request without prompt or output tokens.",
     )
@@ -107,7 +107,7 @@ def test_what_was_changed_is_said() -> None:
         (mooncake(*[row(n) for n in range(MOST_ROWS + 1)]), "more than 25,000 requests. Take a"),
     ],
 )
-def test_what_is_wrong_with_a_trace_is_said_in_a_sentence(data: bytes, problem: str) -> None:
+def test_an_error_in_a_trace_is_a_sentence(data: bytes, problem: str) -> None:
     with pytest.raises(InvalidFile) as refused:
         read_trace(data, "m.jsonl")
     assert problem in str(refused.value)

@@ -309,7 +309,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "sentence"), WRONG.items())
-def test_what_is_wrong_is_said_with_its_line(text: str, sentence: str) -> None:
+def test_an_error_names_its_line(text: str, sentence: str) -> None:
     (said,) = sentences(text)
     assert said.startswith(sentence) and said.endswith((".", "?"))
 

@@ -69,7 +69,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("text", "sentence"), BAD.items(), ids=range(len(BAD)))
-def test_what_cannot_be_read_is_refused_in_a_sentence(text: str, sentence: str) -> None:
+def test_an_unreadable_file_is_refused_with_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(InvalidScenario) as error:
         read(text.encode(), "folder/a.yaml")
     assert str(error.value).startswith("a.yaml")

@@ -103,7 +103,7 @@ def test_a_server_that_sustains_nothing_says_so() -> None:
     assert ended == Conclusion("lowest", None, None, 1.0)
 
 
-def test_what_the_client_cannot_offer_is_no_capacity() -> None:
+def test_a_load_that_the_client_cannot_offer_is_not_a_capacity() -> None:
     search = Search(TTFT)
     seen = [at(1.0, 0.0), at(8.0, 0.0), at(64.0, 0.9, limited=True)]
     again = next_step(search, seen)
@@ -215,7 +215,7 @@ def test_a_client_that_is_busy_in_the_end_costs_three_probes_and_not_what_is_kno
     assert step.estimate is not None and step.estimate.low and step.estimate.high
 
 
-def test_a_search_that_went_on_without_a_repeat_is_told_nothing() -> None:
+def test_a_search_without_a_repeated_load_says_nothing_about_recovery() -> None:
     seen = [at(1.0, 0.0), _growing(64.0, 400), at(36.0, 0.1)]
     assert recovery_of(seen, TTFT) is None
     assert recovery_of([at(1.0, 0.0)], TTFT) is None
@@ -289,7 +289,7 @@ def test_capacities_are_compared_with_a_verdict() -> None:
         assert (ratio.longer is not None) == (word == "inconclusive")
 
 
-def test_what_is_open_is_not_compared() -> None:
+def test_an_estimate_without_an_upper_bound_is_not_compared() -> None:
     open_above = Estimate(100, 90, None, "open", "ttft")
     assert capacity_ratio(known(100, 0.05), open_above, 0.05) is None
 
@@ -304,7 +304,7 @@ def test_what_is_open_is_not_compared() -> None:
         ("ttft:p95<0", "more than 0"),
     ],
 )
-def test_what_is_no_objective_is_refused(text: str, says: str) -> None:
+def test_an_invalid_objective_is_refused(text: str, says: str) -> None:
     with pytest.raises(InvalidThreshold, match=says):
         parse_objectives([text])
 
