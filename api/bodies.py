@@ -43,12 +43,12 @@ class Started(BaseModel):
     page: str = Field(description="Its page in the browser")
 
 
-def asking(request: Request) -> Person | None:
+def asking_person(request: Request) -> Person | None:
     """Return the person who asks, as set by the gate; None if sign-in is off."""
     return person_in(request.headers)
 
 
-By = Annotated[Person | None, Depends(asking)]
+By = Annotated[Person | None, Depends(asking_person)]
 
 
 def config_of(new: RunConfig) -> RunConfig:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from api.bodies import BATCH, BATCH_FILE, Route, asking, json_body_route, only_lines
+from api.bodies import BATCH, BATCH_FILE, Route, asking_person, json_body_route, only_lines
 from api.errors import says
 from api.task_shapes import (
     Batch,
@@ -198,7 +198,7 @@ def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
     Raises:
         HTTPException: a runner may use only saved servers.
     """
-    by = asking(request)
+    by = asking_person(request)
     if by is not None and by.role is Role.runner:
         saved = servers.list_all(opened())
         for values in {settings.key_of(task.values): task.values for task in new}.values():
@@ -216,13 +216,13 @@ def _config(given: Mapping[str, Any]) -> RunConfig:
 def caller_of(request: Request) -> str:
     """Return the caller: the person or token that the gate let in, else the address of the
     client."""
-    if person := asking(request):
+    if person := asking_person(request):
         return person.caller
     return f"address {request.client.host if request.client else 'unknown'}"
 
 
 def _whose(request: Request) -> str | None:
-    return whose_tasks(asking(request))
+    return whose_tasks(asking_person(request))
 
 
 PATHS = tuple(dict.fromkeys(route.path for route in router.routes if isinstance(route, Route)))

@@ -49,7 +49,7 @@ class NewStudy(StudyConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_its_preset_begins(cls, data: Any) -> Any:
+    def _fill_defaults(cls, data: Any) -> Any:
         return with_defaults(data)
 
     def config(self) -> StudyConfig:

@@ -12,7 +12,7 @@ from cli.fields import given
 from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, print_result, refuse
 from cli.person import operator
-from cli.problems import UsageError, each_once, naming_flags
+from cli.problems import UsageError, distinct_runs, naming_flags
 from cli.stopping import stopping
 from db import results, servers
 from db.database import opened
@@ -128,7 +128,7 @@ def _compare_stored(options: Namespace) -> int:
     if not FEWEST <= len(options.runs) <= MOST:
         raise UsageError(f"Compare takes {FEWEST} to {MOST} runs, not {len(options.runs)}.")
     return _judge(
-        options, results.candidates(opened(), each_once(options.runs), margin=options.within)
+        options, results.candidates(opened(), distinct_runs(options.runs), margin=options.within)
     )
 
 

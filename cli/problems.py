@@ -64,7 +64,7 @@ def in_flags(sentence: str) -> str:
     return re.sub(rf"\b({names})\b", lambda field: flag(field[0]), sentence)
 
 
-def each_once(run_ids: Sequence[int]) -> Sequence[int]:
+def distinct_runs(run_ids: Sequence[int]) -> Sequence[int]:
     """Return the numbers of runs; refuse them if one is named twice."""
     if twice := [run_id for run_id in run_ids if run_ids.count(run_id) > 1]:
         raise UsageError(f"Run {twice[0]} is named twice.")

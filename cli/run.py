@@ -10,7 +10,7 @@ from cli.compare import print_comparison
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, hides_progress, refuse
 from cli.person import operator
-from cli.problems import UsageError, each_once, naming_flags
+from cli.problems import UsageError, distinct_runs, naming_flags
 from cli.stopping import stopping
 from cli.stored import add_runs_arguments, print_run
 from db import results
@@ -90,7 +90,7 @@ def more(options: Namespace) -> int:
         )
     with stopping() as stop:
         try:
-            jobs.more(opened(), each_once(options.runs), options.repeats)
+            jobs.more(opened(), distinct_runs(options.runs), options.repeats)
         except (BackendProblem, CannotRepeat) as error:
             raise UsageError(str(error)) from None
         try:

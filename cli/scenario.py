@@ -11,7 +11,7 @@ from typing import Any
 from cli.kinds import whole
 from cli.output import add_output_arguments, save
 from cli.parser import program
-from cli.problems import UsageError, each_once
+from cli.problems import UsageError, distinct_runs
 from db.database import opened
 from jobs import scenarios
 from services.report.scenario import (
@@ -92,7 +92,7 @@ def of_run(options: Namespace) -> int:
 
 def of_comparison(options: Namespace) -> int:
     """Write a comparison of runs as a scenario, the first is the baseline."""
-    return _save(options, scenarios.of_runs(opened(), each_once(options.runs)))
+    return _save(options, scenarios.of_runs(opened(), distinct_runs(options.runs)))
 
 
 def of_capacity(options: Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from cli.fields import add, given
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, add_output_arguments, print_result, save, write
-from cli.problems import UsageError, each_once, in_flags
+from cli.problems import UsageError, distinct_runs, in_flags
 from db import baseline_verdicts, results, runs, span_exports
 from db.database import opened
 from services.analysis import thresholds
@@ -99,7 +99,7 @@ def export(options: Namespace) -> int:
     if not entry.takes(len(options.runs)):
         most = "one run" if entry.most == 1 else f"{entry.least} to {entry.most} runs"
         raise UsageError(f"--format: {entry.name} takes {most}, not {len(options.runs)}.")
-    return save(options, entry.pieces(results.candidates(opened(), each_once(options.runs))))
+    return save(options, entry.pieces(results.candidates(opened(), distinct_runs(options.runs))))
 
 
 def add_check_arguments(command: ArgumentParser) -> None:

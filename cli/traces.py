@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from cli.kinds import whole
 from cli.output import DONE, FAILED, hides_progress, print_result, refuse
-from cli.problems import each_once
+from cli.problems import distinct_runs
 from db import request_columns, runs
 from db.database import opened
 from jobs.otlp import SpansRefused
@@ -30,10 +30,10 @@ def traces(options: Namespace) -> int:
     env = settings.environment()
     to = span_settings(env)
     to = replace(to, texts=to.texts or options.texts)
-    for run in runs.load_many(opened(), each_once(options.runs)):
+    for run in runs.load_many(opened(), distinct_runs(options.runs)):
         check(run)
     sent: dict[int, SpanExport] = {}
-    for run_id in each_once(options.runs):
+    for run_id in distinct_runs(options.runs):
         try:
             sent[run_id] = _send(run_id, to, env, hides_progress(options))
         except SpansRefused as problem:

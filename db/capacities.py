@@ -154,7 +154,7 @@ def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> in
     """Queue a probe's run and add the probe in one transaction; return the run's id, or None if
     another process has changed or ended the search meanwhile."""
     with writing(database) as connection:
-        if not _is_still(connection, capacity):
+        if not _is_unchanged(connection, capacity):
             return None
         run_id = add(connection, new, engine_id=capacity.engine_id)
         _set(
@@ -169,7 +169,7 @@ def save_probes(database: Engine, capacity: Capacity, probes: Sequence[Probe]) -
     """Store the outcomes of probes. Return False if another process has changed or ended the search
     meanwhile."""
     with writing(database) as connection:
-        if not _is_still(connection, capacity):
+        if not _is_unchanged(connection, capacity):
             return False
         _set(connection, capacity.id, probes=list(map(to_dict, probes)))
         return True
@@ -228,7 +228,7 @@ def _set_running(connection: Connection, capacity_id: int) -> None:
     _set(connection, capacity_id, status="running", error=None, ended_at=None, probes=measured)
 
 
-def _is_still(connection: Connection, capacity: Capacity) -> bool:
+def _is_unchanged(connection: Connection, capacity: Capacity) -> bool:
     """Whether a search is still running and has the same probes as when it was read."""
     stored = _capacity(_row(connection, capacity.id))
     return stored.status == "running" and stored.probes == capacity.probes

@@ -150,7 +150,7 @@ def _wanted() -> ColumnElement[bool]:
     return and_(planned, or_(engines.c.study_id.is_(None), _waited_for()))
 
 
-def _may_come_again() -> ColumnElement[bool]:
+def _may_start_again() -> ColumnElement[bool]:
     """Whether an engine that has died will be started again, since a study still waits for it."""
     of_a_study = and_(engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False))
     return and_(of_a_study, engines.c.starts < MOST_STARTS, _waited_for())
@@ -227,7 +227,7 @@ def ended(
 def restart(database: Engine, engine_id: int, why: str) -> bool:
     """Plan another start of an engine that died while it was measured, if runs still wait for it
     and it has not died too often. Return whether it will start. `why` is kept as its error."""
-    this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_come_again())
+    this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_start_again())
     again = {"status": "planned", "phase": f"{why} It will be restarted.", "error": why}
     return _set(database, this.values(again))
 
@@ -277,7 +277,7 @@ def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
         "phase": "",
     }
     with writing(database) as connection:
-        anew = stale.where(_may_come_again())
+        anew = stale.where(_may_start_again())
         anew = anew.values(status="planned", phase=f"{LOST} It will be restarted.")
         planned = connection.scalars(anew.returning(engines.c.id)).all()
         return [*planned, *connection.scalars(stale.values(gone).returning(engines.c.id)).all()]

@@ -107,7 +107,7 @@ def remove_worker(database: Engine, worker: str) -> None:
 def heartbeat(database: Engine, worker: str) -> None:
     """Store a process's heartbeat. Raises WorkerGone."""
     with writing(database) as connection:
-        _be_alive(connection, database, worker)
+        _renew_heartbeat(connection, database, worker)
 
 
 def expire_workers(database: Engine, machine: str) -> None:
@@ -146,7 +146,7 @@ def _forget(connection: Connection, gone: ColumnElement[bool]) -> None:
     connection.execute(delete(task_servers).where(task_servers.c.worker.not_in(known)))
 
 
-def _be_alive(connection: Connection, database: Engine, worker: str) -> None:
+def _renew_heartbeat(connection: Connection, database: Engine, worker: str) -> None:
     alive = update(task_workers).where(task_workers.c.worker == worker)
     if not connection.execute(alive.values(heartbeat_at=now(database))).rowcount:
         raise WorkerGone
@@ -167,7 +167,7 @@ def claim_server(database: Engine, me: TaskWorker, server: str) -> bool:
     """
     try:
         with writing(database) as connection:
-            _be_alive(connection, database, me.worker)
+            _renew_heartbeat(connection, database, me.worker)
             if _has_run(connection, server):
                 return False
             connection.execute(insert(task_servers).values(server=server, worker=me.worker))
@@ -230,7 +230,7 @@ def exchange(
         WorkerGone.
     """
     with writing(database) as connection:
-        _be_alive(connection, database, me.worker)
+        _renew_heartbeat(connection, database, me.worker)
         _store(connection, me.worker, ended)
         _begin(connection, me.worker, begun)
         claimed = [

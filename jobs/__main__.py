@@ -56,7 +56,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             capacities.advance(database)
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
-            if not busy and retains(database, days):
+            if not busy and remove_old_token_times(database, days):
                 busy_at = monotonic()  # never while something is measured
             if busy or keys or has_work(database):
                 busy_at = monotonic()
@@ -85,7 +85,7 @@ def kept_days() -> int | None:
         return None
 
 
-def retains(database: Engine, days: int | None) -> bool:
+def remove_old_token_times(database: Engine, days: int | None) -> bool:
     """Remove some token times that are too old; return whether there may be more."""
     return days is not None and retention.remove_some(database, days)
 

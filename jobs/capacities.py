@@ -66,7 +66,7 @@ def advance(database: Engine) -> None:
     for capacity in capacities.waiting(database, machine_id()):
         with suppress(NotFound):  # it or its study was deleted meanwhile
             try:
-                _go_on(database, capacity)
+                _advance_search(database, capacity)
             except PacelineError as error:  # such as a key that is gone: the search's error
                 _end(database, capacity, "failed", str(error))
 
@@ -79,7 +79,7 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
     capacities.end(database, capacity.id, status, error)
 
 
-def _go_on(database: Engine, capacity: Capacity) -> None:
+def _advance_search(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
         if last.status != "done" and last.error != ALL_CUT:  # cut off: that load is not sustained
             cut = _engine_problem(database, capacity, last) or last.error

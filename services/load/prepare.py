@@ -140,10 +140,10 @@ def _linked(turns: list[PreparedRequest]) -> PreparedRequest:
     later = turns[-1]
     for turn in reversed(turns[:-1]):
         assert turn.following is not None
-        following = replace(turn.following, prepare=partial(_as_it_is, later))
+        following = replace(turn.following, prepare=partial(_unchanged, later))
         later = replace(turn, following=following)
     return later
 
 
-def _as_it_is(request: PreparedRequest, answer: str) -> PreparedRequest:
+def _unchanged(request: PreparedRequest, answer: str) -> PreparedRequest:
     return request

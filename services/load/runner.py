@@ -105,7 +105,7 @@ class Runner:
         if self._problem is not None:
             raise self._problem
         if schedule.end_s is not None and not schedule.users:
-            self._keep_unsent(schedule, supply)
+            self._record_unsent(schedule, supply)
         if self._dispatcher and not self._dispatcher.cancelled():
             self._dispatcher.result()
         return (perf_counter_ns() - self.began_ns) / 1e9
@@ -190,7 +190,7 @@ class Runner:
             async with slots:
                 free_ns = perf_counter_ns() if waits else 0
                 if self._stopped.is_set() and counts and ends is not None:
-                    self._keep_waiting(request, due)
+                    self._record_waiting(request, due)
                 return await self._ask(request, due, free_ns, counts)
 
         await self._follow(request, outcome, send, ends, counts)
@@ -205,7 +205,7 @@ class Runner:
             self._unsent -= followed.unsent
         return followed.ended_ns
 
-    def _keep_waiting(self, request: PreparedRequest, due: int) -> None:
+    def _record_waiting(self, request: PreparedRequest, due: int) -> None:
         """Record a turn that was due and still waiting for a place in flight as cancelled."""
         if due <= perf_counter_ns():
             offset = (due - self.began_ns) / 1e9
@@ -217,9 +217,9 @@ class Runner:
         for user, join in enumerate(joins):
             due = starts + round(join * 1e9)
             await self._until(due - LEAD_NS)
-            self._begin(self._be_user(schedule, supply, due, schedule.pauses(user)))
+            self._begin(self._run_user(schedule, supply, due, schedule.pauses(user)))
 
-    async def _be_user(self, schedule: Schedule, supply: Supply, due: int, pauses: Pauses) -> None:
+    async def _run_user(self, schedule: Schedule, supply: Supply, due: int, pauses: Pauses) -> None:
         """Act as a user: send, wait for the answer, pause, and repeat until requests or time run
         out."""
         ends = self._end_of(schedule)
@@ -248,7 +248,7 @@ class Runner:
         if (wait_ns := at_ns - perf_counter_ns()) > 0:
             await asyncio.sleep(wait_ns / 1e9)
 
-    def _keep_unsent(self, schedule: Schedule, supply: Supply) -> None:
+    def _record_unsent(self, schedule: Schedule, supply: Supply) -> None:
         """Record requests that were due by now and waiting for a place in flight as cancelled."""
         now_s = (perf_counter_ns() - self.began_ns) / 1e9
         for offset in schedule.due_s[self._taken :]:

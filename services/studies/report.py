@@ -212,7 +212,7 @@ def _failed(scaling: Scaling) -> Iterator[str]:
 
 def _notes(scaling: Scaling, device: Device) -> Iterator[str]:
     engines = (configuration.engine for configuration in scaling.configurations)
-    for wait in dict.fromkeys(e.extra for e in engines if e and ray_serve.rests(e)):
+    for wait in dict.fromkeys(e.extra for e in engines if e and ray_serve.only_waits(e)):
         yield (
             f"Each replica waits before it works on a request ({wait}), in place of a larger "
             "model: the times show what replicas change, not how fast the model is."

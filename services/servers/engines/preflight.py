@@ -43,7 +43,7 @@ def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
 
 
 def _devices(config: EngineConfig, devices: Devices, model: dict[str, Any]) -> str | None:
-    if config.ranks <= devices.count or ray_serve.rests(config):  # without using its core
+    if config.ranks <= devices.count or ray_serve.only_waits(config):  # without using its core
         return None
     rest = " Or let replicas wait instead of working: extra argument --wait 2."
     return (

@@ -61,7 +61,7 @@ def wait_s(config: EngineConfig) -> float:
     )
 
 
-def rests(config: EngineConfig) -> bool:
+def only_waits(config: EngineConfig) -> bool:
     """Return whether replicas wait instead of working; False for an engine that cannot start."""
     with suppress(EngineProblem):
         return config.engine == "ray" and wait_s(config) > 0

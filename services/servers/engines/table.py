@@ -108,11 +108,11 @@ def unsupported(config: EngineConfig) -> str | None:
     supported = {*COMMON, *spec.parameters}
     changed = (n for n in type(config).model_fields if getattr(config, n) != getattr(plain, n))
     if names := [name for name in changed if name not in supported]:
-        return f"{spec.label} does not support {', '.join(names)}: leave {_them(names)} empty."
+        return f"{spec.label} does not support {', '.join(names)}: leave {_pronoun(names)} empty."
     return None
 
 
-def _them(names: list[str]) -> str:
+def _pronoun(names: list[str]) -> str:
     return "it" if len(names) == 1 else "them"
 
 
