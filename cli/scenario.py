@@ -91,7 +91,7 @@ def of_run(options: Namespace) -> int:
 
 
 def of_comparison(options: Namespace) -> int:
-    """Write a comparison of runs as a scenario, the first is the baseline."""
+    """Write a comparison of runs, the baseline first, as a scenario."""
     return _save(options, scenarios.of_runs(opened(), distinct_runs(options.runs)))
 
 

@@ -135,13 +135,14 @@ def _checked(written: str) -> SplitResult:
 def _check_secrets(parts: SplitResult) -> None:
     if "@" in parts.netloc or parts.fragment:
         raise InvalidAddress(
-            "must not contain a user, password or fragment: put the key into the environment "
-            "instead"
+            "must not contain a user, password or fragment: put the key into .env instead, into "
+            "the backend's variable, such as PACELINE_URL_API_KEY"
         )
     if secret := _secret_in(parts):
         raise InvalidAddress(
-            f"must not contain a key: its {secret} looks like one. Put the key into the "
-            "environment, or send it as a header that names a variable"
+            f"must not contain a key: its {secret} looks like one. Put the key into .env, into the "
+            "backend's variable, such as PACELINE_URL_API_KEY, or send it as a header that names a "
+            "variable"
         )
 
 

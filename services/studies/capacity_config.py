@@ -46,7 +46,7 @@ class CapacitySearch(BaseConfig):
         max_length=8,
     )
     load: Unit = field(
-        "rate", About("Load", "Requests per second, or users who ask again when answered")
+        "rate", About("Load", "Requests per second, or users who send again once answered")
     )
     arrivals: Literal["poisson", "constant"] = field(
         "poisson", About("Arrivals", "How requests arrive at a rate: at random moments, or evenly")
@@ -68,8 +68,8 @@ class CapacitySearch(BaseConfig):
         60.0,
         About(
             "Window",
-            "How long each load is measured, in seconds; up to five times as long where few "
-            "requests arrive, or they miss an objective together for long",
+            "How long each load is measured, in seconds; up to five times as long if few "
+            "requests arrive, or if many in a row miss an objective",
             unit="s",
             step=10.0,
         ),

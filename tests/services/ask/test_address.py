@@ -23,7 +23,8 @@ ENDED = re.compile("/(chat/)?completions$")
 
 NO_ADDRESS = "X is not an address: it must start with http:// or https:// and name a host."
 NO_USER = (
-    "X must not contain a user, password or fragment: put the key into the environment instead."
+    "X must not contain a user, password or fragment: put the key into .env instead, into the "
+    "backend's variable, such as PACELINE_URL_API_KEY."
 )
 
 
@@ -137,7 +138,8 @@ def test_harmless_parts_of_a_path_are_kept(path: str) -> None:
         (
             "http://host/?a=b&api-key=1",
             "X must not contain a key: its parameter 'api-key' looks like one. Put the key into "
-            "the environment, or send it as a header that names a variable.",
+            ".env, into the backend's variable, such as PACELINE_URL_API_KEY, or send it as a "
+            "header that names a variable.",
         ),
         ("http://host/?a=<b>", "X contains a query that cannot be sent."),
         (

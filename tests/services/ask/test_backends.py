@@ -313,8 +313,8 @@ def test_whether_a_key_is_set_is_shown_without_the_key() -> None:
         (
             {"VLLM_BASE_URL": "http://user:secret@host"},
             {"backend": "vllm"},
-            "VLLM_BASE_URL must not contain a user, password or fragment: put the key into the "
-            "environment instead.",
+            "VLLM_BASE_URL must not contain a user, password or fragment: put the key into "
+            ".env instead, into the backend's variable, such as PACELINE_URL_API_KEY.",
         ),
         (
             {"GROQ_API_KEY": "gsk_x\r\nX-Evil: 1"},

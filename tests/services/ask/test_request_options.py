@@ -313,7 +313,8 @@ SECRET = (
         (
             {"base_url": "https://h/v1?api-key=1"},
             "base_url must not contain a key: its parameter 'api-key' looks like one. Put the "
-            "key into the environment, or send it as a header that names a variable.",
+            "key into .env, into the backend's variable, such as PACELINE_URL_API_KEY, or send it "
+            "as a header that names a variable.",
         ),
         (
             {"extra_body": {"auth": {"x": ["hunter2"]}}},
@@ -331,8 +332,9 @@ SECRET = (
         ),
         (
             {"base_url": "https://h/v1/sk-abcdef1234567890"},
-            "base_url must not contain a key: its path looks like one. Put the key into the "
-            "environment, or send it as a header that names a variable.",
+            "base_url must not contain a key: its path looks like one. Put the key into .env, "
+            "into the backend's variable, such as PACELINE_URL_API_KEY, or send it as a header "
+            "that names a variable.",
         ),
         (
             {"base_url": "http://::1:8000"},
