@@ -61,7 +61,7 @@ def test_the_table_says_ratios_and_what_was_not_installed() -> None:
     assert third[:2] == ("evalscope 1", "not installed: no wheel")
 
 
-def test_a_client_that_says_nothing_has_a_row_that_says_so() -> None:
+def test_a_client_without_results_has_a_row_that_says_so() -> None:
     mute = Searcher("mute", "Mute", lambda job, python: [python, "-c", ""], read_paceline, own=True)
     assert searched(mute, 60).problem.startswith("no result, exit code 0")
     assert [one.name for one in SEARCHERS] == ["paceline", "aiperf", "evalscope"]

@@ -101,7 +101,7 @@ def test_who_stays_busy_is_given_up(received: Received, answer: Any) -> None:
         (500, "rejects the spans"),
     ],
 )
-def test_a_refusal_is_not_repeated_and_tells_no_key(
+def test_a_refusal_is_not_retried_and_shows_no_key(
     received: Received, status: int, said: str
 ) -> None:
     echo = f"not for Bearer {KEY} or {KEY}".encode()

@@ -105,7 +105,7 @@ def test_a_worker_of_another_version_is_refused_in_a_sentence(
     assert (found.status, found.error) == ("failed", OTHER_VERSION)
 
 
-def test_a_full_disk_is_the_reason_that_a_run_tells(
+def test_a_run_reports_a_full_disk_as_its_error(
     database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite says so by itself where its file may have no more pages."""

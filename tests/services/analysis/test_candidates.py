@@ -51,7 +51,7 @@ def test_another_backend_is_at_its_own_address() -> None:
     assert (same.base_url, same.model) == (at["base_url"], "n")
 
 
-def test_two_servers_of_one_kind_are_told_apart_by_where_they_are() -> None:
+def test_two_servers_of_one_kind_are_labelled_by_address() -> None:
     both = candidates(
         {"backend": "vllm"}, [{"backend": "vllm", "base_url": "http://127.0.0.1:8001/v1"}]
     )
@@ -98,7 +98,7 @@ def test_values_are_typed_with_commas() -> None:
         values_of("concurrency", "1, many")
 
 
-def test_each_is_called_by_what_tells_it_from_the_others() -> None:
+def test_each_candidate_is_labelled_by_what_differs() -> None:
     modes = candidates({"requests": 8}, [{"mode": "batch", "concurrency": 8}])
     made = ["embedded · sequential", "embedded · batch"]
     assert names(modes, "", made) == [

@@ -219,7 +219,7 @@ def test_own_prompts_are_never_shown() -> None:
     assert "diary" not in shown and "Different prompts" in shown
 
 
-def test_own_prompts_of_one_length_are_told_apart() -> None:
+def test_own_prompts_of_equal_length_get_distinct_labels() -> None:
     texts: list[dict[str, Any]] = [
         {"workload": "text", "prompt": prompt} for prompt in ("one", "two")
     ]
@@ -303,7 +303,7 @@ def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
     assert "B: running. More repeats will follow" in diagnostic.sentence
 
 
-def test_why_a_run_failed_is_said_where_there_is_no_verdict() -> None:
+def test_a_missing_verdict_says_why_a_run_failed() -> None:
     failed_run = b(status="failed")
     failed_run = replace(failed_run, run=replace(failed_run.run, error="Nothing answers there."))
     (diagnostic,) = compare([a(), failed_run]).warnings

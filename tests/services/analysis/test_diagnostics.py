@@ -392,7 +392,7 @@ def test_advice_fits_the_status_of_a_refusal(status: int, word: str) -> None:
     assert word in advice([failed(0, "http_4xx", http_status=status)])
 
 
-def test_a_run_that_was_refused_whole_is_told_of_the_key_alone() -> None:
+def test_a_run_refused_completely_is_advised_on_the_key_only() -> None:
     """No longer answers, no lower concurrency, no more requests for a percentile."""
     refused = [failed(i, "http_4xx", http_status=401) for i in range(80)]
     (diagnostic,) = diagnostics_of(with_config(requests=80, concurrency=80), refused)
@@ -411,7 +411,7 @@ def test_failures_raise_no_advice_for_longer_answers() -> None:
     assert not any("longer answers" in sentence for sentence in sentences)
 
 
-def test_a_repeat_that_its_failures_ended_is_not_told_to_raise_the_limit() -> None:
+def test_a_repeat_ended_by_failures_is_not_advised_to_raise_the_limit() -> None:
     stopped = [measured(0), *(failed(i) for i in range(1, 4))]
     diagnostics = diagnostics_of(with_config(requests=100, stop_after_errors=3), stopped)
     (diagnostic,) = [one for one in diagnostics if one.title == "Not every request was answered"]

@@ -134,7 +134,7 @@ def test_a_run_alone_is_called_by_its_number() -> None:
     assert called() == ()
 
 
-def test_prompts_and_headers_are_told_apart_by_number() -> None:
+def test_different_prompts_and_headers_are_numbered() -> None:
     texts = [{"workload": "text", "prompt": text} for text in ("my diary", "a secret")]
     assert called(*texts) == ("prompt 1", "prompt 2")
     assert called(*[{"headers": {"X-Test": n}} for n in "ab"]) == ("headers 1", "headers 2")

@@ -155,7 +155,7 @@ def test_a_link_that_cannot_be_is_said_in_a_sentence(text: str) -> None:
     assert objectives == {} and sentence.startswith("e2e must be ") and sentence.endswith(".")
 
 
-def test_every_preset_asks_for_something_a_run_can_be_asked_for() -> None:
+def test_every_preset_describes_valid_runs() -> None:
     for objectives in PRESETS.values():
         fields = {"ttft_limit_s": objectives.ttft_s, "tpot_limit_s": objectives.tpot_s}
         assert objectives_of(parse(fields)) == objectives

@@ -58,7 +58,7 @@ def test_turns_that_the_end_left_out_are_counted() -> None:
     assert titles(played({"ended": 1}), many()) == ["3 turns not sent because the time was up"]
 
 
-def test_a_history_in_the_cache_is_no_surprise_and_a_first_turn_is() -> None:
+def test_a_cached_history_is_expected_and_a_cached_first_turn_is_not() -> None:
     assert not titles(run(**TURNS), grown(0, 0))
     assert titles(run(**TURNS), grown(50, 0)) == ["50.0 % of the prompt tokens came from a cache"]
 

@@ -98,7 +98,7 @@ def test_the_same_work_has_the_same_key(changes: dict[str, Any]) -> None:
     assert work(**changes) == work()
 
 
-def test_another_tools_run_is_work_of_its_own() -> None:
+def test_a_run_of_another_tool_counts_as_other_work() -> None:
     assert work_of(replace(run(), source={"tool": "guidellm"})) != work()
     assert work_of(replace(run(), source={"tool": "Paceline"})) == work()
 

@@ -74,7 +74,7 @@ def test_at_the_limit_it_is_the_sign_that_decides() -> None:
     assert passed == [False, True, False, True]
 
 
-def test_every_verdict_and_measure_can_be_asked_for() -> None:
+def test_every_verdict_and_measure_can_be_a_condition() -> None:
     assert set(WORDS) == set(get_args(Word))
     assert len(set(MEASURES.values())) == 4
 

@@ -262,7 +262,7 @@ def moment(
     return whole + timedelta(milliseconds=milliseconds)
 
 
-def test_where_the_server_changes_stands_in_the_picture() -> None:
+def test_the_trend_chart_marks_server_changes() -> None:
     moved = [replace(run, server={"address": "a" if run.id < 4 else "b"}) for run in RUNS]
     result = trend_of(moved)
     assert "from run 4 on, address a → b" in result.warning

@@ -360,7 +360,7 @@ def test_every_other_run_has_its_verdict_in_order() -> None:
     assert [(v.run_id, v.word) for v in verdict] == [(7, "faster"), (5, "slower")]
 
 
-def test_runs_of_one_name_are_told_apart() -> None:
+def test_runs_with_the_same_name_get_distinct_labels() -> None:
     same = [candidate(repeats(s), run_id=i, name="A") for i, s in ((7, 0.5), (5, 2.0))]
     first, second = compare([a(), *same]).verdicts
     assert first.sentence.startswith("run 7 has 2.00× the output throughput of run 1:")

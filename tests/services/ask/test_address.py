@@ -84,7 +84,7 @@ def test_an_endpoint_and_a_query_are_kept_as_given(written: str, expected: Addre
         ("v1?sk-abcdef1234567890=x", "query"),
     ],
 )
-def test_a_key_is_refused_wherever_it_stands_in_an_address(rest: str, part: str) -> None:
+def test_a_key_is_refused_anywhere_in_an_address(rest: str, part: str) -> None:
     for check in (parse_address, as_written):
         with pytest.raises(
             ValueError, match=f"must not contain a key: its {part} looks like one"

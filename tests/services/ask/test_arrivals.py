@@ -34,7 +34,7 @@ def gaps(times: list[float]) -> list[float]:
         ({"mode": "gamma", "rate": 8, "burstiness": 4}, stats.gamma(4, scale=1 / 32)),
     ],
 )
-def test_gaps_have_the_distribution_that_is_asked_for(values: dict[str, Any], law: Any) -> None:
+def test_gaps_have_the_requested_distribution(values: dict[str, Any], law: Any) -> None:
     for seed in range(SEEDS):
         times = due(seed=seed, requests=2000, **values)
         assert stats.kstest(gaps(times), law.cdf).pvalue > LEVEL / SEEDS
@@ -129,7 +129,7 @@ def test_users_join_and_think_as_they_are_asked_to() -> None:
     assert [start for _, start, _ in bars[:6]] == [0.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
-def test_think_times_are_exponential_where_that_is_asked_for() -> None:
+def test_think_times_are_exponential_if_requested() -> None:
     config = RunConfig(mode="users", users=2, think_s=3, random_think=True, requests=4)
     first, second = (schedule(config).pauses(user) for user in (0, 1))
     drawn = [first.next() for _ in range(2000)]

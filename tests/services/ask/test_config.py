@@ -19,7 +19,7 @@ def problems(values: dict[str, Any]) -> dict[str, str]:
     return found.value.problems
 
 
-def test_a_run_is_asked_for_without_saying_anything() -> None:
+def test_a_run_can_be_started_with_defaults_alone() -> None:
     config = parse({})
     assert config == RunConfig()
     assert (config.backend, config.mode, config.requests) == ("embedded", "sequential", 5)

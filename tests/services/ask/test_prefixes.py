@@ -43,7 +43,7 @@ def test_hits_are_all_but_the_first_use_of_each_part() -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize(("count", "system"), [(1, 0), (4, 0), (4, 30)])
 @pytest.mark.parametrize("distribution", ["fixed", "uniform"])
-def test_the_words_that_a_cache_would_find_are_the_share_that_is_asked_for(
+def test_cached_words_are_the_requested_share(
     share: float, count: int, system: int, distribution: str
 ) -> None:
     config = shared(

@@ -335,7 +335,7 @@ def test_a_file_of_windows_1252_is_read_and_shown() -> None:
         ("cp437", "Grüße aus Köln"),
     ],
 )
-def test_an_encoding_that_cannot_be_told_is_refused(encoding: str, text: str) -> None:
+def test_an_unknown_encoding_is_refused(encoding: str, text: str) -> None:
     with pytest.raises(InvalidFile, match="Save the file as UTF-8"):
         read_file(f"prompt\n{text}\n".encode(encoding), "p.csv")
 

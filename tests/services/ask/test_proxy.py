@@ -115,7 +115,7 @@ def through(url: str, proxy_url: str) -> Exchange:
     )
 
 
-def test_a_plain_server_is_asked_for_with_its_whole_address(reference: ReferenceServer) -> None:
+def test_a_plain_server_is_chosen_with_its_whole_address(reference: ReferenceServer) -> None:
     with proxy() as (url, heads):
         seen = through(reference.base_url, url)
     assert (seen.error, len(seen.token_times)) == (None, 5)

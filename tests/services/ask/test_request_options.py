@@ -378,7 +378,7 @@ def test_a_run_that_was_stored_with_what_is_refused_by_now_can_still_be_read() -
 
 
 @pytest.mark.slow
-def test_litellm_sends_what_is_asked_for_and_takes_no_further_field_as_an_argument() -> None:
+def test_litellm_sends_extra_fields_and_does_not_read_them_as_arguments() -> None:
     def refuses(body: Body, headers: dict[str, str]) -> Refusal:
         both = "temperature" in body and "top_p" in body
         return (400, {"error": {"message": "not both"}}) if both else None

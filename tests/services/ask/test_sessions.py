@@ -86,7 +86,7 @@ def test_a_system_prompt_and_tools_belong_to_every_turn() -> None:
         assert dialogue.options_of(prompt(config, 0, index)) == {"tools": tools}
 
 
-def test_synthetic_turns_have_the_lengths_that_are_asked_for() -> None:
+def test_synthetic_turns_have_the_requested_lengths() -> None:
     values = {"turns": 3, "input_tokens": 20, "max_tokens": 7, "unique_prompts": False}
     config = parse({**values, "text_style": "words"})
     said = asked(config, 5)  # the last turn of the second session

@@ -122,7 +122,7 @@ def test_a_sample_is_a_trace_for_a_first_try(name: str) -> None:
     assert bool(trace.rows[0].blocks) == (name == "Mooncake")
 
 
-def test_a_column_without_a_name_is_no_block() -> None:
+def test_a_column_without_a_name_is_ignored() -> None:
     text = BURSTGPT.replace("Timestamp", ",Timestamp", 1).replace("\n5,", "\n0,5,")
     text = text.replace("\n45,", "\n1,45,").replace("\n118,", "\n2,118,")
     assert read_trace(text.encode(), "b.csv").rows == read_trace(BURSTGPT.encode(), "b.csv").rows

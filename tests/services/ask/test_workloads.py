@@ -31,7 +31,7 @@ def test_prompts_are_used_in_order_and_start_over(fields: dict[str, Any], texts:
     assert [prompt(config, 0, index) for index in (0, 1, 15, 16)] == texts
 
 
-def test_a_unique_mark_stands_in_front_and_the_rest_is_the_prompt() -> None:
+def test_a_nonce_comes_first_and_the_rest_is_the_prompt() -> None:
     config = RunConfig(workload="text", prompt="Write.")
     mark, _, rest = prompt(config, 0, 0).partition(" ")
     assert rest == "Write."
@@ -78,7 +78,7 @@ def test_a_text_is_of_its_key_alone_and_differs_from_its_start(style: synthetic.
 
 
 @pytest.mark.parametrize("tokens", [1, 5, 64, 512, 131_072])
-def test_prose_has_the_tokens_that_were_asked_for(tokens: int) -> None:
+def test_prose_has_the_requested_number_of_tokens(tokens: int) -> None:
     """Counted as words and punctuation, which is about 6 % less than tokenizers count here."""
     text = synthetic.text("a", tokens)
     assert len(re.findall(r"\w+|[^\w\s]", text)) == pytest.approx(tokens / 1.06, rel=0.1, abs=2)

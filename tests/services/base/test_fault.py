@@ -58,7 +58,7 @@ OTHER = encode(WorkItem(RunConfig())).replace(
 
 
 @pytest.mark.parametrize("line", [b"{\n", b'{"config": 7}\n', b"\n", OTHER])
-def test_a_worker_refuses_what_is_no_work_item_of_its_version(line: bytes) -> None:
+def test_a_worker_refuses_a_work_item_of_another_version(line: bytes) -> None:
     problem = last_of_worker(line).problem or ""
     assert problem.startswith(("A process of Paceline sent", "Two processes of Paceline have"))
 

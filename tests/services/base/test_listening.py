@@ -16,7 +16,9 @@ def test_this_machines_own_addresses_need_no_word(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.0.0.5", "fe80::1", "bench.example", ""])
 @pytest.mark.parametrize("value", [None, "", "no", "1", "true"])
-def test_any_other_is_refused_until_it_is_told_twice(address: str, value: str | None) -> None:
+def test_any_other_address_is_refused_unless_allowed_explicitly(
+    address: str, value: str | None
+) -> None:
     env = {} if value is None else {"PACELINE_ALLOW_ANYONE": value}
     sentence = refusal(address, env) or ""
     assert "--server.address" in sentence and "PACELINE_ALLOW_ANYONE=yes" in sentence

@@ -16,7 +16,7 @@ from services.base.machine import environment
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_machine_and_the_client_are_told() -> None:
+def test_the_machine_and_the_client_are_described() -> None:
     facts = environment()
     assert facts["cores"] == len(os.sched_getaffinity(0))
     assert facts["memory_bytes"] > 2**28
@@ -29,7 +29,7 @@ def test_the_version_is_the_projects() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
-def test_what_else_matters_is_told_when_asked_for() -> None:
+def test_further_libraries_are_listed_on_request() -> None:
     facts = environment(datetime(2026, 3, 1, 12, tzinfo=UTC), ("litellm", "no-such-package"))
     assert facts["observed_at"] == "2026-03-01T12:00:00+00:00"
     assert facts["litellm"] and "no-such-package" not in facts

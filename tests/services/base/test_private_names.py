@@ -60,7 +60,7 @@ def test_a_secret_is_known_by_its_name(name: str) -> None:
         "OMP_NUM_THREADS",
     ],
 )
-def test_an_engines_setting_is_no_secret(name: str) -> None:
+def test_settings_of_engines_are_not_secrets(name: str) -> None:
     assert not is_private(name, "http://127.0.0.1:1/v1")
 
 

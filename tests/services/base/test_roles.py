@@ -68,7 +68,7 @@ def test_who_asks_is_said_in_headers_and_read_from_them(name: str) -> None:
     )
 
 
-def test_who_has_no_role_is_nobody() -> None:
+def test_a_person_without_a_role_gets_no_headers() -> None:
     assert headers_of(Person("a@b.c", None)) == {}
 
 

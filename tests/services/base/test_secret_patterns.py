@@ -73,5 +73,5 @@ def test_a_key_is_one_in_a_text_and_in_a_path(name: str) -> None:
     assert begins_with_key(name)
 
 
-def test_a_models_name_is_no_key_in_a_path() -> None:
+def test_a_model_name_in_a_path_is_not_a_key() -> None:
     assert not begins_with_key("hf-inference")

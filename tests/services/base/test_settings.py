@@ -36,7 +36,7 @@ def test_the_environment_goes_first_and_no_file_is_needed(
     assert os.environ[NAME] == "mine"
 
 
-def test_the_file_is_read_anew(file: Path) -> None:
+def test_the_file_is_read_again(file: Path) -> None:
     file.write_text(f"{NAME}=one\n")
     load(file)
     file.write_text(f"{NAME}=two\n")

@@ -165,7 +165,7 @@ def test_each_unit_is_shown_in_its_own_way(unit: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["s", "$", "USD", "share", "tokens", "count", "", "tokens/s"])
-def test_what_is_no_number_is_a_dash_and_what_is_endless_is_shown(unit: str) -> None:
+def test_nan_is_a_dash_and_infinity_is_shown(unit: str) -> None:
     assert show(math.nan, unit) == NOTHING
     assert "∞" in show(math.inf, unit)
 

@@ -181,7 +181,7 @@ def test_a_calibration_by_several_processes_takes_neither_key_nor_proxy_along() 
     assert "sk-secret" not in str(message) and "hush" not in str(message)
 
 
-def test_what_is_asked_in_a_calibration_is_nobody_elses_business() -> None:
+def test_a_calibration_sends_no_real_prompts() -> None:
     config = RunConfig(workload="text", prompt="my secret plan " * 20, mode="batch", requests=100)
     played, _, _ = replay_config(config, ResponseProfile(0.1, 0.01, 20, 4))
     length = len(workloads.prompt(config, 0, 0))

@@ -49,7 +49,7 @@ def test_nodes_start_apart_by_the_two_largest_errors_at_most() -> None:
     assert start_spread_ns([ClockOffset(0, 30)]) == 0
 
 
-def test_an_echo_answers_who_knows_the_token_and_nobody_else() -> None:
+def test_an_echo_answers_only_with_the_right_token() -> None:
     token, stranger = b"t" * echo.TOKEN_BYTES, b"x" * echo.TOKEN_BYTES
 
     async def asked() -> list[list[RoundTrip]]:

@@ -198,7 +198,7 @@ def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> N
     assert chart.draw([candidate([])]) is None
 
 
-def test_the_server_stands_on_the_requests_time_axis_and_says_what_was_seen() -> None:
+def test_server_metrics_share_the_time_axis_of_the_requests() -> None:
     watched = candidate(
         [measured(e2e=0.9)],
         health={"t": 20.0},
@@ -240,7 +240,7 @@ def test_where_no_server_was_watched_or_not_long_enough_nothing_is_drawn() -> No
     assert charts.live_engine([], 5.0) is None
 
 
-def test_the_live_server_stands_on_the_axis_of_the_live_chart() -> None:
+def test_live_server_metrics_share_the_axis_of_the_live_chart() -> None:
     spec = charts.live_engine(SEEN[:9], 30.0)
     assert spec is not None
     alt.LayerChart.from_dict(spec)
@@ -578,7 +578,7 @@ def test_the_cost_is_drawn_of_those_that_have_one() -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_run_keeps_its_colour_whoever_stands_beside_it(dark: bool) -> None:
+def test_a_run_keeps_its_colour_beside_any_other(dark: bool) -> None:
     alone = theme.colour_of(12, [12], dark)
     assert theme.colour_of(12, [15, 12, 3], dark) == alone
     assert theme.colour_of(12, [], dark) == alone

@@ -174,7 +174,7 @@ def test_a_run_keeps_its_hash_under_another_name_and_number() -> None:
     assert len(content_hash(run)) == 64
 
 
-def test_the_hash_of_a_run_before_requests_could_be_fitted_stands() -> None:
+def test_the_hash_of_a_run_from_before_request_options_is_unchanged() -> None:
     config = {"backend": "vllm", "model": "m", "temperature": 0.0, "top_p": 1.0}
     config |= {"workload": "builtin", **FORMER}
     run = candidate([measured(0), measured(1)], **config)
@@ -249,7 +249,7 @@ def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> Non
 USUAL = {name: RunConfig().model_dump(mode="json")[name] for name in HASHED_LATER} | FORMER
 
 
-def test_anybody_can_compute_the_hash_of_a_document() -> None:
+def test_the_hash_of_a_document_can_be_computed_by_anyone() -> None:
     """Follows the recipe of docs/exports.md, without our code."""
     import hashlib
     import json
@@ -279,7 +279,7 @@ def test_anybody_can_compute_the_hash_of_a_document() -> None:
 # what was seen of the server
 
 
-def test_samples_travel_with_the_run_and_are_no_part_of_its_hash() -> None:
+def test_samples_are_exported_but_not_hashed() -> None:
     samples = sampled(running=[1.0, 2.0, 0.1 + 0.2], gpu1_memory_bytes=[2.0**36])
     bare, run = candidate(measurements()), candidate(measurements(), samples=samples)
     assert content_hash(run) == content_hash(bare)
@@ -347,7 +347,7 @@ def test_of_a_path_only_the_file_name_is_shown(text: str, shown: str) -> None:
         "/metrics",
     ],
 )
-def test_what_is_no_path_is_told_whole(text: str) -> None:
+def test_text_that_is_not_a_path_is_kept(text: str) -> None:
     assert without_paths(text) == text
 
 

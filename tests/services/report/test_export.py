@@ -149,7 +149,7 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> Non
     assert row[header.index("name")] == f"'{start}cmd"
 
 
-def test_a_column_that_a_server_has_named_is_no_formula_either() -> None:
+def test_a_column_named_by_a_server_is_not_a_formula() -> None:
     header, _ = read(
         export("summary.csv").write([candidate([failed(error_class="x")], calibration={"=1+1": 2})])
     )
@@ -207,7 +207,7 @@ def test_a_run_is_one_document() -> None:
     assert [repeat["index"] for repeat in document["run"]["repeats"]] == [0, 1, 2]
 
 
-def test_prompts_and_answers_are_in_it_only_when_asked_for() -> None:
+def test_prompts_and_answers_are_included_only_on_request() -> None:
     document = run_document(private(), prompts=True)
     assert document["run"]["config"]["prompt"] == PROMPT
     assert document["answers"][0] == {"repeat": 0, "index": 0, "answer": ANSWER}
@@ -478,7 +478,7 @@ def test_the_page_names_what_was_measured_and_where() -> None:
     assert fingerprint.of_environment({}) == ""
 
 
-def test_prompts_and_answers_are_on_the_page_only_when_asked_for() -> None:
+def test_prompts_and_answers_are_on_the_page_only_on_request() -> None:
     many = [replace(measured(i), answer=f"<b>{ANSWER}</b> {i}.") for i in range(150)]
     run = candidate(many, workload="text", prompt=f"<i>{PROMPT}</i>", requests=150)
     page = Page(page_html([run], texts=True))

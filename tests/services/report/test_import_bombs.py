@@ -35,12 +35,12 @@ def once(text: str, rows: int) -> Any:
 
 
 @pytest.mark.parametrize("name", ["vllm/result.json", "locust/results_stats.csv"])
-def test_a_process_of_its_own_answers_as_the_reader_does(name: str) -> None:
+def test_a_separate_process_reads_the_same(name: str) -> None:
     data = (DATA / name).read_bytes()
     assert isolated.read(data, name) == read(data, name)
 
 
-def test_a_run_of_paceline_comes_back_whole_from_a_process_of_its_own() -> None:
+def test_a_paceline_run_is_read_whole_in_a_separate_process() -> None:
     data = b"".join(
         requests_parquet([candidate([measured(0), failed(1, "http_5xx"), measured(2)])])
     )
@@ -48,7 +48,7 @@ def test_a_run_of_paceline_comes_back_whole_from_a_process_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("name", ["x.json", "fo\nlder/x.json", "é\udce9.json"])
-def test_a_bad_file_gets_the_same_sentence_from_a_process_of_its_own(name: str) -> None:
+def test_a_bad_file_gets_the_same_sentence_in_a_separate_process(name: str) -> None:
     with pytest.raises(InvalidImport, match=r"json: Paceline does not recognize this file"):
         isolated.read(b'{"a": 1}', name)
 

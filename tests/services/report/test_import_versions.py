@@ -163,7 +163,7 @@ def test_llmperf_by_concurrency_is_a_run_for_each() -> None:
     assert [run.source["stated"]["output_tokens_per_s"] for run in runs] == [30, 120, 480]
 
 
-def test_llmperf_that_wanted_more_tokens_has_a_class_of_its_own_and_its_times() -> None:
+def test_llmperf_answers_with_too_few_tokens_have_their_own_error_class() -> None:
     def short(document: Any) -> None:
         document[0] |= {"error_code": -100, "error_msg": "Output too few tokens 502"}
         document[1] |= {"error_code": 429, "error_msg": "slow down"}

@@ -82,7 +82,7 @@ def test_a_chart_of_a_study_is_a_picture(name: str) -> None:
     assert png(drawn, dark=True).startswith(b"\x89PNG")
 
 
-def test_every_chart_has_a_question_of_its_own() -> None:
+def test_every_chart_has_its_own_question() -> None:
     assert all(chart.question.endswith("?") for chart in STUDY_CHARTS)
     assert len({chart.name for chart in STUDY_CHARTS}) == len(STUDY_CHARTS)
 

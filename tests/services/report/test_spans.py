@@ -139,7 +139,7 @@ def test_a_failure_has_its_class_and_its_words() -> None:
     assert not span.events
 
 
-def test_a_request_that_was_never_sent_takes_no_time_and_is_no_error() -> None:
+def test_an_unsent_request_takes_no_time_and_is_not_an_error() -> None:
     span = span_of(Measurement(0, 2, "cancelled", 1.5))
     assert span.start_time_unix_nano == span.end_time_unix_nano == NOON_NS + 1_500_000_000
     assert not span.HasField("status")
@@ -181,7 +181,7 @@ def test_turns_of_a_session_have_one_conversation() -> None:
     assert "gen_ai.conversation.id" not in attributes(span_of(measured()).attributes)
 
 
-def test_prompts_and_answers_go_only_where_they_are_asked_for() -> None:
+def test_prompts_and_answers_are_exported_only_on_request() -> None:
     run = a_run(prompt="What is a *span*?", unique_prompts=False)
     m = measured(answer='An "interval".')
     body = request_body([span_of(m, run)], ())

@@ -188,7 +188,7 @@ def test_what_a_summary_does_not_count_is_a_dash_not_nought() -> None:
     assert "  Failed                                           –" in lines
 
 
-def test_why_an_engine_was_started_again_is_no_problem_of_one_that_is_ready() -> None:
+def test_a_ready_engine_shows_no_problem_of_an_earlier_start() -> None:
     why = "It was killed, probably because the machine ran out of memory."
     made = datetime(2026, 1, 1, tzinfo=UTC)
     up = EngineInstance(1, "ready", EngineConfig(), made, base_url="http://x/v1", error=why)

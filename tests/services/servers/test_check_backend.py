@@ -17,7 +17,7 @@ def ask(base_url: str, **env: str) -> Listing:
     return models("url", base_url, env)
 
 
-def test_a_port_where_nothing_listens_is_told_from_a_server_that_says_nothing(
+def test_a_closed_port_is_distinguished_from_a_silent_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(check_backend, "LIST_S", 0.3)

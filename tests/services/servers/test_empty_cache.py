@@ -31,14 +31,14 @@ def test_each_engine_is_asked_in_its_own_way(
     assert asyncio.run(empty_cache(target, engine)).endswith(said)
 
 
-def test_no_provider_is_asked_and_a_server_that_is_gone_is_told() -> None:
+def test_providers_are_not_queried_and_a_missing_server_is_reported() -> None:
     assert asyncio.run(empty_cache(Target("groq", "http://127.0.0.1:9/v1", "m"), ""))
     gone = asyncio.run(empty_cache(Target("url", "http://127.0.0.1:9/v1", "m"), "vLLM"))
     assert "127.0.0.1:9" in gone
 
 
 @pytest.mark.slow
-def test_a_run_empties_the_cache_before_each_repeat_where_that_is_asked_for(
+def test_a_run_empties_the_cache_before_each_repeat_if_requested(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
     before = reference.report()["state"].get("emptied", 0)

@@ -173,7 +173,7 @@ def test_a_killed_supervisor_leaves_no_engine_and_a_sweep_takes_the_rest(log: Pa
         assert not any(map(is_alive, processes))
 
 
-def test_a_sweep_ends_nobody_else(log: Path) -> None:
+def test_killing_by_tag_spares_other_processes(log: Path) -> None:
     with supervised(launch_of(), log) as engine:
         pid = engine.message().pid
         kill_tagged(uuid4().hex)
@@ -181,7 +181,9 @@ def test_a_sweep_ends_nobody_else(log: Path) -> None:
 
 
 @linux
-def test_an_engine_killed_by_somebody_is_told_with_its_signal(log: Path, quick_end: None) -> None:
+def test_an_engine_killed_from_outside_is_reported_with_its_signal(
+    log: Path, quick_end: None
+) -> None:
     with supervised(launch_of("family"), log) as engine:
         pid = engine.message().pid
         family(engine.token, log)
@@ -203,7 +205,7 @@ def test_the_shared_memory_that_an_engine_leaves_behind_is_given_back(log: Path)
         assert not memory.exists()
 
 
-def test_an_engine_that_fails_is_told_with_its_exit_code(log: Path) -> None:
+def test_an_engine_that_fails_is_reported_with_its_exit_code(log: Path) -> None:
     with supervised(launch_of("fails"), log) as engine:
         assert isinstance(engine.message(), EngineStarted)
         assert engine.end() == EngineEnded(1)

@@ -215,7 +215,7 @@ def test_the_cause_is_named_and_not_what_follows_from_it() -> None:
     assert diagnose("vllm", log, 1).kind == "out of memory"
 
 
-def test_a_port_that_an_engine_avoids_by_itself_is_no_failure() -> None:
+def test_a_port_that_an_engine_avoids_itself_is_not_a_failure() -> None:
     log = (
         "INFO 11-21 16:00:00 [network_utils.py:248] Port 5000 is already in use, trying port 5001\n"
         "WARNING 11-21 16:00:00 [parallel.py:746] Address already in use. Retrying with a new port.\n"
@@ -224,7 +224,7 @@ def test_a_port_that_an_engine_avoids_by_itself_is_no_failure() -> None:
     assert diagnose("vllm", log, 1).sentence == "Last message: ValueError: something else"
 
 
-def test_a_warning_of_unequal_memory_is_no_failure() -> None:
+def test_a_warning_of_unequal_memory_is_not_a_failure() -> None:
     log = "[2026-11-21 16:00:00] The memory capacity is unbalanced. Some GPUs may be occupied"
     assert diagnose("sglang", log, 1).kind == "unknown"
 
@@ -264,7 +264,7 @@ def test_otherwise_the_last_informative_line_is_shown(log: str, line: str) -> No
     assert (diagnosis.kind, diagnosis.sentence) == ("unknown", f"Last message: {line}")
 
 
-def test_an_end_without_words_is_told_by_its_code() -> None:
+def test_an_end_without_a_log_is_explained_by_its_exit_code() -> None:
     assert diagnose("vllm", "", 3).sentence == "It exited with exit code 3 without a message."
     assert diagnose("vllm", "", None).sentence == "It exited without a message."
     killed = diagnose("vllm", "INFO: ready", -9)

@@ -358,7 +358,7 @@ def test_heads_and_layers_must_be_shareable(gpus: Host) -> None:
         ("no", "PACELINE_ENGINES is 'no', but it can be on or off."),
     ],
 )
-def test_engines_that_are_turned_off_are_started_by_nobody(
+def test_engines_that_are_turned_off_cannot_be_started(
     cores: Host, value: str, sentence: str | None
 ) -> None:
     host = Host(cores.devices, {**cores.env, "PACELINE_ENGINES": value}, cores.root)
@@ -367,7 +367,7 @@ def test_engines_that_are_turned_off_are_started_by_nobody(
         assert (sentence is None and problem is None) or (problem or "").startswith(sentence or "?")
 
 
-def test_an_engine_that_is_not_installed_is_told_with_its_command(tmp_path: Path) -> None:
+def test_a_missing_engine_is_reported_with_its_install_command(tmp_path: Path) -> None:
     host = Host(CORES, {}, tmp_path)
     with pytest.raises(EngineProblem, match=r"vLLM is not installed: make engines-cpu, or set"):
         launched(host, engine="vllm")
@@ -507,7 +507,7 @@ def test_vllm_gathers_the_nodes_with_ray() -> None:
     assert "--tensor-parallel-size 16" in serve and "executor-backend ray" in serve
 
 
-def test_vllm_gathers_the_nodes_by_itself_where_mp_is_asked_for() -> None:
+def test_vllm_connects_the_nodes_itself_with_mp() -> None:
     first, second = texts(engine="vllm", tp=8, pp=2, nodes=2, executor="mp")
     for part in ("--nnodes 2", "--master-addr 10.0.0.1", "--pipeline-parallel-size 2"):
         assert part in first and part in second
@@ -537,7 +537,7 @@ def test_what_cannot_be_spread_is_said(values: dict[str, Any], sentence: str) ->
         texts(**values)
 
 
-def test_the_nodes_have_met_when_what_answers_is_what_was_asked_for() -> None:
+def test_the_nodes_are_connected_if_the_server_has_the_requested_topology() -> None:
     config = parse_engine({"engine": "vllm", "tp": 4, "pp": 2})
     assert check_topology({"tensor_parallel": 4, "pipeline_parallel": 2}, config) is None
     assert check_topology({"engine": "vLLM"}, config) is None  # it does not tell

@@ -97,7 +97,7 @@ def test_sglang_without_chunks_says_so() -> None:
 VERSION = {"/version": {"version": "0.32.0"}}
 
 
-def test_vllm_in_development_mode_tells_its_whole_configuration() -> None:
+def test_vllm_in_development_mode_reports_its_whole_configuration() -> None:
     config = "/server_info?config_format=json"
     facts = facts_of({**VERSION, config: page("vllm_server_info_tp2.json")})
     assert facts == {
@@ -336,7 +336,7 @@ def test_a_long_page_is_read_in_a_moment(metrics: bytes) -> None:
     assert perf_counter() - began < 10
 
 
-def test_a_page_that_is_refused_tells_nothing() -> None:
+def test_a_refused_page_yields_no_facts() -> None:
     assert facts_of({"/version": {"version": "0.32.0"}}, status=403) == {}
 
 

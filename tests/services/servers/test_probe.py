@@ -434,7 +434,9 @@ def test_of_many_models_only_a_few_are_named() -> None:
         ),
     ],
 )
-def test_no_key_and_a_wrong_key_are_told_apart(backend: str, key: str, sentence: str) -> None:
+def test_a_missing_key_is_distinguished_from_a_wrong_one(
+    backend: str, key: str, sentence: str
+) -> None:
     result = probed({"*": http(401, {"error": "no"})}, backend=backend, model="m", key=key)
     assert result.problem == sentence
 
@@ -483,7 +485,7 @@ def test_a_tls_handshake_without_an_answer_times_out() -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_not_trusted(tmp_path: Path) -> None:
     command = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -keyout k -out c"
     subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -529,7 +531,7 @@ def test_an_empty_model_is_the_first_that_a_server_lists() -> None:
         ),
     ],
 )
-def test_a_model_that_only_the_person_can_choose_is_asked_for(
+def test_a_model_must_be_chosen_by_the_person_if_ambiguous(
     backend: str, page: bytes, sentence: str
 ) -> None:
     async def use(netloc: str, _: Server) -> str:

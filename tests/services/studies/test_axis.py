@@ -41,7 +41,7 @@ def test_default_is_the_engines_own() -> None:
     assert [run.max_tokens for run in loads(study("max_tokens=default,4"))][1] == 4
 
 
-def test_an_existing_server_can_be_asked_for_answers_of_several_lengths() -> None:
+def test_a_study_of_an_existing_server_can_vary_answer_lengths() -> None:
     asked = read({"preset": "concurrency", "engine": "", "axes": "max_tokens=8,16"})
     assert len(cells(asked)) == 10
 
@@ -52,7 +52,7 @@ def test_a_link_holds_axes() -> None:
     assert read(query(asked)) == asked
 
 
-def test_a_study_is_named_after_them_and_its_engines_are_told_apart() -> None:
+def test_a_study_is_named_after_its_engines_which_have_distinct_labels() -> None:
     asked = study("max_seqs=1,2; flag:--x=on,off")
     assert kind_of(asked).label == "Max sequences × --x"
     assert list(engine_labels(engines(asked)).values()) == [

@@ -84,7 +84,7 @@ def test_throughput_that_falls_again_is_said_with_the_law_that_fits_it() -> None
         ({"waiting": 56.0}, "Up to 56 requests waited in the engine at 16 users."),
     ],
 )
-def test_what_the_engine_tells_is_a_reason(told: dict[str, float], says: str) -> None:
+def test_a_reason_can_come_from_engine_metrics(told: dict[str, float], says: str) -> None:
     capacity = users((1, 5.0), (16, 40.0), (64, 40.0), **told)
     assert says in " ".join(curve_sentences(capacity, 0))
 
@@ -132,7 +132,7 @@ def test_a_rate_beyond_saturation_makes_the_queue_grow() -> None:
     assert "At 64.0 requests/s the queue grows by 24" in text
 
 
-def test_probes_that_were_not_measured_so_are_no_points() -> None:
+def test_probes_measured_otherwise_are_not_points() -> None:
     capacity = searched(config_of_servers())
     earlier = tuple(replace(probe, point=None) for probe in capacity.probes)
     assert operating_points(replace(capacity, probes=earlier), 0) == []

@@ -56,7 +56,7 @@ def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> 
     assert (after_overload(few, RATE) or "").endswith("again.")
 
 
-def test_a_repeat_that_is_missed_within_chance_is_no_recovery() -> None:
+def test_a_repeated_load_missed_within_chance_is_not_a_lack_of_recovery() -> None:
     """One of twelve misses a p95: too few to say that it stays slow, and not sustained."""
     before = Observation(8.0, (Misses(0, 80, 1.0),), 80, 10.0)
     over = Observation(64.0, (Misses(80, 80, 1.0),), 480, 60.0, growing=True)

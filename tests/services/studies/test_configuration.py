@@ -50,7 +50,7 @@ def test_a_value_that_is_a_whole_file_is_cut() -> None:
     assert max(map(len, names(EngineConfig(extra="--x " + "y" * 500), EngineConfig()))) < 80
 
 
-def test_existing_servers_are_told_apart_by_what_differs() -> None:
+def test_existing_servers_are_labelled_by_what_differs() -> None:
     cells = [
         Cell(at, None, RunConfig(backend="vllm", base_url=f"http://127.0.0.1:{at}/v1"))
         for at in (1, 2)

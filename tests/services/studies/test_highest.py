@@ -128,7 +128,7 @@ def test_before_the_fresh_starts_there_is_no_verdict() -> None:
 
 
 @pytest.mark.parametrize("status", ["cancelled", "interrupted"])
-def test_what_was_cut_short_is_no_result(status: Status) -> None:
+def test_an_interrupted_search_is_not_a_result(status: Status) -> None:
     """Neither of the searches that come first, nor of the fresh starts."""
     none = [search(number, one, None, 0, status) for number, one in enumerate((A, B))]
     assert sentences(study(*none)) == ["Nothing is known yet."]

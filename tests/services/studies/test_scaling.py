@@ -151,7 +151,7 @@ def test_the_batch_size_is_what_is_in_flight(config: dict[str, object], size: in
     assert size_of(RunConfig.model_validate(config)) == size
 
 
-def test_servers_judgement_and_repeats_are_no_other_work() -> None:
+def test_servers_judgement_and_repeats_do_not_count_as_other_work() -> None:
     config = RunConfig(mode="batch", base_url="http://127.0.0.1:1", repeats=3, usd_per_hour=1)
     assert work_of(config) == work_of(RunConfig(mode="batch", pause_s=9.0))
     assert work_of(config) != work_of(RunConfig(mode="batch", max_tokens=9))
@@ -208,7 +208,7 @@ def test_what_still_grows_has_not_saturated() -> None:
     assert lonely.knee is None and not lonely.saturates
 
 
-def test_a_cell_tells_nothing_of_a_run_without_success() -> None:
+def test_a_cell_shows_no_numbers_of_a_run_without_success() -> None:
     measured_cell = cell(1)
     assert measured_cell.candidate
     empty = replace(

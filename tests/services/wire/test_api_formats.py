@@ -354,7 +354,7 @@ def test_a_stream_fails_for(name: str) -> None:
         ),
     ],
 )
-def test_a_whole_answer_is_read_and_is_no_stream(
+def test_a_whole_answer_is_read_without_streaming(
     answer: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     exchange = read(*chunked(json.dumps(answer).encode(), head=PLAIN))
@@ -363,7 +363,7 @@ def test_a_whole_answer_is_read_and_is_no_stream(
     assert not exchange.token_times
 
 
-def test_a_response_that_only_ends_is_no_stream() -> None:
+def test_a_response_with_only_an_end_is_not_a_stream() -> None:
     exchange = read(*chunked(CREATED[0], completed(WHOLE)))
     assert (exchange.answer, exchange.token_times) == ("a b", [])
     assert exchange.oddities == {oddities.NOT_STREAMED}

@@ -203,12 +203,12 @@ def test_what_is_not_a_json_object_is_refused(payload: bytes) -> None:
         "pong.",
     ],
 )
-def test_a_sign_of_life_is_no_error(line: str) -> None:
+def test_a_keep_alive_is_not_an_error(line: str) -> None:
     assert is_ping(line.encode())
 
 
 @pytest.mark.parametrize(
     "line", ["upstream error", "ping timeout", "processing failed", "", "[DONE]", "ping" * 99, "7"]
 )
-def test_other_comments_are_no_sign_of_life(line: str) -> None:
+def test_other_comments_are_not_keep_alives(line: str) -> None:
     assert not is_ping(line.encode())

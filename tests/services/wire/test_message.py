@@ -74,7 +74,7 @@ def test_the_text_is_found_in_the_shape_of(name: str) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"Internal Server Error", b"<html>", b"{", b"null", b"7"])
-def test_what_is_no_error_in_json_has_no_words(body: bytes) -> None:
+def test_json_without_an_error_has_no_message(body: bytes) -> None:
     assert message_of(body) == ""
 
 

@@ -328,7 +328,7 @@ ODD: dict[str, tuple[list[bytes], set[str]]] = {
 
 @in_each_way
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_stream_is_read_and_told_with(name: str, way: Way) -> None:
+def test_an_odd_stream_is_read_and_its_oddity_noted(name: str, way: Way) -> None:
     events, odd = ODD[name]
     exchange = hear(way(chunked(*events)))
     assert seen(exchange) == (None, 2, "ab"), exchange.error
@@ -756,7 +756,7 @@ def test_a_stream_fails_for(name: str, way: Way) -> None:
     assert message in str(exchange.error)
 
 
-def test_a_fault_of_ours_ends_the_one_answer_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_fails_one_request_and_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError("what a server sent")
 
@@ -863,7 +863,7 @@ def test_an_answer_is_refused_for(name: str) -> None:
     )
 
 
-def test_an_announcement_before_the_answer_is_no_answer() -> None:
+def test_an_informational_response_is_not_the_answer() -> None:
     first = b"HTTP/1.1 100 Continue\r\n\r\n"
     assert seen(hear([first, *chunked(token("a"), STOP, DONE)])) == (None, 1, "a")
 
@@ -902,7 +902,7 @@ def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, message: s
 @pytest.mark.parametrize(
     ("head", "message"), [(HEAD, "an event of more than 64 MiB"), (PLAIN, "does not end")]
 )
-def test_a_body_that_stands_for_gigabytes_is_not_unpacked_to_its_end(
+def test_a_body_that_expands_to_gigabytes_is_not_decompressed_whole(
     head: bytes, message: str
 ) -> None:
     squeeze = zlib.compressobj(9, wbits=31)
@@ -992,7 +992,7 @@ def test_a_server_that_hangs_is_timed_out(
     assert 0.2e9 <= exchange.ended - exchange.sent < 2e9
 
 
-def test_a_connection_that_does_not_come_about_has_a_class_of_its_own() -> None:
+def test_a_failed_connection_has_its_own_error_class() -> None:
     with socket() as listener, socket() as first, socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)  # and never accept: the queue is full with these two
@@ -1021,7 +1021,7 @@ def test_a_refusal_stays_one_whatever_its_body_is_packed_in(head: bytes) -> None
     assert (exchange.error_class, exchange.http_status) == ("http_429", 429)
 
 
-def test_an_answer_of_nothing_is_no_answer() -> None:
+def test_an_empty_answer_is_not_an_answer() -> None:
     exchange = hear([b"HTTP/1.1 204 No Content\r\n\r\n"])
     assert exchange.error_class == "stream_error"
 

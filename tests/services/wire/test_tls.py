@@ -31,7 +31,7 @@ def test_a_certificate_for_another_name_is_refused(port: int) -> None:
     assert "certificate" in str(seen.error)
 
 
-def test_a_certificate_from_nobody_we_know_is_refused(port: int) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(port: int) -> None:
     seen = ask(f"https://localhost:{port}/v1", "ref")
     assert seen.error_class == "connect"
     assert "certificate" in str(seen.error)

@@ -127,7 +127,7 @@ def test_a_cliff_gives_a_bracket() -> None:
     assert len(seen) <= 15
 
 
-def test_a_load_that_is_met_above_one_that_is_missed_is_no_bound() -> None:
+def test_a_load_met_above_a_missed_one_is_not_a_bound() -> None:
     """As by chance, or on a busy machine: what is claimed lies below all that was missed."""
     seen = [at(load, 0.0) for load in (1, 8, 40)] + [at(load, 0.3) for load in (35, 64)]
     ended = next_step(Search(TTFT, max_probes=len(seen)), seen)

@@ -24,7 +24,7 @@ def test_a_window_counts_what_was_due_or_ended_in_it() -> None:
     assert (found.e2e_p50_s, found.ttft_p95_s) == (pytest.approx(1.0), pytest.approx(0.1))
 
 
-def test_what_is_not_known_is_none_and_what_the_engine_tells_its_most() -> None:
+def test_unknown_values_are_none_and_engine_values_their_maximum() -> None:
     samples = [Sample(1.0, {"waiting": 3.0}), Sample(2.0, {"waiting": 7.0, "preemptions": 1.0})]
     found = load_point([failed(0, t_due=1.0, t_send=1.0, t_end=2.0)], samples, 0.0, 10.0)
     assert (found.requests_per_s, found.tokens_per_s, found.e2e_p50_s) == (0.0, None, None)
