@@ -55,8 +55,8 @@ def _sample(load: float) -> Sample:
 
 
 def stored(database: Engine, capacity: Capacity) -> int:
-    """Store such a search, whose probes are runs without requests; return its number. It belongs
-    to a machine that there is not, so that no supervisor goes on with it while it is stored."""
+    """Store such a search, whose probes are runs without requests; return its number. It belongs to
+    a machine that does not exist, so that no supervisor advances it while it is stored."""
     number = capacities.create(database, capacity.config, capacity.name, capacity.note, "elsewhere")
     for place, probe in enumerate(capacity.probes):
         known = capacities.load(database, number)

@@ -39,7 +39,7 @@ LOG = {"a": {"arrived": 2_000_000_000, "times": [3_000_000_000, 3_010_000_000, 3
 @pytest.mark.parametrize("name", [request.name for request in TOOLS])
 def test_a_tools_output_is_matched_with_the_log(name: str) -> None:
     out = DATA / name / "out"
-    job = Job(SMALL, 1, DATA / name, "recorded")  # a port: nobody is asked
+    job = Job(SMALL, 1, DATA / name, "recorded")  # an unused port
     seen = tool(name).read(job, out.read_bytes() if out.is_file() else b"")
     log = json.loads((DATA / name / "log.json").read_text())
     assert {request.prompt for request in seen} == set(log)
@@ -145,7 +145,7 @@ def test_a_chunk_that_the_kernel_cannot_take_yet_is_logged_when_it_can() -> None
     with server.serving() as port:
         connection = HTTPConnection("127.0.0.1", port)
         connection.request("POST", "/v1/chat/completions", json.dumps(body))
-        time.sleep(0.3)  # nobody reads 8 MB: more than the kernel keeps
+        time.sleep(0.3)  # 8 MB are not read: more than the kernel buffers
         began_to_read = time.perf_counter_ns()
         connection.getresponse().read()
         connection.close()

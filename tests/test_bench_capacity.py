@@ -31,7 +31,7 @@ def test_the_capacity_of_the_queue_is_erlangs() -> None:
 
 
 def test_each_clients_answer_is_read() -> None:
-    job = Job(CASE, 1, DATA, "capacity")  # a port: nobody is asked
+    job = Job(CASE, 1, DATA, "capacity")  # an unused port
     assert read_aiperf(job, b"") == Answer(100)
     assert read_evalscope(job, b"") == Answer(110)
     one = {"capacity": 106.3, "low": 97.6, "high": 119.8, "at_least": 102.1}

@@ -74,7 +74,7 @@ def prepared_file(
     folder = tmp_path_factory.mktemp("prepared")
     server = {"backend": "url", "base_url": reference.base_url, "model": MODEL}
     with pytest.MonkeyPatch.context() as here, copied(empty_file, folder, here) as database:
-        here.setattr(jobs, "ensure", lambda engine: None)  # nobody works on them
+        here.setattr(jobs, "ensure", lambda engine: None)  # no supervisor processes them
         for _ in range(15):
             store(database, **server)
         stored_engines.create(database, EngineConfig(engine="vllm", model="org/model"))

@@ -63,7 +63,7 @@ def visible() -> str:
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[ReferenceServer]:
-    """Another server, for which nobody waits."""
+    """Another server, for which no task waits."""
     with serving() as port:
         yield ReferenceServer(port)
 

@@ -21,7 +21,7 @@ LINES = {"content-type": "application/jsonl"}
 
 @pytest.fixture
 def at_rest(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A queue that nobody works off."""
+    """A queue that no supervisor processes."""
     monkeypatch.setattr(jobs, "ensure", lambda database: None)
     return database
 

@@ -121,7 +121,7 @@ def requests(draw: st.DrawFn, path: str, operation: dict[str, Any]) -> tuple[str
 
 @pytest.fixture(scope="module")
 def queue_at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A database with two runs, whose queue nobody works off."""
+    """A database with two runs, whose queue no supervisor processes."""
     with pytest.MonkeyPatch.context() as patch:
         file = tmp_path_factory.mktemp("random") / "paceline.db"
         patch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{file}")

@@ -67,7 +67,7 @@ def some_engines(database: Engine) -> None:
 
 
 def some_searches(database: Engine) -> None:
-    """One for a server, one that compares two, one that goes on and one that failed."""
+    """One search of a server, one that compares two, one that is running and one that failed."""
     one, two = config_of_servers(window_s=60, precision=0.05), config_of_servers(2, window_s=60)
     servers = tuple(server.model_copy(update={"usd_per_hour": 2.5}) for server in two.servers)
     alone = searched(one, (OLD,))

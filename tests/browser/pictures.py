@@ -123,7 +123,7 @@ SIGNED_IN = (
     looked_at("run-signed-in", f"/?{SAVED}", "8002/v1 · Qwen"),
 )
 SIGNED_OUT = (looked_at("sign-in", "/", "Sign in"),)
-MADE_UP = (  # an engine that nobody has installed, and a study of it with made-up numbers
+MADE_UP = (  # an engine that is not installed, and a study of it with made-up numbers
     Picture("engines", "/engines?model=Qwen%2FQwen3-8B&tp=2", "Command"),
     Picture("study-form", "/study?preset=tensor&engine=vllm&model=Qwen%2FQwen3-8B", "Estimate"),
     Picture("study", "/study?study=1", "cells measured"),

@@ -72,7 +72,7 @@ def answers(e2e: float, noise: float, seed: int, per_repeat: int = REQUESTS) -> 
 
 def some_runs(database: Engine) -> None:
     """Runs 1 to 4 were cut short or are short; 5 is the baseline of 6, which is faster, of 7, which
-    is as fast, and of 8, which nobody can tell."""
+    is as fast, and of 8, which is inconclusive."""
     few = answers(1.0, 0.02, 1)[: REQUESTS + 5]
     broken = [*few[:10], *(failed(index, error=GONE) for index in range(10, 16))]
     _run(database, broken, 8001, name="Failed", status="failed", error=GONE)

@@ -129,7 +129,7 @@ def test_the_keyboard_alone_creates_a_token(chromium: Browser, asking: App) -> N
 
 
 def _page_of(chromium: Browser, app: App, who: str | None) -> Page:
-    """A browser of somebody who has signed in, or of nobody who is known."""
+    """A browser of a person who has signed in, or of an unknown person."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(90_000)
     if who is not None:

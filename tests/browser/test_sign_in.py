@@ -94,7 +94,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 
 def sign_in(chromium: Browser, shared: Shared, email: str) -> Page:
-    """Open Paceline as who nobody knows yet, and sign in."""
+    """Open Paceline as an unknown person, and sign in."""
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(shared.url)
     page.get_by_role("link", name="Sign in").click()

@@ -114,8 +114,8 @@ def test_every_command_is_tried() -> None:
 
 @pytest.fixture
 def nothing_starts(database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs are stored, and nobody can work off a queue: what is asked for rightly is refused
-    as the last thing."""
+    """Two runs are stored, and no queue can be processed: valid requests are refused in the last
+    step."""
     for _ in range(2):
         store(database)
     supervisor_file(database, "lock").mkdir()
@@ -183,7 +183,7 @@ def test_an_unexpected_error_is_a_sentence_with_a_traceback_on_request(
 
 
 def kinds(root: type[PacelineError]) -> list[type[PacelineError]]:
-    """All of the tree of what a person may be told."""
+    """All error classes whose messages are meant for people."""
     return [root, *(kind for below in root.__subclasses__() for kind in kinds(below))]
 
 
@@ -197,7 +197,7 @@ def test_the_terminal_shows_every_error_meant_for_people(
     monkeypatch: pytest.MonkeyPatch,
     kind: type[PacelineError],
 ) -> None:
-    """No command raises some of these today; one that will is no fault."""
+    """No command raises some of these today, but one may in future."""
 
     def refuses(_: object) -> int:
         error = kind.__new__(kind)

@@ -104,7 +104,7 @@ def test_a_deleted_search_does_not_stop_the_others(
 
 
 def test_a_window_without_a_request_says_nothing_of_the_lowest_load(database: Engine) -> None:
-    """One user whose answer takes longer than the window: that is no load that is too high."""
+    """One user whose answer takes longer than the window: this load is not too high."""
     number = capacities.create(database, CapacityConfig(), "one")
     run_id = begun(database, number)
     assert run_id is not None

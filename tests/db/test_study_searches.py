@@ -74,7 +74,8 @@ def test_configurations_are_added_each_on_an_engine_of_its_own(database: Engine)
 
 
 def test_two_people_who_add_the_same_at_once_add_it_once(database: Engine) -> None:
-    """The second is told, and nothing of theirs is stored: they look again at what is missing."""
+    """The second gets an error, and nothing of theirs is stored: they look again at what is
+    missing."""
     stored = study(database)
     wider = CONFIG.model_copy(update={"axes": ("max_seqs=1,2",)})
     assert study_searches.extend(database, stored.id, wider, 2, planned(), None)

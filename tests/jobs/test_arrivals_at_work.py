@@ -26,7 +26,7 @@ LOAD: dict[str, dict[str, Any]] = {
     "steps": {"rate": 5, "end_rate": 30, "rate_steps": 2, "concurrency": 2},
     "replay": {"trace": [(0.0, 20, 4), (0.3, 30, 3), (0.35, 20, 2), (1.0, 25, 4)]},
 }
-BY_TIME = [mode for mode in LOAD if mode != "replay"]  # a trace ends by itself
+BY_TIME = [mode for mode in LOAD if mode != "replay"]  # a trace ends on its own
 
 
 def test_every_mode_is_tried() -> None:

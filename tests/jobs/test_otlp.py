@@ -27,7 +27,7 @@ def received() -> Iterator[Received]:
 
 
 class Clock:
-    """Goes on by what is waited, and by nothing else."""
+    """Advances only by the time that is waited."""
 
     def __init__(self) -> None:
         self.now, self.waits = 0.0, list[float]()

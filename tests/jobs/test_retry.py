@@ -108,7 +108,7 @@ def test_a_worker_of_another_version_is_refused_in_a_sentence(
 def test_a_run_reports_a_full_disk_as_its_error(
     database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQLite says so by itself where its file may have no more pages."""
+    """SQLite reports this itself if its file may not grow."""
     monkeypatch.setattr(retry, "GIVE_UP_S", 0.3)
     monkeypatch.setattr(retry, "RETRY_S", 0.05)
     asked = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=50"}

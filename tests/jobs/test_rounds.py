@@ -75,7 +75,7 @@ def test_a_comparison_continues_until_its_interval_is_narrow(
 
 
 def wide_comparison(database: Engine) -> StoredComparison:
-    """Two runs that are done, and whose interval is far from what is asked for."""
+    """Two runs that are done, and whose interval is far wider than the target."""
     asked = ComparisonDesign(seed=1, repeats=3, most=10, target=1e-9)
     new = [NewRun(parse({"mode": "batch", "repeats": 3}), lane) for lane in "ab"]
     comparison = comparisons.create(database, asked, new)

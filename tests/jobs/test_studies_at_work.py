@@ -118,7 +118,7 @@ def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
 
 
 def _interrupted(database: Engine, run_id: int) -> bool:
-    queue.interrupt(database, queue.heartbeats(database))  # nobody is there to give a sign
+    queue.interrupt(database, queue.heartbeats(database))  # no supervisor sends heartbeats
     return runs.load(database, run_id).status == "interrupted"
 
 

@@ -107,7 +107,7 @@ def test_a_killed_study_continues_and_can_be_cancelled(database: Engine) -> None
 
     def cut_short() -> bool:
         jobs.ensure(database)
-        queue.interrupt(database, queue.heartbeats(database))  # nobody is there to give a sign
+        queue.interrupt(database, queue.heartbeats(database))  # no supervisor sends heartbeats
         return studies.load(database, study_id).searches[0].capacity.status == "interrupted"
 
     until(cut_short, 60)

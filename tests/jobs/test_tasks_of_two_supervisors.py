@@ -23,7 +23,7 @@ from tests.jobs.test_two_supervisors import machine
 from tests.jobs.test_two_supervisors import shared as shared
 
 AT_ONCE = 2
-LONG, SHORT = 5_000, 60  # tasks of a batch: one that goes on meanwhile, and the others
+LONG, SHORT = 5_000, 60  # tasks of a batch: one that keeps running, and the others
 LOGGED = """
 DROP TABLE IF EXISTS ended_tasks;
 CREATE TABLE ended_tasks (id bigint, worker text);

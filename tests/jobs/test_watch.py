@@ -44,7 +44,7 @@ def samplers() -> list[psutil.Process]:
 
 @pytest.fixture
 def own_server() -> Iterator[str]:
-    """A server that nobody else asks, so that what runs on it is this test's."""
+    """A server that nothing else uses, so that what runs on it is this test's."""
     with serving() as port:
         yield f"http://127.0.0.1:{port}/v1"
 
@@ -117,7 +117,7 @@ def test_a_sampler_that_is_killed_ends_the_watching_only(
 def test_an_engine_is_watched_from_its_first_process_not_from_the_one_that_listens(
     database: Engine, reference: ReferenceServer
 ) -> None:
-    """Ray's replicas are no children of the proxy that listens: here nothing of the engine is."""
+    """Ray's replicas are not children of the proxy that listens."""
     asked = StudyConfig(
         engine=EngineConfig(), run=RunConfig(backend="url", mode="sequential", requests=1000)
     )

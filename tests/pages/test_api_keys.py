@@ -22,7 +22,7 @@ ONE = {"requests": "1", "warmup": "0", "model": "m"}
 
 
 def wants(key: str) -> Picky:
-    """A server that answers nobody without `key`."""
+    """A server that refuses requests without `key`."""
     right = f"Bearer {key}"
     no = (401, {"error": {"message": "no key, or a wrong one"}})
     return Picky(

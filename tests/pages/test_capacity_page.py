@@ -43,7 +43,7 @@ def stored(database: Engine, *, servers: int = 1, probes: Any = SLOPE + MORE) ->
 
 
 def first_of(at: AppTest) -> str:
-    """The sentence that stands first, without markdown's backslashes."""
+    """The first sentence, without Markdown's backslashes."""
     return str(at.subheader[0].value).replace("\\", "")
 
 

@@ -33,7 +33,8 @@ class Process:
 
 
 def after(process: Process, drawing: float, seconds: float = 120.0) -> float:
-    """Return the pace after a time in which one drawing for all costs so many seconds of a core."""
+    """Return the pace after a time in which one refresh of all pages takes `drawing` CPU
+    seconds."""
     end = process.wall + seconds
     while process.wall < end:
         every = process.pace.seconds()

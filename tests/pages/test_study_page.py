@@ -37,7 +37,7 @@ def submitted(database: Engine, config: StudyConfig) -> int:
 
 
 def measure(database: Engine, factors: Sequence[float]) -> None:
-    """Work the study off: each cell takes so many times as long as the first."""
+    """Measure the study's cells, each taking a multiple of the first one's time."""
     for factor in factors:
         server = next(iter(engines.up(database)), None) or engines.claim(database)
         assert server
@@ -238,7 +238,7 @@ SWEEP = {
 
 
 def swept(database: Engine, done: int) -> int:
-    """A sweep of a server that is there, so many cells of which are measured and one is running."""
+    """A sweep of an existing server, with `done` measured cells and one that is running."""
     config = read(SWEEP)
     new = [NewCell(cell, NewRun(cell.config, "127.0.0.1:9", "a cell")) for cell in cells(config)]
     study_id = studies.create(database, config, "Sweep", new)

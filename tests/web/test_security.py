@@ -158,7 +158,8 @@ def test_every_answer_carries_the_headers_a_refusal_too(host: str, status: int, 
 
 
 def test_an_answer_with_a_policy_of_its_own_keeps_that_one_alone() -> None:
-    """A browser enforces every policy that it is told, so two would forbid each other's scripts."""
+    """A browser enforces every policy that it receives, so two would forbid each other's
+    scripts."""
     own = {"Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer"}
 
     async def ask() -> httpx.Response:

@@ -58,7 +58,7 @@ def test_two_servers_of_one_kind_are_labelled_by_address() -> None:
     three = candidates({}, [{"backend": "vllm"}, {"backend": "vllm", "base_url": "http://h:1/v1"}])
     assert names(three, "", ["a", "b", "b"]) == ["a", "b · its own address", "b · h:1"]
     unnamed = candidates({"base_url": "http://h:1", "model": "m"}, [{"base_url": "http://h:2"}])
-    unnamed[1] = unnamed[1].model_copy(update={"model": ""})  # nobody has chosen one yet
+    unnamed[1] = unnamed[1].model_copy(update={"model": ""})  # none has been chosen yet
     assert names(unnamed, "Mine", ["a", "b"]) == ["Mine · h:1 · m", "Mine · h:2"]
     assert names(both, "", ["vllm", "vllm"]) == ["vllm · its own address", "vllm · 127.0.0.1:8001"]
 

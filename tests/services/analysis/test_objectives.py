@@ -32,7 +32,7 @@ ALL = Objectives(ttft_s=1.0, tpot_s=0.5, e2e_s=3.0)
         ({"tokens": 4}, False),  # TPOT 2 / 3
         ({"e2e": 3.01, "tokens": 9}, False),
         ({"tokens": 1}, True),  # one token has no TPOT that could be missed
-        ({"t_first": None}, None),  # not streamed: nobody has seen its first token
+        ({"t_first": None}, None),  # not streamed: its first token was not seen
         ({"output_tokens": None}, None),
         ({"t_first": None, "e2e": 3.01}, False),  # late all the same
         ({"status": "failed"}, False),

@@ -90,7 +90,7 @@ def test_where_waiting_is_not_counted_few_cores_of_a_busy_machine_tell() -> None
     assert on_cores(0.2, 2.0) == SLOW
     assert on_cores(1.5, 2.0) == ""
     assert on_cores(0.2, 0.9) == ""  # it had nothing to do
-    assert on_cores(0.2, 2.0, backend="vllm") == ""  # nobody knows what it would have used
+    assert on_cores(0.2, 2.0, backend="vllm") == ""  # it is unknown what it would have used
 
 
 def test_a_slow_machine_is_diagnosed_while_measuring() -> None:

@@ -149,7 +149,8 @@ def test_a_share_is_planned_of_a_run_of_any_length(turns: int, length: dict[str,
 
 @pytest.mark.timed
 def test_a_prompt_of_a_long_run_with_sessions_is_made_at_once() -> None:
-    """What sessions repeat is asked for with each prompt: it was added up anew, in 70 ms."""
+    """The length that sessions repeat is needed for each prompt; adding it up each time took 70
+    ms."""
     config = shared(prefix_share=0.5, turns=2, requests=1_000_000)
     prompt(config, 0, 0)
     began = monotonic()

@@ -102,7 +102,7 @@ def forward(client: socket.socket, heads: list[bytes], refuses: bool) -> None:
 
 
 def pipe(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):  # either end has gone: the other is told
+    with suppress(OSError):  # either end is gone: close the other
         while data := source.recv(65536):
             sink.sendall(data)
     with suppress(OSError):

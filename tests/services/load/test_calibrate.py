@@ -168,7 +168,7 @@ def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_r
 
 
 def test_a_calibration_by_several_processes_takes_neither_key_nor_proxy_along() -> None:
-    """What one of them is told, and makes of it."""
+    """What one of them receives, and its environment."""
     env = {"OPENAI_API_KEY": "sk-secret", "https_proxy": "http://user:hush@proxy:1"}
     config = parse({"backend": "openai", "model": "m", "mode": "batch"})
     own = Job(config, target(config, env), "nonce", 0)

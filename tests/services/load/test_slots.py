@@ -163,7 +163,7 @@ def play(base_url: str, model: str, dues: Sequence[float]) -> Runner:
 
 @pytest.fixture
 def own() -> Iterator[ReferenceServer]:
-    """A server of its own: its log begins empty, and its random service times anew."""
+    """A new server: its log is empty, and its random service times start from the seed."""
     with serving("slots=2", "service=0.04", "law=exponential", "seed=7") as port:
         yield ReferenceServer(port)
 

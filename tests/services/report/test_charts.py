@@ -126,7 +126,7 @@ def situation(name: str) -> list[Candidate]:
 # Which charts can be drawn of it; a situation that is not here gives every chart.
 ALL = {chart.name for chart in charts.CHARTS}
 DRAWN: dict[str, set[str]] = {
-    "two mixes": ALL - {"engine"},  # nobody has watched the server
+    "two mixes": ALL - {"engine"},  # the server was not sampled
     "eight runs": ALL - {"repeats"},
     "one run": ALL - {"ttft_over_time"},
     "one request": ALL - {"engine", "ttft_over_time"},

@@ -33,7 +33,7 @@ def test_the_config_is_of_the_fields_that_the_runs_use() -> None:
 
 
 def test_the_sampling_that_was_sent_is_in_the_config() -> None:
-    """No temperature is asked for, and a 0 is sent; OpenAI is sent none."""
+    """Without a temperature a 0 is sent, but none to OpenAI."""
     runs = [
         candidate(repeats(), run_id=1, backend="vllm"),
         candidate(repeats(), run_id=2, backend="openai"),

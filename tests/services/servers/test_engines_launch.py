@@ -307,7 +307,7 @@ def test_what_can_run_here_is_not_spoken_against(cores: Host) -> None:
 
 
 def test_a_long_name_is_for_the_engine_to_judge(cores: Host) -> None:
-    """It is no folder here, and looking for one raises nothing."""
+    """It is not a folder here, and looking for one does not raise."""
     assert preflight_at(EngineConfig(engine="vllm", model="x" * 300), cores) is None
 
 

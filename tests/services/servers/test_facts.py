@@ -133,7 +133,7 @@ MODELS = {"data": [{"id": "a", "max_model_len": 1024}, {"id": "m", "max_model_le
 
 
 def test_another_vllm_is_known_by_what_it_counts_and_lists() -> None:
-    """Its tensor-parallel size is told nowhere, so it is not known."""
+    """Its tensor-parallel size is reported nowhere, so it is unknown."""
     facts = facts_of({**VERSION, "/metrics": METRICS, "/v1/models": MODELS}, model="m")
     assert facts == {
         "engine": "vLLM",

@@ -157,7 +157,7 @@ def test_the_best_differs_by_what_is_wanted() -> None:
         "throughput",
         "latency",
         "cost",
-    }  # nobody asked for objectives
+    }  # no objectives were given
     names = {
         name: (entry.row.label, entry.row.work.size) for name, entry in first_by_criterion.items()
     }

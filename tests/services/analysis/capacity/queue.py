@@ -57,7 +57,7 @@ class Queue:
         return observe(load, measured, asked, settle_s, window_s, open_loop=True)
 
     def requests(self, random: np.random.Generator, load: float, seconds: float) -> Measurements:
-        """Return the requests of so many seconds at a load."""
+        """Return the requests of `seconds` seconds at a load."""
         count = int(random.poisson(load * seconds))
         due = np.sort(random.uniform(0, seconds, count)).tolist()
         service = random.exponential(1 / self.rate, count).tolist()
