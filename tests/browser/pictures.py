@@ -133,7 +133,7 @@ MADE_UP = (  # an engine that is not installed, and a study of it with made-up n
     Picture("capacity", "/capacity?search=1", "Operating points"),
     Picture("capacity-two", "/capacity?search=2", "Operating points"),
     Picture("capacity-phone", "/capacity?search=2", "Operating points", PHONE),
-    Picture("capacity-live", "/capacity?search=3", "probes of at most"),
+    Picture("capacity-live", "/capacity?search=3", "of at most .* measured"),
     looked_at("capacity-cut-short", "/capacity?search=4", "the server is gone"),
     looked_at("capacity-read-only", "/capacity?search=2&view=share", "Operating points"),
 )
