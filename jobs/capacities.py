@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 import jobs
-from db import capacities, engines, queue, results, runs
+from db import capacities, counts, engines, queue, results, runs
 from db.runs import AlreadyFinished, NewRun, RunNotFound
 from jobs.destination import resolve
 from jobs.finals import begin_finals
@@ -81,10 +81,8 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
 
 def _advance_search(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
-        if last.status != "done" and last.error != ALL_CUT:  # cut off: that load is not sustained
-            cut = _engine_problem(database, capacity, last) or last.error
-            cut = cut or f"Run {last.id}, one of its probes, was {last.status}."
-            _end(database, capacity, CUT_SHORT.get(last.status, "failed"), cut)
+        if (why := _why_it_ends(database, capacity, last)) is not None:
+            _end(database, capacity, CUT_SHORT.get(last.status, "failed"), why)
             return
         probes = _with_last_measured(database, capacity, last)
         if (why := nothing_known(capacity.config, probes[-1])) is not None:
@@ -100,16 +98,29 @@ def _advance_search(database: Engine, capacity: Capacity) -> None:
     _begin(database, capacity, *following)
 
 
+def _why_it_ends(database: Engine, capacity: Capacity, run: Run) -> str | None:
+    """Return why the search ends with its last run; None if that run counts as a probe."""
+    why = _engine_problem(database, capacity, run)
+    if run.status == "done" or run.error == ALL_CUT:  # cut off: that load is not sustained
+        return why
+    return why or run.error or f"Run {run.id}, one of its probes, was {run.status}."
+
+
 def _engine_problem(database: Engine, capacity: Capacity, run: Run) -> str | None:
-    """Why a study's engine ended while the run was measured, which made the run fail; None if it
-    did not end. It may have been started again since."""
-    if run.status != "failed" or capacity.engine_id is None or run.started_at is None:
+    """Return why a study's engine ended while the run was measured, which made its requests fail;
+    None if it did not end. It may have been started again since."""
+    if capacity.engine_id is None or run.started_at is None or not _failed(database, run):
         return None
     engine = engines.load(database, capacity.engine_id)
     again = engine.started_at is not None and engine.started_at > run.started_at
     if engine.error is None or (engine.status in UP and not again):
         return None
     return f"{engine.error} It ended during run {run.id}."
+
+
+def _failed(database: Engine, run: Run) -> bool:
+    """Whether the run or any of its requests failed."""
+    return run.status == "failed" or bool(counts.counted(database, run.id).get("failed"))
 
 
 def _measured_now(database: Engine, capacity: Capacity) -> Run | None:
