@@ -83,12 +83,14 @@ def _both(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:
 
 def reasons(capacity: Capacity) -> list[str]:
     """Return why each server's search ended, if it has, and whether the server recovers from an
-    overload."""
+    overload. What is the same for several servers is one sentence: "A and B: …"."""
     several = len(capacity.config.servers) > 1
+    servers: dict[str, list[str]] = {}
+    for server in range(len(capacity.config.servers)):
+        for text in _reasons(capacity, server):
+            servers.setdefault(text, []).append(chr(ord("A") + server))
     return [
-        f"{name}: {text}" if several else text
-        for server, name in enumerate(server_names(capacity))
-        for text in _reasons(capacity, server)
+        f"{' and '.join(names)}: {text}" if several else text for text, names in servers.items()
     ]
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import altair as alt
 import pytest
 
-from services.report.capacity import capacity_document, capacity_text
+from services.report.capacity import capacity_document, capacity_text, reasons
 from services.report.capacity_points import operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.charts.frame import spec
@@ -66,6 +66,13 @@ def test_text_and_data_say_where_throughput_stops_rising() -> None:
     (server,) = capacity_document(one())["servers"]
     assert server["knee"] == pytest.approx(40, rel=0.05) and server["curve"]
     assert capacity_document(one())["probes"][0]["point"]["requests_per_s"] > 0
+
+
+def test_a_reason_that_holds_for_both_servers_is_given_once() -> None:
+    alike = reasons(searched(config_of_servers(2), (FIRST, FIRST)))
+    assert len(alike) == 2 and all(reason.startswith("A and B: ") for reason in alike)
+    assert [reason.partition(": ")[0] for reason in reasons(two())] == ["A", "A and B", "B"]
+    assert reasons(one())[0].startswith("The interval is within"), "a single server has no letter"
 
 
 @pytest.mark.parametrize("entry", CAPACITY_EXPORTS, ids=lambda entry: entry.name)
