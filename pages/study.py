@@ -101,7 +101,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
             st.warning(running, icon=":material/memory:")
     if possible and config.engine is None:
         possible = backend_form.all_ready([config.run])
-    about = run_form.about() if to is None else {}
+    about = run_form.about(tags=config.search is None) if to is None else {}
     pressed(config, possible, about, to)
     if to is None:
         scenario_file.beside_form(scenario_file.of_study_form(config, about))

@@ -231,19 +231,26 @@ def _client(start: RunConfig) -> str:
     return "litellm" if through else "wire"
 
 
-def about() -> dict[str, Any]:
-    """Ask for name, tags and note. They are not in the URL, because they describe only one run."""
-    with st.expander("Name, tags and note"):
-        return _about()
+def about(tags: bool = True) -> dict[str, Any]:
+    """Ask for name, tags and note. They are not in the URL, because they describe only one run.
+    `tags`: whether what is started can have tags."""
+    with st.expander("Name, tags and note" if tags else "Name and note"):
+        return _about(tags)
 
 
-def _about() -> dict[str, Any]:
+def _about(tags: bool) -> dict[str, Any]:
     name = st.text_input(
         "Name",
         max_chars=200,
         placeholder="generated from the settings",
         **keyed("about-name", ""),
     )
-    tags = st.text_input("Tags (comma-separated)", max_chars=1200, **keyed("about-tags", ""))
+    written = ""
+    if tags:
+        written = st.text_input("Tags (comma-separated)", max_chars=1200, **keyed("about-tags", ""))
     note = st.text_area("Note", max_chars=10_000, height=68, **keyed("about-note", ""))
-    return {"name": name, "tags": tags.split(","), "note": note}
+    return {"name": name, "tags": _tags(written), "note": note}
+
+
+def _tags(written: str) -> list[str]:
+    return [tag for each in written.split(",") if (tag := each.strip())]

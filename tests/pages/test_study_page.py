@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+import jobs
 from db import capacities, engines, queue, runs, shares, studies, study_searches
 from db.database import opened
 from db.runs import NewRun
@@ -17,6 +18,7 @@ from db.study_searches import NewSearch
 from jobs import studies as study_jobs
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
+from services.servers import engines as serving_engines
 from services.servers.engines import EngineConfig
 from services.studies.grid import cells
 from services.studies.highest import PlannedSearch, search_config
@@ -85,6 +87,20 @@ def test_cells_that_cannot_run_here_are_in_the_grid_with_a_reason(visit: Visit) 
     assert "2 cells, and none of them can be measured here." in text_of(at)
     (start,) = [button for button in at.button if button.label == "Start study"]
     assert start.disabled
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_start_queues_a_study_of_every_preset(
+    visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    """As on a machine where every engine is installed, with devices enough."""
+    monkeypatch.setattr(jobs, "ensure", lambda engine: None)  # nothing is started
+    monkeypatch.setattr(serving_engines, "preflight", lambda config, devices, env: None)
+    at = visit("study", preset=preset)
+    (start,) = [button for button in at.button if button.label == "Start study"]
+    start.click().run()
+    assert not at.exception and not at.error, complaints(at)
+    assert len(studies.list_all(database)) == 1
 
 
 def test_choices_are_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None:
