@@ -258,13 +258,16 @@ def _run(
     tags: Sequence[str],
     by: Person | None,
 ) -> NewRun:
-    """Return a cell's run. A run on an engine gets its lane when it is stored."""
+    """Return a cell's run. A run on an engine gets its lane when it is stored. A name that many
+    fields make too long is cut: nobody could shorten it."""
     if destination is None:
-        return NewRun(_config(cell), "", label, tuple(tags), origin=origin_of(by))
+        name = label[: runs.LONGEST_NAME]
+        return NewRun(_config(cell), "", name, tuple(tags), origin=origin_of(by))
+    server = runs.server_name(cell.config, destination.lane, cell.config.model)
     return NewRun(
         _config(cell),
         destination.lane,
-        f"{runs.server_name(cell.config, destination.lane, cell.config.model)} · {label}",
+        f"{server} · {label}"[: runs.LONGEST_NAME],
         tuple(tags),
         "",
         destination.stored,

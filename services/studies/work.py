@@ -124,13 +124,20 @@ def size_name(among: Sequence[Work]) -> str:
 
 
 def differing_labels(work: Work, among: Sequence[Work]) -> list[str]:
-    """Return labels of what differs between works, apart from their size."""
-    labels = []
+    """Return labels of what differs between works, apart from their size. A minor field that only
+    some of them use differs if its value is not the default."""
+    facts, labels = [dict(each.others) for each in among], []
     for name, value in work.others:
-        values = list(dict.fromkeys(dict(each.others).get(name) for each in among))
+        values = list(dict.fromkeys(each.get(name, _default(name)) for each in facts))
         if len(values) > 1:
             labels.append(_fact_label(name, value, values.index(value)))
     return labels
+
+
+def _default(name: str) -> Hashable:
+    """Return a minor field's value where it is not used; None for those in WORDS."""
+    field = RunConfig.model_fields.get(name)
+    return None if field is None or name in WORDS else _fact(field.default)
 
 
 def _fact_label(name: str, value: Any, index: int) -> str:
@@ -150,6 +157,7 @@ WORDS = {
     "mode": "{}",
     "workload": "{}",
     "input_tokens": "{:,} tokens in",
+    "long_input_tokens": "long prompts {:,} tokens in",
     "max_tokens": "{:,} tokens out",
     "pause_s": "pause {:g} s",
     "interval_s": "interval {:g} s",
