@@ -12,15 +12,23 @@ from db import capacities, runs
 from db.database import opened
 from db.runs import RunNotFound
 from jobs import capacities as capacity_jobs
-from pages.widgets import capacity_form, capacity_page, fields, scenario_file, url_state
+from pages.widgets import (
+    capacity_form,
+    capacity_page,
+    fields,
+    scenario_file,
+    start_button,
+    url_state,
+)
 from pages.widgets.scenario_file import SEARCH
 from pages.widgets.view import as_id, person, plain, shared, show_error
 from services.ask.config import RunConfig
 from services.base.errors import PacelineError
-from services.base.once import Once
 from services.studies import capacity_link
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_wording import plan
+
+START = "start-capacity"  # the key of the button
 
 
 def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
@@ -39,13 +47,15 @@ def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
 
 def start(config: CapacityConfig) -> None:
     """Queue the search and open its page."""
-    once: Once = st.session_state.setdefault("start-capacity", Once())
     try:
-        number = once.get(lambda: capacity_jobs.submit(opened(), config, by=person()))
+        start_button.open_once(
+            START,
+            lambda: capacity_jobs.submit(opened(), config, by=person()),
+            "capacity.py",
+            lambda number: {"search": str(number)},
+        )
     except PacelineError as error:
         show_error(error)
-        return
-    st.switch_page("capacity.py", query_params={"search": str(number)})
 
 
 def form() -> None:
@@ -75,21 +85,12 @@ def estimate(config: CapacityConfig | None) -> None:
     ready = config is not None and capacity_form.ready(config)
     if config is not None:
         st.markdown(plain(plan(config)))
-    pressed = st.button(
-        "Start search",
-        type="primary",
-        width="stretch",
-        icon=":material/play_arrow:",
-        disabled=not ready,
-        on_click=url_state.touched,
-    )
-    if pressed and config is not None:
+    if start_button.pressed("Start search", START, ready) and config is not None:
         start(config)
-    elif not pressed:
-        st.session_state["start-capacity"] = Once()
     scenario_file.beside_form(None if config is None else scenario_file.of_search_form(config))
 
 
+start_button.reopen(START)
 if (number := st.query_params.get("search")) is not None:
     capacity_page.page(number)
     st.stop()

@@ -23,6 +23,7 @@ from pages.widgets import (
     sample_panel,
     scenario_file,
     server_cards,
+    start_button,
     url_state,
 )
 from pages.widgets import candidates_form as comparison
@@ -47,13 +48,13 @@ from services.ask.plan import Plan
 from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.base.errors import PacelineError
-from services.base.once import Once
 from services.base.units import show
 from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec, session_spec
 from services.report.theme import palette
 from services.studies import capacity_link
 from services.studies.capacity_config import MOST_SERVERS, CapacityConfig
 
+START = "start-run"  # the key of the button
 # The plan is beside the form; on a phone, it is below, and Start is a bar at the bottom.
 STICKY = """<style>
 .st-key-plan { position: sticky; top: 4rem; }
@@ -130,38 +131,28 @@ def draw_session(config: RunConfig) -> None:
     st.caption("One session: each turn sends the history again, which may be in a prefix cache.")
 
 
-def pressed(possible: bool) -> bool:
-    """Return whether Start was pressed. A double click counts as one press."""
-    with st.container(key="start-bar"):
-        now = st.button(
-            "Start",
-            type="primary",
-            icon=":material/play_arrow:",
-            width="stretch",
-            disabled=not possible,
-            on_click=url_state.touched,
-        )
-    if not now:
-        st.session_state["start"] = Once()
-    return now
-
-
 def start(
     configs: Sequence[RunConfig], design: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
     """Queue the run or the comparison, and open the page that shows its progress."""
-    once: Once = st.session_state.setdefault("start", Once())
     more = about | {"typed": api_keys.typed(), "by": person()}
     try:
         if design is None:
-            started = {"run": str(once.get(lambda: jobs.submit(opened(), configs[0], **more)))}
+            start_button.open_once(
+                START,
+                lambda: jobs.submit(opened(), configs[0], **more),
+                "live.py",
+                lambda run: {"run": str(run)},
+            )
         else:
-            turns = once.get(lambda: jobs.submit_comparison(opened(), configs, design, **more).id)
-            started = {"comparison": str(turns)}
+            start_button.open_once(
+                START,
+                lambda: jobs.submit_comparison(opened(), configs, design, **more).id,
+                "live.py",
+                lambda comparison: {"comparison": str(comparison)},
+            )
     except PacelineError as error:
         show_error(error)
-        return
-    st.switch_page("live.py", query_params=started)
 
 
 def checked(
@@ -215,7 +206,9 @@ def estimate(
     elif configs:
         st.info("Add at least one candidate to compare with.")
     possible = possible and backend_form.all_ready(configs, cards=True)
-    if pressed(possible) and possible:
+    with st.container(key="start-bar"):
+        pressed = start_button.pressed("Start", START, possible)
+    if pressed and possible:
         start(configs, design, about)
     scenario_file.beside_form(scenario_file.of_form(configs, design, about))
     if configs and len(configs) <= MOST_SERVERS:
@@ -232,6 +225,7 @@ def estimate(
 
 if not may_start():  # the page is not in their navigation
     stop_with("Only runners and admins can start runs.")
+start_button.reopen(START)
 if (left_for := st.query_params.get("run")) is not None:
     url_state.update({"like": left_for})  # for Back after Start: see widgets/url_state.py
 touched = url_state.watch(fields.PREFIX)

@@ -19,6 +19,7 @@ from pages.widgets import (
     fields,
     run_form,
     scenario_file,
+    start_button,
     study_form,
     study_grid,
     study_page,
@@ -29,7 +30,6 @@ from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.base.errors import PacelineError
-from services.base.once import Once
 from services.base.units import many
 from services.servers.engines import devices
 from services.studies.grid import GridCell
@@ -46,6 +46,7 @@ SEARCHES = (
     "stops it; then it measures the two best again. A study continues when you close the browser "
     "and can be resumed."
 )
+START = "start-study"  # the key of the button
 ANYWHERE = "concurrency"  # the preset that needs neither an engine nor a device
 
 
@@ -130,38 +131,29 @@ def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
 
 def button(to: str | None, possible: bool, searches: bool) -> bool:
     """Return whether Start was pressed."""
-    return st.button(
-        "Start study" if to is None else added(searches),
-        type="primary",
-        width="stretch",
-        icon=":material/play_arrow:",
-        disabled=not possible,
-        on_click=url_state.touched,
-    )
+    label = "Start study" if to is None else added(searches)
+    return start_button.pressed(label, START, possible)
 
 
 def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
-    if not button(to, possible, config.search is not None):
-        st.session_state["start-study"] = Once()
-    elif possible:
+    if button(to, possible, config.search is not None) and possible:
         start(config, about, to)
 
 
 def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
     """Queue the study, or add its cells to the study that was opened, and open its page."""
-    once: Once = st.session_state.setdefault("start-study", Once())
     typed, by = api_keys.typed(), person()
-    more = about | {"typed": typed, "by": by}
-    try:
+
+    def queue() -> int:
         if to is None:
-            study_id = once.get(lambda: study_jobs.submit(opened(), config, **more))
-        else:
-            study_id = int(to)
-            once.get(lambda: study_jobs.extend(opened(), study_id, config, typed, by))
+            return study_jobs.submit(opened(), config, **about, typed=typed, by=by)
+        study_jobs.extend(opened(), int(to), config, typed, by)
+        return int(to)
+
+    try:
+        start_button.open_once(START, queue, "study.py", lambda study_id: {"study": str(study_id)})
     except PacelineError as error:
         show_error(error)
-        return
-    st.switch_page("study.py", query_params={"study": str(study_id)})
 
 
 def show_list() -> None:
@@ -172,6 +164,7 @@ def show_list() -> None:
         study_grid.stored(rows)
 
 
+start_button.reopen(START)
 if (number := st.query_params.get("study")) is not None:
     study_page.page(number)
     st.stop()

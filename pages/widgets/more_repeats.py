@@ -8,13 +8,14 @@ import streamlit as st
 
 import jobs
 from db.database import opened
-from pages.widgets import api_keys, fields
+from pages.widgets import api_keys, fields, start_button
 from pages.widgets.view import sentences, show_error
 from services.ask.config import MOST_REPEATS
 from services.ask.measurement import Run
 from services.base.errors import PacelineError
 
 USUAL = 4
+START = "run-more"  # the key of the button
 
 
 def possible(measured: Sequence[Run]) -> bool:
@@ -29,8 +30,10 @@ def form(measured: Sequence[Run]) -> None:
     comparison_ids = {run.comparison_id for run in measured}
     count = fields.whole_number("Additional repeats", min(USUAL, left), 1, left, key="further")
     st.caption(_about(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
-    pressed = st.button("Start", type="primary", key="run-more", disabled=count is None)
-    if pressed and count is not None:
+    if (
+        start_button.pressed("Start", START, count is not None, width="content")
+        and count is not None
+    ):
         _start(measured, count)
 
 
@@ -47,12 +50,18 @@ def _about(runs: int, interleaved: bool) -> str:
 
 @sentences()
 def _start(measured: Sequence[Run], count: int) -> None:
-    try:
+    def queue() -> int:
         jobs.more(opened(), [run.id for run in measured], count, api_keys.typed())
-    except PacelineError as error:
-        show_error(error)
-        return
+        return measured[-1].id
+
     comparison_id = measured[0].comparison_id
     together = len(measured) > 1 and comparison_id is not None
-    query_params = {"comparison": str(comparison_id)} if together else {"run": str(measured[-1].id)}
-    st.switch_page("live.py", query_params=query_params)
+    try:
+        start_button.open_once(
+            START,
+            queue,
+            "live.py",
+            lambda run: {"comparison": str(comparison_id)} if together else {"run": str(run)},
+        )
+    except PacelineError as error:
+        show_error(error)

@@ -11,7 +11,7 @@ import jobs
 from db import baseline_verdicts, runs
 from db.database import opened
 from jobs import scenarios
-from pages.widgets import copyable, more_repeats, scenario_file, view
+from pages.widgets import copyable, more_repeats, scenario_file, start_button, view
 from pages.widgets.view import read_only, share_view
 from services.analysis.compare.baseline_verdict import BASELINE
 from services.ask.flag import command
@@ -75,6 +75,7 @@ def again(measured: Sequence[Run], margin: float | None = None) -> None:
                 icon=":material/speed:",
                 query_params={"like": str(own[0].id)},
             )
+        start_button.reopen(more_repeats.START)
         if more_repeats.possible(own):
             more_repeats.form(own)
         if len(own) == 1:

@@ -23,6 +23,11 @@ def touched() -> None:
     st.session_state["touched"] = True
 
 
+def untouched() -> None:
+    """Forget that a widget was changed: the page is left without following it."""
+    st.session_state.pop("touched", None)
+
+
 def keyed(key: str, first: Any, on_change: Callable[[], None] = touched) -> dict[str, Any]:
     """Set the initial value of a widget of a linked page; return the arguments that such widgets
     have in common."""

@@ -118,6 +118,9 @@ def test_the_back_button_takes_the_form_one_choice_back(app: App, person: Browse
     has(page, requests="7")
 
 
+PRESS_TWICE = "(button, ms) => { button.click(); setTimeout(() => button.click(), ms) }"
+
+
 @pytest.fixture
 def refusing() -> Iterator[str]:
     """Where a server answers every question with an error."""
@@ -125,8 +128,9 @@ def refusing() -> Iterator[str]:
         yield there.url
 
 
+@pytest.mark.parametrize("pause_ms", [10, 150])  # before and after the next page is opened
 def test_two_presses_of_start_start_one_run(
-    app: App, person: BrowserContext, refusing: str
+    app: App, person: BrowserContext, refusing: str, pause_ms: int
 ) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/?backend=url&base_url={refusing}/v1&model=nothing&requests=1")
@@ -135,7 +139,7 @@ def test_two_presses_of_start_start_one_run(
     expect(button).to_be_enabled()
     with app.database() as engine:
         before = runs.count(engine)
-    button.evaluate("button => { button.click(); setTimeout(() => button.click(), 10) }")
+    button.evaluate(PRESS_TWICE, pause_ms)
     page.wait_for_url(re.compile(r"/live\?run=\d+"))
     page.get_by_text("The run failed.").wait_for()
     settled(page)
