@@ -136,21 +136,15 @@ def start(
 ) -> None:
     """Queue the run or the comparison, and open the page that shows its progress."""
     more = about | {"typed": api_keys.typed(), "by": person()}
-    try:
+
+    def queue() -> int:
         if design is None:
-            start_button.open_once(
-                START,
-                lambda: jobs.submit(opened(), configs[0], **more),
-                "live.py",
-                lambda run: {"run": str(run)},
-            )
-        else:
-            start_button.open_once(
-                START,
-                lambda: jobs.submit_comparison(opened(), configs, design, **more).id,
-                "live.py",
-                lambda comparison: {"comparison": str(comparison)},
-            )
+            return jobs.submit(opened(), configs[0], **more)
+        return jobs.submit_comparison(opened(), configs, design, **more).id
+
+    what = "run" if design is None else "comparison"
+    try:
+        start_button.open_once(START, queue, "live.py", lambda number: {what: str(number)})
     except PacelineError as error:
         show_error(error)
 
