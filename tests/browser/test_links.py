@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from db import runs
+from db import capacities, runs
 from services.ask.config import parse
 from tests.browser.conftest import App, no_trouble, settled, watched
-from tests.conftest import ReferenceServer
+from tests.conftest import ReferenceServer, until
 from tests.picky import Picky, serving
 from tests.stored import store
 from tests.values import measured
@@ -151,6 +151,28 @@ def test_two_presses_of_start_start_one_run(
     expect(page).to_have_url(re.compile(r"/\?like=\d+$"))
     expect(page.get_by_role("textbox", name="Address")).to_have_value(f"{refusing}/v1")
     has(page, requests="1")
+
+
+def test_two_presses_of_start_start_one_search(
+    app: App, person: BrowserContext, refusing: str
+) -> None:
+    page = person.new_page()
+    query = {"backend": "url", "base_url": f"{refusing}/v1", "model": "nothing", "probes": "5"}
+    page.goto(f"{app.url}/capacity?{urlencode(query | {'objectives': 'ttft:p90<2'})}")
+    settled(page)
+    button = page.get_by_role("button", name="Start search", exact=True)
+    expect(button).to_be_enabled()
+    button.evaluate(PRESS_TWICE, 150)
+    page.wait_for_url(re.compile(r"/capacity\?search=\d+"))
+    settled(page)
+    no_trouble(page)
+    with app.database() as engine:
+        assert len(capacities.list_all(engine)) == 1
+    expect(page).to_have_url(re.compile(r"/capacity\?search=\d+"))
+    expect(button).to_have_count(0)
+    page.get_by_role("button", name="Cancel search").click()
+    with app.database() as engine:
+        until(lambda: capacities.list_all(engine)[0].status == "cancelled", 60)
 
 
 def verdict_on(page: Page, name: str) -> Locator:
