@@ -11,14 +11,13 @@ from db import engines as stored
 from db.database import opened
 from db.engines import EngineNotFound
 from jobs import serving
-from pages.widgets import engine_form, fields, nodes, url_state
+from pages.widgets import create_button, engine_form, fields, nodes, url_state
 from pages.widgets.engine_panel import panel
 from pages.widgets.view import plain, sentences, show_error
 from services.ask import link
 from services.ask.problems import InvalidConfig
 from services.base import settings
 from services.base.errors import PacelineError
-from services.base.once import Once
 from services.base.refresh import REFRESH
 from services.servers.engines import (
     ENGINES,
@@ -67,17 +66,17 @@ def preview(config: EngineConfig) -> None:
         st.warning(plain(problem), icon=":material/block:")
     else:
         show_command(config)
-    if not start_button(enabled=problem is None):
-        st.session_state["start-engine"] = Once()
-    elif not problem:
-        start(config)
+    key = create_button.key("start-engine")
+    if start_button(key, enabled=problem is None) and not problem:
+        start(config, key)
     nodes.ask(config)
 
 
-def start_button(enabled: bool) -> bool:
+def start_button(key: str, enabled: bool) -> bool:
     """Show the button; return whether it was pressed."""
     return st.button(
         "Start engine",
+        key=key,
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -98,10 +97,9 @@ def show_command(config: EngineConfig) -> None:
     st.caption("The command that Paceline will run, on a free port.")
 
 
-def start(config: EngineConfig) -> None:
-    once: Once = st.session_state.setdefault("start-engine", Once())
+def start(config: EngineConfig, key: str) -> None:
     try:
-        once.get(lambda: serving.start(opened(), config))
+        create_button.create(key, lambda: serving.start(opened(), config))
     except PacelineError as error:
         show_error(error)
         return
@@ -228,5 +226,5 @@ with right:
     else:
         st.subheader("Command", anchor=False)
         fields.show_problems(problems)
-        start_button(enabled=False)
+        start_button(create_button.key("start-engine"), enabled=False)
 earlier()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -9,13 +10,13 @@ import streamlit as st
 from db import tokens
 from db.database import opened
 from db.tokens import LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, Token, TokenNotFound
-from pages.widgets import copyable
+from pages.widgets import copyable, create_button
 from pages.widgets.panels import when
 from pages.widgets.view import person, plain, sentences, show_error, stop_with
 from services.base.errors import PacelineError
 from services.base.roles import Person, Role
 
-MADE = "token-made"  # the text of a new token, kept in the session until another page is opened
+MADE = "token-made"  # the new token and its text, kept in the session until it is hidden or revoked
 
 
 def own_tokens(who: Person) -> str | None:
@@ -26,6 +27,7 @@ def own_tokens(who: Person) -> str | None:
 def form(who: Person) -> None:
     """Show the form for a token, with roles up to the person's own."""
     roles = [role.name for role in Role if who.role and role <= who.role]
+    key = create_button.key("create-token")
     with st.form("token", border=True):
         with st.grid(3, min_column_width=180, vertical_alignment="bottom"):
             name = st.text_input(
@@ -35,25 +37,34 @@ def form(who: Person) -> None:
             days = st.number_input(
                 "Days until the token expires", 1, LONGEST_DAYS, USUAL_DAYS, key="token-days"
             )
-        if st.form_submit_button("Create token", type="primary", icon=":material/key:"):
-            create(who, name, Role[role], int(days))
+        if st.form_submit_button("Create token", type="primary", icon=":material/key:", key=key):
+            create(key, who, name, Role[role], int(days))
 
 
-def create(who: Person, name: str, role: Role, days: int) -> None:
+def create(key: str, who: Person, name: str, role: Role, days: int) -> None:
     try:
-        made, text = tokens.create(opened(), name, role, days, who.name)
+        st.session_state[MADE] = create_button.create(
+            key, lambda: tokens.create(opened(), name, role, days, who.name)
+        )
     except PacelineError as error:
         show_error(error)
         return
-    st.session_state[MADE] = made.name, text
+    st.rerun()
 
 
-def show_created() -> None:
-    """Show the new token, which is shown only once."""
-    if MADE in st.session_state:
-        name, text = st.session_state.pop(MADE)
-        st.success(plain(f"Token {name} created. Copy it now: it is not shown again."))
-        copyable.show(text, "token")
+def show_created(listed: Sequence[Token]) -> None:
+    """Show the new token until it is hidden or revoked; it cannot be shown again."""
+    made, text = st.session_state.get(MADE, (None, ""))
+    if made is None or made.id not in {token.id for token in listed}:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.success(plain(f"Token {made.name} created. Copy it now: once hidden, it is gone."))
+        st.button("Hide", key="token-hide", icon=":material/visibility_off:", on_click=hide)
+    copyable.show(text, "token")
+
+
+def hide() -> None:
+    st.session_state.pop(MADE, None)
 
 
 def row(token: Token, who: Person) -> None:
@@ -96,8 +107,8 @@ st.caption(
     "Only its hash is stored. A token never has more rights than the person who created it."
 )
 form(asking)
-show_created()
 listed = tokens.list_all(opened(), own_tokens(asking))
+show_created(listed)
 if not listed:
     st.caption("There are no tokens yet.")
 for token in listed:

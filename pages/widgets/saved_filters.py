@@ -8,7 +8,7 @@ import streamlit as st
 
 from db import filters
 from db.database import opened
-from pages.widgets import filter_words
+from pages.widgets import create_button, filter_words
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences, show_error
 from services.base.errors import PacelineError
@@ -44,16 +44,17 @@ def show(current: Mapping[str, str]) -> None:
 def _form(current: Mapping[str, str]) -> None:
     summary = filter_words.sentence(current)
     st.caption(plain(f"Saves {summary}.") if summary else "Search or choose a filter first.")
-    with st.form("save-filter", border=False, clear_on_submit=True):
-        name = st.text_input("Name", max_chars=filters.LONGEST_NAME)
-        pressed = st.form_submit_button("Save", type="primary", on_click=touched)
+    key = create_button.key("save-filter")
+    with st.form("save-filter", border=False):
+        name = st.text_input("Name", max_chars=filters.LONGEST_NAME, key=f"{key}-name")
+        pressed = st.form_submit_button("Save", type="primary", on_click=touched, key=key)
     if pressed:
-        _save(name, current)
+        _save(key, name, current)
 
 
-def _save(name: str, current: Mapping[str, str]) -> None:
+def _save(key: str, name: str, current: Mapping[str, str]) -> None:
     try:
-        filters.save(opened(), name, current)
+        create_button.create(key, lambda: filters.save(opened(), name, current))
     except PacelineError as error:
         show_error(error)
         return

@@ -12,7 +12,7 @@ import streamlit as st
 from db import shares
 from db.database import opened
 from db.shares import Share, ShareNotFound
-from pages.widgets import copyable, downloads
+from pages.widgets import copyable, create_button, downloads
 from pages.widgets.downloads import File, Load
 from pages.widgets.panels import when
 from pages.widgets.view import read_only, sentences, show_error
@@ -79,19 +79,19 @@ def _links(
 ) -> None:
     st.markdown("**Share link**")
     st.caption("A read-only snapshot with verdict, charts, tables and config.")
+    key = create_button.key("share-create")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         expires_after = st.selectbox(
             "Expires after", list(DAYS), index=2, key="share-days", width=140
         )
-        pressed = st.button(
-            "Create link", type="primary", icon=":material/add_link:", key="share-create"
-        )
+        pressed = st.button("Create link", type="primary", icon=":material/add_link:", key=key)
     texts = with_texts and st.toggle("Include prompts and answers", key="share-texts")
     if texts:
         st.warning(PRIVATE, icon=":material/visibility:")
     if pressed:
         with _errors_shown():
-            publish(DAYS[expires_after], texts)
+            create_button.create(key, lambda: publish(DAYS[expires_after], texts))
+            st.rerun()
     _created(shares.list_all(opened(), run_ids))
 
 

@@ -43,7 +43,7 @@ def open_once(
 
     Raises: what `queue` raises; then the next press tries again.
     """
-    once: Once = st.session_state.setdefault(_once(key), Once())
+    once: Once[int] = st.session_state.setdefault(_once(key), Once())
     parameters = query(once.get(queue))
     st.session_state[_next(key)] = page, parameters
     st.switch_page(page, query_params=parameters)

@@ -325,7 +325,7 @@ def test_a_link_for_others_is_made_shown_and_revoked(
     at.toggle(key="share-texts").set_value(True)
     at = sound(at.run())
     assert "Make sure they contain nothing private." in complaints(at)
-    at = sound(at.button(key="share-create").click().run())
+    at = sound(at.button(key="share-create-0").click().run())
     (share,) = shares.list_all(database, shown)
     assert (share.texts, share.expires_at) == (True, None)
     assert share.path in " ".join(code.value for code in at.code)

@@ -12,7 +12,8 @@ from services.base.once import Once
 
 
 def test_all_who_ask_at_once_get_the_answer_of_the_first() -> None:
-    once, done, together = Once(), count(7), Barrier(8)
+    once: Once[int] = Once()
+    done, together = count(7), Barrier(8)
 
     def ask(_: int) -> int:
         together.wait()
@@ -24,7 +25,7 @@ def test_all_who_ask_at_once_get_the_answer_of_the_first() -> None:
 
 
 def test_what_failed_may_be_tried_again() -> None:
-    once = Once()
+    once: Once[int] = Once()
     with pytest.raises(ZeroDivisionError):
         once.get(lambda: 1 // 0)
     assert once.get(lambda: 5) == 5
