@@ -20,10 +20,11 @@ test: .venv/.dev
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timed and not engines"
 	@$(BIN)/python -m pytest -m "timed and not engines"
 
-# A contributor's inner loop: services without processes, browsers and databases.
+# A contributor's inner loop: services without processes, browsers and databases. Hardly a test
+# waits, so that one worker per core is quickest.
 test-quick: .venv/.dev
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/services tests/test_architecture.py \
-	    -m "not slow and not timed and not browser"
+	@$(BIN)/python -m pytest -n logical --dist worksteal tests/services \
+	    tests/test_architecture.py -m "not slow and not timed and not browser"
 
 check: .venv/.dev
 	@$(BIN)/ruff check .

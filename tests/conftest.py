@@ -51,9 +51,10 @@ def pytest_collection() -> Generator[None, Any, Any]:
 
 
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist there are no workers
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than cores: many tests wait for a process, a browser or an answer."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """As many workers as cores; with `-n auto` one more, because many tests wait for a process, a
+    browser or an answer."""
+    return (os.cpu_count() or 1) + (config.option.numprocesses == "auto")
 
 
 class ReferenceServer:

@@ -151,6 +151,7 @@ margins = st.sampled_from([None, 0.02, 0.2])
 statuses = st.sampled_from(["done", "running"])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)  # the power calculation is slow
 @given(
     seconds,

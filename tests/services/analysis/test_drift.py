@@ -65,6 +65,7 @@ def test_a_steady_queue_seldom_raises_an_alarm(load: float, most: int) -> None:
     assert grown <= most + 2 * most**0.5
 
 
+@pytest.mark.slow
 def test_an_overloaded_server_is_found() -> None:
     chance = np.random.default_rng(3)
     titles = {alarm(queue(1.2, 8, 3_000, chance, exponential)) for _ in range(10)}

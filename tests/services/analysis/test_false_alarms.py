@@ -51,6 +51,7 @@ def judged(
         yield judge({name: ratio(list(a), list(b), paired) for name, a, b in pairs}, margin)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [False, True], ids=["unpaired", "interleaved"])
 def test_of_a_hundred_comparisons_of_like_runs_five_see_a_difference(paired: bool) -> None:
     verdicts = list(judged(1.0, paired, COMPARISONS, seed=1))

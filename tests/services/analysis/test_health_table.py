@@ -92,6 +92,7 @@ def test_unknown_values_are_left_open(config: dict[str, Any], client: str) -> No
     assert "Error of TTFT, p99" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("clock", ["kernel", "loop", None])
 @pytest.mark.parametrize("client", ["wire", "litellm"])

@@ -63,6 +63,7 @@ def test_equivalence_is_the_same_seen_from_either_run(a: list[float], b: list[fl
     assert forth == pytest.approx(back, rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(sides, sides)
 def test_equivalent_is_where_the_90_per_cent_interval_is_within(
     a: list[float], b: list[float]
@@ -94,6 +95,7 @@ def test_a_margin_of_nothing_is_an_error(margin: float) -> None:
 # --- power -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.floats(-20, 40), st.floats(1, 300), st.floats(-10, 36))
 def test_the_noncentral_t_is_scipys(t: float, df: float, effect: float) -> None:
     expected = stats.nct.cdf(t, df, effect)
@@ -148,6 +150,7 @@ def test_the_repeats_needed_are_those_of_the_printed_table() -> None:
     assert repeats_needed(known([1.0] * 6, exp(*scaled), True), math.expm1(0.5)) == 34
 
 
+@pytest.mark.slow
 @given(sides, sides, st.sampled_from([1, 4]))
 def test_the_repeats_needed_are_the_fewest_that_are_enough(
     a: list[float], b: list[float], tests: int

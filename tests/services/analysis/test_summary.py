@@ -111,6 +111,7 @@ def test_failures_that_come_at_once_change_no_rate() -> None:
 TIMES = st.floats(0.0, 1e4)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(TIMES, TIMES, st.booleans()), max_size=5))
 def test_failures_never_make_a_run_faster(failures: list[tuple[float, float, bool]]) -> None:
     good = [measured(0, send=50.0), measured(1, send=60.0)]

@@ -189,6 +189,7 @@ def test_without_a_baseline_there_is_no_line_and_without_a_number_no_chart() -> 
     assert trend_chart(trend([], (), {}, E2E)) is None
 
 
+@pytest.mark.slow
 def test_a_trend_becomes_an_image() -> None:
     chart = trend_chart(trend_of())
     assert chart is not None

@@ -228,6 +228,7 @@ def test_a_dialect_is_in_a_runs_link_and_command() -> None:
     assert link.read({"dialect": "responses"}, RunConfig())[0].dialect == "responses"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_server_is_tested_in_the_runs_dialect(
     reference: ReferenceServer, dialect: DialectName

@@ -167,6 +167,7 @@ def test_only_a_mix_has_rows_of_classes() -> None:
     assert summary_row(summarize([], config=MIX))["short_ttft_s_median"] is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0.1, 50), min_size=6, max_size=30))
 def test_fairness_of_a_mix_is_a_share(latencies: list[float]) -> None:
     some = [measured(i, e2e=e2e, ttft=e2e / 2) for i, e2e in enumerate(latencies)]

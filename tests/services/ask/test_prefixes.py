@@ -40,6 +40,7 @@ def test_hits_are_all_but_the_first_use_of_each_part() -> None:
     assert hit_share([100, 20, 100], 0, 50, 1) == pytest.approx((12 + 50) / 220)  # 8 are its own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize(("count", "system"), [(1, 0), (4, 0), (4, 30)])
 @pytest.mark.parametrize("distribution", ["fixed", "uniform"])
@@ -133,6 +134,7 @@ def test_sessions_share_prefixes_and_their_turns_repeat_what_was_said(
     assert sum(hits) / total == pytest.approx(0.58, abs=0.02)  # a nonce is one word, not 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", [1, 2, 5])
 @pytest.mark.parametrize(
     "length", [{"requests": None, "duration_s": 60}, {"requests": 1_000_000}], ids=["time", "count"]

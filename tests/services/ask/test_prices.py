@@ -54,6 +54,7 @@ def test_a_model_that_is_not_sold_by_the_token_has_no_price(model: str) -> None:
     assert price("litellm", model) is None
 
 
+@pytest.mark.slow
 def test_looking_a_price_up_does_not_import_litellm() -> None:
     code = (
         "import sys; from services.ask.prices import price; assert price('openai', 'gpt-4o-mini');"

@@ -393,6 +393,7 @@ def test_litellm_sends_extra_fields_and_does_not_read_them_as_arguments() -> Non
         assert other.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["wire", "litellm"])
 @pytest.mark.parametrize("model", ["m", "gpt-5-mini"])
 def test_a_redirect_is_a_failure_and_the_prompt_goes_nowhere_else(client: str, model: str) -> None:
@@ -466,6 +467,7 @@ REFUSALS: list[tuple[int, Any, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "reply", "fields", "changes"), REFUSALS)
 def test_a_refused_field_is_left_out_on_the_advice_of_the_check_and_the_run(
     status: int, reply: Any, fields: dict[str, Any], changes: dict[str, Any]

@@ -80,6 +80,7 @@ def test_changes_to_a_file_are_noted() -> None:
     assert trace.rows == (TraceRow(0, 700, 3), TraceRow(0.8, 700, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "problem"),
     [

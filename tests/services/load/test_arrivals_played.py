@@ -63,6 +63,7 @@ def test_users_who_join_later_ask_later(reference: ReferenceServer) -> None:
     assert [round(m.t_due, 3) for m in measured] == [0.0, 0.1, 0.2, 0.3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [
@@ -94,6 +95,7 @@ def test_what_is_not_answered_in_the_drain_is_cut(reference: ReferenceServer) ->
     assert 0 < statuses.count("cancelled") < 10
 
 
+@pytest.mark.slow
 def test_what_waited_in_the_client_until_the_end_is_accounted_for(
     reference: ReferenceServer,
 ) -> None:
@@ -116,6 +118,7 @@ def test_the_load_before_the_start_is_sent_and_not_counted(reference: ReferenceS
     assert reference.report()["state"]["requests"] - before == 30
 
 
+@pytest.mark.slow
 def test_users_begin_before_the_start_and_go_on_through_it(reference: ReferenceServer) -> None:
     values = {"mode": "users", "users": 3, "think_s": 0.05, "duration_s": 0.5, "load_warmup_s": 0.3}
     _, measured = played(reference, FAST, **values)
@@ -124,6 +127,7 @@ def test_users_begin_before_the_start_and_go_on_through_it(reference: ReferenceS
     assert [m.index for m in measured] == list(range(len(measured)))
 
 
+@pytest.mark.slow
 def test_a_request_beyond_the_maximum_says_how_long_it_waited(reference: ReferenceServer) -> None:
     values = {"mode": "constant", "rate": 50, "concurrency": 2, "requests": 12}
     _, measured = played(reference, SLOW, **values)

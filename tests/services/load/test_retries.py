@@ -75,6 +75,7 @@ def test_without_retries_every_refusal_is_a_failure(refusing: ReferenceServer) -
     assert summarize(measured).error_rate == 1.0
 
 
+@pytest.mark.slow
 def test_with_retries_all_come_through_and_say_what_they_waited(refusing: ReferenceServer) -> None:
     _, measured = played(refusing, "any", **TWENTY, retries=9)
     assert [m.status for m in measured] == ["ok"] * 20
@@ -87,6 +88,7 @@ def test_with_retries_all_come_through_and_say_what_they_waited(refusing: Refere
     assert summarize(measured).error_rate == 1.0  # of first attempts
 
 
+@pytest.mark.slow
 def test_when_the_retries_are_used_up_it_has_failed(refusing: ReferenceServer) -> None:
     Refusing.to_refuse = 10**9
     _, measured = played(refusing, "any", **TWENTY, retries=1)

@@ -42,6 +42,7 @@ def by_session(measured: list[Measurement], turns: int = 3) -> list[list[Measure
     return [[m for m in measured if m.index // turns == session] for session in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES, ids=str)
 def test_a_turn_is_due_so_long_after_the_answer_before(
     reference: ReferenceServer, mode: dict[str, Any]

@@ -91,6 +91,7 @@ def test_waits_are_those_of_c_servers(law: str, slots: int, rate: float) -> None
     assert waits_of(customers) == pytest.approx(waits(arrivals, services, slots), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_mean_wait_of_poisson_arrivals_is_erlangs() -> None:
     customers = simulated(Slots(4, "exponential", 1), arriving(16.0, 200_000, 2), 0.2)
     assert fmean(waits_of(customers)) == pytest.approx(erlang_wait(16.0, 0.2, 4), rel=0.05)
@@ -168,6 +169,7 @@ def own() -> Iterator[ReferenceServer]:
         yield ReferenceServer(port)
 
 
+@pytest.mark.slow
 def test_a_real_runs_waits_are_those_of_c_servers_and_its_service_times_seeded(
     own: ReferenceServer,
 ) -> None:
@@ -195,6 +197,7 @@ def test_a_slot_is_handed_on_when_the_answer_in_it_was_to_end_whatever_timers_do
         assert after["began"] == max(before["began"] + before["service"], after["received"])
 
 
+@pytest.mark.slow
 def test_who_hangs_up_leaves_the_queue(reference: ReferenceServer) -> None:
     url = f"{reference.base_url}/chat/completions"
     metrics = f"http://127.0.0.1:{reference.port}/metrics"

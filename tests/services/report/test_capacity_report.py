@@ -32,6 +32,7 @@ def two() -> Capacity:
     return searched(config_of_servers(2), (FIRST, SECOND))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("chart", CAPACITY_CHARTS, ids=lambda chart: chart.name)
 def test_a_chart_of_a_search_is_valid_and_has_both_servers(
@@ -75,6 +76,7 @@ def test_a_reason_that_holds_for_both_servers_is_given_once() -> None:
     assert reasons(one())[0].startswith("The interval is within"), "a single server has no letter"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", CAPACITY_EXPORTS, ids=lambda entry: entry.name)
 def test_every_file_says_what_was_found_without_paths_and_prompts(entry: CapacityExport) -> None:
     capacity = one()

@@ -161,6 +161,7 @@ def marks(spec: dict[str, Any]) -> int:
     return sum(len(d["values"] if "values" in d else rows_of(spec, d["name"])) for d in data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", SITUATIONS)
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
 def test_a_chart_is_valid_small_offline_and_as_wide_as_its_container(
@@ -261,6 +262,7 @@ def test_the_rows_of_a_chart_that_many_see_are_packed_once() -> None:
     assert {**packed, "datasets": None} == {**spec, "datasets": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_chart_is_a_png_of_1800_pixels(chart: charts.Chart, dark: bool) -> None:

@@ -74,6 +74,7 @@ def read(data: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(data.decode(), newline="")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", EXPORTS, ids=lambda entry: entry.name)
 def test_no_file_holds_a_prompt_or_an_answer(entry: Any) -> None:
     data = entry.write(several(max(entry.least, min(entry.most, 2))))
@@ -418,6 +419,7 @@ def test_diagnostics_stand_right_below_the_headline(count: int) -> None:
     assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Baseline: ")
 
 
+@pytest.mark.slow
 def test_many_warnings_are_folded_to_their_titles() -> None:
     shown = Page(export("page.html").write([private(health={"cpu_share": 0.97})]))
     many = [
@@ -440,6 +442,7 @@ def test_the_contents_lead_to_every_part_of_the_page(count: int) -> None:
     assert ("comparison" in page.contents) == (count > 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_first_screen_has_every_runs_figures(count: int) -> None:
     text = Page(export("page.html").write(several(count))).text
@@ -451,6 +454,7 @@ def test_the_first_screen_has_every_runs_figures(count: int) -> None:
     assert "–2.00)" not in text
 
 
+@pytest.mark.slow
 def test_a_preview_of_the_page_says_what_was_found() -> None:
     page = Page(export("page.html").write(several()))
     assert page.meta["og:title"] == "Run 2 against Run 1"
@@ -465,6 +469,7 @@ def test_a_preview_of_the_page_says_what_was_found() -> None:
     assert len(longest.meta["description"]) <= 300
 
 
+@pytest.mark.slow
 def test_the_page_names_what_was_measured_and_where() -> None:
     first, second = several()
     text = Page(export("page.html").write([first, second])).text

@@ -42,6 +42,7 @@ def grid(lengths: Sequence[int] = (128, 512), sizes: Sequence[int] = (1, 4)) -> 
     return [*cells[:2], last, *cells[3:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("chart", STUDY_CHARTS, ids=lambda chart: chart.name)
 def test_a_chart_of_a_study_is_valid_small_and_as_wide_as_its_container(
@@ -55,6 +56,7 @@ def test_a_chart_of_a_study_is_valid_small_and_as_wide_as_its_container(
     assert 0 < marks(drawn_spec) <= MOST_MARKS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", STUDY_CHARTS, ids=lambda chart: chart.name)
 def test_a_large_study_stays_within_5000_marks(chart: StudyChart) -> None:
     engines = [(tp, pp) for tp in (1, 2, 4, 8) for pp in (1, 2, 4)]

@@ -413,6 +413,7 @@ def test_the_schema_that_is_kept_is_current() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_field_that_is_written_is_what_the_schema_says(name: str) -> None:
     data = write(run_scenario(parse({"workload": "builtin", name: OTHERS[name]})), True)

@@ -68,6 +68,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "sentence"), BAD.items(), ids=range(len(BAD)))
 def test_an_unreadable_file_is_refused_with_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(InvalidScenario) as error:

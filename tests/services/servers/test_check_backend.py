@@ -65,6 +65,7 @@ def test_ollama_has_no_key_to_be_typed() -> None:
         assert not models("ollama", server.url, {}).wants_key
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_says_its_engine_and_how_far_it_is() -> None:
     pages = {"/v1/models": MODELS, "/version": {"version": "0.11.0"}}
     with serving(Picky(models=pages)) as server:

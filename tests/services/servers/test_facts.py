@@ -251,6 +251,7 @@ for _ in range(900):
     HOSTILE["deep"] = [HOSTILE["deep"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize(
     ("path", "page", "names"),
@@ -269,6 +270,7 @@ def test_numbers_that_cannot_be_kept_are_no_facts(
     assert all(0 <= fact < 2**63 for fact in facts.values() if isinstance(fact, int | float))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 def test_a_vllm_with_strange_numbers_is_still_a_vllm(value: Any) -> None:
     labels = f'enable_prefix_caching="True",kv_cache_size_tokens="{value!s:.9999}"'.replace(
@@ -285,6 +287,7 @@ def test_a_vllm_with_strange_numbers_is_still_a_vllm(value: Any) -> None:
 KEY, PROMPT = "my.own-key_of=no_known+form", "Keep this to yourself: the merger is on Monday."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secret", [KEY, PROMPT])
 @pytest.mark.parametrize("before", ["", "0.32.0 ", "x" * 50, "y" * 1990])
 def test_no_fact_contains_a_key_or_prompt_that_a_server_echoes(secret: str, before: str) -> None:

@@ -955,6 +955,7 @@ def _after(first: bytes, rest: Iterable[bytes]) -> Iterable[bytes]:
     yield from rest
 
 
+@pytest.mark.slow
 def test_a_chunk_of_100_megabytes_is_refused() -> None:
     exchange = hear(chunked(token("x" * 100_000_000)), total_s=60.0)
     assert (exchange.error_class, "64 MiB" in str(exchange.error)) == ("stream_error", True)

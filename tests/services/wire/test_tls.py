@@ -37,6 +37,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(port: int) -> None:
     assert "certificate" in str(seen.error)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trusted")
 def test_a_server_that_does_not_speak_tls_is_a_sentence() -> None:
     with serving() as plain:
