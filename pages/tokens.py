@@ -58,7 +58,9 @@ def show_created(listed: Sequence[Token]) -> None:
     if made is None or made.id not in {token.id for token in listed}:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.success(plain(f"Token {made.name} created. Copy it now: once hidden, it is gone."))
+        st.success(
+            plain(f"Token {made.name} created. Copy it now: once hidden, it cannot be shown again.")
+        )
         st.button("Hide", key="token-hide", icon=":material/visibility_off:", on_click=hide)
     copyable.show(text, "token")
 
