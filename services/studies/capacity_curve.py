@@ -67,15 +67,22 @@ def knee(points: Sequence[OperatingPoint], users: bool) -> Knee | None:
     if len(points) < 2 or not points[0].point.requests_per_s:
         return None
     each = points[0].point.requests_per_s / points[0].load if users else 1.0
-    lagging = [
-        probed for probed in points if probed.point.requests_per_s < FOLLOWS * each * probed.load
-    ]
+    lagging = [probed for probed in points if _lags(probed, each, users)]
     if not lagging:
         return None
     most = max(probed.point.requests_per_s for probed in points)
     level = [r for probed in lagging if (r := probed.point.requests_per_s) >= FALLS * most]
     plateau = fmean(level) if level else most
     return Knee(plateau / each, plateau, _law(points))
+
+
+def _lags(probed: OperatingPoint, each: float, users: bool) -> bool:
+    """Whether a server completes less than its load asks for. In a short window fewer requests than
+    the rate may arrive by chance: then its queue does not grow."""
+    if probed.point.requests_per_s >= FOLLOWS * each * probed.load:
+        return False
+    seen = probed.probe.observation
+    return users or (seen is not None and seen.growing)
 
 
 def _law(points: Sequence[OperatingPoint]) -> Fit | None:

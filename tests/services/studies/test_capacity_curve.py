@@ -132,6 +132,24 @@ def test_a_rate_beyond_saturation_makes_the_queue_grow() -> None:
     assert "At 64.0 requests/s the queue grows by 24" in text
 
 
+def test_a_rate_that_few_requests_happened_to_arrive_at_is_no_saturation() -> None:
+    """In a window of 3 s, 17 requests arrived instead of 24, and all of them were answered."""
+    probes = tuple(
+        Probe(
+            0,
+            load,
+            3.0,
+            place,
+            Observation(load, (Misses(0, arrived, 1.0),), arrived, 3.0, reached=(0.1,)),
+            LoadPoint(arrived / 3),
+        )
+        for place, (load, arrived) in enumerate(((1.0, 4), (8.0, 17)))
+    )
+    capacity = Capacity(1, "", "", NOON, config_of_servers(), "searching", probes)
+    (sentence,) = curve_sentences(capacity, 0)
+    assert sentence.startswith("Throughput rises with the load up to 8.00 requests/s")
+
+
 def test_probes_measured_otherwise_are_not_points() -> None:
     capacity = searched(config_of_servers())
     earlier = tuple(replace(probe, point=None) for probe in capacity.probes)
