@@ -195,9 +195,11 @@ def batch_sentence(curve: BatchCurve, size: str) -> str:
     sentence = f"{best.label} gives at most {rate} tokens/s, at {best.work_label}"
     if curve.knee is None:
         return f"{sentence}, the only {size} measured."
+    more, most = ("larger", "largest") if size == "batch size" else ("higher", "highest")
+    if curve.saturates and curve.knee is best:
+        return f"{sentence}; a {more} {size} gives no more."
     if curve.saturates:
-        return f"{sentence}; {curve.knee.work_label} is within {units.share(1 - NEARLY)} of that."
-    most = "largest" if size == "batch size" else "highest"
+        return f"{sentence}; {curve.knee.work_label} is within {(1 - NEARLY) * 100:.0f} % of that."
     return f"{sentence}, the {most} {size} measured: throughput may grow further."
 
 
