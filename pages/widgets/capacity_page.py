@@ -41,7 +41,7 @@ from services.studies import capacity_link
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences
 from services.studies.capacity_price import cost
-from services.studies.capacity_wording import amount_text, confidence_text, plan
+from services.studies.capacity_wording import amount_text, confidence_text, plan, with_unit
 
 WIDEST_STATE = 125  # pixels of "no, queue grows"
 STATES = {
@@ -89,7 +89,7 @@ def watch(text: str) -> None:
         last = capacity.probes[-1]
         st.page_link(
             "live.py",
-            label=f"Watch the run at {last.load:g} {capacity.config.unit}",
+            label=f"Watch the run at {with_unit(last.load, capacity.config)}",
             icon=":material/monitor_heart:",
             query_params=link_parameters(run=str(last.run_id)),
         )

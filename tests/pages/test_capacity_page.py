@@ -84,6 +84,16 @@ def test_an_interrupted_search_can_be_resumed(visit: Visit, database: Engine) ->
     assert "Resume" in [button.label for button in at.button]
 
 
+def test_the_run_of_one_user_can_be_watched(visit: Visit, database: Engine) -> None:
+    config = parse_capacity({"servers": [RunConfig(backend="url")], "load": "users"})
+    number = capacities.create(database, config, "How many?", machine="elsewhere")
+    run = NewRun(probe_config(config, 0, Step(1.0, 60.0), 0), "lane")
+    capacities.begin(database, capacities.load(database, number), Probe(0, 1.0, 60.0, 0), run)
+    at = sound(visit("capacity", search=str(number)))
+    labels = [link.proto.label for link in at.get("page_link")]
+    assert "Watch the run at 1 user" in labels
+
+
 def test_an_unknown_search_is_reported(visit: Visit) -> None:
     assert "There is no capacity search 7." in text_of(visit("capacity", search="7"))
     assert "is not a search" in text_of(visit("capacity", search="x"))
