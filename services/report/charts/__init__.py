@@ -180,7 +180,7 @@ CHARTS = (
         "Did latency change over time?",
         "TTFT over time",
         _placed(latency_over_time),
-        "Fewer than 20 requests were sent: too few to cut the run into slices.",
+        "Fewer than 20 requests were sent in this repeat: too few to cut it into slices.",
         group=OVER_TIME,
     ),
     Chart(

@@ -81,12 +81,12 @@ def ends(level: Interval) -> dict[str, object]:
 
 
 def interval_notes(rows: Sequence[dict[str, object]]) -> list[str]:
-    """Return sentences on the vertical lines and on dots without one."""
+    """Return sentences on the vertical lines and on dots without them."""
     sentences = []
     if any(row["interval"] for row in rows):
         sentences.append("Vertical lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):
-        sentences.append("A dot without one has too few repeats.")
+        sentences.append("A dot without a vertical line has too few repeats for an interval.")
     return sentences
 
 

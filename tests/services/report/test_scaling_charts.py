@@ -137,7 +137,8 @@ def test_two_repeats_are_dots_without_lines_and_the_chart_says_so() -> None:
     drawn = study_chart("batch_throughput").draw(few)
     assert drawn is not None
     assert all(row["low"] == row["high"] for row in drawn.datasets["points"])
-    assert "too few repeats" in " ".join(drawn.title.subtitle)
+    sentence = "A dot without a vertical line has too few repeats for an interval."
+    assert sentence in " ".join(drawn.title.subtitle)
 
 
 def test_what_failed_has_its_place_on_the_map() -> None:
