@@ -114,7 +114,7 @@ def _by_title(diagnosed: Sequence[tuple[Diagnostic, str]]) -> list[tuple[Diagnos
     found: dict[str, tuple[Diagnostic, str]] = {}
     for diagnostic, runs in diagnosed:
         first, before = found.get(diagnostic.title, (diagnostic, ""))
-        found[diagnostic.title] = first, ", ".join(filter(None, (before, runs)))
+        found[diagnostic.title] = first, "; ".join(filter(None, (before, runs)))
     return list(found.values())
 
 

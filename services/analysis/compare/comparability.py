@@ -151,8 +151,7 @@ def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning",
         client.TOGETHER,
-        f"Share of all chunks: {by_name(shares)}. Do not compare inter-chunk latencies; TTFT, E2E "
-        "latency and throughput remain valid.",
+        f"Share of all chunks: {by_name(shares)}. {client.TOGETHER_MEANS}",
     )
 
 

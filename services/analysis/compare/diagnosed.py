@@ -14,14 +14,16 @@ Named = tuple[Diagnostic, str]  # with the names of its runs; "" for the whole c
 
 def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -> Iterator[Named]:
     """Yield the comparison's own `warnings`, then those of the runs. One that several runs share
-    appears once."""
+    appears once, and one of which the comparison has its own, with all runs' values, not again."""
     yield from ((diagnostic, "") for diagnostic in warnings)
+    said = {diagnostic.title for diagnostic in warnings}
     shared: dict[Diagnostic, list[str]] = {}
     for candidate in candidates:
         for diagnostic in diagnostics(
             candidate.run, candidate.measurements, candidate.summary, candidate.samples
         ):
-            shared.setdefault(diagnostic, []).append(candidate.label)
+            if diagnostic.title not in said:
+                shared.setdefault(diagnostic, []).append(candidate.label)
     for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
         runs = shared[diagnostic]
         yield diagnostic, EVERY if len(runs) == len(candidates) > FEW else "; ".join(runs)

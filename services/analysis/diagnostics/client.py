@@ -20,6 +20,12 @@ from services.ask.modes import MODES
 from services.base import units
 
 TOGETHER = "Chunks arrived together"
+TOGETHER_MEANS = (
+    "Chunks read together get the same timestamp, so do not rely on inter-chunk latencies; TTFT, "
+    "E2E latency and throughput remain valid. The server or a proxy sends in bursts, or this "
+    "client reads too slowly: look for a proxy that buffers, and close other programs on this "
+    "machine."
+)
 COALESCED_SHARE = 0.01  # of the chunks that carry tokens
 LAG_S = 0.005
 CPU_SHARE = 0.8  # of one core; each client process uses one
@@ -67,10 +73,7 @@ def _coalesced(
     return Diagnostic(
         "warning",
         TOGETHER,
-        f"{units.share(share)} of all chunks were read together with another. Chunks read together "
-        "get the same timestamp, so do not rely on inter-chunk latencies; TTFT, E2E latency and "
-        "throughput remain valid. The server or a proxy sends in bursts, or this client reads too "
-        "slowly: look for a proxy that buffers, and close other programs on this machine.",
+        f"{units.share(share)} of all chunks were read together with another. {TOGETHER_MEANS}",
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from services.analysis.compare import compare
 from services.analysis.compare.diagnosed import EVERY, diagnosed
+from services.analysis.diagnostics.client import TOGETHER
 from tests.values import candidate, failed, measured
 
 
@@ -23,6 +24,14 @@ def test_a_diagnostic_of_a_run_names_it_and_one_of_all_says_so() -> None:
     assert by_title["Different error rates"] == "", "that is of the comparison"
     levels = [each.level for each, runs in diagnosed(labelled, ()) if runs]
     assert levels == sorted(levels, key=lambda level: level != "warning")
+
+
+def test_what_a_comparison_says_with_the_values_of_all_runs_is_not_said_of_each_again() -> None:
+    twos = [measured(0, coalesced_reads=1, token_times=(1.0, 2.0, 2.0, 3.0))]
+    runs = [candidate(twos, run_id=n, name=name) for n, name in enumerate("AB", 1)]
+    found = compare(runs)
+    titles = [each.title for each, _ in diagnosed((found.baseline, *found.others), found.warnings)]
+    assert titles.count(TOGETHER) == 1
 
 
 @pytest.mark.parametrize(("names", "said"), [("AB", "A; B"), ("ABC", EVERY)])
