@@ -53,7 +53,8 @@ def embedded(start: Start) -> dict[str, Any]:
 
 def vllm(start: Start) -> dict[str, Any]:
     """Blocks of 32 tokens: of 128, its own for a CPU, half of one is 6 % of 1,000 tokens."""
-    return {"backend": "vllm", "base_url": start("vllm", extra="--block-size 32").base_url}
+    engine = start("vllm", max_model_len=2048, extra="--block-size 32")
+    return {"backend": "vllm", "base_url": engine.base_url}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def seen(database: Engine, values: dict[str, Any]) -> tuple[float, float, list[s
     run = finished(database, jobs.submit(database, config), RUN_S)
     assert (run.status, run.error) == ("done", None)
     candidate = results.candidate(database, run.id)
+    assert candidate.summary.failed == 0, [each.error for each in candidate.measurements]
     plan, by_count = planned_hits(config), history_share(candidate.measurements, config)
     observed = cached_share(candidate.measurements)
     assert observed is not None
