@@ -12,13 +12,14 @@ from sqlalchemy import Engine
 
 from db import counts, imported, queue, results, runs
 from services.analysis.compare import compare
-from services.ask.measurement import FINISHED
+from services.ask.measurement import FINISHED, Repeat
 from services.report.export import EXPORTS, content_hash, export, run_document
 from services.report.imports import InvalidImport
 from services.report.imports.stated import table
 from services.report.tables import figures
 from tests.conftest import ROOT
 from tests.stored import store
+from tests.values import NOON
 
 DATA = ROOT / "tests" / "data" / "imports"
 CALIBRATION = {
@@ -31,6 +32,7 @@ CALIBRATION = {
     "inter_chunk_p50_s": 1e-6,
     "inter_chunk_p99_s": 2e-6,
 }
+HEALTH = {"began_ns": 90 * 86_400 * 10**9, "nodes": [{"node": 1, "clock_error_s": 1e-5}]}
 
 
 def bring_in(database: Engine, name: str, again: bool = False) -> list[int]:
@@ -143,6 +145,8 @@ def test_a_run_goes_round_whole_but_for_its_prompts(
 ) -> None:
     run_id = store(database, name="mine", **workload)
     queue.set_calibration(database, run_id, CALIBRATION)
+    queue.add_repeat(database, run_id, Repeat(0, NOON, 1.0, HEALTH))
+    queue.set_environment(database, run_id, {"memory_bytes": 2**42})
     candidate = results.candidate(database, run_id)
     data = export(name).write([candidate])
     assert b"words of my own" not in data

@@ -33,6 +33,8 @@ KEY = b"paceline"
 LONGEST_ERROR = 300
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
 DEEPEST, MOST_FACTS = 4, 500  # about engine and machine
+LARGEST_FACT = 2**63 - 1
+HEALTH_NUMBERS = ("t", "cpu_share", "loop_lag_p99_s", "clock_error_s", "start_spread_s")
 ROWS_AT_ONCE = 2_000
 TEXTS = ("status", "error_class", "error", "token_source", "finish_reason")
 COLUMNS = {  # of Parquet: what `_request` reads
@@ -266,9 +268,24 @@ def _repeats(rows: Any) -> tuple[Repeat, ...]:
         index, began = fields.count(fields.inside(row, "index")), fields.inside(row, "began_at")
         at = fields.moment(began)
         if index is not None and index < MOST_REPEATS and at is not None:
-            health = _facts(row.get("health"))
+            health = _health(_facts(row.get("health")))
             repeats[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
     return tuple(repeats.values())
+
+
+def _health(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a client's health without the fields that are not what their readers expect."""
+    return {
+        name: [_health(node) for node in value] if name == "nodes" else value
+        for name, value in facts.items()
+        if (name not in HEALTH_NUMBERS or value is None or fields.number(value) is not None)
+        and (name != "nodes" or _are_nodes(value))
+    }
+
+
+def _are_nodes(value: Any) -> bool:
+    nodes = value if isinstance(value, list) else [None]
+    return all(isinstance(each, dict) and fields.count(each.get("node")) for each in nodes)
 
 
 def _samples(rows: Any) -> tuple[Sample, ...]:
@@ -295,25 +312,30 @@ def _calibration(calibration: Any) -> dict[str, Any] | None:
 
 def _facts(facts: Any, depth: int = DEEPEST) -> dict[str, Any]:
     """Return facts about a machine or a client, limited in number, length and depth."""
-    limited: dict[str, Any] = {}
-    for name, value in list(facts.items())[:MOST_FACTS] if isinstance(facts, dict) else ():
-        key = clean(name[:100])
-        if isinstance(value, dict) and depth:
-            limited[key] = _facts(value, depth - 1)
-        elif isinstance(value, list) and depth:
-            limited[key] = [_scalar(each) for each in value[:100] if _is_scalar(each)]
-        elif _is_scalar(value):
-            limited[key] = _scalar(value)
-    return limited
+    given = list(facts.items())[:MOST_FACTS] if isinstance(facts, dict) else ()
+    return {
+        clean(name[:100]): _fact(value, depth - 1)
+        for name, value in given
+        if _is_fact(value, depth)
+    }
 
 
-def _is_scalar(value: Any) -> bool:
-    plain = value is None or isinstance(value, bool | str)
-    return plain or fields.number(value) is not None
-
-
-def _scalar(value: Any) -> Any:
+def _fact(value: Any, depth: int) -> Any:
+    if isinstance(value, dict):
+        return _facts(value, depth)
+    if isinstance(value, list):
+        return [_fact(each, depth - 1) for each in value[:100] if _is_fact(each, depth)]
     return clean(value[:LONGEST_ERROR]) if isinstance(value, str) else value
+
+
+def _is_fact(value: Any, depth: int) -> bool:
+    """Whether a value is plain, or holds others at a depth that is read. Its numbers may be larger
+    than any that is measured: nanoseconds of a clock, bytes of a memory."""
+    if isinstance(value, dict | list):
+        return depth > 0
+    if isinstance(value, int | float):
+        return -LARGEST_FACT <= value <= LARGEST_FACT
+    return value is None or isinstance(value, str)
 
 
 def _source(inner: Mapping[str, Any]) -> dict[str, Any]:

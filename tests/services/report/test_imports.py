@@ -204,6 +204,14 @@ def test_a_repeat_is_kept_once_and_only_where_a_run_can_have_it() -> None:
     assert [repeat.index for repeat in run.repeats] == [0]
 
 
+@pytest.mark.parametrize("nodes", [["x"], [{}], [{"node": "x"}], {"node": 1}, 5])
+def test_health_that_cannot_be_read_is_left_out(nodes: Any) -> None:
+    health = {"nodes": nodes, "cpu_share": "all of it", "clock": "kernel"}
+    repeats = [{"index": 0, "began_at": "2026-01-01", "health": health}]
+    (run,) = read(of_paceline(REQUEST, config={}, repeats=repeats), "f")
+    assert run.repeats[0].health == {"clock": "kernel"}
+
+
 HALF = "a\ud800b\0"  # UTF-8 has no half of a character, and PostgreSQL no NUL
 
 
