@@ -8,6 +8,7 @@ declared in groups: `load`, `prompts`, `request`, `limits`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from pydantic import ValidationInfo, model_validator
@@ -171,11 +172,20 @@ class RunConfig(
             and (self.duration_s or self.load_warmup_s)
         ):
             raise ValueError("interval_s: must be more than 0 in a run with a duration.")
-        if self.mode in RATES and self.duration_s is not None:
-            mean = max(self.rate, self.end_rate if self.mode in ("ramp", "steps") else 0)
-            if mean * self.duration_s > MOST:
+        return self
+
+    @model_validator(mode="after")
+    def _check_amount_by_time(self, info: ValidationInfo) -> RunConfig:
+        """A schedule of more requests than a run may have would fill the memory before the first is
+        sent. Stored runs have ended."""
+        if info.context is STORED or self.mode not in (*RATES, "staggered"):
+            return self
+        first = self.rate if self.mode in RATES else 1 / (self.interval_s or inf)
+        fastest = max(first, self.end_rate if self.mode in ("ramp", "steps") else 0)
+        for name, rate in (("duration_s", fastest), ("load_warmup_s", first)):
+            if rate * (getattr(self, name) or 0) > MOST:
                 raise ValueError(
-                    f"duration_s: is too long: at that rate there are more than {MOST:,} requests."
+                    f"{name}: is too long: at that rate there are more than {MOST:,} requests."
                 )
         return self
 

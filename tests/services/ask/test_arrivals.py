@@ -152,6 +152,12 @@ def test_think_times_are_exponential_if_requested() -> None:
             {"mode": "ramp", "rate": 9, "end_rate": 9e4, "duration_s": 3600},
             "duration_s is too long: at that",
         ),
+        (
+            {"mode": "staggered", "interval_s": 1e-3, "duration_s": 3600},
+            "duration_s is too long: at that",
+        ),
+        ({"mode": "constant", "rate": 1e5, "load_warmup_s": 3600}, "load_warmup_s is too long"),
+        ({"mode": "staggered", "interval_s": 5e-324, "load_warmup_s": 1}, "load_warmup_s is too"),
     ],
 )
 def test_invalid_values_are_refused_with_a_sentence(values: dict[str, Any], sentence: str) -> None:
