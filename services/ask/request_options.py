@@ -206,10 +206,13 @@ def _check_header(name: Any, value: Any) -> None:
         raise ValueError("contain a name that is not valid for a header")
     if name.lower() in _OWN_HEADERS:
         raise ValueError(f"must not contain {name}, which Paceline sets itself")
-    sendable = isinstance(value, str) and value.isascii() and value.isprintable()
+    if not isinstance(value, str):
+        raise ValueError(f"contain a value of {name} that is not text: write it in quotes")
+    sendable = value.isascii() and value.isprintable()
     if not sendable or not 0 < len(value.strip()) <= VALUE_CHARACTERS:
         raise ValueError(
-            f"contain a value of {name} that cannot be sent: it must be one line of ASCII"
+            f"contain a value of {name} that cannot be sent: it must be one line of ASCII, of at "
+            f"most {VALUE_CHARACTERS:,} characters"
         )
     literal = not _VARIABLE_VALUE.fullmatch(value)
     if literal and (names_secret(name, "header") or holds_key(value)):

@@ -250,7 +250,12 @@ SECRET = (
         ),
         (
             {"headers": {"X-A": "1\r\nX-Evil: 1"}},
-            "headers contain a value of X-A that cannot be sent: it must be one line of ASCII.",
+            "headers contain a value of X-A that cannot be sent: it must be one line of ASCII, of "
+            "at most 2,000 characters.",
+        ),
+        (
+            {"headers": {"X-A": 5}},
+            "headers contain a value of X-A that is not text: write it in quotes.",
         ),
         ({"headers": {"X A": "1"}}, "headers contain a name that is not valid for a header."),
         ({"headers": {"X-A\r\nB": "1"}}, "headers contain a name that is not valid for a header."),
