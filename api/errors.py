@@ -48,6 +48,8 @@ def _within(problem: Any) -> dict[str, Any]:
     a list of prompts, the field followed by the number of the prompt."""
     path = [part for part in problem["loc"] if part != "body"]
     match path:
+        case []:
+            return dict(problem)
         case ["list" | "object", *rest]:
             match [part for part in rest if part != "tasks"]:
                 case [int(number), str(field), *_]:

@@ -54,9 +54,21 @@ def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
         text = _sentence(problem)
         if not field and ": " in text:
             field, text = text.split(": ", 1)
-        entry = f" (entry {path[1] + 1})" if len(path) > 1 and isinstance(path[1], int) else ""
-        sentences.setdefault(field, f"{field or 'The run'}{entry} {text.rstrip('.')}.")
+        whole = "The body" if tuple(problem["loc"]) == ("body",) else "The run"
+        sentences.setdefault(field, f"{field or whole}{_place(path)} {text.rstrip('.')}.")
     return sentences
+
+
+def _place(path: list[Any]) -> str:
+    """Return which entry of a list is wrong, and what in it; "" for a field without a list."""
+    match path:
+        case [_, int(number)]:
+            return f" (entry {number + 1})"
+        case [_, int(number), int(part), *_]:
+            return f" (entry {number + 1}, value {part + 1})"
+        case [_, int(number), part, *_]:
+            return f" (entry {number + 1}, {str(part)[:80]})"
+    return ""
 
 
 def _sentence(problem: Any) -> str:
@@ -87,6 +99,7 @@ _SENTENCES = {
     "string_unicode": "contains an invalid Unicode character",
     "string_too_long": "must be at most {max_length} characters long",
     "tuple_type": "must be a list",
+    "named_tuple_type": "must be a list or an object",
     "string_too_short": "must be at least {min_length} characters long",
     "too_short": "must have {min_length} or more entries",
     "too_long": "must have at most {max_length} entries",
@@ -103,6 +116,7 @@ _SILENT = {  # the given value is not repeated
     "string_unicode",
     "string_type",
     "tuple_type",
+    "named_tuple_type",
     "json_invalid",
     "missing",
     "dict_type",

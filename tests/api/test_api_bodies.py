@@ -67,3 +67,11 @@ def test_a_body_that_a_form_could_send_starts_nothing(
     body = json.dumps({"engine": "llamacpp"}) if path == "/engines" else "{}"
     problem(call("POST", path, content=body, headers={"content-type": kind}), 415)
     assert stored_engines.list_all(database) == [] and studies.list_all(database) == []
+
+
+@pytest.mark.parametrize(("body", "said"), [("", "is missing."), ("5", "must be a JSON object.")])
+@pytest.mark.parametrize("path", ["/runs", "/runs/1/more", "/shares", "/inference/async"])
+def test_a_body_that_is_no_object_is_called_a_body(path: str, body: str, said: str) -> None:
+    response = call("POST", path, content=body, headers=JSON)
+    assert problem(response, 422) == {}
+    assert response.json()["error"] == f"The body {said}"

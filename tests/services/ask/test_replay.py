@@ -73,7 +73,10 @@ def test_earlier_requests_of_a_trace_warm_up() -> None:
         ({"trace": ROWS[::-1]}, "trace", "is not in order. Sort its rows by time."),
         ({"trace": [[0, 600, 5, [1]]]}, "trace", "has a prompt that is longer than its blocks"),
         ({"trace": [*ROWS, [11, 5, 5]]}, "trace", "has blocks for some prompts only."),
-        ({"trace": [[0, 0, 5]]}, "trace", "(entry 1) must be at least 1"),
+        ({"trace": [[0, 0, 5]]}, "trace", "(entry 1, value 2) must be at least 1"),
+        ({"trace": [[0, 5]]}, "trace", "(entry 1, value 3) is missing."),
+        ({"trace": [{"timestamp": 1}]}, "trace", "(entry 1, at_s) is missing."),
+        ({"trace": [5]}, "trace", "(entry 1) must be a list or an object."),
     ],
 )
 def test_an_invalid_replay_is_refused(changes: dict[str, Any], field: str, problem: str) -> None:
