@@ -103,8 +103,8 @@ def _unfinished(
 def _measured_elsewhere(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    if run.source is None:
-        return None
+    if run.source is None or any(repeat.health for repeat in run.repeats):
+        return None  # another Paceline's file says how well that client kept up
     return Diagnostic(
         "note",
         f"Measured by {run.source.get('tool', 'another tool')}",

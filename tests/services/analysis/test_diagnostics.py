@@ -53,6 +53,11 @@ def test_a_good_run_raises_no_diagnostic() -> None:
     assert diagnostics_of(good(), MANY) == []
 
 
+def test_the_client_of_another_paceline_is_known_from_its_health() -> None:
+    known = with_config(health={"cpu_share": 0.1})
+    assert diagnostics_of(replace(known, source={"tool": "Paceline"}), MANY) == []
+
+
 def test_a_run_that_measured_nothing_has_kept_nothing() -> None:
     (diagnostic,) = diagnostics_of(good(status="failed"), [])
     assert diagnostic.sentence == "No request was measured. Run it again."
