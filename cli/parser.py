@@ -59,7 +59,7 @@ def parser(summary: str, commands: Mapping[str, Command], groups: Mapping[str, s
         added.set_defaults(call=command.call, opens=command.opens)
         command.add_arguments(added)
         if command.has_json:
-            added.add_argument("--json", action="store_true", help="Print it as JSON")
+            added.add_argument("--json", action="store_true", help="Print the result as JSON")
     return top
 
 

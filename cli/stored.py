@@ -28,11 +28,11 @@ def add_list_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "text", nargs="?", default="", help="Text to find in names, notes, models and tags"
     )
-    command.add_argument("--backend", choices=[*BACKENDS, IMPORT])
-    command.add_argument("--model")
-    command.add_argument("--mode", choices=get_args(Mode))
-    command.add_argument("--tag")
-    command.add_argument("--status", choices=get_args(RunStatus))
+    command.add_argument("--backend", choices=[*BACKENDS, IMPORT], help="Only runs of this backend")
+    command.add_argument("--model", help="Only runs of this model (exact name)")
+    command.add_argument("--mode", choices=get_args(Mode), help="Only runs in this mode")
+    command.add_argument("--tag", help="Only runs with this tag")
+    command.add_argument("--status", choices=get_args(RunStatus), help="Only runs with this status")
     command.add_argument(
         "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
     )
@@ -89,7 +89,12 @@ def add_runs_arguments(command: ArgumentParser) -> None:
 def add_export_arguments(command: ArgumentParser) -> None:
     add_runs_arguments(command)
     formats = [entry.name for entry in exports.EXPORTS]
-    command.add_argument("--format", choices=formats, default=formats[0])
+    command.add_argument(
+        "--format",
+        choices=formats,
+        default=formats[0],
+        help=f"Export format (default: {formats[0]})",
+    )
     add_output_arguments(command)
 
 

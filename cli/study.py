@@ -66,7 +66,7 @@ ENGINE_OPTIONS = tuple(
 
 def add_arguments(command: ArgumentParser) -> None:
     scenario.add_arguments(command, "study")
-    command.add_argument("--preset", choices=[*PRESETS], help="(default: tensor)")
+    command.add_argument("--preset", choices=[*PRESETS], help="What to vary (default: tensor)")
     add(command, EngineConfig, ["engine"], defaults=False)
     for name, example in WRITTEN.items():
         text = about.fields(StudyConfig)[name].help

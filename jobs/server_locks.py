@@ -62,6 +62,6 @@ class ServerLocks:
     def _open(self, lane: str) -> int:
         private_file.create_folder(self._folder)
         if self._folder.stat().st_uid != os.getuid():
-            raise PermissionError(0, "its folder belongs to somebody else")
+            raise PermissionError(0, "its folder belongs to another user")
         name = hashlib.sha256(lane.encode()).hexdigest()[:16]
         return private_file.open_file(self._folder / name, os.O_RDWR)

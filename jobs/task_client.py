@@ -143,8 +143,8 @@ class TaskClient:
         tokens = len(prompt.encode()) // 2 + route.config.max_tokens + TEMPLATE_TOKENS
         if tokens > CONTEXT_MOST:
             return _failed(
-                f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
-                f"this task could need {tokens:,}. Lower max_tokens or shorten the prompt."
+                f"The embedded model has a context of {CONTEXT_MOST:,} tokens for prompt and "
+                f"answer; this task could need {tokens:,}. Lower max_tokens or shorten the prompt."
             )
         async with self._embedded.with_context(tokens) as url:
             end = await self._send_to(Route(route.config, route.target.at(url)), prompt)

@@ -175,7 +175,7 @@ async def serve(database: Engine, me: TaskWorker) -> None:
     except asyncio.CancelledError:
         await worker.end()
     except WorkerGone:
-        log.warning("tasks: this process was taken for dead, and another one has them")
+        log.warning("tasks: another process took over, because this one was considered dead")
         os._exit(1)  # at once: another process may already be running these tasks
     except Exception:
         log.exception("tasks: this process ends")

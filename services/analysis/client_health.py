@@ -28,7 +28,7 @@ def sentence(candidate: Candidate) -> str:
         return ""
     pace, load = calibration.get("pace"), "this load"
     if pace is not None and pace < SLOW:
-        load = f"{units.share(pace)} of this load's pace (the most that one reference server gives)"
+        load = f"{units.share(pace)} of this load's pace (the maximum of one reference server)"
     return (
         f"At {load} the client adds {units.seconds(median)} to TTFT at the median and "
         f"{units.seconds(worst)} at p99, measured against a server with known send times."

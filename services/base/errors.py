@@ -2,7 +2,7 @@
 
     PacelineError       a sentence that says what is wrong and what to do
     ├── Invalid         the request is invalid: change it                    API 422
-    ├── Forbidden       somebody else may do this: ask them                  API 403
+    ├── Forbidden       someone else may do this: ask them                   API 403
     ├── NotFound        there is no such run, engine, study, page            API 404
     ├── Conflict        it exists, but not in a state for this               API 409
     └── Unavailable     the queue, database or settings cannot be used       API 503

@@ -21,6 +21,6 @@ def fault(error: Exception) -> str:
             where = f" in {below}, line {frame.lineno}"
     log.error("%s%s", type(error).__name__, where)
     return (
-        f"Internal error in Paceline: {type(error).__name__}{where}. What was measured before it "
-        "is kept. Please report it."
+        f"Internal error in Paceline: {type(error).__name__}{where}. Everything measured "
+        "before it is kept. Please report it."
     )

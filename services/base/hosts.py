@@ -43,7 +43,7 @@ def _parse_names(text: str) -> Iterator[str]:
         bare_ipv6 = f"[{entry}]" if entry.count(":") > 1 and "[" not in entry else entry
         name = host_name(bare_ipv6)
         if name is None:
-            raise InvalidHosts(f"{VARIABLE} holds {entry[:80]!r}{_advice(entry)}")
+            raise InvalidHosts(f"{VARIABLE} contains {entry[:80]!r}{_advice(entry)}")
         yield name
 
 

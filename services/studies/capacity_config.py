@@ -46,16 +46,22 @@ class CapacitySearch(BaseConfig):
         max_length=8,
     )
     load: Unit = field(
-        "rate", About("Load", "Requests per second, or users who send again once answered")
+        "rate",
+        About(
+            "Load", "Requests per second, or users who each send the next request after an answer"
+        ),
     )
     arrivals: Literal["poisson", "constant"] = field(
         "poisson", About("Arrivals", "How requests arrive at a rate: at random moments, or evenly")
     )
     lowest: float = field(
-        1.0, About("Lowest load", "Where the search begins", step=1.0), gt=0, le=FASTEST
+        1.0,
+        About("Lowest load", "Lowest load to try, where the search begins", step=1.0),
+        gt=0,
+        le=FASTEST,
     )
     highest: float = field(
-        10_000.0, About("Highest load", "Where the search ends", step=100.0), gt=0, le=FASTEST
+        10_000.0, About("Highest load", "Highest load to try", step=100.0), gt=0, le=FASTEST
     )
     precision: float = field(
         0.05,
@@ -63,7 +69,9 @@ class CapacitySearch(BaseConfig):
         ge=0.01,
         le=0.5,
     )
-    probes: int = field(15, About("Max probes", "Probes of each server at most"), ge=4, le=100)
+    probes: int = field(
+        15, About("Max probes", "Maximum number of probes of each server"), ge=4, le=100
+    )
     window_s: float = field(
         60.0,
         About(

@@ -89,7 +89,7 @@ def nothing_known(config: CapacityConfig, probe: Probe) -> str | None:
         return None
     return (
         f"Run {probe.run_id}, at the lowest load, sent no request within its window of "
-        f"{seconds(probe.window_s)}, so that nothing is known of it. Search with a longer window."
+        f"{seconds(probe.window_s)}, so it shows nothing. Search with a longer window."
     )
 
 

@@ -135,8 +135,8 @@ def after_overload(repeat: Recovery | None, config: CapacityConfig) -> str | Non
     load, over = (with_unit(each, config) for each in (repeat.load, repeat.overload.load))
     if not repeat.stays_slow and not repeat.met:
         return (
-            f"After {over} it was not seen to sustain {load} again, which it did before. That may "
-            "be chance: longer windows would tell whether it stays slow."
+            f"After {over} it was not shown to sustain {load} again, although it did before. "
+            "This may be chance: longer windows would tell whether it stays slow."
         )
     if not repeat.stays_slow:
         known = repeat.before.typical_s and repeat.after.typical_s  # medians with their intervals

@@ -12,7 +12,7 @@ from tests.stored import store
 
 
 def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) -> None:
-    assert run_cli("share", "--list").out == "Nothing is shared.\n"
+    assert run_cli("share", "--list").out == "There are no shared pages.\n"
     store(database, name="A"), store(database, name="B")
     path, about = run_cli("share", "1", "2").out.splitlines()
     assert path.startswith("/share/")

@@ -16,7 +16,7 @@ from tests.values import measured
 
 
 def test_runs_are_listed_newest_first_and_narrowed(database: Engine, run_cli: RunCli) -> None:
-    assert run_cli("list").out == "No run is stored.\n"
+    assert run_cli("list").out == "There are no runs yet.\n"
     store(database, name="first", tags=["keep"])
     store(database, name="second", mode="staggered")
     assert [run["name"] for run in json.loads(run_cli("list", "--json").out)] == ["second", "first"]

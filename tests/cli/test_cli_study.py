@@ -34,7 +34,7 @@ def sweep(reference: ReferenceServer, model: str = "ref tokens=3") -> tuple[str,
 def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
     database: Engine, reference: ReferenceServer, run_cli: RunCli, tmp_path: Path
 ) -> None:
-    assert run_cli("studies").out == "No study is stored.\n"
+    assert run_cli("studies").out == "There are no studies yet.\n"
     result = run_cli(*sweep(reference), "--name", "Sweep", "--tag", "a", "--json")
     assert (result.code, result.err) == (0, "")
     document = json.loads(result.out)
@@ -105,7 +105,7 @@ def test_a_study_of_which_nothing_can_run_here_is_refused_and_not_kept(
     assert (result.code, result.out) == (2, "")
     assert result.err == run_cli("engine", "start", "--model", "org/model").err
     assert result.err.startswith("vLLM is not installed: ")
-    assert run_cli("studies").out == "No study is stored.\n" and not runs.count(database)
+    assert run_cli("studies").out == "There are no studies yet.\n" and not runs.count(database)
 
 
 def test_a_plan_says_what_cannot_run_here_and_starts_nothing(

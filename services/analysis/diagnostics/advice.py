@@ -73,5 +73,5 @@ BY_KIND = {
     "truncated": "Answers were cut off: look for a proxy that closes connections, and see the "
     "server's log.",
     "node_lost": "A machine that sent requests was lost: check it, then run it again.",
-    "empty": "Answers held no token: check that the model and its chat template fit the prompt.",
+    "empty": "Answers had no tokens: check that the model and its chat template fit the prompt.",
 }

@@ -47,7 +47,7 @@ def _describe(config: RunConfig) -> str:
     think = f"{config.think_s:g} s" + (" on average" if config.random_think else "")
     pause = f"{think} after each answer" if config.think_s else "as soon as it is answered"
     joining = f", who join over {config.ramp_up_s:g} s" if config.ramp_up_s else ""
-    return f"by {many(config.users, 'user')}{joining}: each asks again {pause}"
+    return f"by {many(config.users, 'user')}{joining}: each sends the next request {pause}"
 
 
 USERS = ModeSpec(

@@ -86,7 +86,7 @@ def list_text(
     """List stored runs, one per line, with their baseline verdicts if any run has one. `narrowed`:
     the list is filtered."""
     if not rows:
-        return "No run matches." if narrowed else "No run is stored."
+        return "No run matches." if narrowed else "There are no runs yet."
     verdicts = {run_id: brief(verdict) for run_id, verdict in against.items()}
     extra = ["vs baseline"] * bool(verdicts)
     return table(
@@ -147,7 +147,7 @@ def share_text(share: Any) -> str:
 def shares_text(shares: Sequence[Any]) -> str:
     """List share links, one per line."""
     if not shares:
-        return "Nothing is shared."
+        return "There are no shared pages."
     return table(
         ["page", "title", "runs", "created", "until", "prompts"],
         [

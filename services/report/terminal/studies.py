@@ -34,7 +34,7 @@ def plan_text(grid: Sequence[GridCell], estimate: Estimate, devices: str) -> str
 def studies_text(rows: Sequence[Any]) -> str:
     """List stored studies, one per line."""
     if not rows:
-        return "No study is stored."
+        return "There are no studies yet."
     return table(
         ["study", "name", "preset", "measured", "state", "created"],
         [

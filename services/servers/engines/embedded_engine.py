@@ -82,7 +82,7 @@ def embedded_size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
     context = prompt_bytes // 2 + longest_answer(config) + TEMPLATE_TOKENS
     if context > CONTEXT_MOST:
         raise EngineProblem(
-            f"The embedded model holds {CONTEXT_MOST:,} tokens of prompt and answer together; "
+            f"The embedded model has a context of {CONTEXT_MOST:,} tokens for prompt and answer; "
             f"this run could need {context:,}. Lower max tokens or shorten the prompts."
         )
     return max(1, min(modes.at_once(config), SLOTS_MOST, CACHE_TOKENS // context)), context

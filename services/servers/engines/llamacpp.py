@@ -29,7 +29,7 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
     slots, context = config.max_seqs or SLOTS, config.max_model_len or CONTEXT
     if slots > SLOTS_MOST or context > CONTEXT_MOST or slots * context > CACHE_TOKENS:
         raise EngineProblem(
-            f"The embedded engine holds at most {SLOTS_MOST} requests at once, of at most "
+            f"The embedded engine serves at most {SLOTS_MOST} requests at once, of at most "
             f"{CONTEXT_MOST:,} tokens each and {CACHE_TOKENS:,} together."
         )
     numbers = [str(n) for n in (slots, context, 1, port)]  # 1: a prefix is cached, as elsewhere

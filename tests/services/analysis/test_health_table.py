@@ -57,7 +57,7 @@ def test_what_the_client_adds_is_a_sentence() -> None:
 def test_a_load_that_one_server_could_not_play_is_said() -> None:
     sentence = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
     assert sentence.startswith(
-        "At 50.0 % of this load's pace (the most that one reference server gives) the"
+        "At 50.0 % of this load's pace (the maximum of one reference server) the"
     )
 
 

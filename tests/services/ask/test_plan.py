@@ -89,7 +89,7 @@ def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
         (
             {"mode": "users", "duration_s": 60, "repeats": 3, "load_warmup_s": 10, "warmup": 0},
             "Sends requests for 3 times 60 s (about 160 each time) plus 10 s of warm-up at the "
-            "same load, by 8 users: each asks again 1 s after each answer: at most",
+            "same load, by 8 users: each sends the next request 1 s after each answer: at most",
         ),
     ],
 )

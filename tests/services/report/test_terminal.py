@@ -86,7 +86,7 @@ def test_runs_are_listed_a_line_each_and_long_names_are_cut() -> None:
 
 
 def test_an_empty_list_says_whether_anything_was_left_out() -> None:
-    assert terminal.list_text([]) == "No run is stored."
+    assert terminal.list_text([]) == "There are no runs yet."
     assert terminal.list_text([], narrowed=True) == "No run matches."
 
 

@@ -64,7 +64,7 @@ def test_a_repeated_load_missed_within_chance_is_not_a_lack_of_recovery() -> Non
     repeat = recovery_of([before, over, after], RATE.parsed_objectives)
     assert repeat is not None and not repeat.stays_slow
     said = after_overload(repeat, RATE) or ""
-    assert "recovers" not in said and "not seen to sustain 8.00 requests/s again" in said
+    assert "recovers" not in said and "not shown to sustain 8.00 requests/s again" in said
     none_came = replace(after, misses=(Misses(0, 0, 1.0),))
     repeat = recovery_of([before, over, none_came], RATE.parsed_objectives)
     assert after_overload(repeat, RATE) == said

@@ -56,7 +56,7 @@ def _missing(name: str) -> Callable[..., NoReturn]:
         raise AttributeError(name)
 
     def kernel(*_: object, **__: object) -> NoReturn:
-        raise NotImplementedError(f"{name}: SGLang's kernels are not there for a CPU")
+        raise NotImplementedError(f"{name}: SGLang has no such kernel for a CPU")
 
     return kernel
 
