@@ -124,7 +124,7 @@ standings = [
 with st.container(horizontal=True, vertical_alignment="bottom"):
     against = choose("against", AGAINST, parameters.get("against", ""), "Plot speed against")
     by = choose("by", RANKED_BY, parameters.get("by", ""), "Rank by")
-    best = leaderboard.on_front(standings, against)
+    best = leaderboard.pareto_front_ids(standings, against)
     if FEWEST <= len(best) <= MOST:
         st.page_link(
             "compare.py",

@@ -63,14 +63,14 @@ def table(candidate: Candidate) -> Table:
     nodes = nodes_of(candidate) if _has_nodes(candidate) else np.empty(0)
     numbers = sorted({int(node) for node in known(nodes)})
     rows = tuple(_row(candidate, candidate.table.where(nodes == n), n) for n in numbers)
-    return Table("Nodes", COLUMNS, rows, NOTE + _apart(candidate) if rows else "")
+    return Table("Nodes", COLUMNS, rows, NOTE + _start_spread_sentence(candidate) if rows else "")
 
 
 def _has_nodes(candidate: Candidate) -> bool:
     return any(repeat.health.get("nodes") for repeat in candidate.run.repeats)
 
 
-def _apart(candidate: Candidate) -> str:
+def _start_spread_sentence(candidate: Candidate) -> str:
     spreads = [repeat.health.get("start_spread_s") for repeat in candidate.run.repeats]
     worst = max((spread for spread in spreads if spread is not None), default=None)
     if worst is None:

@@ -49,21 +49,21 @@ def slices(measurements: Sequence[Measurement], only_sending: bool = False) -> t
     count = min(SLICES, len(table) // FEWEST)
     if count < LEAST:
         return ()
-    sent, ends = table.numbers("t_send"), _ends(table)
+    sent, ends = table.numbers("t_send"), _end_times(table)
     start, stop = float(sent.min()), float((sent if only_sending else ends).max())
     if stop <= start:
         return ()
-    return _cut(table, np.linspace(start, stop, count + 1), ends)
+    return _slice_requests(table, np.linspace(start, stop, count + 1), ends)
 
 
-def _ends(table: Measurements) -> Floats:
+def _end_times(table: Measurements) -> Floats:
     ends = table.numbers("t_send")
     for name in ("t_last", "t_end"):
         ends = np.fmax(ends, table.numbers(name))
     return ends
 
 
-def _cut(table: Measurements, edges: Floats, ends: Floats) -> tuple[Slice, ...]:
+def _slice_requests(table: Measurements, edges: Floats, ends: Floats) -> tuple[Slice, ...]:
     width = float(edges[1] - edges[0])
     sent = table.numbers("t_send")
     of = np.clip(np.searchsorted(edges, sent, side="right") - 1, 0, len(edges) - 2)

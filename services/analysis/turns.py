@@ -42,7 +42,7 @@ def history_share(measurements: Sequence[Measurement], config: RunConfig) -> flo
         return None
     table = as_table(measurements)
     prompt, output = table.numbers("prompt_tokens"), table.numbers("output_tokens")
-    turn, before = locate(sessions, table)[1], _before(table)
+    turn, before = locate(sessions, table)[1], _previous_request(table)
     left = prompt + output if config.history == "answered" else prompt
     there = np.where(before >= 0, left[before], np.nan)
     prefixes = prefixes_of(config)
@@ -53,7 +53,7 @@ def history_share(measurements: Sequence[Measurement], config: RunConfig) -> flo
     return float(np.minimum(there, prompt)[known].sum() / prompt[known].sum())
 
 
-def _before(table: Measurements) -> NDArray[np.intp]:
+def _previous_request(table: Measurements) -> NDArray[np.intp]:
     """The index of the previous request, by repeat and index; -1 if there is none."""
     index = table.numbers("index")
     keys = table.numbers("repeat") * (index.max(initial=0.0) + 2) + index

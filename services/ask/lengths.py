@@ -51,7 +51,7 @@ class Lengths:
         """Return the length for request `index`."""
         if self.distribution == "fixed":
             return self.mean
-        return self.quantile(_share(f"{self.key}/{index}"))
+        return self.quantile(_pseudo_random(f"{self.key}/{index}"))
 
     def of_each(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the lengths for these requests."""
@@ -164,7 +164,7 @@ def _of_file(config: RunConfig) -> GivenLengths:
     )
 
 
-def _share(key: str) -> float:
+def _pseudo_random(key: str) -> float:
     """A pseudo-random number between 0 and 1."""
     return (int.from_bytes(blake2b(key.encode(), digest_size=6).digest()) + 0.5) / 2**48
 

@@ -69,7 +69,7 @@ def _value(name: str, text: str) -> Any:
     if name == "backend" and text not in BACKENDS:
         raise InvalidConfig({name: f"backend must be one of {', '.join(BACKENDS)} (got {text!r})."})
     try:
-        value = None if text == "" and _may_be_none(name) else text
+        value = None if text == "" and _is_optional(name) else text
         config = parse({"workload": "builtin", name: value})  # combinations are checked later
     except InvalidConfig as error:
         if name in error.problems:
@@ -78,7 +78,7 @@ def _value(name: str, text: str) -> Any:
     return getattr(config, name)
 
 
-def _may_be_none(name: str) -> bool:
+def _is_optional(name: str) -> bool:
     field = RunConfig.model_fields.get(name)
     return field is not None and "None" in str(field.annotation)
 

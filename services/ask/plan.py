@@ -46,7 +46,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     """
     each = _requests_expected(config, pace)
     if each is None:
-        return _by_time_alone(config)
+        return _plan_without_pace(config)
     counted = config.model_copy(update={"duration_s": None, "requests": max(1, round(each))})
     total = counted.requests * config.repeats + warmup_count(config)
     output = sum(map(_output_tokens, parts(counted)))
@@ -63,20 +63,20 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     what = f"Sends {_requests(config, counted)}{plan_of_sessions.how(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
-    takes = _takes(at_least, between, source, "there is no earlier run on this server")
-    then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
-    sentence = f"{what}{_lengths(config)} {then[0].upper()}{then[1:]}.{_afterwards(config)}"
+    takes = _time_text(at_least, between, source, "there is no earlier run on this server")
+    then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
+    sentence = f"{what}{_lengths(config)} {then[0].upper()}{then[1:]}.{_extra_notes(config)}"
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
-def _by_time_alone(config: RunConfig) -> Plan:
+def _plan_without_pace(config: RunConfig) -> Plan:
     """The plan for users with a duration, on a server that has never been measured."""
     seconds = config.repeats * _repeat_s(config, 0.0)
-    sent = f"{_for_how_long(config)}{plan_of_sessions.in_sessions(config)}"
+    sent = f"{_duration_text(config)}{plan_of_sessions.in_sessions(config)}"
     sends = f"Sends {sent}{plan_of_sessions.how(config)}."
     unknown = "The number of requests is unknown, because there is no earlier run on this server."
     takes = f"Takes at least {duration(seconds)}."
-    sentence = f"{sends} {unknown} {takes}{_afterwards(config)}"
+    sentence = f"{sends} {unknown} {takes}{_extra_notes(config)}"
     return Plan(0, 0, 0, seconds, None, None, sentence)
 
 
@@ -91,7 +91,7 @@ def _lengths(config: RunConfig) -> str:
     return "".join(f" {sentence}" for sentence in sentences)
 
 
-def _afterwards(config: RunConfig) -> str:
+def _extra_notes(config: RunConfig) -> str:
     sentence = ""
     if "max_tokens" in config.omit:
         sentence += " No limit is sent to the server, so answers may be longer."
@@ -131,8 +131,8 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
     if not known:
         what, output, prompts = f"{how} The number of requests is unknown", 0, 0
-    takes = _takes(at_least, between, source, "one of these servers has no earlier run")
-    then = "; ".join(filter(None, [takes, _costs(usd, hourly)]))
+    takes = _time_text(at_least, between, source, "one of these servers has no earlier run")
+    then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."
     total = sum(plan.requests_total for plan in plans) if known else 0
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
@@ -218,7 +218,7 @@ def _requests(config: RunConfig, counted: RunConfig) -> str:
     if config.duration_s is not None:
         about = "" if MODES[config.mode].exact else "about "
         each = " each time" if config.repeats > 1 else ""
-        count = f"{_for_how_long(config)} ({about}{counted.requests:,}{each})"
+        count = f"{_duration_text(config)} ({about}{counted.requests:,}{each})"
     elif config.repeats > 1:
         count = f"{config.repeats} times {count}"
     count += plan_of_sessions.in_sessions(config)
@@ -232,12 +232,12 @@ def _requests(config: RunConfig, counted: RunConfig) -> str:
     return " plus ".join([count, *warm])
 
 
-def _for_how_long(config: RunConfig) -> str:
+def _duration_text(config: RunConfig) -> str:
     times = f"{config.repeats} times " if config.repeats > 1 else ""
     return f"requests for {times}{duration(config.duration_s or 0.0)}"
 
 
-def _takes(
+def _time_text(
     at_least: float | None, between: tuple[float, float] | None, source: str, why_not: str
 ) -> str:
     if between is not None:
@@ -248,7 +248,7 @@ def _takes(
     return f"takes at least {duration(at_least)}; how long the answers take {unknown}"
 
 
-def _costs(usd: float | None, hourly: bool) -> str:
+def _cost_text(usd: float | None, hourly: bool) -> str:
     if usd is None:
         return ""
     how = "about" if hourly else "at most"

@@ -93,7 +93,7 @@ def parse_fields(value: Any) -> Any:
     _check_sendable(value, LEVELS_MOST)
     for name in value:
         if name in _OWN_FIELDS:
-            raise ValueError(f"must not contain {name!r}: {_instead(name)}")
+            raise ValueError(f"must not contain {name!r}: {_alternative(name)}")
     _check_no_secret(value)
     return dict(value)
 
@@ -136,7 +136,7 @@ def _read(text: str) -> Any:
         raise ValueError('must be a JSON object, such as {"min_p": 0.1}') from None
 
 
-def _instead(name: str) -> str:
+def _alternative(name: str) -> str:
     field = _OWN_FIELDS[name]
     return f"set {field} instead" if field else "Paceline always streams"
 
@@ -164,7 +164,7 @@ def _check_no_secret(value: Any, schemas: bool = False) -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             describes = schemas and isinstance(inner, Mapping)
-            if names_secret(str(name), "field") and not describes and _holds_text(inner):
+            if names_secret(str(name), "field") and not describes and _contains_text(inner):
                 raise ValueError(
                     f"must not contain a key, and {str(name)[:40]!r} looks like one: send it as a "
                     "header that refers to a variable"
@@ -179,10 +179,10 @@ def _check_no_secret(value: Any, schemas: bool = False) -> None:
         raise ValueError("must not contain a key, but one of its texts looks like one")
 
 
-def _holds_text(value: Any) -> bool:
+def _contains_text(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return any(map(_holds_text, value.values()))
-    return any(map(_holds_text, value)) if isinstance(value, list | tuple) else _is_text(value)
+        return any(map(_contains_text, value.values()))
+    return any(map(_contains_text, value)) if isinstance(value, list | tuple) else _is_text(value)
 
 
 def _is_text(value: Any) -> bool:

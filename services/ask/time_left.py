@@ -65,7 +65,7 @@ class RunTiming:
     @property
     def spent_s(self) -> float:
         """How long the current repeat has taken so far, in seconds."""
-        current = self._current
+        current = self._current_progress
         return current[-1].t - current[0].t if current else 0.0
 
     @property
@@ -79,14 +79,14 @@ class RunTiming:
         return None
 
     @property
-    def _current(self) -> list[Progress]:
+    def _current_progress(self) -> list[Progress]:
         if not self.progress or self.progress[-1].repeat < len(self.durations):
             return []
         return [entry for entry in self.progress if entry.repeat == self.progress[-1].repeat]
 
     @property
     def _share(self) -> float:
-        now = self._current[-1:]
+        now = self._current_progress[-1:]
         if not now:
             return 0.0
         if self.config.duration_s is not None:  # without the drain
@@ -111,7 +111,7 @@ def of_comparison(runs: Sequence[RunTiming], more: bool = False) -> TimeLeft | N
     for run in runs:
         if not run.to_do:
             continue
-        if (each := run.repeat_s or _of_one(run)) is None:
+        if (each := run.repeat_s or _planned_repeat(run)) is None:
             return None
         first, last = (max(0.0, end - run.spent_s) + (run.to_do - 1) * end for end in each)
         low, high = low + first, high + last
@@ -128,7 +128,7 @@ def together(parts: Sequence[TimeLeft | None]) -> TimeLeft | None:
     return TimeLeft(sum(part.low for part in known), sum(part.high for part in known))
 
 
-def _of_one(run: RunTiming) -> Range | None:
+def _planned_repeat(run: RunTiming) -> Range | None:
     """The duration of a repeat according to the plan, which gives only that of the whole run."""
     if run.expected is None:
         return None

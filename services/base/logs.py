@@ -44,8 +44,8 @@ def setup(process: str, env: Mapping[str, str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process, secrets_in(env)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    sys.excepthook = lambda _kind, error, _trace: _caught(error)
-    threading.excepthook = lambda caught: _caught(caught.exc_value)
+    sys.excepthook = lambda _kind, error, _trace: _log_uncaught(error)
+    threading.excepthook = lambda caught: _log_uncaught(caught.exc_value)
     sys.stderr = Lines()
 
 
@@ -100,7 +100,7 @@ class Lines(io.TextIOBase):
         return out.fileno()
 
 
-def _caught(error: BaseException | None) -> None:
+def _log_uncaught(error: BaseException | None) -> None:
     """Log an uncaught exception, unless it only ends the process."""
     if isinstance(error, Exception):
         fault(error)

@@ -12,7 +12,7 @@ def open_file(path: Path | str, flags: int) -> int:
     """Open or create a file for its owner only, and return its descriptor. Permissions for others
     are removed from our own files; those for a group alone are kept. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CREAT, 0o600)
-    _close_to_others(descriptor)
+    _make_private(descriptor)
     return descriptor
 
 
@@ -23,10 +23,10 @@ def create_file(path: Path | str) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        _close_to_others(path)
+        _make_private(path)
 
 
-def _close_to_others(file: int | str) -> None:
+def _make_private(file: int | str) -> None:
     status = os.stat(file)
     if status.st_mode & OTHERS and status.st_uid == os.getuid():
         os.chmod(file, 0o600)

@@ -75,7 +75,7 @@ def without_secrets(text: str, secrets: Secrets) -> str:
         secret = each if isinstance(each, str) else each.secret
         if len(secret) < SHORTEST or len(text) < min(RUN, len(secret)):
             continue
-        for written in _written(known(each) if isinstance(each, str) else each, text):
+        for written in _spellings(known(each) if isinstance(each, str) else each, text):
             if len(written) < RUN:
                 short.append(written)
                 continue
@@ -83,9 +83,9 @@ def without_secrets(text: str, secrets: Secrets) -> str:
             # secret needs no set.
             few = len(text) > len(written) or len(written) >= LONG
             blocks = blocks or (set() if few else _blocks(text))
-            runs |= _runs(text, text if few else blocks, written)
+            runs |= _shared_runs(text, text if few else blocks, written)
     if runs:
-        text = _cut_out(text, runs)
+        text = _remove_runs(text, runs)
     for written in short:
         text = text.replace(written, REMOVED)
     return text
@@ -103,7 +103,7 @@ def without_paths(text: str) -> str:
     return _PATH.sub("…/", text)
 
 
-def _written(known: KnownSecret, text: str) -> tuple[str, ...]:
+def _spellings(known: KnownSecret, text: str) -> tuple[str, ...]:
     """Return the spellings of a secret that may occur in `text`."""
     secret, ways = known.secret, [known.line]
     if "\\" in text or any(sign in text for sign in SPACES):  # else the text is already on one line
@@ -130,12 +130,12 @@ def _blocks(text: str) -> set[str]:
     return {text[at : at + BLOCK] for at in range(len(text) - BLOCK + 1)}
 
 
-def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
+def _shared_runs(text: str, blocks: Container[str], secret: str) -> set[str]:
     """Return the sequences of RUN characters that `text` shares with the secret. Any such sequence
     contains one of the blocks, which are looked up first; blocks alone are often ordinary words."""
     offsets = [
         at
-        for at in _seen(text, blocks, secret)
+        for at in _shared_offsets(text, blocks, secret)
         if secret[max(0, at - SIDE) : at + BLOCK] in text or secret[at : at + BLOCK + SIDE] in text
     ]
     if not offsets:
@@ -146,7 +146,7 @@ def _runs(text: str, blocks: Container[str], secret: str) -> set[str]:
     return runs.intersection(candidates)
 
 
-def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
+def _shared_offsets(text: str, blocks: Container[str], secret: str) -> list[int]:
     """Return the offsets in the secret at which a block of the text occurs."""
     if len(secret) >= LONG:
         from services.base.long_secret import shared_blocks  # imports numpy, so only if needed
@@ -157,7 +157,7 @@ def _seen(text: str, blocks: Container[str], secret: str) -> list[int]:
     ]
 
 
-def _cut_out(text: str, runs: set[str]) -> str:
+def _remove_runs(text: str, runs: set[str]) -> str:
     pieces, at = [], 0
     while at < len(text):
         end = start = at

@@ -38,28 +38,28 @@ class Refresh:
         with self._lock:
             passed = self._wall() - self._at
             if passed > AWAY_S:
-                self._begin(0, 0.0)
+                self._start_step(0, 0.0)
             elif self._settle_s:
                 if passed >= self._settle_s:
-                    self._begin(self._step, 0.0)
+                    self._start_step(self._step, 0.0)
             elif passed >= max(LOOK_S, EVERY_S[self._step]):
                 share = (self._cpu() - self._spent) / passed
-                step = self._chosen(share * EVERY_S[self._step])
+                step = self._best_step(share * EVERY_S[self._step])
                 same = step == self._step
-                self._begin(step, 0.0 if same else max(LOOK_S, EVERY_S[self._step]))
+                self._start_step(step, 0.0 if same else max(LOOK_S, EVERY_S[self._step]))
             return EVERY_S[self._step]
 
-    def _begin(self, step: int, settle_s: float) -> None:
+    def _start_step(self, step: int, settle_s: float) -> None:
         self._step, self._settle_s = step, settle_s
         self._at, self._spent = self._wall(), self._cpu()
 
-    def _chosen(self, drawing: float) -> int:
+    def _best_step(self, drawing: float) -> int:
         """Return the step to use if one refresh of all pages takes this many seconds of CPU."""
         last = len(EVERY_S) - 1
-        fits = (step for step in range(last) if drawing / EVERY_S[step] <= self._most(step))
+        fits = (step for step in range(last) if drawing / EVERY_S[step] <= self._cpu_limit(step))
         return next(fits, last)
 
-    def _most(self, step: int) -> float:
+    def _cpu_limit(self, step: int) -> float:
         return QUIET if step < self._step else BUSY
 
 

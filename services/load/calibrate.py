@@ -73,7 +73,7 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
     chunks_in_time = int((ANSWER_S - first) / gap) if gap else profile.chunks
     chunks = max(2, min(profile.chunks, chunks_in_time))
     length = _prompt_length(config)
-    config = modes.starting(_at_its_peak(config))  # only the first turns of sessions
+    config = modes.starting(_peak_config(config))  # only the first turns of sessions
     requests = _requests_in_time(config, first + gap * (chunks - 1))
     chunks = max(2, min(chunks, MAX_CHUNKS // requests))
     changes = {
@@ -113,7 +113,7 @@ def _requests_in_time(config: RunConfig, answer_s: float) -> int:
     return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
 
 
-def _at_its_peak(config: RunConfig) -> RunConfig:
+def _peak_config(config: RunConfig) -> RunConfig:
     """Replay a changing rate at its highest, a trace at the rate of its busiest second, and
     sessions at the rate of their requests."""
     rate, turns = modes.MODES[config.mode].rate(config), modes.mean_turns(config)

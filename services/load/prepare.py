@@ -35,17 +35,17 @@ class Preparer:
     def alone(self, count: int) -> Iterator[PreparedRequest]:
         """Prepare the first requests, each alone or the first of its session, without later
         turns."""
-        return (self._prepared(index) for index in self._first(range(count)))
+        return (self._encode(index) for index in self._first(range(count)))
 
     def sessions(self, numbers: Iterable[int]) -> Iterator[PreparedRequest]:
         """Prepare requests by number; in a run with sessions, the first turn of each session,
         linked to its later turns."""
-        return (self._with_following(index, ()) for index in self._first(numbers))
+        return (self._encode_with_following(index, ()) for index in self._first(numbers))
 
     def _first(self, numbers: Iterable[int]) -> Iterable[int]:
         return map(self._sessions.first, numbers) if self._sessions else numbers
 
-    def _prepared(
+    def _encode(
         self, index: int, answers: tuple[str, ...] = (), following: Following | None = None
     ) -> PreparedRequest:
         template = self._templates.pop(index, None)
@@ -54,10 +54,10 @@ class Preparer:
             data = self._client.request(Fragment(content))
             return PreparedRequest(index, data, prompt, following)
         given = answers if self._job.config.history == "answered" else None
-        made, text = self._made(index, given)
+        made, text = self._build_body(index, given)
         return PreparedRequest(index, self._client.request(made), known(text), following)
 
-    def _made(self, index: int, answers: tuple[str, ...] | None) -> tuple[Body, str]:
+    def _build_body(self, index: int, answers: tuple[str, ...] | None) -> tuple[Body, str]:
         """The body of a request, and all text in the request."""
         job = self._job
         text = workloads.prompt(job.config, self._repeat, index, job.nonce, answers)
@@ -73,15 +73,15 @@ class Preparer:
             if size >= most:
                 break
             these = marks[: turn + number]
-            made, text = self._made(index + number, these)
+            made, text = self._build_body(index + number, these)
             known(text)  # imports what a long text needs
             if (template := split_body(orjson.dumps(made), text, these)) is not None:
                 self._templates[index + number] = template
                 size += template.size
         return size
 
-    def _with_following(self, index: int, answers: tuple[str, ...]) -> PreparedRequest:
-        return self._prepared(index, answers, self._following(index, answers))
+    def _encode_with_following(self, index: int, answers: tuple[str, ...]) -> PreparedRequest:
+        return self._encode(index, answers, self._following(index, answers))
 
     def _following(self, index: int, answers: tuple[str, ...]) -> Following | None:
         """Return how to prepare the next turn of a request's session, if there is one."""
@@ -96,7 +96,7 @@ class Preparer:
             return None
 
         def prepare(answer: str) -> PreparedRequest:
-            return self._with_following(index + 1, (*answers, answer))
+            return self._encode_with_following(index + 1, (*answers, answer))
 
         recorded = self._job.config.history == "recorded"
         write = None
@@ -140,10 +140,10 @@ def _linked(turns: list[PreparedRequest]) -> PreparedRequest:
     later = turns[-1]
     for turn in reversed(turns[:-1]):
         assert turn.following is not None
-        following = replace(turn.following, prepare=partial(_unchanged, later))
+        following = replace(turn.following, prepare=partial(_keep_request, later))
         later = replace(turn, following=following)
     return later
 
 
-def _unchanged(request: PreparedRequest, answer: str) -> PreparedRequest:
+def _keep_request(request: PreparedRequest, answer: str) -> PreparedRequest:
     return request

@@ -206,8 +206,8 @@ def combined(played: Sequence[Played]) -> Played:
         "loop_lag_p99_s": max(lags, default=None),
         "processes": len(played),
     }
-    if odd := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
-        health["oddities"] = dict(odd)
+    if irregular := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
+        health["oddities"] = dict(irregular)
     if unsent := sum((Counter(h.get("unsent_turns", {})) for h in healths), Counter()):
         health["unsent_turns"] = dict(unsent)
     profile = median_profile([each.profile for each in played if each.profile])

@@ -169,7 +169,7 @@ class Reference(asyncio.Protocol):
         return METRICS % (self.state["in_flight"] - waiting, waiting)
 
     def options(self, model: str) -> dict[str, Any]:
-        return given(self.defaults, model.split()[1:])
+        return parse_options(self.defaults, model.split()[1:])
 
     def at(self, seconds: float, call: Any, *arguments: Any) -> None:
         """Call `seconds` after the request came, so that delays of earlier calls do not add up."""
@@ -243,7 +243,7 @@ class Reference(asyncio.Protocol):
         self.transport.write(f"{head}{extra}\r\n".encode() + body)
 
 
-def given(defaults: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
+def parse_options(defaults: dict[str, Any], parts: Sequence[str]) -> dict[str, Any]:
     """Return the options, replaced by those in `parts`, such as `ttft=0.1`."""
     options = dict(part.split("=", 1) for part in parts)
     return {
@@ -272,7 +272,7 @@ async def serve(
     if unknown := {option.split("=")[0] for option in options} - protocol.defaults.keys():
         names = ", ".join(protocol.defaults)
         sys.exit(f"Unknown option {', '.join(sorted(unknown))}; choose from {names}.")
-    protocol.defaults = given(protocol.defaults, options)
+    protocol.defaults = parse_options(protocol.defaults, options)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     tls = None

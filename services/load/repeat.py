@@ -58,7 +58,7 @@ class RepeatPlayer:
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
         runner = self._new_runner(WARM_UP, None)
         supply = Supply(Preparer(self._job, self.client, WARM_UP).alone(count), count)
-        await runner.play(schedule, supply, _start_now)
+        await runner.play(schedule, supply, _now_ns)
 
     async def play(self, repeat: int, on_ready: OnReady) -> Played:
         """Play this process's shard of a repeat.
@@ -105,8 +105,8 @@ class RepeatPlayer:
         }
         if runner.unsent_turns:
             health["unsent_turns"] = dict(runner.unsent_turns)
-        if runner.oddities:
-            health["oddities"] = dict(runner.oddities)
+        if runner.irregularities:
+            health["oddities"] = dict(runner.irregularities)
         return health
 
     def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int = 0) -> Runner:
@@ -156,7 +156,7 @@ def client_of(job: Job) -> Any:
     return Wire(chat_url(target), bearer(target), timeouts, target.proxy, fitting)
 
 
-async def _start_now() -> int:
+async def _now_ns() -> int:
     return perf_counter_ns()
 
 

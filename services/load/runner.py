@@ -54,7 +54,7 @@ class Runner:
         self.finished: list[Measurement] = []
         self.profiles = EvenSample[ResponseProfile]()
         self.lateness_s = EvenSample[float]()  # how long after their due time requests were sent
-        self.oddities: Counter[str] = Counter()  # number of answers with each oddity
+        self.irregularities: Counter[str] = Counter()  # number of answers with each irregularity
         self.unsent_turns: Counter[str] = Counter()  # number of turns by why they were not sent
         self.began_ns = 0
         self._client = client
@@ -156,7 +156,7 @@ class Runner:
             request = next(supply.warm if offset < 0 else supply.counted)
             self._held = request if offset >= 0 else None
             due = self.began_ns + round(offset * 1e9)
-            await self._until(due - LEAD_NS)
+            await self._sleep_until(due - LEAD_NS)
             waits = slots.locked()
             await slots.acquire()
             if waits:
@@ -181,7 +181,7 @@ class Runner:
             slots.release()
         if request.following is None:
             return
-        ends = self._end_of(schedule)
+        ends = self._end_ns(schedule)
         lead_ns = LEAD_NS if schedule.in_flight is None else PLACE_LEAD_NS
 
         async def send(request: PreparedRequest, due: int) -> Outcome:
@@ -216,13 +216,13 @@ class Runner:
         joins = schedule.joins_s or (0.0,) * schedule.users
         for user, join in enumerate(joins):
             due = starts + round(join * 1e9)
-            await self._until(due - LEAD_NS)
+            await self._sleep_until(due - LEAD_NS)
             self._begin(self._run_user(schedule, supply, due, schedule.pauses(user)))
 
     async def _run_user(self, schedule: Schedule, supply: Supply, due: int, pauses: Pauses) -> None:
         """Act as a user: send, wait for the answer, pause, and repeat until requests or time run
         out."""
-        ends = self._end_of(schedule)
+        ends = self._end_ns(schedule)
         while ends is None or due < ends:
             await wait_unless(self._enough, due - LEAD_NS)
             if self._enough.is_set():
@@ -241,10 +241,10 @@ class Runner:
             ended = await self._follow(request, outcome, send, ends, counts)
             due = ended + round(pauses.next() * 1e9)
 
-    def _end_of(self, schedule: Schedule) -> int | None:
+    def _end_ns(self, schedule: Schedule) -> int | None:
         return None if schedule.end_s is None else self.began_ns + round(schedule.end_s * 1e9)
 
-    async def _until(self, at_ns: int) -> None:
+    async def _sleep_until(self, at_ns: int) -> None:
         if (wait_ns := at_ns - perf_counter_ns()) > 0:
             await asyncio.sleep(wait_ns / 1e9)
 
@@ -288,7 +288,7 @@ class Runner:
                 break
             tries = tries.after(exchange.error_class, wait_s)
             exchange = await self._client.ask(request.body, again, lambda: self._unsent, secrets)
-        self.oddities.update(exchange.oddities)
+        self.irregularities.update(exchange.irregularities)
         if profile := profile_of(exchange):
             self.profiles.add(profile)
         if counts and exchange.sent is not None:  # otherwise it was cancelled before it was due

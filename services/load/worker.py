@@ -32,13 +32,13 @@ async def work() -> None:
     """Carry out the work item on standard input; the last message is its `End`."""
     send = sender(PROTOCOL)
     try:
-        cancelled, problem = await _carry_out(send)
+        cancelled, problem = await _run_work_item(send)
     except Exception as error:  # an unexpected error also ends the run with a sentence
         cancelled, problem = False, fault(error)
     send(End(cancelled, problem))
 
 
-async def _carry_out(send: Send) -> tuple[bool, str | None]:
+async def _run_work_item(send: Send) -> tuple[bool, str | None]:
     """Return whether the work item was cancelled, and why it could not be carried out."""
     try:
         item = PROTOCOL.expect(WorkItem, sys.stdin.buffer.readline())

@@ -38,11 +38,14 @@ def server_names(capacity: Capacity) -> list[str]:
     configs = capacity.config.servers
     differing = labels_of_configs(configs)
     return server_labels(
-        [label or _server(config) for label, config in zip(differing, configs, strict=True)]
+        [
+            label or _server_document(config)
+            for label, config in zip(differing, configs, strict=True)
+        ]
     )
 
 
-def _server(config: RunConfig) -> str:
+def _server_document(config: RunConfig) -> str:
     address = (config.base_url or config.backend).partition("://")[2] or config.backend
     return " · ".join(filter(None, (address.partition("/")[0], config.model)))
 
@@ -58,7 +61,7 @@ def verdicts(capacity: Capacity) -> list[str]:
     called = server_names(capacity)
     costs = [cost(capacity, server) for server in range(len(called))]
     return [
-        comparison(ratio, other, called[0], capacity.config, _both(of_other, costs[0]))
+        comparison(ratio, other, called[0], capacity.config, _both_prices(of_other, costs[0]))
         for ratio, other, of_other in zip(capacity.ratios, called[1:], costs[1:], strict=True)
         if ratio is not None
     ]
@@ -67,17 +70,18 @@ def verdicts(capacity: Capacity) -> list[str]:
 def headlines(capacity: Capacity) -> list[str]:
     """Return a sentence on each server's capacity and, if it is known, its cost."""
     return [
-        headline(capacity, server, name) + (f" That is {each}." if each and _known(found) else "")
+        headline(capacity, server, name)
+        + (f" That is {each}." if each and _has_interval(found) else "")
         for server, name in enumerate(server_names(capacity))
         for each, found in [(cost(capacity, server), capacity.final_estimate(server))]
     ]
 
 
-def _known(found: Estimate | None) -> bool:
+def _has_interval(found: Estimate | None) -> bool:
     return found is not None and bool(found.low and found.high)
 
 
-def _both(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:
+def _both_prices(other: Cost | None, first: Cost | None) -> tuple[float, float] | None:
     return (other.usd, first.usd) if other and first else None
 
 
@@ -201,7 +205,7 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
         "config": config | {"servers": list(map(without_prompts, capacity.config.servers))},
         "sentences": sentences(capacity),
         "servers": [
-            _found(name, conclusion, capacity.recovery(server))
+            _result_entry(name, conclusion, capacity.recovery(server))
             | {"usd_per_million_output": _cost(cost(capacity, server))}
             | _curve(capacity, server)
             for server, (name, conclusion) in enumerate(
@@ -223,7 +227,7 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
     }
 
 
-def _found(name: str, ended: Conclusion | None, repeat: Recovery | None) -> dict[str, Any]:
+def _result_entry(name: str, ended: Conclusion | None, repeat: Recovery | None) -> dict[str, Any]:
     found: Estimate | None = ended.estimate if ended else None
     return {
         "name": name,

@@ -46,24 +46,24 @@ def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
         lambda probe: load_text(probe.load, config),
     )
     yield "Sustained", lambda probe: sustained_text(capacity, probe)
-    yield "Met the objective", _met
+    yield "Met the objective", _met_text
     for index, objective in enumerate(config.parsed_objectives):
-        yield objective_title(objective), _reached(index, objective)
+        yield objective_title(objective), _reached_column(index, objective)
     asked = {objective_title(objective) for objective in config.parsed_objectives}
     for column in COLUMNS:
         if column.title not in asked:
-            yield column.title, _measured(column)
+            yield column.title, _measured_column(column)
     yield "Run", lambda probe: str(probe.run_id)
 
 
-def _met(probe: Probe) -> str | None:
+def _met_text(probe: Probe) -> str | None:
     if probe.observation is None:
         return None
     met = [1 - misses.count / misses.n for misses in probe.observation.misses if misses.n]
     return share(min(met)) if met else None
 
 
-def _reached(index: int, objective: Objective) -> Text:
+def _reached_column(index: int, objective: Objective) -> Text:
     return lambda probe: (
         None
         if probe.observation is None
@@ -71,7 +71,7 @@ def _reached(index: int, objective: Objective) -> Text:
     )
 
 
-def _measured(column: Column) -> Text:
+def _measured_column(column: Column) -> Text:
     def text(probe: Probe) -> str | None:
         value = None if probe.point is None else getattr(probe.point, column.field)
         return None if value is None else show(value, column.unit)

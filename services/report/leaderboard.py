@@ -15,7 +15,7 @@ Against = Literal["throughput", "price"]
 
 def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Against) -> Table:
     """Rank runs by one measure, and mark those on the Pareto front of the chart."""
-    best = on_front(standings, against)
+    best = pareto_front_ids(standings, against)
     priced = any(each.price is not None for each in standings)
     several = len({each.model for each in standings}) > 1
     rows = tuple(
@@ -39,7 +39,7 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
     return Table("Leaderboard", ("Rank", "Run", *titles, "Pareto front"), rows, NOTE)
 
 
-def on_front(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[int, ...]:
+def pareto_front_ids(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[int, ...]:
     """Return the ids of the runs on the Pareto front of speed against throughput or price."""
     points = [(each.speed, each.of(against)) for each in standings]
     return tuple(

@@ -24,7 +24,7 @@ def sent_prompt(
 ) -> str | None:
     """Return the prompt that a request sent, with its messages; None if an answer in its history is
     unknown. `answer_of` returns the answer to a request of this repeat by its index."""
-    before = _before(config, index) if config.history == "answered" else range(0)
+    before = _earlier_turns(config, index) if config.history == "answered" else range(0)
     answers = [answer_of(earlier) for earlier in before]
     known = [answer for answer in answers if answer is not None]
     if len(known) < len(answers):
@@ -37,7 +37,7 @@ def transcript(prompt: str) -> str:
     messages, options = dialogue.messages_of(prompt), dialogue.options_of(prompt)
     if len(messages) == 1 and not options and isinstance(messages[0].get("content"), str):
         return str(messages[0]["content"])
-    parts = [f"{message['role']}:\n{_said(message)}" for message in messages]
+    parts = [f"{message['role']}:\n{_message_text(message)}" for message in messages]
     return "\n\n".join([*parts, *(f"{name}:\n{_json(value)}" for name, value in options.items())])
 
 
@@ -50,13 +50,13 @@ def turn_of(config: RunConfig, index: int) -> dict[str, int]:
     return {"session": session + 1, "turn": turn + 1}
 
 
-def _before(config: RunConfig, index: int) -> range:
+def _earlier_turns(config: RunConfig, index: int) -> range:
     """The earlier requests of its session."""
     sessions = sessions_of(config)
     return range(index - sessions.locate(index)[1], index) if sessions else range(0)
 
 
-def _said(message: Message) -> str:
+def _message_text(message: Message) -> str:
     others = {k: v for k, v in message.items() if k not in ("role", "content")}
     content = message.get("content")
     parts = content if isinstance(content, list) else []

@@ -276,7 +276,7 @@ def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
 def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """Show the fields that the runs' modes and workloads use, with custom prompts as their number
     and length."""
-    configs = [_named(_as_texts(_config_facts(candidate.run))) for candidate in candidates]
+    configs = [_named(_fact_texts(_config_facts(candidate.run))) for candidate in candidates]
     return _side_by_side("Configuration", configs, labels, mark=True)
 
 
@@ -302,24 +302,24 @@ def _named(facts: Mapping[str, str]) -> dict[str, str]:
     """Name each field of a config as the form does."""
     known = about.fields(RunConfig)
     return {
-        known[name].label if name in known else _spaced(name): text for name, text in facts.items()
+        known[name].label if name in known else _words(name): text for name, text in facts.items()
     }
 
 
-def _spaced(name: str) -> str:
+def _words(name: str) -> str:
     """Return a name in words; the path to a value that a server reported stays unchanged."""
     return name if "." in name else name.replace("_", " ")
 
 
 def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """Show machine, client and engine, with the fingerprint of the server first."""
-    surroundings = [_surroundings(candidate.run.environment) for candidate in candidates]
+    surroundings = [_environment_texts(candidate.run.environment) for candidate in candidates]
     return _side_by_side("Environment", surroundings, labels, mark=True)
 
 
-def _surroundings(facts: Mapping[str, Any]) -> dict[str, str]:
+def _environment_texts(facts: Mapping[str, Any]) -> dict[str, str]:
     digest = fingerprint.of_environment(facts)
-    texts = {_spaced(name): text for name, text in _as_texts(facts).items()}
+    texts = {_words(name): text for name, text in _fact_texts(facts).items()}
     return ({"fingerprint": digest} if digest else {}) | texts
 
 
@@ -332,7 +332,7 @@ def _identity(run: Run) -> dict[str, str]:
         "ended": moment_of(run.ended_at),
         "tags": run.tags,
     }
-    return _as_texts(facts)
+    return _fact_texts(facts)
 
 
 def moment_of(moment: datetime | None) -> str:
@@ -356,7 +356,7 @@ def _side_by_side(
     return Table(title, ("", *labels), tuple(rows), note)
 
 
-def _as_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+def _fact_texts(facts: Mapping[str, Any]) -> dict[str, str]:
     return {name: _text(value) for name, value in flat(facts).items()}
 
 

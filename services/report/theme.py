@@ -90,21 +90,21 @@ def positions(run_ids: Sequence[int]) -> dict[int, int]:
     ids = sorted(set(run_ids))
     by_run: dict[int, int] = {}
     for run_id in ids:
-        if _wanted(run_id) not in by_run.values():
-            by_run[run_id] = _wanted(run_id)
+        if _preferred_position(run_id) not in by_run.values():
+            by_run[run_id] = _preferred_position(run_id)
     for run_id in ids:
         if run_id not in by_run:
-            by_run[run_id] = _next_free(_wanted(run_id), set(by_run.values()))
+            by_run[run_id] = _free_position(_preferred_position(run_id), set(by_run.values()))
     return by_run
 
 
-def _next_free(wanted: int, taken: set[int]) -> int:
+def _free_position(wanted: int, taken: set[int]) -> int:
     size = len(LIGHT.runs)
     after = ((wanted + step) % size for step in range(size))
     return next((position for position in after if position not in taken), wanted)
 
 
-def _wanted(run_id: int) -> int:
+def _preferred_position(run_id: int) -> int:
     return (run_id - 1) % len(LIGHT.runs)
 
 

@@ -62,7 +62,7 @@ def _figures(
     comparison: Comparison, index: int, verdict: Verdict, row: Row | None
 ) -> VerdictFigures:
     first = verdict.findings[0]
-    baseline_value, value = (_shown(row, at) for at in (0, index))
+    baseline_value, value = (_value_text(row, at) for at in (0, index))
     return VerdictFigures(
         run_id=verdict.run_id,
         label=comparison.others[index - 1].label,
@@ -79,7 +79,7 @@ def _figures(
     )
 
 
-def _shown(row: Row | None, index: int) -> str:
+def _value_text(row: Row | None, index: int) -> str:
     return NOTHING if row is None else show(row.values[index], row.unit)
 
 
@@ -93,7 +93,7 @@ def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> s
     runs = f"{many(len(all_figures), 'run')} against {all_figures[0].baseline_label}"
     if all(figures.word == "no verdict" for figures in all_figures):
         return f"{runs}: no verdict"
-    counts = _counted([figures.word for figures in all_figures])
+    counts = _count_verdicts([figures.word for figures in all_figures])
     if not _same_measure(all_figures):
         return f"{runs}: {counts}"
     sentence = f"{runs}: {counts} by {_in_sentence(all_figures[0].measure)}"
@@ -102,14 +102,14 @@ def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> s
         sentence += f" ({lowest.ratio} to {highest.ratio})"
     words = [rate.word for rate in _rates(comparison) if rate.word in ("faster", "slower")]
     traded = words and all_figures[0].name == THROUGHPUT
-    return f"{sentence}, {_counted(words)} by tokens/s per request" if traded else sentence
+    return f"{sentence}, {_count_verdicts(words)} by tokens/s per request" if traded else sentence
 
 
 def _same_measure(all_figures: Sequence[VerdictFigures]) -> bool:
     return len({figures.name for figures in all_figures}) == 1
 
 
-def _counted(words: Sequence[str]) -> str:
+def _count_verdicts(words: Sequence[str]) -> str:
     """Count verdicts: `5 faster, 1 inconclusive`."""
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 

@@ -44,7 +44,7 @@ def models(
 ) -> Listing:
     """List a backend's models, with LIST_S for each step. `key_env`: see RunConfig."""
     if name == "embedded":
-        return _packaged()
+        return _packaged_listing()
     try:
         target = backends.target(_config(name, None, base_url, {"key_env": key_env}), env, typed)
     except KeyProblem as error:
@@ -73,10 +73,10 @@ def quick_check(
         target = backends.target(_config(name, None, base_url), env, typed)
     except (BackendProblem, InvalidConfig):
         return QuickCheck()  # the listing reports the problem
-    return asyncio.run(_light(target)) if target.base_url else QuickCheck()
+    return asyncio.run(_check_list_only(target)) if target.base_url else QuickCheck()
 
 
-async def _light(target: Target) -> QuickCheck:
+async def _check_list_only(target: Target) -> QuickCheck:
     try:
         async with asyncio.timeout(LIST_S):
             rtt_s, facts = await asyncio.gather(
@@ -134,7 +134,7 @@ def _config(
     return parse({**(options or {}), **server})
 
 
-def _packaged() -> Listing:
+def _packaged_listing() -> Listing:
     try:
         model_path()
     except FileNotFoundError as error:

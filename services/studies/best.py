@@ -79,7 +79,7 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> BestConfig
     ]
     if not others:
         return BestConfiguration(criterion, series, row, None, None, "no verdict", "", tuple(known))
-    ahead, why = _ahead(criterion, row, others[0])
+    ahead, why = _compare_rows(criterion, row, others[0])
     word = judge_ratios([ahead], _pairs(ordered))[0] if ahead and not why else "no verdict"
     return BestConfiguration(criterion, series, row, others[0], ahead, word, why, tuple(known))
 
@@ -97,7 +97,7 @@ def _value(criterion: Criterion, row: Row) -> float:
     return level.value
 
 
-def _ahead(criterion: Criterion, row: Row, other: Row) -> tuple[Ratio | None, str]:
+def _compare_rows(criterion: Criterion, row: Row, other: Row) -> tuple[Ratio | None, str]:
     """The ratio of `row` to `other`, above 1 if `row` is better, and the reason if there is no
     verdict."""
     numbers = row.numbers[criterion.measure], other.numbers[criterion.measure]
@@ -105,7 +105,7 @@ def _ahead(criterion: Criterion, row: Row, other: Row) -> tuple[Ratio | None, st
     return ratio(second, first), why_not(other, row)
 
 
-def _any_row(row: Row, rows: Sequence[Row]) -> bool:
+def _accept_all(row: Row, rows: Sequence[Row]) -> bool:
     return True
 
 
@@ -121,9 +121,9 @@ def _meets_objectives(row: Row, rows: Sequence[Row]) -> bool:
 
 
 CRITERIA = (
-    Criterion("throughput", "Throughput", THROUGHPUT, "tokens/s", True, _any_row),
+    Criterion("throughput", "Throughput", THROUGHPUT, "tokens/s", True, _accept_all),
     Criterion("latency", "Latency (median E2E)", E2E, "s", False, _least_loaded),
-    Criterion("cost", "Cost per million output tokens", COST, "USD", False, _any_row),
+    Criterion("cost", "Cost per million output tokens", COST, "USD", False, _accept_all),
     Criterion(
         "objectives",
         "Goodput, with 99 % of requests within the objectives",

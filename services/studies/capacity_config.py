@@ -93,12 +93,12 @@ class CapacitySearch(BaseConfig):
 
     @field_validator("objectives")
     @classmethod
-    def _can_be_asked(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_objectives(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         parse_objectives(texts)
         return texts
 
     @model_validator(mode="after")
-    def _has_a_range(self) -> CapacitySearch:
+    def _check_range(self) -> CapacitySearch:
         if self.lowest >= self.highest:
             raise ValueError("highest: must be more than the lowest load.")
         if self.load == "users" and self.highest > MOST_IN_FLIGHT and self.lowest >= MOST_IN_FLIGHT:

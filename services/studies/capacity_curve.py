@@ -111,7 +111,7 @@ def curve_sentences(capacity: Capacity, server: int) -> list[str]:
 Tell = Callable[[Sequence[OperatingPoint], Knee, CapacityConfig], str]
 
 
-def _stops(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+def _throughput_limit(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     most = significant(found.most_per_s)
     if config.load == "users":
         return (
@@ -123,7 +123,7 @@ def _stops(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
     )
 
 
-def _queue(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+def _queue_growth(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     top = points[-1]
     seen = top.probe.observation
     if config.load == "users" or seen is None or not seen.growing:
@@ -135,7 +135,7 @@ def _queue(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
     )
 
 
-def _falls(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+def _overload_loss(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     top = points[-1]
     if top.point.requests_per_s >= FALLS * found.most_per_s:
         return ""
@@ -145,7 +145,7 @@ def _falls(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
     )
 
 
-def _cache(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+def _cache_use(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     known = [probed for probed in points if probed.point.kv_cache_share is not None]
     if not known:
         return ""
@@ -159,7 +159,7 @@ def _cache(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig
     )
 
 
-def _preempted(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+def _preemptions(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     first = next((probed for probed in points if probed.point.preemptions), None)
     if first is None:
         return ""
@@ -179,13 +179,13 @@ def _waiting(points: Sequence[OperatingPoint], found: Knee, config: CapacityConf
     return f"Up to {waited} waited in the engine at {with_unit(top.load, config)}."
 
 
-def _scales(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
+def _scaling_law(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     law = found.fit
     if law is None or law.worst > FITS:
         return ""
     text = "By the Universal Scalability Law over requests in flight, contention σ is "
     text += share(law.sigma)
-    if law.peak is not None and _falls(points, found, config):
+    if law.peak is not None and _overload_loss(points, found, config):
         return f"{text}; throughput peaks at {many(round(law.peak), 'request')} in flight."
     times = law.limit or (law.at(law.peak) / law.unit if law.peak else None)
     if times is None:
@@ -193,4 +193,12 @@ def _scales(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfi
     return f"{text}: at most {significant(times)} times the throughput of one request at a time."
 
 
-TELLS: tuple[Tell, ...] = (_stops, _queue, _falls, _cache, _preempted, _waiting, _scales)
+TELLS: tuple[Tell, ...] = (
+    _throughput_limit,
+    _queue_growth,
+    _overload_loss,
+    _cache_use,
+    _preemptions,
+    _waiting,
+    _scaling_law,
+)

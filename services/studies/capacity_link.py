@@ -55,7 +55,7 @@ def query(config: CapacityConfig, start: RunConfig) -> dict[str, str]:
 
 def _changes(first: RunConfig, other: RunConfig) -> dict[str, str]:
     """The fields of another server that differ from the first; its backend, if none do."""
-    changed = link.query(dict(other), _base(first, other.backend))
+    changed = link.query(dict(other), _base_config(first, other.backend))
     return changed or {"backend": other.backend}
 
 
@@ -63,7 +63,7 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
     """Parse the search in a link. Fields of its first server that are missing are those of
     `start`."""
     own = {name: text for name, text in parameters.items() if name in SEARCH}
-    of_others = [_beginning(prefix, parameters) for prefix in OTHERS]
+    of_others = [_with_prefix(prefix, parameters) for prefix in OTHERS]
     of_first = {
         name: text
         for name, text in parameters.items()
@@ -72,14 +72,14 @@ def read(parameters: Mapping[str, str], start: RunConfig) -> Linked:
     first, problems = link.read(of_first, start)
     servers = [first]
     for changed in filter(None, of_others):
-        other, more = link.read(changed, _base(first, changed.get("backend", first.backend)))
+        other, more = link.read(changed, _base_config(first, changed.get("backend", first.backend)))
         servers.append(first if changed == {"backend": first.backend} else other)
         problems += more
     config, wrong = _parsed(own, servers)
     return Linked(config, (*problems, *wrong))
 
 
-def _beginning(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
+def _with_prefix(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
     """The parameters whose names begin with a prefix, without the prefix."""
     return {
         name.removeprefix(prefix): text
@@ -88,7 +88,7 @@ def _beginning(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _base(first: RunConfig, backend: str) -> RunConfig:
+def _base_config(first: RunConfig, backend: str) -> RunConfig:
     """The config that another server's parameters change: the first server's; with another backend,
     without its address."""
     return first if backend == first.backend else first.model_copy(update={"base_url": None})

@@ -78,11 +78,13 @@ def loads(study: StudyConfig) -> list[RunConfig]:
         [_concurrency(most) for most in study.concurrencies] or [{}],
         *([run_changes(choice) for choice in axis.choices] for axis in study.run_axes),
     ]
-    first = _probed(study)
+    first = _probe_run(study)
     runs = [_run(first, changes) for changes in product(*axes)]
     _check_read(study, runs)
     of_preset = PRESETS[study.preset].loads
-    configs = [_plain({**run.model_dump(), **change}) for run in runs for change in of_preset(run)]
+    configs = [
+        _simplified_run({**run.model_dump(), **change}) for run in runs for change in of_preset(run)
+    ]
     return list(dict.fromkeys(configs))
 
 
@@ -95,7 +97,7 @@ def planned(study: StudyConfig, obstacle: Callable[[EngineConfig], str | None]) 
     ]
 
 
-def _probed(study: StudyConfig) -> RunConfig:
+def _probe_run(study: StudyConfig) -> RunConfig:
     """The run with the probes' mode of sending, if a capacity is searched."""
     if study.search is None:
         return study.run
@@ -129,7 +131,7 @@ def _run(run: RunConfig, changes: Sequence[Changes]) -> RunConfig:
     return parse({**run.model_dump(), **merged})
 
 
-def _plain(values: Changes) -> RunConfig:
+def _simplified_run(values: Changes) -> RunConfig:
     """A run in its simplest form: a max concurrency of all requests is no limit."""
     config = parse(values)
     caps = config.concurrency is not None and config.concurrency < config.requests

@@ -97,7 +97,7 @@ class HighestCapacity:
             return (), ()
         first, second = map(self.starts_of, self.finalists)
         shared = {one.capacity.start for one in first} & {one.capacity.start for one in second}
-        return _of_starts(first, shared), _of_starts(second, shared)
+        return _searches_of_starts(first, shared), _searches_of_starts(second, shared)
 
 
 def searches(
@@ -117,17 +117,18 @@ def highest(searches: Sequence[StudySearch], config: StudyCapacity) -> tuple[Hig
     """Return the result for each workload."""
     works = dict.fromkeys(search.run for search in searches)
     return tuple(
-        _of_work([search for search in searches if search.run == work], config) for work in works
+        _highest_of_work([search for search in searches if search.run == work], config)
+        for work in works
     )
 
 
-def _of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestCapacity:
+def _highest_of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestCapacity:
     first = sorted((search for search in searches if search.capacity.start == 0), key=_rank)
     again = tuple(search for search in searches if search.capacity.start > 0)
     known = HighestCapacity(searches[0].run, tuple(first), again)
     two = known.finalists
     if two is None:
-        return replace(known, problem=_why_not(first))
+        return replace(known, problem=_why_no_finals(first))
     a, b = ([search.found for search in each if search.found] for each in known.finals)
     enough = min(len(a), len(b)) >= FEWEST
     ratio = ratio_over_starts(b, a, config.margin) if enough else None
@@ -142,7 +143,9 @@ def _why_no_verdict(known: HighestCapacity) -> str | None:
     return NO_FRESH
 
 
-def _of_starts(searches: Sequence[StudySearch], starts: Collection[int]) -> tuple[StudySearch, ...]:
+def _searches_of_starts(
+    searches: Sequence[StudySearch], starts: Collection[int]
+) -> tuple[StudySearch, ...]:
     return tuple(search for search in searches if search.capacity.start in starts)
 
 
@@ -150,7 +153,7 @@ def _rank(search: StudySearch) -> tuple[float, int]:
     return -search.at_least, search.capacity.id
 
 
-def _why_not(first: Sequence[StudySearch]) -> str | None:
+def _why_no_finals(first: Sequence[StudySearch]) -> str | None:
     """Why the two best cannot be compared after all configurations were searched."""
     if any(search.capacity.status not in ENDED for search in first):
         return None
@@ -164,10 +167,10 @@ def final_searches(searches: Sequence[StudySearch], config: StudyCapacity) -> li
     has been searched, if one was cut short, or if the same two were searched already."""
     if any(search.capacity.status not in ENDED for search in searches):
         return []
-    return list(chain(*(_turns(each, config) for each in highest(searches, config))))
+    return list(chain(*(_planned_finals(each, config) for each in highest(searches, config))))
 
 
-def _turns(known: HighestCapacity, config: StudyCapacity) -> list[PlannedSearch]:
+def _planned_finals(known: HighestCapacity, config: StudyCapacity) -> list[PlannedSearch]:
     """The fresh starts of the two best of a workload, numbered after those made before a better
     configuration was added."""
     two = known.finalists
@@ -176,12 +179,12 @@ def _turns(known: HighestCapacity, config: StudyCapacity) -> list[PlannedSearch]
     last = max((search.capacity.start for search in known.again), default=0)
     order = chain(*(two if number % 2 == 0 else two[::-1] for number in range(config.starts)))
     return [
-        PlannedSearch(search.engine, _near(config, search), last + 1 + index // 2)
+        PlannedSearch(search.engine, _narrow_search(config, search), last + 1 + index // 2)
         for index, search in enumerate(order)
     ]
 
 
-def _near(config: StudyCapacity, search: StudySearch) -> CapacityConfig:
+def _narrow_search(config: StudyCapacity, search: StudySearch) -> CapacityConfig:
     """The search in a narrower range around the capacity that was found."""
     assert (
         search.found is not None and search.found.low is not None and search.found.high is not None

@@ -82,7 +82,7 @@ def report(
     if any(row.memory and row.memory.gpu for row in scaled.rows):
         device = "GPU"
     devices, batches = device_curves(scaled), batch_curves(scaled)
-    winners = tuple(winner for winner in best(scaled) if _worth_saying(winner, scaled))
+    winners = tuple(winner for winner in best(scaled) if _is_worth_reporting(winner, scaled))
     row = _largest_speedup(scaled)
     finding = _main_finding(scaled, row, batches, device)
     sentences = list(_sentences(scaled, row, devices, batches, winners, device))
@@ -107,7 +107,7 @@ def report(
     )
 
 
-def _worth_saying(winner: BestConfiguration, scaling: Scaling) -> bool:
+def _is_worth_reporting(winner: BestConfiguration, scaling: Scaling) -> bool:
     """Whether the best was one of several, or all that was measured."""
     return winner.runner_up is not None or len(winner.among) > 1 or len(scaling.works) == 1
 
@@ -115,10 +115,10 @@ def _worth_saying(winner: BestConfiguration, scaling: Scaling) -> bool:
 def _largest_speedup(scaling: Scaling) -> Row | None:
     """The speed-up for the headline: at the largest work, on the most devices."""
     rows = [row for row in scaling.rows if row.speedup]
-    return max(rows, key=_size, default=None)
+    return max(rows, key=_speedup_rank, default=None)
 
 
-def _size(row: Row) -> tuple[bool, int, int]:
+def _speedup_rank(row: Row) -> tuple[bool, int, int]:
     known = row.speedup is not None and row.speedup.p is not None
     return known, row.work.size or row.work.requests, row.configuration.ranks or 0
 

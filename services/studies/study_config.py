@@ -91,24 +91,24 @@ class StudyConfig(BaseConfig):
 
     @field_validator("preset")
     @classmethod
-    def _named(cls, name: str) -> str:
+    def _check_preset(cls, name: str) -> str:
         if name not in PRESETS:
             raise ValueError(f"must be one of {', '.join(PRESETS)} (got {name[:40]!r})")
         return name
 
     @field_validator("parallel", "chunked", "batches", "input_lengths", "concurrencies")
     @classmethod
-    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _remove_duplicates(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(values))
 
     @field_validator("axes")
     @classmethod
-    def _can_be_varied(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_axes(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         parsed = parse_axes(texts)
         return tuple(f"{axis.name}={','.join(axis.values)}" for axis in parsed)
 
     @model_validator(mode="after")
-    def _engine_is_there(self) -> StudyConfig:
+    def _check_engine(self) -> StudyConfig:
         varied = self.chunked or self.engine_axes or self.parallel != (Parallel(),)
         if self.engine is None and varied:
             raise ValueError(
@@ -118,7 +118,7 @@ class StudyConfig(BaseConfig):
         return self
 
     @model_validator(mode="after")
-    def _searches_or_measures(self) -> StudyConfig:
+    def _check_search(self) -> StudyConfig:
         if PRESETS[self.preset].capacity != (self.search is not None):
             raise ValueError(
                 "search: requires the preset capacity, the only one that searches for capacities. "

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from services.ask import oddities
+from services.ask import irregularities
 from services.wire import anthropic_events, responses_events
 from services.wire.content import Chunk
 from services.wire.message import message_of_json
@@ -81,8 +81,8 @@ def _read_other(data: Mapping[str, Any], choices: list[Any] | None, name: bytes)
         return Chunk(usage=usage_of(data.get("usage")) or groq_usage(data))
     kind = data.get("type")
     if not data or (isinstance(kind, str) and is_ping(kind.encode("utf-8", "replace"))):
-        return Chunk(oddity=oddities.PING)
-    return Chunk(oddity=oddities.UNKNOWN_CHUNK)
+        return Chunk(irregularity=irregularities.PING)
+    return Chunk(irregularity=irregularities.UNKNOWN_CHUNK)
 
 
 def load_object(payload: bytes | bytearray) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _main_choice(data: Mapping[str, Any], choices: list[Any]) -> Chunk:
 
 def _read_choice(data: Mapping[str, Any], choice: Any) -> Chunk:
     if not isinstance(choice, dict):
-        return Chunk(oddity=oddities.UNKNOWN_CHUNK)
+        return Chunk(irregularity=irregularities.UNKNOWN_CHUNK)
     delta, reason = choice.get("delta"), choice.get("finish_reason")
     counts = usage_of(data.get("usage")) or usage_of(choice.get("usage")) or groq_usage(data)
     if delta is not None or "delta" in choice:
@@ -214,7 +214,7 @@ def _read_choice(data: Mapping[str, Any], choice: Any) -> Chunk:
 
 def _read_delta(choice: Mapping[str, Any], delta: Any, reason: Any, usage: Usage | None) -> Chunk:
     if not isinstance(delta, dict):
-        return Chunk(oddity=oddities.UNKNOWN_CHUNK)
+        return Chunk(irregularity=irregularities.UNKNOWN_CHUNK)
     content = delta.get("content")
     text, reasoning = _split_content(content)
     text = text or _text(delta.get("refusal")) or _text(choice.get("text"))

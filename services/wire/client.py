@@ -101,7 +101,9 @@ class Wire:
             try:
                 await self._send_and_wait(stream, exchange, body, over)
             finally:
-                closed_while_idle = stream.used and exchange.unanswered and _ended_at_once(exchange)
+                closed_while_idle = (
+                    stream.used and exchange.unanswered and _ended_immediately(exchange)
+                )
                 self._readers.remove(stream.fileno())
                 self._pool.give_back(stream, exchange.reusable and more() > len(self._pool))
         except OSError as error:
@@ -167,9 +169,9 @@ class Wire:
             exchange.eof(stamp)
             self._readers.remove(stream.fileno())
             return
-        self._feed(stream, exchange, stamp, data)
+        self._read_data(stream, exchange, stamp, data)
 
-    def _feed(self, stream: Stream, exchange: Exchange, stamp: int, data: bytes) -> None:
+    def _read_data(self, stream: Stream, exchange: Exchange, stamp: int, data: bytes) -> None:
         try:
             exchange.read(stamp, data)
         except Exception as error:  # a bug fails this request once, not at each read
@@ -183,7 +185,7 @@ class Wire:
 
     def _continue_reading(self, stream: Stream, exchange: Exchange, stamp: int) -> None:
         if not exchange.over:
-            self._feed(stream, exchange, stamp, b"")
+            self._read_data(stream, exchange, stamp, b"")
 
 
 async def wait_until(due_ns: int) -> None:
@@ -192,7 +194,7 @@ async def wait_until(due_ns: int) -> None:
         await asyncio.sleep(max(0.0, (left - SPIN_NS) / 1e9))
 
 
-def _ended_at_once(exchange: Exchange) -> bool:
+def _ended_immediately(exchange: Exchange) -> bool:
     return (exchange.ended or 0) - (exchange.sent or 0) < IDLE_CLOSE_NS
 
 

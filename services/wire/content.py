@@ -20,7 +20,7 @@ class Chunk(NamedTuple):
     ends: bool = False  # the last of its stream, like [DONE]
     whole: bool = False  # the complete answer, from a server that does not stream
     calls: tuple[CallPart, ...] = ()  # pieces of tool calls
-    oddity: str = ""  # one of `services.ask.oddities`, where the chunk has no meaning
+    irregularity: str = ""  # one of `services.ask.irregularities`, where the chunk has no meaning
 
     @property
     def only_text(self) -> bool:

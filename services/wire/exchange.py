@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from services.ask import oddities
+from services.ask import irregularities
 from services.ask.measurement import class_of_status
 from services.base import untrusted
 from services.base.redact import Secret
@@ -77,7 +77,7 @@ class Exchange:
         self._done_received = False
         self._whole = False  # whether the answer came in one piece
         self._unknown_chunk = ""  # an excerpt of the first chunk that is not part of an answer
-        self.oddities: set[str] = set()  # names in `services.ask.oddities`
+        self.irregularities: set[str] = set()  # names in `services.ask.irregularities`
 
     # --- events of the connection ------------------------------------------------------------
 
@@ -213,8 +213,8 @@ class Exchange:
         except ValueError:
             self._take_non_json(stamp, data)
             return None
-        if chunk.oddity:
-            self._note_oddity(chunk, data)
+        if chunk.irregularity:
+            self._note_irregularity(chunk, data)
         self.take(stamp, chunk)
         return chunk
 
@@ -224,15 +224,15 @@ class Exchange:
         if data == b"[DONE]":  # with spaces, or after a byte order mark
             self._done_received = True
         elif not data or is_ping(data):
-            self.oddities.add(oddities.PING if data else oddities.EMPTY_EVENT)
+            self.irregularities.add(irregularities.PING if data else irregularities.EMPTY_EVENT)
         else:
             excerpt = _excerpt(data)
             sentence = f"The stream contains a chunk that is not JSON: {excerpt}"
             self.fail("stream_error", sentence, stamp)
 
-    def _note_oddity(self, chunk: Chunk, data: bytes) -> None:
-        self.oddities.add(chunk.oddity)
-        if chunk.oddity == oddities.UNKNOWN_CHUNK and not self._unknown_chunk:
+    def _note_irregularity(self, chunk: Chunk, data: bytes) -> None:
+        self.irregularities.add(chunk.irregularity)
+        if chunk.irregularity == irregularities.UNKNOWN_CHUNK and not self._unknown_chunk:
             self._unknown_chunk = message_of(data) or _excerpt(data)
 
     def _fail_with_message(self, message: str, stamp: int) -> None:
@@ -278,7 +278,7 @@ class Exchange:
             self.text, self.last, self._whole = [chunk.text], stamp, True
             if chunk.calls:
                 self._take_calls(chunk)
-            self.oddities.add(oddities.NOT_STREAMED)
+            self.irregularities.add(irregularities.NOT_STREAMED)
 
     def _count_token(self, stamp: int) -> None:
         if self.first is None:
@@ -332,10 +332,10 @@ class Exchange:
         try:
             chunk = read_chunk(body)
         except ValueError:
-            chunk = Chunk(oddity=oddities.UNKNOWN_CHUNK)
+            chunk = Chunk(irregularity=irregularities.UNKNOWN_CHUNK)
         if chunk.error is not None:
             self.fail("stream_error", f"The answer: {chunk.error}.", stamp)
-        elif chunk.oddity:
+        elif chunk.irregularity:
             kind = self._response.content_type.decode("latin-1") or "no type"
             message = message_of(body)
             details = f"({kind}){message and f': {message}'}"
@@ -364,9 +364,9 @@ class Exchange:
     def _finish(self, stamp: int) -> None:
         self.ended, self.over, self.decompressing = stamp, True, False
         if self._stream is not None:
-            self.oddities |= self._stream.oddities
+            self.irregularities |= self._stream.irregularities
         if self._response.compressed and self.http_status == 200:
-            self.oddities.add(oddities.COMPRESSED)
+            self.irregularities.add(irregularities.COMPRESSED)
         self._on_end()
 
 

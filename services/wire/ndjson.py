@@ -10,8 +10,8 @@ from services.wire.sse import EVENT_LIMIT, Event, StreamTooLong
 class LineStream:
     """Parses a stream of JSON lines into events without a name."""
 
-    def __init__(self, oddities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
-        self.oddities = set(oddities)
+    def __init__(self, irregularities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
+        self.irregularities = set(irregularities)
         self._limit = limit
         self._tail = bytearray()
 

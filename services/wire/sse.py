@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from services.ask.oddities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
+from services.ask.irregularities import BARE_JSON, BYTE_ORDER_MARK, ONE_NEWLINE, UNENDED
 from services.wire.chunk import is_whole
 
 EVENT_LIMIT = 64 * 2**20  # bytes; an endless event must not fill the memory
@@ -34,8 +34,8 @@ class EventStream:
     come without it: some servers leave out the empty line between events, or after the last.
     """
 
-    def __init__(self, oddities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
-        self.oddities = set(oddities)
+    def __init__(self, irregularities: Iterable[str] = (), limit: int = EVENT_LIMIT) -> None:
+        self.irregularities = set(irregularities)
         self._limit = limit
         self._tail = bytearray()  # a line that has not ended yet
         self._after_cr = False
@@ -84,10 +84,10 @@ class EventStream:
         if last := self._take_if_whole():
             events.append(last)
         elif is_whole(self.stray) and self.stray.strip():
-            self.oddities.add(BARE_JSON)
+            self.irregularities.add(BARE_JSON)
             events.append(Event(b"", self.stray))
         if last or self._unended:
-            self.oddities.add(UNENDED)
+            self.irregularities.add(UNENDED)
         return events
 
     @property
@@ -127,24 +127,24 @@ class EventStream:
         """Return the buffered event if the next one begins without an empty line between them."""
         event = self._take_if_whole()
         if event is not None:
-            self.oddities.add(ONE_NEWLINE)
+            self.irregularities.add(ONE_NEWLINE)
         return event
 
     def _after_unended(self, line: bytes) -> None:
         self._unended = False
         if line.startswith((b"data:", b"event:")):
-            self.oddities.add(ONE_NEWLINE)
+            self.irregularities.add(ONE_NEWLINE)
 
     def _take_non_field(self, line: bytes) -> Event | None:
         """Handle a line that the standard ignores: an error, JSON without a field name, or a field
         after a byte order mark."""
         if line.startswith(BOM):
-            self.oddities.add(BYTE_ORDER_MARK)
+            self.irregularities.add(BYTE_ORDER_MARK)
             return self._take_line(line.lstrip(BOM))  # no field begins with one of its bytes
         if line.startswith(b"error:"):
             return Event(b"error", line[6:].strip())
         if line.startswith(b"{") and is_whole(line):
-            self.oddities.add(BARE_JSON)
+            self.irregularities.add(BARE_JSON)
             return Event(b"", line)
         if len(self._stray) < STRAY_BYTES:
             self._stray += line + b"\n"

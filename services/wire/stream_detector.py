@@ -3,7 +3,7 @@ Content-Type may be wrong."""
 
 from __future__ import annotations
 
-from services.ask import oddities
+from services.ask import irregularities
 from services.wire.chunk import read_chunk
 from services.wire.ndjson import LineStream
 from services.wire.sse import BOM, EventStream
@@ -31,7 +31,7 @@ class StreamDetector:
     def _detect(self) -> EventStream | LineStream | None:
         head = bytes(self.buffer[:HEAD_BYTES]).removeprefix(BOM).lstrip()
         if head.startswith(SSE_FIELDS):
-            return EventStream({oddities.CONTENT_TYPE})
+            return EventStream({irregularities.CONTENT_TYPE})
         if any(field.startswith(head) for field in SSE_FIELDS):
             return None  # not enough of it yet
         if self._declared is not None:
@@ -39,7 +39,7 @@ class StreamDetector:
         line, newline, _ = head.partition(b"\n")
         if newline or not line.startswith(b"{") or len(self.buffer) > HEAD_BYTES:
             self._not_a_stream = not _has_more(line)
-            return None if self._not_a_stream else LineStream({oddities.CONTENT_TYPE})
+            return None if self._not_a_stream else LineStream({irregularities.CONTENT_TYPE})
         return None
 
 
@@ -49,7 +49,7 @@ def _has_more(line: bytes) -> bool:
         chunk = read_chunk(line)
     except ValueError:
         return False
-    return not (chunk.finish_reason or chunk.error or chunk.oddity or chunk.usage)
+    return not (chunk.finish_reason or chunk.error or chunk.irregularity or chunk.usage)
 
 
 # Content types of streams, each with its parser.

@@ -58,10 +58,10 @@ def estimate(
     known = [probe for probe in observations if not probe.limited]
     saturated = saturation(known)
     each = [
-        _of_objective(known, index, objective, saturated)
+        _estimate_for_objective(known, index, objective, saturated)
         for index, objective in enumerate(objectives)
     ]
-    bounds = [bound for bound in (*each, _of_queue(saturated)) if bound is not None]
+    bounds = [bound for bound in (*each, _saturation_estimate(saturated)) if bound is not None]
     if not bounds:
         return None
     first = min(bounds, key=lambda bound: bound.value)
@@ -86,28 +86,30 @@ def overloaded(probe: Observation, objectives: Sequence[Objective]) -> bool:
     """Return whether a load was far too high: the queue grew, or most requests missed an
     objective."""
     return probe.growing or any(
-        misses.n and misses.count > _full(objective.allowed) * misses.n
+        misses.n and misses.count > _overload_share(objective.allowed) * misses.n
         for misses, objective in zip(probe.misses, objectives, strict=True)
     )
 
 
-def _of_objective(
+def _estimate_for_objective(
     observations: Sequence[Observation],
     index: int,
     objective: Objective,
     saturated: Saturation | None,
 ) -> Estimate | None:
     wait_s = room_s(observations, index, objective) if observations else None
-    shares = [_share(probe, probe.misses[index]) for probe in observations]
+    shares = [_miss_rate(probe, probe.misses[index]) for probe in observations]
     first = crossing(shares, objective.allowed)
     if first is None or not any(share.misses for share in shares):
         return None
     if (cliff := _cliff(shares, objective)) is not None:
-        return _in_the_long_run(cliff, _sides(observations, cliff), saturated, objective, wait_s)
-    full = _full(objective.allowed)
+        return _lower_to_long_run(
+            cliff, _cliff_probes(observations, cliff), saturated, objective, wait_s
+        )
+    full = _overload_share(objective.allowed)
     near = [
         probe
-        for probe, share in _with(observations, shares)
+        for probe, share in _zip_shares(observations, shares)
         if abs(math.log(probe.load / first.value)) <= NEAR and share.misses <= full * share.n
     ]
     near += _missing_sides(observations, shares, near, first.value, objective.allowed)
@@ -122,17 +124,17 @@ def _of_objective(
         again.slope,
         correlation_s(near, index),
     )
-    return _in_the_long_run(found, near, saturated, objective, wait_s)
+    return _lower_to_long_run(found, near, saturated, objective, wait_s)
 
 
-def _sides(observations: Sequence[Observation], cliff: Estimate) -> list[Observation]:
+def _cliff_probes(observations: Sequence[Observation], cliff: Estimate) -> list[Observation]:
     return [probe for probe in observations if probe.load in (cliff.low, cliff.high)]
 
 
 def _cliff(shares: Sequence[MissRate], objective: Objective) -> Estimate | None:
     """The two loads between which requests begin to miss an objective, if no probe missed it in
     part: there is nothing to fit then."""
-    full = _full(objective.allowed)
+    full = _overload_share(objective.allowed)
     if any(share.misses and share.misses <= full * share.n for share in shares):
         return None
     met = max((share.load for share in shares if not share.misses), default=None)
@@ -142,18 +144,18 @@ def _cliff(shares: Sequence[MissRate], objective: Objective) -> Estimate | None:
     return Estimate(math.sqrt(met * missed), met, missed, "bracket", objective.text)
 
 
-def _full(allowed: float) -> float:
+def _overload_share(allowed: float) -> float:
     """The share of misses above which a server is too overloaded for the curve to apply."""
     return 1 / (1 + (1 - allowed) / allowed * math.exp(-SATURATED))
 
 
-def _with(
+def _zip_shares(
     observations: Sequence[Observation], shares: Sequence[MissRate]
 ) -> Iterable[tuple[Observation, MissRate]]:
     return zip(observations, shares, strict=True)
 
 
-def _share(probe: Observation, misses: Misses) -> MissRate:
+def _miss_rate(probe: Observation, misses: Misses) -> MissRate:
     return MissRate(probe.load, misses.count, misses.n, misses.dispersion)
 
 
@@ -164,7 +166,7 @@ def _correlated(near: Sequence[Observation], index: int) -> list[MissRate]:
     return [
         replace(share, dispersion=max(1.0, share.n / probe.window_s * time_s))
         for probe in near
-        if (share := _share(probe, probe.misses[index]))
+        if (share := _miss_rate(probe, probe.misses[index]))
     ]
 
 
@@ -190,7 +192,7 @@ def _missing_sides(
 ) -> list[Observation]:
     """The nearest probe that met the objective, or the nearest that missed it, if `near` has
     none."""
-    met = {id(probe) for probe, share in _with(observations, shares) if share.met(allowed)}
+    met = {id(probe) for probe, share in _zip_shares(observations, shares) if share.met(allowed)}
     added = []
     for wanted in (True, False):
         if any((id(probe) in met) is wanted for probe in near):
@@ -201,7 +203,7 @@ def _missing_sides(
     return added
 
 
-def _in_the_long_run(
+def _lower_to_long_run(
     found: Estimate,
     near: Sequence[Observation],
     saturated: Saturation | None,
@@ -229,7 +231,7 @@ def _in_the_long_run(
     )
 
 
-def _of_queue(saturated: Saturation | None) -> Estimate | None:
+def _saturation_estimate(saturated: Saturation | None) -> Estimate | None:
     if saturated is None:
         return None
     return Estimate(saturated.rate, saturated.low, saturated.high, "interval", QUEUE)

@@ -63,18 +63,18 @@ def recovery_of(
     index = next((at for at, probe in enumerate(known) if overloaded(probe, objectives)), None)
     if index is None:
         return None
-    before = _well_below(
+    before = _load_well_below(
         [probe for probe in known[:index] if sustained(probe, objectives)], known[index]
     )
     if before is None:
         return None
     after = next(iter(known[index + 1 :]), None)
     if after is None:
-        given_up = _not_offered(observations, known[index], before.load) >= TRIES
+        given_up = _count_not_offered(observations, known[index], before.load) >= TRIES
         return None if given_up else Recovery(known[index], before, None)
     if after.load != before.load:
         return None
-    worse, met = _worse(before, after, objectives), sustained(after, objectives)
+    worse, met = _got_worse(before, after, objectives), sustained(after, objectives)
     return Recovery(known[index], before, after, worse, met)
 
 
@@ -90,13 +90,15 @@ def valid_observations(
     return observations[index:]
 
 
-def _not_offered(observations: Sequence[Observation], overload: Observation, load: float) -> int:
+def _count_not_offered(
+    observations: Sequence[Observation], overload: Observation, load: float
+) -> int:
     """How many probes at a load the client has failed to offer since the overload."""
     since = dropwhile(lambda probe: probe is not overload, observations)
     return sum(probe.limited and probe.load == load for probe in since)
 
 
-def _well_below(met: Sequence[Observation], overload: Observation) -> Observation | None:
+def _load_well_below(met: Sequence[Observation], overload: Observation) -> Observation | None:
     """The highest sustained load well below what the server can complete; the lowest one if there
     is none, as when throughput collapsed under overload."""
     clear = [probe for probe in met if probe.served_per_s <= WELL_BELOW * overload.served_per_s]
@@ -105,15 +107,15 @@ def _well_below(met: Sequence[Observation], overload: Observation) -> Observatio
     return min(met, key=lambda probe: probe.load, default=None)
 
 
-def _worse(before: Observation, after: Observation, objectives: Sequence[Objective]) -> bool:
+def _got_worse(before: Observation, after: Observation, objectives: Sequence[Objective]) -> bool:
     """Whether the queue grows now, or an objective is missed beyond chance."""
     return after.growing or any(
-        _more(then, now, objective.allowed)
+        _misses_increased(then, now, objective.allowed)
         for then, now, objective in zip(before.misses, after.misses, objectives, strict=True)
     )
 
 
-def _more(then: Misses, now: Misses, allowed: float) -> bool:
+def _misses_increased(then: Misses, now: Misses, allowed: float) -> bool:
     """Whether the share of misses exceeds both the allowed share and the earlier one by SIGMAS
     standard errors: a test of two proportions, each with its dispersion."""
     if not then.n or not now.n:

@@ -76,8 +76,8 @@ def observe(
     table = table.where(~np.isnan(table.numbers("t_due")))
     due = table.numbers("t_due")
     within = table.at(np.argsort(due, kind="stable")).where(np.sort(due) >= settle_s)
-    missed = [_missed(within, objective) for objective in objectives]
-    ends = _ends(table)
+    missed = [_missed_requests(within, objective) for objective in objectives]
+    ends = _end_times(table)
     stop_s = settle_s + window_s
     inside = ends[(ends >= settle_s) & (ends < stop_s)] - settle_s
     excess = (len(within) - len(inside)) if open_loop else 0  # in flight at the end of the window
@@ -87,9 +87,9 @@ def observe(
         len(inside),
         window_s,
         _dispersion_of_counts(inside, window_s),
-        _grew(excess, len(within) + len(inside)),
+        _queue_grew(excess, len(within) + len(inside)),
         limited,
-        tuple(_reached(within, objective) for objective in objectives),
+        tuple(_limited_percentile(within, objective) for objective in objectives),
         _median(within),
     )
 
@@ -113,7 +113,7 @@ def dispersion(missed: NDArray[np.bool_]) -> float:
     return time / max(0.2, 1 - time / n)
 
 
-def _missed(table: Measurements, objective: Objective) -> NDArray[np.bool_]:
+def _missed_requests(table: Measurements, objective: Objective) -> NDArray[np.bool_]:
     if objective.metric is None or objective.limit_s is None:
         missed: NDArray[np.bool_] = ~table.are("ok")
         return missed
@@ -122,7 +122,7 @@ def _missed(table: Measurements, objective: Objective) -> NDArray[np.bool_]:
     return late
 
 
-def _reached(table: Measurements, objective: Objective) -> float | None:
+def _limited_percentile(table: Measurements, objective: Objective) -> float | None:
     """Return the percentile that an objective limits, counting failures as infinitely late; or the
     share that failed."""
     if not len(table):
@@ -153,13 +153,13 @@ def _median(table: Measurements) -> tuple[float, float, float] | None:
     return float(ordered[low]), float(np.median(ordered)), float(ordered[high])
 
 
-def _ends(table: Measurements) -> NDArray[np.float64]:
+def _end_times(table: Measurements) -> NDArray[np.float64]:
     """When each request ended, in seconds since the repeat began; infinite if it did not end."""
     ends = table.numbers("t_end")
     return np.where(table.are("cancelled") | np.isnan(ends), math.inf, ends)
 
 
-def _grew(excess: int, events: int) -> bool:
+def _queue_grew(excess: int, events: int) -> bool:
     """Whether the number of requests in flight grew during the window, by more than GROWTH of the
     arrivals and by more than chance explains."""
     return excess > GROWTH * events / 2 and excess > SIGMAS * math.sqrt(events)

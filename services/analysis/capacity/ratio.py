@@ -58,17 +58,17 @@ def verdict(log: float, down: float, up: float, margin: float) -> CapacityRatio:
     """
     if not margin > 0:
         raise ValueError(f"a margin must be more than 0 (got {margin})")
-    word = _word(log, down, up, math.log1p(margin))
+    word = _verdict_word(log, down, up, math.log1p(margin))
     return CapacityRatio(
         math.exp(log),
         math.exp(log - down),
         math.exp(log + up),
         word,
-        _longer(log, down, up, math.log1p(margin)) if word == "inconclusive" else None,
+        _times_longer(log, down, up, math.log1p(margin)) if word == "inconclusive" else None,
     )
 
 
-def _word(log: float, down: float, up: float, room: float) -> Word:
+def _verdict_word(log: float, down: float, up: float, room: float) -> Word:
     if log - down > 0:
         return "more"
     if log + up < 0:
@@ -77,7 +77,7 @@ def _word(log: float, down: float, up: float, room: float) -> Word:
     return "equivalent" if within < room else "inconclusive"
 
 
-def _longer(log: float, down: float, up: float, room: float) -> float:
+def _times_longer(log: float, down: float, up: float, room: float) -> float:
     """By which factor the measurement has to be longer for the interval to exclude 1 or lie within
     the margin, whichever comes first. An interval's width falls with the root of the time
     measured."""

@@ -102,29 +102,31 @@ def _next_load(
 ) -> float | Conclusion:
     met = [probe.load for probe in known if sustained(probe, search.objectives)]
     missed = [probe.load for probe in known if not sustained(probe, search.objectives)]
-    ceiling = _ceiling(observations)
+    ceiling = _client_limit(observations)
     if not observations:
-        return _within(search, search.lowest)
-    again = _once_more(search, observations, ceiling)
+        return _clamp_load(search, search.lowest)
+    again = _load_to_repeat(search, observations, ceiling)
     if again is not None and len(observations) < search.max_probes:
         return again
     if not missed:
-        return _up(search, met, ceiling, len(observations))
+        return _next_higher_load(search, met, ceiling, len(observations))
     if not met:
-        return _down(search, known, min(missed), len(observations))
+        return _next_lower_load(search, known, min(missed), len(observations))
     if len(observations) >= search.max_probes:
-        return _ended("most", found, met, missed)
+        return _conclude("most", found, met, missed)
     if all(probe.limited for probe in observations[-STUCK:]):
-        return _ended("client", found, met, missed)
+        return _conclude("client", found, met, missed)
     low, high = max(met), min(missed)
     if low < high and high / low > FIRST_BRACKET:
-        return _between(search, known, low, high)
-    if (beyond := _beyond(search, observations, found)) is not None:
+        return _load_between(search, known, low, high)
+    if (beyond := _overload_to_probe(search, observations, found)) is not None:
         return beyond
     return _refine(search, known, found, met, missed)
 
 
-def _once_more(search: Search, observations: Sequence[Observation], ceiling: float) -> float | None:
+def _load_to_repeat(
+    search: Search, observations: Sequence[Observation], ceiling: float
+) -> float | None:
     """A load to probe again: one that the client failed to offer, since another program may have
     kept it busy, or one well below the first overload."""
     last = observations[-1]
@@ -134,7 +136,7 @@ def _once_more(search: Search, observations: Sequence[Observation], ceiling: flo
     return recovery.load if recovery is not None and recovery.after is None else None
 
 
-def _beyond(
+def _overload_to_probe(
     search: Search, observations: Sequence[Observation], found: Estimate | None
 ) -> float | None:
     """A load well above the capacity, if none was probed: the rate completed there shows how long
@@ -147,49 +149,53 @@ def _beyond(
     ):
         return None
     load = BEYOND * found.value
-    return _within(search, load) if load <= search.highest else None
+    return _clamp_load(search, load) if load <= search.highest else None
 
 
-def _ceiling(observations: Sequence[Observation]) -> float:
+def _client_limit(observations: Sequence[Observation]) -> float:
     """The lowest load that the client failed to offer twice; infinite if there is none."""
     failed = Counter(probe.load for probe in observations if probe.limited)
     return min((load for load, times in failed.items() if times > 1), default=math.inf)
 
 
-def _up(search: Search, met: Sequence[float], ceiling: float, count: int) -> float | Conclusion:
+def _next_higher_load(
+    search: Search, met: Sequence[float], ceiling: float, count: int
+) -> float | Conclusion:
     top = max(met, default=0.0)
     if ceiling < math.inf:
         low = max(top, search.lowest)
         if count >= search.max_probes or ceiling / low <= 1 + 2 * search.precision or not met:
             return Conclusion("client", None, top or None)
-        return _fresh(search, math.sqrt(low * ceiling), met) or Conclusion("client", None, top)
+        return _unprobed_load(search, math.sqrt(low * ceiling), met) or Conclusion(
+            "client", None, top
+        )
     if top >= search.highest:
         return Conclusion("highest", None, top)
     if count >= search.max_probes:
         return Conclusion("most", None, top)
-    return _within(search, top * GROW)
+    return _clamp_load(search, top * GROW)
 
 
-def _down(
+def _next_lower_load(
     search: Search, known: Sequence[Observation], lowest: float, count: int
 ) -> float | Conclusion:
     if lowest <= search.lowest:
         return Conclusion("lowest", None, None, lowest)
     if count >= search.max_probes:
         return Conclusion("most", None, None, lowest)
-    return _within(search, min(lowest / 2, _served(known) or lowest))
+    return _clamp_load(search, min(lowest / 2, _saturated_rate(known) or lowest))
 
 
-def _between(search: Search, known: Sequence[Observation], low: float, high: float) -> float:
+def _load_between(search: Search, known: Sequence[Observation], low: float, high: float) -> float:
     """A load between a sustained and a missed one: a little below the rate at saturation if it is
     known, otherwise the middle."""
-    served = _served(known)
+    served = _saturated_rate(known)
     if served is None:
-        return _within(search, math.sqrt(low * high))
-    return _within(search, max(min(served, high * STEP), math.sqrt(low * high)))
+        return _clamp_load(search, math.sqrt(low * high))
+    return _clamp_load(search, max(min(served, high * STEP), math.sqrt(low * high)))
 
 
-def _served(known: Sequence[Observation]) -> float | None:
+def _saturated_rate(known: Sequence[Observation]) -> float | None:
     grown = [probe for probe in known if probe.growing]
     return 0.9 * min(grown, key=lambda probe: probe.load).served_per_s if grown else None
 
@@ -203,30 +209,32 @@ def _refine(
 ) -> float | Conclusion:
     low, high = max(met), min(missed)
     if found is None:
-        return _fresh(search, math.sqrt(low * high), [*met, *missed]) or _ended(
+        return _unprobed_load(search, math.sqrt(low * high), [*met, *missed]) or _conclude(
             "steps", found, met, missed
         )
     if found.kind == "bracket":
-        return _halved(search, found, met, missed)
+        return _middle_of_bracket(search, found, met, missed)
     near = [probe for probe in known if abs(math.log(probe.load / found.value)) <= 2 * FARTHEST]
     if found.width <= search.precision and len(near) >= FEWEST:
-        return _ended("precise", found, met, missed)
-    away = _away(found)
+        return _conclude("precise", found, met, missed)
+    away = _probe_distances(found)
     above = sum(probe.load > found.value for probe in near)
     load = found.value * math.exp(away[0] if 2 * above <= len(near) else away[1])
-    return _within(search, min(max(load, low / FIRST_BRACKET), high * FIRST_BRACKET))
+    return _clamp_load(search, min(max(load, low / FIRST_BRACKET), high * FIRST_BRACKET))
 
 
-def _halved(
+def _middle_of_bracket(
     search: Search, found: Estimate, met: Sequence[float], missed: Sequence[float]
 ) -> float | Conclusion:
     """The middle of a bracket that is too wide."""
     if found.width <= search.precision:
-        return _ended("precise", found, met, missed)
-    return _fresh(search, found.value, [*met, *missed]) or _ended("steps", found, met, missed)
+        return _conclude("precise", found, met, missed)
+    return _unprobed_load(search, found.value, [*met, *missed]) or _conclude(
+        "steps", found, met, missed
+    )
 
 
-def _away(found: Estimate) -> tuple[float, float]:
+def _probe_distances(found: Estimate) -> tuple[float, float]:
     """How far above and below the crossing to probe, on the log scale. If no window is long enough
     for the queue to settle, the probe above is far enough to measure the rate at saturation
     again."""
@@ -237,13 +245,13 @@ def _away(found: Estimate) -> tuple[float, float]:
     return reach[0], -reach[1]
 
 
-def _fresh(search: Search, load: float, tried: Sequence[float]) -> float | None:
+def _unprobed_load(search: Search, load: float, tried: Sequence[float]) -> float | None:
     """A load that was not probed yet; None if all whole numbers that remain were."""
-    load = _within(search, load)
+    load = _clamp_load(search, load)
     return None if search.whole_numbers and load in tried else load
 
 
-def _ended(
+def _conclude(
     why: Reason, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
 ) -> Conclusion:
     """Set `at_least` and `at_most` to the loads between which it is unclear what is sustained. By
@@ -257,6 +265,6 @@ def _ended(
     )
 
 
-def _within(search: Search, load: float) -> float:
+def _clamp_load(search: Search, load: float) -> float:
     load = min(max(load, search.lowest), search.highest)
     return float(round(load)) if search.whole_numbers else float(f"{load:.4g}")

@@ -38,7 +38,7 @@ def pooled(found: Sequence[Estimate]) -> Pooled | None:
     each = [
         (math.log(estimate.value), error)
         for estimate in found
-        if (error := _error(estimate)) is not None
+        if (error := _standard_error(estimate)) is not None
     ]
     if not each:
         return None
@@ -75,7 +75,7 @@ def ratio_over_starts(
     return verdict(second.log - first.log, half, half, margin)
 
 
-def _error(found: Estimate) -> float | None:
+def _standard_error(found: Estimate) -> float | None:
     """The standard error of a capacity's logarithm; a bracket counts as an interval, which is
     conservative."""
     if not found.low or not found.high or found.high <= found.low:

@@ -35,7 +35,7 @@ def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
     unfinished = {number: run for number, run in numbered if run.status != "done"}
     if not unfinished:
         return None
-    ended = by_name({number: _ended(run) for number, run in unfinished.items()})
+    ended = by_name({number: _status_text(run) for number, run in unfinished.items()})
     todo = (
         "An incomplete repeat is not comparable with a complete one: run it again before relying on"
     )
@@ -48,12 +48,12 @@ def _unfinished(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _ended(run: Run) -> str:
+def _status_text(run: Run) -> str:
     why = (run.error or "").rstrip(".")
     return f"{run.status} ({why})" if why else run.status
 
 
-def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _cached_prompts(candidates: Sequence[Candidate]) -> Diagnostic | None:
     plans = [planned_hits(c.run.config) for c in candidates]
     if all(plan and not plan.history for plan in plans):  # else each has its own warning
         return None
@@ -74,7 +74,7 @@ def _cached(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _error_rates_differ(candidates: Sequence[Candidate]) -> Diagnostic | None:
     if not any(errors_differ(candidates[0], other) for other in candidates[1:]):
         return None
     rates = [c.summary.error_rate for c in candidates]
@@ -89,7 +89,7 @@ def _errors(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _machine(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _machines_differ(candidates: Sequence[Candidate]) -> Diagnostic | None:
     machines = [environment_facts(c.run.environment) for c in candidates]
     known = [
         {name: value for name, value in facts.items() if any(part in name for part in MACHINE)}
@@ -140,7 +140,7 @@ def _client_health(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _chunks_together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     shares = {}
     for name, c in zip(labels_of(candidates), candidates, strict=True):
         diagnostics = client.past_limits(c.run, c.measurements, c.summary)
@@ -155,7 +155,7 @@ def _together(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _rate_missed(candidates: Sequence[Candidate]) -> Diagnostic | None:
     gaps = {}
     for name, c in zip(labels_of(candidates), candidates, strict=True):
         wanted, achieved = sending.intervals_s(c.measurements) or (0.0, 0.0)
@@ -172,7 +172,7 @@ def _rate(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _loads_differ(candidates: Sequence[Candidate]) -> Diagnostic | None:
     loads = [modes.load(c.run.config) for c in candidates if c.run.knows("mode")]
     if all(load == loads[0] for load in loads):
         return None
@@ -200,7 +200,7 @@ def _load(candidates: Sequence[Candidate]) -> Diagnostic | None:
     )
 
 
-def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _objectives_differ(candidates: Sequence[Candidate]) -> Diagnostic | None:
     attainments = [c.summary.attainment for c in candidates]
     limits = [attainment.objectives.label if attainment else None for attainment in attainments]
     if len(set(limits)) < 2:
@@ -217,13 +217,13 @@ def _objectives(candidates: Sequence[Candidate]) -> Diagnostic | None:
 CHECKS: tuple[Check, ...] = (
     _unfinished,
     *same_work.CHECKS,
-    _cached,
-    _errors,
-    _machine,
+    _cached_prompts,
+    _error_rates_differ,
+    _machines_differ,
     _client,
     _client_health,
-    _together,
-    _rate,
-    _load,
-    _objectives,
+    _chunks_together,
+    _rate_missed,
+    _loads_differ,
+    _objectives_differ,
 )

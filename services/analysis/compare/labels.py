@@ -58,10 +58,12 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     if any(origins):
         origins = [w or OUR_CLIENT * (not own) for own, w in zip(distinct, origins, strict=True)]
     for tell_apart in (_of_names, lambda some: _of_configs(some, OTHERS, room)):
-        distinct = _completed(distinct, origins, runs, tell_apart)
+        distinct = _disambiguate(distinct, origins, runs, tell_apart)
     texts = [_joined(pair) for pair in zip(distinct, origins, strict=True)]
     return tuple(
-        text if text and texts.count(text) == 1 and len(text) <= LONGEST else _numbered(text, run)
+        text
+        if text and texts.count(text) == 1 and len(text) <= LONGEST
+        else _with_run_number(text, run)
         for text, run in zip(texts, runs, strict=True)
     )
 
@@ -69,7 +71,7 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
 def labels_of_configs(configs: Sequence[RunConfig], left_out: Collection[str] = ()) -> list[str]:
     """Return what distinguishes each config from the others, "batch 8"; "" if nothing does."""
     names = [name for name in (*WORK, "client", *OTHERS) if name not in left_out]
-    return _brief([_facts(config) for config in configs], names, LONGEST)
+    return _shortest_labels([_facts(config) for config in configs], names, LONGEST)
 
 
 def distinguishing(texts: Sequence[str], longest: int = LONG) -> list[str]:
@@ -78,13 +80,13 @@ def distinguishing(texts: Sequence[str], longest: int = LONG) -> list[str]:
     words, if these are unique."""
     if max(map(len, texts), default=0) <= longest or len(set(texts)) < 2:
         return list(texts)
-    middles = _middles(texts)
-    starts = [text if len(text) <= longest else _whole_words(text, longest) for text in middles]
+    middles = _strip_common_ends(texts)
+    starts = [text if len(text) <= longest else _cut_at_word(text, longest) for text in middles]
     alike = len(set(starts)) < len(set(middles))
     return middles if alike or not all(starts) else starts
 
 
-def _middles(texts: Sequence[str]) -> list[str]:
+def _strip_common_ends(texts: Sequence[str]) -> list[str]:
     start = len(_first_words(texts))
     end = len(_first_words([text[start:][::-1] for text in texts]))
     brief = [text[start : len(text) - end] for text in texts]
@@ -100,7 +102,7 @@ def _first_words(texts: Sequence[str]) -> str:
     return words[0] if words else ""
 
 
-def _whole_words(text: str, longest: int) -> str:
+def _cut_at_word(text: str, longest: int) -> str:
     words = _WORDS.match(text[: longest + 1])
     return words[0].rstrip(" /_:·-") if words else ""
 
@@ -139,7 +141,7 @@ def _of_configs(runs: Sequence[Run], names: Sequence[str], room: int) -> list[st
         {name: value for name, value in _facts(run.config).items() if run.knows(name)}
         for run in runs
     ]
-    return _brief(known, [name for name in names if _comparable(name, runs, known)], room)
+    return _shortest_labels(known, [name for name in names if _comparable(name, runs, known)], room)
 
 
 def _comparable(name: str, runs: Sequence[Run], known: Sequence[Mapping[str, Any]]) -> bool:
@@ -171,13 +173,15 @@ def _facts(config: RunConfig) -> dict[str, Any]:
     return read
 
 
-def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) -> list[str]:
+def _shortest_labels(
+    facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int
+) -> list[str]:
     """What distinguishes the runs, in as few fields as possible."""
     chosen: dict[str, list[str]] = {}
     brief = [""] * len(facts)
     for name in names:
-        for texts in _wordings(name, facts):
-            more = _in_order(chosen | {name: texts}) if len(set(texts)) > 1 else brief
+        for texts in _value_texts(name, facts):
+            more = _join_in_order(chosen | {name: texts}) if len(set(texts)) > 1 else brief
             needed = name in ALWAYS or len(set(filter(None, more))) > len(set(filter(None, brief)))
             if needed and more is not brief and max(map(len, more)) <= room:
                 chosen[name], brief = texts, more
@@ -185,13 +189,13 @@ def _brief(facts: Sequence[Mapping[str, Any]], names: Sequence[str], room: int) 
     return brief
 
 
-def _wordings(name: str, facts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def _value_texts(name: str, facts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Texts for the values of a field: in full first, then shortened."""
     texts = _words(name, facts)
     return [texts, distinguishing(texts)] if name == "model" else [texts]
 
 
-def _in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:
+def _join_in_order(chosen: Mapping[str, Sequence[str]]) -> list[str]:
     names = [name for name in (*SAID_FIRST, *chosen) if name in chosen]
     columns = [chosen[name] for name in dict.fromkeys(names)]
     return list(map(_joined, zip(*columns, strict=True)))
@@ -261,12 +265,14 @@ def _server(backend: str, address: str | None) -> str:
     return BACKENDS[backend].label if backend in BACKENDS else backend
 
 
-def _completed(
+def _disambiguate(
     distinct: Sequence[str], origins: Sequence[str], runs: Sequence[Run], tell_apart: TellApart
 ) -> list[str]:
     """Add to labels that several runs share what distinguishes these, if it fits."""
     texts = list(distinct)
-    for indexes in _alike([_joined(pair) for pair in zip(distinct, origins, strict=True)]):
+    for indexes in _repeated_indices(
+        [_joined(pair) for pair in zip(distinct, origins, strict=True)]
+    ):
         among = indexes if len(indexes) > 1 else range(len(runs))
         more_of = dict(zip(among, tell_apart([runs[index] for index in among]), strict=True))
         more = [more_of[index] for index in indexes]
@@ -280,7 +286,7 @@ def _completed(
     return texts
 
 
-def _alike(texts: Sequence[str]) -> Iterator[Sequence[int]]:
+def _repeated_indices(texts: Sequence[str]) -> Iterator[Sequence[int]]:
     """The indices of the texts that occur several times, and of empty ones."""
     for text in dict.fromkeys(texts):
         indexes = [index for index, other in enumerate(texts) if other == text]
@@ -288,7 +294,7 @@ def _alike(texts: Sequence[str]) -> Iterator[Sequence[int]]:
             yield indexes
 
 
-def _numbered(text: str, run: Run) -> str:
+def _with_run_number(text: str, run: Run) -> str:
     whole = f"{text} (run {run.id})"
     return whole if text and len(whole) <= LONGEST else f"run {run.id}"
 

@@ -202,10 +202,10 @@ def by_index(compared: Compared, candidate: Candidate) -> dict[int, float]:
     indices = [repeat.index for repeat in candidate.summary.repeats]
     numbers = zip(indices, compared.of(candidate), strict=True)
     known = {index: number for index, number in numbers if number is not None}
-    return known or _stated(compared.name, candidate)
+    return known or _reported_by_tool(compared.name, candidate)
 
 
-def _stated(name: str, candidate: Candidate) -> dict[int, float]:
+def _reported_by_tool(name: str, candidate: Candidate) -> dict[int, float]:
     """The value reported by an imported run's tool, as that of a single repeat."""
     number = (candidate.run.source or {}).get("stated", {}).get(name)
     return {} if number is None else {0: number}

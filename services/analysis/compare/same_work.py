@@ -92,7 +92,7 @@ def _work(candidate: Candidate) -> tuple[object, ...]:
     return config.workload, own, config.unique_prompts, played
 
 
-def _own_history(candidates: Sequence[Candidate]) -> Diagnostic | None:
+def _own_answers_as_history(candidates: Sequence[Candidate]) -> Diagnostic | None:
     """A note if servers received their own answers as history."""
     configs = [c.run.config for c in candidates if c.run.source is None]
     if not any(sessions_of(c) and c.history == "answered" for c in configs):
@@ -220,7 +220,7 @@ def _unequal_lengths(
 CHECKS = (
     _model,
     _prompts,
-    _own_history,
+    _own_answers_as_history,
     _api_format,
     _prompt_lengths,
     _output_lengths,

@@ -153,7 +153,7 @@ def _sentences(
             f"These runs have {baseline_runs} different baselines. Filter the list to one of them."
         )
     if other_work:
-        sentences.append(_not_shown(other_work))
+        sentences.append(_hidden_runs_sentence(other_work))
     return tuple(sentences)
 
 
@@ -191,7 +191,7 @@ def _runs_are(ids: Sequence[int], others: Collection[int]) -> str:
     return f"{_run_list(ids, others).capitalize()} {'is' if len(ids) == 1 else 'are'}"
 
 
-def _not_shown(count: int) -> str:
+def _hidden_runs_sentence(count: int) -> str:
     if count == 1:
         return "One run did different work and is not shown."
     return f"{many(count, 'run')} did different work and are not shown."

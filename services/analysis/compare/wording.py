@@ -77,7 +77,9 @@ def describe(
     25 ms.
     """
     sensitivity = _sensitivity(findings[0], findings, margin)
-    return _assemble(run_id, _Pair(*names, margin, why_not, *sensitivity, waiting, cause), findings)
+    return _build_verdict(
+        run_id, _Pair(*names, margin, why_not, *sensitivity, waiting, cause), findings
+    )
 
 
 def _sensitivity(
@@ -90,7 +92,7 @@ def _sensitivity(
     return detectable(first.ratio, tests), repeats_needed(first.ratio, margin, tests)
 
 
-def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
+def _build_verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdict:
     first = findings[0]
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
     if words in TRADES and not pair.waiting:
@@ -117,7 +119,7 @@ def _assemble(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> Verdic
 def _trade_off(pair: _Pair, findings: Sequence[Finding]) -> tuple[str, str]:
     """Throughput and the speed of each request changed in opposite directions."""
     throughput, rate = finding(findings, THROUGHPUT), finding(findings, RATE)
-    whole, each = _change_of(throughput, MUCH), _change_of(rate, MANY)
+    whole, each = _change_text(throughput, MUCH), _change_text(rate, MANY)
     gives = "the throughput of" if whole.endswith("×") else "throughput than"
     tokens = "the tokens/s per request" if each.endswith("×") else "tokens/s per request"
     headline = f"{pair.run} gives {whole} {gives} {pair.baseline}, but {each} {tokens}"
@@ -127,7 +129,7 @@ def _trade_off(pair: _Pair, findings: Sequence[Finding]) -> tuple[str, str]:
     )
 
 
-def _change_of(measure: Finding, directions: tuple[str, str]) -> str:
+def _change_text(measure: Finding, directions: tuple[str, str]) -> str:
     assert measure.ratio is not None
     return change(measure.ratio.value, directions)
 
@@ -189,8 +191,8 @@ def _no_verdict(pair: _Pair, measure: Finding) -> tuple[str, str]:
     if measure.ratio is None:
         return headline, f"{headline}, because {measure.label} is not known for both."
     return headline, (
-        f"{headline}. {_subject(measure)} is {_as_high(measure)} in these repeats, but a verdict "
-        f"needs {MINIMUM_REPEATS} or more repeats of each run ({_repeats(measure)} now)."
+        f"{headline}. {_subject(measure)} is {_change_alone(measure)} in these repeats, but a "
+        f"verdict needs {MINIMUM_REPEATS} or more repeats of each run ({_repeats(measure)} now)."
     )
 
 
@@ -263,7 +265,7 @@ def changed(measure: Finding) -> str:
     return change(measure.ratio.value, TIME if measure.better == "lower" else AMOUNT)
 
 
-def _as_high(measure: Finding) -> str:
+def _change_alone(measure: Finding) -> str:
     """The change when no baseline follows in the sentence: `2.30× as high`."""
     text = changed(measure)
     return f"{text} as high" if text.endswith("×") else text

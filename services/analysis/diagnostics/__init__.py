@@ -154,7 +154,7 @@ def _stopped_early(
 ) -> Diagnostic | None:
     wanted = modes.count(run.config)
     if wanted is None:
-        return _full(summary) or _cut(run, measurements, summary)
+        return _max_requests_reached(summary) or _cut_at_end(run, measurements, summary)
     left_out = {repeat.index: sessions.unsent(run, repeat.index).total() for repeat in run.repeats}
     short = [
         repeat
@@ -174,7 +174,7 @@ def _stopped_early(
     return Diagnostic("note", "Not every request was answered", sentence)
 
 
-def _full(summary: Summary) -> Diagnostic | None:
+def _max_requests_reached(summary: Summary) -> Diagnostic | None:
     """Of a repeat limited by time that reached the maximum number of requests."""
     if not any(repeat.ok + repeat.failed >= MOST for repeat in summary.repeats):
         return None
@@ -185,7 +185,9 @@ def _full(summary: Summary) -> Diagnostic | None:
     )
 
 
-def _cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+def _cut_at_end(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     """Of a run that ends after a duration."""
     if run.status != "done" or not summary.cancelled:
         return None
@@ -229,13 +231,15 @@ def _cached_prompts(
     )
 
 
-def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
+def _all_at_token_limit(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
     good = successes(measurements)
     if not len(good) or not good.texts("finish_reason").are("length").all():
         return None
     if answers.too_short(run, measurements, summary):  # not cut at max_tokens
         return None
-    limits = _listed(np.unique(answers.max_tokens_of(run.config, good)).tolist())
+    limits = _number_range(np.unique(answers.max_tokens_of(run.config, good)).tolist())
     return Diagnostic(
         "note",
         "Every answer was cut at the token limit",
@@ -244,7 +248,7 @@ def _all_cut(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     )
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _number_range(numbers: Sequence[int]) -> str:
     if len(numbers) > 2:
         return f"{numbers[0]:,} to {numbers[-1]:,}"
     return " or ".join(map(str, numbers))
@@ -306,7 +310,7 @@ CHECKS: tuple[Check, ...] = (
     *OF_CLIENT,
     *drift.CHECKS,
     _stopped_early,
-    _all_cut,
+    _all_at_token_limit,
     _few_requests,
     _one_repeat,
 )

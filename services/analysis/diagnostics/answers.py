@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
 from services.analysis.summary.repeats import successes
-from services.ask import oddities
+from services.ask import irregularities
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Run
 from services.ask.measurements import Floats, Measurements
@@ -23,10 +23,10 @@ SHORT = 0.9  # of the requested tokens; an answer with fewer is short
 SHORT_SHARE = 0.01  # limit, of the answers
 
 
-def odd_framing(
+def irregular_framing(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    counts = {name: count for name, count in _oddities(run).items() if name in FRAMING}
+    counts = {name: count for name, count in _irregularities(run).items() if name in FRAMING}
     if not counts:
         return None
     each = (f"{FRAMING[name]} ({units.many(n, 'answer')})" for name, n in counts.items())
@@ -43,7 +43,7 @@ def odd_framing(
 def not_streamed(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    count = _oddities(run)[oddities.NOT_STREAMED]
+    count = _irregularities(run)[irregularities.NOT_STREAMED]
     if not count:
         return None
     return Diagnostic(
@@ -108,8 +108,8 @@ def _between(numbers: NDArray[Any]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _oddities(run: Run) -> Counter[str]:
-    """The number of answers with each oddity; stored values that are not counts are ignored."""
+def _irregularities(run: Run) -> Counter[str]:
+    """Answers with each irregularity; stored values that are not counts are ignored."""
     total: Counter[str] = Counter()
     for repeat in run.repeats:
         counts = repeat.health.get("oddities")
@@ -131,17 +131,17 @@ UNFORCED = (
     "on the measured lengths instead of the planned ones."
 )
 
-CHECKS = (not_streamed, too_short, odd_framing)
+CHECKS = (not_streamed, too_short, irregular_framing)
 
-# Descriptions of the oddities.
+# Descriptions of the irregularities.
 FRAMING = {
-    oddities.EMPTY_EVENT: "events without data",
-    oddities.PING: "keep-alive messages sent as data",
-    oddities.BYTE_ORDER_MARK: "a byte order mark",
-    oddities.ONE_NEWLINE: "events with no empty line between them",
-    oddities.UNENDED: "a last event with no empty line after it",
-    oddities.BARE_JSON: "JSON outside any event",
-    oddities.COMPRESSED: "compressed streams, which may delay tokens",
-    oddities.CONTENT_TYPE: "a stream under another Content-Type",
-    oddities.UNKNOWN_CHUNK: "JSON that is not part of an answer",
+    irregularities.EMPTY_EVENT: "events without data",
+    irregularities.PING: "keep-alive messages sent as data",
+    irregularities.BYTE_ORDER_MARK: "a byte order mark",
+    irregularities.ONE_NEWLINE: "events with no empty line between them",
+    irregularities.UNENDED: "a last event with no empty line after it",
+    irregularities.BARE_JSON: "JSON outside any event",
+    irregularities.COMPRESSED: "compressed streams, which may delay tokens",
+    irregularities.CONTENT_TYPE: "a stream under another Content-Type",
+    irregularities.UNKNOWN_CHUNK: "JSON that is not part of an answer",
 }

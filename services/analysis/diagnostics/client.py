@@ -139,7 +139,7 @@ def error_limit_s(ttfts: Sequence[float] | Floats) -> float:
     )
 
 
-def _error_large(
+def _large_client_error(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     error = (run.calibration or {}).get("ttft_p99_s")
@@ -175,6 +175,13 @@ def readings(run: Run, name: str) -> Iterable[float]:
     return [value for value in values if isinstance(value, int | float)]
 
 
-HEALTH = (sent_late, rate_missed, _lagging, _short_of_cpu, _coalesced, _error_large)  # limits
+HEALTH = (
+    sent_late,
+    rate_missed,
+    _lagging,
+    _short_of_cpu,
+    _coalesced,
+    _large_client_error,
+)  # limits
 
 CHECKS = (*HEALTH, _not_calibrated)

@@ -75,11 +75,11 @@ def late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | No
         f"Requests were sent up to {units.seconds(late_s)} late",
         f"1 % of the requests were sent {units.seconds(late_s)} or more after they were due (the "
         f"limit is {units.seconds(limit)}), so the load was not as configured. Close "
-        f"other programs on this machine, or choose {_less(config)}.",
+        f"other programs on this machine, or choose {_lower_load_advice(config)}.",
     )
 
 
-def _less(config: RunConfig) -> str:
+def _lower_load_advice(config: RunConfig) -> str:
     if config.mode == "replay":
         return "a lower trace_speed"
     return "a lower rate" if config.mode in RATES else "a longer interval"
@@ -89,7 +89,7 @@ def rate_missed(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     """Check the rate at which requests were sent in an open loop."""
-    if MODES[run.config.mode].loop != "open" or len(_cap_waits(measurements)):
+    if MODES[run.config.mode].loop != "open" or len(_concurrency_waits(measurements)):
         return None  # reaching the maximum has its own diagnostic
     wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
     if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
@@ -99,15 +99,15 @@ def rate_missed(
         RATE_MISSED,
         f"A request was due every {units.seconds(wanted)} but was sent every "
         f"{units.seconds(achieved)}, so the server got less load than configured. Close "
-        f"other programs on this machine, or choose {_less(run.config)}.",
+        f"other programs on this machine, or choose {_lower_load_advice(run.config)}.",
     )
 
 
-def _held_back(
+def _waited_for_concurrency(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     """In an open loop: a limit on concurrency turns it into a closed loop while it is reached."""
-    waits = _cap_waits(measurements)
+    waits = _concurrency_waits(measurements)
     if MODES[run.config.mode].loop != "open" or not len(waits):
         return None
     share = units.share(len(waits) / len(measurements))
@@ -121,13 +121,13 @@ def _held_back(
     )
 
 
-def _cap_waits(measurements: Sequence[Measurement]) -> Floats:
+def _concurrency_waits(measurements: Sequence[Measurement]) -> Floats:
     """The concurrency waits of the requests that waited."""
     waits = as_table(measurements).numbers("cap_wait_s")
     return waits[waits > 0]
 
 
-def _never_full(
+def _concurrency_not_reached(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     wanted = modes.at_once(run.config)
@@ -144,4 +144,7 @@ def _never_full(
     )
 
 
-CHECKS = (_held_back, _never_full)  # besides those that are limits of the client
+CHECKS = (
+    _waited_for_concurrency,
+    _concurrency_not_reached,
+)  # besides those that are limits of the client

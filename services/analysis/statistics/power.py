@@ -39,7 +39,7 @@ def detectable(ratio: Ratio, tests: int = 1) -> float | None:
     if ratio.error is None or ratio.df is None:
         return None
     df, alpha = ratio.df, (1 - CONFIDENCE) / tests
-    effect = _smallest(lambda effect: power(effect, df, alpha) >= POWER)
+    effect = _bisect(lambda effect: power(effect, df, alpha) >= POWER)
     return math.exp(min(effect * ratio.error, 700.0))
 
 
@@ -51,17 +51,19 @@ def repeats_needed(ratio: Ratio, margin: float, tests: int = 1) -> int | None:
     if ratio.error is None or ratio.df is None:
         return None
     low = high = MINIMUM_REPEATS
-    while not _enough(ratio, margin, tests, high):
+    while not _is_enough(ratio, margin, tests, high):
         if high == MOST_REPEATS:
             return None
         low, high = high + 1, min(2 * high, MOST_REPEATS)
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if _enough(ratio, margin, tests, middle) else (middle + 1, high)
+        low, high = (
+            (low, middle) if _is_enough(ratio, margin, tests, middle) else (middle + 1, high)
+        )
     return low
 
 
-def _enough(ratio: Ratio, margin: float, tests: int, repeats: int) -> bool:
+def _is_enough(ratio: Ratio, margin: float, tests: int, repeats: int) -> bool:
     """Whether `repeats` per side suffice. Standard error and degrees of freedom are scaled from
     those of the existing repeats, which is exact if both sides have the same number."""
     assert ratio.error is not None and ratio.df is not None
@@ -72,7 +74,7 @@ def _enough(ratio: Ratio, margin: float, tests: int, repeats: int) -> bool:
     return error == 0 or power(effect / error, df, (1 - CONFIDENCE) / tests) >= POWER
 
 
-def _smallest(enough: Callable[[float], bool]) -> float:
+def _bisect(enough: Callable[[float], bool]) -> float:
     """The smallest number for which `enough` is true, by bisection."""
     low, high = 0.0, 1.0
     while not enough(high):
@@ -98,11 +100,13 @@ def noncentral_t_cdf(t: float, df: float, effect: float) -> float:
     if t < 0:
         return 1 - noncentral_t_cdf(-t, df, -effect)
     if abs(effect) > FAR_EFFECT:
-        return _by_normal(t, df, effect)
-    return min(1.0, max(0.0, NormalDist().cdf(-effect) + _series(t * t / (t * t + df), df, effect)))
+        return _normal_approximation(t, df, effect)
+    return min(
+        1.0, max(0.0, NormalDist().cdf(-effect) + _poisson_series(t * t / (t * t + df), df, effect))
+    )
 
 
-def _series(x: float, df: float, effect: float) -> float:
+def _poisson_series(x: float, df: float, effect: float) -> float:
     """Half of Σ p_j I_x(j + ½, ν/2) + q_j I_x(j + 1, ν/2); p and q are Poisson's weights."""
     half = effect * effect / 2
     p = math.exp(-half)
@@ -118,7 +122,7 @@ def _series(x: float, df: float, effect: float) -> float:
     return total / 2
 
 
-def _by_normal(t: float, df: float, effect: float) -> float:
+def _normal_approximation(t: float, df: float, effect: float) -> float:
     """Normal approximation for effects beyond FAR_EFFECT (Abramowitz-Stegun 26.7.10)."""
     spread = math.sqrt(1 + t * t / (2 * df))
     return NormalDist().cdf((t * (1 - 1 / (4 * df)) - effect) / spread)

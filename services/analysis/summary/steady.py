@@ -61,11 +61,11 @@ def steady_output_tokens_per_s(measurements: Sequence[Measurement]) -> float | N
         return None
     if not np.all(good.numbers(CHUNKS)):
         return None
-    inside = _by_chunk if good.complete else _evenly
+    inside = _tokens_by_chunk if good.complete else _tokens_evenly
     return rate(inside(good, np.array(edges)), seconds)
 
 
-def _by_chunk(good: Measurements, edges: Floats) -> float:
+def _tokens_by_chunk(good: Measurements, edges: Floats) -> float:
     """The tokens between the edges, if each answer's tokens are spread evenly over its chunks."""
     chunks = [np.asarray(chunk_times) for chunk_times in good.timed()[1]]
     counts = [len(chunk_times) for chunk_times in chunks]
@@ -75,7 +75,7 @@ def _by_chunk(good: Measurements, edges: Floats) -> float:
     return float(tokens[inside].sum())
 
 
-def _evenly(good: Measurements, edges: Floats) -> float:
+def _tokens_evenly(good: Measurements, edges: Floats) -> float:
     """The same for a large run: each answer's tokens are spread evenly over the time from its first
     to its last. Only answers that an edge cuts are approximate."""
     within = np.append(0.0, np.cumsum(np.where(np.arange(len(edges) - 1) % 2, 0.0, np.diff(edges))))

@@ -45,18 +45,22 @@ class SteadyState:
 
 def steady_state(groups: Mapping[int, Measurements]) -> SteadyState | None:
     """Return the steady state over all repeats that have one; None if there are none."""
-    found = [(repeat, group, window) for repeat, group in groups.items() if (window := _of(group))]
-    inside = [_inside(group, window) for _, group, window in found]
+    found = [
+        (repeat, group, window)
+        for repeat, group in groups.items()
+        if (window := _steady_window(group))
+    ]
+    inside = [_within_window(group, window) for _, group, window in found]
     if not sum(map(len, inside)):
         return None
     windows = tuple(
         Window(repeat, *window, len(some))
         for (repeat, _, window), some in zip(found, inside, strict=True)
     )
-    return SteadyState(windows, {name: _over(inside, name) for name in METRICS})
+    return SteadyState(windows, {name: _pooled_distribution(inside, name) for name in METRICS})
 
 
-def _of(group: Measurements) -> tuple[float, float] | None:
+def _steady_window(group: Measurements) -> tuple[float, float] | None:
     """From the first time that requests in flight are near their peak to the last, but only while
     requests were sent; None if that is too short."""
     edges, sent = near_peak(group), known(group.numbers("t_send"))
@@ -66,11 +70,11 @@ def _of(group: Measurements) -> tuple[float, float] | None:
     return (start, end) if end - start >= SHORTEST_S else None
 
 
-def _inside(group: Measurements, window: tuple[float, float]) -> Measurements:
+def _within_window(group: Measurements, window: tuple[float, float]) -> Measurements:
     sent = group.numbers("t_send")
     return group.where(group.are("ok") & (sent >= window[0]) & (sent <= window[1]))
 
 
-def _over(parts: Sequence[Measurements], name: str) -> Distribution | None:
+def _pooled_distribution(parts: Sequence[Measurements], name: str) -> Distribution | None:
     values: Floats = np.concatenate([known(metric_array(part, name)) for part in parts])
     return distribution(values)

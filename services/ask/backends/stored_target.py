@@ -27,8 +27,8 @@ def private(target: Target) -> dict[str, Any]:
 
 def whole(public: Mapping[str, Any], private: Mapping[str, Any]) -> Target:
     """Return the target from these fields, which may come from JSON."""
-    return Target(**{name: _frozen(value) for name, value in {**public, **private}.items()})
+    return Target(**{name: _to_tuples(value) for name, value in {**public, **private}.items()})
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+def _to_tuples(value: Any) -> Any:
+    return tuple(map(_to_tuples, value)) if isinstance(value, list) else value

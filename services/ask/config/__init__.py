@@ -127,7 +127,7 @@ class RunConfig(
 
     @model_validator(mode="before")
     @classmethod
-    def _replay_what_is_given(cls, data: Any) -> Any:
+    def _infer_replay(cls, data: Any) -> Any:
         """If no mode is given, a trace is replayed, with its own prompts if no others are given."""
         if not isinstance(data, dict) or not data.get("trace"):
             return data

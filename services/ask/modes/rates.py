@@ -14,14 +14,14 @@ def _rate(config: RunConfig) -> Rate:
     return Rate(config.rate, config.rate, 1.0)
 
 
-def _at(how: str) -> Callable[[RunConfig], str]:
+def _describe_rate(how: str) -> Callable[[RunConfig], str]:
     def describe(config: RunConfig) -> str:
         return f"{config.rate:g} per second, {how}{capped(config)}"
 
     return describe
 
 
-def _in_bursts(config: RunConfig) -> str:
+def _describe_gamma(config: RunConfig) -> str:
     kind = "in bursts" if config.burstiness < 1 else "at random moments"
     return f"{config.rate:g} per second, {kind} (burstiness {config.burstiness:g}){capped(config)}"
 
@@ -33,7 +33,7 @@ CONSTANT = ModeSpec(
     "been answered.",
     schedule=open_loop(lambda config: even, _rate),
     loop="open",
-    describe=_at("evenly spaced"),
+    describe=_describe_rate("evenly spaced"),
     rate=_rate,
     exact=True,
 )
@@ -43,7 +43,7 @@ POISSON = ModeSpec(
     help="A fixed average number of requests per second, at random times: independent users.",
     schedule=open_loop(lambda config: poisson, _rate),
     loop="open",
-    describe=_at("at random moments"),
+    describe=_describe_rate("at random moments"),
     rate=_rate,
 )
 GAMMA = ModeSpec(
@@ -52,6 +52,6 @@ GAMMA = ModeSpec(
     help="Like Poisson, but burstier (burstiness below 1) or more even (above 1).",
     schedule=open_loop(lambda config: gamma(config.burstiness), _rate),
     loop="open",
-    describe=_in_bursts,
+    describe=_describe_gamma,
     rate=_rate,
 )

@@ -28,7 +28,7 @@ def of_sessions(
 ) -> list[Bar]:
     """Return (index, start, end) for each request, ordered by start; see `simulate`."""
     pauses = [schedule.pauses(user) for user in range(schedule.users)]
-    asks = _first_asks(schedule, most)
+    asks = _first_requests(schedule, most)
     heapify(asks)
     running: list[float] = []  # ends of those in flight, if concurrency is limited
     bars: list[Bar] = []
@@ -71,7 +71,7 @@ def after(asked: float, due: float) -> float:
     return 0.0 if asked < 0 and (due - asked) * MOST_BEFORE < -asked else due
 
 
-def _first_asks(schedule: Schedule, most: int | None) -> list[_Ask]:
+def _first_requests(schedule: Schedule, most: int | None) -> list[_Ask]:
     if not schedule.users:
         due_s = schedule.due_s if most is None else schedule.due_s[:most]
         return [_Ask(due, session) for session, due in enumerate(due_s)]

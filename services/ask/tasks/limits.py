@@ -19,16 +19,16 @@ class InvalidLimit(Unavailable):
 
 def at_once(env: Mapping[str, str]) -> int:
     """Return how many tasks are sent to one server at the same time. Raises InvalidLimit."""
-    return _whole(env, AT_ONCE, USUAL_AT_ONCE, 1, MOST_AT_ONCE)
+    return _whole_number(env, AT_ONCE, USUAL_AT_ONCE, 1, MOST_AT_ONCE)
 
 
 def kept(env: Mapping[str, str]) -> timedelta | None:
     """Return how long tasks are kept after their end; None: forever. Raises InvalidLimit."""
-    days = _whole(env, KEEP_DAYS, USUAL_DAYS, 0, MOST_DAYS)
+    days = _whole_number(env, KEEP_DAYS, USUAL_DAYS, 0, MOST_DAYS)
     return timedelta(days=days) if days else None
 
 
-def _whole(env: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+def _whole_number(env: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
     written = env.get(name, "").strip()
     if not written:
         return usual

@@ -55,7 +55,7 @@ class RemoteNode:
         self._reader: Thread | None = None
         self._ending = False  # whether the process is being replaced by another
         self._lost = False
-        Thread(target=self._work, daemon=True).start()
+        Thread(target=self._process_calls, daemon=True).start()
 
     def start(self, program: str) -> None:
         """Start a process on the node, after earlier writes; its output is passed on."""
@@ -74,12 +74,12 @@ class RemoteNode:
             quick = list(echo.round_trips(self._token, self._host, self._port, count))
             self._by_udp = bool(quick)  # if not, UDP is not tried again
             count = RAY_TRIPS if quick else ROUND_TRIPS
-            return clock_offset([*quick, *(self._trip() for _ in range(count))])
+            return clock_offset([*quick, *(self._round_trip() for _ in range(count))])
         except Exception as error:  # of Ray's many
             self._mark_lost(error)
             return None
 
-    def _trip(self) -> RoundTrip:
+    def _round_trip(self) -> RoundTrip:
         sent = perf_counter_ns()
         stamp = self._call(self._actor.clock)
         return RoundTrip(sent, stamp, perf_counter_ns())
@@ -87,7 +87,7 @@ class RemoteNode:
     def _call(self, method: Any, *arguments: Any) -> Any:
         return self._ray.get(method.remote(*arguments), timeout=SILENT_S)
 
-    def _work(self) -> None:
+    def _process_calls(self) -> None:
         while not self._lost:
             call = self._calls.get()
             try:
@@ -119,7 +119,7 @@ class RemoteNode:
             while (data := self._call(self._actor.read)) is not None:
                 if data:
                     self._send(FromNode(self._number, data.decode()))
-        except Exception as error:  # see `_work`
+        except Exception as error:  # see `_process_calls`
             self._mark_lost(error)
             return
         if not self._ending:

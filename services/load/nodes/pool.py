@@ -213,14 +213,14 @@ class NodePool:
                     for line in lines.splitlines():
                         self._nodes[number].inbox.put_nowait(_decoded(line))
                 case cluster.NodeLost(number, sentence):
-                    self._lose(self._nodes[number], sentence)
+                    self._mark_lost(self._nodes[number], sentence)
                 case cluster.ClocksCompared(offsets):
                     self._clocks.put_nowait(offsets)
         for node in self._alive():
-            self._lose(node, "the connection to the Ray cluster has ended")
+            self._mark_lost(node, "the connection to the Ray cluster has ended")
         self._clocks.put_nowait({})
 
-    def _lose(self, node: NodeState, sentence: str) -> None:
+    def _mark_lost(self, node: NodeState, sentence: str) -> None:
         node.lost = node.lost or sentence
         node.inbox.put_nowait(None)
 
@@ -237,11 +237,11 @@ class NodePool:
                 return None
             if isinstance(message, Problem):
                 raise ProcessPoolProblem(f"{node.name}: {message.sentence}")
-            self._pass_on(node, message)
+            self._handle_message(node, message)
         node.playing = isinstance(message, Ready)
         return message
 
-    def _pass_on(self, node: NodeState, message: Message) -> None:
+    def _handle_message(self, node: NodeState, message: Message) -> None:
         if isinstance(message, ProgressSeen):
             node.progress = message.progress
             self._report_progress(node)

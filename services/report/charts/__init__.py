@@ -76,7 +76,7 @@ def chart(name: str) -> Chart:
     return {entry.name: entry for entry in CHARTS}[name]
 
 
-def _placed(draw: Draw) -> Draw:
+def _with_send_times(draw: Draw) -> Draw:
     """Wrap a chart over time: leave out imported runs whose send times are unknown."""
 
     def draw_placed(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
@@ -156,7 +156,7 @@ CHARTS = (
         "timeline",
         "What did each request wait for?",
         "Timeline",
-        _placed(timeline),
+        _with_send_times(timeline),
         "No request was sent.",
         group=OVER_TIME,
     ),
@@ -164,14 +164,14 @@ CHARTS = (
         "engine",
         "What did the server do during the run?",
         "Server metrics",
-        _placed(engine),
+        _with_send_times(engine),
         group=OVER_TIME,
     ),
     Chart(
         "in_flight",
         "How many requests were in flight?",
         "Requests in flight",
-        _placed(in_flight),
+        _with_send_times(in_flight),
         "No request was sent and finished.",
         group=OVER_TIME,
     ),
@@ -179,7 +179,7 @@ CHARTS = (
         "ttft_over_time",
         "Did latency change over time?",
         "TTFT over time",
-        _placed(latency_over_time),
+        _with_send_times(latency_over_time),
         "Fewer than 20 requests were sent in this repeat: too few to cut it into slices.",
         group=OVER_TIME,
     ),
@@ -187,7 +187,7 @@ CHARTS = (
         "throughput",
         "Was throughput steady?",
         "Output throughput over time",
-        _placed(throughput),
+        _with_send_times(throughput),
         "No answer was streamed with a known token count.",
         group=OVER_TIME,
     ),

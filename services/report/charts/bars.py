@@ -20,9 +20,9 @@ from services.report.charts.frame import (
     Mirror,
     Rows,
     heading,
-    layered,
+    layer_chart,
     names,
-    nice,
+    round_up,
     run_colour,
 )
 from services.report.theme import request_numbers
@@ -51,7 +51,7 @@ def tokens_per_s(
     highest = max((row["high"] for rows in groups for row in rows if row["answers"]), default=0.0)
     if not highest:
         return None
-    lanes = _lanes(len(candidates), nice(highest))
+    lanes = _lanes(len(candidates), round_up(highest))
     datasets: dict[str, Rows] = {"bars": [], "ranges": [], "failed": []}
     datasets["bins"] = _bins(candidates, rate, lanes)
     for lane, (candidate, rows) in enumerate(zip(candidates, groups, strict=True)):
@@ -62,7 +62,7 @@ def tokens_per_s(
     layers = _layers(candidates, dark, lanes, beside) + _labels(candidates, dark, lanes, rate)
     layers += [histogram.layer(dark)]
     sentences = [*_subtitle(candidates, rate), BESIDE_THEM * beside]
-    return layered(layers, heading(TITLES[rate], *sentences), lanes.height, datasets)
+    return layer_chart(layers, heading(TITLES[rate], *sentences), lanes.height, datasets)
 
 
 def _bins(candidates: Sequence[Candidate], rate: Rate, lanes: Lanes | Mirror) -> Rows:

@@ -15,7 +15,7 @@ from services.analysis.metrics import metric
 from services.report import theme
 from services.report.capacity import server_names
 from services.report.charts.capacity_frame import HEIGHT, LoadFrame, load_frame
-from services.report.charts.frame import Rows, fitting_scale, heading, layered
+from services.report.charts.frame import Rows, fitting_scale, heading, layer_chart
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import knee, operating_points
 from services.studies.capacity_probe import Probe
@@ -50,7 +50,7 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
     )
     required = min(objective.share for objective in capacity.config.parsed_objectives)
     datasets = {"bands": frame.band_rows(), "required": [{"share": required}], "dots": rows}
-    return layered([*frame.bands(), *_shares(frame)], title, HEIGHT, datasets)
+    return layer_chart([*frame.bands(), *_shares(frame)], title, HEIGHT, datasets)
 
 
 def _shares(frame: LoadFrame) -> list[alt.Chart]:
@@ -180,7 +180,7 @@ def _curves(
         *_lines(frame, rows, y, unit),
     ]
     datasets = {"bands": frame.band_rows(), "limits": limits or [], "knees": knees or []}
-    return layered(layers, title, HEIGHT, {**datasets, "points": rows})
+    return layer_chart(layers, title, HEIGHT, {**datasets, "points": rows})
 
 
 def _lines(frame: LoadFrame, rows: Rows, y: alt.Y, unit: str) -> list[alt.Chart]:

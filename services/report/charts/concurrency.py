@@ -13,7 +13,7 @@ import altair as alt
 
 from services.analysis.compare import Candidate
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
+from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale, run_colour
 
 SAME = (  # config fields that are the same for all runs of a line
     "backend",
@@ -70,7 +70,7 @@ def concurrency(candidates: Sequence[Candidate], dark: bool = False) -> alt.Laye
     )
     shown = [candidate for sweep in sweeps for candidate in sweep]
     layers = _layers(candidates, shown, sweeps, dark, rows)
-    return layered(layers, title, 300, {"points": rows})
+    return layer_chart(layers, title, 300, {"points": rows})
 
 
 def _sweeps(candidates: Sequence[Candidate]) -> list[list[Candidate]]:

@@ -19,7 +19,7 @@ from services.analysis.summary.gaps import gaps as gaps_of
 from services.analysis.summary.repeats import successes
 from services.ask.workloads.mixed import LONG, SHORT
 from services.ask.workloads.turns import FIRST, LATER
-from services.report.charts.frame import Rows, fitting_scale, heading, layered, run_colour
+from services.report.charts.frame import Rows, fitting_scale, heading, layer_chart, run_colour
 
 MOST_POINTS = 200  # of a run
 SOLID, DASHED = [1, 0], [6, 4]
@@ -120,7 +120,7 @@ def _draw(
         tooltip.insert(1, alt.Tooltip("kind:N", title="Requests"))
     rows = [row for sample in samples for row in _steps(sample)]
     sentences = (f"The share of {what} at or below each value.", sampling_note, _failures(samples))
-    return layered([drawn], heading(title, *sentences), 260, {"steps": rows})
+    return layer_chart([drawn], heading(title, *sentences), 260, {"steps": rows})
 
 
 def _dashes(samples: Sequence[Sample]) -> alt.StrokeDash:

@@ -20,12 +20,12 @@ from services.base.units import show
 from services.report import theme
 from services.report.charts.frame import (
     Rows,
+    even_indices,
     heading,
-    layered,
-    nice,
+    layer_chart,
+    round_up,
     run_colour,
     spec,
-    thinned,
     which_repeat,
 )
 
@@ -60,7 +60,7 @@ def engine(
     """Draw the server metrics of each run in one repeat. None if there are none, or too few for a
     line."""
     shown = [(candidate, _of_repeat(candidate, repeat)) for candidate in candidates]
-    rows = _present([sample for _, samples in shown for sample in samples])
+    rows = _rows_with_data([sample for _, samples in shown for sample in samples])
     if not rows:
         return None
     names = [candidate.label for candidate in candidates]
@@ -70,7 +70,7 @@ def engine(
         "Sampled from outside the client.",
         which_repeat(candidates, repeat),
     )
-    end = max(_end(candidate, repeat) for candidate in candidates)
+    end = max(_repeat_end(candidate, repeat) for candidate in candidates)
     colour = run_colour(candidates, dark)
     x = alt.X(
         "seconds:Q",
@@ -86,7 +86,7 @@ def live_engine(
 ) -> dict[str, Any] | None:
     """Return the server metrics of a running run as a Vega-Lite dict, on the axis of the live
     chart, which ends at `until_s`. None if there are none."""
-    rows = _present(samples)
+    rows = _rows_with_data(samples)
     if not rows:
         return None
     points, tops = _points(rows, {"": samples})
@@ -127,7 +127,7 @@ def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
     return [Sample(sample.t - start, sample.values) for sample in samples]
 
 
-def _end(candidate: Candidate, repeat: int) -> float:
+def _repeat_end(candidate: Candidate, repeat: int) -> float:
     """Return when the last request of the repeat ended, as in the timeline."""
     table = candidate.table
     of_repeat = table.numbers("repeat") == repeat
@@ -135,7 +135,7 @@ def _end(candidate: Candidate, repeat: int) -> float:
     return float(np.concatenate(ends).max(initial=0.0)) or 1.0
 
 
-def _present(samples: Sequence[Sample]) -> list[Row]:
+def _rows_with_data(samples: Sequence[Sample]) -> list[Row]:
     """Return the rows that have a line: at least two samples."""
     return [row for row in ROWS if sum(bool(row.parts(s.values)) for s in samples) > 1]
 
@@ -167,7 +167,7 @@ def _draw(
         .encode(x=alt.value(0), y=alt.Y("at:Q"), text=alt.Text("text:N"))
     )
     data = {"points": points, "titles": _titles(rows)}
-    return layered([curves, row_titles], title, ROW_HEIGHT * len(rows), data)
+    return layer_chart([curves, row_titles], title, ROW_HEIGHT * len(rows), data)
 
 
 def _titles(rows: Sequence[Row]) -> Rows:
@@ -187,9 +187,9 @@ def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple
         points = [
             (run, samples[at].t, row.parts(samples[at].values))
             for run, samples in lines.items()
-            for at in thinned(len(samples), most)
+            for at in even_indices(len(samples), most)
         ]
-        tops.append(top := _top(row, [v for _, _, values in points for v in values.values()]))
+        tops.append(top := _scale_end(row, [v for _, _, values in points for v in values.values()]))
         data += [
             {
                 "run": run,
@@ -206,11 +206,11 @@ def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple
     return data, tops
 
 
-def _top(row: Row, values: Sequence[float]) -> float:
+def _scale_end(row: Row, values: Sequence[float]) -> float:
     """Return where the scale of a row ends: a round number in its unit."""
     highest = max([*values, row.least])
     power = 1024.0 ** int(math.log(highest, 1024)) if row.unit == "bytes" else 1.0
-    return row.top or nice(highest / power) * power
+    return row.top or round_up(highest / power) * power
 
 
 def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:
@@ -231,7 +231,7 @@ def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:
     )
 
 
-def _named(**names: str) -> Callable[[Parts], dict[str, float]]:
+def _series_parts(**names: str) -> Callable[[Parts], dict[str, float]]:
     """Return `parts` for single series; `names` maps lines to series."""
     return lambda values: {
         line.replace("_", " "): values[name] for line, name in names.items() if name in values
@@ -255,17 +255,17 @@ ROWS = (
     Row(
         "Requests running and waiting (dashed)",
         "count",
-        _named(Running="running", Waiting="waiting"),
+        _series_parts(Running="running", Waiting="waiting"),
         "Waiting",
     ),
-    Row("KV cache in use", "share", _named(KV_cache="kv_cache_share"), least=0.01),
+    Row("KV cache in use", "share", _series_parts(KV_cache="kv_cache_share"), least=0.01),
     Row("GPU memory in use", "bytes", _devices("_memory_bytes")),
     Row("GPU utilization", "share", _devices("_use_share"), top=1.0),
     Row(
         "Cores used: engine, machine (dashed)",
         "cores",
-        _named(Engine="engine_cores", Machine="machine_cores"),
+        _series_parts(Engine="engine_cores", Machine="machine_cores"),
         "Machine",
     ),
-    Row("Memory of the engine's processes", "bytes", _named(Memory="memory_bytes")),
+    Row("Memory of the engine's processes", "bytes", _series_parts(Memory="memory_bytes")),
 )

@@ -62,12 +62,16 @@ def run_colour(
     labels = [c.label for c in (candidates if listed is None else listed)]
     orient: Literal["top", "bottom"] = "bottom" if below else "top"
     legend = alt.Legend(
-        values=labels, columns=BESIDE, symbolOpacity=1, orient=orient, labelExpr=_in_lines(labels)
+        values=labels,
+        columns=BESIDE,
+        symbolOpacity=1,
+        orient=orient,
+        labelExpr=_wrap_labels(labels),
     )
     return alt.Color("run:N", scale=scale, legend=legend if len(labels) > 1 else None)
 
 
-def _in_lines(labels: Sequence[str]) -> str:
+def _wrap_labels(labels: Sequence[str]) -> str:
     """Return the labels of a legend as Vega's expression: on a phone, long ones take two lines."""
     lines = {label: textwrap.wrap(label, SHORT) for label in labels if len(label) > SHORT}
     if not lines:
@@ -82,13 +86,13 @@ def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:
     return f"Repeat {repeat + 1} of {most}.".replace(" ", "\N{NO-BREAK SPACE}") if most > 1 else ""
 
 
-def nice(value: float) -> float:
+def round_up(value: float) -> float:
     """Round up to one of ROUND times a power of ten; half of the result is a short number, too."""
     power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 1.0
     return next(step * power for step in ROUND if step * power >= value * 0.999999)
 
 
-def thinned(count: int, most: int) -> list[int]:
+def even_indices(count: int, most: int) -> list[int]:
     """Return at most `most` evenly spaced indices below `count`, with the first and the last."""
     if count <= most:
         return list(range(count))
@@ -212,7 +216,7 @@ def names(
     ]
 
 
-def layered(
+def layer_chart(
     layers: Sequence[alt.Chart], title: alt.TitleParams, height: int, datasets: dict[str, Rows]
 ) -> alt.LayerChart:
     """Return a chart of the layers, each of which draws one of the data sets, or none if empty."""

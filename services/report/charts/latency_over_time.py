@@ -9,7 +9,7 @@ import altair as alt
 
 from services.analysis.compare import Candidate
 from services.analysis.slices import Slice, slices
-from services.report.charts.frame import Rows, heading, layered, run_colour, which_repeat
+from services.report.charts.frame import Rows, heading, layer_chart, run_colour, which_repeat
 
 LINES = (("ttft_s_median", "median", [1, 0]), ("ttft_s_p95", "p95", [5, 4]))
 
@@ -29,7 +29,7 @@ def latency_over_time(
         which_repeat(candidates, repeat),
     )
     title = heading("TTFT over time", *sentences)
-    return layered(_layers(candidates, dark), title, 260, {"slices": rows, "window": window})
+    return layer_chart(_layers(candidates, dark), title, 260, {"slices": rows, "window": window})
 
 
 def _slices(candidate: Candidate, repeat: int) -> tuple[Slice, ...]:

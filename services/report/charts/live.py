@@ -10,7 +10,7 @@ from typing import Any
 
 from services.ask.measurement import Progress
 from services.report import theme
-from services.report.charts.frame import FIT, thinned
+from services.report.charts.frame import FIT, even_indices
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 MOST_POINTS = 300
@@ -76,7 +76,7 @@ def _points(progress: Sequence[Progress]) -> list[dict[str, Any]]:
             "rate": _rate(progress, times, bisect_left(repeats, repeats[i]), i),
             "in_flight": progress[i].in_flight,
         }
-        for i in thinned(len(progress), MOST_POINTS)
+        for i in even_indices(len(progress), MOST_POINTS)
     ]
 
 

@@ -11,7 +11,7 @@ from services.analysis.compare import Candidate
 from services.analysis.summary import steady
 from services.ask.measurements import CHUNKS, Measurements
 from services.base.units import many
-from services.report.charts.frame import Rows, heading, layered, run_colour, which_repeat
+from services.report.charts.frame import Rows, heading, layer_chart, run_colour, which_repeat
 
 MOST_STEPS = 500  # of a run
 MOST_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
@@ -122,6 +122,6 @@ def _draw(
     ]
     line = base.mark_line(interpolate="step-after").encode(x=x, y=y, color=colour, tooltip=tooltip)
     if len(candidates) > 1:
-        return layered([line], title, 260, {"steps": rows})
+        return layer_chart([line], title, 260, {"steps": rows})
     area = base.mark_area(interpolate="step-after", opacity=0.15).encode(x=x, y=y, color=colour)
-    return layered([area, line], title, 260, {"steps": rows})
+    return layer_chart([area, line], title, 260, {"steps": rows})

@@ -15,7 +15,7 @@ from services.analysis.metrics import Better
 from services.analysis.pareto import LeaderboardEntry, Measure, pareto_front
 from services.base.units import many
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered, roomy_scale
+from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale
 
 SPEED = "Tokens/s of a request, median"
 THROUGHPUT = "Output tokens/s, all requests together"
@@ -61,7 +61,7 @@ def pareto(
         f"Not shown: {many(unknown, 'run')} without these numbers." if unknown else "",
     )
     layers = _layers(dots, dark, (across[1], up[1]), against, links)
-    return layered(layers, title, HEIGHT, {"front": best, "dots": dots})
+    return layer_chart(layers, title, HEIGHT, {"front": best, "dots": dots})
 
 
 def front_of(dots: Rows, better: tuple[Better, Better], least: int = 2) -> Rows:

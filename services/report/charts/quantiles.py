@@ -17,7 +17,7 @@ from services.analysis.compare.rows import interleaved
 from services.analysis.compare.wording import times_with_interval
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered, run_colour
+from services.report.charts.frame import Rows, heading, layer_chart, run_colour
 from services.report.charts.ratio_scale import AXIS, baseline_line, ratio_scale
 
 QUANTILES = tuple(range(5, 100, 5))  # per cent
@@ -34,7 +34,7 @@ def quantile_shift(candidates: Sequence[Candidate], dark: bool = False) -> alt.L
     shown = [other for other, shifts in shifts_of if shifts]
     title = heading("E2E latency by quantile", *_subtitle(candidates[0], shown, rows, bands))
     layers = _layers(candidates, shown, dark, rows, bands)
-    return layered(layers, title, 260, {"shifts": rows, "bands": bands})
+    return layer_chart(layers, title, 260, {"shifts": rows, "bands": bands})
 
 
 def _shifts(baseline: Candidate, other: Candidate) -> list[Ratio | None]:

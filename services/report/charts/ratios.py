@@ -12,7 +12,7 @@ from services.analysis.compare.marks import Mark, marks
 from services.analysis.compare.rows import rows as compared_rows
 from services.analysis.compare.wording import times_with_interval
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered, run_colour
+from services.report.charts.frame import Rows, heading, layer_chart, run_colour
 from services.report.charts.ratio_scale import AXIS, WISHES, bands, baseline_line, ratio_scale
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
@@ -43,7 +43,7 @@ def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChar
     height = len(metrics) * max(24, 9 * (len(candidates) - 1) + 14)
     title = heading("Compared with the baseline", *_subtitle(candidates, rows))
     layers = _layers(candidates, dark, rows, metrics)
-    return layered(layers, title, height, {"ratios": rows})
+    return layer_chart(layers, title, height, {"ratios": rows})
 
 
 def _rows(candidates: Sequence[Candidate]) -> Rows:

@@ -14,7 +14,7 @@ from services.analysis.statistics import Ratio
 from services.analysis.statistics.level import level
 from services.ask import modes
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered, run_colour
+from services.report.charts.frame import Rows, heading, layer_chart, run_colour
 from services.report.charts.ratio_scale import AXIS, WISHES, bands, baseline_line, ratio_scale
 
 MEASURES = {
@@ -36,7 +36,7 @@ def repeats(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerCha
     height = len(measures) * max(40, 10 * len(candidates) + 16)
     title = heading("Repeats", *_subtitle(candidates, means))
     layers = _layers(candidates, dark, dots, means, measures)
-    return layered(layers, title, height, {"dots": dots, "means": means})
+    return layer_chart(layers, title, height, {"dots": dots, "means": means})
 
 
 def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:

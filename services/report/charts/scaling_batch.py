@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered, roomy_scale
+from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale
 from services.report.charts.scaling_frame import (
     colour,
     dash,
@@ -32,7 +32,7 @@ def batch_throughput(measured: Sequence[MeasuredCell], dark: bool = False) -> al
     fewer than two values."""
     scaled = scaling(measured)
     rows = _rows(scaled, lambda row: row.level(THROUGHPUT))
-    if not _several(rows):
+    if not _has_several_sizes(rows):
         return None
     return _lines(scaled, rows, dark, "Throughput against {}", "Output tokens/s")
 
@@ -72,13 +72,13 @@ def batch_latency(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.L
         for row in _rows(scaled, lambda row, name=name: row.level(name))  # type: ignore[misc]
         if row["series"] == first
     ]
-    if not _several(rows):
+    if not _has_several_sizes(rows):
         return None
     note = f"Medians over requests, geometric means over repeats{f'; {first}' if first else ''}."
     return _lines(scaled, rows, dark, "Latency against {}", "Seconds", note)
 
 
-def _several(rows: Rows) -> bool:
+def _has_several_sizes(rows: Rows) -> bool:
     return len({row["size"] for row in rows}) > 1
 
 
@@ -128,7 +128,7 @@ def _lines(
     titles = heading(
         title.format(axis.name), alone, note, *interval_notes(rows), *left_out(scaling, axis.series)
     )
-    return layered(layers, titles, 300, {"points": rows})
+    return layer_chart(layers, titles, 300, {"points": rows})
 
 
 TOOLTIP = [

@@ -10,7 +10,7 @@ import altair as alt
 
 from services.analysis.statistics.level import Level
 from services.report import theme
-from services.report.charts.frame import BESIDE, Rows, heading, layered
+from services.report.charts.frame import BESIDE, Rows, heading, layer_chart
 from services.report.charts.scaling_frame import ends, interval_notes
 from services.studies.cell import MeasuredCell
 from services.studies.curves import KINDS, DeviceCurve, device_curves, rate_of
@@ -48,7 +48,7 @@ def speedup(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerCh
         *interval_notes(rows),
     )
     data = {"points": rows, "curves": curves, "ideal": ideal}
-    return layered(_layers(rows, most, dark), title, 320, data)
+    return layer_chart(_layers(rows, most, dark), title, 320, data)
 
 
 def _largest(scaling: Scaling) -> Work | None:

@@ -9,7 +9,7 @@ import altair as alt
 
 from services.base.units import NOTHING, significant
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered
+from services.report.charts.frame import Rows, heading, layer_chart
 from services.report.charts.scaling_frame import MOST_SERIES, left_out, series_labels
 from services.studies.cell import MeasuredCell
 from services.studies.curves import rate_of, series_of
@@ -52,7 +52,7 @@ def heat(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart
         *kinds,
     )
     name = size_name(scaled.works).capitalize()
-    return layered(_layers(sizes, lines, dark, name), title, 34 * len(lines), {"cells": rows})
+    return layer_chart(_layers(sizes, lines, dark, name), title, 34 * len(lines), {"cells": rows})
 
 
 def _line(row: Row, series: str) -> str:

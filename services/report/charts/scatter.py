@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from services.analysis.compare import Candidate
-from services.report.charts.frame import Rows, heading, layered, roomy_scale, run_colour
+from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale, run_colour
 from services.report.charts.pareto import CHEAP, FRONT, PRICE, SPEED, UP, front_line, front_of
 
 HEIGHT = 300
@@ -26,7 +26,7 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
             for number, (repeat, speeds) in enumerate(rates, 1)
             if len(speeds) and repeat.output_tokens_per_s is not None
         ]
-    large = [_middle(candidate, small) for candidate in candidates]
+    large = [_mean_dot(candidate, small) for candidate in candidates]
     dots = [dot for dot in large if dot is not None]
     if not dots:
         return None
@@ -51,7 +51,7 @@ def cost(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
             dots.append(_dot(candidate, usd, speed.median))
     if not dots:
         return None
-    left_out = [c.label for c in candidates if not _of(c, dots)]
+    left_out = [c.label for c in candidates if not _run_dots(c, dots)]
     unknown = f"Not shown, because it has no price: {', '.join(left_out)}." if left_out else ""
     front = front_of(dots, CHEAP)
     directions = "Up: faster. Left: cheaper."
@@ -64,13 +64,13 @@ def _dot(candidate: Candidate, x: float, y: float | None) -> dict[str, object]:
     return {"run": candidate.label, "x": x, "y": y}
 
 
-def _of(candidate: Candidate, dots: Rows) -> Rows:
+def _run_dots(candidate: Candidate, dots: Rows) -> Rows:
     return [dot for dot in dots if dot["run"] == candidate.label]
 
 
-def _middle(candidate: Candidate, small: Rows) -> dict[str, object] | None:
+def _mean_dot(candidate: Candidate, small: Rows) -> dict[str, object] | None:
     """Return the mean over the repeats of a run, as in the table of a comparison."""
-    own = _of(candidate, small)
+    own = _run_dots(candidate, small)
     if not own:
         return None
     return _dot(candidate, fmean(dot["x"] for dot in own), fmean(dot["y"] for dot in own))
@@ -110,4 +110,4 @@ def _draw(
         repeat.encode(x=x, y=y, color=colour, tooltip=of_repeat),
         data.mark_circle(size=130, opacity=1).encode(x=x, y=y, color=colour, tooltip=about),
     ]
-    return layered(layers, title, HEIGHT, {"front": front, "dots": dots, "small": small})
+    return layer_chart(layers, title, HEIGHT, {"front": front, "dots": dots, "small": small})

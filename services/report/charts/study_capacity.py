@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 
 from services.report import theme
-from services.report.charts.frame import Rows, fitting_scale, heading, layered
+from services.report.charts.frame import Rows, fitting_scale, heading, layer_chart
 from services.studies.highest_wording import highest_of_study, labels_of_study, works_of
 from services.studies.study import Study
 
@@ -65,7 +65,7 @@ def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
         ),
     ]
     title = heading(QUESTION, "With 95 % intervals.")
-    return layered(layers, title, max(120, 26 * len(rows) + 40), {"capacities": rows})
+    return layer_chart(layers, title, max(120, 26 * len(rows) + 40), {"capacities": rows})
 
 
 def _rows(study: Study) -> Rows:

@@ -17,10 +17,10 @@ from services.base.units import significant
 from services.report import theme
 from services.report.charts.frame import (
     Rows,
+    even_indices,
     heading,
-    layered,
+    layer_chart,
     names,
-    thinned,
     which_repeat,
 )
 from services.report.theme import request_number
@@ -67,7 +67,7 @@ def timeline(
         texts = [candidate.label for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
     title = heading("Timeline", *_subtitle(candidates, repeat, window))
-    return layered(layers, title, height, datasets)
+    return layer_chart(layers, title, height, datasets)
 
 
 def end_of(candidate: Candidate, repeat: int) -> float:
@@ -79,7 +79,7 @@ def _rows(candidate: Candidate, repeat: int, runs: int, window: Window | None) -
     sent = _sent(candidate, repeat, window)
     order = np.argsort(sent.numbers("index"), kind="stable")
     most = max(FEWEST_ROWS, MOST_ROWS // runs)
-    return sent.at(order[np.array(thinned(len(sent), most), dtype=np.intp)])
+    return sent.at(order[np.array(even_indices(len(sent), most), dtype=np.intp)])
 
 
 def _sent(candidate: Candidate, repeat: int, window: Window | None) -> Measurements:

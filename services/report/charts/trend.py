@@ -16,7 +16,7 @@ from services.analysis.compare.served import join_labels
 from services.analysis.compare.server_changes import Change
 from services.analysis.compare.trend import NO_VERDICT, Point, Trend
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layered
+from services.report.charts.frame import Rows, heading, layer_chart
 
 PICKED = "picked"  # the selection of a dot, by its run's id
 SHAPES = {  # by verdict, so that they can be told apart without colours
@@ -33,7 +33,7 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     """Draw a trend: a mark for each run with its interval over repeats, and the baseline as a line
     with a band. None if no run has the measure."""
     label, unit = measure_of(trend.measure)
-    unit, times = _readable(unit, trend.points)
+    unit, times = _axis_unit(unit, trend.points)
     rows = [_row(point, times) for point in trend.points]
     if not rows:
         return None
@@ -43,7 +43,7 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     title = heading(
         f"{label} over time", "Means of each run's repeats.", wish, *_subtitle(rows, band, changes)
     )
-    return layered(
+    return layer_chart(
         _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),
         title,
         300,
@@ -61,7 +61,7 @@ def measure_of(name: str) -> tuple[str, str]:
     return next((entry.label, entry.unit) for entry in COMPARED if entry.name == name)
 
 
-def _readable(unit: str, points: Sequence[Point]) -> tuple[str, float]:
+def _axis_unit(unit: str, points: Sequence[Point]) -> tuple[str, float]:
     """Return the unit of the axis, and the factor to it: short times are in milliseconds."""
     short = unit == "s" and all(point.level.value < 1 for point in points)
     return ("ms", 1000.0) if short else (unit, 1.0)
@@ -102,7 +102,7 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     axis = alt.Axis(format=",.3~r") if note else alt.Axis(tickCount=6)
     y = alt.Y("value:Q", title=title + note, scale=scale, axis=axis)
     look = theme.palette(dark)
-    colour, shape = _by_verdict(rows, look)
+    colour, shape = _verdict_encoding(rows, look)
     data, line = alt.Chart(alt.NamedData("runs")), alt.Chart(alt.NamedData("band"))
     picked = alt.selection_point(name=PICKED, fields=["run"], empty=False)
     dots = data.mark_point(filled=True, opacity=1, clip=True).encode(
@@ -143,11 +143,11 @@ def _time_axis(moments: Sequence[float]) -> alt.X:
         "began:T",
         title="Started",
         axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
-        scale=alt.Scale(padding=PADDING, domain=[_moment(end) for end in ends], nice=False),
+        scale=alt.Scale(padding=PADDING, domain=[_vega_datetime(end) for end in ends], nice=False),
     )
 
 
-def _by_verdict(rows: Rows, look: theme.Palette) -> tuple[alt.Color, alt.Shape]:
+def _verdict_encoding(rows: Rows, look: theme.Palette) -> tuple[alt.Color, alt.Shape]:
     """Return the colour and the shape of each verdict, which share a legend."""
     verdicts = [verdict for verdict in SHAPES if any(row["word"] == verdict for row in rows)]
     colours = _colours(look)
@@ -168,7 +168,7 @@ def _span(moments: Sequence[float]) -> list[float]:
     return [first - room, last + room]
 
 
-def _moment(milliseconds: float) -> alt.DateTime:
+def _vega_datetime(milliseconds: float) -> alt.DateTime:
     """Return an end of the time axis as separate parts: the pages' security policy requires Vega's
     interpreter, which would read a single number as a year."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)

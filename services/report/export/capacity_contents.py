@@ -31,7 +31,7 @@ def capacity_contents(capacity: Capacity) -> Contents:
         sentences=(*reasons(capacity), *curves(capacity)),
         diagnostics=(),
         results=(operating_points_table(capacity),),
-        circumstances=tuple(_circumstances(capacity)),
+        circumstances=tuple(_fact_tables(capacity)),
         notes=(("Note", capacity.note),) if capacity.note else (),
     )
 
@@ -60,7 +60,7 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
         yield Tile("Per million output tokens at capacity", tuple(prices), "less is better")
 
 
-def _circumstances(capacity: Capacity) -> Iterator[Table]:
+def _fact_tables(capacity: Capacity) -> Iterator[Table]:
     yield search_table(capacity.config)
     configs = [flat(summarized(config)) for config in capacity.config.servers]
     names = [name for name in configs[0] if name not in SET_BY_PROBES]

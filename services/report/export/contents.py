@@ -82,13 +82,13 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
     verdicts = verdict_figures(comparison) if comparison else ()
     return Contents(
         title=title_of(candidates),
-        lead=_lead(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
+        lead=_intro(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
         findings=tuple(_findings(candidates, comparison)),
         tiles=of_comparison(comparison) if comparison else of_run(candidates[0]),
         sentences=tuple(_sentences(candidates, labels, comparison)),
         diagnostics=tuple(_diagnostics(candidates, comparison)),
         results=_results(candidates, labels, comparison),
-        circumstances=_circumstances(candidates, labels, comparison),
+        circumstances=_fact_tables(candidates, labels, comparison),
         notes=tuple((c.label, c.run.note) for c in candidates if c.run.note),
         verdict_figures=verdicts,
         overview=overview(verdicts, comparison) if comparison and len(verdicts) > 1 else "",
@@ -105,7 +105,7 @@ def title_of(candidates: Sequence[Candidate]) -> str:
     return " against ".join(reversed(labels_of(labelled(candidates))))
 
 
-def _lead(candidate: Candidate) -> str:
+def _intro(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
     started = f", {tables.moment_of(run.started_at)}" if run.started_at else ""
@@ -167,7 +167,7 @@ def _results(
     return tuple(table for table in (*figures, *imported) if table.rows)
 
 
-def _circumstances(
+def _fact_tables(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> tuple[Table, ...]:
     alone = candidates[0]

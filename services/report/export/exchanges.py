@@ -53,8 +53,8 @@ def _exchange(candidate: Candidate, measured: Measurement, answers: Answers) -> 
         heading += f" of repeat {measured.repeat + 1}"
     if where := turn_of(run.config, measured.index):
         heading += f", turn {where['turn']} of session {where['session']}"
-    return Exchange(heading, _cut(prompt), _cut(measured.answer))
+    return Exchange(heading, _truncate(prompt), _truncate(measured.answer))
 
 
-def _cut(text: str | None) -> str | None:
+def _truncate(text: str | None) -> str | None:
     return text if text is None or len(text) <= LONGEST else f"{text[:LONGEST]}…"

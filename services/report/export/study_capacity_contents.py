@@ -31,7 +31,7 @@ def study_capacity_contents(study: Study) -> Contents:
         sentences=(),
         diagnostics=(),
         results=(capacity_table(study), searches_table(study)),
-        circumstances=tuple(_circumstances(study)),
+        circumstances=tuple(_fact_tables(study)),
         notes=(("Note", study.note),) if study.note else (),
     )
 
@@ -51,7 +51,7 @@ def _tiles(study: Study) -> Iterator[Tile]:
         yield Tile(f"Highest capacity, {study.config.search.unit}", tuple(lines), "more is better")
 
 
-def _circumstances(study: Study) -> Iterator[Table]:
+def _fact_tables(study: Study) -> Iterator[Table]:
     assert study.config.search is not None
     labels = labels_of_study(study)
     yield search_table(study.config.search)

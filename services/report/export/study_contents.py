@@ -30,15 +30,15 @@ def study_contents(name: str, report: Report) -> Contents:
         title=name or "Study",
         lead=report.varied,
         findings=(Finding(report.headline, report.sentence, report.details),),
-        tiles=tuple(map(_tile, _firsts(report))),
+        tiles=tuple(map(_tile, _first_best(report))),
         sentences=(*report.sentences, *report.notes),
         diagnostics=tuple(diagnostics_of(report)),
         results=all_tables(report),
-        circumstances=tuple(_circumstances(report)),
+        circumstances=tuple(_fact_tables(report)),
     )
 
 
-def _firsts(report: Report) -> list[BestConfiguration]:
+def _first_best(report: Report) -> list[BestConfiguration]:
     """Return the best of the first series of workloads, by each criterion."""
     return list({best.criterion.name: best for best in reversed(report.best)}.values())[::-1]
 
@@ -64,10 +64,10 @@ def diagnostics_of(report: Report) -> Iterator[tuple[Diagnostic, str]]:
                 key = (diagnostic.level, diagnostic.title)
                 shared.setdefault(key, []).append((diagnostic, name))
     for alike in sorted(shared.values(), key=lambda alike: alike[0][0].level != "warning"):
-        yield _as_one(alike), _names(list(dict.fromkeys(name for _, name in alike)))
+        yield _merge_diagnostics(alike), _cell_names(list(dict.fromkeys(name for _, name in alike)))
 
 
-def _as_one(alike: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
+def _merge_diagnostics(alike: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
     """The diagnostic of several cells; if their numbers differ, with those of the first."""
     first, name = alike[0]
     if len({diagnostic for diagnostic, _ in alike}) == 1:
@@ -75,11 +75,11 @@ def _as_one(alike: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
     return replace(first, sentence=f"For example at {name}: {first.sentence}")
 
 
-def _names(cells: Sequence[str]) -> str:
+def _cell_names(cells: Sequence[str]) -> str:
     return many(len(cells), "cell") if len(cells) > MOST_NAMED else "; ".join(cells)
 
 
-def _circumstances(report: Report) -> Iterator[Table]:
+def _fact_tables(report: Report) -> Iterator[Table]:
     cells = [cell for row in report.scaling.rows for cell in row.cells]
     engines = [
         configuration.engine

@@ -44,7 +44,7 @@ def headline(candidate: Candidate) -> str:
     numbers that its tool reports."""
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
-        return _without_success(candidate)
+        return _headline_without_success(candidate)
     rate, ttft = row["output_tokens_per_s"], row["ttft_s_median"]
     if rate is None:
         latency = row["e2e_s_median"]
@@ -57,7 +57,7 @@ def headline(candidate: Candidate) -> str:
     return f"{significant(rate)} tokens a second{after_ttft}"
 
 
-def _without_success(candidate: Candidate) -> str:
+def _headline_without_success(candidate: Candidate) -> str:
     stated = only_stated(candidate)
     if candidate.summary.sent or not stated:
         return "No request succeeded" if candidate.summary.sent else "No request was measured"

@@ -188,7 +188,7 @@ _DEFINITIONS = {  # where they differ from aiperf's
 }
 
 
-def _redefined(entry: StatedMetric) -> StatedMetric:
+def _with_own_definition(entry: StatedMetric) -> StatedMetric:
     """Return aiperf's metric with genai-perf's definition if that differs; the note on the
     statistic is kept."""
     metric, _, statistic = entry.name.rpartition("_")
@@ -199,4 +199,4 @@ def _redefined(entry: StatedMetric) -> StatedMetric:
     return entry._replace(definition=definition + extra) if definition else entry
 
 
-STATED = tuple(map(_redefined, aiperf.STATED))
+STATED = tuple(map(_with_own_definition, aiperf.STATED))

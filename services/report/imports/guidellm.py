@@ -54,7 +54,7 @@ def _run(benchmark: dict[str, Any], version: Any) -> Imported:
         _load(config, len(measurements)),
         model=model or fields.inside(row, "worker", "backend_model"),
         version=version,
-        started_at=fields.moment(start or _earliest(requests)),
+        started_at=fields.moment(start or _first_start(requests)),
         measurements=measurements,
         duration_s=fields.seconds(row.get("duration")),
         stated=read_stated((entry, _at_path(row, entry.key)) for entry in STATED),
@@ -82,12 +82,12 @@ def _at_path(row: Mapping[str, Any], path: str) -> Any:
     return fields.inside(row, *path.split("/"))
 
 
-def _earliest(groups: Any) -> float | None:
-    times = [_sent(request) for _, request in _each(groups)]
+def _first_start(groups: Any) -> float | None:
+    times = [_sent(request) for _, request in _each_request(groups)]
     return min((t for t in times if t is not None), default=None)
 
 
-def _each(groups: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _each_request(groups: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, status in STATUSES.items():
         for request in fields.as_list(fields.inside(groups, name)):
             if isinstance(request, dict):
@@ -106,7 +106,7 @@ def _sent(request: Mapping[str, Any]) -> float | None:
 def _requests(groups: Any) -> Iterator[Measurement]:
     """Yield the requests in the order they were sent. Only the first and the last chunk have
     times."""
-    requests = [(_sent(request), status, request) for status, request in _each(groups)]
+    requests = [(_sent(request), status, request) for status, request in _each_request(groups)]
     placed = sorted((p for p in requests if p[0] is not None), key=lambda p: p[0] or 0.0)
     start = placed[0][0] if placed else 0.0
     for index, (_, status, request) in enumerate(placed):

@@ -90,13 +90,13 @@ def _watch(process: subprocess.Popen[bytes], done: Event, reasons: list[str]) ->
     reason."""
     end = monotonic() + MOST_S
     while not done.wait(POLL_S):
-        if reason := _exceeded(process.pid) or (TOO_LONG if monotonic() > end else ""):
+        if reason := _exceeded_limit(process.pid) or (TOO_LONG if monotonic() > end else ""):
             reasons.append(reason)
             process.kill()
             return
 
 
-def _exceeded(pid: int) -> str:
+def _exceeded_limit(pid: int) -> str:
     """Return a message about the limit that a process exceeds; "" if it exceeds none."""
     try:
         process = psutil.Process(pid)

@@ -57,7 +57,7 @@ def document(data: bytes) -> Document:
         check_values(text.count(",") + text.count("[") + text.count("{"))
         parsed = _json(text)
     else:
-        parsed = Document("csv", _limited(_csv(text)))
+        parsed = Document("csv", _take_limited(_csv(text)))
     if not parsed.rows:
         raise InvalidImport("It contains no requests and no results.")
     check_requests(len(parsed.rows))
@@ -81,7 +81,7 @@ def check_values(number: int) -> None:
         )
 
 
-def _limited(rows: Iterator[Any]) -> tuple[Any, ...]:
+def _take_limited(rows: Iterator[Any]) -> tuple[Any, ...]:
     """Return at most one row more than the limit, so that exceeding it is noticed."""
     return tuple(islice(rows, MOST_REQUESTS + 1))
 
@@ -92,7 +92,7 @@ def _json(text: str) -> Document:
     except RecursionError:
         raise InvalidImport("Its JSON is nested too deeply.") from None
     except ValueError:
-        value = list(_limited(_lines(text)))
+        value = list(_take_limited(_lines(text)))
     rows = value if isinstance(value, list) else [value]
     if not all(isinstance(row, dict) for row in rows):
         raise InvalidImport(
@@ -115,10 +115,10 @@ def _lines(text: str) -> Iterator[Any]:
         except RecursionError:
             raise InvalidImport("Its JSON is nested too deeply.") from None
         except ValueError as error:
-            raise InvalidImport(_broken(text, line, number, error)) from None
+            raise InvalidImport(_json_problem(text, line, number, error)) from None
 
 
-def _broken(text: str, line: str, number: int, error: ValueError) -> str:
+def _json_problem(text: str, line: str, number: int, error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         at_end = error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated")
         if at_end and (number > 1 or "\n" not in text.rstrip() or len(line.strip()) < 3):
@@ -128,7 +128,7 @@ def _broken(text: str, line: str, number: int, error: ValueError) -> str:
     )
 
 
-def _with_point(cell: str) -> str:
+def _decimal_point(cell: str) -> str:
     """Replace the decimal comma that spreadsheets write in files separated by semicolons."""
     return cell.replace(",", ".") if _COMMA.fullmatch(cell) else cell
 
@@ -145,7 +145,7 @@ def _csv(text: str) -> Iterator[dict[str, Any]]:
         columns = [name.strip() for name in next(rows, [])]
         for row in rows:
             if any(cell.strip() for cell in row):
-                cells = map(_with_point, row) if sign == ";" else row
+                cells = map(_decimal_point, row) if sign == ";" else row
                 yield dict(zip(columns, cells, strict=False))
     except csv.Error:
         raise InvalidImport("It is neither JSON nor a CSV file that can be read.") from None

@@ -22,13 +22,13 @@ def recognise(document: Document) -> bool:
 
 def read(document: Document) -> list[Imported]:
     own = document.first.keys() >= PLACED
-    of = _own if own else _system_d
+    of = _paceline_row if own else _legacy_row
     measurements = [of(index, row) for index, row in enumerate(document.rows)]
     tool = OWN if own else TOOL
     return [imported(tool, Load(), measurements=measurements, placed=own)]
 
 
-def _system_d(index: int, row: Mapping[str, Any]) -> Measurement:
+def _legacy_row(index: int, row: Mapping[str, Any]) -> Measurement:
     latency = fields.seconds(_number(row, "Total Time Taken"))
     if not latency:
         raise InvalidImport(f"Row {index + 1} has no valid Total Time Taken in seconds.")
@@ -46,7 +46,7 @@ def _system_d(index: int, row: Mapping[str, Any]) -> Measurement:
     )
 
 
-def _own(index: int, row: Mapping[str, Any]) -> Measurement:
+def _paceline_row(index: int, row: Mapping[str, Any]) -> Measurement:
     def seconds(name: str) -> float | None:
         return fields.seconds(_number(row, name))
 

@@ -82,15 +82,15 @@ def read(data: bytes, name: str) -> Document:
     Raises:
         InvalidScenario: with a sentence for each problem, the file and the line.
     """
-    return _checked(yaml_text.read(data, name))
+    return _check(yaml_text.read(data, name))
 
 
 def document_of(values: Mapping[str, Any]) -> Document:
     """Return a scenario from JSON. Raises InvalidScenario."""
-    return _checked(Document("The scenario", values))
+    return _check(Document("The scenario", values))
 
 
-def _checked(document: Document) -> Document:
+def _check(document: Document) -> Document:
     keys.check(document, keys.kind_of(document))
     return document
 
@@ -121,14 +121,14 @@ def write(scenario: Scenario, own_prompts: bool = False) -> bytes:
 def left_out(scenario: Scenario, now: Scenario) -> list[str]:
     """Return the keys of a scenario that are missing or different in another one made from it."""
     before, after = _values(scenario), _values(now)
-    return [name for name in before if not _keeps(before[name], after.get(name))]
+    return [name for name in before if not _is_unchanged(before[name], after.get(name))]
 
 
-def _keeps(before: Any, after: Any) -> bool:
+def _is_unchanged(before: Any, after: Any) -> bool:
     if isinstance(before, dict) and isinstance(after, dict):
-        return all(_keeps(value, after.get(name)) for name, value in before.items())
+        return all(_is_unchanged(value, after.get(name)) for name, value in before.items())
     if isinstance(before, list) and isinstance(after, list):
-        return len(before) == len(after) and all(map(_keeps, before, after))
+        return len(before) == len(after) and all(map(_is_unchanged, before, after))
     return bool(before == after)
 
 

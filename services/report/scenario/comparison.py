@@ -119,18 +119,18 @@ def _changes(document: Document, index: int, reading: Reading) -> dict[str, Any]
 
 def design_of(own: ComparisonKeys, repeats: int) -> ComparisonDesign:
     """Return the design of the comparison: how the candidates are interleaved."""
-    usual = _usual_most(repeats, own.target)
+    usual = _default_most(repeats, own.target)
     most = usual if own.most is None else own.most
     return ComparisonDesign(own.order_seed, repeats, most, own.target, own.margin)
 
 
-def _usual_most(repeats: int, target: float | None) -> int:
+def _default_most(repeats: int, target: float | None) -> int:
     return repeats if target is None else max(repeats, USUAL_MOST)
 
 
 def keys_of(design: ComparisonDesign, **called: Any) -> ComparisonKeys:
     """Return a design as the keys of a scenario; `called` holds its name, tags and note."""
-    usual = _usual_most(design.repeats, design.target)
+    usual = _default_most(design.repeats, design.target)
     return ComparisonKeys(
         version=keys.VERSION,
         most=None if design.most == usual else design.most,

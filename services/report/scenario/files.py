@@ -27,7 +27,7 @@ class Beside:
     instead: str
 
 
-def filled(
+def read_files(
     document: Document, values: Mapping[str, Any], read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
     """Return the values of a run, including those in the files that it names. `read` reads a file
@@ -45,15 +45,15 @@ def filled(
             raise document.problem(
                 f"{key} and {beside.field} cannot be combined. Keep one.", *location, key
             )
-        own |= _content(document, beside, name, read, *location, key)
+        own |= _read_content(document, beside, name, read, *location, key)
     return own
 
 
-def _content(
+def _read_content(
     document: Document, beside: Beside, name: Any, read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
     key = location[-1]
-    if not isinstance(name, str) or not _is_beside(name):
+    if not isinstance(name, str) or not _is_inside_folder(name):
         raise document.problem(
             f"{key} must be the path of a file that is in the folder of the scenario or below it, "
             f"such as {beside.example}.",
@@ -75,7 +75,7 @@ def _content(
         raise document.problem(str(error), *location) from None
 
 
-def _is_beside(name: str) -> bool:
+def _is_inside_folder(name: str) -> bool:
     """Whether a path stays within the scenario's folder. A scenario from someone else could
     otherwise name any file, and a server to send it to."""
     up = ".." in (*PurePosixPath(name).parts, *PureWindowsPath(name).parts)

@@ -102,7 +102,7 @@ class ComparisonKeys(Keys):
     )
 
     @model_validator(mode="after")
-    def _judges_something(self) -> Self:
+    def _check_fail_if(self) -> Self:
         for name in ("measure", "allow_no_verdict"):
             if getattr(self, name) and not self.fail_if:
                 raise ValueError(f"{name}: requires fail_if. Add fail_if, or leave {name} out.")
@@ -226,13 +226,13 @@ FIRST = tuple(Keys.model_fields)  # the others follow the config
 
 def first(own: Keys) -> dict[str, Any]:
     """Return the keys that a scenario begins with, without empty ones."""
-    return {name: value for name, value in _said(own).items() if name in FIRST}
+    return {name: value for name, value in _written_keys(own).items() if name in FIRST}
 
 
 def last(own: Keys) -> dict[str, Any]:
     """Return the keys that a scenario ends with, without empty ones."""
-    return {name: value for name, value in _said(own).items() if name not in FIRST}
+    return {name: value for name, value in _written_keys(own).items() if name not in FIRST}
 
 
-def _said(own: Keys) -> dict[str, Any]:
+def _written_keys(own: Keys) -> dict[str, Any]:
     return {"version": own.version, **own.model_dump(mode="json", exclude_defaults=True)}

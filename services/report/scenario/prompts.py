@@ -22,13 +22,13 @@ def filled(
     document: Document, values: Mapping[str, Any], read: ReadFile | None, *location: str | int
 ) -> dict[str, Any]:
     """Return the values of a run with its prompts as in a config, and with the contents of the
-    files that it names; see `files.filled`.
+    files that it names; see `files.read_files`.
 
     Raises:
         InvalidScenario: a file cannot be read, or contains no valid prompts.
     """
     written = isinstance(values.get("prompts"), list)
-    own = files.filled(document, values, read, *location)
+    own = files.read_files(document, values, read, *location)
     if written:
         each = [
             (entry, (*location, "prompts", index)) for index, entry in enumerate(own["prompts"])

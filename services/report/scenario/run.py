@@ -77,12 +77,12 @@ def values_of(
             "backend",
         )
     try:
-        return overridden(reading.expand(filled), over)
+        return apply_overrides(reading.expand(filled), over)
     except BackendProblem as error:
         raise document.problem(str(error), *location, "backend") from None
 
 
-def overridden(values: Values, over: Values) -> dict[str, Any]:
+def apply_overrides(values: Values, over: Values) -> dict[str, Any]:
     """Return values with some replaced. A change of the backend resets its address, one of the
     workload its prompts."""
     kept = dict(values)
@@ -111,20 +111,18 @@ def config_of(
         InvalidConfig: fields of the command line are.
     """
     workload = values.get("workload")
-    if not reading.needs_prompts and workload in _lacking(values):
-        config = _parsed(document, {**values, "workload": INFERRED}, reading, *location)
+    if not reading.needs_prompts and workload in _workloads_without_prompts(values):
+        config = _parse(document, {**values, "workload": INFERRED}, reading, *location)
         return config.model_copy(update={"workload": workload})
-    return _parsed(document, values, reading, *location)
+    return _parse(document, values, reading, *location)
 
 
-def _lacking(values: Values) -> Collection[str]:
+def _workloads_without_prompts(values: Values) -> Collection[str]:
     """Return the workloads whose prompts are left out."""
     return [READERS[name][0] for name in PRIVATE if not values.get(name)]
 
 
-def _parsed(
-    document: Document, values: Values, reading: Reading, *location: str | int
-) -> RunConfig:
+def _parse(document: Document, values: Values, reading: Reading, *location: str | int) -> RunConfig:
     try:
         return parse(values)
     except InvalidConfig as error:

@@ -14,8 +14,8 @@ from services.report.scenario.run import (
     Reading,
     Values,
     Written,
+    apply_overrides,
     config_of,
-    overridden,
     run_values,
     values_of,
 )
@@ -49,18 +49,18 @@ def read_study(document: Document, reading: Reading) -> StudyScenario:
         if document.values.get(part) is not None:
             keys.check_known(document, document.mapping(part), known, part, part)
     values = {n: v for n, v in document.values.items() if n in StudyConfig.model_fields}
-    start = _start(document, values)
+    start = _preset_study(document, values)
     run = values_of(document, values.get("run") or {}, reading, "run")
-    config = config_of(document, overridden(_changed(start), run), reading, "run")
+    config = config_of(document, apply_overrides(_preset_changes(start), run), reading, "run")
     engine = start.engine and {**start.engine.model_dump(), **(values.get("engine") or {})}
     try:
         study = parse_study({**start.model_dump(), **values, "run": config, "engine": engine})
     except InvalidConfig as error:
-        raise _refused(document, error) from None
+        raise _with_line_numbers(document, error) from None
     return StudyScenario(study, own)
 
 
-def _start(document: Document, values: Values) -> StudyConfig:
+def _preset_study(document: Document, values: Values) -> StudyConfig:
     """Return the study of the preset, for the engine in the scenario."""
     preset = values[PRESET]
     if not isinstance(preset, str) or preset not in PRESETS:
@@ -77,13 +77,13 @@ def _start(document: Document, values: Values) -> StudyConfig:
     return start
 
 
-def _changed(start: StudyConfig) -> dict[str, Any]:
+def _preset_changes(start: StudyConfig) -> dict[str, Any]:
     """The fields of the run that the preset changes. Defaults are left out, so that the given
     fields decide which workload it is."""
     return start.run.model_dump(exclude_defaults=True)
 
 
-def _refused(document: Document, error: InvalidConfig) -> Exception:
+def _with_line_numbers(document: Document, error: InvalidConfig) -> Exception:
     """Return the error with the line of each field, including those of the engine."""
     sentences = []
     for name, text in error.problems.items():

@@ -117,14 +117,14 @@ class EngineConfig(BaseConfig):
 
     @field_validator("model", "quantization", "extra")
     @classmethod
-    def _no_nul(cls, text: str) -> str:
+    def _check_nul(cls, text: str) -> str:
         if "\0" in text:  # a command's arguments cannot contain it
             raise ValueError("contains a NUL character")
         return text
 
     @field_validator("model", "quantization")
     @classmethod
-    def _no_argument(cls, text: str) -> str:
+    def _check_dash(cls, text: str) -> str:
         if text.lstrip().startswith("-"):  # not quoted in the message: it may hold a key
             raise ValueError(
                 "may not begin with -: the engine would read it as an argument. Put further "
@@ -134,7 +134,7 @@ class EngineConfig(BaseConfig):
 
     @field_validator("extra")
     @classmethod
-    def _valid_arguments(cls, text: str) -> str:
+    def _check_extra(cls, text: str) -> str:
         try:
             arguments = shlex.split(text)
         except ValueError:

@@ -74,7 +74,9 @@ def visible(gpus_here: tuple[tuple[str, str], ...], requested: str | None) -> De
     if requested is not None:
         listed = []
         for entry in map(str.strip, requested.split(",")):
-            match = [g for i, g in enumerate(gpus_here) if entry == str(i) or _same(entry, g[0])]
+            match = [
+                g for i, g in enumerate(gpus_here) if entry == str(i) or _is_same_gpu(entry, g[0])
+            ]
             if not match:
                 break
             listed += match[:1]
@@ -83,7 +85,7 @@ def visible(gpus_here: tuple[tuple[str, str], ...], requested: str | None) -> De
     return Devices("gpu", tuple(name for _, name in listed))
 
 
-def _same(entry: str, uuid: str) -> bool:
+def _is_same_gpu(entry: str, uuid: str) -> bool:
     return entry.startswith("GPU-") and uuid.startswith(entry)
 
 

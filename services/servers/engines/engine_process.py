@@ -65,7 +65,7 @@ def main(log: str) -> None:
     stop.get()
     send(EngineEnding())  # first, so that no more requests are sent to it
     try:
-        code = _end(job, engine, began)
+        code = _end_processes(job, engine, began)
         copying.join(COPY_S)
         send(EngineEnded(code))
     except TimeoutError as error:
@@ -89,7 +89,7 @@ def _start(job: EngineJob) -> subprocess.Popen[bytes]:
         raise CannotStart(f"The engine cannot be started: {reason}.") from error
 
 
-def _end(job: EngineJob, engine: subprocess.Popen[bytes], began: float) -> int:
+def _end_processes(job: EngineJob, engine: subprocess.Popen[bytes], began: float) -> int:
     """End all processes of the engine, remove their shared memory, and return the exit code.
 
     Raises:
@@ -108,7 +108,7 @@ def _spawn(job: EngineJob) -> subprocess.Popen[bytes]:
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1)  # adopt orphaned grandchildren, so none is lost
     parent = os.getpid()
 
-    def before() -> None:
+    def before_exec() -> None:
         """Runs in the new process, before exec."""
         if libc:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # in case this process is killed
@@ -125,7 +125,7 @@ def _spawn(job: EngineJob) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=before,  # safe: no thread has been started yet
+        preexec_fn=before_exec,  # safe: no thread has been started yet
     )
 
 

@@ -56,15 +56,20 @@ def end(find: Find, grace_s: float, first: psutil.Process | None = None) -> None
     Raises:
         TimeoutError: a process is still alive KILL_S after it was killed.
     """
-    if grace_s and first and _signal([first], signal.SIGTERM) and _wait_gone(find, grace_s / 2):
+    if (
+        grace_s
+        and first
+        and _signal([first], signal.SIGTERM)
+        and _wait_until_gone(find, grace_s / 2)
+    ):
         return
-    if grace_s and _signal(find(), signal.SIGTERM) and _wait_gone(find, grace_s / 2):
+    if grace_s and _signal(find(), signal.SIGTERM) and _wait_until_gone(find, grace_s / 2):
         return
-    if not _wait_gone(find, KILL_S, lambda left: _signal(left, signal.SIGKILL)):
+    if not _wait_until_gone(find, KILL_S, lambda left: _signal(left, signal.SIGKILL)):
         raise TimeoutError(f"Processes {[p.pid for p in find()]} cannot be ended.")
 
 
-def _wait_gone(
+def _wait_until_gone(
     find: Find, seconds: float, do: Callable[[list[psutil.Process]], object] = len
 ) -> bool:
     """Call `do` with the remaining processes until none is left, for at most `seconds`; return

@@ -131,7 +131,9 @@ class _Reply:
             elif data.strip() and not is_ping(data.strip()):
                 chunk = read_chunk(data)
                 self._add(chunk)
-                self.streams = self.streams or not (chunk.whole or chunk.error or chunk.oddity)
+                self.streams = self.streams or not (
+                    chunk.whole or chunk.error or chunk.irregularity
+                )
         return False
 
     def _add(self, chunk: Chunk) -> None:

@@ -123,14 +123,14 @@ def test_a_file_that_takes_too_long_gets_a_sentence(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_system_without_limits_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolated, "_exceeded", lambda pid: isolated.TOO_MUCH)
+    monkeypatch.setattr(isolated, "_exceeded_limit", lambda pid: isolated.TOO_MUCH)
     monkeypatch.setattr(isolated, "POLL_S", 0.001)
     with pytest.raises(InvalidImport, match=r"f: It needs more memory"):
         isolated.read(b'{"a": 1}', "f")
     monkeypatch.undo()
     reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with reader:  # not this process, which has been at work for long
-        assert isolated._exceeded(reader.pid) == ""
+        assert isolated._exceeded_limit(reader.pid) == ""
         monkeypatch.setattr(isolated, "MOST_MEMORY", 1)
-        assert isolated._exceeded(reader.pid) == isolated.TOO_MUCH
+        assert isolated._exceeded_limit(reader.pid) == isolated.TOO_MUCH
         reader.kill()

@@ -9,7 +9,7 @@ import pytest
 from services.analysis.pareto import LeaderboardEntry
 from services.report.charts import spec
 from services.report.charts.pareto import pareto
-from services.report.leaderboard import differences_note, leaderboard, on_front
+from services.report.leaderboard import differences_note, leaderboard, pareto_front_ids
 
 RUNS = [
     LeaderboardEntry(1, "concurrency 1", 80.0, 80.0, 8.0),
@@ -85,7 +85,7 @@ def test_the_table_ranks_and_marks_the_front() -> None:
     assert by_price.rows[-1][4] == "–"
     without = leaderboard([LeaderboardEntry(1, "x", 5.0, 9.0, None)], "speed", "throughput")
     assert "USD per million output tokens" not in without.columns
-    assert on_front(RUNS, "price") == (2, 1)
+    assert pareto_front_ids(RUNS, "price") == (2, 1)
 
 
 def test_what_else_the_runs_differ_in_is_said() -> None:

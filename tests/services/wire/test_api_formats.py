@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ask import oddities
+from services.ask import irregularities
 from services.wire.exchange import Exchange
 from services.wire.sse import Event
 from services.wire.usage import Usage
@@ -274,7 +274,7 @@ def test_a_stream_means(name: str) -> None:
     exchange = read(*chunked(*events))
     assert exchange.error is None
     assert meaning(exchange) == expected
-    assert exchange.oddities <= {oddities.PING}
+    assert exchange.irregularities <= {irregularities.PING}
 
 
 @pytest.mark.parametrize("name", WELL)
@@ -359,14 +359,14 @@ def test_a_whole_answer_is_read_without_streaming(
 ) -> None:
     exchange = read(*chunked(json.dumps(answer).encode(), head=PLAIN))
     assert (exchange.answer, exchange.finish_reason) == expected
-    assert exchange.oddities == {oddities.NOT_STREAMED}
+    assert exchange.irregularities == {irregularities.NOT_STREAMED}
     assert not exchange.token_times
 
 
 def test_a_response_with_only_an_end_is_not_a_stream() -> None:
     exchange = read(*chunked(CREATED[0], completed(WHOLE)))
     assert (exchange.answer, exchange.token_times) == ("a b", [])
-    assert exchange.oddities == {oddities.NOT_STREAMED}
+    assert exchange.irregularities == {irregularities.NOT_STREAMED}
 
 
 @pytest.mark.parametrize("last", [completed(WHOLE), typed("message_stop")])

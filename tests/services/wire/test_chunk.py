@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.ask import oddities
+from services.ask import irregularities
 from services.wire.chunk import is_ping, read_chunk
 from services.wire.content import Chunk
 from services.wire.tool_calls import CallPart
 from services.wire.usage import Usage
 
-UNKNOWN = Chunk(oddity=oddities.UNKNOWN_CHUNK)
+UNKNOWN = Chunk(irregularity=irregularities.UNKNOWN_CHUNK)
 
 
 def chunk(delta: str, finish: str = "null") -> bytes:
@@ -44,8 +44,8 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         (b'{"message":"of no kind"}', UNKNOWN),
         (b'{"message":{"content":"no done"}}', UNKNOWN),
         (b'{"detail":"in the middle of a stream"}', UNKNOWN),
-        (b"{}", Chunk(oddity=oddities.PING)),
-        (b'{"type":"ping"}', Chunk(oddity=oddities.PING)),
+        (b"{}", Chunk(irregularity=irregularities.PING)),
+        (b'{"type":"ping"}', Chunk(irregularity=irregularities.PING)),
         (chunk('{"tool_calls":"odd"}'), Chunk()),
         (b'{"choices":[{"text":"a"}]}', Chunk("a", True, True)),
         (b'{"choices":[{"message":{"content":"all"}}]}', Chunk("all", True, True)),

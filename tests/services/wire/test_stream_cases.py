@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.ask import oddities
+from services.ask import irregularities
 from services.ask.backends import target
 from services.ask.config import parse
 from services.load.process_pool import combined
@@ -265,10 +265,10 @@ def test_a_stream_with(name: str, way: Way) -> None:
 
 
 # Streams that are read although the standard has them otherwise; what they are told to be.
-ODD: dict[str, tuple[list[bytes], set[str]]] = {
+IRREGULAR: dict[str, tuple[list[bytes], set[str]]] = {
     "empty events": (
         [token("a"), b"data:\n\n", token("b"), b"data: \n\n", STOP, DONE],
-        {oddities.EMPTY_EVENT},
+        {irregularities.EMPTY_EVENT},
     ),
     "pings that are no JSON": (
         [
@@ -279,60 +279,63 @@ ODD: dict[str, tuple[list[bytes], set[str]]] = {
             STOP,
             DONE,
         ],
-        {oddities.PING},
+        {irregularities.PING},
     ),
     "pings that are JSON": (
         [token("a"), b"data: {}\n\n", token("b"), event({"type": "ping"}), STOP, DONE],
-        {oddities.PING},
+        {irregularities.PING},
     ),
     "many byte order marks": (
         [b"\xef\xbb\xbf" * 3000 + token("a"), token("b"), STOP, DONE],
-        {oddities.BYTE_ORDER_MARK},
+        {irregularities.BYTE_ORDER_MARK},
     ),
     "a byte order mark": (
         [b"\xef\xbb\xbf" + token("a"), token("b"), STOP, DONE],
-        {oddities.BYTE_ORDER_MARK},
+        {irregularities.BYTE_ORDER_MARK},
     ),
     "two events parted by one newline": (
         [token("a")[:-1] + token("b"), STOP, DONE],
-        {oddities.ONE_NEWLINE},
+        {irregularities.ONE_NEWLINE},
     ),
     "all events parted by one newline": (
         [e[:-1] for e in (token("a"), token("b"), STOP, DONE)],
-        {oddities.ONE_NEWLINE},
+        {irregularities.ONE_NEWLINE},
     ),
     "named events parted by one newline": (
         [b"event: x\n" + e[:-1] for e in (token("a"), token("b"), STOP, DONE)],
-        {oddities.ONE_NEWLINE},
+        {irregularities.ONE_NEWLINE},
     ),
     "an empty event parted by one newline": (
         [b"data:\n" + token("a"), token("b"), STOP, DONE],
-        {oddities.EMPTY_EVENT, oddities.ONE_NEWLINE},
+        {irregularities.EMPTY_EVENT, irregularities.ONE_NEWLINE},
     ),
     "a last event that ends in one newline": (
         [token("a"), token("b"), STOP[:-1]],
-        {oddities.UNENDED},
+        {irregularities.UNENDED},
     ),
-    "a last event that ends in none": ([token("a"), token("b"), STOP[:-2]], {oddities.UNENDED}),
+    "a last event that ends in none": (
+        [token("a"), token("b"), STOP[:-2]],
+        {irregularities.UNENDED},
+    ),
     "[DONE] that ends in one newline": ([token("a"), token("b"), STOP, DONE[:-1]], set()),
     "JSON without a field": (
         [e.removeprefix(b"data: ") for e in (token("a"), token("b"), STOP)],
-        {oddities.BARE_JSON},
+        {irregularities.BARE_JSON},
     ),
     "a chunk of no known shape": (
         [token("a"), token("b"), event({"detail": "x"}), STOP, DONE],
-        {oddities.UNKNOWN_CHUNK},
+        {irregularities.UNKNOWN_CHUNK},
     ),
 }
 
 
 @in_each_way
-@pytest.mark.parametrize("name", ODD)
-def test_an_odd_stream_is_read_and_its_oddity_noted(name: str, way: Way) -> None:
-    events, odd = ODD[name]
+@pytest.mark.parametrize("name", IRREGULAR)
+def test_an_irregular_stream_is_read_and_reported(name: str, way: Way) -> None:
+    events, expected = IRREGULAR[name]
     exchange = hear(way(chunked(*events)))
     assert seen(exchange) == (None, 2, "ab"), exchange.error
-    assert (exchange.oddities, exchange.finish_reason) == (odd, "stop")
+    assert (exchange.irregularities, exchange.finish_reason) == (expected, "stop")
 
 
 LINES = [
@@ -354,12 +357,12 @@ def test_a_stream_is_known_by_its_beginning_whatever_type_it_has(
     exchange = hear(way(chunked(*events, head=head)))
     assert seen(exchange) == (None, 2, "ab"), exchange.error
     right = lines and kind == "application/x-ndjson"
-    assert exchange.oddities == (set() if right else {oddities.CONTENT_TYPE})
+    assert exchange.irregularities == (set() if right else {irregularities.CONTENT_TYPE})
 
 
 @pytest.mark.timed
 @pytest.mark.parametrize("name", ["a type of its own", "one newline"])
-def test_an_odd_stream_has_the_times_of_its_tokens(name: str) -> None:
+def test_the_tokens_of_an_irregular_stream_are_timed(name: str) -> None:
     """Each token is there when its line is, not when the next one or the end comes."""
     head = HEAD if name == "one newline" else PLAIN
     events = [token("a"), token("b"), token("c"), STOP]
@@ -402,7 +405,7 @@ def test_a_whole_answer_is_no_stream_whatever_its_type_is(
     assert exchange.sent and exchange.last and exchange.ended
     assert exchange.sent < exchange.last <= exchange.ended  # [DONE] may come in a read of its own
     assert (exchange.usage.output_tokens, exchange.finish_reason) == (4, "stop")
-    assert oddities.NOT_STREAMED in exchange.oddities
+    assert irregularities.NOT_STREAMED in exchange.irregularities
 
 
 def test_a_stream_cut_at_every_byte() -> None:
@@ -773,7 +776,7 @@ def test_headers_before_and_after_the_answer_are_not_its_own(way: Way) -> None:
     trailer = end[:-2] + b"Content-Encoding: gzip\r\nContent-Type: text/html\r\n\r\n"
     exchange = hear(way([early, *answer, trailer]))
     assert seen(exchange) == (None, 1, "a"), exchange.error
-    assert not exchange.oddities
+    assert not exchange.irregularities
 
 
 @in_each_way
@@ -886,7 +889,10 @@ def test_a_stream_that_is_compressed_unasked_is_read(name: str) -> None:
     ]
     head = HEAD + f"Content-Encoding: {name}\r\n".encode()
     exchange = hear(chunked(*bodies, squeeze.flush(), head=head))
-    assert (seen(exchange), exchange.oddities) == ((None, 2, "ab"), {oddities.COMPRESSED})
+    assert (seen(exchange), exchange.irregularities) == (
+        (None, 2, "ab"),
+        {irregularities.COMPRESSED},
+    )
 
 
 @pytest.mark.parametrize(
@@ -1082,9 +1088,9 @@ def test_most_of_a_servers_chunks_are_read_by_the_template() -> None:
     assert len(parsed) == 3, "the first token, the finish_reason, [DONE]"
 
 
-def test_oddities_are_counted_in_the_health_of_their_repeat() -> None:
-    odd = chunked(token("a"), b"data:\n\n", STOP, DONE, head=PLAIN)
-    with canned(odd) as base_url:
+def test_irregularities_are_counted_in_the_health_of_their_repeat() -> None:
+    irregular = chunked(token("a"), b"data:\n\n", STOP, DONE, head=PLAIN)
+    with canned(irregular) as base_url:
         values = {"backend": "url", "base_url": base_url, "model": "m", "mode": "batch"}
         config = parse({**values, "requests": 3})
         playing = RepeatPlayer(Job(config, target(config, {}), "nonce", 0), lambda _: None)
@@ -1093,7 +1099,7 @@ def test_oddities_are_counted_in_the_health_of_their_repeat() -> None:
             return perf_counter_ns()
 
         played = asyncio.run(playing.play(0, now))
-    seen = {oddities.CONTENT_TYPE: 3, oddities.EMPTY_EVENT: 3}
+    seen = {irregularities.CONTENT_TYPE: 3, irregularities.EMPTY_EVENT: 3}
     assert played.health["oddities"] == seen
     both = combined([replace(played, health={**played.health}), played])
     assert both.health["oddities"] == dict.fromkeys(seen, 6)

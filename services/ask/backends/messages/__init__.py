@@ -49,12 +49,12 @@ def _problem(prompts: tuple[str, ...], dialect: DialectName) -> tuple[int, str] 
     return None
 
 
-def _as_they_are(messages: list[Message], options: Mapping[str, Any]) -> Fields:
+def _unchanged_fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
     return {"messages": messages, **options}
 
 
 WRITERS: Mapping[DialectName, Callable[[list[Message], Mapping[str, Any]], Fields]] = {
-    "chat": _as_they_are,
+    "chat": _unchanged_fields,
     "completions": plain.fields,
     "responses": responses.fields,
     "anthropic": anthropic.fields,
