@@ -23,7 +23,7 @@ from api import (
     tokens,
 )
 from api.bodies import Bounded, Route
-from api.errors import HANDLERS, says
+from api.errors import HANDLERS, error_responses
 from services import VERSION
 
 api = FastAPI(
@@ -35,7 +35,9 @@ api = FastAPI(
     redoc_url=None,
     redirect_slashes=False,
     servers=[{"url": "/api"}],
-    responses=says(_422="A field is invalid", _503="The database or the queue cannot be used"),
+    responses=error_responses(
+        _422="A field is invalid", _503="The database or the queue cannot be used"
+    ),
 )
 api.router.route_class = Route
 for noun in (

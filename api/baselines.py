@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api.bodies import Route, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import baselines
 from db.database import opened
 from services.analysis.compare.baseline import Baseline, Kind
@@ -41,7 +41,7 @@ def set_baseline(kind: Kind, value: str, new: NewBaseline) -> Baseline:
 @router.delete(
     "/baselines/{kind}/{value:path}",
     status_code=204,
-    responses=says(_404="There is no such baseline"),
+    responses=error_responses(_404="There is no such baseline"),
 )
 def remove_baseline(kind: Kind, value: str) -> None:
     """Remove the baseline of a model or a tag."""

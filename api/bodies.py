@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from api.errors import problem, says
+from api.errors import error_responses, problem
 from api.json_body import USUAL, InvalidBody, Most, TooManyEntries, read_json
 from db import servers
 from db.database import opened
@@ -43,12 +43,12 @@ class Started(BaseModel):
     page: str = Field(description="Its page in the browser")
 
 
-def asking_person(request: Request) -> Person | None:
+def person_of(request: Request) -> Person | None:
     """Return the person who asks, as set by the gate; None if sign-in is off."""
     return person_in(request.headers)
 
 
-By = Annotated[Person | None, Depends(asking_person)]
+By = Annotated[Person | None, Depends(person_of)]
 
 
 def config_of(new: RunConfig) -> RunConfig:
@@ -66,7 +66,7 @@ def config_of(new: RunConfig) -> RunConfig:
 def json_body_route(**codes: str) -> dict[str, Any]:
     """Return the arguments of every route with a JSON body, with its own `codes` of refusals."""
     known = {"_413": "The body is too long", "_415": "The body is not JSON"}
-    return {"dependencies": [Depends(only_json)], "responses": says(**known | codes)}
+    return {"dependencies": [Depends(only_json)], "responses": error_responses(**known | codes)}
 
 
 def only_json(request: Request) -> None:

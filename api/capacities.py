@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.bodies import By, Route, Started, config_of, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import capacities
 from db.capacities import CapacityRow
 from db.database import opened
@@ -49,14 +49,14 @@ def start_capacity(new: NewCapacity, by: By) -> Started:
     return Started(id=number, url=f"/api/capacities/{number}", page=f"/capacity?search={number}")
 
 
-@router.get("/capacities/{capacity_id}", responses=says(_404="No such search"))
+@router.get("/capacities/{capacity_id}", responses=error_responses(_404="No such search"))
 def show_capacity(capacity_id: CapacityId) -> Response:
     """Return what a search has found so far, in words and numbers, and its probes."""
     document = capacity_document(capacities.load(opened(), capacity_id))
     return Response(orjson.dumps(document), media_type="application/json")
 
 
-@router.post("/capacities/{capacity_id}/cancel", responses=says(_404="No such search"))
+@router.post("/capacities/{capacity_id}/cancel", responses=error_responses(_404="No such search"))
 def cancel_capacity(capacity_id: CapacityId) -> Response:
     """Stop a search; its probes are kept."""
     capacity_jobs.cancel(opened(), capacity_id)
@@ -66,7 +66,7 @@ def cancel_capacity(capacity_id: CapacityId) -> Response:
 @router.post(
     "/capacities/{capacity_id}/resume",
     status_code=202,
-    responses=says(_404="No such search", _409="It is already running"),
+    responses=error_responses(_404="No such search", _409="It is already running"),
 )
 def resume_capacity(capacity_id: CapacityId) -> Response:
     """Continue an interrupted search."""
@@ -77,7 +77,7 @@ def resume_capacity(capacity_id: CapacityId) -> Response:
 @router.delete(
     "/capacities/{capacity_id}",
     status_code=204,
-    responses=says(_404="No such search", _409="It is still running: cancel it first"),
+    responses=error_responses(_404="No such search", _409="It is still running: cancel it first"),
 )
 def delete_capacity(capacity_id: CapacityId) -> None:
     """Delete a search; the runs of its probes are kept."""

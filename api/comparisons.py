@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 import jobs
 from api.bodies import By, Route, config_of, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import comparisons, runs
 from db.database import opened
 from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
@@ -81,7 +81,7 @@ def start_comparison(new: NewComparison, by: By) -> ComparisonFacts:
     return _facts(jobs.submit_comparison(opened(), candidates, new.design(), *about, by=by))
 
 
-@router.get("/comparisons/{comparison_id}", responses=says(_404="No such comparison"))
+@router.get("/comparisons/{comparison_id}", responses=error_responses(_404="No such comparison"))
 def show_comparison(comparison_id: int) -> ComparisonFacts:
     """Return the status of a comparison's runs."""
     return _facts(comparisons.load(opened(), comparison_id))
@@ -89,7 +89,7 @@ def show_comparison(comparison_id: int) -> ComparisonFacts:
 
 @router.post(
     "/comparisons/{comparison_id}/cancel",
-    responses=says(_403="You did not start it", _404="No such comparison"),
+    responses=error_responses(_403="You did not start it", _404="No such comparison"),
 )
 def cancel_comparison(comparison_id: int, by: By) -> ComparisonFacts:
     """Stop all runs of a comparison; what they have measured is kept. Runners can only stop their

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from api.bodies import Route, Started, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import engines as stored_engines
 from db.database import opened
 from jobs import serving
@@ -35,14 +35,14 @@ def start_engine(new: EngineConfig) -> Started:
     return Started(id=engine_id, url=f"/api/engines/{engine_id}", page="/engines")
 
 
-@router.get("/engines/{engine_id}", responses=says(_404="No such engine"))
+@router.get("/engines/{engine_id}", responses=error_responses(_404="No such engine"))
 def show_engine(engine_id: EngineId) -> EngineWithLog:
     """Return the status of an engine and the end of its log."""
     engine = stored_engines.load(opened(), engine_id)
     return EngineWithLog(**as_facts(engine), log=serving.log_tail(opened(), engine_id))
 
 
-@router.post("/engines/{engine_id}/stop", responses=says(_404="No such engine"))
+@router.post("/engines/{engine_id}/stop", responses=error_responses(_404="No such engine"))
 def stop_engine(engine_id: EngineId) -> EngineFacts:
     """Stop an engine. Its status shows when it has stopped."""
     return engine_facts(serving.stop(opened(), engine_id))

@@ -25,7 +25,7 @@ class Problem(BaseModel):
     problems: dict[str, str] = Field({}, description="A sentence for each invalid field")
 
 
-def says(**codes: str) -> dict[int | str, dict[str, Any]]:
+def error_responses(**codes: str) -> dict[int | str, dict[str, Any]]:
     return {
         int(code[1:]): {"model": Problem, "description": words} for code, words in codes.items()
     }
@@ -37,13 +37,13 @@ def problem(status: int, error: str, problems: dict[str, str] | None = None) -> 
 
 def _wrong_fields(_: Request, error: Any) -> JSONResponse:
     invalid = isinstance(error, InvalidConfig)
-    problems = error.problems if invalid else sentences_of(map(_within, error.errors()))
+    problems = error.problems if invalid else sentences_of(map(_relative_to_part, error.errors()))
     return problem(
         422, " ".join(problems.values()), {name: s for name, s in problems.items() if name}
     )
 
 
-def _within(problem: Any) -> dict[str, Any]:
+def _relative_to_part(problem: Any) -> dict[str, Any]:
     """Return a pydantic error with its `loc` relative to the part of the body that it is about; for
     a list of prompts, the field followed by the number of the prompt."""
     path = [part for part in problem["loc"] if part != "body"]
@@ -61,7 +61,7 @@ def _within(problem: Any) -> dict[str, Any]:
     return inner(problem)
 
 
-def _refused(request: Request, error: Any) -> JSONResponse:
+def _http_error(request: Request, error: Any) -> JSONResponse:
     status = 422 if error.status_code == 400 else error.status_code
     words = _WORDS[status] if status in _WORDS else str(error.detail)
     answer = problem(status, words.replace("{}", f"{request.method} {request.url.path}"))
@@ -69,7 +69,7 @@ def _refused(request: Request, error: Any) -> JSONResponse:
     return answer
 
 
-def _with(status: int) -> Callable[[Request, Any], JSONResponse]:
+def _handler(status: int) -> Callable[[Request, Any], JSONResponse]:
     return lambda _, error: problem(status, str(error.args[0]))
 
 
@@ -93,13 +93,13 @@ _WORDS = {
 HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RequestValidationError: _wrong_fields,
     InvalidConfig: _wrong_fields,
-    AnyHTTPException: _refused,
+    AnyHTTPException: _http_error,
     RunNotFound: _no_run,
-    Forbidden: _with(403),
-    Invalid: _with(422),
-    NotFound: _with(404),
-    Conflict: _with(409),
-    Unavailable: _with(503),
+    Forbidden: _handler(403),
+    Invalid: _handler(422),
+    NotFound: _handler(404),
+    Conflict: _handler(409),
+    Unavailable: _handler(503),
     **dict.fromkeys(UNUSABLE, _no_database),
     Exception: _unforeseen,
 }

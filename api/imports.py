@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from api.bodies import IMPORT, Route, Started, only_a_file
-from api.errors import says
+from api.errors import error_responses
 from db import imported
 from db.database import opened
 
@@ -25,7 +25,7 @@ router = APIRouter(route_class=Route)
             "content": {"application/octet-stream": {"schema": {"format": "binary"}}},
         }
     },
-    responses=says(
+    responses=error_responses(
         _409="This file has already been imported",
         _413="The file is too long",
         _415="The body is not a file",

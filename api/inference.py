@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from api.bodies import BATCH, BATCH_FILE, Route, asking_person, json_body_route, only_lines
-from api.errors import says
+from api.bodies import BATCH, BATCH_FILE, Route, json_body_route, only_lines, person_of
+from api.errors import error_responses
 from api.task_shapes import (
     Batch,
     BatchFacts,
@@ -81,7 +81,7 @@ def queue_batch(
             },
         }
     },
-    responses=says(_413="The file is too long", _415="The body is not a file"),
+    responses=error_responses(_413="The file is too long", _415="The body is not a file"),
 )
 async def queue_batch_file(
     request: Request,
@@ -113,19 +113,22 @@ def list_batches(
     request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> list[BatchFacts]:
     """List the batches that you have queued, newest first."""
-    return [BatchFacts.of(each) for each in task_batches.list_all(opened(), _whose(request), limit)]
+    return [
+        BatchFacts.of(each)
+        for each in task_batches.list_all(opened(), _visible_caller(request), limit)
+    ]
 
 
-@router.get(f"{BATCH}/{{batch_id}}", responses=says(_404="No such batch"))
+@router.get(f"{BATCH}/{{batch_id}}", responses=error_responses(_404="No such batch"))
 def show_batch(request: Request, batch_id: str) -> BatchFacts:
     """Return the number of tasks of a batch by status."""
-    return BatchFacts.of(task_batches.load(opened(), batch_id, _whose(request)))
+    return BatchFacts.of(task_batches.load(opened(), batch_id, _visible_caller(request)))
 
 
-@router.delete(f"{BATCH}/{{batch_id}}", responses=says(_404="No such batch"))
+@router.delete(f"{BATCH}/{{batch_id}}", responses=error_responses(_404="No such batch"))
 def cancel_batch(request: Request, batch_id: str) -> BatchFacts:
     """Cancel the tasks of a batch that have not ended."""
-    return BatchFacts.of(task_batches.cancel(opened(), batch_id, _whose(request)))
+    return BatchFacts.of(task_batches.cancel(opened(), batch_id, _visible_caller(request)))
 
 
 @router.get(
@@ -133,13 +136,13 @@ def cancel_batch(request: Request, batch_id: str) -> BatchFacts:
     response_class=Response,
     responses={
         200: {"content": {"application/jsonl": {}}, "description": "One line for each answer"},
-        **says(_404="No such batch"),
+        **error_responses(_404="No such batch"),
     },
 )
 def batch_output(request: Request, batch_id: str) -> StreamingResponse:
     """Return the answers of a batch so far, in the order of its prompts, as an OpenAI batch output
     file."""
-    whose = _whose(request)
+    whose = _visible_caller(request)
     task_batches.load(opened(), batch_id, whose)
     lines = openai_batch.output_lines(tasks.ended(opened(), batch_id, whose))
     return _file(f"{batch_id}.jsonl", lines, "application/jsonl")
@@ -148,11 +151,11 @@ def batch_output(request: Request, batch_id: str) -> StreamingResponse:
 @router.get(
     f"{BATCH}/{{batch_id}}/output.csv",
     response_class=Response,
-    responses={200: {"content": {"text/csv": {}}}, **says(_404="No such batch")},
+    responses={200: {"content": {"text/csv": {}}}, **error_responses(_404="No such batch")},
 )
 def batch_as_csv(request: Request, batch_id: str) -> StreamingResponse:
     """Return the tasks of a batch that have ended as CSV, with prompts and answers."""
-    whose = _whose(request)
+    whose = _visible_caller(request)
     task_batches.load(opened(), batch_id, whose)
     pieces = tasks_csv(tasks.ended_with_prompts(opened(), batch_id, whose))
     return _file(f"{batch_id}.csv", pieces, "text/csv; charset=utf-8")
@@ -164,7 +167,7 @@ def _file(name: str, pieces: Iterator[bytes], mime: str) -> StreamingResponse:
     return StreamingResponse(pieces, media_type=mime, headers=disposition)
 
 
-@router.get("/tasks", responses=says(_404="No such batch or task"))
+@router.get("/tasks", responses=error_responses(_404="No such batch or task"))
 def list_tasks(
     request: Request,
     batch: Annotated[str | None, Query(description="Only tasks of this batch, in order")] = None,
@@ -173,23 +176,24 @@ def list_tasks(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> TaskList:
     """List the tasks that you have queued: those of a batch in order, or all, newest first."""
-    wanted = TaskFilter(batch, status, _whose(request), after, limit)
+    wanted = TaskFilter(batch, status, _visible_caller(request), after, limit)
     found = [TaskFacts.of(task) for task in tasks.find(opened(), wanted)]
     return TaskList(tasks=found, next=found[-1].task_id if len(found) == limit else None)
 
 
-@router.get("/tasks/{task_id}", responses=says(_404="No such task"))
+@router.get("/tasks/{task_id}", responses=error_responses(_404="No such task"))
 def show_task(request: Request, task_id: TaskId) -> TaskFacts:
     """Return a task: its status, and its answer once it is completed."""
-    return TaskFacts.of(tasks.load(opened(), task_id, _whose(request)))
+    return TaskFacts.of(tasks.load(opened(), task_id, _visible_caller(request)))
 
 
 @router.delete(
-    "/tasks/{task_id}", responses=says(_404="No such task", _409="The task has already ended")
+    "/tasks/{task_id}",
+    responses=error_responses(_404="No such task", _409="The task has already ended"),
 )
 def cancel_task(request: Request, task_id: TaskId) -> TaskFacts:
     """Cancel a task, even if it is running."""
-    return TaskFacts.of(tasks.cancel(opened(), task_id, _whose(request)))
+    return TaskFacts.of(tasks.cancel(opened(), task_id, _visible_caller(request)))
 
 
 def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
@@ -198,7 +202,7 @@ def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
     Raises:
         HTTPException: a runner may use only saved servers.
     """
-    by = asking_person(request)
+    by = person_of(request)
     if by is not None and by.role is Role.runner:
         saved = servers.list_all(opened())
         for values in {settings.key_of(task.values): task.values for task in new}.values():
@@ -216,13 +220,13 @@ def _config(given: Mapping[str, Any]) -> RunConfig:
 def caller_of(request: Request) -> str:
     """Return the caller: the person or token that the gate let in, else the address of the
     client."""
-    if person := asking_person(request):
+    if person := person_of(request):
         return person.caller
     return f"address {request.client.host if request.client else 'unknown'}"
 
 
-def _whose(request: Request) -> str | None:
-    return whose_tasks(asking_person(request))
+def _visible_caller(request: Request) -> str | None:
+    return whose_tasks(person_of(request))
 
 
 PATHS = tuple(dict.fromkeys(route.path for route in router.routes if isinstance(route, Route)))

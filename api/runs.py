@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 import jobs
 from api.bodies import By, Route, RunId, Started, config_of, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import baseline_verdicts, results, runs
 from db.database import opened
 from db.runs import RunRow
@@ -123,7 +123,7 @@ def start_run(new: NewRun, by: By) -> Started:
 @router.get(
     "/runs/{run_id}",
     response_class=Response,
-    responses={200: {"model": RunDocument}, **says(_404="No such run")},
+    responses={200: {"model": RunDocument}, **error_responses(_404="No such run")},
 )
 def show_run(run_id: RunId) -> Response:
     """Return a run, its summary and its requests. Prompts and answers are not part of it."""
@@ -134,7 +134,7 @@ def show_run(run_id: RunId) -> Response:
 @router.get(
     "/runs/{run_id}/requests.csv",
     response_class=Response,
-    responses={200: {"content": {"text/csv": {}}}, **says(_404="No such run")},
+    responses={200: {"content": {"text/csv": {}}}, **error_responses(_404="No such run")},
 )
 def requests_as_csv(run_id: RunId) -> Response:
     """Return the requests of a run as CSV, one row per request."""
@@ -144,7 +144,7 @@ def requests_as_csv(run_id: RunId) -> Response:
     return StreamingResponse(pieces, media_type=kind.mime, headers=disposition)
 
 
-@router.get("/runs/{run_id}/slices", responses=says(_404="No such run"))
+@router.get("/runs/{run_id}/slices", responses=error_responses(_404="No such run"))
 def time_slices(run_id: RunId) -> list[Slice]:
     """Return the time slices of a run: rates, latencies and failures in equal parts of each
     repeat."""
@@ -161,7 +161,9 @@ class Cancelled(BaseModel):
 
 @router.post(
     "/runs/{run_id}/cancel",
-    responses=says(_403="You did not start it", _404="No such run", _409="It has already ended"),
+    responses=error_responses(
+        _403="You did not start it", _404="No such run", _409="It has already ended"
+    ),
 )
 def cancel_run(run_id: RunId, by: By) -> Cancelled:
     """Stop a run; what it has measured is kept. Runners can only stop their own."""

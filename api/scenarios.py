@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.bodies import SCENARIOS, By, Route, RunId
 from api.capacities import CapacityId
-from api.errors import says
+from api.errors import error_responses
 from api.studies import StudyId
 from db.database import opened
 from jobs import scenarios
@@ -66,7 +66,9 @@ def only_a_scenario(request: Request) -> str:
     SCENARIOS,
     status_code=202,
     openapi_extra={"requestBody": {"required": True, "content": {MIME: BODY, JSON: BODY}}},
-    responses=says(_413="The body is too long", _415="The body is neither YAML nor JSON"),
+    responses=error_responses(
+        _413="The body is too long", _415="The body is neither YAML nor JSON"
+    ),
 )
 async def start_scenario(
     request: Request, kind: Annotated[str, Depends(only_a_scenario)], by: By
@@ -79,7 +81,7 @@ async def start_scenario(
 
 def _started_of(body: Any, by: Person | None) -> StartedScenario:
     document = read(body, "The scenario") if isinstance(body, bytes) else _of_json(body)
-    scenario = scenario_of(document, scenarios.reading(opened()))
+    scenario = scenario_of(document, scenarios.reading_context(opened()))
     started = scenarios.start(opened(), scenario, by)
     name, runs = kind_of(document).name, ",".join(map(str, started.run_ids))
     plural, page = {
@@ -113,30 +115,30 @@ def _file(scenario: Scenario, ids: Sequence[int], own_prompts: bool) -> Response
     )
 
 
-def _written(**codes: str) -> dict[str, Any]:
+def _yaml_responses(**codes: str) -> dict[str, Any]:
     ok: dict[int | str, Any] = {200: {"content": {MIME: {}}}}
-    return {"response_class": Response, "responses": ok | says(**codes)}
+    return {"response_class": Response, "responses": ok | error_responses(**codes)}
 
 
-@router.get("/runs/{run_id}/scenario", **_written(_404="No such run"))
+@router.get("/runs/{run_id}/scenario", **_yaml_responses(_404="No such run"))
 def scenario_of_run(run_id: RunId, own_prompts: OWN_PROMPTS = False) -> Response:
     """Return a run as a scenario, which measures it again."""
     return _file(scenarios.of_run(opened(), run_id), [run_id], own_prompts)
 
 
-@router.get("/comparisons/{comparison_id}/scenario", **_written(_404="No such comparison"))
+@router.get("/comparisons/{comparison_id}/scenario", **_yaml_responses(_404="No such comparison"))
 def scenario_of_comparison(comparison_id: int, own_prompts: OWN_PROMPTS = False) -> Response:
     """Return a comparison as a scenario, which measures it again."""
     return _file(scenarios.of_comparison(opened(), comparison_id), [comparison_id], own_prompts)
 
 
-@router.get("/studies/{study_id}/scenario", **_written(_404="No such study"))
+@router.get("/studies/{study_id}/scenario", **_yaml_responses(_404="No such study"))
 def scenario_of_study(study_id: StudyId, own_prompts: OWN_PROMPTS = False) -> Response:
     """Return a study as a scenario, which measures it again."""
     return _file(scenarios.of_study(opened(), study_id), [study_id], own_prompts)
 
 
-@router.get("/capacities/{capacity_id}/scenario", **_written(_404="No such search"))
+@router.get("/capacities/{capacity_id}/scenario", **_yaml_responses(_404="No such search"))
 def scenario_of_capacity(capacity_id: CapacityId, own_prompts: OWN_PROMPTS = False) -> Response:
     """Return a capacity search as a scenario, which searches again."""
     return _file(scenarios.of_capacity(opened(), capacity_id), [capacity_id], own_prompts)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from api.bodies import Route, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import servers
 from db.database import opened
 from services.ask.config import RunConfig
@@ -35,7 +35,7 @@ def save_server(name: Name, new: RunConfig) -> SavedServer:
 @router.delete(
     "/servers/{name:path}",
     status_code=204,
-    responses=says(_404="No server is saved under this name"),
+    responses=error_responses(_404="No server is saved under this name"),
 )
 def delete_server(name: Name) -> None:
     """Delete a saved server. Runs that used it do not change."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from api.bodies import Route, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import shares
 from db.database import opened
 from db.shares import Share
@@ -53,7 +53,7 @@ def list_shares(
     return [_shared(share) for share in shares.list_all(opened(), wanted)]
 
 
-@router.delete("/shares/{token}", status_code=204, responses=says(_404="No such page"))
+@router.delete("/shares/{token}", status_code=204, responses=error_responses(_404="No such page"))
 def revoke_share(token: str) -> None:
     """Revoke a page: its address stops working."""
     shares.revoke(opened(), token)

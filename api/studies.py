@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from api.bodies import By, Route, Started, config_of, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import studies
 from db.database import opened
 from db.studies import StudyRow
@@ -130,7 +130,7 @@ def plan_study(new: NewStudy) -> Plan:
     return plan_facts(grid, study_jobs.estimated(opened(), config, grid), devices().counted())
 
 
-@router.get("/studies/{study_id}", responses=says(_404="No such study"))
+@router.get("/studies/{study_id}", responses=error_responses(_404="No such study"))
 def show_study(study_id: StudyId) -> StudyFacts:
     """Return the status of a study: its cells with their runs and problems, and its engines."""
     return study_facts(studies.load(opened(), study_id))
@@ -139,7 +139,10 @@ def show_study(study_id: StudyId) -> StudyFacts:
 @router.get(
     "/studies/{study_id}/report",
     response_class=Response,
-    responses={200: {"model": StudyDocument | StudyCapacityDocument}, **says(_404="No such study")},
+    responses={
+        200: {"model": StudyDocument | StudyCapacityDocument},
+        **error_responses(_404="No such study"),
+    },
 )
 def report_study(study_id: StudyId) -> Response:
     """Return the report on what has been measured so far, and the numbers behind it."""
@@ -151,7 +154,7 @@ def report_study(study_id: StudyId) -> Response:
     return Response(orjson.dumps(document), media_type="application/json")
 
 
-@router.post("/studies/{study_id}/cancel", responses=says(_404="No such study"))
+@router.post("/studies/{study_id}/cancel", responses=error_responses(_404="No such study"))
 def cancel_study(study_id: StudyId) -> StudyFacts:
     """Stop a study and its engines; what has been measured is kept."""
     study_jobs.cancel(opened(), study_id)
@@ -172,7 +175,7 @@ def resume_study(study_id: StudyId, what: Resumed) -> StudyFacts:
 @router.delete(
     "/studies/{study_id}",
     status_code=204,
-    responses=says(_404="No such study", _409="It is being measured: cancel it first"),
+    responses=error_responses(_404="No such study", _409="It is being measured: cancel it first"),
 )
 def delete_study(study_id: StudyId) -> None:
     """Delete a study, its engines and its runs with all their requests."""

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from api.bodies import By, Route, json_body_route
-from api.errors import says
+from api.errors import error_responses
 from db import tokens
 from db.database import opened
 from db.tokens import LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, Token
@@ -60,7 +60,9 @@ def list_tokens() -> list[Token]:
     return tokens.list_all(opened())
 
 
-@router.delete("/tokens/{token_id}", status_code=204, responses=says(_404="No such token"))
+@router.delete(
+    "/tokens/{token_id}", status_code=204, responses=error_responses(_404="No such token")
+)
 def revoke_token(token_id: TokenId) -> None:
     """Revoke a token: it stops working immediately."""
     tokens.revoke(opened(), token_id)

@@ -79,7 +79,7 @@ def truth() -> float:
     return Queue(SLOTS, 1 / SERVICE_S).capacity(LIMIT_S, ALLOWED)
 
 
-def of_paceline(job: Job, python: str) -> list[str]:
+def paceline_command(job: Job, python: str) -> list[str]:
     """Return the command of a search with a precision of 10 %, the half-width that it may have."""
     return [
         *(python, "cli.py", "capacity", "--json", "--backend", "url"),
@@ -96,7 +96,7 @@ def read_paceline(job: Job, out: bytes) -> Answer:
     return Answer(one["capacity"], one["low"], one["high"], one["at_least"])
 
 
-def of_aiperf(job: Job, python: str) -> list[str]:
+def aiperf_command(job: Job, python: str) -> list[str]:
     prompts = job.folder / "prompts.jsonl"
     prompts.write_text("".join(json.dumps({"text": prompt}) + "\n" for prompt in job.prompts))
     limit = f"time_to_first_token:p{100 - 100 * ALLOWED:g}:lt:{1000 * LIMIT_S:g}"
@@ -121,7 +121,7 @@ def read_aiperf(job: Job, out: bytes) -> Answer:
     return Answer((history["boundary_summary"]["feasible_max"] or {"value": None})["value"])
 
 
-def of_evalscope(job: Job, python: str) -> list[str]:
+def evalscope_command(job: Job, python: str) -> list[str]:
     prompts = job.folder / "prompts.txt"
     prompts.write_text("\n".join(job.prompts))
     limit = {f"p{100 - 100 * ALLOWED:g}_ttft": f"<={1000 * LIMIT_S:g}ms"}
@@ -148,9 +148,9 @@ def read_evalscope(job: Job, out: bytes) -> Answer:
 
 
 SEARCHERS = (
-    Searcher("paceline", "Paceline", of_paceline, read_paceline, own=True),
-    Searcher("aiperf", "aiperf", of_aiperf, read_aiperf),
-    Searcher("evalscope", "evalscope", of_evalscope, read_evalscope),
+    Searcher("paceline", "Paceline", paceline_command, read_paceline, own=True),
+    Searcher("aiperf", "aiperf", aiperf_command, read_aiperf),
+    Searcher("evalscope", "evalscope", evalscope_command, read_evalscope),
 )
 
 
@@ -200,7 +200,7 @@ def _problem(one: Found) -> tuple[str, ...]:
 
 def _row(one: Found, ours: Found, true: float) -> tuple[str, ...]:
     low, high = one.answer.low, one.answer.high
-    off, our_off = _off(one, true), _off(ours, true)
+    off, our_off = _relative_error(one, true), _relative_error(ours, true)
     return (
         one.title,
         str(one.answer),
@@ -213,7 +213,7 @@ def _row(one: Found, ours: Found, true: float) -> tuple[str, ...]:
     )
 
 
-def _off(one: Found, true: float) -> float | None:
+def _relative_error(one: Found, true: float) -> float | None:
     return None if one.answer.value is None else one.answer.value / true - 1
 
 

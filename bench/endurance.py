@@ -92,7 +92,9 @@ def _report(
 ) -> None:
     run = runs.load(database, run_id)
     due, stored = len(modes.schedule(config, 0).due_s), request_columns.count_of(database, run_id)
-    print(f"{run.status}: {due:,} due, {stored:,} stored: {counts.counted(database, run_id)}")
+    print(
+        f"{run.status}: {due:,} due, {stored:,} stored: {counts.request_counts(database, run_id)}"
+    )
     print(", ".join(f"{name} {mb} MB at most" for name, mb in most.items()))
     hour = 3600 / (config.duration_s or 1.0)
     size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*")) / 1e6

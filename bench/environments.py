@@ -37,10 +37,10 @@ def python_of(name: str) -> str:
     print(f"installing {name} …", file=sys.stderr, end=" ", flush=True)
     began = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
-    _do([sys.executable, "-m", "venv", str(folder)])
+    _run([sys.executable, "-m", "venv", str(folder)])
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for file, flags in _files(name):
-        _do([*pip, *flags, "-r", str(file)])
+        _run([*pip, *flags, "-r", str(file)])
     stamp.write_text(pins)
     size = sum(file.lstat().st_size for file in folder.rglob("*")) / 2**20
     print(f"{time.monotonic() - began:.0f} s, {size:,.0f} MB", file=sys.stderr)
@@ -63,7 +63,7 @@ def _pins(name: str) -> str:
     return "".join(file.read_text() for file, _ in _files(name))
 
 
-def _do(command: list[str]) -> None:
+def _run(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:

@@ -54,7 +54,7 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
         raise Problem(f"not installed: {error}") from None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trust, certificate = _certified(folder) if case.tls else (None, None)
+        trust, certificate = _issue_certificate(folder) if case.tls else (None, None)
         with server.serving(certificate) as port:
             job = Job(case, port, folder, nonce)
             command, line = tool.command(job, python), encode(WorkItem(job.config))
@@ -84,7 +84,7 @@ def play(tool: Tool, case: Case, result: Result, limit_s: float, nonce: str) -> 
             result.turns_late_s += turns.late_s(job.sessions, log, case.delay_s)
 
 
-def _certified(folder: Path) -> tuple[Path, Path]:
+def _issue_certificate(folder: Path) -> tuple[Path, Path]:
     """Return an authority's certificate, and one that it issued for localhost."""
     import trustme
 

@@ -63,7 +63,7 @@ class Viewer:
         ) as socket:
             reader = asyncio.create_task(self._read(socket))
             try:
-                await socket.send(self._asking(None))
+                await socket.send(self._rerun_message(None))
                 await asyncio.wait_for(self.opened.wait(), 120)
                 self.opened_s = monotonic() - asked_at
                 await self._ask_again(socket, monotonic() + seconds)
@@ -75,7 +75,7 @@ class Viewer:
             part, every = max(self._every.items())
             began, before = monotonic(), self.updates
             self.asked += 1
-            await socket.send(self._asking(part))
+            await socket.send(self._rerun_message(part))
             await asyncio.sleep(every)
             if self.updates == before:
                 self.slowest_s = max(self.slowest_s, monotonic() - began)
@@ -97,7 +97,7 @@ class Viewer:
                 if name == "FINISHED_SUCCESSFULLY":
                     self.opened.set()
 
-    def _asking(self, part: str | None) -> bytes:
+    def _rerun_message(self, part: str | None) -> bytes:
         message = BackMsg()
         message.rerun_script.query_string = self._query
         if self._hash:

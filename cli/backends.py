@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import ArgumentParser, Namespace
 
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.output import DONE, print_result
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
@@ -42,7 +42,7 @@ def backends(options: Namespace) -> int:
     names = [options.name] if options.name else list(BACKENDS)
     probes = None
     if options.test:
-        fields = given(options, RunConfig)
+        fields = given_fields(options, RunConfig)
         model, base_url = fields.pop("model", None), fields.pop("base_url", None)
         probes = {
             name: asyncio.run(check_backend(name, model, settings.environment(), base_url, fields))

@@ -58,7 +58,7 @@ def run(options: Namespace) -> int:
     tenths = 0
     with stopping() as stop:
         while not (batch := task_batches.load(database, batch_id)).ended:
-            if (done := _tenths(batch)) > tenths:
+            if (done := _tenths_done(batch)) > tenths:
                 tenths = done
                 note(_line(batch))
             if stop.wait(LOOK_S):
@@ -123,7 +123,7 @@ def _caller() -> str:
     return person.caller if person else "terminal"
 
 
-def _tenths(batch: TaskBatch) -> int:
+def _tenths_done(batch: TaskBatch) -> int:
     """Return how many tenths of the tasks have ended."""
     unended = sum(batch.counts.get(status, 0) for status in OPEN)
     return 10 * (batch.count - unended) // batch.count

@@ -11,7 +11,7 @@ from typing import Any
 import jobs
 from cli import run_fields, scenario
 from cli.compare import changes_of
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.follow_probes import until_ended
 from cli.kinds import whole
 from cli.output import (
@@ -157,12 +157,14 @@ def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
         raise UsageError(f"{flag(wrong[0])} is set by the search for each probe: leave it out.")
     if options.tag:
         raise UsageError("--tag does not apply: each probe gets the tag of its search.")
-    own: dict[str, Any] = given(options, CapacityConfig)
+    own: dict[str, Any] = given_fields(options, CapacityConfig)
     others = changes_of(getattr(options, "with"))
     if options.scenario is not None:
         from_file = read_capacity(
             scenario.read_document(options.scenario, "capacity"),
-            scenario.reading(options.scenario, values | own | scenario.names_given(options)),
+            scenario.reading_context(
+                options.scenario, values | own | scenario.given_names(options)
+            ),
             others,
         )
         return from_file.config, from_file.keys.name, from_file.keys.note

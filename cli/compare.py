@@ -8,7 +8,7 @@ from typing import Any
 
 import jobs
 from cli import run_fields, scenario
-from cli.fields import given
+from cli.fields import given_fields
 from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, print_result, refuse
 from cli.person import operator
@@ -120,7 +120,7 @@ def _compare_stored(options: Namespace) -> int:
     """Compare runs that are stored."""
     if to_measure := [
         *(flag(name) for name in MEASURING_OPTIONS if getattr(options, name)),
-        *map(flag, given(options, RunConfig)),
+        *map(flag, given_fields(options, RunConfig)),
     ]:
         raise UsageError(
             f"{to_measure[0]} is only for a comparison that is measured first: do not name runs."
@@ -174,7 +174,7 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
         margin = {} if options.within is None else {"margin": options.within}
         from_file = read_comparison(
             scenario.read_document(file, "comparison"),
-            scenario.reading(file, values | keys | margin | scenario.names_given(options)),
+            scenario.reading_context(file, values | keys | margin | scenario.given_names(options)),
             changes_of(getattr(options, "with")),
         )
         vars(options).update({name: getattr(from_file.keys, name) for name in COMPARISON_OPTIONS})

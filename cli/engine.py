@@ -6,7 +6,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 import jobs
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.kinds import whole
 from cli.output import DONE, FAILED, note, print_result, refuse
 from cli.problems import naming_flags
@@ -28,16 +28,18 @@ def add_fields_arguments(command: ArgumentParser) -> None:
 def start(options: Namespace) -> int:
     """Start an engine, wait until it is ready, and print its address; it keeps running."""
     with naming_flags(options), stopping() as stop:
-        engine_id = serving.start(opened(), parse_engine(given(options, EngineConfig)))
+        engine_id = serving.start(opened(), parse_engine(given_fields(options, EngineConfig)))
         try:
-            engine = until_ready(opened(), engine_id, stop, _mute if options.json else note)
+            engine = until_ready(
+                opened(), engine_id, stop, _print_nothing if options.json else note
+            )
         except (EngineNotFound, jobs.QueueProblem) as error:
             return refuse(str(error), FAILED)
     print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
     return DONE if engine.status == "ready" else FAILED
 
 
-def _mute(line: str) -> None:
+def _print_nothing(line: str) -> None:
     """Print nothing: the output is for a program."""
 
 

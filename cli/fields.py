@@ -42,7 +42,7 @@ def metavar(kind: Kind, name: str) -> str:
     return "|".join(words) or ("S" if about.fields(kind)[name].unit == "s" else name.upper())
 
 
-def given(options: Namespace, kind: Kind) -> dict[str, Any]:
+def given_fields(options: Namespace, kind: Kind) -> dict[str, Any]:
     """Return the fields whose flags were given."""
     values = {name: getattr(options, name, None) for name in kind.model_fields}
     return {name: value for name, value in values.items() if value is not None}

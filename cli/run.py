@@ -69,7 +69,7 @@ def _submit(options: Namespace) -> tuple[int, list[Threshold]]:
             return jobs.submit(opened(), parse(values), *names, by=operator()), options.slo or []
         from_file = read_run(
             scenario.read_document(options.scenario, "run"),
-            scenario.reading(options.scenario, values | scenario.names_given(options)),
+            scenario.reading_context(options.scenario, values | scenario.given_names(options)),
         )
         texts = map(parse_threshold, from_file.keys.slo)
         return scenarios.start(opened(), from_file, operator()).id, options.slo or list(texts)

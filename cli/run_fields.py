@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.output import note
 from cli.problems import UsageError
 from db import servers
@@ -60,7 +60,7 @@ def values(options: Namespace) -> dict[str, Any]:
         UsageError: flags that cannot be combined, a backend that is neither a name nor a URL, or a
             file that cannot be read.
     """
-    fields = given(options, RunConfig)
+    fields = given_fields(options, RunConfig)
     texts = [name for name in READERS if name in fields]
     if texts and not readers(texts):
         raise UsageError(f"{' and '.join(map(flag, texts))} cannot be combined.")

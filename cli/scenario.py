@@ -68,18 +68,18 @@ def read_document(name: str, kind: str) -> Document:
     return found
 
 
-def reading(name: str, over: Mapping[str, Any]) -> Reading:
+def reading_context(name: str, over: Mapping[str, Any]) -> Reading:
     """Return the context for reading a scenario: `over` holds fields from the command line, and
     prompt files are looked for beside the scenario."""
-    return scenarios.reading(opened(), over, lambda path: _beside(name, path))
+    return scenarios.reading_context(opened(), over, lambda path: _read_beside(name, path))
 
 
-def _beside(name: str, path: str) -> bytes:
+def _read_beside(name: str, path: str) -> bytes:
     with open(Path(name).parent / path, "rb") as file:
         return file.read(MOST_BYTES + 1)
 
 
-def names_given(options: Namespace) -> dict[str, Any]:
+def given_names(options: Namespace) -> dict[str, Any]:
     """Return the given name, tags and note, under their keys in a scenario."""
     given = {"name": options.name, "tags": tuple(options.tag), "note": options.note}
     return {key: value for key, value in given.items() if value}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.output import DONE, print_result
 from cli.problems import naming_flags
 from cli.run_fields import address_of
@@ -23,7 +23,7 @@ def add_save_arguments(command: ArgumentParser) -> None:
 def save(options: Namespace) -> int:
     """Save a server under a name, or replace the one with that name. No key is saved."""
     with naming_flags(options):
-        fields = given(options, RunConfig)
+        fields = given_fields(options, RunConfig)
         server = saved_server(options.server, fields | address_of(fields))
         servers.save(opened(), server)
     print_result(options, lambda: server, lambda: f"Saved. Use it with --backend {server.name}.")

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any, get_args
 
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, add_output_arguments, print_result, save, write
 from cli.problems import UsageError, distinct_runs, in_flags
@@ -134,6 +134,8 @@ def check(options: Namespace) -> int:
 
 def _judgement(options: Namespace) -> dict[str, Any]:
     """Return the given objectives and price, by field. Raises InvalidConfig."""
-    fields = {name: value for name, value in given(options, RunConfig).items() if name in JUDGEMENT}
+    fields = {
+        name: value for name, value in given_fields(options, RunConfig).items() if name in JUDGEMENT
+    }
     config = parse(fields)
     return {name: getattr(config, name) for name in fields}

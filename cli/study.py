@@ -13,7 +13,7 @@ from typing import Any
 
 import jobs
 from cli import run_fields, scenario
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from cli.follow_probes import until_ended
 from cli.kinds import whole
 from cli.output import (
@@ -237,7 +237,7 @@ def _config(options: Namespace) -> StudyConfig:
     return parse_study(
         {
             **start.model_dump(),
-            "run": {**start.run.model_dump(), **_own_address(load), **_workload(load), **load},
+            "run": {**start.run.model_dump(), **_reset_address(load), **_workload(load), **load},
             "engine": start.engine and {**start.engine.model_dump(), **engine},
         }
     )
@@ -264,7 +264,7 @@ def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
     of_run = {name: value for name, value in load.items() if name not in SERVER_OPTIONS}
     from_file = read_study(
         scenario.read_document(options.scenario, "study"),
-        scenario.reading(options.scenario, of_run | scenario.names_given(options)),
+        scenario.reading_context(options.scenario, of_run | scenario.given_names(options)),
     )
     if options.preset not in (None, from_file.config.preset):
         raise UsageError(
@@ -282,7 +282,7 @@ def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
     return from_file.config
 
 
-def _own_address(load: dict[str, Any]) -> dict[str, Any]:
+def _reset_address(load: dict[str, Any]) -> dict[str, Any]:
     """A load with another backend does not keep the scenario's address."""
     return {"base_url": None} if "backend" in load else {}
 
@@ -290,7 +290,7 @@ def _own_address(load: dict[str, Any]) -> dict[str, Any]:
 def _of_engine(options: Namespace) -> dict[str, Any]:
     return {
         name: value
-        for name, value in given(options, EngineConfig).items()
+        for name, value in given_fields(options, EngineConfig).items()
         if name in ENGINE_OPTIONS
     }
 

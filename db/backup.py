@@ -175,14 +175,14 @@ def _restore_sqlite(current: Path, file: Path, moment: datetime) -> Path | None:
     with _new_file(new) as part:
         _copy_sqlite(file, part)
     try:
-        _bring_up_to_date(new)
+        _migrate(new)
         _check_closed(current)  # a process may have opened it meanwhile
-        moved = _move(current, kept) if current.exists() else None
+        moved = _rename_database(current, kept) if current.exists() else None
         try:
             new.replace(current)
         except OSError:
             if moved is not None:
-                _move(moved, current)
+                _rename_database(moved, current)
             raise
         _flush(current.parent)
     except OSError as error:
@@ -192,7 +192,7 @@ def _restore_sqlite(current: Path, file: Path, moment: datetime) -> Path | None:
     return moved
 
 
-def _bring_up_to_date(file: Path) -> None:
+def _migrate(file: Path) -> None:
     database = connect(f"sqlite:///{file}")
     try:
         if not inspect(database).has_table("alembic_version"):
@@ -202,7 +202,7 @@ def _bring_up_to_date(file: Path) -> None:
         database.dispose()  # the last connection writes the log into the file
 
 
-def _move(file: Path, to: Path) -> Path:
+def _rename_database(file: Path, to: Path) -> Path:
     """Rename a database and the files that SQLite keeps beside it, after writing them into it."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(file)) as database:  # or damaged
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -99,13 +99,13 @@ class Values(Json):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return _known(storable(value))
+        return _without_none(storable(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return _known(storable(value))
+        return _without_none(storable(value))
 
 
-def _known(values: dict[str, Any]) -> dict[str, Any]:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -94,7 +94,9 @@ def another_round(database: Engine, running: Run, done: Sequence[Run]) -> None:
         connection.execute(this.values(config=config.model_dump(mode="json")))
         for run in done:
             connection.execute(_requeue(connection, run, 1))
-        _grow(connection, [running.comparison_id] if running.comparison_id is not None else [])
+        _update_repeat_count(
+            connection, [running.comparison_id] if running.comparison_id is not None else []
+        )
 
 
 def check_more(database: Engine, run_ids: Sequence[int], count: int) -> None:
@@ -127,7 +129,9 @@ def repeat_more(
                 again = again.values(destination=destination, ticket=ticket)
             if not connection.execute(again).rowcount:
                 raise CannotRepeat(f"Run {run.id} is already being measured again.")
-        _grow(connection, {run.comparison_id for run in finished if run.comparison_id is not None})
+        _update_repeat_count(
+            connection, {run.comparison_id for run in finished if run.comparison_id is not None}
+        )
 
 
 def _check(run: Run, count: int) -> None:
@@ -162,7 +166,7 @@ def _requeue(connection: Connection, run: Run, count: int) -> Update:
     return update(runs).where(runs.c.id == run.id, runs.c.status.in_(FINISHED)).values(values)
 
 
-def _grow(connection: Connection, comparison_ids: Iterable[int]) -> None:
+def _update_repeat_count(connection: Connection, comparison_ids: Iterable[int]) -> None:
     """Update the number of repeats stored with these comparisons."""
     for comparison_id in comparison_ids:
         configs = connection.scalars(

@@ -11,11 +11,11 @@ from services.ask.answer_times import EarlierRun
 REMEMBERED = 20  # latest runs from which the pace is estimated
 
 
-def counted(database: Engine, run_id: int) -> dict[str, int]:
+def request_counts(database: Engine, run_id: int) -> dict[str, int]:
     """Return the number of a run's stored requests by status. For a large running run these are the
     numbers that its worker last reported: counting takes a third of a second, and this is called
     every second."""
-    reported = _reported(database, run_id)
+    reported = _reported_counts(database, run_id)
     if sum(reported.values()) > LARGE and _runs(database, run_id):
         return reported
     requests = schema.requests
@@ -28,7 +28,7 @@ def counted(database: Engine, run_id: int) -> dict[str, int]:
         return {status: int(number) for status, number in connection.execute(query)}
 
 
-def _reported(database: Engine, run_id: int) -> dict[str, int]:
+def _reported_counts(database: Engine, run_id: int) -> dict[str, int]:
     """The last reported counts of each repeat."""
     table = schema.progress.c
     last = select(func.max(table.t)).where(table.run_id == run_id).group_by(table.repeat)
@@ -55,7 +55,7 @@ def first_error(database: Engine, run_id: int) -> str | None:
     return error
 
 
-def seen(database: Engine, backend: str, model: str, lane: str | None) -> list[EarlierRun]:
+def earlier_runs(database: Engine, backend: str, model: str, lane: str | None) -> list[EarlierRun]:
     """Return the latest runs on a server, newest first. `model` empty: any model. `lane` None: on
     any engine of that backend that Paceline started."""
     runs = schema.runs

@@ -76,7 +76,7 @@ UNUSABLE = (DatabaseProblem, DBAPIError)  # what any query may raise
 
 def message_of(error: DatabaseProblem | DBAPIError) -> str:
     """Return what is wrong with the database, and what to do, in sentences."""
-    return str(_unusable(None, error.orig) if isinstance(error, DBAPIError) else error)
+    return str(_unusable_problem(None, error.orig) if isinstance(error, DBAPIError) else error)
 
 
 def connect(url: str | None = None) -> Engine:
@@ -108,7 +108,7 @@ def _file(name: str | None) -> Path:
     try:
         private_file.create_folder(file.parent)
     except OSError as error:
-        raise _unusable(str(file), error) from None
+        raise _unusable_problem(str(file), error) from None
     return file
 
 
@@ -231,7 +231,7 @@ def upgrade(database: Engine) -> None:
         if current != schema.REVISION:
             _migrate(database)
     except DatabaseError as error:
-        raise _unusable(database.url.database, error.orig) from error
+        raise _unusable_problem(database.url.database, error.orig) from error
 
 
 def _revision(connection: Connection) -> str | None:
@@ -273,7 +273,7 @@ def _run_scripts(connection: Connection) -> None:
         ) from None
 
 
-def _unusable(name: str | None, error: object) -> DatabaseProblem:
+def _unusable_problem(name: str | None, error: object) -> DatabaseProblem:
     reason = " ".join(str(error).split()).rstrip(".")
     return DatabaseProblem(
         f"The database {f'{name} ' if name else ''}cannot be used: {reason}. Check "
@@ -287,11 +287,11 @@ def opened() -> Engine:
     Raises:
         DatabaseProblem: the database cannot be used.
     """
-    return _opened(os.environ.get("PACELINE_DATABASE_URL"))
+    return _open_cached(os.environ.get("PACELINE_DATABASE_URL"))
 
 
 @cache
-def _opened(url: str | None) -> Engine:
+def _open_cached(url: str | None) -> Engine:
     engine = connect(url)
     upgrade(engine)
     return engine

@@ -101,7 +101,7 @@ def list_all(database: Engine, study_id: int | None = None) -> list[EngineInstan
         return [_server(row) for row in connection.execute(query.order_by(order)).mappings()]
 
 
-def up(database: Engine) -> list[EngineInstance]:
+def list_running(database: Engine) -> list[EngineInstance]:
     """Return the engines that are up or starting, whoever started them."""
     query = select(engines).where(engines.c.status.in_(UP)).order_by(engines.c.id)
     with database.connect() as connection:
@@ -141,31 +141,31 @@ def _may_start(database: Engine, machine: str) -> ColumnElement[bool]:
     another = exists().where(other.c.study_id.is_not(None), here)
     where = or_(engines.c.machine.is_(None), engines.c.machine == machine)
     where = true() if on_one_machine(database) else where
-    return and_(_wanted(), where, or_(engines.c.study_id.is_(None), ~another))
+    return and_(_is_wanted(), where, or_(engines.c.study_id.is_(None), ~another))
 
 
-def _wanted() -> ColumnElement[bool]:
+def _is_wanted() -> ColumnElement[bool]:
     """It is planned, and a person or a waiting run needs it."""
     planned = and_(engines.c.status == "planned", engines.c.stop_requested.is_(False))
-    return and_(planned, or_(engines.c.study_id.is_(None), _waited_for()))
+    return and_(planned, or_(engines.c.study_id.is_(None), _has_waiting_work()))
 
 
 def _may_start_again() -> ColumnElement[bool]:
     """Whether an engine that has died will be started again, since a study still waits for it."""
     of_a_study = and_(engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False))
-    return and_(of_a_study, engines.c.starts < MOST_STARTS, _waited_for())
+    return and_(of_a_study, engines.c.starts < MOST_STARTS, _has_waiting_work())
 
 
-def _waited_for() -> ColumnElement[bool]:
+def _has_waiting_work() -> ColumnElement[bool]:
     """Whether a run waits for an engine, or a search for its capacity is running: between two
     probes no run waits."""
     searched = exists().where(
         capacities.c.engine_id == engines.c.id, capacities.c.status == "running"
     )
-    return or_(_needed(("queued",)), searched)
+    return or_(_has_runs(("queued",)), searched)
 
 
-def _needed(statuses: Sequence[str]) -> ColumnElement[bool]:
+def _has_runs(statuses: Sequence[str]) -> ColumnElement[bool]:
     return exists().where(
         runs.c.engine_id == engines.c.id,
         runs.c.status.in_(statuses),
@@ -178,7 +178,7 @@ def heartbeat(database: Engine, engine_id: int) -> bool:
     already ended, or it belongs to a study that has no run left for it."""
     alive = _with_id(engine_id).where(engines.c.status.in_(UP))
     # also running runs that are being cancelled: they end by themselves
-    wanted = or_(engines.c.study_id.is_(None), _waited_for(), _running())
+    wanted = or_(engines.c.study_id.is_(None), _has_waiting_work(), _running())
     query = select(engines.c.stop_requested, wanted).where(engines.c.id == engine_id)
     with writing(database) as connection:
         if not connection.execute(alive.values(heartbeat_at=now(database))).rowcount:
@@ -209,7 +209,7 @@ def ended(
     stopped without a request, while runs wait for it, is started again."""
     up = _with_id(engine_id).where(engines.c.status.in_(UP))
     too_soon = and_(
-        engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _waited_for()
+        engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _has_waiting_work()
     )
     if error is None and _set(database, up.where(too_soon).values(status="planned", phase="")):
         return
@@ -263,7 +263,7 @@ def heartbeats(database: Engine) -> list[Heartbeat]:
     return heartbeats_of(database, engines, engines.c.status.in_(UP))
 
 
-def lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
+def end_lost(database: Engine, silent: Sequence[Heartbeat]) -> list[int]:
     """End the engines that have sent no heartbeat since these; those of a study for which runs wait
     are planned again. Return their ids: the caller cleans up their processes."""
     if not silent:
@@ -300,7 +300,7 @@ def give_up_runs(database: Engine) -> None:
 
 def active(database: Engine) -> int:
     """Return how many engines are up or planned."""
-    wanted = or_(engines.c.status.in_(UP), _wanted())
+    wanted = or_(engines.c.status.in_(UP), _is_wanted())
     with database.connect() as connection:
         query = select(func.count()).select_from(engines).where(wanted)
         return connection.execute(query).scalar_one()

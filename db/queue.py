@@ -65,13 +65,13 @@ def claim(
             _is_next(),
             _has_its_engine(machine),
             _has_its_keys(database, machine),
-            ~_left_to_another(database, machine),
+            ~_assigned_to_other_machine(database, machine),
         )
         first_of_each_lane = connection.execute(firsts.group_by(runs.c.lane)).all()
     for run_id in unwanted:
         finish(database, run_id, "cancelled")
     for run_id, lane in sorted((first[0], first[1]) for first in first_of_each_lane):
-        if is_free(lane) and _take(database, run_id, machine):
+        if is_free(lane) and _claim_run(database, run_id, machine):
             return load(database, run_id)
     return None
 
@@ -101,15 +101,17 @@ def _has_its_keys(database: Engine, machine: str) -> ColumnElement[bool]:
     return or_(runs.c.ticket.is_(None), here, lost)
 
 
-def _left_to_another(database: Engine, machine: str) -> ColumnElement[bool]:
+def _assigned_to_other_machine(database: Engine, machine: str) -> ColumnElement[bool]:
     """The work items of a comparison stay on one machine, as does a run whose server only one
     machine can reach."""
     if on_one_machine(database):
         return false()
-    return _left_to(lambda its: and_(its.is_not(None), its != machine))
+    return _assigned_to(lambda its: and_(its.is_not(None), its != machine))
 
 
-def _left_to(wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+def _assigned_to(
+    wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]],
+) -> ColumnElement[bool]:
     """Whether a run is left to a `wanted` machine: its own, or that of another run of its
     comparison that has not ended."""
     other = runs.alias()
@@ -121,7 +123,7 @@ def _left_to(wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> Col
     return or_(wanted(runs.c.machine), together)
 
 
-def _take(database: Engine, run_id: int, machine: str = "") -> bool:
+def _claim_run(database: Engine, run_id: int, machine: str = "") -> bool:
     moment = now(database)
     waiting = update(runs).where(runs.c.id == run_id, runs.c.status == "queued")
     began = func.coalesce(runs.c.started_at, moment)  # of its first work item
@@ -144,7 +146,7 @@ def heartbeat(database: Engine, run_id: int, phase: str | None = None) -> bool:
         return any(connection.scalars(alive.returning(runs.c.cancel_requested)).all() or [True])
 
 
-def tickets(database: Engine) -> set[str]:
+def needed_tickets(database: Engine) -> set[str]:
     """Return the tickets whose secrets are still needed: by a run that is queued or running, or by
     one whose comparison may continue."""
     goes_on = select(runs.c.comparison_id).where(
@@ -162,21 +164,21 @@ def lanes(database: Engine, run_ids: Collection[int]) -> set[str]:
         return set(connection.scalars(select(runs.c.lane).where(runs.c.id.in_(run_ids))))
 
 
-def hold(database: Engine, machine: str) -> None:
+def machine_heartbeat(database: Engine, machine: str) -> None:
     """Record that this machine is up, for its queued runs and those whose secrets it holds."""
     keys = runs.c.ticket.startswith(f"{machine}-", autoescape=True)
-    here = or_(keys, _left_to(lambda its: its == machine))
+    here = or_(keys, _assigned_to(lambda its: its == machine))
     waiting = update(runs).where(runs.c.status == "queued", here)
     with writing(database) as connection:
         connection.execute(waiting.values(heartbeat_at=now(database)))
 
 
-def give_up(database: Engine, machine: str) -> list[int]:
+def end_abandoned(database: Engine, machine: str) -> list[int]:
     """End the queued runs that are left to another machine that has sent no heartbeat for GONE_S.
     Return their ids."""
     heard = func.coalesce(runs.c.heartbeat_at, runs.c.created_at)
     gone = heard < now(database, timedelta(seconds=GONE_S))
-    lost = and_(gone, _left_to_another(database, machine))
+    lost = and_(gone, _assigned_to_other_machine(database, machine))
     waiting = update(runs).where(runs.c.status == "queued", lost)
     ended = waiting.values(status="interrupted", error=GONE, ended_at=now(database), phase="")
     with writing(database) as connection:
@@ -336,7 +338,7 @@ class Ahead:
     study_id: int | None
 
 
-def ahead(database: Engine, run_id: int) -> list[Ahead]:
+def runs_ahead(database: Engine, run_id: int) -> list[Ahead]:
     """Return the runs of its lane that a queued run waits for, the running one first; [] if it does
     not wait."""
     me = runs.alias()

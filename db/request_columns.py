@@ -50,10 +50,10 @@ def store(database: Engine, run_id: int) -> None:
     """Store the arrays of a run that has ended, unless it is small or has them already."""
     count = count_of(database, run_id)
     if count > SMALL and is_stored(database, run_id) != count:
-        _make(database, run_id, count)
+        _write_columns(database, run_id, count)
 
 
-def _make(database: Engine, run_id: int, count: int) -> None:
+def _write_columns(database: Engine, run_id: int, count: int) -> None:
     statement = upsert(schema.request_columns, database.dialect.name)
     for number, (requests, data) in enumerate(_parts(database, run_id, count)):
         rows = [
@@ -94,7 +94,7 @@ class StoredRequests:
             self._count = sum(requests for requests, _ in self._made)
         else:
             if there != count:
-                _make(database, run_id, count)
+                _write_columns(database, run_id, count)
             self._count = is_stored(database, run_id)
         self._stride = _stride(count)  # as it was then: more may have been stored meanwhile
 
@@ -203,13 +203,13 @@ class StoredRequests:
 
     def _found(self, keys: Sequence[tuple[float, float]]) -> dict[tuple[float, float], Measurement]:
         wanted = schema.columns(Measurement, without=() if self._with_answers else ("answer",))
-        query = select(*wanted).where(schema.requests.c.run_id == self._run_id, _any_of(keys))
+        query = select(*wanted).where(schema.requests.c.run_id == self._run_id, _matches_keys(keys))
         with self._database.connect() as connection, no_garbage():
             found = [Measurement(*row) for row in connection.execute(query)]
         return {(m.repeat, m.index): m for m in found}
 
 
-def _any_of(keys: Iterable[tuple[float, float]]) -> ColumnElement[bool]:
+def _matches_keys(keys: Iterable[tuple[float, float]]) -> ColumnElement[bool]:
     """The condition for requests by repeat and index: as a range if they are consecutive."""
     by_repeat: dict[int, list[int]] = {}
     for repeat, index in keys:
@@ -217,13 +217,13 @@ def _any_of(keys: Iterable[tuple[float, float]]) -> ColumnElement[bool]:
     table = schema.requests.c
     return or_(
         *(
-            and_(table.repeat == repeat, _among(table.idx, indices))
+            and_(table.repeat == repeat, _index_condition(table.idx, indices))
             for repeat, indices in by_repeat.items()
         )
     )
 
 
-def _among(column: Any, indices: Sequence[int]) -> ColumnElement[bool]:
+def _index_condition(column: Any, indices: Sequence[int]) -> ColumnElement[bool]:
     low, high = min(indices), max(indices)
     if high - low < 2 * len(indices):
         return and_(column >= low, column <= high)

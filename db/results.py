@@ -68,7 +68,7 @@ def _summary(
     if run.status not in ACTIVE and key in _known:
         return _known[key]
     if isinstance(measured.source, StoredRequests):
-        summary = _of_large(measured, measured.source, by, run)
+        summary = _large_summary(measured, measured.source, by, run)
     else:
         unpack_all(m.token_times for m in measured)
         summary = summarize(measured, *by, run.placed, run.config)
@@ -79,7 +79,7 @@ def _summary(
     return summary
 
 
-def _of_large(
+def _large_summary(
     measured: Measurements, source: StoredRequests, by: tuple[Any, Any], run: Run
 ) -> Summary:
     """Summarize a large run, unless its summary is stored: computing it takes seconds in every

@@ -244,15 +244,15 @@ def answer(database: Engine, run_id: int, repeat: int, index: int) -> str | None
 def progress(database: Engine, run_id: int, limit: int = 500) -> list[Progress]:
     """Return a run's progress in order of time: every n-th state, counted back from the last, at
     most `limit`."""
-    return _thinned(database, Progress, run_id, limit)
+    return _evenly_sampled(database, Progress, run_id, limit)
 
 
 def samples(database: Engine, run_id: int, limit: int = 600) -> list[Sample]:
     """Return the samples of a run's server, thinned like `progress`."""
-    return _thinned(database, Sample, run_id, limit)
+    return _evenly_sampled(database, Sample, run_id, limit)
 
 
-def _thinned(database: Engine, kind: type[Moment], run_id: int, limit: int) -> list[Moment]:
+def _evenly_sampled(database: Engine, kind: type[Moment], run_id: int, limit: int) -> list[Moment]:
     table = schema.TABLES[kind]
     back = (func.row_number().over(order_by=table.c.t.desc()) - 1).label("back")
     total = func.count().over().label("total")
@@ -325,17 +325,17 @@ def add_tag(connection: Connection, run_id: int, text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return _fits("The name", _one_line(text), LONGEST_NAME)
+    return _check_length("The name", _one_line(text), LONGEST_NAME)
 
 
 def _note(text: str) -> str:
-    return _fits("The note", clean(text), LONGEST_NOTE) if text else ""
+    return _check_length("The note", clean(text), LONGEST_NOTE) if text else ""
 
 
 def _tags(texts: Iterable[str]) -> list[str]:
     tags = list(dict.fromkeys(_one_line(text) for text in texts))
     for tag in tags:
-        if "," in _fits(f"The tag {tag[:20]!r}", tag, LONGEST_TAG):
+        if "," in _check_length(f"The tag {tag[:20]!r}", tag, LONGEST_TAG):
             raise InvalidEdit(f"The tag {tag!r} contains a comma. Write it as two tags.")
     if len(tags) > MOST_TAGS:
         raise InvalidEdit(f"A run has at most {MOST_TAGS} tags. Remove {len(tags) - MOST_TAGS}.")
@@ -346,7 +346,7 @@ def _one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def _fits(what: str, text: str, longest: int) -> str:
+def _check_length(what: str, text: str, longest: int) -> str:
     if not text:
         raise InvalidEdit(f"{what} is empty. Write 1 to {longest:,} characters.")
     if len(text) > longest:

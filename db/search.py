@@ -121,7 +121,7 @@ def search(
 
 def rows_of(database: Engine, run_ids: Iterable[int]) -> list[RunRow]:
     """Return those of these runs that exist, newest first, with as few columns as `trend`."""
-    return _narrow(database, runs.c.id.in_(run_ids))
+    return _narrow_rows(database, runs.c.id.in_(run_ids))
 
 
 def trend(
@@ -130,10 +130,10 @@ def trend(
     """Return the newest matching runs that are done, newest first, arguments as in `search`. Few
     columns are read: of the headline only KEPT, and neither note nor error.
     """
-    return _narrow(database, runs.c.status == "done", *_conditions(text, filters), limit=limit)
+    return _narrow_rows(database, runs.c.status == "done", *_conditions(text, filters), limit=limit)
 
 
-def _narrow(
+def _narrow_rows(
     database: Engine, *conditions: ColumnElement[bool], limit: int | None = None
 ) -> list[RunRow]:
     wide = ("note", "error", "headline")

@@ -96,7 +96,7 @@ def publish_study(database: Engine, study: Study, days: int | None = None) -> Sh
 def _page_of_study(database: Engine, study: Study) -> bytes:
     if study.config.search is not None:
         return study_capacity_page(study)
-    cells = studies.measured(database, study)
+    cells = studies.measured_cells(database, study)
     return study_page(study.name, cells, study.config.usd_per_gpu_hour, study.device)
 
 

@@ -244,13 +244,15 @@ def _study(
     )
 
 
-def measured(database: Engine, study: Study) -> list[MeasuredCell]:
+def measured_cells(database: Engine, study: Study) -> list[MeasuredCell]:
     """Return the study's cells with their results; each run as `results.candidate` returns it."""
     done = [run.id for run in study.runs if run.status == "done"]
     candidates = {candidate.run.id: candidate for candidate in results.candidates(database, done)}
     return [
         MeasuredCell(
-            _cell(study, run), candidates.get(run.id), None if run.id in candidates else _why(run)
+            _cell(study, run),
+            candidates.get(run.id),
+            None if run.id in candidates else _why_no_numbers(run),
         )
         for run in study.runs
     ]
@@ -261,7 +263,7 @@ def _cell(study: Study, run: Run) -> Cell:
     return Cell(run.cell or 0, server.config if server else None, run.config)
 
 
-def _why(run: Run) -> str | None:
+def _why_no_numbers(run: Run) -> str | None:
     """Return why a cell has no numbers; None if it simply has none yet."""
     if run.status in ACTIVE:
         return None

@@ -36,7 +36,7 @@ def list_all(
     """Return batches with the number of their tasks by status, newest first. `caller`: whose
     batches, None: everybody's. `ended`: only batches whose tasks have all ended (True) or not
     (False)."""
-    query = _of(select(task_batches), caller).order_by(task_batches.c.id.desc())
+    query = _for_caller(select(task_batches), caller).order_by(task_batches.c.id.desc())
     if ended is not None:
         query = query.where(~_OPEN if ended else _OPEN)
     with database.connect() as connection:
@@ -45,7 +45,7 @@ def list_all(
 
 def count(database: Engine, caller: str | None = None, ended: bool | None = None) -> int:
     """Return how many batches there are; see `list_all`."""
-    query = _of(select(func.count()).select_from(task_batches), caller)
+    query = _for_caller(select(func.count()).select_from(task_batches), caller)
     if ended is not None:
         query = query.where(~_OPEN if ended else _OPEN)
     with database.connect() as connection:
@@ -62,18 +62,20 @@ def load(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatc
 
 def number_of(connection: Connection, batch_id: str, caller: str | None) -> int:
     """Return the id of a batch's row. Raises BatchNotFound."""
-    query = _of(select(task_batches.c.id), caller).where(task_batches.c.batch_id == clean(batch_id))
+    query = _for_caller(select(task_batches.c.id), caller).where(
+        task_batches.c.batch_id == clean(batch_id)
+    )
     number: int | None = connection.scalar(query)
     if number is None:
         raise BatchNotFound(batch_id)
     return number
 
 
-def _of(query: Any, caller: str | None) -> Any:
-    return query if caller is None else query.where(is_of(caller))
+def _for_caller(query: Any, caller: str | None) -> Any:
+    return query if caller is None else query.where(belongs_to_caller(caller))
 
 
-def is_of(caller: str) -> ColumnElement[bool]:
+def belongs_to_caller(caller: str) -> ColumnElement[bool]:
     """Return the condition that a batch is a caller's; a token's batches also belong to its
     maker."""
     name = clean(caller)

@@ -94,14 +94,14 @@ def register_worker(database: Engine, me: TaskWorker) -> None:
     """Register a process: an earlier one at its place is gone, and its tasks are queued again."""
     values = {**asdict(me), "heartbeat_at": now(database)}
     with writing(database) as connection:
-        _forget(connection, task_workers.c.place == me.place)
+        _remove_workers(connection, task_workers.c.place == me.place)
         connection.execute(insert(task_workers).values(values))
 
 
 def remove_worker(database: Engine, worker: str) -> None:
     """Remove a process that ends: its tasks are queued again."""
     with writing(database) as connection:
-        _forget(connection, task_workers.c.worker == worker)
+        _remove_workers(connection, task_workers.c.worker == worker)
 
 
 def heartbeat(database: Engine, worker: str) -> None:
@@ -115,12 +115,12 @@ def expire_workers(database: Engine, machine: str) -> None:
     for a machine that is gone."""
     with writing(database) as connection:
         limit = now(database, timedelta(seconds=LONG_LOST_S))
-        _forget(connection, task_workers.c.heartbeat_at < limit)
+        _remove_workers(connection, task_workers.c.heartbeat_at < limit)
         if not on_one_machine(database):
-            _give_up(connection, database, machine)
+            _end_abandoned(connection, database, machine)
 
 
-def _give_up(connection: Connection, database: Engine, machine: str) -> None:
+def _end_abandoned(connection: Connection, database: Engine, machine: str) -> None:
     alive = select(task_workers.c.machine)
     limit = now(database, timedelta(seconds=GONE_S))
     old = select(task_batches.c.id).where(task_batches.c.created_at < limit)
@@ -134,7 +134,7 @@ def _give_up(connection: Connection, database: Engine, machine: str) -> None:
     connection.execute(lost.values(status="failed", error=GONE, ended_at=now(database)))
 
 
-def _forget(connection: Connection, gone: ColumnElement[bool]) -> None:
+def _remove_workers(connection: Connection, gone: ColumnElement[bool]) -> None:
     """Delete processes. This comes first, so that one that is not gone after all claims nothing
     more."""
     connection.execute(delete(task_workers).where(gone))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, Select, func, or_, select
 
 from db.database import writing
 from db.schema import task_batches, task_servers, task_settings, tasks
-from db.task_batches import AT, cancelling, is_of, number_of
+from db.task_batches import AT, belongs_to_caller, cancelling, number_of
 from services.ask.tasks import OPEN, Task, TaskResult, TaskStatus
 from services.base.errors import Conflict, NotFound
 from services.base.surrogates import clean
@@ -50,7 +50,9 @@ def _row(connection: Connection, task_id: str, caller: str | None) -> Row[Any]:
     """The values of `_task`. The owner is read from the task's own batch: programs poll this, and a
     search through all batches would take longer the more there are."""
     query = _query().where(tasks.c.task_id == clean(task_id))
-    row = connection.execute(query if caller is None else query.where(is_of(caller))).first()
+    row = connection.execute(
+        query if caller is None else query.where(belongs_to_caller(caller))
+    ).first()
     if row is None:
         raise TaskNotFound(task_id)
     return row
@@ -77,7 +79,7 @@ def find(database: Engine, wanted: TaskFilter) -> list[Task]:
         BatchNotFound, TaskNotFound: `wanted` names one that does not exist.
     """
     with database.connect() as connection:
-        query = _narrowed(connection, _query(), wanted)
+        query = _apply_filter(connection, _query(), wanted)
         forward = wanted.batch_id is not None
         if wanted.after is not None:
             number = _row(connection, wanted.after, wanted.caller)[0]
@@ -91,15 +93,15 @@ def count(database: Engine, wanted: TaskFilter) -> int:
     """Return how many tasks match, regardless of the limit. Raises BatchNotFound."""
     query = select(func.count()).select_from(tasks.join(task_batches))
     with database.connect() as connection:
-        return connection.scalar(_narrowed(connection, query, wanted)) or 0
+        return connection.scalar(_apply_filter(connection, query, wanted)) or 0
 
 
-def _narrowed(connection: Connection, query: Select[Any], wanted: TaskFilter) -> Select[Any]:
+def _apply_filter(connection: Connection, query: Select[Any], wanted: TaskFilter) -> Select[Any]:
     if wanted.batch_id is not None:
         number = number_of(connection, wanted.batch_id, wanted.caller)
         query = query.where(tasks.c.batch == number)
     elif wanted.caller is not None:
-        query = query.where(is_of(wanted.caller))
+        query = query.where(belongs_to_caller(wanted.caller))
     if wanted.status is not None:
         query = query.where(tasks.c.status == wanted.status)
     if text := clean(wanted.text):

@@ -248,7 +248,7 @@ def pace(database: Engine, config: RunConfig, typed: TypedKeys = NO_KEYS) -> Pac
         model, lane = backends.target(config, env, typed).model, backends.lane(config, env)
     except backends.BackendProblem:
         return expected_pace(config, ())
-    return expected_pace(config, counts.seen(database, config.backend, model, lane))
+    return expected_pace(config, counts.earlier_runs(database, config.backend, model, lane))
 
 
 def cancel(database: Engine, run_id: int, by: Person | None = None) -> Run:
@@ -271,7 +271,9 @@ def ensure(database: Engine) -> None:
         QueueProblem: its files cannot be written.
     """
     searching = is_searching(database, machine_id())
-    waits = span_exports.next_waiting(database, machine_id()) is not None or _too_old(database)
+    waits = span_exports.next_waiting(database, machine_id()) is not None or _has_old_token_times(
+        database
+    )
     waits = waits or searching or tasks.active(database)
     if not (waits or queue.active(database) or engines.active(database)):
         return
@@ -280,7 +282,7 @@ def ensure(database: Engine) -> None:
             start(database, lock)
 
 
-def _too_old(database: Engine) -> bool:
+def _has_old_token_times(database: Engine) -> bool:
     """Whether token times are due to be removed and the setting for it is valid."""
     with suppress(retention.InvalidRetention):
         days = retention.days_of(os.environ)

@@ -153,10 +153,10 @@ def tend_keys(database: Engine, keys: Keys) -> None:
     """Forget keys that no run needs any more, send heartbeats for the runs that wait for this
     machine, and end those that wait for a machine that is gone."""
     if keys:
-        keys.forget(queue.tickets(database) | tasks.tickets(database))
+        keys.forget(queue.needed_tickets(database) | tasks.tickets(database))
     if keys.heartbeat_due():
-        queue.hold(database, machine_id())
-        for run_id in queue.give_up(database, machine_id()):
+        queue.machine_heartbeat(database, machine_id())
+        for run_id in queue.end_abandoned(database, machine_id()):
             log.warning("run %s: its machine is gone", run_id)
 
 
@@ -174,7 +174,7 @@ def tend_engines(
     engine_supervisors[:] = [each for each in engine_supervisors if each.is_alive()]
     supervised = {each.engine_id for each in engine_supervisors}
     stale = monitor.lost(engines.heartbeats(database), supervised, stale_s)
-    for engine_id in engines.lost(database, stale):
+    for engine_id in engines.end_lost(database, stale):
         clean_up(database, engine_id)
     while (server := engines.claim(database, machine_id())) is not None:
         log.info("engine %s: starts", server.id)
@@ -193,7 +193,7 @@ def main(descriptor: str | None = None) -> None:
     logs.setup("supervisor", os.environ)
     database = connect()
     upgrade(database)
-    children.adopt()
+    children.adopt_orphans()
     stopping, keys = Event(), Keys()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     for attempt in range(TRIES):

@@ -81,7 +81,7 @@ def _end(database: Engine, capacity: Capacity, status: Status, error: str | None
 
 def _advance_search(database: Engine, capacity: Capacity) -> None:
     if (last := _measured_now(database, capacity)) is not None:
-        if (why := _why_it_ends(database, capacity, last)) is not None:
+        if (why := _end_reason(database, capacity, last)) is not None:
             _end(database, capacity, CUT_SHORT.get(last.status, "failed"), why)
             return
         probes = _with_last_measured(database, capacity, last)
@@ -98,7 +98,7 @@ def _advance_search(database: Engine, capacity: Capacity) -> None:
     _begin(database, capacity, *following)
 
 
-def _why_it_ends(database: Engine, capacity: Capacity, run: Run) -> str | None:
+def _end_reason(database: Engine, capacity: Capacity, run: Run) -> str | None:
     """Return why the search ends with its last run; None if that run counts as a probe."""
     why = _engine_problem(database, capacity, run)
     if run.status == "done" or run.error == ALL_CUT:  # cut off: that load is not sustained
@@ -120,7 +120,7 @@ def _engine_problem(database: Engine, capacity: Capacity, run: Run) -> str | Non
 
 def _failed(database: Engine, run: Run) -> bool:
     """Whether the run or any of its requests failed."""
-    return run.status == "failed" or bool(counts.counted(database, run.id).get("failed"))
+    return run.status == "failed" or bool(counts.request_counts(database, run.id).get("failed"))
 
 
 def _measured_now(database: Engine, capacity: Capacity) -> Run | None:

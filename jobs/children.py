@@ -25,7 +25,7 @@ _started: dict[int, subprocess.Popen[bytes]] = {}
 _adopts = Event()
 
 
-def adopt() -> None:
+def adopt_orphans() -> None:
     """Become the parent of orphaned descendants of this process. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -50,8 +50,8 @@ def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def orphans() -> list[psutil.Process]:
-    """Return the adopted children and their descendants; none where this process does not `adopt`:
-    its children are its own."""
+    """Return the adopted children and their descendants; none where this process has not
+    called `adopt_orphans`: its children are its own."""
     if not _adopts.is_set():
         return []
     with _lock:

@@ -100,7 +100,7 @@ def _packages(context: Context) -> Findings:
     try:
         packaged_model.model_path()
     except FileNotFoundError as error:
-        yield Finding("Packages", "note", *_parted(str(error)))
+        yield Finding("Packages", "note", *_split_sentences(str(error)))
 
 
 def _pins(file: Path) -> Iterator[tuple[str, str]]:
@@ -130,7 +130,7 @@ def _settings(context: Context) -> Findings:
             span_settings(context.env)
         retention.days_of(context.env)
     except PacelineError as error:
-        yield Finding("Settings", "problem", *_parted(str(error)))
+        yield Finding("Settings", "problem", *_split_sentences(str(error)))
         return
     read = ".env" if file.exists() else "no .env: the defaults"
     yield Finding("Settings", "ok", f"{read}; sign-in is {'on' if shared else 'off'}")
@@ -145,11 +145,11 @@ def _database(context: Context) -> Findings:
         database = connect(context.env.get("PACELINE_DATABASE_URL"))
         file = _file_of(database)
         if file is None or file.exists():
-            yield from _stored(database, file)
+            yield from _check_storage(database, file)
         else:
             yield Finding("Database", "ok", f"{file} is created on the first start")
     except UNUSABLE as error:
-        yield Finding("Database", "problem", *_parted(message_of(error)))
+        yield Finding("Database", "problem", *_split_sentences(message_of(error)))
         return
     yield from _disk(file.parent if file else Path(tempfile.gettempdir()), file)
     if file is None and not shutil.which("pg_dump"):
@@ -162,7 +162,7 @@ def _file_of(database: Engine) -> Path | None:
     return Path(database.url.database or "") if database.dialect.name == "sqlite" else None
 
 
-def _stored(database: Engine, file: Path | None) -> Findings:
+def _check_storage(database: Engine, file: Path | None) -> Findings:
     skew = 0.0
     with database.connect() as connection:
         revision = None
@@ -208,7 +208,7 @@ def _queue(database: Engine) -> Findings:
     try:
         alive = supervisor_alive(database)
     except QueueProblem as error:
-        yield Finding("Queue", "problem", *_parted(str(error)))
+        yield Finding("Queue", "problem", *_split_sentences(str(error)))
         return
     waiting, up = queue.active(database), engines.active(database)
     found = f"{many(waiting, 'run')} queued or running, {many(up, 'engine')}"
@@ -288,7 +288,7 @@ def _keys(context: Context) -> Findings:
         yield Finding("Keys", "ok", f"Not set: {', '.join(absent)}", todo)
 
 
-def _parted(sentences: str) -> tuple[str, str]:
+def _split_sentences(sentences: str) -> tuple[str, str]:
     """A message as its first sentence and the rest, which says what to do."""
     first, _, rest = sentences.partition(". ")
     return first.removesuffix("."), rest

@@ -28,11 +28,11 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
         for search in study.searches
     ]
     if following := final_searches(found, study.config.search):
-        new = _named(study, following)
+        new = _with_names(study, following)
         study_searches.add_finals(database, ending, len(found), new, machine_id(), ending.origin)
 
 
-def _named(study: Study, following: Sequence[PlannedSearch]) -> list[NewSearch]:
+def _with_names(study: Study, following: Sequence[PlannedSearch]) -> list[NewSearch]:
     labels = engine_labels(search.engine for search in study.searches)
     return [
         NewSearch(search, f"{labels[search.engine]} · fresh start {search.start}")

@@ -85,7 +85,7 @@ def _cancel(database: Engine, active: Sequence[Run]) -> None:
 
 def _finished(database: Engine, run: Run) -> int:
     begun = run.started_at is not None
-    return sum(counts.counted(database, run.id).values()) if begun else 0
+    return sum(counts.request_counts(database, run.id).values()) if begun else 0
 
 
 def _draw(database: Engine, bar: tqdm, finished: dict[int, int], active: Sequence[Run]) -> None:
@@ -101,7 +101,7 @@ def _draw(database: Engine, bar: tqdm, finished: dict[int, int], active: Sequenc
 def _phase(database: Engine, current: Run) -> str:
     if current.cancel_requested:
         return "Cancelling"
-    if current.status == "queued" and (ahead := queue.ahead(database, current.id)):
+    if current.status == "queued" and (ahead := queue.runs_ahead(database, current.id)):
         return f"Waiting for {many(len(ahead), 'run')} of this backend"
     if current.status == "queued" and current.engine_id is not None:
         return _engine_phase(engines.load(database, current.engine_id))
@@ -126,7 +126,7 @@ def until_ready(
     """
     offset, phase = 0, ""
     while True:
-        server = _supervised(database, engine_id)
+        server = _load_supervised(database, engine_id)
         if server.phase not in ("", phase):
             say(phase := server.phase)
         if server.command:  # from here on it is the log of this start
@@ -142,12 +142,12 @@ def until_ready(
 
 def until_ended(database: Engine, engine_id: int) -> EngineInstance:
     """Wait until an engine has ended, and return it. Raises EngineNotFound, QueueProblem."""
-    while (server := _supervised(database, engine_id)).status in UP:
+    while (server := _load_supervised(database, engine_id)).status in UP:
         sleep(POLL_S)
     return server
 
 
-def _supervised(database: Engine, engine_id: int) -> EngineInstance:
+def _load_supervised(database: Engine, engine_id: int) -> EngineInstance:
     """Return an engine, after checking that a supervisor is running."""
 
     def load() -> EngineInstance:

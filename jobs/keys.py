@@ -94,7 +94,7 @@ def hand_over(database: Engine, secrets: Mapping[str, Secrets]) -> None:
         QueueProblem: no supervisor accepts them.
     """
     until = monotonic() + WAIT_S
-    while secrets and not _sent(database, orjson.dumps(secrets)):
+    while secrets and not _send(database, orjson.dumps(secrets)):
         if monotonic() > until:
             raise QueueProblem(NOBODY)
         with acquire_lock(database) as lock:
@@ -103,7 +103,7 @@ def hand_over(database: Engine, secrets: Mapping[str, Secrets]) -> None:
         sleep(0.1)
 
 
-def _sent(database: Engine, message: bytes) -> bool:
+def _send(database: Engine, message: bytes) -> bool:
     with socket.socket(socket.AF_UNIX) as call, suppress(OSError):
         call.settimeout(CALL_S)
         call.connect(supervisor_file(database, "lock").read_text())

@@ -38,7 +38,7 @@ def with_retries(
         try:
             return operation()
         except TRANSIENT as error:
-            if monotonic() > until or not _may_pass(error):
+            if monotonic() > until or not _is_transient(error):
                 raise
             if reason(error) != reported:
                 reported = reason(error)
@@ -46,7 +46,7 @@ def with_retries(
             _never.wait(RETRY_S)
 
 
-def _may_pass(error: DBAPIError) -> bool:
+def _is_transient(error: DBAPIError) -> bool:
     """Whether waiting may help. SQLite reports an invalid statement as operational, too."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     return code is None or code & 0xFF != sqlite3.SQLITE_ERROR

@@ -263,7 +263,7 @@ class RunSupervisor(Thread):
         return f" {many(self._in_flight, 'request')} in flight ended with it and are not counted."
 
     def _result(self) -> tuple[Any, str | None]:
-        ended = counts.counted(self._database, self._run.id)
+        ended = counts.request_counts(self._database, self._run.id)
         if ended.get("ok"):
             return "done", None
         if not ended:

@@ -35,7 +35,7 @@ class Started:
     run_ids: tuple[int, ...]
 
 
-def reading(
+def reading_context(
     database: Engine, over: Values | None = None, read: ReadFile | None = None, **around: bool
 ) -> Reading:
     """Return the context for reading a scenario, in which saved servers can be named."""

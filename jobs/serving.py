@@ -39,7 +39,10 @@ def stop(database: Engine, engine_id: int) -> EngineInstance:
 
 def list_all(database: Engine) -> list[EngineInstance]:
     """Return the engines that people started, and those of studies that are up, newest first."""
-    by_id = {engine.id: engine for engine in (*engines.list_all(database), *engines.up(database))}
+    by_id = {
+        engine.id: engine
+        for engine in (*engines.list_all(database), *engines.list_running(database))
+    }
     return [by_id[engine_id] for engine_id in sorted(by_id, reverse=True)]
 
 

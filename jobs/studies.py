@@ -81,7 +81,9 @@ def cell_pace(database: Engine, cell: Cell, typed: TypedKeys = NO_KEYS) -> Pace 
     if cell.engine is None:
         return jobs.pace(database, cell.config, typed)
     config = _config(cell)  # its engine will have a different address from earlier ones
-    return pace(config, counts.seen(database, config.backend, "", None), "on such an engine")
+    return pace(
+        config, counts.earlier_runs(database, config.backend, "", None), "on such an engine"
+    )
 
 
 def submit(
@@ -201,7 +203,7 @@ def report_inputs(
     """Return the inputs of a study's report: its cells with their results, the price of a GPU hour,
     and the device of one rank of its engines."""
     price = study.config.usd_per_gpu_hour
-    return studies.measured(database, study), price, study.device
+    return studies.measured_cells(database, study), price, study.device
 
 
 def delete(database: Engine, study_id: int) -> None:

@@ -58,16 +58,16 @@ def extend(
         StudyNotFound, QueueProblem.
     """
     check_lock_file(database)
-    new = _missing(before, study, grid)
+    new = _new_searches(before, study, grid)
     args = machine_id(), origin_of(by)
     while not stored.extend(database, before.id, study, len(before.searches), new, *args):
         before = studies.load(database, before.id)  # other processes may have added some meanwhile
-        new = _missing(before, study, grid)
+        new = _new_searches(before, study, grid)
     jobs.ensure(database)
     return len(new)
 
 
-def _missing(before: Study, study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:
+def _new_searches(before: Study, study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:
     """The searches that a study does not have yet. Raises EngineProblem: none can run here."""
     made = {(one.engine, one.run) for one in before.searches}
     check_feasible([cell for cell in grid if _key(cell) not in made])
@@ -81,7 +81,7 @@ def _missing(before: Study, study: StudyConfig, grid: Sequence[GridCell]) -> lis
 def _key(cell: GridCell) -> tuple[engines.EngineConfig, RunConfig]:
     """A key that is equal for equal searches of a study: the engine, and the run on it."""
     assert cell.cell.engine is not None
-    return cell.cell.engine, _on(cell.cell.engine, cell.cell.config)
+    return cell.cell.engine, _run_on_engine(cell.cell.engine, cell.cell.config)
 
 
 def _new(study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:
@@ -92,13 +92,13 @@ def _new(study: StudyConfig, grid: Sequence[GridCell]) -> list[NewSearch]:
     for planned, work in zip(grid, works, strict=True):
         engine = planned.cell.engine
         assert engine is not None
-        config = search_config(study.search, _on(engine, planned.cell.config))
+        config = search_config(study.search, _run_on_engine(engine, planned.cell.config))
         name = " · ".join(filter(None, (names[engine], work)))
         new.append(NewSearch(PlannedSearch(engine, config), name, planned.obstacle))
     return new
 
 
-def _on(engine: engines.EngineConfig, run: RunConfig) -> RunConfig:
+def _run_on_engine(engine: engines.EngineConfig, run: RunConfig) -> RunConfig:
     backend = engines.ENGINES[engine.engine].backend
     return run.model_copy(update={"backend": backend, "base_url": None, "model": ""})
 

@@ -75,7 +75,7 @@ class Worker:
         if self._due("expire_workers", EXPIRE_S):
             await self._call(task_queue.expire_workers, self._me.machine)
         if self._due("prune", PRUNE_S):
-            await self._call(task_batches.prune, _kept())
+            await self._call(task_batches.prune, _retention())
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
             if server not in self._servers and await self._call(
                 task_queue.claim_server, self._me, server
@@ -150,7 +150,7 @@ def _at_once() -> int:
         return limits.USUAL_AT_ONCE
 
 
-def _kept() -> Any:
+def _retention() -> Any:
     try:
         return limits.kept(settings.environment())
     except (limits.InvalidLimit, settings.InvalidSettings) as problem:

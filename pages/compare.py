@@ -139,7 +139,7 @@ def chosen_in_url(margin: float | None) -> dict[str, str]:
     return {"runs": ",".join(map(str, ids)), **within, **objectives_form.parameters()}
 
 
-def forms(candidates: list[Candidate]) -> menu.Panels:
+def menu_panels(candidates: list[Candidate]) -> menu.Panels:
     """Return the panels that can be opened below the buttons."""
 
     def runs_and_margin() -> None:
@@ -198,7 +198,7 @@ with garbage.no_garbage():  # with 40,000 requests, which are released when the 
     if not shared():
         with beside_title:
             actions(candidates)
-        menu.panel("compare", forms(candidates))
+        menu.panel("compare", menu_panels(candidates))
     verdict_panel.show(comparison)
     panels.show_diagnosed(list(diagnosed(candidates, comparison.warnings)))
     compare_tabs.show(comparison, candidates, load_again)

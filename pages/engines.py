@@ -122,7 +122,7 @@ def live_panels(engine_ids: tuple[int, ...], refresh_s: float) -> None:
 def current_engines() -> list[EngineInstance]:
     """Return the engines that are planned or up."""
     planned = [engine for engine in stored.list_all(opened()) if engine.status == "planned"]
-    return [*planned, *stored.up(opened())]
+    return [*planned, *stored.list_running(opened())]
 
 
 def actions(engine: EngineInstance) -> None:

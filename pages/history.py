@@ -52,7 +52,7 @@ def narrowed() -> None:
     st.session_state[PREFIX + "page"] = 1
 
 
-def narrow(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> dict[str, str]:
+def filter_form(parameters: dict[str, str], choices: dict[str, tuple[str, ...]]) -> dict[str, str]:
     """Show the search field and the filters; return their values."""
     with st.grid(5, min_column_width=130, vertical_alignment="bottom"):
         chosen = {
@@ -88,7 +88,7 @@ def report_unknown(
         st.warning(plain(f"There is no page “{page[:20]}”: the list has {have}."))
 
 
-def turn(pages: int) -> None:
+def page_buttons(pages: int) -> None:
     """Show the page buttons, if there are several pages."""
     if pages > 1:
         st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
@@ -112,7 +112,7 @@ def selected(total: int) -> list[int]:
     return chosen
 
 
-def forms_of(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
+def menu_panels(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
     """Return the panels of the menu. `run`: the selected run, if exactly one is selected."""
     forms: dict[str, Callable[[], None]] = {}
     if read_only():
@@ -127,7 +127,7 @@ def forms_of(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
 def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
     """Show the actions for the selected runs."""
     run = runs.load(opened(), chosen[0]) if len(chosen) == 1 else None
-    forms = forms_of(run, chosen)
+    forms = menu_panels(run, chosen)
     page = f"selected-{chosen}"
     with st.container(key="selected"):
         with st.container(horizontal=True, vertical_alignment="center", key="selected-row"):
@@ -178,7 +178,7 @@ if {"run", "runs"} & url_state.parameters().keys():
 touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
 choices = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
-filters: Any = narrow(parameters, choices)
+filters: Any = filter_form(parameters, choices)
 saved_place = st.container()
 total = runs.count(opened(), **filters)
 pages = max(1, -(-total // PAGE_SIZE))
@@ -206,7 +206,7 @@ if len(chosen) == 1:
     baseline.against(chosen[0], against.get(chosen[0]))
 actions(chosen, filters)
 run_list.show(rows, against)
-turn(pages)
+page_buttons(pages)
 if touched:
     url_state.update(filters | ({"page": str(page)} if page > 1 else {}) | shown)
 st.session_state[LAST] = url_state.parameters()

@@ -19,7 +19,7 @@ from pages.widgets.view import (
     sentences,
     shared,
     show_error,
-    stop_without,
+    stop_run_not_found,
 )
 from services.ask import progress
 from services.ask.measurement import ACTIVE, Run
@@ -33,7 +33,7 @@ def load(run_id: int, fresh: bool = False) -> Run:
     try:
         return latest(run_id, fresh=fresh)[0]
     except RunNotFound as error:
-        stop_without(error)
+        stop_run_not_found(error)
 
 
 @sentences()
@@ -44,7 +44,7 @@ def watch(run_id: int, status: str, every_s: float) -> None:
     if run.status == "queued":
         waiting.show(run)
     else:
-        so_far(run)
+        show_progress(run)
     if run.cancel_requested:
         st.caption("Cancelling …")
     elif run_actions.may_cancel([run_id]):
@@ -52,7 +52,7 @@ def watch(run_id: int, status: str, every_s: float) -> None:
     charts(snapshot(run, dark()))
 
 
-def so_far(run: Run) -> None:
+def show_progress(run: Run) -> None:
     """Show the current activity, the time left and the counts."""
     shot = snapshot(run, dark())
     bar(shot.standing, progress.sentence(run, shot.standing, shot.left))

@@ -33,7 +33,7 @@ from pages.widgets.view import (
     run_in_url,
     share_view,
     shared,
-    stop_without,
+    stop_run_not_found,
 )
 from services.analysis import client_health, nodes
 from services.analysis.compare import Candidate
@@ -114,7 +114,7 @@ def numbers(candidate: Candidate) -> None:
     tabular.table(tables.figures([candidate], ["This run"]), "What are the numbers?")
     if len(candidate.summary.repeats) > 1:
         tabular.table(tables.repeats(candidate), "How much do the repeats differ?")
-    tool_report.whole(candidate)
+    tool_report.show_tool_report(candidate)
     tabular.table(tables.distributions(candidate), "How do the metrics vary between requests?")
     tabular.table(slices.table(candidate), "How did the run change over time?")
     tabular.table(told_of_server(candidate), "Server metrics")
@@ -145,7 +145,7 @@ judgement = objectives_form.in_url()
 try:
     candidate = results.candidate(opened(), run_id, judgement=judgement)
 except RunNotFound as error:
-    stop_without(error)
+    stop_run_not_found(error)
 
 run = candidate.run
 load_again = partial(results.candidates, opened(), [run_id], judgement)
@@ -171,10 +171,10 @@ if run.status in ACTIVE:
         query_params=link_parameters(run=str(run_id)),
     )
 if not candidate.measurements:
-    tool_report.whole(candidate)
+    tool_report.show_tool_report(candidate)
     if run.source is None:
         st.caption("This run has no measured requests.")
-    tabular.circumstances([candidate])
+    tabular.setup_expander([candidate])
     st.stop()
 
 if candidate.summary.ok:

@@ -149,7 +149,7 @@ def start(
         show_error(error)
 
 
-def checked(
+def checked_configs(
     values: dict[str, Any], others: Others, design: ComparisonDesign | None
 ) -> list[RunConfig]:
     """Return the runs that the form describes; if they are invalid, report why and return none."""
@@ -169,12 +169,12 @@ def checked(
     return []
 
 
-def called(configs: Sequence[RunConfig], name: str) -> list[str]:
+def run_names(configs: Sequence[RunConfig], name: str) -> list[str]:
     """Return the names of the runs of a comparison."""
-    return candidates.names(configs, name.strip(), [_made(config) for config in configs])
+    return candidates.names(configs, name.strip(), [_default_name(config) for config in configs])
 
 
-def _made(config: RunConfig) -> str:
+def _default_name(config: RunConfig) -> str:
     try:
         return runs.default_name(config, lane(config, settings.environment()), config.model)
     except BackendProblem:
@@ -195,7 +195,7 @@ def estimate(
             design, len(configs), sum(map(workloads.warmup_count, turns))
         )
         show_plan(plan.combined([plan_of(each) for each in turns], how))
-        names = called(configs, about["name"])
+        names = run_names(configs, about["name"])
         st.caption(plain(f"Baseline: {names[0]}. Compared with it: {'; '.join(names[1:])}."))
     elif configs:
         st.info("Add at least one candidate to compare with.")
@@ -266,10 +266,10 @@ with left:
             for server in (values, *others)
             if "backend" in server
         )
-    about = run_form.about()
+    about = run_form.names_form()
 if touched:
     kept = {"like": like} if like and not problems else {}
     versus_too = comparison.query(others, design) if design else {}
     url_state.update(kept | link.query(values, base) | versus_too)
 with right, st.container(key="plan"):
-    estimate(checked(values, others, design), design, about)
+    estimate(checked_configs(values, others, design), design, about)

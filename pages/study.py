@@ -55,7 +55,7 @@ def earlier(text: str) -> StudyConfig:
     return study_page.load(text).config
 
 
-def asked() -> StudyConfig:
+def study_from_url() -> StudyConfig:
     """Return the study in the URL, or its preset's defaults if it is invalid. An empty URL gives
     the preset that runs everywhere: a sweep of an existing server."""
     parameters = url_state.parameters()
@@ -96,14 +96,14 @@ def estimate(config: StudyConfig, to: str | None) -> None:
             if config.engine is not None:
                 st.metric("Engines to start", f"{ahead.starts:,}")
         st.markdown(plain(ahead.sentence))
-        up = engines.up(opened())
+        up = engines.list_running(opened())
         if ahead.starts and up:
             running = f"Already running on the same devices: {many(len(up), 'engine')}."
             st.warning(running, icon=":material/memory:")
     if possible and config.engine is None:
         possible = backend_form.all_ready([config.run])
-    about = run_form.about(tags=config.search is None) if to is None else {}
-    pressed(config, possible, about, to)
+    about = run_form.names_form(tags=config.search is None) if to is None else {}
+    start_if_pressed(config, possible, about, to)
     if to is None:
         scenario_file.beside_form(scenario_file.of_study_form(config, about))
     study_grid.planned(grid, config.search is not None)
@@ -112,16 +112,16 @@ def estimate(config: StudyConfig, to: str | None) -> None:
 def show_heading(searches: bool) -> None:
     """Show the title and what the page is for."""
     title = "Which configuration sustains the highest load?" if searches else "How does it scale?"
-    st.title(title if adds is None else f"{added(searches)} to a study", anchor=False)
+    st.title(title if adds is None else f"{add_label(searches)} to a study", anchor=False)
     st.caption(SEARCHES if searches else GRID)
 
 
-def added(searches: bool) -> str:
+def add_label(searches: bool) -> str:
     """Return what is added to a study: configurations whose capacity is searched, or cells."""
     return "Add configurations" if searches else "Add cells"
 
 
-def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
+def show_form(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
     """Show the form; return its study, or what is wrong with it."""
     try:
         return study_form.ask(begin), ()
@@ -131,11 +131,13 @@ def asked_for(begin: StudyConfig) -> tuple[StudyConfig | None, Collection[str]]:
 
 def button(to: str | None, possible: bool, searches: bool) -> bool:
     """Return whether Start was pressed."""
-    label = "Start study" if to is None else added(searches)
+    label = "Start study" if to is None else add_label(searches)
     return start_button.pressed(label, START, possible)
 
 
-def pressed(config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None) -> None:
+def start_if_pressed(
+    config: StudyConfig, possible: bool, about: dict[str, Any], to: str | None
+) -> None:
     if button(to, possible, config.search is not None) and possible:
         start(config, about, to)
 
@@ -176,12 +178,12 @@ if read_only():
     st.stop()
 touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
 scenario_file.apply_opened(RunConfig())
-begin = asked()
+begin = study_from_url()
 adds = st.query_params.get("to")
 heading = st.container()
 left, right = st.columns([3, 2], gap="large")
 with left:
-    config, problems = asked_for(begin)
+    config, problems = show_form(begin)
 with heading:
     show_heading(searches=(config or begin).search is not None)
 if touched and config:

@@ -193,7 +193,7 @@ def started_engines_end(database: Engine) -> None:
     for row in runs.search(database):
         if row.status in ACTIVE:
             queue.request_cancel(database, row.id)
-    for server in (*stored_engines.list_all(database), *stored_engines.up(database)):
+    for server in (*stored_engines.list_all(database), *stored_engines.list_running(database)):
         stored_engines.request_stop(database, server.id)
     until(lambda: not queue.active(database) and not stored_engines.active(database), 90)
 

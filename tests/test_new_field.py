@@ -9,7 +9,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from cli.fields import add, given
+from cli.fields import add, given_fields
 from services.analysis.compare.differences import differences
 from services.analysis.compare.stored_summary import work_of
 from services.ask import about
@@ -59,7 +59,7 @@ def test_it_is_a_flag() -> None:
     command = ArgumentParser()
     add(command, WithBurst, WithBurst.model_fields)
     typed = command.parse_args(["--burst", "3"])
-    assert validate(WithBurst, given(typed, WithBurst)).burst_s == 3.0
+    assert validate(WithBurst, given_fields(typed, WithBurst)).burst_s == 3.0
     assert "--burst S" in command.format_help()
     assert "How long a burst of requests lasts, in seconds" in " ".join(
         command.format_help().split()

@@ -55,7 +55,7 @@ class Gate:
             )
             return
         if role is None or (person and person.role and person.role >= role):
-            _say(scope, person)
+            _set_person_headers(scope, person)
             await self._inner(scope, receive, send)
             return
         refused = WebSocketClose() if method == "WS" else self._refusal(scope, person, role)
@@ -89,14 +89,14 @@ class Gate:
                 sentence = "Sign in to use this Paceline server."
                 return _page(401, "Sign in", sentence, ("Sign in", self._login()))
             other = ("Sign in with another account", LOGOUT)
-            return _page(403, "You cannot open this page.", _too_little(person, role), other)
+            return _page(403, "You cannot open this page.", _role_problem(person, role), other)
         if person is None:
             words = (
                 "Sign in, or send a valid token as Authorization: Bearer TOKEN; `paceline token "
                 "create` creates one."
             )
             return _problem(401, words, {"WWW-Authenticate": "Bearer"})
-        return _problem(403, _too_little(person, role))
+        return _problem(403, _role_problem(person, role))
 
 
 def _is_api(path: str) -> bool:
@@ -105,7 +105,7 @@ def _is_api(path: str) -> bool:
     return path in alone or path.startswith(("/api/", "/tasks/", "/inference/"))
 
 
-def _say(scope: Scope, person: Person | None) -> None:
+def _set_person_headers(scope: Scope, person: Person | None) -> None:
     """Pass on who sent the request, in headers that replace any of that name in the request
     itself."""
     headers = [entry for entry in scope["headers"] if not entry[0].lower().startswith(OURS)]
@@ -114,7 +114,7 @@ def _say(scope: Scope, person: Person | None) -> None:
     scope["headers"] = [*headers, *ours]
 
 
-def _too_little(person: Person, role: Role) -> str:
+def _role_problem(person: Person, role: Role) -> str:
     has = f"has the role {person.role.name}" if person.role else "has no role here"
     return f"This needs the role {role.name}, and {person.name} {has}. Ask an admin."
 

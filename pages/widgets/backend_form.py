@@ -125,7 +125,7 @@ def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:
     `cards`; return whether all are ready."""
     problems: dict[str, int] = {}  # and the first config with each
     for index, config in enumerate(configs):
-        if sentence := _refusal(config) or _lack(config):
+        if sentence := _refusal(config) or _missing_setting(config):
             problems.setdefault(sentence, index)
     for sentence, index in problems.items():
         jump = f" [Show the server](#{anchor_of(index)})" if cards else ""
@@ -142,7 +142,7 @@ def _refusal(config: RunConfig) -> str | None:
     return f"Nothing answers at {address}: start the server, or change the address."
 
 
-def _lack(config: RunConfig) -> str | None:
+def _missing_setting(config: RunConfig) -> str | None:
     """Return a sentence on what is missing to send requests to the server: an address, a key or a
     model; None if nothing is."""
     try:

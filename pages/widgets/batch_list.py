@@ -21,7 +21,7 @@ PREFIX = "batches-"  # of the widgets' keys, also on the page of one batch
 
 def show(caller: str | None) -> None:
     """Show the batches of a caller; None: everybody's."""
-    going = [batch.batch_id for batch in _going(caller)]
+    going = [batch.batch_id for batch in _batches_in_progress(caller)]
     if going:
         st.subheader("In progress", anchor=False)
         st.fragment(_watch, run_every=REFRESH.seconds())(caller, going)
@@ -41,7 +41,7 @@ def show(caller: str | None) -> None:
     url_state.update({"page": str(page)} if page > 1 else {})
 
 
-def _going(caller: str | None) -> list[TaskBatch]:
+def _batches_in_progress(caller: str | None) -> list[TaskBatch]:
     return task_batches.list_all(opened(), caller, MOST_OPEN, ended=False)
 
 
@@ -49,7 +49,7 @@ def _going(caller: str | None) -> list[TaskBatch]:
 def _watch(caller: str | None, shown: list[str]) -> None:
     """Show the batches that are still running. The whole page is redrawn when their list
     changes."""
-    batches = _going(caller)
+    batches = _batches_in_progress(caller)
     if [batch.batch_id for batch in batches] != shown:
         st.rerun()
     for batch in batches:

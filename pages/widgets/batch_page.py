@@ -43,7 +43,7 @@ def page(batch_id: str, caller: str | None) -> None:
     st.title(plain(task_texts.name(batch)), anchor=False)
     st.caption(plain(facts(batch)))
     every_s = None if batch.ended else REFRESH.seconds()
-    st.fragment(_standing, run_every=every_s)(batch_id, caller, batch.ended)
+    st.fragment(_progress, run_every=every_s)(batch_id, caller, batch.ended)
     with st.container(horizontal=True):
         if not batch.ended:
             st.button("Cancel", icon=":material/stop:", on_click=_cancel, args=(batch, caller))
@@ -65,7 +65,7 @@ def _back() -> None:
 
 
 @sentences()
-def _standing(batch_id: str, caller: str | None, ended: bool) -> None:
+def _progress(batch_id: str, caller: str | None, ended: bool) -> None:
     """Show the progress of a batch."""
     batch = load(batch_id, caller)
     if batch.ended != ended:
@@ -101,7 +101,7 @@ def _files(batch: TaskBatch) -> None:
         copyable.show(batch.batch_id, "batch")
 
 
-def _narrowed() -> None:
+def _filter_changed() -> None:
     """Callback of the filters: return to the first page of the list."""
     url_state.touched()
     st.session_state[PREFIX + "page"] = 1
@@ -117,13 +117,15 @@ def _filters(batch_id: str, caller: str | None) -> TaskFilter:
             type="search",
             live=True,
             placeholder="prompt or custom id",
-            **url_state.keyed(PREFIX + "text", parameters.get("text", ""), _narrowed),
+            **url_state.keyed(PREFIX + "text", parameters.get("text", ""), _filter_changed),
         )
         status: TaskStatus | str = st.selectbox(
             "Status",
             [ALL, *STATUSES],
             format_func=str.capitalize,
-            **url_state.keyed(PREFIX + "status", given if given in STATUSES else ALL, _narrowed),
+            **url_state.keyed(
+                PREFIX + "status", given if given in STATUSES else ALL, _filter_changed
+            ),
         )
     if given not in (ALL, *STATUSES):
         st.warning(plain(f"No task has the status “{given[:40]}”; showing all."))

@@ -71,13 +71,15 @@ def ask(kind: str, values: dict[str, Any], from_link: Others, start: RunConfig) 
 def repeats_form(parameters: Mapping[str, str]) -> ComparisonDesign:
     """Ask for the repeats of the candidates; problems are shown at their fields."""
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
-        each = _whole("each", "Repeats per candidate", parameters, comparison_design.USUAL_REPEATS)
+        each = _number_input(
+            "each", "Repeats per candidate", parameters, comparison_design.USUAL_REPEATS
+        )
         margin = _share("margin", "Margin (± %)", parameters, MARGIN)
         target = _share("target", "Stop when the interval is within (± %)", parameters, None)
         most = each
         if target is not None:
             usual = max(comparison_design.USUAL_MOST, each)
-            most = _whole("most", "Max repeats per candidate", parameters, usual)
+            most = _number_input("most", "Max repeats per candidate", parameters, usual)
     return ComparisonDesign(repeats=each, most=most, target=target, margin=margin or 0.0)
 
 
@@ -94,7 +96,7 @@ def query(others: Others, design: ComparisonDesign) -> dict[str, str]:
     return parameters
 
 
-def _whole(name: str, label: str, parameters: Mapping[str, str], usual: int) -> int:
+def _number_input(name: str, label: str, parameters: Mapping[str, str], usual: int) -> int:
     number = as_id(parameters.get(name, ""))
     first = usual if number is None or comparison_design.problem(name, number) else number
     with st.container(gap="xxsmall"):
@@ -129,7 +131,7 @@ def _share(
 
 def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
     options = [name for name in MODES if name not in (values["mode"], "replay")]
-    chosen = _several("mode", "Other modes", options, from_link, lambda name: MODES[name].label)
+    chosen = _multiselect("mode", "Other modes", options, from_link, lambda name: MODES[name].label)
     others: Others = []
     for name in chosen:
         own_changes = next((changes for changes in from_link if changes.get("mode") == name), {})
@@ -143,7 +145,7 @@ def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Other
     return others
 
 
-def _several(
+def _multiselect(
     field: str, label: str, options: list[str], from_link: Others, shown: Callable[[str], str]
 ) -> list[str]:
     linked = [changes[field] for changes in from_link if changes.get(field) in options]
@@ -184,7 +186,7 @@ def _setting(values: dict[str, Any], from_link: Others, start: RunConfig) -> Oth
     return []
 
 
-def _itself(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
+def _aa_check(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
     st.caption(
         "The same config twice. Any difference is noise: this shows how small a difference can be "
         "detected here and whether verdicts can be trusted."
@@ -201,5 +203,5 @@ KINDS = {
 FORMS: dict[str, Callable[[dict[str, Any], Others, RunConfig], Others]] = {
     "modes": _modes,
     "settings": _setting,
-    "itself": _itself,
+    "itself": _aa_check,
 }

@@ -97,7 +97,7 @@ def watch(text: str) -> None:
         st.button(
             "Cancel search",
             icon=":material/stop:",
-            on_click=_tried,
+            on_click=_run_action,
             args=(capacity_jobs.cancel, capacity.id),
         )
     st.caption(plain(plan(capacity.config)))
@@ -148,7 +148,7 @@ def chart(which: CapacityChart, capacity: Capacity) -> None:
     """Draw a chart, if there is something to show."""
     drawn = which.draw(capacity, dark())
     if drawn is not None:
-        chart_panel.alone(drawn, f"capacity-{which.name}", which.question)
+        chart_panel.draw_alone(drawn, f"capacity-{which.name}", which.question)
 
 
 def curve(capacity: Capacity) -> None:
@@ -220,7 +220,7 @@ def actions(capacity: Capacity) -> None:
             "Resume",
             type="primary",
             icon=":material/resume:",
-            on_click=_tried,
+            on_click=_run_action,
             args=(capacity_jobs.resume, capacity.id),
         )
     with st.popover("Search again", icon=":material/replay:"):
@@ -241,7 +241,7 @@ def scenario(capacity: Capacity) -> None:
     )
     make = partial(scenarios.of_capacity, opened(), capacity.id)
     name = f"paceline-capacity-{capacity.id}.yaml"
-    scenario_file.of_stored(make, capacity.config.servers, name)
+    scenario_file.stored_form(make, capacity.config.servers, name)
 
 
 def delete(capacity_id: int) -> None:
@@ -254,7 +254,7 @@ def delete(capacity_id: int) -> None:
     st.switch_page("capacity.py", query_params={})
 
 
-def _tried(act: Callable[[Any, int], None], capacity_id: int) -> None:
+def _run_action(act: Callable[[Any, int], None], capacity_id: int) -> None:
     """Run an action; report an error if it fails."""
     try:
         act(opened(), capacity_id)

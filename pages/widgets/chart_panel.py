@@ -44,15 +44,15 @@ def draw(
     """Draw one chart of the table CHARTS, or its message if there is nothing to draw; without a
     message, the chart is left out. `load` reads the candidates again, for image files."""
     of = "-".join(str(each.run.id) for each in candidates)
-    _drawn(chart, candidates, key, of, load, picking)
+    _draw_chart(chart, candidates, key, of, load, picking)
 
 
 def draw_study(chart: StudyChart, cells: Sequence[MeasuredCell], study_id: int, load: Load) -> None:
     """Draw one chart of the table STUDY_CHARTS in the same way."""
-    _drawn(worded(chart, cells), cells, "study", f"study-{study_id}", load)
+    _draw_chart(worded(chart, cells), cells, "study", f"study-{study_id}", load)
 
 
-def _drawn(
+def _draw_chart(
     chart: Chart | StudyChart,
     shown: Sequence[Any],
     key: str,
@@ -68,20 +68,20 @@ def _drawn(
         st.caption(chart.nothing)
         return
     with st.container(gap="xsmall"):
-        _put(spec(drawn, dark()), f"{key}-{chart.name}", chart.question, picking)
+        _show_chart(spec(drawn, dark()), f"{key}-{chart.name}", chart.question, picking)
         if not shared():
             name = f"{key}-{chart.name}"
             image_buttons(partial(_draw_again, chart, load), name, f"paceline-{chart.name}-{of}")
 
 
-def alone(drawn: LayerChart, key: str, question: str) -> None:
+def draw_alone(drawn: LayerChart, key: str, question: str) -> None:
     """Draw a chart that is not in a table and has no image files, below its question."""
     with st.container(gap="xsmall"):
         st.markdown(f"**{question}**")
-        _put(spec(drawn, dark()), key, question, None)
+        _show_chart(spec(drawn, dark()), key, question, None)
 
 
-def _put(drawn: dict[str, Any], key: str, question: str, picking: Picking | None) -> None:
+def _show_chart(drawn: dict[str, Any], key: str, question: str, picking: Picking | None) -> None:
     shape: dict[str, Any] = {"theme": None, "width": "stretch", "alt": question}
     drawn = captioned(drawn, picking.hint if picking else "")
     if picking is None:

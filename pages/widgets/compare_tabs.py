@@ -55,4 +55,4 @@ def _numbers(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
 
 def _setup(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
     tabular.table(tables.differences(comparison), "What differs between the runs?")
-    tabular.circumstances(candidates)
+    tabular.setup_expander(candidates)

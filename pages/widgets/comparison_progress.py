@@ -12,7 +12,7 @@ from db import comparisons
 from db.comparisons import ComparisonNotFound
 from db.database import opened
 from pages.widgets import run_actions, view, waiting
-from pages.widgets.snapshot import latest, left_together, progress_of
+from pages.widgets.snapshot import latest, progress_of, remaining_comparison_time
 from pages.widgets.view import (
     link_parameters,
     load_or_stop,
@@ -51,9 +51,9 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
         every_s = REFRESH.seconds()
         st.fragment(watch, run_every=every_s)(text, of_one, every_s)
     elif st.session_state.pop("watched", None) == comparison.run_ids:
-        judge(comparison)
+        open_comparison(comparison)
     else:
-        standings(compared)
+        show_runs(compared)
         st.page_link(
             "compare.py",
             label="View comparison",
@@ -67,8 +67,8 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
     comparison, compared = load(text)
     if not any(run.status in ACTIVE for run in compared) or REFRESH.seconds() != every_s:
         st.rerun()
-    together(comparison, compared)
-    standings(compared)
+    show_total(comparison, compared)
+    show_runs(compared)
     if any(run.cancel_requested for run in compared):
         st.caption("Cancelling …")
     elif run_actions.may_cancel(comparison.run_ids):
@@ -79,20 +79,20 @@ def watch(text: str, of_one: Callable[[Run], None], every_s: float) -> None:
             of_one(run)
 
 
-def together(comparison: StoredComparison, compared: Sequence[Run]) -> None:
+def show_total(comparison: StoredComparison, compared: Sequence[Run]) -> None:
     """Show the progress of the whole comparison, or what it waits for."""
     if not any(run.repeats or run.status == "running" for run in compared):
         waiting.show(compared[0], on_comparison=True)
         return
     done, of = comparison_design.repeats_done(compared)
-    left = left_together(
+    left = remaining_comparison_time(
         str(opened().url), comparison.id, comparison.design.target is not None, compared
     )
     text = comparison_design.progress_sentence(compared, "" if left is None else left.text)
     st.progress(done / of, plain(text))
 
 
-def standings(compared: Sequence[Run]) -> None:
+def show_runs(compared: Sequence[Run]) -> None:
     """Show the progress of each run, one line each, the baseline first."""
     for position, run in enumerate(compared):
         now = progress_of(run)
@@ -118,5 +118,5 @@ def parameters(comparison: StoredComparison) -> dict[str, str]:
     return {"runs": ",".join(map(str, comparison.run_ids))}
 
 
-def judge(comparison: StoredComparison) -> NoReturn:
+def open_comparison(comparison: StoredComparison) -> NoReturn:
     st.switch_page("compare.py", query_params=link_parameters(**parameters(comparison)))

@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 def key(name: str) -> str:
     """Return the current key of the button `name`, for its widget and for `create`."""
-    now = f"{name}-{st.session_state.get(_count(name), 0)}"
-    if _once(now) not in st.session_state:
-        st.session_state[_once(now)] = Once()
+    now = f"{name}-{st.session_state.get(_count_key(name), 0)}"
+    if _once_key(now) not in st.session_state:
+        st.session_state[_once_key(now)] = Once()
     return now
 
 
@@ -33,16 +33,16 @@ def create(key: str, make: Callable[[], T]) -> T:
 
     Raises: what `make` raises; then the next press tries again.
     """
-    once: Once[T] = st.session_state[_once(key)]
+    once: Once[T] = st.session_state[_once_key(key)]
     made = once.get(make)
     name, _, number = key.rpartition("-")
-    st.session_state[_count(name)] = int(number) + 1
+    st.session_state[_count_key(name)] = int(number) + 1
     return made
 
 
-def _count(name: str) -> str:
+def _count_key(name: str) -> str:
     return f"{name}-created"
 
 
-def _once(key: str) -> str:
+def _once_key(key: str) -> str:
     return f"{key}-once"

@@ -28,11 +28,13 @@ def ask(which: Literal["input", "output"], start: RunConfig) -> dict[str, Any]:
         values[spread] = getattr(start, spread)
         if values[distribution] != "fixed":
             values[spread] = fields.number(spread, start)
-    _say(which, start, values)
+    _show_lengths(which, start, values)
     return values
 
 
-def _say(which: Literal["input", "output"], start: RunConfig, values: dict[str, Any]) -> None:
+def _show_lengths(
+    which: Literal["input", "output"], start: RunConfig, values: dict[str, Any]
+) -> None:
     wrong = any(fields.problem(RunConfig, name, value) for name, value in values.items())
     _, distribution, spread = FIELDS[which]
     if wrong or (values[distribution] in ("uniform", "normal") and values[spread] > 1):

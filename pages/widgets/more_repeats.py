@@ -21,15 +21,15 @@ START = "run-more"  # the key of the button
 def possible(measured: Sequence[Run]) -> bool:
     """Return whether all of these runs can be repeated."""
     over = all(run.status == "done" and run.source is None for run in measured)
-    return over and _left(measured) >= 1
+    return over and _repeats_left(measured) >= 1
 
 
 def form(measured: Sequence[Run]) -> None:
     """Ask how many more repeats to measure of all of these runs."""
-    left = _left(measured)
+    left = _repeats_left(measured)
     comparison_ids = {run.comparison_id for run in measured}
     count = fields.whole_number("Additional repeats", min(USUAL, left), 1, left, key="further")
-    st.caption(_about(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
+    st.caption(_help_text(len(measured), len(comparison_ids) == 1 and None not in comparison_ids))
     if (
         start_button.pressed("Start", START, count is not None, width="content")
         and count is not None
@@ -37,11 +37,11 @@ def form(measured: Sequence[Run]) -> None:
         _start(measured, count)
 
 
-def _left(measured: Sequence[Run]) -> int:
+def _repeats_left(measured: Sequence[Run]) -> int:
     return MOST_REPEATS - max(run.config.repeats for run in measured)
 
 
-def _about(runs: int, interleaved: bool) -> str:
+def _help_text(runs: int, interleaved: bool) -> str:
     if runs == 1:
         return "Added to this run: more repeats narrow its confidence intervals."
     how = "interleaved" if interleaved else "one run after the other"

@@ -91,7 +91,7 @@ def scenario(own: Sequence[Run], margin: float | None = None) -> None:
     else:
         make = partial(scenarios.of_runs, opened(), ids, margin)
     name = "-".join(["paceline", "run" if len(ids) == 1 else "comparison", *map(str, ids)])
-    scenario_file.of_stored(make, [run.config for run in own], f"{name}.yaml")
+    scenario_file.stored_form(make, [run.config for run in own], f"{name}.yaml")
 
 
 def _command(run: Run) -> None:

@@ -45,7 +45,7 @@ def ask(start: RunConfig, server: Mapping[str, Any], once: bool = True) -> dict[
     values |= _workload(start, values["mode"])
     values |= _sampling(start, values["workload"])
     with _section("limits", "Warm-up, limits, client"):
-        values |= _more(start, server["backend"])
+        values |= _further_fields(start, server["backend"])
     if not only_saved():
         with _section("request", "Request options"):
             values |= request_form.ask(start)
@@ -161,7 +161,7 @@ def _sampling(start: RunConfig, workload: str) -> dict[str, Any]:
     return lengths_form.ask("output", start) | fields.columns_of(others, start, columns=3)
 
 
-def _more(start: RunConfig, backend: str) -> dict[str, Any]:
+def _further_fields(start: RunConfig, backend: str) -> dict[str, Any]:
     own = {"client", "calibrate", "on"}  # which have their own widgets
     if not BACKENDS[backend].supports_ignore_eos:
         own.add("ignore_eos")
@@ -231,14 +231,14 @@ def _client(start: RunConfig) -> str:
     return "litellm" if through else "wire"
 
 
-def about(tags: bool = True) -> dict[str, Any]:
+def names_form(tags: bool = True) -> dict[str, Any]:
     """Ask for name, tags and note. They are not in the URL, because they describe only one run.
     `tags`: whether what is started can have tags."""
     with st.expander("Name, tags and note" if tags else "Name and note"):
-        return _about(tags)
+        return _names_fields(tags)
 
 
-def _about(tags: bool) -> dict[str, Any]:
+def _names_fields(tags: bool) -> dict[str, Any]:
     name = st.text_input(
         "Name",
         max_chars=200,

@@ -78,11 +78,11 @@ def about(run: RunRow) -> str:
 
 def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
     """Return when a run started, its numbers, and how it compares with its baseline."""
-    cells = [_labelled(STARTED, _when(run.began), "when")]
+    cells = [_labelled_html(STARTED, _when(run.began), "when")]
     for label, (name, unit) in NUMBERS.items():
-        cells.append(_labelled(label, escape(show(run.headline.get(name), unit)), "number"))
+        cells.append(_labelled_html(label, escape(show(run.headline.get(name), unit)), "number"))
     if verdict is not None:
-        cells.append(_labelled(AGAINST, _against(verdict), "against"))
+        cells.append(_labelled_html(AGAINST, _verdict_text(verdict), "against"))
     return f'<div class="run">{"".join(cells)}</div>'
 
 
@@ -98,11 +98,11 @@ def _facts(run: RunRow) -> str:
     )
 
 
-def _labelled(label: str, html: str, kind: str) -> str:
+def _labelled_html(label: str, html: str, kind: str) -> str:
     return f'<div class="{kind}"><span class="label">{escape(label)}</span>{html}</div>'
 
 
-def _against(verdict: BaselineVerdict) -> str:
+def _verdict_text(verdict: BaselineVerdict) -> str:
     other = "<small>different server</small>" if verdict.differs else ""
     return f"{escape(short(verdict))}{other}"
 

@@ -75,7 +75,7 @@ def download(
     )
 
 
-def of_stored(make: Callable[[], Scenario], configs: Sequence[RunConfig], name: str) -> None:
+def stored_form(make: Callable[[], Scenario], configs: Sequence[RunConfig], name: str) -> None:
     """The same for something stored, with a sentence on its use."""
     st.caption("A YAML file with all settings: edit it, and start it here or on the command line")
     download(make, name, any(map(own_prompts, configs)))
@@ -94,7 +94,7 @@ def beside_form(now: Scenario | None) -> None:
             )
         else:
             prompts = any(map(own_prompts, _configs(now)))
-            download(partial(_same, now), file_name(now), prompts, look="secondary")
+            download(partial(_unchanged, now), file_name(now), prompts, look="secondary")
         number = st.session_state.setdefault(NUMBER, 0)
         with st.popover(
             "Open scenario",
@@ -105,7 +105,7 @@ def beside_form(now: Scenario | None) -> None:
     _report_left_out(now)
 
 
-def _same(scenario: Scenario) -> Scenario:
+def _unchanged(scenario: Scenario) -> Scenario:
     return scenario
 
 
@@ -121,7 +121,7 @@ def of_form(
     configs: Sequence[RunConfig], design: ComparisonDesign | None, about: About
 ) -> Scenario | None:
     """Return the run in the form as a scenario; None while it is invalid."""
-    own = _called(RunKeys, about)
+    own = _name_keys(RunKeys, about)
     if own is None or not configs:
         return None
     if design is None:
@@ -135,7 +135,7 @@ def of_form(
 
 def of_study_form(config: StudyConfig, about: About) -> Scenario | None:
     """Return the study in the form as a scenario."""
-    own = _called(Keys, about)
+    own = _name_keys(Keys, about)
     return StudyScenario(config, own) if own else None
 
 
@@ -144,7 +144,7 @@ def of_search_form(config: CapacityConfig) -> Scenario:
     return CapacityScenario(config, Keys(version=VERSION))
 
 
-def _called(kind: type[Own], about: About) -> Own | None:
+def _name_keys(kind: type[Own], about: About) -> Own | None:
     tags = [tag.strip() for tag in about.get("tags", ()) if tag.strip()]
     try:
         return validate(kind, {**about, "version": VERSION, "tags": tags})
@@ -163,7 +163,7 @@ def _upload(number: int) -> None:
         return
     try:
         document = read(uploaded.getvalue(), uploaded.name)
-        scenario = scenario_of(document, scenarios.reading(opened(), needs_prompts=False))
+        scenario = scenario_of(document, scenarios.reading_context(opened(), needs_prompts=False))
     except PacelineError as error:
         show_error(error)
         return

@@ -63,16 +63,16 @@ def _latest(database: str, run_ids: tuple[int, ...]) -> list[Run]:
 
 def progress_of(run: Run) -> ProgressSummary:
     """Return a run's progress, at most as old as a snapshot."""
-    found: ProgressSummary = _standing(str(opened().url), run.id, run.status, run.phase, run)
+    found: ProgressSummary = _progress(str(opened().url), run.id, run.status, run.phase, run)
     return found
 
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
-def _standing(
+def _progress(
     database: str, run_id: int, status: str, phase: str | None, _run: Run
 ) -> ProgressSummary:
     progress = runs.progress(opened(), run_id, limit=SHOWN)
-    return summarize(_run.config, progress, counts.counted(opened(), run_id))
+    return summarize(_run.config, progress, counts.request_counts(opened(), run_id))
 
 
 def snapshot(run: Run, dark: bool) -> Snapshot:
@@ -87,7 +87,7 @@ def _snapshot(
 ) -> Snapshot:
     progress = runs.progress(opened(), run_id, limit=SHOWN)
     samples = runs.samples(opened(), run_id, limit=SHOWN)
-    now = summarize(_run.config, progress, counts.counted(opened(), run_id))
+    now = summarize(_run.config, progress, counts.request_counts(opened(), run_id))
     diagnostics = (
         [*client.so_far(_run.config, progress[-1]), *server.so_far(_run, samples)]
         if progress
@@ -97,7 +97,7 @@ def _snapshot(
     server_chart = live_engine(samples, progress[-1].t if progress else 0.0, dark)
     return Snapshot(
         now,
-        time_left.of_run(measured(_run, progress)) if _run.status == "running" else None,
+        time_left.of_run(timing_of(_run, progress)) if _run.status == "running" else None,
         bool(progress),
         diagnostics,
         packed(live_spec(progress, dark)) if moves else None,
@@ -105,7 +105,7 @@ def _snapshot(
     )
 
 
-def measured(run: Run, progress: Sequence[Progress] = ()) -> RunTiming:
+def timing_of(run: Run, progress: Sequence[Progress] = ()) -> RunTiming:
     """Return a run's timing so far, for the time left. The plan's duration is only computed if no
     repeat is finished."""
     known = any(repeat.duration_s is not None for repeat in run.repeats)
@@ -115,7 +115,9 @@ def measured(run: Run, progress: Sequence[Progress] = ()) -> RunTiming:
 
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
-def left_together(database: str, comparison_id: int, more: bool, _runs: Sequence[Run]) -> Any:
+def remaining_comparison_time(
+    database: str, comparison_id: int, more: bool, _runs: Sequence[Run]
+) -> Any:
     """Return the remaining time of all runs of a comparison; None if unknown."""
     to_come = [run for run in _runs if run.status in ACTIVE]
     progress = {
@@ -123,11 +125,11 @@ def left_together(database: str, comparison_id: int, more: bool, _runs: Sequence
         for run in to_come
         if run.status == "running"
     }
-    each = [measured(run, progress.get(run.id, ())) for run in to_come]
+    each = [timing_of(run, progress.get(run.id, ())) for run in to_come]
     return time_left.of_comparison(each, more)
 
 
 @st.cache_resource(ttl=FRESH_S, max_entries=64, show_spinner=False)
-def left_of_study(database: str, study_id: int, _study: Study) -> Any:
+def remaining_study_time(database: str, study_id: int, _study: Study) -> Any:
     """Return the remaining time of a study; None if unknown."""
     return study_time_left(opened(), _study)

@@ -30,8 +30,8 @@ def pressed(
         on_click=url_state.touched,
     )
     if not now:
-        st.session_state.pop(_once(key), None)
-        st.session_state.pop(_next(key), None)
+        st.session_state.pop(_once_key(key), None)
+        st.session_state.pop(_next_key(key), None)
     return now
 
 
@@ -43,24 +43,24 @@ def open_once(
 
     Raises: what `queue` raises; then the next press tries again.
     """
-    once: Once[int] = st.session_state.setdefault(_once(key), Once())
+    once: Once[int] = st.session_state.setdefault(_once_key(key), Once())
     parameters = query(once.get(queue))
-    st.session_state[_next(key)] = page, parameters
+    st.session_state[_next_key(key)] = page, parameters
     st.switch_page(page, query_params=parameters)
 
 
 def reopen(key: str) -> None:
     """Open the next page if this is the second press of a double click. Call it before any widget
     of the button's page is drawn."""
-    if st.session_state.get(key) and _next(key) in st.session_state:
+    if st.session_state.get(key) and _next_key(key) in st.session_state:
         url_state.untouched()
-        page, parameters = st.session_state[_next(key)]
+        page, parameters = st.session_state[_next_key(key)]
         st.switch_page(page, query_params=parameters)
 
 
-def _once(key: str) -> str:
+def _once_key(key: str) -> str:
     return f"{key}-once"
 
 
-def _next(key: str) -> str:
+def _next_key(key: str) -> str:
     return f"{key}-next"

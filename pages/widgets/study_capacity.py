@@ -32,7 +32,7 @@ def show(study: Study) -> None:
         st.markdown(f"#### {plain(sentence)}")
     chart = study_capacities(study, dark())
     if chart is not None:
-        chart_panel.alone(chart, "study-capacities", HIGHEST.question)
+        chart_panel.draw_alone(chart, "study-capacities", HIGHEST.question)
     table = capacity_table(study)
     tabular.table(table, table.title)
 

@@ -48,7 +48,7 @@ def ask(start: StudyConfig) -> StudyConfig:
         values["search"] = study_search_form.ask(start)
     axes = _axes(start, problems, AXES_OF_SEARCH if searches else AXES)
     values |= axes
-    values["axes"] = _further(start)
+    values["axes"] = _axes_field(start)
     load = study_search_form.shape(start) if searches else _load(start, axes)
     values["run"] = start.run.model_dump() | values["run"] | load
     if problems:
@@ -63,7 +63,7 @@ def _preset(start: StudyConfig) -> str:
         sorted(PRESETS, key=lambda name: PRESETS[name].starts_engines),
         format_func=_preset_label,
         label_visibility="collapsed",
-        **url_state.keyed(f"{fields.STUDY}preset", start.preset, _begin_anew),
+        **url_state.keyed(f"{fields.STUDY}preset", start.preset, _preset_changed),
     )
     st.caption(PRESETS[name].help)
     return name
@@ -89,7 +89,7 @@ def _runnable(preset: str) -> EngineConfig | None:
     return next((config for config in configs if preflight(config, here, env) is None), None)
 
 
-def _begin_anew() -> None:
+def _preset_changed() -> None:
     """Callback of the preset: forget the axes of the previous preset."""
     touched()
     url_state.forget((fields.STUDY, fields.PREFIX), (f"{fields.STUDY}preset",))
@@ -123,7 +123,7 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
 
 
 def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]:
-    typed = _typed(
+    typed = _values_field(
         "parallel",
         format_parallel(start.parallel),
         parse_parallel,
@@ -150,7 +150,7 @@ def _axes(start: StudyConfig, problems: dict[str, str], names: Sequence[str]) ->
     with st.grid(3, min_column_width=engine_form.NARROW, vertical_alignment="bottom"):
         for name in names:
             first = ", ".join(map(str, getattr(start, name)))
-            axes[name] = _typed(
+            axes[name] = _values_field(
                 name,
                 first,
                 partial(numbers, name),
@@ -162,7 +162,7 @@ def _axes(start: StudyConfig, problems: dict[str, str], names: Sequence[str]) ->
     return axes
 
 
-def _further(start: StudyConfig) -> tuple[str, ...]:
+def _axes_field(start: StudyConfig) -> tuple[str, ...]:
     """Ask for further axes, one per line."""
     known = about.fields(StudyConfig)["axes"]
     text: str = st.text_area(
@@ -175,7 +175,7 @@ def _further(start: StudyConfig) -> tuple[str, ...]:
     return split_axes(text)
 
 
-def _typed(
+def _values_field(
     name: str,
     first: str,
     read: Callable[[str], tuple[Any, ...]],

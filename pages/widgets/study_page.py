@@ -20,7 +20,7 @@ from pages.widgets import (
     study_report,
     waiting,
 )
-from pages.widgets.snapshot import left_of_study
+from pages.widgets.snapshot import remaining_study_time
 from pages.widgets.view import (
     load_or_stop,
     number_in_link,
@@ -162,7 +162,7 @@ def watch_cells(text: str) -> None:
 def show_progress(study: Study) -> None:
     """Show the progress, the time left, and a link to the cell that is being measured."""
     ended = sum(run.status not in ACTIVE for run in study.runs)
-    left = left_of_study(str(opened().url), study.id, study) if study.active else None
+    left = remaining_study_time(str(opened().url), study.id, study) if study.active else None
     so_far = ", ".join(filter(None, (progress_sentence(study.runs), left.text if left else "")))
     st.progress(ended / max(1, len(study.runs)), f"{so_far}.")
     for run in study.runs:
@@ -232,7 +232,7 @@ def scenario(study: Study) -> None:
     """Offer the study as a scenario file."""
     make = partial(scenarios.of_study, opened(), study.id)
     name = f"paceline-study-{study.id}.yaml"
-    scenario_file.of_stored(make, [study.config.run], name)
+    scenario_file.stored_form(make, [study.config.run], name)
 
 
 def resume_button(study: Study) -> None:

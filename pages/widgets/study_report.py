@@ -20,7 +20,7 @@ from services.studies.tables import all_tables
 
 def show(study: Study) -> None:
     """Show the report of what has been measured so far."""
-    cells = studies.measured(opened(), study)
+    cells = studies.measured_cells(opened(), study)
     if not any(cell.candidate for cell in cells):
         return
     study_report = report(cells, study.config.usd_per_gpu_hour, study.device)
@@ -28,7 +28,7 @@ def show(study: Study) -> None:
     if not study_report.mixes:
         for chart in STUDY_CHARTS:
             chart_panel.draw_study(
-                chart, cells, study.id, partial(studies.measured, opened(), study)
+                chart, cells, study.id, partial(studies.measured_cells, opened(), study)
             )
     for table in all_tables(study_report):
         tabular.table(table, table.title)
@@ -49,7 +49,7 @@ def words(study_report: Report) -> None:
 
 def download_buttons(study: Study) -> None:
     """Show the study's share link and files."""
-    cells = studies.measured(opened(), study)
+    cells = studies.measured_cells(opened(), study)
     if any(cell.candidate for cell in cells):
         files = [
             (entry, entry.filename.format(study=study.id), partial(_file, entry, study))
@@ -61,5 +61,5 @@ def download_buttons(study: Study) -> None:
 def _file(entry: StudyExport, study: Study) -> bytes:
     """Return the file from data read now, because a session would keep the requests, see
     `downloads`."""
-    cells = studies.measured(opened(), study)
+    cells = studies.measured_cells(opened(), study)
     return entry.write(study.name, cells, study.config.usd_per_gpu_hour, study.device)

@@ -112,7 +112,7 @@ def _head(name: str) -> str:
     return words.replace("Http", "HTTP") + unit
 
 
-def circumstances(candidates: Sequence[Candidate]) -> None:
+def setup_expander(candidates: Sequence[Candidate]) -> None:
     """The same as `setup`, collapsed."""
     with st.expander("Config and environment", icon=":material/settings:"):
         setup(candidates)
@@ -135,7 +135,7 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
             "Stored only in the database. Never in downloads; in share links only if you include "
             "them."
         )
-        chosen = _chosen(candidate)
+        chosen = _request_input(candidate)
         mark = candidate.run.environment.get("prompt_mark", "")
         if chosen:
             repeat, index = chosen
@@ -144,7 +144,7 @@ def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> Non
             st.text_area("Answer", load(*chosen) or "", disabled=True, height=200)
 
 
-def _chosen(candidate: Candidate) -> tuple[int, int] | None:
+def _request_input(candidate: Candidate) -> tuple[int, int] | None:
     """The repeat and the index of the chosen request."""
     if not candidate.table.complete:
         numbers = request_numbers(candidate)

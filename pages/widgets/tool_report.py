@@ -13,12 +13,12 @@ from services.analysis.compare import Candidate
 from services.report.imports import stated
 
 
-def whole(candidate: Candidate) -> None:
+def show_tool_report(candidate: Candidate) -> None:
     """Show the numbers of one imported run and its tool's definitions; nothing for other runs."""
     if candidate.run.source is None:
         return
     st.subheader(plain(f"What does {stated.tool_of(candidate)} report?"), anchor="tool-report")
-    _agreement(candidate)
+    _compare_numbers(candidate)
     tabular.table(stated.table(candidate))
     definitions = stated.definitions(candidate)
     if definitions.rows:
@@ -34,13 +34,13 @@ def summary_table(candidates: Sequence[Candidate]) -> None:
         return
     st.subheader("Do the tools' own numbers match Paceline's?", anchor="tool-report")
     for candidate in known:
-        _agreement(candidate, f"Run {candidate.run.id}, ")
+        _compare_numbers(candidate, f"Run {candidate.run.id}, ")
         with st.expander(f"All numbers of run {candidate.run.id}", icon=":material/table:"):
             for table in (stated.table(candidate), stated.definitions(candidate)):
                 tabular.table(table)
 
 
-def _agreement(candidate: Candidate, about: str = "") -> None:
+def _compare_numbers(candidate: Candidate, about: str = "") -> None:
     alone = f"{stated.tool_of(candidate)}: the file has no requests to compute the numbers from."
     st.markdown(plain(about + (stated.sentence(candidate) or alone)))
     if reasons := stated.reasons(candidate):

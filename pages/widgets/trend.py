@@ -67,10 +67,10 @@ def show(measure: str, filters: Mapping[str, Any]) -> None:
         image_buttons(partial(trend_chart, series), "trend", f"paceline-trend-{series.measure}")
     picked = event["selection"].get(PICKED, [])
     if picked:
-        _picked(series, picked[0]["run"])
+        _show_selected(series, picked[0]["run"])
 
 
-def _picked(series: Trend, run_id: int) -> None:
+def _show_selected(series: Trend, run_id: int) -> None:
     """Show the run whose mark was clicked, with a link to its result."""
     point = next((point for point in series.points if point.run_id == run_id), None)
     if point is None:

@@ -97,7 +97,7 @@ def run_in_url() -> int:
     return run_id
 
 
-def stop_without(missing: RunNotFound) -> NoReturn:
+def stop_run_not_found(missing: RunNotFound) -> NoReturn:
     """Report that the run of this page does not exist, and link to the existing ones."""
     stop_with(str(missing), "" if shared() else "See History for all runs.")
 

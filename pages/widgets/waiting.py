@@ -18,7 +18,7 @@ from services.report.terminal.engines import engine_name
 def show(run: Run, on_comparison: bool = False) -> None:
     """Show a sentence above an empty bar, with a link to the first run that comes before.
     `on_comparison`: on the page of the run's comparison, which needs no link."""
-    before = queue.ahead(opened(), run.id)
+    before = queue.runs_ahead(opened(), run.id)
     if before:
         st.progress(0.0, plain(_behind(before)))
         _link(before[0])
@@ -33,7 +33,7 @@ def show(run: Run, on_comparison: bool = False) -> None:
 
 def behind(run: Run) -> None:
     """Show only which other runs a queued run waits for, if any."""
-    before = queue.ahead(opened(), run.id)
+    before = queue.runs_ahead(opened(), run.id)
     if before:
         st.caption(plain(_behind(before)))
         _link(before[0])

@@ -110,4 +110,4 @@ def test_an_engine_that_is_not_there_is_said(
     database: Engine, request_line: str, status: int
 ) -> None:
     problem(call(*request_line.split()), status)
-    assert not [engine for engine in stored_engines.up(database) if engine.status in UP]
+    assert not [engine for engine in stored_engines.list_running(database) if engine.status in UP]

@@ -91,7 +91,7 @@ def a_study(database: Engine) -> None:
     studies.create(database, config, "Does it scale?", new)
     random = Random(1)
     for _ in new:
-        server = next(iter(engines.up(database)), None) or engines.claim(database)
+        server = next(iter(engines.list_running(database)), None) or engines.claim(database)
         assert server
         if server.status == "starting":
             engines.ready(database, server.id, {"engine": "vLLM", "device": "GPU"})

@@ -150,7 +150,7 @@ def save(image: bytes, file: Path) -> None:
 def answered(database: Engine) -> int:
     """How many answers the runs that are being measured have."""
     running = [row.id for row in runs.search(database) if row.status == "running"]
-    return sum(sum(counts.counted(database, run_id).values()) for run_id in running)
+    return sum(sum(counts.request_counts(database, run_id).values()) for run_id in running)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def test_one_engine(app: App, person: BrowserContext, pause_ms: int) -> None:
         assert len(engines.list_all(engine)) == before + 1
         button(page, "Stop").first.click()
         started_engines_end(engine)
-        until(lambda: not engines.up(engine), 60)
+        until(lambda: not engines.list_running(engine), 60)
 
 
 def test_one_link(app: App, person: BrowserContext) -> None:

@@ -65,11 +65,11 @@ def test_an_engine_that_fails_says_its_log_and_why_and_exits_with_1(
 def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Path) -> None:
     pretended.write_text("#!/bin/sh\necho loading weights\nexec sleep 1000\n")
     process = start_cli("engine", "start", "--model", "org/model")
-    until(lambda: stored_engines.up(database), 60)
+    until(lambda: stored_engines.list_running(database), 60)
     process.send_signal(signal.SIGINT)
     result = finish(process)
     assert (result.code, result.out) == (1, "Engine 1 · vLLM · TP 1 · stopped\n"), result
-    assert stored_engines.up(database) == []
+    assert stored_engines.list_running(database) == []
 
 
 def test_engines_that_are_turned_off_are_refused(

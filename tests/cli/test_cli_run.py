@@ -69,7 +69,7 @@ def test_ctrl_c_cancels_the_run_and_prints_what_was_measured(
 ) -> None:
     more = ("--mode", "staggered", "--requests", "500", "--interval", "0.1", "--json")
     process = start_cli(*run_flags(reference, "ref tokens=3", *more))
-    until(lambda: runs.count(database) and counts.counted(database, 1).get("ok", 0) >= 3, 30)
+    until(lambda: runs.count(database) and counts.request_counts(database, 1).get("ok", 0) >= 3, 30)
     process.send_signal(sent)
     result = finish(process)
     assert (result.code, result.err) == (1, "")

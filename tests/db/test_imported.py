@@ -111,7 +111,7 @@ def test_an_imported_run_is_exported_like_another(database: Engine) -> None:
 def test_imported_runs_do_not_count_for_the_pace(database: Engine) -> None:
     bring_in(database, "vllm/result.json")
     model = runs.search(database)[0].model
-    assert counts.seen(database, "import", model, "import") == []
+    assert counts.earlier_runs(database, "import", model, "import") == []
 
 
 def test_a_requests_csv_of_ours_comes_back_with_its_places(database: Engine) -> None:

@@ -95,7 +95,7 @@ def test_the_database_itself_refuses_a_second_running_run_in_a_lane(database: En
 
 def test_a_claimer_that_comes_second_gets_nothing(database: Engine) -> None:
     claimed, same_lane = new(database, "a", "a")
-    took = [queue._take(database, run_id) for run_id in (claimed, claimed, same_lane)]
+    took = [queue._claim_run(database, run_id) for run_id in (claimed, claimed, same_lane)]
     assert took == [True, False, False]
     assert runs.load(database, same_lane).status == "queued"
 
@@ -197,7 +197,7 @@ def test_a_run_that_is_lost_and_was_to_be_cancelled_is(database: Engine) -> None
 def test_a_run_whose_keys_another_machine_holds_is_left_to_it(database: Engine) -> None:
     for number, ticket in enumerate(("here-1", "there-1")):
         runs.enqueue(database, NewRun(RunConfig(), f"lane {number}", ticket=ticket))
-    assert queue.tickets(database) == {"here-1", "there-1"}
+    assert queue.needed_tickets(database) == {"here-1", "there-1"}
     first = queue.claim(database, "here")
     assert first and first.id == 1
     assert queue.claim(database, "here") is None
@@ -205,7 +205,7 @@ def test_a_run_whose_keys_another_machine_holds_is_left_to_it(database: Engine) 
     with writing(database) as connection:
         this = update(schema.runs).where(schema.runs.c.id == 2)
         connection.execute(this.values(created_at=long_ago))
-    queue.hold(database, "there")
+    queue.machine_heartbeat(database, "there")
     assert queue.claim(database, "here") is None, "they are held"
     with writing(database) as connection:
         connection.execute(this.values(heartbeat_at=long_ago))
@@ -270,8 +270,14 @@ def test_active_counts_queued_and_running(database: Engine) -> None:
 
 def test_ahead_counts_what_a_run_waits_for(database: Engine) -> None:
     new(database, "a", "b", "a", "a")
-    assert [len(queue.ahead(database, run_id)) for run_id in (1, 2, 3, 4, 99)] == [0, 0, 1, 2, 0]
+    assert [len(queue.runs_ahead(database, run_id)) for run_id in (1, 2, 3, 4, 99)] == [
+        0,
+        0,
+        1,
+        2,
+        0,
+    ]
     claimed(database)
-    assert [len(queue.ahead(database, run_id)) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
+    assert [len(queue.runs_ahead(database, run_id)) for run_id in (1, 2, 3, 4)] == [0, 0, 1, 2]
     queue.finish(database, 1, "done")
-    assert [len(queue.ahead(database, run_id)) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]
+    assert [len(queue.runs_ahead(database, run_id)) for run_id in (1, 2, 3, 4)] == [0, 0, 0, 1]

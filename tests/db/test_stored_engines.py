@@ -53,7 +53,7 @@ def test_an_engine_started_by_a_person_does_not_wait(database: Engine) -> None:
     assert one and two and (one.id, two.id) == (first, second)
     assert (one.status, one.starts, two.config.tp) == ("starting", 1, 2)
     assert engines.claim(database) is None
-    assert [server.id for server in engines.up(database)] == [first, second]
+    assert [server.id for server in engines.list_running(database)] == [first, second]
 
 
 def test_a_run_waits_for_its_engine_and_engines_of_studies_for_each_other(database: Engine) -> None:
@@ -111,8 +111,8 @@ def test_engines_without_heartbeat_are_lost_or_planned_again(database: Engine) -
     silent = engines.heartbeats(database)
     stale(database, own)
     stale(database, of_study.id)
-    assert engines.lost(database, silent) == [], "they have been heard of since"
-    assert sorted(engines.lost(database, engines.heartbeats(database))) == [own, of_study.id]
+    assert engines.end_lost(database, silent) == [], "they have been heard of since"
+    assert sorted(engines.end_lost(database, engines.heartbeats(database))) == [own, of_study.id]
     assert engines.load(database, own).status == "failed"
     assert engines.load(database, own).error == engines.LOST
     assert engines.load(database, of_study.id).status == "planned"
@@ -257,7 +257,7 @@ def test_a_requested_stop_outlives_a_lost_supervisor(database: Engine) -> None:
     assert server
     engines.request_stop(database, server.id)
     stale(database, server.id)
-    assert engines.lost(database, engines.heartbeats(database)) == [server.id]
+    assert engines.end_lost(database, engines.heartbeats(database)) == [server.id]
     found = engines.load(database, server.id)
     assert (found.status, found.error) == ("stopped", None)
     engines.give_up_runs(database)
@@ -272,7 +272,7 @@ def test_an_engine_that_takes_its_supervisor_along_is_not_started_for_ever(
         server = engines.claim(database)
         assert server and server.config.tp == 1
         stale(database, server.id)
-        assert engines.lost(database, engines.heartbeats(database)) == [server.id]
+        assert engines.end_lost(database, engines.heartbeats(database)) == [server.id]
     assert engines.load(database, server.id).status == "failed"
     engines.give_up_runs(database)
     after = engines.claim(database)

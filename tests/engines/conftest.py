@@ -44,7 +44,7 @@ def start(database: Engine) -> Iterator[Start]:
         return server
 
     yield started
-    for server in engines.up(database):
+    for server in engines.list_running(database):
         stopped(database, server)
 
 

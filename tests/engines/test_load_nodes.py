@@ -97,7 +97,7 @@ def test_a_run_is_sent_from_the_one_node_of_a_cluster(
     )
     run = finished(database, run_id, RUN_S)
     assert (run.status, run.error) == ("done", None)
-    assert counts.counted(database, run_id) == {"ok": 80}
+    assert counts.request_counts(database, run_id) == {"ok": 80}
     assert [len(on_nodes(run, repeat)) for repeat in (0, 1)] == [1, 1]
     assert run.environment["nodes"]["1"]["cores"] >= 1
     assert run.calibration and run.calibration["nodes"][0]["ttft_p99_s"] is not None
@@ -132,7 +132,7 @@ def takes_turns(
     assert {run.config.mode for run in compared} == {"sequential", "batch"}
     for run in compared:
         sharing = nodes if run.config.mode == "batch" else 1
-        assert counts.counted(database, run.id) == {"ok": 18}
+        assert counts.request_counts(database, run.id) == {"ok": 18}
         assert [len(on_nodes(run, repeat)) for repeat in (0, 1)] == [sharing] * 2
         sent = Counter(nodes_table.nodes_of(results.candidate(database, run.id)))
         assert sent == dict.fromkeys(range(1, sharing + 1), 18 // sharing)
@@ -202,7 +202,7 @@ def test_every_stream_is_accounted_for_when_a_node_is_killed(
         repeats=2,
         calibrate=False,
     )
-    until(lambda: counts.counted(database, run_id).get("ok", 0) > 60, RUN_S)
+    until(lambda: counts.request_counts(database, run_id).get("ok", 0) > 60, RUN_S)
     cluster.end(three_nodes.nodes[2])
     run = finished(database, run_id, RUN_S)
     assert (run.status, run.error) == ("done", None), "it cost its requests, not the run"

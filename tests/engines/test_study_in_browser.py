@@ -51,7 +51,7 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
         study_id = started(page, app)
         until(lambda: done(database, study_id) >= 1, PART_S)
         (first, *_) = [run.id for run in studies.load(database, study_id).runs]
-        (server,) = engines.up(database)
+        (server,) = engines.list_running(database)
         killed = supervisor(app)
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait(30)
@@ -60,7 +60,7 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
         expect(page.get_by_text(re.compile("of 6 cells measured"))).to_be_visible()
         until(lambda: resumed(page, database, study_id), PART_S)
         until(lambda: done(database, study_id) == 4, PART_S)
-        until(lambda: not engines.up(database), 60)
+        until(lambda: not engines.list_running(database), 60)
         study = studies.load(database, study_id)
         assert study.runs[0].id == first, "what was measured is not measured again"
         assert [run.status for run in study.runs[4:]] == ["failed"] * 2

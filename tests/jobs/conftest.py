@@ -55,7 +55,7 @@ ANSWER_S = 240  # on a machine that has other work
 def nothing_stays(database: Engine) -> Iterator[None]:
     """Whatever a test leaves behind is stopped, and must end."""
     yield
-    for server in [*engines.up(database), *engines.list_all(database)]:
+    for server in [*engines.list_running(database), *engines.list_all(database)]:
         engines.request_stop(database, server.id)
     for row in studies.list_all(database):
         study_jobs.cancel(database, row.id)

@@ -30,7 +30,7 @@ from jobs import children
 from jobs.engine_supervisor import process_tag, clean_up
 from services.servers import protocol
 
-children.adopt()
+children.adopt_orphans()
 engine_id, port, log = map(str, sys.argv[1:])
 keeper = children.start("services.servers.engines.engine_process", log)
 argv = [sys.executable, "-m", "tests.engine", port, "hides"]

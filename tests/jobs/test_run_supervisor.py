@@ -23,7 +23,7 @@ def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
     run_id = reference_run(
         "ref gap=0.25 tokens=3", mode="staggered", requests=500, interval_s=0.05, warmup=0
     )
-    until(lambda: counts.counted(database, run_id).get("ok", 0) >= 20, 20)
+    until(lambda: counts.request_counts(database, run_id).get("ok", 0) >= 20, 20)
     (worker,) = workers()
     worker.kill()
     began_at = runs.load(database, run_id).repeats[0].began_at

@@ -27,7 +27,7 @@ SMALL = {"engine": "llamacpp", "max_seqs": "2", "max_model_len": "512", "start_t
 
 def over(database: Engine, study_id: int) -> None:
     until(lambda: not studies.load(database, study_id).active, 2 * ANSWER_S)
-    until(lambda: not [s for s in engines.up(database) if s.study_id == study_id], 60)
+    until(lambda: not [s for s in engines.list_running(database) if s.study_id == study_id], 60)
 
 
 def study(**texts: str) -> StudyConfig:
@@ -45,7 +45,7 @@ def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: En
     (server,) = found.engines
     assert (server.status, server.starts) == ("stopped", 1)
     assert not processes(database, server.id)
-    cells = studies.measured(database, found)
+    cells = studies.measured_cells(database, found)
     assert all(cell.candidate and cell.candidate.summary.ok for cell in cells)
     assert [cell.cell.engine for cell in cells] == [LLAMA, LLAMA]
     assert study_jobs.report_inputs(database, found)[2] == "core", "also where there are GPUs"

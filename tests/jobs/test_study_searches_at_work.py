@@ -38,7 +38,7 @@ def over(database: Engine, study_id: int) -> Study:
         return not studies.load(database, study_id).active
 
     until(ended, 900)
-    until(lambda: not [s for s in engines.up(database) if s.study_id == study_id], 60)
+    until(lambda: not [s for s in engines.list_running(database) if s.study_id == study_id], 60)
     return studies.load(database, study_id)
 
 

@@ -36,7 +36,7 @@ def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run
     second = reference_run("ref tokens=2", requests=1, warmup=0)
     until(lambda: runs.load(database, first).status == "running", 15)
     assert runs.load(database, second).status == "queued"
-    assert [run.id for run in queue.ahead(database, second)] == [first]
+    assert [run.id for run in queue.runs_ahead(database, second)] == [first]
     first_run, second_run = finished(database, first), finished(database, second)
     assert first_run.ended_at and second_run.started_at
     assert second_run.started_at >= first_run.ended_at
@@ -47,7 +47,7 @@ def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
     database: Engine, reference_run: Submit
 ) -> None:
     run_id = reference_run("ref tokens=3", mode="staggered", requests=500, interval_s=0.1, warmup=0)
-    until(lambda: counts.counted(database, run_id).get("ok", 0) >= 5, 20)
+    until(lambda: counts.request_counts(database, run_id).get("ok", 0) >= 5, 20)
     began = time.monotonic()
     jobs.cancel(database, run_id)
     run = finished(database, run_id, 5)
@@ -102,7 +102,7 @@ def test_a_run_without_a_success_failed_and_says_why(
     run = finished(database, reference_run(model, requests=3, pause_s=0))
     assert run.status == "failed"
     assert message in str(run.error)
-    assert counts.counted(database, run.id) == {"failed": 3}
+    assert counts.request_counts(database, run.id) == {"failed": 3}
 
 
 def test_some_failures_are_results_and_the_run_is_done(
@@ -112,7 +112,7 @@ def test_some_failures_are_results_and_the_run_is_done(
     assert finished(database, run_id).status == "failed"
     stopped = reference_run("ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0)
     assert finished(database, stopped).status == "failed"
-    assert counts.counted(database, stopped) == {"failed": 4}
+    assert counts.request_counts(database, stopped) == {"failed": 4}
 
 
 def test_a_repeat_stops_after_the_time_it_was_given(
@@ -123,7 +123,7 @@ def test_a_repeat_stops_after_the_time_it_was_given(
     )
     run = finished(database, run_id)
     assert run.status == "done"
-    assert 5 <= counts.counted(database, run_id)["ok"] <= 25
+    assert 5 <= counts.request_counts(database, run_id)["ok"] <= 25
 
 
 def test_an_unknown_model_is_named_from_what_the_server_lists(

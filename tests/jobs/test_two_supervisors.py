@@ -121,12 +121,12 @@ def test_a_comparison_waits_for_its_machine_and_is_given_up_when_that_is_gone(
     first = queue.claim(database, "here")
     assert first and queue.requeue(database, first.id, 3, {})
     assert queue.claim(database, "there") is None, "its other turns are measured here"
-    assert queue.give_up(database, "there") == [], "it was heard of just now"
+    assert queue.end_abandoned(database, "there") == [], "it was heard of just now"
     second = queue.claim(database, "here")
     assert second and second.id != first.id and queue.requeue(database, second.id, 2, {})
     monkeypatch.setattr(queue, "GONE_S", -1.0)
-    assert queue.give_up(database, "here") == []
-    assert queue.give_up(database, "there") == sorted(comparison.run_ids)
+    assert queue.end_abandoned(database, "here") == []
+    assert queue.end_abandoned(database, "there") == sorted(comparison.run_ids)
     given_up = runs.load(database, first.id)
     assert (given_up.status, given_up.error) == ("interrupted", queue.GONE)
 
@@ -137,9 +137,9 @@ def test_a_machine_that_is_up_keeps_what_waits_for_it(shared: tuple[Engine, str]
     first = queue.claim(database, "here")
     assert first and queue.requeue(database, first.id, 3, {})
     before = heard_of(database)
-    queue.hold(database, "there")
+    queue.machine_heartbeat(database, "there")
     assert heard_of(database) == before
-    queue.hold(database, "here")
+    queue.machine_heartbeat(database, "here")
     after = heard_of(database)
     assert all(at is not None for at in after) and after != before, "also the one not yet measured"
     assert run_id

@@ -41,7 +41,7 @@ def submitted(database: Engine, config: StudyConfig) -> int:
 def measure(database: Engine, factors: Sequence[float]) -> None:
     """Measure the study's cells, each taking a multiple of the first one's time."""
     for factor in factors:
-        server = next(iter(engines.up(database)), None) or engines.claim(database)
+        server = next(iter(engines.list_running(database)), None) or engines.claim(database)
         assert server
         if server.status == "starting":
             engines.ready(database, server.id, {"engine": "vLLM", "device": "core"})
