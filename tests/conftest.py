@@ -54,7 +54,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """As many workers as cores; with `-n auto` one more, because many tests wait for a process, a
     browser or an answer."""
-    return (os.cpu_count() or 1) + (config.option.numprocesses == "auto")
+    return (os.cpu_count() or 1) + int(config.option.numprocesses == "auto")
 
 
 class ReferenceServer:
