@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,11 @@ KNOWN = (
     "Set PACELINE_DATABASE_URL to sqlite:///path/to/file.db or to "
     "postgresql://user:password@host:5432/name."
 )
+REMEDY = "Check PACELINE_DATABASE_URL, and that the server is running or the folder is writable."
+REMEDIES = {  # by SQLite's code, where there is nothing wrong with the address
+    sqlite3.SQLITE_BUSY: "Another process is writing to it: try again in a moment.",
+    sqlite3.SQLITE_FULL: "Free some disk space, and try again.",
+}
 UPGRADE_LOCK = 0x7061636C  # an arbitrary number, the same in every process, for PostgreSQL's lock
 
 
@@ -275,9 +281,10 @@ def _run_scripts(connection: Connection) -> None:
 
 def _unusable_problem(name: str | None, error: object) -> DatabaseProblem:
     reason = " ".join(str(error).split()).rstrip(".")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without SQLite's details
+    remedy = REMEDIES.get(code, REMEDY)
     return DatabaseProblem(
-        f"The database {f'{name} ' if name else ''}cannot be used: {reason}. Check "
-        "PACELINE_DATABASE_URL, and that the server is running or the folder is writable."
+        f"The database {f'{name} ' if name else ''}cannot be used: {reason}. {remedy}"
     )
 
 

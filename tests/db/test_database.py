@@ -1,10 +1,11 @@
 """The engine, the pragmas, and a schema that is up to date before it is used."""
 
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from db import runs, schema, task_batches, tokens
 from db.database import (
@@ -24,6 +26,7 @@ from db.database import (
     DatabaseGone,
     DatabaseProblem,
     connect,
+    message_of,
     upgrade,
     writing,
 )
@@ -313,6 +316,27 @@ def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None
     with pytest.raises(DatabaseProblem, match="cannot be used") as problem:
         upgrade(connect("postgresql://me:secret@127.0.0.1:1/paceline"))
     assert "secret" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "what_to_do"),
+    [
+        ("PRAGMA busy_timeout = 0", "Another process is writing to it: try again in a moment."),
+        ("PRAGMA max_page_count = 1", "Free some disk space, and try again."),
+        ("PRAGMA query_only = 1", "or the folder is writable."),
+    ],
+)
+def test_a_file_that_cannot_be_written_now_gets_its_own_advice(
+    tmp_path: Path, change: str, what_to_do: str
+) -> None:
+    database = connect(f"sqlite:///{tmp_path}/a.db")
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    with database.connect() as connection, closing(other), pytest.raises(DBAPIError) as failed:
+        connection.exec_driver_sql(change)
+        if "busy" in change:
+            other.execute("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("CREATE TABLE more AS SELECT zeroblob(100000)")
+    assert message_of(failed.value).endswith(what_to_do)
 
 
 def test_a_failed_transaction_changes_nothing(database: Engine) -> None:
