@@ -25,6 +25,7 @@ from db import engines, queue, retention, schema
 from db.database import UNUSABLE, connect, message_of
 from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
 from services.ask.backends import BACKENDS, has_key
+from services.ask.tasks import limits
 from services.base import hosts, machine, packaged_model, private_file, roles
 from services.base.errors import PacelineError
 from services.base.units import many, seconds, size
@@ -42,6 +43,15 @@ FREE_LEAST, FREE_USUAL = 2**27, 2**30  # bytes free; below the first a run may n
 USUAL_AT_ONCE = 5_000  # requests in flight that Paceline is designed for
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 SLOW_CLOCKS = ("hpet", "acpi_pm", "refined-jiffies", "jiffies")  # 1 µs or more to read
+Reader = Callable[[Mapping[str, str]], object]
+SETTINGS: tuple[Reader, ...] = (  # each refuses a value that it cannot use
+    roles.sign_in,
+    hosts.allowed,
+    lambda env: span_settings(env) if is_on(env) else None,
+    retention.days_of,
+    limits.at_once,
+    limits.kept,
+)
 APART_S = 1.0  # the most between this machine's clock and the database's
 
 
@@ -123,21 +133,27 @@ def _settings(context: Context) -> Findings:
     if file.exists() and file.stat().st_mode & private_file.OTHERS:
         todo = f"chmod 600 {file}"
         yield Finding("Settings", "note", ".env may contain keys, but every user can read it", todo)
-    try:
-        shared = roles.sign_in(context.env)
-        hosts.allowed(context.env)
-        if is_on(context.env):
-            span_settings(context.env)
-        retention.days_of(context.env)
-    except PacelineError as error:
-        yield Finding("Settings", "problem", *_split_sentences(str(error)))
+    refusals = [_refusal(read, context.env) for read in SETTINGS]
+    for sentence in filter(None, refusals):
+        yield Finding("Settings", "problem", *_split_sentences(sentence))
+    if any(refusals):
         return
+    shared = roles.sign_in(context.env)
     read = ".env" if file.exists() else "no .env: the defaults"
     yield Finding("Settings", "ok", f"{read}; sign-in is {'on' if shared else 'off'}")
     secrets = context.root / ".streamlit" / "secrets.toml"
     if shared and not secrets.exists():
         todo = "Configure the provider in .streamlit/secrets.toml: docs/sign-in.md"
         yield Finding("Settings", "problem", "Sign-in is on, but no provider is configured", todo)
+
+
+def _refusal(read: Reader, env: Mapping[str, str]) -> str:
+    """Return why a setting is refused, or ""."""
+    try:
+        read(env)
+    except PacelineError as error:
+        return str(error)
+    return ""
 
 
 def _database(context: Context) -> Findings:

@@ -47,6 +47,20 @@ def test_a_receiver_of_spans_that_cannot_be_is_a_problem(context: Context) -> No
     assert state == "problem" and "OTEL_EXPORTER_OTLP_ENDPOINT" in problem
 
 
+def test_every_wrong_setting_is_a_problem_of_its_own(context: Context) -> None:
+    wrong = {
+        "PACELINE_SIGN_IN": "maybe",
+        "PACELINE_ALLOWED_HOSTS": "*",
+        "PACELINE_TOKEN_TIMES_DAYS": "abc",
+        "PACELINE_MAX_CONCURRENT_REQUESTS": "many",
+        "PACELINE_KEEP_TASKS_DAYS": "-1",
+    }
+    found = said(Context({**context.env, **wrong}, context.root), "Settings")
+    assert [(level, text.split()[0]) for level, text, _ in found] == [
+        ("problem", name) for name in wrong
+    ]
+
+
 @pytest.mark.parametrize(("revision", "level"), [("0001", "note"), ("9999", "problem")])
 def test_another_revision_is_said(
     context: Context, database: Engine, revision: str, level: str
