@@ -45,7 +45,7 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
     loads = {"Requests": work_labels(configs)} if searches else {"Load": load_labels(configs)}
     rows = pd.DataFrame(
         {
-            "Engine": _engines([entry.cell.engine for entry in grid]),
+            **_engines([entry.cell.engine for entry in grid]),
             **{name: texts for name, texts in loads.items() if any(texts)},
             "On this machine": ["cannot run" if entry.obstacle else "can run" for entry in grid],
         }
@@ -64,10 +64,12 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         st.caption(plain(f"Cannot run: {reason}"))  # in full, since a cell truncates it
 
 
-def _engines(configs: Sequence[EngineConfig | None]) -> list[str]:
-    """The label of each cell's engine."""
+def _engines(configs: Sequence[EngineConfig | None]) -> dict[str, list[str]]:
+    """The column with the label of each cell's engine; none if all are on the existing server."""
+    if not any(configs):
+        return {}
     labels = engine_labels(configs)
-    return [labels[config] if config else "existing server" for config in configs]
+    return {"Engine": [labels[config] if config else "existing server" for config in configs]}
 
 
 def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
@@ -77,7 +79,7 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
     rows = pd.DataFrame(
         {
             "Run": list(map(_page_of, study.runs)),
-            "Engine": _engines([server.config if server else None for server in servers]),
+            **_engines([server.config if server else None for server in servers]),
             "Load": loads,
             "Status": [[run.status] for run in study.runs],
             **{

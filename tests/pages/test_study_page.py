@@ -117,6 +117,7 @@ def test_the_form_opens_on_what_can_run_here(visit: Visit) -> None:
     at = visit("study")
     assert at.selectbox(key="study-preset").value == "concurrency"
     assert set(at.dataframe[0].value["On this machine"]) == {"can run"}
+    assert "Engine" not in at.dataframe[0].value.columns, "it is the existing server"
     assert "Start study" in [button.label for button in at.button if not button.disabled]
     assert at.selectbox(key="study-preset").options[0] == "Concurrency sweep"
     at.selectbox(key="study-preset").set_value("custom")
@@ -285,6 +286,7 @@ def test_a_study_under_way_has_its_curve_so_far_and_a_way_to_the_running_cell(
         "concurrency 2",
         "concurrency 4",
     ]
+    assert "Engine" not in at.dataframe[0].value.columns, "all cells are on the existing server"
 
 
 def test_nothing_is_said_of_the_time_where_no_run_of_the_server_is_known(
