@@ -34,7 +34,7 @@ def table(data: Table, question: str = "") -> None:
     if question:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
     columns = [plain(column) or " " for column in data.columns]
-    rows = [[cell(text) for text in row] for row in data.rows]
+    rows = [[cell(first, breaks=True), *map(cell, rest)] for first, *rest in data.rows]
     st.table(
         pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
     )
@@ -42,9 +42,11 @@ def table(data: Table, question: str = "") -> None:
         st.caption(plain(data.note))
 
 
-def cell(text: str) -> str:
-    """Return a cell's text, its lines one below the other; short lines are not broken."""
-    lines = (line.translate(UNBROKEN) if len(line) < SHORT else line for line in text.split("\n"))
+def cell(text: str, breaks: bool = False) -> str:
+    """Return a cell's text, its lines one below the other; short lines are not broken, except a
+    row's name, which `breaks` so that the numbers beside it fit on a phone."""
+    whole = 0 if breaks else SHORT
+    lines = (line.translate(UNBROKEN) if len(line) < whole else line for line in text.split("\n"))
     return "  \n".join(map(plain, lines))
 
 
