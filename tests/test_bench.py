@@ -58,7 +58,7 @@ def test_errors_are_differences_to_the_log_without_their_sign() -> None:
     assert errors.mean_gap == []
 
 
-def test_a_tool_without_single_gaps_is_held_to_the_mean() -> None:
+def test_a_tool_without_single_gaps_is_compared_by_the_mean() -> None:
     errors = compare([Seen("a", 1.0, 1.02, tpot_s=0.0115)], LOG)
     assert errors.gap == []
     assert errors.mean_gap == pytest.approx([0.0015])

@@ -190,7 +190,7 @@ def test_a_scenario_of_the_documentation_is_what_the_schema_says(name: str, text
     Draft7Validator(schema).validate(scenario.read(again, name).values)
 
 
-def test_the_blocks_are_found() -> None:
+def test_shared_blocks_are_found() -> None:
     assert len(lines("python cli.py ")) >= 22 and len(lines("curl ")) >= 11
     assert len(scenarios_by_file()) >= 5
 

@@ -63,7 +63,7 @@ def test_the_command_line_takes_the_flag_and_stores_no_secret(tmp_path: Path) ->
     assert contents and not any(b"azure-secret" in each for each in contents)
 
 
-def test_the_server_gets_what_the_api_was_given(database: Engine) -> None:
+def test_the_server_gets_what_the_api_received(database: Engine) -> None:
     def wants(body: Body, headers: dict[str, str]) -> Refusal:
         fits = body.get("min_tokens") == 3 and headers.get("X-Route") == "a"
         fits = fits and not {"temperature", "stream_options"} & set(body)

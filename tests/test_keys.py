@@ -92,7 +92,7 @@ def test_the_cli_sends_its_own_key_to_its_own_address(
     jobs.cancel(database, keyless)
 
 
-def test_a_key_that_was_typed_is_gone_with_its_run(
+def test_a_typed_key_is_forgotten_after_its_run(
     database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
@@ -143,7 +143,7 @@ def killed(database: Engine, keyless: int) -> None:
     jobs.ensure(database)
 
 
-def test_a_key_dies_with_its_supervisor_and_the_run_says_so(
+def test_a_run_reports_that_its_key_was_lost_with_the_supervisor(
     database: Engine, keyless: int, reference: ReferenceServer
 ) -> None:
     run_id = submitted_behind(database, keyless, reference)
@@ -162,7 +162,7 @@ def test_a_lost_key_is_taken_from_the_environment_of_the_next_supervisor(
     assert finished(database, run_id, 60).status == "done"
 
 
-def test_a_key_of_the_supervisor_does_not_go_to_an_address_of_somebody_else(
+def test_a_key_of_the_supervisor_is_not_sent_to_another_users_address(
     database: Engine, keyless: int, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = submitted_behind(database, keyless, reference)

@@ -31,7 +31,7 @@ def test_an_engine_is_started_shown_used_and_stopped(database: Engine) -> None:
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
 
 
-def test_no_answer_holds_what_is_in_the_environment(
+def test_no_response_contains_the_environment(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OPENAI_API_KEY", "VLLM_API_KEY", "GROQ_API_KEY"):
@@ -106,7 +106,7 @@ def test_engines_that_are_turned_off_are_refused(
         ("DELETE /engines", 405),
     ],
 )
-def test_an_engine_that_is_not_there_is_said(
+def test_an_engine_that_does_not_exist_is_reported(
     database: Engine, request_line: str, status: int
 ) -> None:
     problem(call(*request_line.split()), status)

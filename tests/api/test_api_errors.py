@@ -54,13 +54,13 @@ def test_unknown_resources_get_errors_of_the_same_shape(
     problem(call(*request_line.split()), status)
 
 
-def test_a_run_that_is_not_there_is_said_with_where_the_others_are(database: Engine) -> None:
+def test_a_missing_run_is_reported_with_a_link_to_the_others(database: Engine) -> None:
     error = call("GET", "/runs/7").json()["error"]
     assert error.startswith("There is no run 7. ")
     assert error.endswith(" GET /api/runs lists all runs.")
 
 
-def test_a_database_that_is_gone_is_said_without_its_password(
+def test_a_database_that_is_gone_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")
@@ -69,7 +69,7 @@ def test_a_database_that_is_gone_is_said_without_its_password(
     assert "topsecret" not in response.text
 
 
-def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
+def test_a_database_that_fails_later_is_reported_too(database: Engine) -> None:
     with database.begin() as connection:
         connection.execute(text("DROP TABLE run_tags"))
         connection.execute(text("DROP TABLE requests"))
@@ -79,7 +79,7 @@ def test_a_database_that_fails_later_is_said_too(database: Engine) -> None:
     assert response.json()["error"].startswith("The database cannot be used: no such table: ")
 
 
-def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:
+def test_a_queue_that_cannot_be_processed_is_reported(database: Engine) -> None:
     supervisor_file(database, "lock").mkdir()
     response = call("POST", "/runs", json={"requests": 1})
     problem(response, 503)
@@ -87,7 +87,7 @@ def test_a_queue_that_cannot_be_worked_off_is_said(database: Engine) -> None:
     assert runs.count(database) == 0
 
 
-def test_a_fault_of_our_own_is_said_in_the_same_shape(database: Engine) -> None:
+def test_an_internal_error_has_the_same_response_format(database: Engine) -> None:
     run_id = runs.create(database, RunConfig(), "embedded")
     with database.begin() as connection:
         connection.execute(update(schema.runs).values(config={"mode": "of a later Paceline"}))

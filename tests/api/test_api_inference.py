@@ -144,7 +144,7 @@ def test_ten_thousand_prompts_are_queued_at_once_in_their_order(at_rest: Engine)
     assert after["task_id"] == queued["task_ids"][1000]
 
 
-def test_everybody_sees_their_own_tasks_and_admins_all(at_rest: Engine) -> None:
+def test_people_see_their_own_tasks_and_admins_see_all(at_rest: Engine) -> None:
     one, two = signed_in("runner", "one%40x.org"), signed_in("runner", "two%40x.org")
     mine = queue("/inference/async", {"prompt": "Mine"}, **one).json()
     path, batch = f"/tasks/{mine['task_id']}", f"/inference/batch/{mine['batch_id']}"
@@ -208,7 +208,7 @@ def test_a_batch_file_that_cannot_be_used_says_in_which_line(
     assert sentence in response.json()["error"]
 
 
-def test_a_wrong_limit_in_the_settings_is_said(
+def test_a_wrong_limit_in_the_settings_is_reported(
     at_rest: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_MAX_CONCURRENT_REQUESTS", "many")

@@ -65,7 +65,7 @@ def test_it_tells_the_tasks(database: Engine) -> None:
     assert 'paceline_server_tasks{server="api\\"1",status="queued"} 2\n' in scrape().text
 
 
-def test_the_supervisor_is_up_while_somebody_holds_its_lock(database: Engine) -> None:
+def test_the_supervisor_is_up_while_its_lock_is_held(database: Engine) -> None:
     assert values()["paceline_supervisor_up", ""] == 0
     with acquire_lock(database):
         assert values()["paceline_supervisor_up", ""] == 1

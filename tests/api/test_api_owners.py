@@ -52,7 +52,7 @@ def test_a_person_cancels_what_their_tokens_started_and_a_token_its_own(at_rest:
     assert call("POST", second, headers=headers_of(RAY)).status_code == 200
 
 
-def test_who_may_only_look_cancels_nothing_any_more(at_rest: Engine) -> None:
+def test_a_former_runner_who_is_now_a_viewer_cancels_nothing(at_rest: Engine) -> None:
     path = started(RAY)
     problem(call("POST", path, headers=headers_of(RAY._replace(role=Role.viewer))), 403)
     problem(call("POST", "/runs/77/cancel", headers=headers_of(RAY)), 404)

@@ -300,7 +300,7 @@ def test_a_run_that_cannot_be_carried_out_is_refused_in_a_sentence(
     assert runs.count(database) == 0
 
 
-def test_no_answer_holds_a_key(
+def test_no_response_contains_a_key(
     database: Engine,
     reference: ReferenceServer,
     reference_run: Submit,
@@ -339,9 +339,7 @@ def test_no_answer_holds_a_key(
         {"prompts": "sk-topsecret-123456"},
     ],
 )
-def test_a_secret_in_the_wrong_place_is_not_said_again(
-    database: Engine, body: dict[str, Any]
-) -> None:
+def test_a_secret_in_the_wrong_place_is_not_echoed(database: Engine, body: dict[str, Any]) -> None:
     response = call("POST", "/runs", json={"backend": "url", **body})
     problem(response, 422)
     assert "topsecret" not in response.text

@@ -54,7 +54,7 @@ def test_an_error_says_why_runs_cannot_be_shared(
     assert call("GET", "/shares").json() == []
 
 
-def test_shares_of_no_runs_are_asked_for_in_vain(database: Engine) -> None:
+def test_listing_the_shares_of_no_runs_returns_none(database: Engine) -> None:
     problem(call("GET", "/shares?runs=one"), 422)
     problem(call("DELETE", "/shares/nothing"), 404)
     problem(call("POST", "/shares", content=b"{}", headers={"content-type": "text/plain"}), 415)

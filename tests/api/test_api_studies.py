@@ -88,7 +88,7 @@ def test_a_study_of_which_nothing_can_run_here_is_refused_as_its_engine_is(
     assert studies.list_all(database) == [] and runs.count(database) == 0
 
 
-def test_resume_says_at_every_door_what_it_cannot_do(
+def test_resume_reports_in_every_interface_why_it_is_refused(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study_jobs.jobs, "ensure", lambda engine: None)
@@ -182,7 +182,7 @@ def test_a_study_that_cannot_be_is_refused_by_its_field(
         ("GET /studies?limit=0", 422),
     ],
 )
-def test_a_study_that_is_not_there_is_said(
+def test_a_study_that_does_not_exist_is_reported(
     database: Engine, request_line: str, status: int
 ) -> None:
     problem(call(*request_line.split()), status)

@@ -26,7 +26,7 @@ def test_punctuation_within_a_text_is_not_counted(text: str, ascii_only: bool) -
     assert read_json(json.dumps(body, ensure_ascii=ascii_only).encode()) == body
 
 
-def test_as_much_as_can_be_asked_for_is_read() -> None:
+def test_the_largest_valid_body_is_read() -> None:
     many = [{"prompts": ["why, though?"] * 10_000, "requests": n} for n in range(8)]
     assert read_json(json.dumps({"candidates": many}).encode())["candidates"] == many
 

@@ -142,7 +142,7 @@ def test_a_runner_starts_a_run_that_says_so_and_makes_a_token(
 
 
 @pytest.mark.parametrize("email", ["vera@view.example.org", "ray@example.org"])
-def test_who_may_only_look_meets_no_control_that_changes_anything(
+def test_a_viewer_finds_no_control_that_changes_anything(
     chromium: Browser, shared: Shared, email: str
 ) -> None:
     page = sign_in(chromium, shared, email)
@@ -159,7 +159,9 @@ def test_who_may_only_look_meets_no_control_that_changes_anything(
 
 
 @pytest.mark.parametrize("email", ["eve@example.org", "unverified@view.example.org"])
-def test_who_has_no_role_sees_nothing(chromium: Browser, shared: Shared, email: str) -> None:
+def test_a_person_without_a_role_sees_nothing(
+    chromium: Browser, shared: Shared, email: str
+) -> None:
     page = sign_in(chromium, shared, email)
     assert page.get_by_test_id("stApp").count() == 0
 

@@ -102,7 +102,7 @@ def test_a_command_that_cannot_be_is_refused_in_a_sentence(
         "paceline.db",
     ],
 )
-def test_a_database_that_cannot_be_used_is_said(
+def test_a_database_that_cannot_be_used_is_reported(
     run_cli: RunCli, database: Engine, url: str
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -112,7 +112,7 @@ def test_a_database_that_cannot_be_used_is_said(
     assert "topsecret" not in result.err
 
 
-def test_a_database_that_fails_later_is_said_too(run_cli: RunCli, database: Engine) -> None:
+def test_a_database_that_fails_later_is_reported_too(run_cli: RunCli, database: Engine) -> None:
     store(database)
     with database.begin() as connection:
         connection.execute(text("DROP TABLE requests"))
@@ -122,13 +122,13 @@ def test_a_database_that_fails_later_is_said_too(run_cli: RunCli, database: Engi
     assert result.err.count("\n") == 1
 
 
-def test_a_queue_that_cannot_be_worked_off_is_said(run_cli: RunCli, database: Engine) -> None:
+def test_a_queue_that_cannot_be_processed_is_reported(run_cli: RunCli, database: Engine) -> None:
     supervisor_file(database, "lock").mkdir()
     result = run_cli("run", "--requests", "1")
     assert "The queue cannot be processed: Is a directory" in refused(result, database)
 
 
-def test_settings_that_cannot_be_read_are_said(
+def test_settings_that_cannot_be_read_are_reported(
     run_cli: RunCli, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "ROOT", tmp_path)
@@ -138,7 +138,7 @@ def test_settings_that_cannot_be_read_are_said(
     assert "topsecret" not in result
 
 
-def test_no_output_holds_a_key(
+def test_no_output_contains_a_key(
     run_cli: RunCli, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "fake-0123456789abcdefghij"

@@ -26,7 +26,7 @@ def test_a_full_disk_ends_the_process_with_a_sentence(database: Engine) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "1", "--json"], ["export", "1"]])
-def test_output_that_cannot_be_written_is_said(
+def test_output_that_cannot_be_written_is_reported(
     database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
 ) -> None:
     store(database)

@@ -57,7 +57,7 @@ def test_a_failed_run_is_printed_and_exits_with_1(
     assert json.loads(run_cli("show", "1", "--json").out)["summary"]["failed"] == 2
 
 
-def test_a_server_that_is_not_there_fails_the_run(run_cli: RunCli) -> None:
+def test_a_server_that_does_not_exist_fails_the_run(run_cli: RunCli) -> None:
     result = run_cli("run", "--backend", "http://127.0.0.1:1", "--requests", "1")
     assert result.code == 1
     assert "Nothing answers at 127.0.0.1:1." in result.out
@@ -136,7 +136,7 @@ def kill_supervisor() -> None:
             process.kill()
 
 
-def test_a_run_that_somebody_deletes_while_it_waits_is_not_waited_for(
+def test_a_run_deleted_while_queued_is_not_waited_for(
     database: Engine, reference: ReferenceServer, reference_run: Submit, run_cli: RunCli
 ) -> None:
     reference_run(SLOW, requests=1)
@@ -164,7 +164,9 @@ def test_a_run_whose_database_goes_away_is_not_called_bad_usage(
     )
 
 
-def test_a_person_sees_how_far_a_run_is(database: Engine, reference: ReferenceServer) -> None:
+def test_the_live_page_shows_the_progress_of_a_run(
+    database: Engine, reference: ReferenceServer
+) -> None:
     flags = run_flags(reference, "ref tokens=3", "--requests", "4", "--pause", "0.5")
     result, shown = in_terminal(*flags)
     assert result.code == 0

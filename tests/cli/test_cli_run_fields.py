@@ -132,7 +132,7 @@ def test_a_broken_file_of_prompts_is_refused(
         ["--api-key=sk-topsecret-123456"],
     ],
 )
-def test_a_secret_in_the_wrong_place_is_not_said_again(
+def test_a_secret_in_the_wrong_place_is_not_echoed(
     database: Engine, run_cli: RunCli, typed: Sequence[str]
 ) -> None:
     assert "topsecret" not in refused(run_cli("run", *typed), database)

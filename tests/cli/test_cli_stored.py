@@ -51,7 +51,7 @@ def test_a_large_run_is_printed_as_the_same_document(
 
 
 @pytest.mark.parametrize("output", ["{here}", "{here}/no/such/folder", "", "/dev/full"])
-def test_a_file_that_cannot_be_written_is_said(
+def test_a_file_that_cannot_be_written_is_reported(
     database: Engine, run_cli: RunCli, tmp_path: Path, output: str
 ) -> None:
     store(database)
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_written_is_said(
     assert result.err.startswith("--output: cannot write ")
 
 
-def test_a_run_is_held_to_conditions(database: Engine, run_cli: RunCli) -> None:
+def test_a_run_is_checked_against_thresholds(database: Engine, run_cli: RunCli) -> None:
     store(database, [measured(i) for i in range(80)], ttft_limit_s=2.0)
     passed = run_cli(
         "check", "1", "--slo", "ttft:p95<1.5", "--slo", "error_rate<=0", "--slo", "goodput>9"

@@ -47,7 +47,9 @@ def test_texts_are_sent_where_they_are_asked_for(
     assert b"Forty-two." in b"".join(received.raw)
 
 
-def test_a_refusal_is_said_and_fails(database: Engine, run_cli: RunCli, received: Received) -> None:
+def test_a_refusal_is_reported_and_fails(
+    database: Engine, run_cli: RunCli, received: Received
+) -> None:
     store(database)
     received.answers = [(403, {}, b"no")]
     result = run_cli("traces", "1")

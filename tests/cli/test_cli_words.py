@@ -215,7 +215,7 @@ def test_the_api_has_a_status_for_all_that_a_person_may_be_told() -> None:
     assert roots == {Invalid, Forbidden, NotFound, Conflict, Unavailable} <= HANDLERS.keys()
 
 
-def test_a_refusal_of_the_system_is_said_in_its_words(
+def test_an_error_of_the_operating_system_is_reported_in_its_words(
     database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: object) -> int:

@@ -93,7 +93,7 @@ def test_without_pg_dump_it_says_what_to_install(
     assert names(tmp_path) == []
 
 
-def test_a_file_that_is_there_is_left_alone(sqlite: Engine, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_changed(sqlite: Engine, tmp_path: Path) -> None:
     file = tmp_path / "mine"
     file.write_text("mine")
     with pytest.raises(FileExists):
@@ -147,7 +147,7 @@ def test_leftovers_of_a_killed_backup_are_replaced(sqlite: Engine, tmp_path: Pat
         assert copy.execute("SELECT COUNT(*) FROM runs").fetchone() == (1,)
 
 
-def test_the_old_database_is_kept_with_what_its_log_holds(sqlite: Engine, tmp_path: Path) -> None:
+def test_the_old_database_is_kept_with_its_write_ahead_log(sqlite: Engine, tmp_path: Path) -> None:
     first = store(sqlite, name="In the backup")
     backup(sqlite, tmp_path / "copy")
     second = store(sqlite, name="After it")

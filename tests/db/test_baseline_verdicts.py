@@ -44,7 +44,7 @@ def test_later_runs_are_compared_with_their_baseline(database: Engine) -> None:
     assert narrowed[3].baseline_id == 2
 
 
-def test_a_baseline_that_is_not_on_the_page_is_found(database: Engine) -> None:
+def test_a_baseline_on_another_page_of_the_list_is_found(database: Engine) -> None:
     night(database, 1.0), night(database, 2.0)
     baselines.save(database, "model", "tiny", 1)
     verdicts = baseline_verdicts.of_runs(database, runs.search(database, limit=1))

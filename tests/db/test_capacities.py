@@ -64,7 +64,7 @@ def test_the_outcome_of_a_probe_is_stored_only_once(database: Engine) -> None:
     assert len(capacities.load(database, number).probes) == 2
 
 
-def test_a_search_that_goes_on_keeps_its_probe_when_it_is_resumed(database: Engine) -> None:
+def test_a_running_search_keeps_its_probe_when_resumed(database: Engine) -> None:
     number = capacities.create(database, CapacityConfig(), "one")
     run_id = begun(database, number)
     with pytest.raises(CapacityBusy):

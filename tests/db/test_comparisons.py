@@ -110,7 +110,7 @@ def test_more_repeats_of_one_run_leave_the_others_alone(database: Engine) -> Non
         comparisons.repeat_more(database, [first, second], 44)
 
 
-def test_a_trial_of_which_no_run_is_left_is_not_found(database: Engine) -> None:
+def test_a_comparison_without_remaining_runs_is_not_found(database: Engine) -> None:
     comparison = comparison_of(database, "a", "b")
     for run_id in comparison.run_ids:
         runs.delete(database, run_id)

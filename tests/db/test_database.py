@@ -312,7 +312,7 @@ def test_a_file_that_is_not_a_database_gets_a_sentence(tmp_path: Path) -> None:
         upgrade(connect(f"sqlite:///{tmp_path}/notes.db"))
 
 
-def test_a_server_that_is_not_there_is_a_sentence_without_the_password() -> None:
+def test_a_server_that_does_not_exist_is_a_sentence_without_the_password() -> None:
     with pytest.raises(DatabaseProblem, match="cannot be used") as problem:
         upgrade(connect("postgresql://me:secret@127.0.0.1:1/paceline"))
     assert "secret" not in str(problem.value)
@@ -388,7 +388,7 @@ def test_a_process_that_ends_takes_nothing_from_one_that_has_the_file_open(tmp_p
         assert "later" in other.communicate(timeout=240)[0], "what is written goes to no lost file"
 
 
-def test_a_link_to_a_file_that_is_not_there_makes_one_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_dangling_link_creates_a_private_file(tmp_path: Path) -> None:
     link, file = tmp_path / "link.db", tmp_path / "paceline.db"
     link.symlink_to(file)
     upgrade(connect(f"sqlite:///{link}"))

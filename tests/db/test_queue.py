@@ -194,7 +194,7 @@ def test_a_run_that_is_lost_and_was_to_be_cancelled_is(database: Engine) -> None
     assert (runs.load(database, 1).status, runs.load(database, 1).error) == ("cancelled", None)
 
 
-def test_a_run_whose_keys_another_machine_holds_is_left_to_it(database: Engine) -> None:
+def test_a_run_whose_keys_are_on_another_machine_runs_there(database: Engine) -> None:
     for number, ticket in enumerate(("here-1", "there-1")):
         runs.enqueue(database, NewRun(RunConfig(), f"lane {number}", ticket=ticket))
     assert queue.needed_tickets(database) == {"here-1", "there-1"}
@@ -221,7 +221,7 @@ def test_a_queued_run_is_cancelled_at_once(database: Engine) -> None:
     assert queue.claim(database) is None
 
 
-def test_a_queued_run_that_was_asked_to_stop_is_never_started(database: Engine) -> None:
+def test_a_cancelled_queued_run_is_never_started(database: Engine) -> None:
     new(database, "a", "a")
     with writing(database) as connection:
         stop = update(schema.runs).where(schema.runs.c.id == 1).values(cancel_requested=True)

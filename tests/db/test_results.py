@@ -25,7 +25,7 @@ def test_more_repeats_update_the_result(database: Engine) -> None:
     assert len(results.candidate(database, run_id).summary.repeats) == 2
 
 
-def test_a_run_under_way_is_worked_out_as_often_as_it_is_asked_for(database: Engine) -> None:
+def test_a_running_run_is_computed_on_each_request(database: Engine) -> None:
     run_id = store(database, status="running")
     first = results.candidate(database, run_id)
     assert results.candidate(database, run_id).summary is not first.summary

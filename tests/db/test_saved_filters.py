@@ -30,7 +30,7 @@ def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
         ("all", {}, "There is no filter to save"),
     ],
 )
-def test_what_cannot_be_saved_is_said(
+def test_what_cannot_be_saved_is_reported(
     database: Engine, name: str, parameters: dict[str, str], message: str
 ) -> None:
     with pytest.raises(InvalidFilter, match=message):

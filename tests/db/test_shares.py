@@ -44,7 +44,7 @@ def test_a_page_is_gone_when_it_is_revoked(database: Engine) -> None:
     assert count_of_pages(database) == 0
 
 
-def test_a_page_is_gone_when_its_time_is_over(database: Engine) -> None:
+def test_a_page_is_gone_when_it_has_expired(database: Engine) -> None:
     run_id = store(database)
     over = shares.create(database, [run_id], "A", PAGE, timedelta(seconds=-1))
     still = shares.create(database, [run_id], "A", PAGE, timedelta(days=1))

@@ -35,7 +35,7 @@ def test_runs_are_counted_by_status_without_imported_ones(database: Engine) -> N
     assert state(database).ended == {"done": 1, "failed": 1, "cancelled": 0, "interrupted": 0}
 
 
-def test_a_worker_counts_while_its_supervisor_is_heard(database: Engine) -> None:
+def test_a_worker_counts_while_its_supervisor_sends_heartbeats(database: Engine) -> None:
     run_id = store(database, status="running")
     assert state(database).workers == 1
     silent = now(database, timedelta(seconds=ALIVE_S + 1))

@@ -294,7 +294,7 @@ def test_another_machines_engine_is_its_own_until_that_machine_is_gone(database:
     assert [beat.machine for beat in engines.heartbeats(database)] == ["there", "here"]
 
 
-def test_runs_of_an_engine_that_is_not_there_do_not_wait_for_ever(database: Engine) -> None:
+def test_runs_of_an_engine_that_does_not_exist_do_not_wait_for_ever(database: Engine) -> None:
     study_id = submitted(database)
     for server in studies.load(database, study_id).engines:
         engines.delete(database, server.id)

@@ -136,7 +136,7 @@ def test_a_run_without_a_name_says_what_it_does(
 
 
 @pytest.mark.parametrize("run_id", [12, 0, -1, 2**31, 10**30])
-def test_a_run_that_is_not_there_is_a_sentence(database: Engine, run_id: int) -> None:
+def test_a_run_that_does_not_exist_is_a_sentence(database: Engine, run_id: int) -> None:
     sentence = f"There is no run {run_id}. It may have been deleted."
     for call in (
         lambda: runs.load(database, run_id),
@@ -173,7 +173,7 @@ def test_every_field_of_the_example_differs_from_its_default() -> None:
 
 
 @pytest.mark.parametrize("measured", [FULL, SMALL], ids=["full", "small"])
-def test_a_measurement_comes_back_as_it_was(database: Engine, measured: Measurement) -> None:
+def test_a_measurement_round_trips_unchanged(database: Engine, measured: Measurement) -> None:
     run_id = new(database)
     queue.add_measurements(database, run_id, [measured])
     assert runs.measurements(database, run_id, texts=True) == [measured]
@@ -185,7 +185,7 @@ def test_a_measurement_comes_back_as_it_was(database: Engine, measured: Measurem
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(measured=any_measurement)
-def test_any_measurement_comes_back_as_it_was(database: Engine, measured: Measurement) -> None:
+def test_any_measurement_round_trips_unchanged(database: Engine, measured: Measurement) -> None:
     run_id = new(database)
     queue.add_measurements(database, run_id, [measured])
     assert runs.measurements(database, run_id, texts=True) == [measured]

@@ -58,7 +58,7 @@ def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
 
 
 @pytest.mark.parametrize("of_batch", [True, False])
-def test_whose_a_task_is_needs_no_look_through_all_batches(
+def test_the_owner_of_a_task_is_found_without_scanning_batches(
     database: Engine, of_batch: bool
 ) -> None:
     batch = create(database, 2)
@@ -146,7 +146,7 @@ def test_a_server_with_a_run_is_left_to_the_run(database: Engine) -> None:
     assert not task_queue.is_claimed(database, SERVER, "machine")
 
 
-def test_a_process_that_is_not_heard_of_is_buried(database: Engine) -> None:
+def test_a_process_without_heartbeats_is_removed(database: Engine) -> None:
     batch = create(database, 1)
     task_queue.register_worker(database, FIRST)
     task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
@@ -162,7 +162,7 @@ def test_a_process_that_is_not_heard_of_is_buried(database: Engine) -> None:
     assert counts(database, batch) == {"queued": 1}
 
 
-def test_a_task_that_only_one_machine_can_ask_waits_for_it_and_is_given_up_without(
+def test_a_task_that_only_one_machine_can_send_waits_for_it_and_ends_without_it(
     database: Engine, kind: str
 ) -> None:
     batch = create(database, 1, machine="mine")

@@ -104,7 +104,7 @@ def assert_was_watched(database: Engine, server: EngineInstance, run: Run) -> No
         assert {"waiting", "kv_cache_share"} <= seen
 
 
-def test_a_folder_without_a_model_is_said_and_leaves_nothing(
+def test_a_folder_without_a_model_is_reported_and_leaves_nothing(
     database: Engine, tmp_path: Path
 ) -> None:
     empty = tmp_path / "model"

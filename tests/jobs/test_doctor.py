@@ -62,7 +62,7 @@ def test_every_wrong_setting_is_a_problem_of_its_own(context: Context) -> None:
 
 
 @pytest.mark.parametrize(("revision", "level"), [("0001", "note"), ("9999", "problem")])
-def test_another_revision_is_said(
+def test_another_revision_is_reported(
     context: Context, database: Engine, revision: str, level: str
 ) -> None:
     with writing(database) as connection:

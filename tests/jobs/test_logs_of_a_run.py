@@ -30,7 +30,7 @@ def no_secret_in(text: str) -> None:
 
 
 @pytest.mark.parametrize("log", ["json", ""])
-def test_no_log_holds_a_key_or_a_prompt(
+def test_no_log_contains_a_key_or_a_prompt(
     database: Engine,
     reference: ReferenceServer,
     monkeypatch: pytest.MonkeyPatch,

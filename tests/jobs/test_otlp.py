@@ -82,7 +82,7 @@ def test_it_is_asked_again_when_it_says(received: Received) -> None:
 
 
 @pytest.mark.parametrize("answer", [(503, {}, b"down"), (429, {"Retry-After": "3600"}, b"")])
-def test_who_stays_busy_is_given_up(received: Received, answer: Any) -> None:
+def test_a_receiver_that_stays_busy_is_abandoned(received: Received, answer: Any) -> None:
     received.answers = [answer] * 100
     clock = Clock()
     with pytest.raises(SpansRefused, match=rf"does not accept spans now \(HTTP {answer[0]}"):
@@ -135,7 +135,7 @@ def test_an_unreachable_receiver_is_retried_and_then_reported() -> None:
     assert clock.waits[:3] == [1, 2, 4] and clock.now <= GIVE_UP_S
 
 
-def test_who_listens_and_says_nothing_is_given_up_after_the_timeout() -> None:
+def test_a_silent_server_fails_after_the_timeout() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(32)
@@ -144,7 +144,7 @@ def test_who_listens_and_says_nothing_is_given_up_after_the_timeout() -> None:
             post(url, OTEL_EXPORTER_OTLP_TIMEOUT="50")
 
 
-def test_a_file_of_certificates_that_is_none_is_said() -> None:
+def test_an_invalid_certificate_file_is_reported() -> None:
     with pytest.raises(SpansRefused, match="OTEL_EXPORTER_OTLP_CERTIFICATE"):
         post("https://127.0.0.1:9", OTEL_EXPORTER_OTLP_CERTIFICATE="/nowhere")
 

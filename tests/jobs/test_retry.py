@@ -53,7 +53,7 @@ def test_a_passing_failure_is_retried_and_reported_once(
         with_retries(away(10**6), "run 1", said.append)
 
 
-def test_who_follows_a_run_waits_for_a_database_that_is_away(
+def test_following_a_run_waits_for_an_unavailable_database(
     database: Engine, reference_run: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = reference_run("ref tokens=20 gap=0.05", requests=1, warmup=0, calibrate=False)

@@ -173,7 +173,7 @@ def test_a_run_whose_receiver_was_taken_away_does_not_wait_for_ever(database: En
 
 
 @pytest.mark.slow
-def test_a_sender_that_was_killed_is_said_and_not_started_for_ever(
+def test_a_killed_sender_is_reported_and_not_restarted_forever(
     database: Engine, received: Received
 ) -> None:
     received.answers = [(503, {"Retry-After": "250"}, b"")]
@@ -254,7 +254,7 @@ def test_an_error_says_why_a_run_has_no_spans(database: Engine, received: Receiv
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["services.load.worker", "jobs.__main__"])
-def test_who_measures_and_who_supervises_know_nothing_of_spans_messages(module: str) -> None:
+def test_workers_and_supervisors_do_not_import_span_messages(module: str) -> None:
     """Tokens are on their way in processes that do not even import what encodes and sends."""
     senders = ("opentelemetry.proto", "google.protobuf", "jobs.otlp", "jobs.span_sender")
     code = f"import sys, {module}; print([n for n in sys.modules if n.startswith({senders})])"

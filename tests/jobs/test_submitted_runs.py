@@ -115,9 +115,7 @@ def test_some_failures_are_results_and_the_run_is_done(
     assert counts.request_counts(database, stopped) == {"failed": 4}
 
 
-def test_a_repeat_stops_after_the_time_it_was_given(
-    database: Engine, reference_run: Submit
-) -> None:
+def test_a_repeat_stops_at_its_time_limit(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run(
         "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, stop_after_s=1, warmup=0
     )
@@ -133,7 +131,7 @@ def test_an_unknown_model_is_named_from_what_the_server_lists(
     assert (run.status, run.config.model) == ("done", "ref")
 
 
-def test_a_default_name_says_server_and_load(
+def test_a_default_name_contains_server_and_load(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_URL", "http://localhost:9")

@@ -113,7 +113,7 @@ def test_turns_of_a_comparison_stay_on_one_machine_and_no_server_is_measured_twi
         assert all(start >= end for start, end in zip(starts, ends[:-1], strict=True))
 
 
-def test_a_comparison_waits_for_its_machine_and_is_given_up_when_that_is_gone(
+def test_a_comparison_waits_for_its_machine_and_ends_when_that_is_lost(
     shared: tuple[Engine, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database, _ = shared
@@ -199,7 +199,7 @@ def test_a_lock_ends_with_what_it_is_kept_for(tmp_path: Path) -> None:
     assert two.acquire("10.0.0.1:8000") and len(two) == 2
 
 
-def test_an_engine_starts_on_the_machine_that_found_that_it_can(shared: tuple[Engine, str]) -> None:
+def test_an_engine_starts_on_the_machine_that_checked_it(shared: tuple[Engine, str]) -> None:
     database, _ = shared
     engine_id = engines.create(database, EngineConfig(), "here")
     assert engines.claim(database, "there") is None

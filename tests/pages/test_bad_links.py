@@ -83,7 +83,7 @@ def test_an_impossible_comparison_says_why(
     assert message in complaints(visit("compare", runs=runs_))
 
 
-def test_a_run_that_is_named_twice_stands_there_once(visit: Visit, database: Engine) -> None:
+def test_a_run_named_twice_is_shown_once(visit: Visit, database: Engine) -> None:
     store(database), store(database)
     at = visit("compare", runs="1,1,2")
     assert "names a run more than once" in text_of(at)

@@ -74,7 +74,7 @@ def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: 
     assert "baseline for tag" not in text_of(at)
 
 
-def test_pinning_says_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
+def test_setting_a_baseline_shows_which_run_is_replaced(visit: Visit, nights: Engine) -> None:
     baselines.save(nights, "model", "tiny", 1)
     at = baseline_panel(visit, 2)
     assert "The current baseline is run 1; this run will replace it." in text_of(at)
@@ -97,20 +97,20 @@ def test_a_run_that_failed_cannot_be_a_baseline(visit: Visit, database: Engine) 
     assert not any("Baseline" in each for each in visit("result", run="1").menu_button[0].options)
 
 
-def test_a_shared_result_says_what_it_is_the_reference_of(visit: Visit, nights: Engine) -> None:
+def test_a_shared_result_shows_what_it_is_the_baseline_of(visit: Visit, nights: Engine) -> None:
     baselines.save(nights, "model", "*other*", 4)
     at = visit("result", run="4", view="share")
     assert "baseline for model *other*" in text_of(at)
     assert not at.button
 
 
-def test_the_history_says_how_each_later_run_stands(visit: Visit, nights: Engine) -> None:
+def test_the_history_shows_how_each_later_run_compares(visit: Visit, nights: Engine) -> None:
     assert column(visit("history")) == [None] * 4
     baselines.save(nights, "model", "tiny", 1)
     assert column(visit("history")) == [None, "different work", "slower, 50 % lower", "baseline"]
 
 
-def test_a_trend_is_chosen_and_stands_in_the_url(visit: Visit, nights: Engine) -> None:
+def test_the_chosen_trend_is_in_the_url(visit: Visit, nights: Engine) -> None:
     baselines.save(nights, "model", "tiny", 1)
     at = visit("history")
     assert not specs(at)

@@ -57,7 +57,7 @@ def test_the_form_says_how_long_it_takes(visit: Visit) -> None:
     assert [button.label for button in at.button if button.label == "Start search"]
 
 
-def test_a_search_that_is_over_says_what_it_found(visit: Visit, database: Engine) -> None:
+def test_a_finished_search_shows_its_result(visit: Visit, database: Engine) -> None:
     number = stored(database)
     capacities.end(database, number, "done")
     at = sound(visit("capacity", search=str(number)))
@@ -67,7 +67,7 @@ def test_a_search_that_is_over_says_what_it_found(visit: Visit, database: Engine
     assert len(at.dataframe[0].value) == len(SLOPE + MORE)
 
 
-def test_two_servers_are_told_apart_in_words(visit: Visit, database: Engine) -> None:
+def test_two_servers_are_distinguished_in_words(visit: Visit, database: Engine) -> None:
     number = stored(database, servers=2)
     capacities.end(database, number, "done")
     at = sound(visit("capacity", search=str(number)))
@@ -151,7 +151,7 @@ def test_a_search_of_four_servers_is_offered_again_with_all_of_them(
     ]
 
 
-def test_a_link_that_cannot_be_is_said_and_the_form_is_usual(visit: Visit) -> None:
+def test_an_invalid_link_is_reported_and_the_form_shows_defaults(visit: Visit) -> None:
     at = visit("capacity", like="x", window_s="-3", objectives="speed<1")
     assert "The rest of the link still applies." in complaints(at)
     assert at.number_input(key="c-window_s").value == 60
@@ -187,7 +187,7 @@ def test_a_search_is_shared_with_its_files_and_shown_read_only(
         ("c-precision", -1.0, "Precision"),
     ],
 )
-def test_a_value_out_of_range_is_said_at_its_field_and_starts_nothing(
+def test_a_value_out_of_range_is_reported_at_its_field_and_starts_nothing(
     visit: Visit, key: str, value: float, sentence: str
 ) -> None:
     at = visit("capacity")

@@ -205,7 +205,7 @@ def test_a_number_that_turns_cannot_have_is_left_out_of_a_link(
     assert "2 candidates, 5 interleaved repeats each" in text_of(visit("run", vs="same", **wrong))
 
 
-def test_a_link_that_asks_for_what_there_is_not_says_so(visit: Visit) -> None:
+def test_a_link_to_something_missing_is_reported(visit: Visit) -> None:
     at = visit("run", vs="max_tokens=0;nonsense=1")
     words = text_of(at)
     assert "must be at least 1" in words
@@ -245,7 +245,7 @@ def test_the_live_page_shows_whose_turn_it_is(
 
 
 @pytest.mark.parametrize("number", ["7", "x", "-1", "9" * 30])
-def test_a_trial_that_is_not_there_is_said(visit: Visit, number: str) -> None:
+def test_a_missing_comparison_is_reported(visit: Visit, number: str) -> None:
     at = visit("live", comparison=number)
     assert "comparison" in text_of(at)
 

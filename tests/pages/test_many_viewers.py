@@ -76,7 +76,7 @@ def test_one_moment_of_work_is_not_the_pace() -> None:
     assert process.study_jobs(1.0, LOOK_S / 2) == EVERY_S[0]
 
 
-def test_who_comes_after_a_while_begins_quickly() -> None:
+def test_a_later_visitor_starts_with_a_fast_refresh() -> None:
     process = Process()
     assert process.study_jobs(0.9) > EVERY_S[0]
     assert process.study_jobs(0.9, 60.0) == EVERY_S[0]
@@ -95,7 +95,7 @@ def held(work: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("page", ["result", "compare"])
-def test_a_session_holds_no_requests_for_a_file_that_may_be_asked_for(
+def test_a_session_keeps_no_requests_for_a_possible_download(
     database: Engine, visit: Visit, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     offered: list[Any] = []

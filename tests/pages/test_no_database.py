@@ -62,7 +62,7 @@ def test_a_database_that_breaks_in_mid_page_is_reported(
     assert f"The database cannot be used: no such table: {table}. Check" in messages
 
 
-def test_a_database_that_breaks_while_a_run_is_watched_is_said(
+def test_a_database_failure_while_watching_a_run_is_reported(
     visit: Visit, database: Engine
 ) -> None:
     store(database, [], status="running")

@@ -68,7 +68,7 @@ def test_a_preset_fills_the_form_and_its_link(visit: Visit) -> None:
     assert (link["ttft_limit_s"], link["tpot_limit_s"]) == ("0.45", "0.04")
 
 
-def test_a_link_that_cannot_be_is_said_and_the_rest_kept(visit: Visit, database: Engine) -> None:
+def test_an_invalid_link_is_reported_and_the_rest_applies(visit: Visit, database: Engine) -> None:
     store(database)
     at = visit("result", run="1", ttft="-1", e2e="5")
     assert "ttft must be more than 0 (got '-1'). The rest of the link still applies." in complaints(

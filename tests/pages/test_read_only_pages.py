@@ -27,7 +27,7 @@ LOOKING = {"Compare", "Clear selection", "Create link", "Sign out"}
         ("leaderboard", {}),
     ],
 )
-def test_who_may_only_look_has_no_button_that_changes_anything(
+def test_a_viewer_has_no_button_that_changes_anything(
     visit: Visit,
     database: Engine,
     monkeypatch: pytest.MonkeyPatch,

@@ -58,7 +58,7 @@ def test_any_repeat_and_any_part_of_it_can_be_shown(visit: Visit, database: Engi
         ({"window": "90-99"}, "“90-99” is not a time range of this repeat"),
     ],
 )
-def test_a_part_that_there_is_not_is_said(
+def test_an_invalid_repeat_or_window_is_reported(
     visit: Visit, database: Engine, parameters: dict[str, str], message: str
 ) -> None:
     two_repeats(database)
@@ -154,7 +154,7 @@ def test_the_requests_of_a_large_run_are_shown_a_page_at_a_time(
         sound(visit("result", run="1", tab=tab))
 
 
-def test_how_far_a_run_is_on_its_way_as_spans_is_said(visit: Visit, database: Engine) -> None:
+def test_the_progress_of_sending_spans_is_shown(visit: Visit, database: Engine) -> None:
     run_id = store(database)
     assert "as spans" not in text_of(visit("result", run="1", tab="setup"))
     delivered = Delivered("phoenix.example:6006", 3)

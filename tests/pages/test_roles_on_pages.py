@@ -84,7 +84,7 @@ def test_a_link_gives_a_runner_no_other_server(
     assert config.backend == "embedded" and config.base_url is None and not config.headers
 
 
-def test_a_value_that_belongs_to_a_server_is_refused_wherever_it_stands(
+def test_a_field_of_a_server_is_refused_everywhere(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
     as_(signed_in, RAY)
@@ -104,7 +104,7 @@ def test_a_viewer_has_no_form(
 
 @pytest.mark.parametrize("who", [VERA, RAY])
 @pytest.mark.parametrize(("page", "query"), [("result", "run"), ("compare", "runs")])
-def test_who_may_only_look_shares_and_revokes_nothing(
+def test_a_viewer_shares_and_revokes_nothing(
     visit: Visit,
     database: Engine,
     signed_in: pytest.MonkeyPatch,

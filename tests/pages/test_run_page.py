@@ -146,7 +146,7 @@ def test_the_form_of_an_earlier_run_is_its_config(visit: Visit, database: Engine
     assert link_of(at) == {"like": "1", "requests": "13", "max_tokens": "9"}
 
 
-def test_the_url_follows_the_form_and_holds_no_prompt(visit: Visit) -> None:
+def test_the_url_follows_the_form_without_the_prompt(visit: Visit) -> None:
     at = choose(choose(visit("run"), "mode", "batch"), "workload", "text")
     at.text_area(key="run-prompt").set_value("my own secret")
     fill(at, requests=40, concurrency=8)
@@ -241,7 +241,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("written", ADDRESSES)
-def test_an_address_that_is_none_is_said_once(visit: Visit, written: str) -> None:
+def test_an_invalid_address_is_reported_once(visit: Visit, written: str) -> None:
     at = visit("run", backend="url")
     at.text_input(key="run-base_url-url").set_value(written)
     sound(at.run())

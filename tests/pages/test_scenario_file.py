@@ -87,7 +87,7 @@ def test_a_study_fills_its_own_form(visit: Visit, page: str) -> None:
     assert DIFFERS not in text_of(at) and not complaints(at)
 
 
-def test_what_is_wrong_is_said_where_it_is_opened(visit: Visit) -> None:
+def test_errors_are_reported_where_the_file_is_opened(visit: Visit) -> None:
     at = opened(visit("run"), "max-tokens: 3\n")
     assert complaints(at) == (
         "a.yaml, line 2: max-tokens is not a key of a run. Did you mean max_tokens?"

@@ -64,7 +64,7 @@ def test_a_result_has_its_numbers_its_pictures_and_its_requests(
     assert "How much do the repeats differ?" not in headings(numbers)
 
 
-def test_a_tab_that_there_is_not_is_said(visit: Visit, database: Engine) -> None:
+def test_an_unknown_tab_is_reported(visit: Visit, database: Engine) -> None:
     store(database)
     assert "There is no tab “x” here." in complaints(visit("result", run="1", tab="x"))
     assert not complaints(visit("result", run="1", tab="setup"))
@@ -100,7 +100,7 @@ def test_some_failures_stand_beside_the_numbers(visit: Visit, database: Engine) 
     assert "What failed?" in headings(at)
 
 
-def test_a_mix_says_how_each_class_fared(visit: Visit, database: Engine) -> None:
+def test_a_mix_reports_each_class(visit: Visit, database: Engine) -> None:
     both = [measured(i, e2e=2.0 + 4 * (i % 2)) for i in range(6)]
     store(database, both, workload="mixed", requests=6)
     at = visit("result", run="1")
@@ -354,9 +354,7 @@ def test_a_queued_run_says_what_it_waits_for(visit: Visit, database: Engine) -> 
     assert (link.proto.label, link.proto.query_string) == ("Watch that run", "run=1")
 
 
-def test_a_run_that_nothing_comes_before_says_that_it_starts(
-    visit: Visit, database: Engine
-) -> None:
+def test_a_run_first_in_the_queue_shows_that_it_starts(visit: Visit, database: Engine) -> None:
     store(database, status="queued")
     assert bar_text(visit("live", run="1")) == "Next in line: it starts within seconds."
 
@@ -543,7 +541,7 @@ def test_the_models_and_features_of_the_embedded_backend_are_shown(visit: Visit)
         ("litellm", "LiteLLM needs a model"),
     ],
 )
-def test_a_backend_that_cannot_be_reached_says_why(
+def test_an_unreachable_backend_is_reported_with_the_reason(
     visit: Visit, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:
     at = visit("backends")

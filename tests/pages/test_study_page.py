@@ -131,7 +131,7 @@ def test_a_link_without_a_preset_is_the_one_it_always_was(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_link_says_the_whole_study(preset: str) -> None:
+def test_a_link_contains_the_whole_study(preset: str) -> None:
     study = preset_config(preset, EngineConfig(engine="sglang", dtype="float16", max_seqs=4))
     axis = "input_lengths" if PRESETS[preset].capacity else "batches"
     wider = study.model_copy(update={axis: (3,), "usd_per_gpu_hour": 2.5})
@@ -165,7 +165,7 @@ def test_an_invalid_study_id_is_named(visit: Visit, number: str) -> None:
     assert "is not a study" in complaints(visit("study", like=number))
 
 
-def test_a_study_that_is_gone_is_said_to_be(visit: Visit) -> None:
+def test_a_deleted_study_is_reported(visit: Visit) -> None:
     assert "There is no study 77. It may have been deleted." in complaints(
         visit("study", study="77")
     )
@@ -187,7 +187,7 @@ def test_a_study_under_way_shows_its_engine_and_every_cell(
     assert {run.status for run in studies.load(database, study_id).runs} == {"cancelled"}
 
 
-def test_a_study_that_is_over_says_how_it_scales(visit: Visit, database: Engine) -> None:
+def test_a_finished_study_reports_its_scaling(visit: Visit, database: Engine) -> None:
     two = read({"preset": "tensor", "engine": "vllm", "parallel": "TP=1; TP=2", "batches": "4"})
     study_id = submitted(database, two)
     measure(database, (1.0, 0.5))
@@ -296,9 +296,7 @@ def test_nothing_is_said_of_the_time_where_no_run_of_the_server_is_known(
     assert at.progress[0].proto.text == "0 of 3 cells measured, 1 running, 2 waiting."
 
 
-def test_a_study_that_has_not_begun_says_what_comes_before_it(
-    visit: Visit, database: Engine
-) -> None:
+def test_a_queued_study_shows_what_it_waits_for(visit: Visit, database: Engine) -> None:
     first = runs.create(database, read(SWEEP).run, "127.0.0.1:9", "First")
     assert queue.claim(database)
     config = read(SWEEP)

@@ -100,7 +100,7 @@ def test_what_is_typed_is_a_text_or_is_refused(visit: Visit, database: Engine, t
     assert not task_batches.count(database)
 
 
-def test_a_list_says_how_each_batch_stands(visit: Visit, database: Engine) -> None:
+def test_a_list_shows_the_progress_of_each_batch(visit: Visit, database: Engine) -> None:
     stored(database, caller="uma"), stored(database, 2)
     at = sound(visit("batches"))
     text = text_of(at)
@@ -109,7 +109,7 @@ def test_a_list_says_how_each_batch_stands(visit: Visit, database: Engine) -> No
     assert RAY.caller in text and "by" in text
 
 
-def test_a_batch_is_narrowed_and_its_link_says_so(visit: Visit, database: Engine) -> None:
+def test_filters_of_a_batch_are_in_its_link(visit: Visit, database: Engine) -> None:
     batch_id = stored(database, 5)
     at = sound(visit("batches", batch=batch_id))
     assert len(at.dataframe[0].value) == 5
@@ -150,7 +150,7 @@ def test_a_batch_is_cancelled(visit: Visit, database: Engine) -> None:
     assert task_batches.load(database, batch_id).ended
 
 
-def test_everybody_sees_their_own_and_admins_all(
+def test_people_see_their_own_and_admins_see_all(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = stored(database)

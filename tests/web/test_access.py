@@ -133,19 +133,19 @@ def test_every_route_opens_to_its_role_and_those_above(rule: Any) -> None:
             assert status == (403 if role else 401)
 
 
-def test_a_role_is_said_by_the_gate_alone() -> None:
+def test_only_the_gate_sets_a_role() -> None:
     forged = {"X-Paceline-Role": "admin"}
     assert ask("GET", "/", PEOPLE[Role.viewer], **forged).text == "viewer"
     assert ask("GET", "/share/x", "", **forged).text == "nobody"
 
 
-def test_who_is_not_known_is_led_to_the_provider_by_a_link_and_no_loop() -> None:
+def test_a_visitor_gets_a_link_to_the_provider_without_a_redirect_loop() -> None:
     answer = ask("GET", "/")
     assert 'href="/auth/login?provider=x"' in answer.text
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_person_without_a_role_is_told_so() -> None:
+def test_a_person_without_a_role_sees_a_message() -> None:
     answer = ask("GET", "/", "eve@example.org")
     assert answer.status_code == 403
     assert "eve@example.org has no role here" in answer.text
@@ -205,12 +205,12 @@ def test_the_websocket_is_behind_the_gate(person: str, let_in: bool) -> None:
         ([], None),
     ],
 )
-def test_an_address_that_nobody_verified_is_none(claims: Any, email: str | None) -> None:
+def test_an_unverified_address_does_not_count(claims: Any, email: str | None) -> None:
     assert email_in(json.dumps(claims)) == email
     assert email_in(None) is None and email_in("{") is None
 
 
-def test_a_token_may_do_no_more_than_who_made_it_may_today(database: Engine) -> None:
+def test_a_token_has_at_most_its_owners_current_rights(database: Engine) -> None:
     def role(made_by: str) -> str:
         _, text = tokens.create(database, "ci", Role.runner, made_by=made_by)
         return ask("GET", "/api/runs", authorization=f"Bearer {text}").text

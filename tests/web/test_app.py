@@ -185,7 +185,7 @@ def test_an_app_that_cannot_start_says_why_in_a_sentence(
     assert "topsecret" not in ended.stdout + ended.stderr
 
 
-def test_an_address_for_everyone_must_be_told_twice(tmp_path: Path) -> None:
+def test_a_public_address_needs_two_settings(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -208,7 +208,7 @@ def test_an_address_for_everyone_must_be_told_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
-def test_settings_that_cannot_be_read_are_said(tmp_path: Path, how: list[str]) -> None:
+def test_settings_that_cannot_be_read_are_reported(tmp_path: Path, how: list[str]) -> None:
     shutil.copy(ROOT / "app.py", tmp_path)
     for name in ("api", "db", "jobs", "pages", "services", "web", ".streamlit"):
         (tmp_path / name).symlink_to(ROOT / name)

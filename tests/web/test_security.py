@@ -91,7 +91,7 @@ def test_another_sites_page_changes_nothing(method: str, origin: str) -> None:
         "127.0.0.1:8501:8501",
     ],
 )
-def test_a_name_that_is_not_ours_is_refused_whoever_asks(method: str, host: str | None) -> None:
+def test_a_foreign_host_name_is_refused_for_everyone(method: str, host: str | None) -> None:
     """DNS rebinding: the page's origin and the host are the same, and neither is ours."""
     problem = cross_site_problem(request(method, host, f"http://{host}", "/api/runs"), HOSTS)
     assert "PACELINE_ALLOWED_HOSTS" in str(problem)
@@ -122,7 +122,7 @@ def test_a_request_to_another_address_is_refused_however_the_server_was_started(
 
 
 @pytest.mark.parametrize(("anyone", "status"), [(False, 403), (True, 200)])
-def test_who_told_twice_lets_anyone_in(anyone: bool, status: int) -> None:
+def test_anyone_is_allowed_only_with_both_settings(anyone: bool, status: int) -> None:
     async def ask() -> httpx.Response:
         inner = Security(PlainTextResponse("A page."), frozenset({"10.0.0.5"}), anyone)
         transport = httpx.ASGITransport(inner)
@@ -181,7 +181,7 @@ def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
     assert re.search(r"'sha256-[\w+/]{43}='", scripts)
 
 
-def test_every_page_is_told_where_its_server_is() -> None:
+def test_every_page_gets_the_address_of_its_server() -> None:
     with_own_file = {file.stem for file in (ROOT / "pages").glob("[a-z]*.py")}
     assert {"run", *DEEPER} == with_own_file
     assert "BACKEND_BASE_URL" in INDEX and INDEX.count("<script>") == 2

@@ -51,7 +51,7 @@ def test_a_shared_page_may_do_nothing_but_draw_itself(database: Engine) -> None:
     assert seen(share.path, "POST").status_code == 405
 
 
-def test_a_shared_page_comes_packed_to_those_who_unpack_it(database: Engine) -> None:
+def test_a_shared_page_is_compressed_for_clients_that_accept_it(database: Engine) -> None:
     share = shares.publish(database, [store(database)])
     packed = seen(share.path, **{"accept-encoding": "gzip, br"})
     plain = seen(share.path, **{"accept-encoding": "identity"})
@@ -77,7 +77,7 @@ def test_what_was_never_shared_and_what_is_no_longer_look_the_same(database: Eng
     assert "script-src" not in answers[0].headers["content-security-policy"]
 
 
-def test_a_shared_page_of_a_database_that_is_away_says_nothing_of_it(
+def test_a_shared_page_does_not_reveal_a_database_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")

@@ -161,7 +161,7 @@ statuses = st.sampled_from(["done", "running"])
     st.tuples(margins, margins),
     statuses,
 )
-def test_history_says_what_compare_says(
+def test_history_and_compare_agree(
     first: list[float], second: list[float], mode: str, interleaved: bool, chosen: Any, status: Any
 ) -> None:
     of_runs = [

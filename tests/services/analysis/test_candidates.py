@@ -35,12 +35,12 @@ def test_what_is_written_is_read_back(others: list[dict[str, Any]]) -> None:
     assert from_text(to_text(others), START) == (others, ())
 
 
-def test_a_candidate_that_changes_nothing_is_said() -> None:
+def test_a_candidate_without_changes_is_reported() -> None:
     assert to_text([{}, {}]) == f"{SAME};{SAME}"
     assert from_text("", START) == ([], ())
 
 
-def test_a_candidate_says_what_it_has_even_where_the_reference_has_it_too() -> None:
+def test_a_candidate_is_written_with_all_its_values() -> None:
     assert to_text([{"backend": "embedded", "requests": 8}]) == "backend=embedded&requests=8"
 
 

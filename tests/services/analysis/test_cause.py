@@ -68,7 +68,7 @@ def test_a_queue_that_is_not_reported_is_not_guessed() -> None:
 @pytest.mark.parametrize(
     "run", [QUICK, rows(0.1, 0.305), rows(1.1, 0.3, prefill_s=None)], ids=["same", "close", "none"]
 )
-def test_without_a_difference_or_a_report_nothing_is_said(run: list[Measurement]) -> None:
+def test_without_a_difference_or_a_report_nothing_is_reported(run: list[Measurement]) -> None:
     assert "of the difference is" not in sentence(run, QUICK)
 
 

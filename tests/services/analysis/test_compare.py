@@ -298,7 +298,7 @@ def test_runs_in_two_formats_with_the_same_chat_template_get_a_note() -> None:
     assert differences(a(), b(dialect="responses")) == {"dialect": ("chat", "responses")}
 
 
-def test_of_runs_that_are_still_measured_it_is_said_to_wait() -> None:
+def test_a_comparison_of_unfinished_runs_advises_waiting() -> None:
     (diagnostic,) = compare([a(), b(status="running")]).warnings
     assert "B: running. More repeats will follow" in diagnostic.sentence
 
@@ -333,7 +333,7 @@ def test_harmless_differences_raise_no_warning(left: Candidate, right: Candidate
     assert warned(left, right) == []
 
 
-def test_a_pause_is_said_to_count_where_loads_differ() -> None:
+def test_a_pause_is_reported_to_count_where_loads_differ() -> None:
     (diagnostic,) = compare([a(mode="sequential"), b()]).warnings
     assert "include the client's own waiting (A: a pause of 2 s; B: none)" in diagnostic.sentence
 

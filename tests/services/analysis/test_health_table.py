@@ -54,7 +54,7 @@ def test_what_the_client_adds_is_a_sentence() -> None:
     )
 
 
-def test_a_load_that_one_server_could_not_play_is_said() -> None:
+def test_a_load_that_one_server_could_not_play_is_reported() -> None:
     sentence = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
     assert sentence.startswith(
         "At 50.0 % of this load's pace (the maximum of one reference server) the"

@@ -136,7 +136,7 @@ def test_a_row_has_the_fields_of_the_api_in_their_order() -> None:
     )
 
 
-def test_a_row_is_ready_for_json_and_holds_what_was_seen() -> None:
+def test_a_row_is_json_ready_and_contains_what_was_observed() -> None:
     row = json.loads(json.dumps(request_row(failed(3, error="gone", http_status=503))))
     assert row["index"] == 3
     assert (row["status"], row["error_class"], row["error"]) == ("failed", "timeout", "gone")

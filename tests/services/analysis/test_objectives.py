@@ -86,7 +86,7 @@ def test_a_repeat_in_which_nothing_was_good_counts_as_zero() -> None:
     assert goodput(0, 0, None) is None  # nothing ended: nothing is known
 
 
-def test_without_objectives_nothing_is_said() -> None:
+def test_without_objectives_nothing_is_reported() -> None:
     summary = summarize([measured()])
     assert summary.attainment is None
     row = summary_row(summary)
@@ -138,7 +138,7 @@ def test_a_config_says_them_or_nothing() -> None:
     assert objectives is not None and objectives.label == "TTFT ≤ 500 ms and TPOT ≤ 50.0 ms"
 
 
-def test_a_link_says_others_and_none() -> None:
+def test_a_link_can_replace_or_remove_objectives() -> None:
     objectives, problems = from_link(
         {"runs": "1,2", "ttft": "0.25", "tpot": "", "usd_per_hour": "2.5"}
     )
@@ -150,7 +150,7 @@ def test_a_link_says_others_and_none() -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "0", "soon", "nan", "inf", "1e9"])
-def test_a_link_that_cannot_be_is_said_in_a_sentence(text: str) -> None:
+def test_an_invalid_link_is_reported_in_a_sentence(text: str) -> None:
     objectives, (sentence,) = from_link({"e2e": text})
     assert objectives == {} and sentence.startswith("e2e must be ") and sentence.endswith(".")
 

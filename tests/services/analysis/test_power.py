@@ -103,7 +103,7 @@ def test_the_noncentral_t_is_scipys(t: float, df: float, effect: float) -> None:
         assert noncentral_t_cdf(t, df, effect) == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_very_large_effect_is_as_good_as_certain() -> None:
+def test_a_very_large_effect_has_a_power_near_one() -> None:
     assert noncentral_t_cdf(2.0, 8, 50.0) == pytest.approx(0.0, abs=1e-9)
     assert noncentral_t_cdf(50.0, 1_000, 50.0) == pytest.approx(0.5, abs=0.01)
 

@@ -32,7 +32,7 @@ def test_a_line_of_one_server_has_no_change() -> None:
     assert warning(()) == ""
 
 
-def test_each_change_is_said_at_the_run_where_it_happens() -> None:
+def test_each_change_is_reported_at_the_run_where_it_happens() -> None:
     new = {**OLD, "engine_version": "0.11"}
     found = changes(line(OLD, new, new, {**new, "address": "b:8000", "cpu": "Zen 4"}))
     assert [(change.run_id, change.labels) for change in found] == [

@@ -63,7 +63,7 @@ def test_a_cached_history_is_expected_and_a_cached_first_turn_is_not() -> None:
     assert titles(run(**TURNS), grown(50, 0)) == ["50.0 % of the prompt tokens came from a cache"]
 
 
-def test_a_history_that_was_not_in_the_cache_is_told_by_the_counts_of_the_server() -> None:
+def test_an_uncached_history_shows_in_the_servers_counts() -> None:
     """600 of 1,000 tokens of a session repeat what was said; 300 of them were found."""
     (found,) = diagnostics(run(**TURNS), grown(0, 100), summarize(grown(0, 100)))
     assert found.title == "Part of the history was recomputed"
@@ -97,7 +97,7 @@ def test_the_time_of_a_session_is_from_its_first_due_to_its_last_end() -> None:
     assert not session_times(failing, run(mode="batch").config).size
 
 
-def test_first_and_later_turns_are_told_apart() -> None:
+def test_first_and_later_turns_are_distinguished() -> None:
     of = candidate(played_sessions(), **{**TURNS, "turns": 2, "requests": 5})
     row = summary_row(of.summary)
     assert row["first_ttft_s_median"] == 1.0 and row["later_ttft_s_median"] == 2.0

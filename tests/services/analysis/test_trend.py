@@ -74,7 +74,7 @@ def test_each_run_has_its_place_and_its_word() -> None:
     assert result.points[5].level == level([3.0, 3.0])
 
 
-def test_it_is_said_how_many_are_slower_and_which() -> None:
+def test_the_slower_runs_are_counted_and_named() -> None:
     assert trend_of().sentences[:5] == (
         "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 and 7.",
         "Run 2 is faster.",

@@ -40,7 +40,7 @@ def words_by_measure(verdict: Verdict) -> dict[str, Word]:
 # --- a difference ------------------------------------------------------------------------------
 
 
-def test_a_clear_difference_is_said_in_words_with_its_interval() -> None:
+def test_a_clear_difference_is_worded_with_its_interval() -> None:
     verdict = verdict_of(a(), b(repeats(0.5)))
     assert verdict.word == "faster"
     assert verdict.headline == "B has 2.00× the output throughput of A"

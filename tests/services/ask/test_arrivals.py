@@ -120,7 +120,7 @@ def test_a_shard_is_a_part_of_the_whole(mode: str) -> None:
         assert sum(part.users for part in parts) == whole.users
 
 
-def test_users_join_and_think_as_they_are_asked_to() -> None:
+def test_users_join_and_think_as_configured() -> None:
     config = RunConfig(mode="users", users=4, think_s=2, requests=100, ramp_up_s=8)
     assert schedule(config).joins_s == (0.0, 2.0, 4.0, 6.0)
     grouped = config.model_copy(update={"ramp_up_steps": 2})

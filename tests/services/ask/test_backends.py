@@ -79,7 +79,7 @@ def test_the_environment_names_address_and_model_and_the_run_overrules_it() -> N
     assert resolved == Target("vllm", "http://gpu-8:9001/api", "qwen")
 
 
-def test_a_blank_variable_is_as_good_as_none() -> None:
+def test_a_blank_variable_counts_as_unset() -> None:
     env = {"VLLM_BASE_URL": " ", "VLLM_API_KEY": "", "VLLM_MODEL": ""}
     assert target_of(env, backend="vllm") == Target("vllm", "http://127.0.0.1:8000/v1")
 
@@ -197,7 +197,7 @@ def test_a_backends_key_is_not_sent_to_another_address() -> None:
     assert at_home.key == "sk-openai"
 
 
-def test_a_key_variable_without_a_key_is_said() -> None:
+def test_a_key_variable_without_a_key_is_reported() -> None:
     env = {"PROD_BASE_URL": "https://prod.example/v1"}
     with pytest.raises(KeyProblem, match="PROD_API_KEY is not set"):
         target_of(env, backend="url", base_url="https://prod.example", key_env="PROD_API_KEY")

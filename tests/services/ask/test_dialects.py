@@ -62,7 +62,7 @@ ANTHROPIC = "https://api.anthropic.com/v1"
         ("url", "http://h/completions", "completions", "completions", "http://h/completions"),
     ],
 )
-def test_where_a_run_asks(
+def test_an_address_determines_the_url_and_the_api_format(
     backend: str, base_url: str | None, chosen: str | None, dialect: DialectName, url: str
 ) -> None:
     config = {"backend": backend, "base_url": base_url, "dialect": chosen}

@@ -62,13 +62,13 @@ def test_a_mix_warms_up_with_both_classes_in_turn(config: RunConfig, index: int)
 
 
 @given(mixes)
-def test_a_class_alone_comes_as_often_as_in_the_mix(config: RunConfig) -> None:
+def test_a_class_alone_is_sent_as_often_as_in_the_mix(config: RunConfig) -> None:
     rates = [1 / mixed.alone(config, name).interval_s for name in mixed.CLASSES]
     assert sum(rates) == pytest.approx(1 / config.interval_s)
     assert sum(mixed.alone(config, name).requests for name in mixed.CLASSES) == config.requests
 
 
-def test_every_second_is_long_and_four_times_as_long_unless_said() -> None:
+def test_by_default_every_second_prompt_is_four_times_as_long() -> None:
     config = parse({"workload": "mixed", "input_tokens": 50, "requests": 4})
     assert [mixed.class_of(config, i) for i in range(4)] == ["short", "long", "short", "long"]
     assert [part.input_tokens for part in workloads.parts(config)] == [50, 200]
@@ -79,7 +79,7 @@ def test_alternating_classes_alone_are_due_when_they_are_in_the_mix() -> None:
     assert [mixed.alone(config, name).interval_s for name in mixed.CLASSES] == [1.0, 1.0]
 
 
-def test_a_class_alone_asks_what_it_asks_in_the_mix() -> None:
+def test_a_class_alone_sends_the_same_prompts_as_in_the_mix() -> None:
     for name in mixed.CLASSES:
         alone = mixed.alone(MIX, name)
         indices = [i for i in range(MIX.requests) if mixed.class_of(MIX, i) == name]
@@ -93,7 +93,7 @@ def test_a_class_alone_has_its_share_of_a_cap() -> None:
     assert [mixed.alone(config, name).concurrency for name in mixed.CLASSES] == [3, 2]
 
 
-def test_each_request_asks_for_its_own_class_s_answer() -> None:
+def test_each_request_sets_its_classs_max_tokens() -> None:
     def most(repeat: int, index: int) -> int:
         sent = body(workloads.request_config(MIX, repeat, index), TARGET, "")["max_tokens"]
         assert isinstance(sent, int)
@@ -139,7 +139,7 @@ def test_a_mix_without_both_classes_is_refused(values: dict[str, object], field:
     assert list(refused.value.problems) == [field]
 
 
-def test_a_link_holds_a_mix() -> None:
+def test_a_link_contains_a_mixed_workload() -> None:
     start = RunConfig()
     config = parse({"input_tokens": 10, "long_input_tokens": 50, "long_every": 8, "requests": 8})
     query = link.query(config.model_dump(), start)

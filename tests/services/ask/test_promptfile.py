@@ -380,7 +380,7 @@ def test_the_nonce_of_a_prompt_comes_first() -> None:
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", "[1]", '[{"role":"tool","content":"a"}]', "[" * 99_999]
 )
-def test_a_config_holds_no_messages_that_are_none(text: str) -> None:
+def test_a_config_rejects_invalid_messages(text: str) -> None:
     with pytest.raises(InvalidConfig, match="not a list of role and content"):
         parse({"workload": "file", "prompts": [dialogue.MARK + text]})
 

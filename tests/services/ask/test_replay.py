@@ -113,7 +113,7 @@ def test_other_prompts_can_come_at_the_times_of_a_trace() -> None:
     assert config.requests == 4
 
 
-def test_how_a_trace_is_replayed_is_said() -> None:
+def test_the_replay_of_a_trace_is_described() -> None:
     describe = MODES["replay"].describe
     assert describe(replay()) == "at the times of the trace"
     assert describe(replay(trace_speed=4)) == "at the times of the trace, 4× as fast"

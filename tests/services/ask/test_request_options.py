@@ -497,7 +497,7 @@ def test_a_length_beyond_the_context_does_not_suggest_omitting_max_tokens() -> N
     assert remedy("temperature", 500, RunConfig(backend="url")) is None
 
 
-def test_a_base_model_is_asked_with_text() -> None:
+def test_a_base_model_needs_the_completions_format() -> None:
     reply = {"error": {"message": "As of transformers v4.44, default chat template is not allowed"}}
     with serving(
         Picky(

@@ -126,7 +126,7 @@ def test_all_turns_of_a_session_begin_with_the_same_nonce() -> None:
         ),
     ],
 )
-def test_a_history_that_is_not_there_is_refused(
+def test_a_history_that_does_not_exist_is_refused(
     rows: list[Any], values: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(InvalidConfig, match=sentence):

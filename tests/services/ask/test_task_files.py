@@ -45,12 +45,12 @@ def test_a_conversation_of_several_turns_is_refused_with_a_way_out() -> None:
         prompt_files.read(data, "share.json")
 
 
-def test_more_than_a_batch_holds_is_refused() -> None:
+def test_too_many_tasks_in_a_batch_are_refused() -> None:
     with pytest.raises(InvalidFile, match="more than 10,000 prompts"):
         prompt_files.read(b"x\n" * 10_001, "many.txt")
 
 
-def test_a_csv_holds_prompts_and_answers_and_no_formula() -> None:
+def test_a_csv_contains_prompts_and_answers_but_no_formulas() -> None:
     result = TaskResult("=1+1", "m", "stop", 5, 2, ttft_s=0.25)
     task = Task(
         *("t", "b", "me", "completed", "a", "url", "h:1"), *(AT,) * 3, 1, 200, None, None, result

@@ -27,12 +27,12 @@ def so_far(*repeats: Repeat, config: RunConfig = FIVE, **more: Any) -> RunTiming
     return RunTiming(config, repeats, **more)
 
 
-def test_nothing_is_said_where_nothing_is_known() -> None:
+def test_nothing_is_reported_where_nothing_is_known() -> None:
     assert of_run(so_far()) is None
     assert of_run(so_far(took(0, None), progress=[moment(3.0), moment(5.0, done=1)])) is None
 
 
-def test_until_something_is_known_the_plan_says_it() -> None:
+def test_the_time_left_comes_from_the_plan_until_times_are_known() -> None:
     assert of_run(so_far(expected=(60.0, 90.0))) == TimeLeft(60.0, 90.0)
     assert of_run(so_far(expected=(60.0, 90.0), progress=[moment(70.0)])) == TimeLeft(0.0, 20.0)
     assert of_run(so_far(expected=(60.0, 90.0), progress=[moment(90.0)])) is None, "too low"
@@ -99,5 +99,5 @@ def test_nothing_is_left_of_runs_that_are_done() -> None:
         (TimeLeft(0.0, 23.0, at_least=True), "up to 25 s left unless more rounds are added"),
     ],
 )
-def test_the_time_is_said_as_people_say_it(left: TimeLeft, text: str) -> None:
+def test_the_time_is_written_as_people_say_it(left: TimeLeft, text: str) -> None:
     assert left.text == text

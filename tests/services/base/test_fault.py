@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 SECRET = "sk-very-secret-000000"
 
 
-def test_a_fault_is_named_without_its_own_words(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_is_named_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         try:
             redact(SECRET, [SECRET], limit=SECRET)  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ def last_of_worker(line: bytes) -> End:
     return expect(End, worker.stdout.splitlines()[-1])
 
 
-def test_a_worker_that_meets_one_says_so_in_its_last_message() -> None:
+def test_a_worker_reports_an_internal_error_in_its_last_message() -> None:
     env: dict[str, str] = {"NAME": 7}  # type: ignore[dict-item]
     last = last_of_worker(encode(WorkItem(RunConfig(), env=env)))
     assert not last.cancelled and "Internal error" in (last.problem or "")

@@ -35,7 +35,7 @@ def received(**changes: Any) -> Measurement:
     return seen
 
 
-def test_a_request_comes_back_as_it_was() -> None:
+def test_a_request_round_trips_unchanged() -> None:
     assert received() == SEEN
 
 

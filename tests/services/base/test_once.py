@@ -11,7 +11,7 @@ import pytest
 from services.base.once import Once
 
 
-def test_all_who_ask_at_once_get_the_answer_of_the_first() -> None:
+def test_concurrent_callers_share_the_first_result() -> None:
     once: Once[int] = Once()
     done, together = count(7), Barrier(8)
 

@@ -52,7 +52,7 @@ def test_what_follows_bearer_is_removed_whatever_it_is(token: str) -> None:
     assert redact(f'"{token} t0p.secret/x+y=" was sent') == '"Bearer [removed] was sent'
 
 
-def test_who_signs_in_at_an_address_is_removed() -> None:
+def test_users_and_passwords_in_addresses_are_removed() -> None:
     assert redact("http://u:hunter2@h:8/v1 and a@b.c") == "http://[removed]@h:8/v1 and a@b.c"
 
 

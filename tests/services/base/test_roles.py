@@ -60,7 +60,7 @@ def test_settings_that_let_nobody_in_are_refused(env: dict[str, str], sentence: 
 
 
 @pytest.mark.parametrize("name", ["ada@example.org", "Zoë – nightly (token)", "a\r\nX-B: c", "%41"])
-def test_who_asks_is_said_in_headers_and_read_from_them(name: str) -> None:
+def test_the_caller_is_passed_in_headers(name: str) -> None:
     headers = headers_of(Person(name, Role.runner))
     assert all(value.isascii() and value.isprintable() for value in headers.values())
     assert person_in({key.title(): value for key, value in headers.items()}) == Person(

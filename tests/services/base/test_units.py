@@ -195,7 +195,5 @@ def seconds_shown(text: str) -> float:
         (130.0, 190.0, "s", "2 min 10 s – 3 min 10 s"),
     ],
 )
-def test_a_unit_that_two_values_share_is_said_once(
-    low: float, high: float, unit: str, shown: str
-) -> None:
+def test_a_shared_unit_is_written_once(low: float, high: float, unit: str, shown: str) -> None:
     assert between(low, high, unit) == shown

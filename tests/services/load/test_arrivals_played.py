@@ -48,7 +48,7 @@ def in_flight(measured: list[Measurement]) -> int:
     return max(sum(a.t_send <= m.t_send < a.t_end for a in measured) for m in measured)  # type: ignore[operator]
 
 
-def test_each_user_asks_again_after_its_answer(reference: ReferenceServer) -> None:
+def test_each_user_sends_again_after_its_answer(reference: ReferenceServer) -> None:
     _, measured = played(reference, FAST, mode="users", users=3, think_s=0.05, requests=12)
     assert [m.status for m in measured] == ["ok"] * 12
     assert [m.index for m in measured] == list(range(12))
@@ -57,7 +57,7 @@ def test_each_user_asks_again_after_its_answer(reference: ReferenceServer) -> No
     assert last.t_send >= first.t_send + 3 * (0.05 + 0.01)  # type: ignore[operator]
 
 
-def test_users_who_join_later_ask_later(reference: ReferenceServer) -> None:
+def test_users_who_join_later_send_later(reference: ReferenceServer) -> None:
     values = {"users": 4, "think_s": 30, "ramp_up_s": 0.4, "requests": 4}
     _, measured = played(reference, FAST, mode="users", **values)
     assert [round(m.t_due, 3) for m in measured] == [0.0, 0.1, 0.2, 0.3]

@@ -29,7 +29,7 @@ def entry(*times: float) -> dict[str, Any]:
     return {"times": [BEGAN + round(time * 1e9) for time in times]}
 
 
-def test_what_was_done_is_taken_off_what_was_seen() -> None:
+def test_the_client_error_is_the_observed_minus_the_true_time() -> None:
     seen = [
         measured(0, token_times=(1.000004, 1.010, 1.020006)),  # 4 and 6 µs, gaps 4 and 6 off
         measured(1, token_times=(1.000002, 1.010, 1.020010)),  # 2 and 10 µs, gaps 2 and 10 off

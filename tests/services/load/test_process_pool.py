@@ -116,6 +116,6 @@ def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
         play(reference.base_url, "ref fault=hang", kill)
 
 
-def test_a_host_that_is_not_there_is_a_sentence() -> None:
+def test_a_host_that_does_not_exist_is_a_sentence() -> None:
     with pytest.raises(ProcessPoolProblem, match="cannot be reached"):
         play("http://no.such.host.invalid/v1", "m")

@@ -84,7 +84,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("protocol", "message"), ALL, ids=lambda value: type(value).__name__)
-def test_a_message_comes_back_as_it_was_sent(protocol: Protocol, message: Message) -> None:
+def test_a_message_round_trips_unchanged(protocol: Protocol, message: Message) -> None:
     line = protocol.encode(message)
     assert protocol.decode(line) == message
     assert line.count(b"\n") == 1 and line.endswith(b"\n")
@@ -96,7 +96,7 @@ def test_every_message_is_tried_above() -> None:
     assert tried == {kind for each in protocols for kind in each.messages.values()}
 
 
-def test_requests_come_back_as_they_were_seen_also_when_they_are_passed_on() -> None:
+def test_requests_can_be_encoded_and_decoded_twice() -> None:
     seen = [Measurement(0, index, "ok", 0.0, 0.1, token_times=(0.2, 0.3)) for index in range(3)]
     once = load.decode(load.encode(load.Requests(seen)))
     twice = load.decode(load.encode(once))

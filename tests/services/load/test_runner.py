@@ -134,7 +134,7 @@ def test_a_request_that_found_no_connection_was_not_sent_late() -> None:
     assert max(runner.lateness_s.values) < 0.05
 
 
-def test_a_server_that_refuses_while_it_is_sent_to_has_said_why() -> None:
+def test_a_refusal_during_sending_is_read() -> None:
     """It answers when it has the head, and hangs up on the rest."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

@@ -94,7 +94,7 @@ def test_sessions_that_begin_in_the_warm_up_do_not_count(reference: ReferenceSer
     assert all(turns[0].index % 3 == 0 for turns in by_session(measured))
 
 
-def test_a_turn_that_waits_for_a_place_says_so(reference: ReferenceServer) -> None:
+def test_a_turn_reports_its_concurrency_wait(reference: ReferenceServer) -> None:
     values = {"mode": "batch", "concurrency": 1, "requests": 6}
     _, measured = played(reference, FAST, **THREE, **values)
     later = [m for m in measured if m.index % 3]

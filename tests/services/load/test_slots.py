@@ -107,7 +107,7 @@ def test_above_its_capacity_the_queue_grows_and_below_it_does_not(law: str) -> N
         assert growth == pytest.approx(grows, abs=0.02)
 
 
-def test_who_leaves_the_queue_or_a_slot_lets_the_next_one_in() -> None:
+def test_leaving_the_queue_or_a_slot_admits_the_next_request() -> None:
     slots = Slots(1, "fixed", 0)
     first, second, third, fourth = (Customer(at, 100) for at in range(4))
     for customer in (first, second, third, fourth):
@@ -121,7 +121,7 @@ def test_who_leaves_the_queue_or_a_slot_lets_the_next_one_in() -> None:
     assert (first.began, slots.waiting) == (1001, 0)
 
 
-def test_once_too_many_wait_it_is_overloaded_for_good() -> None:
+def test_too_many_waiting_requests_overload_it_permanently() -> None:
     slots = Slots(1, "fixed", 0, overload=2)
     customers = [Customer(at, 100) for at in range(3)]
     for customer, overloaded in zip(customers, (False, False, True), strict=True):
@@ -198,7 +198,7 @@ def test_a_slot_is_handed_on_when_the_answer_in_it_was_to_end_whatever_timers_do
 
 
 @pytest.mark.slow
-def test_who_hangs_up_leaves_the_queue(reference: ReferenceServer) -> None:
+def test_a_client_that_disconnects_leaves_the_queue(reference: ReferenceServer) -> None:
     url = f"{reference.base_url}/chat/completions"
     metrics = f"http://127.0.0.1:{reference.port}/metrics"
 

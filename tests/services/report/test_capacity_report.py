@@ -69,7 +69,7 @@ def test_text_and_data_say_where_throughput_stops_rising() -> None:
     assert capacity_document(one())["probes"][0]["point"]["requests_per_s"] > 0
 
 
-def test_a_reason_that_holds_for_both_servers_is_given_once() -> None:
+def test_a_reason_that_applies_to_both_servers_is_shown_once() -> None:
     alike = reasons(searched(config_of_servers(2), (FIRST, FIRST)))
     assert len(alike) == 2 and all(reason.startswith("A and B: ") for reason in alike)
     assert [reason.partition(": ")[0] for reason in reasons(two())] == ["A", "A and B", "B"]

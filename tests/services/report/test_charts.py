@@ -677,7 +677,7 @@ def test_the_timeline_marks_the_long_requests_of_a_mix() -> None:
     assert "long" not in drawn("timeline", runs(1))["datasets"]
 
 
-def test_a_dot_of_two_runs_says_better_or_worse_by_colour_shape_and_word() -> None:
+def test_a_dot_shows_better_or_worse_by_colour_shape_and_word() -> None:
     faster = [replace(m, t_last=m.t_send + 1.0) for m in varied(30, repeats=3) if m.t_send]
     pair = [candidate(varied(30, repeats=3), run_id=1), candidate(faster, run_id=2)]
     spec = drawn("ratios", pair)

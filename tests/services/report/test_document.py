@@ -371,7 +371,7 @@ def private(run_id: int) -> Candidate:
 
 
 @pytest.mark.parametrize("entry", EXPORTS, ids=lambda entry: entry.name)
-def test_no_file_holds_anything_private(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_contains_anything_private(entry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", PRIVATE[-1])
     monkeypatch.setenv("HOME", HOME)
     data = entry.write([private(n) for n in range(1, max(entry.least, min(entry.most, 2)) + 1)])

@@ -76,7 +76,7 @@ def read(data: bytes) -> list[list[str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", EXPORTS, ids=lambda entry: entry.name)
-def test_no_file_holds_a_prompt_or_an_answer(entry: Any) -> None:
+def test_no_file_contains_a_prompt_or_an_answer(entry: Any) -> None:
     data = entry.write(several(max(entry.least, min(entry.most, 2))))
     assert PROMPT.encode() not in data
     assert ANSWER.encode() not in data

@@ -88,7 +88,7 @@ def test_the_table_ranks_and_marks_the_front() -> None:
     assert pareto_front_ids(RUNS, "price") == (2, 1)
 
 
-def test_what_else_the_runs_differ_in_is_said() -> None:
+def test_other_differences_between_runs_are_reported() -> None:
     models = [LeaderboardEntry(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
     assert differences_note(models, [{"work": "1"}, {"work": "2"}]) == (
         "These runs have 2 models and 2 kinds of work (mode, requests, prompts, lengths): the "

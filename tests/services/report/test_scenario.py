@@ -314,7 +314,7 @@ def test_an_error_names_its_line(text: str, sentence: str) -> None:
     assert said.startswith(sentence) and said.endswith((".", "?"))
 
 
-def test_several_problems_are_said_at_once() -> None:
+def test_several_problems_are_reported_at_once() -> None:
     assert sentences("max_tokens: 0\nrequests: none\n") == [
         "a.yaml, line 3: requests must be a whole number (got 'none').",
         "a.yaml, line 2: max_tokens must be at least 1 (got 0).",

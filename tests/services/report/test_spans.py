@@ -201,12 +201,12 @@ def test_texts_that_were_not_stored_are_left_out() -> None:
     assert "gen_ai.request.max_tokens" not in about  # nor does the file say how many
 
 
-def test_what_a_server_said_is_written_as_utf_8_whatever_it_is() -> None:
+def test_text_of_a_server_is_written_as_valid_utf_8() -> None:
     span = span_of(failed(error="half a pair \ud83d and \0"))
     assert span.status.message == "half a pair \ufffd and \ufffd"
 
 
-def test_a_batch_says_who_sends_it() -> None:
+def test_a_batch_of_spans_names_its_sender() -> None:
     body = request_body([span_of(measured())], [("service.name", "bench"), ("team", "a")])
     (of_one,) = ExportTraceServiceRequest.FromString(body).resource_spans
     about = attributes(of_one.resource.attributes)
@@ -285,7 +285,7 @@ def test_without_an_endpoint_or_switched_off_nothing_is_sent() -> None:
         {ENDPOINT: "http://a", "OTEL_RESOURCE_ATTRIBUTES": "x"},
     ],
 )
-def test_what_cannot_be_is_said_without_a_secret(env: dict[str, str]) -> None:
+def test_invalid_input_is_reported_without_a_secret(env: dict[str, str]) -> None:
     with pytest.raises(InvalidSpanSettings) as refused:
         span_settings(env)
     assert "secret" not in str(refused.value)
@@ -308,7 +308,7 @@ def test_what_cannot_be_is_said_without_a_secret(env: dict[str, str]) -> None:
         ("failed", Delivered(), "It is away.", "Not sent as spans: It is away."),
     ],
 )
-def test_how_far_it_is_is_said_in_a_sentence(
+def test_progress_is_described_in_a_sentence(
     status: Any, delivered: Delivered, error: str | None, said: str
 ) -> None:
     assert sentence(SpanExport(status, delivered, error, datetime.now())).startswith(said)

@@ -63,7 +63,7 @@ def hostile() -> list[MeasuredCell]:
 
 
 @pytest.mark.parametrize("entry", STUDY_EXPORTS, ids=lambda entry: entry.name)
-def test_no_file_of_a_study_holds_a_prompt_an_answer_a_key_or_a_path(entry: StudyExport) -> None:
+def test_no_file_of_a_study_contains_a_prompt_an_answer_a_key_or_a_path(entry: StudyExport) -> None:
     text = entry.write("A", private(), 2.0).decode()
     for secret in (PROMPT, "heron", KEY, "somebody"):
         assert secret not in text, secret

@@ -105,7 +105,7 @@ def test_where_ttft_goes_is_in_every_interface() -> None:
         assert "Where TTFT goes" in text and "75.0 %" in text
 
 
-def test_a_queue_that_is_not_reported_is_said_to_be_unknown() -> None:
+def test_an_unreported_queue_is_shown_as_unknown() -> None:
     rows = [replace(measured(0), prefill_s=0.2), measured(1), failed(2)]
     table = tables.ttft_phases(candidate(rows))
     assert [row[0] for row in table.rows[1:]] == ["Prefill", "Queue, network and other", "TTFT"]

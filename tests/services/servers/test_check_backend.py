@@ -76,7 +76,7 @@ def test_a_server_that_answers_says_its_engine_and_how_far_it_is() -> None:
         assert quick_check("url", unknown.url, {}).engine == ""
 
 
-def test_a_server_that_is_not_there_has_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_exist_has_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Picky()) as gone:
         pass
     assert quick_check("url", gone.url, {}) == QuickCheck()

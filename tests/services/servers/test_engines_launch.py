@@ -85,7 +85,7 @@ EVERYTHING = {
 }
 
 
-def test_vllm_on_gpus_is_told_everything(gpus: Host) -> None:
+def test_vllm_on_gpus_gets_every_option(gpus: Host) -> None:
     launch = launched(gpus, engine="vllm", model="Qwen/Qwen2.5-7B-Instruct", **EVERYTHING)
     assert launch.argv[0] == str(gpus.root / ".venv-vllm/bin/python")
     assert launch.argv[3:5] == ["serve", "Qwen/Qwen2.5-7B-Instruct"]
@@ -112,7 +112,7 @@ def test_vllm_on_gpus_is_told_everything(gpus: Host) -> None:
     assert launch.base_url == "http://127.0.0.1:9000/v1" and not launch.low_priority
 
 
-def test_sglang_on_gpus_is_told_everything(gpus: Host) -> None:
+def test_sglang_on_gpus_gets_every_option(gpus: Host) -> None:
     launch = launched(
         gpus, engine="sglang", model="a/b", dp=1, max_batched_tokens=8192, **EVERYTHING
     )
@@ -294,7 +294,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("values", "sentence"), REFUSED)
-def test_what_cannot_run_here_is_said_before_it_is_started(
+def test_what_cannot_run_here_is_reported_before_it_is_started(
     cores: Host, values: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in (preflight_at(parse_engine(values), cores) or "")
@@ -336,7 +336,7 @@ def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Host) -> Non
         ("ray", CORES, "core"),
     ],
 )
-def test_what_a_rank_runs_on_is_said_by_the_engine(name: str, here: Devices, rank: str) -> None:
+def test_what_a_rank_runs_on_is_reported_by_the_engine(name: str, here: Devices, rank: str) -> None:
     assert ENGINES[name].devices(here).rank == rank
 
 
@@ -532,7 +532,7 @@ def test_vllms_replicas_are_shared_among_the_nodes() -> None:
         ({"engine": "vllm", "executor": "external_launcher"}, "only works without a server"),
     ],
 )
-def test_what_cannot_be_spread_is_said(values: dict[str, Any], sentence: str) -> None:
+def test_what_cannot_be_spread_is_reported(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(EngineProblem, match=sentence):
         texts(**values)
 

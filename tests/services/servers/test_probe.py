@@ -223,7 +223,7 @@ def test_the_question_is_small_and_carries_the_key() -> None:
     assert body["max_completion_tokens"] == 4 and body["model"] == "smol" and body["stream"]
 
 
-def test_a_cloud_is_asked_nothing_that_costs_until_a_model_is_chosen() -> None:
+def test_a_cloud_gets_no_paid_request_before_a_model_is_chosen() -> None:
     result = probed(chat(STREAM), backend="groq", key=KEY)
     assert result.reachable and result.models == ("smol", "large")
     assert (result.streams, result.reports_usage, result.problem) == (None, None, None)
@@ -559,7 +559,7 @@ for model, key in [("groq/llama", None), ("groq/llama", "k"), ("nope/x", None)]:
 
 
 @pytest.mark.slow
-def test_what_litellm_can_say_without_asking_is_said() -> None:
+def test_litellms_offline_problems_are_reported() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LITELLM], capture_output=True, text=True, timeout=240
     )

@@ -65,7 +65,7 @@ def test_a_line_has_a_name_labels_and_a_value() -> None:
 
 
 @given(st.text())
-def test_whatever_a_page_holds_it_is_read(text: str) -> None:
+def test_any_metrics_page_can_be_read(text: str) -> None:
     list(metrics(text + "\nrunning 1\n", {"running", text[:9]}))
     MetricsReader().values(text)
 
@@ -255,7 +255,7 @@ def page_of(served: Metrics, env: dict[str, str] | None = None, backend: str = "
     return Page(SamplerTarget(backend, served.base_url, 0).target(env or {}))
 
 
-def test_values_that_change_are_seen_to_change(served: Metrics) -> None:
+def test_changed_values_are_detected(served: Metrics) -> None:
     def change() -> None:
         served.text = changed(VLLM, vllm_num_requests_running=7)
 
@@ -309,9 +309,7 @@ def test_a_key_is_sent_only_where_the_page_asks_for_it(served: Metrics) -> None:
         ("openai", "http://127.0.0.1:8000/v1", True),
     ],
 )
-def test_of_somebody_elses_service_nothing_is_asked(
-    backend: str, base_url: str, worth_it: bool
-) -> None:
+def test_only_own_servers_may_be_sampled(backend: str, base_url: str, worth_it: bool) -> None:
     assert SamplerTarget(backend, base_url, 0).may_be_sampled is worth_it
 
 
@@ -350,7 +348,7 @@ class Nvml:
         return [SimpleNamespace(pid=pid) for pid, on in self.pids.items() if on == i]
 
 
-def test_of_the_gpus_those_of_the_engine_are_told() -> None:
+def test_only_the_engines_gpus_are_reported() -> None:
     seen = Gpus(Nvml([10, 20, 30], {7: 0, 8: 2})).read({7, 8, 9})
     assert seen == {
         "gpu0_memory_bytes": 10.0,
@@ -362,7 +360,7 @@ def test_of_the_gpus_those_of_the_engine_are_told() -> None:
     }
 
 
-def test_without_known_processes_all_gpus_are_told_and_what_one_does_not_say_is_left_out() -> None:
+def test_all_gpus_are_reported_if_the_processes_are_unknown() -> None:
     seen = Gpus(Nvml([10, 20])).read(set())
     assert {name for name in seen if name.startswith("gpu1")} == {
         "gpu1_memory_bytes",
@@ -423,7 +421,7 @@ def test_the_time_a_process_waited_for_a_core_is_counted() -> None:
         until(lambda: tree.read()[0].get("engine_waiting_cores", 0.0) > 0.2, 30)
 
 
-def test_who_listens_on_a_port_is_found(reference: ReferenceServer) -> None:
+def test_the_process_that_listens_on_a_port_is_found(reference: ReferenceServer) -> None:
     pid = listener(reference.port)
     assert pid and "tests.reference" in psutil.Process(pid).cmdline()
     assert listener(9) is None
@@ -436,7 +434,7 @@ def names(samples: list[Sample]) -> set[str]:
     return {name for sample in samples for name in sample.values}
 
 
-def test_a_server_on_this_machine_is_seen_whole(reference: ReferenceServer) -> None:
+def test_a_local_server_and_its_machine_are_sampled(reference: ReferenceServer) -> None:
     began = perf_counter_ns()
 
     async def look() -> list[Sample]:
@@ -516,7 +514,7 @@ def test_only_what_was_sampled_while_requests_were_measured_counts() -> None:
     assert mean(samples, "waiting") is None and highest(samples, "waiting") is None
 
 
-def test_a_count_that_begins_anew_goes_on_growing() -> None:
+def test_a_counter_that_was_reset_continues_to_grow() -> None:
     samples = [
         Sample(float(i), {"preemptions": n}) for i, n in enumerate([0.0, 2.0, 5.0, 1.0, 4.0])
     ]

@@ -46,7 +46,7 @@ def test_a_study_of_an_existing_server_can_vary_answer_lengths() -> None:
     assert len(cells(asked)) == 10
 
 
-def test_a_link_holds_axes() -> None:
+def test_a_link_contains_axes() -> None:
     asked = study("max_seqs=1,2; max_tokens=8,16")
     assert query(asked)["axes"] == "max_seqs=1,2; max_tokens=8,16"
     assert read(query(asked)) == asked
@@ -79,7 +79,7 @@ def test_a_study_is_named_after_its_engines_which_have_distinct_labels() -> None
         ("rate=1,2", "axes cannot vary rate: it has no effect if the mode is batch"),
     ],
 )
-def test_what_cannot_be_varied_is_said(axes: str, said: str) -> None:
+def test_what_cannot_be_varied_is_reported(axes: str, said: str) -> None:
     with pytest.raises(InvalidConfig, match=said) as refused:
         loads(study(axes))
     assert list(refused.value.problems) == ["axes"]

@@ -62,7 +62,7 @@ def test_nothing_is_said_of_throughput_before_two_loads_are_known(
     assert curve_sentences(users(*probes), 0) == []
 
 
-def test_throughput_that_falls_again_is_said_with_the_law_that_fits_it() -> None:
+def test_throughput_that_falls_again_is_reported_with_the_law_that_fits_it() -> None:
     def served(n: int) -> float:  # the Universal Scalability Law itself
         return 5 * n / (1 + 0.02 * (n - 1) + 0.001 * n * (n - 1))
 

@@ -36,7 +36,7 @@ def test_a_link_opens_the_form_as_it_was(config: CapacityConfig) -> None:
     assert linked.problems == () and linked.config == config
 
 
-def test_a_link_holds_only_what_is_not_usual_and_not_what_probes_set() -> None:
+def test_a_link_contains_neither_defaults_nor_fields_of_probes() -> None:
     assert query(search(), RunConfig()) == {}
     assert query(search({"requests": 3, "mode": "batch"}), RunConfig()) == {}
     parameters = query(SEARCHES[1], RunConfig())
@@ -44,7 +44,7 @@ def test_a_link_holds_only_what_is_not_usual_and_not_what_probes_set() -> None:
     assert (parameters["load"], parameters["window_s"]) == ("users", "30")
 
 
-def test_what_is_wrong_is_said_and_the_rest_still_applies() -> None:
+def test_errors_are_reported_and_the_rest_applies() -> None:
     linked = read({"objectives": "speed<1", "window_s": "30", "probes": "x"}, RunConfig())
     assert len(linked.problems) == 2 and linked.config.window_s == 30.0
     linked = read({"lowest": "5", "highest": "2"}, RunConfig())

@@ -259,7 +259,7 @@ def test_each_engine_costs_by_its_own_devices() -> None:
     assert ahead.sentence.startswith("1 search on 1 engine,")
 
 
-def test_a_link_holds_the_search() -> None:
+def test_a_link_contains_the_search() -> None:
     texts = {"objectives": "tpot:p50<0.05;error_rate<0.01", "load": "users", "highest": "64"}
     asked = read({"preset": "capacity", "engine": "vllm", **texts})
     assert asked.search is not None
@@ -279,6 +279,6 @@ def test_a_link_holds_the_search() -> None:
         ({"search": {"starts": 1}}, "starts must be at least 2"),
     ],
 )
-def test_what_cannot_be_searched_is_said(changes: dict[str, object], said: str) -> None:
+def test_what_cannot_be_searched_is_reported(changes: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidConfig, match=said):
         parse_study({**STUDY.model_dump(), **changes})

@@ -32,7 +32,7 @@ MIX = {
 
 
 @pytest.mark.parametrize("client", ["wire", "litellm"])
-def test_every_request_of_a_mix_asks_for_its_class_s_answer(
+def test_every_request_of_a_mix_sets_its_classs_max_tokens(
     database: Engine, reference: ReferenceServer, reference_run: Callable[..., int], client: str
 ) -> None:
     run_id = reference_run("ref tokens=50 gap=0.001", requests=7, client=client, **MIX)

@@ -105,9 +105,7 @@ def test_two_sizes_say_nothing_about_communication() -> None:
     ],
     ids=["larger tensor parallel", "stages on top of it"],
 )
-def test_the_law_says_devices_whatever_the_baseline_is(
-    spread: list[dict[str, int]], limit: str
-) -> None:
+def test_the_law_counts_devices_for_any_baseline(spread: list[dict[str, int]], limit: str) -> None:
     """1/σ is 2.78 of size 1; of tensor parallel 2, which is 1.47 times that, it is 1.89."""
     sizes = [of.get("pp", of["tp"]) for of in spread]
     cells = [

@@ -79,7 +79,7 @@ def test_a_study_of_one_mode_has_no_column_of_submission() -> None:
     assert not {"Submission time", "Total time"} & set(table.columns)
 
 
-def test_a_wait_in_place_of_work_is_said() -> None:
+def test_a_simulated_wait_is_reported() -> None:
     assert any("(--wait 2)" in note for note in report(study("--wait 2")).notes)
     for none in ("", "--wait 0", "--seed 1"):
         assert not any("Each replica" in note for note in report(study(none)).notes)

@@ -108,7 +108,7 @@ def test_a_flood_is_cancelled(flood: Flood) -> None:
 
 
 @pytest.mark.parametrize("flood", [tokens, packed_tokens])
-def test_an_answer_has_an_end_of_its_own(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_has_its_own_size_limit(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "MAX_CHUNKS", 20_000)
     seen, _ = drown(flood, 30.0, None)
     assert (seen.error_class, "does not end" in str(seen.error)) == ("stream_error", True)
@@ -116,7 +116,7 @@ def test_an_answer_has_an_end_of_its_own(flood: Flood, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("flood", [comments, empty_lines])
-def test_a_body_has_an_end_of_its_own(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_has_its_own_size_limit(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "ANSWER_BYTES", 4 * 2**20)
     seen, _ = drown(flood, 30.0, None)
     assert (seen.error_class, "does not end" in str(seen.error)) == ("stream_error", True)

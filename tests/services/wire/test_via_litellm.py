@@ -130,7 +130,7 @@ def exchange_of(*pieces: bytes) -> Exchange:
         ("ref fault=error after=2", "stream_error"),
     ],
 )
-def test_its_exceptions_become_our_error_classes_and_nothing_is_asked_twice(
+def test_litellms_exceptions_become_error_classes_without_retries(
     reference: ReferenceServer, model: str, error_class: str
 ) -> None:
     before = reference.report()["state"]["requests"]

@@ -39,7 +39,7 @@ def exchange_of(wire: Wire, model: str, prompt: str) -> Exchange:
 
 
 @pytest.mark.timed
-def test_a_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
+def test_a_streamed_token_is_timed_when_it_was_sent(reference: ReferenceServer) -> None:
     seen = ask(reference.base_url, "ref ttft=0.05 gap=0.005 tokens=20", "timed")
     did = reference.log()["timed"]
     assert len(seen.token_times) == len(did["times"]) == 20
@@ -195,7 +195,7 @@ def test_a_server_that_closes_idle_connections_fails_no_request(
     assert [exchange.error for exchange in seen] == [None] * 6
 
 
-def test_a_server_that_closes_a_new_connection_unheard_is_a_failure_and_is_not_asked_again(
+def test_a_server_that_closes_a_new_connection_is_a_failure_without_a_retry(
     reference: ReferenceServer,
 ) -> None:
     before = reference.report()["state"]["requests"]
@@ -208,7 +208,9 @@ def ollama(reference: ReferenceServer, model: str, prompt: str) -> Exchange:
 
 
 @pytest.mark.timed
-def test_ollamas_own_stream_is_seen_when_it_was_sent(reference: ReferenceServer) -> None:
+def test_a_token_of_ollamas_own_stream_is_timed_when_it_was_sent(
+    reference: ReferenceServer,
+) -> None:
     seen = ollama(reference, "ref ttft=0.05 gap=0.005 tokens=20", "timed by Ollama")
     did = reference.log()["timed by Ollama"]
     assert (seen.error_class, seen.finish_reason, seen.answered) == (None, "length", seen.first)

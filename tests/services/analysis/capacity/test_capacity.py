@@ -190,7 +190,7 @@ def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_
     assert step.estimate.value == pytest.approx(truth, rel=0.1)
 
 
-def test_a_repeat_that_the_client_cannot_offer_is_given_up_after_two_tries() -> None:
+def test_a_repeated_probe_is_abandoned_after_two_failed_tries() -> None:
     seen = [at(1.0, 0.0, 60), at(8.0, 0.0, 80), _growing(64.0, 400)]
     busy = at(8.0, 0.9, 80, limited=True)
     for tries in (1, 2):
