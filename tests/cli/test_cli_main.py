@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from sqlalchemy import Engine, text
@@ -176,3 +179,13 @@ def test_usage_and_hints_say_what_was_typed(
     assert run_cli("baseline", "set", "--help").out.startswith("usage: paceline baseline set ")
     assert "See paceline show --help." in run_cli("show").err
     assert "`paceline list` lists" in run_cli("show", "1").err
+
+
+def test_ctrl_c_before_a_command_begins_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cli", Interrupted("cli"))
+    with pytest.raises(SystemExit, match="Stopped"):
+        runpy.run_path(str(ROOT / "cli.py"), run_name="__main__")
