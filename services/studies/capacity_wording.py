@@ -216,8 +216,8 @@ STUCK = (
 REASONS = {
     "precise": "The interval is within ±{precision} %, the precision that was set.",
     "most": (
-        "All {probes} were used before the interval was within ±{precision} %: longer windows "
-        "would narrow it."
+        "All {probes} were used before the interval was within ±{precision} %: more probes "
+        "or longer windows would narrow it."
     ),
     "highest": "No objective was missed up to the highest load.",
     "lowest": "Even the lowest load is not sustained.",

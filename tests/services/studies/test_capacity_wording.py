@@ -47,6 +47,11 @@ def test_a_client_that_is_busy_in_the_end_is_why_the_search_ended() -> None:
     assert why_ended(Conclusion("client", None, 30.0), RATE).startswith("The limit is this client")
 
 
+def test_a_wide_range_between_few_probes_asks_for_more_of_them() -> None:
+    said = why_ended(Conclusion("most", None, 23.0, 64.0), USERS)
+    assert said.endswith("more probes or longer windows would narrow it.")
+
+
 def test_a_server_that_recovers_is_called_as_fast_only_where_that_is_known() -> None:
     seen = Observation(8.0, (Misses(0, 80, 1.0),), 480, 60.0, typical_s=(0.9, 1.0, 1.1))
     over = Observation(64.0, (Misses(80, 80, 1.0),), 480, 60.0, growing=True)
