@@ -19,6 +19,12 @@ def test_every_engine_has_a_form_without_an_error(visit: Visit, name: str) -> No
     assert {f"engine-{field}" for field in spec.parameters} <= there
 
 
+def test_the_page_opens_with_an_engine_that_can_start_here(visit: Visit) -> None:
+    at = visit("engines")
+    (start,) = [button for button in at.button if button.label == "Start engine"]
+    assert not start.disabled and at.code
+
+
 def test_the_exact_command_is_shown(visit: Visit) -> None:
     at = visit("engines", engine="llamacpp", max_seqs="4", max_model_len="512")
     assert "-m services.servers.embedded 4 512 1 30000" in at.code[0].value
