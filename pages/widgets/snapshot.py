@@ -16,7 +16,7 @@ from db import counts, runs
 from db.database import opened
 from jobs import pace
 from jobs.study_progress import study_time_left
-from services.analysis.diagnostics import client, server
+from services.analysis.diagnostics import backlog, client, server
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask import time_left
 from services.ask.measurement import ACTIVE, Progress, Run
@@ -89,7 +89,11 @@ def _snapshot(
     samples = runs.samples(opened(), run_id, limit=SHOWN)
     now = summarize(_run.config, progress, counts.request_counts(opened(), run_id))
     diagnostics = (
-        [*client.so_far(_run.config, progress[-1]), *server.so_far(_run, samples)]
+        [
+            *backlog.so_far(_run.config, progress),
+            *client.so_far(_run.config, progress[-1]),
+            *server.so_far(_run, samples),
+        ]
         if progress
         else []
     )
