@@ -42,6 +42,7 @@ __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"
 Check = Callable[[Run, Sequence[Measurement], Summary], Diagnostic | None]
 
 CACHED_SHARE = 0.05  # limit, of the prompt tokens
+FOREMOST = (server_checks.SLOWED_DOWN,)
 
 
 def diagnostics(
@@ -50,7 +51,8 @@ def diagnostics(
     summary: Summary,
     samples: Sequence[Sample] = (),
 ) -> list[Diagnostic]:
-    """Return the diagnostics of a run, warnings first. `samples` are its server metrics."""
+    """Return the diagnostics of a run: warnings first, and of these what makes all its numbers
+    wrong. `samples` are its server metrics."""
     checks = CHECKS if run.source is None else [c for c in CHECKS if c not in OF_CLIENT]
     if summary.failed and not summary.ok:  # there are no other numbers
         checks = [check for check in checks if check in OF_FAILURES]
@@ -61,7 +63,7 @@ def diagnostics(
     ]
     cache_known = cached_share(successes(measurements)) is not None
     results += server_checks.diagnostics(run, samples, summary, cache_known)
-    return sorted(results, key=lambda diagnostic: diagnostic.level != "warning")
+    return sorted(results, key=lambda each: (each.level != "warning", each.title not in FOREMOST))
 
 
 def _times_removed(

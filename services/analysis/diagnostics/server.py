@@ -13,6 +13,7 @@ from services.ask.measurement import Run, Sample
 from services.ask.workloads import uses_prefix_cache
 from services.base import units
 
+SLOWED_DOWN = "Other programs slowed the engine down"
 UNEVEN_SHARE = 0.1  # allowed difference between the engine's GPUs, of the highest value
 IN_USE_SHARE = 0.05  # of a GPU's memory; with less in use, the engine does not use this GPU
 CACHED_SHARE = 0.05  # of the prompt tokens
@@ -202,8 +203,8 @@ def _probable_cpu_contention(
 def _slowed_down(evidence: str) -> Diagnostic:
     return Diagnostic(
         "warning",
-        "Other programs slowed the engine down",
-        f"{evidence} The engine was measured at a fraction of its speed. Close other programs on "
+        SLOWED_DOWN,
+        f"The engine was measured at a fraction of its speed. {evidence} Close other programs on "
         "this machine, and measure again.",
     )
 
