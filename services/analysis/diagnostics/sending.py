@@ -72,7 +72,7 @@ def late(config: RunConfig, late_s: float, interval_s: float) -> Diagnostic | No
         return None
     return Diagnostic(
         "warning",
-        f"Requests were sent up to {units.seconds(late_s)} late",
+        f"Requests were sent {units.seconds(late_s)} late (p99)",
         f"1 % of the requests were sent {units.seconds(late_s)} or more after they were due (the "
         f"limit is {units.seconds(limit)}), so the load was not as configured. Close "
         f"other programs on this machine, or choose {_lower_load_advice(config)}.",

@@ -102,7 +102,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(mode="staggered"),
         staggered([0.0] * 70 + [0.015] * 10),
         "warning",
-        "Requests were sent up to 15.0 ms late",
+        "Requests were sent 15.0 ms late (p99)",
     ),
     (
         with_config(mode="staggered"),
@@ -440,7 +440,7 @@ def test_a_run_without_a_request_is_not_an_error() -> None:
     [
         ({}, None),
         ({"late_p99_s": 0.02, "lag_p99_s": 0.004, "cpu_share": 0.7}, None),
-        ({"late_p99_s": 0.2}, "Requests were sent up to 200 ms late"),
+        ({"late_p99_s": 0.2}, "Requests were sent 200 ms late (p99)"),
         ({"lag_p99_s": 0.02}, "This client was 20.0 ms behind"),
         ({"cpu_share": 0.97}, "This client used 97.0 % of its core"),
     ],
