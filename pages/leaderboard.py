@@ -133,7 +133,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
             query_params={"runs": ",".join(map(str, best))},
         )
 if reservations := leaderboard.differences_note(standings, summaries.values()):
-    st.markdown(f":small[{plain(reservations)}]")
+    st.warning(plain(reservations), icon=":material/rule:")
 show(standings, by, against)
 if touched:
     kept = {name: parameters[name] for name in ("runs", *FILTERS) if name in parameters}

@@ -58,7 +58,9 @@ def differences_note(
     differ += [f"{len(works)} kinds of work (mode, requests, prompts, lengths)"] * (len(works) > 1)
     if not differ:
         return ""
-    return f"These runs have {' and '.join(differ)}: the ranking compares those, too."
+    return (
+        f"These runs have {' and '.join(differ)}. Their order may come from that instead of speed."
+    )
 
 
 COST = "USD per million output tokens"
