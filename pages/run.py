@@ -106,12 +106,14 @@ def draw_schedule(config: RunConfig) -> None:
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual
     bars = modes.simulate(modes.schedule(config), each, plan.MOST_DRAWN)
     few = len(bars) <= MOST_BARS or config.mode == "batch"
+    title = "When each request is sent" if few else "How many requests are sent per second"
+    st.markdown(f"**{title}**")
     st.vega_lite_chart(
         schedule_spec(bars, dark=dark()) if few else arrivals_spec(bars, dark=dark()),
         theme=None,
         width="stretch",
         key="plan-chart",
-        alt="When each request is sent" if few else "How many requests are sent per second",
+        alt=title,
     )
     first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
     st.caption(f"Assumes {plan.duration(each)} per answer.{first}")
