@@ -94,6 +94,8 @@ COLUMNS = (
     Column("Preemptions", "preemptions", "count"),
 )
 NOTE = (
-    "One row for each probe. Latencies are of successful requests; for an objective, a failed "
-    "request counts as a miss. Columns that the engine does not report are left out."
+    "One row for each probe. Near the capacity, chance decides whether a probe meets the "
+    "objectives: one may fail at a lower load than another that passes. Latencies are of "
+    "successful requests; for an objective, a failed request counts as a miss. Columns that the "
+    "engine does not report are left out."
 )

@@ -21,10 +21,10 @@ from services.studies.capacity_config import CapacityConfig, CapacitySearch
 
 PROBE = 1.25  # windows that a probe takes, including the warm-up before it
 WORDS = {
-    "more": "{other} sustains {ratio}× the load of {first}",
-    "less": "{other} sustains {ratio}× the load of {first}",
-    "equivalent": "{other} and {first} sustain the same load within ±{margin} %: {ratio}×",
-    "inconclusive": "Inconclusive: {other} sustains {ratio}× the load of {first}",
+    "more": "{other} sustains {ratio} the load of {first}",
+    "less": "{other} sustains {ratio} the load of {first}",
+    "equivalent": "{other} and {first} sustain the same load within ±{margin} %: {ratio}",
+    "inconclusive": "Inconclusive: {other} sustains {ratio} the load of {first}",
 }
 
 
@@ -33,14 +33,25 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
     step = capacity.next_step(server)
     objective = label_of(capacity.config.parsed_objectives)
     if not isinstance(step, Conclusion):
-        return f"{name}: {many(len(capacity.observations(server)), 'probe')} so far."
+        return f"{name}: {_so_far(capacity, server)}."
     if step.estimate is not None and step.estimate.low and step.estimate.high:
         return f"{name} sustains {with_interval(step.estimate, capacity.config)} at {objective}."
     return f"{name}: {bounds_text(step, capacity.config)} at {objective}."
 
 
+def _so_far(capacity: Capacity, server: int) -> str:
+    """Return the result of a search that goes on: "about 31.2 requests/s (95 % interval 22.5–36.1)
+    at TTFT p95 ≤ 500 ms after 4 probes", or "4 probes so far"."""
+    probes = many(len(capacity.observations(server)), "probe")
+    found = capacity.estimate_so_far(server)
+    if found is None or not found.low or not found.high:
+        return f"{probes} so far"
+    objective = label_of(capacity.config.parsed_objectives)
+    return f"about {with_interval(found, capacity.config)} at {objective} after {probes}"
+
+
 def with_interval(found: Estimate, config: CapacityConfig) -> str:
-    """Return a capacity with its interval: "34.9 requests/s (95 % 33.2–36.1)"."""
+    """Return a capacity with its interval: "34.9 requests/s (95 % interval 33.2–36.1)"."""
     assert found.low is not None and found.high is not None
     if found.kind == "bracket":
         return f"{interval_text(found, config)} {config.unit}"
@@ -59,15 +70,15 @@ def confidence_text(found: Estimate, config: CapacityConfig) -> str:
     """Return the uncertainty of a capacity, in words."""
     if found.kind == "bracket":
         return "Sustained at the first, missed at the second"
-    ends = interval_text(found, config).removeprefix("95 % ")
-    return f"95 % interval: {ends}, within ±{significant(100 * found.width, 2)} %"
+    return f"{interval_text(found, config)}, within ±{significant(100 * found.width, 2)} %"
 
 
 def interval_text(found: Estimate, config: CapacityConfig) -> str:
-    """Return the uncertainty of a capacity: "95 % 33.2–36.1", or "between 30 and 33"."""
+    """Return the uncertainty of a capacity: "95 % interval 33.2–36.1", or "between 30
+    and 33"."""
     assert found.low is not None and found.high is not None
     low, high = load_text(found.low, config), load_text(found.high, config)
-    return f"between {low} and {high}" if found.kind == "bracket" else f"95 % {low}–{high}"
+    return f"between {low} and {high}" if found.kind == "bracket" else f"95 % interval {low}–{high}"
 
 
 def load_text(load: float, config: CapacityConfig) -> str:
@@ -159,18 +170,18 @@ def comparison(
     config: CapacityConfig,
     usd: tuple[float, float] | None = None,
 ) -> str:
-    """Return a verdict, in words first: "B sustains 1.31× the load of A at TTFT p95 ≤ 500 ms (95 %
-    1.24–1.38), at $0.42 against $0.55 per million output tokens.". `usd`: the costs of the other
-    and of the first, if both are known."""
+    """Return a verdict, in words first: "B sustains 1.31× (95 % interval 1.24–1.38) the load of A
+    at TTFT p95 ≤ 500 ms, for $0.42 against $0.55 per million output tokens.".
+    `usd`: the costs of the other and of the first, if both are known."""
+    low, high = significant(ratio.low), significant(ratio.high)
     text = WORDS[ratio.word].format(
         other=other,
         first=first,
-        ratio=significant(ratio.value),
+        ratio=f"{significant(ratio.value)}× (95 % interval {low}–{high})",
         margin=f"{100 * config.margin:g}",
     )
-    interval = f"(95 % {significant(ratio.low)}–{significant(ratio.high)})"
-    prices = f", at {' against '.join(map(dollars, usd))} per million output tokens" if usd else ""
-    sentence = f"{text} at {label_of(config.parsed_objectives)} {interval}{prices}."
+    prices = f", for {' against '.join(map(dollars, usd))} per million output tokens" if usd else ""
+    sentence = f"{text} at {label_of(config.parsed_objectives)}{prices}."
     if ratio.longer is not None and ratio.longer < 100:
         sentence += (
             f" About {significant(ratio.longer, 2)} times as long a search would show a difference."

@@ -62,7 +62,7 @@ def test_a_finished_search_shows_its_result(visit: Visit, database: Engine) -> N
     capacities.end(database, number, "done")
     at = sound(visit("capacity", search=str(number)))
     sentence = first_of(at)
-    assert at.metric[0].value.endswith(" requests/s") and "95 % interval: " in text_of(at)
+    assert at.metric[0].value.endswith(" requests/s") and "95 % interval " in text_of(at)
     assert "requests/s (95 %" in sentence and "TTFT p95 ≤ 500 ms" in sentence
     assert len(at.dataframe[0].value) == len(SLOPE + MORE)
 

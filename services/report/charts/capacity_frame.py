@@ -16,6 +16,7 @@ from services.studies.capacity import Capacity
 
 HEIGHT = 300
 ROOM = 1.2  # on both sides of the loads, as a ratio
+TICKS = [digit * 10.0**power for power in range(-2, 5) for digit in (1, 2, 5)]
 STATES = {"yes": "circle", "no": "cross", "queue grows": "triangle"}
 
 
@@ -38,7 +39,9 @@ class LoadFrame:
         domain = [self.low / ROOM, self.high * ROOM]
         scale = alt.Scale(type="log", domain=domain, nice=False, clamp=True)
         title = f"{self.unit}, log scale"
-        return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(grid=False))
+        ticks = [tick for tick in TICKS if domain[0] <= tick <= domain[1]]
+        axis = alt.Axis(grid=False, values=ticks or alt.Undefined, labelOverlap="greedy")
+        return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
 
     @property
     def colour(self) -> alt.Color:

@@ -36,7 +36,7 @@ def test_both_prices_are_in_the_verdict() -> None:
     capacity = two(usd_per_hour=3.6)
     verdict, first, second = sentences(capacity)
     assert "sustains 1." in verdict and verdict.endswith(" per million output tokens.")
-    assert ", at $0.4" in verdict and " against $0.5" in verdict
+    assert ", for $0.4" in verdict and " against $0.5" in verdict
     assert "That is $0.5" in first and "That is $0.4" in second
     (one, _) = capacity_document(capacity)["servers"]
     assert one["usd_per_million_output"]["low"] < one["usd_per_million_output"]["value"]

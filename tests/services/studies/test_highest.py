@@ -103,7 +103,7 @@ def test_the_verdict_is_by_the_fresh_starts_alone() -> None:
     assert found.ratio is not None
     assert (found.ratio.value, found.ratio.word) == (pytest.approx(1.5, rel=0.01), "more")
     (said,) = sentences(study(*first, *again))
-    assert said.startswith("max seqs 2 sustains 1.50× the load of")
+    assert said.startswith("max seqs 2 sustains 1.50× (95 % interval ")
     assert said.endswith("Measured alternately, on 2 fresh starts of each.")
     document = study_capacity_document(study(*first, *again))
     assert document["verdicts"][0]["verdict"] == "more"
