@@ -157,7 +157,7 @@ def _coherency(curve: DeviceCurve, device: str) -> str:
     if fit.kappa is None:
         return "measuring communication overhead requires a third size"
     inside = f"{KAPPA} {fit.kappa:.2g}"
-    if ends := fit.kappa_interval:
+    if (ends := fit.kappa_interval) and ends[1]:
         inside += f", 95 % {ends[0]:.2g}–{ends[1]:.2g}"
     largest = fit.sizes[-1]
     share = fit.kappa * largest * (largest - 1) / fit.slowdown(largest)
@@ -182,8 +182,8 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
     if limit is not None and LEAST_LIMIT < limit < 100 * fit.sizes[-1]:
         first = "one" if fewest == 1 else f"{fewest} of them"
         return (
-            f" By this law, no number of {device}s gives more than {limit:.2g}× the throughput of "
-            f"{first}."
+            f" Extrapolated by this law, no number of {device}s gives more than {limit:.2g}× the "
+            f"throughput of {first}."
         )
     return ""
 
@@ -192,7 +192,8 @@ def batch_sentence(curve: BatchCurve, size: str) -> str:
     """Return a sentence on where throughput stops growing with the size, which is called `size`."""
     best = curve.best
     rate = units.significant(rate_of(best))
-    sentence = f"{best.label} gives at most {rate} tokens/s, at {best.work_label}"
+    highest = f"{rate} tokens/s, at {best.work_label}"
+    sentence = f"{best.label} gives at most {highest}"
     if curve.knee is None:
         return f"{sentence}, the only {size} measured."
     more, most = ("larger", "largest") if size == "batch size" else ("higher", "highest")
@@ -200,7 +201,9 @@ def batch_sentence(curve: BatchCurve, size: str) -> str:
         return f"{sentence}; a {more} {size} gives no more."
     if curve.saturates:
         return f"{sentence}; {curve.knee.work_label} is within {(1 - NEARLY) * 100:.0f} % of that."
-    return f"{sentence}, the {most} {size} measured: throughput may grow further."
+    return (
+        f"{best.label} reached {highest}, the {most} {size} measured; a {more} one may give more."
+    )
 
 
 def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:
