@@ -96,24 +96,24 @@ _ENTRIES = (
     Preset(
         "tensor",
         "Tensor parallel",
-        "Each layer is split into 1, 2, 4 and 8 parts.",
+        "Each layer is split across devices, which compute every token together.",
         TENSOR,
         batches=BATCHES,
     ),
     Preset(
         "pipeline",
         "Pipeline parallel",
-        "The layers are split into 1, 2 and 4 stages.",
+        "The layers are split into stages, each on devices of its own.",
         PIPELINE,
         batches=BATCHES,
     ),
     Preset(
-        "data", "Data parallel", "1, 2 and 4 replicas share the requests.", DATA, batches=BATCHES
+        "data", "Data parallel", "Replicas of the model share the requests.", DATA, batches=BATCHES
     ),
     Preset(
         "mixed_parallel",
         "Tensor and pipeline",
-        "Both at once: TP 2 · PP 2, TP 4 · PP 2, …",
+        "Stages, each of which is split across devices.",
         MIXED,
         batches=BATCHES,
     ),
