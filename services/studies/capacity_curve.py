@@ -154,7 +154,7 @@ def _cache_use(points: Sequence[OperatingPoint], found: Knee, config: CapacityCo
         most = max(probed.point.kv_cache_share or 0.0 for probed in known)
         return f"The KV cache is not the cause: at most {share(most)} of it was in use."
     return (
-        f"From {with_unit(full.load, config)} on, the KV cache is full "
+        f"From {with_unit(full.load, config)} on, the KV cache is nearly full "
         f"({share(full.point.kv_cache_share or 0.0)}): additional requests wait for memory."
     )
 

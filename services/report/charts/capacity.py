@@ -45,8 +45,8 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
     frame = load_frame(capacity, rows, dark)
     title = heading(
         "Which load is sustained?",
-        "Each mark is one run. Line and band: the capacity and its 95 % interval. Dashed: the "
-        "required share. Triangles: the queue grew.",
+        "Each mark is a run. Circle: sustained; cross: not; triangle: the queue grew.",
+        "Line and band: the capacity and its 95 % interval. Dashed: the required share.",
     )
     required = min(objective.share for objective in capacity.config.parsed_objectives)
     datasets = {"bands": frame.band_rows(), "required": [{"share": required}], "dots": rows}

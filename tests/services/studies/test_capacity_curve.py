@@ -75,7 +75,7 @@ def test_throughput_that_falls_again_is_reported_with_the_law_that_fits_it() -> 
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        ({"kv_cache_share": 0.99}, "From 16 users on, the KV cache is full (99.0 %)"),
+        ({"kv_cache_share": 0.99}, "From 16 users on, the KV cache is nearly full (99.0 %)"),
         (
             {"kv_cache_share": 0.4},
             "The KV cache is not the cause: at most 40.0 % of it was in use.",
@@ -120,7 +120,7 @@ def test_the_pages_that_engines_really_serve_tell_why(
     told = {name: getattr(found, name) for name in ("waiting", "kv_cache_share", "preemptions")}
     assert told == {"waiting": 40.0, "kv_cache_share": 0.99, "preemptions": 3.0}
     text = " ".join(curve_sentences(users((1, 5.0), (16, 40.0), (64, 40.0), **told), 0))
-    assert "KV cache is full (99.0 %)" in text and "(3 times at 16)" in text
+    assert "KV cache is nearly full (99.0 %)" in text and "(3 times at 16)" in text
     assert "Up to 40 requests waited" in text
 
 
