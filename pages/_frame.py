@@ -48,7 +48,7 @@ history = st.Page(
 )
 leaderboard = st.Page(HERE / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:")
 run = st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=may_start())
-tokens = st.Page(HERE / "tokens.py", title="Tokens", icon=":material/key:")
+tokens = st.Page(HERE / "tokens.py", title="API tokens", icon=":material/key:")
 for_tokens = [tokens] if role() and may_start() else []
 everything = [
     run,

@@ -100,7 +100,7 @@ def revoke(token_id: int) -> None:
         return  # it was already revoked
 
 
-st.title("Tokens", anchor=False)
+st.title("API tokens", anchor=False)
 asking = person()
 if asking is None or asking.role is None or asking.role < Role.runner:
     stop_with("Only runners and admins can create tokens, and only when sign-in is on.")

@@ -91,8 +91,8 @@ WHERE_PEOPLE_SIGN_IN = (
     (VIEWER, "", "History"),
     (VIEWER, "tokens", "You cannot open this page."),
     (RUNNER, "", "Server A"),
-    (RUNNER, "tokens", "Tokens"),
-    (ADMIN, "tokens", "Tokens"),
+    (RUNNER, "tokens", "API tokens"),
+    (ADMIN, "tokens", "API tokens"),
     (ADMIN, "engines", "Engines"),
 )
 

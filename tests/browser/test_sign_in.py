@@ -127,7 +127,7 @@ def test_a_runner_starts_a_run_that_says_so_and_makes_a_token(
 ) -> None:
     page = sign_in(chromium, shared, "ray@example.org")
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
-    assert "Run" in names(page) and "Tokens" in names(page) and "Backends" not in names(page)
+    assert "Run" in names(page) and "API tokens" in names(page) and "Backends" not in names(page)
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text("started by ray@example.org")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
