@@ -38,7 +38,14 @@ def show() -> None:
             (figures,) = verdict_figures(_comparison())
             st.metric(f"{plain(figures.baseline_label)} (baseline)", figures.baseline_value, **TILE)
             st.metric(plain(figures.label), figures.value, **TILE)
-            st.metric(plain(f"{figures.measure}, ratio"), figures.ratio, **TILE)
+            st.metric(
+                plain(f"{figures.measure}, ratio"),
+                figures.ratio,
+                delta=f"95 % {figures.interval}",
+                delta_color="off",
+                delta_arrow="off",
+                **TILE,
+            )
         with st.expander("Show the full comparison", icon=":material/insights:"):
             st.markdown(plain(verdict.details))
             st.vega_lite_chart(

@@ -39,8 +39,9 @@ class VerdictFigures:
 
     @property
     def verdict_with_interval(self) -> str:
-        """The verdict with its sign and interval: `▲ faster (1.41–1.50)`."""
-        return f"{SIGNS[self.mark]} {self.word}" + (f" ({self.interval})" if self.interval else "")
+        """The verdict with its sign and interval: `▲ faster (95 % 1.41–1.50)`."""
+        interval = f" (95 % {self.interval})" if self.interval else ""
+        return f"{SIGNS[self.mark]} {self.word}{interval}"
 
     @property
     def verdict_with_ratio(self) -> str:

@@ -188,7 +188,7 @@ def test_the_answer_stands_in_one_row_a_run_with_its_diagnostics_below(
         "B": "13.3 tokens/s",
         "Output throughput, ratio": "2.00×",
     }
-    assert pair.metric[2].delta.replace("\\", "") == "▲ faster (1.91–2.09)"
+    assert pair.metric[2].delta.replace("\\", "") == "▲ faster (95 % 1.91–2.09)"
     of_runs = " ".join(expander.label for expander in pair.expander)
     assert "note" in of_runs
     whole = visit("compare", runs="1,2,3")

@@ -17,7 +17,7 @@ def test_a_pair_is_one_row_with_its_interval() -> None:
         "2.00×",
         "1.91–2.09",
     )
-    assert figures.verdict_with_interval == "▲ faster (1.91–2.09)"
+    assert figures.verdict_with_interval == "▲ faster (95 % 1.91–2.09)"
     assert figures.verdict_with_ratio == "▲ faster, 2.00× (1.91–2.09)"
 
 
