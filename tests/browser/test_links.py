@@ -153,28 +153,6 @@ def test_two_presses_of_start_start_one_run(
     has(page, requests="1")
 
 
-def test_two_presses_of_start_start_one_search(
-    app: App, person: BrowserContext, refusing: str
-) -> None:
-    page = person.new_page()
-    query = {"backend": "url", "base_url": f"{refusing}/v1", "model": "nothing", "probes": "5"}
-    page.goto(f"{app.url}/capacity?{urlencode(query | {'objectives': 'ttft:p90<2'})}")
-    settled(page)
-    button = page.get_by_role("button", name="Start search", exact=True)
-    expect(button).to_be_enabled()
-    button.evaluate(PRESS_TWICE, 150)
-    page.wait_for_url(re.compile(r"/capacity\?search=\d+"))
-    settled(page)
-    no_trouble(page)
-    with app.database() as engine:
-        assert len(capacities.list_all(engine)) == 1
-    expect(page).to_have_url(re.compile(r"/capacity\?search=\d+"))
-    expect(button).to_have_count(0)
-    page.get_by_role("button", name="Cancel search").click()
-    with app.database() as engine:
-        until(lambda: capacities.list_all(engine)[0].status == "cancelled", 60)
-
-
 def verdict_on(page: Page, name: str) -> Locator:
     """The headline of what is said of a run against the reference."""
     headings = page.locator("h3")  # not by its role: an open list hides all else from it
@@ -239,3 +217,26 @@ def test_a_shared_run_that_ends_leads_to_its_shared_result(
     expect(page.get_by_test_id("stSidebar")).to_have_count(0)
     expect(page.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     expect(page.get_by_text("Prompts and answers")).to_have_count(0)
+
+
+def test_two_presses_of_start_start_one_search(
+    app: App, person: BrowserContext, refusing: str
+) -> None:
+    """The last test: the run of its probe stays in the history."""
+    page = person.new_page()
+    query = {"backend": "url", "base_url": f"{refusing}/v1", "model": "nothing", "probes": "5"}
+    page.goto(f"{app.url}/capacity?{urlencode(query | {'objectives': 'ttft:p90<2'})}")
+    settled(page)
+    button = page.get_by_role("button", name="Start search", exact=True)
+    expect(button).to_be_enabled()
+    button.evaluate(PRESS_TWICE, 150)
+    page.wait_for_url(re.compile(r"/capacity\?search=\d+"))
+    settled(page)
+    no_trouble(page)
+    with app.database() as engine:
+        assert len(capacities.list_all(engine)) == 1
+    expect(page).to_have_url(re.compile(r"/capacity\?search=\d+"))
+    expect(button).to_have_count(0)
+    page.get_by_role("button", name="Cancel search").click()
+    with app.database() as engine:
+        until(lambda: capacities.list_all(engine)[0].status == "cancelled", 60)
