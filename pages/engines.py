@@ -37,20 +37,15 @@ ANY_PORT = 30000  # in the command shown before an engine starts
 def config_from_url() -> EngineConfig:
     """Return the config in the URL. Warn about invalid values, which keep their defaults. Without
     one, the engine is the first that can start on this machine."""
-    config = EngineConfig() if url_state.parameters() else first_that_starts()
+    config = EngineConfig()
+    if not url_state.parameters():
+        config = engine_form.first_that_starts() or config
     for name, text in url_state.parameters().items():
         try:
             config = parse_engine({**config.model_dump(), name: text if text != "" else None})
         except InvalidConfig as error:
             st.warning(plain(str(error)), icon=":material/link_off:")
     return config
-
-
-def first_that_starts() -> EngineConfig:
-    hardware, env = devices(), settings.environment()
-    configs = [EngineConfig.model_validate({"engine": name}) for name in ENGINES]
-    ready = (config for config in configs if preflight(config, hardware, env) is None)
-    return next(ready, configs[0])
 
 
 def form(initial: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
 
 from pages.widgets import fields, url_state
-from services.servers.engines import ENGINES, EngineConfig
+from services.base import settings
+from services.servers.engines import ENGINES, EngineConfig, devices, preflight
 
 NARROW = 130  # pixels: two fields beside each other on a phone
 SIZES = ("tp", "pp", "dp")
 NOTHING = ""  # instead of an engine: an existing server
+
+
+def first_that_starts(names: Iterable[str] = ENGINES) -> EngineConfig | None:
+    """Return the first engine of `names` that can start on this machine; None if none can."""
+    hardware, env = devices(), settings.environment()
+    configs = (EngineConfig.model_validate({"engine": name}) for name in names)
+    return next((config for config in configs if preflight(config, hardware, env) is None), None)
 
 
 def engine_choice(start: EngineConfig | None, or_none: bool = False) -> str:

@@ -14,7 +14,7 @@ from services.ask import about
 from services.ask.modes import MODES
 from services.ask.problems import InvalidConfig
 from services.base import settings
-from services.servers.engines import ENGINES, EngineConfig, devices, preflight
+from services.servers.engines import ENGINES, EngineConfig
 from services.studies.axis import split_axes
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
@@ -80,13 +80,9 @@ def _runnable(preset: str) -> EngineConfig | None:
     if not PRESETS[preset].starts_engines:
         return None
     parallel = len(PRESETS[preset].parallel) > 1
-    here, env = devices(), settings.environment()
-    configs = [
-        EngineConfig.model_validate({"engine": name})
-        for name, spec in ENGINES.items()
-        if spec.parallelism or not parallel
-    ]
-    return next((config for config in configs if preflight(config, here, env) is None), None)
+    return engine_form.first_that_starts(
+        name for name, spec in ENGINES.items() if spec.parallelism or not parallel
+    )
 
 
 def _preset_changed() -> None:

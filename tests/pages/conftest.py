@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +14,15 @@ from sqlalchemy import Engine
 from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
+from pages import widgets
 from services.ask.backends import BACKENDS
 from tests.conftest import ROOT
 
 Visit = Callable[..., AppTest]
+
+# A widget first imported while a test replaces a function would keep the replacement afterwards.
+for each in pkgutil.iter_modules(widgets.__path__, "pages.widgets."):
+    importlib.import_module(each.name)
 
 
 @pytest.fixture(autouse=True)
