@@ -149,7 +149,8 @@ except RunNotFound as error:
 
 run = candidate.run
 load_again = partial(results.candidates, opened(), [run_id], judgement)
-panels.head(run)
+diagnosed = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
+panels.head(run, sum(each.level == "warning" for each in diagnosed))
 baseline.badges(run_id)
 if run.error:
     st.warning(plain(run.error), icon=":material/error:")
@@ -180,9 +181,7 @@ if not candidate.measurements:
 if candidate.summary.ok:
     panels.headline(candidate)
 panels.judgement(candidate)
-panels.show_diagnostics(
-    diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
-)
+panels.show_diagnostics(diagnosed)
 if run.source is None:
     panels.client(candidate)
 result_tabs.show(

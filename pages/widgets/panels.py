@@ -31,11 +31,14 @@ STATUS_COLOURS: dict[str, Colour] = {
 }
 
 
-def head(run: Run) -> None:
-    """Show the run's name, status, time, tags and note."""
+def head(run: Run, warnings: int = 0) -> None:
+    """Show the run's name, status, the number of its warnings, time, tags and note."""
     st.title(plain(run.name), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray"))
+        trusted = not (warnings and run.status == "done")
+        st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray") if trusted else "gray")
+        if warnings:
+            st.badge(many(warnings, "warning"), icon=":material/warning:", color="orange")
         for tag in run.tags:
             st.markdown(badge(tag, "sell", "gray"))
         if run.source is not None:

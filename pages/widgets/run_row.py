@@ -10,7 +10,7 @@ from db.runs import RunRow
 from pages.widgets.panels import local
 from services.analysis.compare.baseline_verdict import BaselineVerdict, short
 from services.ask.measurement import IMPORT
-from services.base.units import show
+from services.base.units import many, show
 from services.report.theme import Palette
 
 NUMBERS = {  # by label: the key in the headline, and the unit
@@ -35,6 +35,7 @@ STYLE = """<style>
 .about { padding-top: .3rem; }
 .about .state { border: 1px solid %(muted)s; border-radius: 1rem; padding: 0 .5rem;
   margin-right: .3rem; white-space: nowrap; }
+.about .warned { border-color: %(warning)s; color: %(warning)s; }
 .run { display: grid; gap: 0 .8rem; align-items: center; font-size: .9rem; line-height: 1.35;
   grid-template-columns: %(columns)s; }
 .run .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -58,6 +59,7 @@ def style(look: Palette, with_baseline: bool) -> str:
     There is a column for the baseline only if `with_baseline`."""
     width, columns = ("31rem", f"{COLUMNS} minmax(0, 1fr)") if with_baseline else ("24rem", COLUMNS)
     colours = {"grid": look.grid, "muted": look.muted, "link": look.runs[0]}
+    colours["warning"] = look.warning
     return STYLE % {**colours, "width": width, "columns": columns}
 
 
@@ -73,7 +75,15 @@ def about(run: RunRow) -> str:
     """Return the line below a run's name. Its texts are from users and servers, and are never
     treated as markup."""
     state = "" if run.status == "done" else f'<span class="state">{escape(run.status)}</span>'
-    return f'<div class="about">{state}{escape(_facts(run))}</div>'
+    return f'<div class="about">{state}{_warnings(run)}{escape(_facts(run))}</div>'
+
+
+def _warnings(run: RunRow) -> str:
+    titles = run.headline.get("warnings", [])
+    if not titles:
+        return ""
+    listed = escape("; ".join(titles), quote=True)
+    return f'<span class="state warned" title="{listed}">{many(len(titles), "warning")}</span>'
 
 
 def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:

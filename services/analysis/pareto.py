@@ -26,6 +26,7 @@ class LeaderboardEntry:
     throughput: float | None  # output tokens/s of all requests together
     price: float | None  # USD per million output tokens
     model: str = ""
+    warnings: int = 0  # that its numbers may be misleading
 
     def of(self, measure: Measure) -> float | None:
         value: float | None = getattr(self, measure)
@@ -37,7 +38,8 @@ def leaderboard_entry(
 ) -> LeaderboardEntry:
     """Return a run's entry from its stored summary, see `summary_row`."""
     speed, throughput, price = (summary.get(name) for name in IN_SUMMARY.values())
-    return LeaderboardEntry(run_id, label, speed, throughput, price, model)
+    warnings = len(summary.get("warnings", ()))
+    return LeaderboardEntry(run_id, label, speed, throughput, price, model, warnings)
 
 
 def pareto_front(

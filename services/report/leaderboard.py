@@ -18,6 +18,7 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
     best = pareto_front_ids(standings, against)
     priced = any(each.price is not None for each in standings)
     several = len({each.model for each in standings}) > 1
+    warned = any(each.warnings for each in standings)
     rows = tuple(
         (
             NOTHING if rank is None else str(rank),
@@ -27,6 +28,7 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
             show(each.speed, ""),
             *([show(each.price, "USD")] if priced else []),
             "● yes" if each.run_id in best else "no",
+            *([many(each.warnings, "warning") if each.warnings else NOTHING] if warned else []),
         )
         for rank, each in ranked(standings, by)
     )
@@ -36,7 +38,8 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
         "Tokens/s per request",
         *([COST] if priced else []),
     )
-    return Table("Leaderboard", ("Rank", "Run", *titles, "Pareto front"), rows, NOTE)
+    columns = ("Rank", "Run", *titles, "Pareto front", *(["Its numbers"] if warned else []))
+    return Table("Leaderboard", columns, rows, NOTE + OF_WARNINGS * warned)
 
 
 def pareto_front_ids(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[int, ...]:
@@ -69,3 +72,4 @@ NOTE = (
     "whether they differ. On the Pareto front: no other run is at least as good in both measures "
     "of the chart and better in one."
 )
+OF_WARNINGS = " A warning, on the run's own page, says why its numbers may be misleading."

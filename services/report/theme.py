@@ -36,6 +36,7 @@ class Palette:
     worse: str
     equivalent: str
     undecided: str  # also what is neither better nor worse
+    warning: str
 
 
 LIGHT = Palette(
@@ -52,6 +53,7 @@ LIGHT = Palette(
     worse="#b84f00",
     equivalent="#0072B2",
     undecided="#5f6a76",
+    warning="#8a5a00",
 )
 DARK = Palette(
     runs=("#56B4E9", "#E69F00", "#2fc79a", "#e08cc0", "#f07d3e", "#9ecae1", "#b79ad6", "#bbbbbb"),
@@ -67,6 +69,7 @@ DARK = Palette(
     worse="#f07d3e",
     equivalent="#56B4E9",
     undecided="#95a0ad",
+    warning="#f0b24d",
 )
 
 

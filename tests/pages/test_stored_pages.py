@@ -97,6 +97,9 @@ def test_some_failures_stand_beside_the_numbers(visit: Visit, database: Engine) 
     at = visit("result", run="1")
     assert "1 of 2 requests failed" in complaints(at)
     assert values(at)["Error rate"] == "50.0 %"
+    assert ":orange-badge[:material/warning: 1 warning]" in [each.value for each in at.markdown]
+    html = "".join(each.proto.body for each in visit("history").get("html"))
+    assert 'title="1 of 2 requests failed">1 warning</span>' in html
     assert "What failed?" in headings(at)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
+from services.analysis.diagnostics import diagnostics
 from services.ask import about, modes
 from services.ask.config import FORMER, RunConfig
 from services.ask.measurement import Run
@@ -51,6 +52,7 @@ def stored_summary(candidate: Candidate) -> dict[str, Any]:
     `by_repeat`: the measures in FAMILY, each a number or None for every repeat;
     `work`: a key that is equal for runs that did the same work, see `work_of`;
     `waiting`: a description of the client's own waiting between requests, or "";
+    `warnings`: the titles of the diagnostics that say its numbers may be misleading;
     `via`: only if LiteLLM's overhead is part of the numbers, or another tool measured them.
     """
     via = {"via": candidate.run.through} if candidate.run.through else {}
@@ -61,8 +63,14 @@ def stored_summary(candidate: Candidate) -> dict[str, Any]:
         "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
         "waiting": waiting,
+        "warnings": _warnings(candidate),
         **via,
     }
+
+
+def _warnings(candidate: Candidate) -> list[str]:
+    found = diagnostics(candidate.run, candidate.measurements, candidate.summary, candidate.samples)
+    return [each.title for each in found if each.level == "warning"]
 
 
 def _numbers(compared: Compared, candidate: Candidate) -> list[float | None]:

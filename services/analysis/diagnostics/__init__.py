@@ -26,6 +26,7 @@ from services.analysis.diagnostics import server as server_checks
 from services.analysis.diagnostics.advice import advice
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import FLOORS
+from services.analysis.statistics.level import level
 from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
@@ -42,6 +43,7 @@ __all__ = ["CACHED_SHARE", "CHECKS", "Diagnostic", "cached_share", "diagnostics"
 Check = Callable[[Run, Sequence[Measurement], Summary], Diagnostic | None]
 
 CACHED_SHARE = 0.05  # limit, of the prompt tokens
+WIDE = 2.0  # limit, of an interval's upper end over its lower one
 FOREMOST = (server_checks.SLOWED_DOWN,)
 
 
@@ -282,6 +284,22 @@ def _one_repeat(
     )
 
 
+def _repeats_differ(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    rates = [rate for each in summary.repeats if (rate := each.output_tokens_per_s) is not None]
+    over = level(rates)
+    if over is None or over.low is None or over.high is None or over.high <= WIDE * over.low:
+        return None
+    low, high, least, most = map(units.significant, (over.low, over.high, min(rates), max(rates)))
+    return Diagnostic(
+        "note",
+        f"Output throughput is known only to {low}–{high} tokens/s",
+        f"That is its 95 % interval, since the {len(rates)} repeats range from {least} to {most}. "
+        "Add repeats to narrow it, or find out what changes from one repeat to the next.",
+    )
+
+
 OF_FAILURES: tuple[Check, ...] = (
     sessions.after_failures,
     _unfinished,
@@ -315,4 +333,5 @@ CHECKS: tuple[Check, ...] = (
     _all_at_token_limit,
     _few_requests,
     _one_repeat,
+    _repeats_differ,
 )

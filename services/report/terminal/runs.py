@@ -89,8 +89,10 @@ def list_text(
         return "No run matches." if narrowed else "There are no runs yet."
     verdicts = {run_id: brief(verdict) for run_id, verdict in against.items()}
     extra = ["vs baseline"] * bool(verdicts)
+    warned = ["warnings"] * any(row.headline.get("warnings") for row in rows)
+    measures = ["tokens/s", "TTFT", "E2E", "failed", *warned]
     return table(
-        ["run", "name", "status", *extra, "created", "model", "tokens/s", "TTFT", "E2E", "failed"],
+        ["run", "name", "status", *extra, "created", "model", *measures],
         [
             [
                 str(row.id),
@@ -103,6 +105,7 @@ def list_text(
                 show(row.headline.get("ttft_s_median"), "s"),
                 show(row.headline.get("e2e_s_median"), "s"),
                 show(row.headline.get("failed"), "count"),
+                *[str(len(row.headline.get("warnings", ())) or "") for _ in warned],
             ]
             for row in rows
         ],

@@ -268,6 +268,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     ),
     (good(), MANY[:71], "note", "Too few requests for the 95th percentile (71)"),
     (good(), MANY[:80], "note", "One repeat: no uncertainty"),
+    (
+        good(),
+        [measured(i, repeat=r, send=0.0, e2e=2.0**r) for r in range(3) for i in range(80)],
+        "note",
+        "Output throughput is known only to 35.7–1,119 tokens/s",
+    ),
 ]
 
 

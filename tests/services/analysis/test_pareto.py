@@ -80,3 +80,4 @@ def test_equal_numbers_share_a_rank_and_unknown_ones_have_none() -> None:
 def test_a_standing_is_read_from_a_stored_summary() -> None:
     summary = {"tokens_per_s_median": 50.0, "output_tokens_per_s": 400.0, "ttft_s_median": 1.0}
     assert leaderboard_entry(3, "x", summary) == LeaderboardEntry(3, "x", 50.0, 400.0, None)
+    assert leaderboard_entry(3, "x", {"warnings": ["Sent late", "Failed"]}).warnings == 2

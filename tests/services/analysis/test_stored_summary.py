@@ -35,6 +35,14 @@ def test_the_judged_measures_are_kept_by_repeat() -> None:
     assert orjson.loads(orjson.dumps(stored)) == stored
 
 
+def test_the_titles_of_warnings_are_stored_and_notes_are_not() -> None:
+    one_by_one = {"mode": "sequential", "requests": 2}
+    fine = candidate([measured(0, send=0.0), measured(1, send=3.0)], **one_by_one)
+    assert stored_summary(fine)["warnings"] == []  # one repeat is a note
+    one_failed = candidate([measured(0, send=0.0), failed(1, t_send=3.0)], **one_by_one)
+    assert stored_summary(one_failed)["warnings"] == ["1 of 2 requests failed"]
+
+
 def test_results_of_an_older_paceline_have_no_repeats() -> None:
     assert values_by_repeat({"e2e_s_median": 3.0}, "e2e_s_median") == {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,18 @@ def test_the_table_ranks_and_marks_the_front() -> None:
     without = leaderboard([LeaderboardEntry(1, "x", 5.0, 9.0, None)], "speed", "throughput")
     assert "USD per million output tokens" not in without.columns
     assert pareto_front_ids(RUNS, "price") == (2, 1)
+
+
+def test_a_run_with_warnings_is_marked() -> None:
+    warned = replace(RUNS[0], warnings=2)
+    table = leaderboard([warned, *RUNS[1:]], "throughput", "throughput")
+    assert table.columns[-1] == "Its numbers"
+    assert {row[1]: row[-1] for row in table.rows} == {
+        "concurrency 1": "2 warnings",
+        **{each.label: "–" for each in RUNS[1:]},
+    }
+    assert "why its numbers may be misleading" in table.note
+    assert "misleading" not in leaderboard(RUNS, "throughput", "throughput").note
 
 
 def test_other_differences_between_runs_are_reported() -> None:

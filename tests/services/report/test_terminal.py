@@ -85,6 +85,13 @@ def test_runs_are_listed_a_line_each_and_long_names_are_cut() -> None:
     assert third.endswith("1,234")
 
 
+def test_a_run_with_warnings_is_marked_in_the_list() -> None:
+    warned = row(id=2, headline={"failed": 0, "warnings": ["Sent late", "Cut at the end"]})
+    first, _, second, third = terminal.list_text([row(), warned]).splitlines()
+    assert first.endswith("warnings")
+    assert (second.split()[-1], third.split()[-1]) == ("–", "2")
+
+
 def test_an_empty_list_says_whether_anything_was_left_out() -> None:
     assert terminal.list_text([]) == "There are no runs yet."
     assert terminal.list_text([], narrowed=True) == "No run matches."
