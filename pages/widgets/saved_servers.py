@@ -9,6 +9,7 @@ import streamlit as st
 from db import servers
 from db.database import opened
 from db.servers import ServerNotFound
+from pages.widgets import server_test
 from pages.widgets.view import code, plain, sentences, show_error
 from services.ask import about, link
 from services.ask.backends import BACKENDS
@@ -44,30 +45,36 @@ def _row(server: SavedServer) -> None:
         parts.append(f"key from {code(values['key_env'])}")
     if values["usd_per_hour"]:
         parts.append(plain(f"US$ {values['usd_per_hour']:g} per hour"))
-    with (
-        st.container(border=True),
-        st.container(
+    with st.container(border=True):
+        with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-        ),
-    ):
-        with st.container(width="content", gap="xxsmall"):
-            st.markdown(f"**{plain(server.name)}**")
-            st.caption(" · ".join(parts))
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
-            st.page_link(
-                "run.py",
-                label="Start a run",
-                icon=":material/play_arrow:",
-                query_params=link.query(values, RunConfig()),
-            )
-            st.button(
-                "Delete",
-                key=f"{PREFIX}delete-{server.name}",
-                icon=":material/delete:",
-                on_click=_delete,
-                args=(server.name,),
-                help="Existing runs do not change.",
-            )
+        ):
+            with st.container(width="content", gap="xxsmall"):
+                st.markdown(f"**{plain(server.name)}**")
+                st.caption(" · ".join(parts))
+            with st.container(horizontal=True, width="content", vertical_alignment="center"):
+                pressed = _buttons(server)
+        server_test.show(f"saved-{server.name}", pressed, values)
+
+
+def _buttons(server: SavedServer) -> bool:
+    """Show what can be done with a saved server; return whether *Test* was pressed."""
+    st.page_link(
+        "run.py",
+        label="Start a run",
+        icon=":material/play_arrow:",
+        query_params=link.query(server.values, RunConfig()),
+    )
+    pressed = server_test.button(f"saved-{server.name}")
+    st.button(
+        "Delete",
+        key=f"{PREFIX}delete-{server.name}",
+        icon=":material/delete:",
+        on_click=_delete,
+        args=(server.name,),
+        help="Existing runs do not change.",
+    )
+    return pressed
 
 
 @sentences()

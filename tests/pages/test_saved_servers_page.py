@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from db import servers
 from services.ask.saved_server import saved_server
+from tests.conftest import ReferenceServer
 from tests.pages.conftest import Visit, sound, text_of
 
 
@@ -37,6 +38,18 @@ def test_an_error_in_saving_keeps_the_typed_values(visit: Visit, database: Engin
     assert "must be the name of a variable" in text_of(at) and "hunter2" not in text_of(at)
     assert at.text_input(key="server-base_url").value == "http://gpu-7/v1"
     assert servers.list_all(database) == {}
+
+
+def test_a_saved_server_is_tested(
+    visit: Visit, database: Engine, reference: ReferenceServer
+) -> None:
+    at_nothing = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    servers.save(database, saved_server("there", {**at_nothing, "base_url": reference.base_url}))
+    servers.save(database, saved_server("gone", at_nothing))
+    at = sound(visit("backends").button(key="test-saved-there").click().run())
+    assert "reachable" in text_of(at) and "Nothing answers" not in text_of(at)
+    at = sound(at.button(key="test-saved-gone").click().run())
+    assert "Nothing answers at 127.0.0.1:9." in text_of(at) and "reachable" in text_of(at)
 
 
 def test_its_name_is_shown_as_it_is(visit: Visit, database: Engine) -> None:
