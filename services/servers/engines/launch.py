@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from services.servers.protocol import EngineJob
 
 HOST = "127.0.0.1"
+NEXT_LINE = " \\\n  "
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,23 @@ class Launch:
         return f"{self.root}/v1"
 
     def text(self) -> str:
-        """Return the command as text to copy into a shell."""
-        removed = [f"-u {name}" for name in self.unset]
+        """Return the command as text to copy into a shell, with a line for each option."""
+        removed = " ".join(["env", *(f"-u {name}" for name in self.unset)])
         added = [_assignment(name, value) for name, value in self.env.items()]
-        prefix = [*(["env", *removed] if removed else []), *added]
         change_folder = f"cd {shlex.quote(self.cwd)} && " if self.cwd else ""
-        return change_folder + " ".join([*prefix, shlex.join(self.argv)])
+        before = [*([removed] if self.unset else []), *added]
+        return change_folder + NEXT_LINE.join([*before, command_text(self.argv)])
 
     def job(self, token: str) -> EngineJob:
         """Return the message for `engine_process.py`; `token` tags every process of this engine."""
         unset = list(self.unset)
         return EngineJob(token, self.argv, self.env, unset, self.cwd, self.port, self.low_priority)
+
+
+def command_text(argv: Sequence[str]) -> str:
+    """Return a command for a shell: first the program, then a line for each option."""
+    starts = [0, *(i for i, word in enumerate(argv) if i and word.startswith("--"))]
+    return NEXT_LINE.join(shlex.join(argv[i:j]) for i, j in pairwise([*starts, len(argv)]))
 
 
 def _assignment(name: str, value: str) -> str:

@@ -6,7 +6,6 @@ first machine.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from services.servers.engines import sglang, vllm
 from services.servers.engines.arguments import check_extra, options
 from services.servers.engines.config import EngineConfig, parallel_label
+from services.servers.engines.launch import command_text
 from services.servers.engines.problem import EngineProblem
 from services.servers.engines.table import ENGINES
 
@@ -75,7 +75,7 @@ def _sglang(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
     argv = [*start, *options(sglang.common_options(config, gpu=True)), "--enable-metrics", *common]
 
     def text(node: int) -> str:
-        return _line(
+        return command_text(
             [*argv, *config.extra_arguments, "--node-rank", str(node), *_address(head, port)]
         )
 
@@ -96,12 +96,12 @@ def _vllm(config: EngineConfig, head: str, port: int) -> list[NodeCommand]:
 
 
 def _with_ray(config: EngineConfig, argv: list[str], head: str, port: int) -> list[NodeCommand]:
-    serve = _line([*argv, "--distributed-executor-backend", "ray", *_address(head, port)])
+    serve = command_text([*argv, "--distributed-executor-backend", "ray", *_address(head, port)])
     first = f"ray start --head --port={RAY_PORT}"
     join = f"ray start --address={head}:{RAY_PORT}"
     waits = (
-        f"Run the last line when `ray status` shows {config.nodes} nodes; `ray stop` ends each of "
-        "them."
+        f"Run the second command when `ray status` shows {config.nodes} nodes; `ray stop` ends "
+        "each of them."
     )
     return [
         NodeCommand(0, f"{first}\n{serve}", waits),
@@ -115,7 +115,7 @@ def _with_mp(config: EngineConfig, argv: list[str], head: str, port: int) -> lis
 
     def text(node: int) -> str:
         rest = ["--headless"] if node else _address(head, port)
-        return _line([*common, "--node-rank", str(node), *rest])
+        return command_text([*common, "--node-rank", str(node), *rest])
 
     return _per_node(config, text, f"Ready when every node has reached {head}:{RENDEZVOUS_PORT}.")
 
@@ -132,7 +132,7 @@ def _replicas(config: EngineConfig, argv: list[str], head: str, port: int) -> li
 
     def text(node: int) -> str:
         headless = ["--headless", "--data-parallel-start-rank", str(node * per_node)]
-        return _line([*common, *(headless if node else _address(head, port))])
+        return command_text([*common, *(headless if node else _address(head, port))])
 
     return _per_node(config, text, f"Ready when every node has reached {head}:{REPLICA_PORT}.")
 
@@ -152,10 +152,6 @@ def _per_node(config: EngineConfig, text: Callable[[int], str], note: str) -> li
 
 def _address(head: str, port: int) -> list[str]:
     return ["--host", head, "--port", str(port)]
-
-
-def _line(argv: list[str]) -> str:
-    return shlex.join(argv)
 
 
 BUILDERS: dict[str, Callable[[EngineConfig, str, int], list[NodeCommand]]] = {
