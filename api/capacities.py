@@ -38,7 +38,7 @@ class NewCapacity(CapacityConfig):
 def list_capacities(
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of searches")] = 100,
 ) -> list[CapacityRow]:
-    """List searches, newest first."""
+    """List searches, newest first, each with the capacity found so far (`answer`)."""
     return capacities.list_all(opened(), limit)
 
 

@@ -122,7 +122,11 @@ def add_list_arguments(command: ArgumentParser) -> None:
 def list_capacities(options: Namespace) -> int:
     """Print the stored searches, newest first."""
     rows = capacities.list_all(opened(), options.limit)
-    lines = [f"{row.id:>5}  {row.status:<9}  {row.probes:>3} probes  {row.name}" for row in rows]
+    lines = [
+        f"{row.id:>5}  {row.status:<9}  {row.probes:>3} probes  {row.name}"
+        + (f": {row.answer}" if row.answer else "")
+        for row in rows
+    ]
     print_result(
         options, lambda: rows, lambda: "\n".join(lines) or "There are no capacity searches yet."
     )

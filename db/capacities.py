@@ -30,6 +30,7 @@ from services.base.roles import NOBODY, Origin
 from services.studies.capacity import Capacity, Status
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_probe import Probe, from_dict, to_dict
+from services.studies.capacity_wording import short_answer
 
 
 class CapacityNotFound(NotFound):
@@ -57,13 +58,14 @@ class PartOfStudy(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class CapacityRow:
-    """A search in a list."""
+    """A search in a list; `answer`: the capacity of its servers, as far as it is known."""
 
     id: int
     name: str
     created_at: datetime
     status: Status
     probes: int
+    answer: str
 
 
 def create(
@@ -142,12 +144,18 @@ def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
         .limit(limit)
     )
     with database.connect() as connection:
-        return [
-            CapacityRow(
-                row["id"], row["name"], row["created_at"], row["status"], len(row["probes"])
-            )
-            for row in connection.execute(query).mappings()
-        ]
+        found = [_capacity(row) for row in connection.execute(query).mappings()]
+    return [
+        CapacityRow(
+            each.id,
+            each.name,
+            each.created_at,
+            each.status,
+            len(each.probes),
+            short_answer(each),
+        )
+        for each in found
+    ]
 
 
 def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> int | None:

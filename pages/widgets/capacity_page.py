@@ -271,6 +271,7 @@ def show_list(rows: Sequence[CapacityRow]) -> None:
         {
             "Search": [f"[{plain(row.name)}]({_address(row.id)})" for row in rows],
             "State": [STATES[row.status] for row in rows],
+            "Capacity": [plain(row.answer) or "–" for row in rows],
             "Probes": [f"{row.probes:,}" for row in rows],
             "Started": [when(row.created_at) for row in rows],
         }

@@ -39,6 +39,26 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
     return f"{name}: {bounds_text(step, capacity.config)} at {objective}."
 
 
+def short_answer(capacity: Capacity) -> str:
+    """Return each server's capacity for a list: "34.9 requests/s (95 % interval 33.2–36.1)", or of
+    several "A 34.9 requests/s, B 48.1 requests/s"; "" as long as none is known."""
+    each = [_short(capacity, server) for server in range(len(capacity.config.servers))]
+    if len(each) == 1:
+        return each[0]
+    return ", ".join(f"{chr(ord('A') + i)} {text}" for i, text in enumerate(each) if text)
+
+
+def _short(capacity: Capacity, server: int) -> str:
+    step, config = capacity.next_step(server), capacity.config
+    found = capacity.estimate_so_far(server)
+    if found is None or not found.low or not found.high:
+        return bounds_text(step, config) if isinstance(step, Conclusion) else ""
+    about = "" if isinstance(step, Conclusion) else "about "
+    if len(config.servers) > 1:
+        return about + amount_text(found, config)
+    return about + with_interval(found, config)
+
+
 def _so_far(capacity: Capacity, server: int) -> str:
     """Return the result of a search that goes on: "about 31.2 requests/s (95 % interval 22.5–36.1)
     at TTFT p95 ≤ 500 ms after 4 probes", or "4 probes so far"."""

@@ -41,6 +41,7 @@ def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
     assert "name: Two" in scenario and "load: users" in scenario and "slots=2" in scenario
     (row,) = json.loads(run_cli("capacities", "list", "--json").out)
     assert (row["id"], row["status"]) == (1, "done")
+    assert row["answer"] and f"Two: {row['answer']}" in run_cli("capacities", "list").out
     assert run_cli("capacities", "delete", "1").code == 0
     missing = run_cli("capacities", "show", "1")
     assert missing.code == 2 and "There is no capacity search 1." in missing.err

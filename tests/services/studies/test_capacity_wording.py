@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,8 +15,15 @@ from services.analysis.capacity import (
     Recovery,
     recovery_of,
 )
-from services.studies.capacity_wording import after_overload, bounds_text, plan, why_ended
-from tests.capacities import config_of_servers
+from services.base.units import significant
+from services.studies.capacity_wording import (
+    after_overload,
+    bounds_text,
+    plan,
+    short_answer,
+    why_ended,
+)
+from tests.capacities import FIRST, SECOND, config_of_servers, searched
 
 USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
 
@@ -35,6 +43,18 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
 )
 def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:
     assert says in bounds_text(ended, USERS)
+
+
+def test_a_list_has_the_answer_of_each_search() -> None:
+    one, two = (searched(config_of_servers(n), (FIRST, SECOND)[:n]) for n in (1, 2))
+    found = one.final_estimate(0)
+    assert found and found.low and found.high
+    text = short_answer(one)
+    assert text.startswith(f"{significant(found.value)} requests/s (95 % interval ")
+    assert re.fullmatch(r"A [0-9.]+ requests/s, B [0-9.]+ requests/s", short_answer(two))
+    assert short_answer(replace(one, probes=())) == "", "nothing is known yet"
+    under_way = replace(one, probes=one.probes[:-1])
+    assert short_answer(under_way).startswith("about ")
 
 
 def test_a_client_that_is_busy_in_the_end_is_why_the_search_ended() -> None:
