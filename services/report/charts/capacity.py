@@ -12,6 +12,7 @@ import altair as alt
 
 from services.analysis.capacity import sustained
 from services.analysis.metrics import metric
+from services.base.units import many
 from services.report import theme
 from services.report.capacity import server_names
 from services.report.charts.capacity_frame import HEIGHT, LoadFrame, load_frame
@@ -20,6 +21,7 @@ from services.studies.capacity import Capacity
 from services.studies.capacity_curve import knee, operating_points
 from services.studies.capacity_probe import Probe
 
+NEAR = 2.0  # how far below a capacity loads are of interest, as a ratio
 MET = "Met the objective"
 PERCENTILES = {"p50": "Median", "p95": "p95"}
 
@@ -39,14 +41,17 @@ class CapacityChart:
 def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | None:
     """Draw each probe by its load and the share of its requests that met all objectives, with each
     server's capacity as a band; None before the first probe is measured."""
-    rows = [row for row in _dots(capacity) if row["share"] is not None]
-    if not rows:
+    measured = [row for row in _dots(capacity) if row["share"] is not None]
+    if not measured:
         return None
+    rows = _near(capacity, measured)
     frame = load_frame(capacity, rows, dark)
+    left_out = len(measured) - len(rows)
     title = heading(
         "Which load is sustained?",
         "Each mark is a run. Circle: sustained; cross: not; triangle: the queue grew.",
         "Line and band: the capacity and its 95 % interval. Dashed: the required share.",
+        f"Not shown: {many(left_out, 'run')} at lower loads, all sustained." if left_out else "",
     )
     required = min(objective.share for objective in capacity.config.parsed_objectives)
     datasets = {"bands": frame.band_rows(), "required": [{"share": required}], "dots": rows}
@@ -76,6 +81,17 @@ def _shares(frame: LoadFrame) -> list[alt.Chart]:
             tooltip=about,
         ),
     ]
+
+
+def _near(capacity: Capacity, rows: Rows) -> Rows:
+    """Leave out the loads far below the lowest capacity if all of them were sustained: nothing is
+    to be seen there, and the others would crowd."""
+    lows = [band["low"] for band in load_frame(capacity, rows, False).band_rows()]
+    least = min(lows) / NEAR if len(lows) == len(capacity.config.servers) else 0.0
+    far = [row for row in rows if row["load"] < least]
+    if any(row["state"] != "yes" for row in far):
+        return rows
+    return [row for row in rows if row["load"] >= least]
 
 
 def _dots(capacity: Capacity) -> Rows:

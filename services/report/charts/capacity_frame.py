@@ -16,7 +16,8 @@ from services.studies.capacity import Capacity
 
 HEIGHT = 300
 ROOM = 1.2  # on both sides of the loads, as a ratio
-TICKS = [digit * 10.0**power for power in range(-2, 5) for digit in (1, 2, 5)]
+DIGITS, MORE_DIGITS = (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)  # of the ticks
+CLOSE = 8.0  # below this ratio of the highest to the lowest load, more ticks fit
 STATES = {"yes": "circle", "no": "cross", "queue grows": "triangle"}
 
 
@@ -39,7 +40,9 @@ class LoadFrame:
         domain = [self.low / ROOM, self.high * ROOM]
         scale = alt.Scale(type="log", domain=domain, nice=False, clamp=True)
         title = f"{self.unit}, log scale"
-        ticks = [tick for tick in TICKS if domain[0] <= tick <= domain[1]]
+        digits = MORE_DIGITS if self.high < CLOSE * self.low else DIGITS
+        steps = (digit * 10.0**power for power in range(-2, 5) for digit in digits)
+        ticks = [tick for tick in steps if domain[0] <= tick <= domain[1]]
         axis = alt.Axis(grid=False, values=ticks or alt.Undefined, labelOverlap="greedy")
         return alt.X(f"{field}:Q", title=title, scale=scale, axis=axis)
 

@@ -41,7 +41,10 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     changes = [_change_row(change) for change in trend.changes]
     wish = "More is better." if FAMILY[trend.measure][1] == "higher" else "Less is better."
     title = heading(
-        f"{label} over time", "Means of each run's repeats.", wish, *_subtitle(rows, band, changes)
+        f"{label} over time",
+        "Of each run, the mean of its repeats.",
+        wish,
+        *_subtitle(rows, band, changes),
     )
     return layer_chart(
         _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),

@@ -52,6 +52,27 @@ def test_a_chart_of_nothing_is_none() -> None:
     assert [chart.draw(empty, False) for chart in CAPACITY_CHARTS] == [None] * len(CAPACITY_CHARTS)
 
 
+def test_loads_far_below_the_capacity_are_left_out_of_the_chart_only_if_sustained() -> None:
+    search = one()
+    drawn = CAPACITY_CHARTS[0].draw(search, False)
+    assert drawn is not None
+    shown = spec(drawn, False)
+    loads = {row["load"] for row in shown["datasets"]["dots"]}
+    left_out = [probe for probe in search.probes if probe.load not in loads]
+    found = search.final_estimate(0)
+    assert found and found.low and left_out
+    assert all(probe.load < found.low / 2 for probe in left_out)
+    note = f"{len(left_out)} runs at lower loads, all sustained"
+    assert note in " ".join(shown["title"]["subtitle"])
+    first = search.probes[0]
+    assert first.observation is not None
+    missed = replace(first.observation, growing=True)
+    odd = replace(search, probes=(replace(first, observation=missed), *search.probes[1:]))
+    drawn = CAPACITY_CHARTS[0].draw(odd, False)
+    assert drawn is not None
+    assert first.load in {row["load"] for row in spec(drawn, False)["datasets"]["dots"]}
+
+
 def test_the_table_has_a_row_for_each_probe_the_lowest_load_first() -> None:
     table = operating_points_table(one())
     assert table.columns[:4] == ("Requests/s", "Sustained", "Met the objective", "TTFT p95")
