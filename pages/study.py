@@ -92,7 +92,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
         ahead = study_jobs.estimated(opened(), config, grid, api_keys.typed())
         with st.container(horizontal=True):
             searches = config.search is not None
-            st.metric("Searches" if searches else "Cells", f"{ahead.cells:,}")
+            st.metric("Searches" if searches else "Cells", ahead.cells_text)
             if config.engine is not None:
                 st.metric("Engines to start", f"{ahead.starts:,}")
         st.markdown(plain(ahead.sentence))

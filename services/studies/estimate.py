@@ -38,6 +38,13 @@ class Estimate:
     fresh: int | None = None  # starts of each of the two best; None: no capacities are searched
 
     @property
+    def cells_text(self) -> str:
+        """The number of cells: "12", or "6 of 12" if the others cannot be measured here."""
+        if not self.impossible:
+            return f"{self.cells:,}"
+        return f"{self.cells - self.impossible:,} of {self.cells:,}"
+
+    @property
     def sentence(self) -> str:
         """The estimate as a sentence."""
         what = many(self.cells, "cell")
@@ -45,10 +52,13 @@ class Estimate:
             what = f"{self.cells:,} search{'' if self.cells == 1 else 'es'}"
         if self.impossible == self.cells:
             return f"{what}, and none of them can be measured here."
-        if self.starts:
-            what += f" on {many(self.starts, 'engine')}, started one after another"
         if self.impossible:
-            what += f"; {self.impossible:,} cannot be measured here"
+            what = f"{self.cells_text} {what.partition(' ')[2]} can be measured here"
+        if self.starts:
+            what += (
+                "," * bool(self.impossible)
+                + f" on {many(self.starts, 'engine')}, started one after another"
+            )
         if self.fresh:
             what += f", among them {self.fresh:,} fresh starts of each of the two best"
         cost = "" if self.usd is None else f", and costs {self._about} ${self.usd:,.2f}"

@@ -45,6 +45,6 @@ def test_what_cannot_run_takes_no_time_and_costs_nothing() -> None:
     grid = planned(TWO, lambda config: "no" if config.ranks > 1 else None)
     result = estimate(TWO, grid, lambda name: 100.0, lambda cell: PACE)
     assert (result.impossible, result.starts, result.seconds) == (2, 1, 180)
-    assert "2 cannot be measured here" in result.sentence
+    assert "2 of 4 cells can be measured here" in result.sentence
     none = estimate(TWO, planned(TWO, lambda config: "no"), lambda name: 1.0, lambda cell: PACE)
     assert none.sentence == "4 cells, and none of them can be measured here."
