@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import jobs
 from db import comparisons, queue, runs, schema, servers
-from services.analysis.comparison_design import ComparisonDesign
+from services.analysis.comparison_design import USUAL_REPEATS, ComparisonDesign
 from services.ask.config import parse
 from services.ask.measurement import Run
 from services.ask.saved_server import saved_server
@@ -104,6 +104,12 @@ def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
     assert "2 candidates, 5 interleaved repeats each" in text_of(at)
 
 
+def test_the_repeats_of_a_run_are_those_of_its_comparison(visit: Visit) -> None:
+    at = visit("run", repeats="5")
+    assert add(at).number_input(key="run-comparison-each").value == 5
+    assert add(visit("run")).number_input(key="run-comparison-each").value == USUAL_REPEATS
+
+
 @pytest.mark.parametrize("port", [1, None])
 def test_two_servers_of_one_kind_are_compared(
     visit: Visit, reference: ReferenceServer, database: Engine, port: int | None
@@ -114,8 +120,7 @@ def test_two_servers_of_one_kind_are_compared(
     at = choose(at, "2-base_url-url", other)
     assert ("an A/A check" in text_of(at)) == (port is None)
     if port:
-        assert "Nothing answers at http://127.0.0.1:1/v1: start the server" in text_of(at)
-        assert "[Show the server](#server-b)" in text_of(at)
+        assert "Server B does not answer. [Show the server](#server-b)" in text_of(at)
         assert at.subheader[1].proto.anchor == "server-b"
         assert link_of(at)["vs"] == "backend=url&base_url=http%3A%2F%2F127.0.0.1%3A1%2Fv1&model="
         assert next(button for button in at.button if button.label == "Start").disabled
