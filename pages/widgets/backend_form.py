@@ -123,23 +123,23 @@ def _saved_fields(server: SavedServer) -> dict[str, Any]:
 def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:
     """Warn about servers to which no run can be sent, with a link to each one's card if there are
     `cards`; return whether all are ready."""
-    problems: dict[str, int] = {}  # and the first config with each
+    problems: dict[str, tuple[int, str]] = {}  # the first config with each, and a sentence
     for index, config in enumerate(configs):
-        if sentence := _refusal(config) or _missing_setting(config):
-            problems.setdefault(sentence, index)
-    for sentence, index in problems.items():
+        name = f"Server {letter_of(index)}" if len(configs) > 1 else "The server"
+        if (address := _refusing_address(config)) is not None:  # the form says what to do
+            problems.setdefault(address, (index, f"{name} does not answer."))
+        elif sentence := _missing_setting(config):
+            problems.setdefault(sentence, (index, sentence))
+    for index, sentence in problems.values():
         jump = f" [Show the server](#{anchor_of(index)})" if cards else ""
         st.warning(plain(sentence) + jump, icon=":material/cloud_off:")
     return not problems
 
 
-def _refusal(config: RunConfig) -> str | None:
-    """Return a sentence if the server refused the connection when its models were last listed
+def _refusing_address(config: RunConfig) -> str | None:
+    """Return the server's address if it refused the connection when its models were last listed
     (cached for a few seconds), otherwise None."""
-    address = _models(config.backend, config.base_url).nothing_on
-    if address is None:
-        return None
-    return f"Nothing answers at {address}: start the server, or change the address."
+    return _models(config.backend, config.base_url).nothing_on
 
 
 def _missing_setting(config: RunConfig) -> str | None:

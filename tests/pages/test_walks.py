@@ -38,7 +38,7 @@ STEPS = 12
 SOURCES = {OWN: (), **{f"Sample: {name}": sample(name).rows for name in SAMPLES}}  # of a trace
 NOBODY = "http://127.0.0.1:9/v1"
 NOT_READY = (  # of a server that a run cannot be sent to
-    ": start the server, or change the address.",
+    "does not answer.",
     "[Show the server]",
 )
 RAW = (
