@@ -169,8 +169,8 @@ if not runs.count(opened()):
         "There are no runs yet. Start one with the embedded model, or import the results of "
         "another benchmark."
     )
-    if not read_only():
-        st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
+    if not read_only() and st.button("Start a run", type="primary", icon=":material/play_arrow:"):
+        st.switch_page("run.py")
     st.stop()
 
 if {"run", "runs"} & url_state.parameters().keys():

@@ -10,7 +10,7 @@ from services.base.table import Table
 from services.base.units import NOTHING, many, show
 from services.report.prompt_text import transcript
 
-BEGINNING = 120  # characters of a prompt or an answer in a list
+BEGINNING = 30  # characters of a prompt or an answer in a list: what its column is wide enough for
 READ = 4_000  # characters of a text in which its beginning is searched
 
 

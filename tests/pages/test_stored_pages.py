@@ -431,7 +431,8 @@ def test_the_page_of_a_run_that_has_ended_says_how(
 def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
     at = visit("history")
     assert "There are no runs yet. Start one" in text_of(at)
-    assert [link.proto.label for link in at.get("page_link")] == ["Start a run"]
+    (start,) = [button for button in at.button if button.label == "Start a run"]
+    assert start.click().run().title[0].value == "Which backend is faster for your workload?"
 
 
 def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:

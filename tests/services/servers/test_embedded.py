@@ -101,7 +101,9 @@ def test_slots_fit_the_runs_concurrency_and_the_memory(
 
 
 def test_a_request_longer_than_the_models_context_is_a_sentence() -> None:
-    with pytest.raises(EngineProblem, match=r"context of 8,192 tokens .* could need 8,[0-9]{3}\. Lower"):
+    with pytest.raises(
+        EngineProblem, match=r"context of 8,192 tokens .* could need 8,[0-9]{3}\. Lower"
+    ):
         embedded_size(RunConfig(max_tokens=CONTEXT_MOST), 100)
 
 
