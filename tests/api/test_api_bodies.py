@@ -61,7 +61,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read() -> None:
 
 @pytest.mark.parametrize("path", ["/engines", "/studies", "/studies/plan", "/studies/1/resume"])
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded"])
-def test_a_body_that_a_form_could_send_starts_nothing(
+def test_a_content_type_that_an_html_form_can_send_is_refused(
     database: Engine, path: str, kind: str
 ) -> None:
     body = json.dumps({"engine": "llamacpp"}) if path == "/engines" else "{}"
@@ -71,7 +71,7 @@ def test_a_body_that_a_form_could_send_starts_nothing(
 
 @pytest.mark.parametrize(("body", "said"), [("", "is missing."), ("5", "must be a JSON object.")])
 @pytest.mark.parametrize("path", ["/runs", "/runs/1/more", "/shares", "/inference/async"])
-def test_a_body_that_is_no_object_is_called_a_body(path: str, body: str, said: str) -> None:
+def test_a_body_that_is_not_an_object_is_refused(path: str, body: str, said: str) -> None:
     response = call("POST", path, content=body, headers=JSON)
     assert problem(response, 422) == {}
     assert response.json()["error"] == f"The body {said}"

@@ -12,7 +12,7 @@ from tests.api.conftest import call, problem
 from tests.conftest import ReferenceServer, Submit, finished
 
 
-def test_a_trial_is_started_watched_and_repeated(
+def test_a_comparison_is_started_shown_repeated_and_cancelled(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
     config = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
@@ -50,7 +50,7 @@ def test_a_trial_is_started_watched_and_repeated(
         ("POST", "/runs/7/more", {"repeats": 0}, 422),
     ],
 )
-def test_a_trial_that_cannot_be_is_refused_in_a_sentence(
+def test_an_invalid_comparison_is_refused(
     database: Engine, method: str, path: str, body: Any, status: int
 ) -> None:
     problem(call(method, path, **({"json": body} if body is not None else {})), status)

@@ -70,7 +70,7 @@ def test_no_response_contains_the_environment(
         ({"extra": f"--hf-token {KEY}"}, "extra must not contain a key"),
     ],
 )
-def test_an_engine_that_cannot_be_is_refused_and_nothing_is_stored(
+def test_an_invalid_engine_is_refused_and_not_stored(
     database: Engine,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -54,13 +54,13 @@ def test_unknown_resources_get_errors_of_the_same_shape(
     problem(call(*request_line.split()), status)
 
 
-def test_a_missing_run_is_reported_with_a_link_to_the_others(database: Engine) -> None:
+def test_a_missing_run_is_reported_with_the_route_that_lists_runs(database: Engine) -> None:
     error = call("GET", "/runs/7").json()["error"]
     assert error.startswith("There is no run 7. ")
     assert error.endswith(" GET /api/runs lists all runs.")
 
 
-def test_a_database_that_is_gone_is_reported_without_its_password(
+def test_an_unreachable_database_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PACELINE_DATABASE_URL", "postgresql://me:topsecret@127.0.0.1:1/x")

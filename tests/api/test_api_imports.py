@@ -22,7 +22,7 @@ def test_a_file_of_another_tool_is_imported_once(database: Engine) -> None:
     assert call("GET", "/runs?backend=import").json()[0]["headline"]["via"]
 
 
-def test_a_file_that_is_none_is_refused_in_a_sentence(database: Engine) -> None:
+def test_unknown_files_other_content_types_and_large_files_are_refused(database: Engine) -> None:
     kind = {"content-type": "application/json"}
     response = call("POST", "/import?name=x", content=b"{}", headers=kind)
     assert not problem(response, 422)

@@ -64,7 +64,7 @@ def test_the_examples_of_the_parallel_inference_api_work_as_written(
 
 
 @pytest.mark.slow
-def test_an_openai_batch_file_comes_in_and_goes_out(
+def test_an_openai_batch_file_is_queued_and_its_output_downloaded(
     database: Engine, reference: ReferenceServer
 ) -> None:
     settings = to(reference)
@@ -94,7 +94,7 @@ def to(reference: ReferenceServer) -> dict[str, Any]:
     return {"backend": "url", "base_url": reference.base_url, **model}
 
 
-def test_an_idempotency_key_queues_once(at_rest: Engine) -> None:
+def test_two_requests_with_one_idempotency_key_queue_tasks_once(at_rest: Engine) -> None:
     once, twice = (
         queue("/inference/batch", ["a", "b"], **{"idempotency-key": "k"}) for _ in range(2)
     )
@@ -125,7 +125,7 @@ def test_an_idempotency_key_queues_once(at_rest: Engine) -> None:
         ({"tasks": ["a"] * 10_001}, "must have at most 10000 entries."),
     ],
 )
-def test_invalid_runs_are_refused_with_a_sentence(
+def test_invalid_tasks_are_refused_with_a_message(
     at_rest: Engine, body: Any, sentence: str
 ) -> None:
     response = queue("/inference/batch", body)
@@ -200,15 +200,13 @@ def test_a_cancelled_task_cannot_be_cancelled_again(at_rest: Engine) -> None:
         ('{"url": "/v1/embeddings", "body": {"input": "x"}}', "has POST /v1/embeddings."),
     ],
 )
-def test_a_batch_file_that_cannot_be_used_says_in_which_line(
-    at_rest: Engine, file: str, sentence: str
-) -> None:
+def test_an_error_in_a_batch_file_names_its_line(at_rest: Engine, file: str, sentence: str) -> None:
     response = call("POST", "/inference/batch.jsonl", content=file.encode(), headers=LINES)
     problem(response, 422)
     assert sentence in response.json()["error"]
 
 
-def test_a_wrong_limit_in_the_settings_is_reported(
+def test_an_invalid_concurrency_limit_in_the_settings_is_reported(
     at_rest: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_MAX_CONCURRENT_REQUESTS", "many")

@@ -46,7 +46,7 @@ def values() -> dict[tuple[str, str], float]:
     return {(match[1], match[2] or ""): float(match[3]) for match in matches}
 
 
-def test_it_tells_the_queue_and_how_runs_ended(database: Engine) -> None:
+def test_queued_and_ended_runs_are_counted_by_status(database: Engine) -> None:
     store(database)
     store(database, status="cancelled")
     store(database, status="queued")
@@ -56,7 +56,7 @@ def test_it_tells_the_queue_and_how_runs_ended(database: Engine) -> None:
     assert seen["paceline_ended_runs", "failed"] == 0
 
 
-def test_it_tells_the_tasks(database: Engine) -> None:
+def test_tasks_are_counted_by_status_and_server(database: Engine) -> None:
     settings = NewSettings({"backend": "url"}, 'api"1', "m", {"target": {}})
     new_tasks.create(database, "me", [settings], [(NewTask("x", {}), 0)] * 2)
     seen = values()
@@ -72,7 +72,7 @@ def test_the_supervisor_is_up_while_its_lock_is_held(database: Engine) -> None:
     assert values()["paceline_supervisor_up", ""] == 0
 
 
-def test_a_run_that_was_measured_leaves_the_clients_health(
+def test_the_client_health_of_the_last_run_is_exported(
     database: Engine, reference_run: Submit
 ) -> None:
     run_id = reference_run("ref tokens=30 gap=0.05", mode="batch", requests=4, warmup=0)

@@ -58,7 +58,7 @@ def test_a_former_runner_who_is_now_a_viewer_cancels_nothing(at_rest: Engine) ->
     problem(call("POST", "/runs/77/cancel", headers=headers_of(RAY)), 404)
 
 
-def test_a_token_that_is_made_over_the_api_has_a_maker(at_rest: Engine) -> None:
+def test_a_token_created_over_the_api_records_who_created_it(at_rest: Engine) -> None:
     body = {"name": "ci", "role": "runner"}
     admins, _ = tokens.create(at_rest, "root", Role.admin, made_by=ADA.name)
     for who in (ADA, tokens.person_of(admins)):
@@ -68,9 +68,7 @@ def test_a_token_that_is_made_over_the_api_has_a_maker(at_rest: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["runs", "comparisons"])
-def test_a_person_cancels_what_a_token_of_theirs_started_also_once_it_is_revoked(
-    at_rest: Engine, kind: str
-) -> None:
+def test_a_person_cancels_what_their_revoked_token_started(at_rest: Engine, kind: str) -> None:
     rays = token(at_rest, RAY.name)
     path = started(rays, kind)
     assert rays.token is not None
@@ -81,7 +79,7 @@ def test_a_person_cancels_what_a_token_of_theirs_started_also_once_it_is_revoked
     assert call("GET", "/runs/1").json()["run"]["started_by"] == f"nightly (token) of {RAY.name}"
 
 
-def test_tasks_of_a_revoked_token_are_its_makers_to_see_and_to_cancel(at_rest: Engine) -> None:
+def test_a_person_sees_and_cancels_the_tasks_of_their_revoked_token(at_rest: Engine) -> None:
     rays = token(at_rest, RAY.name)
     body, headers = [{"prompt": "a"}, {"prompt": "b"}], headers_of(rays) | JSON
     batch = call("POST", "/inference/batch", json=body, headers=headers).json()
@@ -100,7 +98,7 @@ def test_tasks_of_a_revoked_token_are_its_makers_to_see_and_to_cancel(at_rest: E
     assert call("GET", its_batch, headers=headers_of(ADA)).json()["counts"] == {"cancelled": 2}
 
 
-def test_a_token_that_is_made_over_the_api_passes_its_maker_on(at_rest: Engine) -> None:
+def test_a_person_cancels_what_a_token_created_by_their_token_started(at_rest: Engine) -> None:
     """What a token of a token starts is the person's, too."""
     admins, _ = tokens.create(at_rest, "root", Role.admin, made_by=RAY.name)
     headers = headers_of(tokens.person_of(admins)) | JSON

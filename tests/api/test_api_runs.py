@@ -64,7 +64,7 @@ def test_a_request_is_the_same_in_json_and_csv(measured: int) -> None:
         assert {name: row[name] for name in FIELDS} == expected
 
 
-def test_the_document_is_the_one_that_is_exported(database: Engine, measured: int) -> None:
+def test_a_run_is_shown_as_its_exported_document(database: Engine, measured: int) -> None:
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
     assert call("GET", f"/runs/{measured}").json() == exported
@@ -82,7 +82,7 @@ def test_the_time_slices_of_a_run_are_listed(database: Engine) -> None:
     problem(call("GET", "/runs/99/slices"), 404)
 
 
-def test_a_run_is_cancelled_once(database: Engine, reference_run: Submit) -> None:
+def test_a_run_can_be_cancelled_only_once(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref gap=0.05 tokens=2000", requests=1, warmup=0)
     until(lambda: runs.load(database, run_id).status == "running", 15)
     response = call("POST", f"/runs/{run_id}/cancel")
@@ -97,13 +97,13 @@ def test_the_newest_run_is_listed_first_and_pages_do_not_overlap(database: Engin
     assert [[run["id"] for run in page] for page in pages] == [[ids[2], ids[1]], [ids[0]], []]
 
 
-def test_a_search_for_anything_at_all_is_answered(database: Engine) -> None:
+def test_a_search_for_special_characters_finds_no_runs(database: Engine) -> None:
     for nothing in ("%", "\0", "\ufffd", "'; --"):
         for name in ("text", "tag", "model"):
             assert call("GET", "/runs", params={name: nothing}).json() == []
 
 
-def test_an_entry_says_how_long_its_answer_may_be() -> None:
+def test_a_prompt_entry_can_limit_the_tokens_of_its_answer() -> None:
     entries = [{"prompt": "a", "output_tokens": 5}, "b"]
     assert NewRun.model_validate({"prompts": entries}).prompt_max_tokens == (5, 0)
     wrong = call("POST", "/runs", json={"prompts": [{"prompt": "a", "output_tokens": -1}]})
@@ -111,7 +111,7 @@ def test_an_entry_says_how_long_its_answer_may_be() -> None:
     assert "number 1 has output_tokens that is not a number of tokens" in wrong.text
 
 
-def test_a_prompt_says_where_prompts_come_from() -> None:
+def test_a_prompt_alone_selects_the_text_workload() -> None:
     assert config_of(NewRun.model_validate({"prompt": "Why?"})).workload == "text"
 
 
@@ -272,7 +272,7 @@ def test_every_field_of_a_run_has_a_wrong_value_above() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_a_number_that_is_none_is_refused(database: Engine, number: str) -> None:
+def test_nan_and_infinity_are_refused(database: Engine, number: str) -> None:
     response = call("POST", "/runs", content=f'{{"pause_s": {number}}}', headers=JSON)
     assert list(problem(response, 422)) == ["pause_s"]
     assert runs.count(database) == 0
@@ -291,7 +291,7 @@ def test_a_number_that_is_none_is_refused(database: Engine, number: str) -> None
         {"tags": ["x" * 51]},
     ],
 )
-def test_a_run_that_cannot_be_carried_out_is_refused_in_a_sentence(
+def test_a_run_that_cannot_be_measured_is_refused(
     database: Engine, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
 ) -> None:
     for name in ("PACELINE_URL", "OPENAI_API_KEY"):

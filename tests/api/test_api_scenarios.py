@@ -108,7 +108,7 @@ def test_an_error_names_its_line(database: Engine, text: str, sentence: str) -> 
     assert runs.count(database) == 0
 
 
-def test_json_is_refused_as_json(database: Engine) -> None:
+def test_invalid_json_other_content_types_and_long_bodies_are_refused(database: Engine) -> None:
     for body in (b"[]", b"3", b"{", b"null"):
         problem(call("POST", "/scenarios", content=body, headers=JSON), 422)
     response = call("POST", "/scenarios", json={"version": 1, "compare": [{}, {"mode": "x"}]})

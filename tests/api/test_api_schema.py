@@ -20,7 +20,7 @@ def openapi() -> dict[str, Any]:
     return schema
 
 
-def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any]) -> None:
+def test_the_schema_lists_every_route_of_the_api(openapi: dict[str, Any]) -> None:
     assert openapi["servers"] == [{"url": "/api"}]
     operations = {(path, method) for path, of in openapi["paths"].items() for method in of}
     assert operations == {
@@ -84,7 +84,7 @@ def test_the_schema_says_where_the_api_is_and_what_it_has(openapi: dict[str, Any
     }
 
 
-def test_every_schema_is_one_and_every_reference_leads_somewhere(openapi: dict[str, Any]) -> None:
+def test_every_schema_is_valid_and_every_reference_resolves(openapi: dict[str, Any]) -> None:
     for schema in openapi["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     named = set(openapi["components"]["schemas"])
@@ -101,7 +101,7 @@ def test_every_field_of_a_run_is_described(openapi: dict[str, Any]) -> None:
     assert tuple(described) == REQUEST_FIELDS
 
 
-def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> None:
+def test_every_error_response_has_the_problem_schema(openapi: dict[str, Any]) -> None:
     for path in openapi["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
@@ -110,7 +110,7 @@ def test_every_refusal_is_described_as_what_it_is(openapi: dict[str, Any]) -> No
                     assert schema == {"$ref": "#/components/schemas/Problem"}
 
 
-def test_every_route_with_a_body_says_what_it_refuses_of_it(openapi: dict[str, Any]) -> None:
+def test_every_route_with_a_body_documents_413_415_and_422(openapi: dict[str, Any]) -> None:
     taking = [
         operation
         for path in openapi["paths"].values()

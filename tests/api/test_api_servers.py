@@ -24,7 +24,7 @@ def test_a_server_is_saved_listed_and_deleted(database: Engine) -> None:
     problem(call("DELETE", "/servers/prod"), 404)
 
 
-def test_a_run_and_a_comparison_pick_it_by_name(
+def test_a_run_and_a_comparison_use_a_saved_server_by_name(
     database: Engine, reference: ReferenceServer
 ) -> None:
     body = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
@@ -41,7 +41,7 @@ def test_a_run_and_a_comparison_pick_it_by_name(
         assert finished(database, int(number)).status == "done"
 
 
-def test_the_runs_of_a_study_pick_it_by_name(database: Engine) -> None:
+def test_a_study_uses_a_saved_server_by_name(database: Engine) -> None:
     call("PUT", "/servers/lab", json={"backend": "url", "base_url": "http://127.0.0.1:9/v1"})
     study = {"preset": "custom", "run": {"backend": "lab", "requests": 1}, "batches": [1, 2]}
     answer = call("POST", "/studies/plan", json=study)
@@ -61,13 +61,13 @@ def test_the_runs_of_a_study_pick_it_by_name(database: Engine) -> None:
         ("a", {"key_env": "sk-hunter2"}),
     ],
 )
-def test_what_cannot_be_saved_is_refused(database: Engine, name: str, body: dict[str, Any]) -> None:
+def test_an_invalid_server_is_not_saved(database: Engine, name: str, body: dict[str, Any]) -> None:
     answer = call("PUT", f"/servers/{name}", json=body)
     problem(answer, 422)
     assert "hunter2" not in answer.text and servers.list_all(database) == {}
 
 
-def test_a_name_that_is_nowhere_is_refused(database: Engine) -> None:
+def test_an_unknown_backend_name_is_refused(database: Engine) -> None:
     answer = call("POST", "/runs", json={"backend": "nowhere"})
     problem(answer, 422)
     assert "There is no backend 'nowhere'" in answer.json()["error"]

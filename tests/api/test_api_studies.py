@@ -74,7 +74,7 @@ def test_a_study_is_cancelled_and_resumed(database: Engine, reference: Reference
     until(lambda: over(database, 1), 60)
 
 
-def test_a_study_of_which_nothing_can_run_here_is_refused_as_its_engine_is(
+def test_a_study_without_a_runnable_cell_gets_the_error_of_its_engine(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
@@ -163,7 +163,7 @@ def test_responses_about_a_study_contain_no_prompt(database: Engine) -> None:
         ([1], []),
     ],
 )
-def test_a_study_that_cannot_be_is_refused_by_its_field(
+def test_an_invalid_study_is_refused_with_its_fields(
     database: Engine, monkeypatch: pytest.MonkeyPatch, body: Any, fields: list[str]
 ) -> None:
     monkeypatch.setenv("PACELINE_URL", "")

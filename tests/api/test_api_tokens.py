@@ -24,7 +24,7 @@ def test_a_token_is_shown_once(database: Engine) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"name": ""}, {"name": "a", "role": "root"}, {"name": "a", "days": 0}]
 )
-def test_a_token_that_cannot_be_is_refused(database: Engine, body: dict[str, object]) -> None:
+def test_an_invalid_token_is_refused(database: Engine, body: dict[str, object]) -> None:
     problem(call("POST", "/tokens", json=body), 422)
     assert tokens.list_all(database) == []
 

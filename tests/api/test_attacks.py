@@ -106,7 +106,7 @@ class Others:
 
 @pytest.mark.timed
 @pytest.mark.timeout(600)
-def test_an_attack_by_its_body_is_refused_and_others_do_not_wait(
+def test_a_malicious_body_is_refused_without_delaying_others(
     served: tuple[str, psutil.Process],
 ) -> None:
     url, process = served
@@ -139,7 +139,7 @@ def test_an_attack_by_its_body_is_refused_and_others_do_not_wait(
         ("POST", "/import"),
     ],
 )
-def test_every_other_route_refuses_them_too(
+def test_every_other_route_refuses_malicious_bodies(
     served: tuple[str, psutil.Process], method: str, path: str
 ) -> None:
     url, _ = served
@@ -151,7 +151,7 @@ def test_every_other_route_refuses_them_too(
                 assert len(response.content) < 30_000, (name, size)
 
 
-def test_as_many_long_prompts_as_are_allowed_are_read(
+def test_ten_thousand_long_prompts_are_accepted(
     served: tuple[str, psutil.Process],
 ) -> None:
     run = {"prompts": ["why, [though]: " * 120] * 10_000}
