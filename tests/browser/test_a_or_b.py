@@ -45,7 +45,7 @@ def first_page(person: BrowserContext, app: App) -> Iterator[Page]:
     page.close()
 
 
-def test_four_clicks_and_two_addresses_to_a_verdict(
+def test_two_servers_are_compared_in_four_clicks(
     first_page: Page, reference: ReferenceServer
 ) -> None:
     person = Person(first_page)
@@ -71,7 +71,7 @@ def test_an_invalid_address_is_reported_and_nothing_starts(first_page: Page) -> 
     no_trouble(first_page)
 
 
-def test_one_click_to_a_first_chart(first_page: Page) -> None:
+def test_a_first_chart_takes_one_click(first_page: Page) -> None:
     person = Person(first_page)
     person.click("button", "Start")
     first_page.wait_for_url(re.compile(r"/live\?run=\d+"))

@@ -98,7 +98,7 @@ WHERE_PEOPLE_SIGN_IN = (
 
 
 @pytest.mark.parametrize(("who", "path", "title"), WHERE_PEOPLE_SIGN_IN)
-def test_axe_finds_nothing_serious_where_people_sign_in(
+def test_axe_finds_no_serious_violation_where_people_sign_in(
     chromium: Browser, asking: App, who: str | None, path: str, title: str
 ) -> None:
     page = _page_of(chromium, asking, who)
@@ -178,7 +178,7 @@ def test_the_keyboard_alone_starts_a_run_and_finds_it(app: App, person: BrowserC
         ("batches", "Queue tasks"),
     ],
 )
-def test_the_keyboard_reaches_what_a_form_is_for(
+def test_the_keyboard_reaches_the_submit_button_of_a_form(
     app: App, person: BrowserContext, path: str, label: str
 ) -> None:
     page = person.new_page()

@@ -32,7 +32,7 @@ def result(app: App, person: BrowserContext, run_id: int) -> Iterator[Page]:
     page.close()
 
 
-def test_two_clicks_to_a_link(result: Page) -> None:
+def test_a_share_link_takes_two_clicks(result: Page) -> None:
     person = Person(result)
     person.click("button", "Share")
     person.click("button", "Create link")
@@ -42,7 +42,7 @@ def test_two_clicks_to_a_link(result: Page) -> None:
     assert person.clicks == 2
 
 
-def test_two_clicks_to_a_csv(result: Page) -> None:
+def test_a_csv_download_takes_two_clicks(result: Page) -> None:
     person = Person(result)
     person.click("button", "Share")
     with result.expect_download() as download:
@@ -51,7 +51,7 @@ def test_two_clicks_to_a_csv(result: Page) -> None:
     assert person.clicks == 2
 
 
-def test_one_click_to_the_command(result: Page) -> None:
+def test_the_command_of_a_run_takes_one_click(result: Page) -> None:
     person = Person(result)
     person.click("button", "Run again")
     command = result.get_by_test_id("stCode").filter(has_text="python cli.py run")
@@ -60,7 +60,7 @@ def test_one_click_to_the_command(result: Page) -> None:
     assert person.clicks == 1
 
 
-def test_what_changes_the_page_opens_below_the_buttons_and_covers_nothing(result: Page) -> None:
+def test_a_panel_opens_below_the_buttons_and_covers_nothing(result: Page) -> None:
     person = Person(result)
     tile = result.get_by_test_id("stMetric").first
     person.click("button", "…")

@@ -28,7 +28,7 @@ def measured(page: Page, app: App, link: str) -> None:
 
 
 @pytest.mark.timed  # what it measures is judged
-def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
+def test_a_batch_has_more_throughput_but_fewer_tokens_per_second_per_request(
     app: App, person: BrowserContext
 ) -> None:
     page = person.new_page()
@@ -49,7 +49,7 @@ def test_a_batch_gives_more_throughput_and_each_request_fewer_tokens(
     ).to_be_visible()
 
 
-def test_a_run_is_not_faster_than_itself(
+def test_the_same_config_twice_is_neither_faster_nor_slower(
     app: App, person: BrowserContext, reference: ReferenceServer
 ) -> None:
     """On a server with fixed times, so that chance alone cannot be past the margin."""

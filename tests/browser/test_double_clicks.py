@@ -35,7 +35,7 @@ def click_twice(page: Page, name: str, pause_ms: int) -> None:
 
 
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
-def test_one_engine(app: App, person: BrowserContext, pause_ms: int) -> None:
+def test_a_double_click_starts_one_engine(app: App, person: BrowserContext, pause_ms: int) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/engines?engine=llamacpp")
     settled(page)
@@ -49,7 +49,7 @@ def test_one_engine(app: App, person: BrowserContext, pause_ms: int) -> None:
         until(lambda: not engines.list_running(engine), 60)
 
 
-def test_one_link(app: App, person: BrowserContext) -> None:
+def test_a_double_click_creates_one_share_link(app: App, person: BrowserContext) -> None:
     with app.database() as engine:
         run_id = store(engine)
     page = person.new_page()
@@ -62,7 +62,7 @@ def test_one_link(app: App, person: BrowserContext) -> None:
         assert len(shares.list_all(engine, [run_id])) == 1
 
 
-def test_one_batch_of_tasks(app: App, person: BrowserContext) -> None:
+def test_a_double_click_queues_one_batch(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/batches")
     settled(page)
@@ -84,7 +84,7 @@ def test_one_batch_of_tasks(app: App, person: BrowserContext) -> None:
 
 
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
-def test_one_filter(app: App, person: BrowserContext, pause_ms: int) -> None:
+def test_a_double_click_saves_one_filter(app: App, person: BrowserContext, pause_ms: int) -> None:
     with app.database() as engine:
         store(engine, name=f"nightly {pause_ms}")
     page = person.new_page()
@@ -97,7 +97,7 @@ def test_one_filter(app: App, person: BrowserContext, pause_ms: int) -> None:
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
-def test_one_saved_server(app: App, person: BrowserContext) -> None:
+def test_a_double_click_saves_one_server(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/backends")
     settled(page)
@@ -112,7 +112,9 @@ def test_one_saved_server(app: App, person: BrowserContext) -> None:
 
 
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
-def test_one_import(app: App, person: BrowserContext, pause_ms: int, tmp_path: Path) -> None:
+def test_a_double_click_imports_a_file_once(
+    app: App, person: BrowserContext, pause_ms: int, tmp_path: Path
+) -> None:
     with app.database() as engine:
         run_id = store(engine, name="to import")
     page = person.new_page()
@@ -155,7 +157,7 @@ def shared_server(browser_port: int, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
-def test_one_token_which_stays_until_it_was_copied(
+def test_a_double_click_creates_one_token_and_shows_it(
     chromium: Browser, shared_server: App, pause_ms: int
 ) -> None:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})

@@ -44,7 +44,7 @@ def button(page: Page, name: str) -> None:
     wanted.click()
 
 
-def test_the_run_that_is_ticked_first_is_the_reference(app: App, person: BrowserContext) -> None:
+def test_the_run_selected_first_is_the_baseline(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 2)
     expect(page.get_by_role("button", name="Compare", exact=True)).to_be_disabled()
@@ -85,9 +85,7 @@ def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     assert (run.name, run.tags, run.note) == ("renamed", ("a", "b"), "why")
 
 
-def test_a_run_is_deleted_after_it_was_asked_for_once_more(
-    app: App, person: BrowserContext
-) -> None:
+def test_a_run_is_deleted_after_a_confirmation(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 1)
     button(page, "…")
@@ -108,7 +106,9 @@ CUT = """parts => parts.filter(part => part.scrollWidth > part.clientWidth + 1
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_nothing_of_a_row_is_cut_at_any_width(app: App, person: BrowserContext, width: int) -> None:
+def test_no_text_of_a_row_is_cut_off_at_any_width(
+    app: App, person: BrowserContext, width: int
+) -> None:
     long = "gpu-7.cluster.example.org:8000 · Llama-3.1-70B-Instruct-AWQ · batch · 64 requests " * 2
     with app.database() as engine:
         runs.edit(engine, 2, long[:200], ["a-tag-of-some-length"], "a note " * 20)

@@ -96,7 +96,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     other.close()
 
 
-def test_the_back_button_takes_the_form_one_choice_back(app: App, person: BrowserContext) -> None:
+def test_the_back_button_undoes_one_choice_on_the_form(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(app.url)
     settled(page)
@@ -129,7 +129,7 @@ def refusing() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("pause_ms", [10, 150])  # before and after the next page is opened
-def test_two_presses_of_start_start_one_run(
+def test_a_double_click_on_start_starts_one_run(
     app: App, person: BrowserContext, refusing: str, pause_ms: int
 ) -> None:
     page = person.new_page()
@@ -159,7 +159,7 @@ def verdict_on(page: Page, name: str) -> Locator:
     return headings.filter(has_text=re.compile(f"^{name} against"))
 
 
-def test_choosing_on_compare_changes_the_url_and_back_takes_it_back(
+def test_a_choice_on_compare_is_in_the_url_and_undone_by_the_back_button(
     app: App, person: BrowserContext
 ) -> None:
     page = person.new_page()
@@ -219,7 +219,7 @@ def test_a_shared_run_that_ends_leads_to_its_shared_result(
     expect(page.get_by_text("Prompts and answers")).to_have_count(0)
 
 
-def test_two_presses_of_start_start_one_search(
+def test_a_double_click_on_start_starts_one_search(
     app: App, person: BrowserContext, refusing: str
 ) -> None:
     """The last test: the run of its probe stays in the history."""

@@ -102,7 +102,7 @@ def link(page: Page) -> str:
     ("path", "runs", "look", "width"),
     [("result?run=1", 1, "light", 1280), ("compare?runs=1,2", 2, "dark", 390)],
 )
-def test_a_link_opens_elsewhere_until_it_is_revoked(
+def test_a_share_link_opens_in_another_browser_until_it_is_revoked(
     app: App, person: BrowserContext, chromium: Browser, path: str, runs: int, look: Any, width: int
 ) -> None:
     page = person.new_page()
@@ -153,7 +153,7 @@ def test_prompts_and_answers_are_shared_after_a_warning(
         expect(other.get_by_label("Answer").nth(2)).to_have_text("an answer")
 
 
-def test_the_file_says_the_same_with_the_network_off(
+def test_the_exported_page_has_the_same_text_offline(
     app: App, person: BrowserContext, chromium: Browser, tmp_path: Path
 ) -> None:
     page = person.new_page()

@@ -122,9 +122,7 @@ def test_an_admin_sees_everything(chromium: Browser, shared: Shared) -> None:
     assert "Engines" in names(page) and "Run" in names(page)
 
 
-def test_a_runner_starts_a_run_that_says_so_and_makes_a_token(
-    chromium: Browser, shared: Shared
-) -> None:
+def test_a_runner_starts_a_run_and_creates_a_token(chromium: Browser, shared: Shared) -> None:
     page = sign_in(chromium, shared, "ray@example.org")
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     assert "Run" in names(page) and "API tokens" in names(page) and "Backends" not in names(page)
@@ -142,7 +140,7 @@ def test_a_runner_starts_a_run_that_says_so_and_makes_a_token(
 
 
 @pytest.mark.parametrize("email", ["vera@view.example.org", "ray@example.org"])
-def test_a_viewer_finds_no_control_that_changes_anything(
+def test_a_viewer_has_no_control_that_changes_anything(
     chromium: Browser, shared: Shared, email: str
 ) -> None:
     page = sign_in(chromium, shared, email)
@@ -166,7 +164,7 @@ def test_a_person_without_a_role_sees_nothing(
     assert page.get_by_test_id("stApp").count() == 0
 
 
-def test_tokens_open_the_api_and_stand_in_no_log(shared: Shared) -> None:
+def test_tokens_give_access_to_the_api_and_are_not_logged(shared: Shared) -> None:
     def made(role: str) -> str:
         command = [sys.executable, str(ROOT / "cli.py"), "token", "create", "ci", "--role", role]
         return subprocess.check_output(command, cwd=ROOT, env=shared.env, text=True).strip()

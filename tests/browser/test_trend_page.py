@@ -105,7 +105,7 @@ def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) 
     no_trouble(page)
 
 
-def test_where_the_server_changed_is_marked_and_said(app: App, person: BrowserContext) -> None:
+def test_a_change_of_the_server_is_marked_and_reported(app: App, person: BrowserContext) -> None:
     with app.database() as engine, writing(engine) as connection:
         moved = update(table).where(table.c.id > 2).values(lane="gpu-2:8000")
         connection.execute(moved)

@@ -103,7 +103,7 @@ def test_a_run_is_sent_from_the_one_node_of_a_cluster(
     assert run.calibration and run.calibration["nodes"][0]["ttft_p99_s"] is not None
 
 
-def test_a_comparison_takes_turns_on_a_cluster(
+def test_a_comparison_is_interleaved_on_a_cluster(
     database: Engine, reference: ReferenceServer, one_node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takes_turns(database, monkeypatch, one_node, reference, nodes=1)
@@ -140,7 +140,7 @@ def takes_turns(
     assert max(first[0], second[0]) < min(first[1], second[1]), "they took turns"
 
 
-def test_a_cluster_that_does_not_answer_is_a_sentence(
+def test_an_unreachable_cluster_is_reported(
     database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on = f"ray://127.0.0.1:{free_port()}"
@@ -180,7 +180,7 @@ def test_three_nodes_with_clocks_of_their_own_start_together(
     assert run_text(candidate)
 
 
-def test_a_comparison_takes_turns_on_three_nodes(
+def test_a_comparison_is_interleaved_on_three_nodes(
     database: Engine, three_nodes: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takes_turns(database, monkeypatch, three_nodes.address, three_nodes.server, nodes=3)

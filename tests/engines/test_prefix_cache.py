@@ -62,7 +62,7 @@ def vllm(start: Start) -> dict[str, Any]:
     [(embedded, FORGOTTEN), (vllm, WHOLE_BLOCKS)],
     ids=["llama.cpp", "vLLM"],
 )
-def test_the_cache_gives_what_is_planned_or_the_result_says_that_it_did_not(
+def test_cache_hits_match_the_plan_or_a_diagnostic_reports_it(
     database: Engine, start: Start, server: Server, fewer: tuple[str, ...]
 ) -> None:
     where = server(start)
