@@ -23,7 +23,7 @@ def search(reference: ReferenceServer) -> tuple[str, ...]:
     return ("capacity", *server, *load, "--slo", "e2e:p50<0.45")
 
 
-def test_a_search_says_what_it_found_and_fails_where_that_is_too_little(
+def test_a_search_prints_its_result_and_exits_with_1_below_the_minimum(
     database: Engine, reference: ReferenceServer, run_cli: RunCli
 ) -> None:
     assert run_cli("capacities", "list").out == "There are no capacity searches yet.\n"

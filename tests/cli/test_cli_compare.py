@@ -49,7 +49,7 @@ FASTER = [measured(0, repeat=r, e2e=3.0 * f) for r, f in enumerate((1.00, 1.01, 
         ),
     ],
 )
-def test_a_verdict_is_a_gate(
+def test_the_exit_code_follows_the_conditions_on_the_verdict(
     database: Engine, run_cli: RunCli, flags: Sequence[str], code: int, sentence: str
 ) -> None:
     store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
@@ -59,7 +59,7 @@ def test_a_verdict_is_a_gate(
     assert "B has 50 % lower output throughput than A" in result.out
 
 
-def test_a_gate_ends_the_process_with_1(database: Engine) -> None:
+def test_a_failed_condition_ends_the_process_with_1(database: Engine) -> None:
     store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
     result = finish(start_cli("compare", "1", "2", "--fail-if", "slower"))
     assert (result.code, result.err) == (1, "B against A: slower, by output throughput.\n")
@@ -108,7 +108,7 @@ def test_a_comparison_without_runs_measures_them_first(
         (["--with", "mode=batch", "--measure", "ttft"], "require --fail-if"),
     ],
 )
-def test_a_comparison_that_cannot_be_is_refused(
+def test_an_invalid_comparison_is_refused(
     run_cli: RunCli, arguments: list[str], message: str
 ) -> None:
     result = run_cli("compare", *arguments)

@@ -48,7 +48,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return python
 
 
-def test_an_engine_that_fails_says_its_log_and_why_and_exits_with_1(
+def test_a_failed_engine_prints_its_log_and_cause_and_exits_with_1(
     database: Engine, run_cli: RunCli, pretended: Path
 ) -> None:
     pretended.write_text("#!/bin/sh\necho loading weights\nexit 3\n")
@@ -97,7 +97,7 @@ def test_engines_that_are_turned_off_are_refused(
         (["engine", "log", "0"], "ENGINE: '0' is not a whole number"),
     ],
 )
-def test_an_engine_that_cannot_be_is_refused_in_a_sentence(
+def test_an_invalid_engine_is_refused(
     database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
     result = run_cli(*typed)

@@ -23,7 +23,7 @@ from tests.conftest import ROOT, ReferenceServer
 from tests.stored import store
 
 
-def test_every_command_explains_itself(run_cli: RunCli) -> None:
+def test_every_command_has_a_help_text(run_cli: RunCli) -> None:
     for name in cli.COMMANDS:
         result = run_cli(*name.split(), "--help")
         assert (result.code, result.err) == (0, "")
@@ -89,7 +89,7 @@ def test_every_command_explains_itself(run_cli: RunCli) -> None:
         (["backends", "nowhere"], "NAME: invalid choice: 'nowhere'"),
     ],
 )
-def test_a_command_that_cannot_be_is_refused_in_a_sentence(
+def test_an_invalid_command_is_refused(
     database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
     assert refused(run_cli(*typed), database).startswith(begins)
@@ -170,7 +170,7 @@ def test_the_console_command_is_the_same_from_any_folder(database: Engine, tmp_p
     assert [row["name"] for row in json.loads(listed.stdout)] == ["embedded"]
 
 
-def test_usage_and_hints_say_what_was_typed(
+def test_usage_and_hints_show_the_name_of_the_program(
     run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = (ROOT / "paceline").read_text()
@@ -181,7 +181,7 @@ def test_usage_and_hints_say_what_was_typed(
     assert "`paceline list` lists" in run_cli("show", "1").err
 
 
-def test_ctrl_c_before_a_command_begins_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_before_a_command_starts_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(ModuleType):
         def __getattr__(self, name: str) -> None:
             raise KeyboardInterrupt

@@ -27,7 +27,7 @@ def test_a_backup_is_restored(run_cli: RunCli, database: Engine, tmp_path: Path)
     assert runs.load(database, 1).name == "Kept"
 
 
-def test_a_working_setup_is_healthy_and_no_key_is_shown(
+def test_doctor_finds_no_problem_in_a_working_setup_and_shows_no_key(
     run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GROQ_API_KEY", "gsk-a-secret-of-somebody")
@@ -50,7 +50,7 @@ def test_a_working_setup_is_healthy_and_no_key_is_shown(
         ("PACELINE_SIGN_IN", "on", "nobody is an admin"),
     ],
 )
-def test_a_problem_comes_with_what_to_do(
+def test_doctor_reports_an_invalid_setting_and_exits_with_1(
     run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
 ) -> None:
     monkeypatch.setenv("PACELINE_ADMINS", "")

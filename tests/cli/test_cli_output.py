@@ -18,7 +18,7 @@ from tests.stored import store
 FULL = "Cannot write to standard output: No space left on device.\n"
 
 
-def test_a_full_disk_ends_the_process_with_a_sentence(database: Engine) -> None:
+def test_a_full_disk_is_reported(database: Engine) -> None:
     store(database)
     with open("/dev/full", "wb") as full:
         result = finish(start_cli("list", stdout=full))
@@ -36,7 +36,7 @@ def test_output_that_cannot_be_written_is_reported(
     assert (result.code, result.err) == (2, FULL)
 
 
-def test_nothing_is_begun_where_there_is_nowhere_to_print_to(database: Engine) -> None:
+def test_no_run_starts_if_standard_output_is_closed(database: Engine) -> None:
     closed = ["sh", "-c", f'"{sys.executable}" cli.py run >&-']
     result = finish(subprocess.Popen(closed, cwd=ROOT, stderr=subprocess.PIPE))
     assert result.code == 2
@@ -55,7 +55,7 @@ def test_a_closed_pipe_is_not_an_error(database: Engine) -> None:
     process.stderr.close()
 
 
-def test_a_terminal_without_unicode_shows_what_it_can(
+def test_a_terminal_without_unicode_gets_question_marks(
     database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(database, name="Grüße")
@@ -67,7 +67,7 @@ def test_a_terminal_without_unicode_shows_what_it_can(
     assert (result.code, result.err) == (0, "")
 
 
-def test_a_name_cannot_steer_the_terminal(database: Engine, run_cli: RunCli) -> None:
+def test_control_characters_in_a_name_are_not_printed(database: Engine, run_cli: RunCli) -> None:
     store(database, name="red \x1b[31m alert", error="bell \x07")
     assert "\x1b" not in run_cli("list").out + run_cli("show", "1").out
     assert "\x07" not in run_cli("show", "1").out

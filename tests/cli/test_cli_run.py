@@ -78,7 +78,7 @@ def test_ctrl_c_cancels_the_run_and_prints_what_was_measured(
     assert document["summary"]["ok"] >= 3
 
 
-def test_ctrl_c_before_its_turn_cancels_a_run_that_waits(
+def test_ctrl_c_cancels_a_queued_run(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
     first = reference_run(SLOW, requests=1, warmup=0)
@@ -91,7 +91,7 @@ def test_ctrl_c_before_its_turn_cancels_a_run_that_waits(
     assert runs.load(database, first).status == "running"
 
 
-def test_two_people_at_once_wait_for_each_other(
+def test_two_runs_started_at_once_are_measured_one_after_the_other(
     database: Engine, reference: ReferenceServer
 ) -> None:
     flags = run_flags(reference, "ref tokens=5", "--requests", "5", "--pause", "0.1", "--json")
@@ -102,7 +102,7 @@ def test_two_people_at_once_wait_for_each_other(
     assert first["ended_at"] <= second["started_at"]
 
 
-def test_a_run_survives_the_death_of_the_supervisor_before_its_turn(
+def test_a_queued_run_survives_the_death_of_the_supervisor(
     database: Engine, reference: ReferenceServer, reference_run: Submit, run_cli: RunCli
 ) -> None:
     first = reference_run(SLOW, requests=1, warmup=0)
@@ -146,7 +146,7 @@ def test_a_run_deleted_while_queued_is_not_waited_for(
     assert result.err.startswith("There is no run 2.")
 
 
-def test_a_run_whose_database_goes_away_is_not_called_bad_usage(
+def test_a_run_that_loses_its_database_exits_with_1(
     database: Engine, reference: ReferenceServer, reference_run: Submit, run_cli: RunCli
 ) -> None:
     reference_run("ref gap=0.05 tokens=2000", requests=1, warmup=0)
@@ -177,7 +177,7 @@ def test_the_live_page_shows_the_progress_of_a_run(
 
 
 @pytest.mark.timeout(700)  # 20 s on two quiet cores, many times that on busy ones
-def test_a_batch_of_64_on_the_embedded_model_loses_nothing(run_cli: RunCli) -> None:
+def test_a_batch_of_64_on_the_embedded_model_loses_no_request(run_cli: RunCli) -> None:
     flags = ("--backend", "embedded", "--mode", "batch", "--requests", "64", "--max-tokens", "8")
     result = run_cli("run", *flags, "--json")
     assert result.code == 0, result.err
@@ -187,7 +187,7 @@ def test_a_batch_of_64_on_the_embedded_model_loses_nothing(run_cli: RunCli) -> N
     assert all(1 <= row["output_tokens"] <= 8 for row in requests)
 
 
-def test_token_counts_are_the_engines_own(database: Engine) -> None:
+def test_token_counts_match_the_timings_of_the_engine(database: Engine) -> None:
     out, heard = asyncio.run(overheard("--mode", "batch", "--requests", "8", "--max-tokens", "8"))
     generated = re.findall(rb'"predicted_n":\s*(\d+)', heard)  # llama.cpp's timings of an answer
     read = re.findall(rb'"prompt_n":\s*(\d+)', heard)

@@ -22,7 +22,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", ["many", "", "-1", "nan", "inf", "1e999", "9" * 400, "0x10"])
-def test_a_number_that_cannot_be_is_refused_by_its_flag(
+def test_an_invalid_number_is_refused_with_its_flag(
     database: Engine, run_cli: RunCli, name: str, value: str
 ) -> None:
     assert refused(run_cli("run", f"{flag(name)}={value}"), database).startswith(
@@ -86,7 +86,7 @@ def test_a_number_that_cannot_be_is_refused_by_its_flag(
         (["now"], "Cannot read 'now': No such file"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused_by_the_flag_typed(
+def test_an_invalid_run_is_refused_with_the_flag_typed(
     database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
     assert refused(run_cli("run", *typed), database).startswith(begins)

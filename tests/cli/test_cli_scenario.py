@@ -55,7 +55,7 @@ def test_a_run_is_started_and_its_scenario_starts_the_same(
     assert content_hash(same) == content_hash(of_first)
 
 
-def test_own_prompts_are_left_out_and_asked_for(
+def test_own_prompts_are_left_out_of_a_scenario_and_needed_to_run_it(
     saved: Path, database: Engine, run_cli: RunCli
 ) -> None:
     run_id = store(database, prompts=["Who?"], name="", warmup=0)
@@ -83,7 +83,7 @@ def test_flags_override_the_file(saved: Path, database: Engine, run_cli: RunCli)
     assert run_cli("run", path, "--slo", "error_rate<0.5", "--requests", "2").code == 0
 
 
-def test_a_condition_may_be_a_flag(saved: Path, run_cli: RunCli) -> None:
+def test_thresholds_can_be_given_as_flags(saved: Path, run_cli: RunCli) -> None:
     flags = ("--backend", "lab", "--requests", "2", "--pause", "0", "--warmup", "0", "--json")
     result = run_cli("run", *flags, "--slo", "ttft:median<5", "--slo", "throughput>1000000")
     assert result.code == 1 and json.loads(result.out)["summary"]["ok"] == 2

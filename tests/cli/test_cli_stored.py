@@ -15,7 +15,7 @@ from tests.stored import store
 from tests.values import measured
 
 
-def test_runs_are_listed_newest_first_and_narrowed(database: Engine, run_cli: RunCli) -> None:
+def test_runs_are_listed_newest_first_and_filtered(database: Engine, run_cli: RunCli) -> None:
     assert run_cli("list").out == "There are no runs yet.\n"
     store(database, name="first", tags=["keep"])
     store(database, name="second", mode="staggered")
@@ -79,7 +79,7 @@ def test_a_run_is_checked_against_thresholds(database: Engine, run_cli: RunCli) 
     assert "needs 368 requests; there are 80" in second["sentence"]
 
 
-def test_conditions_on_goodput_need_objectives(database: Engine, run_cli: RunCli) -> None:
+def test_thresholds_on_goodput_need_objectives(database: Engine, run_cli: RunCli) -> None:
     store(database)
     without = run_cli("check", "1", "--slo", "attainment>0.5")
     assert without.code == 1 and "no objective is set. Set one: --ttft-limit 0.5" in without.out
@@ -98,7 +98,7 @@ def test_conditions_on_goodput_need_objectives(database: Engine, run_cli: RunCli
     assert with_limit.code == 0, with_limit.out
 
 
-def test_a_run_that_did_not_end_keeps_no_condition(database: Engine, run_cli: RunCli) -> None:
+def test_a_check_of_an_unfinished_run_fails(database: Engine, run_cli: RunCli) -> None:
     store(database, status="interrupted")
     result = run_cli("check", "1", "--slo", "ttft:median<9")
     assert result.code == 1

@@ -97,7 +97,7 @@ def test_a_cell_that_fails_is_printed_and_exits_with_1(
     assert [cell["runs"] for cell in json.loads(again.out)["cells"]] == [[], []]
 
 
-def test_a_study_of_which_nothing_can_run_here_is_refused_and_not_kept(
+def test_a_study_without_a_runnable_cell_is_refused_and_not_stored(
     database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PACELINE_VLLM_PYTHON", str(tmp_path / "none"))
@@ -128,7 +128,7 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(
     assert studies.list_all(database) == [] and runs.count(database) == 0
 
 
-def test_what_is_typed_reaches_the_run_and_the_engine(run_cli: RunCli, tmp_path: Path) -> None:
+def test_flags_reach_the_run_and_the_engine_of_a_cell(run_cli: RunCli, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_text('"one"\n{"prompt": "two", "output_tokens": 9}\n')
     flags = (
@@ -203,7 +203,7 @@ def test_every_field_of_a_study_is_a_flag(run_cli: RunCli) -> None:
         (["studies", "--limit", "0"], "--limit: '0' is not a whole number"),
     ],
 )
-def test_a_study_that_cannot_be_is_refused_in_a_sentence(
+def test_an_invalid_study_is_refused(
     database: Engine, run_cli: RunCli, typed: Sequence[str], begins: str
 ) -> None:
     result = run_cli(*typed)
@@ -214,7 +214,7 @@ def test_a_study_that_cannot_be_is_refused_in_a_sentence(
 
 
 @pytest.mark.timeout(900)  # the engine shares its cores with whatever else runs
-def test_a_study_starts_its_engine_and_says_so(database: Engine) -> None:
+def test_a_study_starts_its_engine_and_shows_its_progress(database: Engine) -> None:
     load = ("--batches", "1", "--max-tokens", "2", "--repeats", "1", "--warmup", "0")
     engine = ("--engine", "llamacpp", "--parallel", "1")
     result, shown = in_terminal("study", *engine, *load, seconds=600)

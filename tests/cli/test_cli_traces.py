@@ -23,7 +23,9 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         yield receiver
 
 
-def test_runs_are_sent_and_said(database: Engine, run_cli: RunCli, received: Received) -> None:
+def test_sent_runs_are_reported_with_their_receiver(
+    database: Engine, run_cli: RunCli, received: Received
+) -> None:
     store(database), store(database, [measured(0)])
     where = f"127.0.0.1:{received.port}"
     result = run_cli("traces", "1", "2")
@@ -37,7 +39,7 @@ def test_runs_are_sent_and_said(database: Engine, run_cli: RunCli, received: Rec
     assert told == [{"run": 1, "receiver": where, "requests": 3, "rejected": None}]
 
 
-def test_texts_are_sent_where_they_are_asked_for(
+def test_answers_are_sent_only_on_request(
     database: Engine, run_cli: RunCli, received: Received
 ) -> None:
     store(database, [measured(0, answer="Forty-two.")])
@@ -75,7 +77,7 @@ def test_an_invalid_run_is_refused_before_any_is_sent(
     assert not received.bodies
 
 
-def test_without_a_receiver_it_says_what_to_do(database: Engine, run_cli: RunCli) -> None:
+def test_a_missing_receiver_is_reported_with_its_setting(database: Engine, run_cli: RunCli) -> None:
     store(database)
     result = run_cli("traces", "1")
     assert (result.code, result.out) == (2, "")

@@ -108,7 +108,7 @@ def commands(parser: ArgumentParser, *front: str) -> Iterator[tuple[tuple[str, .
 ALL = dict(commands(parser("", cli.COMMANDS, cli.GROUPS)))
 
 
-def test_every_command_is_tried() -> None:
+def test_every_command_is_covered_by_these_tests() -> None:
     assert {" ".join(words) for words in ALL} == set(cli.COMMANDS)
 
 
@@ -131,7 +131,7 @@ def is_number(action: Action) -> bool:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_a_nasty_value_ends_in_a_sentence(
+def test_a_nasty_value_never_causes_a_traceback(
     nothing_starts: None, run_cli: RunCli, words: tuple[str, ...]
 ) -> None:
     chance, actions = Random(" ".join(words)), ALL[words]
@@ -166,7 +166,7 @@ def options(actions: list[Action]) -> list[str]:
     ]
 
 
-def test_an_unexpected_error_is_a_sentence_with_a_traceback_on_request(
+def test_an_unexpected_error_shows_a_traceback_only_on_request(
     database: Engine, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: object) -> int:
@@ -210,7 +210,7 @@ def test_the_terminal_shows_every_error_meant_for_people(
     assert error.startswith("That cannot be done.")
 
 
-def test_the_api_has_a_status_for_all_that_a_person_may_be_told() -> None:
+def test_the_api_has_a_status_for_every_kind_of_error() -> None:
     roots = {*PacelineError.__subclasses__()}
     assert roots == {Invalid, Forbidden, NotFound, Conflict, Unavailable} <= HANDLERS.keys()
 
