@@ -64,7 +64,7 @@ def test_a_backup_restores_the_same_database(
     target.dispose()
 
 
-def test_a_full_postgres_database_is_not_restored_into(
+def test_a_backup_is_not_restored_into_a_full_postgres_database(
     database: Engine, kind: str, tmp_path: Path
 ) -> None:
     if kind == "sqlite":
@@ -76,7 +76,7 @@ def test_a_full_postgres_database_is_not_restored_into(
     assert runs.count(database) == 1
 
 
-def test_a_password_is_in_no_refusal(tmp_path: Path) -> None:
+def test_a_failed_backup_does_not_show_the_password(tmp_path: Path) -> None:
     for url in ("postgresql://me:hush-hush@127.0.0.1:9/x", "postgresql:///x?password=hush-hush"):
         with pytest.raises(CannotBackUp) as caught:
             backup(connect(url), tmp_path / "copy")
@@ -93,7 +93,7 @@ def test_without_pg_dump_it_says_what_to_install(
     assert names(tmp_path) == []
 
 
-def test_an_existing_file_is_not_changed(sqlite: Engine, tmp_path: Path) -> None:
+def test_a_backup_does_not_overwrite_an_existing_file(sqlite: Engine, tmp_path: Path) -> None:
     file = tmp_path / "mine"
     file.write_text("mine")
     with pytest.raises(FileExists):
@@ -115,7 +115,7 @@ def test_a_damaged_database_leaves_no_file(sqlite: Engine, tmp_path: Path) -> No
     assert names(tmp_path / "out") == []
 
 
-def test_it_is_whole_while_others_write(sqlite: Engine, tmp_path: Path) -> None:
+def test_a_backup_is_complete_while_others_write(sqlite: Engine, tmp_path: Path) -> None:
     stop, written = Event(), []
 
     def write() -> None:
@@ -189,7 +189,7 @@ def test_a_database_that_another_process_has_open_is_not_replaced(
         ("DROP TABLE alembic_version", NoBackup, "is not a Paceline database"),
     ],
 )
-def test_a_backup_that_does_not_fit_changes_nothing(
+def test_an_incompatible_backup_changes_nothing(
     sqlite: Engine, tmp_path: Path, statement: str, error: type[Exception], sentence: str
 ) -> None:
     run_id = store(sqlite)
@@ -215,7 +215,7 @@ def test_a_backup_that_does_not_fit_changes_nothing(
         (b"SQLite format 3\0" + b"\1" * 5000, "cannot be copied"),
     ],
 )
-def test_another_file_is_refused(
+def test_a_file_that_is_not_a_backup_is_refused(
     sqlite: Engine, tmp_path: Path, content: bytes, sentence: str
 ) -> None:
     (tmp_path / "copy").write_bytes(content)

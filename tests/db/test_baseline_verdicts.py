@@ -51,7 +51,7 @@ def test_a_baseline_on_another_page_of_the_list_is_found(database: Engine) -> No
     assert {i: s.word for i, s in verdicts.items()} == {2: "slower"}
 
 
-def test_a_trend_has_the_newest_runs_that_are_done_and_match(database: Engine) -> None:
+def test_a_trend_has_the_newest_finished_runs_that_match_its_filters(database: Engine) -> None:
     for seconds in (1.0, 2.0, 3.0):
         night(database, seconds, name=f"night {seconds}", tags=["a"] * (seconds > 1))
     store(database, status="failed", tags=["a"])
@@ -65,7 +65,7 @@ def test_a_trend_has_the_newest_runs_that_are_done_and_match(database: Engine) -
     assert len(search.trend(database, limit=2)) == 2
 
 
-def test_a_trend_reads_no_more_than_it_shows(database: Engine) -> None:
+def test_a_trend_reads_few_columns_in_three_queries(database: Engine) -> None:
     night(database, 1.0, note="long " * 1000)
     (row,) = search.trend(database)
     assert set(row.headline) == {*search.KEPT} - {"via"}

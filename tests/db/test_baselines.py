@@ -36,7 +36,7 @@ def test_a_run_gets_the_tag_that_it_is_the_baseline_of(database: Engine) -> None
     assert stored(database) == [("tag", "a", 1), ("tag", "nightly run", 1)]
 
 
-def test_a_baseline_has_no_more_tags_than_another_run(database: Engine) -> None:
+def test_a_baseline_cannot_exceed_the_maximum_number_of_tags(database: Engine) -> None:
     store(database, tags=[f"t{n}" for n in range(20)])
     with pytest.raises(InvalidBaseline, match="at most 20 tags"):
         baselines.save(database, "tag", "nightly", 1)

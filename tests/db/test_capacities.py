@@ -40,7 +40,7 @@ def test_a_search_waits_only_for_its_own_probe(database: Engine) -> None:
     assert [one.id for one in capacities.waiting(database, "here")] == [number]
 
 
-def test_a_search_that_was_ended_begins_no_probe_and_stays_as_it_is(database: Engine) -> None:
+def test_an_ended_search_starts_no_probe_until_it_is_resumed(database: Engine) -> None:
     number = capacities.create(database, CapacityConfig(), "one")
     before = capacities.load(database, number)
     capacities.end(database, number, "cancelled")
@@ -103,7 +103,7 @@ def test_a_deleted_search_does_not_stop_the_others(
     assert capacities.load(database, other).probes or capacities.load(database, other).error
 
 
-def test_a_window_without_a_request_says_nothing_of_the_lowest_load(database: Engine) -> None:
+def test_a_probe_without_requests_at_the_lowest_load_fails_the_search(database: Engine) -> None:
     """One user whose answer takes longer than the window: this load is not too high."""
     number = capacities.create(database, CapacityConfig(), "one")
     run_id = begun(database, number)
@@ -116,7 +116,7 @@ def test_a_window_without_a_request_says_nothing_of_the_lowest_load(database: En
     assert ended.probes[0].observation is None, "it can be made again"
 
 
-def test_a_search_is_shared_as_it_was(database: Engine) -> None:
+def test_a_deleted_search_stays_on_its_shared_page(database: Engine) -> None:
     number = stored(database, searched(config_of_servers()))
     capacity = capacities.load(database, number)
     share = shares.publish_capacity(database, capacity, 7)

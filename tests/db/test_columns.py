@@ -17,13 +17,13 @@ clock_ns = st.lists(st.integers(0, 4 * 10**15), max_size=300)
 
 
 @given(clock_ns)
-def test_times_of_the_clock_come_back_bit_for_bit_in_any_order(stamps: list[int]) -> None:
+def test_clock_times_round_trip_exactly_in_any_order(stamps: list[int]) -> None:
     times = tuple(stamp / 1e9 for stamp in stamps)
     assert StoredTimes(pack(times)) == times
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=300))
-def test_any_time_comes_back_to_the_nanosecond(times: list[float]) -> None:
+def test_any_time_round_trips_to_the_nanosecond(times: list[float]) -> None:
     times_read = StoredTimes(pack(times))
     assert len(times_read) == len(times)
     assert all(abs(a - b) <= 1e-9 for a, b in zip(times_read, times, strict=True))
@@ -42,7 +42,7 @@ def test_no_times_take_no_bytes() -> None:
     assert (pack(()), StoredTimes(b"")) == (b"", ())
 
 
-def test_stored_times_are_read_as_a_tuple_is() -> None:
+def test_stored_times_behave_like_a_tuple() -> None:
     times = (1.5, 2.25, 2.25, 4.0)
     stored = StoredTimes(pack(times))
     assert (stored[0], stored[-1], stored[1:], len(stored)) == (1.5, 4.0, times[1:], 4)
@@ -73,12 +73,12 @@ def test_packed_times_take_less_than_half_of_float64() -> None:
         ("", ""),
     ],
 )
-def test_text_is_stored_as_both_databases_can(text: str, expected: str) -> None:
+def test_characters_that_a_database_cannot_store_are_replaced(text: str, expected: str) -> None:
     assert clean(text) == expected
 
 
 @pytest.mark.parametrize(("key", "bound"), [(0, 0), (7, 7), (-5, -1), (2**31, -1), (10**30, -1)])
-def test_an_impossible_key_finds_nothing(key: int, bound: int) -> None:
+def test_a_key_out_of_range_is_bound_as_minus_one(key: int, bound: int) -> None:
     assert Key().process_bind_param(key, sqlite.dialect()) == bound
 
 
@@ -118,12 +118,12 @@ def test_json_holds_only_numbers_that_every_reader_can_read(
         assert process(value, sqlite.dialect()) == expected
 
 
-def test_a_sample_is_without_what_is_not_known() -> None:
+def test_unknown_values_are_left_out_of_a_sample() -> None:
     values = {"sum": float("inf"), "count": 3, "null": None}
     for process in (Values().process_bind_param, Values().process_result_value):
         assert process(values, sqlite.dialect()) == {"count": 3}
 
 
 @given(st.lists(st.floats(), max_size=9))
-def test_times_that_no_clock_gives_break_nothing(times: list[float]) -> None:
+def test_impossible_times_are_stored_without_an_error(times: list[float]) -> None:
     assert len(StoredTimes(pack(times))) in (0, len(times))

@@ -72,7 +72,7 @@ def test_a_run_that_drops_out_does_not_delay_the_others(
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 @pytest.mark.parametrize("done", [0, 1, 4, 5])
-def test_when_one_is_deleted_the_others_continue_in_rounds(
+def test_after_a_run_is_deleted_the_others_continue_in_rounds(
     database: Engine, index: int, done: int
 ) -> None:
     comparison = comparison_of(database, "a", "a", "a", repeats=4)
@@ -86,7 +86,9 @@ def test_when_one_is_deleted_the_others_continue_in_rounds(
     assert [len(run.repeats) for run in runs.load_many(database, left)] == [4, 4]
 
 
-def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(database: Engine) -> None:
+def test_a_comparison_that_waits_for_a_lane_does_not_block_the_other_lanes(
+    database: Engine,
+) -> None:
     alone = runs.create(database, RunConfig(), "a")
     assert queue.claim(database) is not None
     comparison_of(database, "a", "b")
@@ -96,7 +98,7 @@ def test_a_trial_that_waits_for_a_lane_lets_other_runs_have_the_rest(database: E
     queue.finish(database, alone, "done")
 
 
-def test_more_repeats_of_one_run_leave_the_others_alone(database: Engine) -> None:
+def test_more_repeats_of_one_run_do_not_repeat_the_others(database: Engine) -> None:
     comparison = comparison_of(database, "a", "b")
     first, second = comparison.run_ids
     measured(database)
@@ -118,7 +120,7 @@ def test_a_comparison_without_remaining_runs_is_not_found(database: Engine) -> N
         comparisons.load(database, comparison.id)
 
 
-def test_a_cancel_in_the_moment_in_which_a_work_item_ends_is_not_lost(database: Engine) -> None:
+def test_a_cancel_while_a_work_item_ends_is_not_lost(database: Engine) -> None:
     comparison_of(database, "a", "b")
     run = queue.claim(database)
     assert run is not None

@@ -56,7 +56,7 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_scripts_make_the_tables_of_the_schema_from_nothing(blank_url: str) -> None:
+def test_the_migrations_create_the_tables_of_the_schema(blank_url: str) -> None:
     engine = connect(blank_url)
     upgrade(engine)
     with engine.connect() as connection:
@@ -65,7 +65,7 @@ def test_the_scripts_make_the_tables_of_the_schema_from_nothing(blank_url: str) 
     engine.dispose()
 
 
-def test_the_revision_in_the_schema_is_that_of_the_last_script() -> None:
+def test_the_revision_in_the_schema_is_that_of_the_last_migration() -> None:
     assert ScriptDirectory(str(HERE / "migrations")).get_heads() == [schema.REVISION]
 
 
@@ -98,7 +98,7 @@ def test_an_older_database_keeps_its_runs(blank_url: str) -> None:
     engine.dispose()
 
 
-def test_an_older_database_gives_no_token_a_number_that_something_belongs_to(
+def test_a_migration_does_not_reuse_the_id_of_a_token_that_owns_tasks(
     blank_url: str,
 ) -> None:
     engine = connect(blank_url)
@@ -127,7 +127,7 @@ def test_an_older_database_gives_no_token_a_number_that_something_belongs_to(
     engine.dispose()
 
 
-def test_an_older_database_learns_who_made_the_tokens_of_its_runs_and_tasks(
+def test_a_migration_adds_who_created_the_tokens_of_runs_and_tasks(
     blank_url: str,
 ) -> None:
     engine = connect(blank_url)
@@ -207,7 +207,7 @@ def test_a_migrated_token_does_not_own_what_is_older_than_itself(blank_url: str)
     engine.dispose()
 
 
-def test_processes_that_upgrade_at_once_leave_one_good_schema(blank_url: str) -> None:
+def test_simultaneous_upgrades_leave_one_valid_schema(blank_url: str) -> None:
     processes = [python(UPGRADE, blank_url) for _ in range(3)]
     assert [process.communicate()[1] or process.returncode for process in processes] == [0, 0, 0]
     engine = connect(blank_url)
@@ -217,7 +217,7 @@ def test_processes_that_upgrade_at_once_leave_one_good_schema(blank_url: str) ->
 
 
 @pytest.mark.parametrize("kind", ["postgresql"])
-def test_an_upgrade_waits_for_the_one_that_came_first(kind: str, blank_url: str) -> None:
+def test_an_upgrade_waits_for_a_running_upgrade(kind: str, blank_url: str) -> None:
     first = connect(blank_url)
     impatient = connect(f"{blank_url}&options=-clock_timeout%3D50ms")
     with writing(first) as connection:
@@ -257,7 +257,7 @@ def test_the_database_of_a_newer_paceline_is_left_alone(blank_url: str) -> None:
     ("pragma", "value"),
     [("journal_mode", "wal"), ("busy_timeout", 5000), ("synchronous", 1), ("foreign_keys", 1)],
 )
-def test_every_sqlite_connection_is_prepared(
+def test_every_sqlite_connection_has_its_pragmas(
     database: Engine, kind: str, pragma: str, value: object
 ) -> None:
     with database.connect() as first, database.connect() as second:
@@ -272,7 +272,7 @@ def test_any_postgresql_url_gets_the_driver_that_is_installed(scheme: str) -> No
     )
 
 
-def test_without_a_url_the_file_lies_beside_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_database_is_a_file_beside_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PACELINE_DATABASE_URL", raising=False)
     assert connect().url.database == str(DEFAULT_FILE)
 
@@ -294,25 +294,25 @@ def test_the_environment_names_the_database(
         "sqlite://",
     ],
 )
-def test_an_address_that_is_none_says_which_there_are(url: str) -> None:
+def test_an_invalid_database_url_is_reported_with_a_valid_form(url: str) -> None:
     with pytest.raises(DatabaseProblem, match="Set PACELINE_DATABASE_URL to sqlite:///") as problem:
         connect(url)
     assert "secret" not in str(problem.value)
 
 
-def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseProblem, match="cannot be used"):
         connect(f"sqlite:///{tmp_path}/file/paceline.db")
 
 
-def test_a_file_that_is_not_a_database_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("Milk, eggs, and a good book.\n" * 100)
     with pytest.raises(DatabaseProblem, match="not a database"):
         upgrade(connect(f"sqlite:///{tmp_path}/notes.db"))
 
 
-def test_a_server_that_does_not_exist_is_a_sentence_without_the_password() -> None:
+def test_an_unreachable_database_server_is_reported_without_the_password() -> None:
     with pytest.raises(DatabaseProblem, match="cannot be used") as problem:
         upgrade(connect("postgresql://me:secret@127.0.0.1:1/paceline"))
     assert "secret" not in str(problem.value)
@@ -326,7 +326,7 @@ def test_a_server_that_does_not_exist_is_a_sentence_without_the_password() -> No
         ("PRAGMA query_only = 1", "or the folder is writable."),
     ],
 )
-def test_a_file_that_cannot_be_written_now_gets_its_own_advice(
+def test_a_failed_write_is_reported_with_what_to_do(
     tmp_path: Path, change: str, what_to_do: str
 ) -> None:
     database = connect(f"sqlite:///{tmp_path}/a.db")
@@ -350,7 +350,7 @@ def mode(file: Path) -> int:
     return file.stat().st_mode & 0o777
 
 
-def test_a_sqlite_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_sqlite_database(tmp_path: Path) -> None:
     file = tmp_path / "made" / "paceline.db"
     engine = connect(f"sqlite:///{file}")
     upgrade(engine)
@@ -363,7 +363,7 @@ def test_a_sqlite_database_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o644, 0o600), (0o640, 0o640), (0o666, 0o600)])
-def test_a_file_that_all_may_read_is_closed_to_others(
+def test_an_upgrade_removes_access_for_everyone_from_the_file(
     tmp_path: Path, before: int, after: int
 ) -> None:
     file = tmp_path / "paceline.db"
@@ -373,7 +373,7 @@ def test_a_file_that_all_may_read_is_closed_to_others(
     assert mode(file) == after
 
 
-def test_a_process_that_ends_takes_nothing_from_one_that_has_the_file_open(tmp_path: Path) -> None:
+def test_a_process_that_ends_does_not_remove_the_log_of_another(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'paceline.db'}"
     engine = connect(url)
     upgrade(engine)

@@ -55,7 +55,7 @@ def test_an_imported_run_is_listed_with_the_others(database: Engine) -> None:
     assert results.candidate(database, run_id).summary.ok == 12
 
 
-def test_a_summary_alone_is_a_run_whose_numbers_are_the_tools(database: Engine) -> None:
+def test_an_imported_summary_is_a_run_with_the_numbers_of_its_tool(database: Engine) -> None:
     [run_id] = bring_in(database, "vllm/serve_summary.json")
     candidate = results.candidate(database, run_id)
     assert not candidate.measurements
@@ -101,20 +101,20 @@ def test_runs_of_two_tools_and_a_summary_are_compared(database: Engine) -> None:
     assert figures(candidates, ["a", "b", "c"]).rows
 
 
-def test_an_imported_run_is_exported_like_another(database: Engine) -> None:
+def test_an_imported_run_can_be_exported(database: Engine) -> None:
     [run_id] = bring_in(database, "guidellm/report.json")
     document = run_document(results.candidate(database, run_id))
     assert document["run"]["status"] in FINISHED
     assert len(document["requests"]) == 12
 
 
-def test_imported_runs_do_not_count_for_the_pace(database: Engine) -> None:
+def test_imported_runs_do_not_count_for_estimates(database: Engine) -> None:
     bring_in(database, "vllm/result.json")
     model = runs.search(database)[0].model
     assert counts.earlier_runs(database, "import", model, "import") == []
 
 
-def test_a_requests_csv_of_ours_comes_back_with_its_places(database: Engine) -> None:
+def test_an_exported_requests_csv_keeps_its_times_when_imported(database: Engine) -> None:
     candidate = results.candidate(database, store(database))
     data = export("requests.csv").write([candidate])
     [run_id] = imported.import_file(database, data, "requests.csv")
@@ -140,7 +140,7 @@ def test_an_export_can_be_imported_into_another_paceline(database: Engine) -> No
 
 @pytest.mark.parametrize("name", ["run.json", "requests.parquet"])
 @pytest.mark.parametrize("workload", [{}, {"prompt": "words of my own"}, {"prompts": ("a", "bc")}])
-def test_a_run_goes_round_whole_but_for_its_prompts(
+def test_an_exported_run_round_trips_except_for_its_prompts(
     database: Engine, name: str, workload: dict[str, Any]
 ) -> None:
     run_id = store(database, name="mine", **workload)
@@ -174,7 +174,7 @@ def test_the_tool_of_an_import_survives_export_and_import(database: Engine) -> N
     assert not back.run.knows("temperature")
 
 
-def test_a_tools_summary_has_a_hash_of_its_numbers_in_every_paceline(database: Engine) -> None:
+def test_the_hash_of_an_imported_summary_is_that_of_its_numbers(database: Engine) -> None:
     [run_id] = bring_in(database, "vllm/serve_summary.json")
     first = results.candidate(database, run_id)
     [again] = imported.import_file(database, export("run.json").write([first]), "run.json")
@@ -195,7 +195,7 @@ def test_an_imported_run_is_listed_with_the_objectives_it_was_asked_for(database
 
 
 @pytest.mark.parametrize("name", ["vllm/serve_summary.json", "llmperf/individual_responses.json"])
-def test_every_export_takes_what_a_tool_left_out(database: Engine, name: str) -> None:
+def test_every_export_works_with_values_that_a_tool_omitted(database: Engine, name: str) -> None:
     [run_id] = bring_in(database, name)
     other = bring_in(database, "vllm/result.json")[0]
     first, second = results.candidates(database, [run_id, other])
@@ -204,7 +204,7 @@ def test_every_export_takes_what_a_tool_left_out(database: Engine, name: str) ->
 
 
 @pytest.mark.parametrize("time", ["1e-320", "5e-324", "1e308", "inf", "nan", "-1", "9" * 39])
-def test_a_time_that_no_clock_shows_is_refused_or_stored(database: Engine, time: str) -> None:
+def test_an_extreme_time_is_refused_or_stored(database: Engine, time: str) -> None:
     """PostgreSQL refuses numbers between 0 and the smallest that it writes."""
     rows = f"Total Time Taken,Tokens Generated\n1.5,3\n{time},3\n"
     try:

@@ -63,7 +63,7 @@ def at_once(url: str, count: int, work: Callable[[Engine], None]) -> None:
     assert errors == []
 
 
-def test_an_empty_queue_gives_nothing(database: Engine) -> None:
+def test_nothing_can_be_claimed_from_an_empty_queue(database: Engine) -> None:
     assert queue.claim(database) is None
 
 
@@ -93,7 +93,7 @@ def test_the_database_itself_refuses_a_second_running_run_in_a_lane(database: En
         connection.execute(running.where(schema.runs.c.id.in_([1, 3])))
 
 
-def test_a_claimer_that_comes_second_gets_nothing(database: Engine) -> None:
+def test_a_run_and_its_lane_can_be_claimed_only_once(database: Engine) -> None:
     claimed, same_lane = new(database, "a", "a")
     took = [queue._claim_run(database, run_id) for run_id in (claimed, claimed, same_lane)]
     assert took == [True, False, False]
@@ -159,7 +159,7 @@ def test_a_run_whose_process_was_killed_is_interrupted_and_keeps_what_it_had(
     assert claimed(database) == second
 
 
-def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(database: Engine) -> None:
+def test_a_heartbeat_sets_the_phase_and_keeps_the_run_alive(database: Engine) -> None:
     new(database, "a")
     claimed(database)
     (before,) = queue.heartbeats(database)
@@ -169,7 +169,7 @@ def test_a_heartbeat_says_what_happens_and_keeps_the_run_alive(database: Engine)
     assert queue.interrupt(database, [before]) == [], "it has been heard of since"
 
 
-def test_a_heartbeat_tells_of_a_cancel(database: Engine) -> None:
+def test_a_heartbeat_reports_a_requested_cancel(database: Engine) -> None:
     new(database, "a")
     claimed(database)
     assert queue.request_cancel(database, 1).cancel_requested
@@ -186,7 +186,7 @@ def test_a_heartbeat_tells_a_run_that_counts_as_ended_to_stop(database: Engine) 
     assert runs.load(database, 1).phase == ""
 
 
-def test_a_run_that_is_lost_and_was_to_be_cancelled_is(database: Engine) -> None:
+def test_a_lost_run_with_a_requested_cancel_is_cancelled(database: Engine) -> None:
     new(database, "a")
     claimed(database)
     queue.request_cancel(database, 1)
@@ -243,7 +243,7 @@ def test_a_finished_run_does_not_change(database: Engine, status: RunStatus) -> 
     assert runs.search(database)[0].headline == {"ok": 5}
 
 
-def test_the_model_that_answers_is_kept_beside_what_was_asked(database: Engine) -> None:
+def test_the_model_that_answers_is_stored_beside_the_config(database: Engine) -> None:
     new(database, "a")
     queue.set_model(database, 1, "SmolLM2-135M")
     assert runs.load(database, 1).config == RunConfig(model="SmolLM2-135M")
@@ -252,7 +252,7 @@ def test_the_model_that_answers_is_kept_beside_what_was_asked(database: Engine) 
         assert connection.execute(schema.runs.select()).one().config["model"] == ""
 
 
-def test_the_environment_is_kept(database: Engine) -> None:
+def test_the_environment_is_stored_unchanged(database: Engine) -> None:
     new(database, "a")
     environment = {"python": "3.11", "gpu": None, "cores": 2, "load": [0.5, 1.25], "µ": "ü"}
     queue.set_environment(database, 1, environment)
@@ -268,7 +268,7 @@ def test_active_counts_queued_and_running(database: Engine) -> None:
     assert queue.active(database) == 1
 
 
-def test_ahead_counts_what_a_run_waits_for(database: Engine) -> None:
+def test_runs_ahead_are_the_earlier_ones_of_the_same_lane(database: Engine) -> None:
     new(database, "a", "b", "a", "a")
     assert [len(queue.runs_ahead(database, run_id)) for run_id in (1, 2, 3, 4, 99)] == [
         0,

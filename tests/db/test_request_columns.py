@@ -67,7 +67,7 @@ def test_a_field_that_came_after_the_arrays_of_a_run_is_not_known(database: Engi
     assert len(source.numbers("prefill_s")) == 400
 
 
-def test_a_few_requests_of_a_large_run_are_read_by_themselves(database: Engine) -> None:
+def test_single_requests_of_a_large_run_can_be_read(database: Engine) -> None:
     run_id, rows = large(database)
     stored = results.candidate(database, run_id).measurements
     assert stored[7] == rows[7]
@@ -78,7 +78,7 @@ def test_a_few_requests_of_a_large_run_are_read_by_themselves(database: Engine) 
     assert with_answers[160].answer == "answer 160"
 
 
-def test_every_number_and_chart_is_that_of_the_requests(database: Engine) -> None:
+def test_numbers_and_charts_of_the_arrays_equal_those_of_the_requests(database: Engine) -> None:
     run_id, rows = large(database)
     stored = results.candidate(database, run_id)
     small = Candidate(stored.run, rows, results.summarize(rows, config=stored.run.config))
@@ -92,7 +92,7 @@ def test_every_number_and_chart_is_that_of_the_requests(database: Engine) -> Non
             assert (one and spec(one)) == (other and spec(other))
 
 
-def test_a_run_that_is_not_large_is_read_by_its_arrays_once_it_has_some(
+def test_a_smaller_run_is_read_from_its_arrays_once_they_exist(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_columns, "LARGE", 1_000)
@@ -110,7 +110,7 @@ def test_a_run_that_is_not_large_is_read_by_its_arrays_once_it_has_some(
     assert not isinstance(more.table.source, StoredRequests) and len(more.measurements) == 450
 
 
-def test_its_summary_is_kept_when_it_ends(
+def test_the_summary_of_a_smaller_run_is_stored_once_it_has_arrays(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_columns, "LARGE", 1_000)
@@ -148,7 +148,7 @@ def test_a_sample_of_the_token_times_is_spread_over_the_run(
     assert list(good.timed()[0]) == [m for m in rows[::7] if m.status == "ok"]
 
 
-def test_a_run_under_way_is_read_as_it_is_now(database: Engine) -> None:
+def test_a_running_run_is_read_with_its_newest_requests(database: Engine) -> None:
     rows = some()
     run_id = store(database, rows[:300], status="running")
     assert len(results.candidate(database, run_id).measurements) == 300
@@ -167,7 +167,7 @@ def test_more_repeats_rebuild_the_arrays(database: Engine) -> None:
     assert list(now) == runs.measurements(database, run_id)
 
 
-def test_the_summary_is_worked_out_once_for_all_processes(database: Engine) -> None:
+def test_the_summary_is_computed_once_for_all_processes(database: Engine) -> None:
     run_id, _ = large(database)
     first = results.candidate(database, run_id).summary
     results._known.clear()  # as in another process
@@ -180,7 +180,7 @@ def test_the_summary_is_worked_out_once_for_all_processes(database: Engine) -> N
     assert judged.attainment is not None
 
 
-def test_a_deleted_run_takes_its_arrays_along(database: Engine) -> None:
+def test_deleting_a_run_deletes_its_arrays(database: Engine) -> None:
     run_id, _ = large(database)
     results.candidate(database, run_id)
     assert _kept_names(database)
@@ -194,7 +194,7 @@ def test_a_small_run_has_no_arrays(database: Engine) -> None:
     assert not _kept_names(database)
 
 
-def test_nothing_is_a_measurement_of_an_empty_choice(database: Engine) -> None:
+def test_an_empty_selection_has_no_measurements(database: Engine) -> None:
     run_id, _ = large(database)
     table = results.candidate(database, run_id).table
     assert list(table.where(np.zeros(400, dtype=bool))) == []

@@ -60,7 +60,7 @@ def test_an_old_run_loses_its_token_times_and_keeps_all_else(database: Engine) -
     assert remove_all(database) == 0
 
 
-def test_baselines_shared_and_unfinished_runs_keep_theirs(database: Engine) -> None:
+def test_baselines_shared_and_running_runs_keep_their_token_times(database: Engine) -> None:
     baseline, shared = (age(database, store(database)) for _ in range(2))
     running = age(database, store(database, status="running"))
     baselines.save(database, "model", "tiny", baseline)
@@ -69,7 +69,9 @@ def test_baselines_shared_and_unfinished_runs_keep_theirs(database: Engine) -> N
     assert all(all(times(database, run_id)) for run_id in (baseline, shared, running))
 
 
-def test_a_few_requests_at_a_time(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_times_are_removed_in_batches(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 2)
     old = age(database, store(database))
     assert remove_some(database, DAYS)
@@ -79,7 +81,9 @@ def test_a_few_requests_at_a_time(database: Engine, monkeypatch: pytest.MonkeyPa
     assert not any(times(database, old))
 
 
-def test_a_large_run_is_still_read(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_run_without_token_times_can_be_read(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for limit in ("SMALL", "LARGE"):
         monkeypatch.setattr(request_columns, limit, 2)
     old = store(database)

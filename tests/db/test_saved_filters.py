@@ -30,14 +30,14 @@ def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
         ("all", {}, "There is no filter to save"),
     ],
 )
-def test_what_cannot_be_saved_is_reported(
+def test_an_invalid_filter_is_not_saved(
     database: Engine, name: str, parameters: dict[str, str], message: str
 ) -> None:
     with pytest.raises(InvalidFilter, match=message):
         filters.save(database, name, parameters)
 
 
-def test_there_are_at_most_so_many(database: Engine) -> None:
+def test_the_number_of_saved_filters_is_limited(database: Engine) -> None:
     for number in range(filters.MOST):
         filters.save(database, str(number), {"tag": "a"})
     filters.save(database, "0", {"tag": "b"})  # in place of one

@@ -17,7 +17,7 @@ def prod(model: str = "m", name: str = "prod") -> SavedServer:
     return saved_server(name, address | more)
 
 
-def test_a_server_is_saved_in_place_of_the_one_of_its_name(database: Engine) -> None:
+def test_saving_a_server_replaces_the_one_with_its_name(database: Engine) -> None:
     servers.save(database, prod("old"))
     servers.save(database, prod(name="a"))
     servers.save(database, prod("new"))
@@ -41,7 +41,7 @@ def test_a_run_names_a_saved_server_as_its_backend(database: Engine) -> None:
         assert servers.expand(database, values) == values
 
 
-def test_an_unknown_name_is_refused_with_those_that_there_are(database: Engine) -> None:
+def test_an_unknown_backend_is_refused_with_the_known_ones(database: Engine) -> None:
     servers.save(database, prod())
     with pytest.raises(BackendProblem) as caught:
         servers.expand(database, {"backend": "prd"})
@@ -49,7 +49,7 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(database: Engine) 
     assert str(caught.value) == f"There is no backend 'prd'. Choose one of {known} and prod."
 
 
-def test_there_are_so_many_and_a_full_list_can_be_changed(database: Engine) -> None:
+def test_the_number_of_saved_servers_is_limited_but_each_can_be_replaced(database: Engine) -> None:
     for number in range(MOST):
         servers.save(database, prod(name=f"s{number}"))
     servers.save(database, prod("new", "s7"))

@@ -49,7 +49,7 @@ def history(database: Engine) -> Engine:
         ("\0", []),
     ],
 )
-def test_text_is_found_in_any_case_and_literally(
+def test_text_is_searched_literally_and_in_any_case(
     history: Engine, text: str, expected: list[int]
 ) -> None:
     assert [row.id for row in runs.search(history, text=text)] == expected
@@ -78,7 +78,7 @@ def test_filters_narrow_together(
     assert runs.count(history, **filters) == len(expected)  # type: ignore[arg-type]
 
 
-def test_pages_follow_one_another(history: Engine) -> None:
+def test_pages_of_a_search_do_not_overlap(history: Engine) -> None:
     pages = [runs.search(history, limit=2, offset=offset) for offset in (0, 2, 4)]
     assert [[row.id for row in page] for page in pages] == [[3, 2], [1], []]
 
@@ -93,7 +93,7 @@ def test_a_row_says_what_history_shows(history: Engine) -> None:
     assert (failed.error, failed.headline) == ("Nothing answers.", {})
 
 
-def test_choices_are_what_the_filters_can_be_set_to(history: Engine) -> None:
+def test_filters_offer_the_values_that_runs_have(history: Engine) -> None:
     assert runs.choices(history) == {
         "backends": ("embedded", "vllm"),
         "models": ("Qwen/Qwen3-8B", "SmolLM2-135M"),

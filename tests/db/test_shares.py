@@ -22,7 +22,7 @@ def count_of_pages(database: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(schema.shares)) or 0
 
 
-def test_a_page_is_behind_its_token_and_no_other(database: Engine) -> None:
+def test_a_page_is_found_only_by_its_token(database: Engine) -> None:
     run_id = store(database)
     first, second = (shares.create(database, [run_id], "A", PAGE + title) for title in (b"1", b"2"))
     for share, end in ((first, b"1"), (second, b"2")):
@@ -83,7 +83,7 @@ def test_the_list_has_the_pages_of_these_runs_in_this_order(database: Engine) ->
     assert (first.texts, second.texts, first.path) == (True, False, f"/share/{first.token}")
 
 
-def test_a_published_page_stays_what_was_measured_then(database: Engine) -> None:
+def test_a_published_page_does_not_change_with_its_run(database: Engine) -> None:
     config = {"workload": "text", "prompt": "a heron"}
     run_id = store(database, [measured(0, answer="grey on grey")], name="first-name", **config)
     share = shares.publish(database, [run_id], days=7)
@@ -101,12 +101,12 @@ def test_a_published_page_stays_what_was_measured_then(database: Engine) -> None
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, 10**9])
-def test_a_time_that_cannot_be_is_refused_in_a_sentence(database: Engine, days: int) -> None:
+def test_an_invalid_number_of_days_is_refused(database: Engine, days: int) -> None:
     with pytest.raises(InvalidShare, match=r"1 to 3,650 days, or when it is revoked\.$"):
         shares.publish(database, [store(database)], days)
 
 
-def test_runs_that_make_no_page_are_refused_in_a_sentence(database: Engine) -> None:
+def test_an_invalid_selection_of_runs_is_not_shared(database: Engine) -> None:
     run_id = store(database)
     for chosen in ([], [run_id, run_id], list(range(9))):
         with pytest.raises(InvalidShare, match=r"one to 8 runs, each only once\.$"):

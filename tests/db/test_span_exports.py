@@ -13,7 +13,7 @@ from tests.stored import store
 from tests.values import NOON, failed, measured
 
 
-def test_a_run_waits_from_when_it_was_asked_for_until_it_has_ended(database: Engine) -> None:
+def test_an_export_waits_until_its_run_has_ended(database: Engine) -> None:
     run_id = store(database, status="running")
     span_exports.request(database, run_id, "here")
     assert span_exports.next_waiting(database, "here") is None  # it is still measured
@@ -22,7 +22,7 @@ def test_a_run_waits_from_when_it_was_asked_for_until_it_has_ended(database: Eng
     assert span_exports.next_waiting(database, "elsewhere") is None
 
 
-def test_the_first_of_those_that_wait_comes_first(database: Engine) -> None:
+def test_waiting_exports_come_in_the_order_of_their_runs(database: Engine) -> None:
     first, second, other = (store(database) for _ in range(3))
     for run_id in (second, first):
         span_exports.request(database, run_id, "here")
@@ -50,7 +50,7 @@ def test_spans_sent_before_are_not_sent_again(database: Engine) -> None:
     assert found and (found.status, found.delivered, found.error) == ("waiting", delivered, None)
 
 
-def test_a_run_that_nobody_asked_for_can_be_sent_and_one_deleted_is_gone(database: Engine) -> None:
+def test_an_unrequested_run_can_be_sent_and_a_deleted_one_has_no_export(database: Engine) -> None:
     run_id = store(database)
     span_exports.finish(database, run_id, "here", Delivered("a:1", 3), "sent")
     assert span_exports.load(database, run_id) is not None
@@ -59,7 +59,7 @@ def test_a_run_that_nobody_asked_for_can_be_sent_and_one_deleted_is_gone(databas
     assert span_exports.load(database, run_id) is None
 
 
-def test_requests_come_in_pieces_each_once_and_in_order(database: Engine) -> None:
+def test_requests_are_read_in_pieces_once_and_in_order(database: Engine) -> None:
     rows = [measured(i, repeat=r, answer=f"{r}.{i}") for r in range(3) for i in range(5)]
     run_id = store(database, rows)
     store(database)  # another run's requests are not among them

@@ -78,7 +78,7 @@ def test_a_run_waits_for_its_engine_and_engines_of_studies_for_each_other(databa
     assert engines.load(database, first.id).status == "stopped"
 
 
-def test_a_start_that_fails_is_a_result_of_its_cells(database: Engine) -> None:
+def test_a_failed_start_fails_its_cells_with_its_reason(database: Engine) -> None:
     study_id = submitted(database)
     first = engines.claim(database)
     assert first
@@ -92,7 +92,7 @@ def test_a_start_that_fails_is_a_result_of_its_cells(database: Engine) -> None:
     assert second and second.config.tp == 2, "the study goes on"
 
 
-def test_an_engine_that_dies_is_started_again_but_not_for_ever(database: Engine) -> None:
+def test_an_engine_that_dies_is_restarted_a_limited_number_of_times(database: Engine) -> None:
     submitted(database)
     for start in range(1, engines.MOST_STARTS + 1):
         server = engines.claim(database)
@@ -119,7 +119,7 @@ def test_engines_without_heartbeat_are_lost_or_planned_again(database: Engine) -
     assert engines.heartbeat(database, own), "whoever still has it must end it"
 
 
-def test_stopping_an_engine_gives_its_waiting_runs_up(database: Engine) -> None:
+def test_stopping_an_engine_fails_its_waiting_runs(database: Engine) -> None:
     study_id = submitted(database)
     server = engines.claim(database)
     assert server
@@ -182,7 +182,7 @@ def test_a_resumed_study_measures_what_was_cut_short_and_keeps_the_rest(database
     assert [one.status for one in after.engines] == ["planned", "planned"]
 
 
-def test_cells_are_added_on_the_engines_that_are_there(database: Engine) -> None:
+def test_added_cells_use_the_existing_engines(database: Engine) -> None:
     study_id = submitted(database)
     wider = parse_study({**TWO.model_dump(), "batches": [4]})
     studies.extend(database, study_id, wider, new(wider))
@@ -193,7 +193,7 @@ def test_cells_are_added_on_the_engines_that_are_there(database: Engine) -> None
     assert study.config == wider
 
 
-def test_a_cell_that_cannot_be_is_kept_with_its_reason(database: Engine) -> None:
+def test_a_cell_that_cannot_run_is_stored_with_its_reason(database: Engine) -> None:
     why = "It needs 8 GPUs, and this machine has none."
     study_id = studies.create(database, TWO, "x", new(TWO, why))
     study = studies.load(database, study_id)
@@ -201,7 +201,7 @@ def test_a_cell_that_cannot_be_is_kept_with_its_reason(database: Engine) -> None
     assert engines.active(database) == 0, "no engine starts for it"
 
 
-def test_a_study_without_engines_is_runs_of_one_lane(database: Engine) -> None:
+def test_the_runs_of_a_study_without_engines_share_a_lane(database: Engine) -> None:
     config = RunConfig(backend="embedded")
     study = StudyConfig(preset="concurrency", run=config, concurrencies=(1, 2))
     made = [
@@ -264,7 +264,7 @@ def test_a_requested_stop_outlives_a_lost_supervisor(database: Engine) -> None:
     assert statuses(database, study_id) == ["failed", "failed", "queued", "queued"]
 
 
-def test_an_engine_that_takes_its_supervisor_along_is_not_started_for_ever(
+def test_an_engine_that_kills_its_supervisor_is_restarted_a_limited_number_of_times(
     database: Engine,
 ) -> None:
     submitted(database)
@@ -279,7 +279,7 @@ def test_an_engine_that_takes_its_supervisor_along_is_not_started_for_ever(
     assert after and after.config.tp == 2, "the study goes on"
 
 
-def test_another_machines_engine_is_its_own_until_that_machine_is_gone(database: Engine) -> None:
+def test_runs_of_an_engine_are_claimed_only_on_its_machine(database: Engine) -> None:
     submitted(database)
     there = engines.claim(database, "there")
     assert there
@@ -294,7 +294,7 @@ def test_another_machines_engine_is_its_own_until_that_machine_is_gone(database:
     assert [beat.machine for beat in engines.heartbeats(database)] == ["there", "here"]
 
 
-def test_runs_of_an_engine_that_does_not_exist_do_not_wait_for_ever(database: Engine) -> None:
+def test_runs_of_a_deleted_engine_fail(database: Engine) -> None:
     study_id = submitted(database)
     for server in studies.load(database, study_id).engines:
         engines.delete(database, server.id)
@@ -302,7 +302,7 @@ def test_runs_of_an_engine_that_does_not_exist_do_not_wait_for_ever(database: En
     assert statuses(database, study_id) == ["failed"] * 4
 
 
-def test_a_deleted_study_is_shared_no_more(database: Engine) -> None:
+def test_deleting_a_study_deletes_its_shared_pages(database: Engine) -> None:
     study_id = submitted(database)
     study = studies.load(database, study_id)
     kept = shares.create(database, [study.runs[0].id], "one run", b"<html>")

@@ -91,7 +91,7 @@ def states(count: int) -> list[Progress]:
     ]
 
 
-def test_a_new_run_waits_in_the_queue_as_it_was_asked_for(database: Engine) -> None:
+def test_a_new_run_is_queued_with_its_config(database: Engine) -> None:
     config = RunConfig(
         backend="url",
         base_url="http://127.0.0.1:9/v1",
@@ -136,7 +136,7 @@ def test_a_run_without_a_name_says_what_it_does(
 
 
 @pytest.mark.parametrize("run_id", [12, 0, -1, 2**31, 10**30])
-def test_a_run_that_does_not_exist_is_a_sentence(database: Engine, run_id: int) -> None:
+def test_an_unknown_run_is_reported(database: Engine, run_id: int) -> None:
     sentence = f"There is no run {run_id}. It may have been deleted."
     for call in (
         lambda: runs.load(database, run_id),
@@ -153,7 +153,7 @@ def test_a_run_that_does_not_exist_is_a_sentence(database: Engine, run_id: int) 
     assert runs.answer(database, run_id, run_id, run_id) is None
 
 
-def test_runs_come_in_the_order_asked_for(database: Engine) -> None:
+def test_runs_are_loaded_in_the_requested_order(database: Engine) -> None:
     first, second, third = (new(database) for _ in range(3))
     loaded = runs.load_many(database, [third, first, third, second])
     assert [run.id for run in loaded] == [third, first, third, second]
@@ -198,21 +198,21 @@ def test_characters_that_cannot_be_stored_are_replaced(database: Engine) -> None
     assert runs.load(database, run_id).note == "a�b"
 
 
-def test_a_count_that_cannot_be_true_is_not_known_and_breaks_nothing(database: Engine) -> None:
+def test_an_impossible_token_count_is_stored_as_unknown(database: Engine) -> None:
     run_id = new(database)
     claims = replace(SMALL, prompt_tokens=2**31, output_tokens=10**30, cached_tokens=-1)
     queue.add_measurements(database, run_id, [claims, replace(FULL, index=1)])
     assert runs.measurements(database, run_id, texts=True) == [SMALL, replace(FULL, index=1)]
 
 
-def test_the_tokens_of_a_long_run_may_pass_two_thousand_million(database: Engine) -> None:
+def test_progress_can_count_more_than_two_billion_tokens(database: Engine) -> None:
     run_id = new(database)
     state = replace(states(1)[0], tokens=5000 * 50 * 131_072)
     queue.add_progress(database, run_id, state)
     assert runs.progress(database, run_id) == [state]
 
 
-def test_requests_come_by_repeat_and_index(database: Engine) -> None:
+def test_requests_are_ordered_by_repeat_and_index(database: Engine) -> None:
     run_id, other = new(database), new(database)
     keys = [(repeat, index) for repeat in (1, 0) for index in (10, 2, 0)]
     sent = [replace(SMALL, repeat=repeat, index=index) for repeat, index in keys]
@@ -243,7 +243,7 @@ def test_five_thousand_requests_of_128_tokens_are_kept_in_one_call(database: Eng
     assert runs.measurements(database, run_id) == batch
 
 
-def test_a_batch_with_a_bad_row_keeps_none_of_it(database: Engine) -> None:
+def test_a_batch_with_an_invalid_row_is_not_stored(database: Engine) -> None:
     run_id = new(database)
     with pytest.raises(IntegrityError):
         queue.add_measurements(database, run_id, [SMALL, replace(SMALL, index=1, t_due=None)])  # type: ignore[arg-type]
@@ -303,7 +303,7 @@ def test_names_notes_and_tags_can_be_edited(database: Engine) -> None:
         ("tags", [str(n) for n in range(22)], "A run has at most 20 tags. Remove 2."),
     ],
 )
-def test_an_edit_that_cannot_be_kept_is_a_sentence_and_changes_nothing(
+def test_an_invalid_edit_is_refused_and_changes_nothing(
     database: Engine, field: str, value: Any, sentence: str
 ) -> None:
     run_id = new(database, name="before", note="before", tags=["before"])
@@ -325,7 +325,7 @@ def test_a_run_cannot_be_renamed_to_nothing(database: Engine) -> None:
         runs.edit(database, new(database), " \n", [], "")
 
 
-def test_the_longest_allowed_is_kept(database: Engine) -> None:
+def test_names_notes_and_tags_of_maximum_length_are_stored(database: Engine) -> None:
     tags = [f"{n:02}".ljust(50, "x") for n in range(20)]
     run = runs.load(database, new(database, name="n" * 200, note="n" * 10_000, tags=tags))
     assert (len(run.name), len(run.note), run.tags) == (200, 10_000, tuple(tags))
@@ -371,7 +371,7 @@ def test_a_running_run_cannot_be_deleted(database: Engine) -> None:
     ],
     ids=["requests", "progress", "repeats", "run_tags"],
 )
-def test_no_part_of_a_run_is_kept_without_its_run(
+def test_rows_of_an_unknown_run_are_refused_by_the_database(
     database: Engine, values: dict[str, object], request: pytest.FixtureRequest
 ) -> None:
     table = schema.metadata.tables[request.node.callspec.id.split("-")[-1]]

@@ -41,7 +41,7 @@ def begun(database: Engine, capacity: Capacity) -> int:
     return run_id
 
 
-def test_fresh_starts_follow_a_search_that_ends_and_none_that_was_cancelled(
+def test_fresh_starts_follow_a_finished_search_but_not_a_cancelled_one(
     database: Engine,
 ) -> None:
     first = study(database)
@@ -73,7 +73,7 @@ def test_configurations_are_added_each_on_an_engine_of_its_own(database: Engine)
         study_searches.extend(database, 99, wider, 0, planned(), None)
 
 
-def test_two_people_who_add_the_same_at_once_add_it_once(database: Engine) -> None:
+def test_the_second_of_two_simultaneous_extensions_adds_nothing(database: Engine) -> None:
     """The second gets an error, and nothing of theirs is stored: they look again at what is
     missing."""
     stored = study(database)

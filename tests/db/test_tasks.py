@@ -37,7 +37,7 @@ def counts(database: Engine, accepted: Accepted) -> dict[str, int]:
     return dict(task_batches.load(database, accepted.batch_id).counts)
 
 
-def test_a_file_of_a_batch_is_read_a_part_at_a_time(database: Engine) -> None:
+def test_batch_files_are_read_in_parts(database: Engine) -> None:
     batch = create(database, 250)
     task_batches.cancel(database, batch.batch_id)
     read: list[str] = []
@@ -79,7 +79,7 @@ def test_the_owner_of_a_task_is_found_without_scanning_batches(
     assert read and not any("IN (SELECT" in statement for statement in read)
 
 
-def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None:
+def test_a_removed_worker_changes_nothing(database: Engine) -> None:
     batch = create(database, 3)
     task_queue.register_worker(database, FIRST)
     assert task_queue.waiting_servers(database, "machine") == [SERVER]
@@ -102,7 +102,7 @@ def test_a_process_that_counts_as_gone_changes_nothing(database: Engine) -> None
     assert task_queue.waiting_servers(database, "machine") == [SERVER]
 
 
-def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
+def test_a_task_keeps_its_first_result(database: Engine) -> None:
     batch = create(database, 2)
     task_queue.register_worker(database, FIRST)
     (one, two), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 2})
@@ -124,7 +124,7 @@ def test_a_task_begins_ends_and_keeps_its_first_end(database: Engine) -> None:
     assert first.started_at == first.ended_at == NOW
 
 
-def test_what_is_cancelled_while_it_is_asked_is_no_longer_the_process_s(database: Engine) -> None:
+def test_a_cancelled_task_no_longer_belongs_to_its_worker(database: Engine) -> None:
     batch = create(database, 1)
     task_queue.register_worker(database, FIRST)
     (task,), _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
@@ -181,7 +181,7 @@ def test_a_task_that_only_one_machine_can_send_waits_for_it_and_ends_without_it(
     assert (task.status, task.error) == ("failed", task_queue.GONE)
 
 
-def test_callers_come_in_the_order_in_which_they_wait(database: Engine) -> None:
+def test_callers_are_served_in_the_order_of_their_first_task(database: Engine) -> None:
     for caller in ("one", "two", "one", "three"):
         create(database, 2, caller)
     assert task_queue.callers(database, "machine", SERVER) == ["one", "two", "three"]
@@ -205,7 +205,7 @@ def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: En
         tasks.load(database, done.task_ids[0])
 
 
-def test_a_caller_has_so_many_tasks_waiting_at_most(
+def test_the_waiting_tasks_of_a_caller_are_limited(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(new_tasks, "MOST_WAITING", 3)

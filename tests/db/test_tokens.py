@@ -35,7 +35,7 @@ def test_a_revoked_or_expired_token_is_refused(database: Engine) -> None:
     assert tokens.find(database, second) is None
 
 
-def test_no_token_is_taken_for_an_earlier_one_of_its_name(database: Engine) -> None:
+def test_a_token_is_distinct_from_a_revoked_one_with_its_name(database: Engine) -> None:
     """Tasks and runs belong to a token by its name and number: also when that token is gone."""
     callers = []
     for maker in ("ada@example.org", "bob@example.org"):
@@ -48,7 +48,7 @@ def test_no_token_is_taken_for_an_earlier_one_of_its_name(database: Engine) -> N
 @pytest.mark.parametrize(
     ("name", "days"), [("", 1), (" ", 1), ("x" * 101, 1), ("x", 0), ("x", 367)]
 )
-def test_a_token_that_cannot_be_kept_is_refused(database: Engine, name: str, days: int) -> None:
+def test_an_invalid_token_is_refused(database: Engine, name: str, days: int) -> None:
     with pytest.raises(InvalidToken):
         tokens.create(database, name, Role.viewer, days)
     assert tokens.list_all(database) == []
