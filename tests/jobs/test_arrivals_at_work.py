@@ -29,7 +29,7 @@ LOAD: dict[str, dict[str, Any]] = {
 BY_TIME = [mode for mode in LOAD if mode != "replay"]  # a trace ends on its own
 
 
-def test_every_mode_is_tried() -> None:
+def test_every_mode_has_a_load_in_these_tests() -> None:
     assert set(LOAD) == set(MODES)
 
 
@@ -52,7 +52,7 @@ def test_a_run_by_time_is_measured_to_its_end(
         assert run.calibration is not None and run.calibration["lost"] == 0
 
 
-def test_a_run_in_which_nothing_was_due_says_so(
+def test_a_run_in_which_no_request_was_due_fails_with_the_reason(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
     run = finished(database, reference_run(MODEL, mode="poisson", rate=0.01, duration_s=0.5), 240)

@@ -25,7 +25,7 @@ REFUSED = "No request succeeded. The first one: Connection refused"
 
 
 @pytest.mark.parametrize("comes_again", [True, False, None])
-def test_the_reason_of_the_engine_is_that_of_the_search(
+def test_a_search_reports_why_its_engine_crashed(
     database: Engine, comes_again: bool | None
 ) -> None:
     search_id, engine_id, run_id = measuring(database)
@@ -88,7 +88,7 @@ def crash(database: Engine, engine_id: int, comes_again: bool | None) -> None:
 
 
 @pytest.mark.parametrize("error", [ALL_CUT, fault(ValueError("of its own"))])
-def test_only_answers_cut_by_the_end_are_misses_and_no_fault_of_a_run_is(
+def test_answers_cut_by_the_end_are_misses_and_other_errors_fail_the_search(
     database: Engine, error: str
 ) -> None:
     server = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}

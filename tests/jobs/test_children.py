@@ -75,7 +75,7 @@ def holder(database: Engine, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[
 Held = tuple[subprocess.Popen[str], int, int]
 
 
-def test_a_killed_keeper_leaves_no_child_that_cleared_its_environment(
+def test_children_that_cleared_their_environment_end_with_a_killed_holder(
     holder: Held, tmp_path: Path
 ) -> None:
     process, engine_id, first = holder
@@ -98,7 +98,7 @@ def test_a_process_that_does_not_adopt_has_no_orphans() -> None:
         child.kill()
 
 
-def test_where_the_supervisor_died_too_its_next_ends_the_engines_session(
+def test_the_next_supervisor_ends_the_session_of_an_orphaned_engine(
     holder: Held, tmp_path: Path
 ) -> None:
     process, engine_id, first = holder

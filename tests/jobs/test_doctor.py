@@ -33,7 +33,7 @@ def test_a_missing_package_is_a_problem_and_another_version_a_note(context: Cont
     assert not healthy(run_checks(context))
 
 
-def test_settings_that_all_can_read_are_noted(context: Context) -> None:
+def test_a_settings_file_that_everyone_can_read_is_noted(context: Context) -> None:
     file = context.root / ".env"
     file.write_text("OPENAI_API_KEY=sk-hush-hush")
     file.chmod(0o644)
@@ -41,7 +41,7 @@ def test_settings_that_all_can_read_are_noted(context: Context) -> None:
     assert (level, todo) == ("note", f"chmod 600 {file}") and "hush" not in words
 
 
-def test_a_receiver_of_spans_that_cannot_be_is_a_problem(context: Context) -> None:
+def test_an_invalid_span_receiver_is_a_problem(context: Context) -> None:
     env = {**context.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:6006"}
     ((state, problem, _),) = said(Context(env, context.root), "Settings")
     assert state == "problem" and "OTEL_EXPORTER_OTLP_ENDPOINT" in problem
@@ -62,7 +62,7 @@ def test_every_wrong_setting_is_a_problem_of_its_own(context: Context) -> None:
 
 
 @pytest.mark.parametrize(("revision", "level"), [("0001", "note"), ("9999", "problem")])
-def test_another_revision_is_reported(
+def test_a_database_of_another_revision_is_reported(
     context: Context, database: Engine, revision: str, level: str
 ) -> None:
     with writing(database) as connection:
@@ -79,7 +79,7 @@ def test_doctor_notes_work_without_a_supervisor(context: Context, database: Engi
     assert "Start Paceline" in found[2]
 
 
-def test_doctor_says_what_the_machine_lacks(
+def test_few_ports_a_slow_clock_and_a_full_disk_are_reported(
     context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports, clock = tmp_path / "ports", tmp_path / "clock"

@@ -56,7 +56,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(database: Engine) -> Non
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-def test_a_supervisor_takes_its_engines_along(database: Engine, sign: signal.Signals) -> None:
+def test_engines_end_with_their_supervisor(database: Engine, sign: signal.Signals) -> None:
     engine_id = serving.start(database, LLAMA)
     ready(database, engine_id)
     (supervisor,) = supervisors()

@@ -64,9 +64,7 @@ def test_compression_can_be_switched_off(received: Received) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_receiver_that_is_busy_is_asked_again_and_later_each_time(
-    received: Received, status: int
-) -> None:
+def test_a_busy_receiver_is_retried_with_growing_waits(received: Received, status: int) -> None:
     received.answers = [(status, {}, b"busy")] * 7
     clock = Clock()
     assert post(received.url, clock) == ""
@@ -74,7 +72,7 @@ def test_a_receiver_that_is_busy_is_asked_again_and_later_each_time(
     assert (received.refused, len(received.spans)) == (7, 50)
 
 
-def test_it_is_asked_again_when_it_says(received: Received) -> None:
+def test_a_receiver_is_retried_after_the_time_it_requests(received: Received) -> None:
     received.answers = [(429, {"Retry-After": "17"}, b""), (503, {"Retry-After": "0"}, b"")]
     clock = Clock()
     post(received.url, clock)
@@ -120,7 +118,7 @@ def test_rejected_spans_are_reported(received: Received) -> None:
     assert post(received.url).endswith("rejected 3 spans: too old.")
 
 
-def test_an_answer_in_json_is_as_good(received: Received) -> None:
+def test_a_response_in_json_is_accepted(received: Received) -> None:
     received.answers = [(200, {"Content-Type": "application/json"}, b'{"partialSuccess":{}}')]
     assert post(received.url) == ""
 

@@ -14,7 +14,7 @@ from tests.conftest import finished
 
 
 @pytest.mark.slow
-def test_the_embedded_engine_finds_what_is_planned_with_one_slot_and_two_documents(
+def test_the_embedded_engine_caches_the_planned_share_of_two_documents(
     database: Engine,
 ) -> None:
     load = {"requests": 6, "pause_s": 0, "warmup": 0, "max_tokens": 1}

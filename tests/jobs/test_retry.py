@@ -71,7 +71,7 @@ def test_following_a_run_waits_for_an_unavailable_database(
     assert len(failed) == 3
 
 
-def test_an_unexpected_error_ends_a_run_with_a_sentence(database: Engine) -> None:
+def test_an_unexpected_error_fails_the_run_and_is_reported(database: Engine) -> None:
     class Broken(Keys):
         def get(self, ticket: str | None) -> Any:
             raise ZeroDivisionError("with a prompt in it")
@@ -89,7 +89,7 @@ def test_an_unexpected_error_ends_a_run_with_a_sentence(database: Engine) -> Non
     assert "prompt" not in str(found.error)
 
 
-def test_a_worker_of_another_version_is_refused_in_a_sentence(
+def test_a_worker_of_another_version_fails_the_run(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Paceline was updated while its supervisor was running."""

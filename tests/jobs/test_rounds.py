@@ -40,7 +40,7 @@ def in_turn(measured: list[Run]) -> list[int]:
     return [place for _, place in sorted(began)]
 
 
-def test_runs_of_a_trial_take_turns_in_the_order_of_its_seed(
+def test_runs_of_a_comparison_are_interleaved_in_the_order_of_its_seed(
     database: Engine, reference: ReferenceServer
 ) -> None:
     comparison, measured = comparison_of(
@@ -117,7 +117,7 @@ def test_a_comparison_cancelled_at_the_last_moment_does_not_continue(database: E
     assert runs.load(database, other).status == "done"
 
 
-def test_a_run_that_fails_does_not_hold_its_trial_up(
+def test_a_failed_run_does_not_stop_its_comparison(
     database: Engine, reference: ReferenceServer
 ) -> None:
     _, (broken, sound) = comparison_of(
@@ -127,7 +127,7 @@ def test_a_run_that_fails_does_not_hold_its_trial_up(
     assert (sound.status, len(sound.repeats)) == ("done", 2)
 
 
-def test_a_cancelled_trial_leaves_nothing_queued(
+def test_a_cancelled_comparison_leaves_nothing_queued(
     database: Engine, reference: ReferenceServer
 ) -> None:
     configs = [

@@ -72,9 +72,7 @@ def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
     until(lambda: not supervisors(), 15)
 
 
-def test_however_many_look_at_once_one_supervisor_is_started(
-    database: Engine, reference_run: Submit
-) -> None:
+def test_repeated_calls_start_only_one_supervisor(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run(SLOW, requests=1, warmup=0)
     for _ in range(5):  # sooner than any process could take a lock by itself
         jobs.ensure(database)

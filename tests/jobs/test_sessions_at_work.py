@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 TURNS, SAID, ANSWERED = 3, 80, 8  # turns of a session, and the tokens of what is said in each
 
 
-def test_processes_share_sessions_not_turns(
+def test_each_session_is_sent_by_one_process(
     database: Engine, reference_run: Callable[..., int]
 ) -> None:
     values = {"workload": "synthetic", "turns": 3, "input_tokens": 8, "history": "answered"}
@@ -37,7 +37,9 @@ def test_processes_share_sessions_not_turns(
 
 
 @pytest.mark.parametrize("history", ["recorded", "answered"])
-def test_later_turns_find_the_turns_before_in_the_cache(database: Engine, history: str) -> None:
+def test_earlier_turns_are_in_the_prefix_cache_of_later_ones(
+    database: Engine, history: str
+) -> None:
     values = {"turns": TURNS, "input_tokens": SAID, "max_tokens": ANSWERED, "ignore_eos": True}
     load = {"requests": 6, "pause_s": 0.0, "turn_delay_s": 0.1, "warmup": 0, "history": history}
     run = finished(database, jobs.submit(database, parse({**values, **load})), 180)

@@ -110,7 +110,7 @@ def test_a_run_is_sent_when_it_has_ended_with_all_its_requests(
 
 
 @pytest.mark.slow
-def test_nothing_is_sent_while_a_run_is_measured_and_a_run_that_begins_ends_it(
+def test_sending_stops_while_a_run_is_measured_and_resumes_after_it(
     database: Engine, reference_run: Submit, received: Received
 ) -> None:
     received.answers = [(503, {"Retry-After": "250"}, b"")]
@@ -137,7 +137,7 @@ def test_without_a_receiver_no_run_is_sent(database: Engine, reference_run: Subm
 
 
 @pytest.mark.slow
-def test_a_refusal_is_at_the_run_and_the_run_stays_as_it_is(
+def test_a_refused_export_is_reported_and_does_not_change_the_run(
     database: Engine, reference_run: Submit, received: Received, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=sk-secret-0123456789")
@@ -154,7 +154,7 @@ def test_a_refusal_is_at_the_run_and_the_run_stays_as_it_is(
 
 
 @pytest.mark.slow
-def test_a_run_that_waits_is_sent_though_its_supervisor_died(
+def test_a_waiting_export_is_sent_by_the_next_supervisor(
     database: Engine, received: Received
 ) -> None:
     run_id = store(database)
@@ -164,7 +164,7 @@ def test_a_run_that_waits_is_sent_though_its_supervisor_died(
 
 
 @pytest.mark.slow
-def test_a_run_whose_receiver_was_taken_away_does_not_wait_for_ever(database: Engine) -> None:
+def test_an_export_without_a_receiver_fails(database: Engine) -> None:
     run_id = store(database)
     span_exports.request(database, run_id, machine_id())
     jobs.ensure(database)
@@ -188,7 +188,7 @@ def test_a_killed_sender_is_reported_and_not_restarted_forever(
     assert not senders() and not received.spans
 
 
-def test_sent_twice_it_is_the_same_and_what_was_measured_is_not_touched(
+def test_sending_a_run_twice_sends_the_same_spans_and_does_not_change_it(
     database: Engine, received: Received
 ) -> None:
     run_id = store(database, [measured(i, repeat=r) for r in range(2) for i in range(3)])
@@ -219,7 +219,7 @@ def test_sending_continues_where_the_receiver_stopped(
     assert names.count("repeat 1") == 2  # the parents again: they may have grown
 
 
-def test_another_receiver_gets_everything(database: Engine, received: Received) -> None:
+def test_another_receiver_gets_all_requests(database: Engine, received: Received) -> None:
     run_id = store(database)
     send(database, run_id, settings(received), {}, Delivered("other:1", 2, Position(0, 1)))
     assert export_of(database, run_id).delivered.requests == 3

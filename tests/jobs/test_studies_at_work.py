@@ -95,9 +95,7 @@ def measuring(database: Engine, study_id: int) -> int | None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
-def test_a_paceline_that_ended_resumes_at_the_cell_where_it_stopped(
-    database: Engine, sign: signal.Signals
-) -> None:
+def test_a_study_resumes_at_the_interrupted_cell(database: Engine, sign: signal.Signals) -> None:
     long = study(batches="1,2,3", max_tokens="64", ignore_eos="true")
     study_id = study_jobs.submit(database, long)
     until(lambda: studies.load(database, study_id).runs[1].status == "running", 2 * ANSWER_S)
@@ -132,7 +130,7 @@ def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
     assert not processes(database, found.engines[0].id)
 
 
-def test_cells_are_added_to_a_study_that_is_over(database: Engine) -> None:
+def test_cells_are_added_to_a_finished_study(database: Engine) -> None:
     study_id = study_jobs.submit(database, study(batches="1"))
     over(database, study_id)
     (first,) = studies.load(database, study_id).runs
@@ -143,7 +141,7 @@ def test_cells_are_added_to_a_study_that_is_over(database: Engine) -> None:
     assert after.runs[0].id == first.id and after.runs[1].status == "done"
 
 
-def test_a_study_of_a_server_that_is_there_starts_nothing(
+def test_a_study_of_an_existing_server_starts_no_engine(
     database: Engine, reference: ReferenceServer
 ) -> None:
     server = {"engine": "", "backend": "url", "base_url": reference.base_url}

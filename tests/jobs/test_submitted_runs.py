@@ -81,7 +81,7 @@ def test_a_queued_run_is_cancelled_before_it_begins(
     assert runs.load(database, second).started_at is None
 
 
-def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine) -> None:
+def test_no_run_is_queued_if_the_queue_cannot_be_processed(database: Engine) -> None:
     lock = supervisor_file(database, "lock")
     lock.mkdir()  # as good as a folder that cannot be written, for root too
     with pytest.raises(jobs.QueueProblem, match=rf"Is a directory \({lock}\)\. Make that path"):
@@ -96,7 +96,7 @@ def test_where_the_queue_cannot_be_worked_off_nothing_is_queued(database: Engine
         ("ref fault=html", "not in a known API format"),
     ],
 )
-def test_a_run_without_a_success_failed_and_says_why(
+def test_a_run_without_a_successful_request_fails_with_the_reason(
     database: Engine, reference_run: Submit, model: str, message: str
 ) -> None:
     run = finished(database, reference_run(model, requests=3, pause_s=0))
@@ -141,7 +141,7 @@ def test_a_default_name_contains_server_and_load(
     assert finished(database, run_id).status == "failed"
 
 
-def test_an_invalid_study_is_not_queued(database: Engine) -> None:
+def test_a_run_on_an_unknown_backend_is_not_queued(database: Engine) -> None:
     with pytest.raises(BackendProblem):
         jobs.submit(database, RunConfig(backend="nowhere"))
     assert runs.count(database) == 0
@@ -165,7 +165,7 @@ def test_a_run_that_is_done_can_have_more_repeats(
     assert moments == sorted(moments)
 
 
-def test_more_repeats_are_refused_in_a_sentence(database: Engine, reference_run: Submit) -> None:
+def test_more_repeats_are_refused_with_a_message(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref tokens=2", requests=1, warmup=0)
     finished(database, run_id)
     with pytest.raises(CannotRepeat, match="1 to 49 more"):

@@ -91,7 +91,7 @@ def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
 
 
 @pytest.mark.slow
-def test_no_more_are_asked_at_once_than_the_setting_says_and_callers_take_turns(
+def test_tasks_respect_the_concurrency_limit_and_callers_take_turns(
     database: Engine, submit: Submit, own: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_MAX_CONCURRENT_REQUESTS", "2")
@@ -105,7 +105,7 @@ def test_no_more_are_asked_at_once_than_the_setting_says_and_callers_take_turns(
 
 
 @pytest.mark.slow
-def test_a_cancelled_task_has_ended_at_once_and_its_place_is_free(
+def test_a_cancelled_task_frees_its_slot_at_once(
     database: Engine, submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PACELINE_MAX_CONCURRENT_REQUESTS", "1")
@@ -121,7 +121,7 @@ def test_a_cancelled_task_has_ended_at_once_and_its_place_is_free(
 
 
 @pytest.mark.slow
-def test_runs_come_first_and_tasks_continue_after_them(
+def test_tasks_pause_during_a_run_and_continue_after_it(
     database: Engine, submit: Submit, reference: ReferenceServer
 ) -> None:
     batch = submit(200)
@@ -155,7 +155,7 @@ def test_tasks_fail_with_a_sentence_if_refused_or_unreachable(
 
 
 @pytest.mark.slow
-def test_calls_of_tools_are_kept_and_written_as_openai_does(
+def test_tool_calls_are_stored_and_written_in_openai_format(
     database: Engine, submit: Submit
 ) -> None:
     pieces = [

@@ -45,7 +45,7 @@ def installed(database: Engine, tmp_path: Path, reference: ReferenceServer) -> P
 
 
 @pytest.mark.slow
-def test_a_key_of_env_reaches_its_server_and_nothing_that_is_written(
+def test_a_key_of_env_is_sent_to_its_server_and_written_nowhere(
     database: Engine, installed: Path, tmp_path: Path
 ) -> None:
     model = "ref tokens=2 fault=needs-key"

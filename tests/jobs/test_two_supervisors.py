@@ -188,7 +188,7 @@ def test_two_databases_of_one_machine_measure_a_server_one_after_the_other(
         until(lambda database=database: not queue.active(database), 10)
 
 
-def test_a_lock_ends_with_what_it_is_kept_for(tmp_path: Path) -> None:
+def test_server_locks_are_released_when_no_longer_kept(tmp_path: Path) -> None:
     one, two = ServerLocks(tmp_path), ServerLocks(tmp_path)
     assert one.acquire("10.0.0.1:8000") and one.acquire("10.0.0.1:8000")
     assert not two.acquire("10.0.0.1:8000")

@@ -87,7 +87,9 @@ def test_a_sample_holds_numbers_of_known_series_only() -> None:
     assert sample_of(Sampled(1, told)) == Sample(1.0, values)
 
 
-def test_each_turn_continues_the_previous_one(database: Engine, reference: ReferenceServer) -> None:
+def test_samples_continue_the_time_axis_of_the_run(
+    database: Engine, reference: ReferenceServer
+) -> None:
     run_id = store(database, status="running")
     watch = Watch(
         database, run_id, SamplerTarget("url", reference.base_url, perf_counter_ns()), 1000.0
@@ -100,9 +102,7 @@ def test_each_turn_continues_the_previous_one(database: Engine, reference: Refer
     assert not samplers()
 
 
-def test_a_sampler_that_is_killed_ends_the_watching_only(
-    database: Engine, reference: ReferenceServer
-) -> None:
+def test_a_killed_sampler_ends_only_its_watch(database: Engine, reference: ReferenceServer) -> None:
     run_id = store(database, status="running")
     watch = Watch(
         database, run_id, SamplerTarget("url", reference.base_url, perf_counter_ns()), 0.0
@@ -149,7 +149,7 @@ def _memory(database: Engine, run_id: int) -> list[float]:
     return [one.values["memory_bytes"] for one in samples if "memory_bytes" in one.values]
 
 
-def test_of_many_samples_some_are_read(database: Engine) -> None:
+def test_samples_are_thinned_evenly_to_a_limit(database: Engine) -> None:
     run_id = store(database)
     for t in range(25):
         queue.add_sample(
