@@ -213,7 +213,7 @@ def test_a_typed_key_is_sent_with_tasks_and_stored_nowhere(
     nowhere(tmp_path)
 
 
-def test_another_session_has_none_of_it(visit: Visit, locked: Picky) -> None:
+def test_a_typed_key_is_not_in_another_session(visit: Visit, locked: Picky) -> None:
     there = {"backend": "url", "base_url": f"{locked.url}/v1", **ONE}
     type_key(visit("run", **there), locked)
     at = visit("run", **there)
@@ -222,6 +222,6 @@ def test_another_session_has_none_of_it(visit: Visit, locked: Picky) -> None:
 
 
 @pytest.mark.parametrize("backend", ["url", "embedded", "ollama", "litellm"])
-def test_a_key_is_asked_for_where_there_is_somewhere_to_send_it(visit: Visit, backend: str) -> None:
+def test_no_key_is_asked_for_without_an_address_to_send_it_to(visit: Visit, backend: str) -> None:
     at = visit("run", backend=backend)
     assert not fields(at) and "Sent only to" not in text_of(at)

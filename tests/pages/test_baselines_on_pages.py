@@ -126,13 +126,13 @@ def test_the_chosen_trend_is_in_the_url(visit: Visit, nights: Engine) -> None:
     assert "One run did different work and is not shown." in text_of(again)
 
 
-def test_a_trend_of_nothing_that_is_measured_is_not_there(visit: Visit, nights: Engine) -> None:
+def test_an_unknown_trend_is_reported(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="*beauty*")
     assert "Unknown trend “*beauty*”; choose one below." in complaints(at)
     assert not specs(at)
 
 
-def test_a_trend_without_a_reference_says_how_to_get_one(visit: Visit, nights: Engine) -> None:
+def test_a_trend_without_a_baseline_says_how_to_set_one(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="ttft_s_median")
     assert "There is no baseline here. Select a run" in text_of(at)
     assert len(specs(at)) == 1

@@ -44,7 +44,9 @@ def stopped(database: Engine) -> list[Run]:
     return runs.load_many(database, sorted(row.id for row in runs.search(database)))
 
 
-def test_modes_are_compared_with_what_the_form_says(database: Engine, visit: Visit) -> None:
+def test_two_modes_are_compared_with_the_settings_of_the_form(
+    database: Engine, visit: Visit
+) -> None:
     at = choose(visit("run", requests="8", pause_s="0"), "versus", "modes")
     assert not [widget for widget in at.number_input if widget.key == "run-repeats"]
     at = choose(at, "versus-mode", ["batch"])
@@ -81,18 +83,18 @@ def test_a_link_opens_the_comparison_that_it_was_made_from(
     assert written == {**parameters, "max_tokens": "64"}
 
 
-def test_a_value_that_a_link_cannot_have_is_complained_of_once(visit: Visit) -> None:
+def test_an_invalid_value_of_a_link_is_reported_once(visit: Visit) -> None:
     words = text_of(visit("run", mode="batch", vs="concurrency=abc"))
     assert "must be a whole number (got 'abc')" in words
     assert "None" not in words
 
 
-def test_a_mode_that_a_link_names_twice_is_asked_for_once(visit: Visit) -> None:
+def test_a_mode_named_twice_in_a_link_is_selected_once(visit: Visit) -> None:
     at = visit("run", vs="mode=batch;mode=batch")
     assert at.multiselect(key="run-versus-mode").value == ["batch"]
 
 
-def test_two_backends_that_do_not_answer_break_nothing_and_no_default_is_lost(
+def test_two_unreachable_backends_keep_the_defaults_of_the_form(
     visit: Visit,
 ) -> None:
     at = choose(add(visit("run")), "2-backend", "sglang")
@@ -154,7 +156,7 @@ def test_another_server_is_made_the_baseline(visit: Visit) -> None:
     assert again.selectbox(key="run-2-backend").value == "vllm"
 
 
-def test_a_saved_server_is_chosen_with_all_that_belongs_to_it(
+def test_a_saved_server_is_measured_with_all_its_settings(
     visit: Visit, reference: ReferenceServer, database: Engine
 ) -> None:
     lab = {"backend": "url", "base_url": reference.base_url, "model": "ref tokens=3"}
@@ -204,7 +206,7 @@ def test_an_invalid_value_is_reported_at_its_field_and_nothing_starts(
         {"target": "1", "most": "51"},
     ],
 )
-def test_a_number_that_turns_cannot_have_is_left_out_of_a_link(
+def test_an_invalid_number_of_the_design_is_ignored_in_a_link(
     visit: Visit, wrong: dict[str, str]
 ) -> None:
     assert "2 candidates, 5 interleaved repeats each" in text_of(visit("run", vs="same", **wrong))
@@ -217,7 +219,7 @@ def test_a_link_to_something_missing_is_reported(visit: Visit) -> None:
     assert "Nonsense is not a known field" in words
 
 
-def test_a_setting_has_other_values(database: Engine, visit: Visit) -> None:
+def test_candidates_are_made_of_the_values_of_a_setting(database: Engine, visit: Visit) -> None:
     at = choose(visit("run", mode="batch"), "versus", "settings")
     assert "Add at least one candidate" in text_of(at)
     at = choose(at, "versus-of-concurrency", "1, 2, 4")
@@ -273,7 +275,9 @@ def offers_more(at: AppTest) -> bool:
     return "Start" in [button.label for button in at.button]
 
 
-def test_only_what_can_be_repeated_offers_it(database: Engine, visit: Visit) -> None:
+def test_more_repeats_are_offered_only_for_finished_runs_of_our_own(
+    database: Engine, visit: Visit
+) -> None:
     cancelled = store(database, status="cancelled")
     assert not offers_more(visit("result", run=str(cancelled)))
     imported = store(database)
@@ -284,6 +288,6 @@ def test_only_what_can_be_repeated_offers_it(database: Engine, visit: Visit) -> 
     assert not offers_more(visit("result", run=str(imported)))
 
 
-def test_a_trial_without_its_runs_is_not_there(database: Engine) -> None:
+def test_an_unknown_comparison_is_not_found(database: Engine) -> None:
     with pytest.raises(comparisons.ComparisonNotFound, match="no comparison 1"):
         comparisons.load(database, 1)

@@ -60,7 +60,9 @@ def test_engines_that_are_turned_off_cannot_be_started(
         ({"nonsense": "1"}, "nonsense is not a known field"),
     ],
 )
-def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], message: str) -> None:
+def test_an_invalid_link_is_reported(
+    visit: Visit, parameters: dict[str, str], message: str
+) -> None:
     assert message in complaints(visit("engines", **parameters))
 
 

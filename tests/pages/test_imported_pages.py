@@ -29,7 +29,7 @@ def links(at: AppTest) -> list[str]:
     return [link.proto.label for link in at.get("page_link")]
 
 
-def test_the_result_of_an_imported_run_says_whose_it_is_and_what_the_tool_says(
+def test_the_result_of_an_imported_run_names_its_tool_and_shows_its_numbers(
     visit: Visit, database: Engine
 ) -> None:
     bring_in(database, "vllm/result.json")
@@ -44,9 +44,7 @@ def test_the_result_of_an_imported_run_says_whose_it_is_and_what_the_tool_says(
     assert "Prompts and answers" not in [fold.label for fold in at.expander]
 
 
-def test_a_summary_alone_shows_what_the_tool_says_instead_of_nothing(
-    visit: Visit, database: Engine
-) -> None:
+def test_an_imported_summary_shows_the_numbers_of_its_tool(visit: Visit, database: Engine) -> None:
     bring_in(database, "vllm/serve_summary.json")
     at = visit("result", run="1")
     assert SAYS in headings(at)
@@ -54,7 +52,7 @@ def test_a_summary_alone_shows_what_the_tool_says_instead_of_nothing(
     assert "only this summary" in text_of(at)
 
 
-def test_a_run_without_places_in_time_has_no_picture_over_time(
+def test_a_run_without_timestamps_has_fewer_charts_over_time(
     visit: Visit, database: Engine
 ) -> None:
     whole = bring_in(database, "vllm/result.json")
@@ -77,7 +75,9 @@ def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) 
 
 
 @pytest.mark.parametrize("shown", ["result", "compare"])
-def test_shared_pages_of_imported_runs_stand(visit: Visit, database: Engine, shown: str) -> None:
+def test_shared_pages_of_imported_runs_name_their_tool(
+    visit: Visit, database: Engine, shown: str
+) -> None:
     for name in ("aiperf/profile_export_aiperf.json", "aiperf/profile_export.jsonl"):
         bring_in(database, name)
     chosen = {"run": "1"} if shown == "result" else {"runs": "1,2"}
@@ -106,13 +106,13 @@ def test_a_file_is_uploaded_in_history_once(visit: Visit, database: Engine) -> N
     assert runs.count(database) == 2
 
 
-def test_a_bad_file_gets_a_sentence_in_history(visit: Visit, database: Engine) -> None:
+def test_an_unknown_file_is_reported_in_history(visit: Visit, database: Engine) -> None:
     at = upload(visit("history"), "x.json", b'{"a": 1}')
     assert "x.json: Paceline does not recognize this file." in complaints(at)
     assert not runs.count(database)
 
 
-def test_the_server_takes_as_much_as_each_page_says(visit: Visit) -> None:
+def test_the_upload_limits_of_the_pages_match_the_server(visit: Visit) -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
     most = config["server"]["maxUploadSize"]  # MB, of any file
     assert most == MOST_BYTES // 10**6

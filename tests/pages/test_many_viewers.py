@@ -46,19 +46,21 @@ def after(process: Process, drawing: float, seconds: float = 120.0) -> float:
 @pytest.mark.parametrize(
     ("drawing", "every"), [(0.05, 1.0), (0.3, 1.0), (0.45, 1.0), (0.8, 2.0), (1.8, 4.0), (9, 8.0)]
 )
-def test_the_pace_is_the_quickest_that_leaves_half_a_core(drawing: float, every: float) -> None:
+def test_the_refresh_interval_is_the_shortest_that_leaves_half_a_core(
+    drawing: float, every: float
+) -> None:
     assert after(Process(), drawing) == every
 
 
 @pytest.mark.parametrize(("drawing", "every"), [(0.05, 1.0), (0.3, 1.0), (0.45, 2.0), (0.8, 4.0)])
-def test_a_pace_that_became_slow_is_quick_again(drawing: float, every: float) -> None:
+def test_a_long_refresh_interval_becomes_short_again(drawing: float, every: float) -> None:
     """Not as soon as it would just fit, or it would change back and forth."""
     process = Process()
     assert after(process, 20) == EVERY_S[-1]
     assert after(process, drawing) == every
 
 
-def test_the_drawings_that_a_new_pace_causes_do_not_count() -> None:
+def test_redrawing_after_a_new_refresh_interval_does_not_count() -> None:
     process = Process()
     every = process.pace.seconds()
     changes = 0
@@ -71,7 +73,7 @@ def test_the_drawings_that_a_new_pace_causes_do_not_count() -> None:
     assert (every, changes) == (EVERY_S[1], 1)
 
 
-def test_one_moment_of_work_is_not_the_pace() -> None:
+def test_a_short_burst_of_work_does_not_change_the_refresh_interval() -> None:
     process = Process()
     assert process.study_jobs(1.0, LOOK_S / 2) == EVERY_S[0]
 

@@ -21,14 +21,14 @@ OBJECTIVES = "Objectives and price"
 INTERACTIVE = "Llama 2 70B, interactive"
 
 
-def test_a_result_is_judged_by_what_its_run_was_asked_for(visit: Visit, database: Engine) -> None:
+def test_a_result_is_judged_by_the_objectives_of_its_run(visit: Visit, database: Engine) -> None:
     store(database, [measured(i) for i in range(4)], ttft_limit_s=1.0, usd_per_hour=3.6)
     shown = text_of(visit("result", run="1"))
     assert "100 % of the requests met TTFT ≤ 1.00 s (95 % interval 51.0–100 %): goodput" in shown
     assert "Cost: at $3.60 an hour, as entered." in shown
 
 
-def test_a_link_judges_it_by_others(visit: Visit, database: Engine) -> None:
+def test_a_link_replaces_the_objectives_of_a_run(visit: Visit, database: Engine) -> None:
     store(database, [measured(i) for i in range(4)], ttft_limit_s=1.0, usd_per_hour=3.6)
     shown = text_of(visit("result", run="1", ttft="", e2e="2.5", usd_per_hour="7.2", view="share"))
     assert "0 % of the requests met E2E latency ≤ 2.50 s" in shown and "TTFT ≤" not in shown
@@ -77,7 +77,7 @@ def test_an_invalid_link_is_reported_and_the_rest_applies(visit: Visit, database
     assert "met E2E latency ≤ 5.00 s" in text_of(at)
 
 
-def test_runs_with_other_objectives_are_warned_of_until_they_have_the_same(
+def test_different_objectives_are_reported_until_a_link_sets_the_same(
     visit: Visit, database: Engine
 ) -> None:
     store(database, ttft_limit_s=1.0), store(database, ttft_limit_s=2.0)

@@ -102,7 +102,7 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
 SURROUNDINGS = {"Comparison", "Figures", "What differs", "", "run"}
 
 
-def test_one_label_is_one_number(shown: dict[str, dict[str, str]]) -> None:
+def test_a_label_shows_the_same_number_everywhere(shown: dict[str, dict[str, str]]) -> None:
     several = {
         label: places
         for label, places in shown.items()
@@ -116,7 +116,7 @@ def test_one_label_is_one_number(shown: dict[str, dict[str, str]]) -> None:
     assert {"tile", "compare"} <= {*shown["Error rate"]}
 
 
-def test_one_name_is_one_number(database: Engine) -> None:
+def test_a_metric_name_has_the_same_number_in_every_file(database: Engine) -> None:
     for number in (1.0, 1.5):
         store(database, uneven(number), repeats=3)
     pair = [results.candidate(database, run_id) for run_id in (1, 2)]

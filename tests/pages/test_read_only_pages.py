@@ -44,7 +44,7 @@ def test_a_viewer_has_no_button_that_changes_anything(
 
 
 @pytest.mark.parametrize(("role", "shown"), [("", True), ("admin", True), ("viewer", False)])
-def test_a_study_and_a_run_under_way_are_watched_and_their_engine_is_not(
+def test_viewers_watch_studies_and_runs_without_the_engine_command(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch, role: str, shown: bool
 ) -> None:
     monkeypatch.setattr("pages.widgets.view.role", lambda: role)

@@ -127,7 +127,7 @@ def test_earlier_links_are_folded_below_the_newest(visit: Visit, database: Engin
     assert len([button for button in at.button if button.label == "Revoke"]) == 3
 
 
-def test_requests_and_setup_are_headed_as_on_the_form(visit: Visit, database: Engine) -> None:
+def test_requests_and_setup_use_the_labels_of_the_form(visit: Visit, database: Engine) -> None:
     two_repeats(database)
     at = visit("result", run="1", tab="requests")
     heads = json.loads(at.dataframe[0].proto.columns)

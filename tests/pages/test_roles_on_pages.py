@@ -84,7 +84,7 @@ def test_a_link_gives_a_runner_no_other_server(
     assert config.backend == "embedded" and config.base_url is None and not config.headers
 
 
-def test_a_field_of_a_server_is_refused_everywhere(
+def test_a_runner_cannot_vary_a_field_of_the_server(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
     as_(signed_in, RAY)
@@ -160,7 +160,7 @@ def test_an_admin_can_revoke_any_token(
     assert tokens.list_all(database) == []
 
 
-def test_tokens_are_for_who_signs_in(visit: Visit, database: Engine) -> None:
+def test_tokens_cannot_be_created_without_sign_in(visit: Visit, database: Engine) -> None:
     assert "Create token" not in {each.label for each in visit("tokens").button}
 
 
@@ -185,7 +185,7 @@ def test_a_run_and_a_comparison_are_cancelled_by_who_started_them_and_by_admins(
         assert {run.status for run in runs.load_many(database, ids)} == {"cancelled"}
 
 
-def test_a_page_offers_to_cancel_what_a_revoked_token_of_ones_own_started(
+def test_a_person_is_offered_to_cancel_what_their_revoked_token_started(
     visit: Visit, database: Engine, signed_in: pytest.MonkeyPatch
 ) -> None:
     made, _ = tokens.create(database, "ci", Role.runner, made_by=RAY.name)

@@ -93,7 +93,7 @@ def test_a_workload_shows_its_own_parameters_only(visit: Visit, workload: str) -
     assert {name for name in numbers if f"run-{name}" in shown} == own
 
 
-def test_a_mix_is_planned_and_refused_by_what_the_form_says(visit: Visit) -> None:
+def test_a_mix_is_planned_and_an_invalid_mix_is_reported(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "mixed")
     assert "Sends 5 requests plus 2 warm-up requests" in text_of(at)
     at = fill(at, input_tokens=100, long_input_tokens=300, long_every=5)
@@ -177,7 +177,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("field", "value"), LIMITS)
-def test_a_number_beyond_its_limits_is_refused_or_not_taken(
+def test_a_number_out_of_range_is_refused_or_not_accepted(
     visit: Visit, database: Engine, field: str, value: float
 ) -> None:
     at = fill(visit("run"), **{field: value})
@@ -186,7 +186,7 @@ def test_a_number_beyond_its_limits_is_refused_or_not_taken(
     assert runs.count(database) == 0
 
 
-def test_an_own_prompt_that_is_empty_is_asked_for(visit: Visit) -> None:
+def test_an_empty_prompt_is_asked_for_and_disables_start(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "text")
     assert "Prompt is empty. Write the prompt" in text_of(at)
     assert not complaints(at), "nothing is wrong before a word is typed"
@@ -367,7 +367,7 @@ def plain_python() -> None:
 
 
 @pytest.mark.timed
-def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> None:
+def test_a_rerun_of_the_form_is_cheap(visit: Visit, database: Engine) -> None:
     for _ in range(50):
         store(database)
     at = visit("run", mode="batch", requests="5000", workload="synthetic")
@@ -384,7 +384,7 @@ def test_a_rerun_of_the_form_costs_little(visit: Visit, database: Engine) -> Non
     assert spent_s / yardstick_s < MOST_TIMES
 
 
-def test_lengths_have_a_spread_only_where_they_differ_and_say_what_they_are(visit: Visit) -> None:
+def test_length_distributions_have_a_spread_and_show_percentiles(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "synthetic")
     assert "run-input_spread" not in {widget.key for widget in at.number_input}
     at.selectbox(key="run-input_distribution").set_value("uniform")
@@ -405,7 +405,7 @@ def session_fields(at: AppTest) -> set[str]:
     return {name for name in SESSION_FIELDS if f"run-{name}" in keys}
 
 
-def test_synthetic_sessions_are_asked_for_planned_and_drawn(visit: Visit) -> None:
+def test_synthetic_sessions_have_fields_a_plan_and_a_chart(visit: Visit) -> None:
     at = choose(visit("run"), "workload", "synthetic")
     assert session_fields(at) == {"turns"}
     at = fill(at, turns=3, requests=6)
@@ -438,7 +438,7 @@ def test_synthetic_sessions_are_asked_for_planned_and_drawn(visit: Visit) -> Non
         ),
     ],
 )
-def test_a_file_is_asked_about_the_turns_that_it_has(
+def test_the_session_fields_depend_on_the_turns_of_a_file(
     visit: Visit, row: bytes, asked: tuple[str, ...], words: str
 ) -> None:
     at = choose(visit("run"), "workload", "file")

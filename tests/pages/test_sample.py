@@ -20,18 +20,18 @@ def test_an_empty_database_shows_the_sample(visit: Visit) -> None:
     assert any("It took" in each.value for each in at.caption)
 
 
-def test_the_sample_is_gone_with_one_press(visit: Visit) -> None:
+def test_the_sample_can_be_closed(visit: Visit) -> None:
     at = visit("run")
     at.button(key="close-sample").click().run()
     assert not at.exception and not _badges(at)
 
 
-def test_the_sample_makes_way_for_a_run(visit: Visit, database: Engine) -> None:
+def test_the_sample_is_not_shown_once_there_is_a_run(visit: Visit, database: Engine) -> None:
     store(database)
     assert not _badges(visit("run"))
 
 
-def test_its_link_fills_the_form_with_the_same_comparison() -> None:
+def test_the_link_of_the_sample_fills_the_form_with_its_comparison() -> None:
     baseline = sample().candidates[0].run.config
     parameters = form_parameters(sample())
     assert parameters.pop("vs") == "concurrency=4"

@@ -52,7 +52,7 @@ def test_a_saved_server_is_tested(
     assert "Nothing answers at 127.0.0.1:9." in text_of(at) and "reachable" in text_of(at)
 
 
-def test_its_name_is_shown_as_it_is(visit: Visit, database: Engine) -> None:
+def test_the_model_of_a_saved_server_is_not_shown_as_markup(visit: Visit, database: Engine) -> None:
     model = "<b>*bold*</b> :red[x]"
     servers.save(database, saved_server("a_b", {"backend": "vllm", "model": model}))
     assert "bold" in text_of(visit("backends"))

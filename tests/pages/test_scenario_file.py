@@ -32,7 +32,7 @@ def test_a_run_fills_the_form(visit: Visit) -> None:
     assert DIFFERS not in text_of(at) and not complaints(at)
 
 
-def test_own_prompts_come_along_and_not_into_the_link(visit: Visit) -> None:
+def test_own_prompts_of_a_scenario_are_loaded_but_not_in_the_link(visit: Visit) -> None:
     at = opened(visit("run", requests="9"), "prompt: Who am I?\n")
     assert link_of(at) == {"workload": "text"}
     assert at.text_area(key="run-prompt").value == "Who am I?"
@@ -44,7 +44,7 @@ def test_own_prompts_come_along_and_not_into_the_link(visit: Visit) -> None:
     assert "Uses the 3 prompts" in text_of(sound(at.run()))
 
 
-def test_a_trace_comes_along_and_not_into_the_link(visit: Visit) -> None:
+def test_a_trace_of_a_scenario_is_loaded_but_not_in_the_link(visit: Visit) -> None:
     at = opened(visit("run"), "trace: [[0, 60, 5], [1.5, 70, 6], [4, 30, 7]]\ntrace_speed: 2\n")
     assert "3 requests in 4 s, on average 53 prompt tokens" in text_of(at)
     assert "Sends 3 requests" in text_of(at) and not complaints(at)

@@ -14,7 +14,7 @@ from tests.stored import store
 from tests.values import measured
 
 
-def test_it_is_worked_out_once_for_twenty_viewers(
+def test_a_snapshot_is_computed_once_for_twenty_viewers(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = store(database, [measured(0)], status="running", requests=4)
@@ -37,7 +37,7 @@ def test_it_is_worked_out_once_for_twenty_viewers(
     assert len(calls) == 3
 
 
-def test_a_run_is_read_once_a_second_for_all_and_anew_by_a_page_as_a_whole(
+def test_a_run_is_cached_unless_a_fresh_one_is_requested(
     database: Engine,
 ) -> None:
     run_id = store(database, [measured(0)], status="running", requests=4)
@@ -50,7 +50,7 @@ def test_a_run_is_read_once_a_second_for_all_and_anew_by_a_page_as_a_whole(
         latest(run_id, run_id + 1)
 
 
-def test_it_is_of_its_own_database_and_run(database: Engine) -> None:
+def test_each_run_has_its_own_snapshot(database: Engine) -> None:
     first = store(database, [measured(0)], status="running", requests=4)
     other = store(database, [], status="queued", requests=7)
     shown = [snapshot(runs.load(database, run_id), dark=False) for run_id in (first, other)]

@@ -47,9 +47,7 @@ def specs(at: AppTest) -> list[dict[str, Any]]:
     return [json.loads(chart.proto.spec) for chart in at.get("vega_lite_chart")]
 
 
-def test_a_result_has_its_numbers_its_pictures_and_its_requests(
-    visit: Visit, database: Engine
-) -> None:
+def test_a_result_has_figures_charts_and_requests(visit: Visit, database: Engine) -> None:
     store(database, [measured(i) for i in range(3)], tags=["a tag"], note="a note")
     at = visit("result", run="1")
     assert len(at.metric) == 5
@@ -92,7 +90,7 @@ def test_several_repeats_are_shown_beside_each_other(visit: Visit, database: Eng
     assert "How much do the repeats differ?" in headings(visit("result", run="1", tab="numbers"))
 
 
-def test_some_failures_stand_beside_the_numbers(visit: Visit, database: Engine) -> None:
+def test_failures_are_reported_beside_the_numbers(visit: Visit, database: Engine) -> None:
     store(database, [measured(0), failed(1, "http_5xx", error="HTTP 500: *no*", http_status=500)])
     at = visit("result", run="1")
     assert "1 of 2 requests failed" in complaints(at)
@@ -138,7 +136,7 @@ def test_a_request_has_one_number_on_the_page_in_charts_and_in_the_csv(
     assert [int(row["index"]) for row in rows] == [0, 1, 2, 0, 1, 2], "what identifies it, from 0"
 
 
-def test_where_nothing_succeeded_no_empty_numbers_and_pictures_stand(
+def test_a_run_without_successes_shows_no_empty_figures_or_charts(
     visit: Visit, database: Engine
 ) -> None:
     store(database, [failed(0), failed(1)], status="failed", error="No request succeeded.")
@@ -164,7 +162,7 @@ TABS = ("Ratios", "Requests", "Trade-offs", "Over time", "Numbers", "Setup")
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])
-def test_a_comparison_answers_in_words_pictures_and_tables(
+def test_a_comparison_shows_verdicts_charts_and_tables(
     visit: Visit, database: Engine, count: int
 ) -> None:
     for n in range(count):
@@ -180,7 +178,7 @@ def test_a_comparison_answers_in_words_pictures_and_tables(
     assert "Config and environment" in settings
 
 
-def test_the_answer_stands_in_one_row_a_run_with_its_diagnostics_below(
+def test_each_run_has_a_row_of_figures_with_its_diagnostics_below(
     visit: Visit, database: Engine
 ) -> None:
     for name, slower in (("A", 1.0), ("B", 0.5), ("C", 1.0)):
@@ -207,9 +205,7 @@ def test_the_answer_stands_in_one_row_a_run_with_its_diagnostics_below(
     ]
 
 
-def test_a_question_that_the_runs_cannot_answer_is_not_shown(
-    visit: Visit, database: Engine
-) -> None:
+def test_charts_that_the_runs_cannot_fill_are_not_shown(visit: Visit, database: Engine) -> None:
     for at_once in (2, 4):
         store(database, [measured(i) for i in range(at_once)])
     store(database, [measured(i, repeat=repeat) for repeat in (0, 1) for i in range(2)])
@@ -302,7 +298,7 @@ def test_the_margin_of_a_comparison_is_in_its_link(
         ("live", {"run": "1"}),
     ],
 )
-def test_a_shared_page_has_nothing_to_press_and_no_prompt(
+def test_a_shared_page_has_no_controls_and_no_prompt(
     visit: Visit, database: Engine, page: str, parameters: dict[str, str]
 ) -> None:
     answered = [measured(i, answer="an answer of a model") for i in range(3)]
@@ -319,7 +315,7 @@ def test_a_shared_page_has_nothing_to_press_and_no_prompt(
     ("page", "parameters", "shown"),
     [("result", {"run": "1"}, [1]), ("compare", {"runs": "2,1"}, [2, 1])],
 )
-def test_a_link_for_others_is_made_shown_and_revoked(
+def test_a_share_link_is_created_shown_and_revoked(
     visit: Visit, database: Engine, page: str, parameters: dict[str, str], shown: list[int]
 ) -> None:
     store(database), store(database)
@@ -338,9 +334,7 @@ def test_a_link_for_others_is_made_shown_and_revoked(
     assert "/share/" not in " ".join(code.value for code in at.code)
 
 
-def test_only_the_person_at_this_paceline_sees_prompts_and_answers(
-    visit: Visit, database: Engine
-) -> None:
+def test_the_result_page_shows_prompts_and_answers(visit: Visit, database: Engine) -> None:
     store(database, [measured(0, answer="an answer")], workload="text", prompt=SECRET)
     texts = [area.value for area in visit("result", run="1", tab="requests").text_area]
     assert any(SECRET in text for text in texts)
@@ -366,7 +360,7 @@ def bar_text(at: AppTest) -> str:
     return re.sub(r"\\(.)", r"\1", at.progress[0].proto.text)
 
 
-def test_the_warm_up_is_called_so(visit: Visit, database: Engine) -> None:
+def test_the_warm_up_is_named_as_the_phase(visit: Visit, database: Engine) -> None:
     run_id = store(database, [], status="running", requests=4, warmup=3)
     queue.heartbeat(database, run_id, "Warming up")
     at = visit("live", run="1")
@@ -388,12 +382,12 @@ def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> No
     assert [button.proto.label for button in at.get("download_button")] == ["Download scenario"]
 
 
-def test_a_run_of_one_request_is_not_called_several(visit: Visit, database: Engine) -> None:
+def test_one_request_is_shown_in_the_singular(visit: Visit, database: Engine) -> None:
     store(database, [], status="running", requests=1)
     assert bar_text(visit("live", run="1")).startswith("Starting: 0 of 1 request,")
 
 
-def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
+def test_a_cancelled_run_has_no_cancel_button(visit: Visit, database: Engine) -> None:
     store(database, status="queued")
     at = visit("live", run="1")
     at = sound(at.button[0].click().run())
@@ -402,7 +396,7 @@ def test_cancel_is_pressed_once(visit: Visit, database: Engine) -> None:
     assert not at.button
 
 
-def test_cancel_says_why_it_cannot_be_done(visit: Visit, database: Engine) -> None:
+def test_a_failed_cancel_is_reported_with_its_reason(visit: Visit, database: Engine) -> None:
     store(database, [], status="running")
     at = visit("live", run="1")
     supervisor_file(database, "lock").mkdir()
@@ -456,7 +450,7 @@ def test_a_row_of_the_history_has_all_of_its_name_and_numbers_with_units(
     assert "vs baseline" not in row  # no run is one
 
 
-def test_ticks_stay_while_the_list_is_searched(visit: Visit, database: Engine) -> None:
+def test_selected_runs_stay_selected_while_searching(visit: Visit, database: Engine) -> None:
     for name in ("one", "two", "three"):
         store(database, name=name)
     at = visit("history")
@@ -472,9 +466,7 @@ def test_ticks_stay_while_the_list_is_searched(visit: Visit, database: Engine) -
     assert "**Selected** 3 · three" in text_of(sound(at.run()))
 
 
-def test_a_long_history_has_pages_and_filters_that_stand_in_its_url(
-    visit: Visit, database: Engine
-) -> None:
+def test_pages_and_filters_of_a_long_history_are_in_its_url(visit: Visit, database: Engine) -> None:
     for n in range(60):
         store(database, [], name=f"run {n}", tags=["odd"] if n % 2 else [])
     at = visit("history")

@@ -55,9 +55,7 @@ def measure(database: Engine, factors: Sequence[float]) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_has_a_form_that_asks_for_what_its_link_says(
-    visit: Visit, preset: str
-) -> None:
+def test_every_preset_opens_its_form_from_a_link(visit: Visit, preset: str) -> None:
     at = visit("study", preset=preset, engine="")
     assert not at.error, at.error[0].value
     assert "Estimate" in [subheader.value for subheader in at.subheader]
@@ -113,7 +111,7 @@ def test_choices_are_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None
     assert again.number_input(key="run-max_tokens").value == 16
 
 
-def test_the_form_opens_on_what_can_run_here(visit: Visit) -> None:
+def test_the_form_opens_with_a_study_that_can_run_here(visit: Visit) -> None:
     at = visit("study")
     assert at.selectbox(key="study-preset").value == "concurrency"
     assert set(at.dataframe[0].value["On this machine"]) == {"can run"}
@@ -126,7 +124,7 @@ def test_the_form_opens_on_what_can_run_here(visit: Visit) -> None:
     assert link_of(at)["engine"] == "llamacpp"
 
 
-def test_a_link_without_a_preset_is_the_one_it_always_was(visit: Visit) -> None:
+def test_a_link_without_a_preset_opens_the_tensor_preset(visit: Visit) -> None:
     assert visit("study", batches="1,2").selectbox(key="study-preset").value == "tensor"
 
 
@@ -153,7 +151,9 @@ def test_a_link_contains_the_whole_study(preset: str) -> None:
         ({"engine": "x"}, "engine must be one of"),
     ],
 )
-def test_a_wrong_link_is_a_sentence(visit: Visit, parameters: dict[str, str], message: str) -> None:
+def test_an_invalid_link_is_reported(
+    visit: Visit, parameters: dict[str, str], message: str
+) -> None:
     assert message in complaints(visit("study", **parameters))
 
 
@@ -271,7 +271,7 @@ def swept(database: Engine, done: int) -> int:
     return study_id
 
 
-def test_a_study_under_way_has_its_curve_so_far_and_a_way_to_the_running_cell(
+def test_a_running_study_shows_its_curve_and_links_to_the_running_cell(
     visit: Visit, database: Engine
 ) -> None:
     at = visit("study", study=str(swept(database, done=2)))
@@ -289,7 +289,7 @@ def test_a_study_under_way_has_its_curve_so_far_and_a_way_to_the_running_cell(
     assert "Engine" not in at.dataframe[0].value.columns, "all cells are on the existing server"
 
 
-def test_nothing_is_said_of_the_time_where_no_run_of_the_server_is_known(
+def test_no_time_left_is_shown_without_earlier_runs_of_the_server(
     visit: Visit, database: Engine
 ) -> None:
     at = visit("study", study=str(swept(database, done=0)))

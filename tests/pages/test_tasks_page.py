@@ -74,7 +74,7 @@ def test_tasks_of_a_revoked_token_are_on_its_makers_page_alone(
     assert task_batches.load(database, batch_id).counts["cancelled"] == 1
 
 
-def test_prompts_are_handed_in_line_by_line(visit: Visit, database: Engine) -> None:
+def test_prompts_are_submitted_one_per_line(visit: Visit, database: Engine) -> None:
     at = visit("batches")
     assert "There are no tasks yet." in text_of(at)
     button = next(each for each in at.button if each.label == "Queue tasks")
@@ -92,7 +92,9 @@ def test_prompts_are_handed_in_line_by_line(visit: Visit, database: Engine) -> N
 
 
 @pytest.mark.parametrize("text", ["\x1emessages:[]", "\x1emessages:?", "a\0b"])
-def test_what_is_typed_is_a_text_or_is_refused(visit: Visit, database: Engine, text: str) -> None:
+def test_a_prompt_with_an_unsendable_character_is_refused(
+    visit: Visit, database: Engine, text: str
+) -> None:
     """It begins as stored messages do: a page that shows it would break, also an admin's."""
     at = sound(visit("batches").text_area(key="tasks-text").set_value(text).run())
     at = sound(next(each for each in at.button if each.label == "Queue tasks").click().run())
@@ -150,7 +152,7 @@ def test_a_batch_is_cancelled(visit: Visit, database: Engine) -> None:
     assert task_batches.load(database, batch_id).ended
 
 
-def test_people_see_their_own_and_admins_see_all(
+def test_people_see_their_own_tasks_and_admins_see_all(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch_id = stored(database)
@@ -167,7 +169,7 @@ def test_people_see_their_own_and_admins_see_all(
     assert not visit("batches", task=task.task_id).code
 
 
-def test_a_runner_hands_in_for_saved_servers_only(
+def test_a_runner_submits_tasks_to_saved_servers_only(
     visit: Visit, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}

@@ -90,7 +90,7 @@ def walk(element: Any, texts_found: list[str]) -> None:
 
 @pytest.mark.parametrize("view", [{}, {"view": "share"}])
 @pytest.mark.parametrize("requests", [(), (REQUEST, FAILED)])
-def test_no_text_from_outside_is_markup(
+def test_untrusted_text_is_never_shown_as_markup(
     visit: Visit, database: Engine, view: dict[str, str], requests: Any
 ) -> None:
     ids = [
@@ -115,7 +115,7 @@ def test_no_text_from_outside_is_markup(
                 assert live not in read, f"{page}: {live} in {text}"
 
 
-def test_code_is_not_left_by_a_text() -> None:
+def test_untrusted_text_cannot_close_a_code_span() -> None:
     assert code("http://a/`[go](https://evil.example)`\nb") == (
         "`http://a/'[go](https://evil.example)' b`"
     )

@@ -173,7 +173,9 @@ def is_planned(walk: Walk) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(WALKS))
-def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer, seed: int) -> None:
+def test_random_input_to_the_run_form_causes_no_error(
+    visit: Visit, reference: ReferenceServer, seed: int
+) -> None:
     random = Random(seed)
     kind = random.choice(list(KINDS))
     walk = Walk(
@@ -211,7 +213,7 @@ def test_a_walk_over_the_form_of_a_run(visit: Visit, reference: ReferenceServer,
 
 
 @pytest.mark.parametrize("seed", range(WALKS // 2))
-def test_a_walk_over_the_form_of_a_study(
+def test_random_input_to_the_study_form_causes_no_error(
     visit: Visit, reference: ReferenceServer, seed: int
 ) -> None:
     random = Random(seed)
@@ -251,7 +253,7 @@ def test_a_walk_over_the_form_of_a_study(
 
 
 @pytest.mark.parametrize("seed", range(WALKS // 4))
-def test_a_walk_over_the_form_of_a_search(
+def test_random_input_to_the_capacity_form_causes_no_error(
     visit: Visit, reference: ReferenceServer, seed: int
 ) -> None:
     random = Random(seed)
@@ -279,7 +281,7 @@ def test_a_walk_over_the_form_of_a_search(
 
 
 @pytest.mark.parametrize("seed", range(WALKS // 4))
-def test_a_walk_over_the_form_of_an_engine(visit: Visit, seed: int) -> None:
+def test_random_input_to_the_engine_form_causes_no_error(visit: Visit, seed: int) -> None:
     walk = Walk(visit("engines"), Random(seed), RAW, {"engine-model": ("", "a/b")}, lambda key: ())
     for _ in range(STEPS):
         walk.step()

@@ -91,7 +91,9 @@ def test_no_two_rules_are_about_one_route() -> None:
         ("DELETE /api/servers/a/b", Role.admin),
     ],
 )
-def test_what_no_rule_fits_is_for_admins(line: str, role: Role | None) -> None:
+def test_each_route_needs_its_role_and_unknown_routes_an_admin(
+    line: str, role: Role | None
+) -> None:
     assert needed(*line.split(" ", 1)) is role
 
 

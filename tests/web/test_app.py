@@ -100,7 +100,7 @@ def test_the_api_is_served_beside_the_pages(
         assert f"{method} {path}" in answer.json()["error"]
 
 
-def test_a_page_of_any_name_is_the_browsers_to_find(served: int) -> None:
+def test_every_path_serves_the_app(served: int) -> None:
     for path in ("/", "/compare?runs=1,2", "/nothing"):
         answer = httpx.get(f"http://127.0.0.1:{served}{path}")
         assert answer.status_code == 200
@@ -165,7 +165,7 @@ def test_only_own_pages_open_the_websocket(
         ("PACELINE_ALLOWED_HOSTS", "http://bench:8501/", "Write only the host name: bench."),
     ],
 )
-def test_an_app_that_cannot_start_says_why_in_a_sentence(
+def test_an_app_that_cannot_start_says_why(
     tmp_path: Path, name: str, value: str, message: str
 ) -> None:
     with socket.socket() as free:

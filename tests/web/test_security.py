@@ -97,7 +97,7 @@ def test_a_foreign_host_name_is_refused_for_everyone(method: str, host: str | No
     assert "PACELINE_ALLOWED_HOSTS" in str(problem)
 
 
-def test_whether_it_lives_may_be_asked_by_any_name() -> None:
+def test_the_health_check_is_allowed_for_any_host() -> None:
     assert cross_site_problem(request("GET", "10.0.0.5", None, "/_stcore/health"), HOSTS) is None
 
 
@@ -134,7 +134,7 @@ def test_anyone_is_allowed_only_with_both_settings(anyone: bool, status: int) ->
     assert anyone or "PACELINE_ALLOW_ANYONE=yes" in answer.json()["error"]
 
 
-def test_two_hosts_in_one_request_are_none() -> None:
+def test_a_request_with_two_hosts_is_refused() -> None:
     twice = request("GET", OWN, None, "/api/runs")
     twice["headers"].append((b"host", b"elsewhere.example"))
     assert "does not recognize the host" in str(cross_site_problem(twice, HOSTS))

@@ -33,7 +33,7 @@ def seen(path: str, method: str = "GET", **headers: str) -> httpx.Response:
     return asyncio.run(ask())
 
 
-def test_a_shared_page_may_do_nothing_but_draw_itself(database: Engine) -> None:
+def test_a_shared_page_has_restrictive_headers(database: Engine) -> None:
     share = shares.publish(database, [store(database)])
     answer = seen(share.path)
     assert answer.status_code == 200
@@ -62,7 +62,7 @@ def test_a_shared_page_is_compressed_for_clients_that_accept_it(database: Engine
     assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
 
 
-def test_what_was_never_shared_and_what_is_no_longer_look_the_same(database: Engine) -> None:
+def test_unknown_and_revoked_shares_look_the_same(database: Engine) -> None:
     run_id = store(database)
     revoked, deleted = shares.publish(database, [run_id]), shares.publish(database, [run_id])
     over = shares.create(database, [run_id], "A", b"", timedelta(seconds=-1))
