@@ -104,7 +104,7 @@ def test_vllms_throughput_is_lower_because_its_clock_runs_longer() -> None:
 
 
 @pytest.mark.parametrize("name", ["vllm", "guidellm"])
-def test_their_standard_deviation_is_over_n(name: str) -> None:
+def test_tools_divide_the_standard_deviation_by_n(name: str) -> None:
     imported = imported_file(FILES[name])
     stated = imported.source["stated"]["ttft_s_sd"]
     assert stated == pytest.approx(pstdev(values_of(imported.measurements, "ttft_s")), rel=1e-3)
@@ -114,7 +114,7 @@ def test_their_standard_deviation_is_over_n(name: str) -> None:
 # --- guidellm: observed percentiles, gaps that count, a stream that ends later -------------------
 
 
-def test_guidellms_median_is_a_value_that_was_seen_the_upper_of_two() -> None:
+def test_guidellms_median_is_the_upper_of_two_middle_values() -> None:
     imported = imported_file(FILES["guidellm"])
     seen = sorted(values_of(imported.measurements, "ttft_s"))
     stated = imported.source["stated"]["ttft_s_median"]
@@ -171,7 +171,7 @@ def test_aiperfs_aggregate_agrees_with_what_we_compute_from_its_records() -> Non
     assert stated["inter_chunk_s_mean"] == pytest.approx(fmean(gaps), rel=1e-4)
 
 
-def test_aiperfs_throughput_is_over_its_phase() -> None:
+def test_aiperfs_throughput_is_over_its_profiling_phase() -> None:
     report = json.loads((DATA / "aiperf" / "profile_export_aiperf.json").read_text())
     imported = imported_file("aiperf/profile_export_aiperf.json")
     start, end = (np.datetime64(report[name]) for name in ("start_time", "end_time"))
@@ -251,11 +251,11 @@ def test_the_table_says_both_numbers_the_difference_and_the_definition() -> None
     assert agreement.columns[1] == "vLLM bench"
 
 
-def test_a_summary_alone_has_nothing_of_ours_beside_it() -> None:
+def test_a_summary_without_requests_has_no_column_of_ours() -> None:
     agreement = table(imported_candidate(imported_file("vllm/serve_summary.json")))
     assert agreement.columns == ("", "vLLM bench")
     assert "only this summary" in agreement.note
 
 
-def test_a_run_of_our_own_has_no_such_table() -> None:
+def test_a_run_of_our_own_has_no_agreement_table() -> None:
     assert table(candidate([measured()])).rows == ()

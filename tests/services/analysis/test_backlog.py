@@ -48,11 +48,11 @@ def test_a_queue_that_grows_is_reported_with_its_rates() -> None:
         [*run(40, at_most=4), *run(5, at_most=4, repeat=1)],
     ],
 )
-def test_a_queue_that_may_settle_is_not(progress: list[Progress]) -> None:
+def test_a_queue_that_may_settle_is_not_reported(progress: list[Progress]) -> None:
     assert so_far(RATE, progress) == []
 
 
 @pytest.mark.parametrize("mode", ["ramp", "users", "batch"])
-def test_a_load_that_is_meant_to_grow_is_not(mode: str) -> None:
+def test_a_growing_queue_under_a_growing_load_is_not_reported(mode: str) -> None:
     config = RunConfig.model_construct(backend="url", mode=mode)
     assert so_far(config, run(40, at_most=4)) == []

@@ -110,7 +110,7 @@ def test_a_staggered_run_is_judged_by_the_speed_of_its_requests_as_on_compare() 
     assert "own waiting (an interval)" in sentence(from_old)
 
 
-def test_almost_the_same_is_equivalent_and_too_much_noise_is_inconclusive() -> None:
+def test_a_tiny_difference_is_equivalent_and_a_noisy_one_inconclusive() -> None:
     same = verdict_against(SLOW, measured_run(2, (2.0, 2.01, 1.99)))
     assert (same.word, brief(same)) == ("equivalent", "≈ within ±5 %")
     unsure = verdict_against(SLOW, measured_run(2, (1.5, 2.0, 2.8)))
@@ -124,14 +124,14 @@ def test_two_repeats_allow_no_verdict() -> None:
     assert "a verdict needs 3 or more repeats of each run" in sentence(verdict)
 
 
-def test_other_error_rates_allow_no_verdict() -> None:
+def test_different_error_rates_allow_no_verdict() -> None:
     lossy = [measured(repeat=r) for r in range(3)] + [failed(1)]
     verdict = verdict_against(SLOW, candidate(lossy, run_id=2))
     assert verdict.word == "no verdict"
     assert "the error rates are 0 % and 25.0 %" in sentence(verdict)
 
 
-def test_other_work_is_not_compared() -> None:
+def test_runs_that_did_different_work_are_not_compared() -> None:
     verdict = verdict_against(SLOW, measured_run(2, (1.0, 1.01, 0.99), max_tokens=7))
     assert (verdict.word, brief(verdict)) == (OTHER_WORK, OTHER_WORK)
     assert as_row(verdict)["speed"] is None
@@ -161,7 +161,7 @@ statuses = st.sampled_from(["done", "running"])
     st.tuples(margins, margins),
     statuses,
 )
-def test_history_and_compare_agree(
+def test_history_and_compare_give_the_same_verdict(
     first: list[float], second: list[float], mode: str, interleaved: bool, chosen: Any, status: Any
 ) -> None:
     of_runs = [
@@ -203,7 +203,7 @@ def baseline(kind: Kind, value: str, run_id: int, hour: int = 0) -> Baseline:
     return Baseline(kind, value, run_id, NOON + timedelta(hours=hour))
 
 
-def test_a_tag_comes_before_the_model_and_the_newest_first() -> None:
+def test_tag_baselines_precede_model_baselines_newest_first() -> None:
     baselines = (
         baseline("model", "tiny", 1, 9),
         baseline("tag", "a", 2),

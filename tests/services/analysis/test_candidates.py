@@ -31,11 +31,11 @@ START = RunConfig(requests=8)
         [{"temperature": 0.25, "ignore_eos": True}],
     ],
 )
-def test_what_is_written_is_read_back(others: list[dict[str, Any]]) -> None:
+def test_candidates_round_trip_through_text(others: list[dict[str, Any]]) -> None:
     assert from_text(to_text(others), START) == (others, ())
 
 
-def test_a_candidate_without_changes_is_reported() -> None:
+def test_candidates_without_changes_are_written_as_same() -> None:
     assert to_text([{}, {}]) == f"{SAME};{SAME}"
     assert from_text("", START) == ([], ())
 
@@ -44,7 +44,7 @@ def test_a_candidate_is_written_with_all_its_values() -> None:
     assert to_text([{"backend": "embedded", "requests": 8}]) == "backend=embedded&requests=8"
 
 
-def test_another_backend_is_at_its_own_address() -> None:
+def test_another_backend_does_not_inherit_the_address() -> None:
     at = {"backend": "vllm", "base_url": "http://127.0.0.1:8001/v1", "model": "m"}
     _, ollama, same = candidates(at, [{"backend": "ollama"}, {"model": "n"}])
     assert (ollama.base_url, ollama.model) == (None, "m")
@@ -63,7 +63,7 @@ def test_two_servers_of_one_kind_are_labelled_by_address() -> None:
     assert names(both, "", ["vllm", "vllm"]) == ["vllm · its own address", "vllm · 127.0.0.1:8001"]
 
 
-def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() -> None:
+def test_invalid_values_in_a_link_are_reported_and_the_rest_is_kept() -> None:
     candidates_read, problems = from_text("max_tokens=0&requests=4;prompt=secret;nonsense=1", START)
     assert candidates_read[0] == {"max_tokens": 128, "requests": 4}
     assert len(candidates_read) == 3
@@ -73,7 +73,7 @@ def test_what_a_link_cannot_say_is_refused_in_a_sentence_and_the_rest_is_kept() 
     assert "nonsense is not a known field" in text
 
 
-def test_at_most_eight_are_read() -> None:
+def test_at_most_eight_candidates_are_read() -> None:
     candidates_read, _ = from_text(";".join([SAME] * 20), START)
     assert len(candidates_read) == 7
     assert is_right_count(candidates_read)
@@ -81,18 +81,18 @@ def test_at_most_eight_are_read() -> None:
     assert not is_right_count([{}] * 8)
 
 
-def test_candidates_share_what_they_do_not_change() -> None:
+def test_candidates_inherit_unchanged_fields() -> None:
     first, second = candidates({"prompt": "Hello", "requests": 3}, [{"mode": "batch"}])
     assert (first.mode, second.mode) == ("sequential", "batch")
     assert (second.prompt, second.workload, second.requests) == ("Hello", "text", 3)
 
 
-def test_a_candidate_that_cannot_be_is_named() -> None:
+def test_an_invalid_candidate_is_named() -> None:
     with pytest.raises(InvalidConfig, match=r"max_tokens must be at least 1 .*\(candidate 3\)"):
         candidates({}, [{}, {"max_tokens": 0}])
 
 
-def test_values_are_typed_with_commas() -> None:
+def test_values_of_a_field_are_separated_by_commas() -> None:
     assert values_of("concurrency", "1, 8 ,64,") == [{"concurrency": n} for n in (1, 8, 64)]
     with pytest.raises(InvalidConfig, match="whole number"):
         values_of("concurrency", "1, many")

@@ -33,7 +33,7 @@ def sentence(run: list[Measurement], baseline: list[Measurement]) -> str:
 QUICK = rows(0.1, 0.3)
 
 
-def test_most_of_a_difference_is_named() -> None:
+def test_the_main_part_of_a_ttft_difference_is_named() -> None:
     text = sentence(rows(1.02, 0.38), QUICK)
     assert text.endswith(
         " The mean TTFT of B is 3.00× longer than that of A (1.50 s against 500 ms); "
@@ -72,7 +72,7 @@ def test_without_a_difference_or_a_report_nothing_is_reported(run: list[Measurem
     assert "of the difference is" not in sentence(run, QUICK)
 
 
-def test_a_report_on_few_requests_does_not_speak_for_all() -> None:
+def test_server_times_of_few_requests_explain_no_difference() -> None:
     slow = rows(1.1, 0.3)
     few = [replace(m, prefill_s=None) if m.index else m for m in slow]
     assert "of the difference is" not in sentence(few, QUICK)

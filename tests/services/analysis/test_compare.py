@@ -62,7 +62,7 @@ def test_rows_are_means_over_repeats_by_hand() -> None:
     assert row(comparison, "error_rate") == (0.0, 0.0)
 
 
-def test_a_ratio_is_by_repeats_however_many_requests_they_hold() -> None:
+def test_a_ratio_is_computed_over_repeats() -> None:
     comparison = compare([a(), b(repeats(2.0))])
     e2e = next(row for row in comparison.rows if row.metric == "e2e_s_median")
     reference, other = e2e.ratios
@@ -78,7 +78,7 @@ def test_there_is_no_ratio_to_an_error_rate_of_zero() -> None:
     assert errors.values == pytest.approx((0.0, 1 / 13))  # of all repeats
 
 
-def test_a_measure_that_no_run_has_has_no_row() -> None:
+def test_a_metric_without_values_has_no_row() -> None:
     names = {row.metric for row in compare([a(), b()]).rows}
     assert "usd_per_million_output" not in names
     without = {"usd_per_million_output", "goodput_per_s", "slo_attainment", "session_s_median"}
@@ -94,7 +94,7 @@ def names_compared() -> set[str]:
     return {entry.name for entry in COMPARED}
 
 
-def test_two_mixes_are_compared_by_class_and_judged_as_ever() -> None:
+def test_mixes_are_compared_by_class_without_changing_the_verdict() -> None:
     mix: dict[str, Any] = {"workload": "mixed", "requests": 4}
     comparison = compare([a(**mix), b(**mix)])
     rows = {row.metric: row for row in comparison.rows}
@@ -163,7 +163,7 @@ def test_runs_of_one_config_have_no_differences() -> None:
         ("model", "x" * 70 + "a", "x" * 70 + "b", (f"{'x' * 59}… (no. 1)", f"{'x' * 59}… (no. 2)")),
     ],
 )
-def test_a_difference_is_shown_short(
+def test_a_difference_is_shown_with_short_values(
     field: str, left: Any, right: Any, values: tuple[str, str]
 ) -> None:
     assert differences(a(**{field: left}), b(**{field: right})) == {field: values}
@@ -178,7 +178,7 @@ def test_a_field_that_a_mode_does_not_read_is_not_a_difference() -> None:
     }
 
 
-def test_eight_runs_with_long_names_are_warned_of_in_short() -> None:
+def test_a_warning_about_eight_runs_uses_short_labels() -> None:
     name = "a name of a hundred characters ".ljust(100, "x")
     eight = [
         candidate(repeats(), run_id=i, name=name, max_tokens=128 if i % 2 else 64, seed=i)
@@ -193,7 +193,7 @@ def test_eight_runs_with_long_names_are_warned_of_in_short() -> None:
     assert name.strip() not in diagnostic.sentence
 
 
-def test_one_is_not_called_several() -> None:
+def test_counts_of_one_are_in_the_singular() -> None:
     one_prompt: dict[str, Any] = {"workload": "file", "prompts": ("x",)}
     comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one_prompt)])
     warnings = " ".join(diagnostic.sentence for diagnostic in comparison.warnings)
@@ -227,7 +227,7 @@ def test_own_prompts_of_equal_length_get_distinct_labels() -> None:
     assert differences(a(**texts[0]), b(**texts[1])) == {"prompt": shown}
 
 
-def test_surroundings_that_differ_are_shown_and_passing_ones_are_not() -> None:
+def test_environment_differences_are_shown_except_transient_ones() -> None:
     left = {"engine": {"version": "1.2"}, "cores": 8, "load": 0.1}
     right = {"engine": {"version": "1.3"}, "cores": 8, "load": 0.9, "gpu": "H200"}
     assert differences(a(environment=left), b(environment=right)) == {
@@ -239,7 +239,7 @@ def test_surroundings_that_differ_are_shown_and_passing_ones_are_not() -> None:
 # --- warnings ----------------------------------------------------------------------------------
 
 
-def test_like_runs_are_compared_without_a_warning() -> None:
+def test_comparable_runs_raise_no_warning() -> None:
     assert warned(a(), b()) == []
 
 
@@ -303,14 +303,14 @@ def test_a_comparison_of_unfinished_runs_advises_waiting() -> None:
     assert "B: running. More repeats will follow" in diagnostic.sentence
 
 
-def test_a_missing_verdict_says_why_a_run_failed() -> None:
+def test_the_warning_of_a_failed_run_says_why_it_failed() -> None:
     failed_run = b(status="failed")
     failed_run = replace(failed_run, run=replace(failed_run.run, error="Nothing answers there."))
     (diagnostic,) = compare([a(), failed_run]).warnings
     assert "B: failed (Nothing answers there). An incomplete repeat" in diagnostic.sentence
 
 
-def test_no_load_is_made_up_for_a_file_that_does_not_say_it() -> None:
+def test_an_import_without_a_stated_load_raises_no_load_warning() -> None:
     other = b(mode="sequential")
     silent = replace(other, run=replace(other.run, source={"tool": "x", "known": ["requests"]}))
     assert "Different load" not in warned(a(), silent)
@@ -333,7 +333,7 @@ def test_harmless_differences_raise_no_warning(left: Candidate, right: Candidate
     assert warned(left, right) == []
 
 
-def test_a_pause_is_reported_to_count_where_loads_differ() -> None:
+def test_the_warning_of_different_loads_mentions_the_pause() -> None:
     (diagnostic,) = compare([a(mode="sequential"), b()]).warnings
     assert "include the client's own waiting (A: a pause of 2 s; B: none)" in diagnostic.sentence
 
@@ -347,7 +347,7 @@ def test_fewer_than_two_and_more_than_eight_runs_are_refused(count: int) -> None
         compare([a()] * count)
 
 
-def test_a_run_of_which_nothing_came_can_be_compared() -> None:
+def test_a_run_without_results_can_be_compared() -> None:
     nothing = replace(b([failed()]), measurements=[failed()])
     assert compare([a(), nothing]).verdicts[0].word == "no verdict"
     assert compare([nothing, a()]).verdicts[0].word == "no verdict"

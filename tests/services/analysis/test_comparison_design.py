@@ -49,7 +49,7 @@ def varied(run_id: int, *e2e: float) -> Candidate:
     return candidate(measurements, run_id=run_id)
 
 
-def test_it_continues_until_the_interval_is_narrow_enough() -> None:
+def test_another_round_is_needed_until_the_interval_is_narrow() -> None:
     narrow = [varied(1, 1.0, 1.001, 0.999), varied(2, 2.0, 2.001, 1.999)]
     wide = [varied(1, 1.0, 1.3, 0.8), varied(2, 2.0, 2.9, 1.4)]
     design = ComparisonDesign(repeats=3, most=5, target=0.05)

@@ -10,7 +10,7 @@ from services.analysis.diagnostics.client import TOGETHER
 from tests.values import candidate, failed, measured
 
 
-def test_a_diagnostic_of_a_run_names_it_and_one_of_all_says_so() -> None:
+def test_a_diagnostic_names_its_run_unless_it_is_of_the_comparison() -> None:
     good = [measured(i, finish_reason="length") for i in range(3)]
     runs = [
         candidate(good, run_id=1, name="A"),
@@ -26,7 +26,7 @@ def test_a_diagnostic_of_a_run_names_it_and_one_of_all_says_so() -> None:
     assert levels == sorted(levels, key=lambda level: level != "warning")
 
 
-def test_what_a_comparison_says_with_the_values_of_all_runs_is_not_said_of_each_again() -> None:
+def test_a_diagnostic_of_the_comparison_is_not_repeated_for_each_run() -> None:
     twos = [measured(0, coalesced_reads=1, token_times=(1.0, 2.0, 2.0, 3.0))]
     runs = [candidate(twos, run_id=n, name=name) for n, name in enumerate("AB", 1)]
     found = compare(runs)

@@ -53,12 +53,12 @@ def test_a_good_run_raises_no_diagnostic() -> None:
     assert diagnostics_of(good(), MANY) == []
 
 
-def test_the_client_of_another_paceline_is_known_from_its_health() -> None:
+def test_a_healthy_client_of_another_paceline_raises_no_diagnostic() -> None:
     known = with_config(health={"cpu_share": 0.1})
     assert diagnostics_of(replace(known, source={"tool": "Paceline"}), MANY) == []
 
 
-def test_a_run_that_measured_nothing_has_kept_nothing() -> None:
+def test_a_run_without_requests_does_not_say_that_any_were_kept() -> None:
     (diagnostic,) = diagnostics_of(good(status="failed"), [])
     assert diagnostic.sentence == "No request was measured. Run it again."
     assert "is kept" in diagnostics_of(good(status="failed"), MANY)[0].sentence
@@ -305,7 +305,7 @@ def test_answers_are_not_short_without_a_requested_length() -> None:
     assert "shorter" not in titles(good(source=elsewhere), cut)
 
 
-def test_a_run_by_time_that_has_all_the_requests_there_can_be_says_so(
+def test_a_run_by_time_that_reaches_the_maximum_of_requests_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     by_time = run(mode="users", duration_s=60.0, repeats=3)
@@ -451,7 +451,7 @@ def test_a_run_without_a_request_is_not_an_error() -> None:
         ({"cpu_share": 0.97}, "This client used 97.0 % of its core"),
     ],
 )
-def test_a_client_past_its_limits_shows_while_it_measures(
+def test_a_client_past_its_limits_is_reported_while_it_measures(
     of_client: dict[str, float], title: str | None
 ) -> None:
     config = RunConfig(mode="staggered", interval_s=0.5)
@@ -468,7 +468,7 @@ def test_a_client_past_its_limits_shows_while_it_measures(
         ("sequential", "kernel", False),
     ],
 )
-def test_a_loop_that_is_behind_matters_where_it_spoils_a_time(
+def test_event_loop_lag_is_reported_only_where_it_affects_times(
     mode: str, clock: str, late: bool
 ) -> None:
     of = with_config(mode=mode, health={"loop_lag_p99_s": 0.3, "clock": clock})
@@ -476,13 +476,13 @@ def test_a_loop_that_is_behind_matters_where_it_spoils_a_time(
     assert ("This client was 300 ms behind" in [diagnostic.title for diagnostic in past]) == late
 
 
-def test_only_what_is_the_clients_own_puts_it_past_its_limits() -> None:
+def test_past_limits_contain_only_diagnostics_of_the_client() -> None:
     of = with_config(health={"cpu_share": 0.9}, client="litellm", requests=100)
     (diagnostic,) = past_limits(of, MANY, summarize(MANY))
     assert diagnostic.title == "This client used 90.0 % of its core"
 
 
-def test_short_answers_are_judged_by_what_each_was_to_have() -> None:
+def test_short_answers_are_judged_by_their_requested_lengths() -> None:
     """Answers that end by themselves are short of nothing; those of a chosen length are."""
     run = with_config(output_distribution="uniform", max_tokens=40, ignore_eos=True)
     asked = max_tokens(run.config)

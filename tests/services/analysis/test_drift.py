@@ -83,7 +83,7 @@ def test_a_server_that_warms_up_is_a_note() -> None:
 
 
 @pytest.mark.parametrize("mode", ["ramp", "steps"])
-def test_a_load_that_changes_by_itself_has_no_trend(mode: str) -> None:
+def test_no_drift_is_reported_for_a_load_that_changes(mode: str) -> None:
     rows = [measured(i, send=0.1 * i, e2e=3.0 + 0.01 * i) for i in range(400)]
     assert alarm(rows) == "Latency grew during the run"
     assert alarm(rows, mode=mode, end_rate=9.0) is None
@@ -104,7 +104,7 @@ def test_every_repeat_must_agree_and_have_enough_requests() -> None:
     assert alarm(growing[:199]) is None
 
 
-def test_a_trend_by_hand() -> None:
+def test_a_trend_matches_values_computed_by_hand() -> None:
     rising = [1.0 + 0.02 * i for i in range(20)]
     assert trend(rising) == pytest.approx(0.38 / 1.19)
     assert trend(rising[::-1]) == pytest.approx(-0.38 / 1.19)

@@ -45,7 +45,7 @@ def rows(of: Candidate) -> dict[str, tuple[str, str]]:
     return {name: (value, limit) for name, value, limit in client_health.table(of).rows}
 
 
-def test_what_the_client_adds_is_a_sentence() -> None:
+def test_the_sentence_states_what_the_client_adds_to_ttft() -> None:
     assert client_health.sentence(staggered()) == ""
     assert client_health.sentence(staggered(calibration={"problem": "no"})) == ""
     assert client_health.sentence(staggered(calibration=CALIBRATED)) == (
@@ -54,7 +54,7 @@ def test_what_the_client_adds_is_a_sentence() -> None:
     )
 
 
-def test_a_load_that_one_server_could_not_play_is_reported() -> None:
+def test_a_calibration_at_reduced_pace_is_reported() -> None:
     sentence = client_health.sentence(staggered(calibration={**CALIBRATED, "pace": 0.5}))
     assert sentence.startswith(
         "At 50.0 % of this load's pace (the maximum of one reference server) the"
@@ -84,7 +84,7 @@ def test_each_number_is_shown_with_its_limit() -> None:
         ({"backend": "litellm"}, "LiteLLM"),
     ],
 )
-def test_unknown_values_are_left_open(config: dict[str, Any], client: str) -> None:
+def test_unknown_values_are_dashes_or_left_out(config: dict[str, Any], client: str) -> None:
     shown = rows(candidate([measured()], **config))
     assert shown["Client"] == (client, "")
     assert shown["Event loop lag, p99"][0] == shown["Share of a core"][0] == "–"

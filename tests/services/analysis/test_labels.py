@@ -112,7 +112,7 @@ def made(run_id: int, of_run: dict[str, Any]) -> Any:
         ),
     ],
 )
-def test_a_label_says_what_distinguishes(
+def test_a_label_shows_what_distinguishes_a_run(
     of_runs: list[dict[str, Any]], wanted: tuple[str, ...]
 ) -> None:
     assert called(*of_runs) == wanted
@@ -128,7 +128,7 @@ def test_labels_are_unique_and_never_cut(name: str, model: str, differs: dict[st
     assert not any(text.endswith("…") for text in found)
 
 
-def test_a_run_alone_is_called_by_its_number() -> None:
+def test_a_single_run_is_labelled_by_its_number() -> None:
     assert called({"name": "a name"}) == ("Run 1",)
     assert called({"client": "litellm"}) == ("Run 1 · via LiteLLM",)
     assert called() == ()
@@ -153,7 +153,7 @@ def test_long_texts_lose_what_they_have_in_common_by_whole_words() -> None:
     assert distinguishing(["x" * 30, "x" * 30 + "-1"]) == ["x" * 30, "x" * 30 + "-1"]
 
 
-def test_a_comparison_calls_its_runs_the_same_everywhere() -> None:
+def test_a_comparison_uses_the_same_labels_everywhere() -> None:
     repeats = [measured(i, repeat=r) for r in range(3) for i in range(3)]
     pair = [
         candidate(repeats, run_id=1, name=LONG.format("x"), mode="sequential"),

@@ -18,7 +18,7 @@ def differ(values: list[float]) -> bool:
 
 @pytest.mark.slow
 @given(st.lists(positive, min_size=3, max_size=12).filter(differ))
-def test_the_interval_is_scipys_of_the_logarithms(values: list[float]) -> None:
+def test_the_interval_matches_scipy_on_logarithms(values: list[float]) -> None:
     interval = level(values)
     assert interval is not None
     logs = np.log(values)

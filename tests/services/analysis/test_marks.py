@@ -81,6 +81,6 @@ def test_a_measure_without_a_verdict_is_marked_by_its_interval(
     assert mark_of(Ratio(1.0, *ends, None, 5, 5), better, 0.05) == mark
 
 
-def test_no_two_marks_have_one_sign() -> None:
+def test_every_mark_has_its_own_sign() -> None:
     assert len(set(SIGNS.values())) == len(SIGNS)
     assert set(MARK_OF.values()) == set(SIGNS) - {"different"}

@@ -60,7 +60,7 @@ def test_every_metric_is_what_its_formula_gives_by_hand(entry: Metric) -> None:
 
 
 @pytest.mark.parametrize("entry", METRICS, ids=lambda entry: entry.name)
-def test_a_request_of_which_nothing_was_seen_has_no_metric(entry: Metric) -> None:
+def test_a_request_without_observations_has_no_metric(entry: Metric) -> None:
     nothing = Measurement(0, 0, "failed", 0.0)
     assert entry.of(nothing) is None
 
@@ -116,7 +116,7 @@ def test_unmeasured_values_are_none(m: Measurement, without: set[str]) -> None:
     assert nothing == without | unreported | {"cap_wait_s", "retry_wait_s"}
 
 
-def test_a_time_of_zero_is_a_time() -> None:
+def test_a_time_of_zero_is_not_unknown() -> None:
     at_once = measured(ttft=0.0)
     assert metric("ttft_s").of(at_once) == 0.0
     assert metric("queue_s").of(at_once) == 0.0

@@ -38,7 +38,7 @@ ALL = Objectives(ttft_s=1.0, tpot_s=0.5, e2e_s=3.0)
         ({"status": "failed"}, False),
     ],
 )
-def test_a_request_is_good_that_succeeded_and_kept_every_limit(
+def test_a_request_is_good_if_it_succeeded_within_every_limit(
     changes: dict[str, object], good: bool | None
 ) -> None:
     outcome = {True: (1, 1), False: (0, 1), None: (0, 0)}[good]
@@ -130,7 +130,7 @@ def test_one_limit_more_never_makes_more_requests_good(
 # --- where they come from ----------------------------------------------------------------------
 
 
-def test_a_config_says_them_or_nothing() -> None:
+def test_a_config_without_limits_has_no_objectives() -> None:
     assert objectives_of(RunConfig()) is None
     config = parse({"ttft_limit_s": "0.5", "tpot_limit_s": 0.05})
     objectives = objectives_of(config)
@@ -150,7 +150,7 @@ def test_a_link_can_replace_or_remove_objectives() -> None:
 
 
 @pytest.mark.parametrize("text", ["-1", "0", "soon", "nan", "inf", "1e9"])
-def test_an_invalid_link_is_reported_in_a_sentence(text: str) -> None:
+def test_an_invalid_link_is_reported(text: str) -> None:
     objectives, (sentence,) = from_link({"e2e": text})
     assert objectives == {} and sentence.startswith("e2e must be ") and sentence.endswith(".")
 
@@ -164,7 +164,7 @@ def test_every_preset_describes_valid_runs() -> None:
 # --- price -------------------------------------------------------------------------------------
 
 
-def test_the_price_of_an_hour_by_hand_and_before_the_maps() -> None:
+def test_an_hourly_price_takes_precedence_over_the_price_map() -> None:
     config = parse({"backend": "openai", "model": "gpt-4o", "usd_per_hour": 7.2})
     price = price_of(config)
     assert price == Hourly(7.2)

@@ -38,14 +38,14 @@ CHEAP: Any = ("lower", "higher")
         ([(1.0, 60), (1.0, 60), (0.5, None)], CHEAP, [0, 1]),
     ],
 )
-def test_the_front_is_what_nothing_beats(
+def test_the_front_has_the_points_that_no_other_beats(
     points: list[tuple[float | None, float | None]], better: Any, wanted: list[int]
 ) -> None:
     assert pareto_front(points, better) == wanted
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_front_is_that_of_the_definition(seed: int) -> None:
+def test_the_front_matches_its_definition_on_random_points(seed: int) -> None:
     chance = random.Random(seed)
     points = [(chance.randint(0, 6), chance.randint(0, 6)) for _ in range(20)]
 
@@ -77,7 +77,7 @@ def test_equal_numbers_share_a_rank_and_unknown_ones_have_none() -> None:
     assert ids("price") == [(1, 2), (1, 4), (3, 1), (None, 3)]
 
 
-def test_a_standing_is_read_from_a_stored_summary() -> None:
+def test_a_leaderboard_entry_is_read_from_a_stored_summary() -> None:
     summary = {"tokens_per_s_median": 50.0, "output_tokens_per_s": 400.0, "ttft_s_median": 1.0}
     assert leaderboard_entry(3, "x", summary) == LeaderboardEntry(3, "x", 50.0, 400.0, None)
     assert leaderboard_entry(3, "x", {"warnings": ["Sent late", "Failed"]}).warnings == 2

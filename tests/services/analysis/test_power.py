@@ -58,7 +58,7 @@ def test_equivalence_by_hand() -> None:
 
 
 @given(sides, sides)
-def test_equivalence_is_the_same_seen_from_either_run(a: list[float], b: list[float]) -> None:
+def test_equivalence_is_symmetric(a: list[float], b: list[float]) -> None:
     forth, back = equivalence(known(a, b), 0.1), equivalence(known(b, a), 0.1)
     assert forth == pytest.approx(back, rel=1e-9, abs=1e-12)
 
@@ -77,17 +77,17 @@ def test_equivalent_is_where_the_90_per_cent_interval_is_within(
 
 
 @pytest.mark.parametrize(("other", "p"), [(1.04, 0.0), (1.06, 1.0)])
-def test_repeats_that_never_vary_are_within_the_margin_or_are_not(other: float, p: float) -> None:
+def test_the_equivalence_of_constant_repeats_is_certain(other: float, p: float) -> None:
     assert equivalence(known([1.0] * 3, [other] * 3), 0.05) == p
 
 
-def test_too_few_repeats_show_nothing() -> None:
+def test_too_few_repeats_have_no_equivalence_or_power() -> None:
     few = known([1.0, 1.1], [1.0, 1.1, 1.2])
     assert equivalence(few, 0.05) is detectable(few) is repeats_needed(few, 0.05) is None
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.1, math.nan])
-def test_a_margin_of_nothing_is_an_error(margin: float) -> None:
+def test_a_margin_that_is_not_positive_is_an_error(margin: float) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         equivalence(known([1.0] * 3, [1.0] * 3), margin)
 
@@ -108,7 +108,7 @@ def test_a_very_large_effect_has_a_power_near_one() -> None:
     assert noncentral_t_cdf(50.0, 1_000, 50.0) == pytest.approx(0.5, abs=0.01)
 
 
-def test_without_an_effect_power_is_the_false_alarm() -> None:
+def test_without_an_effect_power_equals_the_false_alarm_rate() -> None:
     assert power(0.0, 8) == pytest.approx(0.05)
     assert power(0.0, 8, 0.0125) == pytest.approx(0.0125)
 
@@ -172,5 +172,5 @@ def test_the_repeats_needed_are_the_fewest_that_are_enough(
         assert needed == 3 or reached(needed - 1) < POWER
 
 
-def test_more_than_a_thousand_repeats_are_not_counted() -> None:
+def test_more_than_a_thousand_needed_repeats_are_unknown() -> None:
     assert repeats_needed(known([0.1, 1.0, 10.0], [0.1, 1.0, 10.0]), 0.01) is None

@@ -27,7 +27,7 @@ def line(*servers: dict[str, Any]) -> list[Night]:
     return [Night(n, server) for n, server in enumerate(servers, 1)]
 
 
-def test_a_line_of_one_server_has_no_change() -> None:
+def test_a_trend_of_one_server_has_no_change() -> None:
     assert changes(line(OLD, OLD, OLD)) == ()
     assert warning(()) == ""
 

@@ -86,7 +86,7 @@ def test_an_engine_that_waited_for_busy_cores_is_diagnosed() -> None:
     assert on_cores(0.01, 2.0, 0.05) == ""  # it had nothing to do
 
 
-def test_where_waiting_is_not_counted_few_cores_of_a_busy_machine_tell() -> None:
+def test_an_engine_with_few_cores_of_a_busy_machine_is_diagnosed() -> None:
     assert on_cores(0.2, 2.0) == SLOW
     assert on_cores(1.5, 2.0) == ""
     assert on_cores(0.2, 0.9) == ""  # it had nothing to do
@@ -104,7 +104,7 @@ def test_a_slow_machine_is_diagnosed_while_measuring() -> None:
     assert server.so_far(run, samples[:20]) == []
 
 
-def test_gpus_that_are_not_the_engines_need_not_be_equal() -> None:
+def test_gpus_that_the_engine_does_not_use_may_differ() -> None:
     idle = {"gpu3_memory_bytes": [GIB] * 10, "gpu3_use_share": [0.0] * 10}
     assert watched(**{**EVEN, **idle}) == ""
     others = sampled(**{**EVEN, "gpu3_use_share": [0.1] * 10})  # it holds memory: somebody's
@@ -112,7 +112,7 @@ def test_gpus_that_are_not_the_engines_need_not_be_equal() -> None:
     assert seen_by(others, environment={"tensor_parallel": 2, "pipeline_parallel": 1}) == ""
 
 
-def test_without_a_limit_waiting_is_what_is_measured() -> None:
+def test_waiting_requests_are_not_diagnosed_without_a_concurrency_limit() -> None:
     waits = sampled(**{**EVEN, "waiting": [2.0] * 10, "running": [2.0] * 10})
     assert "queue" in seen_by(waits)
     assert seen_by(waits, mode="staggered", concurrency=None) == ""

@@ -75,7 +75,7 @@ def test_an_uncached_history_shows_in_the_servers_counts() -> None:
     assert not titles(run(**TURNS, unique_prompts=False), many())
 
 
-def test_stored_counts_that_are_none_are_ignored() -> None:
+def test_invalid_stored_counts_are_ignored() -> None:
     assert not titles(played({"failed": "many"}), many())
 
 
@@ -88,7 +88,7 @@ def played_sessions() -> list[Measurement]:
     ]
 
 
-def test_the_time_of_a_session_is_from_its_first_due_to_its_last_end() -> None:
+def test_a_session_lasts_from_its_first_due_time_to_its_last_end() -> None:
     config = run(**{**TURNS, "turns": 2, "requests": 5}).config
     times = [session_times([m for m in played_sessions() if m.repeat == r], config) for r in (0, 1)]
     assert [each.tolist() for each in times] == [[7.0, 7.0, 3.0], [8.0, 8.0, 4.0]]

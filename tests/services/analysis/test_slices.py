@@ -44,14 +44,14 @@ def test_failures_count_where_they_were_sent() -> None:
     assert cut[1].output_tokens_per_s == pytest.approx(5.0), "those that failed have no tokens"
 
 
-def test_tokens_that_came_at_once_and_unknown_ones() -> None:
+def test_tokens_without_times_are_counted_and_unknown_counts_stay_unknown() -> None:
     rows = [replace(m, t_first=None, token_times=()) for m in every_second()]
     assert sum((s.output_tokens_per_s or 0) * 5.25 for s in slices(rows)) == pytest.approx(100.0)
     unknown = [*rows[:-1], replace(rows[-1], output_tokens=None)]
     assert {each.output_tokens_per_s for each in slices(unknown)} == {None}
 
 
-def test_a_small_run_is_not_cut() -> None:
+def test_a_small_run_has_no_slices() -> None:
     assert slices(every_second(19)) == ()
     assert slices([]) == ()
     assert slices([replace(m, t_send=None) for m in every_second()]) == ()

@@ -44,7 +44,7 @@ def test_a_distribution_is_what_it_is_by_hand() -> None:
     assert many.p90 == pytest.approx(31.5)  # rank 0.9 · 35 = 31.5: between 31 and 32
 
 
-def test_nothing_has_no_distribution_and_one_sample_no_deviation() -> None:
+def test_no_samples_have_no_distribution_and_one_has_no_deviation() -> None:
     assert distribution([]) is None
     single = distribution([7.0])
     assert single is not None and single.sd is None and single.median == 7.0
@@ -69,7 +69,7 @@ def test_a_percentile_is_hidden_until_there_are_samples_for_it(n: int, shown: li
 
 
 @pytest.mark.parametrize(("q", "floor"), [(90, 36), (95, 72), (99, 368)])
-def test_the_floors_are_where_an_interval_without_assumptions_begins(q: int, floor: int) -> None:
+def test_a_percentile_needs_the_samples_of_a_distribution_free_interval(q: int, floor: int) -> None:
     assert FLOORS[q] == floor
     assert (q / 100) ** floor <= 0.025 < (q / 100) ** (floor - 1)
 
@@ -189,7 +189,7 @@ def test_a_ratio_by_hand() -> None:
 
 @pytest.mark.parametrize(("other", "p"), [([5.0] * 3, 1.0), ([6.0] * 3, 0.0)])
 @pytest.mark.parametrize("paired", [True, False])
-def test_repeats_that_never_vary_are_the_same_or_are_not(
+def test_the_ratio_of_constant_repeats_is_certain(
     other: list[float], p: float, paired: bool
 ) -> None:
     result = ratio([5.0] * 3, other, paired)
@@ -215,7 +215,7 @@ def test_holm_by_hand(raw: Sequence[float], adjusted: Sequence[float]) -> None:
     assert holm(raw) == pytest.approx(adjusted)
 
 
-def test_no_difference_is_found_about_one_time_in_twenty() -> None:
+def test_equal_samples_differ_about_one_time_in_twenty() -> None:
     chance = random.Random(7)
     logs = [[chance.lognormvariate(0, 0.02) for _ in range(6)] for _ in range(1_000)]
     ratios = [ratio(sample[:3], sample[3:]) for sample in logs]

@@ -47,13 +47,13 @@ def test_results_of_an_older_paceline_have_no_repeats() -> None:
     assert values_by_repeat({"e2e_s_median": 3.0}, "e2e_s_median") == {}
 
 
-def test_a_repeat_that_is_missing_leaves_its_place_empty() -> None:
+def test_a_missing_repeat_is_stored_as_none() -> None:
     stored = stored_summary(candidate([measured(repeat=0), measured(repeat=2)]))
     assert stored["by_repeat"]["e2e_s_median"] == [3.0, None, 3.0]
     assert stored_summary(candidate([]))["by_repeat"]["e2e_s_median"] == []
 
 
-def test_of_a_file_without_requests_its_tools_numbers_are_kept_as_one_repeat() -> None:
+def test_an_imported_summary_is_stored_as_one_repeat() -> None:
     data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
     stored = stored_summary(imported_candidate(read(data, "f")[0]))
     assert stored["by_repeat"]["output_tokens_per_s"] == [stored["output_tokens_per_s"]]
@@ -85,7 +85,7 @@ def work(**config: Any) -> str:
         {"client": "litellm"},
     ],
 )
-def test_other_work_has_another_key(changes: dict[str, Any]) -> None:
+def test_different_work_has_a_different_key(changes: dict[str, Any]) -> None:
     keys = {work(), work(**changes), work(workload="text", prompt="else")}
     keys |= {work(output_distribution="normal", seed=seed) for seed in (1, 2)}
     keys |= {work(workload="synthetic", seed=1), work(temperature=0.5, seed=1)}

@@ -128,7 +128,7 @@ def test_failures_never_make_a_run_faster(failures: list[tuple[float, float, boo
 
 
 @pytest.mark.parametrize("measurements", [[], [failed()], [measured(status="cancelled")]])
-def test_without_a_success_nothing_is_known_and_nothing_is_zero(
+def test_without_a_success_figures_are_unknown_not_zero(
     measurements: list[Measurement],
 ) -> None:
     summary = summarize(measurements, Price(1e-6, 1e-6, ""))
@@ -185,7 +185,7 @@ def test_the_peak_of_a_run_is_that_of_its_fullest_repeat() -> None:
     assert summarize(TWO_REPEATS).peak_in_flight == 2
 
 
-def test_gaps_are_of_one_answer_each_and_the_same_as_one_by_one() -> None:
+def test_gaps_between_chunks_are_taken_within_each_answer() -> None:
     group = [measured(0, tokens=4), measured(1, tokens=1), measured(2, send=9.0), failed(3)]
     assert gaps(group).tolist() == [gap for m in group for gap in inter_chunk(m)]
     assert gaps([failed(0)]).tolist() == []
@@ -249,7 +249,7 @@ def test_every_row_has_the_same_names() -> None:
 
 
 @pytest.mark.timed
-def test_a_large_run_is_summed_up_while_a_person_waits() -> None:
+def test_a_large_run_is_summarized_within_two_seconds() -> None:
     measurements = [measured(i, send=i / 100, ttft=0.1, e2e=1.4, tokens=128) for i in range(5_000)]
     began = time.perf_counter()
     summary = summarize(measurements)

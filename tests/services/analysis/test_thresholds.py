@@ -59,14 +59,14 @@ def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float
 
 @pytest.mark.slow
 @given(st.text(max_size=40))
-def test_an_unreadable_file_is_refused_with_a_sentence(text: str) -> None:
+def test_any_text_is_a_threshold_or_refused_with_a_message(text: str) -> None:
     try:
         parse_threshold(text)
     except InvalidThreshold as error:
         assert str(error).endswith(".")
 
 
-def test_at_the_limit_it_is_the_sign_that_decides() -> None:
+def test_at_the_limit_the_operator_decides() -> None:
     run = candidate([measured(0, ttft=0.5)])
     passed = [
         check([parse_threshold(f"ttft:max{sign}0.5")], run)[0].passed
@@ -80,7 +80,7 @@ def test_every_verdict_and_measure_can_be_a_condition() -> None:
     assert len(set(MEASURES.values())) == 4
 
 
-def test_a_run_of_which_nothing_is_known_keeps_no_condition() -> None:
+def test_unknown_values_meet_no_threshold() -> None:
     """As an imported one whose file holds no requests."""
     nothing = candidate([])
     bare = replace(nothing, summary=replace(nothing.summary, distributions={}))
@@ -111,7 +111,7 @@ def test_later_turns_and_sessions_are_conditions_of_a_run_with_sessions() -> Non
     assert "no session was completed" in unknown[1]
 
 
-def test_no_threshold_is_about_the_clients_own_waiting() -> None:
+def test_verdict_thresholds_ignore_the_clients_own_waiting() -> None:
     """13× the throughput because the other run pauses passes no threshold, and
     fails none that looks for what is slower."""
 

@@ -58,7 +58,7 @@ def test_a_level_without_repeats_enough_has_no_interval() -> None:
     assert level([1.0, 0.0, 2.0]) is None
 
 
-def test_each_run_has_its_place_and_its_word() -> None:
+def test_each_run_of_a_trend_has_its_verdict() -> None:
     result = trend_of()
     assert words_by_run(result) == {
         1: "baseline",
@@ -144,7 +144,7 @@ def test_several_baselines_stay_apart_until_one_is_chosen() -> None:
     assert words_by_run(for_tiny)[4] == "slower"
 
 
-def test_a_run_of_an_older_paceline_has_a_place_without_an_interval() -> None:
+def test_a_run_of_an_older_paceline_has_a_level_without_an_interval() -> None:
     old = replace(RUNS[1], headline={E2E: 1.5})
     (point,) = trend([old], (), {}, E2E).points
     assert (point.level.value, point.level.low, point.word) == (
@@ -159,7 +159,7 @@ def test_a_run_of_an_older_paceline_has_a_place_without_an_interval() -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("measure", MEASURES)
-def test_a_trend_is_a_valid_picture_of_every_run(measure: str, dark: bool) -> None:
+def test_a_trend_is_a_valid_chart_of_every_run(measure: str, dark: bool) -> None:
     chart = trend_chart(trend_of(measure=measure), dark)
     assert chart is not None
     chart.to_dict()  # raises where it is not valid
@@ -172,7 +172,7 @@ def test_a_trend_is_a_valid_picture_of_every_run(measure: str, dark: bool) -> No
     assert band["low"] < band["value"] < band["high"]
 
 
-def test_a_word_has_its_own_shape_and_its_own_colour() -> None:
+def test_every_verdict_has_its_own_shape_and_colour() -> None:
     chart = trend_chart(trend_of())
     assert chart is not None
     marks = next(x for x in spec(chart)["layer"] if x["mark"]["type"] == "point")
@@ -190,14 +190,14 @@ def test_without_a_baseline_there_is_no_line_and_without_a_number_no_chart() -> 
 
 
 @pytest.mark.slow
-def test_a_trend_becomes_an_image() -> None:
+def test_a_trend_is_rendered_as_png_and_svg() -> None:
     chart = trend_chart(trend_of())
     assert chart is not None
     assert charts.png(chart).startswith(b"\x89PNG")
     assert b"over time" in charts.svg(chart)
 
 
-def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster() -> None:
+def test_a_verdict_on_a_run_of_another_server_says_so() -> None:
     own = {"address": "a:1", "model": "m"}
     served = [replace(run, server=own) for run in RUNS]
     for at in (1, 3):
@@ -225,7 +225,7 @@ def test_runs_of_another_server_are_said_to_be_that_where_they_are_called_faster
         (86_400 * 900, "%Y-%m-%d"),
     ],
 )
-def test_the_axis_of_time_writes_no_two_ticks_alike(seconds: float, labels: str) -> None:
+def test_runs_close_in_time_get_an_axis_with_distinct_labels(seconds: float, labels: str) -> None:
     """Runs that began within a second were drawn over ".500", ".500"."""
     began = RUNS[0].began
     moved = [

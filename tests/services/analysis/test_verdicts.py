@@ -65,7 +65,9 @@ def test_the_interval_in_the_sentence_is_right_by_hand() -> None:
     ("slower", "word"), [(0.5, "faster"), (2.0, "slower"), (1.0, "inconclusive")]
 )
 @pytest.mark.parametrize("mode", ["batch", "staggered", "sequential"])
-def test_the_word_follows_the_direction_in_every_mode(slower: float, word: str, mode: str) -> None:
+def test_the_verdict_follows_the_direction_in_every_mode(
+    slower: float, word: str, mode: str
+) -> None:
     verdict = verdict_of(a(mode=mode), b(repeats(slower), mode=mode))
     assert verdict.word == word
     decides = {"batch": "output throughput", "staggered": "median tokens/s per request"}
@@ -160,7 +162,7 @@ def test_a_measure_with_the_clients_own_waiting_does_not_lead() -> None:
     assert "Also: output throughput 13.6×" in verdict.details
 
 
-def test_the_pause_of_one_side_is_enough() -> None:
+def test_a_pause_of_one_run_keeps_throughput_from_leading() -> None:
     slow = a(paced(22), name="sequential", mode="sequential", pause_s=20.0)
     verdict = verdict_of(slow, b(paced(0), name="batch"))
     assert verdict.findings[0].name == "tokens_per_s_median" and verdict.word == "equivalent"
@@ -171,7 +173,7 @@ def test_the_pause_of_one_side_is_enough() -> None:
     assert verdict_of(alone, b(paced(0), name="batch")).findings[0].name == "output_tokens_per_s"
 
 
-def test_at_one_pace_throughput_is_judged_and_does_not_lead() -> None:
+def test_with_equal_intervals_throughput_is_judged_but_does_not_lead() -> None:
     runs = (
         a(paced(1), mode="staggered", interval_s=1),
         b(paced(1), mode="staggered", interval_s=1),
@@ -210,7 +212,7 @@ def test_the_clients_own_waiting_is_not_a_trade_off() -> None:
     )
 
 
-def test_the_tables_of_a_comparison_end_with_what_counts_the_waiting() -> None:
+def test_measures_that_include_waiting_are_last_in_the_table() -> None:
     slow = a(paced(22), mode="sequential", pause_s=20.0)
     rows = [row.metric for row in compare([slow, b(paced(0))]).rows]
     assert rows[0] == "tokens_per_s_median"
@@ -231,7 +233,7 @@ def test_two_similar_runs_are_equivalent() -> None:
     )
 
 
-def test_a_small_real_difference_is_reported_as_both() -> None:
+def test_a_difference_within_the_margin_is_reported_as_equivalent() -> None:
     verdict = verdict_of(a(repeats(vary=NARROW)), b(repeats(0.98, NARROW)))
     assert verdict.word == "equivalent" and verdict.findings[0].differs
     assert "5 repeats each. There is a difference, but it is within the margin." in verdict.sentence
@@ -339,7 +341,7 @@ def test_runs_of_one_comparison_are_compared_in_pairs() -> None:
     assert verdict_of(a(left, comparison_id=7), b(right, comparison_id=8)).word == "inconclusive"
 
 
-def test_a_repeat_that_is_only_on_one_side_has_no_pair() -> None:
+def test_a_repeat_of_only_one_run_is_not_paired() -> None:
     left = repeats(vary=NARROW)
     right = [m for m in repeats(0.5, NARROW) if m.repeat != 1]
     paired = verdict_of(a(left, comparison_id=7), b(right, comparison_id=7)).findings[0].ratio
@@ -367,14 +369,14 @@ def test_runs_with_the_same_name_get_distinct_labels() -> None:
     assert second.sentence.startswith("run 5 has 50 % lower output throughput than run 1:")
 
 
-def test_the_whole_family_is_judged_and_the_word_shown_says_its_margin() -> None:
+def test_every_measure_is_judged_and_equivalent_states_its_margin() -> None:
     verdict = verdict_of(a(), b(repeats(0.5)))
     assert {label for label, _ in verdict.by_measure} == {label for label, _ in FAMILY.values()}
     assert verdict_label("equivalent", 0.025) == "equivalent within ±2.5 %"
     assert verdict_label("faster", 0.025) == "faster"
 
 
-def test_a_refused_family_is_not_judged_by_any_of_its_ratios() -> None:
+def test_no_measure_is_judged_when_verdicts_are_refused() -> None:
     clear = ratio([1.0, 1.01, 0.99], [2.0, 2.01, 1.99])
     assert {finding.word for finding in judge(dict.fromkeys(FAMILY, clear), no_verdicts=True)} == {
         "no verdict"
@@ -386,7 +388,7 @@ def test_a_refused_family_is_not_judged_by_any_of_its_ratios() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(1.416, "1.42"), (14.16, "14.2"), (310.4, "310"), (0.0042, "0.0042")]
 )
-def test_a_ratio_is_written_in_as_many_digits_as_one_reads(value: float, text: str) -> None:
+def test_a_ratio_is_rounded_to_readable_digits(value: float, text: str) -> None:
     assert times(value) == text
 
 

@@ -42,7 +42,7 @@ def searched(queue: Queue, seed: int, search: Search) -> tuple[Conclusion, list[
     return step, seen
 
 
-def test_the_truth_of_the_queue_is_that_of_the_textbook() -> None:
+def test_the_simulated_queue_matches_textbook_formulas() -> None:
     assert Queue(1, 1.0).missed(0.5, 0.0) == pytest.approx(0.5)  # M/M/1: it waits with ρ
     assert Queue(2, 1.0).missed(1.0, 0.0) == pytest.approx(1 / 3)  # Erlang C(2, 1)
     assert OF_EIGHT.capacity(LIMIT_S, 0.05) == pytest.approx(34.93, abs=0.01)
@@ -116,7 +116,7 @@ def test_a_load_that_the_client_cannot_offer_is_not_a_capacity() -> None:
     assert step.at_least is not None and 50 < step.at_least < 64
 
 
-def test_a_cliff_gives_a_bracket() -> None:
+def test_an_abrupt_limit_is_bracketed() -> None:
     search = Search(TTFT)
     seen: list[Observation] = []
     while isinstance(step := next_step(search, seen), Step):
@@ -135,7 +135,7 @@ def test_a_load_met_above_a_missed_one_is_not_a_bound() -> None:
     assert (ended.at_least, ended.at_most) == (8, 64)
 
 
-def test_users_are_whole() -> None:
+def test_loads_in_users_are_whole_numbers() -> None:
     search = Search(TTFT, whole_numbers=True)
     seen: list[Observation] = []
     while isinstance(step := next_step(search, seen), Step):
@@ -167,14 +167,14 @@ def test_a_load_well_below_is_probed_again_after_an_overload() -> None:
     assert isinstance(following, Step) and 20 < following.load < 64
 
 
-def test_a_repeat_is_not_bad_by_chance() -> None:
+def test_a_repeated_load_is_not_called_slow_by_chance() -> None:
     before, overload = at(8.0, 0.03, 480), _growing(64.0, 400)
     for missed, bad in ((0.05, False), (0.07, False), (0.12, True), (1.0, True)):
         repeat = recovery_of([before, overload, at(8.0, missed, 480)], TTFT)
         assert repeat is not None and repeat.stays_slow is bad, missed
 
 
-def test_a_server_that_stays_slow_is_noticed_and_its_number_is_what_it_sustains_since() -> None:
+def test_a_server_that_stays_slow_is_detected_and_its_new_capacity_found() -> None:
     """After the first overload each request takes three times as long."""
     random, seen = np.random.default_rng(3), list[Observation]()
     search, slow = Search(TTFT, window_s=60.0), Queue(8, 5.0 / 3)
@@ -207,7 +207,7 @@ def test_a_repeated_probe_is_abandoned_after_two_failed_tries() -> None:
     assert isinstance(next_step(Search(TTFT), seen), Step)
 
 
-def test_a_client_that_is_busy_in_the_end_costs_three_probes_and_not_what_is_known() -> None:
+def test_a_busy_client_ends_the_search_after_three_probes_with_its_estimate() -> None:
     seen = [at(30.0, 0.0), at(33.0, 0.03), at(36.0, 0.09), at(60.0, 0.9), at(34.0, 0.05)]
     while isinstance(step := next_step(Search(TTFT), seen), Step):
         seen.append(at(step.load, 0.9, limited=True))
@@ -221,7 +221,7 @@ def test_a_search_without_a_repeated_load_says_nothing_about_recovery() -> None:
     assert recovery_of([at(1.0, 0.0)], TTFT) is None
 
 
-def test_how_far_below_saturation_a_limit_is_met_is_near_the_textbook() -> None:
+def test_the_distance_from_saturation_is_near_the_textbook_value() -> None:
     most = Saturation(64.0, 0.01, 1.0)
     (objective,) = parse_objectives(["ttft:p95<2"])
     share = most.below(objective, 2.0)
@@ -247,7 +247,7 @@ def test_windows_too_short_for_the_queue_widen_the_interval_downward() -> None:
     assert found.low < 62.2 and found.high > 64
 
 
-def test_a_server_that_was_never_overloaded_is_once() -> None:
+def test_a_search_overloads_the_server_at_least_once() -> None:
     """So that it is known how far from saturation it is, and how long its queue takes to settle."""
     seen = [at(10.0, 0.0), at(40.0, 0.02), at(45.0, 0.08), at(42.0, 0.05)]
     step = next_step(Search(TTFT), seen)
@@ -258,7 +258,7 @@ def _growing(load: float, served: int) -> Observation:
     return Observation(load, (Misses(0, 600, 1.0),), served, 10.0, 1.0, growing=True)
 
 
-def test_the_crossing_of_exact_shares_is_found() -> None:
+def test_the_crossing_of_exact_miss_rates_is_found() -> None:
     def share(load: float) -> float:
         return 1 / (1 + math.exp(-(math.log(0.05 / 0.95) + 15 * math.log(load / 50))))
 
@@ -268,7 +268,7 @@ def test_the_crossing_of_exact_shares_is_found() -> None:
     assert found.low is not None and found.high is not None and found.low <= 50 <= found.high
 
 
-def test_requests_that_miss_together_count_for_less() -> None:
+def test_requests_that_miss_together_increase_the_dispersion() -> None:
     random = np.random.default_rng(1)
     alone = random.random(4000) < 0.1
     together = np.repeat(random.random(400) < 0.1, 10)
@@ -309,7 +309,7 @@ def test_an_invalid_objective_is_refused(text: str, says: str) -> None:
         parse_objectives([text])
 
 
-def test_objectives_are_named_as_people_do() -> None:
+def test_objectives_have_readable_labels() -> None:
     asked = parse_objectives(["ttft:p95<0.5", "tpot:p50<0.05", "error_rate<0.01"])
     assert [one.label for one in asked] == [
         "TTFT p95 ≤ 500 ms",

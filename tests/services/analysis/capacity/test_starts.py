@@ -50,7 +50,7 @@ def test_a_start_without_a_capacity_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("between", [0.0, 1.0, 3.0])
-def test_its_interval_covers_the_truth(between: float) -> None:
+def test_the_interval_of_the_ratio_covers_the_true_value(between: float) -> None:
     """Starts that differ by `between` times what a search tells; the truth is 1.1."""
     rng, covered = np.random.default_rng(5), 0
     spread = math.hypot(1, between) * ERROR
