@@ -168,7 +168,7 @@ def test_harmless_parts_of_a_path_are_kept(path: str) -> None:
         ),
     ],
 )
-def test_an_invalid_address_gets_a_sentence(written: str, sentence: str) -> None:
+def test_an_invalid_address_is_refused_with_a_message(written: str, sentence: str) -> None:
     with pytest.raises(InvalidAddress) as caught:
         normal_url(written, "X")
     assert str(caught.value) == sentence
@@ -180,7 +180,7 @@ def test_an_address_with_a_broken_bracket_is_invalid() -> None:
 
 
 @given(st.text(max_size=60) | st.from_regex(r"https?://[!-~]{1,40}", fullmatch=True))
-def test_an_address_that_is_let_through_stays_as_it_is_and_every_client_reads_it(
+def test_a_valid_address_round_trips_and_httpx_reads_it_alike(
     written: str,
 ) -> None:
     try:
@@ -202,5 +202,5 @@ def test_an_address_that_is_let_through_stays_as_it_is_and_every_client_reads_it
         ("https://api.groq.com/openai/v1", "api.groq.com:443"),
     ],
 )
-def test_a_machine_has_one_name(url: str, expected: str) -> None:
+def test_different_spellings_of_a_machine_have_one_name(url: str, expected: str) -> None:
     assert machine(url) == expected

@@ -29,7 +29,7 @@ def test_the_expected_concurrency_of_a_config(
     assert in_flight(RunConfig(**config), rate) == at_once
 
 
-def test_runs_with_about_as_many_in_flight_count_as_they_were() -> None:
+def test_runs_with_similar_concurrency_count_unscaled() -> None:
     estimate = pace(
         BATCH,
         [EarlierRun(20.0, 16), EarlierRun(30.0, 32), EarlierRun(25.0, 64), EarlierRun(90.0, 1)],
@@ -38,13 +38,13 @@ def test_runs_with_about_as_many_in_flight_count_as_they_were() -> None:
     assert estimate.source == "from 3 earlier runs on this server"
 
 
-def test_with_more_in_flight_a_request_is_slower_at_worst_by_as_much() -> None:
+def test_more_requests_in_flight_scale_the_slowest_estimate() -> None:
     found = pace(BATCH, [EarlierRun(64.0, 2), EarlierRun(80.0, 1)])
     assert found and (found.slow, found.fast) == (4.0, 64.0)
     assert found.source == "from 1 earlier run on this server, with 2 in flight"
 
 
-def test_with_fewer_in_flight_a_request_is_faster_at_best_by_as_much() -> None:
+def test_fewer_requests_in_flight_scale_the_fastest_estimate() -> None:
     found = pace(RunConfig(backend="vllm"), [EarlierRun(5.0, 8)])
     assert found and (found.slow, found.fast) == (5.0, 40.0)
 

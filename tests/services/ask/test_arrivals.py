@@ -59,7 +59,7 @@ def test_the_number_of_random_arrivals_is_itself_random() -> None:
     assert 0.65 < variance / 400 < 1.45  # 99.9 % of a chi-squared with 199 degrees of freedom
 
 
-def test_even_arrivals_are_on_time() -> None:
+def test_constant_arrivals_are_evenly_spaced() -> None:
     assert due(mode="constant", rate=4, requests=5) == [0.0, 0.25, 0.5, 0.75, 1.0]
     assert due(mode="constant", rate=4, duration_s=1) == [0.0, 0.25, 0.5, 0.75]
 
@@ -97,7 +97,7 @@ def test_a_seed_gives_the_same_arrivals_and_each_repeat_its_own() -> None:
 
 
 @pytest.mark.parametrize("mode", ["constant", "poisson", "gamma", "ramp", "steps", "staggered"])
-def test_the_load_before_the_start_is_the_same_load(mode: str) -> None:
+def test_the_warm_up_load_has_the_rate_of_the_run(mode: str) -> None:
     config = RunConfig.model_validate(
         {"mode": mode, "rate": 50, "end_rate": 100, "interval_s": 0.02, "requests": 100}
         | {"load_warmup_s": 20}
@@ -110,7 +110,7 @@ def test_the_load_before_the_start_is_the_same_load(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", list(MODES))
-def test_a_shard_is_a_part_of_the_whole(mode: str) -> None:
+def test_shards_partition_a_schedule(mode: str) -> None:
     whole = schedule(
         RunConfig.model_validate({"mode": mode, "requests": 50, "users": 7, "trace": TRACE})
     )
@@ -160,7 +160,7 @@ def test_think_times_are_exponential_if_requested() -> None:
         ({"mode": "staggered", "interval_s": 5e-324, "load_warmup_s": 1}, "load_warmup_s is too"),
     ],
 )
-def test_invalid_values_are_refused_with_a_sentence(values: dict[str, Any], sentence: str) -> None:
+def test_invalid_values_are_refused_with_a_message(values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidConfig, match=sentence):
         parse(values)
 
@@ -178,7 +178,7 @@ def test_invalid_values_are_refused_with_a_sentence(values: dict[str, Any], sent
         ({"mode": "batch", "concurrency": 9, "duration_s": 60}, 9),
     ],
 )
-def test_how_many_connections_a_run_may_need_is_known(values: dict[str, Any], most: int) -> None:
+def test_the_number_of_connections_that_a_run_may_need(values: dict[str, Any], most: int) -> None:
     assert at_once(RunConfig.model_validate(values)) == most
 
 

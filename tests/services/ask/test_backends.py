@@ -72,7 +72,7 @@ def test_the_table_has_the_backends_of_the_form() -> None:
     assert all(BACKENDS[name].name == name for name in names)
 
 
-def test_the_environment_names_address_and_model_and_the_run_overrules_it() -> None:
+def test_a_run_overrides_address_and_model_of_the_environment() -> None:
     env = {"VLLM_BASE_URL": "http://gpu-7:9000/", "VLLM_MODEL": "phi"}
     assert target_of(env, backend="vllm") == Target("vllm", "http://gpu-7:9000/v1", "phi")
     resolved = target_of(env, backend="vllm", base_url="http://gpu-8:9001/api", model=" qwen ")
@@ -109,7 +109,7 @@ def test_one_cloud_does_not_get_the_key_of_another() -> None:
 
 
 @pytest.mark.parametrize("backend", ["sglang", "vllm", "url"])
-def test_the_key_of_an_own_server_stays_at_home_when_a_run_names_another(backend: str) -> None:
+def test_the_key_of_an_own_server_is_not_sent_to_an_address_of_a_run(backend: str) -> None:
     assert target_of(KEYS, backend=backend, base_url="http://10.0.0.9:8000").key is None
 
 
@@ -209,7 +209,7 @@ def test_a_backend_without_a_key_takes_no_key_variable(backend: str) -> None:
         target_of(KEYS | PROD, backend=backend, model="", key_env="PROD_API_KEY")
 
 
-def test_a_typed_key_that_can_be_none_is_not_repeated() -> None:
+def test_an_invalid_typed_key_is_not_repeated_in_the_message() -> None:
     typed = {("https", "llm.example", 443): "two words"}
     with pytest.raises(
         BackendProblem, match=r"^The key for llm\.example contains a space"
@@ -225,7 +225,7 @@ def test_an_origin_is_written_as_it_is_read(url: str) -> None:
     assert origin_url(origin(f"{url}/v1")) == url
 
 
-def test_the_owner_may_send_a_key_elsewhere_in_the_environment() -> None:
+def test_the_environment_can_send_a_key_to_another_address() -> None:
     env = {**KEYS, "OPENAI_BASE_URL": "http://gateway:4000"}
     assert target_of(env, backend="openai").key == "sk-openai"
     with pytest.raises(BackendProblem, match=r"not sent to api\.openai\.com"):
@@ -328,7 +328,7 @@ def test_whether_a_key_is_set_is_shown_without_the_key() -> None:
         ),
     ],
 )
-def test_what_a_backend_lacks_is_named_in_a_sentence(
+def test_a_missing_setting_of_a_backend_is_named(
     env: dict[str, str], config: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(BackendProblem) as caught:
@@ -337,7 +337,7 @@ def test_what_a_backend_lacks_is_named_in_a_sentence(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
+def test_ignore_eos_is_sent_only_to_backends_that_support_it(backend: str) -> None:
     config = RunConfig(backend=backend, ignore_eos=True)
     if BACKENDS[backend].supports_ignore_eos:
         assert body(config, target(config, KEYS), "Hi")["ignore_eos"] is True
@@ -347,7 +347,7 @@ def test_ignore_eos_is_asked_only_of_who_knows_it(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_min_tokens_is_asked_only_of_who_knows_it(backend: str) -> None:
+def test_min_tokens_is_sent_only_to_backends_that_support_it(backend: str) -> None:
     config = RunConfig(backend=backend, min_tokens=100, max_tokens=60)
     if backend in ("sglang", "vllm", "url"):
         assert body(config, target(config, KEYS), "Hi")["min_tokens"] == 60
@@ -358,7 +358,7 @@ def test_min_tokens_is_asked_only_of_who_knows_it(backend: str) -> None:
             target(config, KEYS)
 
 
-def test_the_knowing_are_the_engines_and_a_url_of_ones_own() -> None:
+def test_the_engines_and_the_url_backend_support_ignore_eos() -> None:
     supporting = {name for name, backend in BACKENDS.items() if backend.supports_ignore_eos}
     assert supporting == {"embedded", "sglang", "vllm", "url"}
 
@@ -388,11 +388,11 @@ def test_a_run_without_an_address_has_no_lane() -> None:
         lane(RunConfig(backend="url"), {})
 
 
-def test_the_address_shown_is_the_one_that_is_asked() -> None:
+def test_the_default_address_of_a_backend_is_shown() -> None:
     assert address(BACKENDS["openai"], {}) == "https://api.openai.com/v1"
 
 
-def test_an_embedded_target_is_filled_in_when_its_engine_runs() -> None:
+def test_an_embedded_target_gets_address_and_model_when_its_engine_runs() -> None:
     resolved = target_of({}).at("http://127.0.0.1:4242/v1").with_model("other")
     assert resolved == Target("embedded", "http://127.0.0.1:4242/v1", "other")
     assert resolved.netloc == "127.0.0.1:4242"

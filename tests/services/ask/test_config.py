@@ -26,7 +26,7 @@ def test_a_run_can_be_started_with_defaults_alone() -> None:
     assert (config.pause_s, config.interval_s) == (2.0, 0.06125)
 
 
-def test_a_config_survives_being_stored() -> None:
+def test_a_config_round_trips_through_json() -> None:
     config = parse({"prompts": ["a", "b"], "seed": 7, "stop_after_s": 1.5, "concurrency": 2})
     assert RunConfig.model_validate(config.model_dump(mode="json")) == config
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
@@ -72,7 +72,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"speed": "sk-secret"}, "speed is not a known field."),
     ],
 )
-def test_a_wrong_field_is_named_in_a_sentence(values: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_field_is_named_in_the_message(values: dict[str, Any], sentence: str) -> None:
     (field,) = values
     assert problems(values) == {field: sentence}
 
@@ -104,7 +104,9 @@ def test_only_an_object_is_a_config(value: Any) -> None:
         ({"prompt": "Why?", "input_tokens": 64, "workload": "synthetic"}, "synthetic"),
     ],
 )
-def test_prompts_say_where_they_come_from(values: dict[str, Any], workload: str) -> None:
+def test_the_workload_follows_from_the_source_of_prompts(
+    values: dict[str, Any], workload: str
+) -> None:
     present = {name: value for name, value in values.items() if value is not None}
     assert parse(present).workload == workload
 
@@ -114,7 +116,7 @@ def test_two_sources_of_prompts_are_refused() -> None:
     assert messages == {"workload": "workload is ambiguous. Give prompt or prompts, not both."}
 
 
-def test_own_prompts_leave_only_as_their_number_and_length() -> None:
+def test_own_prompts_are_replaced_by_their_number_and_length() -> None:
     for values, number, length in [
         ({"prompt": "secret"}, 1, 6),
         ({"prompts": ["secret", "secrets"]}, 2, 13),

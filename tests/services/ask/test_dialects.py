@@ -104,7 +104,7 @@ def test_an_address_determines_the_url_and_the_api_format(
         ),
     ],
 )
-def test_what_rules_a_dialect_out_is_named_in_a_sentence(
+def test_an_unusable_dialect_is_refused_with_the_reason(
     config: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(BackendProblem) as problem:
@@ -113,7 +113,7 @@ def test_what_rules_a_dialect_out_is_named_in_a_sentence(
 
 
 @pytest.mark.parametrize("client", ["wire", "litellm"])
-def test_litellm_is_asked_in_chat_completions_whatever_the_backend_has(client: str) -> None:
+def test_litellm_always_uses_chat_completions(client: str) -> None:
     dialect = aimed(backend="anthropic", client=client).dialect
     assert dialect == ("chat" if client == "litellm" else "anthropic")
 
@@ -179,7 +179,7 @@ def test_a_request_is_written_in_its_dialect(dialect: DialectName) -> None:
     assert body(config, target(config, ENV).with_model("m"), TURNS) == expected
 
 
-def test_every_dialect_has_a_request() -> None:
+def test_every_dialect_has_an_expected_request() -> None:
     assert BODIES.keys() == DIALECTS.keys()
 
 

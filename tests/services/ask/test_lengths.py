@@ -83,7 +83,7 @@ def test_a_prompt_and_its_answer_have_the_same_length_in_every_repeat_and_candid
             assert ours.max_tokens == theirs.max_tokens
 
 
-def test_prompts_and_answers_of_a_request_are_drawn_apart_and_differ_by_seed() -> None:
+def test_prompt_and_answer_lengths_are_independent_and_differ_by_seed() -> None:
     laws = [
         lengths.of_prompts(synthetic(input_distribution="uniform", input_tokens=128, seed=seed))
         for seed in (0, 1)
@@ -100,7 +100,7 @@ def test_a_synthetic_prompt_has_the_length_of_its_index() -> None:
 
 
 @pytest.mark.parametrize("workload", [{}, {"workload": "mixed", "long_max_tokens": 500}])
-def test_every_request_has_a_limit_of_its_own(workload: dict[str, Any]) -> None:
+def test_every_request_has_its_own_max_tokens(workload: dict[str, Any]) -> None:
     config = RunConfig(output_distribution="lognormal", max_tokens=60, requests=40, **workload)
     limits = [request_config(config, 0, index) for index in range(40)]
     asked = max_tokens(config)
@@ -110,7 +110,7 @@ def test_every_request_has_a_limit_of_its_own(workload: dict[str, Any]) -> None:
     assert request_config(limits[3], 0, 3) == limits[3], "nothing is drawn twice"
 
 
-def test_the_plan_adds_the_lengths_up_and_says_what_they_are() -> None:
+def test_the_plan_sums_the_lengths_and_shows_their_percentiles() -> None:
     config = synthetic(
         input_distribution="normal",
         output_distribution="uniform",
@@ -147,7 +147,7 @@ def test_a_spread_beyond_the_mean_is_refused_where_lengths_would_be_negative(
         {"workload": "mixed", "long_every": 3},
     ],
 )
-def test_the_lengths_of_many_requests_are_those_of_each(config: dict[str, Any]) -> None:
+def test_lengths_computed_together_equal_those_of_each_request(config: dict[str, Any]) -> None:
     asked = workloads.max_tokens(parse(config))
     many = workloads.max_tokens_of_each(parse(config), np.arange(40))
     assert many.tolist() == [asked(index) for index in range(40)]

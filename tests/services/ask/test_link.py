@@ -23,7 +23,7 @@ START = RunConfig(model="tiny", concurrency=4, seed=7)
         {"ignore_eos": True, "unique_prompts": False, "client": "litellm"},
     ],
 )
-def test_what_is_written_is_read_back(changes: dict[str, Any]) -> None:
+def test_a_config_round_trips_through_its_link(changes: dict[str, Any]) -> None:
     wanted = START.model_copy(update=changes)
     link = query(wanted.model_dump(), START)
     assert set(link) == set(changes)
@@ -37,7 +37,7 @@ def test_a_persons_prompts_are_in_no_link() -> None:
     assert query(own.model_dump(), RunConfig()) == {"workload": "file"}
 
 
-def test_the_prompts_of_the_run_it_starts_from_stay() -> None:
+def test_a_link_keeps_the_prompts_of_the_run_it_starts_from() -> None:
     start = RunConfig(workload="file", prompts=("a secret",))
     assert read({"requests": "9"}, start)[0] == start.model_copy(update={"requests": 9})
 

@@ -58,7 +58,7 @@ def test_every_field_is_an_array_or_texts() -> None:
         assert known == [getattr(m, name) for m in rows]
 
 
-def test_a_part_of_the_requests_is_again_their_sequence() -> None:
+def test_a_selection_of_requests_behaves_like_a_sequence() -> None:
     rows = some()
     table = as_table(rows)
     good = table.where(table.are("ok"))
@@ -72,7 +72,7 @@ def test_a_part_of_the_requests_is_again_their_sequence() -> None:
         good[len(good)]
 
 
-def test_words_are_counted_in_the_order_in_which_they_come() -> None:
+def test_texts_are_counted_in_order_of_appearance() -> None:
     rows = [failed(0, "timeout"), measured(1), failed(2, "connect"), failed(3, "timeout")]
     assert list(as_table(rows).texts("error_class").counts().items()) == [
         ("timeout", 2),
@@ -81,7 +81,7 @@ def test_words_are_counted_in_the_order_in_which_they_come() -> None:
     ]
 
 
-def test_a_number_that_no_float_holds_is_not_known() -> None:
+def test_a_number_too_large_for_a_float_is_unknown() -> None:
     assert math.isnan(as_table([measured(output_tokens=10**400)]).numbers("output_tokens")[0])
 
 

@@ -173,7 +173,7 @@ def test_the_nonce_goes_before_the_first_text(dialect: DialectName) -> None:
     assert dialogue.messages_of(alone)[0]["content"] == [{"type": "text", "text": "[n]"}, IMAGE]
 
 
-def test_every_text_of_a_prompt_is_known_as_private() -> None:
+def test_every_text_of_a_prompt_is_private() -> None:
     config = RunConfig(workload="file", prompts=(read_row(ROW),))
     [known] = own_prompts(config)
     for text in ("Be brief.", "What is this?", '{"city":"Oslo"}', "4 °C", "Now.", "AAAA"):

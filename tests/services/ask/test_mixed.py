@@ -169,7 +169,7 @@ def test_only_a_mix_has_rows_of_classes() -> None:
 
 @pytest.mark.slow
 @given(st.lists(st.floats(0.1, 50), min_size=6, max_size=30))
-def test_fairness_of_a_mix_is_a_share(latencies: list[float]) -> None:
+def test_fairness_of_a_mix_is_at_most_one(latencies: list[float]) -> None:
     some = [measured(i, e2e=e2e, ttft=e2e / 2) for i, e2e in enumerate(latencies)]
     summary_ = summarize(some, config=MIX)
     for summary in (summary_, *summary_.classes.values()):

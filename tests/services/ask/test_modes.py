@@ -28,11 +28,11 @@ from services.ask.modes import MODES, Schedule, schedule, simulate, wait_note
         ({"mode": "batch", "requests": 3, "concurrency": 2}, Schedule((0.0, 0.0, 0.0), 2, None)),
     ],
 )
-def test_a_mode_says_when_each_request_is_due(config: dict[str, Any], expected: Schedule) -> None:
+def test_a_mode_schedules_each_request(config: dict[str, Any], expected: Schedule) -> None:
     assert schedule(RunConfig(**config)) == expected
 
 
-def test_throughput_that_there_is_not_counts_no_waiting() -> None:
+def test_there_is_no_wait_note_without_throughput_or_a_pause() -> None:
     paused = RunConfig(mode="sequential")
     assert wait_note(paused, 1) == (
         "Throughput and queries/s include the client's own waiting (a pause of 2 s)."
@@ -57,7 +57,7 @@ def test_a_large_batch_is_due_all_at_once() -> None:
         (Schedule(()), []),
     ],
 )
-def test_the_picture_obeys_due_times_the_cap_and_the_pause(
+def test_a_simulated_schedule_obeys_due_times_the_cap_and_the_pause(
     planned: Schedule, bars: list[tuple[int, float, float]]
 ) -> None:
     assert simulate(planned, 1.0) == bars
@@ -71,7 +71,7 @@ def test_the_picture_obeys_due_times_the_cap_and_the_pause(
     pause_s=st.floats(0, 5),
     seconds=st.floats(0.001, 20),
 )
-def test_no_picture_breaks_its_schedule(
+def test_random_simulated_schedules_obey_their_limits(
     mode: str,
     requests: int,
     concurrency: int | None,

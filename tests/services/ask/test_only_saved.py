@@ -23,7 +23,7 @@ from services.ask.saved_server import saved_server
         [1, "a", None],
     ],
 )
-def test_saved_servers_and_the_embedded_model_are_free(body: Any) -> None:
+def test_saved_servers_and_the_embedded_model_need_no_admin(body: Any) -> None:
     assert why_admin_only(body, {"prod"}) is None
 
 
@@ -40,7 +40,7 @@ def test_saved_servers_and_the_embedded_model_are_free(body: Any) -> None:
         ),
     ],
 )
-def test_anything_else_is_for_admins(body: Any, begins: str) -> None:
+def test_other_servers_are_for_admins_only(body: Any, begins: str) -> None:
     assert (why_admin_only(body, {"prod"}) or "").startswith(begins)
 
 
@@ -56,7 +56,7 @@ SAVED = saved_server("prod", {"backend": "url", "base_url": "http://h/v1", "usd_
         {**SAVED.values, "model": "m", "requests": 3},
     ],
 )
-def test_what_is_queued_goes_to_a_server_as_it_is_saved(values: dict[str, Any]) -> None:
+def test_a_run_on_a_saved_server_is_accepted(values: dict[str, Any]) -> None:
     check_only_saved([parse(values)], [SAVED.values])
 
 

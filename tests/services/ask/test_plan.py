@@ -66,7 +66,7 @@ def test_prompt_tokens_are_estimated_from_characters_or_known(
         ({"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0}, None, 4.0),
     ],
 )
-def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
+def test_a_plan_has_a_minimum_time_and_an_estimate(
     config: dict[str, Any], at_least: float | None, about: float
 ) -> None:
     planned = plan(RunConfig(**config), None, AT_64)
@@ -93,11 +93,13 @@ def test_time_is_the_schedules_own_and_with_a_known_speed_an_estimate(
         ),
     ],
 )
-def test_a_run_by_time_or_rate_says_so(config: dict[str, Any], begins: str) -> None:
+def test_the_plan_of_a_run_by_time_or_rate_starts_with_it(
+    config: dict[str, Any], begins: str
+) -> None:
     assert plan(RunConfig(**config), None, AT_64).sentence.startswith(begins)
 
 
-def test_how_many_requests_users_send_in_a_time_depends_on_their_answers() -> None:
+def test_the_number_of_requests_of_users_is_unknown_without_earlier_runs() -> None:
     unknown = plan(RunConfig(mode="users", duration_s=60), None)
     assert (unknown.requests_total, unknown.seconds_at_least) == (0, 60.0)
     assert "The number of requests is unknown, because there is no earlier run" in unknown.sentence

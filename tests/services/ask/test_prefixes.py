@@ -65,7 +65,7 @@ def test_cached_words_are_the_requested_share(
     assert sum(hits) / total == pytest.approx(share, abs=0.03)  # a nonce is one word, not 7
 
 
-def test_no_repeat_and_no_run_finds_what_another_left() -> None:
+def test_prompts_of_other_repeats_and_runs_share_no_prefix() -> None:
     config = shared(prefix_count=3, prefix_system_tokens=40)
     first, *others = texts(config), texts(config, 1), texts(config, 0, "other"), texts(config, -1)
     for other in others:
@@ -107,7 +107,7 @@ def test_an_impossible_shared_prefix_is_refused_with_the_possible_range(
 
 @pytest.mark.parametrize("history", ["recorded", "answered"])
 @pytest.mark.parametrize(("count", "system"), [(1, 0), (3, 40)])
-def test_sessions_share_prefixes_and_their_turns_repeat_what_was_said(
+def test_planned_hits_include_shared_prefixes_and_repeated_turns(
     history: str, count: int, system: int
 ) -> None:
     config = shared(
@@ -139,7 +139,9 @@ def test_sessions_share_prefixes_and_their_turns_repeat_what_was_said(
 @pytest.mark.parametrize(
     "length", [{"requests": None, "duration_s": 60}, {"requests": 1_000_000}], ids=["time", "count"]
 )
-def test_a_share_is_planned_of_a_run_of_any_length(turns: int, length: dict[str, Any]) -> None:
+def test_a_prefix_share_is_planned_for_runs_of_any_length(
+    turns: int, length: dict[str, Any]
+) -> None:
     """Also where the number of requests depends on the answers."""
     again = repeated(shared(prefix_share=0, turns=turns))
     share = again.share(0.5) if again else 0.5
@@ -166,7 +168,7 @@ def words(text: str) -> str:
     return " ".join(all_text_of(text).split())
 
 
-def test_turns_that_repeat_their_session_are_a_planned_share() -> None:
+def test_repeated_turns_of_a_session_count_as_planned_hits() -> None:
     """Prompts of 100, 250 and 400 tokens: of the second 100 are known, or 150; of the third 250, or
     300."""
     usual = {"prefix_share": 0, "input_tokens": 100, "max_tokens": 50, "turns": 3, "requests": 9}

@@ -39,7 +39,7 @@ def test_a_price_is_the_one_in_the_map(backend: str, model: str, key: str) -> No
 
 
 @pytest.mark.parametrize("backend", ["embedded", "sglang", "vllm", "ollama", "url", "unheard-of"])
-def test_own_hardware_has_no_price_even_for_a_model_that_somebody_sells(backend: str) -> None:
+def test_own_hardware_has_no_price_even_for_a_model_with_one(backend: str) -> None:
     assert price(backend, "gpt-4o-mini") is None
 
 

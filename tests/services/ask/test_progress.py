@@ -36,7 +36,7 @@ def test_the_warm_up_at_the_same_load_is_not_called_measuring(t: float, left: fl
 
 
 @pytest.mark.parametrize(("over", "share"), [(1, 0.01), (100, 1.0), (101, 1.0)])
-def test_the_share_is_never_more_than_all(over: int, share: float) -> None:
+def test_the_share_is_at_most_one(over: int, share: float) -> None:
     assert summarize(RunConfig(requests=100), [moment(10.0)], {"ok": over}).share == share
 
 
@@ -58,5 +58,5 @@ def test_the_share_is_never_more_than_all(over: int, share: float) -> None:
         ),
     ],
 )
-def test_the_rate_is_that_of_the_repeat_in_hand(moments: list[Progress], rate: float) -> None:
+def test_the_rate_is_that_of_the_current_repeat(moments: list[Progress], rate: float) -> None:
     assert summarize(TEN, moments, {}).tokens_per_s == rate

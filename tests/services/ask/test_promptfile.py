@@ -215,7 +215,7 @@ LONG = "x" * 200_001
         ("../../x\n\x1b.csv", b"", "x??.csv contains no prompts. "),
     ],
 )
-def test_an_error_in_a_prompt_file_is_a_sentence(name: str, data: bytes, sentence: str) -> None:
+def test_an_error_in_a_prompt_file_is_reported(name: str, data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidFile) as caught:
         read_prompts(data, name)
     assert str(caught.value).startswith(sentence)
@@ -274,7 +274,7 @@ def test_unused_and_assumed_values_are_noted(name: str, data: bytes, note: str) 
     assert any(note in text for text in read_file(data, name).notes)
 
 
-def test_a_body_in_a_body_without_end_gets_a_sentence() -> None:
+def test_a_deeply_nested_body_is_refused() -> None:
     with pytest.raises(InvalidFile, match=r"too deep"):
         read_prompts(b'{"body":' * 800 + b'{"prompt":"a"}' + b"}" * 800, "p.jsonl")
 
@@ -340,11 +340,11 @@ def test_an_unknown_encoding_is_refused(encoding: str, text: str) -> None:
         read_file(f"prompt\n{text}\n".encode(encoding), "p.csv")
 
 
-def test_a_file_that_is_used_as_it_is_says_nothing() -> None:
+def test_a_file_that_is_read_unchanged_has_no_notes() -> None:
     assert not read_file(b'{"prompt":"a","id":7}', "p.jsonl").notes
 
 
-def test_a_file_of_values_without_end_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_line_of_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promptfile, "VALUES_MOST", 100)
     monkeypatch.setattr(lines, "LINE_MOST", 500)
     with pytest.raises(InvalidFile, match="has more than 500 characters"):
@@ -360,7 +360,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("backend", ["vllm", "ollama"])
-def test_messages_reach_the_wire_as_they_are(backend: str) -> None:
+def test_messages_are_sent_unchanged(backend: str) -> None:
     prompts = read_prompts(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl")
     config = RunConfig(backend=backend, workload="file", prompts=prompts, unique_prompts=False)
     config = RunConfig.model_validate_json(config.model_dump_json())  # as it is stored
@@ -396,7 +396,7 @@ SPREAD = [
 ]
 
 
-def test_lines_that_name_the_same_session_are_one() -> None:
+def test_lines_of_the_same_session_become_one_prompt() -> None:
     read = read_file("\n".join(map(json.dumps, SPREAD)).encode(), "aiperf.jsonl")
     said = [
         [(turn.messages[0]["content"], turn.delay_s) for turn in dialogue.turns_of(each)]
@@ -415,7 +415,7 @@ def test_lines_that_name_the_same_session_are_one() -> None:
     assert entries.limits_of(SPREAD) == [9, 0, 0, 0, 0]
 
 
-def test_a_wait_between_lines_of_a_session_that_is_none_is_refused() -> None:
+def test_an_invalid_delay_between_lines_of_a_session_is_refused() -> None:
     good, bad = (
         json.dumps({"session_id": "a", "text": "one", "delay": delay}) for delay in (1, "soon")
     )

@@ -47,7 +47,7 @@ def test_the_environment_names_the_proxy(
 
 
 @pytest.mark.parametrize("written", ["socks5://p:1", "https://p:1", "http://", "http://p:99999"])
-def test_a_proxy_that_cannot_be_used_is_a_sentence_without_its_password(written: str) -> None:
+def test_an_invalid_proxy_is_reported_without_its_password(written: str) -> None:
     config = RunConfig(backend="url", base_url=PLAIN, model="m")
     with pytest.raises(BackendProblem, match="http_proxy is not the address of an HTTP proxy") as e:
         target(config, {"http_proxy": written.replace("//", "//user:hush@")})
@@ -115,7 +115,7 @@ def through(url: str, proxy_url: str) -> Exchange:
     )
 
 
-def test_a_plain_server_is_chosen_with_its_whole_address(reference: ReferenceServer) -> None:
+def test_a_plain_server_is_requested_with_its_full_address(reference: ReferenceServer) -> None:
     with proxy() as (url, heads):
         seen = through(reference.base_url, url)
     assert (seen.error, len(seen.token_times)) == (None, 5)
@@ -133,7 +133,7 @@ def test_a_tls_server_is_reached_through_a_tunnel_that_sees_no_key(port: int) ->
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_tunnel_that_is_refused_is_a_result(port: int) -> None:
+def test_a_refused_tunnel_is_a_failed_request(port: int) -> None:
     with proxy(refuses=True) as (url, _):
         seen = through(f"https://localhost:{port}/v1", url)
     assert seen.error_class == "connect"

@@ -44,7 +44,9 @@ def test_stored_values_are_read_back_unchanged() -> None:
         ({"requests": 2}, (0, 1.5, 4, 10)),  # a trace has its own number
     ],
 )
-def test_a_part_is_replayed_at_a_speed(changes: dict[str, Any], due_s: tuple[float, ...]) -> None:
+def test_a_part_of_a_trace_is_replayed_at_a_chosen_speed(
+    changes: dict[str, Any], due_s: tuple[float, ...]
+) -> None:
     config = replay(**changes)
     assert schedule(config).due_s == pytest.approx(due_s)
     assert config.requests == len(due_s)
@@ -85,7 +87,7 @@ def test_an_invalid_replay_is_refused(changes: dict[str, Any], field: str, probl
     assert problem in refused.value.problems[field]
 
 
-def test_prompts_are_as_long_as_recorded_and_begin_alike_where_those_did() -> None:
+def test_prompts_have_the_recorded_lengths_and_shared_prefixes() -> None:
     config = replay()
     texts = [workloads.prompt(config, 0, index, "run") for index in range(4)]
     tokens = [len(text) / 4.6 for text in texts]  # about, of this prose
@@ -107,7 +109,7 @@ def test_answers_are_as_long_as_recorded() -> None:
     assert plan(config, None).tokens_at_most == 26 + config.warmup * 5
 
 
-def test_other_prompts_can_come_at_the_times_of_a_trace() -> None:
+def test_other_prompts_can_be_sent_at_the_times_of_a_trace() -> None:
     config = replay(workload="builtin", mode="replay")
     assert workloads.prompt(config, 0, 0).endswith("Write a long essay on the topic of spring.")
     assert config.requests == 4
@@ -122,7 +124,7 @@ def test_the_replay_of_a_trace_is_described() -> None:
     )
 
 
-def test_what_an_earlier_prompt_began_with_is_planned_to_be_cached() -> None:
+def test_shared_prefixes_of_a_trace_are_planned_as_cached() -> None:
     hits = planned_hits(replay())
     assert hits and hits.share == (512 + 512) / (600 + 700 + 30 + 512)
     assert hits.sentence.startswith("55.6 % of the prompt tokens are in a prefix")
@@ -133,20 +135,20 @@ def test_what_an_earlier_prompt_began_with_is_planned_to_be_cached() -> None:
     assert planned_hits(again).share == 1000 / 2600  # a block counts where all before it are alike
 
 
-def test_only_blocks_make_a_trace_begin_alike() -> None:
+def test_only_a_trace_with_block_hashes_shares_prefixes() -> None:
     assert workloads.begin_alike(replay())
     assert workloads.uses_prefix_cache(replay())
     assert not workloads.begin_alike(parse({"trace": [[0, 600, 5]]}))
 
 
-def test_what_is_planned_to_be_cached_is_of_the_requests_that_are_sent() -> None:
+def test_planned_cache_hits_count_only_requests_that_are_sent() -> None:
     first = planned_hits(replay(mode="batch", requests=2))
     assert first and first.share == 512 / (600 + 700)
     twice = planned_hits(replay(mode="batch", requests=8))
     assert twice and twice.share > 0.75  # the second time everything is known
 
 
-def test_a_large_trace_is_not_written_into_a_table() -> None:
+def test_a_trace_is_summarized_in_tables() -> None:
     config = replay(workload="trace")
     assert own_prompts.summarized(config)["trace"] == "4 values"
     assert own_prompts.without_prompts(config)["trace"]

@@ -210,7 +210,9 @@ def test_a_header_takes_the_secret_from_its_variable_and_replaces_the_key() -> N
         ),
     ],
 )
-def test_forbidden_options_are_refused_in_a_sentence(config: dict[str, Any], sentence: str) -> None:
+def test_forbidden_options_are_refused_with_a_message(
+    config: dict[str, Any], sentence: str
+) -> None:
     env = {
         **AZURE,
         "PACELINE_URL": "https://mine.example/v1",
@@ -417,7 +419,7 @@ def test_a_redirect_is_a_failure_and_the_prompt_goes_nowhere_else(client: str, m
 # --- certificates ------------------------------------------------------------------------------
 
 
-def test_a_file_of_an_authority_or_the_switch_lets_a_lab_server_in(
+def test_ca_file_or_insecure_tls_accepts_a_private_certificate(
     authority: Any, tmp_path: Path
 ) -> None:
     certificate = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -474,7 +476,7 @@ REFUSALS: list[tuple[int, Any, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("status", "reply", "fields", "changes"), REFUSALS)
-def test_a_refused_field_is_left_out_on_the_advice_of_the_check_and_the_run(
+def test_the_remedy_for_a_refused_field_makes_the_check_pass(
     status: int, reply: Any, fields: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     refused = Picky(lambda body, headers: (status, reply))
@@ -521,7 +523,7 @@ def test_a_server_without_a_list_of_models_answers_all_the_same() -> None:
         assert unnamed.problem is not None and "Name the model" in unnamed.problem
 
 
-def test_a_bare_list_of_models_is_one() -> None:
+def test_a_bare_list_of_models_is_accepted() -> None:
     listed = [{"id": "org/a", "object": "model"}, {"id": "org/b", "object": "model"}]
     with serving(Picky(models={"/v1/models": listed})) as picky:
         result = asyncio.run(check_backend("url", None, {}, f"{picky.url}/v1"))
@@ -538,7 +540,7 @@ def test_a_path_without_v1_suggests_the_one_to_try() -> None:
         assert asyncio.run(check_backend("url", None, {}, f"{picky.url}/api/v1")).problem is None
 
 
-def test_a_server_that_loads_says_so() -> None:
+def test_a_server_that_is_loading_its_model_is_reported() -> None:
     reply = {"error": {"message": "Loading model", "code": 503}}
     with serving(Picky(lambda body, headers: (503, reply))) as picky:
         result = asyncio.run(check_backend("url", "m", {}, f"{picky.url}/v1"))

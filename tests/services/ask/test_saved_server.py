@@ -36,13 +36,13 @@ def test_a_saved_server_has_every_field_of_a_server() -> None:
         ("é", "cannot be"),
     ],
 )
-def test_a_saved_name_cannot_be_a_backends(name: str, message: str) -> None:
+def test_an_invalid_name_of_a_saved_server_is_refused(name: str, message: str) -> None:
     with pytest.raises(InvalidServer, match=message):
         saved_server(name, PROD)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_no_backend_can_be_hidden_by_a_saved_server(backend: str) -> None:
+def test_a_saved_server_cannot_have_the_name_of_a_backend(backend: str) -> None:
     with pytest.raises(InvalidServer):
         saved_server(backend, {})
 
@@ -71,7 +71,7 @@ def test_invalid_fields_are_not_saved_and_keys_are_not_repeated(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_run_has_its_servers_fields_and_its_own_go_before() -> None:
+def test_fields_of_a_run_override_those_of_its_saved_server() -> None:
     server = saved_server("prod", PROD)
     config = parse(expand({"backend": "prod", "mode": "batch", "model": "other"}, server))
     assert (config.backend, config.base_url) == ("vllm", "http://gpu-7:8000/v1")

@@ -62,7 +62,7 @@ def test_a_run_without_later_turns_has_no_sessions() -> None:
     assert sessions_of(parse({"prompts": rows})) is not None
 
 
-def test_each_turn_of_a_conversation_has_what_was_said_before() -> None:
+def test_each_turn_of_a_conversation_has_its_history() -> None:
     config = parse({"prompts": read(SHAREGPT), "unique_prompts": False})
     assert asked(config, 0) == [user("one")]
     assert asked(config, 1) == [user("one"), assistant("first"), user("two")]
@@ -201,7 +201,7 @@ def test_a_simulated_run_has_each_turn_after_the_answer_before() -> None:
     assert sorted(start for _, start, _ in bars) == [0, 1, 2, 3]
 
 
-def test_a_rate_is_of_sessions_and_counts_all_their_requests() -> None:
+def test_a_rate_is_in_sessions_and_every_turn_is_counted() -> None:
     config = parse({"turns": 4, "mode": "constant", "rate": 2, "duration_s": 10})
     assert modes.peak_rate(config) == 8 and modes.expected(config) == 80
     assert len(modes.schedule(config).due_s) == 20

@@ -16,7 +16,7 @@ from services.report.export.tasks import COLUMNS, tasks_csv
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def test_openai_s_batch_file_keeps_its_ids_and_settings() -> None:
+def test_an_openai_batch_file_keeps_its_ids_and_settings() -> None:
     line = {"custom_id": "a", "body": {"messages": [{"role": "user", "content": "Hi"}]}}
     line["body"] |= {"max_tokens": 3, "seed": 1, "model": "gpt"}  # type: ignore[operator]
     (task,) = prompt_files.read(f"\n{json.dumps(line)}\n".encode(), "in.jsonl")

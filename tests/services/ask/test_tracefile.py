@@ -108,7 +108,7 @@ def test_changes_to_a_file_are_noted() -> None:
         (mooncake(*[row(n) for n in range(MOST_ROWS + 1)]), "more than 25,000 requests. Take a"),
     ],
 )
-def test_an_error_in_a_trace_is_a_sentence(data: bytes, problem: str) -> None:
+def test_an_error_in_a_trace_file_is_reported(data: bytes, problem: str) -> None:
     with pytest.raises(InvalidFile) as refused:
         read_trace(data, "m.jsonl")
     assert problem in str(refused.value)

@@ -44,7 +44,7 @@ def test_five_thousand_requests_of_two_repeats_and_the_warm_up_have_distinct_non
     assert len({text[:10] for text in prompts}) == len(prompts)
 
 
-def test_the_same_request_asks_the_same_every_time() -> None:
+def test_a_prompt_is_the_same_every_time() -> None:
     config = RunConfig(seed=7, requests=2, workload="synthetic")
     assert prompt(config, 1, 1) == prompt(RunConfig(**config.model_dump()), 1, 1)
     assert prompt(RunConfig(), 0, 0) == "[qjuc7t45] Write a long essay on the topic of spring."
@@ -59,7 +59,7 @@ def test_request_repeat_and_run_each_change_the_nonce(first: Any, second: Any) -
     assert prompt(config, *first)[:10] != prompt(config, *second)[:10]
 
 
-def test_repeats_do_the_same_work_under_different_marks() -> None:
+def test_repeats_differ_only_in_their_nonces() -> None:
     config = RunConfig(workload="synthetic", requests=3)
     assert prompt(config, 0, 2)[10:] == prompt(config, 4, 2)[10:]
 
@@ -71,7 +71,7 @@ def test_a_synthetic_prompt_has_a_word_per_token_beside_its_nonce(tokens: int, c
 
 
 @pytest.mark.parametrize("style", ["prose", "words"])
-def test_a_text_is_of_its_key_alone_and_differs_from_its_start(style: synthetic.Style) -> None:
+def test_a_synthetic_text_depends_on_its_key_from_its_start(style: synthetic.Style) -> None:
     texts = [synthetic.text(f"7/{key}", 40, style) for key in range(50)]
     assert texts == [synthetic.text(f"7/{key}", 40, style) for key in range(50)]
     assert len({text[:20] for text in texts}) == 50
@@ -84,7 +84,7 @@ def test_prose_has_the_requested_number_of_tokens(tokens: int) -> None:
     assert len(re.findall(r"\w+|[^\w\s]", text)) == pytest.approx(tokens / 1.06, rel=0.1, abs=2)
 
 
-def test_prose_goes_on_in_the_order_of_the_book_and_begins_again_after_its_end() -> None:
+def test_prose_follows_the_order_of_the_book_and_starts_over() -> None:
     sentences, ends = prose._sentences()
     whole = prose.passage(Random(0), 2 * ends[-1])
     assert whole.count(sentences[0]) == whole.count(sentences[-1]) == 2
@@ -99,7 +99,7 @@ def test_a_stored_run_without_a_style_sent_words_and_a_new_one_sends_prose() -> 
     assert ": " in prompt(parse(fields), 0, 0)
 
 
-def test_synthetic_prompts_differ_by_index_and_by_seed_without_a_mark() -> None:
+def test_synthetic_prompts_differ_by_index_and_seed_without_a_nonce() -> None:
     fields = {"workload": "synthetic", "unique_prompts": False, "text_style": "words"}
     first = RunConfig(**fields, input_tokens=64)
     second = first.model_copy(update={"seed": 1})
