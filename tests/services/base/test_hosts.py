@@ -21,7 +21,7 @@ from services.base.hosts import LOOPBACK, InvalidHosts, allowed, host_name
         ("", None),
     ],
 )
-def test_a_host_is_a_name_and_a_port_and_nothing_else(host: str, name: str | None) -> None:
+def test_a_host_header_is_a_name_with_an_optional_port(host: str, name: str | None) -> None:
     assert host_name(host) == name
 
 
@@ -35,9 +35,7 @@ def test_a_host_is_a_name_and_a_port_and_nothing_else(host: str, name: str | Non
         ("bench:8501,[fe80::1]:80,fe80::2", {"bench", "fe80::1", "fe80::2"}),
     ],
 )
-def test_the_names_that_are_ours_are_written_in_the_environment(
-    written: str, more: set[str]
-) -> None:
+def test_allowed_hosts_come_from_the_environment(written: str, more: set[str]) -> None:
     assert allowed({"PACELINE_ALLOWED_HOSTS": written}) == LOOPBACK | more
 
 

@@ -40,7 +40,7 @@ def test_a_request_round_trips_unchanged() -> None:
 
 
 @pytest.mark.parametrize("field", ["finish_reason", "error", "error_class"])
-def test_texts_are_short_and_on_one_line(field: str) -> None:
+def test_received_texts_are_cut_to_one_short_line(field: str) -> None:
     field_received = getattr(
         received(**{field: "a\n\u202e sk-0123456789 " + "x" * 5_000_000}), field
     )
@@ -49,5 +49,5 @@ def test_texts_are_short_and_on_one_line(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["prompt_tokens", "t_first", "http_status"])
 @pytest.mark.parametrize("value", [10**24, 1e308, float("nan")])
-def test_numbers_that_cannot_be_kept_are_not_known(field: str, value: float) -> None:
+def test_numbers_that_cannot_be_stored_are_unknown(field: str, value: float) -> None:
     assert getattr(received(**{field: value}), field) is None

@@ -10,7 +10,7 @@ from services.base.listening import is_local, refusal
 @pytest.mark.parametrize(
     "address", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "unix:///run/x", "/run/x"]
 )
-def test_this_machines_own_addresses_need_no_word(address: str) -> None:
+def test_local_addresses_need_no_permission(address: str) -> None:
     assert is_local(address) and refusal(address, {}) is None
 
 

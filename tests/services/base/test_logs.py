@@ -34,7 +34,7 @@ def logged(code: str, log: str = "json") -> tuple[list[Any], str]:
     return ([json.loads(line) for line in lines] if log == "json" else lines), ended.stderr
 
 
-def test_a_line_says_when_how_bad_who_and_about_what() -> None:
+def test_a_json_line_has_time_level_process_and_run() -> None:
     (first, second, third), _ = logged(
         "log = logging.getLogger('paceline.jobs')\n"
         "log.info('run %s: begins', 12); log.warning('engine 3: gone'); log.info('two\\nlines')"
@@ -69,6 +69,6 @@ def test_no_key_is_logged_and_every_line_is_an_object(code: str) -> None:
     assert "prompt" not in text
 
 
-def test_without_the_setting_lines_are_for_people() -> None:
+def test_lines_are_plain_text_by_default() -> None:
     (line,), _ = logged("logging.getLogger('paceline.jobs').info('run 1: begins')", "")
     assert line.endswith(" run 1: begins")

@@ -25,7 +25,7 @@ def test_the_machine_and_the_client_are_described() -> None:
     assert "litellm" not in facts and "observed_at" not in facts
 
 
-def test_the_version_is_the_projects() -> None:
+def test_the_version_matches_pyproject() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
@@ -35,7 +35,7 @@ def test_further_libraries_are_listed_on_request() -> None:
     assert facts["litellm"] and "no-such-package" not in facts
 
 
-def test_no_host_no_user_and_no_path_is_in_it_and_json_can_hold_it() -> None:
+def test_the_environment_is_json_without_host_user_or_path() -> None:
     text = json.dumps(environment())
     assert str(Path.home()) not in text and str(ROOT) not in text
     values = [str(value) for value in environment().values()]

@@ -24,7 +24,7 @@ def test_concurrent_callers_share_the_first_result() -> None:
     assert next(done) == 8
 
 
-def test_what_failed_may_be_tried_again() -> None:
+def test_a_failed_call_can_be_retried() -> None:
     once: Once[int] = Once()
     with pytest.raises(ZeroDivisionError):
         once.get(lambda: 1 // 0)

@@ -37,7 +37,7 @@ from services.base.private_names import is_private, private, without_user
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     ],
 )
-def test_a_secret_is_known_by_its_name(name: str) -> None:
+def test_variables_with_names_of_secrets_are_private(name: str) -> None:
     assert is_private(name)
 
 
@@ -82,6 +82,6 @@ def test_a_proxy_is_left_without_its_user(address: str, bare: str) -> None:
     assert without_user(address) == bare
 
 
-def test_what_litellm_looks_for_is_private_and_the_proxies() -> None:
+def test_variables_of_keys_for_litellm_and_of_proxies_are_private() -> None:
     env = {"ANTHROPIC_API_KEY": "a", "https_proxy": "http://p:1", "PATH": "/bin", "LANG": "C"}
     assert set(private(env)) == {"ANTHROPIC_API_KEY", "https_proxy"}

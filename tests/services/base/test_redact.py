@@ -92,7 +92,7 @@ LETTERS = st.text("abcdefghijklmnopqrstuvwxyz ", min_size=RUN, max_size=200)
 
 
 @given(secret=LETTERS, around=LETTERS, at=st.integers(0, 200), length=st.integers(0, 200))
-def test_no_run_of_a_secret_stays_and_nothing_else_goes(
+def test_every_long_part_of_a_secret_is_removed_and_nothing_else(
     secret: str, around: str, at: int, length: int
 ) -> None:
     quoted = secret[at : at + length]
@@ -104,14 +104,14 @@ def test_no_run_of_a_secret_stays_and_nothing_else_goes(
     assert leaked is holds(message, [secret]) and leaked is (redacted != message)
 
 
-def test_what_one_secret_takes_away_does_not_hide_another() -> None:
+def test_overlapping_secrets_are_all_removed() -> None:
     first, second = "the merger is on Monday", "is on Monday, and nobody is to know"
     message = "no: the merger is on Monday, and nobody is to know."
     for secrets in ([first, second], [second, first], ["Monday", first, second]):
         assert redact(message, secrets) == "no: [removed]."
 
 
-def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:
+def test_very_short_secrets_are_not_removed() -> None:
     message = "an error in a line"
     assert redact(message, ["a", "", "in", "\n" * 20, "a" + "\n" * 20]) == message
 
@@ -119,7 +119,7 @@ def test_a_secret_of_a_few_letters_does_not_tear_words_apart() -> None:
 @pytest.mark.parametrize(
     "text", ["", "HTTP 500", "risk-free", "the task-based sketch", "CUDA out of memory", "sk-1"]
 )
-def test_other_words_stay(text: str) -> None:
+def test_ordinary_text_is_not_redacted(text: str) -> None:
     assert redact(text) == text
 
 
@@ -134,7 +134,7 @@ SPACED = st.text(st.sampled_from("ab \n\t\r\v\f\x1c\x1f é\u3000"), max_size=30)
 
 
 @given(SPACED)
-def test_a_secret_on_one_line_is_what_splitting_and_joining_makes(secret: str) -> None:
+def test_a_secret_on_one_line_has_single_spaces(secret: str) -> None:
     assert _on_one_line(secret).strip() == " ".join(secret.split())
 
 
@@ -142,7 +142,7 @@ ANY = st.sampled_from("ab é日😀\ud800")
 
 
 @given(st.text(ANY, min_size=RUN, max_size=60), st.data())
-def test_no_run_of_a_long_secret_is_missed(secret: str, data: st.DataObject) -> None:
+def test_no_part_of_a_long_secret_is_missed(secret: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(secret) - RUN))
     before = data.draw(st.text(st.sampled_from("xyz"), max_size=9))
     run = secret[at : at + RUN]
@@ -153,7 +153,7 @@ def test_no_run_of_a_long_secret_is_missed(secret: str, data: st.DataObject) -> 
 
 
 @given(text=st.text(ANY, max_size=100), secret=st.text(ANY, max_size=100))
-def test_a_long_secret_is_looked_for_as_a_short_one_is(text: str, secret: str) -> None:
+def test_long_and_short_secrets_are_removed_alike(text: str, secret: str) -> None:
     redacted = without_secrets(text, [secret])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(redact_module, "LONG", 0)
@@ -161,7 +161,7 @@ def test_a_long_secret_is_looked_for_as_a_short_one_is(text: str, secret: str) -
 
 
 @given(text=SPACED, secret=SPACED)
-def test_a_secret_that_was_made_ready_is_the_same_secret(text: str, secret: str) -> None:
+def test_a_prepared_secret_is_removed_like_a_plain_one(text: str, secret: str) -> None:
     assert without_secrets(text, [known(secret)]) == without_secrets(text, [secret])
 
 
@@ -174,7 +174,7 @@ def test_a_long_prompt_is_removed_where_a_server_quotes_it_on_one_line() -> None
 @pytest.mark.parametrize(
     "piece", ["key-", "sk-", "hf-*", "bearer ", "://", "a/", "C:\\", "/a", "="]
 )
-def test_a_long_text_is_searched_in_a_moment(piece: str) -> None:
+def test_a_long_text_is_searched_quickly(piece: str) -> None:
     """50,000 characters of "key-" took 5 s, and twice as many four times as long."""
     text = piece * (100_000 // len(piece))
     began = process_time()
@@ -185,7 +185,7 @@ def test_a_long_text_is_searched_in_a_moment(piece: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [redact_module.LONG - 1, redact_module.LONG])
-def test_numpy_is_there_before_a_long_prompt_is_looked_for_and_else_not_at_all(length: int) -> None:
+def test_numpy_is_imported_only_for_long_secrets(length: int) -> None:
     """No request of others is to wait for its import."""
     code = (
         "import sys; from services.base.redact import known; "

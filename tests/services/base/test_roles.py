@@ -41,7 +41,7 @@ def test_the_highest_role_of_an_address_or_its_domain_counts(email: str, role: R
     assert role_of(email, {}) is None
 
 
-def test_sign_in_is_off_until_it_is_asked_for() -> None:
+def test_sign_in_is_off_by_default() -> None:
     assert not sign_in({}) and not sign_in({"PACELINE_SIGN_IN": " Off "})
     assert sign_in({"PACELINE_SIGN_IN": "on", **ENV})
 
@@ -54,7 +54,7 @@ def test_sign_in_is_off_until_it_is_asked_for() -> None:
         ({"PACELINE_SIGN_IN": "on", "PACELINE_ADMINS": " , "}, "in PACELINE_ADMINS"),
     ],
 )
-def test_settings_that_let_nobody_in_are_refused(env: dict[str, str], sentence: str) -> None:
+def test_invalid_sign_in_settings_are_refused(env: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidSignIn, match=sentence):
         sign_in(env)
 

@@ -33,7 +33,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
         "token",
     ],
 )
-def test_some_words_name_a_secret_wherever_they_stand(name: str, kind: Kind) -> None:
+def test_some_words_name_a_secret_in_every_kind_of_name(name: str, kind: Kind) -> None:
     assert names_secret(name, kind)
 
 
@@ -42,7 +42,7 @@ def test_some_words_name_a_secret_wherever_they_stand(name: str, kind: Kind) -> 
     "name",
     ["max_tokens", "model", "api-version", "tokenizer", "keyboard", "author", ""],
 )
-def test_and_others_never(name: str, kind: Kind) -> None:
+def test_some_words_never_name_a_secret(name: str, kind: Kind) -> None:
     assert not names_secret(name, kind)
 
 
@@ -63,12 +63,12 @@ def test_and_others_never(name: str, kind: Kind) -> None:
         ("private_key", {"variable", "header", "parameter", "argument"}),
     ],
 )
-def test_other_words_name_one_only_where_they_mean_it(name: str, of: set[Kind]) -> None:
+def test_some_words_name_a_secret_only_in_some_kinds_of_names(name: str, of: set[Kind]) -> None:
     assert {kind for kind in KINDS if names_secret(name, kind)} == of
 
 
 @pytest.mark.parametrize("name", ["sk-abcdefgh", "hf_abcdefgh01234567x", "gsk-a1b2c3d4e5f6g7h8i9"])
-def test_a_key_is_one_in_a_text_and_in_a_path(name: str) -> None:
+def test_a_key_is_recognised_in_a_text_and_in_a_path(name: str) -> None:
     assert holds_key(f"the key {name}.")
     assert begins_with_key(name)
 

@@ -20,13 +20,15 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_what_it_says_is_set(file: Path, encoding: str) -> None:
+def test_a_settings_file_with_or_without_a_byte_order_mark_is_read(
+    file: Path, encoding: str
+) -> None:
     file.write_text(f"{NAME}=Grüße\n", encoding=encoding)
     load(file)
     assert os.environ[NAME] == "Grüße"
 
 
-def test_the_environment_goes_first_and_no_file_is_needed(
+def test_the_environment_overrides_the_settings_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(file)
@@ -36,7 +38,7 @@ def test_the_environment_goes_first_and_no_file_is_needed(
     assert os.environ[NAME] == "mine"
 
 
-def test_the_file_is_read_again(file: Path) -> None:
+def test_a_changed_settings_file_is_read_again(file: Path) -> None:
     file.write_text(f"{NAME}=one\n")
     load(file)
     file.write_text(f"{NAME}=two\n")
@@ -47,7 +49,7 @@ def test_the_file_is_read_again(file: Path) -> None:
     assert NAME not in os.environ
 
 
-def test_what_the_environment_says_itself_is_not_taken_away(
+def test_a_variable_set_in_the_environment_outlasts_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write_text(f"{NAME}=its\n")

@@ -55,7 +55,7 @@ def test_three_digits_matter_and_no_exponent_is_shown(value: float, shown: str) 
 
 
 @given(st.floats(1e-9, 1e12))
-def test_what_is_shown_is_the_value_to_half_of_its_last_digit(value: float) -> None:
+def test_a_shown_number_is_within_half_of_its_last_digit(value: float) -> None:
     shown = float(significant(value).replace(",", ""))
     assert shown == pytest.approx(value, rel=0.0051)
 
@@ -96,7 +96,7 @@ def test_what_is_shown_is_the_value_to_half_of_its_last_digit(value: float) -> N
         (math.nan, "–"),
     ],
 )
-def test_a_time_has_the_unit_in_which_people_say_it(value: float, shown: str) -> None:
+def test_a_time_is_shown_in_a_readable_unit(value: float, shown: str) -> None:
     assert seconds(value) == shown
 
 
@@ -111,7 +111,7 @@ def test_a_time_has_the_unit_in_which_people_say_it(value: float, shown: str) ->
         (1234.5, "$1,234.50"),
     ],
 )
-def test_a_price_shows_what_there_is_of_it(value: float, shown: str) -> None:
+def test_a_price_has_two_decimals_or_two_significant_digits(value: float, shown: str) -> None:
     assert dollars(value) == shown
 
 
@@ -142,7 +142,7 @@ def test_a_count_is_whole_and_a_mean_of_counts_keeps_a_digit(value: float, shown
     ("number", "shown"),
     [(0, "0 tokens"), (1, "1 token"), (1.0, "1 token"), (2.5, "2.5 tokens"), (5e3, "5,000 tokens")],
 )
-def test_one_is_not_many(number: float, shown: str) -> None:
+def test_a_count_of_one_is_singular(number: float, shown: str) -> None:
     assert many(number, "token") == shown
 
 
@@ -159,7 +159,7 @@ def test_one_is_not_many(number: float, shown: str) -> None:
         ("tokens/s", "2.50 tokens/s"),
     ],
 )
-def test_each_unit_is_shown_in_its_own_way(unit: str, shown: str) -> None:
+def test_each_unit_has_its_own_format(unit: str, shown: str) -> None:
     assert show(2.5, unit) == shown
     assert show(None, unit) == NOTHING
 

@@ -20,7 +20,7 @@ def test_a_key_is_removed_anywhere(value: str) -> None:
     assert KEY[:15] not in text(value, [KEY], 2_000)
 
 
-def test_the_beginning_of_a_key_at_the_place_of_the_cut_is_removed() -> None:
+def test_a_key_cut_off_at_the_length_limit_is_removed() -> None:
     prompt = "p" * (READ - 15)
     assert KEY[:6] not in text(prompt + KEY, [KEY, prompt])
     assert KEY[:6] not in text("a" + " " * (FURTHEST - 16) + KEY, [KEY])

@@ -53,7 +53,7 @@ def orphaned(message: str, *arguments: str) -> Iterator[psutil.Process]:
 
 
 @linux
-def test_a_process_that_never_looks_up_ends_with_its_parent() -> None:
+def test_a_busy_process_ends_with_its_parent() -> None:
     with orphaned("", "-c", CHILD) as child:
         until(lambda: child.cpu_times().user > 0.2, 30)
 
@@ -79,7 +79,7 @@ def test_a_process_ends_with_its_standard_input() -> None:
         assert child.wait(30) == 0
 
 
-def test_what_takes_more_cpu_time_than_it_may_is_ended() -> None:
+def test_a_process_over_its_cpu_limit_is_killed() -> None:
     code = (
         "from services.base.watchdog import *\n"
         "with cpu_limit(5): pass\n"

@@ -86,7 +86,7 @@ def test_a_run_by_time_sends_until_then_and_answers_what_is_in_flight(
     assert result.duration_s >= max(m.t_end or 0 for m in measured)
 
 
-def test_what_is_not_answered_in_the_drain_is_cut(reference: ReferenceServer) -> None:
+def test_answers_unfinished_after_the_drain_are_cancelled(reference: ReferenceServer) -> None:
     values = {"mode": "constant", "rate": 20, "duration_s": 0.5, "drain_s": 0.1}
     _, measured = played(reference, "ref ttft=0.3 gap=0.01 tokens=5", **values)
     statuses = [m.status for m in measured]
@@ -96,7 +96,7 @@ def test_what_is_not_answered_in_the_drain_is_cut(reference: ReferenceServer) ->
 
 
 @pytest.mark.slow
-def test_what_waited_in_the_client_until_the_end_is_accounted_for(
+def test_requests_never_sent_by_the_end_are_recorded_as_cancelled(
     reference: ReferenceServer,
 ) -> None:
     values = {"mode": "constant", "rate": 40, "duration_s": 0.5, "concurrency": 1, "drain_s": 0.2}
@@ -119,7 +119,7 @@ def test_the_load_before_the_start_is_sent_and_not_counted(reference: ReferenceS
 
 
 @pytest.mark.slow
-def test_users_begin_before_the_start_and_go_on_through_it(reference: ReferenceServer) -> None:
+def test_users_start_in_the_warm_up_and_continue_into_the_run(reference: ReferenceServer) -> None:
     values = {"mode": "users", "users": 3, "think_s": 0.05, "duration_s": 0.5, "load_warmup_s": 0.3}
     _, measured = played(reference, FAST, **values)
     assert all(m.t_due >= 0 for m in measured)

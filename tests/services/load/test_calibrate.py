@@ -47,7 +47,7 @@ def test_the_client_error_is_the_observed_minus_the_true_time() -> None:
     assert error.span_s == pytest.approx(0.02)
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_without_a_success_the_client_error_is_unknown() -> None:
     nothing = Calibration(1, 1, None, None, None, None, None, None, None)
     assert client_error([failed()], [None], BEGAN) == nothing
 
@@ -97,7 +97,7 @@ RHYTHMS = st.builds(
 
 
 @given(CONFIGS, RHYTHMS)
-def test_what_is_played_has_the_load_of_the_run_and_is_short(
+def test_a_calibration_replays_the_load_of_the_run_for_a_short_time(
     values: dict[str, Any], profile: ResponseProfile
 ) -> None:
     config = RunConfig(**values)
@@ -115,7 +115,7 @@ def test_what_is_played_has_the_load_of_the_run_and_is_short(
         assert modes.simulate(modes.schedule(played), one_s)[-1][2] <= CALIBRATION_S + 1e-3
 
 
-def test_a_rhythm_is_read_off_an_answer_and_a_typical_one_is_of_medians() -> None:
+def test_a_profile_is_read_from_an_answer_and_the_typical_one_has_medians() -> None:
     def answer(*times: int, sent: int = 0) -> Exchange:
         exchange = Exchange(lambda: None)
         exchange.sent, exchange.token_times = sent, list(times)
@@ -162,7 +162,7 @@ def test_a_run_stores_what_its_client_adds(
 
 
 @pytest.mark.slow
-def test_a_run_that_is_not_to_be_calibrated_is_not(database: Engine, reference_run: Any) -> None:
+def test_a_run_is_not_calibrated_if_calibrate_is_off(database: Engine, reference_run: Any) -> None:
     run = finished(database, reference_run("ref", mode="batch", requests=70, calibrate=False))
     assert run.calibration is None
 
@@ -190,7 +190,7 @@ def test_a_calibration_sends_no_real_prompts() -> None:
 
 
 @pytest.mark.slow
-def test_a_calibration_that_cannot_be_played_spoils_no_run(
+def test_a_failed_calibration_does_not_fail_the_run(
     database: Engine,
     reference_run: Any,
     monkeypatch: pytest.MonkeyPatch,

@@ -93,7 +93,7 @@ def lost(reported: set[int], in_flight: int = 0, **values: Any) -> list[tuple[in
         ),
     ],
 )
-def test_a_lost_node_costs_what_it_had_not_reported(
+def test_a_lost_node_loses_only_unreported_requests(
     values: dict[str, Any], reported: set[int], costs: list[tuple[int, float]]
 ) -> None:
     assert lost(reported, in_flight=2, **values) == costs
@@ -119,7 +119,7 @@ def test_a_calibration_of_nodes_is_the_worst_of_them() -> None:
     assert broken == {"problem": "Node 2: It failed."}
 
 
-def test_nodes_that_are_the_same_are_described_together() -> None:
+def test_equal_nodes_are_described_together() -> None:
     facts = [{"id": "a", "cores": 2}, {"id": "b", "cores": 4}, {"id": "c", "cores": 2}]
     together = {"1, 3": {"cores": 2}, "2": {"cores": 4}, "ids": "a, b, c"}
     assert nodes_environment(facts) == together
@@ -141,7 +141,9 @@ def test_the_driver_gets_no_key() -> None:
         ({"on": ON, "processes": 2}, "processes do not apply to a cluster"),
     ],
 )
-def test_what_no_cluster_can_do_is_refused(values: dict[str, Any], sentence: str) -> None:
+def test_a_config_that_a_cluster_cannot_run_is_refused(
+    values: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(InvalidConfig, match=sentence) as raised:
         parse({"backend": "url", "base_url": "http://10.0.0.9:8000", "model": "m", **values})
     assert "secret" not in str(raised.value)

@@ -66,7 +66,7 @@ MARKED = 'say "<answer 0>", \\ and \u00e9 \U0001f600\nthen'
     ],
 )
 @pytest.mark.parametrize("answer", ["an answer", MARKED, " ", ""])
-def test_what_is_written_before_the_answers_is_what_would_be_made_of_them(
+def test_turns_prepared_ahead_equal_turns_prepared_when_due(
     backend: str, dialect: str | None, answer: str
 ) -> None:
     config = RunConfig.model_validate({**THREE, "history": "answered", "dialect": dialect})
@@ -84,7 +84,7 @@ def test_what_is_written_before_the_answers_is_what_would_be_made_of_them(
 @pytest.mark.parametrize(
     ("most", "written"), [({"of_answered": 1}, [1]), ({"size": 10_000, "of_answered": 0}, [])]
 )
-def test_only_so_much_is_written_before(most: dict[str, int], written: list[int]) -> None:
+def test_the_amount_prepared_ahead_is_limited(most: dict[str, int], written: list[int]) -> None:
     config = RunConfig.model_validate({**THREE, "history": "answered"})
     job = Job(config, Target("url", "http://127.0.0.1:9/v1", "m", None), "nonce", 0)
     preparer = Preparer(job, client_of(job), 0)
@@ -92,7 +92,7 @@ def test_only_so_much_is_written_before(most: dict[str, int], written: list[int]
     assert sorted(preparer._templates) == written
 
 
-def test_a_long_session_is_not_written_whole_before() -> None:
+def test_a_long_session_is_only_partly_prepared_ahead() -> None:
     """Its bodies repeat all turns before: 400 turns of 0.6 kB have 50 MB together, and 50 MB of
     text. Of 100 turns it is 6 MB."""
     fields = {"turns": 100, "requests": 100, "history": "answered", "input_tokens": 100}

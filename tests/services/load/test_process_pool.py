@@ -81,7 +81,7 @@ def test_a_stop_reaches_every_process(reference: ReferenceServer) -> None:
     assert len(requests(messages)) == 20
 
 
-def test_the_limit_on_errors_counts_those_of_all() -> None:
+def test_the_error_limit_counts_the_errors_of_all_processes() -> None:
     """Neither of two has reached it alone."""
     lines: list[bytes] = []
 
@@ -108,7 +108,7 @@ def test_the_limit_on_errors_counts_those_of_all() -> None:
     assert [decode(line) for line in lines] == [StopRepeat()] * 2
 
 
-def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
+def test_the_death_of_a_process_is_reported(reference: ReferenceServer) -> None:
     def kill(pool: ProcessPool, _: list[Message]) -> None:
         os.kill(pool._processes[1].process.pid, signal.SIGKILL)
 
@@ -116,6 +116,6 @@ def test_a_process_that_dies_is_a_sentence(reference: ReferenceServer) -> None:
         play(reference.base_url, "ref fault=hang", kill)
 
 
-def test_a_host_that_does_not_exist_is_a_sentence() -> None:
+def test_an_unknown_host_is_reported() -> None:
     with pytest.raises(ProcessPoolProblem, match="cannot be reached"):
         play("http://no.such.host.invalid/v1", "m")

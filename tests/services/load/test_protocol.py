@@ -90,7 +90,7 @@ def test_a_message_round_trips_unchanged(protocol: Protocol, message: Message) -
     assert line.count(b"\n") == 1 and line.endswith(b"\n")
 
 
-def test_every_message_is_tried_above() -> None:
+def test_every_message_has_a_case_above() -> None:
     tried = {type(message) for _, message in ALL} | {load.Requests}
     protocols = (load.PROTOCOL, servers.PROTOCOL, nodes.PROTOCOL)
     assert tried == {kind for each in protocols for kind in each.messages.values()}
@@ -121,7 +121,7 @@ def test_requests_can_be_encoded_and_decoded_twice() -> None:
         (b'{"version":4,"type":"ready"}\n', "sent ready instead of begin"),
     ],
 )
-def test_a_message_of_another_version_is_refused_in_a_sentence(line: bytes, sentence: str) -> None:
+def test_an_invalid_message_or_another_version_is_refused(line: bytes, sentence: str) -> None:
     with pytest.raises(ProtocolProblem, match=sentence) as raised:
         load.expect(load.Begin, line)
     assert str(raised.value).endswith(".")
@@ -137,7 +137,7 @@ def shape(protocol: Protocol, values: tuple[Any, ...]) -> int:
 @pytest.mark.parametrize(
     ("protocol", "values", "version", "number"), SHAPES, ids=["load", "servers", "nodes"]
 )
-def test_a_message_that_changes_has_another_version(
+def test_a_changed_message_needs_a_new_version(
     protocol: Protocol, values: tuple[Any, ...], version: int, number: int
 ) -> None:
     """Where this fails, raise VERSION, then write the new numbers into SHAPES."""

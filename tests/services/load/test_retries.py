@@ -76,7 +76,9 @@ def test_without_retries_every_refusal_is_a_failure(refusing: ReferenceServer) -
 
 
 @pytest.mark.slow
-def test_with_retries_all_come_through_and_say_what_they_waited(refusing: ReferenceServer) -> None:
+def test_with_retries_every_request_succeeds_and_reports_its_waits(
+    refusing: ReferenceServer,
+) -> None:
     _, measured = played(refusing, "any", **TWENTY, retries=9)
     assert [m.status for m in measured] == ["ok"] * 20
     assert sum(m.attempts - 1 for m in measured) == Refusing.refused == 50
@@ -89,7 +91,7 @@ def test_with_retries_all_come_through_and_say_what_they_waited(refusing: Refere
 
 
 @pytest.mark.slow
-def test_when_the_retries_are_used_up_it_has_failed(refusing: ReferenceServer) -> None:
+def test_a_request_fails_when_its_retries_are_used_up(refusing: ReferenceServer) -> None:
     Refusing.to_refuse = 10**9
     _, measured = played(refusing, "any", **TWENTY, retries=1)
     assert {m.attempts for m in measured} == {2}
@@ -110,16 +112,16 @@ def test_when_the_retries_are_used_up_it_has_failed(refusing: ReferenceServer) -
         ("٣", None),
     ],
 )
-def test_what_a_server_asks_for_is_read(header: str, seconds: float | None) -> None:
+def test_a_retry_after_header_is_parsed(header: str, seconds: float | None) -> None:
     assert retry_after_s(header, NOW) == seconds
 
 
-def test_a_server_cannot_make_a_run_wait_for_ever() -> None:
+def test_the_wait_that_a_server_asks_for_is_limited() -> None:
     far = (NOW + timedelta(days=9)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     assert wait_s(1, far, Random(), NOW) == wait_s(1, "9" * 30, Random(), NOW) == 600.0
 
 
-def test_without_a_wish_of_the_server_waits_grow() -> None:
+def test_waits_grow_without_a_retry_after_header() -> None:
     most = [max(wait_s(n, "", Random(seed)) for seed in range(200)) for n in (1, 2, 3, 20)]
     assert most == sorted(most)
     assert 0.9 * FIRST_S < most[0] <= FIRST_S

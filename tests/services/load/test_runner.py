@@ -62,7 +62,7 @@ def deaf() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
+def test_a_server_that_dies_between_two_requests_fails_only_the_second() -> None:
     with serving() as port:
         wire = Wire(f"http://127.0.0.1:{port}/v1/chat/completions")
 
@@ -79,7 +79,7 @@ def test_a_server_that_dies_between_two_requests_is_two_results() -> None:
     assert "Nothing answers" in str(runner.finished[1].error)
 
 
-def test_a_send_that_the_server_does_not_take_is_timed_out(deaf: int) -> None:
+def test_a_send_to_a_server_that_does_not_read_times_out(deaf: int) -> None:
     wire = Wire(f"http://127.0.0.1:{deaf}/v1", timeouts=Timeouts(0.5))
     runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
     assert [(m.status, m.error_class) for m in runner.finished] == [("failed", "timeout")]

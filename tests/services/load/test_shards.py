@@ -16,7 +16,9 @@ TIMES = st.lists(st.floats(0, 100), min_size=1, max_size=50)
 
 
 @given(TIMES, st.one_of(st.none(), st.integers(1, 60)), st.integers(1, 8))
-def test_shares_make_up_the_whole(due: list[float], cap: int | None, of: int) -> None:
+def test_shards_partition_a_schedule_and_its_cap(
+    due: list[float], cap: int | None, of: int
+) -> None:
     whole = Schedule(tuple(due), cap)
     parts = [Shard(index, of) for index in range(of)]
     indices = sorted(i for part in parts for i in part.indices(len(due)))

@@ -84,7 +84,7 @@ def arriving(rate: float, count: int, seed: int) -> list[float]:
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize(("slots", "rate"), [(1, 4.0), (3, 12.0), (8, 30.0), (8, 60.0)])
-def test_waits_are_those_of_c_servers(law: str, slots: int, rate: float) -> None:
+def test_waits_match_a_queue_with_several_servers(law: str, slots: int, rate: float) -> None:
     customers = simulated(Slots(slots, law, 5), arriving(rate, 2000, 6), 0.2)
     arrivals = [c.arrival / 1e9 for c in customers]
     services = [c.service / 1e9 for c in customers]
@@ -170,7 +170,7 @@ def own() -> Iterator[ReferenceServer]:
 
 
 @pytest.mark.slow
-def test_a_real_runs_waits_are_those_of_c_servers_and_its_service_times_seeded(
+def test_a_real_run_has_the_waits_of_the_queue_and_seeded_service_times(
     own: ReferenceServer,
 ) -> None:
     play(own.base_url, "ref", arriving(40.0, 80, 8))  # at 0.8 of its capacity
@@ -186,7 +186,7 @@ def test_a_real_runs_waits_are_those_of_c_servers_and_its_service_times_seeded(
     assert max(waited) > 0.02
 
 
-def test_a_slot_is_handed_on_when_the_answer_in_it_was_to_end_whatever_timers_do(
+def test_a_slot_is_passed_on_at_the_planned_end_of_its_answer(
     reference: ReferenceServer,
 ) -> None:
     play(reference.base_url, "ref slots=3 service=0.02 tokens=4", [0.0] * 60)
