@@ -47,7 +47,7 @@ def test_a_chart_of_a_search_is_valid_and_has_both_servers(
     assert len({row["server"] for row in rows}) == 2
 
 
-def test_a_chart_of_nothing_is_none() -> None:
+def test_a_search_without_probes_has_no_charts() -> None:
     empty = Capacity(1, "", "", one().created_at, config_of_servers(), "running", ())
     assert [chart.draw(empty, False) for chart in CAPACITY_CHARTS] == [None] * len(CAPACITY_CHARTS)
 
@@ -99,7 +99,7 @@ def test_a_reason_that_applies_to_both_servers_is_shown_once() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", CAPACITY_EXPORTS, ids=lambda entry: entry.name)
-def test_every_file_says_what_was_found_without_paths_and_prompts(entry: CapacityExport) -> None:
+def test_no_exported_file_contains_paths_or_prompts(entry: CapacityExport) -> None:
     capacity = one()
     (server,) = capacity.config.servers
     server = server.model_copy(update={"model": "/home/me/Qwen3-8B", "prompts": ("my secret",)})

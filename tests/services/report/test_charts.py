@@ -190,7 +190,7 @@ def test_a_chart_is_valid_small_offline_and_as_wide_as_its_container(
 
 
 @pytest.mark.parametrize("chart", charts.CHARTS, ids=lambda chart: chart.name)
-def test_a_chart_says_what_it_is_for_and_what_it_lacks(chart: charts.Chart) -> None:
+def test_every_chart_has_a_question_and_a_text_for_missing_data(chart: charts.Chart) -> None:
     assert chart.question.endswith("?")
     assert chart.nothing == "" or chart.nothing.endswith(".")
     optional = chart.least == 2 or chart.name == "engine"
@@ -253,7 +253,7 @@ def test_live_server_metrics_share_the_axis_of_the_live_chart() -> None:
     assert spec["padding"]["bottom"] >= 5, "else a browser cuts that title"
 
 
-def test_the_rows_of_a_chart_that_many_see_are_packed_once() -> None:
+def test_packed_rows_of_a_chart_hold_the_same_data() -> None:
     spec = charts.live_engine(SEEN[:9], 30.0)
     assert spec is not None
     packed = charts.packed(spec)
@@ -284,7 +284,7 @@ def test_a_chart_is_an_svg_with_its_title() -> None:
     assert b"<script" not in image
 
 
-def test_a_name_is_text_and_nothing_else() -> None:
+def test_names_cannot_inject_scripts_into_svg() -> None:
     hostile = [
         candidate(varied(4), run_id=n, name="</text><script>alert(1)</script>") for n in (1, 2)
     ]
@@ -313,7 +313,7 @@ def test_a_bar_is_a_requests_rate_and_a_cross_a_failure() -> None:
     assert "ranges" not in spec["datasets"]
 
 
-def test_repeats_stand_one_after_the_other() -> None:
+def test_repeats_are_drawn_one_after_the_other() -> None:
     both = [measured(0), measured(0, repeat=1)]
     spec = drawn("tokens_per_s", [candidate(both, requests=1)])
     assert [row["requests"] for row in rows_of(spec, "bars")] == ["1", "2"]
@@ -351,7 +351,7 @@ def test_the_mirrored_axis_has_no_sign_and_one_zero() -> None:
     assert "the second down" in subtitle(spec)
 
 
-def test_the_rate_can_be_that_of_decoding() -> None:
+def test_the_rate_can_be_the_decode_rate() -> None:
     result = charts.tokens_per_s([candidate([measured(tokens=5)])], rate="decode_tokens_per_s")
     assert result is not None
     spec = charts.spec(result)
@@ -384,7 +384,7 @@ def test_values_far_apart_get_a_logarithmic_axis() -> None:
     assert x["title"] == "Time to first token (s, log scale)"
 
 
-def test_gaps_are_of_chunks() -> None:
+def test_the_gap_chart_shows_gaps_between_chunks() -> None:
     spec = drawn("inter_chunk", [candidate([measured(ttft=1, e2e=3, tokens=5)])])
     assert {row["seconds"] for row in rows_of(spec, "steps")} == {0.5}
 
@@ -414,14 +414,14 @@ def test_over_time_one_repeat_is_drawn_and_named() -> None:
         assert "Repeat 1 of 3." in subtitle(drawn(name, situation("two runs")))
 
 
-def test_in_flight_keeps_its_peak() -> None:
+def test_the_thinned_in_flight_chart_keeps_its_peak() -> None:
     (many,) = situation("5,000 requests")
     steps = rows_of(drawn("in_flight", [many]), "steps")
     assert len(steps) <= 500
     assert max(row["value"] for row in steps) == many.summary.peak_in_flight
 
 
-def test_throughput_adds_up_to_the_tokens() -> None:
+def test_the_area_of_the_throughput_chart_is_the_number_of_tokens() -> None:
     (single,) = situation("one run")
     steps = rows_of(drawn("throughput", [single]), "steps")
     pairs = pairwise(steps)
@@ -479,7 +479,7 @@ def seconds(*of_repeats: float, run_id: int = 1, spread: int = 40) -> Candidate:
     return candidate(measurements, run_id=run_id, requests=spread)
 
 
-def test_the_repeats_stand_beside_their_mean_and_its_interval() -> None:
+def test_repeats_are_drawn_with_their_mean_and_its_interval() -> None:
     spec = drawn("repeats", [seconds(1, 2, 4), seconds(2, 4, 8, run_id=2)])
     label = "E2E latency, median ↓"
     dots = [row for row in rows_of(spec, "dots") if row["measure"] == label]
@@ -497,7 +497,7 @@ def test_two_repeats_have_no_interval() -> None:
     assert "95 %" not in subtitle(spec)
 
 
-def test_a_shift_is_level_where_every_request_is_faster_by_as_much() -> None:
+def test_the_shift_is_constant_if_every_request_is_equally_faster() -> None:
     spec = drawn("quantile_shift", [seconds(2, 2.1, 2.2), seconds(1, 1.05, 1.1, run_id=2)])
     rows = rows_of(spec, "shifts")
     assert [row["quantile"] for row in rows] == pytest.approx([q / 100 for q in range(5, 100, 5)])
@@ -566,7 +566,7 @@ def test_without_a_sweep_there_is_no_curve_of_concurrency() -> None:
     assert charts.chart("concurrency").draw(others) is None
 
 
-def test_the_cost_is_drawn_of_those_that_have_one() -> None:
+def test_the_cost_chart_shows_only_runs_with_a_price() -> None:
     price = Price(0.0, 2e-6, "a list")
     dear = candidate([measured()], price, run_id=1)
     spec = drawn("cost", [dear, candidate([measured()], run_id=2)])
@@ -703,7 +703,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("meaning", ["better", "worse", "equivalent", "undecided"])
-def test_marks_stand_out_from_the_paper(meaning: str, dark: bool) -> None:
+def test_marks_have_enough_contrast(meaning: str, dark: bool) -> None:
     look = theme.palette(dark)
     low, high = sorted(map(luminance, (getattr(look, meaning), look.paper)))
     assert (high + 0.05) / (low + 0.05) >= 4.5  # WCAG 1.4.3: files write words in them, too

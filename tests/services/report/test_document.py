@@ -119,13 +119,13 @@ def test_the_parquet_file_is_the_document() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), schema_texts().items())
-def test_the_schema_that_is_kept_is_current(name: str, text: str) -> None:
+def test_the_committed_schema_is_current(name: str, text: str) -> None:
     assert (ROOT / "docs" / "schema" / name).read_text(encoding="utf-8") == text, (
         "Write it anew: python -m services.report.export.shape docs/schema"
     )
 
 
-def test_what_is_written_is_what_the_schemas_say() -> None:
+def test_exported_documents_match_their_schemas() -> None:
     both = [
         candidate([measured(i, repeat=r) for r in range(3) for i in range(2)], run_id=n)
         for n in (1, 2)
@@ -238,7 +238,7 @@ def test_a_run_has_the_same_hash_in_another_paceline() -> None:
     assert content_hash(there) == content_hash(run)
 
 
-def test_a_hash_does_not_tell_whether_a_guessed_prompt_is_the_right_one() -> None:
+def test_the_hash_does_not_depend_on_the_text_of_a_prompt() -> None:
     guess = {"workload": "text", "prompt": "a guess"}
     run = candidate(measurements(), **guess)
     assert content_hash(run) == content_hash(
@@ -290,7 +290,7 @@ def test_samples_are_exported_but_not_hashed() -> None:
     assert got.samples == ()
 
 
-def test_samples_that_cannot_be_are_left_out() -> None:
+def test_invalid_samples_are_left_out() -> None:
     document = orjson.loads(export("run.json").write([candidate(measurements())]))
     document["samples"] = [
         {"t": 2.0, "values": {"running": 1, "nonsense": 1, "waiting": "many"}},

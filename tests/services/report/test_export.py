@@ -170,7 +170,7 @@ def test_quotes_commas_and_lines_survive() -> None:
     assert row[header.index("error")] == text
 
 
-def test_a_summary_is_a_line_a_run() -> None:
+def test_the_summary_csv_has_a_line_for_each_run() -> None:
     odd = candidate([failed(error_class="odd")], run_id=3)
     candidates = [*several(), odd]
     header, *rows = read(export("summary.csv").write(candidates))
@@ -225,7 +225,7 @@ def rows_of(text: str) -> list[list[str]]:
     return [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
 
 
-def test_a_pull_requests_table_says_the_verdict_first() -> None:
+def test_the_markdown_of_a_comparison_starts_with_the_verdicts() -> None:
     text = export("markdown.md").write(several(3)).decode()
     title, overview, verdicts, diagnostics, first, second, reference, *_ = text.split("\n\n")
     assert "requests failed.**" in diagnostics
@@ -245,7 +245,7 @@ def test_a_pull_requests_table_says_the_verdict_first() -> None:
     assert "requests failed.**" in text
 
 
-def test_a_run_alone_has_a_table_too() -> None:
+def test_a_single_run_has_a_markdown_table() -> None:
     text = export("markdown.md").write([private()]).decode()
     assert re.match(
         r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\n- \*\*1 of 7", text
@@ -386,7 +386,7 @@ def _named_data(part: Any) -> set[str]:
     return own.union(*map(_named_data, part.values()))
 
 
-def test_whatever_a_person_writes_stays_text() -> None:
+def test_user_text_on_the_page_is_escaped() -> None:
     data = export("page.html").write(hostile())
     page = Page(data)
     assert len(page.scripts) == 3
@@ -395,7 +395,7 @@ def test_whatever_a_person_writes_stays_text() -> None:
     assert page.text.count(HOSTILE) >= 5
 
 
-def test_the_page_says_what_the_comparison_says() -> None:
+def test_the_page_contains_the_comparison() -> None:
     text = Page(export("page.html").write(several(3))).text
     for part in ("3 runs compared", "Baseline: Run 1", "requests failed", "What differs"):
         assert (part in text) == (part != "What differs"), part
@@ -404,7 +404,7 @@ def test_the_page_says_what_the_comparison_says() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_diagnostics_stand_right_below_the_headline(count: int) -> None:
+def test_diagnostics_are_right_below_the_headline(count: int) -> None:
     """Below the findings and their row, above every figure and chart; notes are folded up."""
     runs = several(count) if count > 1 else [private()]
     page_text = contents(runs)
@@ -455,7 +455,7 @@ def test_the_first_screen_has_every_runs_figures(count: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_preview_of_the_page_says_what_was_found() -> None:
+def test_the_meta_tags_of_the_page_state_the_result() -> None:
     page = Page(export("page.html").write(several()))
     assert page.meta["og:title"] == "Run 2 against Run 1"
     assert page.meta["description"].startswith("Run 2 is as fast as Run 1, within ±5 %")
@@ -494,14 +494,14 @@ def test_prompts_and_answers_are_on_the_page_only_on_request() -> None:
     assert "It contains no prompts or answers." in without
 
 
-def test_of_an_imported_run_no_prompt_is_made_up() -> None:
+def test_no_prompt_is_invented_for_an_imported_run() -> None:
     run = private()
     page = Page(page_html([replace(run, run=replace(run.run, source={"tool": "x"}))], texts=True))
     assert PROMPT not in page.text
     assert "The prompt is not known." in page.text
 
 
-def test_the_page_of_a_tools_summary_says_what_the_tool_says() -> None:
+def test_the_page_of_an_imported_summary_shows_the_numbers_of_its_tool() -> None:
     data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
     page = page_html([imported_candidate(imports.read(data, "f")[0])]).decode()
     assert "79.5 tokens a second, according to vLLM bench" in page
@@ -514,7 +514,7 @@ def test_the_page_of_answers_without_times_says_how_many_there_are() -> None:
     assert '<p class="finding">1 request answered</p>' in page.decode()
 
 
-def test_a_page_without_a_success_says_so_in_big_words() -> None:
+def test_a_page_without_a_success_says_so() -> None:
     assert "No request succeeded" in Page(page_html([candidate([failed()])])).text
     assert "No request was measured" in Page(page_html([candidate([])])).text
 
@@ -534,9 +534,7 @@ def test_the_page_of_one_run_has_system_as_numbers() -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_opens_offline_without_a_word_of_complaint(
-    tmp_path: Path, scheme: Any, width: int
-) -> None:
+def test_the_page_opens_offline_without_errors(tmp_path: Path, scheme: Any, width: int) -> None:
     file = tmp_path / "page.html"
     file.write_bytes(export("page.html").write(hostile()))
     with opened_offline(file, scheme, width) as page:

@@ -26,7 +26,7 @@ def test_few_values_need_no_histogram() -> None:
 
 
 @pytest.mark.parametrize(("runs", "shown"), [(1, True), (2, False)])
-def test_one_run_has_it_and_several_have_their_names_there(runs: int, shown: bool) -> None:
+def test_only_a_single_run_has_a_histogram(runs: int, shown: bool) -> None:
     some = [
         candidate([measured(index) for index in range(10)], run_id=run_id, requests=10)
         for run_id in range(1, runs + 1)

@@ -35,7 +35,7 @@ def once(text: str, rows: int) -> Any:
 
 
 @pytest.mark.parametrize("name", ["vllm/result.json", "locust/results_stats.csv"])
-def test_a_separate_process_reads_the_same(name: str) -> None:
+def test_a_separate_process_reads_a_file_alike(name: str) -> None:
     data = (DATA / name).read_bytes()
     assert isolated.read(data, name) == read(data, name)
 
@@ -48,7 +48,7 @@ def test_a_paceline_run_is_read_whole_in_a_separate_process() -> None:
 
 
 @pytest.mark.parametrize("name", ["x.json", "fo\nlder/x.json", "é\udce9.json"])
-def test_a_bad_file_gets_the_same_sentence_in_a_separate_process(name: str) -> None:
+def test_an_invalid_file_gets_the_same_message_in_a_separate_process(name: str) -> None:
     with pytest.raises(InvalidImport, match=r"json: Paceline does not recognize this file"):
         isolated.read(b'{"a": 1}', name)
 
@@ -105,7 +105,7 @@ def test_empty_lists_are_counted_as_values(monkeypatch: pytest.MonkeyPatch) -> N
         read(b'{"a": [' + b"[]," * 600 + b"[]]}", "f")
 
 
-def test_a_file_that_takes_more_memory_than_it_may_gets_a_sentence(
+def test_a_file_that_needs_too_much_memory_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(isolated, "MOST_MEMORY", 700 * 2**20)
@@ -114,7 +114,7 @@ def test_a_file_that_takes_more_memory_than_it_may_gets_a_sentence(
         isolated.read(data, "folder/f.json")
 
 
-def test_a_file_that_takes_too_long_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_takes_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "MOST_CPU_S", 1)
     monkeypatch.setattr(isolated, "POLL_S", 0.05)
     data = b'{"a": [' + b"[1.5,2.5]," * 6_000_000 + b"{}]}"
@@ -122,7 +122,7 @@ def test_a_file_that_takes_too_long_gets_a_sentence(monkeypatch: pytest.MonkeyPa
         isolated.read(data, "f.json")
 
 
-def test_a_system_without_limits_is_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_monitored_on_a_system_without_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "_exceeded_limit", lambda pid: isolated.TOO_MUCH)
     monkeypatch.setattr(isolated, "POLL_S", 0.001)
     with pytest.raises(InvalidImport, match=r"f: It needs more memory"):

@@ -109,7 +109,7 @@ def test_the_numbers_of_another_tool_are_in_si(name: str) -> None:
         assert stated[number] == pytest.approx(right), number
 
 
-def test_two_spellings_of_evalscope_say_the_same() -> None:
+def test_both_evalscope_formats_give_the_same_numbers() -> None:
     both = [only(f"evalscope/{v}benchmark_summary.json").source["stated"] for v in ("", "0.17_")]
     assert both[0] == pytest.approx(both[1])
     assert only("evalscope/benchmark_summary.json").config.concurrency == 8
@@ -184,7 +184,7 @@ def test_locust_with_several_requests_has_a_run_for_each_and_for_all() -> None:
     ]
 
 
-def test_what_is_not_read_is_named() -> None:
+def test_unread_fields_are_named() -> None:
     def more(document: Any) -> None:
         document["benchmarks"][0]["metrics"]["new_metric_ms"] = {"successful": {"mean": 1}}
         document["benchmarks"][0]["server_load"] = [1, 2, 3]
@@ -244,7 +244,7 @@ def test_an_error_is_classed_by_what_it_says(message: str, kind: str | None) -> 
 
 
 @pytest.mark.parametrize("value", [1e-320, 5e-324, -1e-310, float("inf"), float("nan"), 10**400])
-def test_a_number_that_no_database_keeps_is_none_or_nothing(value: Any) -> None:
+def test_a_number_that_no_database_can_store_is_none_or_zero(value: Any) -> None:
     assert fields.number(value) in (None, 0.0)
     assert fields.seconds(value) in (None, 0.0)
 
@@ -271,7 +271,7 @@ def test_a_table_whose_separator_is_not_certain_is_not_guessed() -> None:
         read(b"a;b,c\n1;2,3\n4;5,6\n", "s.csv")
 
 
-def test_what_is_left_of_a_difference_between_like_numbers_is_none() -> None:
+def test_a_rounding_error_is_shown_as_no_difference() -> None:
     """A standard deviation of three times 0.2 is 0 there and 3e-17 here."""
     shown = table(imported_candidate(only("genai-bench/c4.json")))
     assert {row[3] for row in shown.rows if row[0] == "TTFT, std dev"} == {"none"}

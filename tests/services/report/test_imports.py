@@ -90,7 +90,7 @@ def test_requests_have_times_in_their_order(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_everything_stated_has_a_label_and_a_definition(name: str) -> None:
+def test_every_stated_figure_has_a_label_and_a_definition(name: str) -> None:
     candidate = imported_candidate(runs_of(name)[0])
     numbers, definitions_shown = table(candidate), definitions(candidate)
     assert len({row[0] for row in numbers.rows}) == len(candidate.run.source["stated"])
@@ -144,12 +144,12 @@ def test_a_file_without_a_tool_names_those_that_are_known() -> None:
         (b'{"metadata": {"version": 2}, "benchmarks": [{}]}', "no requests and no results"),
     ],
 )
-def test_a_bad_file_gets_a_sentence(data: bytes, message: str) -> None:
+def test_an_invalid_file_is_reported(data: bytes, message: str) -> None:
     with pytest.raises(InvalidImport, match=message):
         read(data, "f")
 
 
-def test_a_file_is_cut_anywhere_and_still_gets_a_sentence() -> None:
+def test_a_file_truncated_anywhere_is_reported() -> None:
     whole = (DATA / "vllm" / "result.json").read_bytes()
     for cut in range(1, len(whole), 97):
         with pytest.raises(InvalidImport, match=r"incomplete|cannot be read"):
@@ -162,7 +162,7 @@ def test_a_file_that_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch)
         read(b"{" * 11, "big.json")
 
 
-def test_more_requests_than_are_read_get_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_requests_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parse, "MOST_REQUESTS", 2)
     with pytest.raises(InvalidImport, match="more than 2"):
         read(b'{"a": 1}\n' * 3, "many.jsonl")
@@ -183,12 +183,12 @@ REQUEST = {"repeat": 0, "index": 0, "status": "ok", "sent_s": 0.0, "e2e_s": 1.0}
         ([{**REQUEST, "repeat": 2**31 - 1}], "more than 50 repeats"),
     ],
 )
-def test_requests_that_cannot_be_stored_get_a_sentence(requests: Any, message: str) -> None:
+def test_requests_that_cannot_be_stored_are_reported(requests: Any, message: str) -> None:
     with pytest.raises(InvalidImport, match=message):
         read(of_paceline(*requests), "f")
 
 
-def test_a_moment_that_cannot_be_is_not_known() -> None:
+def test_impossible_times_are_unknown() -> None:
     times = {"sent_s": 2.0, "first_s": 1.0, "answer_s": 9.0, "last_s": 5.0, "chunks_s": [1, 3, 5]}
     (run,) = read(of_paceline({**REQUEST, **times, "ended_s": 0.5}, config={}), "f")
     (m,) = run.measurements
@@ -198,7 +198,7 @@ def test_a_moment_that_cannot_be_is_not_known() -> None:
     assert run.measurements[0].t_last is None and not run.measurements[0].token_times
 
 
-def test_a_repeat_is_kept_once_and_only_where_a_run_can_have_it() -> None:
+def test_duplicate_and_out_of_range_repeats_are_dropped() -> None:
     repeats = [{"index": n, "began_at": "2026-01-01"} for n in (0, 0, 2**31 - 1)]
     (run,) = read(of_paceline(REQUEST, config={}, repeats=repeats), "f")
     assert [repeat.index for repeat in run.repeats] == [0]
@@ -236,7 +236,7 @@ def test_a_file_of_too_many_entries_is_not_read_to_its_end(
         read(data, "many")
 
 
-def test_a_file_of_too_many_values_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_too_many_values_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parse, "MOST_VALUES", 2)
     with pytest.raises(InvalidImport, match="up to 2 per file"):
         read(b'{"a": [1, 2, 3, 4]}', "f")
@@ -247,7 +247,7 @@ def test_a_file_of_too_many_values_gets_a_sentence(monkeypatch: pytest.MonkeyPat
 
 @given(st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
-def test_any_bytes_are_read_or_refused_in_a_sentence(data: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_a_message(data: bytes) -> None:
     check_summary(data)
 
 
@@ -414,13 +414,13 @@ def own(**run: Any) -> bytes:
     return json.dumps({"schema": "paceline/run/2", "run": run, "requests": [row]}).encode()
 
 
-def test_what_another_paceline_says_that_this_one_does_not_know_is_shown_by_its_name() -> None:
+def test_an_unknown_metric_of_a_newer_paceline_is_shown_by_its_name() -> None:
     source = {"tool": "later", "stated": {"newer_s_p95": 1.5}, "definitions": {"newer_s_p95": "X."}}
     [run] = read(own(source=source), "f")
     assert table(imported_candidate(run)).rows[0][:2] == ("newer_s_p95", "1.50")
 
 
-def test_no_text_is_kept_that_a_database_cannot_keep() -> None:
+def test_text_that_a_database_cannot_store_is_replaced() -> None:
     """NUL, and half of a character, would make PostgreSQL refuse to read the JSON again."""
     bad = "a\0b\ud800"
     environment = {bad: bad, "list": [bad, 1], "deep": {"deeper": bad}}
@@ -433,7 +433,7 @@ def test_no_text_is_kept_that_a_database_cannot_keep() -> None:
     assert len(run.repeats) == 1
 
 
-def test_two_requests_of_one_number_are_refused() -> None:
+def test_two_requests_with_the_same_index_are_refused() -> None:
     document = json.loads(own())
     document["requests"] *= 2
     with pytest.raises(InvalidImport, match="same repeat and index"):

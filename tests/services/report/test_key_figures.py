@@ -33,7 +33,7 @@ def test_a_known_price_takes_the_place_of_the_latency() -> None:
     assert names(candidate(repeats(), Hourly(2.5)))[-1] == "Cost, sum"
 
 
-def test_what_did_not_stream_has_its_whole_latency_instead_of_the_first_token() -> None:
+def test_a_run_without_streaming_shows_latency_instead_of_ttft() -> None:
     whole = [replace(m, t_first=None, t_answer=None, token_times=()) for m in repeats()]
     assert names(candidate(whole))[2:] == ["Error rate", "E2E, median", "Queries/s"]
 

@@ -28,7 +28,7 @@ def drawn(against: Any, runs: list[LeaderboardEntry] = RUNS, **more: Any) -> dic
 
 
 @pytest.mark.parametrize("against", ["throughput", "price"])
-def test_the_front_is_drawn_and_called_by_name(against: str) -> None:
+def test_the_runs_on_the_pareto_front_are_drawn_with_their_names(against: str) -> None:
     shown = drawn(against)
     rows = {row["run"]: row for row in shown["datasets"]["dots"]}
     assert {name for name, row in rows.items() if row["on_front"]} == {
@@ -49,7 +49,7 @@ def test_dots_lead_to_their_runs() -> None:
     assert len(linked) == 2
 
 
-def test_names_that_would_cover_each_other_stand_above_and_below() -> None:
+def test_overlapping_names_are_placed_above_and_below() -> None:
     close = [
         LeaderboardEntry(1, "a", 80.0, 100.0, None),
         LeaderboardEntry(2, "b", 79.0, 110.0, None),

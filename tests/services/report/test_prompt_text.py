@@ -45,7 +45,7 @@ def test_a_prompt_of_one_text_is_that_text() -> None:
     )
 
 
-def test_the_place_of_a_request_in_its_session_is_in_lists_and_files() -> None:
+def test_session_and_turn_of_a_request_are_in_lists_and_files() -> None:
     assert turn_of(parse(VALUES), 3) == {"session": 2, "turn": 2}
     assert turn_of(parse({}), 3) == {}
     of = candidate([measured(i, answer=f"answer {i}") for i in range(2)], requests=2, **VALUES)

@@ -27,11 +27,11 @@ from tests.values import failed, measured
         ),
     ],
 )
-def test_how_a_request_ended(measurement: Measurement, sentence: str) -> None:
+def test_the_outcome_of_a_request_is_described(measurement: Measurement, sentence: str) -> None:
     assert outcome(measurement).startswith(sentence)
 
 
-def test_where_the_ttft_of_a_request_went() -> None:
+def test_the_ttft_of_a_request_is_split_into_its_parts() -> None:
     m = replace(measured(0, ttft=1.0), server_queue_s=0.75, prefill_s=0.2, connect_s=0.001)
     assert ttft_parts(replace(m, t_due=-0.5)).rows == (
         ("Client queue, before it was sent", "500 ms", "–"),

@@ -78,7 +78,7 @@ def test_there_is_no_chart_of_nothing(chart: StudyChart, cells: list[MeasuredCel
 
 
 @pytest.mark.parametrize("name", ["speedup", "heat"])
-def test_a_chart_of_a_study_is_a_picture(name: str) -> None:
+def test_a_chart_of_a_study_is_rendered_as_png(name: str) -> None:
     drawn = study_chart(name).draw(grid(), dark=True)
     assert drawn is not None
     assert png(drawn, dark=True).startswith(b"\x89PNG")
@@ -89,7 +89,7 @@ def test_every_chart_has_its_own_question() -> None:
     assert len({chart.name for chart in STUDY_CHARTS}) == len(STUDY_CHARTS)
 
 
-def test_the_speed_up_is_of_the_largest_batch_with_ideal_and_law() -> None:
+def test_the_speed_up_is_drawn_for_the_largest_batch_with_ideal_and_fit() -> None:
     drawn = study_chart("speedup").draw([cell(n, tp=n, size=b) for b in (2, 8) for n in (1, 2, 4)])
     assert drawn is not None
     rows = drawn.datasets["points"]
@@ -124,7 +124,7 @@ def test_the_law_goes_through_the_dots_whatever_the_baseline_is(
         assert law[near] == pytest.approx(value, rel=0.03)
 
 
-def test_a_line_is_one_configurations_and_its_ends_are_an_interval() -> None:
+def test_each_configuration_has_a_line_with_intervals() -> None:
     drawn = study_chart("batch_throughput").draw(grid(lengths=(128,)))
     assert drawn is not None
     rows = [row for row in drawn.datasets["points"] if row["configuration"] == "TP 1"]
@@ -141,7 +141,7 @@ def test_two_repeats_are_dots_without_lines_and_the_chart_says_so() -> None:
     assert sentence in " ".join(drawn.title.subtitle)
 
 
-def test_what_failed_has_its_place_on_the_map() -> None:
+def test_failed_cells_are_on_the_heat_map() -> None:
     drawn = study_chart("heat").draw(grid())
     assert drawn is not None
     lost = [row for row in drawn.datasets["cells"] if row["problem"]]

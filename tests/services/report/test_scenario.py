@@ -95,7 +95,7 @@ def an_other(kind: Any, name: str) -> Any:
 OTHERS = {name: an_other(RunConfig, name) for name in RunConfig.model_fields}
 
 
-def test_a_run_as_usual_is_an_almost_empty_file() -> None:
+def test_a_default_run_is_an_almost_empty_file() -> None:
     data = write(run_scenario(RunConfig()))
     assert data == b"# Start it with: paceline run FILE\nversion: 1\n"
     assert read(data) == run_scenario(RunConfig())
@@ -141,7 +141,7 @@ def test_candidates_are_read_as_they_were_written(sets: list[set[str]]) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_is_a_line(preset: str) -> None:
+def test_a_study_of_a_preset_has_at_most_five_lines(preset: str) -> None:
     scenario = StudyScenario(preset_config(preset), Keys(version=1))
     assert len(write(scenario).splitlines()) <= 5
     assert read(write(scenario)) == scenario
@@ -183,7 +183,7 @@ def test_the_run_of_a_study_is_read_as_it_was_written(preset: str, names: set[st
     assert read(write(scenario, own_prompts=True)) == scenario
 
 
-def test_a_study_of_a_server_that_is_there() -> None:
+def test_a_study_of_an_existing_server_has_no_engine() -> None:
     study = parse_study({"preset": "tensor", "run": {"backend": "url"}, "batches": [1]})
     scenario = StudyScenario(study, Keys(version=1))
     assert b"engine: null" in write(scenario)
@@ -203,7 +203,7 @@ def test_a_stored_run_that_is_started_again_has_the_same_hash() -> None:
 # what stays private
 
 
-def test_a_prompt_in_a_scenario_says_how_long_its_answer_may_be() -> None:
+def test_a_prompt_in_a_scenario_can_limit_its_answer() -> None:
     text = b"version: 1\nprompts:\n  - {prompt: Who?, output_tokens: 5}\n  - Where?\n"
     scenario = read(text)
     assert scenario.config.prompts == ("Who?", "Where?")
@@ -338,7 +338,7 @@ def test_another_version_is_refused(text: str, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "C:\\a.txt", "\\\\host\\a.txt", "a/../../b", ""])
-def test_a_file_of_prompts_is_below_the_scenario(name: str) -> None:
+def test_a_prompts_file_outside_the_folder_of_the_scenario_is_refused(name: str) -> None:
     def read_file(path: str) -> bytes:
         raise AssertionError(path)
 
@@ -401,13 +401,13 @@ def test_the_command_line_overrides_the_file(
     assert scenario == run_scenario(parse({"workload": "builtin", **expected, name: value}))
 
 
-def test_what_the_command_line_got_wrong_is_not_said_of_the_file() -> None:
+def test_an_error_on_the_command_line_does_not_name_the_file() -> None:
     with pytest.raises(InvalidConfig) as error:
         read("version: 1\nmax_tokens: 3\n", over={"max_tokens": 0})
     assert error.value.problems == {"max_tokens": "max_tokens must be at least 1 (got 0)."}
 
 
-def test_the_schema_that_is_kept_is_current() -> None:
+def test_the_committed_schema_is_current() -> None:
     assert (ROOT / "docs" / "schema" / shape.NAME).read_text() == shape.schema_text(), (
         "Write it anew: python -m services.report.scenario.shape docs/schema"
     )
@@ -427,7 +427,7 @@ def test_every_field_that_is_written_is_what_the_schema_says(name: str) -> None:
     assert not valid.is_valid({"version": version, "preset": "tensor", **values})
 
 
-def test_no_key_means_two_things() -> None:
+def test_no_key_has_two_meanings() -> None:
     configs = {*RunConfig.model_fields, *StudyConfig.model_fields}
     assert not configs & {*RunKeys.model_fields, *ComparisonKeys.model_fields}
     assert all(len(set(known)) == len(known) for known in KNOWN.values())
@@ -458,7 +458,7 @@ def test_what_each_probe_sets_is_not_written() -> None:
     assert read(data) == CapacityScenario(CapacityConfig(), Keys(version=1))
 
 
-def test_what_is_wrong_with_a_capacity_search_has_its_line() -> None:
+def test_an_error_in_a_capacity_search_names_its_line() -> None:
     assert sentences("capacity:\nrequests: 3\n") == [
         "a.yaml, line 3: requests is set by the search for each probe: leave it out."
     ]

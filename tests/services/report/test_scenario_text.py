@@ -26,11 +26,11 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4))
-def test_what_is_written_is_read_again(values: dict[str, Any]) -> None:
+def test_values_round_trip_through_text(values: dict[str, Any]) -> None:
     assert read(write(values, ("a comment",)), "a.yaml").values == values
 
 
-def test_it_is_yaml_1_2() -> None:
+def test_scenarios_are_read_as_yaml_1_2() -> None:
     text = b"a: on\nb: 2026-03-01\nc: 012\nd: 1e3\ne: 1:30\nf: true\ng: ~\nh: '8'\n"
     values = {"a": "on", "b": "2026-03-01", "c": 12, "d": 1000.0, "e": "1:30", "f": True}
     assert read(text, "a.yaml").values == {**values, "g": None, "h": "8"}
@@ -70,7 +70,7 @@ BAD = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("text", "sentence"), BAD.items(), ids=range(len(BAD)))
-def test_an_unreadable_file_is_refused_with_a_sentence(text: str, sentence: str) -> None:
+def test_an_unreadable_file_is_refused_with_a_message(text: str, sentence: str) -> None:
     with pytest.raises(InvalidScenario) as error:
         read(text.encode(), "folder/a.yaml")
     assert str(error.value).startswith("a.yaml")
@@ -78,7 +78,7 @@ def test_an_unreadable_file_is_refused_with_a_sentence(text: str, sentence: str)
     assert SECRET not in str(error.value)
 
 
-def test_other_encodings_are_read_or_named() -> None:
+def test_utf_16_is_read_and_invalid_utf_8_is_reported() -> None:
     assert read("a: é".encode("utf-16"), "a.yaml").values == {"a": "é"}
     with pytest.raises(InvalidScenario, match="The file is not UTF-8 text"):
         read(b"a: \xff\xfe", "a.yaml")

@@ -28,7 +28,7 @@ def test_the_slices_are_a_table_with_the_repeat_where_there_are_several() -> Non
     ]
 
 
-def test_the_slices_are_a_file() -> None:
+def test_slices_are_exported_as_csv() -> None:
     head, *rows = export("slices.csv").write([candidate(every_second())]).decode().split()
     assert head.split(",") == list(slices.FIELDS)
     assert len(rows) == 4

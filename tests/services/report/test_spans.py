@@ -54,7 +54,7 @@ def span_of(m: Measurement, run: Run | None = None, **options: Any) -> Span:
     return span
 
 
-def test_an_identifier_is_the_same_each_time_and_no_other_requests() -> None:
+def test_span_ids_are_stable_and_unique_to_a_request() -> None:
     one, again = span_of(measured(1)), span_of(measured(1))
     assert one == again
     assert (len(one.trace_id), len(one.span_id)) == (16, 8)
@@ -89,7 +89,7 @@ def test_times_are_those_of_the_clock_to_the_nanosecond() -> None:
     assert (event.name, event.time_unix_nano) == ("first token", began + 750_000_000)
 
 
-def test_a_parent_lasts_as_long_as_what_is_in_it() -> None:
+def test_a_parent_span_covers_its_children() -> None:
     whole, first, cut = RunSpans(a_run()).parent_spans([RepeatCount(1, 2, 0, 6.5)])
     assert whole.start_time_unix_nano == NOON_NS - 1_000_000_000
     assert whole.end_time_unix_nano == NOON_NS + 20_000_000_000
@@ -145,7 +145,7 @@ def test_an_unsent_request_takes_no_time_and_is_not_an_error() -> None:
     assert not span.HasField("status")
 
 
-def test_a_model_that_thinks_has_a_second_event() -> None:
+def test_a_reasoning_model_has_a_second_event() -> None:
     events = span_of(measured(t_answer=2.0)).events
     assert [event.name for event in events] == ["first token", "first token of the answer"]
 
@@ -164,7 +164,7 @@ def test_a_request_of_a_repeat_that_is_not_known_has_no_span() -> None:
         ({"backend": "litellm", "model": "groq/llama"}, "groq"),
     ],
 )
-def test_a_provider_is_called_as_the_conventions_call_it(config: Any, name: str) -> None:
+def test_providers_have_the_names_of_the_conventions(config: Any, name: str) -> None:
     assert provider(parse(config)) == name
 
 
@@ -308,7 +308,7 @@ def test_invalid_input_is_reported_without_a_secret(env: dict[str, str]) -> None
         ("failed", Delivered(), "It is away.", "Not sent as spans: It is away."),
     ],
 )
-def test_progress_is_described_in_a_sentence(
+def test_progress_is_described_in_words(
     status: Any, delivered: Delivered, error: str | None, said: str
 ) -> None:
     assert sentence(SpanExport(status, delivered, error, datetime.now())).startswith(said)

@@ -141,7 +141,7 @@ def test_the_document_of_a_study_is_what_its_schema_says(cells: list[MeasuredCel
     )
 
 
-def test_the_document_says_what_the_report_says() -> None:
+def test_the_document_contains_the_report() -> None:
     document = orjson.loads(study_export("study.json").write("A", study(), 3.6, "GPU"))
     assert document["schema"] == "paceline/study/1" and document["device"] == "GPU"
     assert document["sentence"].startswith("TP 2 gives 1.41× the throughput of TP 1")
@@ -166,13 +166,13 @@ def test_a_study_of_which_anything_is_changed_has_another_hash() -> None:
 # Markdown and HTML
 
 
-def test_a_pull_request_reads_the_sentence_first_and_every_cell() -> None:
+def test_the_markdown_of_a_study_has_its_finding_before_every_cell() -> None:
     text = study_export("study.md").write("Night", study()).decode()
     assert text.index("### Night") < text.index("TP 2 gives 1.41×") < text.index("Every cell")
     assert "It needs 4 GPUs, and there are 2." in text
 
 
-def test_the_page_of_a_study_says_shows_and_names_everything() -> None:
+def test_the_page_of_a_study_has_every_section() -> None:
     page = Page(study_export("study.html").write("Night", study(), 3.6))
     for part in (
         "Night",
@@ -200,7 +200,7 @@ def test_the_page_of_a_study_loads_nothing_and_allows_only_its_own_scripts() -> 
     )
 
 
-def test_whatever_is_written_on_a_studys_page_stays_text() -> None:
+def test_user_text_on_a_studys_page_is_escaped() -> None:
     page = Page(study_export("study.html").write(HOSTILE, hostile()))
     assert len(page.scripts) == 3 and "img" not in page.tags
     assert HOSTILE in page.text
@@ -209,7 +209,7 @@ def test_whatever_is_written_on_a_studys_page_stays_text() -> None:
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_a_studys_page_opens_offline_without_a_word_of_complaint(
+def test_a_studys_page_opens_offline_without_errors(
     tmp_path: Path, scheme: Any, width: int
 ) -> None:
     file = tmp_path / "study.html"

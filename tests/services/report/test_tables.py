@@ -22,7 +22,7 @@ def test_a_row_of_the_config_that_differs_is_marked() -> None:
     assert table.note == "≠: differs between runs."
 
 
-def test_the_config_is_of_the_fields_that_the_runs_use() -> None:
+def test_the_config_table_has_only_fields_that_the_runs_use() -> None:
     runs = [
         candidate(repeats(), run_id=1, mode="sequential"),
         candidate(repeats(), run_id=2, mode="batch"),
@@ -46,7 +46,7 @@ def test_the_sampling_that_was_sent_is_in_the_config() -> None:
     assert rows["Top-p"] == ("not sent", "not sent", "0.9", "not sent")
 
 
-def test_one_run_and_equal_runs_have_nothing_to_mark() -> None:
+def test_a_single_run_and_equal_runs_have_no_marked_rows() -> None:
     runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
     for table in (
         tables.configuration(runs[:1], labels_of(runs[:1])),

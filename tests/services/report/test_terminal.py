@@ -42,7 +42,7 @@ def test_a_table_is_aligned_by_its_widest_cells() -> None:
         ("\udcff", "\ufffd"),
     ],
 )
-def test_characters_that_steer_a_terminal_are_not_shown(text: str, shown: str) -> None:
+def test_terminal_control_characters_are_not_shown(text: str, shown: str) -> None:
     assert terminal.plain(text) == shown
 
 
@@ -164,7 +164,7 @@ def test_the_check_of_a_backend_is_shown_below_the_list(probe: Probe, text: str)
     assert rows[0]["test"]["models"] == probe.models
 
 
-def test_a_number_has_one_name_in_the_terminal_and_in_tables() -> None:
+def test_figures_have_the_same_names_in_the_terminal_and_in_tables() -> None:
     run = candidate([measured(0), measured(1)])
     shown = terminal.run_text(run)
     rows = {row[0]: row[1] for row in tables.figures([run], ["1"]).rows}
@@ -187,7 +187,7 @@ def test_an_imported_summary_is_shown_with_its_tools_numbers() -> None:
     assert any("Not read from the file: Median Response Time" in line for line in lines)
 
 
-def test_what_a_summary_does_not_count_is_a_dash_not_nought() -> None:
+def test_a_count_missing_from_a_summary_is_a_dash_not_zero() -> None:
     file = ROOT / "tests" / "data" / "imports" / "inferencex" / "seconds.json"
     [read] = imports.read(file.read_bytes(), "seconds.json")
     lines = terminal.run_text(imported_candidate(read)).splitlines()
