@@ -60,13 +60,13 @@ def test_a_cloud_without_its_key_is_not_asked_and_requires_one() -> None:
     assert result.wants_key and result.problem == "Groq needs a key: put GROQ_API_KEY=… in .env."
 
 
-def test_ollama_has_no_key_to_be_typed() -> None:
+def test_no_key_is_asked_for_ollama() -> None:
     with serving(Picky(refuses_list=lambda headers: NO)) as server:
         assert not models("ollama", server.url, {}).wants_key
 
 
 @pytest.mark.slow
-def test_a_server_that_answers_says_its_engine_and_how_far_it_is() -> None:
+def test_the_quick_check_names_the_engine_and_the_round_trip() -> None:
     pages = {"/v1/models": MODELS, "/version": {"version": "0.11.0"}}
     with serving(Picky(models=pages)) as server:
         shown = quick_check("url", server.url, {})
@@ -76,7 +76,7 @@ def test_a_server_that_answers_says_its_engine_and_how_far_it_is() -> None:
         assert quick_check("url", unknown.url, {}).engine == ""
 
 
-def test_a_server_that_does_not_exist_has_no_light(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_gives_an_empty_quick_check(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Picky()) as gone:
         pass
     assert quick_check("url", gone.url, {}) == QuickCheck()

@@ -100,19 +100,19 @@ def test_slots_fit_the_runs_concurrency_and_the_memory(
     assert context >= parse(values).max_tokens + 50
 
 
-def test_a_request_longer_than_the_models_context_is_a_sentence() -> None:
+def test_a_request_longer_than_the_context_is_reported() -> None:
     with pytest.raises(
         EngineProblem, match=r"context of 8,192 tokens .* could need 8,[0-9]{3}\. Lower"
     ):
         embedded_size(RunConfig(max_tokens=CONTEXT_MOST), 100)
 
 
-def test_half_of_the_cores_are_left_to_others() -> None:
+def test_the_engine_uses_half_of_the_cores_and_at_most_four() -> None:
     assert [threads(cores) for cores in (1, 2, 3, 4, 8, 128)] == [1, 1, 1, 2, 4, 4]
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="Linux with autogroups only")
-def test_the_engine_yields_to_the_client_as_a_session_too() -> None:
+def test_the_session_of_the_engine_gets_a_low_priority() -> None:
     """Where Linux shares the cores among sessions, a thread's own priority counts for nothing."""
     code = "from services.servers.embedded import lower_priority; lower_priority()"
     show = "print(open('/proc/self/autogroup').read())"

@@ -124,7 +124,7 @@ def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
         assert not tagged_processes(engine.token)
 
 
-def test_what_ignores_sigterm_and_hides_in_another_session_ends_too(
+def test_children_that_ignore_sigterm_in_another_session_are_killed(
     log: Path, quick_end: None
 ) -> None:
     with supervised(launch_of("family"), log) as engine:
@@ -212,7 +212,7 @@ def test_an_engine_that_fails_is_reported_with_its_exit_code(log: Path) -> None:
         assert tail(log) == "ValueError: there is no such model\n"
 
 
-def test_a_missing_engine_is_a_sentence(log: Path) -> None:
+def test_a_missing_engine_is_reported(log: Path) -> None:
     with supervised(Launch("Toy", ["/no/such/python"], free_port(), "toy"), log) as engine:
         reply = engine.message()
         assert isinstance(reply, EngineRefused)
@@ -229,7 +229,9 @@ def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> No
             )
 
 
-def test_the_environment_is_changed_as_asked(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_a_launch_are_set_and_unset(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     launch = launch_of(env={"SOME_SETTING": "on"}, unset=("OPENAI_API_KEY",))
     with supervised(launch, log) as engine:
@@ -277,7 +279,7 @@ def test_a_log_that_grows_beyond_its_size_keeps_its_newer_half(log: Path) -> Non
     assert numbers == list(range(numbers[0], 200)) and len(numbers) > 40
 
 
-def test_a_logs_end_is_whole_lines_and_no_log_is_no_text(log: Path) -> None:
+def test_the_tail_of_a_log_has_whole_lines(log: Path) -> None:
     assert tail(log) == ""
     log.write_text("first line\nsecond line\n")
     assert tail(log, 15) == "second line\n"

@@ -27,7 +27,7 @@ REAL = [
 
 
 @pytest.mark.parametrize(("file", "kind", "text"), REAL)
-def test_a_real_log_is_understood(file: str, kind: str, text: str) -> None:
+def test_the_failure_in_a_real_log_is_diagnosed(file: str, kind: str, text: str) -> None:
     engine = file.partition("_")[0]
     diagnosis = diagnose(engine, (LOGS / f"{file}.log").read_text(), 1)
     assert diagnosis.kind == kind
@@ -200,7 +200,7 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(("engine", "log", "kind", "text"), KNOWN)
-def test_a_known_message_is_understood(engine: str, log: str, kind: str, text: str) -> None:
+def test_a_known_message_is_diagnosed(engine: str, log: str, kind: str, text: str) -> None:
     diagnosis = diagnose(engine, log, 1)
     assert diagnosis.kind == kind
     assert text in diagnosis.sentence
@@ -280,7 +280,7 @@ def test_every_failure_says_what_it_means_and_what_to_try(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", FAILURES)
 @pytest.mark.parametrize("line", ["a" * 200_000, "1" * 200_000])
-def test_a_line_without_end_is_read_in_a_moment(engine: str, line: str) -> None:
+def test_a_very_long_line_is_read_quickly(engine: str, line: str) -> None:
     """20,000 characters took 1.4 s, and twice as many four times as long."""
     began = process_time()
     assert diagnose(engine, line, 1).kind == "unknown"

@@ -154,7 +154,7 @@ def test_chunked_prefill_is_switched_off_in_each_engines_words(gpus: Host) -> No
     assert options(launched(gpus, engine="sglang", **config))["--chunked-prefill-size"] == "-1"
 
 
-def test_on_a_cpu_each_rank_gets_a_core_of_those_that_are_ours(cores: Host) -> None:
+def test_on_a_cpu_each_rank_gets_one_of_the_available_cores(cores: Host) -> None:
     vllm = launched(cores, engine="vllm", tp=2)
     assert vllm.argv[0] == str(cores.root / ".venv-vllm-cpu/bin/python")
     assert vllm.env["VLLM_CPU_OMP_THREADS_BIND"] == "4|6" and vllm.low_priority
@@ -183,7 +183,7 @@ def test_on_a_cpu_only_the_ranks_differ_between_parallel_configurations(cores: H
     assert "--max-num-batched-tokens" not in options(whole)
 
 
-def test_replicas_of_the_embedded_engine_stand_behind_ray(cores: Host) -> None:
+def test_replicas_of_the_embedded_engine_run_behind_ray_serve(cores: Host) -> None:
     launch = launched(cores, engine="ray", dp=2, max_seqs=4)
     arguments = options(launch)
     assert (arguments["--replicas"], arguments["--slots"]) == ("2", "4")
@@ -199,7 +199,7 @@ def test_replicas_that_wait_need_no_core_each(cores: Host) -> None:
     assert preflight_at(three.model_copy(update={"extra": "--wait 0"}), cores) is not None
 
 
-def test_rays_replicas_may_wait_and_take_no_other_argument(cores: Host) -> None:
+def test_ray_serve_accepts_no_extra_argument_but_wait(cores: Host) -> None:
     assert "--wait" not in launched(cores, engine="ray").argv
     for extra in ("--wait 2", "--wait=2.0"):
         assert options(launched(cores, engine="ray", extra=extra))["--wait"] == "2"
@@ -208,7 +208,7 @@ def test_rays_replicas_may_wait_and_take_no_other_argument(cores: Host) -> None:
             launched(cores, engine="ray", extra=extra)
 
 
-def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None:
+def test_keys_and_python_settings_of_the_client_are_not_passed_on(tmp_path: Path) -> None:
     """vLLM would take VLLM_API_KEY as the key that its clients must send."""
     host = host_of(
         tmp_path,
@@ -223,7 +223,7 @@ def test_the_clients_keys_and_python_are_not_the_engines(tmp_path: Path) -> None
     assert "secret" not in launch.text() + str(launch.job("token"))
 
 
-def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
+def test_cloud_credentials_and_proxy_passwords_are_not_passed_on(tmp_path: Path) -> None:
     """The hub's token stays: without it a gated model cannot be fetched."""
     host = host_of(
         tmp_path,
@@ -241,12 +241,12 @@ def test_no_engine_has_an_account_or_a_proxys_password(tmp_path: Path) -> None:
     assert "secret" not in launch.text() + str(launch.job("token"))
 
 
-def test_the_interpreter_may_be_named(tmp_path: Path) -> None:
+def test_the_interpreter_can_be_set_by_a_variable(tmp_path: Path) -> None:
     host = host_of(tmp_path, GPUS, PACELINE_VLLM_PYTHON=sys.executable)
     assert launched(host, engine="vllm", model="a/b").argv[0] == sys.executable
 
 
-def test_the_command_to_copy_is_the_command(tmp_path: Path) -> None:
+def test_the_copied_command_runs_alike_in_a_shell(tmp_path: Path) -> None:
     """A shell that runs the text gives the program the same arguments and environment."""
     show = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
     argv = [sys.executable, "-c", show, "a b", "it's", "--home", "$HOME"]
@@ -301,13 +301,13 @@ def test_what_cannot_run_here_is_reported_before_it_is_started(
     assert sentence in (preflight_at(parse_engine(values), cores) or "")
 
 
-def test_what_can_run_here_is_not_spoken_against(cores: Host) -> None:
+def test_an_engine_that_can_run_here_passes_the_preflight(cores: Host) -> None:
     for name in ENGINES:
         assert preflight_at(EngineConfig.model_validate({"engine": name}), cores) is None
     assert preflight_at(EngineConfig(engine="vllm", tp=2), cores) is None
 
 
-def test_a_long_name_is_for_the_engine_to_judge(cores: Host) -> None:
+def test_a_very_long_model_name_passes_the_preflight(cores: Host) -> None:
     """It is not a folder here, and looking for one does not raise."""
     assert preflight_at(EngineConfig(engine="vllm", model="x" * 300), cores) is None
 
@@ -341,7 +341,7 @@ def test_what_a_rank_runs_on_is_reported_by_the_engine(name: str, here: Devices,
     assert ENGINES[name].devices(here).rank == rank
 
 
-def test_heads_and_layers_must_be_shareable(gpus: Host) -> None:
+def test_attention_heads_and_layers_must_fit_the_parallelism(gpus: Host) -> None:
     gpu = Host(Devices("gpu", ("H200",) * 64), gpus.env, gpus.root)
     heads = preflight_at(EngineConfig(engine="vllm", tp=8), gpu)
     assert heads == "The model's 12 attention heads are not divisible by TP 8."
@@ -377,7 +377,7 @@ def test_a_missing_engine_is_reported_with_its_install_command(tmp_path: Path) -
     assert "make engines-ray" in (preflight_at(EngineConfig(engine="ray"), host) or "")
 
 
-def test_without_a_model_the_packaged_one_must_have_been_made(cores: Host) -> None:
+def test_the_default_model_must_have_been_built(cores: Host) -> None:
     (cores.root / PACKAGED).rename(cores.root / "elsewhere")
     with pytest.raises(EngineProblem, match="make engines-cpu"):
         launched(cores, engine="sglang")
@@ -429,7 +429,7 @@ def test_no_key_is_kept_with_the_further_arguments(extra: str) -> None:
         "--json-model-override-args '{" + ", ".join(f'"a{n}": 1' for n in range(200)) + "}'",
     ],
 )
-def test_what_only_sounds_like_a_key_is_kept(extra: str) -> None:
+def test_arguments_that_only_sound_like_a_key_are_kept(extra: str) -> None:
     assert parse_engine({"extra": extra}).extra == extra
 
 
@@ -447,7 +447,7 @@ FOUND = (("GPU-aa1", "H200"), ("GPU-bb2", "A100"), ("GPU-cc3", "L4"))
         ("-1", None),
     ],
 )
-def test_the_gpus_are_those_that_cuda_shows(visible_devices: str | None, names: Any) -> None:
+def test_only_gpus_visible_to_cuda_are_used(visible_devices: str | None, names: Any) -> None:
     seen = visible(FOUND, visible_devices)
     assert (seen.names if seen else None) == names
 
@@ -480,7 +480,7 @@ class Driver(ModuleType):
         raise self.NVMLError("Not Supported")
 
 
-def test_a_gpu_that_is_lost_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_gpu_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", Driver("pynvml"))
     assert gpus_here.__wrapped__() == (FOUND[0], FOUND[2])  # what is kept for good is passed by
 
@@ -534,7 +534,9 @@ def test_vllms_replicas_are_shared_among_the_nodes() -> None:
         ({"engine": "vllm", "executor": "external_launcher"}, "only works without a server"),
     ],
 )
-def test_what_cannot_be_spread_is_reported(values: dict[str, Any], sentence: str) -> None:
+def test_a_configuration_that_cannot_be_spread_over_nodes_is_reported(
+    values: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(EngineProblem, match=sentence):
         texts(**values)
 
@@ -555,7 +557,7 @@ WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",
 
 
 @given(st.lists(WORDS, min_size=1, max_size=5), WORDS)
-def test_whatever_is_in_a_command_a_shell_reads_it_back(argv: list[str], value: str) -> None:
+def test_any_command_is_quoted_for_a_shell(argv: list[str], value: str) -> None:
     assume(not any(NEXT_LINE in word for word in (*argv, value)))
     text = Launch("Toy", argv, 9000, "toy", {"SETTING": value}, ("AWAY",)).text()
     arguments = shlex.split(text.replace(NEXT_LINE, " "))

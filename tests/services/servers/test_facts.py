@@ -88,7 +88,7 @@ def test_sglang_reports_its_version_and_its_parallelism() -> None:
     }
 
 
-def test_sglang_without_chunks_says_so() -> None:
+def test_sglang_without_chunked_prefill_is_recognised() -> None:
     info = {**page("sglang_server_info_tp2.json"), "chunked_prefill_size": -1}
     facts = facts_of({"/get_server_info": info})
     assert facts["chunked_prefill"] is False and "chunk_tokens" not in facts
@@ -132,7 +132,7 @@ vllm:cache_config_info{block_size="128",enable_prefix_caching="True",engine="0",
 MODELS = {"data": [{"id": "a", "max_model_len": 1024}, {"id": "m", "max_model_len": 2048}]}
 
 
-def test_another_vllm_is_known_by_what_it_counts_and_lists() -> None:
+def test_a_vllm_without_its_config_is_known_from_metrics_and_models() -> None:
     """Its tensor-parallel size is reported nowhere, so it is unknown."""
     facts = facts_of({**VERSION, "/metrics": METRICS, "/v1/models": MODELS}, model="m")
     assert facts == {
@@ -182,7 +182,7 @@ def test_a_vllm_on_this_machine_is_known_by_its_command_line() -> None:
         ("python -m http.server", None),
     ],
 )
-def test_a_command_line_tells_all_or_nothing(line: str, sizes: tuple[int, ...] | None) -> None:
+def test_a_command_line_gives_all_sizes_or_none(line: str, sizes: tuple[int, ...] | None) -> None:
     assert tuple(arguments(line.split()).values()) == (sizes or ())
 
 
@@ -272,7 +272,7 @@ def test_numbers_that_cannot_be_kept_are_no_facts(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_a_vllm_with_strange_numbers_is_still_a_vllm(value: Any) -> None:
+def test_invalid_numbers_of_vllm_are_ignored(value: Any) -> None:
     labels = f'enable_prefix_caching="True",kv_cache_size_tokens="{value!s:.9999}"'.replace(
         "\n", ""
     )
@@ -307,7 +307,7 @@ def test_no_fact_contains_a_key_or_prompt_that_a_server_echoes(secret: str, befo
         assert not any(secret[at : at + 12] in written for at in range(len(secret) - 12)), written
 
 
-def test_of_a_key_with_slashes_nothing_is_taken_for_a_models_name() -> None:
+def test_a_key_in_a_model_path_is_removed_from_the_model_name() -> None:
     key = "a.key-of-mine/with+slash"
     with serving({"/get_server_info": {"tp_size": 1, "model_path": f"/srv/{key}"}}) as base_url:
         facts = asyncio.run(engine_facts(Target("url", base_url, key=key)))

@@ -162,7 +162,7 @@ def test_a_healthy_engine_is_recognised(name: str) -> None:
     assert result.problem is None
 
 
-def test_a_server_of_known_times_is_recognised(reference: ReferenceServer) -> None:
+def test_the_reference_server_passes_the_probe(reference: ReferenceServer) -> None:
     model = "ref ttft=0.01 gap=0.001 tokens=4"
     result = asyncio.run(probe(Target("url", reference.base_url, model)))
     assert result.problem is None and result.streams and result.reports_usage
@@ -190,7 +190,7 @@ def test_streaming_and_token_counts_are_detected(
     assert result.problem is None
 
 
-def test_a_stream_that_does_not_end_is_a_stream_all_the_same() -> None:
+def test_an_endless_stream_counts_as_streaming() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     begun = head + events({"choices": [{"delta": {"content": "Hi"}}]})
     result = probed(chat(begun), timeout_s=0.1, hold="/v1/chat/completions")
@@ -212,7 +212,7 @@ def test_no_round_trip_is_reported_where_every_get_would_open_a_connection() -> 
     assert result.rtt_s is None and result.problem is None
 
 
-def test_the_question_is_small_and_carries_the_key() -> None:
+def test_the_probe_request_is_small_and_carries_the_key() -> None:
     async def use(netloc: str, server: Server) -> list[tuple[str, str, bytes]]:
         await probe(Target("openai", f"http://{netloc}/v1", "smol", KEY))
         return server.asked
@@ -339,9 +339,7 @@ def test_problems_with_a_list_of_models_are_named(page: Page, sentence: str) -> 
 
 
 @pytest.mark.parametrize(("page", "sentence"), MODEL_PROBLEMS[:4] + MODEL_PROBLEMS[6:8])
-def test_a_list_of_models_that_cannot_be_had_raises_the_same_sentence(
-    page: Page, sentence: str
-) -> None:
+def test_an_unreadable_list_of_models_raises_the_same_message(page: Page, sentence: str) -> None:
     async def use(netloc: str, _: Server) -> str:
         with pytest.raises(BackendProblem) as caught:
             await list_models(Target("vllm", f"http://{netloc}/v1"))
@@ -508,7 +506,7 @@ def test_an_engine_that_is_not_running_yet_says_so_and_has_its_own_model() -> No
     assert result.problem == "The embedded engine is not running; a run starts it."
 
 
-def test_an_empty_model_is_the_first_that_a_server_lists() -> None:
+def test_an_empty_model_becomes_the_first_one_listed() -> None:
     async def use(netloc: str, _: Server) -> str:
         return (await with_model(Target("vllm", f"http://{netloc}/v1"))).model
 

@@ -65,7 +65,7 @@ def test_a_line_has_a_name_labels_and_a_value() -> None:
 
 
 @given(st.text())
-def test_any_metrics_page_can_be_read(text: str) -> None:
+def test_any_text_is_read_as_metrics_without_an_error(text: str) -> None:
     list(metrics(text + "\nrunning 1\n", {"running", text[:9]}))
     MetricsReader().values(text)
 
@@ -95,7 +95,7 @@ def test_a_long_page_is_read_in_a_moment(page: str) -> None:
     assert perf_counter() - began < 10
 
 
-def test_of_a_page_without_end_a_part_is_read() -> None:
+def test_only_a_part_of_an_endless_page_is_read() -> None:
     page = "".join(f'{RUNNING}{{engine="{i}"}} 1\n' for i in range(2 * WANTED_LINES))
     assert MetricsReader().values(page)["running"] == WANTED_LINES
     assert MetricsReader().values("# \n" * LINES + f"{RUNNING} 1\n") == {}
@@ -185,7 +185,7 @@ def test_replicas_are_added_up_and_ranks_of_one_are_not() -> None:
     assert MetricsReader().values(changed(ranks, sglang_num_running_reqs=3))["running"] == 3.0
 
 
-def test_a_page_of_no_engine_that_is_known_says_nothing() -> None:
+def test_metrics_of_an_unknown_engine_give_no_values() -> None:
     assert MetricsReader().values("process_cpu_seconds_total 8.29\n") == {}
 
 
@@ -255,7 +255,7 @@ def page_of(served: Metrics, env: dict[str, str] | None = None, backend: str = "
     return Page(SamplerTarget(backend, served.base_url, 0).target(env or {}))
 
 
-def test_changed_values_are_detected(served: Metrics) -> None:
+def test_each_look_reads_the_current_values(served: Metrics) -> None:
     def change() -> None:
         served.text = changed(VLLM, vllm_num_requests_running=7)
 
@@ -263,7 +263,7 @@ def test_changed_values_are_detected(served: Metrics) -> None:
     assert (first["running"], second["running"]) == (4.0, 7.0)
 
 
-def test_a_server_without_such_a_page_is_asked_once(served: Metrics) -> None:
+def test_a_server_without_metrics_is_asked_once(served: Metrics) -> None:
     served.status = 404
     assert looks(page_of(served), 3) == [{}, {}, {}]
     assert served.asked == 1
@@ -278,7 +278,7 @@ def test_a_server_that_is_down_for_a_while_is_polled_again(served: Metrics) -> N
     assert [bool(seen) for seen in looks(page_of(served), 2, mend)] == [False, True]
 
 
-def test_a_server_that_is_gone_says_nothing() -> None:
+def test_an_unreachable_server_gives_no_values() -> None:
     page = Page(SamplerTarget("vllm", "http://127.0.0.1:9/v1", 0).target({}))
     assert looks(page, 2) == [{}, {}]
 
@@ -398,7 +398,7 @@ def busy() -> Iterator[int]:
     process.wait(10)
 
 
-def test_what_a_process_started_counts_with_it() -> None:
+def test_child_processes_count_toward_the_engine() -> None:
     with busy() as pid:
         tree = Tree(pid)
         until(lambda: len(tree.read()[1]) == 2, 30)

@@ -35,7 +35,7 @@ def test_a_flag_joins_the_further_arguments_and_its_value_stays_one_word() -> No
     assert engine.extra_arguments == ["--seed", "1", "--note", "a b"]
 
 
-def test_default_is_the_engines_own() -> None:
+def test_default_means_the_engines_own_value() -> None:
     values = [engine.max_seqs for engine in engines(study("max_seqs=default,4")) if engine]
     assert values == [None, 4]
     assert [run.max_tokens for run in loads(study("max_tokens=default,4"))][1] == 4
@@ -97,5 +97,5 @@ def test_an_existing_server_cannot_be_started_in_another_way() -> None:
         read({"preset": "concurrency", "engine": "", "axes": "max_seqs=1"})
 
 
-def test_its_label_is_that_of_the_field() -> None:
+def test_an_axis_has_the_label_of_its_field() -> None:
     assert parse_axis("max_seqs=1").label == "max sequences"

@@ -56,7 +56,7 @@ def test_without_saturation_there_is_no_knee() -> None:
 
 
 @pytest.mark.parametrize("probes", [(), ((8, 5.0),), ((8, 5.0), (8, 5.1)), ((1, 0.0), (8, 5.0))])
-def test_nothing_is_said_of_throughput_before_two_loads_are_known(
+def test_throughput_is_described_only_from_two_loads_on(
     probes: tuple[tuple[int, float], ...],
 ) -> None:
     assert curve_sentences(users(*probes), 0) == []
@@ -104,7 +104,7 @@ def test_a_reason_can_come_from_engine_metrics(told: dict[str, float], says: str
         ("sglang", {}, {"sglang_token_usage": 0.99, "sglang_num_queue_reqs": 40}),
     ],
 )
-def test_the_pages_that_engines_really_serve_tell_why(
+def test_recorded_engine_metrics_explain_the_saturation(
     engine: str, first: dict[str, float], then: dict[str, float]
 ) -> None:
     """Recorded from vLLM and SGLang, with other values: SGLang serves its counter of retractions
@@ -150,7 +150,7 @@ def test_a_rate_that_few_requests_happened_to_arrive_at_is_no_saturation() -> No
     assert sentence.startswith("Throughput rises with the load up to 8.00 requests/s")
 
 
-def test_probes_measured_otherwise_are_not_points() -> None:
+def test_probes_without_a_point_are_left_out() -> None:
     capacity = searched(config_of_servers())
     earlier = tuple(replace(probe, point=None) for probe in capacity.probes)
     assert operating_points(replace(capacity, probes=earlier), 0) == []

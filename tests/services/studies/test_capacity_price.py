@@ -21,7 +21,7 @@ def two(**server: Any) -> Capacity:
     return searched(config.model_copy(update={"servers": tuple(servers)}), (FIRST, SECOND))
 
 
-def test_an_hour_is_divided_by_the_tokens_of_an_hour() -> None:
+def test_an_hourly_price_is_converted_to_a_price_per_token() -> None:
     """About 35 requests/s of 50 tokens for $3.60 an hour: $0.001 / 1,750 tokens, $0.57 a million.
     A higher capacity is a lower price, so the ends of the interval change places."""
     capacity = two(usd_per_hour=3.6)
@@ -58,7 +58,7 @@ def test_without_a_price_nothing_is_said_of_it() -> None:
     assert not any("$" in text for text in sentences(capacity))
 
 
-def test_nothing_costs_anything_before_a_capacity_is_known() -> None:
+def test_no_price_is_shown_before_a_capacity_is_known() -> None:
     """A price per token is known from the first probe on: it is no price of "1 probe so far"."""
     capacity = two(backend="openai", base_url=None, model="gpt-4o-mini")
     begun = replace(capacity, probes=capacity.probes[:1])

@@ -41,7 +41,7 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
         (Conclusion("most", None), "has an unknown capacity"),
     ],
 )
-def test_one_user_is_a_user(ended: Conclusion, says: str) -> None:
+def test_bounds_are_worded_with_singular_and_plural_users(ended: Conclusion, says: str) -> None:
     assert says in bounds_text(ended, USERS)
 
 
@@ -67,7 +67,7 @@ def test_a_client_that_is_busy_in_the_end_is_why_the_search_ended() -> None:
     assert why_ended(Conclusion("client", None, 30.0), RATE).startswith("The limit is this client")
 
 
-def test_a_wide_range_between_few_probes_asks_for_more_of_them() -> None:
+def test_a_wide_range_recommends_more_probes() -> None:
     said = why_ended(Conclusion("most", None, 23.0, 64.0), USERS)
     assert said.endswith("more probes or longer windows would narrow it.")
 

@@ -42,11 +42,13 @@ def names(*engines: EngineConfig) -> list[str]:
         ),
     ],
 )
-def test_a_name_says_what_differs(engines: list[EngineConfig], labels: list[str]) -> None:
+def test_a_configuration_is_named_by_what_differs(
+    engines: list[EngineConfig], labels: list[str]
+) -> None:
     assert names(*engines) == labels
 
 
-def test_a_value_that_is_a_whole_file_is_cut() -> None:
+def test_a_long_value_is_shortened_in_a_name() -> None:
     assert max(map(len, names(EngineConfig(extra="--x " + "y" * 500), EngineConfig()))) < 80
 
 
@@ -65,7 +67,7 @@ def test_existing_servers_are_labelled_by_what_differs() -> None:
     assert baseline_of(configurations[1], configurations) == configurations[0]
 
 
-def test_the_time_to_start_makes_no_other_configuration() -> None:
+def test_the_start_timeout_does_not_make_another_configuration() -> None:
     first, second = (Cell(0, EngineConfig(start_timeout_s=s), RunConfig()) for s in (60.0, 600.0))
     assert configuration_of(first) == configuration_of(second)
 

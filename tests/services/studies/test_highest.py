@@ -77,13 +77,13 @@ def test_the_two_best_follow_on_fresh_starts_in_turns() -> None:
 
 
 @pytest.mark.parametrize("status", ["running", "cancelled", "interrupted"])
-def test_nothing_follows_before_all_are_searched(status: Status) -> None:
+def test_no_fresh_start_follows_before_every_search_has_ended(status: Status) -> None:
     assert not final_searches(
         [search(1, A, 20), search(2, B, 40), search(3, C, None, 0, status)], SEARCH
     )
 
 
-def test_what_cannot_start_does_not_keep_the_others_from_being_compared() -> None:
+def test_an_engine_that_cannot_start_does_not_stop_the_comparison() -> None:
     out_of_memory = search(3, C, None, 0, "failed", "The GPU ran out of memory.")
     found = [search(1, A, 20), search(2, B, 40), out_of_memory]
     assert {one.engine.max_seqs for one in final_searches(found, SEARCH)} == {1, 2}
@@ -181,7 +181,7 @@ def test_a_worse_configuration_that_is_added_changes_no_verdict() -> None:
     assert found.ratio is not None and found.ratio.value == pytest.approx(1.5, rel=0.01)
 
 
-def test_every_file_of_a_study_says_the_same_and_has_no_paths() -> None:
+def test_every_export_of_a_study_has_the_same_hash_and_no_paths() -> None:
     engines = [EngineConfig(model=f"/home/me/{name}") for name in ("small", "large")]
     found = study(
         search(1, engines[0], 20),
@@ -201,7 +201,7 @@ def test_every_file_of_a_study_says_the_same_and_has_no_paths() -> None:
     assert study_capacity_hash(study(search(1, engines[0], 21))) != digest
 
 
-def test_what_a_search_has_found_is_worked_out_once() -> None:
+def test_the_result_of_a_search_is_computed_once() -> None:
     """A page asks for it dozens of times."""
     one = search(1, A, 30.0)
     assert one.ended is not None
@@ -209,7 +209,7 @@ def test_what_a_search_has_found_is_worked_out_once() -> None:
     assert one.ended is not search(3, A, 40.0).ended
 
 
-def test_the_number_of_fresh_starts_that_would_tell_is_whole() -> None:
+def test_the_recommended_number_of_fresh_starts_is_whole() -> None:
     first = [search(1, A, 20), search(2, B, 20.5)]
     levels = ((A, 20.0), (B, 21.5), (B, 20.5), (A, 21.0))
     again = [search(3 + n, one, level, 1 + n // 2) for n, (one, level) in enumerate(levels)]
@@ -228,7 +228,7 @@ def test_each_length_of_answers_has_its_own_verdict() -> None:
     assert len(final_searches([search(1, A, 40), search(2, B, 20), *others], SEARCH)) == 8
 
 
-def test_a_file_of_a_study_has_no_paths() -> None:
+def test_the_document_of_a_study_has_no_paths() -> None:
     """Engines that differ only in a folder stay different."""
     here, there = (EngineConfig(model=f"/home/{who}/Qwen3-8B") for who in ("me", "you"))
     error = "No file /home/me/Qwen3-8B/config.json."

@@ -69,7 +69,7 @@ def test_one_pair_needs_no_label() -> None:
     assert texts[0].startswith("Chunked prefill helps short requests next to long ones: their TTFT")
 
 
-def test_a_cell_of_another_load_is_no_partner() -> None:
+def test_cells_of_different_loads_are_not_paired() -> None:
     off = EngineConfig(chunked_prefill=False)
     result = mixes([*cells(EngineConfig(chunked_prefill=True), mix(8)), *cells(off, mix(16))])
     assert not [text for text in sentences(result) if text.startswith("Chunked")]

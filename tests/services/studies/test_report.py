@@ -20,7 +20,7 @@ from tests.values import cell, with_samples
 HALVES = [cell(1, size=8), cell(0.91, tp=2, size=8)]
 
 
-def test_two_halves_of_a_machine_do_not_scale_and_it_says_so_first() -> None:
+def test_a_slowdown_from_parallelism_is_the_first_finding() -> None:
     result = report(HALVES, device="core")
     assert result.sentence == (
         "TP 2 gives 9.0 % less throughput than TP 1 (0.91×, 95 % 0.87–0.95, 3 repeats each) at "
@@ -67,7 +67,7 @@ def test_the_first_sentence_claims_no_more_than_there_is(cells: list, sentence: 
     assert sentence in report(cells).sentence
 
 
-def test_failures_are_reported_too() -> None:
+def test_cells_without_a_result_are_reported() -> None:
     result = report(
         [*HALVES, cell(None, tp=8, size=8, problem="It needs 8 GPUs, and there is none.")]
     )
@@ -144,7 +144,7 @@ def firsts(cells: list, price: float | None = None) -> dict:  # type: ignore[typ
     return {best_cell.criterion.name: best_cell for best_cell in best(scaling(cells, price))}
 
 
-def test_the_best_differs_by_what_is_wanted() -> None:
+def test_each_criterion_has_its_own_best_cell() -> None:
     cells = [
         cell(1, size=1),
         cell(1.2, size=1, tp=2),
@@ -166,7 +166,7 @@ def test_the_best_differs_by_what_is_wanted() -> None:
     assert runner and (runner.label, runner.work.size) == ("TP 1", 16)
 
 
-def test_a_runner_up_that_is_not_behind_is_not_said_to_be() -> None:
+def test_a_runner_up_without_a_clear_difference_is_reported_as_such() -> None:
     throughput = firsts([cell(1), cell(1.02, tp=2)])["throughput"]
     assert (throughput.row.label, throughput.word) == ("TP 2", "inconclusive")
     sentences = report([cell(1), cell(1.02, tp=2)]).sentences
@@ -214,7 +214,7 @@ def test_a_single_cell_is_the_best_of_one() -> None:
     assert (throughput.runner_up, throughput.word) == (None, "no verdict")
 
 
-def test_lengths_have_a_best_each() -> None:
+def test_each_prompt_length_has_its_own_best_cell() -> None:
     cells = [
         cell(speed, tp=tp, workload="synthetic", input_tokens=n)
         for n in (128, 512)
@@ -253,14 +253,14 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
     ]
 
 
-def test_the_next_is_in_the_table_only_where_there_is_one() -> None:
+def test_runner_up_columns_are_shown_only_if_there_is_one() -> None:
     alone, behind = all_tables(swept(2, 8))[0], all_tables(report([cell(1), cell(1.5, tp=2)]))[0]
     assert (alone.columns, alone.note) == (("", "Best", "Value"), "")
     assert behind.columns[3:] == ("Relative to next", "Verdict", "Next")
     assert all(len(row) == len(table.columns) for table in (alone, behind) for row in table.rows)
 
 
-def test_batches_are_called_batches() -> None:
+def test_a_varied_batch_size_is_called_batch_size() -> None:
     result = report([cell(1, size=2), cell(2, size=8, index=1)])
     assert result.varied == "Varied: batch size (2, 8). 2 of 2 cells measured."
     assert "at batch 8" in result.sentence
@@ -275,7 +275,7 @@ def test_modes_are_called_by_their_names() -> None:
     )
 
 
-def test_the_report_says_nothing_else_only_where_nothing_else_was_measured() -> None:
+def test_nothing_else_was_measured_is_said_only_of_a_single_cell() -> None:
     def measured_alone(result: Report) -> list[str]:
         return [sentence for sentence in result.sentences if "measured" in sentence]
 
@@ -293,7 +293,7 @@ def test_the_report_says_nothing_else_only_where_nothing_else_was_measured() -> 
         (0.8, "25 % higher than TP 1 (1.25×, 95 % ", "20 % shorter than TP 1 (0.80×, 95 % "),
     ],
 )
-def test_the_next_is_behind_in_the_direction_of_the_number(
+def test_a_runner_up_is_described_in_the_direction_of_the_metric(
     next_one: float, throughput: str, latency: str
 ) -> None:
     sentences = report([cell(next_one), cell(1.0, tp=2, index=1)]).sentences

@@ -97,7 +97,7 @@ def test_cells_that_could_not_be_measured_are_in_the_table() -> None:
     assert (row.speedup, row.level(THROUGHPUT), row.candidates) == (None, None, [])
 
 
-def test_a_cell_that_waits_says_so() -> None:
+def test_a_waiting_cell_is_reported_as_not_measured() -> None:
     assert scaling([cell(None)]).rows[0].problem == "It has not been measured yet."
 
 
@@ -202,7 +202,7 @@ def test_the_knee_is_the_smallest_batch_within_5_per_cent_of_the_best() -> None:
     assert curve.saturates
 
 
-def test_what_still_grows_has_not_saturated() -> None:
+def test_throughput_that_still_grows_is_not_saturated() -> None:
     (curve,) = batch_curves(scaling([cell(float(n), size=n) for n in (1, 2, 4)]))
     assert curve.best is curve.knee and not curve.saturates
     (lonely,) = batch_curves(scaling([cell(1)]))

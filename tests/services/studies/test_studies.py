@@ -37,12 +37,12 @@ def test_sizes_are_read_as_people_write_them(text: str, sizes: list[tuple[int, .
 
 
 @given(some.lists(some.builds(Parallel, SIZES, SIZES, SIZES), max_size=6))
-def test_what_is_written_is_read_again(sizes: list[Parallel]) -> None:
+def test_sizes_round_trip_through_text(sizes: list[Parallel]) -> None:
     assert list(parse_parallel(format_parallel(sizes))) == sizes
 
 
 @pytest.mark.parametrize("text", ["TP=0", "TP=65", "XP=2", "TP=2 TP=4", "2y2", "-1", "1x2x3x4"])
-def test_other_sizes_are_refused_with_a_sentence(text: str) -> None:
+def test_invalid_sizes_are_refused_with_a_message(text: str) -> None:
     with pytest.raises(InvalidConfig, match="Write TP=4 PP=2 DP=1"):
         parse_parallel(text)
 
@@ -128,7 +128,7 @@ def mixed(**axes: object) -> StudyConfig:
         {"batches": (6, 9), "input_lengths": (64, 256), "concurrencies": (2,)},
     ],
 )
-def test_at_every_point_of_a_mixed_study_is_a_mix_with_its_classes_alone(
+def test_every_mix_of_a_mixed_study_has_its_classes_alone(
     axes: dict[str, object],
 ) -> None:
     configs = loads(mixed(**axes))
@@ -160,7 +160,7 @@ def test_a_length_of_a_mixed_study_is_that_of_the_short_prompts() -> None:
         ({"input_lengths": (2048,)}, "long_input_tokens must be at least input_tokens"),
     ],
 )
-def test_an_impossible_mix_is_refused_in_a_sentence(axes: dict[str, object], message: str) -> None:
+def test_an_impossible_mix_is_refused_with_a_message(axes: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidConfig, match=message):
         loads(mixed(**axes))
 
@@ -184,7 +184,7 @@ def test_a_concurrency_of_clients_is_how_many_they_are() -> None:
     ]
 
 
-def test_few_requests_are_few_in_every_way_of_sending() -> None:
+def test_a_small_number_of_requests_is_kept_in_every_mode() -> None:
     configs = loads(StudyConfig(preset="clients", run=RunConfig(requests=3)))
     assert [(config.requests, config.mode, config.concurrency) for config in configs] == [
         (3, "sequential", None),
@@ -193,7 +193,7 @@ def test_few_requests_are_few_in_every_way_of_sending() -> None:
     ]
 
 
-def test_what_cannot_run_here_says_why() -> None:
+def test_a_cell_that_cannot_run_here_has_a_reason() -> None:
     study = StudyConfig(engine=EngineConfig(), parallel=(Parallel(), Parallel(8)), batches=(1,))
     grid = planned(study, lambda config: "needs 8 GPUs" if config.ranks > 1 else None)
     assert [cell.obstacle for cell in grid] == [None, "needs 8 GPUs"]
@@ -212,12 +212,14 @@ def test_what_cannot_run_here_says_why() -> None:
         ({"unknown": 1}, "is not a known field"),
     ],
 )
-def test_an_invalid_study_is_refused_in_a_sentence(values: dict[str, object], message: str) -> None:
+def test_an_invalid_study_is_refused_with_a_message(
+    values: dict[str, object], message: str
+) -> None:
     with pytest.raises(InvalidConfig, match=message):
         parse_study(values)
 
 
-def test_a_grid_has_a_limit() -> None:
+def test_a_grid_has_at_most_300_cells() -> None:
     study = StudyConfig(batches=tuple(range(1, 31)), input_lengths=tuple(range(1, 12)))
     with pytest.raises(InvalidConfig, match="has 330 cells, but at most 300"):
         cells(study)

@@ -65,11 +65,11 @@ def test_axes_and_questions_have_the_name_of_what_was_swept(
     assert name in " ".join(drawn["title"]["text"])
 
 
-def test_no_word_is_left_open() -> None:
+def test_no_placeholder_is_left_in_titles_and_questions() -> None:
     assert not any("{" in worded(c, BATCHES).question + worded(c, []).title for c in STUDY_CHARTS)
 
 
-def test_a_sweep_of_lengths_says_its_ends_and_their_ratio() -> None:
+def test_a_sweep_of_lengths_reports_its_ends_and_their_ratio() -> None:
     """A batch of 4 has 5 tokens each in 3 s; twice as fast is twice the throughput."""
     result = report(PROMPTS)
     assert result.headline == (
@@ -88,7 +88,7 @@ def test_an_answer_length_is_no_concurrency() -> None:
     assert result.varied == "Varied: answer length (16, 64 tokens). 2 of 2 cells measured."
 
 
-def test_a_server_that_is_there_is_called_by_its_model() -> None:
+def test_an_existing_server_is_labelled_by_its_model() -> None:
     loads = [RunConfig(backend="url", base_url="http://a:1/v1", model=m) for m in ("org/it", "")]
     grid = [replace(one, cell=Cell(at, None, loads[at])) for at, one in enumerate(BATCHES)]
     (configuration,) = scaling(grid).labels.items()

@@ -33,7 +33,7 @@ def test_the_parameters_of_a_curve_are_recovered(
         assert curve.kappa == pytest.approx(kappa, abs=2e-3)
 
 
-def test_numbers_by_hand() -> None:
+def test_a_fit_matches_values_computed_by_hand() -> None:
     curve = fit({1: [100.0], 2: [160.0], 4: [200.0]})
     # N/X·100: 1, 1.25, 2, so σ + 2κ = 0.25 and 3σ + 12κ = 1: σ = κ·… = 1/6, κ = 1/24
     assert curve is not None
@@ -51,13 +51,13 @@ def test_two_sizes_tell_only_amdahls_share() -> None:
     assert curve.limit == pytest.approx(3)
 
 
-def test_two_that_are_slower_than_one_lose_more_than_one_does() -> None:
+def test_two_slower_than_one_have_a_contention_above_one() -> None:
     curve = fit({1: [100.0], 2: [91.0]})
     assert curve is not None and curve.sigma == pytest.approx(2 / 0.91 - 1)
 
 
 @pytest.mark.parametrize("measured", [{}, {1: [100.0]}, {1: [100.0], 2: []}])
-def test_one_size_says_nothing(measured: dict[int, list[float]]) -> None:
+def test_one_size_cannot_be_fitted(measured: dict[int, list[float]]) -> None:
     assert fit(measured) is None
 
 
@@ -78,7 +78,7 @@ def test_a_throughput_of_nothing_is_refused() -> None:
 
 
 @given(st.lists(st.floats(1, 1e3), min_size=3, max_size=6))
-def test_it_is_non_negative_least_squares(means: list[float]) -> None:
+def test_the_fit_equals_non_negative_least_squares(means: list[float]) -> None:
     curve = fit({2**k: [mean] for k, mean in enumerate(means)})
     n, x = np.array([2.0**k for k in range(len(means))]), np.array(means)
     terms = np.column_stack([np.ones_like(n), n - 1, n * (n - 1)]) * (x / n)[:, None]
@@ -102,7 +102,7 @@ def test_intervals_take_three_repeats_of_each_size() -> None:
     assert few is not None and (few.sigma_interval, few.kappa_interval) == (None, None)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_intervals_cover_the_true_values_at_their_rate() -> None:
     random = np.random.default_rng(1)
     inside = [0, 0]
     for _ in range(60):
