@@ -81,20 +81,20 @@ def imported(file: Path) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("part", HOUSE)
-def test_a_part_imports_only_where_its_arrows_point(part: str) -> None:
+def test_a_package_imports_only_what_the_table_allows(part: str) -> None:
     assert files(part), f"{part} is gone: change the table above"
     for file in files(part):
         own = {name.split(".")[0] for name in imported(file)} & set(HOUSE)
         assert own <= MAY_IMPORT[part], f"{file.relative_to(ROOT)} imports against the arrow"
 
 
-def test_every_file_of_services_is_in_a_room() -> None:
+def test_every_file_of_services_is_in_a_known_folder() -> None:
     inside = {file.relative_to(ROOT / "services").parts[0] for file in files("services")}
     assert inside == {*ROOMS, "__init__.py"}
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_where_its_arrows_point(room: str) -> None:
+def test_a_folder_of_services_imports_only_what_the_table_allows(room: str) -> None:
     for file in files(f"services/{room}"):
         for name in imported(file):
             other = name.split(".")[1] if name.startswith("services.") else room
@@ -106,12 +106,12 @@ def test_a_room_imports_only_where_its_arrows_point(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_opens_with_its_idea(room: str) -> None:
+def test_every_folder_of_services_has_a_docstring(room: str) -> None:
     tree = ast.parse((ROOT / "services" / room / "__init__.py").read_text())
     assert len((ast.get_docstring(tree) or "").splitlines()) >= 3, "what comes in, what goes out"
 
 
-def test_streamlit_is_only_in_the_browsers_door() -> None:
+def test_streamlit_is_imported_only_for_pages() -> None:
     for part in ("services", "db", "jobs", "api", "cli"):
         for file in files(part):
             assert not any(name.startswith("streamlit") for name in imported(file)), file
@@ -124,7 +124,7 @@ def test_pages_hold_no_sql_and_no_threads() -> None:
 
 
 @pytest.mark.parametrize("room", PURE)
-def test_what_computes_does_not_touch_the_world(room: str) -> None:
+def test_pure_folders_do_no_io(room: str) -> None:
     for file in files(f"services/{room}"):
         touched = {found.split(".")[0] for found in imported(file)} & WORLD
         allowed = NOT_PURE.get(str(file.relative_to(ROOT / "services")), set())

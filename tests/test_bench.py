@@ -64,7 +64,7 @@ def test_a_tool_without_single_gaps_is_compared_by_the_mean() -> None:
     assert errors.mean_gap == pytest.approx([0.0015])
 
 
-def test_where_the_arrival_is_not_logged_the_sending_stands_for_it() -> None:
+def test_the_send_time_replaces_a_missing_arrival_time() -> None:
     log = {"a": {"times": LOG["a"]["times"]}}
     assert compare([Seen("a", 1.5, 1.52, sent_ns=1_600_000_000)], log).ttft == pytest.approx([0.1])
 
@@ -109,7 +109,7 @@ def logged(gaps: Iterable[float]) -> dict[str, Any]:
     return {str(at): {"arrived": round(at * 1e9)} for at in accumulate(gaps, initial=1.0)}
 
 
-def test_arrivals_are_held_to_the_rate_that_was_asked_for() -> None:
+def test_arrivals_are_compared_with_the_requested_rate() -> None:
     random = Random(2026)
     poisson = arrivals(logged(random.expovariate(100) for _ in range(3000)), 100)
     assert poisson and poisson.per_s == pytest.approx(100, rel=0.05)
@@ -124,7 +124,7 @@ def test_arrivals_are_held_to_the_rate_that_was_asked_for() -> None:
     assert report.arrivals({"paceline": Result()}) == ""
 
 
-def test_only_the_named_places_of_a_document_are_replaced(tmp_path: Path) -> None:
+def test_only_named_sections_of_a_document_are_replaced(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     file.write_text("one\n<!-- bench 1 -->\nold\n<!-- end -->\n<!-- bench 64 -->\n<!-- end -->\n")
     report.write(file, {"1": "new\n"})

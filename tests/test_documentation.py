@@ -73,7 +73,7 @@ def test_the_tree_in_the_readme_is_the_real_one() -> None:
 
 
 @pytest.mark.parametrize(("file", "name"), ENTRY.findall((ROOT / "CONTRIBUTING.md").read_text()))
-def test_every_table_that_takes_an_entry_is_there(file: str, name: str) -> None:
+def test_every_table_named_in_contributing_exists(file: str, name: str) -> None:
     tree = ast.parse((ROOT / file).read_text())
     defined = [n.name for n in tree.body if isinstance(n, ast.ClassDef)]
     for node in tree.body:
@@ -116,7 +116,7 @@ NO_LABELS = ("CPU", "Guerrilla Capacity Planning")  # set in italics, too
 
 
 @pytest.mark.parametrize("file", DOCS, ids=lambda file: file.name)
-def test_what_the_documentation_calls_a_button_is_on_a_page(file: Path) -> None:
+def test_labels_named_in_the_documentation_are_on_a_page(file: Path) -> None:
     shown = (
         "".join((ROOT / name).read_text() for name in FILES if SHOWS.match(name))
         .lower()

@@ -112,7 +112,7 @@ def test_a_typed_key_is_forgotten_after_its_run(
     jobs.cancel(database, keyless)
 
 
-def test_the_runs_of_a_comparison_take_their_keys_along(
+def test_every_repeat_of_a_comparison_gets_its_key(
     database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
@@ -171,7 +171,7 @@ def test_a_key_of_the_supervisor_is_not_sent_to_another_users_address(
     assert finished(database, run_id, 60).error == LOST
 
 
-def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless: int) -> None:
+def test_another_user_cannot_hand_over_keys(database: Engine, keyless: int) -> None:
     where = Path(until(lambda: supervisor_file(database, "lock").read_text(), 10))
     assert where.parent.stat().st_mode & 0o777 == 0o700
     uid = 65_534
@@ -188,7 +188,7 @@ def test_nobody_but_our_own_user_may_hand_over_or_look(database: Engine, keyless
 
 
 @pytest.mark.timed
-def test_a_key_is_taken_while_others_call_and_say_nothing(database: Engine, keyless: int) -> None:
+def test_silent_connections_do_not_delay_a_key(database: Engine, keyless: int) -> None:
     where = until(lambda: supervisor_file(database, "lock").read_text(), 10)
     with ExitStack() as silent:
         for _ in range(20):
@@ -201,7 +201,7 @@ def test_a_key_is_taken_while_others_call_and_say_nothing(database: Engine, keyl
     jobs.cancel(database, keyless)
 
 
-def test_a_long_name_of_the_temporary_folder_is_no_problem(
+def test_a_long_temporary_folder_name_is_no_problem(
     database: Engine, reference: ReferenceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = tmp_path / ("x" * 120)
@@ -212,7 +212,7 @@ def test_a_long_name_of_the_temporary_folder_is_no_problem(
     assert finished(database, run_id, 60).status == "done"
 
 
-def test_what_is_handed_over_waits_for_its_run_and_no_longer(
+def test_a_key_is_kept_only_as_long_as_its_run_needs_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keys = Keys()

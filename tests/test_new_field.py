@@ -42,7 +42,7 @@ def _form() -> None:
     st.session_state["asked"] = run_form.ask(WithBurst(), {"backend": "embedded"})
 
 
-def test_it_is_in_the_form_and_its_limits_hold() -> None:
+def test_a_new_field_is_in_the_form_with_its_limits() -> None:
     at = AppTest.from_function(_form, default_timeout=60).run()
     assert not at.exception
     burst = at.number_input(key="run-burst_s")
@@ -55,7 +55,7 @@ def test_it_is_in_the_form_and_its_limits_hold() -> None:
     assert at.session_state["asked"]["burst_s"] == 3.0
 
 
-def test_it_is_a_flag() -> None:
+def test_a_new_field_is_a_flag() -> None:
     command = ArgumentParser()
     add(command, WithBurst, WithBurst.model_fields)
     typed = command.parse_args(["--burst", "3"])
@@ -66,13 +66,13 @@ def test_it_is_a_flag() -> None:
     )
 
 
-def test_it_is_described_in_the_schema_of_the_api() -> None:
+def test_a_new_field_is_described_in_the_schema_of_the_api() -> None:
     shown: dict[str, Any] = WithBurst.model_json_schema()["properties"]["burst_s"]
     assert shown["title"] == "Burst (s)"
     assert shown["description"] == "How long a burst of requests lasts, in seconds"
 
 
-def test_runs_that_differ_in_it_differ_and_did_other_work() -> None:
+def test_runs_that_differ_in_a_new_field_did_different_work() -> None:
     usual, burst = (WithBurst(burst_s=seconds) for seconds in (None, 3.0))
     both = [replace(run(), config=config) for config in (usual, burst)]
     compared = [replace(candidate([measured()]), run=each) for each in both]

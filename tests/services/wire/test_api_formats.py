@@ -269,7 +269,7 @@ def read(*pieces: bytes) -> Exchange:
 
 
 @pytest.mark.parametrize("name", WELL)
-def test_a_stream_means(name: str) -> None:
+def test_a_stream_has_the_expected_meaning(name: str) -> None:
     events, expected = WELL[name]
     exchange = read(*chunked(*events))
     assert exchange.error is None
@@ -278,7 +278,7 @@ def test_a_stream_means(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WELL)
-def test_a_stream_means_the_same_in_any_pieces(name: str) -> None:
+def test_a_stream_has_the_same_meaning_in_any_pieces(name: str) -> None:
     events, expected = WELL[name]
     whole = b"".join(chunked(*events))
     for size in (1, 7, 100):
@@ -329,7 +329,7 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
 
 
 @pytest.mark.parametrize("name", ILL)
-def test_a_stream_fails_for(name: str) -> None:
+def test_a_failing_stream_has_its_error_class_and_message(name: str) -> None:
     events, error_class, message = ILL[name]
     exchange = read(*chunked(*events))
     assert exchange.error_class == error_class

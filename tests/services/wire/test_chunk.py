@@ -129,7 +129,7 @@ def chunk(delta: str, finish: str = "null") -> bytes:
         (b'{"x_groq":{"id":"r"}}', Chunk()),
     ],
 )
-def test_a_chunk_is_read_as_it_is(payload: bytes, expected: Chunk) -> None:
+def test_a_chunk_is_parsed(payload: bytes, expected: Chunk) -> None:
     assert read_chunk(payload) == expected
 
 
@@ -144,13 +144,13 @@ def test_a_chunk_is_read_as_it_is(payload: bytes, expected: Chunk) -> None:
         {"prompt_tokens_details": None, "cached_tokens": 2},
     ],
 )
-def test_cached_tokens_have_many_names(beside: dict[str, Any]) -> None:
+def test_cached_tokens_are_found_under_every_known_name(beside: dict[str, Any]) -> None:
     data = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 9, **beside}}
     assert read_chunk(json.dumps(data).encode()).usage == Usage(3, 9, None, 2)
 
 
 @pytest.mark.parametrize("usage_key", ["beside", "choice", "groq", "alone"])
-def test_usage_has_many_places(usage_key: str) -> None:
+def test_usage_is_found_wherever_servers_put_it(usage_key: str) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 9}
     choice: dict[str, Any] = {"delta": {}, "finish_reason": "stop"}
     data: dict[str, Any] = {

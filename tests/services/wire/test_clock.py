@@ -34,12 +34,12 @@ def test_a_stamp_by_a_clock_that_was_stepped_since_is_none(offset_ns: int) -> No
     assert received_ns(stamp(time_ns() + offset_ns)) is None
 
 
-def test_bytes_without_a_stamp_have_none() -> None:
+def test_bytes_without_a_timestamp_have_no_receive_time() -> None:
     assert received_ns([]) is None
     assert received_ns([(socket.SOL_SOCKET, SO_TIMESTAMPNS + 1, bytes(16))]) is None
 
 
-def test_a_client_whose_bytes_carry_no_stamps_says_so(
+def test_missing_kernel_timestamps_are_reported(
     reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A platform that takes the option and gives nothing."""

@@ -27,7 +27,7 @@ def test_the_limit_of_open_files_is_raised_to_what_is_needed(files: int) -> None
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (1000, files)
 
 
-def test_more_connections_than_open_files_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_connections_than_open_files_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 4096))
     with pytest.raises(
         MachineLimit, match="lets a process open 4,096 files, and the run needs 4,097"
@@ -35,7 +35,7 @@ def test_more_connections_than_open_files_is_a_sentence(monkeypatch: pytest.Monk
         limits.allow_files(4097)
 
 
-def test_more_connections_than_ports_is_a_sentence(tmp_path: Path) -> None:
+def test_more_connections_than_ports_are_reported(tmp_path: Path) -> None:
     (tmp_path / "range").write_text("32768\t32867\n")
     limits.allow_ports(100, tmp_path / "range")
     with pytest.raises(
@@ -52,12 +52,12 @@ def test_connections_are_opened_no_faster_than_a_listener_takes_them(
     assert limits.connects_at_once(tmp_path / "somaxconn") == expected
 
 
-def test_where_the_system_tells_nothing_the_connections_will(tmp_path: Path) -> None:
+def test_unknown_system_limits_fall_back_to_a_default(tmp_path: Path) -> None:
     limits.allow_ports(10**6, tmp_path / "none")
     assert limits.connects_at_once(tmp_path / "none") == 64
 
 
-def test_prompts_that_would_fill_the_memory_are_a_sentence() -> None:
+def test_prompts_that_would_fill_the_memory_are_reported() -> None:
     config = RunConfig(workload="text", prompt="x" * 200_000, requests=10_000, mode="batch")
     with pytest.raises(MachineLimit, match="exceed 1,024 MiB in total"):
         limits.check(config)

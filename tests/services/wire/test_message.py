@@ -68,7 +68,7 @@ SHAPES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_text_is_found_in_the_shape_of(name: str) -> None:
+def test_the_message_of_an_error_body_is_found(name: str) -> None:
     body, text = SHAPES[name]
     assert message_of(json.dumps(body).encode()) == text
 
@@ -78,7 +78,7 @@ def test_json_without_an_error_has_no_message(body: bytes) -> None:
     assert message_of(body) == ""
 
 
-def test_shapes_within_shapes_and_long_texts_have_an_end() -> None:
+def test_deep_nesting_and_long_texts_are_limited() -> None:
     deep: Any = "too deep"
     for _ in range(200):
         deep = {"error": deep}

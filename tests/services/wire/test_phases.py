@@ -62,7 +62,7 @@ def test_what_a_server_reports_is_read_and_the_rest_stays_empty(name: str) -> No
     assert numbers(exchange.phases) == pytest.approx(numbers(REPORTED[name]), nan_ok=True)
 
 
-def test_every_sample_is_read() -> None:
+def test_every_sample_file_has_an_expected_result() -> None:
     assert {file.name for file in DATA.iterdir()} - {"README.md"} == set(REPORTED)
 
 
@@ -70,7 +70,7 @@ NONSENSE: list[Any] = [{}, None, [], "x", *({"queue_time_ms": v} for v in (None,
 
 
 @pytest.mark.parametrize("metrics", [*NONSENSE, {"queue_time_ms": 1e300}, {"queue_time_ms": nan}])
-def test_nonsense_is_not_known(metrics: Any) -> None:
+def test_invalid_phases_are_unknown(metrics: Any) -> None:
     assert phases_of({"metrics": metrics, "x_groq": metrics, "usage": metrics}) is None
 
 

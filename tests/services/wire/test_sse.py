@@ -42,7 +42,7 @@ def test_events_may_be_cut_anywhere_many_times(cuts: list[int]) -> None:
     assert read([STREAM[a:b] for a, b in itertools.pairwise(edges)]) == EVENTS
 
 
-def test_an_event_is_there_as_soon_as_its_empty_line_is() -> None:
+def test_an_event_is_complete_at_its_empty_line() -> None:
     stream = EventStream()
     assert stream.feed(b"data: x\r\r") == [Event(b"", b"x")]
     assert stream.feed(b"\ndata: y\n\n") == [Event(b"", b"y")]
@@ -55,7 +55,7 @@ def test_an_event_without_an_end_is_refused_before_it_fills_the_memory() -> None
             stream.feed(b"data: aaaaaaaaaa")
 
 
-def test_short_lines_count_as_what_they_cost() -> None:
+def test_short_lines_count_with_their_memory_overhead() -> None:
     stream = EventStream(limit=10_000)
     with pytest.raises(StreamTooLong):
         for _ in range(200):

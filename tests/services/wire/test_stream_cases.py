@@ -259,7 +259,7 @@ Way = Callable[[list[bytes]], list[bytes]]
 
 @in_each_way
 @pytest.mark.parametrize("name", WELL)
-def test_a_stream_with(name: str, way: Way) -> None:
+def test_a_well_formed_stream_is_read(name: str, way: Way) -> None:
     events, chunks, text = WELL[name]
     assert seen(hear(way(chunked(*events)))) == (None, chunks, text)
 
@@ -380,7 +380,7 @@ def _slowly(pieces: Iterable[bytes], gap_s: float) -> Iterator[bytes]:
         sleep(gap_s)
 
 
-def test_the_answer_begins_where_the_thoughts_in_parts_end() -> None:
+def test_the_answer_begins_after_the_thinking_parts() -> None:
     thought = event({"choices": [{"delta": {"content": [{"type": "thinking", "thinking": "hm"}]}}]})
     exchange = hear(_slowly(chunked(thought, token("a"), STOP, DONE), 0.03))
     assert exchange.first is not None and exchange.answered is not None
@@ -408,7 +408,7 @@ def test_a_whole_answer_is_no_stream_whatever_its_type_is(
     assert irregularities.NOT_STREAMED in exchange.irregularities
 
 
-def test_a_stream_cut_at_every_byte() -> None:
+def test_a_stream_cut_at_every_byte_is_read_whole() -> None:
     whole = b"".join(chunked(token("früh"), b": x\r\n\r\n", token("\u2028"), STOP, DONE))
     one_by_one = [whole[i : i + 1] for i in range(len(whole))]
     assert seen(hear(one_by_one)) == (None, 2, "früh\u2028")
@@ -416,7 +416,7 @@ def test_a_stream_cut_at_every_byte() -> None:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=8), st.lists(st.integers(0, 4000)))
-def test_any_text_cut_anywhere(texts: list[str], cuts: list[int]) -> None:
+def test_any_text_cut_anywhere_is_read_whole(texts: list[str], cuts: list[int]) -> None:
     raw = [
         b'data: {"choices":[{"delta":{"content":%b}}]}\n\n'
         % json.dumps(t, ensure_ascii=False).encode("utf-8", "replace")
@@ -512,7 +512,7 @@ USAGE: dict[str, tuple[list[bytes], int | None]] = {
 
 @in_each_way
 @pytest.mark.parametrize("name", USAGE)
-def test_a_stream_with_its(name: str, way: Way) -> None:
+def test_the_usage_of_a_stream_is_read(name: str, way: Way) -> None:
     events, count = USAGE[name]
     exchange = hear(way(chunked(*events)))
     assert (exchange.error_class, exchange.usage.output_tokens) == (None, count)
@@ -752,7 +752,7 @@ ILL: dict[str, tuple[list[bytes], str, str]] = {
 
 @in_each_way
 @pytest.mark.parametrize("name", ILL)
-def test_a_stream_fails_for(name: str, way: Way) -> None:
+def test_a_failing_stream_has_its_error_class_and_message(name: str, way: Way) -> None:
     events, error_class, message = ILL[name]
     exchange = hear(way(chunked(*events)))
     assert exchange.error_class == error_class, exchange.error
@@ -770,7 +770,7 @@ def test_a_bug_fails_one_request_and_is_reported(monkeypatch: pytest.MonkeyPatch
 
 
 @in_each_way
-def test_headers_before_and_after_the_answer_are_not_its_own(way: Way) -> None:
+def test_informational_and_trailing_headers_are_ignored(way: Way) -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nContent-Encoding: gzip\r\nContent-Type: text/html\r\n\r\n"
     *answer, end = chunked(token("a"), STOP, DONE)
     trailer = end[:-2] + b"Content-Encoding: gzip\r\nContent-Type: text/html\r\n\r\n"
@@ -781,7 +781,7 @@ def test_headers_before_and_after_the_answer_are_not_its_own(way: Way) -> None:
 
 @in_each_way
 @pytest.mark.parametrize("more", [b"", b"\0", b"what follows is no part of it" * 1000])
-def test_a_body_compressed_in_members(way: Way, more: bytes) -> None:
+def test_a_body_compressed_in_several_members_is_read(way: Way, more: bytes) -> None:
     head = HEAD + b"Content-Encoding: gzip\r\n"
     members = [gzip.compress(each) for each in (token("a"), b"", b"", token("b"), STOP, DONE)]
     exchange = hear(way(chunked(*members, *filter(None, [more]), head=head)))
@@ -858,7 +858,7 @@ REFUSED: dict[str, tuple[list[bytes], str, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_answer_is_refused_for(name: str) -> None:
+def test_a_refused_answer_has_its_error_class_and_message(name: str) -> None:
     pieces, error_class, message = REFUSED[name]
     exchange = hear(pieces)
     assert (exchange.error_class, message in str(exchange.error)) == (error_class, True), (
@@ -899,7 +899,7 @@ def test_a_stream_that_is_compressed_unasked_is_read(name: str) -> None:
     ("head", "message"),
     [(b"Content-Encoding: gzip\r\n", "damaged"), (b"Content-Encoding: br\r\n", "compressed (br)")],
 )
-def test_a_compression_that_cannot_be_read_is_a_sentence(head: bytes, message: str) -> None:
+def test_an_unreadable_compression_is_reported(head: bytes, message: str) -> None:
     exchange = hear(chunked(token("a"), head=HEAD + head))
     assert (exchange.error_class, message in str(exchange.error)) == ("stream_error", True)
 
@@ -1015,14 +1015,14 @@ def test_a_failed_connection_has_its_own_error_class() -> None:
 HALF = b'data: {"error": {"message": "bad \\ud83d"}}\n\n'
 
 
-def test_half_a_character_in_an_error_can_be_written_down() -> None:
+def test_half_a_character_in_an_error_is_replaced() -> None:
     error = exchange_of(token("a"), HALF).error
     assert error == "The stream ended in an error: bad \ufffd"
     assert str(error).encode()
 
 
 @pytest.mark.parametrize("head", [b"Content-Encoding: br\r\n", b"Content-Encoding: gzip\r\n"])
-def test_a_refusal_stays_one_whatever_its_body_is_packed_in(head: bytes) -> None:
+def test_a_refusal_is_reported_whatever_its_content_encoding(head: bytes) -> None:
     refused = HEAD.replace(b"200 OK", b"429 Too Many") + head
     exchange = hear(chunked(b"not packed", head=refused))
     assert (exchange.error_class, exchange.http_status) == ("http_429", 429)

@@ -39,7 +39,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(port: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("trusted")
-def test_a_server_that_does_not_speak_tls_is_a_sentence() -> None:
+def test_a_server_that_does_not_speak_tls_is_reported() -> None:
     with serving() as plain:
         seen = ask(f"https://localhost:{plain}/v1", "ref", timeouts=Timeouts(2))
     assert seen.error_class == "timeout_connect"

@@ -55,7 +55,7 @@ def test_a_run_through_litellm_is_measured_and_says_so(
     assert "via LiteLLM" in contents([measured_run]).lead
 
 
-def test_a_request_that_fails_in_a_run_is_asked_once(
+def test_a_failed_request_of_a_run_is_sent_once(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
     before = reference.report()["state"]["requests"]

@@ -71,7 +71,7 @@ def test_a_streamed_token_is_timed_when_it_was_sent(reference: ReferenceServer) 
         ("ref fault=needs-key", "http_4xx", "Incorrect API key"),
     ],
 )
-def test_each_failure_is_a_result_with_its_class_and_a_sentence(
+def test_each_failure_is_a_result_with_its_class_and_message(
     reference: ReferenceServer, model: str, error_class: str, message: str
 ) -> None:
     seen = ask(reference.base_url, model)
