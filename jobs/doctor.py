@@ -24,11 +24,14 @@ from sqlalchemy import Engine, func, inspect, select, text
 from db import engines, queue, retention, schema
 from db.database import UNUSABLE, connect, message_of
 from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
+from services.ask import clusters
 from services.ask.backends import BACKENDS, has_key
+from services.ask.config import parse
 from services.ask.tasks import limits
-from services.base import hosts, machine, packaged_model, private_file, roles
+from services.base import hosts, listening, logs, machine, packaged_model, private_file, roles
 from services.base.errors import PacelineError
 from services.base.units import many, seconds, size
+from services.report.spans import settings as spans
 from services.report.spans.settings import is_on, span_settings
 from services.servers.engines import ENGINES
 from services.servers.engines.host import this_host
@@ -52,6 +55,12 @@ SETTINGS: tuple[Reader, ...] = (  # each refuses a value that it cannot use
     limits.at_once,
     limits.kept,
 )
+WORDS: Mapping[str, tuple[str, ...]] = {  # what these may be besides empty; all else is ignored
+    listening.VARIABLE: ("yes", "no"),
+    logs.VARIABLE: ("json",),
+    spans.TEXTS: ("yes", "no"),
+    spans.OFF: ("true", "false"),
+}
 APART_S = 1.0  # the most between this machine's clock and the database's
 
 
@@ -133,6 +142,7 @@ def _settings(context: Context) -> Findings:
     if file.exists() and file.stat().st_mode & private_file.OTHERS:
         todo = f"chmod 600 {file}"
         yield Finding("Settings", "note", ".env may contain keys, but every user can read it", todo)
+    yield from _ignored(context.env)
     refusals = [_refusal(read, context.env) for read in SETTINGS]
     for sentence in filter(None, refusals):
         yield Finding("Settings", "problem", *_split_sentences(sentence))
@@ -145,6 +155,21 @@ def _settings(context: Context) -> Findings:
     if shared and not secrets.exists():
         todo = "Configure the provider in .streamlit/secrets.toml: docs/sign-in.md"
         yield Finding("Settings", "problem", "Sign-in is on, but no provider is configured", todo)
+
+
+def _ignored(env: Mapping[str, str]) -> Findings:
+    """Values that have no effect, since they are none of the words that have one."""
+    for name, words in WORDS.items():
+        if env.get(name, "").strip().lower() not in ("", *words):
+            todo = f"Set it to {' or '.join(words)}, or leave it empty."
+            yield Finding("Settings", "note", f"{name} has a value that is ignored", todo)
+    if any(_refusal(_run_on(each), env) for each in clusters.clusters(env)):
+        text = f"{clusters.VARIABLE} has an address that no run can use"
+        yield Finding("Settings", "note", text, "Write each as ray://10.0.0.1:10001.")
+
+
+def _run_on(cluster: str) -> Reader:
+    return lambda env: parse({"on": cluster})
 
 
 def _refusal(read: Reader, env: Mapping[str, str]) -> str:

@@ -47,6 +47,26 @@ def test_an_invalid_span_receiver_is_a_problem(context: Context) -> None:
     assert state == "problem" and "OTEL_EXPORTER_OTLP_ENDPOINT" in problem
 
 
+@pytest.mark.parametrize(
+    ("name", "ignored", "known"),
+    [
+        ("PACELINE_LOG", "xml", "JSON"),
+        ("PACELINE_ALLOW_ANYONE", "1", "no"),
+        ("PACELINE_TRACES_TEXTS", "true", "yes"),
+        ("OTEL_SDK_DISABLED", "yes", "true"),
+        ("PACELINE_RAY_CLUSTERS", "ray://10.0.0.1:10001, 10.0.0.2", "ray://10.0.0.1:10001"),
+    ],
+)
+def test_a_value_that_is_ignored_is_noted(
+    context: Context, name: str, ignored: str, known: str
+) -> None:
+    level, text, todo = said(Context({**context.env, name: ignored}, context.root), "Settings")[0]
+    assert (level, text.split()[0]) == ("note", name) and todo.endswith(".")
+    for fine in (known, ""):
+        found = said(Context({**context.env, name: fine}, context.root), "Settings")
+        assert [level for level, _, _ in found] == ["ok"]
+
+
 def test_every_wrong_setting_is_a_problem_of_its_own(context: Context) -> None:
     wrong = {
         "PACELINE_SIGN_IN": "maybe",
