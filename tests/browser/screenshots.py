@@ -98,6 +98,7 @@ class Studio:
         page.goto(app.url + picture.path)
         page.get_by_text(re.compile(picture.ready)).first.wait_for(timeout=60_000)
         if picture.name.startswith("backends"):
+            settled(page)  # until then buttons move
             page.get_by_role("button", name="Test").first.click()
             page.get_by_text("round trip").wait_for(timeout=120_000)
         height = min(drawn(page), picture.highest)
