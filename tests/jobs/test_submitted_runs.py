@@ -93,6 +93,7 @@ def test_no_run_is_queued_if_the_queue_cannot_be_processed(database: Engine) -> 
     ("model", "message"),
     [
         ("ref status=401", "No request succeeded. The first one: HTTP 401"),
+        ("ref tokens=3 fault=needs-key", "Incorrect API key provided"),
         ("ref fault=html", "not in a known API format"),
     ],
 )
@@ -105,14 +106,20 @@ def test_a_run_without_a_successful_request_fails_with_the_reason(
     assert counts.request_counts(database, run.id) == {"failed": 3}
 
 
-def test_some_failures_are_results_and_the_run_is_done(
+def test_a_run_with_some_failed_requests_is_done(database: Engine, reference_run: Submit) -> None:
+    fields = {"turns": 2, "input_tokens": 8, "requests": 4, "pause_s": 0, "warmup": 0}
+    model = "ref tokens=2 most_messages=1"  # each second turn is refused
+    run = finished(database, reference_run(model, workload="synthetic", **fields))
+    assert (run.status, run.error) == ("done", None)
+    assert counts.request_counts(database, run.id) == {"ok": 2, "failed": 2}
+
+
+def test_a_run_stops_at_its_limit_of_failed_requests(
     database: Engine, reference_run: Submit
 ) -> None:
-    run_id = reference_run("ref tokens=3 fault=needs-key", requests=2, pause_s=0)
+    run_id = reference_run("ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0)
     assert finished(database, run_id).status == "failed"
-    stopped = reference_run("ref status=500", requests=50, pause_s=0, stop_after_errors=4, warmup=0)
-    assert finished(database, stopped).status == "failed"
-    assert counts.request_counts(database, stopped) == {"failed": 4}
+    assert counts.request_counts(database, run_id) == {"failed": 4}
 
 
 def test_a_repeat_stops_at_its_time_limit(database: Engine, reference_run: Submit) -> None:

@@ -61,7 +61,8 @@ def test_request_repeat_and_run_each_change_the_nonce(first: Any, second: Any) -
 
 def test_repeats_differ_only_in_their_nonces() -> None:
     config = RunConfig(workload="synthetic", requests=3)
-    assert prompt(config, 0, 2)[10:] == prompt(config, 4, 2)[10:]
+    first, other = prompt(config, 0, 2), prompt(config, 4, 2)
+    assert first[:10] != other[:10] and first[10:] == other[10:]
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(1, 1), (7, 1), (8, 1), (512, 505), (2048, 2041)])
