@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 import jobs
 from db import results
-from services.analysis.diagnostics import cached_share, diagnostics
+from services.analysis.diagnostics import diagnostics
 from services.analysis.diagnostics.prompts import HITS_OFF
+from services.analysis.summary.cached import cached_share
 from services.analysis.turns import history_share
 from services.ask.config import parse
 from services.ask.planned_hits import planned_hits

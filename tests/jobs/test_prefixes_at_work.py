@@ -7,7 +7,8 @@ from sqlalchemy import Engine
 
 import jobs
 from db import results
-from services.analysis.diagnostics import cached_share, diagnostics
+from services.analysis.diagnostics import diagnostics
+from services.analysis.summary.cached import cached_share
 from services.ask.config import parse
 from services.ask.prefixes import prefixes_of
 from tests.conftest import finished

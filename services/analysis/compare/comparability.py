@@ -9,8 +9,10 @@ from services.analysis.compare.differences import environment_facts
 from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.compare.same_work import by_name, unequal
 from services.analysis.compare.verdicts import errors_differ
-from services.analysis.diagnostics import CACHED_SHARE, cached_share, client, sending
+from services.analysis.diagnostics import client, sending
 from services.analysis.diagnostics.diagnostic import Diagnostic
+from services.analysis.diagnostics.whole_run import CACHED_SHARE
+from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
 from services.analysis.turns import first_turns
 from services.ask import modes

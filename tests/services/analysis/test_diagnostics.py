@@ -311,7 +311,7 @@ def test_a_run_by_time_that_reaches_the_maximum_of_requests_is_reported(
     by_time = run(mode="users", duration_s=60.0, repeats=3)
     title = "Ended after 80 requests, before the duration was over"
     assert title not in titles(by_time, MANY)
-    monkeypatch.setattr("services.analysis.diagnostics.MOST", 80)
+    monkeypatch.setattr("services.analysis.diagnostics.whole_run.MOST", 80)
     assert title in titles(by_time, MANY)
 
 
