@@ -183,13 +183,13 @@ def delete_study(study_id: StudyId) -> None:
 
 
 def study_facts(study: Study) -> StudyFacts:
-    asked = study.config.model_dump(mode="json") | {"run": without_prompts(study.config.run)}
+    config = study.config.model_dump(mode="json") | {"run": without_prompts(study.config.run)}
     return StudyFacts(
         id=study.id,
         name=study.name,
         note=study.note,
         created_at=study.created_at,
-        asked=asked,
+        asked=config,
         active=study.active,
         counts=Counter(run.status for run in study.runs),
         cells=[_cell(run) for run in study.runs],

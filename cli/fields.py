@@ -18,14 +18,14 @@ Kind = type[BaseModel]
 def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: bool = True) -> None:
     """Add the flags of these fields to a command; `defaults`: show each default in the help."""
     for name in names:
-        field, known = kind.model_fields[name], about.fields(kind)[name]
+        field, about_field = kind.model_fields[name], about.fields(kind)[name]
         shown = defaults and field.default not in (None, "", (), {}, False)
-        text = f"{known.help}{f' (default: {field.default})' if shown else ''}"
+        text = f"{about_field.help}{f' (default: {field.default})' if shown else ''}"
         options: dict[str, Any] = {"dest": name, "help": text.replace("%", "%%")}
         if field.annotation is bool:
             options |= {"action": "store_true", "default": None}
-        elif known.each:
-            options |= {"action": "append", "metavar": known.each}
+        elif about_field.each:
+            options |= {"action": "append", "metavar": about_field.each}
         elif field.annotation == bool | None:
             options |= {"action": BooleanOptionalAction}
         else:

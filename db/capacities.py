@@ -144,7 +144,7 @@ def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
         .limit(limit)
     )
     with database.connect() as connection:
-        found = [_capacity(row) for row in connection.execute(query).mappings()]
+        searches = [_capacity(row) for row in connection.execute(query).mappings()]
     return [
         CapacityRow(
             each.id,
@@ -154,7 +154,7 @@ def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
             len(each.probes),
             short_answer(each),
         )
-        for each in found
+        for each in searches
     ]
 
 

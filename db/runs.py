@@ -288,13 +288,13 @@ def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: st
 
 def delete(database: Engine, run_id: int) -> None:
     """Delete a run, everything it measured, and its shared pages. Raises RunBusy, RunNotFound."""
-    this = schema.runs.c.id == run_id
+    is_run = schema.runs.c.id == run_id
     with writing(database) as connection:
-        gone = delete_from(schema.runs).where(this, schema.runs.c.status != "running")
+        gone = delete_from(schema.runs).where(is_run, schema.runs.c.status != "running")
         if connection.execute(gone).rowcount:
             unshare(connection, run_id)
             return
-        if connection.scalar(select(schema.runs.c.id).where(this)) is None:
+        if connection.scalar(select(schema.runs.c.id).where(is_run)) is None:
             raise RunNotFound(run_id)
         raise RunBusy(run_id)
 

@@ -153,14 +153,14 @@ def resume(
 def _add_cells(
     connection: Connection, study_id: int, new: Sequence[NewCell], machine: str | None
 ) -> None:
-    known = _engines_of(connection, study_id)
+    engine_ids = _engines_of(connection, study_id)
     highest = select(func.max(runs.c.cell)).where(runs.c.study_id == study_id)
     last = connection.execute(highest).scalar_one()
     for index, new_cell in enumerate(new, start=0 if last is None else last + 1):
         wanted = new_cell.cell.engine
-        if wanted is not None and wanted not in known:
-            known[wanted] = stored_engines.add(connection, wanted, study_id, machine)
-        engine_id = known[wanted] if wanted is not None else None
+        if wanted is not None and wanted not in engine_ids:
+            engine_ids[wanted] = stored_engines.add(connection, wanted, study_id, machine)
+        engine_id = engine_ids[wanted] if wanted is not None else None
         run = new_cell.run
         if engine_id is not None:
             run = replace(run, lane=f"engine {engine_id}", machine=machine)

@@ -104,17 +104,17 @@ def _add(
 ) -> None:
     """Store searches, each with its engine. The first searches of a configuration share an engine;
     each search on a fresh start has its own."""
-    known: dict[EngineConfig, int] = {}
+    engine_ids: dict[EngineConfig, int] = {}
     for search in new:
         engine = search.planned.engine
-        if search.planned.start or engine not in known:
-            known[engine] = stored_engines.add(connection, engine, study_id, machine)
+        if search.planned.start or engine not in engine_ids:
+            engine_ids[engine] = stored_engines.add(connection, engine, study_id, machine)
         stored_searches.add_search(
             connection,
             search.planned.config,
             name=search.name,
             study_id=study_id,
-            engine_id=known[engine],
+            engine_id=engine_ids[engine],
             start=search.planned.start,
             machine=machine,
             **origin._asdict(),

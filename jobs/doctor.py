@@ -94,27 +94,29 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def _python(context: Context) -> Findings:
-    found = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
+    summary = f"Python {platform.python_version()}, {platform.system()} {platform.release()}"
     if sys.version_info < OLDEST_PYTHON:
         todo = "Recreate the environment with Python 3.11 or newer: make clean run."
-        yield Finding("Python", "problem", found, todo)
+        yield Finding("Python", "problem", summary, todo)
         return
     memory = size(machine.environment()["memory_bytes"])
-    yield Finding("Python", "ok", f"{found}, {many(machine.cores(), 'core')}, {memory}")
+    yield Finding("Python", "ok", f"{summary}, {many(machine.cores(), 'core')}, {memory}")
 
 
 def _packages(context: Context) -> Findings:
     pinned = dict(_pins(context.root / "requirements.txt"))
     found = {name: _installed(name) for name in pinned}
     missing = [name for name, there in found.items() if there is None]
-    other = [f"{n} {there}, not {pinned[n]}" for n, there in found.items() if there != pinned[n]]
-    other = [each for each in other if each.split()[0] not in missing]
+    mismatched = [
+        f"{n} {there}, not {pinned[n]}" for n, there in found.items() if there != pinned[n]
+    ]
+    mismatched = [each for each in mismatched if each.split()[0] not in missing]
     todo = ".venv/bin/pip install -r requirements.txt, or make run."
     if missing:
         yield Finding("Packages", "problem", f"Missing: {', '.join(missing)}", todo)
-    if other:
-        yield Finding("Packages", "note", f"Other versions: {', '.join(other)}", todo)
-    if not (missing or other):
+    if mismatched:
+        yield Finding("Packages", "note", f"Other versions: {', '.join(mismatched)}", todo)
+    if not (missing or mismatched):
         yield Finding("Packages", "ok", f"{many(len(pinned), 'package')} as pinned")
     try:
         packaged_model.model_path()
@@ -216,15 +218,15 @@ def _check_storage(database: Engine, file: Path | None) -> Findings:
         else:
             used = file.stat().st_size
     name = str(file) if file else f"PostgreSQL on {database.url.host or 'this machine'}"
-    found = f"{name}, {size(used)}, revision {revision or 'none'}"
+    summary = f"{name}, {size(used)}, revision {revision or 'none'}"
     if revision is not None and revision > schema.REVISION:
         todo = "A newer Paceline wrote it: update Paceline, or restore a backup."
-        yield Finding("Database", "problem", found, todo)
+        yield Finding("Database", "problem", summary, todo)
     elif revision != schema.REVISION:
         todo = f"The next start migrates it to {schema.REVISION}. Make a backup first."
-        yield Finding("Database", "note", found, todo)
+        yield Finding("Database", "note", summary, todo)
     else:
-        yield Finding("Database", "ok", f"{found} (the newest)")
+        yield Finding("Database", "ok", f"{summary} (the newest)")
         yield from _queue(database)
     if skew > APART_S:
         words = f"This machine's clock and the database's differ by {seconds(skew)}"
@@ -235,14 +237,14 @@ def _disk(folder: Path, file: Path | None) -> Findings:
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(existing).free
     stored = file.stat().st_size if file and file.exists() else 0
-    found = f"{size(free)} free in {existing}"
+    summary = f"{size(free)} free in {existing}"
     if free < FREE_LEAST:
-        yield Finding("Disk", "problem", found, "Free some space: runs are stored there.")
+        yield Finding("Disk", "problem", summary, "Free some space: runs are stored there.")
     elif free < max(FREE_USUAL, stored):
         todo = "Free some space, or delete old runs; a backup needs as much space as the database."
-        yield Finding("Disk", "note", found, todo)
+        yield Finding("Disk", "note", summary, todo)
     else:
-        yield Finding("Disk", "ok", found)
+        yield Finding("Disk", "ok", summary)
 
 
 def _queue(database: Engine) -> Findings:
@@ -252,15 +254,15 @@ def _queue(database: Engine) -> Findings:
         yield Finding("Queue", "problem", *_split_sentences(str(error)))
         return
     waiting, up = queue.active(database), engines.active(database)
-    found = f"{many(waiting, 'run')} queued or running, {many(up, 'engine')}"
+    summary = f"{many(waiting, 'run')} queued or running, {many(up, 'engine')}"
     if (waiting or up) and not alive:
         todo = (
             "Start Paceline on the machine that measures: its supervisor then starts automatically."
         )
-        yield Finding("Queue", "note", f"{found}; no supervisor on this machine", todo)
+        yield Finding("Queue", "note", f"{summary}; no supervisor on this machine", todo)
     else:
         state = "the supervisor is alive" if alive else "no supervisor; none is needed now"
-        yield Finding("Queue", "ok", f"{found}; {state}")
+        yield Finding("Queue", "ok", f"{summary}; {state}")
 
 
 def _open_files(context: Context) -> Findings:
@@ -294,15 +296,15 @@ def _clock(context: Context) -> Findings:
         source = CLOCK.read_text().strip()
     except OSError:  # not Linux, or not readable here
         source = ""
-    found = f"{source or 'the system clock'}, resolution {resolution}"
+    summary = f"{source or 'the system clock'}, resolution {resolution}"
     if source in SLOW_CLOCKS:
         todo = (
             "Reading this clock is slow. Use tsc (kernel parameter clocksource=tsc), or another "
             "machine."
         )
-        yield Finding("Clock", "note", found, todo)
+        yield Finding("Clock", "note", summary, todo)
     else:
-        yield Finding("Clock", "ok", found)
+        yield Finding("Clock", "ok", summary)
 
 
 def _engines(context: Context) -> Findings:

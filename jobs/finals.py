@@ -23,13 +23,13 @@ def begin_finals(database: Engine, ending: Capacity) -> None:
     study = studies.load(database, ending.study_id)
     if study.config.search is None:
         return
-    found = [
+    searches = [
         replace(search, capacity=ending) if search.capacity.id == ending.id else search
         for search in study.searches
     ]
-    if following := final_searches(found, study.config.search):
+    if following := final_searches(searches, study.config.search):
         new = _with_names(study, following)
-        study_searches.add_finals(database, ending, len(found), new, machine_id(), ending.origin)
+        study_searches.add_finals(database, ending, len(searches), new, machine_id(), ending.origin)
 
 
 def _with_names(study: Study, following: Sequence[PlannedSearch]) -> list[NewSearch]:

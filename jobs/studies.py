@@ -165,8 +165,8 @@ def resume(
     study = studies.load(database, study_id)
     if study.config.search is not None:
         return study_searches.resume(database, study, failed)
-    again = (*study.to_resume, *(study.failed if failed else ()))
-    if not again:
+    to_resume = (*study.to_resume, *(study.failed if failed else ()))
+    if not to_resume:
         raise NothingToResume(nothing_to_resume(study, failed))
     devices, env = engines.devices(), settings.environment()
     problems: dict[int | None, str] = {
@@ -174,9 +174,9 @@ def resume(
         for server in study.engines
         if (problem := engines.preflight(server.config, devices, env)) is not None
     }
-    runnable = [run for run in again if run.engine_id not in problems]
+    runnable = [run for run in to_resume if run.engine_id not in problems]
     if not runnable:
-        raise NothingToResume(none_can_run([problems[run.engine_id] for run in again]))
+        raise NothingToResume(none_can_run([problems[run.engine_id] for run in to_resume]))
     destinations = earlier_destinations(database, runnable, typed)
     check_lock_file(database)
     hand_over(database, secrets_by_ticket(destinations.values()))

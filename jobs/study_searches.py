@@ -110,14 +110,16 @@ def resume(database: Engine, study: Study, failed: bool) -> int:
     Raises:
         NothingToResume: there is none, or none of them can run here. QueueProblem.
     """
-    again = study.searches_to_resume(failed)
-    if not again:
+    to_resume = study.searches_to_resume(failed)
+    if not to_resume:
         raise NothingToResume(
             f"Study {study.id} has no search that was interrupted{' or failed' if failed else ''}."
         )
     devices, env = engines.devices(), settings.environment()
-    obstacles = {search.engine: engines.preflight(search.engine, devices, env) for search in again}
-    runnable = [search for search in again if obstacles[search.engine] is None]
+    obstacles = {
+        search.engine: engines.preflight(search.engine, devices, env) for search in to_resume
+    }
+    runnable = [search for search in to_resume if obstacles[search.engine] is None]
     if not runnable:
         raise NothingToResume(none_can_run([why for why in obstacles.values() if why]))
     check_lock_file(database)

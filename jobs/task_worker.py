@@ -91,24 +91,24 @@ class Worker:
         """Store what ended and began, claim more tasks, and drop those that were cancelled."""
         ended = {server: scheduler.ended() for server, scheduler in self._servers.items()}
         begun = {server: dict(scheduler.begun) for server, scheduler in self._servers.items()}
-        wanted = {
+        to_claim = {
             (server, caller): count
             for server, scheduler in self._servers.items()
             for caller, count in scheduler.to_claim().items()
         }
         if not self._servers:
             return
-        known = {number for scheduler in self._servers.values() for number in scheduler.known()}
+        held = {number for scheduler in self._servers.values() for number in scheduler.known()}
         claimed, mine = await self._call(
             task_queue.exchange,
             self._me,
             [each for some in ended.values() for each in some],
             {number: at for some in begun.values() for number, at in some.items()},
-            wanted,
+            to_claim,
         )
         for server, scheduler in self._servers.items():
             scheduler.stored(ended[server], begun[server])
-            scheduler.drop(known - mine)
+            scheduler.drop(held - mine)
             scheduler.add(task for task in claimed if task.server == server)
             scheduler.begin()
 

@@ -59,15 +59,15 @@ def chosen(parameters: dict[str, str]) -> list[int]:
 
 def choose(name: str, options: dict[Option, str], first: str, title: str) -> Option:
     """Ask for one of several options, which is kept in the URL."""
-    given = next((option for option in options if option == first), next(iter(options)))
-    shown: Option | None = st.segmented_control(
+    default = next((option for option in options if option == first), next(iter(options)))
+    choice: Option | None = st.segmented_control(
         title,
         list(options),
         format_func=lambda option: options[option],
         required=True,
-        **url_state.keyed(PREFIX + name, given),
+        **url_state.keyed(PREFIX + name, default),
     )
-    return shown or given
+    return choice or default
 
 
 def load(ids: list[int]) -> list[Run]:

@@ -92,13 +92,13 @@ def show_state(backend: str, base_url: str | None) -> None:
     listing = _models(backend, base_url)
     if BACKENDS[backend].kind != "http" or listing.problem or not listing.models:
         return  # the model field shows the problem
-    shown = server_state(backend, base_url, tuple(typed().items()))
+    state = server_state(backend, base_url, tuple(typed().items()))
     with st.container(horizontal=True, gap="xsmall"):
         st.badge("reachable", color="green", icon=":material/check:")
-        if shown.engine:
-            st.badge(plain(shown.engine), color="gray")
-        if shown.rtt_s is not None:
-            st.badge(f"round trip {seconds(shown.rtt_s)}", color="blue")
+        if state.engine:
+            st.badge(plain(state.engine), color="gray")
+        if state.rtt_s is not None:
+            st.badge(f"round trip {seconds(state.rtt_s)}", color="blue")
 
 
 def _is_server_of(server: SavedServer, start: RunConfig) -> bool:

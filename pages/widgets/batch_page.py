@@ -49,13 +49,13 @@ def page(batch_id: str, caller: str | None) -> None:
             st.button("Cancel", icon=":material/stop:", on_click=_cancel, args=(batch, caller))
         _files(batch)
     st.subheader("Tasks", anchor="tasks")
-    wanted = _filters(batch_id, caller)
-    pages = _pages(wanted)
+    task_filter = _filters(batch_id, caller)
+    pages = _pages(task_filter)
     number = url_state.page_of(PREFIX, pages)
-    st.fragment(_table, run_every=every_s)(wanted, number, pages)
+    st.fragment(_table, run_every=every_s)(task_filter, number, pages)
     if pages > 1:
         st.pagination(pages, **url_state.keyed(PREFIX + "page", 1))
-    chosen = {"status": wanted.status or "", "text": wanted.text}
+    chosen = {"status": task_filter.status or "", "text": task_filter.text}
     chosen["page"] = str(number) if number > 1 else ""
     url_state.update({"batch": batch_id} | {name: text for name, text in chosen.items() if text})
 
@@ -110,7 +110,7 @@ def _filter_changed() -> None:
 def _filters(batch_id: str, caller: str | None) -> TaskFilter:
     """Ask which tasks to show, by status and text."""
     parameters = url_state.parameters()
-    given = parameters.get("status", ALL)
+    requested = parameters.get("status", ALL)
     with st.grid(2, min_column_width=220, vertical_alignment="bottom"):
         text = st.text_input(
             "Search",
@@ -124,11 +124,11 @@ def _filters(batch_id: str, caller: str | None) -> TaskFilter:
             [ALL, *STATUSES],
             format_func=str.capitalize,
             **url_state.keyed(
-                PREFIX + "status", given if given in STATUSES else ALL, _filter_changed
+                PREFIX + "status", requested if requested in STATUSES else ALL, _filter_changed
             ),
         )
-    if given not in (ALL, *STATUSES):
-        st.warning(plain(f"No task has the status “{given[:40]}”; showing all."))
+    if requested not in (ALL, *STATUSES):
+        st.warning(plain(f"No task has the status “{requested[:40]}”; showing all."))
     chosen = next((each for each in STATUSES if each == status), None)
     return TaskFilter(batch_id, chosen, caller, text=text)
 
@@ -145,12 +145,12 @@ def _table(wanted: TaskFilter, number: int, pages: int) -> None:
     if _pages(wanted) != pages:
         st.rerun()
     part = replace(wanted, limit=PAGE, offset=(number - 1) * PAGE)
-    shown = tasks.find(opened(), part)
-    if not shown:
+    listed = tasks.find(opened(), part)
+    if not listed:
         st.info("No task matches. Remove a filter.")
         return
-    prompts = tasks.prompts(opened(), [task.task_id for task in shown])
-    rows = pd.DataFrame([task_texts.row(task, prompts.get(task.task_id, "")) for task in shown])
+    prompts = tasks.prompts(opened(), [task.task_id for task in listed])
+    rows = pd.DataFrame([task_texts.row(task, prompts.get(task.task_id, "")) for task in listed])
     st.caption("Select a row to open its task.")
     st.dataframe(
         rows.dropna(axis="columns", how="all"),
@@ -159,7 +159,7 @@ def _table(wanted: TaskFilter, number: int, pages: int) -> None:
         placeholder="–",
         alt="Tasks",
         key=TABLE,
-        on_select=lambda: _selected([task.task_id for task in shown]),
+        on_select=lambda: _selected([task.task_id for task in listed]),
         selection_mode="single-row",
         column_config={name: st.column_config.Column(width=WIDTHS[name]) for name in WIDTHS},
     )

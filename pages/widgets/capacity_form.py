@@ -152,14 +152,14 @@ def _parts(time: Objective | None) -> tuple[str, str, float]:
 
 def number(name: str, first: Any, keyed: Keyed = _keyed, kind: Any = CapacityConfig) -> Any:
     """Ask for a number of a search; `kind`: the config that has the field."""
-    known = about.fields(kind)[name]
-    whole = isinstance(first, int)
+    about_field = about.fields(kind)[name]
+    is_whole = isinstance(first, int)
     with st.container(gap="xxsmall"):
         value = st.number_input(
-            known.label,
-            help=known.help,
-            step=1 if whole else known.step or 0.01,
-            format="%d" if whole else "%g",
+            about_field.label,
+            help=about_field.help,
+            step=1 if is_whole else about_field.step or 0.01,
+            format="%d" if is_whole else "%g",
             **keyed(name, first),
         )
         fields.show_problem(fields.problem(kind, name, value))

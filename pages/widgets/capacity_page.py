@@ -127,7 +127,7 @@ def show_findings(capacity: Capacity) -> None:
 def tiles(capacity: Capacity) -> int:
     """Show the capacity of each server in large type, with its uncertainty and cost. Return how
     many are known."""
-    known = [
+    estimates = [
         (name, estimate, cost(capacity, server))
         for server, name in enumerate(report.server_names(capacity))
         if (estimate := capacity.final_estimate(server)) is not None
@@ -135,13 +135,13 @@ def tiles(capacity: Capacity) -> int:
         and estimate.high
     ]
     with st.container(horizontal=True, gap="large"):
-        for name, estimate, price in known:
+        for name, estimate, price in estimates:
             with st.container(width="content", gap="xxsmall"):
                 st.metric(plain(name), amount_text(estimate, capacity.config))
                 st.caption(plain(confidence_text(estimate, capacity.config)))
                 if price is not None:
                     st.caption(plain(str(price)))
-    return len(known)
+    return len(estimates)
 
 
 def chart(which: CapacityChart, capacity: Capacity) -> None:
@@ -179,9 +179,9 @@ def curve(capacity: Capacity) -> None:
 
 def points(capacity: Capacity) -> None:
     """Show every load that was measured, with a link to its run."""
-    found = operating_points_table(capacity)
-    st.subheader(found.title, anchor="points")
-    table = pd.DataFrame(found.rows, columns=found.columns)
+    points_table = operating_points_table(capacity)
+    st.subheader(points_table.title, anchor="points")
+    table = pd.DataFrame(points_table.rows, columns=points_table.columns)
     table["Run"] = [f"/result?run={number}" for number in table["Run"]]
     st.dataframe(
         table,
@@ -192,7 +192,7 @@ def points(capacity: Capacity) -> None:
             "Sustained": st.column_config.Column(width=WIDEST_STATE),
         },
     )
-    st.caption(found.note)
+    st.caption(points_table.note)
 
 
 def download_buttons(capacity: Capacity) -> None:

@@ -78,18 +78,18 @@ def number(
     The field's limits are checked here and not by the widget, which would keep its previous value
     while showing the new one.
     """
-    info, known = type(start).model_fields[field], about.fields(type(start))[field]
+    info, about_field = type(start).model_fields[field], about.fields(type(start))[field]
     kind: type[int] | type[float] = int if "int" in str(info.annotation) else float
     optional = "None" in str(info.annotation)
     if (first := getattr(start, field)) is not None:
         start = start.model_copy(update={field: kind(first)})
     with st.container(gap="xxsmall"):
         value: float | int | None = st.number_input(
-            title or known.label,
+            title or about_field.label,
             value=None if optional else "min",
-            step=1 if kind is int else known.step,
+            step=1 if kind is int else about_field.step,
             format=None if kind is int else "%.5g",
-            placeholder=known.empty if optional else None,
+            placeholder=about_field.empty if optional else None,
             **widget_arguments(field, start, whose),
         )
         show_problem(problem(type(start), field, value), type(start))

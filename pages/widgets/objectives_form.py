@@ -79,20 +79,20 @@ def _preset(shown: Sequence[RunConfig]) -> None:
 def _number(name: str, field: str, values: set[float | None]) -> None:
     key = f"{PREFIX}{name}"
     several = len(values) > 1
-    known = about.fields(RunConfig)[field]
+    about_field = about.fields(RunConfig)[field]
     st.session_state[key] = None if several else values.pop()
 
     def into_url() -> None:
         st.query_params[name] = _text(st.session_state[key])
 
     st.number_input(
-        known.label,
+        about_field.label,
         value=None,
-        step=known.step,
+        step=about_field.step,
         format="%.5g",
         key=key,
         placeholder="differs between runs" if several else "none",
-        help=known.help,
+        help=about_field.help,
         on_change=into_url,
     )
 

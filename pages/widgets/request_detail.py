@@ -85,7 +85,7 @@ def _dialog(run_id: int) -> None:
 def _turn(candidate: Candidate, number: int) -> None:
     """Show buttons for the previous and the next request."""
     with st.container(horizontal=True):
-        for label, icon, other in (
+        for label, icon, target_number in (
             ("Previous", "chevron_left", number - 1),
             ("Next", "chevron_right", number + 1),
         ):
@@ -93,9 +93,9 @@ def _turn(candidate: Candidate, number: int) -> None:
                 label,
                 icon=f":material/{icon}:",
                 key=f"request-{label}",
-                disabled=request_facts.request_by_number(candidate, other) is None,
+                disabled=request_facts.request_by_number(candidate, target_number) is None,
                 on_click=st.session_state.__setitem__,
-                args=(SHOWN, other),
+                args=(SHOWN, target_number),
             )
 
 

@@ -87,7 +87,7 @@ def _delete(name: str) -> None:
 
 def _form() -> None:
     """Ask for the fields of a server. What was typed is kept if it cannot be saved."""
-    known = about.fields(RunConfig)
+    about_fields = about.fields(RunConfig)
     with st.form("save-server", border=False):
         name = st.text_input("Name", placeholder="prod", key=f"{PREFIX}name", max_chars=40)
         backend = st.selectbox(
@@ -100,18 +100,18 @@ def _form() -> None:
         with st.grid(2, min_column_width=220, vertical_alignment="bottom"):
             texts = {
                 field: st.text_input(
-                    known[field].label,
-                    help=known[field].help,
+                    about_fields[field].label,
+                    help=about_fields[field].help,
                     placeholder=EXAMPLES[field],
                     key=PREFIX + field,
                 )
                 for field in TEXTS
             }
         price = st.number_input(
-            known["usd_per_hour"].label,
+            about_fields["usd_per_hour"].label,
             value=None,
-            placeholder=known["usd_per_hour"].empty,
-            help=known["usd_per_hour"].help,
+            placeholder=about_fields["usd_per_hour"].empty,
+            help=about_fields["usd_per_hour"].help,
             key=f"{PREFIX}usd_per_hour",
         )
         st.caption(

@@ -180,11 +180,11 @@ def repeats_done(runs: Sequence[Run]) -> tuple[int, int]:
 
 def progress_sentence(runs: Sequence[Run], left: str) -> str:
     """Return the progress as text: "Round 2 of 5, 3 of 10 repeats done, about 20 s left"."""
-    done, wanted = repeats_done(runs)
+    done, total = repeats_done(runs)
     rounds = max(run.config.repeats for run in runs)
     to_come = [run for run in runs if run.status in ACTIVE]
     finished = min(
         (sum(r.duration_s is not None for r in run.repeats) for run in to_come), default=rounds
     )
     current = f"Round {min(finished + 1, rounds)} of {rounds}"
-    return ", ".join(filter(None, (current, f"{done} of {many(wanted, 'repeat')} done", left)))
+    return ", ".join(filter(None, (current, f"{done} of {many(total, 'repeat')} done", left)))

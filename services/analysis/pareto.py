@@ -52,13 +52,13 @@ def pareto_front(
     points, all are on the front; a point that lacks a number is not.
     """
     signs = [1 if way == "higher" else -1 for way in better]
-    known = [
+    complete = [
         (signs[0] * x, signs[1] * y, index)
         for index, (x, y) in enumerate(points)
         if x is not None and y is not None
     ]
     chosen: list[tuple[float, float, int]] = []
-    for point in sorted(known, key=lambda p: (-p[0], -p[1])):  # best first number first
+    for point in sorted(complete, key=lambda p: (-p[0], -p[1])):  # best first number first
         if not chosen or point[1] > chosen[-1][1] or point[:2] == chosen[-1][:2]:
             chosen.append(point)
     return [index for _, _, index in sorted(chosen, key=lambda p: (signs[0] * p[0], p[2]))]

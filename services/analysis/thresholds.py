@@ -105,17 +105,17 @@ def check(thresholds_: Sequence[Threshold], candidate: Candidate) -> tuple[Thres
 def _result(threshold: Threshold, summary: Summary, row: Mapping[str, Any]) -> ThresholdResult:
     sign, keeps = SIGNS[threshold.sign]
     unit = _unit(threshold.name)
-    shown = f"{_label(threshold)} {sign} {show(threshold.limit, unit)}"
+    condition = f"{_label(threshold)} {sign} {show(threshold.limit, unit)}"
     value = row.get(_key(threshold))  # an imported run lacks some
     if value is None:
         return ThresholdResult(
-            threshold.text, None, False, f"{shown}: {_why_not(threshold, summary)}"
+            threshold.text, None, False, f"{condition}: {_why_not(threshold, summary)}"
         )
     return ThresholdResult(
         threshold.text,
         value,
         keeps(value, threshold.limit),
-        f"{shown}: measured {show(value, unit)}",
+        f"{condition}: measured {show(value, unit)}",
     )
 
 
@@ -130,14 +130,17 @@ def _why_not(threshold: Threshold, summary: Summary) -> str:
         )
     if threshold.name == "session" and summary.session_s is None:
         return "unknown, because no session was completed."
-    known = summary.distributions.get(REQUESTS.get(threshold.name, ""))
+    distribution = summary.distributions.get(REQUESTS.get(threshold.name, ""))
     needed = (
         FLOORS.get(int(threshold.statistic[1:]))
         if threshold.statistic in ("p90", "p95", "p99")
         else None
     )
-    if known and needed and known.n < needed:
-        return f"needs {needed:,} requests; there are {known.n:,}. Send more, or use the median."
+    if distribution and needed and distribution.n < needed:
+        return (
+            f"needs {needed:,} requests; there are {distribution.n:,}. Send more, or use the "
+            "median."
+        )
     return "unknown for this run."
 
 

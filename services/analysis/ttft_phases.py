@@ -66,12 +66,14 @@ def ttft_phases(measurements: Sequence[Measurement]) -> TtftPhases | None:
     if queue_known:
         reported &= ~np.isnan(queue)
     parts = {QUEUE: queue if queue_known else None, LOAD: load, PREFILL: prefill}
-    known = {n: np.nan_to_num(p) for n, p in parts.items() if p is not None and _any(p[reported])}
-    left = ttft - sum(known.values(), np.zeros(len(ttft)))
+    phase_times = {
+        n: np.nan_to_num(p) for n, p in parts.items() if p is not None and _any(p[reported])
+    }
+    left = ttft - sum(phase_times.values(), np.zeros(len(ttft)))
     sound = reported & (left >= -np.maximum(TOLERANCE_S, TOLERANCE * ttft))
     if not sound.any():
         return None
-    known[NETWORK if queue_known else REST] = left
+    phase_times[NETWORK if queue_known else REST] = left
     whole = ttft[sound]
     mean = float(whole.mean())
     return TtftPhases(
@@ -79,7 +81,7 @@ def ttft_phases(measurements: Sequence[Measurement]) -> TtftPhases | None:
         of=int((~np.isnan(ttft)).sum()),
         median_s=float(np.median(whole)),
         mean_s=mean,
-        phases=tuple(_phase(name, part[sound], mean) for name, part in known.items()),
+        phases=tuple(_phase(name, part[sound], mean) for name, part in phase_times.items()),
         contradictory=int((reported & ~sound).sum()),
     )
 

@@ -44,13 +44,13 @@ def history_share(measurements: Sequence[Measurement], config: RunConfig) -> flo
     prompt, output = table.numbers("prompt_tokens"), table.numbers("output_tokens")
     turn, before = locate(sessions, table)[1], _previous_request(table)
     left = prompt + output if config.history == "answered" else prompt
-    there = np.where(before >= 0, left[before], np.nan)
+    expected = np.where(before >= 0, left[before], np.nan)
     prefixes = prefixes_of(config)
-    there[turn == 0] = prompt[turn == 0] * (prefixes.of_first if prefixes else 0.0)
-    known = ~np.isnan(there) & ~np.isnan(table.numbers("cached_tokens")) & (prompt > 0)
+    expected[turn == 0] = prompt[turn == 0] * (prefixes.of_first if prefixes else 0.0)
+    known = ~np.isnan(expected) & ~np.isnan(table.numbers("cached_tokens")) & (prompt > 0)
     if not (known & (turn > 0)).any():
         return None
-    return float(np.minimum(there, prompt)[known].sum() / prompt[known].sum())
+    return float(np.minimum(expected, prompt)[known].sum() / prompt[known].sum())
 
 
 def _previous_request(table: Measurements) -> NDArray[np.intp]:

@@ -47,17 +47,22 @@ def pace(
     closest run is. It had k requests in flight and this run has c, so that a request is between
     1 and k/c times as fast: requests do not slow each other down, or they share a fixed rate.
     """
-    known = [run for run in earlier if run.tokens_per_s > 0]
-    if not known:
+    usable = [run for run in earlier if run.tokens_per_s > 0]
+    if not usable:
         return _assumed(config)
-    wanted = in_flight(config, median(run.tokens_per_s for run in known))
-    near = [run for run in known if 1 / NEAR <= run.in_flight / wanted <= NEAR]
+    concurrency = in_flight(config, median(run.tokens_per_s for run in usable))
+    near = [run for run in usable if 1 / NEAR <= run.in_flight / concurrency <= NEAR]
     source = f"from {many(len(near), 'earlier run')} {where}"
     if not near:
-        near = [min(known, key=lambda run: max(run.in_flight / wanted, wanted / run.in_flight))]
+        near = [
+            min(
+                usable,
+                key=lambda run: max(run.in_flight / concurrency, concurrency / run.in_flight),
+            )
+        ]
         source = f"from {many(1, 'earlier run')} {where}, with {near[0].in_flight:,} in flight"
-        shared = near[0].tokens_per_s * near[0].in_flight / wanted
-        near.append(EarlierRun(shared, wanted))
+        shared = near[0].tokens_per_s * near[0].in_flight / concurrency
+        near.append(EarlierRun(shared, concurrency))
     rates = [run.tokens_per_s for run in near]
     return Pace(min(rates), median(rates), max(rates), source)
 

@@ -22,15 +22,15 @@ def turns(prompt: str, by_message: bool = False, most: int | None = None) -> lis
 def split_messages(messages: Sequence[Message]) -> list[Turn]:
     """Split messages into turns: each answer to a user begins one. Trailing answers are left out,
     since no turn follows them."""
-    found: list[list[Message]] = [[]]
+    groups: list[list[Message]] = [[]]
     for message in messages:
-        before = found[-1][-1]["role"] if found[-1] else ""
+        before = groups[-1][-1]["role"] if groups[-1] else ""
         if message["role"] == "assistant" and before in ("user", "tool"):
-            found.append([])
-        found[-1].append(message)
-    if len(found) > 1 and all(message["role"] == "assistant" for message in found[-1]):
-        found.pop()
-    return [Turn(each) for each in found]
+            groups.append([])
+        groups[-1].append(message)
+    if len(groups) > 1 and all(message["role"] == "assistant" for message in groups[-1]):
+        groups.pop()
+    return [Turn(each) for each in groups]
 
 
 def first(prompt: str) -> str:

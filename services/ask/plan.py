@@ -127,14 +127,14 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
         between = sum(low for low, _ in ranges), sum(high for _, high in ranges)
     source = _sources(plan.source for plan in plans)
     usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
-    known = all(plan.requests_total for plan in plans)
+    all_known = all(plan.requests_total for plan in plans)
     what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
-    if not known:
+    if not all_known:
         what, output, prompts = f"{how} The number of requests is unknown", 0, 0
     takes = _time_text(at_least, between, source, "one of these servers has no earlier run")
     then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."
-    total = sum(plan.requests_total for plan in plans) if known else 0
+    total = sum(plan.requests_total for plan in plans) if all_known else 0
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 

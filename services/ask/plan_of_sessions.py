@@ -110,16 +110,16 @@ def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]
 
 
 def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
-    found: list[tuple[float, float]] = []
+    tokens_by_turn: list[tuple[float, float]] = []
     history = 0.0
     for number, turn in enumerate(turns):
         own = conversation.answer_of(turn) if number else turn.messages
         asked, whole = _tokens(own), _tokens(turn.messages)
         if number and config.history == "answered":
             whole = asked + of_answers(config).mean
-        found.append((asked, history + whole - asked))
+        tokens_by_turn.append((asked, history + whole - asked))
         history += whole
-    return found
+    return tokens_by_turn
 
 
 def _tokens(messages: list[dialogue.Message]) -> float:

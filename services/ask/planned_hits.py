@@ -52,12 +52,12 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
 def _of_trace(same: ByIdentity[TraceRow], rows: range, requests: int) -> float:
     """The share of tokens in leading blocks that an earlier request contained, for so many requests
     that use the rows in rotation and an unlimited cache."""
-    seen: set[int] = set()
+    cached: set[int] = set()
     hits = total = 0
     for row in (same.values[rows[index % len(rows)]] for index in range(requests)):
         beginnings = list(accumulate(row.blocks, lambda before, block: hash((before, block))))
-        known = sum(1 for _ in takewhile(seen.__contains__, beginnings))
+        known = sum(1 for _ in takewhile(cached.__contains__, beginnings))
         hits += min(row.input_tokens, known * BLOCK_TOKENS)
         total += row.input_tokens
-        seen.update(beginnings)
+        cached.update(beginnings)
     return hits / total

@@ -63,14 +63,14 @@ def prefixes_of(config: RunConfig) -> Prefixes | None:
         config.prefix_system_tokens,
     )
     expected = modes.expected(config)
-    if (again := plan_of_sessions.repeated(config)) is None:
+    if (repetition := plan_of_sessions.repeated(config)) is None:
         requests = round(expected or MOST_PLANNED)
         return _planned(law, requests, config.prefix_share, count, system)
-    wanted, sessions = again.of_first(config.prefix_share), again.sessions
+    wanted, sessions = repetition.of_first(config.prefix_share), repetition.sessions
     if expected is None:
         sessions = MOST_PLANNED
     found = _planned(law, sessions, wanted, count, system, config.turns or 1)
-    return replace(found, planned=again.share(found.of_first), in_sessions=True)
+    return replace(found, planned=repetition.share(found.of_first), in_sessions=True)
 
 
 @lru_cache(maxsize=64)

@@ -89,10 +89,10 @@ class Preparer:
             return None
         session, turn = sessions.locate(index)
         delays = sessions.delays(session)
-        left = len(delays) - turn - 1
+        turns_left = len(delays) - turn - 1
         if self._repeat != WARM_UP:
-            left = min(left, modes.most(self._job.config) - index - 1)
-        if left < 1:
+            turns_left = min(turns_left, modes.most(self._job.config) - index - 1)
+        if turns_left < 1:
             return None
 
         def prepare(answer: str) -> PreparedRequest:
@@ -101,8 +101,8 @@ class Preparer:
         recorded = self._job.config.history == "recorded"
         write = None
         if not recorded and self._job.target.client == "wire":
-            write = partial(self._write, index + 1, turn + 1, left)
-        return Following(delays[turn + 1], left, prepare, recorded, write)
+            write = partial(self._write, index + 1, turn + 1, turns_left)
+        return Following(delays[turn + 1], turns_left, prepare, recorded, write)
 
 
 def prepare_ahead(

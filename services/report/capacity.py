@@ -127,20 +127,22 @@ def objective_title(objective: Objective) -> str:
 
 
 def _row(capacity: Capacity, probe: Probe) -> list[str]:
-    seen = probe.observation
+    observation = probe.observation
     server = [chr(ord("A") + probe.server)] if len(capacity.config.servers) > 1 else []
     load = load_text(probe.load, capacity.config)
-    if seen is None:
+    if observation is None:
         blank = ["–"] * (1 + len(capacity.config.parsed_objectives))
         return [*server, load, *blank, "being measured", seconds(probe.window_s), str(probe.run_id)]
     reached = [
         reached_text(value, objective)
-        for value, objective in zip(seen.reached, capacity.config.parsed_objectives, strict=True)
+        for value, objective in zip(
+            observation.reached, capacity.config.parsed_objectives, strict=True
+        )
     ]
     return [
         *server,
         load,
-        significant(seen.served_per_s),
+        significant(observation.served_per_s),
         *reached,
         sustained_text(capacity, probe),
         seconds(probe.window_s),
@@ -228,15 +230,15 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
 
 
 def _result_entry(name: str, ended: Conclusion | None, repeat: Recovery | None) -> dict[str, Any]:
-    found: Estimate | None = ended.estimate if ended else None
+    estimate: Estimate | None = ended.estimate if ended else None
     return {
         "name": name,
         "ended": ended and ended.why,
-        "capacity": found and found.value,
-        "low": found and found.low,
-        "high": found and found.high,
-        "kind": found and found.kind,
-        "binding": found and ("queue" if found.binding == QUEUE else found.binding),
+        "capacity": estimate and estimate.value,
+        "low": estimate and estimate.low,
+        "high": estimate and estimate.high,
+        "kind": estimate and estimate.kind,
+        "binding": estimate and ("queue" if estimate.binding == QUEUE else estimate.binding),
         "at_least": ended and ended.at_least,
         "at_most": ended and ended.at_most,
         "stays_slow": repeat.stays_slow if repeat and repeat.after else None,
@@ -257,20 +259,20 @@ def _curve(capacity: Capacity, server: int) -> dict[str, Any]:
 
 
 def _probe(capacity: Capacity, probe: Probe) -> dict[str, Any]:
-    seen = probe.observation
+    observation = probe.observation
     objectives: Sequence[Objective] = capacity.config.parsed_objectives
-    measured = seen and {
-        "requests": seen.misses[0].n,
-        "completed_per_s": seen.served_per_s,
+    measured = observation and {
+        "requests": observation.misses[0].n,
+        "completed_per_s": observation.served_per_s,
         "objectives": [
             {"objective": objective.text, "missed": misses.count, "reached": reached}
             for objective, misses, reached in zip(
-                objectives, seen.misses, seen.reached, strict=True
+                objectives, observation.misses, observation.reached, strict=True
             )
         ],
-        "queue_grows": seen.growing,
-        "client_too_slow": seen.limited,
-        "sustained": None if seen.limited else sustained(seen, objectives),
+        "queue_grows": observation.growing,
+        "client_too_slow": observation.limited,
+        "sustained": None if observation.limited else sustained(observation, objectives),
     }
     return {
         "server": probe.server,

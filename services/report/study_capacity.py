@@ -82,8 +82,8 @@ class StudyCapacityDocument(BaseModel):
 def capacity_table(study: Study) -> Table:
     """Return a table of each configuration, the best first, with its capacity and that of its fresh
     starts."""
-    found, labels = highest_of_study(study), labels_of_study(study)
-    works = works_of(found)
+    highest, labels = highest_of_study(study), labels_of_study(study)
+    works = works_of(highest)
     lines = [
         (
             *([work] if any(works) else []),
@@ -92,7 +92,7 @@ def capacity_table(study: Study) -> Table:
             _fresh_starts(of_work, search) or NOTHING,
             search_state(search) if search.capacity.error is None else search.capacity.status,
         )
-        for of_work, work in zip(found, works, strict=True)
+        for of_work, work in zip(highest, works, strict=True)
         for search in of_work.ranked
     ]
     unit = f"{study.config.search.unit}, 95 %" if study.config.search else ""
@@ -152,18 +152,18 @@ def study_capacity_hash(study: Study) -> str:
 
 
 def _document(study: Study) -> StudyCapacityDocument:
-    found, labels = highest_of_study(study), labels_of_study(study)
-    works = {each.run: work for each, work in zip(found, works_of(found), strict=True)}
-    asked = study.config.search
-    assert asked is not None
+    highest, labels = highest_of_study(study), labels_of_study(study)
+    works = {each.run: work for each, work in zip(highest, works_of(highest), strict=True)}
+    settings = study.config.search
+    assert settings is not None
     return StudyCapacityDocument(
         schema=SCHEMA,
         content_sha256="",
         name=study.name,
-        unit=asked.unit,
-        objectives=list(asked.objectives),
+        unit=settings.unit,
+        objectives=list(settings.objectives),
         sentences=sentences(study),
-        verdicts=[_verdict(each, works[each.run], labels) for each in found],
+        verdicts=[_verdict(each, works[each.run], labels) for each in highest],
         searches=[
             _search(search, works[search.run], labels[search.engine]) for search in study.searches
         ],
@@ -204,7 +204,7 @@ def _verdict(each: HighestCapacity, work: str, labels: Any) -> VerdictRow:
 
 
 def _search(search: StudySearch, work: str, label: str) -> SearchRow:
-    found, capacity = search.found, search.capacity
+    estimate, capacity = search.found, search.capacity
     return SearchRow(
         search=capacity.id,
         configuration=label,
@@ -214,9 +214,9 @@ def _search(search: StudySearch, work: str, label: str) -> SearchRow:
         start=capacity.start,
         status=capacity.status,
         problem=capacity.error,
-        capacity=found and found.value,
-        low=found and found.low,
-        high=found and found.high,
-        at_least=search.ended.at_least if search.ended and not found else None,
+        capacity=estimate and estimate.value,
+        low=estimate and estimate.low,
+        high=estimate and estimate.high,
+        at_least=search.ended.at_least if search.ended and not estimate else None,
         page=f"/capacity?search={capacity.id}",
     )

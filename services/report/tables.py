@@ -92,23 +92,23 @@ def ttft_phases(candidate: Candidate) -> Table:
     """The parts of TTFT, as the server reports them; no rows if it reports none."""
     title = "Where TTFT goes"
     good = successes(candidate.measurements)
-    found = phases_of(good)
-    if found is None:
+    phases = phases_of(good)
+    if phases is None:
         return Table(title, (), ())
     rows = [
         (LABELS[p.name], show(p.median_s, "s"), show(p.mean_s, "s"), show(p.share, "share"))
-        for p in found.phases
+        for p in phases.phases
     ]
-    whole = ("TTFT", show(found.median_s, "s"), show(found.mean_s, "s"), show(1.0, "share"))
+    total_row = ("TTFT", show(phases.median_s, "s"), show(phases.mean_s, "s"), show(1.0, "share"))
     late = known(metric_array(good, "queue_s"))
     before = (BEFORE, show(float(np.median(late)), "s"), show(float(late.mean()), "s"), NOTHING)
-    some = f" of {found.of:,}" if found.requests < found.of else ""
-    queue = "" if found.queue_known else " It does not report how long requests waited."
+    some = f" of {phases.of:,}" if phases.requests < phases.of else ""
+    queue = "" if phases.queue_known else " It does not report how long requests waited."
     return Table(
         title,
         ("", "Median", "Mean", "Share of the mean"),
-        (*([before] if len(late) else []), *rows, whole),
-        f"As the server reports for {found.requests:,}{some} successes; means add up, medians do "
+        (*([before] if len(late) else []), *rows, total_row),
+        f"As the server reports for {phases.requests:,}{some} successes; means add up, medians do "
         f"not.{queue}",
     )
 

@@ -69,7 +69,7 @@ def _outcome(task: Task) -> str | None:
 def facts(task: Task) -> Table:
     """Return the known facts of a task besides its texts."""
     result = task.result
-    known = {
+    texts = {
         "TTFT": show(result.ttft_s, "s"),
         "E2E": show(result.e2e_s, "s"),
         "Prompt tokens": show(result.prompt_tokens, "count"),
@@ -81,5 +81,5 @@ def facts(task: Task) -> Table:
         "HTTP status": NOTHING if task.http_status is None else str(task.http_status),
         "Error class": task.error_class or NOTHING,
     }
-    rows = tuple((label, text) for label, text in known.items() if text != NOTHING)
+    rows = tuple((label, text) for label, text in texts.items() if text != NOTHING)
     return Table("Task", ("", "Value"), rows)

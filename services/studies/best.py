@@ -65,8 +65,8 @@ def best(scaling: Scaling) -> tuple[BestConfiguration, ...]:
 
 
 def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> BestConfiguration | None:
-    known = [row for row in rows if row.level(criterion.measure)]
-    eligible = [row for row in known if criterion.takes(row, known)]
+    measured = [row for row in rows if row.level(criterion.measure)]
+    eligible = [row for row in measured if criterion.takes(row, measured)]
     ordered = sorted(eligible, key=lambda row: _value(criterion, row), reverse=criterion.more)
     firsts = {row.configuration: row for row in reversed(ordered)}  # each configuration's best
     if not firsts:
@@ -78,10 +78,12 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> BestConfig
         if firsts[other_row.configuration] is other_row and other_row is not row
     ]
     if not others:
-        return BestConfiguration(criterion, series, row, None, None, "no verdict", "", tuple(known))
+        return BestConfiguration(
+            criterion, series, row, None, None, "no verdict", "", tuple(measured)
+        )
     ahead, why = _compare_rows(criterion, row, others[0])
     word = judge_ratios([ahead], _pairs(ordered))[0] if ahead and not why else "no verdict"
-    return BestConfiguration(criterion, series, row, others[0], ahead, word, why, tuple(known))
+    return BestConfiguration(criterion, series, row, others[0], ahead, word, why, tuple(measured))
 
 
 def _pairs(rows: Sequence[Row]) -> int:

@@ -47,15 +47,15 @@ def cost(capacity: Capacity, server: int) -> Cost | None:
         return None
     if not isinstance(price, Hourly):
         return _by_token(points, price.usd_per_prompt_token, price.usd_per_output_token)
-    found = capacity.final_estimate(server)
-    if found is None or not found.low or not found.high:
+    estimate = capacity.final_estimate(server)
+    if estimate is None or not estimate.low or not estimate.high:
         return None
-    tokens = _tokens_by_load(capacity, points, found)
+    tokens = _tokens_by_load(capacity, points, estimate)
     if tokens is None:
         return None
     usd, low, high = (
         price.usd_per_hour / 3600 / (tokens * load) * MILLION
-        for load in (found.value, found.high, found.low)
+        for load in (estimate.value, estimate.high, estimate.low)
     )
     return Cost(usd, low, high)
 

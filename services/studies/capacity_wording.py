@@ -50,13 +50,13 @@ def short_answer(capacity: Capacity) -> str:
 
 def _short(capacity: Capacity, server: int) -> str:
     step, config = capacity.next_step(server), capacity.config
-    found = capacity.estimate_so_far(server)
-    if found is None or not found.low or not found.high:
+    estimate = capacity.estimate_so_far(server)
+    if estimate is None or not estimate.low or not estimate.high:
         return bounds_text(step, config) if isinstance(step, Conclusion) else ""
     about = "" if isinstance(step, Conclusion) else "about "
     if len(config.servers) > 1:
-        return about + amount_text(found, config)
-    return about + with_interval(found, config)
+        return about + amount_text(estimate, config)
+    return about + with_interval(estimate, config)
 
 
 def _so_far(capacity: Capacity, server: int) -> str:
@@ -128,14 +128,14 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
             f"sustains at least {with_unit(step.at_least, config)}; this client cannot offer more, "
             "so the capacity may be higher"
         )
-    known = [
+    bounds = [
         (word, load)
         for word, load in (("at least", step.at_least), ("less than", step.at_most))
         if load is not None
     ]
-    if not known:
+    if not bounds:
         return "has an unknown capacity"
-    *others, (word, last) = known
+    *others, (word, last) = bounds
     parts = [f"{word} {load_text(load, config)}" for word, load in others]
     return f"sustains {' and '.join([*parts, f'{word} {with_unit(last, config)}'])}"
 

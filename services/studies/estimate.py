@@ -47,22 +47,22 @@ class Estimate:
     @property
     def sentence(self) -> str:
         """The estimate as a sentence."""
-        what = many(self.cells, "cell")
+        subject = many(self.cells, "cell")
         if self.fresh is not None:
-            what = f"{self.cells:,} search{'' if self.cells == 1 else 'es'}"
+            subject = f"{self.cells:,} search{'' if self.cells == 1 else 'es'}"
         if self.impossible == self.cells:
-            return f"{what}, and none of them can be measured here."
+            return f"{subject}, and none of them can be measured here."
         if self.impossible:
-            what = f"{self.cells_text} {what.partition(' ')[2]} can be measured here"
+            subject = f"{self.cells_text} {subject.partition(' ')[2]} can be measured here"
         if self.starts:
-            what += (
+            subject += (
                 "," * bool(self.impossible)
                 + f" on {many(self.starts, 'engine')}, started one after another"
             )
         if self.fresh:
-            what += f", among them {self.fresh:,} fresh starts of each of the two best"
+            subject += f", among them {self.fresh:,} fresh starts of each of the two best"
         cost = "" if self.usd is None else f", and costs {self._about} ${self.usd:,.2f}"
-        return f"{what}. It {self._takes}{cost}."
+        return f"{subject}. It {self._takes}{cost}."
 
     @property
     def _about(self) -> str:
@@ -121,20 +121,22 @@ def estimate_searches(study: StudyConfig, grid: Sequence[GridCell], ready_s: Sec
     engines = list(dict.fromkeys(cell.engine for cell in possible if cell.engine is not None))
     works = len(dict.fromkeys(cell.config for cell in possible))
     fresh = study.search.starts if len(engines) > 1 else 0
-    again = 2 * fresh * works
+    fresh_searches = 2 * fresh * works
     usual_s, most_s = search_seconds(study.search)
     again_s = max((ready_s(engine.engine) or START_S for engine in engines), default=0.0)
-    starts_s = sum(ready_s(engine.engine) or START_S for engine in engines) + again * again_s
-    searches = len(possible) + again
+    starts_s = (
+        sum(ready_s(engine.engine) or START_S for engine in engines) + fresh_searches * again_s
+    )
+    searches = len(possible) + fresh_searches
     seconds = starts_s + searches * usual_s
     usd = sum(_usd(study, engine, ready_s(engine.engine) or START_S) for engine in engines)
     usd += sum(_usd(study, cell.engine, usual_s) for cell in possible)
     largest = max(engines, key=lambda engine: engine.ranks, default=None)  # it may be the best
-    usd += _usd(study, largest, again * (again_s + usual_s))
+    usd += _usd(study, largest, fresh_searches * (again_s + usual_s))
     return Estimate(
-        len(grid) + again,
+        len(grid) + fresh_searches,
         len(grid) - len(possible),
-        len(engines) + again,
+        len(engines) + fresh_searches,
         seconds,
         False,
         usd if study.usd_per_gpu_hour is not None and engines else None,

@@ -125,14 +125,14 @@ def highest(searches: Sequence[StudySearch], config: StudyCapacity) -> tuple[Hig
 def _highest_of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> HighestCapacity:
     first = sorted((search for search in searches if search.capacity.start == 0), key=_rank)
     again = tuple(search for search in searches if search.capacity.start > 0)
-    known = HighestCapacity(searches[0].run, tuple(first), again)
-    two = known.finalists
+    result = HighestCapacity(searches[0].run, tuple(first), again)
+    two = result.finalists
     if two is None:
-        return replace(known, problem=_why_no_finals(first))
-    a, b = ([search.found for search in each if search.found] for each in known.finals)
+        return replace(result, problem=_why_no_finals(first))
+    a, b = ([search.found for search in each if search.found] for each in result.finals)
     enough = min(len(a), len(b)) >= FEWEST
     ratio = ratio_over_starts(b, a, config.margin) if enough else None
-    return replace(known, ratio=ratio, problem=None if ratio else _why_no_verdict(known))
+    return replace(result, ratio=ratio, problem=None if ratio else _why_no_verdict(result))
 
 
 def _why_no_verdict(known: HighestCapacity) -> str | None:

@@ -48,13 +48,13 @@ def _try_mixing(short: Candidate, long: Candidate, mix: Candidate) -> list[Mixin
 
 
 def _alone(cells: Sequence[MeasuredCell], mix: MeasuredCell, name: str) -> Candidate | None:
-    wanted = work_of(alone(mix.cell.config, name))
+    work = work_of(alone(mix.cell.config, name))
     matching = (
         measured.candidate
         for measured in cells
         if measured.candidate is not None
         and configuration_of(measured.cell) == configuration_of(mix.cell)
-        and work_of(measured.cell.config) == wanted
+        and work_of(measured.cell.config) == work
     )
     return next(matching, None)
 

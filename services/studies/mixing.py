@@ -38,14 +38,16 @@ def chunking(on: Mixing, off: Mixing) -> str:
 def _compared(compared: ClassComparison, claims: Mapping[Word, str], than: str) -> str:
     first = compared.deciding(SHORT)
     claim = claims[first.word].format(within=within(compared.margin))
-    what = FAMILY[first.name][0].partition(" of ")[0]
+    measure = FAMILY[first.name][0].partition(" of ")[0]
     if compared.why_not:
         return f"{claim}, because {compared.why_not}."
     if first.ratio is None:
-        return f"{claim}, because the {what} of short requests is not known for both."
+        return f"{claim}, because the {measure} of short requests is not known for both."
     begins = f"{claim}. Their" if first.word == "no verdict" else f"{claim}: their"
     figures = clause(first, compared.margin, than)
-    return f"{begins} {what} is {figures}.{_more_repeats(first)}{_other_findings(compared, first)}"
+    return (
+        f"{begins} {measure} is {figures}.{_more_repeats(first)}{_other_findings(compared, first)}"
+    )
 
 
 def _other_findings(compared: ClassComparison, first: Finding) -> str:

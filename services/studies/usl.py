@@ -105,14 +105,14 @@ def fit(measured: Mapping[int, Sequence[float]]) -> Fit | None:
 def _least_squares(terms: Floats, weights: Floats, logs: Floats, n: Floats) -> Floats:
     """Exact non-negative least squares for each row of `logs`: there are so few terms that every
     subset is solved; the best solution without a negative term wins."""
-    weighted, wanted = terms * weights[:, None], n / np.exp(logs) * weights
+    weighted, targets = terms * weights[:, None], n / np.exp(logs) * weights
     best = np.zeros((len(logs), terms.shape[1]))
     least = np.full(len(logs), np.inf)
     every = range(terms.shape[1])
     for columns in map(list, chain.from_iterable(combinations(every, k + 1) for k in every)):
-        answer = wanted @ np.linalg.pinv(weighted[:, columns]).T
+        answer = targets @ np.linalg.pinv(weighted[:, columns]).T
         answer[np.abs(answer) < TINY * np.abs(answer).max(axis=1, keepdims=True)] = 0.0
-        misses = ((answer @ weighted[:, columns].T - wanted) ** 2).sum(axis=1)
+        misses = ((answer @ weighted[:, columns].T - targets) ** 2).sum(axis=1)
         better = (answer >= 0).all(axis=1) & (misses < least - 1e-18)
         best[better] = 0.0
         best[np.ix_(better, columns)] = answer[better]

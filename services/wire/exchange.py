@@ -184,8 +184,8 @@ class Exchange:
             self.fail("stream_error", "The answer is not a stream and does not end.", stamp)
 
     def _read_piece(self, stamp: int, stream: EventStream | LineStream, body: bytes) -> None:
-        whole = stream.at_boundary()  # servers mostly send one event per read
-        if whole and (text := self._template.text(body)):
+        at_boundary = stream.at_boundary()  # servers mostly send one event per read
+        if at_boundary and (text := self._template.text(body)):
             self._count_token(stamp)
             if self.answered is None:
                 self.answered = stamp
@@ -193,7 +193,7 @@ class Exchange:
             return
         events = stream.feed(body)
         chunks = [self._take_event(stamp, event) for event in events]
-        alone = whole and len(chunks) == 1 and stream.at_boundary()
+        alone = at_boundary and len(chunks) == 1 and stream.at_boundary()
         if alone and (chunk := chunks[0]) and chunk.only_text:
             self._template.learn(body, chunk.text)
 

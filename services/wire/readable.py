@@ -55,16 +55,18 @@ class ReadableCallbacks:
         """Call back for readable connections, at most MAX_READS times or for MAX_READING_NS."""
         assert self._epoll is not None
         until = perf_counter_ns() + MAX_READING_NS
-        left = MAX_READS
+        reads_left = MAX_READS
         waiting = self._waiting
-        while left > 0 and (waiting or self._poll(left)):  # more may have come meanwhile
+        while reads_left > 0 and (
+            waiting or self._poll(reads_left)
+        ):  # more may have come meanwhile
             while waiting:
                 callback = self._callbacks.get(waiting.popleft())
                 if callback is not None:  # an earlier callback may have removed it
                     callback()
                     if perf_counter_ns() > until:
                         return
-                left -= 1
+                reads_left -= 1
 
     def _poll(self, most: int) -> bool:
         assert self._epoll is not None

@@ -56,14 +56,14 @@ class EventStream:
         self._after_cr = chunk.endswith(b"\r")
         if b"\r" in chunk:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = chunk.split(b"\n")
+        *lines, remainder = chunk.split(b"\n")
         if lines:
             lines[0] = bytes(self._tail) + lines[0]
-            self._tail = bytearray(rest)
+            self._tail = bytearray(remainder)
             if self._unended:
                 self._after_unended(lines[0])
         else:
-            self._tail += rest
+            self._tail += remainder
         events = [event for line in lines if (event := self._take_line(line)) is not None]
         if self._data and not self._tail and (early := self._take_if_whole()):
             events.append(early)

@@ -50,15 +50,15 @@ class ToolCalls:
         """The call that a piece belongs to: a new one if it has a name and another id, since some
         servers give every call the index 0. Arguments of an unknown call are left out."""
         last = self._calls[-1] if self._calls else None
-        known = last if part.call_index is None else self._by_index.get(part.call_index)
+        call = last if part.call_index is None else self._by_index.get(part.call_index)
         if part.name and (
-            known is None or part.call_index is None or (part.id and part.id != known.id)
+            call is None or part.call_index is None or (part.id and part.id != call.id)
         ):
-            known = _Call()
-            self._calls.append(known)
+            call = _Call()
+            self._calls.append(call)
             if part.call_index is not None:
-                self._by_index[part.call_index] = known
-        return known
+                self._by_index[part.call_index] = call
+        return call
 
 
 class _Call:

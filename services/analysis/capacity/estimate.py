@@ -113,18 +113,18 @@ def _estimate_for_objective(
         if abs(math.log(probe.load / first.value)) <= NEAR and share.misses <= full * share.n
     ]
     near += _missing_sides(observations, shares, near, first.value, objective.allowed)
-    again = crossing(_correlated(near, index), objective.allowed) or first
-    kind: Kind = "open" if again.low is None or again.high is None else "interval"
-    found = Estimate(
-        again.value,
-        again.low,
-        again.high,
+    refined = crossing(_correlated(near, index), objective.allowed) or first
+    kind: Kind = "open" if refined.low is None or refined.high is None else "interval"
+    result = Estimate(
+        refined.value,
+        refined.low,
+        refined.high,
         kind,
         objective.text,
-        again.slope,
+        refined.slope,
         correlation_s(near, index),
     )
-    return _lower_to_long_run(found, near, saturated, objective, wait_s)
+    return _lower_to_long_run(result, near, saturated, objective, wait_s)
 
 
 def _cliff_probes(observations: Sequence[Observation], cliff: Estimate) -> list[Observation]:

@@ -59,23 +59,23 @@ def recovery_of(
     """Return the repeated probe, made or to be made next. None if no probe was overloaded, none was
     sustained before, or the search goes on without the repeat because the client cannot offer that
     load."""
-    known = [probe for probe in observations if not probe.limited]
-    index = next((at for at, probe in enumerate(known) if overloaded(probe, objectives)), None)
+    offered = [probe for probe in observations if not probe.limited]
+    index = next((at for at, probe in enumerate(offered) if overloaded(probe, objectives)), None)
     if index is None:
         return None
     before = _load_well_below(
-        [probe for probe in known[:index] if sustained(probe, objectives)], known[index]
+        [probe for probe in offered[:index] if sustained(probe, objectives)], offered[index]
     )
     if before is None:
         return None
-    after = next(iter(known[index + 1 :]), None)
+    after = next(iter(offered[index + 1 :]), None)
     if after is None:
-        given_up = _count_not_offered(observations, known[index], before.load) >= TRIES
-        return None if given_up else Recovery(known[index], before, None)
+        given_up = _count_not_offered(observations, offered[index], before.load) >= TRIES
+        return None if given_up else Recovery(offered[index], before, None)
     if after.load != before.load:
         return None
     worse, met = _got_worse(before, after, objectives), sustained(after, objectives)
-    return Recovery(known[index], before, after, worse, met)
+    return Recovery(offered[index], before, after, worse, met)
 
 
 def valid_observations(

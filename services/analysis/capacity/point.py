@@ -95,10 +95,10 @@ def _in_flight(table: Measurements, start_s: float, stop_s: float) -> float | No
 
 
 def _percentiles(table: Measurements) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
+    percentiles: dict[str, float | None] = {}
     for name in LATENCIES:
         values = known(metric_array(table, name))
         for percent in (50, 95):
             reached = float(np.percentile(values, percent)) if len(values) else None
-            found[f"{name.removesuffix('_s')}_p{percent}_s"] = reached
-    return found
+            percentiles[f"{name.removesuffix('_s')}_p{percent}_s"] = reached
+    return percentiles

@@ -16,13 +16,13 @@ def diagnosed(candidates: Sequence[Candidate], warnings: Sequence[Diagnostic]) -
     """Yield the comparison's own `warnings`, then those of the runs. One that several runs share
     appears once, and one of which the comparison has its own, with all runs' values, not again."""
     yield from ((diagnostic, "") for diagnostic in warnings)
-    said = {diagnostic.title for diagnostic in warnings}
+    own_titles = {diagnostic.title for diagnostic in warnings}
     shared: dict[Diagnostic, list[str]] = {}
     for candidate in candidates:
         for diagnostic in diagnostics(
             candidate.run, candidate.measurements, candidate.summary, candidate.samples
         ):
-            if diagnostic.title not in said:
+            if diagnostic.title not in own_titles:
                 shared.setdefault(diagnostic, []).append(candidate.label)
     for diagnostic in sorted(shared, key=lambda diagnostic: diagnostic.level != "warning"):
         runs = shared[diagnostic]

@@ -234,7 +234,7 @@ def _models(names: Sequence[str]) -> list[str]:
 
 
 def _word(name: str, value: Any, facts: Mapping[str, Any]) -> str:
-    known = about.fields(RunConfig)[name]
+    about_field = about.fields(RunConfig)[name]
     if name == "backend":
         return _server(value, facts.get("base_url"))
     if name == "base_url":
@@ -245,8 +245,8 @@ def _word(name: str, value: Any, facts: Mapping[str, Any]) -> str:
         return VIA_LITELLM if value == "litellm" else OUR_CLIENT
     if name in ("requests", "repeats"):
         return many(value, name.removesuffix("s"))
-    shown = _value(value, known.empty)
-    unit = f" {known.unit}" if known.unit and value is not None else ""
+    shown = _value(value, about_field.empty)
+    unit = f" {about_field.unit}" if about_field.unit and value is not None else ""
     return f"{name.removesuffix('_s').replace('_', ' ')} {shown}{unit}"
 
 

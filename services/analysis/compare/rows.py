@@ -250,14 +250,16 @@ def _median(name: str) -> Compared:
 
 def _of_class(name: str, measure: str) -> Compared:
     """The median over the requests of one class; None if the run has no such class."""
-    whole = _median(measure)
+    overall = _median(measure)
 
     def of(candidate: Candidate) -> list[float | None]:
         part = candidate.classes.get(name)
-        known = by_index(whole, part) if part else {}
+        known = by_index(overall, part) if part else {}
         return [known.get(repeat.index) for repeat in candidate.summary.repeats]
 
-    return replace(whole, name=f"{name}_{whole.name}", label=of_class(name, whole.label), of=of)
+    return replace(
+        overall, name=f"{name}_{overall.name}", label=of_class(name, overall.label), of=of
+    )
 
 
 def _session_time(candidate: Candidate) -> list[float | None]:

@@ -39,13 +39,13 @@ class Change:
 def changes(runs: Iterable[Served]) -> tuple[Change, ...]:
     """Return the changes along runs in time order. A fact that a run does not state counts as
     unchanged."""
-    known: dict[str, Any] = {}
+    last_facts: dict[str, Any] = {}
     all_changes = []
     for run in runs:
-        if labels := differing_facts(known, run.server):
-            text = ", ".join(_change(label, known, run.server) for label in labels)
+        if labels := differing_facts(last_facts, run.server):
+            text = ", ".join(_change(label, last_facts, run.server) for label in labels)
             all_changes.append(Change(run.run_id, run.began, labels, text))
-        known |= run.server
+        last_facts |= run.server
     return tuple(all_changes)
 
 

@@ -54,15 +54,15 @@ def findings_of(
 ) -> tuple[tuple[Finding, ...], str]:
     """Judge the candidate at `index` against the first: the findings, the deciding one first, and
     the reason why there is no verdict, or ""."""
-    baseline, other = candidates[0], candidates[index]
+    baseline, candidate = candidates[0], candidates[index]
     ratios = {row.metric: row.ratios[index] for row in rows if row.metric in FAMILY}
     why_not = why_no_verdict(
-        (baseline.run.status, other.run.status),
-        (baseline.summary.error_rate, other.summary.error_rate),
+        (baseline.run.status, candidate.run.status),
+        (baseline.summary.error_rate, candidate.summary.error_rate),
     )
-    waits = any(waits_of(baseline, other))
-    deciding = deciding_measures([other.run.config.mode, baseline.run.config.mode], waits)
-    unjudged = (THROUGHPUT,) if waits and not same_pace(baseline, other) else ()
+    waits = any(waits_of(baseline, candidate))
+    deciding = deciding_measures([candidate.run.config.mode, baseline.run.config.mode], waits)
+    unjudged = (THROUGHPUT,) if waits and not same_pace(baseline, candidate) else ()
     return judge_family(ratios, why_not, deciding, margin, unjudged), why_not
 
 

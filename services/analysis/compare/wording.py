@@ -97,17 +97,17 @@ def _build_verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> V
     words = finding(findings, THROUGHPUT).word, finding(findings, RATE).word
     if words in TRADES and not pair.waiting:
         headline, lead = _trade_off(pair, findings)
-        rest = [item for item in findings if item.name not in (THROUGHPUT, RATE)]
+        remaining = [item for item in findings if item.name not in (THROUGHPUT, RATE)]
     else:
         headline, lead = SENTENCES[first.word](pair, first)
-        rest = list(findings[1:])
+        remaining = list(findings[1:])
     return Verdict(
         run_id,
         first.word,
         headline,
         lead
         + _waiting(pair, first)
-        + _other_measures(rest, pair.margin)
+        + _other_measures(remaining, pair.margin)
         + (pair.cause and f" {pair.cause}"),
         findings,
         pair.margin,

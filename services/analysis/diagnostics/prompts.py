@@ -30,8 +30,8 @@ def other_length(
     if not len(good):
         return None
     counted = float(good.numbers("prompt_tokens").sum()) / len(good)
-    wanted = sum(planned(int(index)) for index in good.numbers("index")) / len(good)
-    off = counted / wanted - 1
+    expected = sum(planned(int(index)) for index in good.numbers("index")) / len(good)
+    off = counted / expected - 1
     how = f"{units.share(abs(off))} {'more' if off > 0 else 'fewer'}"
     if abs(off) <= OFF_SHARE:
         return None
@@ -39,9 +39,9 @@ def other_length(
         "note",
         f"Prompts have {how} tokens than planned",
         f"On average, the server counted {units.significant(counted)} for "
-        f"{units.significant(wanted)} planned. Its chat template adds 5 to 40 to each, and models "
-        "with a different vocabulary count differently: rely on the server's count, and change "
-        "input_tokens to get closer.",
+        f"{units.significant(expected)} planned. Its chat template adds 5 to 40 to each, and "
+        "models with a different vocabulary count differently: rely on the server's count, and "
+        "change input_tokens to get closer.",
     )
 
 

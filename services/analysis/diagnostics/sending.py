@@ -91,13 +91,13 @@ def rate_missed(
     """Check the rate at which requests were sent in an open loop."""
     if MODES[run.config.mode].loop != "open" or len(_concurrency_waits(measurements)):
         return None  # reaching the maximum has its own diagnostic
-    wanted, achieved = intervals_s(measurements) or (0.0, 0.0)
-    if not wanted or wanted >= achieved * (1 - SHORT_RATE):  # not wanted: all are due at once
+    requested, achieved = intervals_s(measurements) or (0.0, 0.0)
+    if not requested or requested >= achieved * (1 - SHORT_RATE):  # 0: all are due at once
         return None
     return Diagnostic(
         "warning",
         RATE_MISSED,
-        f"A request was due every {units.seconds(wanted)} but was sent every "
+        f"A request was due every {units.seconds(requested)} but was sent every "
         f"{units.seconds(achieved)}, so the server got less load than configured. Close "
         f"other programs on this machine, or choose {_lower_load_advice(run.config)}.",
     )
@@ -130,15 +130,15 @@ def _concurrency_waits(measurements: Sequence[Measurement]) -> Floats:
 def _concurrency_not_reached(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    wanted = modes.at_once(run.config)
-    if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < wanted:
+    requested = modes.at_once(run.config)
+    if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < requested:
         return None
     todo = "Request longer answers, or a lower concurrency."
     if summary.failed:  # requests that fail quickly free their slots
         todo = "Failed requests end early: fix the failures first."
     return Diagnostic(
         "warning",
-        f"At most {summary.peak_in_flight:,} in flight instead of {wanted:,}",
+        f"At most {summary.peak_in_flight:,} in flight instead of {requested:,}",
         "The first requests finished before the last were sent, so the configured concurrency was "
         f"never reached: these numbers are for the lower one. {todo}",
     )

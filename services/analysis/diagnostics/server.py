@@ -90,13 +90,16 @@ def _unevenness(
 ) -> str:
     """A phrase for how much the GPUs differ; "" if they differ little."""
     means = {i: mean(measured, f"gpu{i}_{ending}") for i in devices}
-    known = {i: value for i, value in means.items() if value is not None}
-    low, high = (pick(known, key=lambda i: known[i], default=-1) for pick in (min, max))
-    if len(known) < 2 or known[high] - known[low] <= UNEVEN_SHARE * known[high]:
+    known_means = {i: value for i, value in means.items() if value is not None}
+    low, high = (pick(known_means, key=lambda i: known_means[i], default=-1) for pick in (min, max))
+    if (
+        len(known_means) < 2
+        or known_means[high] - known_means[low] <= UNEVEN_SHARE * known_means[high]
+    ):
         return ""
     return (
-        f"{what[0].upper()}{what[1:]}: {units.show(known[low], unit)} on GPU {low}, "
-        f"{units.show(known[high], unit)} on GPU {high}, on average"
+        f"{what[0].upper()}{what[1:]}: {units.show(known_means[low], unit)} on GPU {low}, "
+        f"{units.show(known_means[high], unit)} on GPU {high}, on average"
     )
 
 
@@ -162,14 +165,14 @@ def _cpu_contention(
     run: Run, measured: Sequence[Sample], summary: Summary | None = None
 ) -> Diagnostic | None:
     """Check whether an engine on this machine waited for cores that other programs used."""
-    both = [s for s in measured if {"engine_cores", "machine_cores"} <= s.values.keys()]
-    if len(both) < MIN_COUNTER_SAMPLES:
+    samples = [s for s in measured if {"engine_cores", "machine_cores"} <= s.values.keys()]
+    if len(samples) < MIN_COUNTER_SAMPLES:
         return None
-    engine_cores = fmean(values(both, "engine_cores"))
-    machine_cores = fmean(values(both, "machine_cores"))
-    waiting_cores = mean(both, "engine_waiting_cores")
+    engine_cores = fmean(values(samples, "engine_cores"))
+    machine_cores = fmean(values(samples, "machine_cores"))
+    waiting_cores = mean(samples, "engine_waiting_cores")
     if waiting_cores is None:
-        enough = len(both) >= MIN_SAMPLES
+        enough = len(samples) >= MIN_SAMPLES
         return _probable_cpu_contention(run, engine_cores, machine_cores) if enough else None
     wanted_cores, other_cores = engine_cores + waiting_cores, machine_cores - engine_cores
     if wanted_cores < MIN_ENGINE_CORES or other_cores < MIN_OTHER_CORES:

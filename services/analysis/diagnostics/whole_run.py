@@ -83,28 +83,28 @@ def failures(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
         return None
     by_count = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
     classes = ", ".join(f"{name} {count}" for name, count in by_count)
-    rest = (
+    caveat = (
         " Latencies and rates cover successful requests only, so a failing server can look faster "
         "than it is: fix the cause before relying on the rest."
     )
     return Diagnostic(
         "warning",
         f"{summary.failed} of {summary.ok + summary.failed} requests failed",
-        f"By class: {classes}. {advice(measurements)}{rest if summary.ok else ''}",
+        f"By class: {classes}. {advice(measurements)}{caveat if summary.ok else ''}",
     )
 
 
 def retried(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
     table = as_table(measurements)
-    again = table.where(table.numbers("attempts") > 1)
-    if not len(again):
+    resent = table.where(table.numbers("attempts") > 1)
+    if not len(resent):
         return None
-    classes = again.texts("first_error_class").counts().most_common()
+    classes = resent.texts("first_error_class").counts().most_common()
     causes = ", ".join(f"{name} {count}" for name, count in classes)
-    waits = np.nan_to_num(again.numbers("retry_wait_s"), nan=0.0).tolist()
+    waits = np.nan_to_num(resent.numbers("retry_wait_s"), nan=0.0).tolist()
     return Diagnostic(
         "warning",
-        f"{units.many(len(again), 'request')} sent more than once",
+        f"{units.many(len(resent), 'request')} sent more than once",
         f"Their first attempts failed ({causes}), so they were sent again after waiting "
         f"{units.seconds(fmean(waits))} on average, {units.seconds(max(waits))} at most. The error "
         "rate counts first attempts. TTFT and E2E latency are those of the last attempt; "
@@ -116,19 +116,19 @@ def retried(run: Run, measurements: Sequence[Measurement], summary: Summary) -> 
 def stopped_early(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
-    wanted = modes.count(run.config)
-    if wanted is None:
+    planned = modes.count(run.config)
+    if planned is None:
         return _max_requests_reached(summary) or _cut_at_end(run, measurements, summary)
     left_out = {repeat.index: sessions.unsent(run, repeat.index).total() for repeat in run.repeats}
     short = [
         repeat
         for repeat in summary.repeats
-        if repeat.ok + repeat.failed + left_out.get(repeat.index, 0) < wanted
+        if repeat.ok + repeat.failed + left_out.get(repeat.index, 0) < planned
     ]
     if run.status != "done" or not short:
         return None
     sentence = (
-        f"{len(short)} of {len(summary.repeats)} repeats ended before all {wanted} requests were "
+        f"{len(short)} of {len(summary.repeats)} repeats ended before all {planned} requests were "
     )
     most = run.config.stop_after_errors
     if most is not None and any(repeat.failed >= most for repeat in short):

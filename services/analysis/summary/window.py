@@ -45,17 +45,17 @@ class SteadyState:
 
 def steady_state(groups: Mapping[int, Measurements]) -> SteadyState | None:
     """Return the steady state over all repeats that have one; None if there are none."""
-    found = [
+    with_window = [
         (repeat, group, window)
         for repeat, group in groups.items()
         if (window := _steady_window(group))
     ]
-    inside = [_within_window(group, window) for _, group, window in found]
+    inside = [_within_window(group, window) for _, group, window in with_window]
     if not sum(map(len, inside)):
         return None
     windows = tuple(
         Window(repeat, *window, len(some))
-        for (repeat, _, window), some in zip(found, inside, strict=True)
+        for (repeat, _, window), some in zip(with_window, inside, strict=True)
     )
     return SteadyState(windows, {name: _pooled_distribution(inside, name) for name in METRICS})
 

@@ -32,7 +32,7 @@ def read(data: bytes, name: str) -> list[NewTask]:
     """
     check_size(data, name)
     tasks: list[NewTask] = []
-    seen: set[str] = set()
+    custom_ids: set[str] = set()
     for location, value in json_lines(decoded(data, name, []), name, FORM):
         if len(tasks) == MOST_TASKS:
             raise InvalidFile(f"{name} has more than {MOST_TASKS:,} requests. Split the file.")
@@ -40,10 +40,10 @@ def read(data: bytes, name: str) -> list[NewTask]:
             task = _task(value)
         except UnusableEntry as error:
             raise problem(name, location, str(error)) from None
-        if task.custom_id in seen:
+        if task.custom_id in custom_ids:
             raise problem(name, location, "has the custom_id of an earlier line. Change it.")
         if task.custom_id is not None:
-            seen.add(task.custom_id)
+            custom_ids.add(task.custom_id)
         tasks.append(task)
     if not tasks:
         raise InvalidFile(f"{name} contains no requests. {FORM}")

@@ -31,19 +31,19 @@ def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
         InvalidConfig, BackendProblem: from `parse`.
     """
     configs: list[RunConfig] = []
-    known: dict[str, int] = {}
+    indices: dict[str, int] = {}
     which = []
     for task in tasks:
         key = key_of(task.values)
-        if key not in known:
-            if len(known) == MOST_SETTINGS:
+        if key not in indices:
+            if len(indices) == MOST_SETTINGS:
                 raise InvalidTask(
                     f"There are more than {MOST_SETTINGS:,} different settings in one batch. Give "
                     "more tasks the same seed and limits, or submit several batches."
                 )
-            known[key] = len(configs)
+            indices[key] = len(configs)
             configs.append(parse(task.values))
-        which.append(known[key])
+        which.append(indices[key])
     return Submission(tuple(tasks), tuple(configs), tuple(which))
 
 

@@ -85,14 +85,14 @@ def delay_s(turn: Mapping[str, Any]) -> float | None:
     Raises:
         UnusableEntry: it is not a number of milliseconds.
     """
-    given = turn.get("delay")
-    if given is None:
+    delay = turn.get("delay")
+    if delay is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    if isinstance(delay, bool) or not isinstance(delay, int | float):
         raise UnusableEntry('has a "delay" that is not a number of milliseconds. Correct it.')
-    if not 0 <= given <= LONGEST_MS:
+    if not 0 <= delay <= LONGEST_MS:
         raise UnusableEntry('has a "delay" that is not between 0 and 86,400,000 ms. Correct it.')
-    return given / 1000
+    return delay / 1000
 
 
 def _text(value: Any) -> str:

@@ -25,14 +25,14 @@ def messages(value: Any, notes: Notes) -> list[Message]:
     """
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise UnusableEntry(NO_MESSAGES)
-    found = [message(entry, notes) for entry in value]
-    while len(found) > 1 and found[-1]["role"] == "assistant":
-        found.pop()
+    prompt_messages = [message(entry, notes) for entry in value]
+    while len(prompt_messages) > 1 and prompt_messages[-1]["role"] == "assistant":
+        prompt_messages.pop()
         notes.answers += 1
-    if not any(map(_says_something, found)):
+    if not any(map(_says_something, prompt_messages)):
         raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
-    check_values(found)
-    return found
+    check_values(prompt_messages)
+    return prompt_messages
 
 
 def message(entry: Mapping[str, Any], notes: Notes) -> Message:
@@ -55,31 +55,31 @@ def message(entry: Mapping[str, Any], notes: Notes) -> Message:
 
 def parts(content: list[Any]) -> list[dict[str, Any]]:
     """Return the parts of a content, each an object with its type."""
-    found = []
+    typed_parts = []
     for part in content:
         if isinstance(part, str):
-            found.append({"type": "text", "text": part})
+            typed_parts.append({"type": "text", "text": part})
         elif isinstance(part, dict) and isinstance(part.get("type"), str):
-            found.append(part)
+            typed_parts.append(part)
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
-            found.append({"type": "text", **part})
+            typed_parts.append({"type": "text", **part})
         else:
             raise UnusableEntry(
                 "has a part that is not an object with a type. Correct or remove it."
             )
-    return found
+    return typed_parts
 
 
 def options(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tools of an entry, which are sent in addition to its prompt."""
-    found = {n: entry[n] for n in dialogue.OPTIONS if entry.get(n) not in (None, [])}
-    tools = found.get("tools", [])
+    tool_options = {n: entry[n] for n in dialogue.OPTIONS if entry.get(n) not in (None, [])}
+    tools = tool_options.get("tools", [])
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise UnusableEntry('has "tools" that are not a list of objects. Correct or remove them.')
-    if not isinstance(found.get("tool_choice", ""), str | dict):
+    if not isinstance(tool_options.get("tool_choice", ""), str | dict):
         raise UnusableEntry('has a "tool_choice" that is neither text nor an object. Remove it.')
-    check_values(found)
-    return found
+    check_values(tool_options)
+    return tool_options
 
 
 def images(entry: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -71,17 +71,17 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     check_size(data, name)
     notes, entries = Notes(), 0
     assumed: list[str] = []
-    found: list[Entry] = []
+    kept: list[Entry] = []
     for location, value in reader(decoded(data, name, assumed), name, assumed):
         entries += 1
         prompt = _prompt(value, notes, name, location)
-        if prompt is not None and len(found) == MOST_PROMPTS:
+        if prompt is not None and len(kept) == MOST_PROMPTS:
             raise InvalidFile(
                 f"{name} contains more than {MOST_PROMPTS:,} prompts. Shorten the file."
             )
         if prompt is not None:
-            found.append(_entry(value, prompt, name, location))
-    prompts, limits = _joined(found, notes)
+            kept.append(_entry(value, prompt, name, location))
+    prompts, limits = _joined(kept, notes)
     if not prompts:
         raise InvalidFile(f"{name} contains no prompts{notes.why_none}. Add at least one.")
     own = tuple(limits) if any(limits) else ()
@@ -145,14 +145,14 @@ def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
 
 def _json(text: str, name: str, assumed: list[str]) -> Entries:
     """A list of entries, an object that contains one, or JSON lines."""
-    whole = _whole(text)
-    if whole is None:
+    document = _whole(text)
+    if document is None:
         yield from _jsonl(text, name, assumed)
         return
-    if isinstance(whole, dict):
-        lists = [whole[key] for key in LISTS if isinstance(whole.get(key), list)]
-        whole = lists[0] if lists else [whole]
-    yield from _entries(whole if isinstance(whole, list) else [whole])
+    if isinstance(document, dict):
+        lists = [document[key] for key in LISTS if isinstance(document.get(key), list)]
+        document = lists[0] if lists else [document]
+    yield from _entries(document if isinstance(document, list) else [document])
 
 
 def _whole(text: str) -> Any:

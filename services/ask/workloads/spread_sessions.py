@@ -44,16 +44,16 @@ def entry_of(value: Any, prompt: str, limit: int) -> Entry:
 def joined(entries: Iterable[Entry]) -> list[Entry]:
     """Return entries in their order, with all entries of a session as one, in place of its first.
     Its limit is the largest of its entries."""
-    found: list[list[Entry]] = []
+    groups: list[list[Entry]] = []
     sessions: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.session in sessions:
             sessions[entry.session].append(entry)
             continue
-        found.append([entry])
+        groups.append([entry])
         if entry.session:
-            sessions[entry.session] = found[-1]
-    return [_one(several) if len(several) > 1 else several[0] for several in found]
+            sessions[entry.session] = groups[-1]
+    return [_one(several) if len(several) > 1 else several[0] for several in groups]
 
 
 def _one(several: list[Entry]) -> Entry:

@@ -38,7 +38,7 @@ def _slices(candidate: Candidate, repeat: int) -> tuple[Slice, ...]:
 
 
 def _rows(run: str, each: Slice) -> Rows:
-    known = [(getattr(each, name), name, label) for name, label, _ in LINES]
+    statistics = [(getattr(each, name), name, label) for name, label, _ in LINES]
     about = {
         "run": run,
         "from": each.from_s,
@@ -50,7 +50,7 @@ def _rows(run: str, each: Slice) -> Rows:
     }
     return [
         about | {"statistic": label, "seconds": value}
-        for value, _, label in known
+        for value, _, label in statistics
         if value is not None
     ]
 

@@ -94,18 +94,18 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     Of more than 60 requests, the first 60 are drawn, and the title says so.
     """
     look = theme.palette(dark)
-    shown = sorted(bars)[:MOST_BARS]
+    drawn = sorted(bars)[:MOST_BARS]
     title = "Request"
-    if len(bars) > len(shown):
-        title += f", the first {len(shown)} of {len(bars):,}"
-    rows = [{"request": index + 1, "start": start, "end": end} for index, start, end in shown]
-    height = min(max(10 * len(shown), 60), 180)
+    if len(bars) > len(drawn):
+        title += f", the first {len(drawn)} of {len(bars):,}"
+    rows = [{"request": index + 1, "start": start, "end": end} for index, start, end in drawn]
+    height = min(max(10 * len(drawn), 60), 180)
     x = {"field": "start", "type": "quantitative", "title": "Time (s), estimated"}
     y = {
         "field": "request",
         "type": "quantitative",
         "title": title,
-        "scale": {"domain": [0.4, len(shown) + 0.6], "reverse": True, "nice": False},
+        "scale": {"domain": [0.4, len(drawn) + 0.6], "reverse": True, "nice": False},
         "axis": {"format": ",d", "tickMinStep": 1, "grid": False},
     }
     tooltip = [
@@ -113,7 +113,7 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
         {"field": "start", "type": "quantitative", "title": "Sent (s)", "format": ",.2f"},
         {"field": "end", "type": "quantitative", "title": "Done (s), about", "format": ",.2f"},
     ]
-    width = min(max(0.7 * height / max(len(shown), 1), 2), 8)
+    width = min(max(0.7 * height / max(len(drawn), 1), 2), 8)
     mark = {"type": "rule", "strokeWidth": width, "color": look.decode}
     encoding = {"x": x, "x2": {"field": "end"}, "y": y, "tooltip": tooltip}
     return framed([{"mark": mark, "encoding": encoding}], rows, height, dark)

@@ -122,13 +122,13 @@ def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
         if close and before is not None:
             before["below"] = True
         before = dot
-    shown = alt.ExprRef(f"width < {NARROW} ? '' : datum.run")
+    label = alt.ExprRef(f"width < {NARROW} ? '' : datum.run")
     return [
         data.mark_text(
             align="right" if right else "left",
             dx=-9 if right else 9,
             dy=12 if below else -9,
-            text=shown,
+            text=label,
         )
         .transform_filter(f"datum.right == {_js(right)} && datum.below == {_js(below)}")
         .encode(x=x, y=y)

@@ -121,7 +121,7 @@ def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
 
 
 def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
-    shown = ", ".join(
+    legend = ", ".join(
         f"{DRAWN[mark]}\N{NO-BREAK SPACE}{mark}"
         for mark in SHAPES
         if any(row["mark"] == mark for row in rows)
@@ -129,7 +129,7 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
     who = f"{candidates[1].label} against " if len(candidates) == 2 else "The baseline, at 1×, is "
     sentences = [
         f"{who}{candidates[0].label}.",
-        f"{shown}.",
+        f"{legend}.",
         WISHES,
     ]
     if any(row["interval"] for row in rows):

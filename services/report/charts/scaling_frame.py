@@ -70,13 +70,13 @@ def size_axis(sizes: Sequence[int], axis: SweptAxis) -> alt.X:
 def ends(level: Interval) -> dict[str, object]:
     """Return a mean as fields of a row; without an interval, low and high are the mean itself."""
     low, high = level.low, level.high
-    known = low is not None and high is not None
+    has_interval = low is not None and high is not None
     return {
         "value": level.value,
-        "low": low if known else level.value,
-        "high": high if known else level.value,
-        "interval": known,
-        "between": f"{low:.4g} – {high:.4g}" if known else "too few repeats",
+        "low": low if has_interval else level.value,
+        "high": high if has_interval else level.value,
+        "interval": has_interval,
+        "between": f"{low:.4g} – {high:.4g}" if has_interval else "too few repeats",
     }
 
 

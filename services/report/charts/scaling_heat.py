@@ -26,14 +26,14 @@ def heat(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart
     configuration and length. None for fewer than two columns or two lines."""
     scaled = scaling(measured)
     series = series_labels(scaled)
-    shown = [r for r in scaled.rows if r.work.size is not None and series_of(r.work) in series]
-    shown.sort(key=lambda row: scaled.configurations.index(row.configuration))
-    all_lines = dict.fromkeys(_line(row, series[series_of(row.work)]) for row in shown)
+    drawn = [r for r in scaled.rows if r.work.size is not None and series_of(r.work) in series]
+    drawn.sort(key=lambda row: scaled.configurations.index(row.configuration))
+    all_lines = dict.fromkeys(_line(row, series[series_of(row.work)]) for row in drawn)
     lines = list(all_lines)[:MOST_LINES]
-    most = max(map(rate_of, shown), default=0.0)
+    most = max(map(rate_of, drawn), default=0.0)
     rows: Rows = [
         _cell(row, line, most, dark)
-        for row in shown
+        for row in drawn
         if (line := _line(row, series[series_of(row.work)])) in lines
     ]
     sizes = sorted({row["size"] for row in rows})

@@ -23,9 +23,9 @@ def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None
     if session is None:
         return None
     look = theme.palette(dark)
-    shown = session[:MOST_TURNS]
-    of = f", the first {len(shown)} of {len(session)}" if len(session) > len(shown) else ""
-    rows = [row for number, turn in enumerate(shown, 1) for row in _parts(number, turn)]
+    drawn = session[:MOST_TURNS]
+    of = f", the first {len(drawn)} of {len(session)}" if len(session) > len(drawn) else ""
+    rows = [row for number, turn in enumerate(drawn, 1) for row in _parts(number, turn)]
     y = {
         "field": "turn",
         "type": "ordinal",
@@ -50,7 +50,7 @@ def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None
         "mark": {"type": "bar", "height": {"band": 0.7}},
         "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "color": colour, "tooltip": tooltip},
     }
-    return framed([bars], rows, max(24 * len(shown), 60), dark)
+    return framed([bars], rows, max(24 * len(drawn), 60), dark)
 
 
 def _parts(number: int, turn: tuple[float, float, float, float]) -> list[dict[str, Any]]:

@@ -43,27 +43,30 @@ def timeline(
 ) -> alt.LayerChart | None:
     """Draw the requests of one repeat from when they were due to their end, the first on top. With
     a `window` (seconds), only the requests that were in flight in it, so that more of them fit."""
-    shown = [_rows(candidate, repeat, len(candidates), window) for candidate in candidates]
-    longest = max(map(len, shown))
+    by_candidate = [_rows(candidate, repeat, len(candidates), window) for candidate in candidates]
+    longest = max(map(len, by_candidate))
     if not longest:
         return None
-    gap = max(2.0, GAP * longest * len(shown)) if len(shown) > 1 else 0.0
+    gap = max(2.0, GAP * longest * len(by_candidate)) if len(by_candidate) > 1 else 0.0
     datasets: dict[str, Rows] = {"phases": [], "ends": [], "long": []}
     tops, top = [], 0.0
-    for candidate, measurements in zip(candidates, shown, strict=True):
+    for candidate, measurements in zip(candidates, by_candidate, strict=True):
         class_of = classifier(candidate.run.config)
         top += gap
         tops.append(top)
         for row, m in enumerate(measurements):
-            alone = len(shown) == 1
+            alone = len(by_candidate) == 1
             y = float(request_number(candidate, m)) if alone else top + row + 0.5
             _add_request(datasets, candidate.label, request_number(candidate, m), y, m)
             if class_of(m.index) == LONG:
                 datasets["long"].append({"y": y, "start": m.t_due})
         top += len(measurements)
-    height = int(min(max(sum(map(len, shown)) * 11, 110), 380) + (len(shown) > 1) * 30 * len(shown))
-    layers = _layers(dark, height / max(top, 1), _y_axis(candidates, shown, top), window)
-    if len(shown) > 1:
+    height = int(
+        min(max(sum(map(len, by_candidate)) * 11, 110), 380)
+        + (len(by_candidate) > 1) * 30 * len(by_candidate)
+    )
+    layers = _layers(dark, height / max(top, 1), _y_axis(candidates, by_candidate, top), window)
+    if len(by_candidate) > 1:
         texts = [candidate.label for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
     title = heading("Timeline", *_subtitle(candidates, repeat, window))

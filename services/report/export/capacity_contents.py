@@ -38,7 +38,7 @@ def capacity_contents(capacity: Capacity) -> Contents:
 
 def _tiles(capacity: Capacity) -> Iterator[Tile]:
     called = server_names(capacity)
-    known = [
+    estimates = [
         (server, name, estimate)
         for server, name in enumerate(called)
         if (estimate := capacity.final_estimate(server)) is not None
@@ -51,11 +51,11 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
             load_text(estimate.value, capacity.config),
             (name, interval_text(estimate, capacity.config)),
         )
-        for _, name, estimate in known
+        for _, name, estimate in estimates
     ]
     if loads:
         yield Tile(f"Capacity, {capacity.config.unit}", tuple(loads), "more is better")
-    costs = [(name, cost(capacity, server)) for server, name, _ in known]
+    costs = [(name, cost(capacity, server)) for server, name, _ in estimates]
     if prices := [Line(None, price.text, (name,)) for name, price in costs if price is not None]:
         yield Tile("Per million output tokens at capacity", tuple(prices), "less is better")
 

@@ -99,14 +99,14 @@ def capacity_csv(capacity: Capacity) -> bytes:
 
 
 def _row(capacity: Capacity, probe: Probe) -> dict[str, Any]:
-    seen, objectives = probe.observation, capacity.config.parsed_objectives
+    observation, objectives = probe.observation, capacity.config.parsed_objectives
     point = asdict(probe.point) if probe.point else dict.fromkeys(f.name for f in fields(LoadPoint))
     by_objective = {
         f"{objective.text} {what}": value
         for index, objective in enumerate(objectives)
         for what, value in (
-            ("missed", seen and seen.misses[index].count),
-            ("reached", seen and seen.reached[index]),
+            ("missed", observation and observation.misses[index].count),
+            ("reached", observation and observation.reached[index]),
         )
     }
     return {
@@ -116,10 +116,12 @@ def _row(capacity: Capacity, probe: Probe) -> dict[str, Any]:
         "load": probe.load,
         "unit": capacity.config.unit,
         "window_s": probe.window_s,
-        "requests": seen and seen.misses[0].n,
-        "sustained": None if seen is None or seen.limited else sustained(seen, objectives),
-        "queue_grows": seen and seen.growing,
-        "client_too_slow": seen and seen.limited,
+        "requests": observation and observation.misses[0].n,
+        "sustained": None
+        if observation is None or observation.limited
+        else sustained(observation, objectives),
+        "queue_grows": observation and observation.growing,
+        "client_too_slow": observation and observation.limited,
         **by_objective,
         **point,
     }

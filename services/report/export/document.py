@@ -108,15 +108,15 @@ def _hash(run: Run, rows: Iterable[Mapping[str, Any]]) -> str:
         "environment": run.environment,
         "repeats": [_repeat(repeat) for repeat in run.repeats],
     }
-    seen, separator = sha256(canonical(before)[:-1] + b',"requests":['), b""
+    digest, separator = sha256(canonical(before)[:-1] + b',"requests":['), b""
     for row in rows:
-        seen.update(separator + canonical(_hashed_row(row)))
+        digest.update(separator + canonical(_hashed_row(row)))
         separator = b","
     end = b"]}"
     if not separator and run.source is not None:  # a file with only the tool's summary
         end = b"]," + canonical({"stated": run.source.get("stated", {})})[1:]
-    seen.update(end)
-    return seen.hexdigest()
+    digest.update(end)
+    return digest.hexdigest()
 
 
 def _hashed_row(row: Mapping[str, Any]) -> list[Any]:

@@ -23,13 +23,13 @@ def public_study(measured: Iterable[MeasuredCell]) -> list[MeasuredCell]:
 
 def public_engines(engines: Iterable[EngineConfig]) -> dict[EngineConfig, EngineConfig]:
     """Map each engine to its public form; those that differ only in a folder are numbered."""
-    known = list(engines)
-    texts = _public_texts(text for engine in known for text in (engine.model, engine.extra))
+    all_engines = list(engines)
+    texts = _public_texts(text for engine in all_engines for text in (engine.model, engine.extra))
     return {
         engine: engine.model_copy(
             update={"model": texts[engine.model], "extra": texts[engine.extra]}
         )
-        for engine in known
+        for engine in all_engines
     }
 
 

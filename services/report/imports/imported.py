@@ -118,10 +118,10 @@ def imported(
         raise InvalidImport(f"It is a file of {tool}, but contains no requests and no results.")
     named = fields.line(model, LONGEST_MODEL)
     requests = len(measurements) or load.requests
-    config, known = replace(load, requests=requests).config(named)
+    config, known_fields = replace(load, requests=requests).config(named)
     return Imported(
         config,
-        _name(tool, config, known, requests, label),
+        _name(tool, config, known_fields, requests, label),
         started_at,
         tuple(map(_without_impossible_times, measurements)),
         {
@@ -130,7 +130,7 @@ def imported(
             "stated": stated[0],
             "definitions": stated[1],
             "facts": dict(facts or {}),
-            "known": known,
+            "known": known_fields,
             "placed": placed,
             "unread": _unread(of),
         },

@@ -163,7 +163,7 @@ def _run(document: Mapping[str, Any]) -> Imported:
     stated = read_stated((entry, fields.inside(summary, entry.key)) for entry in STATED)
     measurements = [_request(row) for row in rows]
     base = imported(TOOL, Load(), measurements=measurements, stated=stated)
-    config, known = _config(run)
+    config, known_fields = _config(run)
     inner = run.get("source")
     status = run.get("status")
     return replace(
@@ -171,7 +171,7 @@ def _run(document: Mapping[str, Any]) -> Imported:
         config=config,
         name=fields.line(run.get("name")) or base.name,
         started_at=fields.moment(run.get("started_at")),
-        source={**base.source, "version": str(document["schema"]), "known": known}
+        source={**base.source, "version": str(document["schema"]), "known": known_fields}
         | (_source(inner) if isinstance(inner, dict) else {}),
         repeats=_repeats(run.get("repeats")),
         status=status if status in FINISHED else "interrupted",
