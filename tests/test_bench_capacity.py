@@ -26,7 +26,7 @@ from bench.work import Job
 DATA = Path(__file__).parent / "data" / "bench" / "capacity"
 
 
-def test_the_capacity_of_the_queue_is_erlangs() -> None:
+def test_the_capacity_of_the_queue_matches_erlang() -> None:
     assert truth() == pytest.approx(109.76, abs=0.01)
 
 

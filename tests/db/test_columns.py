@@ -29,7 +29,7 @@ def test_any_time_round_trips_to_the_nanosecond(times: list[float]) -> None:
     assert all(abs(a - b) <= 1e-9 for a, b in zip(times_read, times, strict=True))
 
 
-def test_many_times_are_unpacked_together_as_each_alone() -> None:
+def test_times_unpacked_together_equal_times_unpacked_alone() -> None:
     of_each = [(0.1, 0.25, 7.5), (), (1.0,), (-1.5, 2.0, 3.000000001), (86_400.000000001,)]
     many = [StoredTimes(pack(times)) for times in of_each]
     assert many[0][0] == 0.1, "one is unpacked already"

@@ -114,7 +114,7 @@ def test_a_killed_sampler_ends_only_its_watch(database: Engine, reference: Refer
     watch.stop()
 
 
-def test_an_engine_is_watched_from_its_first_process_not_from_the_one_that_listens(
+def test_the_first_process_of_an_engine_is_watched_not_the_listener(
     database: Engine, reference: ReferenceServer
 ) -> None:
     """Ray's replicas are not children of the proxy that listens."""

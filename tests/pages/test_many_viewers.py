@@ -97,7 +97,7 @@ def held(work: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("page", ["result", "compare"])
-def test_a_session_keeps_no_requests_for_a_possible_download(
+def test_download_buttons_keep_no_requests_in_the_session(
     database: Engine, visit: Visit, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     offered: list[Any] = []

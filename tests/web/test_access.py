@@ -135,7 +135,7 @@ def test_every_route_opens_to_its_role_and_those_above(rule: Any) -> None:
             assert status == (403 if role else 401)
 
 
-def test_only_the_gate_sets_a_role() -> None:
+def test_a_role_in_the_headers_of_a_request_is_ignored() -> None:
     forged = {"X-Paceline-Role": "admin"}
     assert ask("GET", "/", PEOPLE[Role.viewer], **forged).text == "viewer"
     assert ask("GET", "/share/x", "", **forged).text == "nobody"
@@ -174,7 +174,7 @@ def test_a_token_opens_the_api_and_metrics_only_and_only_until_it_is_revoked(
 
 
 @pytest.mark.parametrize(("person", "let_in"), [("", False), (PEOPLE[Role.viewer], True)])
-def test_the_websocket_is_behind_the_gate(person: str, let_in: bool) -> None:
+def test_the_websocket_needs_a_signed_in_person(person: str, let_in: bool) -> None:
     reached: list[Any] = []
     sent: list[Any] = []
 

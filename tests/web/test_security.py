@@ -43,7 +43,9 @@ def request(method: str, host: str | None, origin: str | None, path: str = "/") 
         ("WS", OWN, None),
     ],
 )
-def test_own_pages_and_programs_are_let_in(method: str, host: str, origin: str | None) -> None:
+def test_requests_of_own_pages_and_programs_are_allowed(
+    method: str, host: str, origin: str | None
+) -> None:
     assert cross_site_problem(request(method, host, origin), HOSTS) is None
 
 
@@ -144,7 +146,9 @@ def test_a_request_with_two_hosts_is_refused() -> None:
     ("host", "status", "kind"),
     [(OWN, 200, "text/plain; charset=utf-8"), ("elsewhere.example", 403, "application/json")],
 )
-def test_every_answer_carries_the_headers_a_refusal_too(host: str, status: int, kind: str) -> None:
+def test_every_response_and_refusal_has_the_security_headers(
+    host: str, status: int, kind: str
+) -> None:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(Security(PlainTextResponse("A page.")))
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
@@ -173,7 +177,7 @@ def test_an_answer_with_a_policy_of_its_own_keeps_that_one_alone() -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_nothing_may_be_loaded_from_elsewhere_and_no_other_script_run() -> None:
+def test_the_policy_forbids_foreign_resources_and_inline_scripts() -> None:
     policy = content_policy()
     assert not re.search(r"https?:|\*|unsafe-eval", policy)
     (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]

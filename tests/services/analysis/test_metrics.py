@@ -55,7 +55,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("entry", METRICS, ids=lambda entry: entry.name)
-def test_every_metric_is_what_its_formula_gives_by_hand(entry: Metric) -> None:
+def test_every_metric_matches_its_formula_by_hand(entry: Metric) -> None:
     assert entry.of(WHOLE) == pytest.approx(BY_HAND[entry.name], rel=1e-12)
 
 

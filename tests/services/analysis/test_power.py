@@ -40,7 +40,7 @@ def exp(*logs: float) -> list[float]:
 
 
 @given(sides, sides, st.sampled_from([0.01, 0.05, 0.5, 1.0]))
-def test_equivalence_is_scipys_two_tests_with_one_side_each(
+def test_equivalence_matches_two_one_sided_tests_of_scipy(
     a: list[float], b: list[float], margin: float
 ) -> None:
     bound = math.log1p(margin)
@@ -97,7 +97,7 @@ def test_a_margin_that_is_not_positive_is_an_error(margin: float) -> None:
 
 @pytest.mark.slow
 @given(st.floats(-20, 40), st.floats(1, 300), st.floats(-10, 36))
-def test_the_noncentral_t_is_scipys(t: float, df: float, effect: float) -> None:
+def test_the_noncentral_t_matches_scipy(t: float, df: float, effect: float) -> None:
     expected = stats.nct.cdf(t, df, effect)
     if math.isfinite(expected):
         assert noncentral_t_cdf(t, df, effect) == pytest.approx(expected, abs=1e-9)
@@ -117,7 +117,7 @@ def test_without_an_effect_power_equals_the_false_alarm_rate() -> None:
     ("n", "d", "expected"),
     [(64, 0.5, 0.80), (26, 0.8, 0.81), (17, 1.0, 0.81), (10, 1.0, 0.56)],
 )
-def test_power_is_that_of_cohens_table(n: int, d: float, expected: float) -> None:
+def test_power_matches_cohens_table(n: int, d: float, expected: float) -> None:
     """Cohen 1988, table 2.3.5: two means, two-sided 5 %, n a side, d standard deviations."""
     assert power(d * math.sqrt(n / 2), 2 * (n - 1)) == pytest.approx(expected, abs=0.006)
 
@@ -141,7 +141,7 @@ def test_repeats_that_never_vary_show_any_difference() -> None:
     assert repeats_needed(same, 0.05) == 3
 
 
-def test_the_repeats_needed_are_those_of_the_printed_table() -> None:
+def test_the_repeats_needed_match_the_printed_table() -> None:
     # d = 0.5 takes 64 a side, paired 34 (Cohen 1988, table 2.4.1; G*Power): logs of variance 1
     # and a margin of e^0.5 − 1.
     unit = [x / math.sqrt(1.25) for x in (-1.0, 1.0, -0.5, 0.5, -math.sqrt(1.25), math.sqrt(1.25))]

@@ -27,7 +27,7 @@ finite = st.floats(-1e6, 1e6)
 positive = st.floats(1e-3, 1e3)
 
 
-def test_a_distribution_is_what_it_is_by_hand() -> None:
+def test_a_distribution_matches_values_computed_by_hand() -> None:
     result = distribution([4.0, 1.0, 2.0, 3.0])
     assert result is not None
     assert (result.n, result.mean, result.median, result.minimum, result.maximum) == (
@@ -75,7 +75,7 @@ def test_a_percentile_needs_the_samples_of_a_distribution_free_interval(q: int, 
 
 
 @given(st.lists(finite, min_size=1), st.floats(0, 100))
-def test_a_percentile_is_numpys(samples: list[float], q: float) -> None:
+def test_a_percentile_matches_numpy(samples: list[float], q: float) -> None:
     assert percentile(samples, q) == float(np.percentile(samples, q))
 
 
@@ -86,20 +86,20 @@ def test_a_percentile_of_nothing_is_an_error() -> None:
 
 @pytest.mark.parametrize("df", [0.5, 1, 2, 2.7, 4, 9.99, 30, 400, 1e4, 1e6])
 @pytest.mark.parametrize("t", [-60.0, -4.3, -1.0, -1e-3, 0.0, 0.2, 1.96, 12.7, 1e3])
-def test_the_t_distribution_is_scipys(t: float, df: float) -> None:
+def test_the_t_distribution_matches_scipy(t: float, df: float) -> None:
     assert t_cdf(t, df) == pytest.approx(stats.t.cdf(t, df), rel=1e-8, abs=1e-13)
 
 
 @pytest.mark.parametrize("df", [1, 2, 3.3, 8, 40, 1e4])
 @pytest.mark.parametrize("p", [1e-6, 0.025, 0.4, 0.5, 0.9, 0.975, 0.9999])
-def test_the_quantiles_of_t_are_scipys(p: float, df: float) -> None:
+def test_the_quantiles_of_t_match_scipy(p: float, df: float) -> None:
     assert t_quantile(p, df) == pytest.approx(stats.t.ppf(p, df), rel=1e-8, abs=1e-12)
 
 
 @pytest.mark.parametrize(
     ("df", "t"), [(1, 12.706), (2, 4.303), (4, 2.776), (8, 2.306), (30, 2.042)]
 )
-def test_the_quantiles_of_t_are_those_of_the_printed_table(df: int, t: float) -> None:
+def test_the_quantiles_of_t_match_the_printed_table(df: int, t: float) -> None:
     assert round(t_quantile(0.975, df), 3) == t
 
 
@@ -121,12 +121,12 @@ def test_no_degrees_of_freedom_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(("good", "n"), [(0, 5), (5, 5), (1, 10), (99, 100), (4_990, 5_000)])
-def test_a_wilson_interval_is_scipys(good: int, n: int) -> None:
+def test_a_wilson_interval_matches_scipy(good: int, n: int) -> None:
     expected = stats.binomtest(good, n).proportion_ci(method="wilson")
     assert wilson(good, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_a_wilson_interval_by_hand_and_of_nothing() -> None:
+def test_a_wilson_interval_of_no_successes_and_of_no_requests() -> None:
     z2 = 1.959964**2  # 0 of 10: from 0 to z² / (n + z²)
     assert wilson(0, 10) == pytest.approx((0.0, z2 / (10 + z2)), rel=1e-6)
     assert wilson(0, 0) == (0.0, 1.0)

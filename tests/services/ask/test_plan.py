@@ -187,7 +187,7 @@ def test_a_plan_is_described_in_a_sentence_or_two(
     ("seconds", "text"),
     [(0.91875, "0.92 s"), (8.0, "8 s"), (45.4, "45 s"), (720.0, "12 min"), (12_600.0, "3.5 h")],
 )
-def test_a_time_is_worded_as_people_say_it(seconds: float, text: str) -> None:
+def test_a_time_is_rounded_for_reading(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 

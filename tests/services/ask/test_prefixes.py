@@ -152,7 +152,7 @@ def test_a_prefix_share_is_planned_for_runs_of_any_length(
 
 
 @pytest.mark.timed
-def test_a_prompt_of_a_long_run_with_sessions_is_made_at_once() -> None:
+def test_a_prompt_of_a_long_run_with_sessions_is_made_quickly() -> None:
     """The length that sessions repeat is needed for each prompt; adding it up each time took 70
     ms."""
     config = shared(prefix_share=0.5, turns=2, requests=1_000_000)

@@ -27,7 +27,7 @@ def so_far(*repeats: Repeat, config: RunConfig = FIVE, **more: Any) -> RunTiming
     return RunTiming(config, repeats, **more)
 
 
-def test_nothing_is_reported_where_nothing_is_known() -> None:
+def test_no_time_left_is_reported_before_anything_is_known() -> None:
     assert of_run(so_far()) is None
     assert of_run(so_far(took(0, None), progress=[moment(3.0), moment(5.0, done=1)])) is None
 
@@ -65,7 +65,7 @@ def test_the_calibration_comes_after_the_last_repeat() -> None:
     assert of_run(so_far(config=calibrated, progress=moments)) == TimeLeft(18.0, 18.0)
 
 
-def test_runs_that_take_turns_have_the_time_between_their_repeats() -> None:
+def test_interleaved_runs_include_the_time_between_repeats() -> None:
     """Each has one repeat of two: 10 s and 20 s, 5 s apart. Two are left, each after 5 s."""
     two = FIVE.model_copy(update={"repeats": 2})
     first = RunTiming(two, [took(0, 10.0, at=0.0)])
@@ -81,7 +81,7 @@ def test_a_run_that_has_not_begun_takes_its_part_of_the_plan() -> None:
     assert of_comparison([known, so_far(expected=(50.0, 100.0))]) == TimeLeft(90.0, 140.0)
 
 
-def test_nothing_is_left_of_runs_that_are_done() -> None:
+def test_finished_runs_have_no_time_left() -> None:
     done = so_far(*(took(index, 10.0) for index in range(5)))
     assert of_run(done) is of_comparison([done]) is None
 
@@ -99,5 +99,5 @@ def test_nothing_is_left_of_runs_that_are_done() -> None:
         (TimeLeft(0.0, 23.0, at_least=True), "up to 25 s left unless more rounds are added"),
     ],
 )
-def test_the_time_is_written_as_people_say_it(left: TimeLeft, text: str) -> None:
+def test_the_time_left_is_rounded_for_reading(left: TimeLeft, text: str) -> None:
     assert left.text == text

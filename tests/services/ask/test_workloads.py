@@ -109,9 +109,7 @@ def test_synthetic_prompts_differ_by_index_and_seed_without_a_nonce() -> None:
     assert all(len(text.split()) == 64 for text in texts)
 
 
-def test_five_thousand_of_the_longest_synthetic_prompts_are_not_made_before_they_are_needed() -> (
-    None
-):
+def test_synthetic_prompts_are_made_only_when_needed() -> None:
     config = RunConfig(workload="synthetic", input_tokens=131_072, requests=5000)
     prompts = WORKLOADS["synthetic"].prompts(config)
     assert len(prompts) == 5000

@@ -78,7 +78,7 @@ def test_an_address_with_a_user_is_private_whatever_it_is_called() -> None:
         ("localhost,.example.org", "localhost,.example.org"),
     ],
 )
-def test_a_proxy_is_left_without_its_user(address: str, bare: str) -> None:
+def test_the_user_is_removed_from_the_address_of_a_proxy(address: str, bare: str) -> None:
     assert without_user(address) == bare
 
 

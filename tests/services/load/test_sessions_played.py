@@ -44,7 +44,7 @@ def by_session(measured: list[Measurement], turns: int = 3) -> list[list[Measure
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES, ids=str)
-def test_a_turn_is_due_so_long_after_the_answer_before(
+def test_a_turn_is_due_its_delay_after_the_previous_answer(
     reference: ReferenceServer, mode: dict[str, Any]
 ) -> None:
     _, measured = played(reference, FAST, requests=12, turn_delay_s=DELAY_S, **THREE, **mode)
@@ -132,7 +132,7 @@ def expected(dialect: DialectName, texts: list[str], answers: list[str]) -> dict
 
 @pytest.mark.parametrize("history", ["recorded", "answered"])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_history_on_the_wire_is_as_recorded_or_answered(
+def test_the_history_that_is_sent_is_recorded_or_answered(
     reference: ReferenceServer, dialect: DialectName, history: str
 ) -> None:
     label = f"{dialect[:3]}-{history[:3]}"  # the log tells prompts apart by 64 characters

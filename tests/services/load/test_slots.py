@@ -92,7 +92,7 @@ def test_waits_match_a_queue_with_several_servers(law: str, slots: int, rate: fl
 
 
 @pytest.mark.slow
-def test_the_mean_wait_of_poisson_arrivals_is_erlangs() -> None:
+def test_the_mean_wait_of_poisson_arrivals_matches_erlang() -> None:
     customers = simulated(Slots(4, "exponential", 1), arriving(16.0, 200_000, 2), 0.2)
     assert fmean(waits_of(customers)) == pytest.approx(erlang_wait(16.0, 0.2, 4), rel=0.05)
     assert erlang_wait(0.5, 1.0, 1) == pytest.approx(1.0)  # M/M/1: ρ / (µ − λ)

@@ -328,7 +328,7 @@ def test_samples_are_a_file_of_their_own() -> None:
         ("//home/gundula/f and (/root/.cache/hub)", "…/f and (…/hub)"),
     ],
 )
-def test_of_a_path_only_the_file_name_is_shown(text: str, shown: str) -> None:
+def test_only_the_file_name_of_a_path_is_shown(text: str, shown: str) -> None:
     assert without_paths(text) == shown
     assert without_paths(shown) == shown
 

@@ -72,7 +72,7 @@ def test_throughput_has_its_interval_over_three_repeats(
     assert next(f.about for f in figures if f.name == "output_tokens_per_s") == about
 
 
-def test_a_file_and_a_shared_page_show_the_same_five() -> None:
+def test_a_file_and_a_shared_page_show_the_same_five_figures() -> None:
     run = candidate(repeats())
     shown = [(tile.lines[0].value, tile.lines[0].about) for tile in of_run(run)]
     assert [about for _, (about,) in shown] == [figure.about for figure in key_figures(run)]

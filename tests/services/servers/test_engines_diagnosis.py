@@ -259,7 +259,7 @@ def test_a_warning_of_unequal_memory_is_not_a_failure() -> None:
         ),
     ],
 )
-def test_otherwise_the_last_informative_line_is_shown(log: str, line: str) -> None:
+def test_an_unknown_failure_shows_the_last_informative_line(log: str, line: str) -> None:
     diagnosis = diagnose("vllm", log, 1)
     assert (diagnosis.kind, diagnosis.sentence) == ("unknown", f"Last message: {line}")
 

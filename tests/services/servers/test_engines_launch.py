@@ -337,7 +337,7 @@ def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Host) -> Non
         ("ray", CORES, "core"),
     ],
 )
-def test_what_a_rank_runs_on_is_reported_by_the_engine(name: str, here: Devices, rank: str) -> None:
+def test_each_engine_has_the_unit_of_a_rank(name: str, here: Devices, rank: str) -> None:
     assert ENGINES[name].devices(here).rank == rank
 
 

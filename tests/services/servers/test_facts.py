@@ -261,7 +261,7 @@ for _ in range(900):
         ("/version", {}, {"version": None}),
     ],
 )
-def test_numbers_that_cannot_be_kept_are_no_facts(
+def test_numbers_that_cannot_be_stored_are_left_out(
     path: str, page: dict[str, Any], names: dict[str, Any], value: Any
 ) -> None:
     facts = facts_of({path: {**page, **dict.fromkeys(names, value)}})

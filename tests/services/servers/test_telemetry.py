@@ -105,7 +105,7 @@ def test_only_a_part_of_an_endless_page_is_read() -> None:
 
 
 @pytest.mark.parametrize("value", ["1e308", "-1e308", "9" * 25, "9" * 5000, "1e999", "NaN", "²"])
-def test_what_is_no_number_to_keep_is_no_sample(value: str) -> None:
+def test_numbers_that_cannot_be_stored_are_left_out(value: str) -> None:
     """Two of 1e308 are infinite together, and no database or JSON holds that."""
     page = "".join(f'{name}{{engine="{i}"}} {value}\n' for name in sorted(WANTED) for i in range(2))
     assert MetricsReader().values(page + f'{RUNNING}{{engine="2"}} 3\n') == {"running": 3.0}
@@ -170,7 +170,7 @@ def test_queueing_and_prefill_are_means_over_the_run() -> None:
     assert "prefill_mean_s" not in reading.values(more)
 
 
-def test_sglangs_tokens_are_added_up_over_where_they_were_found() -> None:
+def test_the_prefix_hits_of_sglang_are_summed_over_memory_tiers() -> None:
     reading = MetricsReader()
     reading.values(SGLANG)  # 43 and 6,227 tokens prefilled, 3,852 found on the device
     more = changed(SGLANG, sglang_cached_tokens_total=3952, sglang_prompt_tokens_total=6227)

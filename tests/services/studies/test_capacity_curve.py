@@ -132,7 +132,7 @@ def test_a_rate_beyond_saturation_makes_the_queue_grow() -> None:
     assert "At 64.0 requests/s the queue grows by 24" in text
 
 
-def test_a_rate_that_few_requests_happened_to_arrive_at_is_no_saturation() -> None:
+def test_few_arrivals_by_chance_are_not_reported_as_saturation() -> None:
     """In a window of 3 s, 17 requests arrived instead of 24, and all of them were answered."""
     probes = tuple(
         Probe(

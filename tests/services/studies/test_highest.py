@@ -66,7 +66,7 @@ def study(*searches: StudySearch) -> Study:
     return Study(1, "Which?", "", NOW, STUDY, (), (), searches)
 
 
-def test_the_two_best_follow_on_fresh_starts_in_turns() -> None:
+def test_the_two_best_are_repeated_on_interleaved_fresh_starts() -> None:
     found = [search(1, A, 20), search(2, B, 40), search(3, C, 30)]
     following = final_searches(found, SEARCH)
     assert [one.engine for one in following] == [B, C, C, B]

@@ -63,7 +63,7 @@ def test_a_device_whose_memory_was_seen_is_a_gpu() -> None:
         ([], "Nothing has been measured yet."),
     ],
 )
-def test_the_first_sentence_claims_no_more_than_there_is(cells: list, sentence: str) -> None:  # type: ignore[type-arg]
+def test_the_first_sentence_claims_only_what_was_measured(cells: list, sentence: str) -> None:  # type: ignore[type-arg]
     assert sentence in report(cells).sentence
 
 
@@ -124,7 +124,7 @@ def test_one_size_has_no_law() -> None:
     assert law_sentence(curve, "GPU") == ""
 
 
-def test_more_than_so_many_times_one_is_called_superlinear() -> None:
+def test_a_speed_up_above_the_number_of_devices_is_called_superlinear() -> None:
     assert "superlinear" in law_of(1, 2.5, 6)
 
 
@@ -133,7 +133,7 @@ def test_few_repeats_are_described_without_a_claim() -> None:
     assert "95 %" not in text and text.endswith("3 or more repeats of each size.")
 
 
-def test_a_curve_that_misses_the_means_says_so() -> None:
+def test_a_curve_that_misses_the_means_is_reported() -> None:
     assert "off that curve" in law_of(1, 1.0, 2.9, 3.0)
 
 
@@ -204,7 +204,7 @@ def test_objectives_count_only_where_99_per_cent_keep_them() -> None:
     assert (objectives.row.label, objectives.runner_up) == ("TP 2", None)
 
 
-def test_latency_is_of_the_smallest_batch_that_has_a_number() -> None:
+def test_the_best_latency_is_that_of_the_smallest_measured_batch() -> None:
     cells = [cell(None, size=1, problem="Out of memory."), cell(1, size=2), cell(1, size=4)]
     assert firsts(cells)["latency"].row.work.size == 2
 
