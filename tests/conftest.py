@@ -139,6 +139,11 @@ def copied(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("PACELINE_DATABASE_URL", f"sqlite:///{file}")
     database = opened()
     yield database
+    end_supervisors(database)
+
+
+def end_supervisors(database: Engine) -> None:
+    """Stop the supervisors that a test has started."""
     if supervisor_file(database, "log").exists():
         for supervisor in supervisors_of(database):
             supervisor.terminate()

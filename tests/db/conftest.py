@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from db.database import connect, upgrade
+from tests.conftest import end_supervisors
 
 
 class Postgres:
@@ -103,4 +104,5 @@ def database(url: str) -> Iterator[Engine]:
     """A database that is up to date."""
     engine = connect(url)
     yield engine
+    end_supervisors(engine)  # or they would wait for a PostgreSQL that does not come back
     engine.dispose()
