@@ -59,20 +59,21 @@ def form(initial: EngineConfig) -> tuple[EngineConfig | None, Collection[str]]:
         return None, error.problems.values()
 
 
-def preview(config: EngineConfig) -> None:
-    """Show the command and a button that starts it, or the problem that prevents it."""
+def ask_to_start(config: EngineConfig | None, problems: Collection[str]) -> bool:
+    """Show a button that starts the engine, and what prevents that, if anything does; return
+    whether it can start. `problems`: of the form, if there is no config."""
     hardware = devices()
-    st.subheader("Command", anchor=False)
+    st.subheader("Start", anchor=False)
     st.caption(f"This machine has {hardware.counted()}.")
-    problem = preflight(config, hardware, settings.environment())
+    fields.show_problems(problems)
+    problem = preflight(config, hardware, settings.environment()) if config else None
     if problem:
         st.warning(plain(problem), icon=":material/block:")
-    else:
-        show_command(config)
+    possible = config is not None and problem is None
     key = create_button.key("start-engine")
-    if start_button(key, enabled=problem is None) and not problem:
+    if start_button(key, possible) and possible and config:
         start(config, key)
-    nodes.ask(config)
+    return possible
 
 
 def start_button(key: str, enabled: bool) -> bool:
@@ -89,6 +90,8 @@ def start_button(key: str, enabled: bool) -> bool:
 
 
 def show_command(config: EngineConfig) -> None:
+    st.subheader("Command", anchor=False)
+    st.caption("The command that Paceline will run, on a free port.")
     try:
         st.code(
             launch(config, ANY_PORT, settings.environment()).text(),
@@ -97,7 +100,6 @@ def show_command(config: EngineConfig) -> None:
         )
     except EngineProblem as error:
         st.warning(plain(str(error)), icon=":material/block:")
-    st.caption("The command that Paceline will run, on a free port.")
 
 
 def start(config: EngineConfig, key: str) -> None:
@@ -224,10 +226,9 @@ with left:
 if touched and config:
     url_state.update(parameters(config))
 with right:
-    if config:
-        preview(config)
-    else:
-        st.subheader("Command", anchor=False)
-        fields.show_problems(problems)
-        start_button(create_button.key("start-engine"), enabled=False)
+    possible = ask_to_start(config, problems)
+if config:
+    if possible:
+        show_command(config)
+    nodes.ask(config)
 earlier()
