@@ -63,6 +63,7 @@ class Report:
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
     mixes: tuple[Mix, ...] = ()
+    pending: int = 0  # cells that are still to be measured
 
     @property
     def varied(self) -> str:
@@ -84,8 +85,9 @@ def report(
     devices, batches = device_curves(scaled), batch_curves(scaled)
     winners = tuple(winner for winner in best(scaled) if _is_worth_reporting(winner, scaled))
     row = _largest_speedup(scaled)
-    finding = _main_finding(scaled, row, batches, device)
-    sentences = list(_sentences(scaled, row, devices, batches, winners, device))
+    pending = sum(cell.candidate is None and cell.problem is None for cell in cells)
+    finding = _main_finding(scaled, row, batches, device, ended=not pending)
+    sentences = list(_sentences(scaled, row, devices, batches, winners, device, not pending))
     if mixed:  # the mixes are the subject of such a study; its classes alone are not a batch sweep
         sentence, *sentences = [*of_mixes(mixed), *_failed(scaled)]
         headline, _, details = sentence.partition(": ")
@@ -94,6 +96,8 @@ def report(
         first, *others = verdicts
         finding = MainFinding(first.headline, first.details, _joined(first))
         sentences = [*map(_joined, others), *_failed(scaled)]
+    if pending and any(cell.candidate for cell in cells):
+        finding = _so_far(finding, len(cells) - pending, len(cells))
     return Report(
         scaled,
         devices,
@@ -104,7 +108,13 @@ def report(
         tuple(sentences),
         tuple(_notes(scaled, device)),
         tuple(mixed),
+        pending,
     )
+
+
+def _so_far(finding: MainFinding, ended: int, cells: int) -> MainFinding:
+    lead = f"So far, after {ended} of {many(cells, 'cell')}: "
+    return MainFinding(lead + finding.headline, finding.details, lead + finding.sentence)
 
 
 def _is_worth_reporting(winner: BestConfiguration, scaling: Scaling) -> bool:
@@ -135,10 +145,14 @@ def _mode_verdicts(scaling: Scaling) -> tuple[Verdict, ...]:
 
 
 def _main_finding(
-    scaling: Scaling, row: Row | None, batches: Sequence[BatchCurve], device: Device
+    scaling: Scaling,
+    row: Row | None,
+    batches: Sequence[BatchCurve],
+    device: Device,
+    ended: bool,
 ) -> MainFinding:
     if row is None:
-        sentence = _without_speedup(scaling, batches)
+        sentence = _without_speedup(scaling, batches, ended)
         return MainFinding(sentence, "", sentence)
     baseline = scaling.labels[row.baseline]
     return MainFinding(
@@ -152,13 +166,13 @@ def _joined(verdict: Verdict) -> str:
     return f"{verdict.headline}. {verdict.details}"
 
 
-def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve]) -> str:
+def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve], ended: bool) -> str:
     axis = swept_axis(scaling.works)
     if axis.field and (sentence := swept_sentence(scaling, axis)):
         return sentence
     if batches:
         best_curve = max(batches, key=lambda curve: rate_of(curve.best))
-        return batch_sentence(best_curve, axis.name)
+        return batch_sentence(best_curve, axis.name, ended)
     problems = dict.fromkeys(row.problem for row in scaling.rows if row.problem)
     if problems:
         return f"Nothing could be measured. {' '.join(list(problems)[:MOST_PROBLEMS])}"
@@ -172,6 +186,7 @@ def _sentences(
     batches: Sequence[BatchCurve],
     winners: Sequence[BestConfiguration],
     device: Device,
+    ended: bool,
 ) -> Iterator[str]:
     """The findings after the main one, for `leading`: the other speed-ups at the same work, the
     fitted law, the best batch size, and the best configurations."""
@@ -187,7 +202,7 @@ def _sentences(
     curves = [c for c in batches if c.knee and series in (None, series_of(c.best.work))]
     if leading is not None and curves:
         best_curve = max(curves, key=lambda curve: rate_of(curve.best))
-        yield batch_sentence(best_curve, size_name(scaling.works))
+        yield batch_sentence(best_curve, size_name(scaling.works), ended)
     all_series = [series_of(work) for work in scaling.works]
     for winner in winners:
         if series in (None, winner.series):

@@ -99,7 +99,7 @@ def batch_table(report: Report) -> Table:
             f"{curve.best.label}, {curve.best.work_label}",
             significant(rate_of(curve.best)),
             curve.knee.work_label if curve.knee else NOTHING,
-            "yes" if curve.saturates else "not yet",
+            "not known yet" if report.pending else "yes" if curve.saturates else "not yet",
         )
         for curve in curves
     )

@@ -188,12 +188,14 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
     return ""
 
 
-def batch_sentence(curve: BatchCurve, size: str) -> str:
-    """Return a sentence on where throughput stops growing with the size, which is called `size`."""
+def batch_sentence(curve: BatchCurve, size: str, ended: bool = True) -> str:
+    """Return a sentence on where throughput stops growing with the size, which is called `size`.
+    `ended`: all sizes have been measured."""
     best = curve.best
-    rate = units.significant(rate_of(best))
-    highest = f"{rate} tokens/s, at {best.work_label}"
+    highest = f"{_rate_text(best)}, at {best.work_label}"
     sentence = f"{best.label} gives at most {highest}"
+    if not ended:
+        return f"{best.label} gives {highest}; more is being measured."
     if curve.knee is None:
         return f"{sentence}, the only {size} measured."
     more, most = ("larger", "largest") if size == "batch size" else ("higher", "highest")
@@ -204,6 +206,15 @@ def batch_sentence(curve: BatchCurve, size: str) -> str:
     return (
         f"{best.label} reached {highest}, the {most} {size} measured; a {more} one may give more."
     )
+
+
+def _rate_text(row: Row) -> str:
+    """The throughput with its interval: "40.7 tokens/s (95 % 34.5–47.9)"."""
+    level = row.level(THROUGHPUT)
+    text = f"{units.significant(rate_of(row))} tokens/s"
+    if level is None or level.low is None or level.high is None:
+        return text
+    return f"{text} (95 % {units.significant(level.low)}–{units.significant(level.high)})"
 
 
 def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:
@@ -217,7 +228,7 @@ def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:
     if not rows:
         return ""
     first, *_, last = sorted(rows, key=lambda row: axis.value(row.work) or 0)
-    rates = [f"{units.significant(rate_of(row))} tokens/s" for row in (first, last)]
+    rates = [_rate_text(row) for row in (first, last)]
     sentence = f"{first.label} gives {rates[0]} at {first.work_label}, and {rates[1]} at "
     return f"{sentence}{last.work_label}{_ratio_of_ends(first, last)}."
 

@@ -260,6 +260,20 @@ def test_runner_up_columns_are_shown_only_if_there_is_one() -> None:
     assert all(len(row) == len(table.columns) for table in (alone, behind) for row in table.rows)
 
 
+def test_a_study_that_goes_on_does_not_say_where_throughput_stops_rising() -> None:
+    measured = [cell(1, size=1), cell(1.0, index=1, size=2)]
+    under_way = report([*measured, cell(None, index=2, size=4)])
+    assert under_way.headline == (
+        "So far, after 2 of 3 cells: TP 1 gives 6.67 tokens/s (95 % 6.34–7.01), at batch 1; more "
+        "is being measured."
+    )
+    assert under_way.sentence == under_way.headline
+    (batches,) = [table for table in all_tables(under_way) if table.columns[-1] == "Saturated"]
+    assert batches.rows[0][-1] == "not known yet"
+    ended = report([*measured, cell(None, index=2, size=4, problem="It ran out of memory.")])
+    assert ended.headline.endswith("a larger batch size gives no more.")
+
+
 def test_a_varied_batch_size_is_called_batch_size() -> None:
     result = report([cell(1, size=2), cell(2, size=8, index=1)])
     assert result.varied == "Varied: batch size (2, 8). 2 of 2 cells measured."

@@ -73,8 +73,8 @@ def test_a_sweep_of_lengths_reports_its_ends_and_their_ratio() -> None:
     """A batch of 4 has 5 tokens each in 3 s; twice as fast is twice the throughput."""
     result = report(PROMPTS)
     assert result.headline == (
-        "TP 1 gives 6.67 tokens/s at 128 tokens in, and 13.3 tokens/s at 2,048 tokens in "
-        "(2.00×, 95 % 1.91–2.09)."
+        "TP 1 gives 6.67 tokens/s (95 % 6.34–7.01) at 128 tokens in, and 13.3 tokens/s (95 % "
+        "12.7–14.0) at 2,048 tokens in (2.00×, 95 % 1.91–2.09)."
     )
     assert result.varied == "Varied: prompt length (128, 2,048 tokens). 2 of 2 cells measured."
     text = " ".join((*result.sentences, str(all_tables(result))))
