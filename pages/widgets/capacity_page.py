@@ -44,13 +44,6 @@ from services.studies.capacity_price import cost
 from services.studies.capacity_wording import amount_text, confidence_text, plan, with_unit
 
 WIDEST_STATE = 125  # pixels of "no, queue grows"
-STATES = {
-    "running": "searching",
-    "done": "done",
-    "cancelled": "cancelled",
-    "interrupted": "interrupted",
-    "failed": "failed",
-}
 
 
 def load(text: str) -> Capacity:
@@ -270,7 +263,7 @@ def show_list(rows: Sequence[CapacityRow]) -> None:
     table = pd.DataFrame(
         {
             "Search": [f"[{plain(row.name)}]({_address(row.id)})" for row in rows],
-            "State": [STATES[row.status] for row in rows],
+            "Status": [row.status for row in rows],
             "Capacity": [plain(row.answer) or "–" for row in rows],
             "Probes": [f"{row.probes:,}" for row in rows],
             "Started": [when(row.created_at) for row in rows],

@@ -41,7 +41,7 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
 
 def short_answer(capacity: Capacity) -> str:
     """Return each server's capacity for a list: "34.9 requests/s (95 % interval 33.2–36.1)", or of
-    several "A 34.9 requests/s, B 48.1 requests/s"; "" as long as none is known."""
+    several "A 34.9 requests/s (33.2–36.1), B …"; "" as long as none is known."""
     each = [_short(capacity, server) for server in range(len(capacity.config.servers))]
     if len(each) == 1:
         return each[0]
@@ -53,10 +53,11 @@ def _short(capacity: Capacity, server: int) -> str:
     estimate = capacity.estimate_so_far(server)
     if estimate is None or not estimate.low or not estimate.high:
         return bounds_text(step, config) if isinstance(step, Conclusion) else ""
-    about = "" if isinstance(step, Conclusion) else "about "
-    if len(config.servers) > 1:
-        return about + amount_text(estimate, config)
-    return about + with_interval(estimate, config)
+    about = "" if isinstance(step, Conclusion) or estimate.kind == "bracket" else "about "
+    if len(config.servers) == 1 or estimate.kind == "bracket":
+        return about + with_interval(estimate, config)
+    ends = f"{load_text(estimate.low, config)}–{load_text(estimate.high, config)}"
+    return f"{about}{amount_text(estimate, config)} ({ends})"
 
 
 def _so_far(capacity: Capacity, server: int) -> str:
@@ -67,7 +68,10 @@ def _so_far(capacity: Capacity, server: int) -> str:
     if found is None or not found.low or not found.high:
         return f"{probes} so far"
     objective = label_of(capacity.config.parsed_objectives)
-    return f"about {with_interval(found, capacity.config)} at {objective} after {probes}"
+    text = with_interval(found, capacity.config)
+    if found.kind == "bracket":
+        return f"{text} at {objective}, after {probes} so far"
+    return f"about {text} at {objective}, after {probes} so far"
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:
@@ -90,7 +94,7 @@ def confidence_text(found: Estimate, config: CapacityConfig) -> str:
     """Return the uncertainty of a capacity, in words."""
     if found.kind == "bracket":
         return "Sustained at the first, missed at the second"
-    return f"{interval_text(found, config)}, within ±{significant(100 * found.width, 2)} %"
+    return interval_text(found, config)
 
 
 def interval_text(found: Estimate, config: CapacityConfig) -> str:

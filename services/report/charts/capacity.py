@@ -49,8 +49,9 @@ def capacity_curve(capacity: Capacity, dark: bool = False) -> alt.LayerChart | N
     left_out = len(measured) - len(rows)
     title = heading(
         "Which load is sustained?",
-        "Each mark is a run. Circle: sustained; cross: not; triangle: the queue grew.",
-        "Line and band: the capacity and its 95 % interval. Dashed: the required share.",
+        "Each mark is a run. Circle: sustained; plus: not; triangle: the queue grew.",
+        frame.bands_explained(),
+        "Dashed: the required share.",
         f"Not shown: {many(left_out, 'run')} at lower loads, all sustained." if left_out else "",
     )
     required = min(objective.share for objective in capacity.config.parsed_objectives)

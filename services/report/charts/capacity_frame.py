@@ -70,15 +70,31 @@ class LoadFrame:
         band, middle = data.mark_rect(opacity=0.18), data.mark_rule(strokeWidth=2)
         return [
             band.encode(x=self.x("low"), x2=alt.X2("high:Q"), color=self.colour),
-            middle.encode(x=self.x("value"), color=self.colour),
+            middle.encode(x=self.x("value"), color=self.colour).transform_filter(
+                "isValid(datum.value)"
+            ),
         ]
+
+    def bands_explained(self) -> str:
+        """Return what the bands are, for the title."""
+        brackets = [row["value"] is None for row in self.band_rows()]
+        if brackets and all(brackets):
+            return "Band: from the highest load sustained to the lowest missed."
+        bracket = " Without a line: only two loads are known, between which it is."
+        found = "Line and band: the capacity and its 95 % interval."
+        return found + bracket * any(brackets)
 
     def band_rows(self) -> Rows:
         found = [
             (name, self.capacity.estimate_so_far(server)) for server, name in enumerate(self.called)
         ]
         return [
-            {"server": name, "low": estimate.low, "high": estimate.high, "value": estimate.value}
+            {
+                "server": name,
+                "low": estimate.low,
+                "high": estimate.high,
+                "value": None if estimate.kind == "bracket" else estimate.value,
+            }
             for name, estimate in found
             if estimate is not None and estimate.low and estimate.high
         ]

@@ -21,6 +21,7 @@ from services.report.export.capacity_files import (
     capacity_hash,
 )
 from services.studies.capacity import Capacity
+from services.studies.capacity_wording import short_answer
 from tests.capacities import FIRST, SECOND, config_of_servers, searched
 
 
@@ -50,6 +51,29 @@ def test_a_chart_of_a_search_is_valid_and_has_both_servers(
 def test_a_search_without_probes_has_no_charts() -> None:
     empty = Capacity(1, "", "", one().created_at, config_of_servers(), "running", ())
     assert [chart.draw(empty, False) for chart in CAPACITY_CHARTS] == [None] * len(CAPACITY_CHARTS)
+
+
+def test_two_loads_between_which_the_capacity_is_are_a_band_without_a_line() -> None:
+    search = one()
+    first_miss = next(
+        i
+        for i, probe in enumerate(search.probes)
+        if probe.observation and probe.observation.misses[0].count
+    )
+    early = replace(search, probes=search.probes[: first_miss + 1], status="running")
+    estimate = early.estimate_so_far(0)
+    assert estimate is not None and estimate.kind == "bracket"
+    drawn = CAPACITY_CHARTS[0].draw(early, False)
+    assert drawn is not None
+    shown = spec(drawn, False)
+    ((low, high, value),) = [
+        (row["low"], row["high"], row["value"]) for row in shown["datasets"]["bands"]
+    ]
+    assert (low, high, value) == (estimate.low, estimate.high, None)
+    text = " ".join(shown["title"]["subtitle"])
+    assert "from the highest load sustained to the lowest missed" in text
+    assert "95 %" not in text
+    assert short_answer(early).startswith("between ")
 
 
 def test_loads_far_below_the_capacity_are_left_out_of_the_chart_only_if_sustained() -> None:

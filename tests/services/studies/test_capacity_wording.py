@@ -51,7 +51,9 @@ def test_a_list_has_the_answer_of_each_search() -> None:
     assert found and found.low and found.high
     text = short_answer(one)
     assert text.startswith(f"{significant(found.value)} requests/s (95 % interval ")
-    assert re.fullmatch(r"A [0-9.]+ requests/s, B [0-9.]+ requests/s", short_answer(two))
+    assert re.fullmatch(
+        r"A [0-9.]+ requests/s \([0-9.–]+\), B [0-9.]+ requests/s \([0-9.–]+\)", short_answer(two)
+    )
     assert short_answer(replace(one, probes=())) == "", "nothing is known yet"
     under_way = replace(one, probes=one.probes[:-1])
     assert short_answer(under_way).startswith("about ")
