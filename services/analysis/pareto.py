@@ -8,17 +8,19 @@ Both use the numbers as they are. Whether two runs really differ is decided from
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from services.analysis.metrics import Better
+from services.analysis.statistics.level import level
 
 Measure = Literal["speed", "throughput", "price"]
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardEntry:
-    """A run and its three measures; None: unknown."""
+    """A run and its three measures; None: unknown. `intervals`: 95 % intervals over its repeats, of
+    the measures that have one."""
 
     run_id: int
     label: str
@@ -27,6 +29,7 @@ class LeaderboardEntry:
     price: float | None  # USD per million output tokens
     model: str = ""
     warnings: int = 0  # that its numbers may be misleading
+    intervals: Mapping[Measure, tuple[float, float]] = field(default_factory=dict)
 
     def of(self, measure: Measure) -> float | None:
         value: float | None = getattr(self, measure)
@@ -39,7 +42,15 @@ def leaderboard_entry(
     """Return a run's entry from its stored summary, see `summary_row`."""
     speed, throughput, price = (summary.get(name) for name in IN_SUMMARY.values())
     warnings = len(summary.get("warnings", ()))
-    return LeaderboardEntry(run_id, label, speed, throughput, price, model, warnings)
+    by_repeat = summary.get("by_repeat", {})
+    intervals = {
+        measure: (over.low, over.high)
+        for measure, name in IN_SUMMARY.items()
+        if (over := level([each for each in by_repeat.get(name, ()) if each is not None]))
+        and over.low is not None
+        and over.high is not None
+    }
+    return LeaderboardEntry(run_id, label, speed, throughput, price, model, warnings, intervals)
 
 
 def pareto_front(

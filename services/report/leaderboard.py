@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from services.analysis.pareto import BETTER, LeaderboardEntry, Measure, pareto_front, ranked
 from services.base.table import Table
-from services.base.units import NOTHING, many, show
+from services.base.units import NOTHING, between, many, show
 
 Against = Literal["throughput", "price"]
 
@@ -24,9 +24,9 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
             NOTHING if rank is None else str(rank),
             each.label,
             *([each.model or NOTHING] if several else []),
-            show(each.throughput, ""),
-            show(each.speed, ""),
-            *([show(each.price, "USD")] if priced else []),
+            _shown(each, "throughput"),
+            _shown(each, "speed"),
+            *([_shown(each, "price")] if priced else []),
             "● yes" if each.run_id in best else "no",
             *([many(each.warnings, "warning") if each.warnings else NOTHING] if warned else []),
         )
@@ -40,6 +40,16 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
     )
     columns = ("Rank", "Run", *titles, "Pareto front", *(["Its numbers"] if warned else []))
     return Table("Leaderboard", columns, rows, NOTE + OF_WARNINGS * warned)
+
+
+def _shown(entry: LeaderboardEntry, measure: Measure) -> str:
+    """A measure with its interval: "38.9 (34.5–43.1)"."""
+    unit = "USD" if measure == "price" else ""
+    text = show(entry.of(measure), unit)
+    if measure not in entry.intervals:
+        return text
+    low, high = entry.intervals[measure]
+    return f"{text} ({between(low, high, unit)})"
 
 
 def pareto_front_ids(standings: Sequence[LeaderboardEntry], against: Against) -> tuple[int, ...]:
@@ -68,8 +78,8 @@ def differences_note(
 
 COST = "USD per million output tokens"
 NOTE = (
-    "Ranked by each run's own numbers, without intervals: select two runs and compare them to see "
-    "whether they differ. On the Pareto front: no other run is at least as good in both measures "
-    "of the chart and better in one."
+    "In brackets: the 95 % interval over the run's repeats, if it has three or more. Select two "
+    "runs and compare them to see whether they differ. On the Pareto front: no other run is at "
+    "least as good in both measures of the chart and better in one."
 )
 OF_WARNINGS = " A warning, on the run's own page, says why its numbers may be misleading."

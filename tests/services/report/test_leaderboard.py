@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.analysis.pareto import LeaderboardEntry
+from services.analysis.pareto import LeaderboardEntry, leaderboard_entry
 from services.report.charts import spec
 from services.report.charts.pareto import pareto
 from services.report.leaderboard import differences_note, leaderboard, pareto_front_ids
@@ -87,6 +87,14 @@ def test_the_table_ranks_and_marks_the_front() -> None:
     without = leaderboard([LeaderboardEntry(1, "x", 5.0, 9.0, None)], "speed", "throughput")
     assert "USD per million output tokens" not in without.columns
     assert pareto_front_ids(RUNS, "price") == (2, 1)
+
+
+def test_a_measure_has_its_interval_over_repeats() -> None:
+    numbers = {"tokens_per_s_median": 50.0, "output_tokens_per_s": 400.0}
+    repeats = {"output_tokens_per_s": [390.0, 400.0, 410.0], "tokens_per_s_median": [50.0, None]}
+    entry = leaderboard_entry(1, "a", {**numbers, "by_repeat": repeats})
+    (row,) = leaderboard([entry], "throughput", "throughput").rows
+    assert (row[2], row[3]) == ("400 (376–426)", "50.0"), "two repeats have no interval"
 
 
 def test_a_run_with_warnings_is_marked() -> None:
