@@ -61,9 +61,9 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if each := spread["tokens_per_s"]:
         yield KeyFigure(
             "tokens_per_s_median",
-            "Tokens/s, median",
+            "Tokens/s per request",
             show(each.median, ""),
-            f"of {many(each.n, 'request')}",
+            f"median of {many(each.n, 'request')}",
             "Output tokens of a request, over the time from sending it to its last token",
         )
     if ttft := spread["ttft_s"]:
@@ -71,8 +71,8 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if summary.output_tokens_per_s is not None:
         yield KeyFigure(
             "output_tokens_per_s",
-            "Output tokens/s",
-            show(summary.output_tokens_per_s, ""),
+            "Output throughput",
+            f"{show(summary.output_tokens_per_s, '')} tokens/s",
             _interval(summary),
             "Output throughput: the tokens of all requests together, over the measured time",
         )
@@ -89,7 +89,7 @@ def _costs_and_others(summary: Summary) -> Iterator[KeyFigure]:
     if summary.requests_per_s is not None:
         yield KeyFigure(
             "requests_per_s",
-            "Queries/s",
+            "Requests/s",
             show(summary.requests_per_s, ""),
             f"{summary.ok:,} answered",
             "Successful requests over the measured time",

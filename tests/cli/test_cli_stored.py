@@ -69,7 +69,7 @@ def test_a_run_is_checked_against_thresholds(database: Engine, run_cli: RunCli) 
     assert passed.out.splitlines() == [
         "✓ passed: TTFT, p95 < 1.50 s: measured 1.00 s",
         "✓ passed: Error rate ≤ 0 %: measured 0 %",
-        "✓ passed: Goodput > 9.00 queries/s: measured 26.7 queries/s",
+        "✓ passed: Goodput > 9.00 requests/s: measured 26.7 requests/s",
     ]
     missed = run_cli("check", "1", "--slo", "ttft:p95<1", "--slo", "ttft:p99<9", "--json")
     assert missed.code == 1

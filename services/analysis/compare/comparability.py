@@ -191,7 +191,7 @@ def _loads_differ(candidates: Sequence[Candidate]) -> Diagnostic | None:
     }
     counted = len(set(waits.values())) > 1
     waiting_note = (
-        f" Throughput and queries/s include the client's own waiting ({by_name(waits)}): compare "
+        f" Throughput and requests/s include the client's own waiting ({by_name(waits)}): compare "
         "the speed of each request."
     )
     return Diagnostic(

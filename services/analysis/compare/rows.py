@@ -294,8 +294,8 @@ COMPARED: tuple[Compared, ...] = (
     ),
     Compared(
         "requests_per_s",
-        "Queries/s",
-        "queries/s",
+        "Requests/s",
+        "requests/s",
         "higher",
         _of_repeats(lambda repeat: repeat.requests_per_s),
     ),
@@ -312,7 +312,7 @@ COMPARED: tuple[Compared, ...] = (
     Compared(
         "goodput_per_s",
         "Goodput",
-        "queries/s",
+        "requests/s",
         "higher",
         _of_repeats(lambda repeat: repeat.goodput_per_s),
     ),

@@ -41,7 +41,7 @@ def wait_note(config: RunConfig, succeeded: int) -> str:
     """Return a note that throughput includes the client's own wait, or "" if there is no wait or no
     request succeeded."""
     wait = client_wait(config) if succeeded else ""
-    return f"Throughput and queries/s include the client's own waiting ({wait})." if wait else ""
+    return f"Throughput and requests/s include the client's own waiting ({wait})." if wait else ""
 
 
 def sort_metrics(names: Iterable[str], *configs: RunConfig) -> list[str]:

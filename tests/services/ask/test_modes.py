@@ -35,7 +35,7 @@ def test_a_mode_schedules_each_request(config: dict[str, Any], expected: Schedul
 def test_there_is_no_wait_note_without_throughput_or_a_pause() -> None:
     paused = RunConfig(mode="sequential")
     assert wait_note(paused, 1) == (
-        "Throughput and queries/s include the client's own waiting (a pause of 2 s)."
+        "Throughput and requests/s include the client's own waiting (a pause of 2 s)."
     )
     assert wait_note(paused, 0) == wait_note(RunConfig(mode="batch"), 1) == ""
 

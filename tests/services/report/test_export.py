@@ -521,7 +521,7 @@ def test_a_page_without_a_success_says_so() -> None:
 
 def test_the_page_of_one_run_has_system_as_numbers() -> None:
     text = Page(export("page.html").write([private()])).text
-    for part in ("E2E latency, sum of all requests", "Queries/s", "Mean", "Median", "Std dev"):
+    for part in ("E2E latency, sum of all requests", "Requests/s", "Mean", "Median", "Std dev"):
         assert part in text
     waits = ("cap_wait_s", "retry_wait_s")  # which these requests had none of
     unreported = ("server_queue_s", "load_s", "prefill_s", "network_s")
