@@ -91,7 +91,7 @@ def start_button(key: str, enabled: bool) -> bool:
 
 def show_command(config: EngineConfig) -> None:
     st.subheader("Command", anchor=False)
-    st.caption("The command that Paceline will run, on a free port.")
+    st.caption(f"The command that Paceline will run, with a free port instead of {ANY_PORT}.")
     try:
         st.code(
             launch(config, ANY_PORT, settings.environment()).text(),

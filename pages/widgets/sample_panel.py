@@ -34,7 +34,7 @@ def show() -> None:
         _head(sample())
         verdict = _comparison().verdicts[0]
         st.markdown(f"**{plain(verdict.headline)}**")
-        with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
             (figures,) = verdict_figures(_comparison())
             st.metric(f"{plain(figures.baseline_label)} (baseline)", figures.baseline_value, **TILE)
             st.metric(plain(figures.label), figures.value, **TILE)

@@ -65,7 +65,9 @@ class CapacitySearch(BaseConfig):
     )
     precision: float = field(
         0.05,
-        About("Precision", "The search ends when the 95 % interval is within ± this share"),
+        About(
+            "Precision (±, share)", "The search ends when the 95 % interval is within ± this share"
+        ),
         ge=0.01,
         le=0.5,
     )

@@ -201,7 +201,7 @@ def measured(app: App, studio: Studio, folder: Path) -> None:
     with measuring(app, "compare", "Turns", TURNS):
         studio.take(app, pictures.COMPARING)
     print("measuring: a sweep")
-    with measure(app, "study", "How much load can it handle?", SWEEP), app.database() as database:
+    with measure(app, "study", "Concurrency 1 to 8", SWEEP), app.database() as database:
         until(lambda: studies.list_all(database), 60)
         until(lambda: [run.status for run in study(database).runs].count("done") >= 2, 300)
         studio.take(app, pictures.SWEEPING)

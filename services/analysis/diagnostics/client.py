@@ -102,16 +102,16 @@ def _lag(config: RunConfig, lag_s: float, kernel: bool) -> Diagnostic | None:
     if limit is None or lag_s <= limit:
         return None
     meaning = (
-        "Arrivals are timestamped by the kernel and remain valid, but requests may have been sent "
-        "late."
+        "The kernel timestamps what arrives, so measured times remain valid, but requests may have "
+        "been sent late."
         if kernel
         else "Every measured time may be too long by that much."
     )
     return Diagnostic(
         "warning",
         f"This client was {units.seconds(lag_s)} behind",
-        f"Its event loop woke up that late or later 1 % of the time. {meaning} Close other "
-        "programs on this machine, or measure from another one.",
+        f"1 % of the time its event loop woke up at least that late. {meaning} Close other "
+        "programs on this machine, or measure from another machine.",
     )
 
 
@@ -152,7 +152,7 @@ def _large_client_error(
         "That is the client's own error at this load, measured against a server with known send "
         f"times (99th percentile; the limit is {units.seconds(limit)}). Differences of that size "
         "come from the client, not the server: close other programs on this machine, or measure "
-        "from another one.",
+        "from another machine.",
     )
 
 

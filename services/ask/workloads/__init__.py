@@ -234,7 +234,7 @@ _ENTRIES = (
     WorkloadSpec(
         name="builtin",
         label="Built-in",
-        help=f"{len(BUILTIN)} different tasks, from a question to an essay, used in rotation.",
+        help=f"{len(BUILTIN)} different prompts, from a question to an essay, used in rotation.",
         prompts=lambda config: BUILTIN,
     ),
     WorkloadSpec(
