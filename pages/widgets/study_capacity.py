@@ -67,7 +67,7 @@ def searches(study: Study) -> None:
         for search in study.searches
     ]
     st.subheader("Searches", anchor="searches")
-    columns = ("Search", "Configuration", "Start", _unit(study), "State")
+    columns = ("Search", "Configuration", "Start", _unit(study), "Status")
     st.table(
         pd.DataFrame(rows, columns=columns),
         border="horizontal",

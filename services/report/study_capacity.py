@@ -96,7 +96,7 @@ def capacity_table(study: Study) -> Table:
         for search in of_work.ranked
     ]
     unit = f"{study.config.search.unit}, 95 %" if study.config.search else ""
-    columns = ("Configuration", f"Capacity ({unit})", "On fresh starts", "State")
+    columns = ("Configuration", f"Capacity ({unit})", "On fresh starts", "Status")
     same = f"All are {shared}. " if (shared := shared_label(study)) else ""
     note = f"{same}The verdict uses only the fresh starts: the best of several is partly luck."
     return Table("Capacities", (*(["Load"] if any(works) else []), *columns), tuple(lines), note)
