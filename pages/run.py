@@ -106,7 +106,9 @@ def draw_schedule(config: RunConfig) -> None:
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual
     bars = modes.simulate(modes.schedule(config), each, plan.MOST_DRAWN)
     few = len(bars) <= MOST_BARS or config.mode == "batch"
-    title = "When each request is sent" if few else "How many requests are sent per second"
+    title = (
+        "When each request is sent and answered" if few else "How many requests are sent per second"
+    )
     st.markdown(f"**{title}**")
     st.vega_lite_chart(
         schedule_spec(bars, dark=dark()) if few else arrivals_spec(bars, dark=dark()),
@@ -116,7 +118,8 @@ def draw_schedule(config: RunConfig) -> None:
         alt=title,
     )
     first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
-    st.caption(f"Assumes {plan.duration(each)} per answer.{first}")
+    warmup = ", and leaves out the warm-up" if workloads.warmup_count(config) else ""
+    st.caption(f"Assumes {plan.duration(each)} per answer{warmup}.{first}")
 
 
 def draw_session(config: RunConfig) -> None:
