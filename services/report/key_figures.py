@@ -61,18 +61,18 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if each := spread["tokens_per_s"]:
         yield KeyFigure(
             "tokens_per_s_median",
-            "Tokens/s per request",
+            "Tokens/s, each",
             show(each.median, ""),
-            f"median of {many(each.n, 'request')}",
-            "Output tokens of a request, over the time from sending it to its last token",
+            f"median of {each.n:,}",
+            "Tokens/s per request: its output tokens over the time from sending to the last token",
         )
     if ttft := spread["ttft_s"]:
         yield _latency("ttft_s_median", "TTFT, median", ttft, "Time to first token")
     if summary.output_tokens_per_s is not None:
         yield KeyFigure(
             "output_tokens_per_s",
-            "Output throughput",
-            f"{show(summary.output_tokens_per_s, '')} tokens/s",
+            "Tokens/s, total",
+            show(summary.output_tokens_per_s, ""),
             _interval(summary),
             "Output throughput: the tokens of all requests together, over the measured time",
         )
