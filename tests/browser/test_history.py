@@ -35,6 +35,9 @@ def tick(page: Page, run_id: int) -> None:
     label = page.locator(f".st-key-tick-{run_id} label")
     expect(label).to_have_count(1)
     label.click()
+    expect(
+        page.get_by_text(re.compile(rf"(Selected|Baseline|Compared with it) {run_id} · "))
+    ).to_be_visible()
     settled(page)
 
 

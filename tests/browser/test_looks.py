@@ -63,13 +63,13 @@ def test_no_page_is_wider_than_the_screen(app: App, person: BrowserContext) -> N
 
 def shown(page: Page) -> list[str]:
     """Name, tag, note and error as they stand on a page."""
+    icon = "sell"  # before a tag, by its name in the icon font
     places = [
         page.get_by_role("heading", level=1),
-        page.locator(".stMarkdownBadge").nth(1),
+        page.locator(".stMarkdownBadge", has_text=icon),
         page.get_by_test_id("stText"),
         page.get_by_test_id("stAlertContentWarning").first.locator("p"),
     ]
-    icon = "sell"  # before a tag, by its name in the icon font
     return [place.first.inner_text().removeprefix(icon).strip() for place in places]
 
 

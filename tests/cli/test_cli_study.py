@@ -120,7 +120,7 @@ def test_a_plan_says_what_cannot_run_here_and_starts_nothing(
     assert lines[4].endswith(
         "llama.cpp (embedded) does not support tp=2. It supports none of tp, pp and dp."
     )
-    assert "4 cells on 1 engine, started one after another; 2 cannot be measured" in lines[-1]
+    assert "2 of 4 cells can be measured here, on 1 engine, started one after another" in lines[-1]
     assert "and costs at least $" in lines[-1]
     plan = json.loads(run_cli("study", *flags, "--plan", "--json").out)
     assert [bool(cell["obstacle"]) for cell in plan["cells"]] == [False, False, True, True]
