@@ -50,11 +50,15 @@ def short_answer(capacity: Capacity) -> str:
 
 def _short(capacity: Capacity, server: int) -> str:
     step, config = capacity.next_step(server), capacity.config
-    estimate = capacity.estimate_so_far(server)
+    if isinstance(step, Conclusion):
+        estimate, about, unknown = step.estimate, "", bounds_text(step, config)
+    else:
+        estimate, about, unknown = capacity.estimate_so_far(server), "about ", ""
     if estimate is None or not estimate.low or not estimate.high:
-        return bounds_text(step, config) if isinstance(step, Conclusion) else ""
-    about = "" if isinstance(step, Conclusion) or estimate.kind == "bracket" else "about "
-    if len(config.servers) == 1 or estimate.kind == "bracket":
+        return unknown
+    if estimate.kind == "bracket":
+        return with_interval(estimate, config)
+    if len(config.servers) == 1:
         return about + with_interval(estimate, config)
     ends = f"{load_text(estimate.low, config)}–{load_text(estimate.high, config)}"
     return f"{about}{amount_text(estimate, config)} ({ends})"
@@ -62,16 +66,14 @@ def _short(capacity: Capacity, server: int) -> str:
 
 def _so_far(capacity: Capacity, server: int) -> str:
     """Return the result of a search that goes on: "about 31.2 requests/s (95 % interval 22.5–36.1)
-    at TTFT p95 ≤ 500 ms after 4 probes", or "4 probes so far"."""
+    at TTFT p95 ≤ 500 ms, after 4 probes so far", or "4 probes so far"."""
     probes = many(len(capacity.observations(server)), "probe")
     found = capacity.estimate_so_far(server)
     if found is None or not found.low or not found.high:
         return f"{probes} so far"
     objective = label_of(capacity.config.parsed_objectives)
-    text = with_interval(found, capacity.config)
-    if found.kind == "bracket":
-        return f"{text} at {objective}, after {probes} so far"
-    return f"about {text} at {objective}, after {probes} so far"
+    about = "" if found.kind == "bracket" else "about "
+    return f"{about}{with_interval(found, capacity.config)} at {objective}, after {probes} so far"
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:
