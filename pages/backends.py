@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.widgets import saved_servers, server_test
+from pages.widgets import saved_servers, server_check
 from pages.widgets.view import code, plain
 from services.ask.backends import BACKENDS, Backend, has_key
 from services.base import settings
@@ -40,8 +40,8 @@ def show(backend: Backend) -> None:
                     icon=":material/play_arrow:",
                     query_params={"backend": backend.name},
                 )
-                pressed = server_test.button(backend.name)
-        server_test.show(backend.name, pressed, {"backend": backend.name})
+                pressed = server_check.button(backend.name)
+        server_check.show(backend.name, pressed, {"backend": backend.name})
 
 
 st.title("Backends", anchor=False)

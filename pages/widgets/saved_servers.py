@@ -9,7 +9,7 @@ import streamlit as st
 from db import servers
 from db.database import opened
 from db.servers import ServerNotFound
-from pages.widgets import server_test
+from pages.widgets import server_check
 from pages.widgets.view import code, plain, sentences, show_error
 from services.ask import about, link
 from services.ask.backends import BACKENDS
@@ -54,7 +54,7 @@ def _row(server: SavedServer) -> None:
                 st.caption(" · ".join(parts))
             with st.container(horizontal=True, width="content", vertical_alignment="center"):
                 pressed = _buttons(server)
-        server_test.show(f"saved-{server.name}", pressed, values)
+        server_check.show(f"saved-{server.name}", pressed, values)
 
 
 def _buttons(server: SavedServer) -> bool:
@@ -65,7 +65,7 @@ def _buttons(server: SavedServer) -> bool:
         icon=":material/play_arrow:",
         query_params=link.query(server.values, RunConfig()),
     )
-    pressed = server_test.button(f"saved-{server.name}")
+    pressed = server_check.button(f"saved-{server.name}")
     st.button(
         "Delete",
         key=f"{PREFIX}delete-{server.name}",

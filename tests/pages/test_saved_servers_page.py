@@ -50,6 +50,9 @@ def test_a_saved_server_is_tested(
     assert "reachable" in text_of(at) and "Nothing answers" not in text_of(at)
     at = sound(at.button(key="test-saved-gone").click().run())
     assert "Nothing answers at 127.0.0.1:9." in text_of(at) and "reachable" in text_of(at)
+    servers.delete(database, "there")
+    servers.save(database, saved_server("there", {**at_nothing, "model": "another"}))
+    assert "reachable" not in text_of(sound(at.run())), "that was another server of this name"
 
 
 def test_the_model_of_a_saved_server_is_not_shown_as_markup(visit: Visit, database: Engine) -> None:

@@ -27,19 +27,19 @@ def button(name: str) -> bool:
 
 
 def show(name: str, pressed: bool, values: Mapping[str, Any]) -> None:
-    """Test a server if the button was pressed, and show the last results of this session.
-    `values`: the fields of a run on it."""
-    key = f"probe-{name}"
+    """Test a server if the button was pressed, and show the last results of this session, unless
+    the name is that of another server since. `values`: the fields of a run on it."""
+    key, query = f"probe-{name}", link.query(values, RunConfig())
     if pressed:
         options = {field: value for field, value in values.items() if field not in SERVER}
         model, address = values.get("model"), values.get("base_url")
         env = settings.environment()
         with st.spinner("Testing …"):
-            st.session_state[key] = asyncio.run(
-                check_backend(values["backend"], model, env, address, options)
-            )
-    if key in st.session_state:
-        _answer(st.session_state[key], link.query(values, RunConfig()))
+            probe = asyncio.run(check_backend(values["backend"], model, env, address, options))
+        st.session_state[key] = query, probe
+    tested, probe = st.session_state.get(key, (None, None))
+    if probe is not None and tested == query:
+        _answer(probe, query)
 
 
 def _facts(probe: Probe) -> None:
