@@ -98,11 +98,11 @@ def estimate(config: StudyConfig, to: str | None) -> None:
         st.markdown(plain(ahead.sentence))
         up = engines.list_running(opened())
         if ahead.starts and up:
-            running = f"{many(len(up), 'engine')} already running on this machine"
-            why = "would share its devices with the study, so both would be slower. Stop it first"
-            if len(up) > 1:
-                why = why.replace("its", "their").replace("it first", "them first")
-            st.warning(f"{running} {why}: *Engines*.", icon=":material/memory:")
+            st.warning(
+                f"{many(len(up), 'engine')} already running here would share the devices with the "
+                "study, and slow each other down. Stop what you do not need in *Engines*.",
+                icon=":material/memory:",
+            )
     if possible and config.engine is None:
         possible = backend_form.all_ready([config.run])
     about = run_form.names_form(tags=config.search is None) if to is None else {}

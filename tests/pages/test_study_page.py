@@ -101,6 +101,15 @@ def test_start_queues_a_study_of_every_preset(
     assert len(studies.list_all(database)) == 1
 
 
+def test_an_engine_that_would_share_the_devices_is_reported(visit: Visit, database: Engine) -> None:
+    engines.create(database, EngineConfig(engine="llamacpp"))
+    engines.claim(database)
+    assert "1 engine already running here would share the devices" in complaints(
+        visit("study", **LLAMA)
+    )
+    assert "already running" not in complaints(visit("study"))  # it starts no engine
+
+
 def test_choices_are_in_the_link_and_a_link_opens_the_form(visit: Visit) -> None:
     at = visit("study", **LLAMA, max_tokens="16")
     at.text_input(key="study-batches").set_value("2, 4")
