@@ -47,22 +47,19 @@ class Estimate:
     @property
     def sentence(self) -> str:
         """The estimate as a sentence."""
-        subject = many(self.cells, "cell")
-        if self.fresh is not None:
-            subject = f"{self.cells:,} search{'' if self.cells == 1 else 'es'}"
+        noun, plural = ("cell", "cells") if self.fresh is None else ("search", "searches")
+        noun = noun if self.cells == 1 else plural
         if self.impossible == self.cells:
-            return f"{subject}, and none of them can be measured here."
+            return f"{self.cells:,} {noun}, and none of them can be measured here."
+        subject = f"{self.cells_text} {noun}"
         if self.impossible:
-            subject = f"{self.cells_text} {subject.partition(' ')[2]} can be measured here"
+            subject += " can be measured here,"
         if self.starts:
-            subject += (
-                "," * bool(self.impossible)
-                + f" on {many(self.starts, 'engine')}, started one after another"
-            )
+            subject += f" on {many(self.starts, 'engine')}, started one after another"
         if self.fresh:
             subject += f", among them {self.fresh:,} fresh starts of each of the two best"
         cost = "" if self.usd is None else f", and costs {self._about} ${self.usd:,.2f}"
-        return f"{subject}. It {self._takes}{cost}."
+        return f"{subject.removesuffix(',')}. It {self._takes}{cost}."
 
     @property
     def _about(self) -> str:
