@@ -35,8 +35,8 @@ def head(run: Run, warnings: int = 0) -> None:
     """Show the run's name, status, the number of its warnings, time, tags and note."""
     st.title(plain(run.name), anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        trusted = not (warnings and run.status == "done")
-        st.badge(run.status, color=STATUS_COLOURS.get(run.status, "gray") if trusted else "gray")
+        doubtful = warnings and run.status == "done"
+        st.badge(run.status, color="gray" if doubtful else STATUS_COLOURS.get(run.status, "gray"))
         if warnings:
             st.badge(many(warnings, "warning"), icon=":material/warning:", color="orange")
         for tag in run.tags:

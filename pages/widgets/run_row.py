@@ -58,8 +58,12 @@ def style(look: Palette, with_baseline: bool) -> str:
     """Return the style of the rows: a table with a header, on a phone a label beside each number.
     There is a column for the baseline only if `with_baseline`."""
     width, columns = ("31rem", f"{COLUMNS} minmax(0, 1fr)") if with_baseline else ("24rem", COLUMNS)
-    colours = {"grid": look.grid, "muted": look.muted, "link": look.runs[0]}
-    colours["warning"] = look.warning
+    colours = {
+        "grid": look.grid,
+        "muted": look.muted,
+        "link": look.runs[0],
+        "warning": look.warning,
+    }
     return STYLE % {**colours, "width": width, "columns": columns}
 
 

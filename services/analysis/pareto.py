@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.metrics import Better
 from services.analysis.statistics.level import level
 
@@ -42,11 +43,10 @@ def leaderboard_entry(
     """Return a run's entry from its stored summary, see `summary_row`."""
     speed, throughput, price = (summary.get(name) for name in IN_SUMMARY.values())
     warnings = len(summary.get("warnings", ()))
-    by_repeat = summary.get("by_repeat", {})
     intervals = {
         measure: (over.low, over.high)
         for measure, name in IN_SUMMARY.items()
-        if (over := level([each for each in by_repeat.get(name, ()) if each is not None]))
+        if (over := level(list(values_by_repeat(summary, name).values())))
         and over.low is not None
         and over.high is not None
     }

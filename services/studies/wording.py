@@ -214,7 +214,7 @@ def _rate_text(row: Row) -> str:
     text = f"{units.significant(rate_of(row))} tokens/s"
     if level is None or level.low is None or level.high is None:
         return text
-    return f"{text} (95 % {units.significant(level.low)}–{units.significant(level.high)})"
+    return f"{text} (95 % {units.between(level.low, level.high, '')})"
 
 
 def swept_sentence(scaling: Scaling, axis: SweptAxis) -> str:

@@ -251,10 +251,10 @@ def repeats_differ(
     over = level(rates)
     if over is None or over.low is None or over.high is None or over.high <= WIDE * over.low:
         return None
-    low, high, least, most = map(units.significant, (over.low, over.high, min(rates), max(rates)))
+    least, most = map(units.significant, (min(rates), max(rates)))
     return Diagnostic(
         "note",
-        f"Output throughput is known only to {low}–{high} tokens/s",
+        f"Output throughput is known only to {units.between(over.low, over.high, '')} tokens/s",
         f"That is its 95 % interval, since the {len(rates)} repeats range from {least} to {most}. "
         "Add repeats to narrow it, or find out what changes from one repeat to the next.",
     )
