@@ -87,9 +87,9 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     except DatabaseProblem as problem:
         print(problem, file=sys.stderr, flush=True)
         os._exit(2)  # an error would be shown as fifty lines with this sentence as the last
-    keeper = asyncio.create_task(keep_queue())
+    watch = asyncio.create_task(keep_queue())
     yield {}
-    keeper.cancel()
+    watch.cancel()
 
 
 ANYONE = SIGN_IN or listening.anyone(os.environ)

@@ -18,7 +18,7 @@ from services.ask.only_saved import EMBEDDED
 from services.ask.problems import InvalidConfig
 from services.ask.saved_server import SavedServer
 from services.base import settings
-from services.base.units import seconds
+from services.base.units import letter, seconds
 from services.servers.check_backend import Listing, QuickCheck, models, quick_check
 
 
@@ -125,7 +125,7 @@ def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:
     `cards`; return whether all are ready."""
     problems: dict[str, tuple[int, str]] = {}  # the first config with each, and a sentence
     for index, config in enumerate(configs):
-        name = f"Server {letter_of(index)}" if len(configs) > 1 else "The server"
+        name = f"Server {letter(index)}" if len(configs) > 1 else "The server"
         if (address := _refusing_address(config)) is not None:  # the form says what to do
             problems.setdefault(address, (index, f"{name} does not answer."))
         elif sentence := _missing_setting(config):
@@ -157,14 +157,9 @@ def _missing_setting(config: RunConfig) -> str | None:
     )
 
 
-def letter_of(index: int) -> str:
-    """Return the letter of the server at an index: A, B, …"""
-    return chr(ord("A") + index)
-
-
 def anchor_of(index: int) -> str:
     """Return the anchor of the card of the server at an index."""
-    return f"server-{letter_of(index).lower()}"
+    return f"server-{letter(index).lower()}"
 
 
 def _address_field(backend: str, initial: RunConfig, key_prefix: str) -> str | None:

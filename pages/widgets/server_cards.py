@@ -17,6 +17,7 @@ from pages.widgets import backend_form, fields, url_state
 from services.analysis.compare import MOST
 from services.ask.config import RunConfig
 from services.ask.saved_server import SavedServer
+from services.base.units import letter
 
 Fields = dict[str, Any]
 CARDS = f"{fields.PREFIX}cards"
@@ -75,7 +76,7 @@ def _card(
     whose = "" if number == 1 else f"{number}-"
     with st.container(border=True, height="stretch"):
         baseline = " :gray-badge[baseline]" if len(cards) > 1 and not alone and not before else ""
-        title = f"Server {backend_form.letter_of(len(before))}{baseline}"
+        title = f"Server {letter(len(before))}{baseline}"
         st.subheader(title, anchor=backend_form.anchor_of(len(before)))
         first = _first(start, cards[number])
         server = backend_form.ask(first, env, whose, saved)
@@ -108,7 +109,7 @@ def _buttons(number: int, first: bool) -> None:
 
 def _add_button(count: int, last: Fields) -> None:
     st.button(
-        f"Add server {backend_form.letter_of(count)}",
+        f"Add server {letter(count)}",
         key=f"{fields.PREFIX}add",
         icon=":material/add:",
         on_click=_add,

@@ -34,6 +34,10 @@ NUMBERS = {
     "E2E, median (s)": "e2e_s_median",
     "Failed": "failed",
 }
+OF_ALL_REQUESTS = (
+    "Medians are over all requests of a run. The report has means over its repeats, which differ a "
+    "little."
+)
 
 
 def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
@@ -106,6 +110,8 @@ def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
             **{name: columns.NumberColumn(name, format="%.4g") for name in NUMBERS},
         },
     )
+    if any(run.config.repeats > 1 for run in study.runs):
+        st.caption(OF_ALL_REQUESTS)
 
 
 def _page_of(run: Run) -> str:

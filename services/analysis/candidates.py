@@ -15,6 +15,7 @@ from services.analysis.compare.labels import labels_of_configs
 from services.ask import about, link
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
+from services.base.units import letter
 
 SAME = "same"  # a candidate without changes, for an A/A check
 SEPARATOR = ";"  # between candidates
@@ -90,10 +91,9 @@ def names(configs: Sequence[RunConfig], common_name: str, defaults: Sequence[str
             " · ".join(filter(None, [text, where * (texts.count(text) > 1)]))
             for text, where in zip(texts, addresses, strict=True)
         ]
-    letters = [chr(ord("A") + index) for index in range(len(texts))]
     return [
-        f"{text} · {letter}" if texts.count(text) > 1 else text
-        for text, letter in zip(texts, letters, strict=True)
+        f"{text} · {letter(index)}" if texts.count(text) > 1 else text
+        for index, text in enumerate(texts)
     ]
 
 

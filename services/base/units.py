@@ -28,6 +28,11 @@ def between(low: float, high: float, unit: str) -> str:
     return f"{first} – {last}"
 
 
+def letter(index: int) -> str:
+    """Return the letter of the server at an index: A, B, …"""
+    return chr(ord("A") + index)
+
+
 def significant(value: float, digits: int = 3) -> str:
     """Return `value` with that many significant digits and no exponent: 0.0123, 4.56, 12,300."""
     if not isfinite(value):

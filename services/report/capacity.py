@@ -17,7 +17,7 @@ from services.analysis.capacity import (
 from services.analysis.compare.labels import labels_of_configs
 from services.ask.config import RunConfig
 from services.ask.own_prompts import without_prompts
-from services.base.units import seconds, share, significant
+from services.base.units import letter, seconds, share, significant
 from services.report.terminal import table
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences, knee, operating_points
@@ -92,7 +92,7 @@ def reasons(capacity: Capacity) -> list[str]:
     servers: dict[str, list[str]] = {}
     for server in range(len(capacity.config.servers)):
         for text in _reasons(capacity, server):
-            servers.setdefault(text, []).append(chr(ord("A") + server))
+            servers.setdefault(text, []).append(letter(server))
     return [
         f"{' and '.join(names)}: {text}" if several else text for text, names in servers.items()
     ]
@@ -128,7 +128,7 @@ def objective_title(objective: Objective) -> str:
 
 def _row(capacity: Capacity, probe: Probe) -> list[str]:
     observation = probe.observation
-    server = [chr(ord("A") + probe.server)] if len(capacity.config.servers) > 1 else []
+    server = [letter(probe.server)] if len(capacity.config.servers) > 1 else []
     load = load_text(probe.load, capacity.config)
     if observation is None:
         blank = ["–"] * (1 + len(capacity.config.parsed_objectives))

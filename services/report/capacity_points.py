@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.analysis.capacity import Objective
 from services.base.table import Table
-from services.base.units import NOTHING, share, show
+from services.base.units import NOTHING, letter, share, show
 from services.report.capacity import objective_title, reached_text, sustained_text
 from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
@@ -40,7 +40,7 @@ Text = Callable[[Probe], str | None]
 def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
     config = capacity.config
     if len(config.servers) > 1:
-        yield "Server", lambda probe: chr(ord("A") + probe.server)
+        yield "Server", lambda probe: letter(probe.server)
     yield (
         "Users" if config.load == "users" else "Requests/s",
         lambda probe: load_text(probe.load, config),

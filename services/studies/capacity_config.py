@@ -66,7 +66,8 @@ class CapacitySearch(BaseConfig):
     precision: float = field(
         0.05,
         About(
-            "Precision (±, share)", "The search ends when the 95 % interval is within ± this share"
+            "Precision (0.05 is ±5 %)",
+            "The search ends when the 95 % interval is within ± this share",
         ),
         ge=0.01,
         le=0.5,

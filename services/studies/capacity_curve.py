@@ -190,7 +190,7 @@ def _scaling_law(points: Sequence[OperatingPoint], found: Knee, config: Capacity
     if law.peak is not None and _overload_loss(points, found, config):
         return f"{text}; throughput peaks at {many(round(law.peak), 'request')} in flight."
     times = law.limit or (law.at(law.peak) / law.unit if law.peak else None)
-    if times is None:
+    if times is None or not law.reaches_limit:
         return f"{text}."
     return f"{text}: at most {significant(times)} times the throughput of one request at a time."
 

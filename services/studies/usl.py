@@ -24,6 +24,7 @@ Interval = tuple[float, float]
 DRAWS = 2_000
 SEED = 4  # the same numbers give the same intervals
 TINY = 1e-9  # smaller values count as zero
+REACH = 2.0  # the law is extrapolated to this multiple of what was measured, and no further
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ class Fit:
     def limit_of_first(self) -> float | None:
         """The same relative to the smallest size measured, which may be more than one device."""
         return self.limit and self.limit * self.unit / self.at(self.sizes[0])
+
+    @property
+    def reaches_limit(self) -> bool:
+        """Whether the peak, or the limit of the speed-up, is within REACH of what was measured: at
+        most that multiple of the largest size, or of its throughput. What is farther away is not
+        known: the sizes measured hardly show the slowdown that it is derived from."""
+        if self.peak is not None:
+            return self.peak <= REACH * self.sizes[-1]
+        return self.limit is not None and self.limit * self.unit <= REACH * self.at(self.sizes[-1])
 
 
 def fit(measured: Mapping[int, Sequence[float]]) -> Fit | None:

@@ -172,14 +172,16 @@ def _coherency(curve: DeviceCurve, device: str) -> str:
 
 
 def _extrapolation(curve: DeviceCurve, device: str) -> str:
-    """The peak or the limit of throughput, if the law holds beyond the sizes measured."""
+    """The peak or the limit of throughput, if it is not far beyond the sizes measured."""
     fit = curve.fit
     assert fit is not None
+    if not fit.reaches_limit:
+        return ""
     if fit.peak is not None:
         most = units.many(round(fit.peak * curve.each), device)
         return f" By this law, throughput peaks at about {most}."
     limit, fewest = fit.limit_of_first, fit.sizes[0] * curve.each
-    if limit is not None and LEAST_LIMIT < limit < 100 * fit.sizes[-1]:
+    if limit is not None and limit > LEAST_LIMIT:
         first = "one" if fewest == 1 else f"{fewest} of them"
         return (
             f" Extrapolated by this law, no number of {device}s gives more than {limit:.2g}× the "

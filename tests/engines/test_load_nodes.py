@@ -106,10 +106,10 @@ def test_a_run_is_sent_from_the_one_node_of_a_cluster(
 def test_a_comparison_is_interleaved_on_a_cluster(
     database: Engine, reference: ReferenceServer, one_node: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    takes_turns(database, monkeypatch, one_node, reference, nodes=1)
+    check_interleaving(database, monkeypatch, one_node, reference, nodes=1)
 
 
-def takes_turns(
+def check_interleaving(
     database: Engine, patch: pytest.MonkeyPatch, on: str, server: ReferenceServer, nodes: int
 ) -> None:
     """Compare two modes by `compare --on`, and check that the nodes shared every repeat of the
@@ -183,7 +183,7 @@ def test_three_nodes_with_clocks_of_their_own_start_together(
 def test_a_comparison_is_interleaved_on_three_nodes(
     database: Engine, three_nodes: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    takes_turns(database, monkeypatch, three_nodes.address, three_nodes.server, nodes=3)
+    check_interleaving(database, monkeypatch, three_nodes.address, three_nodes.server, nodes=3)
 
 
 def test_every_stream_is_accounted_for_when_a_node_is_killed(

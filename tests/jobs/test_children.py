@@ -1,4 +1,4 @@
-"""What a killed keeper or worker leaves behind is found and ended."""
+"""What a killed engine process or worker leaves behind is found and ended."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from services.servers import protocol
 
 children.adopt_orphans()
 engine_id, port, log = map(str, sys.argv[1:])
-keeper = children.start("services.servers.engines.engine_process", log)
+parent = children.start("services.servers.engines.engine_process", log)
 argv = [sys.executable, "-m", "tests.engine", port, "hides"]
 tag = process_tag(opened(), int(engine_id))
-keeper.stdin.write(protocol.encode(protocol.EngineJob(tag, argv, {}, [], ".", int(port), False)))
-keeper.stdin.flush()
-pid = protocol.decode(keeper.stdout.readline()).pid
+parent.stdin.write(protocol.encode(protocol.EngineJob(tag, argv, {}, [], ".", int(port), False)))
+parent.stdin.flush()
+pid = protocol.decode(parent.stdout.readline()).pid
 engines.update_running(opened(), int(engine_id), pid=pid)
 print(pid, flush=True)
 for line in sys.stdin:
-    if line == "kill keeper\\n":
-        os.kill(keeper.pid, signal.SIGKILL)
-        keeper.wait()
+    if line == "kill it\\n":
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
         clean_up(opened(), int(engine_id))
         children.reap()
         print(len(children.orphans()), flush=True)
@@ -84,7 +84,7 @@ def test_children_that_cleared_their_environment_end_with_a_killed_holder(
         p.pid for p in tagged_processes(process_tag(opened(), engine_id))
     }
     assert process.stdin and process.stdout
-    process.stdin.write("kill keeper\n")
+    process.stdin.write("kill it\n")
     process.stdin.flush()
     assert process.stdout.readline() == "0\n"
     assert not any(is_alive(p) for p in left)
@@ -103,9 +103,9 @@ def test_the_next_supervisor_ends_the_session_of_an_orphaned_engine(
 ) -> None:
     process, engine_id, first = holder
     left = until(lambda: bare(first, tmp_path / "log"), 30)
-    keeper = psutil.Process(first).parent()
-    assert keeper is not None
-    keeper.kill()
+    engine_process = psutil.Process(first).parent()
+    assert engine_process is not None
+    engine_process.kill()
     process.kill()
     process.wait()
     until(lambda: not psutil.pid_exists(first) or not is_alive(psutil.Process(first)), 30)

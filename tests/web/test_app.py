@@ -27,9 +27,9 @@ def test_a_database_that_is_down_for_a_while_does_not_end_the_watch_over_the_que
         connection.execute(text("ALTER TABLE runs RENAME TO away"))
 
     async def keep() -> bool:
-        keeper = asyncio.create_task(keep_queue())
+        watch = asyncio.create_task(keep_queue())
         await asyncio.to_thread(until, lambda: "The queue cannot be read" in caplog.text, 10)
-        return keeper.cancel()  # false of one that has ended
+        return watch.cancel()  # false of one that has ended
 
     assert asyncio.run(keep())
     assert "no such table: runs" in caplog.text

@@ -26,7 +26,7 @@ FRONT = "Dashed: the Pareto front, the runs that no other run beats."
 CLOSE = 0.06  # share of an axis: names of closer dots are placed above and below them
 NARROW = 620  # pixels of a plot; in a narrower one, dots show their rank as name
 HEIGHT = 360
-NAMED = 12  # dots on the front with a name beside them; others have a tooltip
+NAMED = 12  # dots with a name beside them: all, or those on the front; others have a tooltip
 
 
 def pareto(
@@ -103,14 +103,14 @@ def _layers(
         # An empty layer would be an unnamed image to a screen reader.
         *([behind] if any(not dot["on_front"] for dot in dots) else []),
         circles.transform_filter(on_front).encode(x=x, y=y, tooltip=tooltip, **href),
-        *_names(data.transform_filter(on_front), dots, x, y),
+        *_names(data, dots, x, y),
     ]
 
 
 def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The names of runs on the front, each toward the middle of the plot so that none is cut off,
+    """The names of runs, or of those on the front if there are many, each toward the middle of the plot so that none is cut off,
     and below its dot if the one above would cover another."""
-    named = [dot for dot in dots if dot["on_front"]]
+    named = dots if len(dots) <= NAMED else [dot for dot in dots if dot["on_front"]]
     if len(named) > NAMED:
         return []
     middle = (min(dot["x"] for dot in dots) + max(dot["x"] for dot in dots)) / 2
@@ -118,7 +118,7 @@ def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     before: dict[str, Any] | None = None
     for dot in sorted(named, key=lambda each: float(each["y"])):
         close = before is not None and dot["y"] - before["y"] < CLOSE * span
-        dot["right"], dot["below"] = dot["x"] > middle, False
+        dot["named"], dot["right"], dot["below"] = True, dot["x"] > middle, False
         if close and before is not None:
             before["below"] = True
         before = dot
@@ -130,7 +130,7 @@ def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
             dy=12 if below else -9,
             text=label,
         )
-        .transform_filter(f"datum.right == {_js(right)} && datum.below == {_js(below)}")
+        .transform_filter(f"datum.named && datum.right == {_js(right)} && datum.below == {_js(below)}")
         .encode(x=x, y=y)
         for right in (False, True)
         for below in (False, True)

@@ -92,6 +92,21 @@ def test_the_law_names_contention_and_communication_and_the_peak() -> None:
     assert text.endswith("throughput peaks at about 11 GPUs.")
 
 
+@pytest.mark.parametrize(
+    ("sigma", "kappa", "within"),
+    [(0.02, 0.006, True), (0.02, 0.0005, False), (0.2, 0, True), (0.01, 0, False)],
+    ids=["peak at 13", "peak at 44", "limit of 5", "limit of 100"],
+)
+def test_a_limit_far_beyond_the_sizes_measured_is_not_stated(
+    sigma: float, kappa: float, within: bool
+) -> None:
+    """Measured to 8 GPUs, which give at most 7.5 times the throughput of one."""
+    sizes = (1, 2, 4, 8)
+    speeds = [n / (1 + sigma * (n - 1) + kappa * n * (n - 1)) for n in sizes]
+    text = law_of(*speeds)
+    assert ("Extrapolated by" in text or "throughput peaks" in text) == within
+
+
 def test_two_sizes_say_nothing_about_communication() -> None:
     text = law_of(1, 1.5)
     assert "requires a third size" in text and "more than 3× the throughput of one" in text
