@@ -1,14 +1,17 @@
-"""The terms used on all pages: docs/glossary.md, opened at the term that a link names."""
+"""The terms used on all pages: docs/glossary.md, opened at the term that a link names. It shows the
+other files of `docs`, too: `?document=prompts`."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from pages.widgets.terms import GLOSSARY, PARAMETER, terms
+from pages.widgets.view import link_parameters
 
-# The same widths for all tables.
+# The same widths for all tables of the glossary.
 STYLE = """<style>
 .st-key-words table { width: 100%; }
 @media (min-width: 640px) {
@@ -16,18 +19,42 @@ STYLE = """<style>
   .st-key-words th:first-child { width: 30%; }
 }
 </style>"""
-FILE_LINK = re.compile(r"\[([^]]*)\]\([\w./-]+\.md(?:#[\w-]*)?\)")
+DOCUMENT = "document"  # the parameter in the URL
+PICTURE = re.compile(r"^!\[[^]]*\]\([^)]*\)\n+", re.MULTILINE)
+LINK = re.compile(r"\[([^]]*)\]\((?!https?:|#)([^)#]*)(#[^)]*)?\)")  # to a file of the project
+FILES = {file.stem: file for file in sorted(GLOSSARY.parent.glob("*.md"))}
 
 
-def without_file_links(text: str) -> str:
-    """Return markdown with links to other files as plain text, since no page shows those files."""
-    return FILE_LINK.sub(r"\1", text)
+def on_page(text: str) -> str:
+    """Return a file's markdown for this page: links to other documents lead here, those to other
+    files of the project are plain text, and pictures are left out."""
+    return LINK.sub(_link, PICTURE.sub("", text))
 
 
-heading, _, text = GLOSSARY.read_text(encoding="utf-8").partition("\n")
+def _link(link: re.Match[str]) -> str:
+    label, file, section = link[1], link[2], link[3] or ""
+    name = file.removesuffix(".md")
+    return f"[{label}]({_address(name)}{section})" if name in FILES else label
+
+
+def _address(name: str) -> str:
+    return f"glossary?{urlencode(link_parameters(**{DOCUMENT: name}))}"
+
+
+def show_glossary(text: str) -> None:
+    if (named := st.query_params.get(PARAMETER, "")) in terms():
+        st.info(f"**{named}**: {on_page(terms()[named])}", icon=":material/menu_book:")
+    st.html(STYLE)
+    with st.container(key="words"):
+        st.markdown(on_page(text))
+    others = " · ".join(f"[{name}]({_address(name)})" for name in FILES if name != GLOSSARY.stem)
+    st.caption(f"More documentation: {others}")
+
+
+file = FILES.get(st.query_params.get(DOCUMENT, ""), GLOSSARY)
+heading, _, text = file.read_text(encoding="utf-8").partition("\n")
 st.title(heading.removeprefix("# "), anchor=False)
-if (named := st.query_params.get(PARAMETER, "")) in terms():
-    st.info(f"**{named}**: {without_file_links(terms()[named])}", icon=":material/menu_book:")
-st.html(STYLE)
-with st.container(key="words"):
-    st.markdown(without_file_links(text))
+if file == GLOSSARY:
+    show_glossary(text)
+else:
+    st.markdown(on_page(text))

@@ -95,7 +95,10 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     st.subheader("Engine" if PRESETS[start.preset].starts_engines else "Server", anchor=False)
     starts = PRESETS[start.preset].starts_engines
     if not starts:
-        st.caption("An existing server, or an engine that Paceline starts for the study.")
+        st.caption(
+            "A server that is running, the embedded model, or an engine that Paceline starts for "
+            "the study."
+        )
     name = engine_form.engine_choice(start.engine, or_none=not starts)
     if name == engine_form.NOTHING:
         server = backend_form.ask(start.run, settings.environment())

@@ -65,6 +65,23 @@ class StudySearch:
             return self.found.value
         return (self.ended.at_least or 0.0) if self.ended else 0.0
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The ends of its interval, or the loads between which it is unclear what is sustained;
+        None if its capacity is not bounded on both sides."""
+        if self.found is not None and self.found.low and self.found.high:
+            return self.found.low, self.found.high
+        if self.ended is None or not self.ended.at_least or not self.ended.at_most:
+            return None
+        return self.ended.at_least, self.ended.at_most
+
+    @property
+    def likely(self) -> float:
+        """Its capacity as far as it is known, to rank by; 0 if it sustains nothing."""
+        if self.found is None and self.bounds is not None:
+            return math.sqrt(self.bounds[0] * self.bounds[1])
+        return self.at_least
+
 
 @dataclass(frozen=True, slots=True)
 class HighestCapacity:
@@ -80,8 +97,8 @@ class HighestCapacity:
 
     @property
     def finalists(self) -> tuple[StudySearch, StudySearch] | None:
-        """The two best, if both have a capacity."""
-        if len(self.ranked) < 2 or not (self.ranked[0].found and self.ranked[1].found):
+        """The two best, if the capacities of both are bounded."""
+        if len(self.ranked) < 2 or not (self.ranked[0].bounds and self.ranked[1].bounds):
             return None
         return self.ranked[0], self.ranked[1]
 
@@ -150,7 +167,7 @@ def _searches_of_starts(
 
 
 def _rank(search: StudySearch) -> tuple[float, int]:
-    return -search.at_least, search.capacity.id
+    return -search.likely, search.capacity.id
 
 
 def _why_no_finals(first: Sequence[StudySearch]) -> str | None:
@@ -186,11 +203,9 @@ def _planned_finals(known: HighestCapacity, config: StudyCapacity) -> list[Plann
 
 def _narrow_search(config: StudyCapacity, search: StudySearch) -> CapacityConfig:
     """The search in a narrower range around the capacity that was found."""
-    assert (
-        search.found is not None and search.found.low is not None and search.found.high is not None
-    )
-    lowest = max(config.lowest, search.found.low / NEAR)
-    highest = min(config.highest, search.found.high * NEAR)
+    assert search.bounds is not None
+    low, high = search.bounds
+    lowest, highest = max(config.lowest, low / NEAR), min(config.highest, high * NEAR)
     if config.load == "users":
         lowest, highest = max(config.lowest, math.floor(lowest)), max(2.0, math.ceil(highest))
     near = config.model_copy(update={"lowest": lowest, "highest": highest})
@@ -199,7 +214,7 @@ def _narrow_search(config: StudyCapacity, search: StudySearch) -> CapacityConfig
 
 ONLY_ONE = "Fewer than two configurations sustain a load, so there is nothing to compare."
 NOT_BOUNDED = (
-    "One of the two best has no capacity with an interval, so they are not measured again: see "
+    "The capacity of one of the two best has no upper limit, so they are not measured again: see "
     "its search for the reason."
 )
 NO_FRESH = (

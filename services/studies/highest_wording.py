@@ -109,10 +109,15 @@ def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
         return "No configuration sustains a load." if ended else "Nothing is known yet."
     best = each.ranked[0]
     objective = label_of(best.capacity.config.parsed_objectives)
-    if best.found is not None:
-        first = f"{labels[best.engine]} sustained the most: {capacity_level(best)} at {objective}."
+    unbounded = next((s for s in each.ranked[1:] if s.at_least and not s.bounds), None)
+    name, level = labels[best.engine], capacity_level(best)
+    if best.found is None:
+        first = f"{name} {level} at {objective}."
+    elif unbounded is not None:
+        more = f"{labels[unbounded.engine]} {capacity_level(unbounded)}, so it may sustain more"
+        first = f"{name} sustains {level} at {objective}; {more}."
     else:
-        first = f"{labels[best.engine]} {capacity_level(best)} at {objective}."
+        first = f"{name} sustained the most: {level} at {objective}."
     if each.problem:
         return f"{first} {each.problem}"
     what = "the two best are measured again on fresh starts before there is a verdict."

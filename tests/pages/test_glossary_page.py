@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import Engine
 
-from pages.widgets.terms import term_in, terms
+from pages.widgets.terms import GLOSSARY, term_in, terms
 from tests.pages.conftest import Visit, text_of
 from tests.stored import measured, store
 
 
-def test_the_glossary_is_shown_without_links_to_files(visit: Visit) -> None:
+def test_the_glossary_links_the_other_documents_on_its_own_page(visit: Visit) -> None:
     text = text_of(visit("glossary"))
     assert "**TTFT**" in text
-    assert ".md)" not in text
+    assert "[prompts.md](glossary?document=prompts#lengths)" in text
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in GLOSSARY.parent.glob("*.md")))
+def test_every_document_can_be_read_in_the_app(visit: Visit, name: str) -> None:
+    at = visit("glossary", document=name)
+    assert at.title[0].value == documented(name).partition("\n")[0].removeprefix("# ")
+    assert not re.search(r"\]\((?!https?:|#|glossary\?)", text_of(at)), "a link leads nowhere"
+
+
+def documented(name: str) -> str:
+    return (GLOSSARY.parent / f"{name}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["../README", "nothing", ""])
+def test_an_unknown_document_is_the_glossary(visit: Visit, name: str) -> None:
+    assert visit("glossary", document=name).title[0].value == "Glossary"
+
+
+def test_a_shared_page_keeps_its_view_in_links_to_documents(visit: Visit) -> None:
+    text = text_of(visit("glossary", view="share"))
+    assert "glossary?document=prompts&view=share#lengths" in text
 
 
 def test_a_term_in_the_link_is_explained_first(visit: Visit) -> None:

@@ -108,8 +108,8 @@ def _layers(
 
 
 def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The names of runs, or of those on the front if there are many, each toward the middle of the plot so that none is cut off,
-    and below its dot if the one above would cover another."""
+    """The names of runs, or of those on the front if there are many, each toward the middle of the
+    plot so that none is cut off, and below its dot if the one above would cover another."""
     named = dots if len(dots) <= NAMED else [dot for dot in dots if dot["on_front"]]
     if len(named) > NAMED:
         return []
@@ -130,7 +130,9 @@ def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
             dy=12 if below else -9,
             text=label,
         )
-        .transform_filter(f"datum.named && datum.right == {_js(right)} && datum.below == {_js(below)}")
+        .transform_filter(
+            f"datum.named && datum.right == {_js(right)} && datum.below == {_js(below)}"
+        )
         .encode(x=x, y=y)
         for right in (False, True)
         for below in (False, True)

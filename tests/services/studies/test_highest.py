@@ -76,6 +76,42 @@ def test_the_two_best_are_repeated_on_interleaved_fresh_starts() -> None:
     assert not final_searches([*found, *again], SEARCH), "only once"
 
 
+def unsure(number: int, engine: EngineConfig, *seen: tuple[float, int, int, float]) -> StudySearch:
+    """A search that used all of its probes: (load, misses, requests, dispersion) of each."""
+    config = search_config(SEARCH.model_copy(update={"probes": len(seen)}), RunConfig())
+    each = [Observation(x, (Misses(*misses),), 10, 60.0) for x, *misses in seen]
+    probes = tuple(Probe(0, one.load, 60, 1, one) for one in each)
+    return StudySearch(engine, Capacity(number, "one", "", NOW, config, "done", probes, None))
+
+
+# As measured on real vLLM with windows of 6 s: answers in step make misses come together.
+OPEN = (
+    *((4, 0, 12, 1.0), (32, 64, 64, 1.0), (4, 0, 12, 1.0), (11, 0, 33, 1.0), (19, 0, 38, 1.0)),
+    *((25, 25, 50, 11.3), (22, 106, 200, 18.5), (17, 68, 170, 9.9)),
+)
+
+
+def test_a_configuration_with_a_wide_bracket_is_not_ranked_by_its_lower_end() -> None:
+    """A sustains 11 and misses 22: likely more than the 12 of B, which is known better."""
+    first = [search(1, B, 12), unsure(2, A, *OPEN)]
+    assert first[1].bounds == (11, 22) and first[1].found is None
+    (said,) = sentences(study(*first))
+    assert said.startswith("max seqs 1 sustains at least 11.0 and less than 22.0 requests/s at ")
+    assert "measured again on fresh starts before there is a verdict" in said
+    following = final_searches(first, SEARCH)
+    assert [one.engine for one in following] == [A, B, B, A]
+    assert (following[0].config.lowest, following[0].config.highest) == (5.5, 44)
+
+
+def test_the_most_is_not_claimed_beside_a_capacity_without_an_upper_limit() -> None:
+    first = [search(1, B, 12), unsure(2, A, *((x, 0, 60, 1.0) for x in (1, 8, 9, 11)))]
+    assert first[1].bounds is None and first[1].at_least == 11
+    (said,) = sentences(study(*first))
+    assert "sustained the most" not in said
+    assert "max seqs 1 sustains at least 11.0 requests/s" in said and "may sustain more" in said
+    assert "no upper limit" in said and not final_searches(first, SEARCH)
+
+
 @pytest.mark.parametrize("status", ["running", "cancelled", "interrupted"])
 def test_no_fresh_start_follows_before_every_search_has_ended(status: Status) -> None:
     assert not final_searches(

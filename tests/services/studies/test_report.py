@@ -108,8 +108,8 @@ def test_a_limit_far_beyond_the_sizes_measured_is_not_stated(
 
 
 def test_two_sizes_say_nothing_about_communication() -> None:
-    text = law_of(1, 1.5)
-    assert "requires a third size" in text and "more than 3× the throughput of one" in text
+    text = law_of(1, 1.4)
+    assert "requires a third size" in text and "more than 2.3× the throughput of one" in text
 
 
 @pytest.mark.parametrize(
