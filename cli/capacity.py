@@ -210,12 +210,14 @@ def _judge(ended: Capacity, at_least: float | None) -> int:
 
 
 def lower_end(ended: Capacity, server: int) -> float | None:
-    """Return the load that a server is shown to sustain: the lower end of its interval, or the
-    highest sustained load if there is none."""
+    """Return the load that a server is shown to sustain: the lower end of its interval, or if there
+    is none, the highest sustained load, beyond chance."""
     conclusion = ended.conclusions[server]
     if conclusion is None:
         return None
-    return conclusion.estimate.low if conclusion.estimate else conclusion.at_least
+    if conclusion.estimate:
+        return conclusion.estimate.low
+    return conclusion.at_least if conclusion.shown else None
 
 
 def _print(options: Namespace, stored: Capacity) -> None:

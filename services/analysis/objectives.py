@@ -132,6 +132,7 @@ def with_judgement(config: RunConfig, judgement: Mapping[str, Any]) -> RunConfig
 
 SEEN = {  # what must have been measured to know whether a metric applies
     "ttft_s": ("t_first",),
+    "ttfa_s": ("t_answer",),
     "tpot_s": ("t_first", "output_tokens"),
     "e2e_s": ("t_last",),
 }

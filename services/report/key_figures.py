@@ -49,11 +49,19 @@ def _known(summary: Summary) -> Iterator[KeyFigure]:
         "error_rate",
         "Error rate",
         show(summary.error_rate, "share"),
-        f"{summary.failed:,} of {summary.sent:,} failed",
-        "Failed requests divided by sent requests",
-        bad=summary.failed > 0,
+        _failed_text(summary),
+        "Requests whose first attempt failed, divided by all requests that ended",
+        bad=bool(summary.error_rate),
     )
     yield from _costs_and_others(summary)
+
+
+def _failed_text(summary: Summary) -> str:
+    ended = summary.ok + summary.failed
+    first = round((summary.error_rate or 0.0) * ended)
+    if first == summary.failed:
+        return f"{summary.failed:,} of {ended:,} failed"
+    return f"{first:,} of {ended:,} at first, {summary.failed:,} in the end"
 
 
 def _speeds(summary: Summary) -> Iterator[KeyFigure]:

@@ -25,6 +25,7 @@ SET_BY_PROBES = (  # fields of a run that each probe sets, overriding the server
     "drain_s",
     "load_warmup_s",
     "concurrency",
+    "retries",  # a request that was refused at first was not served at this load
     "repeats",
 )
 MOST_SERVERS = 8

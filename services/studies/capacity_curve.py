@@ -78,11 +78,14 @@ def knee(points: Sequence[OperatingPoint], users: bool) -> Knee | None:
 
 def _lags(probed: OperatingPoint, each: float, users: bool) -> bool:
     """Whether a server completes less than its load asks for. In a short window fewer requests than
-    the rate may arrive by chance: then its queue does not grow."""
+    the rate may arrive by chance: then its queue does not grow, and those that arrived are
+    answered."""
     if probed.point.requests_per_s >= FOLLOWS * each * probed.load:
         return False
     seen = probed.probe.observation
-    return users or (seen is not None and seen.growing)
+    if users or seen is None:
+        return users
+    return seen.growing or seen.served < FOLLOWS * seen.misses[0].n
 
 
 def _law(points: Sequence[OperatingPoint]) -> Fit | None:
@@ -190,9 +193,10 @@ def _scaling_law(points: Sequence[OperatingPoint], found: Knee, config: Capacity
     if law.peak is not None and _overload_loss(points, found, config):
         return f"{text}; throughput peaks at {many(round(law.peak), 'request')} in flight."
     times = law.limit or (law.at(law.peak) / law.unit if law.peak else None)
-    if times is None or not law.reaches_limit:
+    if times is None or not law.reaches_limit or law.sizes[0] > 1:
         return f"{text}."
-    return f"{text}: at most {significant(times)} times the throughput of one request at a time."
+    most = f"at most {significant(times)} times the throughput of one request at a time"
+    return f"{text}: {most}, extrapolated."
 
 
 TELLS: tuple[Tell, ...] = (

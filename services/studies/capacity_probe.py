@@ -12,6 +12,7 @@ from services.analysis.capacity.point import LoadPoint, load_point
 from services.analysis.metric_arrays import known, latenesses
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Sample
+from services.ask.modes import mean_turns
 from services.base.units import seconds
 from services.studies.capacity_config import CapacityConfig
 
@@ -43,10 +44,12 @@ def probe_config(capacity: CapacityConfig, server: int, step: Step, number: int)
     """Return the run of a probe: the server's config at a load, with its window and the warm-up at
     load before it. `number`: the probe's, from 0; each probe has different arrival times."""
     limits = [each.limit_s for each in capacity.parsed_objectives if each.limit_s is not None]
-    load: dict[str, Any] = {"mode": capacity.arrivals, "rate": step.load}
+    run = capacity.servers[server]
+    # A run's rate is of sessions, a search's load of requests, which are the turns of sessions.
+    load: dict[str, Any] = {"mode": capacity.arrivals, "rate": step.load / mean_turns(run)}
     if capacity.load == "users":
         load = {"mode": "users", "users": round(step.load)}
-    return capacity.servers[server].model_copy(
+    return run.model_copy(
         update={
             **load,
             "arrival_seed": number + 1,
@@ -54,6 +57,7 @@ def probe_config(capacity: CapacityConfig, server: int, step: Step, number: int)
             "drain_s": max([DRAIN_S, *limits]),
             "load_warmup_s": 0.0,
             "concurrency": None,
+            "retries": 0,
             "repeats": 1,
         }
     )
@@ -81,15 +85,33 @@ def with_observation(
 
 
 def nothing_known(config: CapacityConfig, probe: Probe) -> str | None:
-    """Return a sentence that explains why the lowest load gave no information; None if it did. At
-    higher loads, answers that take longer than a window miss their objective anyway."""
-    if probe.observation is None or probe.load > config.search.lowest:
+    """Return a sentence that explains why a probe gave no information; None if it did. That no
+    request was sent matters only at the lowest load: at higher ones, answers that take longer than
+    a window miss their objective anyway."""
+    if probe.observation is None:
+        return None
+    if (objective := _unknown_objective(config, probe.observation)) is not None:
+        metric = objective.label.partition(" ")[0]
+        return (
+            f"{metric} is unknown for too many answers of run {probe.run_id} to judge "
+            f"{objective.label}: they were not streamed, have no text, or their tokens were not "
+            "counted. Choose another objective, such as e2e:p95<2."
+        )
+    if probe.load > config.search.lowest:
         return None
     if any(misses.n for misses in probe.observation.misses):
         return None
     return (
         f"Run {probe.run_id}, at the lowest load, sent no request within its window of "
         f"{seconds(probe.window_s)}, so it shows nothing. Search with a longer window."
+    )
+
+
+def _unknown_objective(config: CapacityConfig, seen: Observation) -> Objective | None:
+    """The first objective that answers of unknown metrics could decide on their own."""
+    each = zip(config.parsed_objectives, seen.misses, seen.unknown, strict=True)
+    return next(
+        (objective for objective, misses, n in each if n > objective.allowed * misses.n), None
     )
 
 
@@ -127,6 +149,7 @@ def _observation_to_dict(observation: Observation) -> dict[str, Any]:
         "limited": observation.limited,
         "reached": list(observation.reached),
         "typical_s": observation.typical_s and list(observation.typical_s),
+        "unknown": list(observation.unknown),
     }
 
 
@@ -143,5 +166,10 @@ def from_dict(values: Mapping[str, Any]) -> Probe:
 def _observation_from_dict(values: Mapping[str, Any]) -> Observation:
     misses = tuple(Misses(*each) for each in values["misses"])
     reached, typical_s = tuple(values.get("reached", ())), values.get("typical_s")
-    more = {"reached": reached, "typical_s": typical_s and tuple(typical_s)}
+    unknown = tuple(values.get("unknown", (0,) * len(misses)))
+    more = {
+        "reached": reached,
+        "typical_s": typical_s and tuple(typical_s),
+        "unknown": unknown,
+    }
     return Observation(**{**values, "misses": misses, **more})

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.analysis.capacity import (
-    FEW,
     QUEUE,
     CapacityRatio,
     Conclusion,
@@ -15,7 +14,7 @@ from services.analysis.capacity import (
     label_of,
 )
 from services.ask.plan import duration
-from services.base.units import dollars, many, significant
+from services.base.units import dollars, letter, many, significant
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import CapacityConfig, CapacitySearch
 
@@ -45,7 +44,7 @@ def short_answer(capacity: Capacity) -> str:
     each = [_short(capacity, server) for server in range(len(capacity.config.servers))]
     if len(each) == 1:
         return each[0]
-    return ", ".join(f"{chr(ord('A') + i)} {text}" for i, text in enumerate(each) if text)
+    return ", ".join(f"{letter(i)} {text}" for i, text in enumerate(each) if text)
 
 
 def _short(capacity: Capacity, server: int) -> str:
@@ -120,19 +119,20 @@ def with_unit(load: float, config: CapacityConfig) -> str:
 
 
 def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
-    """The known bounds, if there is no interval."""
+    """The known bounds, if there is no interval; "probably" if chance alone may explain them."""
+    sustains = "sustains" if step.shown else "probably sustains"
     if step.why == "lowest" and step.at_most is not None:
-        return f"sustains less than {with_unit(step.at_most, config)}, the lowest load"
+        return f"{sustains} less than {with_unit(step.at_most, config)}, the lowest load"
     if step.why == "highest" and step.at_least is not None:
         load = with_unit(step.at_least, config)
-        return f"sustains at least {load}, the highest load of the search"
+        return f"{sustains} at least {load}, the highest load of the search"
     if step.why == "client" and step.at_most is None:
         if step.at_least is None:
             lowest = with_unit(config.search.lowest, config)
             return f"has no known capacity, because this client cannot offer {lowest}"
         return (
-            f"sustains at least {with_unit(step.at_least, config)}; this client cannot offer more, "
-            "so the capacity may be higher"
+            f"{sustains} at least {with_unit(step.at_least, config)}; this client cannot offer "
+            "more, so the capacity may be higher"
         )
     bounds = [
         (word, load)
@@ -143,7 +143,7 @@ def bounds_text(step: Conclusion, config: CapacityConfig) -> str:
         return "has an unknown capacity"
     *others, (word, last) = bounds
     parts = [f"{word} {load_text(load, config)}" for word, load in others]
-    return f"sustains {' and '.join([*parts, f'{word} {with_unit(last, config)}'])}"
+    return f"{sustains} {' and '.join([*parts, f'{word} {with_unit(last, config)}'])}"
 
 
 def why_ended(step: Conclusion, config: CapacityConfig) -> str:
@@ -209,16 +209,14 @@ def comparison(
     prices = f", for {' against '.join(map(dollars, usd))} per million output tokens" if usd else ""
     sentence = f"{text} at {label_of(config.parsed_objectives)}{prices}."
     if ratio.longer is not None and ratio.longer < 100:
-        sentence += (
-            f" About {significant(ratio.longer, 2)} times as long a search would show a difference."
-        )
+        sentence += f" About {significant(ratio.longer, 2)} times as long a search would settle it."
     return sentence
 
 
 def plan(config: CapacityConfig) -> str:
     """Return how long a search takes, at most and usually, as text."""
     usual_s, most_s = (each * len(config.servers) for each in search_seconds(config))
-    rate, where, more = FEW / config.window_s, "near the capacity", ""
+    rate, where, more = config.search.fewest_requests / config.window_s, "near the capacity", ""
     if config.load == "rate" and config.lowest < rate:
         where, more = f"{where} and below {with_unit(rate, config)}", " (more at such low rates)"
     return (
@@ -239,7 +237,7 @@ def server_labels(labels: Sequence[str]) -> list[str]:
     """Return the names of servers for sentences: the label of a single one, else "A (label)"."""
     if len(labels) == 1:
         return [labels[0]]
-    return [f"{chr(ord('A') + index)} ({label})" for index, label in enumerate(labels)]
+    return [f"{letter(index)} ({label})" for index, label in enumerate(labels)]
 
 
 UNSETTLED = (

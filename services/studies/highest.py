@@ -59,6 +59,11 @@ class StudySearch:
         return estimate if estimate and estimate.low and estimate.high else None
 
     @property
+    def out_of_range(self) -> bool:
+        """Whether it ended at the lowest or the highest load, with no capacity between them."""
+        return self.ended is not None and self.ended.why in ("lowest", "highest")
+
+    @property
     def at_least(self) -> float:
         """The highest load that it showed to be sustained; 0 if none."""
         if self.found is not None:
@@ -146,6 +151,8 @@ def _highest_of_work(searches: Sequence[StudySearch], config: StudyCapacity) -> 
     two = result.finalists
     if two is None:
         return replace(result, problem=_why_no_finals(first))
+    if any(search.out_of_range for search in chain(*result.finals)):
+        return replace(result, problem=OUT_OF_RANGE)
     a, b = ([search.found for search in each if search.found] for each in result.finals)
     enough = min(len(a), len(b)) >= FEWEST
     ratio = ratio_over_starts(b, a, config.margin) if enough else None
@@ -216,6 +223,10 @@ ONLY_ONE = "Fewer than two configurations sustain a load, so there is nothing to
 NOT_BOUNDED = (
     "The capacity of one of the two best has no upper limit, so they are not measured again: see "
     "its search for the reason."
+)
+OUT_OF_RANGE = (
+    "On a fresh start, one of the two best sustained less than the lowest load of its search, or "
+    "still the highest. Its starts differ too much for a verdict: see its searches."
 )
 NO_FRESH = (
     "On fresh starts, one of the two best had fewer than two capacities with an interval, which "

@@ -102,19 +102,19 @@ def search_state(search: StudySearch) -> str:
 
 def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
     two = each.finalists
+    more = _unbounded(each, labels)
     if each.ratio is not None and two is not None:
-        return f"{'So far, ' if active else ''}{_compared(each, two, labels)}"
+        verdict = f"{'So far, ' if active else ''}{_compared(each, two, labels)}"
+        return f"{verdict} {more}." if more else verdict
     if not each.ranked or not each.ranked[0].at_least:
         ended = all(search.capacity.status in ENDED for search in each.ranked)
         return "No configuration sustains a load." if ended else "Nothing is known yet."
     best = each.ranked[0]
     objective = label_of(best.capacity.config.parsed_objectives)
-    unbounded = next((s for s in each.ranked[1:] if s.at_least and not s.bounds), None)
     name, level = labels[best.engine], capacity_level(best)
     if best.found is None:
         first = f"{name} {level} at {objective}."
-    elif unbounded is not None:
-        more = f"{labels[unbounded.engine]} {capacity_level(unbounded)}, so it may sustain more"
+    elif more:
         first = f"{name} sustains {level} at {objective}; {more}."
     else:
         first = f"{name} sustained the most: {level} at {objective}."
@@ -125,6 +125,15 @@ def _verdict(each: HighestCapacity, labels: Labels, active: bool) -> str:
         f"{first} "
         f"{what.capitalize() if active else f'The study was interrupted. Resume it: {what}'}"
     )
+
+
+def _unbounded(each: HighestCapacity, labels: Labels) -> str:
+    """Which configuration below the best may have a higher capacity, since no upper limit of it is
+    known; "" if there is none."""
+    found = next((one for one in each.ranked[1:] if one.at_least and not one.bounds), None)
+    if found is None:
+        return ""
+    return f"{labels[found.engine]} {capacity_level(found)}, so it may sustain more"
 
 
 def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], labels: Labels) -> str:
@@ -142,5 +151,5 @@ def _compared(each: HighestCapacity, two: tuple[StudySearch, StudySearch], label
     longer = each.ratio.longer
     if longer is not None and longer < 100:
         needed = max(min(counts) + 1, round(longer * min(counts) + 0.5))
-        text += f" About {needed:,} fresh starts of each would show a difference."
+        text += f" About {needed:,} fresh starts of each would settle it."
     return text

@@ -78,7 +78,7 @@ def law_table(report: Report) -> Table:
             ", ".join(map(str, fit.sizes)),
             _with_ends(fit.sigma, fit.sigma_interval),
             _with_ends(fit.kappa, fit.kappa_interval),
-            count(round(fit.peak)) if fit.peak and fit.reaches_limit else NOTHING,
+            count(round(fit.peak)) if fit.peak and fit.shows_peak else NOTHING,
             f"{100 * fit.worst:.1f} %",
         )
         for curve, fit in fitted

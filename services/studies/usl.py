@@ -67,6 +67,12 @@ class Fit:
         return self.limit and self.limit * self.unit / self.at(self.sizes[0])
 
     @property
+    def shows_peak(self) -> bool:
+        """Whether there is a peak within reach, beyond the variation between repeats."""
+        surely = self.kappa_interval is None or self.kappa_interval[0] > 0
+        return self.peak is not None and surely and self.reaches_limit
+
+    @property
     def reaches_limit(self) -> bool:
         """Whether the peak, or the limit of the speed-up, is within REACH of what was measured: at
         most that multiple of the largest size, or of its throughput. What is farther away is not

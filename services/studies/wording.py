@@ -178,8 +178,11 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
     if not fit.reaches_limit:
         return ""
     if fit.peak is not None:
+        if not fit.shows_peak:
+            return ""
         most = units.many(round(fit.peak * curve.each), device)
-        return f" By this law, throughput peaks at about {most}."
+        lead = "Extrapolated by" if fit.peak > fit.sizes[-1] else "By"
+        return f" {lead} this law, throughput peaks at about {most}."
     limit, fewest = fit.limit_of_first, fit.sizes[0] * curve.each
     if limit is not None and limit > LEAST_LIMIT:
         first = "one" if fewest == 1 else f"{fewest} of them"

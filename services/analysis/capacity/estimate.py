@@ -13,11 +13,14 @@ from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Misses, Observation
 from services.analysis.capacity.response import MissRate, crossing
 from services.analysis.capacity.saturation import Saturation, room_s, saturation
+from services.analysis.statistics import CONFIDENCE, wilson
 
 NEAR = 0.35  # on the log scale: probes farther from the crossing say little and distort the fit
 SATURATED = 3.0  # logits above the allowed share: there a queue's curve bends upward
 ENOUGH = 10.0  # relaxation times of the queue: a window this long shows the steady state
 QUEUE = "the queue"
+ROUNDING = 1e-9  # 1 − 0.9 is a little less than 0.1
+CHANCE = (1 - CONFIDENCE) / 2
 
 Kind = Literal["interval", "bracket", "open"]
 
@@ -76,10 +79,37 @@ def estimate(
 def sustained(probe: Observation, objectives: Sequence[Objective]) -> bool:
     """Return whether a probe met every objective, and its queue did not grow."""
     met = (
-        misses.n and misses.count <= objective.allowed * misses.n
+        misses.n and misses.count <= objective.allowed * misses.n * (1 + ROUNDING)
         for misses, objective in zip(probe.misses, objectives, strict=True)
     )
     return not probe.growing and all(met)
+
+
+def clearly_met(probes: Sequence[Observation], objectives: Sequence[Objective]) -> bool:
+    """Return whether probes of one load show that it is sustained: the upper 97.5 % bound of the
+    share of misses is within what each objective allows, and no queue grew."""
+    shares = _pooled_shares(probes, objectives)
+    within = (high <= objective.allowed for (_, high), objective in shares)
+    return bool(probes) and not any(probe.growing for probe in probes) and all(within)
+
+
+def clearly_missed(probes: Sequence[Observation], objectives: Sequence[Objective]) -> bool:
+    """Return whether probes of one load show that it is not sustained: the lower 97.5 % bound of
+    the share of misses is more than an objective allows, or a queue grew."""
+    shares = _pooled_shares(probes, objectives)
+    beyond = (low > objective.allowed for (low, _), objective in shares)
+    return any(probe.growing for probe in probes) or any(beyond)
+
+
+def _pooled_shares(
+    probes: Sequence[Observation], objectives: Sequence[Objective]
+) -> Iterable[tuple[tuple[float, float], Objective]]:
+    """The interval of the share of misses over several probes, by objective. Requests that miss
+    together count as fewer, by their dispersion."""
+    for index, objective in enumerate(objectives):
+        each = [probe.misses[index] for probe in probes]
+        count = sum(misses.count / misses.dispersion for misses in each)
+        yield wilson(count, sum(misses.n / misses.dispersion for misses in each)), objective
 
 
 def overloaded(probe: Observation, objectives: Sequence[Objective]) -> bool:
@@ -133,13 +163,19 @@ def _cliff_probes(observations: Sequence[Observation], cliff: Estimate) -> list[
 
 def _cliff(shares: Sequence[MissRate], objective: Objective) -> Estimate | None:
     """The two loads between which requests begin to miss an objective, if no probe missed it in
-    part: there is nothing to fit then."""
+    part: there is nothing to fit then. None, too, if so few requests were sent at the lower load
+    that even more misses than are allowed could by chance be none: those that miss together count
+    as one."""
     full = _overload_share(objective.allowed)
     if any(share.misses and share.misses <= full * share.n for share in shares):
         return None
     met = max((share.load for share in shares if not share.misses), default=None)
     missed = min((share.load for share in shares if share.misses), default=None)
     if met is None or missed is None or met >= missed:
+        return None
+    together = max(share.dispersion for share in shares)
+    sent = sum(share.n for share in shares if share.load == met) / together
+    if (1 - objective.allowed) ** sent > CHANCE:
         return None
     return Estimate(math.sqrt(met * missed), met, missed, "bracket", objective.text)
 

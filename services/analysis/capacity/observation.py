@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.analysis.capacity.objective import Objective
 from services.analysis.metric_arrays import metric_array
+from services.analysis.objectives import SEEN
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements, as_table
 
@@ -39,7 +40,7 @@ class Misses:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One probe of a search. `load`: as offered, in requests per second or users. `served`:
-    requests completed in the window; `served_dispersion`: the variance of that number, divided by a
+    requests answered in the window; `served_dispersion`: the variance of that number, divided by a
     Poisson process's. `growing`: the queue grew beyond chance, so the rate completed is the most
     that the server can complete. `limited`: the client failed to offer this load, so the probe says
     nothing about the server."""
@@ -54,6 +55,8 @@ class Observation:
     reached: tuple[float | None, ...] = ()  # by objective: its percentile in seconds, or the share
     # that failed; None if too many failed for the percentile to exist
     typical_s: tuple[float, float, float] | None = None  # median E2E latency with its interval
+    unknown: tuple[int, ...] = ()  # by objective: answers whose metric is unknown, which count as
+    # missed
 
     @property
     def served_per_s(self) -> float:
@@ -79,18 +82,20 @@ def observe(
     missed = [_missed_requests(within, objective) for objective in objectives]
     ends = _end_times(table)
     stop_s = settle_s + window_s
-    inside = ends[(ends >= settle_s) & (ends < stop_s)] - settle_s
+    in_window = (ends >= settle_s) & (ends < stop_s)
+    inside, answered = (ends[mask] - settle_s for mask in (in_window, in_window & table.are("ok")))
     excess = (len(within) - len(inside)) if open_loop else 0  # in flight at the end of the window
     return Observation(
         load,
         tuple(Misses(int(mask.sum()), len(mask), dispersion(mask)) for mask in missed),
-        len(inside),
+        len(answered),
         window_s,
-        _dispersion_of_counts(inside, window_s),
+        _dispersion_of_counts(answered, window_s),
         _queue_grew(excess, len(within) + len(inside)),
         limited,
         tuple(_limited_percentile(within, objective) for objective in objectives),
         _median(within),
+        tuple(int(_unknown(within, objective).sum()) for objective in objectives),
     )
 
 
@@ -119,17 +124,29 @@ def _missed_requests(table: Measurements, objective: Objective) -> NDArray[np.bo
         return missed
     values = metric_array(table, objective.metric)
     late: NDArray[np.bool_] = ~table.are("ok") | (values > objective.limit_s)
-    return late
+    return late | _unknown(table, objective)
+
+
+def _unknown(table: Measurements, objective: Objective) -> NDArray[np.bool_]:
+    """Which answers cannot be judged: they were not streamed, have no text, or their token count is
+    missing. A metric that does not apply, such as TPOT with one token, is not unknown."""
+    fields = SEEN[objective.metric] if objective.metric else ()
+    unseen = np.zeros(len(table), dtype=np.bool_)
+    for field in fields:
+        unseen |= np.isnan(table.numbers(field))
+    judged: NDArray[np.bool_] = table.are("ok") & unseen
+    return judged
 
 
 def _limited_percentile(table: Measurements, objective: Objective) -> float | None:
-    """Return the percentile that an objective limits, counting failures as infinitely late; or the
-    share that failed."""
+    """Return the percentile that an objective limits, counting failures and unknown values as
+    infinitely late; or the share that failed."""
     if not len(table):
         return None
     if objective.metric is None:
         return float((~table.are("ok")).mean())
-    values = np.where(table.are("ok"), metric_array(table, objective.metric), math.inf)
+    known = table.are("ok") & ~_unknown(table, objective)
+    values = np.where(known, metric_array(table, objective.metric), math.inf)
     counted = values[~np.isnan(values)]
     if not len(counted):
         return None

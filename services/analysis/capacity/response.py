@@ -30,6 +30,7 @@ USUAL_SLOPE = 15.0
 SLOPES = np.geomspace(0.5, 300.0, 33)
 REACH = 1.2  # how far outside the loads measured the crossing may lie, on the log scale
 STEPS = 121  # of the grid over θ; a second, finer grid covers the interval
+PRIOR_DF = 4  # how much a server that does not vary between windows is believed
 FEWEST_EXPECTED = 0.5  # misses: with fewer expected, the squared residual is meaningless
 
 
@@ -131,7 +132,9 @@ def _remaining(x: Floats, misses: Floats, n: Floats, logits: Floats) -> tuple[fl
 
     The autocorrelation time τ of n requests, summed over 6 τ, has a relative variance of 12 τ / n
     (Madras and Sokal 1988, J. Stat. Phys. 50, 109), like a variance with n / 6 τ degrees of
-    freedom.
+    freedom. If the probes scatter more than that, the server itself may vary between windows, which
+    only the few residuals show: their variance is moderated by PRIOR_DF degrees of freedom at 1
+    (Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3, 3).
     """
     p = _logistic(logits)
     weights = n * p * (1 - p)
@@ -141,4 +144,6 @@ def _remaining(x: Floats, misses: Floats, n: Floats, logits: Floats) -> tuple[fl
     if freedom < 1:
         return 1.0, max(1.0, total)
     squares = float((((misses - n * p) ** 2)[counted] / weights[counted]).sum())
-    return max(1.0, squares / freedom), max(1.0, total)
+    if squares > freedom:
+        return (squares + PRIOR_DF) / (freedom + PRIOR_DF), float(freedom + PRIOR_DF)
+    return 1.0, max(1.0, total)

@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from services.analysis.capacity.estimate import ENOUGH, Estimate, estimate, sustained
+from services.analysis.capacity.estimate import (
+    ENOUGH,
+    Estimate,
+    clearly_met,
+    clearly_missed,
+    estimate,
+    sustained,
+)
 from services.analysis.capacity.hysteresis import recovery_of, valid_observations
 from services.analysis.capacity.objective import Objective
 from services.analysis.capacity.observation import Observation
@@ -27,6 +34,8 @@ NEAREST, FARTHEST = 0.03, 0.2  # of a probe to the crossing, on the log scale
 STUCK = 3  # successive probes that the client failed to offer, between loads that it offered
 INDEPENDENT = 60  # correlation times that a window should last
 FEW = 10  # mean number of requests in a window, at least: with 3, 5 % of windows would be empty
+FEW_MISSES = 3  # of those allowed that this many requests would have: fewer are seldom any
+REPEATS = 3  # probes of the lowest and of the highest load, until it is clear what holds there
 LONGEST = 5.0  # times the requested length: the longest window
 TRIED, BEYOND = 1.2, 1.3  # times the capacity: there a queue grows visibly
 ODDS = (1.0, -0.6)  # change of the log odds from the crossing to a probe above, and below it
@@ -47,6 +56,13 @@ class Search:
     precision: float = 0.05
     max_probes: int = 15
     window_s: float = 60.0
+
+    @property
+    def fewest_requests(self) -> float:
+        """Mean number of requests that a window should have at least: enough for a few of them to
+        miss the strictest objective where it is just met."""
+        strictest = min(objective.allowed for objective in self.objectives)
+        return max(FEW, round(FEW_MISSES / strictest))
 
 
 class Step(NamedTuple):
@@ -69,6 +85,7 @@ class Conclusion:
     estimate: Estimate | None
     at_least: float | None = None  # a load that was sustained, if no capacity was found
     at_most: float | None = None  # a load that was not
+    shown: bool = False  # whether both of these are beyond chance, as far as there are any
 
 
 def next_step(search: Search, observations: Sequence[Observation]) -> Step | Conclusion:
@@ -82,11 +99,11 @@ def next_step(search: Search, observations: Sequence[Observation]) -> Step | Con
 
 
 def _window_s(search: Search, load: float, found: Estimate | None) -> float:
-    """The length of the next probe's window, in seconds: long enough for FEW requests, for misses
+    """The length of the next probe's window, in seconds: long enough for some requests, for misses
     to be independent of each other (see `Estimate.correlation_s`), and for the queue to settle. If
     no allowed window is long enough for the queue, a longer one gains little."""
     longest_s = LONGEST * search.window_s
-    few_s = 0.0 if search.whole_numbers else min(FEW / load, longest_s)
+    few_s = 0.0 if search.whole_numbers else min(search.fewest_requests / load, longest_s)
     usual_s = max(search.window_s, few_s)
     settles_s = ENOUGH * found.relaxation_s if found else 0.0
     if found is None or settles_s > longest_s:
@@ -108,20 +125,22 @@ def _next_load(
     again = _load_to_repeat(search, observations, ceiling)
     if again is not None and len(observations) < search.max_probes:
         return again
-    if not missed:
-        return _next_higher_load(search, met, ceiling, len(observations))
-    if not met:
-        return _next_lower_load(search, known, min(missed), len(observations))
+    end = _Ends(search, known, met, missed)
+    if not met and missed:
+        return _next_lower_load(search, known, end, len(observations))
+    by_chance = found is None and met and max(missed, default=0.0) <= max(met)
+    if not missed or (by_chance and len(observations) < search.max_probes):
+        return _next_higher_load(search, end, ceiling, len(observations))
     if len(observations) >= search.max_probes:
-        return _conclude("most", found, met, missed)
+        return end.conclude("most", found)
     if all(probe.limited for probe in observations[-STUCK:]):
-        return _conclude("client", found, met, missed)
+        return end.conclude("client", found)
     low, high = max(met), min(missed)
     if low < high and high / low > FIRST_BRACKET:
         return _load_between(search, known, low, high)
     if (beyond := _overload_to_probe(search, observations, found)) is not None:
         return beyond
-    return _refine(search, known, found, met, missed)
+    return _refine(search, known, found, end)
 
 
 def _load_to_repeat(
@@ -158,31 +177,34 @@ def _client_limit(observations: Sequence[Observation]) -> float:
     return min((load for load, times in failed.items() if times > 1), default=math.inf)
 
 
-def _next_higher_load(
-    search: Search, met: Sequence[float], ceiling: float, count: int
-) -> float | Conclusion:
-    top = max(met, default=0.0)
+def _next_higher_load(search: Search, end: _Ends, ceiling: float, count: int) -> float | Conclusion:
+    top = max(end.met, default=0.0)
     if ceiling < math.inf:
         low = max(top, search.lowest)
-        if count >= search.max_probes or ceiling / low <= 1 + 2 * search.precision or not met:
-            return Conclusion("client", None, top or None)
-        return _unprobed_load(search, math.sqrt(low * ceiling), met) or Conclusion(
-            "client", None, top
-        )
+        if count >= search.max_probes or ceiling / low <= 1 + 2 * search.precision or not end.met:
+            return end.conclude("client")
+        return _unprobed_load(search, math.sqrt(low * ceiling), end.met) or end.conclude("client")
     if top >= search.highest:
-        return Conclusion("highest", None, top)
+        unclear = not clearly_met(end.at(top), search.objectives)
+        if unclear and len(end.at(top)) < REPEATS and count < search.max_probes:
+            return top
+        return end.conclude("highest")
     if count >= search.max_probes:
-        return Conclusion("most", None, top)
+        return end.conclude("most")
     return _clamp_load(search, top * GROW)
 
 
 def _next_lower_load(
-    search: Search, known: Sequence[Observation], lowest: float, count: int
+    search: Search, known: Sequence[Observation], end: _Ends, count: int
 ) -> float | Conclusion:
+    lowest = min(end.missed)
     if lowest <= search.lowest:
-        return Conclusion("lowest", None, None, lowest)
+        unclear = not clearly_missed(end.at(lowest), search.objectives)
+        if unclear and len(end.at(lowest)) < REPEATS and count < search.max_probes:
+            return lowest
+        return end.conclude("lowest")
     if count >= search.max_probes:
-        return Conclusion("most", None, None, lowest)
+        return end.conclude("most")
     return _clamp_load(search, min(lowest / 2, _saturated_rate(known) or lowest))
 
 
@@ -201,37 +223,29 @@ def _saturated_rate(known: Sequence[Observation]) -> float | None:
 
 
 def _refine(
-    search: Search,
-    known: Sequence[Observation],
-    found: Estimate | None,
-    met: Sequence[float],
-    missed: Sequence[float],
+    search: Search, known: Sequence[Observation], found: Estimate | None, end: _Ends
 ) -> float | Conclusion:
-    low, high = max(met), min(missed)
+    low, high = max(end.met), min(end.missed)
     if found is None:
-        return _unprobed_load(search, math.sqrt(low * high), [*met, *missed]) or _conclude(
-            "steps", found, met, missed
-        )
+        middle = _unprobed_load(search, math.sqrt(low * high), [*end.met, *end.missed])
+        return middle or end.conclude("steps")
     if found.kind == "bracket":
-        return _middle_of_bracket(search, found, met, missed)
+        return _middle_of_bracket(search, found, end)
     near = [probe for probe in known if abs(math.log(probe.load / found.value)) <= 2 * FARTHEST]
     if found.width <= search.precision and len(near) >= FEWEST:
-        return _conclude("precise", found, met, missed)
+        return end.conclude("precise", found)
     away = _probe_distances(found)
     above = sum(probe.load > found.value for probe in near)
     load = found.value * math.exp(away[0] if 2 * above <= len(near) else away[1])
     return _clamp_load(search, min(max(load, low / FIRST_BRACKET), high * FIRST_BRACKET))
 
 
-def _middle_of_bracket(
-    search: Search, found: Estimate, met: Sequence[float], missed: Sequence[float]
-) -> float | Conclusion:
+def _middle_of_bracket(search: Search, found: Estimate, end: _Ends) -> float | Conclusion:
     """The middle of a bracket that is too wide."""
     if found.width <= search.precision:
-        return _conclude("precise", found, met, missed)
-    return _unprobed_load(search, found.value, [*met, *missed]) or _conclude(
-        "steps", found, met, missed
-    )
+        return end.conclude("precise", found)
+    middle = _unprobed_load(search, found.value, [*end.met, *end.missed])
+    return middle or end.conclude("steps", found)
 
 
 def _probe_distances(found: Estimate) -> tuple[float, float]:
@@ -251,18 +265,31 @@ def _unprobed_load(search: Search, load: float, tried: Sequence[float]) -> float
     return None if search.whole_numbers and load in tried else load
 
 
-def _conclude(
-    why: Reason, found: Estimate | None, met: Sequence[float], missed: Sequence[float]
-) -> Conclusion:
-    """Set `at_least` and `at_most` to the loads between which it is unclear what is sustained. By
-    chance, a load may be sustained above one that was missed; then neither of them is a bound."""
-    low, high = max(met, default=math.inf), min(missed, default=0.0)
-    return Conclusion(
-        why,
-        found,
-        max((load for load in met if not missed or load < high), default=None),
-        min((load for load in missed if not met or load > low), default=None),
-    )
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The probes that count, and the loads that were met and missed: what a search knows when it
+    ends."""
+
+    search: Search
+    known: Sequence[Observation]
+    met: Sequence[float]
+    missed: Sequence[float]
+
+    def at(self, load: float) -> list[Observation]:
+        return [probe for probe in self.known if probe.load == load]
+
+    def conclude(self, why: Reason, found: Estimate | None = None) -> Conclusion:
+        """Set `at_least` and `at_most` to the loads between which it is unclear what is sustained.
+        By chance, a load may be sustained above one that was missed; then neither of them is a
+        bound."""
+        low, high = max(self.met, default=math.inf), min(self.missed, default=0.0)
+        at_least = max((x for x in self.met if not self.missed or x < high), default=None)
+        at_most = min((x for x in self.missed if not self.met or x > low), default=None)
+        asked = self.search.objectives
+        shown = (at_least is None or clearly_met(self.at(at_least), asked)) and (
+            at_most is None or clearly_missed(self.at(at_most), asked)
+        )
+        return Conclusion(why, found, at_least, at_most, shown)
 
 
 def _clamp_load(search: Search, load: float) -> float:

@@ -33,7 +33,7 @@ def cause_of(
     """Return a sentence on the part of TTFT that contributes most to a difference; "" if there is
     no significant difference, or the parts of one run are unknown. `names` and `candidates` are
     (run, baseline)."""
-    if ttft.word in ("equivalent", "inconclusive"):
+    if ttft.word not in ("faster", "slower"):
         return ""
     found = [ttft_phases(successes(candidate.measurements)) for candidate in candidates]
     run, baseline = found

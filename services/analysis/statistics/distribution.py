@@ -68,7 +68,7 @@ def distribution(samples: Samples) -> Distribution | None:
     )
 
 
-def wilson(good: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson(good: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the Wilson score interval of a proportion `good` / `n`; (0, 1) when `n` is 0.
 
     Wilson 1927; Brown, Cai and DasGupta 2001, equation (4).

@@ -144,7 +144,7 @@ def _law(curve: DeviceCurve) -> dict[str, Any]:
         "configurations": [row.label for row in curve.rows],
         "work": curve.rows[0].work_label,
         **asdict(fit),
-        "peak": fit.peak if fit.reaches_limit else None,
+        "peak": fit.peak if fit.shows_peak else None,
     }
 
 

@@ -72,6 +72,13 @@ def test_without_a_difference_or_a_report_nothing_is_reported(run: list[Measurem
     assert "of the difference is" not in sentence(run, QUICK)
 
 
+def test_without_a_verdict_no_cause_is_given() -> None:
+    """One repeat of each shows a difference of TTFT, but no verdict on it."""
+    once = [m for m in rows(1.02, 0.38) if m.repeat == 0]
+    text = sentence(once, [m for m in QUICK if m.repeat == 0])
+    assert "no verdict" in text and "of the difference is" not in text
+
+
 def test_server_times_of_few_requests_explain_no_difference() -> None:
     slow = rows(1.1, 0.3)
     few = [replace(m, prefill_s=None) if m.index else m for m in slow]

@@ -162,6 +162,17 @@ def test_jains_index_by_hand(rates: list[float], index: float | None) -> None:
     assert jain(rates) == (None if index is None else pytest.approx(index))
 
 
+def test_a_repeat_without_a_success_counts_as_no_throughput() -> None:
+    good = [measured(repeat=repeat, e2e=2.0, tokens=4) for repeat in (0, 1)]
+    found = summarize([*good, failed(0, repeat=2)])
+    assert found.output_tokens_per_s == pytest.approx(4 / 3), "2, 2 and 0"
+    assert found.requests_per_s == pytest.approx(1 / 3)
+    assert found.repeats[2].output_tokens_per_s is None
+    assert summarize([failed(0)]).output_tokens_per_s is None
+    cut = measured(repeat=2, status="cancelled")
+    assert summarize([*good, cut]).output_tokens_per_s == pytest.approx(2), "nothing failed"
+
+
 def test_fairness_is_among_requests_of_one_repeat_not_between_repeats() -> None:
     fast = [measured(i, repeat=0, e2e=2.0) for i in range(3)]
     slow = [measured(i, repeat=1, e2e=20.0) for i in range(3)]

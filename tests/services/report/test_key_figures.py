@@ -50,6 +50,14 @@ def test_failures_are_marked() -> None:
     assert bad(candidate(repeats())) == []
 
 
+def test_requests_that_succeeded_on_a_later_attempt_are_counted_as_failed_at_first() -> None:
+    retried = [replace(m, attempts=2) for m in repeats()]
+    (figure,) = (f for f in key_figures(candidate(retried)) if f.name == "error_rate")
+    count = len(retried)
+    assert figure.bad and figure.value == "100 %"
+    assert figure.about == f"{count} of {count} at first, 0 in the end"
+
+
 def test_where_nothing_succeeded_there_is_no_number() -> None:
     assert key_figures(candidate([failed(0)])) == ()
 

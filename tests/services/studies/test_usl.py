@@ -43,6 +43,22 @@ def test_a_fit_matches_values_computed_by_hand() -> None:
     assert curve.worst < 1e-9
 
 
+def test_a_peak_that_repeats_do_not_confirm_is_not_shown() -> None:
+    """Amdahl's law with noise gives a small κ by chance, and a peak at dozens of devices."""
+    random = np.random.default_rng(1)
+    unsure = 0
+    for _ in range(40):
+        speeds = {n: 100 * n / (1 + 0.05 * (n - 1)) for n in (1, 2, 4)}
+        noise = 1 + 0.01 * random.normal(size=(3, 3))
+        curve = fit({n: (speeds[n] * noise[i]).tolist() for i, n in enumerate(speeds)})
+        assert curve is not None
+        unsure += curve.peak is not None
+        assert not curve.shows_peak
+    assert unsure > 10
+    real = {n: [100 * n / (1 + 0.05 * (n - 1) + 0.02 * n * (n - 1))] * 3 for n in (1, 2, 4, 8)}
+    assert (found := fit(real)) is not None and found.shows_peak
+
+
 def test_two_sizes_tell_only_amdahls_share() -> None:
     curve = fit({1: [100.0], 2: [150.0]})
     assert curve is not None

@@ -69,12 +69,12 @@ def test_the_interval_of_a_search_covers_the_capacity(queue: Queue, limit_s: flo
 
 @pytest.mark.parametrize(
     ("lowest", "whole", "window_s"),
-    [(0.5, False, 20.0), (0.1, False, 25.0), (4.0, False, 5.0), (1.0, True, 5.0)],
+    [(4.0, False, 15.0), (0.1, False, 25.0), (12.0, False, 5.0), (1.0, True, 5.0)],
 )
-def test_windows_at_low_rates_are_long_enough_for_ten_requests(
+def test_windows_at_low_rates_are_long_enough_for_a_few_misses(
     lowest: float, whole: bool, window_s: float
 ) -> None:
-    """Of three, one window in twenty would have none; no window is five times as long as asked."""
+    """Of 60 requests three may miss a p95; no window is five times as long as asked."""
     search = Search(TTFT, lowest=lowest, whole_numbers=whole, window_s=5.0)
     assert next_step(search, []) == Step(lowest, window_s)
 
@@ -95,12 +95,42 @@ def test_the_load_grows_until_something_is_missed() -> None:
 
 def test_a_server_that_sustains_everything_has_no_capacity_but_a_bound() -> None:
     ended = next_step(Search(TTFT, highest=8.0), [at(1.0, 0.0), at(8.0, 0.0)])
-    assert ended == Conclusion("highest", None, 8.0)
+    assert ended == Conclusion("highest", None, 8.0, shown=True)
+
+
+def test_the_highest_load_is_probed_again_until_chance_is_ruled_out() -> None:
+    """Of 40 requests without a miss, up to 8.8 % may miss in the long run, and 5 % are allowed."""
+    search = Search(TTFT, highest=8.0)
+    seen = [at(1.0, 0.0), at(8.0, 0.0, 40)]
+    assert next_step(search, seen) == Step(8.0, 60.0)
+    ended = next_step(search, [*seen, at(8.0, 0.0, 40)])
+    assert ended == Conclusion("highest", None, 8.0, shown=True)
+    near = [at(1.0, 0.0), *[at(8.0, 0.045, 200)] * 3]
+    assert next_step(search, near) == Conclusion("highest", None, 8.0, shown=False)
+
+
+def test_the_lowest_load_is_probed_again_until_chance_is_ruled_out() -> None:
+    """3 of 40 requests miss, where 2 may; as many may by chance."""
+    search = Search(TTFT)
+    assert next_step(search, [at(1.0, 0.075, 40)]) == Step(1.0, 60.0)
+    again = next_step(search, [at(1.0, 0.075, 40), at(1.0, 0.0, 40)])
+    assert isinstance(again, Step) and again.load == 8.0, "sustained after all"
+    ended = next_step(search, [at(1.0, 0.075, 40)] * 3)
+    assert ended == Conclusion("lowest", None, None, 1.0, shown=False)
+
+
+def test_few_requests_without_a_miss_are_no_lower_end_of_a_bracket() -> None:
+    """In 12 requests, a server that misses 10 % would show none in 28 % of windows."""
+    few = [at(8.0, 0.0, 12), at(9.0, 1.0, 12)]
+    found = estimate(few, TTFT)
+    assert found is not None and found.kind != "bracket"
+    many = estimate([at(8.0, 0.0, 80), at(9.0, 1.0, 80)], TTFT)
+    assert many is not None and (many.kind, many.low, many.high) == ("bracket", 8.0, 9.0)
 
 
 def test_a_server_that_sustains_nothing_says_so() -> None:
     ended = next_step(Search(TTFT), [at(1.0, 0.5)])
-    assert ended == Conclusion("lowest", None, None, 1.0)
+    assert ended == Conclusion("lowest", None, None, 1.0, shown=True)
 
 
 def test_a_load_that_the_client_cannot_offer_is_not_a_capacity() -> None:
