@@ -85,6 +85,7 @@ PICTURES = (
     Picture("backends", "/backends", "SGLang"),
     Picture("study-sweep-form", "/study?preset=concurrency", "Estimate"),
     Picture("glossary", "/glossary?term=TTFT", "TTFT"),
+    looked_at("document", "/glossary?document=capacity", "How it searches"),
 )
 LIVE = (
     Picture("live", "/live?run=5", r"of 400 requests, about"),
