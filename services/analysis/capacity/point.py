@@ -10,6 +10,7 @@ import numpy as np
 
 from services.analysis.metric_arrays import known, metric_array
 from services.analysis.samples import highest, increase
+from services.analysis.statistics import FLOORS
 from services.ask.measurement import Measurement, Sample
 from services.ask.measurements import Measurements, as_table
 
@@ -98,7 +99,7 @@ def _percentiles(table: Measurements) -> dict[str, float | None]:
     percentiles: dict[str, float | None] = {}
     for name in LATENCIES:
         values = known(metric_array(table, name))
-        for percent in (50, 95):
-            reached = float(np.percentile(values, percent)) if len(values) else None
+        for percent, floor in ((50, 1), (95, FLOORS[95])):
+            reached = float(np.percentile(values, percent)) if len(values) >= floor else None
             percentiles[f"{name.removesuffix('_s')}_p{percent}_s"] = reached
     return percentiles

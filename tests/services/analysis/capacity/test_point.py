@@ -21,7 +21,13 @@ def test_a_window_counts_what_was_due_or_ended_in_it() -> None:
     assert found.requests_per_s == pytest.approx(1.0)
     assert found.tokens_per_s == pytest.approx(10.0)
     assert found.in_flight == pytest.approx(1.0)
-    assert (found.e2e_p50_s, found.ttft_p95_s) == (pytest.approx(1.0), pytest.approx(0.1))
+    assert (found.e2e_p50_s, found.ttft_p95_s) == (pytest.approx(1.0), None), "12 are too few"
+
+
+@pytest.mark.parametrize(("count", "known"), [(71, False), (72, True)])
+def test_a_p95_needs_as_many_requests_as_everywhere(count: int, known: bool) -> None:
+    found = load_point([request(n, 0.1 * n) for n in range(count)], [], 0.0, 10.0)
+    assert found.ttft_p95_s == (pytest.approx(0.1) if known else None)
 
 
 def test_unknown_values_are_none_and_engine_values_their_maximum() -> None:
