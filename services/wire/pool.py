@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from errno import EADDRNOTAVAIL, EAFNOSUPPORT, ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
 
 from services.wire.limits import connects_at_once
 from services.wire.route import Route
 from services.wire.stream import Address, Stream
+
+# Nothing answers at an address, or no way leads there: another one of the host may be better.
+NOBODY_THERE = (ECONNREFUSED, ENETUNREACH, EHOSTUNREACH)
+NO_IPV6 = (EADDRNOTAVAIL, EAFNOSUPPORT)  # what a machine without IPv6 says of ::1
 
 
 class Pool:
     def __init__(self, route: Route, connect_timeout_s: float) -> None:
         self._route = route
         self._timeout_s = connect_timeout_s
-        self._addresses: list[Address] = []
+        self._addresses: list[Address] = []  # the one that answered last first
         self._idle: deque[Stream] = deque()
         self.kernel_clock = True  # whether every connection so far has it
 
@@ -54,19 +59,39 @@ class Pool:
         return None
 
     async def connect(self) -> Stream:
-        """Open a connection.
+        """Open a connection to the first of the host's addresses at which something answers.
 
         Raises:
-            OSError: nothing answers, or not in time (TimeoutError).
+            OSError: nothing answers at any of them, or not in time (TimeoutError).
         """
         self._addresses = self._addresses or await self._route.look_up()
+        addresses = self._addresses  # others may connect meanwhile, and change the order
         async with asyncio.timeout(self._timeout_s):
-            while len(self._addresses) > 1:
-                try:
-                    return await Stream.connect(self._addresses[0])
-                except ConnectionRefusedError:  # e.g. on ::1: use the next address from now on
-                    self._addresses = self._addresses[1:]
-            return await Stream.connect(self._addresses[0])
+            try:
+                return await Stream.connect(addresses[0])
+            except OSError as error:
+                if error.errno not in NOBODY_THERE or len(addresses) == 1:
+                    raise
+                return await self._connect_elsewhere(addresses, error)
+
+    async def _connect_elsewhere(self, addresses: list[Address], first: OSError) -> Stream:
+        """Connect to one of the other addresses, and prefer it from now on. None is given up: a
+        server that restarts refuses for a while.
+
+        Raises:
+            OSError: the `first` error if nothing answers at any of them, because that is about the
+                address that is preferred; or an answer that is of no use, such as a certificate.
+        """
+        for address in addresses[1:]:
+            try:
+                stream = await Stream.connect(address)
+            except OSError as error:
+                if error.errno not in (*NOBODY_THERE, *NO_IPV6):
+                    raise
+                continue
+            self._addresses = [address, *(other for other in addresses if other != address)]
+            return stream
+        raise first
 
     def give_back(self, stream: Stream, keep: bool) -> None:
         stream.used = True
