@@ -105,7 +105,8 @@ class Wire:
                     stream.used and exchange.unanswered and _ended_immediately(exchange)
                 )
                 self._readers.remove(stream.fileno())
-                self._pool.give_back(stream, exchange.reusable and more() > len(self._pool))
+                reusable = exchange.reusable and not stream.part_sent
+                self._pool.give_back(stream, reusable and more() > len(self._pool))
         except OSError as error:
             exchange.sent = exchange.sent or began_ns  # when connecting began
             exchange.fail(*_connect_failure(error, self._route.peer), perf_counter_ns())
@@ -141,17 +142,22 @@ class Wire:
             if rest:
                 await self._send_rest(stream, rest, over)
         except OSError as error:
+            stream.part_sent = True
             self._on_readable(stream, exchange)  # a server that refuses early may have said why
             exchange.fail("connect", _broken_message(error), perf_counter_ns())
         await over
 
     async def _send_rest(self, stream: Stream, rest: bytes, over: asyncio.Future[None]) -> None:
         sending = asyncio.create_task(stream.send_rest(rest))
-        await asyncio.wait([sending, over], return_when=asyncio.FIRST_COMPLETED)
-        if sending.done():
+        try:
+            await asyncio.wait([sending, over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not sending.done():  # the server ended the exchange before it read the request
+                stream.part_sent = True
+                sending.cancel()
+                await asyncio.wait([sending])  # it lets go of the socket, which is about to close
+        if not sending.cancelled():
             sending.result()
-        else:  # the server ended the exchange before it read the request
-            sending.cancel()
 
     def _on_readable(self, stream: Stream, exchange: Exchange) -> None:
         if exchange.decompressing:  # process what has come first

@@ -39,6 +39,7 @@ class Stream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.used = False  # whether it has carried an exchange
+        self.part_sent = False  # whether it carries part of a request that will not be completed
         self.connect_s = 0.0
         self.kernel_clock = ask_for_stamps(sock)
         self._tls: ssl.SSLObject | None = None
