@@ -67,6 +67,7 @@ class Runner:
         self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
+        self._stopped_ns: int | None = None  # when it was set first
         self._taken = 0  # sessions of an open loop whose first request got a place in flight
         self._held: PreparedRequest | None = None  # the next one, which waits for a place
         self._left = 0  # sessions that no user has taken yet
@@ -124,6 +125,8 @@ class Runner:
 
     def stop(self) -> None:
         """Stop sending, and end the requests in flight."""
+        if self._stopped_ns is None:
+            self._stopped_ns = perf_counter_ns()
         self._stopped.set()
         self._enough.set()
         if self._dispatcher is not None:
@@ -190,7 +193,7 @@ class Runner:
             async with slots:
                 free_ns = perf_counter_ns() if waits else 0
                 if self._stopped.is_set() and counts and ends is not None:
-                    self._record_waiting(request, due)
+                    self._record_cancelled(request, due)
                 return await self._ask(request, due, free_ns, counts)
 
         await self._follow(request, outcome, send, ends, counts)
@@ -205,11 +208,21 @@ class Runner:
             self._unsent -= followed.unsent
         return followed.ended_ns
 
-    def _record_waiting(self, request: PreparedRequest, due: int) -> None:
-        """Record a turn that was due and still waiting for a place in flight as cancelled."""
-        if due <= perf_counter_ns():
-            offset = (due - self.began_ns) / 1e9
-            self.finished.append(Measurement(self._repeat, request.index, "cancelled", offset))
+    def _record_cancelled(self, request: PreparedRequest, due: int, tries: Tries = ONCE) -> None:
+        """Record a request that was due by the stop, but whose last attempt was not sent."""
+        if self._stopped_ns is None or due > self._stopped_ns:
+            return
+        self.finished.append(
+            Measurement(
+                self._repeat,
+                request.index,
+                "cancelled",
+                (due - self.began_ns) / 1e9,
+                attempts=tries.attempts,
+                first_error_class=tries.first_error_class,
+                retry_wait_s=tries.wait_s if tries.attempts > 1 else None,
+            )
+        )
 
     async def _send_for_users(self, schedule: Schedule, supply: Supply) -> None:
         starts = self.began_ns - round(schedule.lead_s * 1e9)
@@ -249,12 +262,12 @@ class Runner:
             await asyncio.sleep(wait_ns / 1e9)
 
     def _record_unsent(self, schedule: Schedule, supply: Supply) -> None:
-        """Record requests that were due by now and waiting for a place in flight as cancelled."""
-        now_s = (perf_counter_ns() - self.began_ns) / 1e9
+        """Record requests that were waiting for a place in flight as cancelled."""
         for offset in schedule.due_s[self._taken :]:
-            if offset <= now_s:
+            due = self.began_ns + round(offset * 1e9)
+            if self._stopped_ns is not None and due <= self._stopped_ns:
                 request, self._held = self._held or next(supply.counted), None
-                self.finished.append(Measurement(self._repeat, request.index, "cancelled", offset))
+                self._record_cancelled(request, due)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` concurrently; the first error of any such task ends the repeat."""
@@ -278,20 +291,30 @@ class Runner:
         if self._stopped.is_set():
             return Outcome(perf_counter_ns())
         secrets = (request.prompt, *filter(None, [self._key]))
-        tries = ONCE
-        exchange = await self._client.ask(request.body, due, lambda: self._unsent, secrets)
-        while self._is_retried(exchange, tries):
-            wait_s = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
-            again = perf_counter_ns() + round(wait_s * 1e9)
-            await wait_unless(self._stopped, again)
-            if self._stopped.is_set():
-                break
-            tries = tries.after(exchange.error_class, wait_s)
-            exchange = await self._client.ask(request.body, again, lambda: self._unsent, secrets)
+        tries, sent_at = ONCE, due
+        try:
+            while True:
+                exchange = await self._client.ask(
+                    request.body, sent_at, lambda: self._unsent, secrets
+                )
+                if not self._is_retried(exchange, tries):
+                    break
+                wait_s = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
+                sent_at = perf_counter_ns() + round(wait_s * 1e9)
+                await wait_unless(self._stopped, sent_at)
+                if self._stopped.is_set():
+                    break
+                tries = tries.after(exchange.error_class, wait_s)
+        except asyncio.CancelledError:
+            if counts:
+                self._record_cancelled(request, due, tries)
+            raise
         self.irregularities.update(exchange.irregularities)
         if profile := profile_of(exchange):
             self.profiles.add(profile)
-        if counts and exchange.sent is not None:  # otherwise it was cancelled before it was due
+        if counts and exchange.sent is None:  # stopped before it was due, or while connecting
+            self._record_cancelled(request, due, tries)
+        elif counts:
             measurement = measurement_of(
                 exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns, tries
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from threading import Thread
 from time import perf_counter_ns
 
@@ -38,8 +39,9 @@ def play(
     schedule: Schedule,
     bodies: list[PreparedRequest],
     meanwhile: Callable[[Runner], Awaitable[None]] | None = None,
+    retries: int = 0,
 ) -> Runner:
-    runner = Runner(wire, 0, None)
+    runner = Runner(wire, 0, None, most_retries=retries)
 
     async def both() -> None:
         task = asyncio.create_task(runner.play(schedule, Supply(iter(bodies), len(bodies)), now))
@@ -60,6 +62,16 @@ def deaf() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         yield listener.getsockname()[1]
+
+
+@contextmanager
+def with_one_place() -> Iterator[tuple[socket.socket, str]]:
+    """A listener that never accepts, and its URL: it has room for one connection, and no other
+    comes about."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        yield full, f"http://127.0.0.1:{full.getsockname()[1]}/v1"
 
 
 def test_a_server_that_dies_between_two_requests_fails_only_the_second() -> None:
@@ -109,13 +121,9 @@ def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
 
 
 def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:
-    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)  # and never accept
-        for sock in (first, second):
-            sock.setblocking(False)
-            sock.connect_ex(full.getsockname())
-        wire = Wire(f"http://127.0.0.1:{full.getsockname()[1]}/v1")
+    with with_one_place() as (full, url), socket.socket() as other:
+        other.connect(full.getsockname())
+        wire = Wire(url)
 
         async def stop(runner: Runner) -> None:
             await asyncio.sleep(0.05)
@@ -124,6 +132,55 @@ def test_a_stop_does_not_wait_for_connections_that_do_not_come_about() -> None:
         began = perf_counter_ns()
         play(wire, Schedule((0.0,) * 4), asks(wire, "ref", 4), stop)
     assert perf_counter_ns() - began < 5e9
+
+
+@pytest.mark.slow
+def test_requests_that_were_due_and_still_connecting_at_a_stop_count_as_cancelled() -> None:
+    with with_one_place() as (_, url):
+        wire = Wire(url, timeouts=Timeouts(30.0))
+
+        async def stop(runner: Runner) -> None:
+            await so(lambda: len(wire.in_flight._live) == 4)
+            await so(lambda: perf_counter_ns() > runner.began_ns + 320_000_000)
+            runner.stop()
+
+        schedule = Schedule((0.0, 0.3, 0.31, 0.32, 9.0), end_s=10.0)
+        runner = play(wire, schedule, asks(wire, "ref", 5), stop)
+    recorded = sorted((m.index, m.status, m.t_due, m.t_send is None) for m in runner.finished)
+    assert recorded == [
+        (0, "cancelled", 0.0, False),  # it found the one place
+        (1, "cancelled", 0.3, True),
+        (2, "cancelled", 0.31, True),
+        (3, "cancelled", 0.32, True),
+    ]
+
+
+@pytest.mark.slow
+def test_a_retry_that_is_connecting_at_a_stop_keeps_why_the_first_attempt_failed() -> None:
+    with with_one_place() as (listener, url), socket.socket() as other:
+        wire = Wire(url, timeouts=Timeouts(30.0))
+
+        def refuse_once() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(65536)
+                other.connect(listener.getsockname())
+                sock.sendall(b"HTTP/1.1 429 No\r\nRetry-After: 0\r\nContent-Length: 0\r\n")
+                sock.sendall(b"Connection: close\r\n\r\n")
+
+        thread = Thread(target=refuse_once)
+        thread.start()
+
+        async def stop(runner: Runner) -> None:
+            await so(lambda: not thread.is_alive())
+            await so(lambda: wire.in_flight._live and not wire.in_flight.count())
+            runner.stop()
+
+        runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1), stop, retries=3)
+        thread.join()
+    (only,) = runner.finished
+    assert (only.status, only.attempts, only.first_error_class) == ("cancelled", 2, "http_429")
+    assert (only.t_due, only.t_send, only.retry_wait_s) == (0.0, None, 0.0)
 
 
 @pytest.mark.timed
