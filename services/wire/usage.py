@@ -33,6 +33,10 @@ def usage_of(usage: Any) -> Usage | None:
     prompt, output, reasoning, cached = (_first_count(usage, names) for names in COUNT_FIELDS)
     if not (prompt or output or reasoning or cached):
         return None
+    if reasoning and prompt is not None and output is not None:
+        total = _count(usage, "total_tokens")
+        if total == prompt + output + reasoning:  # xAI's output is without it, OpenAI's with it
+            output += reasoning
     return Usage(prompt or None, output or None, reasoning, cached)  # neither is ever empty
 
 

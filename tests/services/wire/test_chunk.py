@@ -149,6 +149,32 @@ def test_cached_tokens_are_found_under_every_known_name(beside: dict[str, Any]) 
     assert read_chunk(json.dumps(data).encode()).usage == Usage(3, 9, None, 2)
 
 
+@pytest.mark.parametrize(
+    ("output", "reasoning", "total", "counted"),
+    [
+        (1, 386, 399, 387),  # xAI's: beside the output, as the total says
+        (387, 386, 399, 387),  # OpenAI's: part of the output
+        (0, 386, 398, 386),
+        (1, 386, 400, 1),  # a total that does not say
+        (1, 386, None, 1),
+        (1, 0, 13, 1),
+    ],
+)
+def test_reasoning_that_the_total_counts_beside_the_output_is_added_to_it(
+    output: int, reasoning: int, total: int | None, counted: int
+) -> None:
+    data = {
+        "usage": {
+            "prompt_tokens": 12,
+            "completion_tokens": output,
+            "total_tokens": total,
+            "completion_tokens_details": {"reasoning_tokens": reasoning},
+        }
+    }
+    seen = read_chunk(json.dumps(data).encode()).usage
+    assert seen == Usage(12, counted, reasoning, None)
+
+
 @pytest.mark.parametrize("usage_key", ["beside", "choice", "groq", "alone"])
 def test_usage_is_found_wherever_servers_put_it(usage_key: str) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 9}
