@@ -34,12 +34,12 @@ def measurement_of(
     index: int,
     due_ns: int,
     began_ns: int,
-    key: str | None = None,
+    secrets: tuple[str, ...] = (),
     free_ns: int = 0,
     tries: Tries = ONCE,
 ) -> Measurement:
-    """Convert an exchange to a measurement, in seconds since the repeat began. The key is removed
-    from the answer, should the server repeat it."""
+    """Convert an exchange to a measurement, in seconds since the repeat began. The secrets are
+    removed from the answer, should the server repeat them."""
 
     def since(stamp: int | None) -> float | None:
         return None if stamp is None else (stamp - began_ns) / 1e9
@@ -76,16 +76,15 @@ def measurement_of(
         server_queue_s=phases.queue_s,
         load_s=phases.load_s,
         prefill_s=phases.prefill_s,
-        answer=without_secrets(exchange.answer, filter(None, [key])),
+        answer=without_secrets(exchange.answer, secrets),
     )
 
 
-def tool_calls_of(exchange: Exchange, key: str | None) -> list[dict[str, Any]] | None:
-    """Return the tool calls in an answer, in OpenAI's format and without the key; None if there are
-    none."""
+def tool_calls_of(exchange: Exchange, secrets: tuple[str, ...]) -> list[dict[str, Any]] | None:
+    """Return the tool calls in an answer, in OpenAI's format and without the secrets; None if there
+    are none."""
     if exchange.tool_calls is None:
         return None
-    secrets = tuple(filter(None, [key]))
     calls = exchange.tool_calls.whole()
     for call in calls:
         function = call["function"]

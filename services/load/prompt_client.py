@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from services.ask.backends import Target
-from services.ask.backends.wire_formats import body
+from services.ask.backends.wire_formats import body, hidden
 from services.ask.config import RunConfig
 from services.ask.dialogue import all_text_of
 from services.ask.measurement import Measurement
@@ -43,9 +43,9 @@ class PromptClient:
         Raises:
             UnsupportedPart: the API format has no place for a part of the prompt.
         """
-        key, began = self._target.key, perf_counter_ns()
+        hides, began = hidden(self._target), perf_counter_ns()
         data = self._client.request(body(config, self._target, prompt))
-        secrets = (known(all_text_of(prompt)), *filter(None, [key]))
+        secrets = (known(all_text_of(prompt)), *hides)
         tries, due = ONCE, began
         self._in_flight += 1
         try:
@@ -53,8 +53,8 @@ class PromptClient:
                 exchange = await self._client.ask(data, due, self._others, secrets)
                 again = exchange.error_class in retries.RETRIED and tries.attempts <= config.retries
                 if not again:
-                    measured = measurement_of(exchange, 0, 0, due, began, key, tries=tries)
-                    return PromptAnswer(measured, tool_calls_of(exchange, key))
+                    measured = measurement_of(exchange, 0, 0, due, began, hides, tries=tries)
+                    return PromptAnswer(measured, tool_calls_of(exchange, hides))
                 wait = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
                 await asyncio.sleep(wait)
                 tries, due = tries.after(exchange.error_class, wait), perf_counter_ns()

@@ -110,8 +110,8 @@ class RepeatPlayer:
         return health
 
     def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int = 0) -> Runner:
-        key = self._job.target.key
-        self._runner = Runner(self.client, repeat, key, stop_after_errors, retries)
+        secrets = hidden(self._job.target)
+        self._runner = Runner(self.client, repeat, secrets, stop_after_errors, retries)
         if self._stopped:
             self._runner.stop()
         return self._runner

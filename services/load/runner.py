@@ -47,7 +47,7 @@ class Runner:
         self,
         client: Client,
         repeat: int,
-        key: str | None,
+        secrets: tuple[str, ...] = (),
         stop_after_errors: int | None = None,
         most_retries: int = 0,
     ) -> None:
@@ -59,7 +59,7 @@ class Runner:
         self.began_ns = 0
         self._client = client
         self._repeat = repeat
-        self._key = key
+        self._secrets = secrets  # that the server gets, and may repeat
         self._errors_allowed = stop_after_errors
         self._retries = most_retries
         self._random = Random()
@@ -290,7 +290,7 @@ class Runner:
         self._unsent -= counts
         if self._stopped.is_set():
             return Outcome(perf_counter_ns())
-        secrets = (request.prompt, *filter(None, [self._key]))
+        secrets = (request.prompt, *self._secrets)
         tries, sent_at = ONCE, due
         try:
             while True:
@@ -316,7 +316,14 @@ class Runner:
             self._record_cancelled(request, due, tries)
         elif counts:
             measurement = measurement_of(
-                exchange, self._repeat, request.index, due, self.began_ns, self._key, free_ns, tries
+                exchange,
+                self._repeat,
+                request.index,
+                due,
+                self.began_ns,
+                self._secrets,
+                free_ns,
+                tries,
             )
             self._count(measurement)
         succeeded = exchange.error_class is None and not exchange.cancelled

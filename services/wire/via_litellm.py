@@ -158,7 +158,7 @@ class ViaLiteLLM:
     ) -> Exchange:
         """Send `body` at `due_ns`; return its exchange when it has ended."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        exchange = Exchange(completion_callback(over), secrets)
+        exchange = Exchange(completion_callback(over), (*secrets, *self._target.hidden))
         task = asyncio.create_task(self._stream(exchange, orjson.loads(body), due_ns))
         self.in_flight.begin(exchange)
         try:

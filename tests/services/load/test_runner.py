@@ -41,7 +41,7 @@ def play(
     meanwhile: Callable[[Runner], Awaitable[None]] | None = None,
     retries: int = 0,
 ) -> Runner:
-    runner = Runner(wire, 0, None, most_retries=retries)
+    runner = Runner(wire, 0, most_retries=retries)
 
     async def both() -> None:
         task = asyncio.create_task(runner.play(schedule, Supply(iter(bodies), len(bodies)), now))
@@ -214,7 +214,7 @@ def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
     reference: ReferenceServer,
 ) -> None:
     wire = Wire(f"{reference.base_url}/chat/completions", None, Timeouts(60.0))
-    runner = Runner(wire, 0, None)
+    runner = Runner(wire, 0)
 
     async def cut_short() -> None:
         bodies = asks(wire, "ref fault=hang after=2", 5)

@@ -149,7 +149,7 @@ def play(base_url: str, model: str, dues: Sequence[float]) -> Runner:
         )
         for number, prompt in enumerate(prompts(len(dues)))
     ]
-    runner = Runner(wire, 0, None)
+    runner = Runner(wire, 0)
 
     async def now() -> int:
         return perf_counter_ns()

@@ -143,7 +143,7 @@ def test_calls_are_the_same_in_every_format(chunks: tuple[dict[str, Any], ...]) 
     exchange = Exchange(lambda: None)
     for stamp, chunk in enumerate(chunks, 1):
         exchange.take(stamp, read_chunk(json.dumps(chunk).encode()))
-    assert tool_calls_of(exchange, None) == [
+    assert tool_calls_of(exchange, ()) == [
         {"id": name, "type": "function", "function": {"name": "weather", "arguments": arguments}}
         for name, arguments in (("a", BONN), ("b", ROME))
     ]
@@ -152,7 +152,7 @@ def test_calls_are_the_same_in_every_format(chunks: tuple[dict[str, Any], ...]) 
 def test_an_answer_without_calls_has_none() -> None:
     exchange = Exchange(lambda: None)
     exchange.take(1, read_chunk(b'{"choices": [{"delta": {"content": "Hi"}}]}'))
-    assert tool_calls_of(exchange, None) is None
+    assert tool_calls_of(exchange, ()) is None
 
 
 def test_arguments_of_a_call_that_never_began_are_left_out() -> None:
@@ -169,4 +169,4 @@ def test_the_key_is_removed_from_calls_should_the_server_repeat_it() -> None:
         **function(name="f", arguments="sk-secret-123456"),
     }
     exchange.take(1, read_chunk(json.dumps(delta(call)).encode()))
-    assert "sk-secret" not in str(tool_calls_of(exchange, "sk-secret-123456"))
+    assert "sk-secret" not in str(tool_calls_of(exchange, ("sk-secret-123456",)))

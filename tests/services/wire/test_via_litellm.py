@@ -67,7 +67,8 @@ def test_a_failed_request_of_a_run_is_sent_once(
 
 
 KEY, PROMPT = "my.own-key_of=no_known+form", "Nobody is to know that the merger is on Monday."
-SAID = f"Bearer {KEY} {PROMPT}"
+TENANT = "tenant.word-of_no+known form"  # in a header
+SAID = f"Bearer {KEY} {PROMPT} {TENANT}"
 TOKEN = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
 
@@ -102,7 +103,10 @@ def sent(url: str, model: str = "m", timeout_s: float = 60) -> Exchange:
     from services.wire.via_litellm import ViaLiteLLM
 
     async def ask() -> Exchange:
-        client = ViaLiteLLM(Target("url", url, model, KEY, "litellm"), Timeouts(timeout_s))
+        target = Target(
+            "url", url, model, KEY, "litellm", headers=(("X-T", TENANT),), hidden=(TENANT,)
+        )
+        client = ViaLiteLLM(target, Timeouts(timeout_s))
         message = {"role": "user", "content": PROMPT}
         body = client.request({"model": model, "messages": [message], "stream": True})
         try:
@@ -169,7 +173,7 @@ def test_a_broken_answer_fails_as_it_would_without_litellm(
     assert exchange.error_class == error_class, exchange.error
     assert exchange.error is not None and message in exchange.error
     shown = f"{exchange.error}{exchange.finish_reason}{''.join(capfd.readouterr())}"
-    assert KEY not in shown and "merger" not in shown
+    assert KEY not in shown and "merger" not in shown and "tenant" not in shown
 
 
 def test_a_finish_reason_is_the_servers_own_and_is_logged_nowhere(
@@ -179,4 +183,4 @@ def test_a_finish_reason_is_the_servers_own_and_is_logged_nowhere(
     assert (exchange.error_class, len(exchange.token_times)) == (None, 1)
     assert exchange.finish_reason is not None and exchange.finish_reason.startswith("eos: Bearer")
     shown = f"{exchange.finish_reason}{''.join(capfd.readouterr())}"
-    assert KEY not in shown and "merger" not in shown
+    assert KEY not in shown and "merger" not in shown and "tenant" not in shown
