@@ -210,7 +210,8 @@ class NodePool:
         while (message := await self._receive()) is not None:
             match message:
                 case cluster.FromNode(number, lines):
-                    for line in lines.splitlines():
+                    # Not `splitlines`: an answer may contain U+2028, which JSON leaves as it is.
+                    for line in filter(None, lines.split("\n")):
                         self._nodes[number].inbox.put_nowait(_decoded(line))
                 case cluster.NodeLost(number, sentence):
                     self._mark_lost(self._nodes[number], sentence)
