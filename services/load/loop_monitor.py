@@ -6,15 +6,19 @@ The loop only collects the results; a thread writes them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter_ns, process_time_ns
 
+from services.ask.measurement import Measurement
 from services.base.ipc import Message, Send
 from services.load.protocol import ProgressSeen, Requests
 from services.load.runner import Runner
 
 TICK_S = 0.05
 ROWS_PER_MESSAGE = 100  # encoding a longer message would delay the loop
+BYTES_PER_MESSAGE = 8 * 2**20  # about; far from LINE_BYTES, since text may be escaped twice
+TIME_BYTES, CHARACTER_BYTES = 16, 2  # as JSON, about: "1234.123456789,"
 TICKS_PER_BATCH = 10  # half a second, the most that a killed worker loses
 
 
@@ -71,22 +75,32 @@ class LoopMonitor:
                 self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._collect()))
 
     def _collect(self) -> list[Message]:
-        rows = self._runner.take()
-        batches = [
-            Requests(rows[start : start + ROWS_PER_MESSAGE])
-            for start in range(0, len(rows), ROWS_PER_MESSAGE)
-        ]
+        messages = [Requests(batch) for batch in batches(self._runner.take())]
         progress = replace(
             self._runner.progress(self._run_began_ns),
             late_p99_s=p99(self._runner.lateness_s.values),
             lag_p99_s=self.lag_p99_s(),
             cpu_share=self.cpu_share(),
         )
-        return [*batches, ProgressSeen(progress)]
+        return [*messages, ProgressSeen(progress)]
 
     def _write(self, messages: list[Message]) -> None:
         for message in messages:
             self._send(message)
+
+
+def batches(rows: Sequence[Measurement]) -> Iterator[Sequence[Measurement]]:
+    """Yield the rows in batches of at most ROWS_PER_MESSAGE and about BYTES_PER_MESSAGE, or of one
+    that is longer."""
+    start = size = 0
+    for end, row in enumerate(rows):
+        more = TIME_BYTES * len(row.token_times) + CHARACTER_BYTES * len(row.answer or "")
+        if end > start and (end - start == ROWS_PER_MESSAGE or size + more > BYTES_PER_MESSAGE):
+            yield rows[start:end]
+            start, size = end, 0
+        size += more
+    if rows:
+        yield rows[start:]
 
 
 def p99(values: list[float]) -> float | None:

@@ -206,20 +206,29 @@ class NodePool:
         return offsets
 
     async def _listen(self) -> None:
-        """Put the driver's messages into the nodes' inboxes until it ends."""
-        while (message := await self._receive()) is not None:
-            match message:
-                case cluster.FromNode(number, lines):
-                    # Not `splitlines`: an answer may contain U+2028, which JSON leaves as it is.
-                    for line in filter(None, lines.split("\n")):
-                        self._nodes[number].inbox.put_nowait(_decoded(line))
-                case cluster.NodeLost(number, sentence):
-                    self._mark_lost(self._nodes[number], sentence)
-                case cluster.ClocksCompared(offsets):
-                    self._clocks.put_nowait(offsets)
-        for node in self._alive():
-            self._mark_lost(node, "the connection to the Ray cluster has ended")
-        self._clocks.put_nowait({})
+        """Put the driver's messages into the nodes' inboxes until it ends, or sends something that
+        cannot be read; then every node is lost."""
+        why = "the connection to the Ray cluster has ended"
+        try:
+            while (message := await self._receive()) is not None:
+                self._dispatch(message)
+        except ProcessPoolProblem as problem:
+            why = str(problem).rstrip(".")
+        finally:  # whatever happens, nothing may wait for a node any longer
+            for node in self._alive():
+                self._mark_lost(node, why)
+            self._clocks.put_nowait({})
+
+    def _dispatch(self, message: Message) -> None:
+        match message:
+            case cluster.FromNode(number, lines):
+                # Not `splitlines`: an answer may contain U+2028, which JSON leaves as it is.
+                for line in filter(None, lines.split("\n")):
+                    self._nodes[number].inbox.put_nowait(_decoded(line))
+            case cluster.NodeLost(number, sentence):
+                self._mark_lost(self._nodes[number], sentence)
+            case cluster.ClocksCompared(offsets):
+                self._clocks.put_nowait(offsets)
 
     def _mark_lost(self, node: NodeState, sentence: str) -> None:
         node.lost = node.lost or sentence
@@ -284,9 +293,16 @@ class NodePool:
             self._driver.stdin.write(cluster.encode(message))
 
     async def _receive(self) -> Message | None:
-        """Return the driver's next message; None if it has ended."""
+        """Return the driver's next message; None if it has ended.
+
+        Raises:
+            ProcessPoolProblem: it cannot be read.
+        """
         assert self._driver.stdout
-        line = await self._driver.stdout.readline()
+        try:
+            line = await self._driver.stdout.readline()
+        except ValueError:  # asyncio's, for a line of more than LINE_BYTES
+            raise ProcessPoolProblem("A node sent a message that is too long.") from None
         try:
             return cluster.decode(line) if line.endswith(b"\n") else None
         except ProtocolProblem as problem:

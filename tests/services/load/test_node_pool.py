@@ -15,10 +15,11 @@ import pytest
 from services.ask.backends import Target
 from services.ask.config import parse
 from services.ask.measurement import Measurement
-from services.base.ipc import Message
+from services.base.ipc import LINE_BYTES, Message
 from services.load import protocol as load
 from services.load.nodes.pool import NodePool
 from services.load.nodes.protocol import FromNode, encode
+from services.load.process_pool import ProcessPoolProblem
 from services.load.protocol import Job, Played, Requests
 from tests.services.load import node_driver
 
@@ -78,3 +79,16 @@ def test_an_answer_with_a_line_separator_is_received_whole(play: Play) -> None:
     _, messages, _ = play(from_node(Requests([row]), PLAYED))
     batches = [message for message in messages if isinstance(message, Requests)]
     assert [seen.answer for batch in batches for seen in batch.measurements()] == [answer]
+
+
+@pytest.mark.parametrize(
+    ("sends", "why"),
+    [
+        (b'{"version":99,"type":"from_node"}\n', "have different versions"),
+        (b"Traceback (most recent call last):\n", "a line that is not a message"),
+        (b"x" * (LINE_BYTES + 1) + b"\n", "A node sent a message that is too long"),
+    ],
+)
+def test_a_message_that_cannot_be_read_ends_the_repeat(sends: bytes, why: str, play: Play) -> None:
+    with pytest.raises(ProcessPoolProblem, match=why):
+        play(sends)
