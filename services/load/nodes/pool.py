@@ -115,6 +115,7 @@ class NodePool:
         Raises:
             ProcessPoolProblem: every node is lost, or one cannot find the backend.
         """
+        load_lead_ns = round(modes.schedule(self._job.config, repeat).lead_s * 1e9)
         nodes = await self._start_load()
         for node in nodes:
             node.progress, node.playing, node.reported = None, True, set()
@@ -126,6 +127,7 @@ class NodePool:
         for node in nodes:
             if node.number in offsets:
                 self._write(node, Begin(self._began_ns + offsets[node.number].offset_ns))
+        self._began_ns += load_lead_ns  # the nodes count times from there, see `Runner.play`
         answers = await asyncio.gather(*(self._receive_until(Played, node) for node in nodes))
         for node in nodes:
             if node.lost is not None:

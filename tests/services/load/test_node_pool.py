@@ -92,3 +92,12 @@ def test_an_answer_with_a_line_separator_is_received_whole(play: Play) -> None:
 def test_a_message_that_cannot_be_read_ends_the_repeat(sends: bytes, why: str, play: Play) -> None:
     with pytest.raises(ProcessPoolProblem, match=why):
         play(sends)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [{"mode": "constant", "rate": 5, "duration_s": 2}, {"mode": "users", "users": 2}],
+)
+def test_a_repeat_begins_after_its_warm_up_at_load(mode: dict[str, Any], play: Play) -> None:
+    played, _, ready_ns = play(from_node(PLAYED), **mode, load_warmup_s=7)
+    assert 7e9 < played.began_ns - ready_ns < 8e9
