@@ -187,11 +187,17 @@ class Wire:
         elif exchange.decompressing:  # let timeouts, cancels and other requests run in between
             asyncio.get_running_loop().call_soon(self._continue_reading, stream, exchange, stamp)
         elif exchange.done_but_open:
-            asyncio.get_running_loop().call_later(DONE_GRACE_S, exchange.eof, stamp)
+            asyncio.get_running_loop().call_later(DONE_GRACE_S, _end_grace, exchange)
 
     def _continue_reading(self, stream: Stream, exchange: Exchange, stamp: int) -> None:
         if not exchange.over:
             self._read_data(stream, exchange, stamp, b"")
+
+
+def _end_grace(exchange: Exchange) -> None:
+    """End an exchange whose body stayed open: now, because its user has waited until now. Its last
+    token keeps its own time."""
+    exchange.eof(perf_counter_ns())
 
 
 async def wait_until(due_ns: int) -> None:

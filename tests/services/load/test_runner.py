@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Thread
 from time import perf_counter_ns
 
@@ -15,6 +16,8 @@ from services.ask.modes import Schedule
 from services.load.runner import Runner
 from services.load.supply import PreparedRequest, Supply
 from services.wire import Timeouts, Wire
+from services.wire.client import DONE_GRACE_S
+from tests.canned import canned, chunked
 from tests.conftest import ReferenceServer, serving
 
 
@@ -229,3 +232,19 @@ def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
     asyncio.run(cut_short())
     assert [m.status for m in runner.finished] == ["cancelled"] * 5
     assert all(len(m.token_times) == 2 for m in runner.finished)
+
+
+@pytest.mark.slow
+def test_a_user_whose_answer_stays_open_after_done_does_not_send_late() -> None:
+    """It has to wait for the end of the body, so that its next request is due only then."""
+    said = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+    with canned(chunked(said, b"data: [DONE]\n\n")[:-1], hold=True) as url:
+        wire = Wire(url)
+        schedule = Schedule((0.0,) * 3, in_flight=1, pause_s=0.0)
+        runner = play(wire, schedule, asks(wire, "ref", 3))
+    assert [m.status for m in runner.finished] == ["ok"] * 3
+    for before, after in pairwise(runner.finished):
+        assert before.t_last is not None and before.t_end is not None and after.t_send is not None
+        assert before.t_end - before.t_last >= 0.9 * DONE_GRACE_S
+        assert after.t_send - after.t_due < 0.5 * DONE_GRACE_S
+    assert max(m.t_last - m.t_send for m in runner.finished) < 0.5 * DONE_GRACE_S
