@@ -110,6 +110,8 @@ def test_a_request_fails_when_its_retries_are_used_up(refusing: ReferenceServer)
         ("soon", None),
         ("-3", None),
         ("٣", None),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999", None),
     ],
 )
 def test_a_retry_after_header_is_parsed(header: str, seconds: float | None) -> None:
