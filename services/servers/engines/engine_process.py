@@ -37,6 +37,7 @@ from services.servers.protocol import (
 STOP_ENV = "PACELINE_ENGINE_STOP_S"
 STOP_S = 30.0  # SGLang took up to 17 with a pipeline
 COPY_S = 10.0
+GAP = b"\n[Output is missing here: the log could not be written.]\n"
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
@@ -136,10 +137,17 @@ def _environment(job: EngineJob) -> dict[str, str]:
 
 
 def _copy(engine: subprocess.Popen[bytes], path: Path) -> None:
+    """Write the engine's output to its log until it ends. What cannot be written, for example to a
+    full disk, is dropped: if nobody read its output, the engine would stop at its next line."""
     assert engine.stdout
+    gap = b""
     with LogFile(path) as log:
         while part := os.read(engine.stdout.fileno(), 65_536):
-            log.write(part)
+            try:
+                log.write(gap + part)
+                gap = b""
+            except OSError:
+                gap = GAP
 
 
 def _processes(token: str) -> list[psutil.Process]:

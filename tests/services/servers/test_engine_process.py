@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -266,6 +267,40 @@ def test_an_engine_that_has_ended_is_not_waited_for() -> None:
 def test_an_engine_that_takes_too_long_is_not_ready() -> None:
     with pytest.raises(EngineProblem, match=r"Toy was not ready within 0\.1 s"):
         asyncio.run(ready(launch_of(), 0.1, lambda: True))
+
+
+WORDY = """
+import sys, time
+from pathlib import Path
+for step in ("few", "many", "last"):
+    while not Path(sys.argv[1], step).exists():
+        time.sleep(0.01)
+    print((step + " words\\n") * (100_000 if step == "many" else 1), end="", flush=True)
+    Path(sys.argv[1], step).unlink()
+"""
+
+
+@linux
+def test_an_engine_runs_on_when_its_log_cannot_be_written(log: Path, tmp_path: Path) -> None:
+    """A limit on the size of its files stands in for a full disk."""
+
+    def speak(step: str) -> None:
+        (tmp_path / step).touch()
+        until(lambda: not (tmp_path / step).exists(), 30)
+
+    argv = [sys.executable, "-c", WORDY, str(tmp_path)]
+    with supervised(Launch("Toy", argv, free_port(), "toy"), log) as engine:
+        engine.message()
+        speak("few")
+        until(lambda: tail(log) == "few words\n", 30)
+        limits = resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, (15, -1))
+        speak("many")  # a megabyte, which no pipe holds
+        resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, limits)
+        speak("last")
+        assert engine.end() == EngineEnded(0)
+    shown = tail(log).splitlines()
+    assert (shown[0], shown[-1]) == ("few words", "last words")
+    assert "[Output is missing here: the log could not be written.]" in shown
 
 
 def test_a_log_that_grows_beyond_its_size_keeps_its_newer_half(log: Path) -> None:
