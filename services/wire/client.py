@@ -167,8 +167,10 @@ class Wire:
         except BlockingIOError:
             return
         except OSError as error:
+            if exchange.done_but_open:  # the answer is complete, however its connection ends
+                exchange.eof(perf_counter_ns())
             kind = "connect" if exchange.http_status is None else "stream_error"
-            exchange.fail(kind, _broken_message(error), perf_counter_ns())
+            exchange.fail(kind, _broken_message(error), perf_counter_ns())  # unless already ended
             self._readers.remove(stream.fileno())
             return
         if not data:

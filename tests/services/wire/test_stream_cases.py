@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise, repeat
-from socket import socket
+from socket import SO_LINGER, SOL_SOCKET, create_server, socket
 from time import perf_counter_ns, sleep
 from typing import Any
 
@@ -23,12 +24,13 @@ from services.ask.config import parse
 from services.load.process_pool import combined
 from services.load.protocol import Job
 from services.load.repeat import RepeatPlayer
-from services.wire import Timeouts
+from services.wire import Timeouts, Wire
 from services.wire.content import Chunk
 from services.wire.encoding import PIECE_BYTES, Decoder
 from services.wire.exchange import Exchange
 from services.wire.sse import Event
 from tests.canned import HEAD, canned, chunked
+from tests.services.load.test_runner import so
 from tests.services.wire.test_wire import ask
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -878,6 +880,39 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
 def test_a_body_that_stays_open_after_done_is_over_soon() -> None:
     pieces = chunked(token("a"), STOP, DONE)[:-1]
     assert seen(hear(pieces, hold=True)) == (None, 1, "a")
+
+
+def reset_after(*events: bytes) -> Exchange:
+    """Hear these events of a body that stays open; then the server resets the connection."""
+
+    async def both(listener: socket, wire: Wire) -> Exchange:
+        body = wire.request({"model": "m", "messages": []})
+        asking = asyncio.create_task(wire.ask(body, 0, lambda: 9, ()))
+        sock, _ = await asyncio.to_thread(listener.accept)
+        sock.sendall(b"".join(chunked(*events)[:-1]))
+        await so(lambda: any(len(each.token_times) for each in wire.in_flight._live))
+        sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        return await asking
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", None, Timeouts(5.0))
+        exchange = asyncio.run(both(listener, wire))
+        wire.close()
+    return exchange
+
+
+def test_an_answer_is_complete_although_its_connection_is_reset_after_done() -> None:
+    began = perf_counter_ns()
+    exchange = reset_after(token("a"), STOP, DONE)
+    assert seen(exchange) == (None, 1, "a")
+    assert exchange.last is not None and exchange.ended is not None
+    assert began < exchange.last < exchange.ended < perf_counter_ns()
+
+
+def test_an_answer_whose_connection_is_reset_before_done_has_failed() -> None:
+    exchange = reset_after(token("a"), STOP)
+    assert (exchange.error_class, "broke" in str(exchange.error)) == ("stream_error", True)
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate"])
