@@ -37,7 +37,12 @@ class Response:
         """
         self.data_received = True
         assert self._parser is not None
-        self._parser.feed_data(data)
+        try:
+            self._parser.feed_data(data)
+        except ParserError:
+            if not self.complete:
+                raise
+            self.keep_alive = False  # there are stray bytes after the answer, which is whole
         self.size += len(data)
         bodies = self._bodies
         if bodies:

@@ -882,6 +882,21 @@ def test_a_body_that_stays_open_after_done_is_over_soon() -> None:
     assert seen(hear(pieces, hold=True)) == (None, 1, "a")
 
 
+@pytest.mark.parametrize("stray", [b"xx", b"\0", b"0\r\n\r\n", b"HTTP/9.9 what\r\n"])
+def test_stray_bytes_after_an_answer_cost_only_the_connection(stray: bytes) -> None:
+    read = Exchange(lambda: None)
+    read.read(1, b"".join(chunked(token("a"), STOP, DONE)) + stray)
+    assert seen(read) == (None, 1, "a")
+    assert not read.reusable
+
+
+def test_stray_bytes_after_a_refusal_leave_it_what_it_is() -> None:
+    refusal = status("429 Slow Down", b'{"error": {"message": "slow down"}}')
+    read = Exchange(lambda: None)
+    read.read(1, b"".join(refusal) + b"xx")
+    assert (read.error_class, read.error) == ("http_429", "HTTP 429: slow down")
+
+
 def reset_after(*events: bytes) -> Exchange:
     """Hear these events of a body that stays open; then the server resets the connection."""
 
