@@ -69,7 +69,8 @@ async def work() -> None:
         send(Ready())
         message = await inbox.get()
         now = perf_counter_ns()
-        if not isinstance(message, Begin):  # stopping
+        if not isinstance(message, Begin):  # standard input has ended: stopping
+            inbox.put_nowait(None)  # for the loop below, which ends with it
             return now
         late_s = max(0.0, (now - message.at_ns) / 1e9)
         return message.at_ns
