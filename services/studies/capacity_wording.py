@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.analysis.capacity import (
+    FEW,
     QUEUE,
     CapacityRatio,
     Conclusion,
@@ -216,7 +217,7 @@ def comparison(
 def plan(config: CapacityConfig) -> str:
     """Return how long a search takes, at most and usually, as text."""
     usual_s, most_s = (each * len(config.servers) for each in search_seconds(config))
-    rate, where, more = config.search.fewest_requests / config.window_s, "near the capacity", ""
+    rate, where, more = FEW / config.window_s, "near the capacity", ""
     if config.load == "rate" and config.lowest < rate:
         where, more = f"{where} and below {with_unit(rate, config)}", " (more at such low rates)"
     return (

@@ -12,10 +12,11 @@ from services.analysis.capacity.hysteresis import Recovery, recovery_of, valid_o
 from services.analysis.capacity.objective import USUAL, Objective, label_of, parse_objectives
 from services.analysis.capacity.observation import Misses, Observation, observe
 from services.analysis.capacity.ratio import CapacityRatio, capacity_ratio
-from services.analysis.capacity.search import Conclusion, Search, Step, next_step
+from services.analysis.capacity.search import FEW, Conclusion, Search, Step, next_step
 from services.analysis.capacity.starts import ratio_over_starts
 
 __all__ = [
+    "FEW",
     "QUEUE",
     "USUAL",
     "CapacityRatio",

@@ -59,8 +59,8 @@ class Search:
 
     @property
     def fewest_requests(self) -> float:
-        """Mean number of requests that a window should have at least: enough for a few of them to
-        miss the strictest objective where it is just met."""
+        """Mean number of requests that a window near the capacity should have at least: enough for
+        a few of them to miss the strictest objective."""
         strictest = min(objective.allowed for objective in self.objectives)
         return max(FEW, round(FEW_MISSES / strictest))
 
@@ -103,7 +103,8 @@ def _window_s(search: Search, load: float, found: Estimate | None) -> float:
     to be independent of each other (see `Estimate.correlation_s`), and for the queue to settle. If
     no allowed window is long enough for the queue, a longer one gains little."""
     longest_s = LONGEST * search.window_s
-    few_s = 0.0 if search.whole_numbers else min(search.fewest_requests / load, longest_s)
+    few = search.fewest_requests if found else FEW
+    few_s = 0.0 if search.whole_numbers else min(few / load, longest_s)
     usual_s = max(search.window_s, few_s)
     settles_s = ENOUGH * found.relaxation_s if found else 0.0
     if found is None or settles_s > longest_s:

@@ -69,14 +69,24 @@ def test_the_interval_of_a_search_covers_the_capacity(queue: Queue, limit_s: flo
 
 @pytest.mark.parametrize(
     ("lowest", "whole", "window_s"),
-    [(4.0, False, 15.0), (0.1, False, 25.0), (12.0, False, 5.0), (1.0, True, 5.0)],
+    [(0.5, False, 20.0), (0.1, False, 25.0), (4.0, False, 5.0), (1.0, True, 5.0)],
 )
-def test_windows_at_low_rates_are_long_enough_for_a_few_misses(
+def test_windows_at_low_rates_are_long_enough_for_ten_requests(
     lowest: float, whole: bool, window_s: float
 ) -> None:
-    """Of 60 requests three may miss a p95; no window is five times as long as asked."""
+    """Of three, one window in twenty would have none; no window is five times as long as asked."""
     search = Search(TTFT, lowest=lowest, whole_numbers=whole, window_s=5.0)
     assert next_step(search, []) == Step(lowest, window_s)
+
+
+@pytest.mark.parametrize(("objective", "requests"), [("ttft:p95<0.5", 60), ("ttft:p99<0.5", 300)])
+def test_windows_near_the_capacity_are_long_enough_for_a_few_misses(
+    objective: str, requests: int
+) -> None:
+    search = Search(parse_objectives([objective]), window_s=5.0)
+    step = next_step(search, [at(4.0, 0.0), at(5.0, 0.02), at(6.0, 0.2)])
+    assert isinstance(step, Step)
+    assert step.window_s == pytest.approx(min(requests / step.load, 25.0))
 
 
 def at(load: float, missed: float, n: int = 1000, **more: object) -> Observation:
