@@ -75,7 +75,10 @@ class LoadProcess:
             ProcessPoolProblem: it has ended, cannot go on, or is of another version.
         """
         assert self.process.stdout
-        line = await self.process.stdout.readline()
+        try:
+            line = await self.process.stdout.readline()
+        except ValueError:  # asyncio's, for a line of more than LINE_BYTES
+            raise ProcessPoolProblem("One answer is too long to be passed on.") from None
         if not line.endswith(b"\n"):
             raise ProcessPoolProblem("One of the processes that send the requests has ended.")
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
 from time import perf_counter_ns
 from types import SimpleNamespace
@@ -119,3 +120,18 @@ def test_the_death_of_a_process_is_reported(reference: ReferenceServer) -> None:
 def test_an_unknown_host_is_reported() -> None:
     with pytest.raises(ProcessPoolProblem, match="cannot be reached"):
         play("http://no.such.host.invalid/v1", "m")
+
+
+def test_a_message_that_is_too_long_is_reported() -> None:
+    async def receive() -> None:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "print('x' * 5000)"), stdout=asyncio.subprocess.PIPE, limit=1000
+        )
+        try:
+            await LoadProcess(process).receive()
+        finally:
+            process.kill()
+            await process.wait()
+
+    with pytest.raises(ProcessPoolProblem, match="too long to be passed on"):
+        asyncio.run(receive())
