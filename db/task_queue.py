@@ -110,28 +110,42 @@ def heartbeat(database: Engine, worker: str) -> None:
         _renew_heartbeat(connection, database, worker)
 
 
-def expire_workers(database: Engine, machine: str) -> None:
-    """Queue the tasks of processes without a recent heartbeat again, and end the tasks that wait
-    for a machine that is gone."""
+def expire_workers(database: Engine) -> None:
+    """Queue the tasks of processes without a recent heartbeat again."""
     with writing(database) as connection:
         limit = now(database, timedelta(seconds=LONG_LOST_S))
         _remove_workers(connection, task_workers.c.heartbeat_at < limit)
-        if not on_one_machine(database):
-            _end_abandoned(connection, database, machine)
 
 
-def _end_abandoned(connection: Connection, database: Engine, machine: str) -> None:
-    alive = select(task_workers.c.machine)
+def absent_machines(database: Engine) -> list[str]:
+    """Return the machines without a process for which tasks wait that no other machine can send."""
+    if on_one_machine(database):
+        return []
+    query = select(tasks.c.machine).where(*_waits_for_absent()).distinct()
+    with database.connect() as connection:
+        return sorted(connection.scalars(query))
+
+
+def end_abandoned(database: Engine, machines: Collection[str]) -> None:
+    """End the tasks that wait for these `machines`, except new ones: a machine to which a task was
+    submitted lately is about to start a process."""
     limit = now(database, timedelta(seconds=GONE_S))
     old = select(task_batches.c.id).where(task_batches.c.created_at < limit)
     lost = update(tasks).where(
+        *_waits_for_absent(), tasks.c.machine.in_(machines), tasks.c.batch.in_(old)
+    )
+    with writing(database) as connection:
+        connection.execute(lost.values(status="failed", error=GONE, ended_at=now(database)))
+
+
+def _waits_for_absent() -> tuple[ColumnElement[bool], ...]:
+    """The conditions for unclaimed tasks that only a machine without a process can send."""
+    return (
         tasks.c.status == "queued",
         tasks.c.worker.is_(None),
-        tasks.c.machine != machine,
-        tasks.c.machine.not_in(alive),
-        tasks.c.batch.in_(old),
+        tasks.c.machine.is_not(None),
+        tasks.c.machine.not_in(select(task_workers.c.machine)),
     )
-    connection.execute(lost.values(status="failed", error=GONE, ended_at=now(database)))
 
 
 def _remove_workers(connection: Connection, gone: ColumnElement[bool]) -> None:

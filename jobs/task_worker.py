@@ -25,6 +25,7 @@ from sqlalchemy import Engine
 from db import task_batches, task_queue
 from db.database import UNUSABLE, connect, upgrade
 from db.task_queue import TaskWorker, WorkerGone
+from jobs.absent_machines import AbsentMachines
 from jobs.retry import with_retries
 from jobs.supervisor_lock import QueueProblem, machine_id, supervisor_file
 from jobs.task_client import Secrets, TaskClient
@@ -48,7 +49,7 @@ class Worker:
     def __init__(self, database: Engine, me: TaskWorker, secrets: Secrets) -> None:
         self._database, self._me, self._secrets = database, me, secrets
         self._servers: dict[str, TaskScheduler] = {}
-        self._changed = asyncio.Event()
+        self._changed, self._absent = asyncio.Event(), AbsentMachines()
         self._last: dict[str, float] = {}  # when each step was last done
 
     async def work(self) -> None:
@@ -73,7 +74,7 @@ class Worker:
         if self._due("heartbeat", HEARTBEAT_S):
             await self._call(task_queue.heartbeat, self._me.worker)
         if self._due("expire_workers", EXPIRE_S):
-            await self._call(task_queue.expire_workers, self._me.machine)
+            await self._expire()
         if self._due("prune", PRUNE_S):
             await self._call(task_batches.prune, _retention())
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
@@ -86,6 +87,12 @@ class Worker:
         for server, scheduler in self._servers.items():
             scheduler.paused = await self._call(task_queue.run_waits, server)
             scheduler.set_callers(await self._call(task_queue.callers, self._me.machine, server))
+
+    async def _expire(self) -> None:
+        """Queue the tasks of dead processes again, and end those whose machine is gone."""
+        await self._call(task_queue.expire_workers)
+        if gone := self._absent.gone(await self._call(task_queue.absent_machines)):
+            await self._call(task_queue.end_abandoned, gone)
 
     async def _exchange(self) -> None:
         """Store what ended and began, claim more tasks, and drop those that were cancelled."""

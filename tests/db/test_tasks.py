@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +17,9 @@ from db.schema import task_workers
 from db.schema import tasks as table
 from db.task_queue import EndedTask, TaskWorker
 from db.tasks import TaskFilter, TaskNotFound
+from jobs import absent_machines
+from jobs.task_client import Secrets
+from jobs.task_worker import Worker
 from services.ask.config import parse
 from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult, openai_batch
 from services.report.export.tasks import tasks_csv
@@ -152,12 +156,12 @@ def test_a_process_without_heartbeats_is_removed(database: Engine) -> None:
     task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
     elsewhere = TaskWorker("c", "elsewhere", "other")
     task_queue.register_worker(database, elsewhere)
-    task_queue.expire_workers(database, "other")
+    task_queue.expire_workers(database)
     assert task_queue.waiting_servers(database, "other") == []
     with writing(database) as connection:
         old = update(task_workers).where(task_workers.c.worker == "a")
         connection.execute(old.values(heartbeat_at=NOW - timedelta(minutes=5)))
-    task_queue.expire_workers(database, "other")
+    task_queue.expire_workers(database)
     assert task_queue.waiting_servers(database, "other") == [SERVER]
     assert counts(database, batch) == {"queued": 1}
 
@@ -171,14 +175,44 @@ def test_a_task_that_only_one_machine_can_send_waits_for_it_and_ends_without_it(
         assert task_queue.waiting_servers(database, "other") == [SERVER]
         return
     assert task_queue.waiting_servers(database, "other") == []
-    task_queue.expire_workers(database, "other")
+    assert task_queue.absent_machines(database) == ["mine"]
+    task_queue.end_abandoned(database, ["mine"])
+    assert counts(database, batch) == {"queued": 1}, "it was submitted just now"
+    _make_old(database)
+    task_queue.end_abandoned(database, ["another"])
     assert counts(database, batch) == {"queued": 1}
+    task_queue.end_abandoned(database, ["mine"])
+    (task,) = tasks.find(database, TaskFilter(batch.batch_id))
+    assert (task.status, task.error) == ("failed", task_queue.GONE)
+
+
+def test_the_restart_of_a_process_ends_no_old_task_that_waits_for_its_machine(
+    database: Engine, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = create(database, 1, machine="machine")
+    _make_old(database)
+    at = [100.0]
+    monkeypatch.setattr(absent_machines, "monotonic", lambda: at[0])
+    other = Worker(database, TaskWorker("c", "elsewhere", "other"), Secrets())
+    for process in (FIRST, SECOND):
+        task_queue.register_worker(database, process)
+        asyncio.run(other._expire())
+        at[0] += GONE_S
+        asyncio.run(other._expire())
+        task_queue.remove_worker(database, process.worker)
+        asyncio.run(other._expire())
+        at[0] += GONE_S - 1
+        asyncio.run(other._expire())
+        assert counts(database, batch) == {"queued": 1}
+    at[0] += 2
+    asyncio.run(other._expire())
+    assert counts(database, batch) == {"queued" if kind == "sqlite" else "failed": 1}
+
+
+def _make_old(database: Engine) -> None:
     with writing(database) as connection:
         old = NOW - timedelta(seconds=2 * GONE_S)
         connection.execute(update(batch_table).values(created_at=old))
-    task_queue.expire_workers(database, "other")
-    (task,) = tasks.find(database, TaskFilter(batch.batch_id))
-    assert (task.status, task.error) == ("failed", task_queue.GONE)
 
 
 def test_callers_are_served_in_the_order_of_their_first_task(database: Engine) -> None:
