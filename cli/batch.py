@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+import jobs
 from cli.kinds import whole
 from cli.output import DONE, FAILED, add_output_arguments, note, print_result, save, write
 from cli.person import operator
@@ -18,6 +19,7 @@ from cli.stopping import stopping
 from db import servers, task_batches, tasks
 from db.database import opened
 from jobs import inference
+from jobs.retry import with_retries
 from services.ask.config import RunConfig, parse
 from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch, settings
 from services.ask.workloads.lines import FILE_BYTES_MOST
@@ -57,7 +59,7 @@ def run(options: Namespace) -> int:
     note(f"{batch_id}: {len(new):,} prompts queued")
     tenths = 0
     with stopping() as stop:
-        while not (batch := task_batches.load(database, batch_id)).ended:
+        while not (batch := _load_supervised(database, batch_id)).ended:
             if (done := _tenths_done(batch)) > tenths:
                 tenths = done
                 note(_line(batch))
@@ -68,6 +70,17 @@ def run(options: Namespace) -> int:
                 return FAILED
     code = save(options, FORMATS["jsonl"](database, batch_id))
     return code or (DONE if batch.counts.get("completed") == batch.count else FAILED)
+
+
+def _load_supervised(database: Engine, batch_id: str) -> TaskBatch:
+    """Return a batch, after checking that a supervisor is running: the previous one may have been
+    killed. Retries while the database is unavailable."""
+
+    def load() -> TaskBatch:
+        jobs.ensure(database)
+        return task_batches.load(database, batch_id)
+
+    return with_retries(load, "The database cannot be read", lambda line: note(f"{line}."))
 
 
 def add_list_arguments(command: ArgumentParser) -> None:

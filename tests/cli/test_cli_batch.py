@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 import cli
 import jobs
 from db import servers, task_batches
 from services.ask.saved_server import saved_server
+from services.ask.tasks import TaskBatch
 from tests.conftest import ReferenceServer
 
 
@@ -43,6 +46,29 @@ def test_a_file_of_prompts_becomes_a_file_of_answers(
     assert [row["prompt"] for row in rows] == ["Say 1", "Say 2"]
     assert cli.main(["batch", "list"]) == 0
     assert "2 completed" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_batch_ends_although_its_supervisor_died_and_the_database_was_locked(
+    database: Engine, file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ensure, load, ensured, loaded = jobs.ensure, task_batches.load, iter([True]), iter([True])
+
+    def dies_at_first(database: Engine) -> None:
+        if not next(ensured, False):
+            ensure(database)
+
+    def locked_at_first(database: Engine, batch_id: str) -> TaskBatch:
+        if next(loaded, False):
+            raise OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked"))
+        return load(database, batch_id)
+
+    monkeypatch.setattr(jobs, "ensure", dies_at_first)
+    monkeypatch.setattr(task_batches, "load", locked_at_first)
+    assert cli.main(["batch", "run", file, "--backend", "here"]) == 0
+    answers, notes = capsys.readouterr()
+    assert len(answers.splitlines()) == 2
+    assert "The database cannot be read: database is locked; trying again." in notes
 
 
 def test_a_batch_is_left_queued_and_cancelled(
