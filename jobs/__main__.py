@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from db import engines, queue, retention, span_exports, task_queue, tasks
 from db.capacities import any_running as is_searching
-from db.database import UNUSABLE, DatabaseGone, connect, upgrade
+from db.database import UNUSABLE, DatabaseGone, connect, on_one_machine, upgrade
+from db.heartbeats import Heartbeat
 from jobs import capacities, children
 from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
 from jobs.heartbeat_monitor import STALE_S, HeartbeatMonitor
@@ -45,12 +46,16 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
     locks, days = ServerLocks(), kept_days()
     task_process = TaskProcess(database, keys)
-    stale_s = 0.0  # no other supervisor runs: any engine that is up belonged to an earlier one
+    # A file has one supervisor: any engine that is up belonged to an earlier one.
+    stale_s = 0.0 if on_one_machine(database) else STALE_S
+    unclear: set[Heartbeat] | None = None
     while not stopping.wait(POLL_S):
         try:
             tend_engines(database, engine_supervisors, engine_monitor, stale_s)
             stale_s = STALE_S
-            tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
+            unclear = unclear_engines(database, engine_supervisors, unclear)
+            if not unclear:
+                tend_runs(database, run_supervisors, keys, run_monitor, locks, spans)
             tend_keys(database, keys)
             task_process.tick()
             capacities.advance(database)
@@ -181,6 +186,25 @@ def tend_engines(
         engine_supervisors.append(EngineSupervisor(database, server))
         engine_supervisors[-1].start()
     engines.give_up_runs(database)
+
+
+def unclear_engines(
+    database: Engine, engine_supervisors: list[EngineSupervisor], before: set[Heartbeat] | None
+) -> set[Heartbeat]:
+    """Return the heartbeats of engines that were up on this machine when this process began, and
+    that have neither sent another one nor been ended since. Their supervisor may be gone, so that
+    they are about to be stopped and no run may be sent to them; or it may be alive, because
+    another checkout on this machine, or another spelling of the URL, uses the same PostgreSQL
+    database with a lock file of its own. `before`: the previous result, None at first."""
+    if before == set():
+        return before
+    supervised = {each.engine_id for each in engine_supervisors}
+    others = {
+        heartbeat
+        for heartbeat in engines.heartbeats(database)
+        if heartbeat.machine == machine_id() and heartbeat.id not in supervised
+    }
+    return others if before is None else others & before
 
 
 def main(descriptor: str | None = None) -> None:

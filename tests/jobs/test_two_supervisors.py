@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from sqlalchemy import Engine, select
@@ -17,7 +18,7 @@ from sqlalchemy import Engine, select
 import jobs
 from db import comparisons, engines, queue, runs, schema
 from db.comparisons import StoredComparison
-from db.database import connect, opened
+from db.database import connect, opened, writing
 from jobs import destination
 from jobs.server_locks import ServerLocks
 from services.analysis.comparison_design import ComparisonDesign
@@ -164,6 +165,35 @@ def test_a_server_of_this_machine_is_measured_from_this_machine(
     assert queue.claim(database, "there") is None
     claimed = queue.claim(database, "here")
     assert claimed and claimed.id == own
+
+
+@pytest.mark.slow
+def test_a_second_supervisor_of_a_machine_leaves_the_engines_of_the_first_running(
+    shared: tuple[Engine, str],
+) -> None:
+    database, url = shared
+    here, config = identifier("here"), parse({"backend": "vllm"})
+    kept, lost = (engines.create(database, EngineConfig(), here) for _ in range(2))
+    for engine_id in (kept, lost):
+        assert engines.claim(database, here)
+        engines.ready(database, engine_id, {})
+    with writing(database) as connection:
+        run_id = runs.add(connection, runs.NewRun(config, "engine", machine=here), engine_id=lost)
+
+    heard = monotonic()
+
+    def ended() -> bool:
+        nonlocal heard
+        if monotonic() - heard > 1:  # as its supervisor does
+            heard = monotonic()
+            engines.heartbeat(database, kept)
+        return engines.load(database, lost).status == "failed"
+
+    with machine("here", url):
+        until(ended, 60)
+        assert engines.load(database, kept).status == "ready"
+        run = finished(database, run_id)
+    assert (run.status, run.started_at) == ("failed", None), "it is not sent to a dying engine"
 
 
 @pytest.mark.slow
