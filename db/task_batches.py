@@ -16,7 +16,7 @@ from services.base.errors import NotFound
 from services.base.surrogates import clean
 
 AT = "@"  # between a server that only one machine can reach and that machine
-DELETED_AT_ONCE = 1_000
+DELETED_AT_ONCE = 1_000  # tasks in one transaction, for which other writers wait
 
 
 class BatchNotFound(NotFound):
@@ -125,23 +125,39 @@ def cancelling(database: Engine) -> Update:
     return unended.values(status="cancelled", ended_at=now(database), worker=None)
 
 
-def prune(database: Engine, kept: timedelta | None) -> int:
-    """Delete the batches whose tasks all ended longer ago than `kept` (None: no batches). Return
-    how many."""
+def due(database: Engine, kept: timedelta | None) -> bool:
+    """Whether a batch is to be deleted: its tasks all ended longer ago than `kept` (None: tasks are
+    kept forever)."""
     if kept is None:
-        return 0
-    limit = now(database, kept)
+        return False
+    with database.connect() as connection:
+        return _due(connection, kept) is not None
+
+
+def remove_some(database: Engine, kept: timedelta | None) -> bool:
+    """Delete some tasks of a batch that is due, or such a batch without tasks, in one short
+    transaction. Return whether there may be more to delete."""
+    if not due(database, kept):
+        return False
+    assert kept is not None
+    with writing(database) as connection:
+        number = _due(connection, kept)
+        some = select(tasks.c.id).where(tasks.c.batch == number).limit(DELETED_AT_ONCE)
+        gone = delete(tasks).where(tasks.c.id.in_(some))
+        if not connection.execute(gone).rowcount:
+            connection.execute(delete(task_batches).where(task_batches.c.id == number))
+    return True
+
+
+def _due(connection: Connection, kept: timedelta) -> int | None:
+    limit = now(connection, kept)
     recent = select(tasks.c.batch).where(
         tasks.c.batch == task_batches.c.id,
         or_(tasks.c.ended_at.is_(None), tasks.c.ended_at > limit),
     )
-    old = select(task_batches.c.id).where(task_batches.c.created_at < limit, ~recent.exists())
-    with database.connect() as connection:
-        numbers = list(connection.scalars(old.limit(DELETED_AT_ONCE)))
-    if numbers:
-        with writing(database) as connection:
-            connection.execute(delete(task_batches).where(task_batches.c.id.in_(numbers)))
-    return len(numbers)
+    query = select(task_batches.c.id).where(task_batches.c.created_at < limit, ~recent.exists())
+    found: int | None = connection.scalar(query.order_by(task_batches.c.id).limit(1))
+    return found
 
 
 _OPEN = (

@@ -27,6 +27,7 @@ from db import (
     runs,
     servers,
     span_exports,
+    task_batches,
     tasks,
 )
 from db.capacities import any_running as is_searching
@@ -44,6 +45,7 @@ from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.config import RunConfig
 from services.ask.measurement import Run
 from services.ask.only_saved import check_only_saved
+from services.ask.tasks import limits
 from services.base import settings
 from services.base.errors import Forbidden
 from services.base.roles import NOBODY, Person, Role, belongs_to, origin_of
@@ -271,9 +273,8 @@ def ensure(database: Engine) -> None:
         QueueProblem: its files cannot be written.
     """
     searching = is_searching(database, machine_id())
-    waits = span_exports.next_waiting(database, machine_id()) is not None or _has_old_token_times(
-        database
-    )
+    waits = span_exports.next_waiting(database, machine_id()) is not None
+    waits = waits or _has_old_token_times(database) or _has_old_batches(database)
     waits = waits or searching or tasks.active(database)
     if not (waits or queue.active(database) or engines.active(database)):
         return
@@ -287,4 +288,11 @@ def _has_old_token_times(database: Engine) -> bool:
     with suppress(retention.InvalidRetention):
         days = retention.days_of(os.environ)
         return days is not None and retention.due(database, days) is not None
+    return False
+
+
+def _has_old_batches(database: Engine) -> bool:
+    """Whether a batch is due to be deleted and the setting for it is valid."""
+    with suppress(limits.InvalidLimit):
+        return task_batches.due(database, limits.kept(os.environ))
     return False

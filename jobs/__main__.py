@@ -7,13 +7,14 @@ import logging
 import os
 import signal
 import sys
+from datetime import timedelta
 from threading import Event
 from time import monotonic
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from db import engines, queue, retention, span_exports, task_queue, tasks
+from db import engines, queue, retention, span_exports, task_batches, task_queue, tasks
 from db.capacities import any_running as is_searching
 from db.database import UNUSABLE, DatabaseGone, connect, on_one_machine, upgrade
 from db.heartbeats import Heartbeat
@@ -26,6 +27,7 @@ from jobs.server_locks import ServerLocks
 from jobs.span_supervisor import SpanSupervisor
 from jobs.supervisor_lock import QueueProblem, acquire_lock, machine_id
 from jobs.task_process import TaskProcess
+from services.ask.tasks import limits
 from services.base import logs, settings
 
 POLL_S = 0.25
@@ -44,7 +46,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     spans = SpanSupervisor(database)
     busy_at, problem = monotonic(), ""
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
-    locks, days = ServerLocks(), kept_days()
+    locks, days, kept = ServerLocks(), kept_days(), kept_tasks()
     task_process = TaskProcess(database, keys)
     # A file has one supervisor: any engine that is up belonged to an earlier one.
     stale_s = 0.0 if on_one_machine(database) else STALE_S
@@ -63,6 +65,8 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             busy = run_supervisors or engine_supervisors or spans.sending
             if not busy and remove_old_token_times(database, days):
                 busy_at = monotonic()  # never while something is measured
+            if not run_supervisors and task_batches.remove_some(database, kept):
+                busy_at = monotonic()
             if busy or keys or has_work(database):
                 busy_at = monotonic()
             problem = ""
@@ -86,6 +90,15 @@ def kept_days() -> int | None:
     try:
         return retention.days_of(os.environ)
     except retention.InvalidRetention as error:
+        log.warning("%s", error)
+        return None
+
+
+def kept_tasks() -> timedelta | None:
+    """Return how long tasks are kept after their end; None: forever, or the setting is invalid."""
+    try:
+        return limits.kept(os.environ)
+    except limits.InvalidLimit as error:
         log.warning("%s", error)
         return None
 

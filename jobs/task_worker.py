@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine
 
-from db import task_batches, task_queue
+from db import task_queue
 from db.database import UNUSABLE, connect, upgrade
 from db.task_queue import TaskWorker, WorkerGone
 from jobs.absent_machines import AbsentMachines
@@ -37,7 +37,6 @@ LOOK_S = 0.25  # between two looks at the queue
 SPACE_S = 0.04  # between two exchanges with the database, so that several ends are written together
 HEARTBEAT_S = 2.0
 EXPIRE_S = 5.0
-PRUNE_S = 3600.0
 UNWIND_S = 5.0  # to release everything at the end
 
 log = logging.getLogger("paceline.tasks")
@@ -75,8 +74,6 @@ class Worker:
             await self._call(task_queue.heartbeat, self._me.worker)
         if self._due("expire_workers", EXPIRE_S):
             await self._expire()
-        if self._due("prune", PRUNE_S):
-            await self._call(task_batches.prune, _retention())
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
             if server not in self._servers and await self._call(
                 task_queue.claim_server, self._me, server
@@ -155,14 +152,6 @@ def _at_once() -> int:
     except (limits.InvalidLimit, settings.InvalidSettings) as problem:  # submissions are refused
         log.warning("%s", problem)
         return limits.USUAL_AT_ONCE
-
-
-def _retention() -> Any:
-    try:
-        return limits.kept(settings.environment())
-    except (limits.InvalidLimit, settings.InvalidSettings) as problem:
-        log.warning("%s", problem)
-        return None
 
 
 async def serve(database: Engine, me: TaskWorker) -> None:

@@ -221,8 +221,11 @@ def test_callers_are_served_in_the_order_of_their_first_task(database: Engine) -
     assert task_queue.callers(database, "machine", SERVER) == ["one", "two", "three"]
 
 
-def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: Engine) -> None:
-    done, waiting, young = create(database, 2), create(database, 2), create(database, 2)
+def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_batches, "DELETED_AT_ONCE", 2)
+    done, waiting, young = create(database, 5), create(database, 2), create(database, 2)
     for batch in (done, young):
         task_batches.cancel(database, batch.batch_id)
     tasks.cancel(database, waiting.task_ids[0])
@@ -231,10 +234,14 @@ def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(database: En
         ids = [*done.task_ids, waiting.task_ids[0]]
         connection.execute(update(batch_table).values(created_at=old))
         connection.execute(update(table).where(table.c.task_id.in_(ids)).values(ended_at=old))
-    assert task_batches.prune(database, None) == 0
-    assert task_batches.prune(database, timedelta(days=30)) == 1
-    left = {batch.batch_id for batch in task_batches.list_all(database)}
-    assert left == {waiting.batch_id, young.batch_id}
+    assert not task_batches.remove_some(database, None) and not task_batches.due(database, None)
+    for left in (3, 1, 0):
+        assert task_batches.remove_some(database, timedelta(days=30))
+        assert sum(counts(database, done).values()) == left, "two tasks at a time"
+    assert task_batches.remove_some(database, timedelta(days=30)), "the batch itself"
+    assert not task_batches.remove_some(database, timedelta(days=30))
+    remaining = {batch.batch_id for batch in task_batches.list_all(database)}
+    assert remaining == {waiting.batch_id, young.batch_id}
     with pytest.raises(tasks.TaskNotFound):
         tasks.load(database, done.task_ids[0])
 
