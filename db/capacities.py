@@ -198,8 +198,9 @@ def is_running(connection: Connection, capacity_id: int) -> bool:
     return bool(_row(connection, capacity_id)["status"] == "running")
 
 
-def resume(database: Engine, capacity_id: int) -> None:
-    """Resume a search that was interrupted or failed; finished probes are kept.
+def resume(database: Engine, capacity_id: int, machine: str | None = None) -> None:
+    """Resume a search that was interrupted or failed; finished probes are kept. `machine`: see
+    `create`; it may be another one than before.
 
     Raises:
         CapacityNotFound, CapacityBusy.
@@ -208,6 +209,7 @@ def resume(database: Engine, capacity_id: int) -> None:
     with writing(database) as connection:
         _check_own(_row(connection, capacity_id))
         _set_running(connection, capacity_id)
+        _set(connection, capacity_id, machine=machine)
 
 
 def delete(database: Engine, capacity_id: int) -> None:

@@ -181,7 +181,8 @@ def _engines_of(connection: Connection, study_id: int) -> dict[EngineConfig, int
 
 
 def plan_engines(connection: Connection, study_id: int, machine: str | None) -> None:
-    """Plan another start, on that machine, of the engines for which runs wait."""
+    """Plan another start, on that machine, of the engines for which runs wait or searches are
+    running; these go with their engines."""
     waited_for = select(runs.c.engine_id).where(
         runs.c.study_id == study_id, runs.c.status == "queued"
     )
@@ -200,6 +201,11 @@ def plan_engines(connection: Connection, study_id: int, machine: str | None) -> 
         "machine": machine,
     }
     connection.execute(idle.values(fresh))
+    of_study = select(engines.c.id).where(engines.c.study_id == study_id)
+    for table, goes_on in ((runs, "queued"), (capacities, "running")):
+        whose = update(table).where(table.c.engine_id.in_(of_study), table.c.status == goes_on)
+        its = select(engines.c.machine).where(engines.c.id == table.c.engine_id)
+        connection.execute(whose.values(machine=its.scalar_subquery()))
 
 
 def load(database: Engine, study_id: int) -> Study:

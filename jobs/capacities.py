@@ -42,13 +42,19 @@ def submit(
             is queued.
     """
     jobs.check_person(database, config.servers, by)
-    here = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}
+    machine = _only_machine(config)
     check_lock_file(database)
     name = name.strip() or default_name(config)
-    origin, machine = origin_of(by), next(iter(here), None)
-    capacity_id = capacities.create(database, config, name, note, machine, origin)
+    capacity_id = capacities.create(database, config, name, note, machine, origin_of(by))
     jobs.ensure(database)
     return capacity_id
+
+
+def _only_machine(config: CapacityConfig) -> str | None:
+    """Return this machine if only it can reach one of the servers, else None. Raises
+    BackendProblem, InvalidSettings."""
+    machines = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}
+    return next(iter(machines), None)
 
 
 def default_name(config: CapacityConfig) -> str:
@@ -180,10 +186,9 @@ def resume(database: Engine, capacity_id: int) -> None:
         CapacityNotFound, CapacityBusy, PartOfStudy.
         BackendProblem, InvalidSettings, QueueProblem: see `jobs.submit`.
     """
-    capacity = capacities.load(database, capacity_id)
+    capacity, machine = capacities.load(database, capacity_id), None
     if capacity.study_id is None:
-        for server in capacity.config.servers:
-            resolve(server, NO_KEYS)
+        machine = _only_machine(capacity.config)
         check_lock_file(database)
-    capacities.resume(database, capacity_id)
+    capacities.resume(database, capacity_id, machine)
     jobs.ensure(database)

@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 import jobs
 from db import capacities, queue, runs, shares
 from db.capacities import CapacityBusy
 from db.runs import NewRun
+from db.schema import capacities as table
 from jobs import capacities as capacity_jobs
 from jobs.supervisor_lock import machine_id
 from services.analysis.capacity import Misses, Observation
-from services.ask.config import RunConfig
+from services.ask.config import RunConfig, parse
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_probe import Probe
 from tests.capacities import config_of_servers, searched, stored
@@ -50,6 +51,19 @@ def test_an_ended_search_starts_no_probe_until_it_is_resumed(database: Engine) -
     assert capacities.load(database, number).status == "cancelled"
     capacities.resume(database, number)
     assert begun(database, number) is not None
+
+
+def test_a_search_is_resumed_on_the_machine_that_can_reach_its_server(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)
+    here = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    config = CapacityConfig(servers=(parse(here),))
+    number = capacities.create(database, config, "one", machine="former")
+    capacities.end(database, number, "interrupted")
+    capacity_jobs.resume(database, number)
+    with database.connect() as connection:
+        assert connection.scalar(select(table.c.machine)) == machine_id()
 
 
 def test_the_outcome_of_a_probe_is_stored_only_once(database: Engine) -> None:

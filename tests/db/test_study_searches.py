@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, update
 
-from db import capacities, queue, runs, schema, studies, study_searches
+from db import capacities, engines, queue, runs, schema, studies, study_searches
 from db.database import writing
 from db.runs import NewRun, RunBusy, RunNotFound
 from db.study_searches import NewSearch
@@ -33,9 +33,9 @@ def study(database: Engine) -> Study:
     return studies.load(database, number)
 
 
-def begun(database: Engine, capacity: Capacity) -> int:
+def begun(database: Engine, capacity: Capacity, machine: str | None = None) -> int:
     known = capacities.load(database, capacity.id)
-    new = NewRun(RunConfig(), f"engine {capacity.engine_id}")
+    new = NewRun(RunConfig(), f"engine {capacity.engine_id}", machine=machine)
     run_id = capacities.begin(database, known, Probe(0, 1.0, 60.0, 0), new)
     assert run_id is not None
     return run_id
@@ -96,6 +96,30 @@ def test_a_running_search_cannot_be_resumed(database: Engine) -> None:
     run_id = begun(database, one.capacity)
     study_searches.resume(database, stored.id, [one], None)
     assert [probe.run_id for probe in capacities.load(database, one.capacity.id).probes] == [run_id]
+
+
+def test_resumed_searches_go_to_another_machine_with_their_engines(
+    database: Engine, kind: str
+) -> None:
+    number = study_searches.create(database, CONFIG, "Which?", planned(), machine="former")
+    stored = studies.load(database, number)
+    one, two = (search.capacity for search in stored.searches)
+    capacities.end(database, one.id, "interrupted")
+    waits = begun(database, two, "former")
+    study_searches.resume(database, number, stored.searches[:1], "new")
+    assert [each.id for each in capacities.waiting(database, "new")] == [one.id]
+    first, second = engines.claim(database, "new"), engines.claim(database, "new")
+    assert first and first.id == one.engine_id and second is None, "one after the other"
+    assert not engines.heartbeat(database, first.id), "it need not stop"
+    engines.ended(database, first.id, "It broke.")
+    capacities.end(database, one.id, "failed")
+    second = engines.claim(database, "new")
+    assert second and second.id == two.engine_id
+    engines.ready(database, second.id, {})
+    run = queue.claim(database, "new")
+    assert run and run.id == waits
+    if kind == "postgresql":
+        assert not capacities.any_running(database, "former")
 
 
 def test_a_study_is_deleted_with_all_probes_and_not_while_one_runs(database: Engine) -> None:
