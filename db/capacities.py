@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 
-from db.database import writing
+from db.database import on_one_machine, writing
 from db.runs import NewRun, add
 from db.schema import capacities, runs
 from services.ask.measurement import ACTIVE
@@ -110,29 +110,34 @@ def load(database: Engine, capacity_id: int) -> Capacity:
 
 
 def waiting(database: Engine, machine: str) -> list[Capacity]:
-    """Return this machine's running searches that have no probe in progress, oldest first. It is
-    called several times a second, so configs are read only for running searches."""
-    query = select(capacities.c.id, capacities.c.probes).where(_running(machine))
+    """Return the running searches that this machine continues and that have no probe in progress,
+    oldest first. It is called several times a second, so configs are read only for running
+    searches."""
+    query = select(capacities.c.id, capacities.c.probes).where(_running(database, machine))
     with database.connect() as connection:
         last = {row.id: row.probes[-1]["run_id"] for row in connection.execute(query) if row.probes}
         active = select(runs.c.id).where(runs.c.id.in_(last.values()), runs.c.status.in_(ACTIVE))
         busy = set(connection.scalars(active)) if last else set()
         measured = [number for number, run_id in last.items() if run_id in busy]
-        ready = select(capacities).where(_running(machine), capacities.c.id.not_in(measured))
+        ready = select(capacities).where(
+            _running(database, machine), capacities.c.id.not_in(measured)
+        )
         rows = connection.execute(ready.order_by(capacities.c.id)).mappings()
         return [_capacity(row) for row in rows]
 
 
 def any_running(database: Engine, machine: str) -> bool:
     """Whether a search of this machine is running."""
-    query = select(capacities.c.id).where(_running(machine)).limit(1)
+    query = select(capacities.c.id).where(_running(database, machine)).limit(1)
     with database.connect() as connection:
         return connection.scalar(query) is not None
 
 
-def _running(machine: str) -> ColumnElement[bool]:
-    its = capacities.c.machine
-    return and_(capacities.c.status == "running", or_(its.is_(None), its == machine))
+def _running(database: Engine, machine: str) -> ColumnElement[bool]:
+    running, its = capacities.c.status == "running", capacities.c.machine
+    if on_one_machine(database):
+        return running
+    return and_(running, or_(its.is_(None), its == machine))
 
 
 def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, case, func, select, tuple_, update
+from sqlalchemy import Connection, Engine, case, func, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db import schema
-from db.database import now, writing
+from db.database import now, on_one_machine, writing
 from services.ask.measurement import FINISHED, Measurement
 from services.report.spans.progress import (
     STATUSES,
@@ -30,10 +30,11 @@ def request(database: Engine, run_id: int, machine: str) -> None:
 def next_waiting(database: Engine, machine: str) -> int | None:
     """Return the first run that has ended and waits to be sent by this machine, or None."""
     exports, runs = schema.span_exports.c, schema.runs.c
+    here = true() if on_one_machine(database) else exports.machine == machine
     query = (
         select(func.min(exports.run_id))
         .join(schema.runs, runs.id == exports.run_id)
-        .where(exports.status == "waiting", exports.machine == machine, runs.status.in_(FINISHED))
+        .where(exports.status == "waiting", here, runs.status.in_(FINISHED))
     )
     with database.connect() as connection:
         found: int | None = connection.scalar(query)
