@@ -112,16 +112,17 @@ def _new_file(file: Path) -> Iterator[Path]:
         private_file.create_folder(file.parent)
         lock = private_file.open_file(part, os.O_RDWR)
         try:
-            _lock(lock, part)
-            os.ftruncate(lock, 0)  # left by a process that was killed
-            yield part
-            os.fsync(lock)
-            if file.exists():
-                raise FileExists(f"{file} was created in the meantime. Choose another name.")
-            part.replace(file)
-        except BaseException:
-            _remove(part)
-            raise
+            _lock(lock, part)  # if this fails, the part is another process's
+            try:
+                os.ftruncate(lock, 0)  # left by a process that was killed
+                yield part
+                os.fsync(lock)
+                if file.exists():
+                    raise FileExists(f"{file} was created in the meantime. Choose another name.")
+                part.replace(file)
+            except BaseException:
+                _remove(part)
+                raise
         finally:
             os.close(lock)
         _flush(file.parent)
@@ -130,10 +131,15 @@ def _new_file(file: Path) -> Iterator[Path]:
 
 
 def _lock(descriptor: int, part: Path) -> None:
+    """Lock the open part. Raises InUse: another process has it, or has renamed or removed it since
+    it was opened here: then the descriptor may be that of a finished backup."""
+    busy = InUse(f"Another process is writing {part}. Wait for it.")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InUse(f"Another process is writing {part}. Wait for it.") from None
+        if not os.path.samestat(os.fstat(descriptor), part.stat()):
+            raise busy
+    except (BlockingIOError, FileNotFoundError):
+        raise busy from None
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:

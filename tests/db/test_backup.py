@@ -17,6 +17,7 @@ from threading import Event
 import pytest
 from sqlalchemy import Engine, text
 
+from db import backup as stored_backup
 from db import runs
 from db.backup import CannotBackUp, FileExists, InUse, NoBackup, backup, restore
 from db.database import HERE, DatabaseProblem, connect, upgrade, writing
@@ -223,3 +224,37 @@ def test_a_file_that_is_not_a_backup_is_refused(
     with pytest.raises((NoBackup, CannotBackUp), match=sentence):
         restore(sqlite, tmp_path / "copy", WHEN)
     assert names(tmp_path / "data") == ["paceline.db"]
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_second_backup_to_the_same_file_leaves_the_first_one_whole(
+    sqlite: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """Also if the first one ends between the moments when the second one opens and locks it."""
+    store(sqlite)
+    copying, go_on, copy, opens = Event(), Event(), stored_backup._copy_sqlite, os.open
+
+    def waits(source: Path, target: Path) -> None:
+        copy(source, target)
+        copying.set()
+        assert go_on.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(stored_backup, "_copy_sqlite", waits)
+        first = pool.submit(backup, sqlite, tmp_path / "copy")
+        assert copying.wait(60)
+        if finished:
+
+            def opened_just_before(path: Path, flags: int) -> int:
+                descriptor = opens(path, flags)
+                go_on.set()
+                first.result(60)
+                return descriptor
+
+            monkeypatch.setattr(stored_backup.private_file, "open_file", opened_just_before)
+        with pytest.raises(InUse, match="Another process is writing"):
+            backup(sqlite, tmp_path / "copy")
+        go_on.set()
+        size = first.result(60)
+    assert (tmp_path / "copy").stat().st_size == size > 0
+    assert names(tmp_path) == ["copy", "data"]
