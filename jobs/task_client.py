@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -32,6 +32,7 @@ from services.servers.engines.embedded_engine import CONTEXT_MOST, TEMPLATE_TOKE
 SECRETS_S = 3.0  # the longest to wait for secrets that were handed over
 SLOTS_MOST = 8  # of the embedded model
 CONTEXT_LEAST = 2048  # tokens
+ROUTES_MOST = 500  # kept, each of a few kilobytes; every submission has settings of its own
 
 
 class Secrets:
@@ -46,6 +47,16 @@ class Secrets:
         async with self._more:
             self._kept.update(secrets)
             self._more.notify_all()
+
+    @property
+    def tickets(self) -> set[str]:
+        """Return the tickets whose secrets are kept."""
+        return set(self._kept)
+
+    def forget(self, tickets: Iterable[str]) -> None:
+        """Forget the secrets of these tickets."""
+        for ticket in tickets:
+            self._kept.pop(ticket, None)
 
     async def get(self, ticket: str | None) -> Mapping[str, Any] | None:
         """Return the secrets of a ticket, waiting for them if necessary; None if there are none."""
@@ -111,9 +122,13 @@ class TaskClient:
     async def _route(self, settings: int) -> Route:
         """Return the route of tasks with these settings. Tasks that need it at once share one
         lookup; after a failure the next task tries again."""
-        lookup = self._routes.get(settings)
+        lookup = self._routes.pop(settings, None)
         if lookup is None or (lookup.done() and (lookup.cancelled() or lookup.exception())):
-            lookup = self._routes[settings] = asyncio.create_task(self._find(settings))
+            lookup = asyncio.create_task(self._find(settings))
+        self._routes[settings] = lookup  # as the last: the first was needed least lately
+        for oldest in [*self._routes][:-ROUTES_MOST]:
+            if self._routes[oldest].done():
+                del self._routes[oldest]
         return await asyncio.shield(lookup)
 
     async def _find(self, settings: int) -> Route:

@@ -79,10 +79,11 @@ class TaskProcess:
 
     def _hand_over(self, process: subprocess.Popen[bytes]) -> None:
         new: dict[str, Mapping[str, Any]] = {}
-        for ticket in tasks.tickets(self._database) - self._handed:
+        needed = tasks.tickets(self._database)
+        for ticket in needed - self._handed:
             if (secrets := self._keys.get(ticket)) is not None:
                 new[ticket] = secrets
-        self._handed |= new.keys()
+        self._handed = (self._handed & needed) | new.keys()
         if new and process.stdin and not process.stdin.closed:
             with suppress(OSError):  # it has ended: the next process gets them
                 process.stdin.write(orjson.dumps(new) + b"\n")

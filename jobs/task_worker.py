@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine
 
-from db import task_queue
+from db import task_queue, tasks
 from db.database import UNUSABLE, connect, upgrade
 from db.task_queue import TaskWorker, WorkerGone
 from jobs.absent_machines import AbsentMachines
@@ -74,6 +74,7 @@ class Worker:
             await self._call(task_queue.heartbeat, self._me.worker)
         if self._due("expire_workers", EXPIRE_S):
             await self._expire()
+            await self._forget_secrets()
         for server in await self._call(task_queue.waiting_servers, self._me.machine):
             if server not in self._servers and await self._call(
                 task_queue.claim_server, self._me, server
@@ -90,6 +91,12 @@ class Worker:
         await self._call(task_queue.expire_workers)
         if gone := self._absent.gone(await self._call(task_queue.absent_machines)):
             await self._call(task_queue.end_abandoned, gone)
+
+    async def _forget_secrets(self) -> None:
+        """Forget the secrets whose tasks have all ended. They arrive after their tasks were stored,
+        so those that are here before the look have been needed."""
+        if here := self._secrets.tickets:
+            self._secrets.forget(here - await self._call(tasks.tickets))
 
     async def _exchange(self) -> None:
         """Store what ended and began, claim more tasks, and drop those that were cancelled."""
