@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
-from db import counts, imported, queue, results, runs
+from db import counts, imported, queue, results, runs, schema
+from db.database import writing
 from services.analysis.compare import compare
 from services.ask.measurement import FINISHED, Repeat
+from services.base import untrusted
 from services.report.export import EXPORTS, content_hash, export, run_document
 from services.report.imports import InvalidImport
 from services.report.imports.stated import table
@@ -160,6 +163,28 @@ def test_an_exported_run_round_trips_except_for_its_prompts(
     ]
     configs = [run_document(c)["run"]["config"] for c in (back, candidate)]
     assert configs[0] == configs[1], "their prompts by number and length, too"
+
+
+@pytest.mark.parametrize("name", ["run.json", "requests.parquet"])
+def test_an_export_keeps_how_a_run_ended_and_long_facts_of_its_environment(
+    database: Engine, name: str
+) -> None:
+    run_id, nested = store(database), "deepest"
+    for _ in range(untrusted.DEEPEST - 1):
+        nested = {"inner": nested}
+    facts = {"argument": "x" * 500, "many": list(range(300)), "nested": nested, "n" * 200: 1}
+    queue.set_environment(database, run_id, {"engine": {"facts": untrusted.data(facts)}})
+    ends = {"ended_at": NOON + timedelta(minutes=7), "token_times_removed_at": NOON}
+    ends |= {"status": "failed", "error": "The server closed the connection. " * 12}
+    with writing(database) as connection:
+        connection.execute(update(schema.runs).values(started_at=NOON, **ends))
+    first = results.candidate(database, run_id)
+    [again] = imported.import_file(database, export(name).write([first]), name)
+    back = results.candidate(database, again)
+    assert content_hash(back) == content_hash(first)
+    assert back.run.error and back.run.error == ends["error"].strip()
+    for stored in ("status", "started_at", "ended_at", "token_times_removed_at"):
+        assert getattr(back.run, stored) == getattr(first.run, stored)
 
 
 def test_the_tool_of_an_import_survives_export_and_import(database: Engine) -> None:

@@ -47,7 +47,10 @@ class Imported:
     tags: tuple[str, ...] = ()
     note: str = ""
     calibration: dict[str, Any] | None = None  # only of runs exported by Paceline
-    samples: tuple[Sample, ...] = ()  # likewise
+    samples: tuple[Sample, ...] = ()  # likewise, as are the following
+    ended_at: datetime | None = None
+    error: str | None = None
+    token_times_removed_at: datetime | None = None
 
 
 class StatedMetric(NamedTuple):

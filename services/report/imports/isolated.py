@@ -32,6 +32,7 @@ MOST_MEMORY = 4 * 2**30  # bytes; a file of 256 MB and 30 million values takes a
 MOST_CPU_S, MOST_S, POLL_S = 120, 300.0, 0.5
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+MOMENTS = ("started_at", "ended_at", "token_times_removed_at")  # of a run
 TOO_MUCH = "It needs more memory than Paceline allows for one file: split it."
 TOO_LONG = "It takes too long to read: split it."
 _LOCK = Lock()  # one file at a time, to bound the memory
@@ -112,7 +113,7 @@ def _to_dict(run: Imported) -> dict[str, Any]:
     return {
         "config": run.config.model_dump(mode="json"),
         "name": run.name,
-        "started_at": run.started_at,
+        **{name: getattr(run, name) for name in MOMENTS},
         "measurements": run.measurements,
         "source": run.source,
         "repeats": [asdict(repeat) for repeat in run.repeats],
@@ -122,6 +123,7 @@ def _to_dict(run: Imported) -> dict[str, Any]:
         "note": run.note,
         "calibration": run.calibration,
         "samples": [asdict(sample) for sample in run.samples],
+        "error": run.error,
     }
 
 
@@ -139,7 +141,7 @@ def _from_dict(data: dict[str, Any]) -> Imported:
         **{
             **data,
             "config": config,
-            "started_at": data["started_at"] and datetime.fromisoformat(data["started_at"]),
+            **{name: data[name] and datetime.fromisoformat(data[name]) for name in MOMENTS},
             "measurements": tuple(measurements),
             "repeats": tuple(repeats),
             "tags": tuple(data["tags"]),

@@ -15,6 +15,7 @@ from services.ask.config import FORMER, MOST_PROMPTS, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.ask.series import series_of
 from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.base import untrusted
 from services.base.surrogates import clean
 from services.report.imports import fields
 from services.report.imports.imported import (
@@ -32,7 +33,10 @@ SCHEMAS = ("paceline/run/1", "paceline/run/2")
 KEY = b"paceline"
 LONGEST_ERROR = 300
 LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
-DEEPEST, MOST_FACTS = 4, 500  # about engine and machine
+# Of facts about engine and machine: as they are stored (see `untrusted.data`), below the two levels
+# of the environment itself. Else the run's content hash would change.
+DEEPEST, MOST_FACTS = untrusted.DEEPEST + 2, untrusted.ENTRIES
+LONGEST_FACT = untrusted.SENTENCE
 LARGEST_FACT = 2**63 - 1
 HEALTH_NUMBERS = ("t", "cpu_share", "loop_lag_p99_s", "clock_error_s", "start_spread_s")
 ROWS_AT_ONCE = 2_000
@@ -171,6 +175,9 @@ def _run(document: Mapping[str, Any]) -> Imported:
         config=config,
         name=fields.line(run.get("name")) or base.name,
         started_at=fields.moment(run.get("started_at")),
+        ended_at=fields.moment(run.get("ended_at")),
+        error=untrusted.text(run.get("error"), limit=untrusted.SENTENCE) or None,
+        token_times_removed_at=fields.moment(run.get("token_times_removed_at")),
         source={**base.source, "version": str(document["schema"]), "known": known_fields}
         | (_source(inner) if isinstance(inner, dict) else {}),
         repeats=_repeats(run.get("repeats")),
@@ -314,7 +321,7 @@ def _facts(facts: Any, depth: int = DEEPEST) -> dict[str, Any]:
     """Return facts about a machine or a client, limited in number, length and depth."""
     given = list(facts.items())[:MOST_FACTS] if isinstance(facts, dict) else ()
     return {
-        clean(name[:100]): _fact(value, depth - 1)
+        clean(name[:LONGEST_FACT]): _fact(value, depth - 1)
         for name, value in given
         if _is_fact(value, depth)
     }
@@ -324,8 +331,8 @@ def _fact(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         return _facts(value, depth)
     if isinstance(value, list):
-        return [_fact(each, depth - 1) for each in value[:100] if _is_fact(each, depth)]
-    return clean(value[:LONGEST_ERROR]) if isinstance(value, str) else value
+        return [_fact(each, depth - 1) for each in value[:MOST_FACTS] if _is_fact(each, depth)]
+    return clean(value[:LONGEST_FACT]) if isinstance(value, str) else value
 
 
 def _is_fact(value: Any, depth: int) -> bool:
