@@ -193,6 +193,8 @@ class TokenTimes(TypeDecorator[Sequence[float]]):
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[float] | None, dialect: Dialect) -> bytes | None:
+        if isinstance(value, StoredTimes) and (value.packed or not value):
+            return value.packed or b""
         return None if value is None else pack(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sequence[float] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +11,9 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, update
 
-from db import counts, imported, queue, results, runs, schema
+from db import columns, counts, imported, queue, results, runs, schema
 from db.database import writing
 from services.analysis.compare import compare
 from services.ask.measurement import FINISHED, Repeat
@@ -185,6 +187,38 @@ def test_an_export_keeps_how_a_run_ended_and_long_facts_of_its_environment(
     assert back.run.error and back.run.error == ends["error"].strip()
     for stored in ("status", "started_at", "ended_at", "token_times_removed_at"):
         assert getattr(back.run, stored) == getattr(first.run, stored)
+
+
+def test_times_are_packed_before_other_writers_have_to_wait(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, pack, writes = (
+        results.candidate(database, store(database)),
+        columns.pack,
+        imported.writing,
+    )
+    locked, packed = [False], []
+
+    @contextmanager
+    def noted(database: Engine) -> Iterator[Connection]:
+        with writes(database) as connection:
+            locked[0] = True
+            yield connection
+        locked[0] = False
+
+    def packs(times: Sequence[float]) -> bytes:
+        packed.append(locked[0])
+        return pack(times)
+
+    monkeypatch.setattr(imported, "writing", noted)
+    for module in (columns, imported):
+        monkeypatch.setattr(module, "pack", packs, raising=False)
+    data = export("run.json").write([first])
+    [again] = imported.import_file(database, data, "run.json")
+    assert packed and not any(packed)
+    back = results.candidate(database, again)
+    assert any(m.token_times for m in back.measurements)
+    assert [m.token_times for m in back.measurements] == [m.token_times for m in first.measurements]
 
 
 def test_the_tool_of_an_import_survives_export_and_import(database: Engine) -> None:
