@@ -3,8 +3,9 @@
 The same actions as in the browser, in a terminal: `paceline run|compare|study|engine|list|share|…`.
 
 Exit codes: 0 success; 1 the run failed, was cancelled or interrupted, or a condition of --fail-if
-or --slo does not hold or cannot be evaluated, or Paceline itself failed; 2 wrong usage: nothing was
-done. PACELINE_DEBUG=1 shows the traceback of an internal error.
+or --slo does not hold or cannot be evaluated, or Paceline itself failed, or an error came after
+something was started or stored; 2 wrong usage: nothing was done. PACELINE_DEBUG=1 shows the
+traceback of an internal error.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from cli.commands import COMMANDS, GROUPS
 from cli.output import FAILED, refuse
 from cli.parser import parser, program
-from cli.problems import UsageError
+from cli.problems import Unfinished, UsageError
 from db.database import UNUSABLE, message_of, opened
 from db.runs import RunNotFound
 from services.base import settings
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.opens:
             opened()
         code: int = options.call(options)
+    except Unfinished as error:
+        return refuse(str(error), FAILED)
     except RunNotFound as error:
         return refuse(f"{error} `{program()} list` lists all runs.")
     except UNUSABLE as error:

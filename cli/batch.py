@@ -12,9 +12,18 @@ from sqlalchemy import Engine
 
 import jobs
 from cli.kinds import whole
-from cli.output import DONE, FAILED, add_output_arguments, note, print_result, save, write
+from cli.output import (
+    DONE,
+    FAILED,
+    add_output_arguments,
+    check_output,
+    note,
+    print_result,
+    save,
+    write,
+)
 from cli.person import operator
-from cli.problems import UsageError
+from cli.problems import UsageError, once_started
 from cli.stopping import stopping
 from db import servers, task_batches, tasks
 from db.database import opened
@@ -52,11 +61,18 @@ def run(options: Namespace) -> int:
         NewTask(task.prompt, {**chosen, **task.values, **own}, task.custom_id)
         for task in openai_batch.read(_read(options.file), options.file)
     ]
+    check_output(options)
     batch_id = inference.submit(database, _caller(), new, _config).batch_id
-    if options.no_wait:
-        write(f"{batch_id}\n".encode())
-        return DONE
-    note(f"{batch_id}: {len(new):,} prompts queued")
+    with once_started(batch_id):
+        if options.no_wait:
+            write(f"{batch_id}\n".encode())
+            return DONE
+        note(f"{batch_id}: {len(new):,} prompts queued")
+        return _follow_to_end(options, database, batch_id)
+
+
+def _follow_to_end(options: Namespace, database: Engine, batch_id: str) -> int:
+    """Wait until a batch has ended, and write its answers."""
     tenths = 0
     with stopping() as stop:
         while not (batch := _load_supervised(database, batch_id)).ended:

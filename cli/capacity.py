@@ -8,7 +8,6 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-import jobs
 from cli import run_fields, scenario
 from cli.compare import changes_of
 from cli.fields import add, given_fields
@@ -24,10 +23,9 @@ from cli.output import (
     save,
 )
 from cli.person import operator
-from cli.problems import UsageError, naming_flags
+from cli.problems import UsageError, naming_flags, once_started
 from cli.stopping import stopping
 from db import capacities
-from db.capacities import CapacityNotFound
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from services.analysis import candidates as candidate_configs
@@ -180,7 +178,7 @@ def _follow_to_end(
     options: Namespace, capacity_id: int, stop: Event, at_least: float | None
 ) -> int:
     """Follow a search to its end; print what it found."""
-    try:
+    with once_started(f"capacity search {capacity_id}"):
         ended = until_ended(
             partial(capacities.load, opened(), capacity_id),
             partial(capacity_jobs.cancel, opened(), capacity_id),
@@ -189,9 +187,7 @@ def _follow_to_end(
             stop,
             hides_progress(options),
         )
-    except (CapacityNotFound, jobs.QueueProblem) as error:
-        return refuse(str(error), FAILED)
-    _print(options, ended)
+        _print(options, ended)
     if ended.status != "done":
         return refuse(ended.error or f"The search was {ended.status}.", FAILED)
     return _judge(ended, at_least)

@@ -12,11 +12,10 @@ from cli.fields import given_fields
 from cli.kinds import per_cent, whole, words
 from cli.output import DONE, FAILED, hides_progress, print_result, refuse
 from cli.person import operator
-from cli.problems import UsageError, distinct_runs, naming_flags
+from cli.problems import UsageError, distinct_runs, naming_flags, once_started
 from cli.stopping import stopping
 from db import results, servers
 from db.database import opened
-from db.runs import RunNotFound
 from jobs import scenarios
 from jobs.follow import follow
 from services.analysis import candidates as candidate_configs
@@ -136,12 +135,10 @@ def _measure(options: Namespace, file: str | None = None) -> int:
     """Measure a run and others that differ from it, their repeats interleaved, and compare them."""
     with stopping() as stop:
         run_ids = _submit(options) if file is None else _of_file(options, file)
-        try:
+        with once_started(f"runs {', '.join(map(str, run_ids))}"):
             follow(opened(), run_ids, stop, hides_progress(options))
             candidates = results.candidates(opened(), run_ids)
-        except (RunNotFound, jobs.QueueProblem) as error:
-            return refuse(str(error), FAILED)
-    code = _judge(options, candidates)
+            code = _judge(options, candidates)
     return code if all(each.run.status == "done" for each in candidates) else FAILED
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-import jobs
 from cli.fields import add, given_fields
 from cli.kinds import whole
-from cli.output import DONE, FAILED, note, print_result, refuse
-from cli.problems import naming_flags
+from cli.output import DONE, FAILED, note, print_result
+from cli.problems import naming_flags, once_started
 from cli.stopping import stopping
 from db import engines
 from db.database import opened
-from db.engines import EngineNotFound
 from jobs import serving
 from jobs.follow import until_ended, until_ready
 from services.report import terminal
@@ -29,13 +27,11 @@ def start(options: Namespace) -> int:
     """Start an engine, wait until it is ready, and print its address; it keeps running."""
     with naming_flags(options), stopping() as stop:
         engine_id = serving.start(opened(), parse_engine(given_fields(options, EngineConfig)))
-        try:
+        with once_started(f"engine {engine_id}"):
             engine = until_ready(
                 opened(), engine_id, stop, _print_nothing if options.json else note
             )
-        except (EngineNotFound, jobs.QueueProblem) as error:
-            return refuse(str(error), FAILED)
-    print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
+            print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
     return DONE if engine.status == "ready" else FAILED
 
 
@@ -61,8 +57,9 @@ def add_one_arguments(command: ArgumentParser) -> None:
 def stop(options: Namespace) -> int:
     """Stop an engine and wait until its processes are gone."""
     serving.stop(opened(), options.engine)
-    engine = until_ended(opened(), options.engine)
-    print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
+    with once_started(f"engine {options.engine}"):
+        engine = until_ended(opened(), options.engine)
+        print_result(options, lambda: as_facts(engine), lambda: terminal.engine_text(engine))
     return DONE
 
 

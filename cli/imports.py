@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.output import DONE, print_result, refuse
+from cli.output import DONE, FAILED, USAGE, print_result, refuse
 from cli.problems import UsageError
 from db import imported
-from db.database import opened
+from db.database import UNUSABLE, message_of, opened
 from services.report.imports import MOST_BYTES, InvalidImport
 
 
@@ -29,11 +29,14 @@ def import_files(options: Namespace) -> int:
             run_ids = imported.import_file(opened(), _read(name), name, options.again)
         except (InvalidImport, UsageError) as error:
             problems.append(str(error))
+        except UNUSABLE as error:
+            problems.append(f"{Path(name).name}: {message_of(error)}")
+            break
         else:
             stored.append({"file": Path(name).name, "runs": run_ids})
     if stored:
         print_result(options, lambda: stored, lambda: "\n".join(map(_line, stored)))
-    return refuse("\n".join(problems)) if problems else DONE
+    return refuse("\n".join(problems), FAILED if stored else USAGE) if problems else DONE
 
 
 def _read(name: str) -> bytes:

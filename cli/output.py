@@ -53,9 +53,28 @@ def save(options: Namespace, data: bytes | Iterable[bytes]) -> int:
         with Path(options.output).open("wb") as file:
             size = sum(map(file.write, pieces))
     except OSError as error:
-        raise UsageError(f"--output: cannot write {options.output!r}: {error.strerror}.") from None
+        raise _unwritable(options, error) from None
     write(f"{options.output}: {size:,} bytes\n".encode(errors="replace"))
     return DONE
+
+
+def check_output(options: Namespace) -> None:
+    """Check that the file of --output can be written, before something is started whose result
+    `save` will write there. Raises UsageError."""
+    path = Path(options.output)
+    if options.output == "-":
+        return
+    missing = not path.exists()
+    try:
+        path.open("ab").close()
+        if missing:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(options, error) from None
+
+
+def _unwritable(options: Namespace, error: OSError) -> UsageError:
+    return UsageError(f"--output: cannot write {options.output!r}: {error.strerror}.")
 
 
 def refuse(sentence: str, code: int = USAGE) -> int:

@@ -11,13 +11,14 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from db.database import UNUSABLE, message_of
 from db.runs import InvalidEdit
 from services.analysis.comparison_design import InvalidComparison
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.flag import flag
 from services.ask.problems import InvalidConfig
-from services.base.errors import Invalid
+from services.base.errors import Invalid, PacelineError
 from services.servers.engines import EngineConfig, EngineProblem
 from services.studies.feasible import NothingToResume
 from services.studies.study_config import StudyConfig
@@ -27,6 +28,22 @@ FIELDS = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.mode
 
 class UsageError(Invalid):
     """The command line is invalid; the message is a sentence."""
+
+
+class Unfinished(PacelineError):
+    """A command failed after it had started something: its exit code must not say that nothing was
+    done."""
+
+
+@contextmanager
+def once_started(what: str) -> Iterator[None]:
+    """Turn an error that is raised while `what` was started is followed into `Unfinished`."""
+    try:
+        yield
+    except UNUSABLE as error:
+        raise Unfinished(f"Lost contact with {what}. {message_of(error)}") from None
+    except PacelineError as error:  # such as: it was deleted meanwhile, or there is no supervisor
+        raise Unfinished(str(error.args[0])) from None
 
 
 @contextmanager

@@ -10,13 +10,12 @@ from cli.compare import print_comparison
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, hides_progress, refuse
 from cli.person import operator
-from cli.problems import UsageError, distinct_runs, naming_flags
+from cli.problems import UsageError, distinct_runs, naming_flags, once_started
 from cli.stopping import stopping
 from cli.stored import add_runs_arguments, print_run
 from db import results
 from db.comparisons import CannotRepeat
-from db.database import UNUSABLE, message_of, opened
-from db.runs import RunNotFound
+from db.database import opened
 from jobs import scenarios
 from jobs.follow import follow
 from services.analysis import thresholds
@@ -45,14 +44,10 @@ def run(options: Namespace) -> int:
     """Queue a run, wait until it ends, and print its result."""
     with stopping() as stop:
         run_id, conditions = _submit(options)
-        try:
+        with once_started(f"run {run_id}"):
             follow(opened(), [run_id], stop, hides_progress(options))
             candidate = results.candidate(opened(), run_id)
-        except (RunNotFound, jobs.QueueProblem) as error:  # deleted meanwhile, or no supervisor
-            return refuse(str(error), FAILED)
-        except UNUSABLE as error:
-            return refuse(f"Lost contact with run {run_id}. {message_of(error)}", FAILED)
-    print_run(options, candidate)
+            print_run(options, candidate)
     failed = [each for each in thresholds.check(conditions, candidate) if not each.passed]
     if failed and conditions:
         refuse(terminal.thresholds_text(failed))
@@ -93,13 +88,11 @@ def more(options: Namespace) -> int:
             jobs.more(opened(), distinct_runs(options.runs), options.repeats)
         except (BackendProblem, CannotRepeat) as error:
             raise UsageError(str(error)) from None
-        try:
+        with once_started(f"run {', '.join(map(str, options.runs))}"):
             follow(opened(), options.runs, stop, hides_progress(options))
             candidates = results.candidates(opened(), options.runs)
-        except (RunNotFound, jobs.QueueProblem) as error:
-            return refuse(str(error), FAILED)
-    if len(candidates) == 1:
-        print_run(options, candidates[0])
-    else:
-        print_comparison(options, candidates)
+            if len(candidates) == 1:
+                print_run(options, candidates[0])
+            else:
+                print_comparison(options, candidates)
     return DONE if all(each.run.status == "done" for each in candidates) else FAILED

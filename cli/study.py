@@ -11,7 +11,6 @@ from functools import partial
 from threading import Event
 from typing import Any
 
-import jobs
 from cli import run_fields, scenario
 from cli.fields import add, given_fields
 from cli.follow_probes import until_ended
@@ -26,12 +25,10 @@ from cli.output import (
     save,
 )
 from cli.person import operator
-from cli.problems import UsageError, naming_flags
+from cli.problems import UsageError, naming_flags, once_started
 from cli.stopping import stopping
 from db import studies
 from db.database import opened
-from db.runs import RunNotFound
-from db.studies import StudyNotFound
 from jobs import studies as study_jobs
 from jobs.follow import follow
 from services.ask import about
@@ -157,15 +154,13 @@ def _add_number_arguments(command: ArgumentParser) -> None:
 
 def _follow_to_end(options: Namespace, study_id: int, stop: Event) -> int:
     """Follow a study to its end; print its report."""
-    try:
+    with once_started(f"study {study_id}"):
         if studies.load(opened(), study_id).config.search is not None:
             return _follow_searches(options, study_id, stop)
         run_ids = [run.id for run in studies.load(opened(), study_id).runs]
         follow(opened(), run_ids, stop, hides_progress(options))
         ended = studies.load(opened(), study_id)
-    except (RunNotFound, StudyNotFound, jobs.QueueProblem) as error:
-        return refuse(str(error), FAILED)
-    _print_study(options, ended)
+        _print_study(options, ended)
     return DONE if all(run.status == "done" for run in ended.runs) else FAILED
 
 

@@ -86,3 +86,12 @@ def test_a_batch_is_left_queued_and_cancelled(
     assert capsys.readouterr().out.strip() == f"{batch}: 2 cancelled"
     assert task_batches.load(database, batch).ended
     assert cli.main(["batch", "cancel", "batch_none"]) == 2
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_prompts_are_queued(
+    database: Engine, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path, tmp_path / "none" / "answers.jsonl"):
+        assert cli.main(["batch", "run", file, "--backend", "here", "--output", str(path)]) == 2
+        assert "--output: cannot write" in capsys.readouterr().err
+    assert task_batches.count(database) == 0

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
+from db import imported
+from services.report.imports import Imported
 from tests.cli.conftest import RunCli
 from tests.conftest import ROOT
 
@@ -33,3 +38,26 @@ def test_files_of_other_tools_are_imported(
     assert "imported from guidellm" in run_cli("list", "--backend", "import").out
     assert "imported from vLLM bench" in run_cli("show", "1").out
     assert "imported from guidellm" in run_cli("compare", "1", "2").out
+
+
+def test_the_exit_code_says_whether_anything_was_stored(
+    run_cli: RunCli, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, bad = ROOT / "tests" / "data" / "imports", tmp_path / "bad.json"
+    first, second = (str(data / name) for name in ("vllm/result.json", "guidellm/report.json"))
+    bad.write_text("{")
+    assert run_cli("import", str(bad)).code == 2
+    result = run_cli("import", first, str(bad))
+    assert (result.code, result.out) == (1, "result.json: run 1\n")
+    store = imported.store
+
+    def lost(database: Engine, run: Imported) -> int:
+        if run.source["file"] == "report.json":
+            raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk I/O error"))
+        return store(database, run)
+
+    monkeypatch.setattr(imported, "store", lost)
+    result = run_cli("import", "--again", first, second, str(bad))
+    assert (result.code, result.out) == (1, "result.json: run 2\n")
+    assert "report.json: The database cannot be used: disk I/O error" in result.err
+    assert run_cli("import", second).code == 2

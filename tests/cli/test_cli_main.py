@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import runpy
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 import cli
+import jobs
+from cli import capacity, compare, engine, run, study
+from db import capacities
 from jobs.supervisor_lock import supervisor_file
-from services.ask.config import RunConfig
+from services.ask.config import RunConfig, parse
 from services.ask.flag import flag
 from services.report.export import EXPORTS
+from services.studies.capacity_config import CapacityConfig
 from tests.cli.conftest import RunCli, refused
 from tests.conftest import ROOT, ReferenceServer
 from tests.stored import store
@@ -189,3 +196,36 @@ def test_ctrl_c_before_a_command_starts_is_reported(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "cli", Interrupted("cli"))
     with pytest.raises(SystemExit, match="Stopped"):
         runpy.run_path(str(ROOT / "cli.py"), run_name="__main__")
+
+
+BACKEND = ("--backend", "url", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
+STARTS = {
+    "run": (run, "follow", [*BACKEND]),
+    "compare": (compare, "follow", [*BACKEND, "--with", "mode=batch"]),
+    "more": (run, "follow", ["1"]),
+    "study": (study, "follow", ["--preset", "concurrency", *BACKEND]),
+    "capacity": (capacity, "until_ended", [*BACKEND]),
+    "capacities resume": (capacity, "until_ended", ["1"]),
+    "engine start": (engine, "until_ready", ["--engine", "llamacpp"]),
+}
+
+
+@pytest.mark.parametrize("command", STARTS)
+def test_the_exit_code_of_lost_contact_does_not_say_that_nothing_was_done(
+    run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def lost(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+
+    module, follows, arguments = STARTS[command]
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)
+    monkeypatch.setattr(module, follows, lost)
+    if command == "more":
+        store(database, backend="url", base_url=BACKEND[3], model="m")
+    if command == "capacities resume":
+        config = CapacityConfig(servers=(parse({"backend": "url", "base_url": BACKEND[3]}),))
+        capacities.end(database, capacities.create(database, config, "one"), "interrupted")
+    result = run_cli(*command.split(), *arguments)
+    assert result.code == 1, result.err
+    assert "Lost contact with" in result.err
+    assert "The database cannot be used: disk I/O error" in result.err
