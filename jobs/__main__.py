@@ -33,6 +33,10 @@ from services.base import logs, settings
 POLL_S = 0.25
 IDLE_S = 5.0  # a supervisor with nothing to do ends after this
 WRITE_S = 5.0  # for storing how a killed worker's run ended
+NO_PROCESS = (
+    "The process that measures this run could not be started: {}. Free memory or raise the limit "
+    "of processes (ulimit -u), then start the run again."
+)
 TRIES = 10  # to get the lock, which a process that looks for a supervisor holds for an instant
 
 log = logging.getLogger("paceline.jobs")
@@ -160,7 +164,12 @@ def tend_runs(
     while (run := queue.claim(database, machine_id(), is_free)) is not None:
         log.info("run %s: begins", run.id)
         spans.stop()
-        run_supervisors.append(RunSupervisor(database, run, keys))
+        try:
+            run_supervisors.append(RunSupervisor(database, run, keys))
+        except OSError as error:  # such as too many processes: the other runs go on
+            log.warning("run %s: no process can be started: %s", run.id, error)
+            queue.finish(database, run.id, "failed", NO_PROCESS.format(error.strerror or error))
+            break
         run_supervisors[-1].start()
         spans.request(run.id)
     if locks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
+from time import monotonic
 
 from sqlalchemy import Engine
 
@@ -21,6 +22,7 @@ from services.report.spans.settings import is_on
 ENDED = (
     "The process that sent this run as spans ended (exit code {}). Send it with paceline traces."
 )
+RETRY_S = 10.0
 
 log = logging.getLogger("paceline.jobs")
 
@@ -32,6 +34,7 @@ class SpanSupervisor:
         self._database = database
         self._run_id: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._not_before = float("-inf")  # after a process could not be started
 
     def request(self, run_id: int) -> None:
         """Request that a run that begins is sent once it has ended, if a receiver is set."""
@@ -51,13 +54,18 @@ class SpanSupervisor:
     def tick(self, measuring: bool) -> None:
         """Start to send the next run, unless one is being sent or something is being measured."""
         self._reap()
-        if self.sending or measuring:
+        if self.sending or measuring or monotonic() < self._not_before:
             return
         run_id = span_exports.next_waiting(self._database, machine_id())
         if run_id is None:
             return
+        try:
+            self._process = children.start("jobs.span_sender", str(run_id))
+        except OSError as error:  # such as too many processes
+            log.warning("run %s: is sent as spans later: %s", run_id, error)
+            self._not_before = monotonic() + RETRY_S
+            return
         self._run_id = run_id
-        self._process = children.start("jobs.span_sender", str(run_id))
 
     def stop(self) -> None:
         """Stop sending at once, because a run begins or the supervisor ends. It continues later."""

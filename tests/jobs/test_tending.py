@@ -1,0 +1,63 @@
+"""One step of the supervisor at a time, in this process: what goes wrong ends nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+from sqlalchemy import Engine
+
+from db import queue, runs, span_exports
+from jobs import __main__ as supervisor
+from jobs import children, span_supervisor
+from jobs.heartbeat_monitor import HeartbeatMonitor
+from jobs.keys import Keys
+from jobs.server_locks import ServerLocks
+from jobs.span_supervisor import SpanSupervisor
+from jobs.supervisor_lock import machine_id
+from services.ask.config import parse
+from tests.stored import store
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The monotonic clock of the sending of spans; no process can be started."""
+
+    def fails(*_: str) -> NoReturn:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    clock = [100.0]
+    monkeypatch.setattr(children, "start", fails)
+    monkeypatch.setattr(span_supervisor, "monotonic", lambda: clock[0])
+    yield clock
+
+
+def test_a_run_whose_process_cannot_be_started_fails_and_the_others_wait(
+    database: Engine, at: list[float]
+) -> None:
+    first, second = (runs.create(database, parse({}), lane) for lane in ("one", "two"))
+    args = database, [], Keys(), HeartbeatMonitor(machine_id()), ServerLocks()
+    supervisor.tend_runs(*args, SpanSupervisor(database))
+    failed = runs.load(database, first)
+    assert failed.status == "failed" and failed.error
+    assert "could not be started: Resource temporarily unavailable." in failed.error
+    assert runs.load(database, second).status == "queued", "it is tried at the next step"
+    assert queue.heartbeats(database) == []
+
+
+def test_spans_whose_process_cannot_be_started_are_sent_later(
+    database: Engine, at: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, started = store(database), []
+    span_exports.request(database, run_id, machine_id())
+    spans = SpanSupervisor(database)
+    spans.tick(measuring=False)
+    assert not spans.sending
+    assert span_exports.next_waiting(database, machine_id()) == run_id
+    monkeypatch.setattr(children, "start", lambda *told: started.append(told))
+    spans.tick(measuring=False)
+    assert started == [], "not at once"
+    at[0] += span_supervisor.RETRY_S
+    spans.tick(measuring=False)
+    assert started == [("jobs.span_sender", str(run_id))]
