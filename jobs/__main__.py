@@ -201,8 +201,11 @@ def tend_engines(
     engine_supervisors[:] = [each for each in engine_supervisors if each.is_alive()]
     supervised = {each.engine_id for each in engine_supervisors}
     stale = monitor.lost(engines.heartbeats(database), supervised, stale_s)
+    elsewhere = {each.id for each in stale if each.machine not in (None, machine_id())}
     for engine_id in engines.end_lost(database, stale):
-        clean_up(database, engine_id)
+        # a process here with the number of one over there, or an orphan, is not that engine's
+        if engine_id not in elsewhere or on_one_machine(database):
+            clean_up(database, engine_id)
     while (server := engines.claim(database, machine_id())) is not None:
         log.info("engine %s: starts", server.id)
         engine_supervisors.append(EngineSupervisor(database, server))

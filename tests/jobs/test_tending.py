@@ -8,15 +8,19 @@ from typing import NoReturn
 import pytest
 from sqlalchemy import Engine
 
-from db import queue, runs, span_exports
+from db import engines, queue, runs, span_exports
+from db.database import connect
 from jobs import __main__ as supervisor
-from jobs import children, span_supervisor
+from jobs import children, heartbeat_monitor, span_supervisor
 from jobs.heartbeat_monitor import HeartbeatMonitor
 from jobs.keys import Keys
 from jobs.server_locks import ServerLocks
 from jobs.span_supervisor import SpanSupervisor
 from jobs.supervisor_lock import machine_id
 from services.ask.config import parse
+from services.servers.engines import EngineConfig
+from tests.db.conftest import Postgres
+from tests.db.conftest import postgres as postgres
 from tests.stored import store
 
 
@@ -61,3 +65,28 @@ def test_spans_whose_process_cannot_be_started_are_sent_later(
     at[0] += span_supervisor.RETRY_S
     spans.tick(measuring=False)
     assert started == [("jobs.span_sender", str(run_id))]
+
+
+def test_only_processes_of_engines_of_this_machine_are_ended(
+    database: Engine, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An orphan or a process with the same number may be here what it is not over there."""
+    ended: list[tuple[str, int]] = []
+
+    def cleaned(of: Engine, number: int) -> None:
+        ended.append((of.dialect.name, number))
+
+    monkeypatch.setattr(heartbeat_monitor, "LONG_LOST_S", 0.0)
+    monkeypatch.setattr(supervisor, "clean_up", cleaned)
+    monkeypatch.setattr(children, "reap", lambda: None)  # of this process are those of the tests
+
+    shared = connect(postgres.empty())
+    for of in (database, shared):
+        for machine in ("there", machine_id()):
+            engines.create(of, EngineConfig(), machine)
+            assert engines.claim(of, machine)
+        monitor = HeartbeatMonitor(machine_id())
+        supervisor.tend_engines(of, [], monitor, 0.0)
+        assert engines.heartbeats(of) == []
+    shared.dispose()
+    assert ended == [("sqlite", 1), ("sqlite", 2), ("postgresql", 2)]
