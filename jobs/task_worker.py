@@ -31,7 +31,8 @@ from jobs.supervisor_lock import QueueProblem, machine_id, supervisor_file
 from jobs.task_client import Secrets, TaskClient
 from jobs.task_scheduler import TaskScheduler
 from services.ask.tasks import limits
-from services.base import ipc, private_file, settings
+from services.base import ipc, logs, private_file, settings
+from services.base.fault import fault
 
 LOOK_S = 0.25  # between two looks at the queue
 SPACE_S = 0.04  # between two exchanges with the database, so that several ends are written together
@@ -180,8 +181,9 @@ async def serve(database: Engine, me: TaskWorker) -> None:
     except WorkerGone:
         log.warning("tasks: another process took over, because this one was considered dead")
         os._exit(1)  # at once: another process may already be running these tasks
-    except Exception:
-        log.exception("tasks: this process ends")
+    except Exception as error:
+        log.error("tasks: this process ends")
+        fault(error)
         os._exit(1)
 
 
@@ -194,9 +196,8 @@ async def _read(secrets: Secrets) -> None:
 
 def main() -> None:
     """Run as the task process of this place, once the previous one is gone."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     settings.load()
+    logs.setup("tasks", os.environ)
     database = connect()
     upgrade(database)
     file = supervisor_file(database, "tasks")

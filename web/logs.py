@@ -14,8 +14,9 @@ from services.base import logs
 
 
 def setup(env: Mapping[str, str] = os.environ) -> None:
-    """Set up the logs of the whole process by PACELINE_LOG; without it, Streamlit's logs are
-    unchanged."""
+    """Set up the logs of the whole process by PACELINE_LOG; without it, only the exceptions that
+    uvicorn logs are shortened, since those of a request may quote it."""
+    logging.getLogger("uvicorn.error").addFilter(logs.without_traceback)
     if not logs.as_json(env):
         return
     logs.setup("web", env)

@@ -1,6 +1,7 @@
 """Logs of Paceline's processes: plain lines or, with PACELINE_LOG=json, one JSON object per line.
 
-A line has `time` (ISO 8601, UTC), `level`, `process` (web, supervisor, worker, sender), `message`
+A line has `time` (ISO 8601, UTC), `level`, `process` (web, supervisor, worker, tasks,
+sender), `message`
 and, if it is about a run or an engine, `run` or `engine`: a message that begins with "run 12: " is
 about run 12. Keys and anything that looks like one are removed from every message, and an exception
 is reduced to its type and location, because its text may quote a prompt.
@@ -19,7 +20,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from services.base.fault import fault
+from services.base.fault import fault, place_of
 from services.base.private_names import is_private
 from services.base.redact import redact
 from services.base.surrogates import clean
@@ -63,8 +64,8 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message = redact(clean(record.getMessage()), self._secrets, LONGEST)
-        if record.exc_info and (kind := record.exc_info[0]):
-            message = f"{message}: {kind.__name__}"
+        if record.exc_info and (error := record.exc_info[1]):
+            message = f"{message}: {place_of(error)}"
         line: dict[str, Any] = {
             "time": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "level": record.levelname.lower(),
@@ -73,6 +74,15 @@ class JsonLines(logging.Formatter):
         if about := _ABOUT.match(message):
             line[about[1]] = int(about[2])
         return orjson.dumps(line | {"message": message}).decode()
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Reduce the exception of a record to its type and location: a filter for a logger of another
+    package, which writes plain lines."""
+    if record.exc_info and (error := record.exc_info[1]):
+        record.msg, record.args = f"{record.getMessage().strip()}: {place_of(error)}", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 class Lines(io.TextIOBase):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -19,6 +23,7 @@ from jobs.span_supervisor import SpanSupervisor
 from jobs.supervisor_lock import machine_id
 from services.ask.config import parse
 from services.servers.engines import EngineConfig
+from tests.conftest import ROOT
 from tests.db.conftest import Postgres
 from tests.db.conftest import postgres as postgres
 from tests.stored import store
@@ -90,3 +95,34 @@ def test_only_processes_of_engines_of_this_machine_are_ended(
         assert engines.heartbeats(of) == []
     shared.dispose()
     assert ended == [("sqlite", 1), ("sqlite", 2), ("postgresql", 2)]
+
+
+BROKEN = """
+from db import task_queue
+from jobs import task_worker
+task_queue.waiting_servers = lambda *_: int("a prompt")
+task_worker.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("log", ["json", ""])
+def test_a_bug_of_the_process_for_tasks_is_logged_by_type_and_place(
+    database: Engine, log: str
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", BROKEN],
+        cwd=ROOT,
+        env={**os.environ, "PACELINE_LOG": log},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        lines = process.stderr.readlines()
+    assert process.returncode == 1
+    told = "".join(lines)
+    assert "tasks: this process ends" in told and "ValueError in jobs/" in told
+    assert "prompt" not in told and "Traceback" not in told
+    if log:
+        assert {json.loads(line)["process"] for line in lines} == {"tasks"}

@@ -24,6 +24,7 @@ import psutil
 
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Repeat, Sample
+from services.base.fault import place_of
 from services.report import imports
 from services.report.imports.imported import Imported, InvalidImport
 
@@ -35,6 +36,7 @@ FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system
 MOMENTS = ("started_at", "ended_at", "token_times_removed_at")  # of a run
 TOO_MUCH = "It needs more memory than Paceline allows for one file: split it."
 TOO_LONG = "It takes too long to read: split it."
+log = logging.getLogger("paceline.imports")
 _LOCK = Lock()  # one file at a time, to bound the memory
 
 
@@ -64,25 +66,28 @@ def _read_in_subprocess(request: bytes, filename: str) -> dict[str, Any]:
         env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | FEW_THREADS,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a library's words may quote the file
     ) as process:
         reasons: list[str] = []
         done = Event()
         watch = Thread(target=_watch, args=(process, done, reasons), daemon=True)
         watch.start()
         try:
-            stdout, stderr = process.communicate(request)
+            stdout, _ = process.communicate(request)
         finally:
             done.set()
             process.kill()
             watch.join()
+    name = imports.name_of(filename)
     if process.returncode == 0:
         answer: dict[str, Any] = orjson.loads(stdout)
-        return answer
-    name = imports.name_of(filename)
-    if reasons or process.returncode < 0:  # killed by a signal, from a limit or the OOM killer
+        if "fault" not in answer:
+            return answer
+    elif reasons or process.returncode < 0:  # killed by a signal, from a limit or the OOM killer
         return {"error": f"{name}: {reasons[0] if reasons else TOO_MUCH}"}
-    logging.getLogger(__name__).error("A file was not read:\n%s", stderr.decode("utf-8", "replace"))
+    else:
+        answer = {"fault": f"the process that reads it ended with {process.returncode}"}
+    log.error("A file was not read: %s", answer["fault"])
     return {"error": f"{name}: Paceline failed to read it; its log says why."}
 
 
@@ -168,6 +173,8 @@ def main(arguments: Sequence[str]) -> int:
         answer = orjson.dumps({"error": str(error)})
     except MemoryError:
         answer = orjson.dumps({"error": f"{imports.name_of(name.decode())}: {TOO_MUCH}"})
+    except Exception as error:  # a bug, which the log shows without the file's words
+        answer = orjson.dumps({"fault": place_of(error)})
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
     return 0

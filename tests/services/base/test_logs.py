@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.conftest import ROOT
 
@@ -20,10 +22,10 @@ logs.setup("supervisor", os.environ)
 KEY = "sk-hush-hush-0123456789"
 
 
-def logged(code: str, log: str = "json") -> tuple[list[Any], str]:
+def logged(code: str, log: str = "json", start: str = START) -> tuple[list[Any], str]:
     """Run a program; return its log's lines."""
     ended = subprocess.run(
-        [sys.executable, "-c", START + code],
+        [sys.executable, "-c", start + code],
         cwd=ROOT,
         env={**os.environ, "PACELINE_LOG": log, "MY_API_KEY": "not-like-one-but-secret"},
         capture_output=True,
@@ -72,3 +74,37 @@ def test_no_key_is_logged_and_every_line_is_an_object(code: str) -> None:
 def test_lines_are_plain_text_by_default() -> None:
     (line,), _ = logged("logging.getLogger('paceline.jobs').info('run 1: begins')", "")
     assert line.endswith(" run 1: begins")
+
+
+UVICORN = """
+from threading import Thread
+import time, httpx, uvicorn
+from web import logs
+logs.setup()
+from api import api
+from db.columns import Key
+api.add_api_route('/hush', lambda: Key().process_bind_param('hush', None))
+server = uvicorn.Server(uvicorn.Config(api, port=0, log_level='error'))
+thread = Thread(target=server.run)
+thread.start()
+while not server.started: time.sleep(0.01)
+port = server.servers[0].sockets[0].getsockname()[1]
+print(httpx.get(f'http://127.0.0.1:{port}/hush').text)
+server.should_exit = True
+thread.join()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("log", ["json", ""])
+def test_an_unexpected_error_of_the_api_is_logged_by_type_and_place(
+    database: Engine, log: str
+) -> None:
+    _, text = logged(UVICORN, log, start="")
+    assert "Exception in ASGI application: TypeError in db/columns.py, line " in text
+    assert "hush" not in text and "Traceback" not in text
+
+
+def test_the_place_of_an_error_is_in_code_of_paceline_wherever_that_is() -> None:
+    lines, _ = logged("from db.columns import Key\nKey().process_bind_param('hush', None)")
+    assert re.fullmatch(r"TypeError in db/columns\.py, line \d+", lines[0]["message"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -134,3 +136,24 @@ def test_memory_is_monitored_on_a_system_without_limits(monkeypatch: pytest.Monk
         monkeypatch.setattr(isolated, "MOST_MEMORY", 1)
         assert isolated._exceeded_limit(reader.pid) == isolated.TOO_MUCH
         reader.kill()
+
+
+def test_a_bug_of_a_reader_is_logged_without_the_words_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from services.base.redact import redact\n"
+        "from services.report import imports\n"
+        "def broken(data, name):\n"
+        "    print(data, file=sys.stderr)\n"
+        "    redact(data.decode(), limit=data.decode())\n"
+        "imports.read = broken\n"
+    )
+    broken = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{isolated.ROOT}"}
+    monkeypatch.setattr(isolated, "FEW_THREADS", isolated.FEW_THREADS | broken)
+    with pytest.raises(InvalidImport, match="its log says why"):
+        isolated.read(b"my prompt", "f")
+    assert "A file was not read: " in caplog.text
+    assert "TypeError in services/base/redact.py, line " in caplog.text
+    assert "prompt" not in caplog.text
