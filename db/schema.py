@@ -207,7 +207,7 @@ servers = Table(  # saved servers, see services/ask/saved_server.py
 api_tokens = Table(  # the hashes of tokens for the API, see db/tokens.py
     "api_tokens",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Key, primary_key=True),
     Column("hash", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("role", Text, nullable=False),

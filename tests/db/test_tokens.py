@@ -35,6 +35,12 @@ def test_a_revoked_or_expired_token_is_refused(database: Engine) -> None:
     assert tokens.find(database, second) is None
 
 
+@pytest.mark.parametrize("token_id", [0, -1, 2**31, 10**29])
+def test_a_number_that_no_token_can_have_is_not_found(database: Engine, token_id: int) -> None:
+    with pytest.raises(TokenNotFound, match=f"There is no token {token_id}"):
+        tokens.revoke(database, token_id)
+
+
 def test_a_token_is_distinct_from_a_revoked_one_with_its_name(database: Engine) -> None:
     """Tasks and runs belong to a token by its name and number: also when that token is gone."""
     callers = []
