@@ -2,8 +2,8 @@
 
 A line has `time` (ISO 8601, UTC), `level`, `process` (web, supervisor, worker, tasks, sender),
 `message` and, if it is about a run or an engine, `run` or `engine`: a message that begins with
-"run 12: " is about run 12. Keys and anything that looks like one are removed from every message, and an exception
-is reduced to its type and location, because its text may quote a prompt.
+"run 12: " is about run 12. Keys and anything that looks like one are removed from every message,
+and an exception is reduced to its type and location, because its text may quote a prompt.
 """
 
 from __future__ import annotations
