@@ -30,9 +30,9 @@ class UsageError(Invalid):
     """The command line is invalid; the message is a sentence."""
 
 
-class Unfinished(PacelineError):
+class Unfinished(Exception):
     """A command failed after it had started something: its exit code must not say that nothing was
-    done."""
+    done, as for a PacelineError. The message is a sentence."""
 
 
 @contextmanager
