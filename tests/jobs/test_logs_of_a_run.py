@@ -50,7 +50,7 @@ def test_no_log_contains_a_key_or_a_prompt(
             stderr=log_of_web,
         )
     url = f"http://127.0.0.1:{port}/api/runs"
-    with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as client:
         client.get(url)
     asked = {"backend": "openai", "workload": "text", "prompt": PROMPT, "requests": 2}
     asked |= {"warmup": 0, "calibrate": False, "mode": "batch"}
@@ -58,7 +58,7 @@ def test_no_log_contains_a_key_or_a_prompt(
         jobs.submit(database, parse({**asked, "model": f"ref tokens=2 fault={fault}"}))
         for fault in FAULTS
     ]
-    refused = httpx.post(url, json={**asked, "prompt": [PROMPT], "api_key": KEY})
+    refused = httpx.post(url, json={**asked, "prompt": [PROMPT], "api_key": KEY}, timeout=60)
     assert refused.status_code == 422
     assert {finished(database, run_id).status for run_id in ids} >= {"done", "failed"}
     until(lambda: not supervisor_alive(database), 60)

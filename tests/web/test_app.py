@@ -93,7 +93,7 @@ def status_of(port: int, path: str) -> int:
 def test_the_api_is_served_beside_the_pages(
     served: int, method: str, path: str, status: int
 ) -> None:
-    answer = httpx.request(method, f"http://127.0.0.1:{served}{path}")
+    answer = httpx.request(method, f"http://127.0.0.1:{served}{path}", timeout=60)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
     assert answer.headers["content-security-policy"] == content_policy()
     if status >= 400:
@@ -102,7 +102,7 @@ def test_the_api_is_served_beside_the_pages(
 
 def test_every_path_serves_the_app(served: int) -> None:
     for path in ("/", "/compare?runs=1,2", "/nothing"):
-        answer = httpx.get(f"http://127.0.0.1:{served}{path}")
+        answer = httpx.get(f"http://127.0.0.1:{served}{path}", timeout=60)
         assert answer.status_code == 200
         assert answer.headers["content-security-policy"] == content_policy()
 
