@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.analysis.metric_arrays import metric_array
 from services.analysis.metrics import metric
 from services.analysis.statistics import wilson
 from services.ask.config import JUDGEMENT, RunConfig, parse
 from services.ask.measurement import Measurement
-from services.ask.measurements import as_table
+from services.ask.measurements import Measurements, as_table
 from services.ask.problems import InvalidConfig
 from services.base.finite import rate
 from services.base.units import seconds, share, significant
@@ -93,11 +94,20 @@ def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tupl
     missed, unseen = np.zeros(len(good), dtype=np.bool_), np.zeros(len(good), dtype=np.bool_)
     for name, limit in objectives.limits:
         missed |= metric_array(good, name) > limit
-        for field in SEEN[name]:
-            unseen |= np.isnan(good.numbers(field))
+        unseen |= unknown(good, name)
     if (unseen & ~missed).any():
         return 0, 0
     return int(np.count_nonzero(~missed)), len(ended)
+
+
+def unknown(table: Measurements, name: str) -> NDArray[np.bool_]:
+    """Return for which requests it is unknown whether a limit on the metric `name` is met: they
+    were not streamed, have no text, or their token count is missing. A metric that does not apply,
+    such as TPOT with one token, is not unknown."""
+    unseen: NDArray[np.bool_] = np.any(
+        [np.isnan(table.numbers(field)) for field in SEEN[name]], axis=0
+    )
+    return unseen
 
 
 def goodput(good: int, ended: int, window_s: float | None) -> float | None:

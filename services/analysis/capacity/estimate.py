@@ -19,7 +19,6 @@ NEAR = 0.35  # on the log scale: probes farther from the crossing say little and
 SATURATED = 3.0  # logits above the allowed share: there a queue's curve bends upward
 ENOUGH = 10.0  # relaxation times of the queue: a window this long shows the steady state
 QUEUE = "the queue"
-ROUNDING = 1e-9  # 1 − 0.9 is a little less than 0.1
 CHANCE = (1 - CONFIDENCE) / 2
 
 Kind = Literal["interval", "bracket", "open"]
@@ -79,7 +78,7 @@ def estimate(
 def sustained(probe: Observation, objectives: Sequence[Objective]) -> bool:
     """Return whether a probe met every objective, and its queue did not grow."""
     met = (
-        misses.n and misses.count <= objective.allowed * misses.n * (1 + ROUNDING)
+        misses.n and misses.count <= objective.allowed * misses.n
         for misses, objective in zip(probe.misses, objectives, strict=True)
     )
     return not probe.growing and all(met)

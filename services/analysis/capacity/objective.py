@@ -32,8 +32,9 @@ class Objective:
 
     @property
     def allowed(self) -> float:
-        """The share of requests that may miss it."""
-        return 1 - self.share
+        """The share of requests that may miss it; rounded, since 1 − 0.9 is a little less than
+        0.1."""
+        return round(1 - self.share, 12)
 
     @property
     def label(self) -> str:

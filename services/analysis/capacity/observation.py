@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.analysis.capacity.objective import Objective
 from services.analysis.metric_arrays import metric_array
-from services.analysis.objectives import SEEN
+from services.analysis.objectives import unknown
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements, as_table
 
@@ -128,13 +128,10 @@ def _missed_requests(table: Measurements, objective: Objective) -> NDArray[np.bo
 
 
 def _unknown(table: Measurements, objective: Objective) -> NDArray[np.bool_]:
-    """Which answers cannot be judged: they were not streamed, have no text, or their token count is
-    missing. A metric that does not apply, such as TPOT with one token, is not unknown."""
-    fields = SEEN[objective.metric] if objective.metric else ()
-    unseen = np.zeros(len(table), dtype=np.bool_)
-    for field in fields:
-        unseen |= np.isnan(table.numbers(field))
-    judged: NDArray[np.bool_] = table.are("ok") & unseen
+    """Which answers cannot be judged, see `objectives.unknown`."""
+    if objective.metric is None:
+        return np.zeros(len(table), dtype=np.bool_)
+    judged: NDArray[np.bool_] = table.are("ok") & unknown(table, objective.metric)
     return judged
 
 

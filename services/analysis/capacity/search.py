@@ -62,7 +62,7 @@ class Search:
         """Mean number of requests that a window near the capacity should have at least: enough for
         a few of them to miss the strictest objective."""
         strictest = min(objective.allowed for objective in self.objectives)
-        return max(FEW, round(FEW_MISSES / strictest))
+        return max(FEW, FEW_MISSES / strictest)
 
 
 class Step(NamedTuple):

@@ -133,39 +133,32 @@ def test_a_rate_beyond_saturation_makes_the_queue_grow() -> None:
     assert re.search(r"At 64\.0 requests/s the queue grows by 2[1-6]\.\d", text)
 
 
-def test_refused_requests_are_not_completed_ones() -> None:
-    """A server that answers 39 of 64 requests and refuses the others has no queue that grows."""
+def at_rates(window_s: float, *loads: tuple[float, int, int]) -> Capacity:
+    """A search with a probe for each of (requests per second, requests sent, answered)."""
     probes = tuple(
         Probe(
             0,
             load,
-            60.0,
+            window_s,
             place,
-            Observation(load, (Misses(0, sent, 1.0),), served, 60.0, reached=(0.1,)),
-            LoadPoint(served / 60),
+            Observation(load, (Misses(0, sent, 1.0),), answered, window_s, reached=(0.1,)),
+            LoadPoint(answered / window_s),
         )
-        for place, (load, sent, served) in enumerate(((8.0, 480, 480), (64.0, 3840, 2340)))
+        for place, (load, sent, answered) in enumerate(loads)
     )
-    capacity = Capacity(1, "", "", NOON, config_of_servers(), "searching", probes)
+    return Capacity(1, "", "", NOON, config_of_servers(), "running", probes)
+
+
+def test_refused_requests_are_not_completed_ones() -> None:
+    """A server that answers 39 of 64 requests and refuses the others has no queue that grows."""
+    capacity = at_rates(60.0, (8.0, 480, 480), (64.0, 3840, 2340))
     found = knee(operating_points(capacity, 0), users=False)
     assert found is not None and found.most_per_s == pytest.approx(39)
 
 
 def test_few_arrivals_by_chance_are_not_reported_as_saturation() -> None:
     """In a window of 3 s, 17 requests arrived instead of 24, and all of them were answered."""
-    probes = tuple(
-        Probe(
-            0,
-            load,
-            3.0,
-            place,
-            Observation(load, (Misses(0, arrived, 1.0),), arrived, 3.0, reached=(0.1,)),
-            LoadPoint(arrived / 3),
-        )
-        for place, (load, arrived) in enumerate(((1.0, 4), (8.0, 17)))
-    )
-    capacity = Capacity(1, "", "", NOON, config_of_servers(), "searching", probes)
-    (sentence,) = curve_sentences(capacity, 0)
+    (sentence,) = curve_sentences(at_rates(3.0, (1.0, 4, 4), (8.0, 17, 17)), 0)
     assert sentence.startswith("Throughput rises with the load up to 8.00 requests/s")
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from services.analysis.capacity import Step
+from services.analysis.capacity import Step, sustained
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.studies.capacity_config import CapacityConfig, parse_capacity
@@ -58,6 +58,15 @@ def test_an_unknown_metric_counts_as_missed_and_ends_a_search_that_it_could_deci
         of(objectives=["e2e:p95<2"]), Probe(0, 10.0, WINDOW_S, 7), answered(100)
     )
     assert nothing_known(of(objectives=["e2e:p95<2"]), whole) is None
+
+
+def test_as_many_unknown_metrics_as_may_miss_do_not_end_a_search() -> None:
+    """One of ten at p90, although 1 − 0.9 is a little less than 0.1."""
+    config = of(objectives=["ttft:p90<0.5"])
+    probe = with_observation(config, Probe(0, 1.0, WINDOW_S, 7), answered(1, 10))
+    assert probe.observation is not None and probe.observation.misses[0].n == 10
+    assert nothing_known(config, probe) is None
+    assert sustained(probe.observation, config.parsed_objectives)
 
 
 def test_an_earlier_versions_probe_has_no_unknown_metrics() -> None:
