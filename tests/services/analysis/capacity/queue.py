@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.analysis.capacity import Objective, Observation, observe
+from services.analysis.capacity import (
+    Conclusion,
+    Objective,
+    Observation,
+    Search,
+    Step,
+    next_step,
+    observe,
+)
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from tests.simulated import simulated
@@ -69,3 +77,20 @@ class Queue:
             ends.append(begins + takes)
             heapq.heapreplace(free, ends[-1])
         return simulated(REQUEST, t_due=due, t_send=due, t_first=firsts, t_last=ends, t_end=ends)
+
+
+def searched(
+    queue: Queue, seed: int, search: Search, varies: float = 0.0
+) -> tuple[Conclusion, list[Observation]]:
+    """Search for the capacity of a queue; return how that ended, and its probes. `varies`: the
+    standard deviation of the logarithm of its speed from one probe to the next."""
+    random, seen = np.random.default_rng(seed), list[Observation]()
+    while isinstance(step := next_step(search, seen), Step):
+        now = (
+            replace(queue, rate=queue.rate * math.exp(varies * random.normal()))
+            if varies
+            else queue
+        )
+        settle_s = step.window_s / 4
+        seen.append(now.probe(random, step.load, search.objectives, step.window_s, settle_s))
+    return step, seen
