@@ -190,11 +190,19 @@ class Runner:
         async def send(request: PreparedRequest, due: int) -> Outcome:
             await wait_unless(self._stopped, due - lead_ns)
             waits = slots.locked()
-            async with slots:
+            try:
+                await slots.acquire()
+            except asyncio.CancelledError:  # a request that was still connecting had the place
+                if counts and ends is not None:
+                    self._record_cancelled(request, due)
+                raise
+            try:
                 free_ns = perf_counter_ns() if waits else 0
                 if self._stopped.is_set() and counts and ends is not None:
                     self._record_cancelled(request, due)
                 return await self._ask(request, due, free_ns, counts)
+            finally:
+                slots.release()
 
         await self._follow(request, outcome, send, ends, counts)
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from threading import Thread
 from time import perf_counter_ns
@@ -14,7 +15,7 @@ import pytest
 
 from services.ask.modes import Schedule
 from services.load.runner import Runner
-from services.load.supply import PreparedRequest, Supply
+from services.load.supply import Following, PreparedRequest, Supply
 from services.wire import Timeouts, Wire
 from services.wire.client import DONE_GRACE_S
 from tests.canned import canned, chunked
@@ -156,6 +157,37 @@ def test_requests_that_were_due_and_still_connecting_at_a_stop_count_as_cancelle
         (2, "cancelled", 0.31, True),
         (3, "cancelled", 0.32, True),
     ]
+
+
+@pytest.mark.slow
+def test_a_later_turn_that_waits_for_a_connecting_request_at_a_stop_counts_as_cancelled() -> None:
+    with with_one_place() as (listener, url), socket.socket() as other:
+        wire = Wire(url, timeouts=Timeouts(30.0))
+
+        def answer_once() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(65536)
+                other.connect(listener.getsockname())
+                sock.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+                sock.sendall(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+                sock.sendall(b"data: [DONE]\n\n")
+
+        thread = Thread(target=answer_once)
+        thread.start()
+        first, second, turn = asks(wire, "ref", 3)
+
+        async def stop(runner: Runner) -> None:
+            await so(lambda: not thread.is_alive())
+            await so(lambda: wire.in_flight._live and not wire.in_flight.count())
+            await so(lambda: runner.finished)
+            runner.stop()
+
+        session = replace(first, following=Following(0.0, 1, lambda answer: turn))
+        runner = play(wire, Schedule((0.0, 0.0), 1, end_s=10.0), [session, second], stop)
+        thread.join()
+    recorded = sorted((m.index, m.status, m.t_send is None) for m in runner.finished)
+    assert recorded == [(0, "ok", False), (1, "cancelled", True), (2, "cancelled", True)]
 
 
 @pytest.mark.slow
