@@ -75,10 +75,10 @@ class LoopMonitor:
                 self._writing = asyncio.create_task(asyncio.to_thread(self._write, self._collect()))
 
     def _collect(self) -> list[Message]:
-        messages = [Requests(batch) for batch in batches(self._runner.take())]
+        messages = [Requests(batch) for batch in batches(self._runner.record.take())]
         progress = replace(
             self._runner.progress(self._run_began_ns),
-            late_p99_s=p99(self._runner.lateness_s.values),
+            late_p99_s=p99(self._runner.record.lateness_s.values),
             lag_p99_s=self.lag_p99_s(),
             cpu_share=self.cpu_share(),
         )

@@ -94,7 +94,9 @@ class RepeatPlayer:
             gc.enable()
             for limit in limits:
                 limit.cancel()
-        return Played(runner.began_ns, duration, health, median_profile(runner.profiles.values))
+        return Played(
+            runner.began_ns, duration, health, median_profile(runner.record.profiles.values)
+        )
 
     def _health(self, runner: Runner, monitor: LoopMonitor) -> dict[str, Any]:
         """The health of the client in this repeat, and how the server framed its answers."""
@@ -103,10 +105,10 @@ class RepeatPlayer:
             "cpu_share": monitor.cpu_share(),
             "loop_lag_p99_s": monitor.lag_p99_s(),
         }
-        if runner.unsent_turns:
-            health["unsent_turns"] = dict(runner.unsent_turns)
-        if runner.irregularities:
-            health["oddities"] = dict(runner.irregularities)
+        if runner.record.unsent_turns:
+            health["unsent_turns"] = dict(runner.record.unsent_turns)
+        if runner.record.irregularities:
+            health["oddities"] = dict(runner.record.irregularities)
         return health
 
     def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int = 0) -> Runner:

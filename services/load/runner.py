@@ -1,25 +1,22 @@
-"""Play a schedule: send requests when they are due, or when users send them, and keep the
-results."""
+"""Play a schedule: send requests when they are due, or when users send them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import chain, takewhile
 from random import Random
 from time import perf_counter_ns
 from typing import Any, Protocol
 
-from services.ask.measurement import Measurement, Progress
+from services.ask.measurement import Progress
 from services.ask.modes import Schedule
 from services.ask.modes.schedule import Pauses
 from services.base.redact import Secret
 from services.load import retries
-from services.load.attempt import ONCE, Tries, measurement_of
-from services.load.even_sample import EvenSample
+from services.load.attempt import ONCE, Tries
 from services.load.follow import Outcome, Send, follow, wait_unless
-from services.load.response_profile import ResponseProfile, profile_of
+from services.load.record import Record
 from services.load.supply import PreparedRequest, Supply
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
@@ -41,7 +38,7 @@ class Client(Protocol):
 
 
 class Runner:
-    """Plays one repeat. Finished measurements are collected until `take` is called."""
+    """Plays one repeat; `record` has what it measured."""
 
     def __init__(
         self,
@@ -51,20 +48,14 @@ class Runner:
         stop_after_errors: int | None = None,
         most_retries: int = 0,
     ) -> None:
-        self.finished: list[Measurement] = []
-        self.profiles = EvenSample[ResponseProfile]()
-        self.lateness_s = EvenSample[float]()  # how long after their due time requests were sent
-        self.irregularities: Counter[str] = Counter()  # number of answers with each irregularity
-        self.unsent_turns: Counter[str] = Counter()  # number of turns by why they were not sent
+        self.record = Record(repeat, secrets)
         self.began_ns = 0
         self._client = client
-        self._repeat = repeat
         self._secrets = secrets  # that the server gets, and may repeat
         self._errors_allowed = stop_after_errors
         self._retries = most_retries
         self._random = Random()
         self._unsent = 0
-        self._done = self._failed = self._tokens = 0
         self._dispatcher: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
         self._stopped_ns: int | None = None  # when it was set first
@@ -133,22 +124,10 @@ class Runner:
             self._dispatcher.cancel()
         self._client.in_flight.stop()
 
-    def take(self) -> list[Measurement]:
-        """Return the measurements that finished since the last call."""
-        finished, self.finished = self.finished, []
-        return finished
-
     def progress(self, run_began_ns: int) -> Progress:
         """Return the current counts; `t` is in seconds since the run began."""
-        in_flight = self._client.in_flight.count()
-        return Progress(
-            t=(perf_counter_ns() - run_began_ns) / 1e9,
-            repeat=self._repeat,
-            sent=in_flight + self._done + self._failed,
-            in_flight=in_flight,
-            done=self._done,
-            failed=self._failed,
-            tokens=self._tokens + self._client.in_flight.received(),
+        return self.record.progress(
+            (perf_counter_ns() - run_began_ns) / 1e9, self._client.in_flight
         )
 
     async def _send_when_due(self, schedule: Schedule, supply: Supply) -> None:
@@ -212,25 +191,14 @@ class Runner:
         """Send the later turns of a request's session; return when its last answer ended."""
         followed = await follow(request, outcome, send, ends, self._stopped)
         if counts and followed.unsent:
-            self.unsent_turns[followed.why] += followed.unsent
+            self.record.unsent_turns[followed.why] += followed.unsent
             self._unsent -= followed.unsent
         return followed.ended_ns
 
     def _record_cancelled(self, request: PreparedRequest, due: int, tries: Tries = ONCE) -> None:
         """Record a request that was due by the stop, but whose last attempt was not sent."""
-        if self._stopped_ns is None or due > self._stopped_ns:
-            return
-        self.finished.append(
-            Measurement(
-                self._repeat,
-                request.index,
-                "cancelled",
-                (due - self.began_ns) / 1e9,
-                attempts=tries.attempts,
-                first_error_class=tries.first_error_class,
-                retry_wait_s=tries.wait_s if tries.attempts > 1 else None,
-            )
-        )
+        if self._stopped_ns is not None and due <= self._stopped_ns:
+            self.record.add_cancelled(request.index, (due - self.began_ns) / 1e9, tries)
 
     async def _send_for_users(self, schedule: Schedule, supply: Supply) -> None:
         starts = self.began_ns - round(schedule.lead_s * 1e9)
@@ -317,23 +285,12 @@ class Runner:
             if counts:
                 self._record_cancelled(request, due, tries)
             raise
-        self.irregularities.update(exchange.irregularities)
-        if profile := profile_of(exchange):
-            self.profiles.add(profile)
+        self.record.observe(exchange)
         if counts and exchange.sent is None:  # stopped before it was due, or while connecting
             self._record_cancelled(request, due, tries)
         elif counts:
-            measurement = measurement_of(
-                exchange,
-                self._repeat,
-                request.index,
-                due,
-                self.began_ns,
-                self._secrets,
-                free_ns,
-                tries,
-            )
-            self._count(measurement)
+            self.record.add(exchange, request.index, due, self.began_ns, free_ns, tries)
+            self._stop_after_errors()
         succeeded = exchange.error_class is None and not exchange.cancelled
         answer = exchange.answer if succeeded and request.following else None
         return Outcome(exchange.ended or perf_counter_ns(), answer)
@@ -345,18 +302,8 @@ class Runner:
             and not self._stopped.is_set()
         )
 
-    def _count(self, measurement: Measurement) -> None:
-        if measurement.t_send is not None:
-            waited_s = measurement.cap_wait_s or 0.0  # as asked for
-            if measurement.attempts == 1:
-                self.lateness_s.add(measurement.t_send - measurement.t_due - waited_s)
-        self.finished.append(measurement)
-        if measurement.status == "failed":
-            self._failed += 1
-        else:
-            self._done += measurement.status == "ok"
-            self._tokens += measurement.output_tokens or len(measurement.token_times)
-        if self._errors_allowed is not None and self._failed >= self._errors_allowed:
+    def _stop_after_errors(self) -> None:
+        if self._errors_allowed is not None and self.record.failed >= self._errors_allowed:
             self.stop()
 
     async def _wait_for_answers(self) -> None:

@@ -83,7 +83,7 @@ def test_a_server_that_dies_between_two_requests_fails_only_the_second() -> None
         wire = Wire(f"http://127.0.0.1:{port}/v1/chat/completions")
 
         async def end_it(runner: Runner) -> None:
-            await so(lambda: runner.finished)
+            await so(lambda: runner.record.finished)
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /die HTTP/1.1\r\n\r\n")
             await reader.read()
@@ -91,14 +91,14 @@ def test_a_server_that_dies_between_two_requests_fails_only_the_second() -> None
 
         schedule = Schedule((0.0, 0.0), in_flight=1, pause_s=0.6)
         runner = play(wire, schedule, asks(wire, "ref", 2), end_it)
-    assert [m.status for m in runner.finished] == ["ok", "failed"]
-    assert "Nothing answers" in str(runner.finished[1].error)
+    assert [m.status for m in runner.record.finished] == ["ok", "failed"]
+    assert "Nothing answers" in str(runner.record.finished[1].error)
 
 
 def test_a_send_to_a_server_that_does_not_read_times_out(deaf: int) -> None:
     wire = Wire(f"http://127.0.0.1:{deaf}/v1", timeouts=Timeouts(0.5))
     runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
-    assert [(m.status, m.error_class) for m in runner.finished] == [("failed", "timeout")]
+    assert [(m.status, m.error_class) for m in runner.record.finished] == [("failed", "timeout")]
 
 
 def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
@@ -109,7 +109,7 @@ def test_a_stop_in_mid_send_keeps_the_request_as_cancelled(deaf: int) -> None:
         runner.stop()
 
     runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000), stop)
-    assert [m.status for m in runner.finished] == ["cancelled"]
+    assert [m.status for m in runner.record.finished] == ["cancelled"]
 
 
 def test_nothing_is_sent_after_a_stop(reference: ReferenceServer) -> None:
@@ -150,7 +150,9 @@ def test_requests_that_were_due_and_still_connecting_at_a_stop_count_as_cancelle
 
         schedule = Schedule((0.0, 0.3, 0.31, 0.32, 9.0), end_s=10.0)
         runner = play(wire, schedule, asks(wire, "ref", 5), stop)
-    recorded = sorted((m.index, m.status, m.t_due, m.t_send is None) for m in runner.finished)
+    recorded = sorted(
+        (m.index, m.status, m.t_due, m.t_send is None) for m in runner.record.finished
+    )
     assert recorded == [
         (0, "cancelled", 0.0, False),  # it found the one place
         (1, "cancelled", 0.3, True),
@@ -180,13 +182,13 @@ def test_a_later_turn_that_waits_for_a_connecting_request_at_a_stop_counts_as_ca
         async def stop(runner: Runner) -> None:
             await so(lambda: not thread.is_alive())
             await so(lambda: wire.in_flight._live and not wire.in_flight.count())
-            await so(lambda: runner.finished)
+            await so(lambda: runner.record.finished)
             runner.stop()
 
         session = replace(first, following=Following(0.0, 1, lambda answer: turn))
         runner = play(wire, Schedule((0.0, 0.0), 1, end_s=10.0), [session, second], stop)
         thread.join()
-    recorded = sorted((m.index, m.status, m.t_send is None) for m in runner.finished)
+    recorded = sorted((m.index, m.status, m.t_send is None) for m in runner.record.finished)
     assert recorded == [(0, "ok", False), (1, "cancelled", True), (2, "cancelled", True)]
 
 
@@ -213,7 +215,7 @@ def test_a_retry_that_is_connecting_at_a_stop_keeps_why_the_first_attempt_failed
 
         runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1), stop, retries=3)
         thread.join()
-    (only,) = runner.finished
+    (only,) = runner.record.finished
     assert (only.status, only.attempts, only.first_error_class) == ("cancelled", 2, "http_429")
     assert (only.t_due, only.t_send, only.retry_wait_s) == (0.0, None, 0.0)
 
@@ -222,8 +224,8 @@ def test_a_retry_that_is_connecting_at_a_stop_keeps_why_the_first_attempt_failed
 def test_a_request_that_found_no_connection_was_not_sent_late() -> None:
     wire = Wire("http://127.0.0.1:9/v1")
     runner = play(wire, Schedule((0.0, 0.1)), asks(wire, "ref", 2))
-    assert [m.error_class for m in runner.finished] == ["connect"] * 2
-    assert max(runner.lateness_s.values) < 0.05
+    assert [m.error_class for m in runner.record.finished] == ["connect"] * 2
+    assert max(runner.record.lateness_s.values) < 0.05
 
 
 def test_a_refusal_during_sending_is_read() -> None:
@@ -241,7 +243,7 @@ def test_a_refusal_during_sending_is_read() -> None:
         wire = Wire(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
         runner = play(wire, Schedule((0.0,)), asks(wire, "ref", 1, 20_000_000))
         thread.join()
-    (only,) = runner.finished
+    (only,) = runner.record.finished
     assert (only.error_class, only.http_status) == ("http_4xx", 413)
 
 
@@ -262,8 +264,8 @@ def test_what_is_in_flight_when_all_is_cut_short_is_kept_as_cancelled(
         wire.close()
 
     asyncio.run(cut_short())
-    assert [m.status for m in runner.finished] == ["cancelled"] * 5
-    assert all(len(m.token_times) == 2 for m in runner.finished)
+    assert [m.status for m in runner.record.finished] == ["cancelled"] * 5
+    assert all(len(m.token_times) == 2 for m in runner.record.finished)
 
 
 @pytest.mark.slow
@@ -274,9 +276,9 @@ def test_a_user_whose_answer_stays_open_after_done_does_not_send_late() -> None:
         wire = Wire(url)
         schedule = Schedule((0.0,) * 3, in_flight=1, pause_s=0.0)
         runner = play(wire, schedule, asks(wire, "ref", 3))
-    assert [m.status for m in runner.finished] == ["ok"] * 3
-    for before, after in pairwise(runner.finished):
+    assert [m.status for m in runner.record.finished] == ["ok"] * 3
+    for before, after in pairwise(runner.record.finished):
         assert before.t_last is not None and before.t_end is not None and after.t_send is not None
         assert before.t_end - before.t_last >= 0.9 * DONE_GRACE_S
         assert after.t_send - after.t_due < 0.5 * DONE_GRACE_S
-    assert max(m.t_last - m.t_send for m in runner.finished) < 0.5 * DONE_GRACE_S
+    assert max(m.t_last - m.t_send for m in runner.record.finished) < 0.5 * DONE_GRACE_S
