@@ -7,9 +7,10 @@ import logging
 import os
 import signal
 import sys
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 from threading import Event
 from time import monotonic
+from typing import TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -39,6 +40,8 @@ NO_PROCESS = (
 )
 TRIES = 10  # to get the lock, which a process that looks for a supervisor holds for an instant
 
+T = TypeVar("T")
+
 log = logging.getLogger("paceline.jobs")
 
 
@@ -50,7 +53,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     spans = SpanSupervisor(database)
     busy_at, problem = monotonic(), ""
     run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
-    locks, days, kept = ServerLocks(), kept_days(), kept_tasks()
+    locks, days, tasks_for = ServerLocks(), kept(retention.days_of), kept(limits.kept)
     task_process = TaskProcess(database, keys)
     # A file has one supervisor: any engine that is up belonged to an earlier one.
     stale_s = 0.0 if on_one_machine(database) else STALE_S
@@ -69,7 +72,7 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             busy = run_supervisors or engine_supervisors or spans.sending
             if not busy and remove_old_token_times(database, days):
                 busy_at = monotonic()  # never while something is measured
-            if not run_supervisors and task_batches.remove_some(database, kept):
+            if not run_supervisors and task_batches.remove_some(database, tasks_for):
                 busy_at = monotonic()
             if busy or keys or has_work(database):
                 busy_at = monotonic()
@@ -89,20 +92,12 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     shut_down(run_supervisors, engine_supervisors)
 
 
-def kept_days() -> int | None:
-    """Return how many days token times are kept; None: forever, or the setting is invalid."""
+def kept(read: Callable[[Mapping[str, str]], T | None]) -> T | None:
+    """Return how long something is kept, as `read` finds it in the environment; None: forever, or
+    the setting is invalid."""
     try:
-        return retention.days_of(os.environ)
-    except retention.InvalidRetention as error:
-        log.warning("%s", error)
-        return None
-
-
-def kept_tasks() -> timedelta | None:
-    """Return how long tasks are kept after their end; None: forever, or the setting is invalid."""
-    try:
-        return limits.kept(os.environ)
-    except limits.InvalidLimit as error:
+        return read(os.environ)
+    except (retention.InvalidRetention, limits.InvalidLimit) as error:
         log.warning("%s", error)
         return None
 

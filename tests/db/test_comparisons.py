@@ -115,6 +115,11 @@ def test_more_repeats_of_one_run_do_not_repeat_the_others(database: Engine) -> N
         comparisons.repeat_more(database, [first, second], 44)
 
 
+def test_an_unknown_comparison_is_not_found(database: Engine) -> None:
+    with pytest.raises(ComparisonNotFound, match="no comparison 1"):
+        comparisons.load(database, 1)
+
+
 def test_a_comparison_without_remaining_runs_is_not_found(database: Engine) -> None:
     comparison = comparison_of(database, "a", "b")
     for run_id in comparison.run_ids:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, update
 from streamlit.testing.v1 import AppTest
 
 import jobs
-from db import comparisons, queue, runs, schema, servers
+from db import queue, runs, schema, servers
 from services.analysis.comparison_design import USUAL_REPEATS, ComparisonDesign
 from services.ask.config import parse
 from services.ask.measurement import Run
@@ -286,8 +286,3 @@ def test_more_repeats_are_offered_only_for_finished_runs_of_our_own(
         this = update(schema.runs).where(schema.runs.c.id == imported)
         connection.execute(this.values(source={"tool": "another"}))
     assert not offers_more(visit("result", run=str(imported)))
-
-
-def test_an_unknown_comparison_is_not_found(database: Engine) -> None:
-    with pytest.raises(comparisons.ComparisonNotFound, match="no comparison 1"):
-        comparisons.load(database, 1)
