@@ -55,6 +55,7 @@ from services.studies import capacity_link
 from services.studies.capacity_config import MOST_SERVERS, CapacityConfig
 
 START = "start-run"  # the key of the button
+UNKNOWN_S = 1.0  # how long an answer takes in the picture of a server that nothing is known of
 # The plan is beside the form; on a phone, it is below, and Start is a bar at the bottom.
 STICKY = """<style>
 .st-key-plan { position: sticky; top: 4rem; }
@@ -99,11 +100,10 @@ def show_plan(ahead: Plan) -> None:
 
 
 def draw_schedule(config: RunConfig) -> None:
-    """Draw when requests will be sent, if the duration of answers can be estimated."""
+    """Draw when requests will be sent. As long as nothing is known of the server, an answer takes
+    UNKNOWN_S in the picture."""
     pace, ahead = pace_of(config), plan_of(config)
-    if pace is None:
-        return  # the plan's sentence explains why
-    each = ahead.tokens_at_most / ahead.requests_total / pace.usual
+    each = ahead.tokens_at_most / ahead.requests_total / pace.usual if pace else UNKNOWN_S
     bars = modes.simulate(modes.schedule(config), each, plan.MOST_DRAWN)
     few = len(bars) <= MOST_BARS or config.mode == "batch"
     title = (
@@ -119,7 +119,8 @@ def draw_schedule(config: RunConfig) -> None:
     )
     first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
     warmup = ", and leaves out the warm-up" if workloads.warmup_count(config) else ""
-    st.caption(f"Assumes {plan.duration(each)} per answer{warmup}.{first}")
+    why = "" if pace else ", because how long answers take is unknown"
+    st.caption(f"Assumes {plan.duration(each)} per answer{why}{warmup}.{first}")
 
 
 def draw_session(config: RunConfig) -> None:
