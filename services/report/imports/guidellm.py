@@ -23,6 +23,7 @@ from services.report.imports.tracked import Tracked
 
 TOOL = "guidellm"
 STATUSES = {"successful": "ok", "errored": "failed", "incomplete": "cancelled"}
+SAMPLED = "requests listed, not read"  # a fact of a run
 
 
 def recognise(document: Document) -> bool:
@@ -45,22 +46,37 @@ def _run(benchmark: dict[str, Any], version: Any) -> Imported:
     row = Tracked(benchmark, 1)
     start = fields.number(row.get("start_time"))
     requests = row.get("requests")
-    measurements = list(_requests(requests))
+    listed, made = _count_listed(requests), _count_made(row)
+    # If asked for a sample, guidellm lists only some requests: counts and rates over those would be
+    # too low, so only its summary is read.
+    sampled = listed < made
+    measurements = [] if sampled else list(_requests(requests))
     config = fields.as_dict(row.get("config")) or fields.as_dict(row.get("args"))
     backend = fields.inside(config, "backend")
     model = fields.inside(backend, "model") or fields.inside(config, "spec", "backend", "model")
     return imported(
         TOOL,
-        _load(config, len(measurements)),
+        _load(config, made if sampled else len(measurements)),
         model=model or fields.inside(row, "worker", "backend_model"),
         version=version,
         started_at=fields.moment(start or _first_start(requests)),
         measurements=measurements,
         duration_s=fields.seconds(row.get("duration")),
         stated=read_stated((entry, _at_path(row, entry.key)) for entry in STATED),
-        facts={f"strategy.{k}": v for k, v in fields.facts(_strategy(config)).items()},
+        facts={f"strategy.{k}": v for k, v in fields.facts(_strategy(config)).items()}
+        | ({SAMPLED: listed} if sampled else {}),
         of=row,
     )
+
+
+def _count_made(row: Mapping[str, Any]) -> int:
+    """Return how many requests the benchmark made by its own count; 0 if the file does not say."""
+    paths = (f"metrics/request_totals/{name}" for name in STATUSES)
+    return sum(fields.count(_at_path(row, path)) or 0 for path in paths)
+
+
+def _count_listed(groups: Any) -> int:
+    return sum(len(fields.as_list(fields.inside(groups, name))) for name in STATUSES)
 
 
 def _strategy(config: Any) -> Mapping[str, Any]:
@@ -79,7 +95,12 @@ def _load(config: Any, requests: int) -> Load:
 
 
 def _at_path(row: Mapping[str, Any], path: str) -> Any:
-    return fields.inside(row, *path.split("/"))
+    """Return the value at a path. Before 0.4, the totals are beside the metrics."""
+    value = fields.inside(row, *path.split("/"))
+    before = path.removeprefix("metrics/")
+    if value is None and before.startswith("request_totals/"):
+        return fields.inside(row, *before.split("/"))
+    return value
 
 
 def _first_start(groups: Any) -> float | None:

@@ -132,6 +132,18 @@ def test_a_request_that_guidellm_cut_off_is_cancelled() -> None:
     assert run.source["placed"]
 
 
+@pytest.mark.parametrize("name", ["guidellm/0.3.json", "guidellm/report.json"])
+def test_of_a_sample_of_guidellms_requests_only_the_summary_is_read(name: str) -> None:
+    def sample(document: Any) -> None:
+        del document["benchmarks"][0]["requests"]["successful"][1:]
+
+    whole, run = only(name), changed(name, sample)
+    assert run.measurements == ()
+    assert run.source["stated"] == whole.source["stated"]
+    assert run.source["stated"]["ok"] == len(whole.measurements) == run.config.requests
+    assert run.source["facts"]["requests listed, not read"] == 1
+
+
 def test_aiperf_before_versions_says_model_and_load() -> None:
     config = only("aiperf/0.1.json").config
     assert (config.model, config.concurrency) == ("org/small", 10)
