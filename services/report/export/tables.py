@@ -22,21 +22,24 @@ from services.report.prompt_text import turn_of
 from services.report.theme import request_number
 
 AT_ONCE = 1_000  # requests that are written together
+UNPLACED = ("due_s", "sent_s")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     """Return one run's requests, in pieces: FIELDS, then the columns of the older scripts'
     results.csv, then session and turn, if it has sessions, and the node that sent it, if there were
-    several nodes."""
+    several nodes. The columns in UNPLACED are empty for an imported run without send times: who
+    read their zeros would take the requests for simultaneous."""
     candidate = candidates[0]
     config = candidate.run.config
     by_node = candidate.run.config.on is not None
     node = ("node",) if by_node else ()
     of = {repeat.index: repeat.health.get("nodes") or () for repeat in candidate.run.repeats}
+    unknown = {} if candidate.run.placed else dict.fromkeys(UNPLACED)
     rows = (
         [
-            *request_row(m).values(),
+            *(request_row(m) | unknown).values(),
             *(column(candidate, m) for column in SYSTEM_D.values()),
             *turn_of(config, m.index).values(),
             *((node_of(config, of.get(m.repeat, ()), m.index),) if by_node else ()),

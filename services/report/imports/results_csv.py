@@ -4,6 +4,7 @@ each request was sent."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from services.ask.measurement import Measurement
@@ -13,7 +14,7 @@ from services.report.imports.parse import Document
 
 TOOL, OWN = "results.csv", "Paceline CSV"
 NEEDED = {"Total Time Taken", "Tokens Generated"}
-PLACED = {"sent_s", "status"}
+OWN_COLUMNS = {"sent_s", "status"}
 
 
 def recognise(document: Document) -> bool:
@@ -21,11 +22,12 @@ def recognise(document: Document) -> bool:
 
 
 def read(document: Document) -> list[Imported]:
-    own = document.first.keys() >= PLACED
-    of = _paceline_row if own else _legacy_row
+    own = document.first.keys() >= OWN_COLUMNS
+    placed = own and any(_number(row, "sent_s") is not None for row in document.rows)
+    of = partial(_paceline_row, placed) if own else _legacy_row
     measurements = [of(index, row) for index, row in enumerate(document.rows)]
     tool = OWN if own else TOOL
-    return [imported(tool, Load(), measurements=measurements, placed=own)]
+    return [imported(tool, Load(), measurements=measurements, placed=placed)]
 
 
 def _legacy_row(index: int, row: Mapping[str, Any]) -> Measurement:
@@ -46,11 +48,13 @@ def _legacy_row(index: int, row: Mapping[str, Any]) -> Measurement:
     )
 
 
-def _paceline_row(index: int, row: Mapping[str, Any]) -> Measurement:
+def _paceline_row(placed: bool, index: int, row: Mapping[str, Any]) -> Measurement:
+    """Return a request; if the file is not `placed`, with its times since it was sent."""
+
     def seconds(name: str) -> float | None:
         return fields.seconds(_number(row, name))
 
-    sent = seconds("sent_s")
+    sent = seconds("sent_s") if placed else 0.0
 
     def after(name: str) -> float | None:
         span = seconds(name)

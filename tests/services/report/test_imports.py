@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from services.analysis.summary import summarize, summary_row
 from services.ask.measurement import Measurement
 from services.report.export.parquet import requests_parquet
+from services.report.export.tables import requests_csv
 from services.report.imports import IMPORTS, InvalidImport, fields, parse, read
 from services.report.imports.stated import definitions, table
 from tests.conftest import ROOT
@@ -359,6 +360,16 @@ def test_without_timestamps_there_are_no_rates() -> None:
     assert row["requests_per_s"] is None
     assert row["peak_in_flight"] is None
     assert row["e2e_s_median"] > 0.2
+
+
+def test_a_csv_of_requests_without_send_times_gives_no_rates_either() -> None:
+    before = imported_candidate(runs_of("llmperf/individual_responses.json")[0])
+    [run] = read(b"".join(requests_csv([before])), "requests.csv")
+    after = imported_candidate(run)
+    assert not run.source["placed"]
+    rows = [summary_row(each.summary) for each in (before, after)]
+    assert rows[1]["output_tokens_per_s"] is None
+    assert rows[0] == pytest.approx(rows[1])
 
 
 def test_each_format_is_recognised_by_one_entry_only() -> None:
