@@ -24,6 +24,7 @@ from services.report.imports.tracked import Tracked
 
 TOOL = "aiperf"
 NS = 1e-9
+START = "request_start_ns"
 
 
 def recognise(document: Document) -> bool:
@@ -51,7 +52,7 @@ def is_old(first: Mapping[str, Any]) -> bool:
 def recognise_records(document: Document) -> bool:
     metadata = document.first.get("metadata")
     return isinstance(document.first.get("metrics"), dict) and (
-        fields.inside(metadata, "request_start_ns") is not None
+        fields.inside(metadata, START) is not None
     )
 
 
@@ -121,36 +122,32 @@ def _value(row: Mapping[str, Any], entry: StatedMetric) -> float | None:
 
 
 def read_records(document: Document) -> list[Imported]:
-    measurements = measured_records(
-        [row for row in document.rows if isinstance(row.get("metadata"), dict)]
-    )
-    start = min(
-        (at for row in document.rows if (at := _at(row, "request_start_ns")) is not None),
-        default=None,
-    )
+    profiled = _profiled(document.rows)
+    moments = (_at(row, name) for row in profiled for name in ("credit_issued_ns", START))
+    start = min((at for at in moments if at is not None), default=0.0)
+    measurements = [_record(index, row, start) for index, row in enumerate(profiled)]
     return [
         imported(
             TOOL,
             Load(len(measurements)),
             started_at=fields.moment(start),
             measurements=measurements,
-            stated=read_stated(_means(document.rows)),
+            stated=read_stated(_means(profiled)),
         )
     ]
 
 
-def measured_records(rows: Sequence[Mapping[str, Any]]) -> list[Measurement]:
+def _profiled(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the measured requests, without the warm-up, in the order they were sent."""
     profiled = [
         (sent, row)
         for row in rows
-        if row["metadata"].get("benchmark_phase", "profiling") == "profiling"
-        and (sent := _at(row, "request_start_ns")) is not None
+        if isinstance(row.get("metadata"), dict)
+        and row["metadata"].get("benchmark_phase", "profiling") == "profiling"
+        and (sent := _at(row, START)) is not None
     ]
     profiled.sort(key=lambda pair: pair[0])
-    dues = [_at(row, "credit_issued_ns") for _, row in profiled]
-    start = min((at for at in (*dues, *(s for s, _ in profiled)) if at is not None), default=0.0)
-    return [_record(index, row, start) for index, (_, row) in enumerate(profiled)]
+    return [row for _, row in profiled]
 
 
 def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
@@ -158,10 +155,9 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
         moment = _at(row, name)
         return None if moment is None else fields.seconds(moment - start)
 
-    sent, ended = at("request_start_ns") or 0.0, at("request_end_ns")
-    error = row.get("error")
-    if error or row["metadata"].get("was_cancelled") is True:
-        return _unsuccessful_record(index, error, sent, ended)
+    sent, ended = at(START) or 0.0, at("request_end_ns")
+    if _was_unsuccessful(row):
+        return _unsuccessful_record(index, row.get("error"), sent, ended)
     ttft, answer = _span(row, "time_to_first_token"), _span(row, "time_to_first_output_token")
     latency = _span(row, "request_latency")
     first = None if ttft is None else sent + ttft
@@ -182,6 +178,10 @@ def _record(index: int, row: Mapping[str, Any], start: float) -> Measurement:
         reasoning_tokens=_tokens(row, "reasoning_token_count"),
         token_source="usage" if _tokens(row, "usage_completion_tokens") else "tokenizer",
     )
+
+
+def _was_unsuccessful(row: Mapping[str, Any]) -> bool:
+    return bool(row.get("error")) or row["metadata"].get("was_cancelled") is True
 
 
 def _unsuccessful_record(index: int, error: Any, sent: float, ended: float | None) -> Measurement:
@@ -216,9 +216,9 @@ def _tokens(row: Mapping[str, Any], *metrics: str) -> int | None:
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[StatedMetric, Any]]:
-    """Yield the mean TPOT: the records state one for each request."""
+    """Yield the mean TPOT: the records state one for each successful request."""
     entry = next(metric for metric in STATED if metric.name == "tpot_s_mean")
-    values = [_span(row, "inter_token_latency") for row in rows]
+    values = [_span(row, "inter_token_latency") for row in rows if not _was_unsuccessful(row)]
     known = [value for value in values if value is not None]
     if known:
         yield entry._replace(scale=1), sum(known) / len(known)

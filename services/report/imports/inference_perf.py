@@ -138,11 +138,12 @@ def _model(row: Mapping[str, Any]) -> str:
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[StatedMetric, Any]]:
-    """Yield the mean of each of the tool's own metrics that the requests have."""
+    """Yield the mean of each of the tool's own metrics that the successful requests have."""
+    good = [row for row in rows if not row.get("error")]
     for entry in STATED:
         if entry.name.endswith("_mean"):
             name = entry.key.split("/")[-2]
-            values = [fields.number(fields.inside(row, "computed_metrics", name)) for row in rows]
+            values = [fields.number(fields.inside(row, "computed_metrics", name)) for row in good]
             known = [value for value in values if value is not None]
             if known:
                 yield entry, sum(known) / len(known)

@@ -144,6 +144,36 @@ def test_of_a_sample_of_guidellms_requests_only_the_summary_is_read(name: str) -
     assert run.source["facts"]["requests listed, not read"] == 1
 
 
+def test_the_warm_up_of_aiperf_is_in_no_number() -> None:
+    def slow(row: Any) -> Any:
+        row["metadata"]["benchmark_phase"] = "warmup"
+        row["metrics"]["inter_token_latency"]["value"] *= 100
+        return row
+
+    lines = (DATA / "aiperf/profile_export.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    rows.sort(key=lambda row: row["metadata"]["request_start_ns"])
+    first = rows[4]["metadata"]["credit_issued_ns"]
+    [run] = read("\n".join(map(json.dumps, [*map(slow, rows[:4]), *rows[4:]])).encode(), "x.jsonl")
+    assert len(run.measurements) == len(rows) - 4
+    ours = summary_row(summarize(run.measurements))["tpot_s_mean"]
+    assert run.source["stated"]["tpot_s_mean"] == pytest.approx(ours)
+    assert run.started_at == fields.moment(first * 1e-9)
+
+
+def test_the_means_of_inference_perf_are_those_of_successes() -> None:
+    def request(at: float, tpot_s: float, error: Any) -> dict[str, Any]:
+        computed = {"time_per_output_token": tpot_s}
+        return {"start_time": at, "end_time": at + 1, "info": {}, "error": error} | {
+            "computed_metrics": computed
+        }
+
+    failed = {"error_type": "TimeoutError", "error_msg": "late"}
+    rows = [request(1.0, 0.01, None), request(2.0, 0.5, failed)]
+    [run] = read(json.dumps(rows).encode(), "x.json")
+    assert run.source["stated"] == {"tpot_s_mean": 0.01}
+
+
 def test_aiperf_before_versions_says_model_and_load() -> None:
     config = only("aiperf/0.1.json").config
     assert (config.model, config.concurrency) == ("org/small", 10)
