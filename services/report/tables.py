@@ -249,11 +249,14 @@ def repeats(candidate: Candidate) -> Table:
 
 
 def failures(candidate: Candidate) -> Table:
-    """Count failed requests by error class, with the first message of each."""
-    classes, errors_of = (candidate.table.texts(name) for name in ("error_class", "error"))
+    """Count failed requests by error class, with the first message of each; those without a class
+    are unknown, as in the summary."""
+    table = candidate.table.where(candidate.table.are("failed"))
+    table = table.where(~table.texts("error").are(None))
+    classes, errors_of = (table.texts(name) for name in ("error_class", "error"))
     codes, firsts = np.unique(classes.codes, return_index=True)
     first = {
-        classes.words[code]: errors_of.words[errors_of.codes[index]]
+        classes.words[code] or "unknown": errors_of.words[errors_of.codes[index]]
         for code, index in zip(codes, firsts, strict=True)
     }
     errors = sorted(candidate.summary.errors.items(), key=lambda item: -item[1])

@@ -112,3 +112,19 @@ def test_an_unreported_queue_is_shown_as_unknown() -> None:
     assert table.note.startswith("As the server reports for 1 of 2 successes; ")
     assert table.note.endswith(" It does not report how long requests waited.")
     assert not tables.ttft_phases(candidate([measured(0)])).rows
+
+
+def test_a_failure_of_any_class_is_shown_with_its_first_message() -> None:
+    run = candidate(
+        [
+            measured(0),
+            failed(1, error_class=None, error="out of blocks"),
+            failed(2, error_class=None, error="out of blocks, too"),
+            failed(3, error=None),
+            failed(4, error="late"),
+        ]
+    )
+    assert tables.failures(run).rows == (
+        ("unknown", "2", "out of blocks"),
+        ("timeout", "2", "late"),
+    )
