@@ -9,6 +9,7 @@ import numpy as np
 
 from services.analysis.compare import Candidate
 from services.analysis.summary import steady
+from services.analysis.summary.repeats import successes
 from services.ask.measurements import CHUNKS, Measurements
 from services.base.units import many
 from services.report.charts.frame import Rows, heading, layer_chart, run_colour, which_repeat
@@ -43,14 +44,14 @@ def in_flight(
 def throughput(
     candidates: Sequence[Candidate], dark: bool = False, repeat: int = 0
 ) -> alt.LayerChart | None:
-    """Draw output tokens per second over time, in one repeat of each run.
+    """Draw output tokens per second of successful requests over time, in one repeat of each run.
 
     The tokens of a request are spread evenly over its chunks: how many each carried is unknown.
     """
     rows: Rows = []
     left_out = 0
     for candidate in candidates:
-        measurements = _of_repeat(candidate, repeat)
+        measurements = successes(_of_repeat(candidate, repeat))  # as in all other rates
         label = candidate.label
         bins = _throughput(measurements, min(MOST_BINS, 240 // len(candidates)))
         rows += [{"run": label, "seconds": at, "value": value} for at, value in bins]
@@ -61,7 +62,7 @@ def throughput(
     whole = all(candidate.table.complete for candidate in candidates)
     title = heading(
         "Output throughput over time",
-        "Tokens per second of all requests together.",
+        "Tokens per second of all successful requests together.",
         f"Left out: {many(left_out, 'request')} without a token count." if left_out else "",
         "" if whole else "Taken from an evenly spaced sample of the requests.",
         which_repeat(candidates, repeat),

@@ -429,6 +429,15 @@ def test_the_area_of_the_throughput_chart_is_the_number_of_tokens() -> None:
     assert total == pytest.approx(single.summary.output_tokens)
 
 
+def test_throughput_over_time_counts_no_tokens_of_failures() -> None:
+    good = [measured(n, send=float(n)) for n in range(4)]
+    broken = [replace(measured(n, send=float(n)), status="failed") for n in (4, 5)]
+    uncounted = replace(measured(6), status="failed", output_tokens=None)
+    chart = drawn("throughput", [candidate([*good, *broken, uncounted])])
+    assert rows_of(chart, "steps") == rows_of(drawn("throughput", [candidate(good)]), "steps")
+    assert "Left out" not in subtitle(chart)
+
+
 def test_throughput_never_takes_chunks_for_tokens() -> None:
     half = [measured(0), measured(1, output_tokens=None)]
     assert "Left out: 1 request without a token count." in subtitle(
