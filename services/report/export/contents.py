@@ -7,7 +7,7 @@ figures.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.analysis import client_health, nodes
 from services.analysis.compare import Candidate, Comparison, compare
@@ -163,7 +163,11 @@ def _results(
     else:
         known = [row.metric for row in comparison.rows]
         figures = (tables.measures(comparison, labels), tables.figures(candidates, labels, known))
-    imported = (each for c in candidates for each in (stated.table(c), stated.definitions(c)))
+    imported = [
+        replace(table, title=f"{table.title}: {label}") if comparison else table
+        for candidate, label in zip(candidates, labels, strict=True)
+        for table in (stated.table(candidate), stated.definitions(candidate))
+    ]
     return tuple(table for table in (*figures, *imported) if table.rows)
 
 

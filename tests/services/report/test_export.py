@@ -17,6 +17,7 @@ import pytest
 
 from services.analysis import fingerprint
 from services.analysis.compare import Candidate
+from services.analysis.compare.labels import labelled
 from services.analysis.metrics import FIELDS, METRICS
 from services.analysis.summary import summary_row
 from services.report import imports
@@ -552,3 +553,16 @@ def test_every_column_of_the_requests_csv_is_documented() -> None:
     header = next(requests_csv([candidate([measured()])])).decode().splitlines()[0].split(",")
     for name in header:
         assert f"`{name}`" in documented or f"{name}," in readme or f"{name}`" in readme, name
+
+
+def test_what_tools_report_is_shown_with_the_run_that_it_is_of() -> None:
+    data = (ROOT / "tests" / "data" / "imports" / "vllm" / "result.json").read_bytes()
+    [run] = imports.read(data, "f")
+    both = [imported_candidate(run, number) for number in (1, 2)]
+    names = [each.label for each in labelled(both)]
+    page, text = page_html(both).decode(), export("markdown.md").write(both).decode()
+    for name in names:
+        assert page.count(f"<h2>Reported by the tool: {name}</h2>") == 1
+        assert f"| Reported by the tool: {name} |" in text
+    places = re.findall(r'<section id="([^"]*)"', page)
+    assert len(set(places)) == len(places)
