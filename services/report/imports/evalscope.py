@@ -40,9 +40,7 @@ def _summary(summary: dict[str, Any]) -> Imported:
             fields.count(_first(row, CONCURRENCY)) or None,
         ),
         duration_s=fields.seconds(_first(row, ("Test Duration (s)", "Time taken for tests (s)"))),
-        stated=read_stated(
-            (entry, value) for entry, value in values if (fields.number(value) or -1) >= 0
-        ),
+        stated=read_stated((entry, value) for entry, value in values if _is_measured(entry, value)),
         facts=fields.facts(row, (*CONCURRENCY, *(entry.key for entry in STATED))),
         placed=False,
         of=row,
@@ -64,6 +62,13 @@ def read_percentiles(document: Document) -> list[Imported]:
     return [imported(TOOL, Load(), stated=read_stated(values), placed=False)]
 
 
+def _is_measured(entry: StatedMetric, value: Any) -> bool:
+    """Whether a number was measured: evalscope writes -1, or 0 for a mean, if not. A count may well
+    be 0."""
+    known = fields.number(value)
+    return known is not None and (known >= 0 if entry.name in COUNTS else known > 0)
+
+
 def _first(row: Tracked, names: tuple[str, ...]) -> Any:
     return next((row[name] for name in names if name in row), None)
 
@@ -73,6 +78,7 @@ def _metrics(ours: str, scale: float, definition: str, *names: str) -> list[Stat
 
 
 CONCURRENCY = ("Concurrency", "Number of concurrency")
+COUNTS = ("ok", "failed")
 LATENCY = ("Avg Latency (s)", "Average latency (s)")
 RANKS = "An observed value, the upper of the two nearest, rounded to two decimals; successes only."
 WINDOW = "Over the time from the start of the first request to the end of the last."

@@ -115,6 +115,15 @@ def test_both_evalscope_formats_give_the_same_numbers() -> None:
     assert only("evalscope/benchmark_summary.json").config.concurrency == 8
 
 
+def test_no_failure_of_evalscope_is_a_number_and_no_token_time_is_not() -> None:
+    def none(document: Any) -> None:
+        document |= {"Failed Requests": 0, "TPOT (ms)": 0.0, "ITL (ms)": -1}
+
+    stated = changed("evalscope/benchmark_summary.json", none).source["stated"]
+    assert stated["failed"] == 0
+    assert not {"tpot_s_mean", "inter_chunk_s_mean"} & set(stated)
+
+
 def test_a_request_that_guidellm_cut_off_is_cancelled() -> None:
     def cut_off(document: Any) -> None:
         groups = document["benchmarks"][0]["requests"]
