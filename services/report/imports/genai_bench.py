@@ -11,6 +11,7 @@ from services.report.imports import fields
 from services.report.imports.imported import (
     SPREAD,
     Imported,
+    InvalidImport,
     Load,
     StatedMetric,
     distributions,
@@ -31,7 +32,7 @@ def recognise(document: Document) -> bool:
 
 def read(document: Document) -> list[Imported]:
     row = Tracked(document.first["aggregated_metrics"])
-    unit = UNITS.get(str(document.first.get("_time_unit", "s")), 0.0)
+    unit = _unit(document.first.get("_time_unit", "s"))
     rows = fields.as_list(document.first["individual_request_metrics"])
     measurements = [
         _request(index, each, unit) for index, each in enumerate(rows) if isinstance(each, dict)
@@ -54,6 +55,20 @@ def read(document: Document) -> list[Imported]:
             of=row,
         )
     ]
+
+
+def _unit(name: Any) -> float:
+    """Return the seconds of a unit of time.
+
+    Raises:
+        InvalidImport: the unit is unknown, and with it every time.
+    """
+    if not isinstance(name, str) or name not in UNITS:
+        raise InvalidImport(
+            f"It is a file of {TOOL} with times in an unknown unit. Paceline reads "
+            f"{' and '.join(UNITS)}."
+        )
+    return UNITS[name]
 
 
 def _request(index: int, row: Mapping[str, Any], unit: float) -> Measurement:

@@ -124,6 +124,12 @@ def test_no_failure_of_evalscope_is_a_number_and_no_token_time_is_not() -> None:
     assert not {"tpot_s_mean", "inter_chunk_s_mean"} & set(stated)
 
 
+@pytest.mark.parametrize("unit", ["us", None, ["s"]])
+def test_an_unknown_unit_of_genai_bench_is_refused(unit: Any) -> None:
+    with pytest.raises(InvalidImport, match="Paceline reads s and ms"):
+        changed("genai-bench/c4.json", lambda document: document.update(_time_unit=unit))
+
+
 def test_a_request_that_guidellm_cut_off_is_cancelled() -> None:
     def cut_off(document: Any) -> None:
         groups = document["benchmarks"][0]["requests"]
