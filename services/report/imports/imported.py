@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -67,10 +68,11 @@ class StatedMetric(NamedTuple):
 class Load:
     """The load that a tool offered, if its file states it; a `rate` of inf: all at once."""
 
-    requests: int | None = None
+    requests: int | None = None  # of a repeat
     rate: float | None = None  # requests per second
     concurrency: int | None = None
     max_tokens: int | None = None
+    repeats: int = 1
 
     def config(self, model: str) -> tuple[RunConfig, list[str]]:
         """Return the closest run config, and the names of the fields that the file states."""
@@ -79,6 +81,8 @@ class Load:
             values["requests"] = self.requests
         if self.max_tokens and self.max_tokens <= 131_072:
             values["max_tokens"] = self.max_tokens
+        if self.repeats > 1:
+            values["repeats"] = self.repeats
         fixed = {"backend": IMPORT, "warmup": 0, "unique_prompts": False}
         return RunConfig(**{"mode": "batch", **fixed, **values}), ["backend", *values]
 
@@ -121,7 +125,7 @@ def imported(
         raise InvalidImport(f"It is a file of {tool}, but contains no requests and no results.")
     named = fields.line(model, LONGEST_MODEL)
     requests = len(measurements) or load.requests
-    config, known_fields = replace(load, requests=requests).config(named)
+    config, known_fields = _observed(load, measurements).config(named)
     return Imported(
         config,
         _name(tool, config, known_fields, requests, label),
@@ -139,6 +143,14 @@ def imported(
         },
         (Repeat(0, started_at, duration_s),) if measurements and started_at else (),
     )
+
+
+def _observed(load: Load, measurements: Sequence[Measurement]) -> Load:
+    """Return the load with the number of requests and repeats in the file, if it lists any."""
+    if not measurements:
+        return load
+    largest = max(Counter(m.repeat for m in measurements).values())
+    return replace(load, requests=largest, repeats=1 + max(m.repeat for m in measurements))
 
 
 def _unread(of: Mapping[str, Any] | None) -> list[str]:

@@ -16,6 +16,7 @@ from services.report.export.parquet import requests_parquet
 from services.report.export.tables import requests_csv
 from services.report.imports import IMPORTS, InvalidImport, fields, parse, read
 from services.report.imports.stated import definitions, table
+from services.report.theme import request_numbers
 from tests.conftest import ROOT
 from tests.values import candidate, imported_candidate, measured
 
@@ -370,6 +371,14 @@ def test_a_csv_of_requests_without_send_times_gives_no_rates_either() -> None:
     rows = [summary_row(each.summary) for each in (before, after)]
     assert rows[1]["output_tokens_per_s"] is None
     assert rows[0] == pytest.approx(rows[1])
+
+
+def test_the_requests_of_a_csv_with_several_repeats_have_consecutive_numbers() -> None:
+    rows = [measured(index, repeat=repeat) for repeat in range(3) for index in range(4)]
+    [run] = read(b"".join(requests_csv([candidate(rows)])), "requests.csv")
+    assert (run.config.requests, run.config.repeats) == (4, 3)
+    assert "12 requests" in run.name
+    assert request_numbers(imported_candidate(run)).tolist() == list(range(1, 13))
 
 
 def test_each_format_is_recognised_by_one_entry_only() -> None:
