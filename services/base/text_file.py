@@ -1,4 +1,4 @@
-"""The encoding of text files, and the column separator of tables."""
+"""The encoding of text files, and the column separator and the cells of tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Collection
 from itertools import islice
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 LOOKED_AT = 20  # rows
 MOST_ACCENTED = 0.25  # of the letters; in French and Portuguese it is about a twentieth
 _SIGN_IN_WORD = re.compile(
@@ -24,6 +25,19 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+
+def safe_cell(text: str) -> str:
+    """Return text with an apostrophe before it if a spreadsheet would run it as a formula.
+
+    See OWASP, "CSV Injection".
+    """
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def original_cell(text: str) -> str:
+    """Return the text that `safe_cell` was given."""
+    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_STARTS else text
 
 
 def encoding(data: bytes) -> str:

@@ -16,6 +16,7 @@ from services.analysis.nodes import node_of
 from services.analysis.statistics import Ratio
 from services.ask.measurement import Measurement
 from services.ask.series import order_key
+from services.base.text_file import safe_cell
 from services.report import slices
 from services.report.export.document import about
 from services.report.prompt_text import turn_of
@@ -23,7 +24,6 @@ from services.report.theme import request_number
 
 AT_ONCE = 1_000  # requests that are written together
 UNPLACED = ("due_s", "sent_s")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
@@ -122,11 +122,7 @@ def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """Prefix text that a spreadsheet would run as a formula with an apostrophe.
-
-    See OWASP, "CSV Injection".
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return safe_cell(value) if isinstance(value, str) else value
 
 
 def _metric(name: str) -> Callable[[Candidate, Measurement], float | None]:

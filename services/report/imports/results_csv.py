@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from services.ask.measurement import Measurement
+from services.base.text_file import original_cell
 from services.report.imports import fields
 from services.report.imports.imported import Imported, InvalidImport, Load, imported
 from services.report.imports.parse import Document
@@ -78,11 +79,15 @@ def _paceline_row(placed: bool, index: int, row: Mapping[str, Any]) -> Measureme
         fields.count(_number(row, "output_tokens")),
         cached_tokens=fields.count(_number(row, "cached_tokens")),
         token_source=source if source in ("usage", "tokenizer") else "unknown",
-        error_class=fields.line(row.get("error_class"), 40) or None,
-        error=fields.line(row.get("error")) or None,
+        error_class=_line(row, "error_class", 40),
+        error=_line(row, "error"),
         http_status=http if http and http < 1000 else None,
-        finish_reason=fields.line(row.get("finish_reason"), 40) or None,
+        finish_reason=_line(row, "finish_reason", 40),
     )
+
+
+def _line(row: Mapping[str, Any], name: str, longest: int = fields.LONGEST_FACT) -> str | None:
+    return fields.line(original_cell(row.get(name) or ""), longest) or None
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:

@@ -18,7 +18,7 @@ from services.report.imports import IMPORTS, InvalidImport, fields, parse, read
 from services.report.imports.stated import definitions, table
 from services.report.theme import request_numbers
 from tests.conftest import ROOT
-from tests.values import candidate, imported_candidate, measured
+from tests.values import candidate, failed, imported_candidate, measured
 
 DATA = ROOT / "tests" / "data" / "imports"
 FILES = {  # tool, runs, requests of the first, mode of the first
@@ -379,6 +379,13 @@ def test_the_requests_of_a_csv_with_several_repeats_have_consecutive_numbers() -
     assert (run.config.requests, run.config.repeats) == (4, 3)
     assert "12 requests" in run.name
     assert request_numbers(imported_candidate(run)).tolist() == list(range(1, 13))
+
+
+@pytest.mark.parametrize("error", ["=1+1", "-100 too few", "@x", "'quoted'", "plain"])
+def test_an_error_comes_back_from_a_csv_as_it_was(error: str) -> None:
+    row = failed(error=error, error_class="-odd")
+    [run] = read(b"".join(requests_csv([candidate([row])])), "requests.csv")
+    assert (run.measurements[0].error, run.measurements[0].error_class) == (error, "-odd")
 
 
 def test_each_format_is_recognised_by_one_entry_only() -> None:
