@@ -1,5 +1,6 @@
 """`vllm bench serve`: JSON or JSON lines, a summary in milliseconds; with --save-detailed also
-every request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate_metrics`."""
+every request in seconds. Its formulas: `vllm/benchmarks/serve.py`, `calculate_metrics`. `vllm bench
+sweep` writes the summaries of its runs as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from services.report.imports.tracked import Tracked
 
 TOOL = "vLLM bench"
 NEEDED = {"model_id", "request_throughput", "duration", "completed"}
+TEXTS = ("model_id", "tokenizer_id", "date")  # of a table, whose cells could be numbers
 
 
 def recognise(document: Document) -> bool:
@@ -31,7 +33,18 @@ def recognise(document: Document) -> bool:
 
 
 def read(document: Document) -> list[Imported]:
-    return [_run(row) for row in document.rows if row.keys() >= NEEDED]
+    rows = map(_of_cells, document.rows) if document.kind == "csv" else document.rows
+    return [_run(row) for row in rows if row.keys() >= NEEDED]
+
+
+def _of_cells(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return a row of a table as in JSON: numbers instead of text, without lists and names that are
+    empty."""
+    return {
+        name: cell if name in TEXTS or (value := fields.decimal(cell)) is None else value
+        for name, cell in row.items()
+        if name and not cell.startswith("[")
+    }
 
 
 def _run(result: dict[str, Any]) -> Imported:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -122,6 +124,21 @@ def test_no_failure_of_evalscope_is_a_number_and_no_token_time_is_not() -> None:
     stated = changed("evalscope/benchmark_summary.json", none).source["stated"]
     assert stated["failed"] == 0
     assert not {"tpot_s_mean", "inter_chunk_s_mean"} & set(stated)
+
+
+def test_the_table_of_a_vllm_sweep_has_a_run_for_each_line() -> None:
+    result = json.loads((DATA / "vllm/serve_summary.json").read_text())
+    cells = {"": 0, **result, "model_id": "7", "latencies": "[0.5, 0.6]", "request_rate": "inf"}
+    text = io.StringIO()
+    table = csv.DictWriter(text, cells)
+    table.writeheader()
+    table.writerows([cells, cells | {"completed": 0}])
+    first, second = read(text.getvalue().encode(), "summary.csv")
+    assert first.source["stated"] == only("vllm/serve_summary.json").source["stated"]
+    assert (first.config.model, first.config.requests) == ("7", result["num_prompts"])
+    assert first.started_at == only("vllm/serve_summary.json").started_at
+    assert "latencies" not in first.source["facts"]
+    assert second.source["stated"]["ok"] == 0
 
 
 @pytest.mark.parametrize("unit", ["us", None, ["s"]])
