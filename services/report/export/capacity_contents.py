@@ -63,7 +63,8 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
 def _fact_tables(capacity: Capacity) -> Iterator[Table]:
     yield search_table(capacity.config)
     configs = [flat(summarized(config)) for config in capacity.config.servers]
-    names = [name for name in configs[0] if name not in SET_BY_PROBES]
+    every = dict.fromkeys(name for config in configs for name in config)
+    names = [name for name in every if name not in SET_BY_PROBES]
     facts = [(name, *(_text(config.get(name)) for config in configs)) for name in names]
     yield Table("Configuration", ("", *server_names(capacity)), tuple(facts))
 

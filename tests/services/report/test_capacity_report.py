@@ -14,6 +14,7 @@ from services.report.capacity import capacity_document, capacity_text, reasons
 from services.report.capacity_points import operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.charts.frame import spec
+from services.report.export.capacity_contents import capacity_contents
 from services.report.export.capacity_files import (
     CAPACITY_EXPORTS,
     CapacityExport,
@@ -146,6 +147,16 @@ def test_the_page_begins_with_what_the_server_takes_and_has_every_chart() -> Non
     assert "sustains" in page[: page.index("<table")]
     assert all(chart.question in page for chart in CAPACITY_CHARTS)
     assert "Operating points" in page and "Max probes" in page
+
+
+def test_a_setting_of_the_second_server_alone_is_in_the_configuration() -> None:
+    search = two()
+    first, second = search.config.servers
+    servers = (first, second.model_copy(update={"extra_body": {"cache": True}}))
+    config = search.config.model_copy(update={"servers": servers})
+    tables = capacity_contents(replace(search, config=config)).circumstances
+    table = next(each for each in tables if each.title == "Configuration")
+    assert ("extra_body.cache", "–", "True") in table.rows
 
 
 def test_the_json_is_the_document_with_its_hash() -> None:
