@@ -87,7 +87,7 @@ def _groups(candidate: Candidate, rate: Rate) -> Rows:
     table = candidate.table
     order = np.lexsort((table.numbers("index"), table.numbers("repeat")))
     numbers = request_numbers(candidate)[order]
-    rates, failed = metric_array(table, rate)[order], table.are("failed")[order]
+    rates, failed = _rates(candidate, rate)[order], table.are("failed")[order]
     slices = (slice(start, start + size) for start in range(0, len(order), size))
     return [_group(numbers[at], rates[at], int(failed[at].sum())) for at in slices]
 
@@ -196,7 +196,14 @@ def _labels(
 
 
 def _values(candidate: Candidate, rate: Rate) -> Floats:
-    return known(metric_array(candidate.table, rate))
+    return known(_rates(candidate, rate))
+
+
+def _rates(candidate: Candidate, rate: Rate) -> Floats:
+    """The rate of each success, as in the tables; NaN for all other requests, though one that broke
+    off has a decode rate."""
+    table = candidate.table
+    return np.where(table.are("ok"), metric_array(table, rate), np.nan)
 
 
 def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:

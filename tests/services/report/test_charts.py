@@ -351,6 +351,17 @@ def test_the_mirrored_axis_has_no_sign_and_one_zero() -> None:
     assert "the second down" in subtitle(spec)
 
 
+def test_the_decode_rate_of_a_failure_is_not_drawn() -> None:
+    good = [measured(n, ttft=1.0, e2e=3.0) for n in range(3)]
+    broken = [replace(measured(n, ttft=1.0, e2e=1.5), status="failed") for n in range(3, 7)]
+    run = candidate([*good, *broken])
+    chart = charts.tokens_per_s([run], rate="decode_tokens_per_s")
+    assert [row["requests"] for row in rows_of(chart, "bars")] == ["1", "2", "3"]
+    assert len(rows_of(chart, "failed")) == len(broken)
+    assert run.summary.distributions["decode_tokens_per_s"].median == 2.0
+    assert "Median 2.0." in subtitle(chart)
+
+
 def test_the_rate_can_be_the_decode_rate() -> None:
     result = charts.tokens_per_s([candidate([measured(tokens=5)])], rate="decode_tokens_per_s")
     assert result is not None
