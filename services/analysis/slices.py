@@ -24,8 +24,9 @@ LEAST = 4  # slices: with fewer there is nothing to see
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One part of a repeat. Times are seconds since the repeat began, rates per second. None: no
-    request of the slice has the metric, or too few for a percentile."""
+    """One part of a repeat. Times are seconds since the repeat began, rates per second; latencies
+    are those of successes. None: no request of the slice has the metric, or too few for a
+    percentile."""
 
     repeat: int
     from_s: float
@@ -72,7 +73,8 @@ def _slice_requests(table: Measurements, edges: Floats, ends: Floats) -> tuple[S
     answered = np.histogram(known(table.numbers("t_last")[good]), edges)[0]
     busy = np.diff(_over_time(sent, ends, np.ones(len(sent)), edges))  # request-seconds
     tokens = _tokens(table.where(good), edges)
-    ttft, e2e = metric_array(table, "ttft_s"), metric_array(table, "e2e_s")
+    ttft = np.where(good, metric_array(table, "ttft_s"), np.nan)  # a failure may have one, too
+    e2e = metric_array(table, "e2e_s")
     order = np.argsort(of, kind="stable")
     parts = np.split(order, np.searchsorted(of[order], np.arange(1, len(edges) - 1)))
     return tuple(

@@ -65,6 +65,6 @@ COLUMNS = (
     "Failed",
 )
 NOTE = (
-    "Latencies and failures are those of the requests sent in that slice. p95 needs 72 requests. "
-    "Tokens are spread evenly from an answer's first to its last."
+    "Latencies and failures are those of the requests sent in that slice, latencies only of "
+    "successes. p95 needs 72 requests. Tokens are spread evenly from an answer's first to its last."
 )

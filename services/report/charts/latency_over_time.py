@@ -24,7 +24,7 @@ def latency_over_time(
         return None
     window = _window(candidates, repeat)
     sentences = (
-        f"Of the requests sent in each of {max(map(len, cuts.values()))} equal slices of time.",
+        f"Of the successes sent in each of {max(map(len, cuts.values()))} equal slices of time.",
         "Shaded: the steady window." if window else "",
         which_repeat(candidates, repeat),
     )

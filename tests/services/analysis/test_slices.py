@@ -51,6 +51,13 @@ def test_tokens_without_times_are_counted_and_unknown_counts_stay_unknown() -> N
     assert {each.output_tokens_per_s for each in slices(unknown)} == {None}
 
 
+def test_the_first_token_of_a_failure_is_in_no_latency() -> None:
+    rows = every_second()
+    broken = [replace(m, index=20 + m.index, status="failed", t_first=m.t_due) for m in rows]
+    assert {each.ttft_s_median for each in slices([*rows, *broken])} == {1.0}
+    assert {each.ttft_s_median for each in slices(broken)} == {None}
+
+
 def test_a_small_run_has_no_slices() -> None:
     assert slices(every_second(19)) == ()
     assert slices([]) == ()
