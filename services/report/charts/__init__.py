@@ -180,7 +180,7 @@ CHARTS = (
         "Did latency change over time?",
         "TTFT over time",
         _with_send_times(latency_over_time),
-        "Fewer than 20 requests were sent in this repeat: too few to cut it into slices.",
+        "Fewer than 20 requests were sent in this repeat, or none of its answers was streamed.",
         group=OVER_TIME,
     ),
     Chart(
