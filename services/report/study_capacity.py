@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field
 from services.analysis.fingerprint import digest
 from services.base.table import Table
 from services.base.units import NOTHING
+from services.report.export.public import public_config
 from services.report.export.public_study import clean, public_engines
 from services.report.terminal import table
 from services.servers.engines import EngineConfig
+from services.studies.capacity import Capacity
 from services.studies.capacity_wording import why_ended
 from services.studies.highest import HighestCapacity, StudySearch
 from services.studies.highest_wording import (
@@ -171,16 +173,20 @@ def _document(study: Study) -> StudyCapacityDocument:
 
 
 def public_searches(study: Study) -> Study:
-    """Remove paths and anything that looks like a key from the engines and the problems."""
+    """Remove paths and anything that looks like a key from the engines, the runs and the
+    problems."""
     engines = public_engines(search.engine for search in study.searches)
     searches = tuple(
-        StudySearch(
-            engines[search.engine],
-            replace(search.capacity, error=search.capacity.error and clean(search.capacity.error)),
-        )
+        StudySearch(engines[search.engine], _public_capacity(search.capacity))
         for search in study.searches
     )
     return replace(study, searches=searches)
+
+
+def _public_capacity(capacity: Capacity) -> Capacity:
+    servers = tuple(map(public_config, capacity.config.servers))
+    config = capacity.config.model_copy(update={"servers": servers})
+    return replace(capacity, config=config, error=capacity.error and clean(capacity.error))
 
 
 def _verdict(each: HighestCapacity, work: str, labels: Any) -> VerdictRow:

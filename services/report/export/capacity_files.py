@@ -17,6 +17,7 @@ from services.report.capacity import capacity_document
 from services.report.export.capacity_contents import capacity_contents
 from services.report.export.markdown import render as render_markdown
 from services.report.export.page import chart_data, render
+from services.report.export.public import public_config
 from services.report.export.tables import to_csv
 from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
@@ -47,15 +48,7 @@ def capacity_export(name: str) -> CapacityExport:
 
 def public_capacity(capacity: Capacity) -> Capacity:
     """Remove paths, and anything that looks like a key, from the servers and from the error."""
-    servers = tuple(
-        server.model_copy(
-            update={
-                "model": without_paths(server.model),
-                "ca_file": server.ca_file and without_paths(server.ca_file),
-            }
-        )
-        for server in capacity.config.servers
-    )
+    servers = tuple(map(public_config, capacity.config.servers))
     error = capacity.error and without_paths(redact(capacity.error))
     config = capacity.config.model_copy(update={"servers": servers})
     return replace(capacity, config=config, error=error)

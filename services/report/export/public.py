@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.analysis.compare import Candidate
+from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.ask.measurements import Floats, Indices, Measurements, Texts, Times
 from services.base.redact import without_paths
@@ -16,11 +17,9 @@ def public(candidate: Candidate) -> Candidate:
     """Remove paths from the run's errors, environment, model and source. What users wrote (name,
     tags, note, prompts) is unchanged."""
     run = candidate.run
-    model = without_paths(run.config.model)
-    ca_file = run.config.ca_file and without_paths(run.config.ca_file)
     cleaned = replace(
         run,
-        config=run.config.model_copy(update={"model": model, "ca_file": ca_file}),
+        config=public_config(run.config),
         error=_public(run.error),
         environment=_public(run.environment),
         source=_public(run.source),
@@ -28,6 +27,12 @@ def public(candidate: Candidate) -> Candidate:
         repeats=tuple(replace(each, health=_public(each.health)) for each in run.repeats),
     )
     return replace(candidate, run=cleaned, measurements=Measurements(_Public(candidate.table)))
+
+
+def public_config(config: RunConfig) -> RunConfig:
+    """Remove paths from a config: those of the model and of the certificates."""
+    ca_file = config.ca_file and without_paths(config.ca_file)
+    return config.model_copy(update={"model": without_paths(config.model), "ca_file": ca_file})
 
 
 class _Public:

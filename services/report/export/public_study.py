@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.analysis.fingerprint import digest
 from services.base.redact import redact, without_paths
 from services.report.export.document import content_hash
-from services.report.export.public import public
+from services.report.export.public import public, public_config
 from services.servers.engines import EngineConfig
 from services.studies.cell import Cell, MeasuredCell
 
@@ -58,7 +58,7 @@ def _engine(engine: EngineConfig | None) -> dict[str, object] | None:
 
 def _cell(measured: MeasuredCell, engines: Mapping[EngineConfig, EngineConfig]) -> MeasuredCell:
     cell, engine = measured.cell, measured.cell.engine
-    config = cell.config.model_copy(update={"model": without_paths(cell.config.model)})
+    config = public_config(cell.config)
     if engine is not None:
         engine = engines[engine]
     return replace(

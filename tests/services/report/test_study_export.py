@@ -42,7 +42,8 @@ def study(**config: Any) -> list[MeasuredCell]:
 def private() -> list[MeasuredCell]:
     """Return a study with a prompt, answers, a key and paths wherever one could be."""
     engine = EngineConfig(model=f"{HOME}/tiny.gguf", extra=f"--chat-template {HOME}/a.jinja")
-    secret_cell = cell(1.0, engine=engine, workload="text", prompt=PROMPT)
+    ca_file = f"{HOME}/ca.pem"
+    secret_cell = cell(1.0, engine=engine, workload="text", prompt=PROMPT, ca_file=ca_file)
     assert secret_cell.candidate is not None
     measurements = [replace(m, answer=ANSWER) for m in secret_cell.candidate.measurements]
     environment = {"engine": {"model_path": f"{HOME}/tiny.gguf"}}
@@ -51,7 +52,8 @@ def private() -> list[MeasuredCell]:
         measurements=measurements,
         run=replace(secret_cell.candidate.run, environment=environment),
     )
-    lost = cell(None, index=1, tp=2, problem=f"{HOME}/big is not there, with {KEY}.", prompt=PROMPT)
+    problem = f"{HOME}/big is not there, with {KEY}."
+    lost = cell(None, index=1, tp=2, problem=problem, prompt=PROMPT, ca_file=ca_file)
     return [replace(secret_cell, candidate=with_answers), lost]
 
 

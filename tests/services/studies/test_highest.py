@@ -6,6 +6,7 @@ import csv
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -47,10 +48,11 @@ def search(
     start: int = 0,
     status: Status = "done",
     error: str | None = None,
+    **run: Any,
 ) -> StudySearch:
     """A search whose requests began to be missed between 3 % below and above `capacity`."""
     probes = _probes(capacity) if capacity else ()
-    config = search_config(SEARCH, RunConfig())
+    config = search_config(SEARCH, RunConfig(**run))
     found = Capacity(number, "one", "", NOW, config, status, probes, error, start=start)
     return StudySearch(engine, found)
 
@@ -237,9 +239,10 @@ def test_a_worse_configuration_that_is_added_changes_no_verdict() -> None:
 
 def test_every_export_of_a_study_has_the_same_hash_and_no_paths() -> None:
     engines = [EngineConfig(model=f"/home/me/{name}") for name in ("small", "large")]
+    ca_file = "/home/me/ca.pem"
     found = study(
-        search(1, engines[0], 20),
-        search(2, engines[1], None, 0, "failed", "Out of memory, /home/x"),
+        search(1, engines[0], 20, ca_file=ca_file),
+        search(2, engines[1], None, 0, "failed", "Out of memory, /home/x", ca_file=ca_file),
     )
     files = {entry.name: entry.write(found).decode() for entry in STUDY_CAPACITY_EXPORTS}
     assert set(files) == {"study.csv", "study.json", "study.md", "study.html"}
