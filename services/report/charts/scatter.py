@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
 
 import altair as alt
 import numpy as np
@@ -26,8 +25,7 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
             for number, (repeat, speeds) in enumerate(rates, 1)
             if len(speeds) and repeat.output_tokens_per_s is not None
         ]
-    large = [_mean_dot(candidate, small) for candidate in candidates]
-    dots = [dot for dot in large if dot is not None]
+    dots = [dot for candidate in candidates if (dot := _run_dot(candidate)) is not None]
     if not dots:
         return None
     several = len(small) > len(dots)
@@ -68,12 +66,13 @@ def _run_dots(candidate: Candidate, dots: Rows) -> Rows:
     return [dot for dot in dots if dot["run"] == candidate.label]
 
 
-def _mean_dot(candidate: Candidate, small: Rows) -> dict[str, object] | None:
-    """Return the mean over the repeats of a run, as in the table of a comparison."""
-    own = _run_dots(candidate, small)
-    if not own:
+def _run_dot(candidate: Candidate) -> dict[str, object] | None:
+    """Return the dot of a run: its speed and throughput as in the table of a comparison."""
+    speed = candidate.summary.distributions["tokens_per_s"]
+    throughput = candidate.summary.output_tokens_per_s
+    if speed is None or throughput is None:
         return None
-    return _dot(candidate, fmean(dot["x"] for dot in own), fmean(dot["y"] for dot in own))
+    return _dot(candidate, speed.median, throughput)
 
 
 def _scaled(dots: Rows, x: str, y: str) -> tuple[alt.X, alt.Y]:

@@ -21,6 +21,7 @@ import pytest
 
 from services.analysis.compare import Candidate
 from services.analysis.metrics import metric
+from services.analysis.summary import summary_row
 from services.ask.measurement import Measurement, Progress, Sample
 from services.ask.prices import Price
 from services.report import charts, theme
@@ -560,6 +561,15 @@ def test_the_shift_of_interleaved_runs_is_of_pairs() -> None:
 def test_few_requests_have_no_quantiles_to_compare() -> None:
     few = [seconds(1, 2, 3, spread=19), seconds(1, 2, 3, run_id=2, spread=19)]
     assert charts.chart("quantile_shift").draw(few) is None
+
+
+def test_a_dot_of_the_trade_off_is_where_the_table_says() -> None:
+    uneven = [measured(n, repeat=0, e2e=float(n + 2)) for n in range(6)]
+    uneven += [measured(0, repeat=2, e2e=9.0), failed(0, repeat=1)]
+    run = candidate(uneven)
+    first, _ = rows_of(drawn("trade_off", [run, candidate(uneven, run_id=2)]), "dots")
+    row = summary_row(run.summary)
+    assert (first["x"], first["y"]) == (row["tokens_per_s_median"], row["output_tokens_per_s"])
 
 
 def test_the_trade_off_has_a_dot_a_run_and_one_a_repeat() -> None:
