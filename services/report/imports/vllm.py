@@ -66,11 +66,15 @@ def _run(result: dict[str, Any]) -> Imported:
 
 
 def load(row: Mapping[str, Any]) -> Load:
-    """Return the offered load; `request_rate` is a number, Infinity or the text "inf"."""
+    """Return the offered load; `request_rate` is a number, Infinity or the text "inf". If the rate
+    was ramped up, `request_rate` does not apply, and says "inf"."""
     rate, count = row.get("request_rate"), row.get("num_prompts")
+    requests = fields.count(row["completed"] if count is None else count) or None
+    if row.get("ramp_up_strategy"):
+        return Load(requests)
     everything_at_once = rate == "inf" or rate == inf
     return Load(
-        requests=fields.count(row["completed"] if count is None else count) or None,
+        requests=requests,
         rate=inf if everything_at_once else fields.number(rate),
         concurrency=fields.count(row.get("max_concurrency")) or None,
     )

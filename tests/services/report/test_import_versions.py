@@ -141,6 +141,19 @@ def test_the_table_of_a_vllm_sweep_has_a_run_for_each_line() -> None:
     assert second.source["stated"]["ok"] == 0
 
 
+@pytest.mark.parametrize("ramp", [{}, {"ramp_up_strategy": "linear", "ramp_up_end_rps": 3}])
+def test_a_vllm_run_that_ramped_up_did_not_send_everything_at_once(ramp: dict[str, Any]) -> None:
+    def at_once(document: Any) -> None:
+        document |= {"request_rate": "inf", "max_concurrency": None} | ramp
+        document.pop("start_times", None)
+
+    run = changed("vllm/result.json", at_once)
+    assert run.measurements
+    assert run.source["placed"] is not bool(ramp)
+    assert ("mode" in run.source["known"]) is not bool(ramp)
+    assert not ramp or run.source["facts"]["ramp_up_strategy"] == "linear"
+
+
 @pytest.mark.parametrize("unit", ["us", None, ["s"]])
 def test_an_unknown_unit_of_genai_bench_is_refused(unit: Any) -> None:
     with pytest.raises(InvalidImport, match="Paceline reads s and ms"):
