@@ -34,15 +34,22 @@ def chat_url(target: Target) -> str:
 
 
 def body(config: RunConfig, target: Target, prompt: str) -> Body:
-    """Return the body of a request with `prompt`. Extra fields come last; omitted fields are left
-    out."""
+    """Return the body of a request with `prompt`. Extra fields come last, those in an object beside
+    the ones that Paceline sets in it; omitted fields are left out."""
     fields = BODIES[target.dialect](config, target, prompt)
     wanted = {name: value for name, value in fields.items() if value is not None}
     if not config.extra_body:
         return wanted
     if target.client == "litellm":  # at the top level they would be arguments of LiteLLM,
         return {**wanted, "extra_body": config.extra_body}  # such as the address and the key
-    return {**wanted, **config.extra_body}
+    return {**wanted, **{n: _added(wanted.get(n), value) for n, value in config.extra_body.items()}}
+
+
+def _added(ours: Any, extra: Any) -> Any:
+    """An extra field; if Paceline also sets it (Ollama's `options`, `stream_options`), both objects
+    as one."""
+    both = isinstance(ours, Mapping) and isinstance(extra, Mapping)
+    return {**ours, **extra} if both else extra
 
 
 def bearer(target: Target) -> str | None:

@@ -216,6 +216,32 @@ def test_the_fields_of_a_dialect_are_set_by_their_own_options(name: str) -> None
         parse({"backend": "vllm", "extra_body": {name: 1}})
 
 
+@pytest.mark.parametrize(
+    ("backend", "name", "extra", "sent"),
+    [
+        (
+            "ollama",
+            "options",
+            {"num_ctx": 8192},
+            {"num_predict": 128, "temperature": 0.0, "num_ctx": 8192},
+        ),
+        (
+            "vllm",
+            "stream_options",
+            {"continuous_usage_stats": True},
+            {"include_usage": True, "continuous_usage_stats": True},
+        ),
+        ("vllm", "stream_options", None, None),
+        ("vllm", "chat_template_kwargs", {"a": 1}, {"a": 1}),
+    ],
+)
+def test_extra_fields_of_an_object_are_added_to_its_own(
+    backend: str, name: str, extra: Any, sent: Any
+) -> None:
+    config = parse({"backend": backend, "model": "m", "extra_body": {name: extra}})
+    assert body(config, target(config, ENV), "Hi")[name] == sent
+
+
 def test_an_unknown_dialect_is_refused() -> None:
     with pytest.raises(InvalidConfig, match="dialect must be one of 'chat', 'completions'"):
         parse({"dialect": "grpc"})
