@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
@@ -58,10 +59,13 @@ def first_turns(prompt: str, longest: int) -> str:
     if len(prompt) <= longest or not is_session(prompt):
         return prompt
     found, options = dialogue.turns_of(prompt), dialogue.options_of(prompt)
-    while len(found) > 1 and len(prompt) > longest:
-        found.pop()
-        prompt = dialogue.to_session(found, options)
-    return prompt
+    # more turns are longer, so bisection writes a conversation of thousands a few times only
+    fitting = bisect_right(
+        range(1, len(found)),
+        longest,
+        key=lambda count: len(dialogue.to_session(found[:count], options)),
+    )
+    return dialogue.to_session(found[: max(1, fitting)], options)
 
 
 def prompt(

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.ask import dialogue, modes
+from services.ask import conversation, dialogue, modes
 from services.ask.config import RunConfig, parse
+from services.ask.dialogue import Turn
 from services.ask.plan import plan
 from services.ask.plan_of_sessions import typical_session
 from services.ask.problems import InvalidConfig
@@ -150,6 +151,29 @@ def test_a_turn_that_cannot_be_played_is_refused(turn: Any, sentence: str) -> No
 def test_a_conversation_keeps_its_turns_in_a_scenario() -> None:
     rows = read({"turns": [{"text": "a"}, {"text": "b", "delay": 1500}]}, SHAREGPT)
     assert read(*prompt_values(rows)) == rows
+
+
+def test_a_very_long_conversation_is_cut_without_writing_it_for_each_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = 0
+    to_session = dialogue.to_session
+
+    def counted(*given: Any) -> str:
+        nonlocal written
+        written += 1
+        return to_session(*given)
+
+    turns = [Turn([{"role": "user", "content": "x" * 50}]) for _ in range(500)]
+    prompt = dialogue.to_session(turns)
+    monkeypatch.setattr(dialogue, "to_session", counted)
+    for longest in (0, 100, 5_000, len(prompt) - 1):
+        cut = conversation.first_turns(prompt, longest)
+        kept = len(dialogue.turns_of(cut))
+        assert len(cut) <= longest or kept == 1
+        assert len(to_session(turns[: kept + 1])) > longest
+    assert conversation.first_turns(prompt, len(prompt)) == prompt
+    assert written < 50
 
 
 def test_a_conversation_that_is_too_long_is_cut_at_a_turn() -> None:
