@@ -8,8 +8,8 @@ from math import ceil
 
 from services.ask import lengths, modes, plan_of_sessions
 from services.ask.answer_times import Pace
-from services.ask.config import RunConfig
-from services.ask.modes import MODES, schedule, simulate
+from services.ask.config import MOST, RunConfig
+from services.ask.modes import MODES, Schedule, schedule, simulate
 from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
 from services.ask.planned_hits import planned_hits
 from services.ask.prices import Hourly, Price
@@ -107,7 +107,18 @@ def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
     if pace is None:
         return None
     answer_s = lengths.of_answers(config).mean / pace.usual
-    return len(simulate(schedule(config), answer_s, MOST_DRAWN)) or 1
+    planned = schedule(config)
+    bars = simulate(planned, answer_s, MOST_DRAWN)
+    if len(bars) < MOST_DRAWN or config.duration_s is None:
+        return len(bars) or 1
+    drawn_s, whole_s = (_user_seconds(planned, at) for at in (bars[-1][2], config.duration_s))
+    return min(MOST, len(bars) * max(1.0, whole_s / drawn_s))
+
+
+def _user_seconds(planned: Schedule, until: float) -> float:
+    """Return for how long users send requests up to a time, added up, in seconds."""
+    joins_s = planned.joins_s or (0.0,) * planned.users
+    return sum(max(0.0, until - max(0.0, join - planned.lead_s)) for join in joins_s)
 
 
 def combined(plans: Sequence[Plan], how: str) -> Plan:

@@ -105,6 +105,25 @@ def test_the_number_of_requests_of_users_is_unknown_without_earlier_runs() -> No
     assert "The number of requests is unknown, because there is no earlier run" in unknown.sentence
 
 
+@pytest.mark.parametrize(
+    ("config", "requests"),
+    [
+        ({"users": 100, "duration_s": 3600}, 100 * 3600 / 2),  # an answer takes 2 s
+        # on average the users are there for half an hour
+        ({"users": 100, "duration_s": 3600, "ramp_up_s": 3600}, 100 * 1800 / 2),
+        ({"users": 100, "duration_s": 3600, "turns": 3, "input_tokens": 9}, 100 * 3600 / 2),
+        ({"mode": "batch", "concurrency": 50, "duration_s": 7200}, 50 * 7200 / 2),
+        ({"users": 10_000, "duration_s": 86_400}, 1_000_000),  # a run has no more
+    ],
+)
+def test_more_requests_than_are_drawn_are_all_planned(
+    config: dict[str, Any], requests: float
+) -> None:
+    planned = plan(parse({"mode": "users", "think_s": 0, "warmup": 0, **config}), PRICE, AT_64)
+    assert planned.requests_total == pytest.approx(requests, rel=0.02)
+    assert planned.tokens_at_most == 128 * planned.requests_total
+
+
 def test_cost_is_what_prompts_and_full_answers_cost() -> None:
     config = RunConfig(workload="synthetic", input_tokens=1000, requests=9)
     # 10 requests: 10,000 tokens at a dollar a million, 1,280 at four
