@@ -187,11 +187,23 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
             drain = min(drain, config.drain_s)
         sent_s = config.duration_s + drain
     else:
-        bars = simulate(schedule(config), seconds_per_request, MOST_DRAWN)
-        sent_s = max(end for _, _, end in bars) * max(1.0, config.requests / len(bars))
+        sent_s = _end_s(schedule(config), seconds_per_request, config.requests)
     if config.stop_after_s is not None:
         sent_s = min(sent_s, config.stop_after_s)
     return config.load_warmup_s + sent_s
+
+
+def _end_s(planned: Schedule, seconds_per_request: float, requests: int) -> float:
+    """Return when the last answer ends, in seconds; perhaps only the first ones are drawn. In an
+    open loop the last is as late as they are, or in proportion more if they wait for each other."""
+    bars = simulate(planned, seconds_per_request, MOST_DRAWN)
+    drawn_s, more = max(end for _, _, end in bars), max(1.0, requests / len(bars))
+    if planned.users or more == 1:
+        return drawn_s * more
+    last = max(index for index, _, _ in bars)
+    begun = last if planned.sessions is None else planned.sessions.locate(last)[0]
+    late_s = drawn_s - planned.due_s[begun]
+    return planned.due_s[-1] + late_s * (1 if planned.in_flight is None else more)
 
 
 def _seconds(config: RunConfig, each: float) -> float:

@@ -124,6 +124,28 @@ def test_more_requests_than_are_drawn_are_all_planned(
     assert planned.tokens_at_most == 128 * planned.requests_total
 
 
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [
+        # (1 + 100) / 2 requests a second on average, and 2 s for the last answer
+        ({"mode": "ramp", "rate": 1, "end_rate": 100}, 100_000 / 50.5 + 2),
+        ({"mode": "ramp", "rate": 100, "end_rate": 1}, 100_000 / 50.5 + 2),
+        ({"mode": "ramp", "rate": 1, "end_rate": 100, "concurrency": 10_000}, 100_000 / 50.5 + 2),
+        ({"mode": "steps", "rate": 1, "end_rate": 100, "turns": 2}, 50_000 / 50.5 + 4),
+        ({"mode": "constant", "rate": 10}, 10_000 + 2),
+        ({"mode": "constant", "rate": 10, "concurrency": 1}, 100_000 * 2),
+        ({"mode": "batch"}, 2),
+        ({"mode": "batch", "concurrency": 10}, 100_000 * 2 / 10),
+        ({"mode": "users", "users": 10, "think_s": 0}, 100_000 * 2 / 10),
+    ],
+)
+def test_the_time_of_more_requests_than_are_drawn_follows_their_schedule(
+    config: dict[str, Any], seconds: float
+) -> None:
+    planned = plan(parse({"requests": 100_000, "warmup": 0, **config}), None, AT_64)
+    assert planned.seconds_about == pytest.approx(seconds, rel=0.02)
+
+
 def test_cost_is_what_prompts_and_full_answers_cost() -> None:
     config = RunConfig(workload="synthetic", input_tokens=1000, requests=9)
     # 10 requests: 10,000 tokens at a dollar a million, 1,280 at four
