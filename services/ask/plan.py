@@ -20,6 +20,7 @@ from services.base.units import many
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
 MOST_DRAWN = 20_000  # requests whose times are computed one by one
+UNKNOWN_AT_LOAD = " How many requests the warm-up at load adds is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     total = counted.requests * config.repeats + warmup_count(config)
     output = sum(map(_output_tokens, parts(counted)))
     prompts = sum(map(_prompt_tokens, parts(counted)))
+    warm = _requests_at_load(config, pace)
+    share = 1 + config.repeats * (warm or 0) / total  # of the same lengths
+    total, output, prompts = (round(number * share) for number in (total, output, prompts))
     at_least = config.repeats * _repeat_s(config, 0.0) or None
     about, between = None, None
     if pace is not None:
@@ -58,14 +62,15 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
             _seconds(config, output / total / rate) for rate in (pace.fast, pace.usual, pace.slow)
         )
         between = fast, slow
-    usd = price.of(prompts, output, about) if price is not None else None
+    usd = price.of(prompts, output, about) if price is not None and warm is not None else None
     hourly = isinstance(price, Hourly)
     what = f"Sends {_requests(config, counted)}{plan_of_sessions.how(config)}: at most "
     what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
     takes = _time_text(at_least, between, source, "there is no earlier run on this server")
     then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
-    sentence = f"{what}{_lengths(config)} {then[0].upper()}{then[1:]}.{_extra_notes(config)}"
+    notes = f"{UNKNOWN_AT_LOAD * (warm is None)}{_extra_notes(config)}"
+    sentence = f"{what}{_lengths(config)} {then[0].upper()}{then[1:]}.{notes}"
     return Plan(total, output, prompts, at_least, about, usd, sentence, hourly, between, source)
 
 
@@ -113,6 +118,16 @@ def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
         return len(bars) or 1
     drawn_s, whole_s = (_user_seconds(planned, at) for at in (bars[-1][2], config.duration_s))
     return min(MOST, len(bars) * max(1.0, whole_s / drawn_s))
+
+
+def _requests_at_load(config: RunConfig, pace: Pace | None) -> float | None:
+    """Return about how many requests warm up at load before each repeat; None if unknown."""
+    if not config.load_warmup_s:
+        return 0
+    if MODES[config.mode].loop == "open":
+        return len(schedule(config).warm_s) * modes.mean_turns(config)
+    before = {"duration_s": config.load_warmup_s, "load_warmup_s": 0.0}
+    return _requests_expected(config.model_copy(update=before), pace)
 
 
 def _user_seconds(planned: Schedule, until: float) -> float:

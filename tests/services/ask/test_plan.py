@@ -146,6 +146,37 @@ def test_the_time_of_more_requests_than_are_drawn_follows_their_schedule(
     assert planned.seconds_about == pytest.approx(seconds, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("config", "requests"),
+    [
+        ({"mode": "constant", "rate": 10, "duration_s": 60, "load_warmup_s": 600}, 6_600),
+        ({"mode": "constant", "rate": 10, "requests": 5, "load_warmup_s": 6, "repeats": 2}, 130),
+        ({"mode": "ramp", "rate": 1, "end_rate": 9, "duration_s": 60, "load_warmup_s": 60}, 360),
+        ({"mode": "constant", "duration_s": 60, "load_warmup_s": 60, "turns": 2}, 240),
+        # an answer takes 2 s
+        ({"mode": "users", "think_s": 0, "duration_s": 60, "load_warmup_s": 120}, 8 * 90),
+        ({"pause_s": 0, "requests": 5, "load_warmup_s": 60}, 35),
+        ({"trace": [(0, 1, 128), (1, 1, 128)], "trace_from_s": 1, "load_warmup_s": 1}, 2),
+    ],
+)
+def test_requests_that_warm_up_at_load_are_paid_for_too(
+    config: dict[str, Any], requests: int
+) -> None:
+    synthetic = {} if "trace" in config else {"input_tokens": 1000, "unique_prompts": False}
+    planned = plan(parse({"warmup": 0, **synthetic, **config}), PRICE, AT_64)
+    assert planned.requests_total == pytest.approx(requests, abs=16)
+    assert planned.tokens_at_most == 128 * planned.requests_total
+    assert planned.usd_at_most == pytest.approx(
+        planned.prompt_tokens_about * 1e-6 + planned.tokens_at_most * 4e-6
+    )
+
+
+def test_the_price_of_an_unknown_number_of_requests_is_unknown() -> None:
+    planned = plan(parse({"load_warmup_s": 60}), PRICE, None)
+    assert planned.usd_at_most is None
+    assert planned.sentence.endswith(" How many requests the warm-up at load adds is unknown.")
+
+
 def test_cost_is_what_prompts_and_full_answers_cost() -> None:
     config = RunConfig(workload="synthetic", input_tokens=1000, requests=9)
     # 10 requests: 10,000 tokens at a dollar a million, 1,280 at four
