@@ -242,13 +242,13 @@ def _prompt_tokens(config: RunConfig) -> int:
     spec = WORKLOADS[config.workload]
     if (tokens := spec.tokens) is not None:
         return _in_all_repeats(config, lambda count: tokens(config, count))
-    texts = [len(text) for text in spec.prompts(config)]
+    texts = [plan_of_sessions.characters(text) for text in spec.prompts(config)]
 
-    def characters(count: int) -> int:
+    def first(count: int) -> int:
         return sum(texts) * (count // len(texts)) + sum(texts[: count % len(texts)])
 
     nonces = _in_all_repeats(config, lambda count: count * NONCE_TOKENS * config.unique_prompts)
-    return ceil(_in_all_repeats(config, characters) / CHARACTERS_PER_TOKEN) + nonces
+    return ceil(_in_all_repeats(config, first) / CHARACTERS_PER_TOKEN) + nonces
 
 
 def _requests(config: RunConfig, counted: RunConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from statistics import fmean, median_high
 
@@ -123,5 +124,15 @@ def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
 
 
 def _tokens(messages: list[dialogue.Message]) -> float:
-    texts = (text for message in messages for text in dialogue.texts_in(message))
-    return sum(map(len, texts)) / CHARACTERS_PER_TOKEN
+    return _characters(messages) / CHARACTERS_PER_TOKEN
+
+
+def characters(prompt: str) -> int:
+    """Return the characters of the texts of a prompt's first turn, and of its tools. Images have
+    none: their tokens do not follow from their data."""
+    messages, options = dialogue.read(conversation.first(prompt))
+    return _characters(messages) + (len(json.dumps(options)) if options else 0)
+
+
+def _characters(messages: list[dialogue.Message]) -> int:
+    return sum(len(text) for message in messages for text in dialogue.texts_in(message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from services.ask.answer_times import Pace
 from services.ask.config import RunConfig, parse
 from services.ask.plan import combined, duration, interleaved, plan, span
 from services.ask.prices import Hourly, Price
+from services.ask.workloads import read_prompts
 
 AT_64 = Pace(64.0, 64.0, 64.0, "from a test")
 PRICE = Price(1e-6, 4e-6, "a test")
@@ -47,6 +49,29 @@ def test_prompt_tokens_are_estimated_from_characters_or_known(
     config: dict[str, Any], tokens: int
 ) -> None:
     assert plan(RunConfig(**config), None).prompt_tokens_about == tokens
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 100_000}"}}
+SAID = {"role": "user", "content": "x" * 40}
+TOOL = {"type": "function", "function": {"name": "f", "description": "y" * 400}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "more", "tokens"),
+    [
+        ({"messages": [{"role": "system", "content": "x" * 40}, SAID]}, {}, 20),
+        ({"messages": [{"role": "user", "content": [{"text": "x" * 40}, IMAGE]}]}, {}, 10),
+        ({"turns": [{"text": "x" * 40}, {"text": "x" * 4000}]}, {"turns": 1}, 10),
+        ({"messages": [SAID], "tools": [TOOL]}, {}, 10 + 120),
+    ],
+)
+def test_prompt_tokens_are_those_of_what_is_sent_of_an_entry(
+    entry: dict[str, Any], more: dict[str, Any], tokens: int
+) -> None:
+    prompts = read_prompts(json.dumps(entry).encode(), "p.jsonl")
+    config = parse({"prompts": prompts, "requests": 1, "warmup": 0, **more})
+    planned = plan(config.model_copy(update={"unique_prompts": False}), None)
+    assert planned.prompt_tokens_about == tokens
 
 
 @pytest.mark.parametrize(
