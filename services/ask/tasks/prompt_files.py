@@ -7,7 +7,7 @@ from typing import Any
 
 from services.ask.conversation import is_session
 from services.ask.tasks import NewTask, openai_batch
-from services.ask.workloads.lines import InvalidFile, check_size, decoded
+from services.ask.workloads.lines import InvalidFile, check_size, decoded, lines
 from services.ask.workloads.promptfile import PromptFile, read_file
 from services.base.units import many
 
@@ -26,11 +26,11 @@ def read(data: bytes, name: str) -> list[NewTask]:
 
 def of_lines(text: str) -> list[NewTask]:
     """Return a task for each line that is not empty."""
-    return [NewTask(line.strip(), {}) for line in text.splitlines() if line.strip()]
+    return [NewTask(line.strip(), {}) for line in lines(text) if line.strip()]
 
 
 def _is_openai_batch(text: str) -> bool:
-    first: Any = next((line for line in text.splitlines() if line.strip()), "")
+    first: Any = next((line for line in lines(text) if line.strip()), "")
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):

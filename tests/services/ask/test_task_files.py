@@ -23,6 +23,15 @@ def test_an_openai_batch_file_keeps_its_ids_and_settings() -> None:
     assert task == NewTask("Hi", {"max_tokens": 3, "seed": 1, "model": "gpt"}, "a")
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\x85"])  # line ends to splitlines()
+def test_a_line_ends_at_its_line_break_only(sign: str) -> None:
+    text = f"One{sign}two"
+    line = {"custom_id": "a", "body": {"prompt": text, "model": "gpt"}}
+    (task,) = prompt_files.read(json.dumps(line, ensure_ascii=False).encode(), "in.jsonl")
+    assert task == NewTask(text, {"model": "gpt"}, "a")
+    assert prompt_files.of_lines(f"{text}\r\nThree\n") == [NewTask(text, {}), NewTask("Three", {})]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "tasks"),
     [
