@@ -8,7 +8,9 @@ from typing import Any
 from services.ask import about, dialogue
 from services.ask.config import RunConfig
 from services.ask.own_prompts import own_prompts
+from services.ask.workloads import spread_sessions
 from services.ask.workloads.entries import Notes, UnusableEntry, limit_of, prompt_of
+from services.ask.workloads.spread_sessions import Entry, entry_of
 from services.base.units import many
 from services.report.scenario import files
 from services.report.scenario.document import Document
@@ -30,34 +32,27 @@ def filled(
     written = isinstance(values.get("prompts"), list)
     own = files.read_files(document, values, read, *location)
     if written:
-        each = [
-            (entry, (*location, "prompts", index)) for index, entry in enumerate(own["prompts"])
-        ]
-        texts = [_of_entry(document, entry, *where) for entry, where in each]
-        limits = [_limit(document, entry, *where) for entry, where in each]
-        pairs = [(text, own) for text, own in zip(texts, limits, strict=True) if text is not None]
-        own["prompts"] = [text for text, _ in pairs]
-        if any(limits):
-            own["prompt_max_tokens"] = [limit for _, limit in pairs]
+        found = (
+            _entry_of(document, value, *location, "prompts", index)
+            for index, value in enumerate(own["prompts"])
+        )
+        entries = spread_sessions.joined(entry for entry in found if entry is not None)
+        own["prompts"] = [entry.prompt for entry in entries]
+        if any(entry.limit for entry in entries):
+            own["prompt_max_tokens"] = [entry.limit for entry in entries]
     return own
 
 
-def _of_entry(document: Document, entry: Any, *location: str | int) -> Any:
-    """A prompt, which may be written like an entry of a prompt file: `messages`."""
-    if not isinstance(entry, dict):
-        return entry
+def _entry_of(document: Document, value: Any, *location: str | int) -> Entry | None:
+    """A prompt, which may be written like an entry of a prompt file: `messages`, `session_id`."""
+    if not isinstance(value, dict):
+        return Entry(value)
     try:
-        return prompt_of(entry, Notes())
+        prompt = prompt_of(value, Notes())
+        return None if prompt is None else entry_of(value, prompt, limit_of(value))
     except (UnusableEntry, RecursionError) as error:
         sentence = str(error) if isinstance(error, UnusableEntry) else "is nested too deeply."
         raise document.problem(f"The prompt {sentence}", *location) from None
-
-
-def _limit(document: Document, entry: Any, *location: str | int) -> int:
-    try:
-        return limit_of(entry)
-    except UnusableEntry as error:
-        raise document.problem(f"The prompt {error}", *location) from None
 
 
 def prompt_values(prompts: tuple[str, ...]) -> list[Any]:

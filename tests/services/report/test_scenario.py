@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from services.ask import about, saved_server
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig, parse, stored
 from services.ask.problems import InvalidConfig, validate
-from services.ask.workloads.promptfile import read_prompts
+from services.ask.workloads.promptfile import read_file, read_prompts
 from services.report import scenario as scenarios
 from services.report.export import content_hash
 from services.report.scenario import (
@@ -210,6 +211,23 @@ def test_a_prompt_in_a_scenario_can_limit_its_answer() -> None:
     assert scenario.config.prompt_max_tokens == (5, 0)
     assert read(write(scenario, own_prompts=True)) == scenario
     assert b"prompt_max_tokens" not in write(scenario, own_prompts=False)
+
+
+def test_prompts_of_one_session_are_joined_as_in_a_file() -> None:
+    entries = [
+        {"session_id": "a", "text": "one", "max_tokens": 3},
+        "alone",
+        {"session_id": "a", "text": "two", "delay": 1500},
+    ]
+    document = scenarios.document_of({"version": 1, "prompts": entries, "history": "answered"})
+    scenario = scenario_of(document, Reading())
+    assert isinstance(scenario, RunScenario)
+    read = read_file("\n".join(map(json.dumps, entries)).encode(), "a.jsonl")
+    assert scenario.config.prompts == read.prompts and len(read.prompts) == 2
+    assert scenario.config.prompt_max_tokens == read.max_tokens == (3, 0)
+    entries[2] |= {"delay": "soon"}  # type: ignore[operator]
+    with pytest.raises(InvalidScenario, match='entry 3 of prompts: The prompt has a "delay"'):
+        scenario_of(document, Reading())
 
 
 def test_own_prompts_are_left_out_unless_wanted_and_the_file_says_so() -> None:
