@@ -69,7 +69,10 @@ def price(backend: str, model: str) -> Price | None:
     """Return the token price of `model` at `backend`, or None if it is unknown."""
     if backend not in KEYS:
         return None
-    key = KEYS[backend](model)
+    provider, name = KEYS[backend](model)
+    key = f"{provider}/{name}"
+    if key not in _prices() and _sells(provider, name):
+        key = name
     entry = _prices().get(key)
     if not isinstance(entry, dict):
         return None
@@ -79,6 +82,23 @@ def price(backend: str, model: str) -> Price | None:
     if not prompt and not output:  # an entry for a model on the user's own hardware
         return None
     return Price(float(prompt), float(output), f"LiteLLM's price map, {key}")
+
+
+def _split(model: str) -> tuple[str, str]:
+    provider, _, name = model.partition("/")
+    return provider, name
+
+
+def _sells(provider: str, model: str) -> bool:
+    """Return whether the map has a model of this provider without its name before it, as those of
+    Anthropic. Some have several names: `bedrock_converse`, `text-completion-openai`."""
+    entry = _prices().get(model)
+    given = entry.get("litellm_provider") if isinstance(entry, dict) else None
+    if not isinstance(given, str) or not provider:
+        return False
+    return f"-{given}".endswith(f"-{provider}") or given.startswith(
+        (f"{provider}_", f"{provider}-")
+    )
 
 
 @cache
@@ -94,10 +114,10 @@ def _prices() -> dict[str, Any]:
     return prices
 
 
-# The map's providers for a backend's models. Other backends have no prices.
-KEYS: dict[str, Callable[[str], str]] = {
-    "groq": lambda model: f"groq/{model}",
-    "openai": lambda model: model,
-    "anthropic": lambda model: model,
-    "litellm": lambda model: model.removeprefix("openai/"),
+# The provider and the name of a backend's model. Other backends have no prices.
+KEYS: dict[str, Callable[[str], tuple[str, str]]] = {
+    "groq": lambda model: ("groq", model),
+    "openai": lambda model: ("openai", model),
+    "anthropic": lambda model: ("anthropic", model),
+    "litellm": _split,
 }

@@ -25,6 +25,10 @@ def test_a_cost_by_hand() -> None:
         ("groq", "openai/gpt-oss-20b", "groq/openai/gpt-oss-20b"),
         ("litellm", "groq/openai/gpt-oss-20b", "groq/openai/gpt-oss-20b"),
         ("litellm", "openai/gpt-4o-mini", "gpt-4o-mini"),
+        ("litellm", "anthropic/claude-haiku-4-5", "claude-haiku-4-5"),
+        ("litellm", "cohere/command-r-08-2024", "command-r-08-2024"),
+        ("litellm", "mistral/mistral-large-latest", "mistral/mistral-large-latest"),
+        ("openai", "gpt-3.5-turbo-instruct", "gpt-3.5-turbo-instruct"),
     ],
 )
 def test_a_price_is_the_one_in_the_map(backend: str, model: str, key: str) -> None:
@@ -41,6 +45,14 @@ def test_a_price_is_the_one_in_the_map(backend: str, model: str, key: str) -> No
 @pytest.mark.parametrize("backend", ["embedded", "sglang", "vllm", "ollama", "url", "unheard-of"])
 def test_own_hardware_has_no_price_even_for_a_model_with_one(backend: str) -> None:
     assert price(backend, "gpt-4o-mini") is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "model"),
+    [("openai", "claude-haiku-4-5"), ("litellm", "openai/claude-haiku-4-5"), ("anthropic", "o3")],
+)
+def test_a_model_of_another_provider_has_no_price(backend: str, model: str) -> None:
+    assert price(backend, model) is None
 
 
 @pytest.mark.parametrize("backend", sorted(KEYS))
