@@ -10,7 +10,7 @@ from typing import Any
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.report.scenario import keys
-from services.report.scenario.comparison import changes_of, others_of
+from services.report.scenario.comparison import change_values, changes_of, others_of
 from services.report.scenario.document import Document
 from services.report.scenario.keys import CAPACITY, COMPARE, Keys
 from services.report.scenario.run import (
@@ -82,7 +82,7 @@ def write_capacity(scenario: CapacityScenario, own_prompts: bool) -> Written:
     values, comments = run_values(first, RunConfig(), own_prompts)
     changes = []
     for config in others:
-        own, more = run_values(config, first, own_prompts)
+        own, more = change_values(config, first, own_prompts)
         changes.append(own)
         comments = tuple(dict.fromkeys((*comments, *more)))
     usual, dumped = CapacityConfig(), scenario.config.model_dump(mode="json")

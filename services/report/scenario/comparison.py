@@ -151,11 +151,16 @@ def write_comparison(scenario: ComparisonScenario, own_prompts: bool) -> Written
     values, comments = run_values(baseline, usual, own_prompts)
     changes = []
     for config in others:
-        own, more = run_values(config, baseline, own_prompts)
-        if "backend" in own:  # the address belongs to the backend
-            own.pop("base_url", None)
-            own |= {"base_url": config.base_url} if config.base_url else {}
+        own, more = change_values(config, baseline, own_prompts)
         changes.append(own)
         comments = tuple(dict.fromkeys((*comments, *more)))
     of_all = {**keys.first(scenario.keys), **values}
     return {**of_all, COMPARE: changes, **keys.last(scenario.keys)}, comments
+
+
+def change_values(config: RunConfig, baseline: RunConfig, own_prompts: bool) -> Written:
+    """Return what another candidate changes, and its comments. A change of the backend resets the
+    address, which is then written even if both have the same."""
+    if config.backend != baseline.backend:
+        baseline = baseline.model_copy(update={"base_url": None})
+    return run_values(config, baseline, own_prompts)

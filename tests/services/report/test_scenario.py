@@ -476,6 +476,21 @@ def test_what_each_probe_sets_is_not_written() -> None:
     assert read(data) == CapacityScenario(CapacityConfig(), Keys(version=1))
 
 
+def test_servers_of_two_backends_may_have_the_same_address() -> None:
+    first = parse({"backend": "url", "base_url": "http://h:1/v1"})
+    other = parse({"backend": "vllm", "base_url": "http://h:1/v1"})
+    search = CapacityScenario(CapacityConfig(servers=(first, other)), Keys(version=1))
+    assert read(write(search)) == search
+
+
+def test_an_address_with_a_key_is_left_out_of_a_candidate() -> None:
+    keyed = stored({"backend": "vllm", "base_url": "http://h/v1?api-key=hush", "repeats": 3})
+    configs = (RunConfig(repeats=3), keyed)
+    design = ComparisonDesign(None, 3, 3, None, 0.05)
+    written = write(ComparisonScenario(configs, (), design, keys_of(design)))
+    assert b"hush" not in written and b"# Left out: base_url, which may hold a key." in written
+
+
 def test_an_error_in_a_capacity_search_names_its_line() -> None:
     assert sentences("capacity:\nrequests: 3\n") == [
         "a.yaml, line 3: requests is set by the search for each probe: leave it out."
