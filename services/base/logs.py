@@ -38,10 +38,11 @@ def setup(process: str, env: Mapping[str, str]) -> None:
     """Write this process's logs to standard error, as PACELINE_LOG says. With JSON, everything else
     that the process writes there becomes lines of the log, too."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # an engine is polled twice a second
-    if not as_json(env):
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-        return
     handler = logging.StreamHandler(sys.stderr)
+    if not as_json(env):
+        handler.setFormatter(PlainLines(secrets_in(env)))
+        logging.basicConfig(level=logging.INFO, handlers=[handler])
+        return
     handler.setFormatter(JsonLines(process, secrets_in(env)))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     sys.excepthook = lambda _kind, error, _trace: _log_uncaught(error)
@@ -54,6 +55,17 @@ def secrets_in(env: Mapping[str, str]) -> list[str]:
     return [value for name, value in env.items() if value and is_private(name, value)]
 
 
+class PlainLines(logging.Formatter):
+    """Writes a record as its time and its message, without the `secrets`."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{self.formatTime(record)} {_message(record, self._secrets)}"
+
+
 class JsonLines(logging.Formatter):
     """Writes a record as one line of JSON, without the `secrets`."""
 
@@ -62,9 +74,7 @@ class JsonLines(logging.Formatter):
         self._process, self._secrets = process, secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        message = redact(clean(record.getMessage()), self._secrets, LONGEST)
-        if record.exc_info and (error := record.exc_info[1]):
-            message = f"{message}: {place_of(error)}"
+        message = _message(record, self._secrets)
         line: dict[str, Any] = {
             "time": f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
             "level": record.levelname.lower(),
@@ -73,6 +83,13 @@ class JsonLines(logging.Formatter):
         if about := _ABOUT.match(message):
             line[about[1]] = int(about[2])
         return orjson.dumps(line | {"message": message}).decode()
+
+
+def _message(record: logging.LogRecord, secrets: list[str]) -> str:
+    message = redact(clean(record.getMessage()), secrets, LONGEST)
+    if record.exc_info and (error := record.exc_info[1]):
+        message = f"{message}: {place_of(error)}"
+    return message
 
 
 def without_traceback(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What a process logs as JSON: one object a line, without keys, whatever wrote it."""
+"""What a process logs, without keys, whatever wrote it: as JSON, one object a line."""
 
 from __future__ import annotations
 
@@ -74,6 +74,23 @@ def test_no_key_is_logged_and_every_line_is_an_object(code: str) -> None:
 def test_lines_are_plain_text_by_default() -> None:
     (line,), _ = logged("logging.getLogger('paceline.jobs').info('run 1: begins')", "")
     assert line.endswith(" run 1: begins")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"logging.getLogger('x').warning('with %s', '{KEY}')",
+        "logging.getLogger('x').warning('with not-like-one-but-secret')",
+        f"try: int('{KEY}')\nexcept ValueError: logging.exception('caught')",
+        "import asyncio\nasync def fails(): raise ValueError('not-like-one-but-secret')\n"
+        "async def main(): asyncio.create_task(fails()); await asyncio.sleep(0.01)\n"
+        "asyncio.run(main())",
+    ],
+)
+def test_no_key_is_in_a_plain_line_either(code: str) -> None:
+    lines, text = logged(code, "")
+    assert lines and "hush" not in text and "secret" not in text
+    assert "Traceback" not in text
 
 
 UVICORN = """
