@@ -5,11 +5,11 @@ and a spread s, before rounding to whole tokens:
 
 uniform: every length from m (1 - s) to m (1 + s) is equally likely; s is the range ratio of
     `vllm bench serve --random-range-ratio`.
-normal: with the standard deviation s m, as in guidellm (`prompt_tokens_stdev`); what lies outside
-    1 to 2 m - 1 is drawn again, which keeps the mean.
+normal: with the standard deviation s m, as in guidellm (`prompt_tokens_stdev`); what is below 1 or
+    above MOST_TOKENS, and what is as far on the other side, is drawn again, which keeps the mean.
 lognormal: the logarithm is normal with variance ln(1 + s²) and mean ln m minus half of that, which
     gives the length the mean m and the standard deviation s m; what is above MOST_TOKENS is drawn
-    again.
+    again, which costs little of the mean, see `config.spreads`.
 """
 
 from __future__ import annotations
@@ -178,7 +178,8 @@ def _uniform(mean: int, spread: float, share: float) -> float:
 
 
 def _normal(mean: int, spread: float, share: float) -> float:
-    outside = _STANDARD.cdf((1 - mean) / (spread * mean))  # on each side
+    widest = min(mean - 1, MOST_TOKENS - mean)  # on each side
+    outside = _STANDARD.cdf(-widest / (spread * mean))
     return mean + spread * mean * _STANDARD.inv_cdf(outside + share * (1 - 2 * outside))
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationInfo, model_validator
 
 from services.ask import about, conversation
 from services.ask.base_config import STORED
+from services.ask.config import spreads
 from services.ask.config.limits import MOST_PROCESSES, MOST_REPEATS, LimitFields
 from services.ask.config.load import (
     MOST,
@@ -200,7 +201,7 @@ class RunConfig(
         return self
 
     @model_validator(mode="after")
-    def _check_lengths(self) -> RunConfig:
+    def _check_lengths(self, info: ValidationInfo) -> RunConfig:
         for which in ("input", "output"):
             law = getattr(self, f"{which}_distribution")
             if law in ("uniform", "normal") and getattr(self, f"{which}_spread") > 1:
@@ -208,7 +209,25 @@ class RunConfig(
                     f"{which}_spread: must be at most 1, because no length is below 0. Choose a "
                     "smaller one, or the lognormal distribution."
                 )
+        if info.context is STORED:
+            return self
+        for which, means in self._mean_lengths.items():
+            law, spread = getattr(self, f"{which}_distribution"), getattr(self, f"{which}_spread")
+            if any(spreads.is_too_wide(law, mean, spread) for mean in means):
+                raise ValueError(
+                    f"{which}_spread: is too wide for {max(means):,} tokens, because no length is "
+                    f"above {MOST_TOKENS:,} and their mean would be lower. Choose a smaller one."
+                )
         return self
+
+    @property
+    def _mean_lengths(self) -> dict[str, list[int]]:
+        """The mean lengths of the distributions that the workload draws from."""
+        long = [self.long_max_tokens] if self.workload == "mixed" and self.long_max_tokens else []
+        return {
+            "input": [self.input_tokens] if self.workload == "synthetic" else [],
+            "output": [self.max_tokens, *long] if self.workload != "trace" else [],
+        }
 
     @model_validator(mode="after")
     def _check_sessions(self) -> RunConfig:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from services.ask import lengths, workloads
-from services.ask.config import MOST_TOKENS, RunConfig, parse
+from services.ask.config import MOST_TOKENS, RunConfig, parse, stored
 from services.ask.plan import plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import max_tokens, prompt, request_config
@@ -51,6 +51,53 @@ def test_lengths_have_their_mean_and_their_deviation(
 def test_a_uniform_length_stays_in_its_range() -> None:
     numbers = drawn("uniform", 0.3)
     assert (min(numbers), max(numbers)) == (700, 1300)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "spread", "mean"),
+    [
+        ("normal", 0.5, 100_000),
+        ("normal", 1.0, MOST_TOKENS),
+        ("uniform", 0.3, 100_000),
+        ("lognormal", 0.5, 32_768),
+        ("lognormal", 1.0, 8_192),
+    ],
+)
+def test_long_lengths_keep_their_mean_below_the_most(
+    distribution: str, spread: float, mean: int
+) -> None:
+    config = parse(
+        {"input_tokens": mean, "input_distribution": distribution, "input_spread": spread}
+    )
+    law = lengths.of_prompts(config)
+    numbers = [law.of(index) for index in range(20_000)]
+    assert fmean(numbers) == pytest.approx(mean, rel=0.03)
+    assert numbers.count(MOST_TOKENS) < 10 or mean == MOST_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"input_tokens": 100_000, "input_distribution": "uniform"}, "input_spread"),
+        (
+            {"input_tokens": 65_536, "input_distribution": "lognormal", "input_spread": 2},
+            "input_spread",
+        ),
+        ({"max_tokens": 100_000, "output_distribution": "uniform"}, "output_spread"),
+        (
+            {"workload": "mixed", "long_max_tokens": 100_000, "output_distribution": "uniform"},
+            "output_spread",
+        ),
+    ],
+)
+def test_a_spread_that_goes_far_above_the_most_is_refused(
+    values: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidConfig, match=f"{field} is too wide for [0-9,]+ tokens, because"):
+        parse(values)
+    assert stored(values)  # it was measured with a lower mean
+    if field == "input_spread":
+        assert parse({**values, "workload": "builtin"})  # which does not read it
 
 
 def test_a_normal_length_stays_above_0_and_keeps_its_mean() -> None:
