@@ -75,11 +75,16 @@ def _sentence(problem: Any) -> str:
     kind, rule, value = problem["type"], problem.get("ctx", {}), problem.get("input")
     if kind not in _SENTENCES:
         return str(problem["msg"]).removeprefix("Value error, ")
-    limits = {name: f"{v:g}" if isinstance(v, float) else v for name, v in rule.items()}
+    limits = {name: _number(v) if isinstance(v, float) else v for name, v in rule.items()}
     short = isinstance(value, int | float) or (isinstance(value, str) and len(value) <= 40)
     short = short and len(repr(value)) <= 40
     shown = f" (got {value!r})" if short and value != "" and kind not in _SILENT else ""
     return _SENTENCES[kind].format_map(limits) + shown
+
+
+def _number(limit: float) -> str:
+    """A limit without an exponent where possible: 1000000 rather than 1e+06."""
+    return f"{limit:.0f}" if limit.is_integer() else f"{limit:g}"
 
 
 _SENTENCES = {

@@ -52,6 +52,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"pause_s": -1}, "pause_s must be at least 0 (got -1)."),
         ({"pause_s": float("nan")}, "pause_s must be a finite number (got nan)."),
         ({"timeout_s": 0}, "timeout_s must be more than 0 (got 0)."),
+        ({"usd_per_hour": 2e6}, "usd_per_hour must be at most 1000000 (got 2000000.0)."),
         ({"timeout_s": 1e6}, "timeout_s must be at most 86400 (got 1000000.0)."),
         ({"top_p": 0}, "top_p must be more than 0 (got 0)."),
         (
