@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -60,12 +61,17 @@ def limit_of(value: Any) -> int:
 
 
 def _checked_limit(value: Any, name: str) -> int:
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    number = _read_number(value) if isinstance(value, str) else value
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if type(number) is not int or not 1 <= number <= MOST_TOKENS:
         raise UnusableEntry(f"has {name} that is not a number of tokens from 1 to {MOST_TOKENS:,}.")
     return number
+
+
+def _read_number(text: str) -> float | None:
+    """The number in a cell of a table. A column with empty cells is often written as 128.0."""
+    return float(text) if _NUMBER.fullmatch(text.strip()) else None
 
 
 def prompts_of(entries: list[Any]) -> list[Any]:
@@ -205,6 +211,7 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
     "body": _body,  # OpenAI's batches
     "payload": _body,  # genai-perf's inputs
 }
+_NUMBER = re.compile(r"[0-9]{1,9}(\.0*)?")
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
 LIMITS = ("output_tokens", "output_length", "max_tokens", "max_completion_tokens")
 SETTINGS = (  # of one request, which a run sets for all requests

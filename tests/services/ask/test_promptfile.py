@@ -297,6 +297,7 @@ def test_an_error_that_quotes_messages_shows_no_part_of_them() -> None:
         ("p.jsonl", b'{"custom_id":"1","body":{"prompt":"a","max_completion_tokens":9}}', (9,)),
         ("p.json", b'[{"payload":[{"prompt":"a","max_tokens":3}]}]', (3,)),
         ("p.csv", b"prompt,output_tokens\na,12\nb,\n", (12, 0)),
+        ("p.csv", b"prompt,output_tokens\na,12.0\nb,\n", (12, 0)),  # as pandas writes such a column
         ("p.csv", b"prompt,answer\na,12\n", ()),
         ("p.jsonl", b'{"prompt":"a"}', ()),
     ],
