@@ -12,6 +12,7 @@ from services.base.secret_patterns import begins_with_key, holds_key, names_secr
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # as a client sees them
 _ENDPOINT = re.compile(r"/(chat/completions|completions|responses|messages)$")
+_OLLAMA = "/api/chat"
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
 _QUERY = re.compile(r"[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
 _NUMBERS = re.compile(r"[\d.]+", re.ASCII)
@@ -39,8 +40,8 @@ class Address(NamedTuple):
 
 def parse_address(written: str, what: str = "The address") -> Address:
     """Parse an address. Its base URL ends in /v1 if the address has no path. An endpoint
-    (…/chat/completions, …/completions, …/responses, …/messages) is used exactly as given; other
-    requests, such as for the list of models, are sent to URLs beside it.
+    (…/chat/completions, …/completions, …/responses, …/messages, …/api/chat) is used exactly as
+    given; other requests, such as for the list of models, are sent to URLs beside it.
 
     Raises:
         InvalidAddress: the message begins with `what`.
@@ -51,6 +52,8 @@ def parse_address(written: str, what: str = "The address") -> Address:
         raise InvalidAddress(f"{what} {error}.") from None
     server = f"{parts.scheme}://{parts.netloc.lower()}"
     path = parts.path.rstrip("/")
+    if path.endswith(_OLLAMA):  # which has the list of models below /v1
+        return Address(f"{server}{path.removesuffix(_OLLAMA)}/v1", path, parts.query)
     if _ENDPOINT.search(path):
         return Address(f"{server}{_ENDPOINT.sub('', path)}", path, parts.query)
     return Address(f"{server}{path.removesuffix('/models') or '/v1'}", "", parts.query)

@@ -54,6 +54,7 @@ def test_an_address_becomes_a_base_url(written: str, expected: str) -> None:
         ("http://h/chat/completions", Address("http://h", "/chat/completions")),
         ("http://h/v1/chat/completions/", Address("http://h/v1", "/v1/chat/completions")),
         ("http://h/v1/completions", Address("http://h/v1", "/v1/completions")),
+        ("http://h/api/chat", Address("http://h/v1", "/api/chat")),
         ("http://h/v1?api-version=2", Address("http://h/v1", "", "api-version=2")),
         (
             "https://X.openai.azure.com/openai/deployments/D/chat/completions?api-version=2024-10",
