@@ -14,7 +14,7 @@ from typing import Any
 
 from services.ask import about
 from services.ask.backends import BACKENDS, find
-from services.ask.config import RunConfig, parse
+from services.ask.config import RunConfig, parse, stored
 from services.base.errors import Invalid
 
 MOST = 200  # saved servers
@@ -42,7 +42,7 @@ class SavedServer:
     @property
     def values(self) -> dict[str, Any]:
         """Return the fields in the form that a run's config uses."""
-        config = RunConfig.model_validate(dict(self.fields))
+        config = stored(self.fields)  # a run that uses what is refused by now says so
         return {field: getattr(config, field) for field in FIELDS}
 
 

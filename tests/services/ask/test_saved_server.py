@@ -9,7 +9,7 @@ import pytest
 from services.ask.backends import BACKENDS, BackendProblem
 from services.ask.config import RunConfig, parse
 from services.ask.problems import InvalidConfig
-from services.ask.saved_server import FIELDS, InvalidServer, expand, saved_server
+from services.ask.saved_server import FIELDS, InvalidServer, SavedServer, expand, saved_server
 
 PROD = {"backend": "vllm", "base_url": "http://gpu-7:8000/v1", "model": "m", "usd_per_hour": 3.5}
 
@@ -76,3 +76,11 @@ def test_fields_of_a_run_override_those_of_its_saved_server() -> None:
     config = parse(expand({"backend": "prod", "mode": "batch", "model": "other"}, server))
     assert (config.backend, config.base_url) == ("vllm", "http://gpu-7:8000/v1")
     assert (config.mode, config.model, config.usd_per_hour) == ("batch", "other", 3.5)
+
+
+def test_a_server_that_could_not_be_saved_now_still_has_its_fields() -> None:
+    fields = {**saved_server("x", {"backend": "url"}).fields, "base_url": "http://h/v1?token=a"}
+    values = SavedServer("x", fields).values
+    assert values["base_url"] == "http://h/v1?token=a"
+    with pytest.raises(InvalidConfig, match="base_url must not contain a key"):
+        parse(values)
