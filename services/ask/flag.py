@@ -41,6 +41,7 @@ def command(config: RunConfig) -> str | None:
         if value != getattr(usual, name)
         and known[name].is_read(config.mode, config.workload)
         and not link.is_refused(name, value)
+        and not (name == "requests" and config.duration_s is not None)  # it has no effect then
     }
     if any(name in changed for name in link.OWN):
         return None

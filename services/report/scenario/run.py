@@ -132,6 +132,8 @@ def _parse(document: Document, values: Values, reading: Reading, *location: str 
 def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
     """Return the fields of a run that differ from `start`, ready for YAML, and a comment for each
     field that is left out: possible secrets and, unless wanted, custom prompts."""
+    if config.duration_s is not None:  # a number has no effect then, and would be refused
+        config = config.model_copy(update={"requests": RunConfig().requests})
     dumped = config.model_dump(mode="json")
     changed = [n for n in type(config).model_fields if getattr(config, n) != getattr(start, n)]
     values, comments = {}, []

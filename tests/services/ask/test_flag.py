@@ -46,6 +46,13 @@ def test_a_secret_of_a_run_stored_long_ago_is_in_no_command() -> None:
     assert command(config) == "python cli.py run --requests 7"
 
 
+def test_a_command_has_no_number_of_requests_beside_a_duration() -> None:
+    """Which a stored run may have: a probe of a search whose server had a number."""
+    usual = RunConfig().model_dump(mode="json")
+    both = stored({**usual, "mode": "users", "requests": 64, "duration_s": 30})
+    assert command(both) == "python cli.py run --mode users --duration 30"
+
+
 def test_a_command_has_no_flag_of_another_workload() -> None:
     """Runs of before the text could be chosen had random words, whatever their prompts were."""
     before = stored({"backend": "vllm", "requests": 9})

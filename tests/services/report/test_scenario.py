@@ -476,6 +476,15 @@ def test_what_each_probe_sets_is_not_written() -> None:
     assert read(data) == CapacityScenario(CapacityConfig(), Keys(version=1))
 
 
+def test_a_stored_run_with_a_number_and_a_duration_can_be_read_again() -> None:
+    """As the probes of a search are, whose server had a number of requests."""
+    usual = RunConfig().model_dump(mode="json")
+    both = stored({**usual, "mode": "users", "requests": 64, "duration_s": 30})
+    written = read(write(RunScenario(both, RunKeys(version=1))))
+    assert isinstance(written, RunScenario)
+    assert written.config == parse({"mode": "users", "duration_s": 30})
+
+
 def test_servers_of_two_backends_may_have_the_same_address() -> None:
     first = parse({"backend": "url", "base_url": "http://h:1/v1"})
     other = parse({"backend": "vllm", "base_url": "http://h:1/v1"})
