@@ -76,8 +76,13 @@ def expected(config: RunConfig) -> float | None:
     """Return about how many requests a repeat has; None if that depends on the answers."""
     if config.duration_s is None:
         return config.requests
-    rate = MODES[config.mode].rate(starting(config))
-    return max(1.0, rate.mean * config.duration_s * mean_turns(config)) if rate else None
+    mode = MODES[config.mode]
+    if (rate := mode.rate(starting(config))) is None:
+        return None
+    begun = rate.mean * config.duration_s
+    if mode.exact:  # the first at once: 3 begin in 1 s at 2.5 per second
+        begun = ceil(begun - ROUNDING)
+    return max(1.0, begun * mean_turns(config))
 
 
 def amount(config: RunConfig) -> str:
@@ -126,6 +131,7 @@ def mean_turns(config: RunConfig) -> float:
     return sessions.mean_turns if sessions else 1.0
 
 
+ROUNDING = 1e-6  # of requests: 1 / 0.3 × 3 is 10.000000000000002
 _ENTRIES = (SEQUENTIAL, STAGGERED, BATCH, USERS, CONSTANT, POISSON, GAMMA, RAMP, STEPS, REPLAY)
 
 WAITS = {"pause_s": "a pause", "interval_s": "an interval", "think_s": "a think time"}

@@ -9,6 +9,7 @@ import pytest
 
 from services.ask.answer_times import Pace
 from services.ask.config import RunConfig, parse
+from services.ask.modes import schedule
 from services.ask.plan import combined, duration, interleaved, plan, span
 from services.ask.prices import Hourly, Price
 from services.ask.workloads import read_prompts
@@ -200,6 +201,21 @@ def test_the_price_of_an_unknown_number_of_requests_is_unknown() -> None:
     planned = plan(parse({"load_warmup_s": 60}), PRICE, None)
     assert planned.usd_at_most is None
     assert planned.sentence.endswith(" How many requests the warm-up at load adds is unknown.")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"mode": "staggered", "duration_s": 1},  # every 0.06125 s: 16.3 intervals, 17 requests
+        {"mode": "staggered", "interval_s": 0.3, "duration_s": 3},
+        {"mode": "constant", "rate": 1.2, "duration_s": 1},
+        {"mode": "constant", "rate": 10, "duration_s": 60},
+        {"mode": "constant", "rate": 0.1, "duration_s": 1},
+    ],
+)
+def test_as_many_requests_are_planned_as_are_due(config: dict[str, Any]) -> None:
+    run = parse({**config, "warmup": 0})
+    assert plan(run, None).requests_total == len(schedule(run).due_s)
 
 
 def test_cost_is_what_prompts_and_full_answers_cost() -> None:
