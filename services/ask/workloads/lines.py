@@ -14,6 +14,7 @@ from services.base import text_file
 from services.base.errors import Invalid
 
 FILE_BYTES_MOST = 20_000_000
+VALUES_MOST = 2_000_000  # of a JSON file
 LINE_MOST = 4_000_000  # characters of a line of JSON: a prompt, escaped, and its other fields
 
 
@@ -85,6 +86,16 @@ def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
             why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep or too long"
             raise problem(name, location, f"is not JSON ({why}). {form}") from None
         yield location, value
+
+
+def whole_json(text: str) -> Any:
+    """Return the JSON value of a whole file, or None if it is not one value or too large."""
+    if sum(map(text.count, ",[{")) > VALUES_MOST:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def lines(text: str) -> list[str]:

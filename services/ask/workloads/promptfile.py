@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,13 +21,13 @@ from services.ask.workloads.lines import (
     lines,
     problem,
     shown_name,
+    whole_json,
 )
 from services.ask.workloads.spread_sessions import Entry, entry_of, joined
 from services.base import text_file
 from services.base.units import many
 
 CHARACTERS_MOST = 200_000  # of one prompt
-VALUES_MOST = 2_000_000  # of a JSON file
 COLUMNS = ("prompt", "text", "text_input", "question")
 LISTS = ("data", "prompts", "rows")  # of a JSON object that holds the entries
 
@@ -137,7 +136,7 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
 
 def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
     """JSON lines, or a single list of entries."""
-    if text.lstrip()[:1] == "[" and (whole := _whole(text)) is not None:
+    if text.lstrip()[:1] == "[" and (whole := whole_json(text)) is not None:
         yield from _entries(whole)
         return
     yield from json_lines(text, name, 'Each line must be a JSON string or an object with "prompt".')
@@ -145,7 +144,7 @@ def _jsonl(text: str, name: str, assumed: list[str]) -> Entries:
 
 def _json(text: str, name: str, assumed: list[str]) -> Entries:
     """A list of entries, an object that contains one, or JSON lines."""
-    document = _whole(text)
+    document = whole_json(text)
     if document is None:
         yield from _jsonl(text, name, assumed)
         return
@@ -153,16 +152,6 @@ def _json(text: str, name: str, assumed: list[str]) -> Entries:
         lists = [document[key] for key in LISTS if isinstance(document.get(key), list)]
         document = lists[0] if lists else [document]
     yield from _entries(document if isinstance(document, list) else [document])
-
-
-def _whole(text: str) -> Any:
-    """Return the JSON value of a whole file, or None if it is not one value or too large."""
-    if sum(map(text.count, ",[{")) > VALUES_MOST:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _entries(whole: list[Any]) -> Entries:

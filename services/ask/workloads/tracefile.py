@@ -31,6 +31,7 @@ from services.ask.workloads.lines import (
     json_lines,
     problem,
     shown_name,
+    whole_json,
 )
 from services.base.units import many
 
@@ -105,9 +106,9 @@ def _from_zero(rows: list[TraceRow], name: str) -> Iterator[TraceRow]:
 
 
 def _values(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (location, values by lower-case name) of JSON lines or of a table."""
+    """Yield (location, values by lower-case name) of JSON or of a table."""
     if text.lstrip()[:1] in ("{", "["):
-        for location, value in json_lines(text, name, "Each line must be one request."):
+        for location, value in _objects(text, name):
             if not isinstance(value, dict):
                 raise problem(name, location, f"is not an object. {_EXPECTED}")
             yield location, {str(key).lower(): each for key, each in value.items()}
@@ -123,6 +124,13 @@ def _values(text: str, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             why = f"has {len(row)} fields but the first row names {len(titles)}"
             raise problem(name, f"line {line:,}", f"{why}. Correct the line, or remove it.")
         yield f"line {line:,}", dict(zip(titles, row, strict=True))
+
+
+def _objects(text: str, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield (location, value) of JSON lines, or of a single list."""
+    if isinstance(whole := whole_json(text), list):
+        return ((f"entry {number:,}", value) for number, value in enumerate(whole, 1))
+    return json_lines(text, name, "Each line must be one request.")
 
 
 def _format_of(names: Collection[str]) -> Format | None:

@@ -17,7 +17,6 @@ from services.ask.workloads import (
     lines,
     longest_answer,
     prompt,
-    promptfile,
     read_prompts,
     request_config,
 )
@@ -346,7 +345,7 @@ def test_a_file_that_is_read_unchanged_has_no_notes() -> None:
 
 
 def test_a_very_long_line_of_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promptfile, "VALUES_MOST", 100)
+    monkeypatch.setattr(lines, "VALUES_MOST", 100)
     monkeypatch.setattr(lines, "LINE_MOST", 500)
     with pytest.raises(InvalidFile, match="has more than 500 characters"):
         read_prompts(b"[" + b"[]," * 300 + b"[]]", "p.json")

@@ -52,6 +52,12 @@ def row(timestamp: float = 0, **changes: object) -> dict[str, object]:
         ),
         ("m.jsonl", mooncake(row()), "Mooncake", (TraceRow(0, 700, 9),)),
         (
+            "m.json",
+            json.dumps([row(), row(500)], indent=1).encode(),
+            "Mooncake",
+            (TraceRow(0, 700, 9), TraceRow(0.5, 700, 9)),
+        ),
+        (
             "b.csv",
             BURSTGPT.encode(),
             "BurstGPT",
@@ -91,7 +97,8 @@ def test_changes_to_a_file_are_noted() -> None:
         ),
         (b"a,b\n1,2\n", "line 1: names no columns of a known trace format. Give a trace of Moonc"),
         (b"PK\x03\x04a", "line 1: names no columns of a known trace format. Give a trace of Moonc"),
-        (b"[]", "line 1: is not an object. Give a trace of Mooncake"),
+        (b"[]", "m.jsonl contains no requests. Add at least one."),
+        (b"[[]]", "entry 1: is not an object. Give a trace of Mooncake"),
         (b'{"timestamp": 0,', "line 1: is not JSON"),
         (mooncake(row(), row(input_length=-1)), "line 2: has “-1” tokens, which is not a whole"),
         (mooncake(row(output_length="a")), "line 1: has “a” instead of a number of tokens."),
