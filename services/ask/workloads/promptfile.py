@@ -71,15 +71,20 @@ def read_file(data: bytes, filename: str) -> PromptFile:
     notes, entries = Notes(), 0
     assumed: list[str] = []
     kept: list[Entry] = []
+    alone, sessions = 0, set[str]()  # the prompts that will be left when sessions are joined
     for location, value in reader(decoded(data, name, assumed), name, assumed):
         entries += 1
         prompt = _prompt(value, notes, name, location)
-        if prompt is not None and len(kept) == MOST_PROMPTS:
+        if prompt is None:
+            continue
+        kept.append(entry := _entry(value, prompt, name, location))
+        alone += not entry.session
+        if entry.session:
+            sessions.add(entry.session)
+        if alone + len(sessions) > MOST_PROMPTS:
             raise InvalidFile(
                 f"{name} contains more than {MOST_PROMPTS:,} prompts. Shorten the file."
             )
-        if prompt is not None:
-            kept.append(_entry(value, prompt, name, location))
     prompts, limits = _joined(kept, notes)
     if not prompts:
         raise InvalidFile(f"{name} contains no prompts{notes.why_none}. Add at least one.")

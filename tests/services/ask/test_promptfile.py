@@ -9,7 +9,7 @@ import pytest
 from services.ask import dialogue
 from services.ask.backends import Target
 from services.ask.backends.wire_formats import body
-from services.ask.config import RunConfig, parse
+from services.ask.config import MOST_PROMPTS, RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import (
     InvalidFile,
@@ -413,6 +413,16 @@ def test_lines_of_the_same_session_become_one_prompt() -> None:
     assert "Joined by session_id: 4 of 7 entries, into 2 sessions." in read.notes
     assert entries.prompts_of(SPREAD) == list(read.prompts)
     assert entries.limits_of(SPREAD) == [9, 0, 0, 0, 0]
+
+
+def test_a_session_of_many_lines_is_one_prompt_of_those_allowed() -> None:
+    rows = [{"session_id": number % 9, "text": "one"} for number in range(MOST_PROMPTS + 1)]
+    data = "\n".join(map(json.dumps, rows))
+    assert len(read_file(data.encode(), "p.jsonl").prompts) == 9
+    alone = '\n"alone"' * (MOST_PROMPTS - 9)
+    assert len(read_file(f"{data}{alone}".encode(), "p.jsonl").prompts) == MOST_PROMPTS
+    with pytest.raises(InvalidFile, match="contains more than 10,000 prompts"):
+        read_file(f'{data}{alone}\n"more"'.encode(), "p.jsonl")
 
 
 def test_an_invalid_delay_between_lines_of_a_session_is_refused() -> None:
