@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.widgets.view import (
     check_view,
+    dark,
     link_parameters,
     may_start,
     read_only,
@@ -15,6 +16,7 @@ from pages.widgets.view import (
     sentences,
     share_view,
 )
+from services.report.theme import palette
 
 HERE = Path(__file__).resolve().parent
 # A panel below a button is as high as the window allows. On a phone, a table of a few columns and
@@ -28,6 +30,8 @@ STYLE = """<style>
   .st-key-beside-title { justify-content: flex-start; }
 }
 </style>"""
+# Streamlit writes white on the primary colour, which is light there.
+DARK = "<style>[data-tag], [data-tag] * { color: %s; }</style>"
 
 # Before the navigation: without its own icon, a page fetches one from elsewhere.
 st.set_page_config(
@@ -84,7 +88,7 @@ st.set_page_config(page_title=f"{navigation.title} · Paceline")
 st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
-st.html(STYLE)
+st.html(STYLE + (DARK % palette(True).paper if dark() else ""))
 check_view(navigation in (*to_share, capacity, glossary))
 if share_view() and navigation is not glossary:
     with st.container(horizontal=True, horizontal_alignment="right"):

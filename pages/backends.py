@@ -16,7 +16,9 @@ def key_state(backend: Backend) -> str:
         return "needs no API key"
     if has_key(backend, settings.environment()):
         return f"{backend.key_env} is set"
-    return f"{backend.key_env} is not set" + ("" if backend.needs_key else " (optional)")
+    if backend.needs_key:
+        return f":orange[{backend.key_env} is not set]"
+    return f"{backend.key_env} is not set (optional)"
 
 
 def about(backend: Backend) -> None:

@@ -99,8 +99,9 @@ def estimate(config: StudyConfig, to: str | None) -> None:
         up = engines.list_running(opened())
         if ahead.starts and up:
             st.warning(
-                f"{many(len(up), 'engine')} already running here would share the devices with the "
-                "study, and slow each other down. Stop what you do not need in *Engines*.",
+                f"{many(len(up), 'engine')} already running on this machine would share its "
+                "devices with the study's engines, so all would be slower. Stop what you do not "
+                "need in *Engines*.",
                 icon=":material/memory:",
             )
     if possible and config.engine is None:

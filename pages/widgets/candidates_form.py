@@ -29,6 +29,11 @@ PARAMETERS = ("vs", "each", "most", "target", "within")  # of the URL
 SERVERS = "servers"  # the cards at the top: one server is a run, several are a comparison
 NARROW = 130
 PER_CENT = {"margin": "within", "target": "target"}  # of a trial's shares, in the URL
+HELP = {
+    "margin": "Candidates that differ by less than this count as equivalent.",
+    "target": "Repeats are added until the 95 % interval of the ratio is this narrow, or the most "
+    "repeats are reached. Empty: as many repeats as above.",
+}
 
 
 def read_link(parameters: dict[str, str]) -> dict[str, str]:
@@ -123,6 +128,7 @@ def _share(
             step=0.5,
             format="%.3g",
             placeholder="no target",
+            help=HELP[name],
             **fields.keyed(f"comparison-{name}", first),
         )
         value = None if percent is None else percent / 100

@@ -93,9 +93,9 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
         limit = _limit(1000 * limit_s, keyed)
         allowed = _error_rate(errors, keyed)
     more = st.text_input(
-        "Further objectives",
+        "Further objectives (times in s)",
         placeholder="tpot:p50<0.05, e2e:p99<10",
-        help="In seconds, separated by commas. All objectives must be met.",
+        help="Separated by commas. All objectives must be met.",
         **keyed("more", ", ".join(objective.text for objective in others)),
     )
     return [

@@ -35,6 +35,7 @@ STYLE = """<style>
 .about { padding-top: .3rem; }
 .about .state { border: 1px solid %(muted)s; border-radius: 1rem; padding: 0 .5rem;
   margin-right: .3rem; white-space: nowrap; }
+.about .failed { border-color: %(failed)s; color: %(failed)s; }
 .about .warned { border-color: %(warning)s; color: %(warning)s; }
 .run { display: grid; gap: 0 .8rem; align-items: center; font-size: .9rem; line-height: 1.35;
   grid-template-columns: %(columns)s; }
@@ -63,6 +64,7 @@ def style(look: Palette, with_baseline: bool) -> str:
         "muted": look.muted,
         "link": look.runs[0],
         "warning": look.warning,
+        "failed": look.failed,
     }
     return STYLE % {**colours, "width": width, "columns": columns}
 
@@ -78,8 +80,14 @@ def head(with_baseline: bool) -> str:
 def about(run: RunRow) -> str:
     """Return the line below a run's name. Its texts are from users and servers, and are never
     treated as markup."""
-    state = "" if run.status == "done" else f'<span class="state">{escape(run.status)}</span>'
-    return f'<div class="about">{state}{_warnings(run)}{escape(_facts(run))}</div>'
+    return f'<div class="about">{_state(run)}{_warnings(run)}{escape(_facts(run))}</div>'
+
+
+def _state(run: RunRow) -> str:
+    if run.status == "done":
+        return ""
+    failed = " failed" if run.status == "failed" else ""
+    return f'<span class="state{failed}">{escape(run.status)}</span>'
 
 
 def _warnings(run: RunRow) -> str:

@@ -77,7 +77,10 @@ def download(
 
 def stored_form(make: Callable[[], Scenario], configs: Sequence[RunConfig], name: str) -> None:
     """The same for something stored, with a sentence on its use."""
-    st.caption("A YAML file with all settings: edit it, and start it here or on the command line.")
+    st.caption(
+        "A YAML file with all settings: edit it, then open it on *Run* or start it on the command "
+        "line."
+    )
     download(make, name, any(map(own_prompts, configs)))
 
 

@@ -21,6 +21,7 @@ from services.report import request_facts, tables
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
+FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
 PAGE = 1_000  # requests of a large run on one page
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # A browser breaks a line at a space and after a dash.
@@ -97,7 +98,7 @@ def _rows(candidate: Candidate, shown: Sequence[Measurement]) -> list[dict[str, 
     names, class_of = classes(config), classifier(config)
     in_sessions = bool(turn_of(config, 0))
     return [
-        {"request": request_number(candidate, m)}
+        {"request": request_number(candidate, m), **dict.fromkeys(FIRST)}
         | (turn_of(config, m.index) if in_sessions else {})
         | {name: value for name, value in request_row(m).items() if name != "index"}
         | {"repeat": m.repeat + 1}

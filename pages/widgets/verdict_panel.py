@@ -46,10 +46,16 @@ def show(comparison: Comparison) -> None:
 def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
     st.subheader(plain(verdict.headline), anchor=False)
     with st.grid(3, min_column_width=200):
-        st.metric(f"{plain(figures.baseline_label)} (baseline)", figures.baseline_value, **TILE)
-        st.metric(plain(figures.label), figures.value, **TILE)
+        measure: dict[str, Any] = {
+            "delta": plain(figures.measure),
+            "delta_color": "off",
+            "delta_arrow": "off",
+        }
+        baseline = f"{plain(figures.baseline_label)} (baseline)"
+        st.metric(baseline, figures.baseline_value, **measure, **TILE)
+        st.metric(plain(figures.label), figures.value, **measure, **TILE)
         st.metric(
-            plain(f"{figures.measure}, ratio"),
+            "Ratio",
             figures.ratio,
             delta=plain(figures.verdict_with_interval),
             delta_color=COLOURS[figures.mark],

@@ -79,7 +79,7 @@ def _load(candidate: Candidate) -> Rows:
         limit = units.seconds(sending.late_limit_s(interval)) if paced else ""
         yield "Sent late, p99", units.seconds(percentile(late, 99)), limit
     if interval and sent:
-        least = f"{(1 - sending.SHORT_RATE) / interval:.4g}"
+        least = f"at least {(1 - sending.SHORT_RATE) / interval:.4g}"
         yield "Requests per second, configured", f"{1 / interval:.4g}", ""
         yield "Requests per second, sent", f"{1 / sent:.4g}", least
     yield "Max concurrency", units.show(candidate.summary.peak_in_flight, "count"), ""

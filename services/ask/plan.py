@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 
 from services.ask import lengths, modes, plan_of_sessions
 from services.ask.answer_times import Pace
@@ -65,7 +65,7 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     usd = price.of(prompts, output, about) if price is not None and warm is not None else None
     hourly = isinstance(price, Hourly)
     what = f"Sends {_requests(config, counted)}{plan_of_sessions.how(config)}: at most "
-    what += f"{many(output, 'output token')} for about {many(prompts, 'prompt token')}."
+    what += f"{many(output, 'output token')}, and about {many(prompts, 'prompt token')}."
     source = pace.source if pace else ""
     takes = _time_text(at_least, between, source, "there is no earlier run on this server")
     then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
@@ -154,7 +154,8 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
     source = _sources(plan.source for plan in plans)
     usd, hourly = _sum(plan.usd_at_most for plan in plans), any(plan.hourly for plan in plans)
     all_known = all(plan.requests_total for plan in plans)
-    what = f"{how} At most {many(output, 'output token')} for about {many(prompts, 'prompt token')}"
+    what = f"{how} At most {many(output, 'output token')}, and about "
+    what += many(prompts, "prompt token")
     if not all_known:
         what, output, prompts = f"{how} The number of requests is unknown", 0, 0
     takes = _time_text(at_least, between, source, "one of these servers has no earlier run")
@@ -283,7 +284,8 @@ def _time_text(
     unknown = f"is unknown, because {why_not}"
     if at_least is None:
         return f"how long it takes {unknown}"
-    return f"takes at least {duration(at_least)}; how long the answers take {unknown}"
+    whole = floor(at_least / 60) * 60 if at_least >= 120 else at_least  # not rounded up
+    return f"takes at least {duration(whole)}; how long the answers take {unknown}"
 
 
 def _cost_text(usd: float | None, hourly: bool) -> str:

@@ -187,7 +187,7 @@ def distributions(candidate: Candidate) -> Table:
         for label, unit, distribution in entries
         if distribution
     )
-    columns = ("", "Count", "Mean", "Median", "Std dev", "Min", "Max", "p90", "p95", "p99")
+    columns = ("", "Median", "p95", "p99", "Mean", "Std dev", "Min", "p90", "Max", "Count")
     note = "Successful requests only. Percentiles with too few samples are shown as –."
     if not candidate.table.complete:
         some = len(candidate.table.timed()[0])
@@ -225,15 +225,17 @@ def _windows(steady: SteadyState) -> str:
 
 
 def _numbers(distribution: Distribution, unit: str) -> list[str]:
-    numbers = (
-        distribution.mean,
+    numbers = (  # first those that a phone shows without scrolling
         distribution.median,
+        distribution.p95,
+        distribution.p99,
+        distribution.mean,
         distribution.sd,
         distribution.minimum,
+        distribution.p90,
         distribution.maximum,
     )
-    tail = (distribution.p90, distribution.p95, distribution.p99)
-    return [f"{distribution.n:,}", *(show(number, unit) for number in (*numbers, *tail))]
+    return [*(show(number, unit) for number in numbers), f"{distribution.n:,}"]
 
 
 def repeats(candidate: Candidate) -> Table:

@@ -90,7 +90,10 @@ class CapacitySearch(BaseConfig):
     )
     margin: float = field(
         0.05,
-        About("Margin", "Smaller differences between servers count as equivalent, as a share"),
+        About(
+            "Margin (0.05 is ±5 %)",
+            "Smaller differences between servers count as equivalent, as a share",
+        ),
         ge=0.001,
         le=1,
     )

@@ -121,9 +121,7 @@ def _throughput_limit(points: Sequence[OperatingPoint], found: Knee, config: Cap
             f"Throughput rises up to about {with_unit(max(1.0, found.load), config)}, then stays "
             f"at {most} requests/s: additional users only wait for each other."
         )
-    return (
-        f"Throughput stops rising at about {most} requests/s, the most that the server completes."
-    )
+    return f"Throughput stops rising at about {most} requests/s, however high the load."
 
 
 def _queue_growth(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:

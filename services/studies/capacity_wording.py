@@ -246,14 +246,15 @@ UNSETTLED = (
     "most that the server completes."
 )
 STUCK = (
-    "The search ended before the interval was within ±{precision} %, since this client could no "
-    "longer offer the loads that it needs: close other programs on this machine and search again."
+    "The search ended before the interval was within ±{precision} % of its middle, since this "
+    "client could no longer offer the loads that it needs: close other programs on this machine "
+    "and search again."
 )
 REASONS = {
-    "precise": "The interval is within ±{precision} %, the precision that was set.",
+    "precise": "The interval is within ±{precision} % of its middle, the precision that was set.",
     "most": (
-        "All {probes} were used before the interval was within ±{precision} %: more probes "
-        "or longer windows would narrow it."
+        "All {probes} were used before the interval was within ±{precision} % of its middle: more "
+        "probes or longer windows would narrow it."
     ),
     "highest": "No objective was missed up to the highest load.",
     "lowest": "Even the lowest load is not sustained.",

@@ -240,6 +240,6 @@ def _notes(scaling: Scaling, device: Device) -> Iterator[str]:
     if any(row.speedup and row.speedup.low is not None for row in scaling.rows):
         yield (
             "Intervals are 95 % intervals over repeats with one start of the engine; another "
-            "start, or another hour, may differ by more. Verdicts are adjusted for several "
-            "speed-ups (Holm)."
+            "start, or another hour, may differ by more. The more speed-ups are judged, the "
+            "stricter each verdict is (Holm's method)."
         )

@@ -64,7 +64,9 @@ def best_table(report: Report) -> Table:
     columns = ("", "Best", "Value", "Relative to next", "Verdict", "Next")
     if not any(winner.runner_up for winner in report.best):
         return Table("Best configuration", columns[:3], tuple(line[:3] for line in lines))
-    note = "Next: the best of another configuration. Verdicts are adjusted for picking the best."
+    note = (
+        "Next: the best of another configuration. Verdicts allow for chance in choosing the best."
+    )
     return Table("Best configuration", columns, lines, note)
 
 

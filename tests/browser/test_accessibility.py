@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     "",
+    "?vs=mode%3Dbatch",
     "history",
     "history?trend=tokens_per_s_median",
     "compare?runs=1,2",

@@ -187,7 +187,7 @@ def test_each_run_has_a_row_of_figures_with_its_diagnostics_below(
     assert values(pair) == {
         "A (baseline)": "6.67 tokens/s",
         "B": "13.3 tokens/s",
-        "Output throughput, ratio": "2.00×",
+        "Ratio": "2.00×",
     }
     assert pair.metric[2].delta.replace("\\", "") == "▲ faster (95 % 1.91–2.09)"
     of_runs = " ".join(expander.label for expander in pair.expander)

@@ -51,7 +51,7 @@ def _marks_of(
     baseline, other = candidates[0], candidates[index]
     findings, why_not = findings_of(candidates, rows, index, margin)
     of_verdicts = {each.name: MARK_OF[each.word] for each in findings}
-    paced = any(waits_of(baseline, other)) and not same_pace(baseline, other)
+    paced = waits_differently(baseline, other)
     return {
         row.metric: of_verdicts[row.metric]
         if row.metric in FAMILY
@@ -60,6 +60,12 @@ def _marks_of(
         else mark_of(row.ratios[index], row.better, margin)
         for row in rows
     }
+
+
+def waits_differently(baseline: Candidate, other: Candidate) -> bool:
+    """Whether the client itself waited, and not alike in both runs: then measures per second of
+    wall time say nothing of the server."""
+    return any(waits_of(baseline, other)) and not same_pace(baseline, other)
 
 
 def mark_of(ratio: Ratio | None, better: Better, margin: float) -> Mark:

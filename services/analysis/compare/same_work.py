@@ -132,8 +132,8 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         "prompt_tokens",
         "Prompts of different length",
-        "Processing a longer prompt takes longer, so TTFT differs for that reason alone. Use the "
-        "same prompts; different tokenizers count the same text differently.",
+        "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. Use "
+        "the same prompts; if they are the same, the tokenizers of the models differ.",
     )
 
 
@@ -142,8 +142,8 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         "output_tokens",
         "Answers of different length",
-        "A longer answer takes longer, so E2E latency differs for that reason alone. Compare TPOT "
-        "and tokens/s, or fix the length with ignore_eos or a max_tokens that every answer "
+        "A longer answer takes longer, so E2E latency would differ even on equal servers. Compare "
+        "TPOT and tokens/s, or fix the length with ignore_eos or a max_tokens that every answer "
         "reaches.",
     )
 

@@ -79,7 +79,7 @@ class LoadFrame:
         """Return what the bands are, for the title."""
         brackets = [row["value"] is None for row in self.band_rows()]
         if brackets and all(brackets):
-            return "Band: from the highest load sustained to the lowest missed."
+            return "Band: between which loads the capacity is, as far as is known."
         bracket = " Without a line: only two loads are known, between which it is."
         found = "Line and band: the capacity and its 95 % interval."
         return found + bracket * any(brackets)

@@ -57,7 +57,8 @@ def pareto(
     unknown = len(standings) - len(dots)
     title = heading(
         TITLES[against],
-        f"{DIRECTIONS[against]} {FRONT}",
+        DIRECTIONS[against],
+        FRONT if len(best) > 1 else "",
         f"Not shown: {many(unknown, 'run')} without these numbers." if unknown else "",
     )
     layers = _layers(dots, dark, (across[1], up[1]), against, links)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from services.analysis.compare import Candidate, Row, margin_of
-from services.analysis.compare.marks import Mark, marks
+from services.analysis.compare.marks import Mark, marks, waits_differently
 from services.analysis.compare.rows import rows as compared_rows
 from services.analysis.compare.wording import times_with_interval
 from services.report import theme
@@ -132,6 +132,8 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
         f"{legend}.",
         WISHES,
     ]
+    if any(waits_differently(candidates[0], other) for other in candidates[1:]):
+        sentences.append("Not judged, since the client itself waited: throughput and requests/s.")
     if any(row["interval"] for row in rows):
         sentences.append("Lines: 95\N{NO-BREAK SPACE}% intervals.")
     if not all(row["interval"] for row in rows):

@@ -124,8 +124,8 @@ def test_without_a_baseline_the_page_says_how_to_set_one() -> None:
     assert set(words_by_run(result).values()) == {"no verdict"}
     assert result.baseline is None
     assert result.sentences == (
-        "There is no baseline here. Select a run and set it as the baseline: later runs are "
-        "then compared with it.",
+        "Whether it is getting faster needs a baseline to compare with: open a run, and set it as "
+        "the baseline in its “…” menu.",
     )
 
 

@@ -232,7 +232,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             None,
             None,
             "Sends 5 requests plus 1 warm-up request, one at a time, with a pause of 2 s: at "
-            "most 768 output tokens for about 600 prompt tokens. Takes at least 8 s; how long the "
+            "most 768 output tokens, and about 600 prompt tokens. Takes at least 8 s; how long the "
             "answers take is unknown, because there is no earlier run on this server.",
         ),
         (
@@ -240,7 +240,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             PRICE,
             AT_64,
             "Sends 3 times 5 requests, one at a time, with a pause of 2 s: at most 1,920 "
-            "output tokens for about 15,000 prompt tokens. Takes about 54 s, from a test; "
+            "output tokens, and about 15,000 prompt tokens. Takes about 54 s, from a test; "
             "costs at most $0.03.",
         ),
         (
@@ -254,7 +254,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             },
             None,
             None,
-            "Sends 1 request, all at once: at most 1 output token for about 1 prompt token. How "
+            "Sends 1 request, all at once: at most 1 output token, and about 1 prompt token. How "
             "long it takes is unknown, because there is no earlier run on this server.",
         ),
         (
@@ -269,7 +269,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             },
             PRICE,
             None,
-            "Sends 5,000 requests, at most 64 in flight: at most 5,000 output tokens for about "
+            "Sends 5,000 requests, at most 64 in flight: at most 5,000 output tokens, and about "
             "5,000 prompt tokens. How long it takes is unknown, because there is no earlier run on "
             "this server; costs at most $0.03.",
         ),
@@ -277,7 +277,7 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             {"mode": "batch", "requests": 8, "concurrency": 4, "warmup": 0, "input_tokens": 100},
             Hourly(900.0),
             AT_64,  # 2 s an answer, two after each other: 4 s at 25 cents
-            "Sends 8 requests, at most 4 in flight: at most 1,024 output tokens for about 800 "
+            "Sends 8 requests, at most 4 in flight: at most 1,024 output tokens, and about 800 "
             "prompt tokens. Takes about 4 s, from a test; costs about $1.00.",
         ),
         (
@@ -285,8 +285,8 @@ def test_cost_is_what_prompts_and_full_answers_cost() -> None:
             PRICE,
             Pace(4.0, 8.0, 16.0, "from 3 earlier runs on this server"),
             "Sends 5 requests plus 1 warm-up request, one at a time, without a pause: at "
-            "most 768 output tokens for about 600 prompt tokens. Takes about 48 s to 3 min, from 3 "
-            "earlier runs on this server; costs at most a cent.",
+            "most 768 output tokens, and about 600 prompt tokens. Takes about 48 s to 3 min, from "
+            "3 earlier runs on this server; costs at most a cent.",
         ),
     ],
 )

@@ -72,7 +72,7 @@ def test_two_loads_between_which_the_capacity_is_are_a_band_without_a_line() -> 
     ]
     assert (low, high, value) == (estimate.low, estimate.high, None)
     text = " ".join(shown["title"]["subtitle"])
-    assert "from the highest load sustained to the lowest missed" in text
+    assert "between which loads the capacity is" in text
     assert "95 %" not in text
     assert short_answer(early).startswith("between ")
 
