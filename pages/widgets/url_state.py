@@ -58,6 +58,8 @@ def watch(prefix: str | tuple[str, ...]) -> bool:
     here = parameters()
     if here != st.session_state.get("followed", here):  # none in a new session
         forget(prefix)
+    if not here:
+        update({})
     st.session_state["followed"] = here
     return False
 
@@ -79,9 +81,13 @@ def page_of(prefix: str, pages: int) -> int:
 
 
 def update(wanted_parameters: Mapping[str, str]) -> None:
-    """Set the URL's parameters to those of the widgets."""
+    """Set the URL's parameters to those of the widgets.
+
+    An empty URL is always sent: a link that leads to the same page without parameters leaves the
+    old ones in the browser, which the next rerun would read. The browser ignores a URL that it has.
+    """
     wanted = dict(wanted_parameters)
-    if wanted != parameters():
+    if not wanted or wanted != parameters():
         kept = {name: text for name, text in st.query_params.items() if name in KEPT}
         st.query_params.from_dict(kept | wanted)
     st.session_state["followed"] = wanted

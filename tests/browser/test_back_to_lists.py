@@ -1,0 +1,54 @@
+"""From one item of a page back to its list, which is the same page without parameters."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from db import capacities, new_tasks, task_batches
+from db.new_tasks import NewSettings
+from services.ask.config import RunConfig
+from services.ask.tasks import NewTask
+from services.studies.capacity_config import CapacityConfig
+from tests.browser.conftest import App, no_trouble, settled
+
+pytestmark = pytest.mark.browser
+
+SETTINGS = NewSettings({"backend": "url"}, "127.0.0.1:9", "m", {"target": {}})
+
+
+def test_a_choice_in_the_list_of_tasks_does_not_reopen_a_batch(
+    app: App, person: BrowserContext
+) -> None:
+    with app.database() as database:
+        batch_id = new_tasks.create(database, "me", [SETTINGS], [(NewTask("Why?", {}), 0)]).batch_id
+        task_batches.cancel(database, batch_id)
+    page = person.new_page()
+    page.goto(f"{app.url}/batches?batch={batch_id}")
+    page.get_by_role("link", name="All tasks").click()
+    page.wait_for_url(f"{app.url}/batches")
+    page.get_by_text("Submit prompts").click()
+    page.get_by_role("radio", name="One per line").click()
+    expect(page.get_by_label("Prompts, one per line")).to_be_visible()
+    settled(page)
+    assert page.url == f"{app.url}/batches"
+    page.go_back()
+    expect(page.get_by_role("link", name="All tasks")).to_be_visible()
+    no_trouble(page)
+
+
+def test_a_choice_after_a_deletion_does_not_look_for_the_deleted_search(
+    app: App, person: BrowserContext
+) -> None:
+    config = CapacityConfig(servers=(RunConfig(),))
+    with app.database() as database:
+        search = capacities.create(database, config, "gone soon")
+        capacities.end(database, search, "cancelled")
+    page = person.new_page()
+    page.goto(f"{app.url}/capacity?search={search}")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete permanently").click()
+    page.wait_for_url(f"{app.url}/capacity")
+    page.get_by_role("radio", name="Users").click()
+    page.wait_for_url("**/capacity**load=users")
+    no_trouble(page)
