@@ -103,7 +103,10 @@ def show_state(backend: str, base_url: str | None) -> None:
 
 def _is_server_of(server: SavedServer, start: RunConfig) -> bool:
     """Whether a run uses a saved server with all of its fields."""
-    return all(getattr(start, name) == value for name, value in server.values.items())
+    values = server.values
+    if any(getattr(start, name) != value for name, value in values.items() if name != "model"):
+        return False
+    return start.model in (values["model"], _with_model(values)["model"])
 
 
 def _saved_fields(server: SavedServer) -> dict[str, Any]:
@@ -115,9 +118,15 @@ def _saved_fields(server: SavedServer) -> dict[str, Any]:
     listing = _models(values["backend"], values["base_url"], values["key_env"])
     if listing.problem:
         st.warning(plain(listing.problem), icon=":material/cloud_off:")
-    if not values["model"] and listing.models:
-        values["model"] = listing.models[0]
-    return values
+    return _with_model(values)
+
+
+def _with_model(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a saved server; without a model of its own, with the first it lists."""
+    if values["model"]:
+        return values
+    listing = _models(values["backend"], values["base_url"], values["key_env"])
+    return values | {"model": listing.models[0] if listing.models else ""}
 
 
 def all_ready(configs: Sequence[RunConfig], cards: bool = False) -> bool:

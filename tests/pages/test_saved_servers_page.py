@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from db import servers
 from services.ask.saved_server import saved_server
 from tests.conftest import ReferenceServer
-from tests.pages.conftest import Visit, sound, text_of
+from tests.pages.conftest import Visit, link_of, sound, text_of
 
 
 def save(at: AppTest, **texts: str) -> AppTest:
@@ -60,3 +60,14 @@ def test_the_model_of_a_saved_server_is_not_shown_as_markup(visit: Visit, databa
     servers.save(database, saved_server("a_b", {"backend": "vllm", "model": model}))
     (line,) = [part.value for part in visit("backends").caption if "bold" in part.value]
     assert not any(markup in line for markup in ("<b>", "*bold*", ":red["))
+
+
+def test_a_reload_keeps_a_saved_server_without_a_model(
+    visit: Visit, database: Engine, reference: ReferenceServer
+) -> None:
+    servers.save(database, saved_server("prod", {"backend": "url", "base_url": reference.base_url}))
+    at = visit("run")
+    at = sound(at.selectbox(key="run-backend").set_value("prod").run())
+    assert link_of(at)["model"] == "ref"
+    again = visit("run", **link_of(at))
+    assert again.selectbox(key="run-backend").value == "prod"
