@@ -259,7 +259,7 @@ with left:
             slot = st.container(border=True, height="stretch")
     once = kind == SERVERS and len(servers) == 1
     design = None if once else comparison.repeats_form(turns)
-    form = run_form.ask(first, servers[0], once)
+    form = run_form.ask(server_cards.of_form(first), servers[0], once)
     values = server_cards.combine(form, servers[0])
     if slot is None:
         others = server_cards.changes(form, servers)

@@ -16,7 +16,7 @@ from services.ask.backends import BACKENDS, BackendProblem, target
 from services.ask.config import RunConfig, parse
 from services.ask.only_saved import EMBEDDED
 from services.ask.problems import InvalidConfig
-from services.ask.saved_server import SavedServer
+from services.ask.saved_server import SavedServer, without_server
 from services.base import settings
 from services.base.units import letter, seconds
 from services.servers.check_backend import Listing, QuickCheck, models, quick_check
@@ -54,7 +54,7 @@ def ask(
     servers = saved or {}
     options = [*servers, *([EMBEDDED] if only_saved() else BACKENDS)]
     named = next(
-        (name for name, server in servers.items() if _is_server_of(server, initial)),
+        (name for name, server in servers.items() if is_server_of(server, initial)),
         initial.backend,
     )
     if only_saved() and named not in options:
@@ -101,12 +101,19 @@ def show_state(backend: str, base_url: str | None) -> None:
             st.badge(f"round trip {seconds(state.rtt_s)}", color="blue")
 
 
-def _is_server_of(server: SavedServer, start: RunConfig) -> bool:
+def is_server_of(server: SavedServer, start: RunConfig) -> bool:
     """Whether a run uses a saved server with all of its fields."""
     values = server.values
     if any(getattr(start, name) != value for name, value in values.items() if name != "model"):
         return False
     return start.model in (values["model"], _with_model(values)["model"])
+
+
+def on_server(start: RunConfig, server: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a run on a server that was chosen. What `start` has for its own server,
+    such as headers and a price, is not sent to another one."""
+    same = all(getattr(start, name) == server[name] for name in ("backend", "base_url"))
+    return (start if same else without_server(start)).model_dump() | dict(server)
 
 
 def _saved_fields(server: SavedServer) -> dict[str, Any]:

@@ -64,14 +64,15 @@ def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
     env, saved = settings.environment(), servers.list_all(opened())
     first = start.servers[0]
     st.subheader("Server A", anchor=False)
-    configs = [first.model_dump() | backend_form.ask(first, env, saved=saved)]
+    configs = [backend_form.on_server(first, backend_form.ask(first, env, saved=saved))]
     for index, letter in enumerate(ascii_lowercase[1:MOST_SERVERS], start=1):
         key = "other" if index == 1 else f"other-{letter}"
         if not st.toggle(COMPARE, **_keyed(key, index < len(start.servers))):
             break
         st.subheader(f"Server {letter.upper()}", anchor=False)
         other = start.servers[index] if index < len(start.servers) else first
-        configs.append(other.model_dump() | backend_form.ask(other, env, f"{letter}-", saved))
+        server = backend_form.ask(other, env, f"{letter}-", saved)
+        configs.append(backend_form.on_server(other, server))
     return configs
 
 

@@ -16,7 +16,7 @@ from db.database import opened
 from pages.widgets import backend_form, fields, url_state
 from services.analysis.compare import MOST
 from services.ask.config import RunConfig
-from services.ask.saved_server import SavedServer
+from services.ask.saved_server import SavedServer, without_server
 from services.base.units import letter
 
 Fields = dict[str, Any]
@@ -43,6 +43,14 @@ def ask_one(start: RunConfig, env: Mapping[str, str]) -> Fields:
     """Show only the baseline's card, for a comparison on one server; return its fields."""
     saved = servers.list_all(opened())
     return _card(next(iter(_cards([]))), [], start, env, saved, alone=True)
+
+
+def of_form(start: RunConfig) -> RunConfig:
+    """Return the initial values of the form below the cards: without those of a saved server, which
+    belong to its card and would otherwise stay when another server is chosen."""
+    saved = servers.list_all(opened()).values()
+    is_saved = any(backend_form.is_server_of(server, start) for server in saved)
+    return without_server(start) if is_saved else start
 
 
 def combine(form: Mapping[str, Any], server: Mapping[str, Any]) -> Fields:

@@ -103,7 +103,7 @@ def _server(start: StudyConfig, problems: dict[str, str]) -> dict[str, Any]:
     if name == engine_form.NOTHING:
         server = backend_form.ask(start.run, settings.environment())
         api_keys.ask([(server["backend"], server["base_url"])])
-        return {"engine": None, "run": server}
+        return {"engine": None, "run": backend_form.on_server(start.run, server)}
     same = start.engine is not None and start.engine.engine == name
     other = EngineConfig.model_validate({"engine": name})
     first = (

@@ -69,6 +69,12 @@ def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
     return SavedServer(name, {field: dumped[field] for field in FIELDS})
 
 
+def without_server(config: RunConfig) -> RunConfig:
+    """Return a run's config with the default of every field that describes its server."""
+    usual = RunConfig()
+    return config.model_copy(update={field: getattr(usual, field) for field in FIELDS})
+
+
 def expand(values: Mapping[str, Any], server: SavedServer) -> dict[str, Any]:
     """Return a run's values with the server's fields in place of `backend`; the run's own values
     take precedence."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import servers
+from services.ask import link
+from services.ask.config import RunConfig
 from services.ask.saved_server import saved_server
 from tests.conftest import ReferenceServer
 from tests.pages.conftest import Visit, link_of, sound, text_of
@@ -60,6 +63,21 @@ def test_the_model_of_a_saved_server_is_not_shown_as_markup(visit: Visit, databa
     servers.save(database, saved_server("a_b", {"backend": "vllm", "model": model}))
     (line,) = [part.value for part in visit("backends").caption if "bold" in part.value]
     assert not any(markup in line for markup in ("<b>", "*bold*", ":red["))
+
+
+@pytest.mark.parametrize("page", ["run", "capacity"])
+def test_the_fields_of_a_saved_server_do_not_stay_for_another_server(
+    visit: Visit, database: Engine, page: str
+) -> None:
+    own = {"headers": {"X-Route": "a"}, "usd_per_hour": 4, "insecure_tls": True}
+    prod = saved_server("prod", {"backend": "url", "base_url": "http://127.0.0.1:9/v1", **own})
+    servers.save(database, prod)
+    at = visit(page, **link.query(prod.values, RunConfig()))
+    assert at.selectbox(key="run-backend").value == "prod"
+    at = sound(at.selectbox(key="run-backend").set_value("vllm").run())
+    assert link_of(at) == {"backend": "vllm"}
+    sound(at.selectbox(key="run-backend").set_value("prod").run())
+    assert link_of(at).keys() == {"backend", "base_url", *own}
 
 
 def test_a_reload_keeps_a_saved_server_without_a_model(
