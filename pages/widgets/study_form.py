@@ -13,6 +13,7 @@ from pages.widgets.url_state import touched
 from services.ask import about
 from services.ask.modes import MODES
 from services.ask.problems import InvalidConfig
+from services.ask.saved_server import with_server_of
 from services.base import settings
 from services.servers.engines import ENGINES, EngineConfig
 from services.studies.axis import split_axes
@@ -40,7 +41,7 @@ def ask(start: StudyConfig) -> StudyConfig:
     """
     name = _preset(start)
     if name != start.preset:
-        start = preset_config(name, start.engine or _runnable(name))
+        start = _preset_start(name, start)
     problems: dict[str, str] = {}
     values: dict[str, Any] = {"preset": name, **_server(start, problems)}
     searches = PRESETS[name].capacity
@@ -67,6 +68,15 @@ def _preset(start: StudyConfig) -> str:
     )
     st.caption(PRESETS[name].help)
     return name
+
+
+def _preset_start(name: str, before: StudyConfig) -> StudyConfig:
+    """Return what a preset starts from, on the engine or the server that was chosen before: a
+    preset says what to vary, not where."""
+    start = preset_config(name, before.engine or _runnable(name))
+    if start.engine is not None:
+        return start
+    return start.model_copy(update={"run": with_server_of(start.run, before.run)})
 
 
 def _preset_label(name: str) -> str:

@@ -69,10 +69,14 @@ def saved_server(name: str, values: Mapping[str, Any]) -> SavedServer:
     return SavedServer(name, {field: dumped[field] for field in FIELDS})
 
 
+def with_server_of(config: RunConfig, other: RunConfig) -> RunConfig:
+    """Return a run's config on the server of another one."""
+    return config.model_copy(update={field: getattr(other, field) for field in FIELDS})
+
+
 def without_server(config: RunConfig) -> RunConfig:
     """Return a run's config with the default of every field that describes its server."""
-    usual = RunConfig()
-    return config.model_copy(update={field: getattr(usual, field) for field in FIELDS})
+    return with_server_of(config, RunConfig())
 
 
 def expand(values: Mapping[str, Any], server: SavedServer) -> dict[str, Any]:

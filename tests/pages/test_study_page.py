@@ -133,6 +133,13 @@ def test_the_form_opens_with_a_study_that_can_run_here(visit: Visit) -> None:
     assert link_of(at)["engine"] == "llamacpp"
 
 
+def test_another_preset_keeps_the_server(visit: Visit) -> None:
+    server = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
+    at = visit("study", preset="concurrency", engine="", concurrencies="1,2", **server)
+    at = sound(at.selectbox(key="study-preset").set_value("clients").run())
+    assert link_of(at) == {"preset": "clients", "engine": "", **server}
+
+
 def test_a_link_without_a_preset_opens_the_tensor_preset(visit: Visit) -> None:
     assert visit("study", batches="1,2").selectbox(key="study-preset").value == "tensor"
 
