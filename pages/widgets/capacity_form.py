@@ -77,8 +77,9 @@ def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
 
 
 def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
-    """Ask for the objectives; return them as conditions: one for a time, the error rate, and others
-    as text. `keyed`: returns a widget's arguments for its name and initial value."""
+    """Ask for the objectives; return them as conditions: one for a time unless its limit is empty,
+    the error rate, and others as text. `keyed`: returns a widget's arguments for its name and
+    initial value."""
     time, errors, others = _sorted(asked)
     metric, at, limit_s = _parts(time)
     with st.grid(4, min_column_width=130, vertical_alignment="bottom"):
@@ -91,7 +92,7 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
             format_func=PERCENTILES.__getitem__,
             **keyed("at", at),
         )
-        limit = _limit(1000 * limit_s, keyed)
+        limit = _limit(None if limit_s is None else 1000 * limit_s, keyed)
         allowed = _error_rate(errors, keyed)
     more = st.text_input(
         "Further objectives (times in s)",
@@ -100,17 +101,25 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
         **keyed("more", ", ".join(objective.text for objective in others)),
     )
     return [
-        f"{metric}:{at}<{limit / 1000:g}",
+        *([] if limit is None else [f"{metric}:{at}<{limit / 1000:g}"]),
         *([] if allowed is None else [f"error_rate<{allowed / 100:g}"]),
         *filter(None, map(str.strip, more.split(","))),
     ]
 
 
-def _limit(first: float, keyed: Keyed) -> float:
+def _limit(first: float | None, keyed: Keyed) -> float | None:
+    """The limit of the time, in milliseconds; None: any."""
     with st.container(gap="xxsmall"):
-        limit = st.number_input("Limit (ms)", step=50.0, format="%g", **keyed("limit", first))
-        fields.show_problem("" if limit > 0 else "Must be more than 0.")
-    return float(limit)
+        limit: float | None = st.number_input(
+            "Limit (ms)",
+            value=None,
+            step=50.0,
+            format="%g",
+            placeholder="Any",
+            **keyed("limit", first),
+        )
+        fields.show_problem("" if limit is None or limit > 0 else "Must be more than 0.")
+    return limit
 
 
 def _error_rate(errors: Objective | None, keyed: Keyed) -> float | None:
@@ -144,9 +153,10 @@ def _fits_fields(objective: Objective) -> bool:
     return objective.metric is not None and name in METRICS and at in PERCENTILES
 
 
-def _parts(time: Objective | None) -> tuple[str, str, float]:
+def _parts(time: Objective | None) -> tuple[str, str, float | None]:
+    """The metric, percentile and limit of an objective; without one, there is no limit."""
     if time is None or time.limit_s is None:
-        return "ttft", "p95", 0.5
+        return "ttft", "p95", None
     name, _, rest = time.text.partition(":")
     return name, rest.partition("<")[0].replace("median", "p50"), time.limit_s
 

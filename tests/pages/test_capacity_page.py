@@ -114,6 +114,26 @@ def test_a_link_fills_the_form_and_a_choice_goes_into_the_link(visit: Visit) -> 
     assert link_of(at)["load"] == "users"
 
 
+@pytest.mark.parametrize("objectives", ["error_rate<0.01", "ttfa:p95<2,error_rate<0.05"])
+def test_a_search_without_a_limit_that_the_fields_express_gets_none(
+    visit: Visit, objectives: str
+) -> None:
+    at = visit("capacity", objectives=objectives)
+    assert at.number_input(key="c-limit").value is None
+    at.number_input(key="c-probes").set_value(9)
+    assert sorted(link_of(sound(at.run()))["objectives"].split(",")) == sorted(
+        objectives.split(",")
+    )
+
+
+def test_a_search_needs_an_objective(visit: Visit) -> None:
+    at = visit("capacity")
+    at.number_input(key="c-limit").set_value(None)
+    sound(at.run())
+    assert "objective" in complaints(at).lower()
+    assert next(each for each in at.button if each.label == "Start search").disabled
+
+
 def test_every_choice_goes_into_the_link_which_opens_the_same_form(visit: Visit) -> None:
     at = sound(visit("capacity", backend="url", base_url="http://127.0.0.1:9/v1"))
     at.selectbox(key="c-metric").set_value("tpot").run()
