@@ -206,7 +206,10 @@ def _model_field(
     same_address = base_url == _initial_value("base_url", backend, initial)
     from_link = _initial_value("model", backend, initial) if same_address else ""
     from_env = env.get(BACKENDS[backend].model_env or "", "").strip()
+    typed_key = f"{fields.PREFIX}{key_prefix}typed-model-{backend}"
     models = list(dict.fromkeys(filter(None, [from_link, from_env, *listing.models])))
+    if not models and (typed_before := st.session_state.get(typed_key)):
+        models = [typed_before]  # for another address, which lists none
     default = models[0] if models else None
     widget = fields.keyed(f"{key_prefix}model-{backend}-{base_url}", default)
     if models and st.session_state[widget["key"]] is None:
@@ -220,7 +223,10 @@ def _model_field(
         help="The models that the server lists. You can also type another name.",
         **widget,
     )
-    return (model or "").strip()
+    name = (model or "").strip()
+    if name and name not in listing.models:
+        st.session_state[typed_key] = name
+    return name
 
 
 def _listing_problem(listing: Listing, key_prefix: str) -> None:

@@ -257,6 +257,21 @@ def test_a_model_must_be_typed_if_none_is_listed(visit: Visit, queued: Callable[
     assert queued() == 0
 
 
+def test_a_model_that_no_server_lists_stays_for_another_address(
+    visit: Visit, reference: ReferenceServer
+) -> None:
+    at = visit("run", backend="vllm", model="mine")
+    at.text_input(key="run-base_url-vllm").set_value("http://127.0.0.1:9/v1")
+    at = sound(at.run())
+    assert link_of(at) == {
+        "backend": "vllm",
+        "base_url": "http://127.0.0.1:9/v1",
+        "model": "mine",
+    }
+    at.text_input(key="run-base_url-vllm").set_value(reference.base_url)
+    assert link_of(sound(at.run()))["model"] == "ref", "which it lists"
+
+
 # --- a server that refuses connections ---------------------------------------------------------
 
 
