@@ -15,7 +15,8 @@ from services.ask.about import Section
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig, validate
 from services.servers.engines import EngineConfig
-from services.studies.study_config import StudyConfig
+from services.studies.capacity_config import CapacityConfig
+from services.studies.study_config import StudyCapacity, StudyConfig
 
 NUMBERS = (int, float, int | None, float | None)
 NARROW = 130  # pixels: two fields beside each other on a phone
@@ -235,4 +236,9 @@ def text(field: str, start: Config, placeholder: str = "") -> str:
     return (typed or "").strip()
 
 
-_KNOWN = about.fields(StudyConfig) | about.fields(EngineConfig) | about.fields(RunConfig)
+# Of names that several have, the last: a run's fields are the most common.
+_KNOWN = {
+    name: known
+    for kind in (StudyCapacity, CapacityConfig, StudyConfig, EngineConfig, RunConfig)
+    for name, known in about.fields(kind).items()
+}

@@ -206,7 +206,9 @@ def test_a_search_is_shared_with_its_files_and_shown_read_only(
         ("run-warmup", -1, "Warm-up requests must be at least 0"),
         ("c-limit", 0.0, "Must be more than 0."),
         ("c-errors", 100.0, "Must be more than 0 and less than 100."),
-        ("c-precision", -1.0, "Precision"),
+        ("c-precision", -1.0, "Precision (0.05 is ±5 %) must be"),
+        ("c-window_s", -5.0, "Window (s) must be at least 1"),
+        ("c-highest", -5.0, "Highest load must be"),
     ],
 )
 def test_a_value_out_of_range_is_reported_at_its_field_and_starts_nothing(
@@ -218,3 +220,4 @@ def test_a_value_out_of_range_is_reported_at_its_field_and_starts_nothing(
     assert any(sentence in str(each.value).replace("\\", "") for each in at.caption)
     (start,) = [button for button in at.button if button.label == "Start search"]
     assert start.disabled and at.error
+    assert "_s must" not in complaints(at), "a field is called as its label"
