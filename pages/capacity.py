@@ -58,9 +58,8 @@ def start(config: CapacityConfig) -> None:
         show_error(error)
 
 
-def form() -> None:
-    """Show the form, the estimate, and the list of searches."""
-    touched = url_state.watch((SEARCH, fields.PREFIX))
+def form(touched: bool) -> None:
+    """Show the form and the estimate. `touched`: whether a widget was changed."""
     parameters = url_state.parameters()
     like = parameters.pop("like", None)
     base, problems = earlier(like)
@@ -94,6 +93,7 @@ start_button.reopen(START)
 if (number := st.query_params.get("search")) is not None:
     capacity_page.page(number)
     st.stop()
+touched = url_state.watch((SEARCH, fields.PREFIX))
 st.title("How much load can it handle?", anchor=False)
 if shared():
     capacity_page.show_list(capacities.list_all(opened()))
@@ -103,5 +103,5 @@ st.caption(
     "grow. The search measures one load after another, each as a separate run, until the 95 % "
     "interval is narrow enough. It continues when you close the browser."
 )
-form()
+form(touched)
 capacity_page.show_list(capacities.list_all(opened()))

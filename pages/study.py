@@ -174,13 +174,13 @@ start_button.reopen(START)
 if (number := st.query_params.get("study")) is not None:
     study_page.page(number)
     st.stop()
+touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
 if read_only():
     st.title("Studies", anchor=False)
     if not studies.list_all(opened()):
         stop_with("There are no studies yet.")
     show_list()
     st.stop()
-touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
 scenario_file.apply_opened(RunConfig())
 begin = study_from_url()
 adds = st.query_params.get("to")

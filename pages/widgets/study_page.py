@@ -48,8 +48,15 @@ def load(text: str) -> Study:
     return load_or_stop(lambda: studies.load(opened(), number))
 
 
+def back() -> None:
+    """Show a link to all studies: the menu does not leave the page that it is on."""
+    if not share_view():
+        st.page_link("study.py", label="All studies", icon=":material/arrow_back:", query_params={})
+
+
 def page(text: str) -> None:
     study = load(text)
+    back()
     st.title(plain(study.name), anchor=False)
     kind = kind_of(study.config)
     st.caption(plain(f"{kind.label}. {kind.help}".strip()))

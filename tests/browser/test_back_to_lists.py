@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from db import capacities, new_tasks, task_batches
+from db import capacities, new_tasks, studies, task_batches
 from db.new_tasks import NewSettings
 from services.ask.config import RunConfig
 from services.ask.tasks import NewTask
 from services.studies.capacity_config import CapacityConfig
+from services.studies.study_link import preset_config
 from tests.browser.conftest import App, no_trouble, settled
 
 pytestmark = pytest.mark.browser
@@ -34,6 +35,26 @@ def test_a_choice_in_the_list_of_tasks_does_not_reopen_a_batch(
     assert page.url == f"{app.url}/batches"
     page.go_back()
     expect(page.get_by_role("link", name="All tasks")).to_be_visible()
+    no_trouble(page)
+
+
+def test_a_search_and_a_study_lead_back_to_their_lists(app: App, person: BrowserContext) -> None:
+    with app.database() as database:
+        search = capacities.create(database, CapacityConfig(servers=(RunConfig(),)), "one of them")
+        capacities.end(database, search, "cancelled")
+        study = studies.create(database, preset_config("concurrency"), "a sweep", [])
+    page = person.new_page()
+    for item, back in (
+        (f"capacity?search={search}", "searches"),
+        (f"study?study={study}", "studies"),
+    ):
+        page.goto(f"{app.url}/{item}")
+        page.get_by_role("link", name=f"All {back}").click()
+        page.wait_for_url(f"{app.url}/{item.partition('?')[0]}")
+        expect(page.get_by_role("heading", name=back.capitalize(), exact=True)).to_be_visible()
+        page.goto(f"{app.url}/{item}&view=share")
+        settled(page)
+        expect(page.get_by_role("link", name=f"All {back}")).to_have_count(0)
     no_trouble(page)
 
 
