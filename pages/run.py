@@ -241,6 +241,7 @@ st.caption(
     "Measure one server, or compare several with interleaved repeats. Every request is stored. "
     "The embedded model needs no API key, GPU or network."
 )
+wrong = (*wrong, *comparison.wrong_in_link(turns))
 if not touched and (complaints := (*problems, *more, *wrong)):
     text = " ".join(fields.with_labels(sentence) for sentence in complaints)
     st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")

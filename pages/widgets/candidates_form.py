@@ -7,6 +7,7 @@ In the URL: `vs`, the changes of the other candidates (see analysis/candidates.p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -102,9 +103,32 @@ def query(others: Others, design: ComparisonDesign) -> dict[str, str]:
     return parameters
 
 
+def wrong_in_link(parameters: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each part of the design in the URL that is invalid and ignored."""
+    return [
+        sentence
+        for name in ("each", "most", "target", "margin")
+        if (value := _in_link(name, parameters)) is not None
+        and (sentence := comparison_design.problem(name, value))
+    ]
+
+
+def _in_link(name: str, parameters: Mapping[str, str]) -> float | None:
+    """Return a part of the design in the URL, a share between 0 and 1; None if it is missing, and
+    not a number, which is invalid, if it cannot be read."""
+    text = parameters.get(PER_CENT.get(name, name))
+    if text is None:
+        return None
+    try:
+        return float(text) / 100 if name in PER_CENT else as_id(text) or math.nan
+    except ValueError:
+        return math.nan
+
+
 def _number_input(name: str, label: str, parameters: Mapping[str, str], usual: int) -> int:
-    number = as_id(parameters.get(name, ""))
-    first = usual if number is None or comparison_design.problem(name, number) else number
+    number = _in_link(name, parameters)
+    valid = number is not None and not comparison_design.problem(name, number)
+    first = int(number) if valid and number is not None else usual
     with st.container(gap="xxsmall"):
         value = int(st.number_input(label, step=1, **fields.keyed(f"comparison-{name}", first)))
         fields.show_problem(comparison_design.problem(name, value))
@@ -115,12 +139,10 @@ def _share(
     name: str, label: str, parameters: Mapping[str, str], usual: float | None
 ) -> float | None:
     """A share, shown in per cent."""
-    try:
-        first: float | None = float(parameters.get(PER_CENT[name], ""))
-    except ValueError:
-        first = None
-    if first is None or comparison_design.problem(name, first / 100):
-        first = None if usual is None else usual * 100
+    share = _in_link(name, parameters)
+    if share is None or comparison_design.problem(name, share):
+        share = usual
+    first = None if share is None else round(share * 100, 9)
     with st.container(gap="xxsmall"):
         percent = st.number_input(
             label,

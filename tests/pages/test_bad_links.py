@@ -197,3 +197,24 @@ def test_a_page_that_changes_things_cannot_be_shared(visit: Visit, page: str) ->
     at = visit(page, view="share")
     assert "This page cannot be shared." in complaints(at)
     assert not at.button
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("each", "abc", "Each candidate is measured 1 to"),
+        ("each", "2.5", "Each candidate is measured 1 to"),
+        ("most", "0", "Each candidate is measured at most"),
+        ("target", "inf", "The target of the interval must be"),
+        ("within", "nan", "The margin must be from"),
+        ("within", "5 %", "The margin must be from"),
+    ],
+)
+def test_an_invalid_design_of_a_comparison_is_named_and_ignored(
+    visit: Visit, name: str, text: str, sentence: str
+) -> None:
+    usual = visit("run", vs="mode=batch")
+    at = visit("run", vs="mode=batch", **{name: text})
+    assert sentence in complaints(at)
+    assert "The rest of the link still applies." in complaints(at)
+    assert [each.value for each in at.number_input] == [each.value for each in usual.number_input]
