@@ -11,6 +11,7 @@ from db.runs import AlreadyFinished, RunNotFound
 from pages.widgets import comparison_progress, panels, run_actions, waiting
 from pages.widgets.snapshot import Snapshot, latest, snapshot
 from pages.widgets.view import (
+    as_id,
     dark,
     link_parameters,
     person,
@@ -142,8 +143,18 @@ def measured_now(run: Run) -> None:
     charts(shot)
 
 
+def comparison_left() -> str | None:
+    """Return the comparison whose result was opened from here: Back stops at this page with the
+    runs of that result (see widgets/url_state.py)."""
+    first = as_id(st.query_params.get("runs", "").partition(",")[0])
+    if first is None or "run" in st.query_params:
+        return None
+    number = load(first).comparison_id
+    return None if number is None else str(number)
+
+
 params = st.query_params  # links of older versions have `trial`
-if (number := params.get("comparison", params.get("trial"))) is not None:
+if (number := params.get("comparison", params.get("trial")) or comparison_left()) is not None:
     comparison_progress.page(number, measured_now)
     st.stop()
 run = load(run_in_url(), fresh=True)

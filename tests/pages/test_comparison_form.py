@@ -286,3 +286,14 @@ def test_more_repeats_are_offered_only_for_finished_runs_of_our_own(
         this = update(schema.runs).where(schema.runs.c.id == imported)
         connection.execute(this.values(source={"tool": "another"}))
     assert not offers_more(visit("result", run=str(imported)))
+
+
+def test_back_from_a_result_that_opened_by_itself_shows_its_comparison(
+    database: Engine, visit: Visit
+) -> None:
+    config = parse({"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"})
+    comparison = jobs.submit_comparison(database, [config, config], ComparisonDesign())
+    jobs.cancel_comparison(database, comparison.id)
+    at = visit("live", runs=",".join(map(str, comparison.run_ids)))
+    assert at.title[0].value == "Comparing 2 runs"
+    assert "No run is selected." in text_of(visit("live", runs="x"))
