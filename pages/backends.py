@@ -17,7 +17,7 @@ def key_state(backend: Backend) -> str:
     if has_key(backend, settings.environment()):
         return f"{backend.key_env} is set"
     if backend.needs_key:
-        return f":orange[{backend.key_env} is not set]"
+        return f"**{backend.key_env} is not set**"
     return f"{backend.key_env} is not set (optional)"
 
 

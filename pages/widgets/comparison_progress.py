@@ -10,6 +10,7 @@ import streamlit as st
 import jobs
 from db import comparisons
 from db.comparisons import ComparisonNotFound
+from db.counts import request_counts
 from db.database import opened
 from pages.widgets import run_actions, view, waiting
 from pages.widgets.snapshot import latest, progress_of, remaining_comparison_time
@@ -50,10 +51,15 @@ def page(text: str, of_one: Callable[[Run], None]) -> None:
         st.session_state["watched"] = comparison.run_ids
         every_s = REFRESH.seconds()
         st.fragment(watch, run_every=every_s)(text, of_one, every_s)
-    elif st.session_state.pop("watched", None) == comparison.run_ids:
+        return
+    watched = st.session_state.pop("watched", None) == comparison.run_ids
+    without = [run for run in compared if not any(request_counts(opened(), run.id).values())]
+    if watched and not without:
         open_comparison(comparison)
+    show_runs(compared)
+    if without:
+        st.info(f"Nothing can be compared: {many(len(without), 'run')} ended without a result.")
     else:
-        show_runs(compared)
         st.page_link(
             "compare.py",
             label="View comparison",

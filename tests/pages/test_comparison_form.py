@@ -296,4 +296,5 @@ def test_back_from_a_result_that_opened_by_itself_shows_its_comparison(
     jobs.cancel_comparison(database, comparison.id)
     at = visit("live", runs=",".join(map(str, comparison.run_ids)))
     assert at.title[0].value == "Comparing 2 runs"
+    assert "Nothing can be compared: 2 runs ended without a result." in text_of(at)
     assert "No run is selected." in text_of(visit("live", runs="x"))
