@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.widgets import url_state
 from pages.widgets.view import (
     check_view,
     dark,
@@ -97,5 +98,6 @@ if share_view() and navigation is not glossary:
         )
 if role():
     st.sidebar.button("Sign out", icon=":material/logout:", type="tertiary", on_click=st.logout)
+url_state.open_page(navigation.url_path)
 with sentences():
     navigation.run()

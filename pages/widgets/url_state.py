@@ -18,6 +18,12 @@ import streamlit as st
 KEPT = ("view",)  # parameters that the frame of all pages reads
 
 
+def open_page(path: str) -> None:
+    """Remember which page is drawn, and whether it was drawn before."""
+    st.session_state["reopened"] = st.session_state.get("opened") == path
+    st.session_state["opened"] = path
+
+
 def touched() -> None:
     """Callback of every widget of a linked page."""
     st.session_state["touched"] = True
@@ -83,11 +89,14 @@ def page_of(prefix: str, pages: int) -> int:
 def update(wanted_parameters: Mapping[str, str]) -> None:
     """Set the URL's parameters to those of the widgets.
 
-    An empty URL is always sent: a link that leads to the same page without parameters leaves the
-    old ones in the browser, which the next rerun would read. The browser ignores a URL that it has.
+    On a page that stays open, an empty URL is always sent: a link that leads to the same page
+    without parameters leaves the old ones in the browser, which the next rerun would read. The
+    browser ignores a URL that it has. A page that has just been opened sends none: if its visitor
+    has gone back by then, that would empty the URL of the page before.
     """
     wanted = dict(wanted_parameters)
-    if not wanted or wanted != parameters():
+    stays = st.session_state.get("reopened", False)
+    if wanted != parameters() or (stays and not wanted):
         kept = {name: text for name, text in st.query_params.items() if name in KEPT}
         st.query_params.from_dict(kept | wanted)
     st.session_state["followed"] = wanted
