@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from string import ascii_lowercase
 from typing import Any
 
@@ -92,8 +93,10 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
             format_func=PERCENTILES.__getitem__,
             **keyed("at", at),
         )
-        limit = _limit(None if limit_s is None else 1000 * limit_s, keyed)
-        allowed = _error_rate(errors, keyed)
+        limit_ms = None if limit_s is None else 1000 * limit_s
+        limit = _optional("Limit (ms)", "limit", limit_ms, 50.0, keyed)
+        most = None if errors is None else round(100 * errors.allowed, 6)
+        allowed = _optional("Max error rate (%)", "errors", most, 1.0, keyed, below=100)
     more = st.text_input(
         "Further objectives (times in s)",
         placeholder="tpot:p50<0.05, e2e:p99<10",
@@ -107,35 +110,18 @@ def objectives(asked: Sequence[Objective], keyed: Keyed = _keyed) -> list[str]:
     ]
 
 
-def _limit(first: float | None, keyed: Keyed) -> float | None:
-    """The limit of the time, in milliseconds; None: any."""
+def _optional(
+    label: str, name: str, first: float | None, step: float, keyed: Keyed, below: float = inf
+) -> float | None:
+    """A number above 0 and below another; None, an empty field: any."""
     with st.container(gap="xxsmall"):
-        limit: float | None = st.number_input(
-            "Limit (ms)",
-            value=None,
-            step=50.0,
-            format="%g",
-            placeholder="Any",
-            **keyed("limit", first),
+        value: float | None = st.number_input(
+            label, value=None, step=step, format="%g", placeholder="Any", **keyed(name, first)
         )
-        fields.show_problem("" if limit is None or limit > 0 else "Must be more than 0.")
-    return limit
-
-
-def _error_rate(errors: Objective | None, keyed: Keyed) -> float | None:
-    """The share of requests that may fail, in per cent; None: any."""
-    with st.container(gap="xxsmall"):
-        allowed: float | None = st.number_input(
-            "Max error rate (%)",
-            value=None,
-            step=1.0,
-            format="%g",
-            placeholder="Any",
-            **keyed("errors", None if errors is None else round(100 * errors.allowed, 6)),
-        )
-        fine = allowed is None or 0 < allowed < 100
-        fields.show_problem("" if fine else "Must be more than 0 and less than 100.")
-    return allowed
+        fine = value is None or 0 < value < below
+        most = "" if below == inf else f" and less than {below:g}"
+        fields.show_problem("" if fine else f"Must be more than 0{most}.")
+    return value
 
 
 def _sorted(

@@ -20,6 +20,7 @@ from pages.widgets.panels import when
 from pages.widgets.view import (
     dark,
     link_parameters,
+    link_to_list,
     load_or_stop,
     number_in_link,
     plain,
@@ -52,18 +53,10 @@ def load(text: str) -> Capacity:
     return load_or_stop(lambda: capacities.load(opened(), number))
 
 
-def back() -> None:
-    """Show a link to all searches: the menu does not leave the page that it is on."""
-    if not share_view():
-        st.page_link(
-            "capacity.py", label="All searches", icon=":material/arrow_back:", query_params={}
-        )
-
-
 def page(text: str) -> None:
     """Show the page of one search."""
     capacity = load(text)
-    back()
+    link_to_list("capacity.py", "All searches")
     st.title(plain(capacity.name), anchor=False)
     if capacity.status == "running":
         every_s = REFRESH.seconds()

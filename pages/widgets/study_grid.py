@@ -65,9 +65,8 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         alt="The cells of the study",
     )
     for reason in dict.fromkeys(entry.obstacle for entry in grid if entry.obstacle):
-        st.caption(
-            plain(f"Some cells cannot run here. {reason}")
-        )  # in full, since a cell truncates it
+        # In full, since a cell truncates it.
+        st.caption(plain(f"Some cells cannot run here. {reason}"))
 
 
 def _engines(configs: Sequence[EngineConfig | None]) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ from pages.widgets import (
 )
 from pages.widgets.snapshot import remaining_study_time
 from pages.widgets.view import (
+    link_to_list,
     load_or_stop,
     number_in_link,
     plain,
@@ -48,15 +49,9 @@ def load(text: str) -> Study:
     return load_or_stop(lambda: studies.load(opened(), number))
 
 
-def back() -> None:
-    """Show a link to all studies: the menu does not leave the page that it is on."""
-    if not share_view():
-        st.page_link("study.py", label="All studies", icon=":material/arrow_back:", query_params={})
-
-
 def page(text: str) -> None:
     study = load(text)
-    back()
+    link_to_list("study.py", "All studies")
     st.title(plain(study.name), anchor=False)
     kind = kind_of(study.config)
     st.caption(plain(f"{kind.label}. {kind.help}".strip()))

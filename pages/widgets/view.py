@@ -84,6 +84,13 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def link_to_list(page: str, label: str) -> None:
+    """Show a link from one entry of a page to its list, which the menu does not lead to from
+    there."""
+    if not share_view():
+        st.page_link(page, label=label, icon=":material/arrow_back:", query_params={})
+
+
 def run_in_url() -> int:
     """Return the run in the URL (`?run=12`), or report what is missing and stop."""
     text = st.query_params.get("run", "")

@@ -174,7 +174,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
             None,
             *(
                 ratio_of(by_run[0], numbers, interleaved(candidates[0], other))
-                if is_comparable(compared.name, candidates[0], other)
+                if _is_comparable(compared.name, candidates[0], other)
                 else None
                 for numbers, other in zip(by_run[1:], candidates[1:], strict=True)
             ),
@@ -182,7 +182,7 @@ def _row(compared: Compared, candidates: Sequence[Candidate]) -> Row:
     )
 
 
-def is_comparable(name: str, baseline: Candidate, other: Candidate) -> bool:
+def _is_comparable(name: str, baseline: Candidate, other: Candidate) -> bool:
     """Whether the ratio of a measure means anything: the sum of more requests is larger for that
     reason alone."""
     return name != SUM_OF_A_REPEAT or baseline.per_repeat == other.per_repeat

@@ -71,6 +71,15 @@ def test_a_ratio_is_computed_over_repeats() -> None:
     assert (other.n_reference, other.n_other) == (3, 3)
 
 
+def test_sums_of_repeats_with_more_requests_are_not_compared() -> None:
+    def sums(*candidates: Candidate) -> tuple[Any, ...]:
+        rows = compare(candidates).rows
+        return next(row for row in rows if row.metric == "e2e_s_sum_of_a_repeat").ratios
+
+    assert sums(a(), b(repeats(2.0)))[1].value == pytest.approx(2.0)
+    assert sums(a(requests=4), b(requests=8)) == (None, None)
+
+
 def test_there_is_no_ratio_to_an_error_rate_of_zero() -> None:
     comparison = compare([a(), b([*repeats(), failed(4)])])
     errors = next(row for row in comparison.rows if row.metric == "error_rate")

@@ -467,6 +467,17 @@ def test_throughput_never_takes_chunks_for_tokens() -> None:
 # comparison
 
 
+def test_ratios_say_what_is_not_judged() -> None:
+    def said(*pauses_s: float) -> str:
+        both = enumerate(pauses_s, 1)
+        rows = varied(12, repeats=3)
+        each = [candidate(rows, run_id=n, mode="sequential", pause_s=s) for n, s in both]
+        return subtitle(drawn("ratios", each))
+
+    assert "Not judged, since the client itself waited" in said(0.0, 2.0)
+    assert "Not judged" not in said(2.0, 2.0)
+
+
 def test_ratios_have_intervals_from_three_repeats_on() -> None:
     several = drawn("ratios", runs(3, repeats=3))
     assert all(row["low"] < row["high"] for row in rows_of(several, "ratios") if row["interval"])
