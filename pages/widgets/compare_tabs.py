@@ -10,7 +10,7 @@ from pages.widgets import chart_panel, tabular, tool_report
 from pages.widgets.view import shared
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.rows import labels_of
-from services.report import tables
+from services.report import run_facts, tables
 from services.report.charts import CHARTS, TRADE_OFFS
 
 KEY = "tab"  # also of the URL
@@ -54,5 +54,5 @@ def _numbers(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
 
 
 def _setup(comparison: Comparison, candidates: Sequence[Candidate]) -> None:
-    tabular.table(tables.differences(comparison), "What differs between the runs?")
+    tabular.table(run_facts.differences(comparison), "What differs between the runs?")
     tabular.setup_expander(candidates)

@@ -1,4 +1,4 @@
-"""Tables that results and comparisons share; their texts come from report/tables.py."""
+"""Tables that results and comparisons share; their texts come from services/report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
 from services.base.table import Table
-from services.report import request_facts, tables
+from services.report import request_facts, run_facts
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
@@ -124,7 +124,7 @@ def setup_expander(candidates: Sequence[Candidate]) -> None:
 def setup(candidates: Sequence[Candidate]) -> None:
     """Show the config and the environment; custom prompts only by their length."""
     labels = labels_of(candidates)
-    for of in (tables.configuration, tables.environment):
+    for of in (run_facts.configuration, run_facts.environment):
         facts = of(candidates, labels)
         if facts.rows:
             st.markdown(f"**{plain(facts.title)}**")

@@ -18,7 +18,7 @@ from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
 from services.ask.measurement import IMPORT
 from services.base.table import Table
-from services.report import server_table, tables
+from services.report import run_facts, server_table, tables
 from services.report.export.tiles import Tile, headline, of_comparison, of_run
 from services.report.imports import stated
 from services.report.verdict_figures import VerdictFigures, overview, verdict_figures
@@ -108,7 +108,7 @@ def title_of(candidates: Sequence[Candidate]) -> str:
 def _intro(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
-    started = f", {tables.moment_of(run.started_at)}" if run.started_at else ""
+    started = f", {run_facts.moment_of(run.started_at)}" if run.started_at else ""
     backend = "" if run.config.backend == IMPORT else run.config.backend
     whence = " ".join(filter(None, (backend, run.through)))
     mode = f", {run.config.mode}" if run.knows("mode") else ""
@@ -176,10 +176,10 @@ def _fact_tables(
 ) -> tuple[Table, ...]:
     alone = candidates[0]
     facts = (
-        [tables.differences(comparison)]
+        [run_facts.differences(comparison)]
         if comparison
         else [server_table.table(alone), client_health.table(alone), nodes.table(alone)]
     )
-    for table in (tables.identities, tables.configuration, tables.environment):
+    for table in (run_facts.identities, run_facts.configuration, run_facts.environment):
         facts.append(table(candidates, labels))
     return tuple(table for table in facts if table.rows)

@@ -19,7 +19,7 @@ from services.ask.flag import typed
 from services.ask.remedy import of_run
 from services.ask.saved_server import SavedServer
 from services.base.units import many, seconds, show
-from services.report import tables
+from services.report import run_facts, tables
 from services.report.imports import stated
 from services.report.terminal.text import cut, minute, table, text_of
 from services.servers.probe import Probe
@@ -117,7 +117,7 @@ def comparison_text(comparison: Comparison) -> str:
     labels = labels_of((comparison.baseline, *comparison.others))
     parts = [verdict.sentence for verdict in comparison.verdicts]
     parts += _diagnostics(comparison.warnings)
-    sections = (tables.measures(comparison, labels), tables.differences(comparison))
+    sections = (tables.measures(comparison, labels), run_facts.differences(comparison))
     parts += [text_of(each) for each in sections if each.rows]
     parts += filter(None, [tables.basis_note((comparison.baseline, *comparison.others)).strip()])
     return "\n\n".join(parts)

@@ -1,10 +1,9 @@
-"""What the tables of runs side by side say besides their numbers."""
+"""What the tables of what runs measured say besides their numbers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from services.analysis.compare.rows import labels_of
 from services.analysis.objectives import Objectives
 from services.ask.prices import Hourly
 from services.report import tables
@@ -12,47 +11,6 @@ from services.report.export.markdown import markdown
 from services.report.export.page import page_html
 from services.report.terminal import run_text
 from tests.values import candidate, failed, measured, repeats
-
-
-def test_a_row_of_the_config_that_differs_is_marked() -> None:
-    runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
-    table = tables.configuration(runs, labels_of(runs))
-    rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["≠ Max tokens"] == ("64", "128") and "Max tokens" not in rows
-    assert table.note == "≠: differs between runs."
-
-
-def test_the_config_table_has_only_fields_that_the_runs_use() -> None:
-    runs = [
-        candidate(repeats(), run_id=1, mode="sequential"),
-        candidate(repeats(), run_id=2, mode="batch"),
-    ]
-    names = {row[0].removeprefix("≠ ") for row in tables.configuration(runs, ("A", "B")).rows}
-    assert {"Pause (s)", "Max concurrency", "Repeats"} <= names
-    assert not {"Users", "Steps", "Burstiness", "Tokens per prompt"} & names
-
-
-def test_the_sampling_that_was_sent_is_in_the_config() -> None:
-    """Without a temperature a 0 is sent, but none to OpenAI."""
-    runs = [
-        candidate(repeats(), run_id=1, backend="vllm"),
-        candidate(repeats(), run_id=2, backend="openai"),
-        candidate(repeats(), run_id=3, backend="vllm", temperature=0.7, top_p=0.9),
-        candidate(repeats(), run_id=4, backend="vllm", omit=("temperature",)),
-    ]
-    table = tables.configuration(runs, labels_of(runs))
-    rows = {row[0].removeprefix("≠ "): row[1:] for row in table.rows}
-    assert rows["Temperature"] == ("0.0", "not sent", "0.7", "not sent")
-    assert rows["Top-p"] == ("not sent", "not sent", "0.9", "not sent")
-
-
-def test_a_single_run_and_equal_runs_have_no_marked_rows() -> None:
-    runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
-    for table in (
-        tables.configuration(runs[:1], labels_of(runs[:1])),
-        tables.configuration(runs, labels_of(runs)),
-    ):
-        assert table.note == "" and not any("≠" in row[0] for row in table.rows)
 
 
 def test_limits_and_prices_are_shown_once_where_they_are_the_same() -> None:

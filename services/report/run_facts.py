@@ -1,0 +1,132 @@
+"""What runs are, as tables: names and times, configuration, environment, and what differs between
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.analysis import fingerprint
+from services.analysis.compare import Candidate, Comparison
+from services.analysis.compare.differences import flat
+from services.analysis.compare.rows import labels_of
+from services.ask import about
+from services.ask.backends.dialects import dialect_of
+from services.ask.config import RunConfig
+from services.ask.measurement import Run
+from services.ask.own_prompts import summarized
+from services.base.table import Table
+from services.base.units import NOTHING
+
+DIFFERS = "≠"
+NOT_SENT = "not sent"
+
+
+def differences(comparison: Comparison) -> Table:
+    """Show the config and environment fields in which the runs differ."""
+    candidates = (comparison.baseline, *comparison.others)
+    rows = tuple((d.label, *d.values) for d in comparison.differences)
+    return Table("What differs", ("", *labels_of(candidates)), rows)
+
+
+def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+    """Show the runs' names, status, times and tags."""
+    return _side_by_side("Runs", [_identity(candidate.run) for candidate in candidates], labels)
+
+
+def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+    """Show the fields that the runs' modes and workloads use, with custom prompts as their number
+    and length."""
+    configs = [_named(_fact_texts(_config_facts(candidate.run))) for candidate in candidates]
+    return _side_by_side("Configuration", configs, labels, mark=True)
+
+
+def _config_facts(run: Run) -> dict[str, Any]:
+    """Return the config with the API format and the sampling parameters that were used; for an
+    imported run, what its file states, and which file that is."""
+    config = {name: v for name, v in summarized(run.config).items() if _is_used(name, run.config)}
+    if run.source is None:
+        sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
+        used = {name: NOT_SENT if value is None else value for name, value in sent.items()}
+        return config | {"dialect": dialect_of(run.config), **used}
+    file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
+    known = {name: value for name, value in config.items() if run.knows(name)}
+    return {**file, **known, **run.source.get("facts", {})}
+
+
+def _is_used(name: str, config: RunConfig) -> bool:
+    known = about.fields(type(config)).get(name)
+    return known is None or known.is_read(config.mode, config.workload)
+
+
+def _named(facts: Mapping[str, str]) -> dict[str, str]:
+    """Name each field of a config as the form does."""
+    known = about.fields(RunConfig)
+    return {
+        known[name].label if name in known else _words(name): text for name, text in facts.items()
+    }
+
+
+def _words(name: str) -> str:
+    """Return a name in words; the path to a value that a server reported stays unchanged."""
+    return name if "." in name else name.replace("_", " ")
+
+
+def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
+    """Show machine, client and engine, with the fingerprint of the server first."""
+    surroundings = [_environment_texts(candidate.run.environment) for candidate in candidates]
+    return _side_by_side("Environment", surroundings, labels, mark=True)
+
+
+def _environment_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    digest = fingerprint.of_environment(facts)
+    texts = {_words(name): text for name, text in _fact_texts(facts).items()}
+    return ({"fingerprint": digest} if digest else {}) | texts
+
+
+def _identity(run: Run) -> dict[str, str]:
+    facts = {
+        "run": run.id,
+        "name": run.name,
+        "status": run.status,
+        "started": moment_of(run.started_at),
+        "ended": moment_of(run.ended_at),
+        "tags": run.tags,
+    }
+    return _fact_texts(facts)
+
+
+def moment_of(moment: datetime | None) -> str:
+    """Format a time with its zone; "" for None."""
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}".strip() if moment else ""
+
+
+def _side_by_side(
+    title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str], mark: bool = False
+) -> Table:
+    """Build a table with a column for each run; `mark` marks the rows in which they differ."""
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
+    if mark:
+        rows = [
+            (f"{DIFFERS} {name}" if len(set(values)) > 1 else name, *values)
+            for name, *values in rows
+        ]
+    marked = any(row[0].startswith(DIFFERS) for row in rows)
+    note = f"{DIFFERS}: differs between runs." if marked else ""
+    return Table(title, ("", *labels), tuple(rows), note)
+
+
+def _fact_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in flat(facts).items()}
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value)) or NOTHING
+    return str(value)

@@ -1,0 +1,48 @@
+"""The tables of what runs are: which rows they have, and which they mark."""
+
+from __future__ import annotations
+
+from services.analysis.compare.rows import labels_of
+from services.report import run_facts
+from tests.values import candidate, repeats
+
+
+def test_a_row_of_the_config_that_differs_is_marked() -> None:
+    runs = [candidate(repeats(), run_id=i, max_tokens=i * 64) for i in (1, 2)]
+    table = run_facts.configuration(runs, labels_of(runs))
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["≠ Max tokens"] == ("64", "128") and "Max tokens" not in rows
+    assert table.note == "≠: differs between runs."
+
+
+def test_the_config_table_has_only_fields_that_the_runs_use() -> None:
+    runs = [
+        candidate(repeats(), run_id=1, mode="sequential"),
+        candidate(repeats(), run_id=2, mode="batch"),
+    ]
+    names = {row[0].removeprefix("≠ ") for row in run_facts.configuration(runs, ("A", "B")).rows}
+    assert {"Pause (s)", "Max concurrency", "Repeats"} <= names
+    assert not {"Users", "Steps", "Burstiness", "Tokens per prompt"} & names
+
+
+def test_the_sampling_that_was_sent_is_in_the_config() -> None:
+    """Without a temperature a 0 is sent, but none to OpenAI."""
+    runs = [
+        candidate(repeats(), run_id=1, backend="vllm"),
+        candidate(repeats(), run_id=2, backend="openai"),
+        candidate(repeats(), run_id=3, backend="vllm", temperature=0.7, top_p=0.9),
+        candidate(repeats(), run_id=4, backend="vllm", omit=("temperature",)),
+    ]
+    table = run_facts.configuration(runs, labels_of(runs))
+    rows = {row[0].removeprefix("≠ "): row[1:] for row in table.rows}
+    assert rows["Temperature"] == ("0.0", "not sent", "0.7", "not sent")
+    assert rows["Top-p"] == ("not sent", "not sent", "0.9", "not sent")
+
+
+def test_a_single_run_and_equal_runs_have_no_marked_rows() -> None:
+    runs = [candidate(repeats(), run_id=i) for i in (1, 2)]
+    for table in (
+        run_facts.configuration(runs[:1], labels_of(runs[:1])),
+        run_facts.configuration(runs, labels_of(runs)),
+    ):
+        assert table.note == "" and not any("≠" in row[0] for row in table.rows)
