@@ -37,7 +37,7 @@ WRITE_BYTES = 48 * 2**10  # smaller arguments are not put into Ray's object stor
 ROUND_TRIPS, RAY_TRIPS = 64, 8  # by UDP, or by Ray's calls if UDP is not answered
 SILENT_S = 15.0  # a node that has not answered for this long is lost
 START_S = 120.0  # for a node to unpack the shipped files and start
-CONNECT_S = 30
+ATTEMPTS = 3  # to connect; Ray's head starts a server for each client, and at times fails to
 
 
 class ClusterProblem(RuntimeError):
@@ -137,16 +137,7 @@ def connect_nodes(ray: Any, request: Connect, send: Send) -> list[RemoteNode]:
     Raises:
         ClusterProblem: it cannot be reached, or a node does not meet the requirements.
     """
-    environment = {"py_modules": [str(ROOT / "services")], "excludes": ["**/__pycache__"]}
-    try:
-        ray.init(
-            request.address, runtime_env=environment, log_to_driver=False, namespace="paceline"
-        )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ClusterProblem(
-            f"The Ray cluster at {request.address} cannot be used: {first.rstrip('.')}."
-        ) from None
+    connect(ray, request.address)
     machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     machines.sort(key=lambda node: (node["NodeManagerAddress"], node["NodeID"]))
     if not machines:
@@ -162,6 +153,32 @@ def connect_nodes(ray: Any, request: Connect, send: Send) -> list[RemoteNode]:
         RemoteNode(ray, number, actor, machine["NodeManagerAddress"], send)
         for number, (actor, machine) in enumerate(zip(actors, machines, strict=True))
     ]
+
+
+def connect(ray: Any, address: str) -> None:
+    """Connect to the head of a cluster, again if it could not start its server for this client.
+
+    Raises:
+        ClusterProblem: it cannot be reached, or failed each time.
+    """
+    environment = {"py_modules": [str(ROOT / "services")], "excludes": ["**/__pycache__"]}
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            ray.init(address, runtime_env=environment, log_to_driver=False, namespace="paceline")
+            return
+        except ConnectionAbortedError as error:  # with the head's traceback
+            ray.shutdown()
+            if attempt == ATTEMPTS:
+                raise _unusable(address, error, line=-1) from None
+        except (RuntimeError, ValueError, OSError) as error:
+            raise _unusable(address, error, line=0) from None
+
+
+def _unusable(address: str, error: Exception, line: int) -> ClusterProblem:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ClusterProblem(
+        f"The Ray cluster at {address} cannot be used: {lines[line].rstrip('.')}."
+    )
 
 
 def _actor(ray: Any, node_id: str) -> Any:
