@@ -23,6 +23,7 @@ from services.report.imports import (
     llmperf,
     locust,
     paceline,
+    paceline_parquet,
     results_csv,
     sglang,
     vllm,
@@ -93,7 +94,7 @@ def _format(document: Document) -> Format:
 
 IMPORTS: tuple[Format, ...] = (
     Format(paceline.TOOL, paceline.recognise, paceline.read),
-    Format(paceline.TOOL, paceline.recognise_parquet, paceline.read_parquet),
+    Format(paceline.TOOL, paceline_parquet.recognise, paceline_parquet.read),
     Format(vllm.TOOL, vllm.recognise, vllm.read),
     Format(vllm.TOOL, vllm_offline.recognise_throughput, vllm_offline.read_throughput),
     Format(vllm.TOOL, vllm_offline.recognise_latency, vllm_offline.read_latency),

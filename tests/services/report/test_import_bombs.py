@@ -15,7 +15,14 @@ import pyarrow.parquet
 import pytest
 
 from services.report.export.parquet import requests_parquet
-from services.report.imports import InvalidImport, isolated, paceline, parse, read
+from services.report.imports import (
+    InvalidImport,
+    isolated,
+    paceline,
+    paceline_parquet,
+    parse,
+    read,
+)
 from tests.conftest import ROOT
 from tests.values import candidate, failed, measured
 
@@ -95,7 +102,7 @@ def test_rows_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_bytes_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paceline, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(paceline_parquet, "MOST_BYTES", 1_000)
     monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", None)
     with pytest.raises(InvalidImport, match="when unpacked"):
         read(parquet(error=[str(i) * 10 for i in range(1_000)]), "f.parquet")
