@@ -9,7 +9,7 @@ import streamlit as st
 from pages.widgets import chart_panel, tabular, tool_report
 from pages.widgets.view import shared
 from services.analysis.compare import Candidate, Comparison
-from services.analysis.compare.rows import labels_of
+from services.analysis.compare.candidate import labels_of
 from services.report import run_facts, tables
 from services.report.charts import CHARTS, TRADE_OFFS
 

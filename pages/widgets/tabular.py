@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.widgets.view import plain
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import labels_of
+from services.analysis.compare.candidate import labels_of
 from services.analysis.metrics import METRICS, request_row
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements

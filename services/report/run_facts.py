@@ -9,8 +9,8 @@ from typing import Any
 
 from services.analysis import fingerprint
 from services.analysis.compare import Candidate, Comparison
+from services.analysis.compare.candidate import labels_of
 from services.analysis.compare.differences import flat
-from services.analysis.compare.rows import labels_of
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from services.analysis.compare import COMPARED, Candidate, Comparison
-from services.analysis.compare.rows import row_of
+from services.analysis.compare.candidate import row_of
 from services.analysis.compare.wording import times_with_interval
 from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metric_arrays import known, metric_array

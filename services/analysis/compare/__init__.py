@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.analysis.compare.candidate import Candidate
 from services.analysis.compare.comparability import warnings
 from services.analysis.compare.differences import Difference, differences
 from services.analysis.compare.findings import (
@@ -20,7 +21,7 @@ from services.analysis.compare.findings import (
     margin_among,
 )
 from services.analysis.compare.labels import labelled
-from services.analysis.compare.rows import COMPARED, Candidate, Row, rows
+from services.analysis.compare.rows import COMPARED, Row, rows
 from services.analysis.compare.verdicts import verdicts
 from services.analysis.compare.wording import Verdict
 from services.analysis.diagnostics.diagnostic import Diagnostic

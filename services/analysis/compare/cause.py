@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from services.analysis.compare.candidate import Candidate
 from services.analysis.compare.findings import Finding
-from services.analysis.compare.rows import Candidate
 from services.analysis.compare.wording import TIME, change
 from services.analysis.summary.repeats import successes
 from services.analysis.ttft_phases import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from services.analysis.compare import same_work
+from services.analysis.compare.candidate import Candidate, labels_of
 from services.analysis.compare.differences import environment_facts
-from services.analysis.compare.rows import Candidate, labels_of
 from services.analysis.compare.same_work import by_name, unequal
 from services.analysis.compare.verdicts import errors_differ
 from services.analysis.diagnostics import client, sending

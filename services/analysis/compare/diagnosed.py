@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from services.analysis.compare.rows import Candidate
+from services.analysis.compare.candidate import Candidate
 from services.analysis.diagnostics import diagnostics
 from services.analysis.diagnostics.diagnostic import Diagnostic
 

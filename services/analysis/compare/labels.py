@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from services.analysis.compare.candidate import Candidate, label_of_single
 from services.analysis.compare.differences import read_fields
-from services.analysis.compare.rows import Candidate, label_of_single
 from services.ask import about, link
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from services.analysis.compare.candidate import Candidate
 from services.analysis.compare.findings import FAMILY, Finding, Word
-from services.analysis.compare.rows import Candidate, Row
+from services.analysis.compare.rows import Row
 from services.analysis.compare.verdicts import findings_of, same_pace, waits_of
 from services.analysis.metrics import Better
 from services.analysis.statistics import Ratio

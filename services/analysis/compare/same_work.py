@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.analysis.compare.rows import Candidate, labels_of
+from services.analysis.compare.candidate import Candidate, labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.ask import lengths
 from services.ask.backends.dialects import DIALECTS, dialect_of

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+from services.analysis.compare.candidate import Candidate, row_of
 from services.analysis.compare.findings import FAMILY
-from services.analysis.compare.rows import COMPARED, Candidate, Compared, by_index, row_of
+from services.analysis.compare.rows import COMPARED, Compared, by_index
 from services.analysis.diagnostics import diagnostics
 from services.ask import about, modes
 from services.ask.config import FORMER, RunConfig

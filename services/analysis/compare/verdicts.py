@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from services.analysis.compare.candidate import Candidate, labels_of
 from services.analysis.compare.cause import cause_of
 from services.analysis.compare.findings import (
     E2E,
@@ -22,7 +23,7 @@ from services.analysis.compare.findings import (
     finding,
     judge,
 )
-from services.analysis.compare.rows import Candidate, Row, labels_of
+from services.analysis.compare.rows import Row
 from services.analysis.compare.wording import Verdict, describe
 from services.analysis.statistics import Ratio
 from services.ask import modes

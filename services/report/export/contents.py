@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from services.analysis import client_health, nodes
 from services.analysis.compare import Candidate, Comparison, compare
+from services.analysis.compare.candidate import labels_of
 from services.analysis.compare.diagnosed import diagnosed
 from services.analysis.compare.labels import labelled
-from services.analysis.compare.rows import labels_of
 from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
 from services.ask.measurement import IMPORT

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from services.analysis.compare import Candidate
-from services.analysis.compare.rows import row_of
+from services.analysis.compare.candidate import row_of
 from services.analysis.diagnostics import diagnostics
 from services.analysis.fingerprint import canonical
 from services.analysis.metrics import FIELDS, request_row

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from services.analysis.compare.rows import Candidate
+from services.analysis.compare.candidate import Candidate
 from services.report.export.public_study import public_study, study_hash
 from services.report.export.tables import to_csv
 from services.servers.engines import EngineConfig

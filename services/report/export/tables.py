@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from services.analysis.compare import Candidate, compare
-from services.analysis.compare.rows import row_of
+from services.analysis.compare.candidate import row_of
 from services.analysis.diagnostics import client
 from services.analysis.metrics import FIELDS, metric, request_row
 from services.analysis.nodes import node_of

@@ -10,7 +10,7 @@ from services.analysis import client_health, figures, nodes
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
-from services.analysis.compare.rows import labels_of, row_of
+from services.analysis.compare.candidate import labels_of, row_of
 from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.analysis.thresholds import ThresholdResult
 from services.ask import backends, modes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.analysis.compare.rows import labels_of
+from services.analysis.compare.candidate import labels_of
 from services.report import run_facts
 from tests.values import candidate, repeats
 
