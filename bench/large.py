@@ -28,7 +28,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine
 
-from db import queue, request_columns, results, runs
+from db import queue, recording, request_columns, results, runs
 from db.database import connect, opened, upgrade
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
@@ -80,18 +80,18 @@ def store(database: Engine, count: int) -> int:
     fields = {"mode": "poisson", "rate": RATE, "duration_s": count / RATE, "model": "m"}
     run_id = runs.create(database, parse(fields), f"lane {count}", f"{count:,} requests")
     queue.claim(database)
-    queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC)))
+    recording.add_repeat(database, run_id, Repeat(0, datetime.now(UTC)))
     done = 0
     requests = made_up(count)
     while batch := list(islice(requests, BATCH)):
-        queue.add_measurements(database, run_id, batch)
+        recording.add_measurements(database, run_id, batch)
         done += len(batch)
         moment = done / RATE
         if done % (10 * BATCH) == 0:
             now = Progress(moment, 0, done, 200, done, 0, done * TOKENS, 0.0, 0.0, 0.5)
-            queue.add_progress(database, run_id, now)
+            recording.add_progress(database, run_id, now)
     health = {"clock": "kernel", "cpu_share": 0.5, "loop_lag_p99_s": 0.0, "t": 0.0}
-    queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC), count / RATE, health))
+    recording.add_repeat(database, run_id, Repeat(0, datetime.now(UTC), count / RATE, health))
     return run_id
 
 

@@ -28,7 +28,7 @@ from streamlit.components.v2.component_manager import BidiComponentManager
 from streamlit.testing.v1 import AppTest
 
 from bench import report
-from db import baselines, queue, request_columns, results, runs, schema
+from db import baselines, queue, recording, request_columns, results, runs, schema
 from db.database import opened, writing
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
@@ -114,8 +114,8 @@ def store(database: Engine, number: int, requests: int) -> None:
     for repeat in range(REPEATS):
         slower = 1 + number / 20 + chance.uniform(0, 0.01)
         measured = [request(repeat, index, slower, chance) for index in range(requests)]
-        queue.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
-        queue.add_measurements(database, run_id, measured)
+        recording.add_repeat(database, run_id, Repeat(repeat, datetime.now(UTC), 15.0, {}))
+        recording.add_measurements(database, run_id, measured)
     request_columns.store(database, run_id)
     queue.finish(
         database, run_id, "done", None, stored_summary(results.candidate(database, run_id))

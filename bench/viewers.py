@@ -29,7 +29,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench import report
 from bench.pages import request, store
-from db import queue, runs
+from db import queue, recording, runs
 from db.database import opened
 from jobs.supervisor_lock import supervisor_file
 from services.ask.config import parse
@@ -126,12 +126,12 @@ def running(database: Engine) -> int:
     )
     run_id = runs.create(database, config, "lane")
     queue.claim(database)
-    queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC), 15.0, {}))
-    queue.add_measurements(database, run_id, [request(0, i, 1, chance) for i in range(1_000)])
+    recording.add_repeat(database, run_id, Repeat(0, datetime.now(UTC), 15.0, {}))
+    recording.add_measurements(database, run_id, [request(0, i, 1, chance) for i in range(1_000)])
     for t in range(MOMENTS):
-        queue.add_progress(database, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
+        recording.add_progress(database, run_id, Progress(float(t), 0, t, 64, t, 0, t * 600))
         values = {"running": 64.0, "waiting": 3.0 + t % 7, "cpu": 0.5, "memory": 1e9 + t}
-        queue.add_sample(database, run_id, Sample(float(t), values))
+        recording.add_sample(database, run_id, Sample(float(t), values))
     supervisor_file(database, "lock").mkdir()  # so no supervisor runs the queue or ends the run
     return run_id
 

@@ -1,5 +1,4 @@
-"""The runs table is the queue: which run is next, whether a run is still alive, and what it
-measured.
+"""The runs table is the queue: which run is next, and whether a run is still alive.
 
 Unique indexes of the database allow one running run per lane, and one per comparison, so any number
 of processes may claim at once: the second one gets the next lane or nothing.
@@ -29,11 +28,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from db.database import now, on_one_machine, upsert, writing
+from db.database import now, on_one_machine, writing
 from db.heartbeats import LONG_LOST_S, Heartbeat, heartbeats_of, unchanged
 from db.runs import AlreadyFinished, RunNotFound, load
-from db.schema import TABLES, Value, engines, row, runs
-from services.ask.measurement import ACTIVE, Measurement, Progress, Repeat, Run, RunStatus, Sample
+from db.schema import engines, runs
+from services.ask.measurement import ACTIVE, Run, RunStatus
 
 INTERRUPTED = (
     "The process that measured this run ended before the run did. The results so far are kept."
@@ -196,51 +195,6 @@ def destination(database: Engine, run_id: int) -> tuple[dict[str, Any] | None, s
     return row.destination, row.ticket
 
 
-def set_model(database: Engine, run_id: int, model: str) -> None:
-    """Store the model that answers, if the config left the choice to the server."""
-    _set(database, update(runs).where(runs.c.id == run_id).values(model=model))
-
-
-def set_environment(database: Engine, run_id: int, environment: dict[str, Any]) -> None:
-    """Store facts about where the run was measured: engine, versions, machine, client.
-    JSON-ready."""
-    _set(database, update(runs).where(runs.c.id == run_id).values(environment=environment))
-
-
-def set_calibration(database: Engine, run_id: int, calibration: dict[str, Any]) -> None:
-    """Store the calibration: the client's own error at the run's load. JSON-ready."""
-    _set(database, update(runs).where(runs.c.id == run_id).values(calibration=calibration))
-
-
-def add_repeat(database: Engine, run_id: int, repeat: Repeat) -> None:
-    """Store a repeat. Storing it again, with its duration, replaces the first."""
-    _insert(database, run_id, [repeat])
-
-
-def add_measurements(database: Engine, run_id: int, measurements: Sequence[Measurement]) -> None:
-    """Store requests in one transaction; one with the same repeat and index as an earlier one
-    replaces it."""
-    _insert(database, run_id, measurements)
-
-
-def add_progress(database: Engine, run_id: int, progress: Progress) -> None:
-    """Store a run's progress at one moment."""
-    _insert(database, run_id, [progress])
-
-
-def add_sample(database: Engine, run_id: int, sample: Sample) -> None:
-    """Store one sample of the server's metrics."""
-    _insert(database, run_id, [sample])
-
-
-def _insert(database: Engine, run_id: int, values: Sequence[Value]) -> None:
-    if not values:
-        return
-    statement = upsert(TABLES[type(values[0])], database.dialect.name)
-    with writing(database) as connection:
-        connection.execute(statement, [row(run_id, value) for value in values])
-
-
 def finish(
     database: Engine,
     run_id: int,
@@ -264,17 +218,6 @@ def requeue(database: Engine, run_id: int, item_index: int, headline: dict[str, 
         database,
         running.values(status="queued", item_index=item_index, phase="", headline=headline),
     )
-
-
-def last_moment(database: Engine, run_id: int) -> float:
-    """Return for how many seconds a run has been measured or sampled so far, in all its work
-    items."""
-    with database.connect() as connection:
-        lasts = [
-            connection.scalar(select(func.max(table.c.t)).where(table.c.run_id == run_id))
-            for table in (TABLES[Progress], TABLES[Sample])
-        ]
-    return max(last or 0.0 for last in lasts)
 
 
 def request_cancel(database: Engine, run_id: int) -> Run:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import counts, engines, queue, request_columns, results
+from db import counts, engines, queue, recording, request_columns, results
 from db.database import DatabaseProblem
 from jobs import children, rounds
 from jobs.destination import restore
@@ -61,7 +61,7 @@ class RunSupervisor(Thread):
         self._database, self._run, self._keys = database, run, keys
         self._target: Target | None = None  # once it is resolved
         self._environment: dict[str, Any] = dict(run.environment)  # from its earlier work items
-        self._spent_s = queue.last_moment(database, run.id)
+        self._spent_s = recording.last_moment(database, run.id)
         self._end: End | None = None
         self._in_flight = 0  # as the worker last reported
         self._storage_error: str | None = None  # why measurements could not be stored
@@ -184,20 +184,20 @@ class RunSupervisor(Thread):
             case Phase(phase):
                 queue.heartbeat(database, run_id, phase)
             case Model(model):
-                queue.set_model(database, run_id, model)
+                recording.set_model(database, run_id, model)
             case Environment(values):
                 self._environment |= untrusted.data(values)
-                queue.set_environment(database, run_id, self._environment)
+                recording.set_environment(database, run_id, self._environment)
             case Calibrated(calibration):
-                queue.set_calibration(database, run_id, untrusted.data(calibration))
+                recording.set_calibration(database, run_id, untrusted.data(calibration))
             case RepeatSeen(repeat):
-                queue.add_repeat(database, run_id, self._in_run_time(repeat))
+                recording.add_repeat(database, run_id, self._in_run_time(repeat))
             case Requests():
-                queue.add_measurements(database, run_id, message.measurements())
+                recording.add_measurements(database, run_id, message.measurements())
             case ProgressSeen(progress):
                 self._in_flight = progress.in_flight
                 moved = replace(progress, t=progress.t + self._spent_s)
-                queue.add_progress(database, run_id, moved)
+                recording.add_progress(database, run_id, moved)
             case Serving():
                 self._start_watch(self._sampler_target(message))
             case Served():

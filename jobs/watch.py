@@ -14,7 +14,7 @@ from threading import Thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from db import queue
+from db import recording
 from jobs import children
 from services.ask.measurement import Sample
 from services.ask.series import series_of
@@ -71,7 +71,7 @@ class Watch(Thread):
     def _store(self, sample: Sample) -> None:
         moved = Sample(sample.t + self._spent_s, sample.values)
         try:
-            queue.add_sample(self._database, self._run_id, moved)
+            recording.add_sample(self._database, self._run_id, moved)
         except OperationalError as error:  # locked: the next sample may be stored
             log.warning("run %s: %s", self._run_id, error.orig)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import queue, results, runs
+from db import queue, recording, results, runs
 from db.database import now, writing
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
@@ -36,8 +36,8 @@ def store(
         return runs.enqueue(database, new)
     run_id = _add_running(database, new)
     for repeat in sorted({measurement.repeat for measurement in rows}):
-        queue.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
-    queue.add_measurements(database, run_id, rows)
+        recording.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
+    recording.add_measurements(database, run_id, rows)
     if status != "running":
         summary = stored_summary(results.candidate(database, run_id))
         queue.finish(database, run_id, status, error, summary)

@@ -9,7 +9,7 @@ from random import Random
 
 from sqlalchemy import Engine
 
-from db import engines, queue, results, runs, studies
+from db import engines, queue, recording, results, runs, studies
 from db.studies import NewCell
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import RunConfig
@@ -98,9 +98,9 @@ def a_study(database: Engine) -> None:
         run = queue.claim(database)
         assert run
         for repeat in range(run.config.repeats):
-            queue.add_repeat(database, run.id, Repeat(repeat, NOON, 1.0, {}))
+            recording.add_repeat(database, run.id, Repeat(repeat, NOON, 1.0, {}))
         seen = _answers(run.config, server.config.tp, random)
-        queue.add_measurements(database, run.id, seen)
+        recording.add_measurements(database, run.id, seen)
         summary = stored_summary(results.candidate(database, run.id))
         queue.finish(database, run.id, "done", None, summary)
         if engines.heartbeat(database, server.id):

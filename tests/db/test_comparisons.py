@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import Engine, update
 
-from db import comparisons, queue, runs, schema
+from db import comparisons, queue, recording, runs, schema
 from db.comparisons import CannotRepeat, ComparisonNotFound
 from db.database import writing
 from db.runs import NewRun
@@ -27,7 +27,7 @@ def comparison_of(database: Engine, *lanes: str, repeats: int = 3) -> StoredComp
 
 def measure(database: Engine, run: Run) -> None:
     """Process one work item of a claimed run."""
-    queue.add_repeat(database, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
+    recording.add_repeat(database, run.id, Repeat(len(run.repeats), NOON, 1.0, {}))
     index = comparisons.next_item(database, runs.load(database, run.id))
     if index is None:
         queue.finish(database, run.id, "done")

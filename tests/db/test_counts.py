@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from db import counts, queue, runs
+from db import counts, queue, recording, runs
 from services.ask.answer_times import EarlierRun
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Progress
@@ -20,7 +20,7 @@ def test_requests_are_counted_by_status(database: Engine) -> None:
     assert counts.request_counts(database, run_id) == {}
     statuses = ("ok", "failed", "ok", "cancelled")
     rows = [Measurement(0, index, status, 0.0) for index, status in enumerate(statuses)]
-    queue.add_measurements(database, run_id, rows)
+    recording.add_measurements(database, run_id, rows)
     assert counts.request_counts(database, run_id) == {"ok": 2, "failed": 1, "cancelled": 1}
 
 
@@ -66,8 +66,8 @@ def test_a_large_run_under_way_is_counted_by_its_progress(
     run_id = new(database)
     queue.claim(database)
     for t, repeat, done in ((1.0, 0, 3), (2.0, 0, 8), (3.0, 1, 2)):
-        queue.add_progress(database, run_id, Progress(t, repeat, done, 0, done, 1, 0))
-    queue.add_measurements(database, run_id, [Measurement(0, 0, "ok", 0.0)])
+        recording.add_progress(database, run_id, Progress(t, repeat, done, 0, done, 1, 0))
+    recording.add_measurements(database, run_id, [Measurement(0, 0, "ok", 0.0)])
     assert counts.request_counts(database, run_id) == {"ok": 10, "failed": 2}
     queue.finish(database, run_id, "done")
     assert counts.request_counts(database, run_id) == {"ok": 1}, "all are stored"
@@ -80,5 +80,5 @@ def test_the_first_error_is_that_of_the_first_request(database: Engine) -> None:
         Measurement(0, 1, "failed", 0.0, error="b"),
         Measurement(0, 0, "failed", 0.0, error="a"),
     ]
-    queue.add_measurements(database, run_id, rows)
+    recording.add_measurements(database, run_id, rows)
     assert counts.first_error(database, run_id) == "a"

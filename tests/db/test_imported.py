@@ -13,7 +13,7 @@ import orjson
 import pytest
 from sqlalchemy import Connection, Engine, update
 
-from db import columns, counts, imported, queue, results, runs, schema
+from db import columns, counts, imported, recording, results, runs, schema
 from db.database import writing
 from services.analysis.compare import compare
 from services.ask.measurement import FINISHED, Repeat
@@ -149,9 +149,9 @@ def test_an_exported_run_round_trips_except_for_its_prompts(
     database: Engine, name: str, workload: dict[str, Any]
 ) -> None:
     run_id = store(database, name="mine", **workload)
-    queue.set_calibration(database, run_id, CALIBRATION)
-    queue.add_repeat(database, run_id, Repeat(0, NOON, 1.0, HEALTH))
-    queue.set_environment(database, run_id, {"memory_bytes": 2**42})
+    recording.set_calibration(database, run_id, CALIBRATION)
+    recording.add_repeat(database, run_id, Repeat(0, NOON, 1.0, HEALTH))
+    recording.set_environment(database, run_id, {"memory_bytes": 2**42})
     candidate = results.candidate(database, run_id)
     data = export(name).write([candidate])
     assert b"words of my own" not in data
@@ -175,7 +175,7 @@ def test_an_export_keeps_how_a_run_ended_and_long_facts_of_its_environment(
     for _ in range(untrusted.DEEPEST - 1):
         nested = {"inner": nested}
     facts = {"argument": "x" * 500, "many": list(range(300)), "nested": nested, "n" * 200: 1}
-    queue.set_environment(database, run_id, {"engine": {"facts": untrusted.data(facts)}})
+    recording.set_environment(database, run_id, {"engine": {"facts": untrusted.data(facts)}})
     ends = {"ended_at": NOON + timedelta(minutes=7), "token_times_removed_at": NOON}
     ends |= {"status": "failed", "error": "The server closed the connection. " * 12}
     with writing(database) as connection:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 
-from db import queue, runs, schema
+from db import queue, recording, runs, schema
 from db.database import connect, writing
 from db.heartbeats import LONG_LOST_S
 from db.runs import NewRun
@@ -23,12 +23,12 @@ from services.ask.measurement import Measurement, Run, RunStatus
 ROOT = Path(__file__).resolve().parents[2]
 CLAIM_AND_DIE = """
 import os, signal, sys
-from db import database, queue
+from db import database, queue, recording
 from services.ask.measurement import Measurement
 engine = database.connect(sys.argv[1])
 run = queue.claim(engine)
 queue.heartbeat(engine, run.id, "Measuring")
-queue.add_measurements(engine, run.id, [Measurement(repeat=0, index=0, status="ok", t_due=0.0)])
+recording.add_measurements(engine, run.id, [Measurement(repeat=0, index=0, status="ok", t_due=0.0)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -136,7 +136,7 @@ def test_writers_at_once_wait_for_one_another(database: Engine, url: str) -> Non
             index = next(numbers)
             runs.edit(own, run_id, "name", ["both", str(index)], "")
             measured = Measurement(repeat=0, index=index, status="ok", t_due=0.0)
-            queue.add_measurements(own, run_id, [measured])
+            recording.add_measurements(own, run_id, [measured])
 
     at_once(url, 4, work)
     assert len(runs.measurements(database, run_id)) == 60
@@ -245,7 +245,7 @@ def test_a_finished_run_does_not_change(database: Engine, status: RunStatus) -> 
 
 def test_the_model_that_answers_is_stored_beside_the_config(database: Engine) -> None:
     new(database, "a")
-    queue.set_model(database, 1, "SmolLM2-135M")
+    recording.set_model(database, 1, "SmolLM2-135M")
     assert runs.load(database, 1).config == RunConfig(model="SmolLM2-135M")
     assert [row.model for row in runs.search(database, model="SmolLM2-135M")] == ["SmolLM2-135M"]
     with database.connect() as connection:
@@ -255,7 +255,7 @@ def test_the_model_that_answers_is_stored_beside_the_config(database: Engine) ->
 def test_the_environment_is_stored_unchanged(database: Engine) -> None:
     new(database, "a")
     environment = {"python": "3.11", "gpu": None, "cores": 2, "load": [0.5, 1.25], "µ": "ü"}
-    queue.set_environment(database, 1, environment)
+    recording.set_environment(database, 1, environment)
     assert runs.load(database, 1).environment == environment
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
-from db import queue, request_columns, results, runs, schema
+from db import recording, request_columns, results, runs, schema
 from db.request_columns import StoredRequests
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics import diagnostics
@@ -105,7 +105,7 @@ def test_a_smaller_run_is_read_from_its_arrays_once_they_exist(
     assert isinstance(after.table.source, StoredRequests) and after.table.complete
     assert after.summary == before.summary
     assert list(after.measurements) == rows
-    queue.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])
+    recording.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])
     more = results.candidate(database, run_id)
     assert not isinstance(more.table.source, StoredRequests) and len(more.measurements) == 450
 
@@ -152,7 +152,7 @@ def test_a_running_run_is_read_with_its_newest_requests(database: Engine) -> Non
     rows = some()
     run_id = store(database, rows[:300], status="running")
     assert len(results.candidate(database, run_id).measurements) == 300
-    queue.add_measurements(database, run_id, rows[300:])
+    recording.add_measurements(database, run_id, rows[300:])
     now = results.candidate(database, run_id).measurements
     assert list(now) == runs.measurements(database, run_id)
     assert not _kept_names(database)
@@ -161,7 +161,7 @@ def test_a_running_run_is_read_with_its_newest_requests(database: Engine) -> Non
 def test_more_repeats_rebuild_the_arrays(database: Engine) -> None:
     run_id, rows = large(database)
     assert len(results.candidate(database, run_id).measurements) == 400
-    queue.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])
+    recording.add_measurements(database, run_id, [replace(m, repeat=9) for m in rows[:50]])
     now = results.candidate(database, run_id).measurements
     assert len(now) == 450
     assert list(now) == runs.measurements(database, run_id)

@@ -3,7 +3,7 @@ have changed."""
 
 from sqlalchemy import Engine
 
-from db import queue, results
+from db import recording, results
 from services.analysis.summary import summarize
 from services.ask.measurement import Repeat
 from tests.stored import store
@@ -20,8 +20,8 @@ def test_a_run_that_has_ended_is_worked_out_once(database: Engine) -> None:
 def test_more_repeats_update_the_result(database: Engine) -> None:
     run_id = store(database)
     assert len(results.candidate(database, run_id).summary.repeats) == 1
-    queue.add_repeat(database, run_id, Repeat(1, NOON, 1.0, {}))
-    queue.add_measurements(database, run_id, [measured(0, repeat=1)])
+    recording.add_repeat(database, run_id, Repeat(1, NOON, 1.0, {}))
+    recording.add_measurements(database, run_id, [measured(0, repeat=1)])
     assert len(results.candidate(database, run_id).summary.repeats) == 2
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from db import queue, runs, span_exports
+from db import queue, recording, runs, span_exports
 from services.ask.measurement import Repeat
 from services.report.spans.progress import Delivered, Position, RepeatCount
 from tests.stored import store
@@ -76,7 +76,7 @@ def test_requests_are_read_in_pieces_once_and_in_order(database: Engine) -> None
 
 def test_the_requests_of_each_repeat_are_counted(database: Engine) -> None:
     run_id = store(database, [measured(0), failed(1), measured(2, e2e=9.0), measured(repeat=1)])
-    queue.add_repeat(database, run_id, Repeat(2, NOON, None, {}))
+    recording.add_repeat(database, run_id, Repeat(2, NOON, None, {}))
     assert span_exports.repeat_counts(database, run_id) == [
         RepeatCount(0, 3, 1, 9.0),
         RepeatCount(1, 1, 0, 3.0),

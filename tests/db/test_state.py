@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, update
 
-from db import new_tasks, queue, schema, task_queue
+from db import new_tasks, recording, schema, task_queue
 from db.database import now, writing
 from db.new_tasks import NewSettings
 from db.state import ALIVE_S, ClientHealth, state
@@ -48,9 +48,9 @@ def test_a_worker_counts_while_its_supervisor_sends_heartbeats(database: Engine)
 
 def test_the_client_is_judged_by_the_worst_moment_of_the_newest_run(database: Engine) -> None:
     older, newer = store(database), store(database, status="running")
-    queue.add_progress(database, older, Progress(1.0, 0, 9, 9, 0, 0, 0, 9.0, 9.0, 9.0))
-    queue.add_progress(database, newer, Progress(1.0, 0, 1, 1, 0, 0, 0, 0.25, 0.5, None))
-    queue.add_progress(database, newer, Progress(2.0, 0, 7, 6, 1, 0, 0, 0.125, 0.75, 0.5))
+    recording.add_progress(database, older, Progress(1.0, 0, 9, 9, 0, 0, 0, 9.0, 9.0, 9.0))
+    recording.add_progress(database, newer, Progress(1.0, 0, 1, 1, 0, 0, 0, 0.25, 0.5, None))
+    recording.add_progress(database, newer, Progress(2.0, 0, 7, 6, 1, 0, 0, 0.125, 0.75, 0.5))
     told = state(database)
     assert told.client == ClientHealth(newer, 0.25, 0.75, 0.5)
     assert told.in_flight == 6  # of the older run, which has ended, none

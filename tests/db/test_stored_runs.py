@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from db import queue, runs, schema
+from db import queue, recording, runs, schema
 from db.database import writing
 from services.ask.config import RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement, Progress, Repeat
@@ -175,7 +175,7 @@ def test_every_field_of_the_example_differs_from_its_default() -> None:
 @pytest.mark.parametrize("measured", [FULL, SMALL], ids=["full", "small"])
 def test_a_measurement_round_trips_unchanged(database: Engine, measured: Measurement) -> None:
     run_id = new(database)
-    queue.add_measurements(database, run_id, [measured])
+    recording.add_measurements(database, run_id, [measured])
     assert runs.measurements(database, run_id, texts=True) == [measured]
     assert runs.measurements(database, run_id) == [replace(measured, answer=None)]
     assert runs.answer(database, run_id, 0, measured.index) == measured.answer
@@ -187,13 +187,13 @@ def test_a_measurement_round_trips_unchanged(database: Engine, measured: Measure
 @given(measured=any_measurement)
 def test_any_measurement_round_trips_unchanged(database: Engine, measured: Measurement) -> None:
     run_id = new(database)
-    queue.add_measurements(database, run_id, [measured])
+    recording.add_measurements(database, run_id, [measured])
     assert runs.measurements(database, run_id, texts=True) == [measured]
 
 
 def test_characters_that_cannot_be_stored_are_replaced(database: Engine) -> None:
     run_id = new(database, note="a\0b")
-    queue.add_measurements(database, run_id, [replace(SMALL, answer="\0 \ud83d\ude42 \ud83d")])
+    recording.add_measurements(database, run_id, [replace(SMALL, answer="\0 \ud83d\ude42 \ud83d")])
     assert runs.answer(database, run_id, 0, 0) == "� 🙂 �"
     assert runs.load(database, run_id).note == "a�b"
 
@@ -201,14 +201,14 @@ def test_characters_that_cannot_be_stored_are_replaced(database: Engine) -> None
 def test_an_impossible_token_count_is_stored_as_unknown(database: Engine) -> None:
     run_id = new(database)
     claims = replace(SMALL, prompt_tokens=2**31, output_tokens=10**30, cached_tokens=-1)
-    queue.add_measurements(database, run_id, [claims, replace(FULL, index=1)])
+    recording.add_measurements(database, run_id, [claims, replace(FULL, index=1)])
     assert runs.measurements(database, run_id, texts=True) == [SMALL, replace(FULL, index=1)]
 
 
 def test_progress_can_count_more_than_two_billion_tokens(database: Engine) -> None:
     run_id = new(database)
     state = replace(states(1)[0], tokens=5000 * 50 * 131_072)
-    queue.add_progress(database, run_id, state)
+    recording.add_progress(database, run_id, state)
     assert runs.progress(database, run_id) == [state]
 
 
@@ -216,17 +216,17 @@ def test_requests_are_ordered_by_repeat_and_index(database: Engine) -> None:
     run_id, other = new(database), new(database)
     keys = [(repeat, index) for repeat in (1, 0) for index in (10, 2, 0)]
     sent = [replace(SMALL, repeat=repeat, index=index) for repeat, index in keys]
-    queue.add_measurements(database, run_id, sent)
-    queue.add_measurements(database, other, [SMALL])
+    recording.add_measurements(database, run_id, sent)
+    recording.add_measurements(database, other, [SMALL])
     measurements = runs.measurements(database, run_id)
     assert [(m.repeat, m.index) for m in measurements] == sorted(keys)
 
 
 def test_a_request_sent_again_replaces_the_first(database: Engine) -> None:
     run_id = new(database)
-    queue.add_measurements(database, run_id, [SMALL, replace(FULL, index=1)])
-    queue.add_measurements(database, run_id, [replace(FULL, index=0), replace(SMALL, index=1)])
-    queue.add_measurements(database, run_id, [])
+    recording.add_measurements(database, run_id, [SMALL, replace(FULL, index=1)])
+    recording.add_measurements(database, run_id, [replace(FULL, index=0), replace(SMALL, index=1)])
+    recording.add_measurements(database, run_id, [])
     measurements = runs.measurements(database, run_id, texts=True)
     assert measurements == [replace(FULL, index=0), replace(SMALL, index=1)]
 
@@ -239,24 +239,24 @@ def test_five_thousand_requests_of_128_tokens_are_kept_in_one_call(database: Eng
         )
         for i in range(5000)
     ]
-    queue.add_measurements(database, run_id, batch)
+    recording.add_measurements(database, run_id, batch)
     assert runs.measurements(database, run_id) == batch
 
 
 def test_a_batch_with_an_invalid_row_is_not_stored(database: Engine) -> None:
     run_id = new(database)
     with pytest.raises(IntegrityError):
-        queue.add_measurements(database, run_id, [SMALL, replace(SMALL, index=1, t_due=None)])  # type: ignore[arg-type]
+        recording.add_measurements(database, run_id, [SMALL, replace(SMALL, index=1, t_due=None)])  # type: ignore[arg-type]
     assert runs.measurements(database, run_id) == []
 
 
 def test_a_repeat_sent_again_replaces_the_first(database: Engine) -> None:
     run_id = new(database)
     began = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=timezone(timedelta(hours=-8)))
-    queue.add_repeat(database, run_id, Repeat(1, began))
-    queue.add_repeat(database, run_id, Repeat(0, began))
+    recording.add_repeat(database, run_id, Repeat(1, began))
+    recording.add_repeat(database, run_id, Repeat(0, began))
     ended = Repeat(0, began, 12.345678901, {"cpu_share": 0.25, "lags": [0.1, None]})
-    queue.add_repeat(database, run_id, ended)
+    recording.add_repeat(database, run_id, ended)
     repeats = runs.load(database, run_id).repeats
     assert repeats == (ended, Repeat(1, began))
     assert {repeat.began_at.utcoffset() for repeat in repeats} == {timedelta(0)}
@@ -278,7 +278,7 @@ def test_progress_is_thinned_evenly_and_keeps_the_last(
 ) -> None:
     run_id = new(database)
     for state in reversed(states(11)):
-        queue.add_progress(database, run_id, state)
+        recording.add_progress(database, run_id, state)
     assert runs.progress(database, run_id, limit) == [states(11)[number] for number in expected]
 
 
@@ -334,9 +334,9 @@ def test_names_notes_and_tags_of_maximum_length_are_stored(database: Engine) -> 
 def test_deleting_a_run_takes_all_of_it_and_nothing_else(database: Engine) -> None:
     remaining, gone = new(database, tags=["x"]), new(database, tags=["x"])
     for run_id in (remaining, gone):
-        queue.add_repeat(database, run_id, Repeat(0, datetime.now(UTC)))
-        queue.add_measurements(database, run_id, [SMALL])
-        queue.add_progress(database, run_id, states(1)[0])
+        recording.add_repeat(database, run_id, Repeat(0, datetime.now(UTC)))
+        recording.add_measurements(database, run_id, [SMALL])
+        recording.add_progress(database, run_id, states(1)[0])
     runs.delete(database, gone)
     with pytest.raises(runs.RunNotFound):
         runs.load(database, gone)

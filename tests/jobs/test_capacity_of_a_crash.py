@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from db import capacities, engines, queue, studies, study_searches
+from db import capacities, engines, queue, recording, studies, study_searches
 from db.engines import ended, restart
 from db.study_searches import NewSearch
 from jobs import capacities as capacity_jobs
@@ -46,7 +46,7 @@ def test_a_crash_after_some_answers_is_not_an_overload(
     search_id, engine_id, run_id = measuring(database)
     answers = [measured(n, send=20 + n / 10) for n in range(20)]
     refused = [failed(n, t_due=23.0, t_send=23.0) for n in range(20, 20 + failures)]
-    queue.add_measurements(database, run_id, answers + refused)
+    recording.add_measurements(database, run_id, answers + refused)
     crash(database, engine_id, comes_again)
     queue.finish(database, run_id, "done")
     capacity_jobs.advance(database)
@@ -99,7 +99,7 @@ def test_answers_cut_by_the_end_are_misses_and_other_errors_fail_the_search(
     run_id = capacities.load(database, number).probes[0].run_id
     assert queue.claim(database, machine_id()) is not None
     cut = [measured(n, send=0.3 + n / 100, status="cancelled") for n in range(20)]
-    queue.add_measurements(database, run_id, cut)
+    recording.add_measurements(database, run_id, cut)
     queue.finish(database, run_id, "failed", error=error)
     capacity_jobs.advance(database)
     found = capacities.load(database, number)

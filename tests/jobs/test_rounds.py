@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 import jobs
-from db import comparisons, queue, runs
+from db import comparisons, queue, recording, runs
 from db.database import opened
 from db.runs import NewRun
 from jobs import rounds
@@ -87,8 +87,10 @@ def wide_comparison(database: Engine) -> StoredComparison:
 
 
 def measure(database: Engine, run_id: int, repeat: int) -> None:
-    queue.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
-    queue.add_measurements(database, run_id, [answered(repeat=repeat, e2e=2.0 + repeat**run_id)])
+    recording.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
+    recording.add_measurements(
+        database, run_id, [answered(repeat=repeat, e2e=2.0 + repeat**run_id)]
+    )
 
 
 def test_a_comparison_adds_only_whole_rounds(database: Engine) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine
 
-from db import engines, queue, runs, studies
+from db import engines, queue, recording, runs, studies
 from db.runs import NewRun
 from db.studies import NewCell
 from jobs.keys import Keys
@@ -98,7 +98,7 @@ def test_samples_continue_the_time_axis_of_the_run(
     first = until(lambda: runs.samples(database, run_id), 60)[0]
     watch.stop()
     assert first.t > 1000.0
-    assert queue.last_moment(database, run_id) >= first.t
+    assert recording.last_moment(database, run_id) >= first.t
     assert not samplers()
 
 
@@ -152,7 +152,7 @@ def _memory(database: Engine, run_id: int) -> list[float]:
 def test_samples_are_thinned_evenly_to_a_limit(database: Engine) -> None:
     run_id = store(database)
     for t in range(25):
-        queue.add_sample(
+        recording.add_sample(
             database, run_id, Sample(float(t), {"running": 1.0, "gpu0_use_share": 0.5})
         )
     assert [sample.t for sample in runs.samples(database, run_id, limit=10)] == [

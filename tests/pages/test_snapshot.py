@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from db import queue, runs
+from db import queue, recording, runs
 from pages.widgets.snapshot import latest, snapshot
 from services.ask.measurement import Progress
 from tests.stored import store
@@ -18,7 +18,7 @@ def test_a_snapshot_is_computed_once_for_twenty_viewers(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = store(database, [measured(0)], status="running", requests=4)
-    queue.add_progress(database, run_id, Progress(1.0, 0, 3, 1, 1, 1, 10))
+    recording.add_progress(database, run_id, Progress(1.0, 0, 3, 1, 1, 1, 10))
     calls: list[int] = []
     stored = runs.progress
 

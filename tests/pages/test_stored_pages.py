@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, results, runs, shares
+from db import queue, recording, results, runs, shares
 from jobs.supervisor_lock import supervisor_file
 from pages.widgets import result_tabs
 from services.ask.measurement import Progress, Repeat, Sample
@@ -72,9 +72,11 @@ def test_a_server_that_was_watched_is_shown_below_its_requests(
     visit: Visit, database: Engine
 ) -> None:
     run_id = store(database, [measured(i) for i in range(3)])
-    queue.add_repeat(database, run_id, Repeat(0, NOON, 3.0, {"t": 5.0}))
+    recording.add_repeat(database, run_id, Repeat(0, NOON, 3.0, {"t": 5.0}))
     for t in range(10):
-        queue.add_sample(database, run_id, Sample(float(t), {"running": 3.0, "preemptions": 1.0}))
+        recording.add_sample(
+            database, run_id, Sample(float(t), {"running": 3.0, "preemptions": 1.0})
+        )
     at = visit("result", run="1", tab="timeline")
     questions = headings(at)
     assert questions.index("What did the server do during the run?") == 1 + questions.index(
@@ -370,9 +372,9 @@ def test_the_warm_up_is_named_as_the_phase(visit: Visit, database: Engine) -> No
 
 def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> None:
     run_id = store(database, [measured(0), failed(1)], status="running", requests=4)
-    queue.add_repeat(database, run_id, Repeat(0, NOON))  # it is not over
+    recording.add_repeat(database, run_id, Repeat(0, NOON))  # it is not over
     for t in range(1, 6):
-        queue.add_progress(database, run_id, Progress(float(t), 0, 3, 1, 1, 1, t * 10))
+        recording.add_progress(database, run_id, Progress(float(t), 0, 3, 1, 1, 1, t * 10))
     queue.heartbeat(database, run_id, "Measuring, repeat 1 of 1")
     at = visit("live", run="1")
     assert values(at) == {"Tokens/s so far": "10.0", "In flight": "1", "Done": "1", "Failed": "1"}

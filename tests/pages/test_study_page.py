@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
-from db import capacities, engines, queue, runs, shares, studies, study_searches
+from db import capacities, engines, queue, recording, runs, shares, studies, study_searches
 from db.database import opened
 from db.runs import NewRun
 from db.studies import NewCell
@@ -48,7 +48,7 @@ def measure(database: Engine, factors: Sequence[float]) -> None:
         run = queue.claim(database)
         assert run
         seen: list[Measurement] = repeats(factor)
-        queue.add_measurements(database, run.id, seen)
+        recording.add_measurements(database, run.id, seen)
         queue.finish(database, run.id, "done", None, {"output_tokens_per_s": 10 / factor})
         if engines.heartbeat(database, server.id):
             engines.ended(database, server.id)
@@ -278,7 +278,7 @@ def swept(database: Engine, done: int) -> int:
     for _ in range(done):
         run = queue.claim(database)
         assert run
-        queue.add_measurements(database, run.id, repeats(1.0))
+        recording.add_measurements(database, run.id, repeats(1.0))
         pace = {"tokens_per_s_median": 10.0, "peak_in_flight": 2}
         queue.finish(database, run.id, "done", None, pace)
     run = queue.claim(database)
