@@ -34,14 +34,11 @@ def command(config: RunConfig) -> str | None:
     """Return the shell command that repeats a run; None if it had custom prompts, which commands do
     not contain. Possible secrets are left out, as in links."""
     values = {name: getattr(config, name) for name in RunConfig.model_fields}
-    usual, known = RunConfig(), about.fields(RunConfig)
+    usual = RunConfig()
     changed = {
         name: value
         for name, value in values.items()
-        if value != getattr(usual, name)
-        and known[name].is_read(config.mode, config.workload)
-        and not link.is_refused(name, value)
-        and not (name == "requests" and config.duration_s is not None)  # it has no effect then
+        if value != getattr(usual, name) and config.reads(name) and not link.is_refused(name, value)
     }
     if any(name in changed for name in link.OWN):
         return None

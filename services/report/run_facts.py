@@ -56,8 +56,7 @@ def _config_facts(run: Run) -> dict[str, Any]:
 
 
 def _is_used(name: str, config: RunConfig) -> bool:
-    known = about.fields(type(config)).get(name)
-    return known is None or known.is_read(config.mode, config.workload)
+    return name not in about.fields(type(config)) or config.reads(name)
 
 
 def _named(facts: Mapping[str, str]) -> dict[str, str]:

@@ -73,7 +73,7 @@ def read_fields(config: RunConfig) -> dict[str, Any]:
     read = {
         name: getattr(config, name)
         for name, known in about.fields(type(config)).items()
-        if known.role not in AFTERWARDS and known.is_read(config.mode, config.workload)
+        if known.role not in AFTERWARDS and config.reads(name)
     }
     sent = {"temperature": config.sent_temperature, "top_p": _top_p(config)}
     return read | {"dialect": dialect_of(config), **sent}

@@ -94,6 +94,11 @@ class RunConfig(
         """Whether every number includes the overhead of LiteLLM."""
         return "litellm" in (self.client, self.backend)
 
+    def reads(self, name: str) -> bool:
+        """Return whether a field has an effect in this run."""
+        known = about.fields(type(self))[name]
+        return known.is_read(self.mode, self.workload) and name not in about.replaced(self)
+
     @property
     def sent_temperature(self) -> float | None:
         """The temperature that is sent, or None."""

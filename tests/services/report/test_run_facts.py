@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.analysis.compare import compare
 from services.analysis.compare.candidate import labels_of
 from services.report import run_facts
 from tests.values import candidate, repeats
@@ -23,6 +24,17 @@ def test_the_config_table_has_only_fields_that_the_runs_use() -> None:
     names = {row[0].removeprefix("≠ ") for row in run_facts.configuration(runs, ("A", "B")).rows}
     assert {"Pause (s)", "Max concurrency", "Repeats"} <= names
     assert not {"Users", "Steps", "Burstiness", "Tokens per prompt"} & names
+
+
+def test_a_number_of_requests_is_not_shown_beside_a_duration() -> None:
+    """It has no effect then: 5 is only its default."""
+    by_time = candidate(repeats(), run_id=1, mode="users", duration_s=30)
+    by_count = candidate(repeats(), run_id=2, mode="users", requests=64)
+    assert "Requests" not in {row[0] for row in run_facts.configuration([by_time], ("A",)).rows}
+    rows = {row[0]: row[1:] for row in run_facts.configuration([by_time, by_count], "AB").rows}
+    assert rows["≠ Requests"] == ("–", "64")
+    requests = next(d for d in compare([by_time, by_count]).differences if d.field == "requests")
+    assert requests.values == ("–", "64")
 
 
 def test_the_sampling_that_was_sent_is_in_the_config() -> None:
