@@ -14,8 +14,9 @@ from jobs.destination import resolve
 from jobs.finals import begin_finals
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.analysis.capacity import Step, label_of
-from services.ask.backends import NO_KEYS
+from services.ask.backends import NO_KEYS, model_of
 from services.ask.measurement import ALL_CUT, Run
+from services.base import settings
 from services.base.errors import NotFound, PacelineError
 from services.base.roles import Person, origin_of
 from services.base.units import many, significant
@@ -43,6 +44,7 @@ def submit(
     """
     jobs.check_person(database, config.servers, by)
     machine = _only_machine(config)
+    config = _with_models(config)
     check_lock_file(database)
     name = name.strip() or default_name(config)
     capacity_id = capacities.create(database, config, name, note, machine, origin_of(by))
@@ -55,6 +57,16 @@ def _only_machine(config: CapacityConfig) -> str | None:
     BackendProblem, InvalidSettings."""
     machines = {resolve(server, NO_KEYS).machine for server in config.servers} - {None}
     return next(iter(machines), None)
+
+
+def _with_models(config: CapacityConfig) -> CapacityConfig:
+    """Return the config with the models that the environment names: a search's price is that of its
+    config, and all its probes ask the same model even if the environment changes."""
+    env = settings.environment()
+    servers = tuple(
+        server.model_copy(update={"model": model_of(server, env)}) for server in config.servers
+    )
+    return config.model_copy(update={"servers": servers})
 
 
 def default_name(config: CapacityConfig) -> str:

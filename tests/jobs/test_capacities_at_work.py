@@ -12,6 +12,7 @@ import jobs
 from db import capacities, queue, runs
 from jobs import capacities as capacity_jobs
 from services.ask.measurement import ALL_CUT
+from services.ask.prices import price, price_of
 from services.report.capacity import capacity_document, reasons
 from services.studies.capacity_config import CapacityConfig, parse_capacity
 from tests.conftest import ReferenceServer, until
@@ -45,6 +46,28 @@ def ended(database: Engine, capacity_id: int) -> None:
         return capacities.load(database, capacity_id).status != "running"
 
     until(over, 300)
+
+
+def test_a_search_keeps_the_model_that_the_environment_names(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its price is that of its config, and its later probes ask the same model."""
+    monkeypatch.setattr(jobs, "ensure", lambda database: None)  # nothing is measured
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("OPENAI_MODEL", "gpt-4o-mini")
+    servers = [{"backend": "openai"}, {"backend": "openai", "model": "gpt-4o"}, {}]
+    asked = [
+        capacity_jobs.submit(database, parse_capacity({"servers": servers[i : i + 2]}))
+        for i in (0, 1)
+    ]
+    found = [capacities.load(database, number).config.servers for number in asked]
+    assert [server.model for pair in found for server in pair] == [
+        "gpt-4o-mini",
+        "gpt-4o",
+        "gpt-4o",
+        "",
+    ]
+    assert price_of(found[0][0]) == price("openai", "gpt-4o-mini") is not None
 
 
 def test_a_search_measures_one_load_after_the_other(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.own_address import address, is_own
 from services.ask.backends.table import BACKENDS, Backend, find, has_key
-from services.ask.backends.targets import NO_KEYS, Target, TypedKeys, lane, target
+from services.ask.backends.targets import NO_KEYS, Target, TypedKeys, lane, model_of, target
 
 __all__ = [
     "BACKENDS",
@@ -28,5 +28,6 @@ __all__ = [
     "has_key",
     "is_own",
     "lane",
+    "model_of",
     "target",
 ]

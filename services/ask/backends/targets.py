@@ -92,12 +92,18 @@ def target(config: RunConfig, env: Mapping[str, str], typed: TypedKeys = NO_KEYS
         raise BackendProblem(f"{backend.label} does not support ignore_eos. Turn it off.")
     if config.min_tokens and not backend.supports_min_tokens:
         raise BackendProblem(f"{backend.label} does not support min_tokens. Leave it empty.")
-    model = config.model.strip() or value_of(env, backend.model_env)
+    model = model_of(config, env)
     if backend.kind == "embedded":
         return _embedded(config, model)
     if backend.kind == "litellm":
         return _litellm(config, backend, model, env)
     return _http(config, backend, model, env, typed)
+
+
+def model_of(config: RunConfig, env: Mapping[str, str]) -> str:
+    """Return the run's model, otherwise the one that the environment names, or "". Raises
+    BackendProblem if there is no such backend."""
+    return config.model.strip() or value_of(env, find(config.backend).model_env)
 
 
 def lane(config: RunConfig, env: Mapping[str, str]) -> str:
@@ -110,7 +116,7 @@ def lane(config: RunConfig, env: Mapping[str, str]) -> str:
     if backend.kind == "embedded":
         return backend.name
     if backend.kind == "litellm":
-        provider = (config.model or value_of(env, backend.model_env)).partition("/")[0]
+        provider = model_of(config, env).partition("/")[0]
         return f"{backend.name} {provider}".strip()
     return machine(address(backend, env, config.base_url))
 
