@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from services.ask.address import Address, InvalidAddress, Origin, origin, parse_address
 from services.ask.backends.errors import BackendProblem
 from services.ask.backends.table import BACKENDS, Backend, value_of
+from services.ask.config import DialectName
 
 
 def address(backend: Backend, env: Mapping[str, str], requested: str | None = None) -> str:
@@ -58,8 +59,21 @@ def check_key_address(variable: str, url: str, env: Mapping[str, str]) -> None:
         )
 
 
-def resolve_address(backend: Backend, env: Mapping[str, str], requested: str | None) -> Address:
-    """Return the address with its endpoint and query; see `address`."""
+def resolve_address(
+    backend: Backend,
+    env: Mapping[str, str],
+    requested: str | None,
+    dialect: DialectName | None = None,
+) -> Address:
+    """Return the address with its endpoint and query; see `address`. `dialect`: the chosen one.
+    Ollama's own base URL ends in /api: its list of models is below /v1 beside it."""
+    written = _written(backend, env, requested)
+    if "ollama" in (backend.dialect, dialect) and written.base_url.endswith("/api"):
+        return written._replace(base_url=written.base_url.removesuffix("/api") + "/v1")
+    return written
+
+
+def _written(backend: Backend, env: Mapping[str, str], requested: str | None) -> Address:
     if requested:
         return _parse(requested, "The address")
     default = value_of(env, backend.url_env) or backend.base_url

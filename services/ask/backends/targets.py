@@ -124,7 +124,7 @@ def lane(config: RunConfig, env: Mapping[str, str]) -> str:
 def _http(
     config: RunConfig, backend: Backend, model: str, env: Mapping[str, str], typed: TypedKeys
 ) -> Target:
-    resolved = resolve_address(backend, env, config.base_url)
+    resolved = resolve_address(backend, env, config.base_url, config.dialect)
     url = resolved.base_url
     own = is_own(backend, env, config.base_url)
     override = _key_override(config, backend, url, env, typed)
