@@ -73,7 +73,11 @@ def turn_tokens(config: RunConfig, sessions: Sessions) -> list[list[tuple[float,
         count = len(sessions.delays_s[0])
         return [[(asked, turn * (asked + answered)) for turn in range(count)]]
     return [
-        _of_file(config, conversation.turns(prompt, config.turn_by_turn, len(delays)))
+        _of_file(
+            config,
+            conversation.turns(prompt, config.turn_by_turn, len(delays)),
+            _options_characters(prompt) / CHARACTERS_PER_TOKEN,
+        )
         for prompt, delays in zip(config.prompts, sessions.delays_s, strict=True)
     ]
 
@@ -110,7 +114,9 @@ def typical_session(config: RunConfig) -> list[tuple[float, float, float, float]
     return [(before, own, answer, d) for (own, before), d in zip(found, delays, strict=True)]
 
 
-def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
+def _of_file(config: RunConfig, turns: list[Turn], options: float) -> list[tuple[float, float]]:
+    """`options`: the tokens of the tools, which are sent with each turn: new to the first one, and
+    repeated by the others."""
     tokens_by_turn: list[tuple[float, float]] = []
     history = 0.0
     for number, turn in enumerate(turns):
@@ -118,6 +124,8 @@ def _of_file(config: RunConfig, turns: list[Turn]) -> list[tuple[float, float]]:
         asked, whole = _tokens(own), _tokens(turn.messages)
         if number and config.history == "answered":
             whole = asked + of_answers(config).mean
+        if not number:
+            asked, whole = asked + options, whole + options
         tokens_by_turn.append((asked, history + whole - asked))
         history += whole
     return tokens_by_turn
@@ -130,8 +138,13 @@ def _tokens(messages: list[dialogue.Message]) -> float:
 def characters(prompt: str) -> int:
     """Return the characters of the texts of a prompt's first turn, and of its tools. Images have
     none: their tokens do not follow from their data."""
-    messages, options = dialogue.read(conversation.first(prompt))
-    return _characters(messages) + (len(json.dumps(options)) if options else 0)
+    messages = dialogue.messages_of(conversation.first(prompt))
+    return _characters(messages) + _options_characters(prompt)
+
+
+def _options_characters(prompt: str) -> int:
+    options = dialogue.options_of(prompt)
+    return len(json.dumps(options)) if options else 0
 
 
 def _characters(messages: list[dialogue.Message]) -> int:

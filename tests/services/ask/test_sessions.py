@@ -213,6 +213,20 @@ def test_a_plan_counts_the_history_of_each_turn() -> None:
     assert plan(parse(values), None).prompt_tokens_about == 2 * (100 + 210 + 320)
 
 
+def test_a_plan_counts_tools_in_each_turn() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "description": "x" * 4000}}]
+    each = len(json.dumps({"tools": tools})) / 4
+    for usual in ({"history": "recorded"}, {"history": "answered"}):
+        without, having = (
+            parse({"prompts": read({**SHAREGPT, **more}), "requests": 2, "warmup": 0, **usual})
+            for more in ({}, {"tools": tools})
+        )
+        before, after = (plan(config, None).prompt_tokens_about for config in (without, having))
+        assert before is not None and after == pytest.approx(before + 2 * each, abs=1)
+    (_, first, _, _), (history, second, _, _) = typical_session(having) or ()
+    assert first > each and history > each and second < 10
+
+
 def test_a_simulated_run_has_each_turn_after_the_answer_before() -> None:
     values = {"turns": 2, "requests": 4, "turn_delay_s": 0.5, "mode": "staggered", "interval_s": 1}
     bars = modes.simulate(modes.schedule(parse(values)), 2.0)
