@@ -19,9 +19,18 @@ KEPT = ("view",)  # parameters that the frame of all pages reads
 
 
 def open_page(path: str) -> None:
-    """Remember which page is drawn, and whether it was drawn before."""
-    st.session_state["reopened"] = st.session_state.get("opened") == path
+    """Remember which page is drawn, and with which URL.
+
+    A link that leads to the same page with other parameters leaves the old ones in the browser, so
+    they are sent; the browser ignores a URL that it has. A page that has just been opened sends
+    none: if its visitor has gone back by then, that would change the URL of the page before.
+    """
+    here = parameters()
+    stays = st.session_state.get("opened") == path
+    if stays and here != st.session_state.get("sent", here) and "touched" not in st.session_state:
+        _send(here)
     st.session_state["opened"] = path
+    st.session_state["sent"] = here
 
 
 def touched() -> None:
@@ -64,8 +73,6 @@ def watch(prefix: str | tuple[str, ...]) -> bool:
     here = parameters()
     if here != st.session_state.get("followed", here):  # none in a new session
         forget(prefix)
-    if not here:
-        update({})
     st.session_state["followed"] = here
     return False
 
@@ -87,16 +94,13 @@ def page_of(prefix: str, pages: int) -> int:
 
 
 def update(wanted_parameters: Mapping[str, str]) -> None:
-    """Set the URL's parameters to those of the widgets.
-
-    On a page that stays open, an empty URL is always sent: a link that leads to the same page
-    without parameters leaves the old ones in the browser, which the next rerun would read. The
-    browser ignores a URL that it has. A page that has just been opened sends none: if its visitor
-    has gone back by then, that would empty the URL of the page before.
-    """
+    """Set the URL's parameters to those of the widgets."""
     wanted = dict(wanted_parameters)
-    stays = st.session_state.get("reopened", False)
-    if wanted != parameters() or (stays and not wanted):
-        kept = {name: text for name, text in st.query_params.items() if name in KEPT}
-        st.query_params.from_dict(kept | wanted)
-    st.session_state["followed"] = wanted
+    if wanted != parameters():
+        _send(wanted)
+    st.session_state["followed"] = st.session_state["sent"] = wanted
+
+
+def _send(wanted: Mapping[str, str]) -> None:
+    kept = {name: text for name, text in st.query_params.items() if name in KEPT}
+    st.query_params.from_dict({**kept, **wanted})

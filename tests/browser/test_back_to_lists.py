@@ -73,3 +73,18 @@ def test_a_choice_after_a_deletion_does_not_look_for_the_deleted_search(
     page.get_by_role("radio", name="Users").click()
     page.wait_for_url("**/capacity**load=users")
     no_trouble(page)
+
+
+def test_a_link_to_the_same_page_changes_the_url(app: App, person: BrowserContext) -> None:
+    with app.database() as database:
+        study = studies.create(database, preset_config("concurrency"), "a sweep", [])
+    page = person.new_page()
+    page.goto(f"{app.url}/study?study={study}")
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("link", name="Duplicate").click()
+    page.wait_for_url(f"{app.url}/study?like={study}")
+    settled(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="a sweep")).to_be_visible()
+    page.wait_for_url(f"{app.url}/study?study={study}")
+    no_trouble(page)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from db import baselines, runs
+from db import baselines, filters, runs
 from tests.browser.conftest import App, no_trouble, settled
 from tests.stored import store
 
@@ -124,3 +124,20 @@ def test_no_text_of_a_row_is_cut_off_at_any_width(
     settled(page)
     shown = page.locator(".run:not(.head) > div, .about, .st-key-runs a p")
     assert shown.evaluate_all(CUT) == []
+
+
+def test_a_saved_filter_is_in_the_url(app: App, person: BrowserContext) -> None:
+    with app.database() as engine:
+        filters.save(engine, "only two", {"text": "two"})
+    page = history(app, person)
+    page.goto(f"{app.url}/history?text=one")
+    expect(page.get_by_text("One run.")).to_be_visible()
+    settled(page)
+    page.get_by_role("link", name="only two").click()
+    page.wait_for_url(f"{app.url}/history?text=two")
+    page.reload()
+    expect(page.get_by_role("link", name="two", exact=True)).to_be_visible()
+    page.go_back()
+    page.wait_for_url(f"{app.url}/history?text=one")
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("one")
+    no_trouble(page)
