@@ -42,32 +42,31 @@ def watch(run_id: int, status: str, every_s: float) -> None:
     run = load(run_id)
     if run.status != status or REFRESH.seconds() != every_s:
         st.rerun()  # the whole page: the run has begun or ended, or needs another refresh rate
+    shot = snapshot(run, dark())
     if run.status == "queued":
         waiting.show(run)
     else:
-        show_progress(run)
+        bar(shot.standing, progress.sentence(run, shot.standing, shot.left))
     if run.cancel_requested:
         st.caption("Cancelling …")
     elif run_actions.may_cancel([run_id]):
         st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
-    charts(snapshot(run, dark()))
-
-
-def show_progress(run: Run) -> None:
-    """Show the current activity, the time left and the counts."""
-    shot = snapshot(run, dark())
-    bar(shot.standing, progress.sentence(run, shot.standing, shot.left))
-    tiles(shot)
+    if run.status != "queued":
+        tiles(shot)
+    charts(shot)
 
 
 def tiles(shot: Snapshot) -> None:
-    """Show the counts and the diagnostics so far."""
+    """Show the counts, why the first failed request failed, and the diagnostics so far."""
     now = shot.standing
     with st.grid(4, min_column_width=130):
         st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
         st.metric("In flight", f"{now.in_flight:,}", border=True)
         st.metric("Done", f"{now.done:,}", border=True)
         st.metric("Failed", f"{now.failed:,}", border=True)
+    if shot.first_error:
+        text = plain(f"The first failed request: {shot.first_error}")
+        st.warning(text, icon=":material/error:")
     if shot.begun:
         panels.show_diagnostics(shot.diagnostics)
 

@@ -38,6 +38,7 @@ class Snapshot:
     left: TimeLeft | None
     begun: bool
     diagnostics: Sequence[Diagnostic]
+    first_error: str | None  # of the first request that failed
     chart: dict[str, Any] | None
     engine_chart: dict[str, Any] | None
 
@@ -104,6 +105,7 @@ def _snapshot(
         time_left.of_run(timing_of(_run, progress)) if _run.status == "running" else None,
         bool(progress),
         diagnostics,
+        counts.first_error(opened(), run_id) if now.failed else None,
         packed(live_spec(progress, dark)) if moves else None,
         packed(server_chart) if server_chart is not None else None,
     )

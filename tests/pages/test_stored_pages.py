@@ -371,7 +371,8 @@ def test_the_warm_up_is_named_as_the_phase(visit: Visit, database: Engine) -> No
 
 
 def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> None:
-    run_id = store(database, [measured(0), failed(1)], status="running", requests=4)
+    gone = failed(1, "connect", error="Nothing answers at 127.0.0.1:8000.")
+    run_id = store(database, [measured(0), gone], status="running", requests=4)
     recording.add_repeat(database, run_id, Repeat(0, NOON))  # it is not over
     for t in range(1, 6):
         recording.add_progress(database, run_id, Progress(float(t), 0, 3, 1, 1, 1, t * 10))
@@ -379,6 +380,7 @@ def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> No
     at = visit("live", run="1")
     assert values(at) == {"Tokens/s so far": "10.0", "In flight": "1", "Done": "1", "Failed": "1"}
     assert bar_text(at) == "Repeat 1 of 1: 2 of 4 requests, about 4 s left"
+    assert complaints(at) == "The first failed request: Nothing answers at 127.0.0.1:8000."
     assert len(specs(at)) == 1
     assert [button.label for button in at.button] == ["Cancel"]
     assert [button.proto.label for button in at.get("download_button")] == ["Download scenario"]
