@@ -114,6 +114,24 @@ def choose(ids: list[int], called: Mapping[int, str]) -> None:
     )
 
 
+def choose_baseline(ids: list[int], called: Mapping[int, str]) -> None:
+    """Ask which run the others are compared with: it becomes the first in the URL."""
+    st.session_state["baseline"] = ids[0]
+
+    def into_url() -> None:
+        first = st.session_state["baseline"]
+        others = [run_id for run_id in ids if run_id != first]
+        st.query_params["runs"] = ",".join(map(str, (first, *others)))
+
+    st.selectbox(
+        "Baseline",
+        sorted(ids),
+        format_func=lambda run_id: f"{run_id} · {called[run_id]}",
+        key="baseline",
+        on_change=into_url,
+    )
+
+
 def load(
     ids: list[int], judgement: dict[str, float | None], margin: float | None
 ) -> list[Candidate]:
@@ -143,8 +161,11 @@ def menu_panels(candidates: list[Candidate]) -> menu.Panels:
     """Return the panels that can be opened below the buttons."""
 
     def runs_and_margin() -> None:
-        choose(ids, {candidate.run.id: candidate.label for candidate in candidates})
-        choose_margin(margin_of(candidates))
+        called = {candidate.run.id: candidate.label for candidate in candidates}
+        choose(ids, called)
+        with st.grid(2, min_column_width=220):
+            choose_baseline(ids, called)
+            choose_margin(margin_of(candidates))
 
     configs = [candidate.run.config for candidate in candidates]
     return {

@@ -265,6 +265,18 @@ def test_choices_on_compare_go_into_the_url(visit: Visit, database: Engine) -> N
     assert text_of(at).count("in these repeats") == 1
 
 
+def test_another_run_becomes_the_baseline_of_a_comparison(visit: Visit, database: Engine) -> None:
+    for slower in (1.0, 1.5, 2.0):
+        store(database, repeats(slower), repeats=3, requests=4)
+    at = visit("compare", runs="1,2,3")
+    at = sound(at.button(key="open-compare-Runs and margin").click().run())
+    assert at.selectbox(key="baseline").value == 1
+    at = sound(at.selectbox(key="baseline").set_value(3).run())
+    assert at.query_params["runs"] in ("3,1,2", ["3,1,2"])
+    assert at.selectbox(key="baseline").value == 3
+    assert at.multiselect(key="chosen").value == [3, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("within", "headline"),
     [
