@@ -21,11 +21,19 @@ from services.report.theme import palette
 
 HERE = Path(__file__).resolve().parent
 # A panel below a button is as high as the window allows. On a phone, a table of a few columns and
-# six tabs fit without scrolling, and elements beside a title elsewhere are below it.
+# six tabs fit without scrolling, a row of a `folded` table takes several lines, and elements beside
+# a title elsewhere are below it.
 STYLE = """<style>
 [data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
   [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
+  [class*=st-key-folded-] :is(thead, tbody) { display: block; }
+  [class*=st-key-folded-] tr { display: grid; grid-template-columns: 1fr 1fr; }
+  [class*=st-key-folded-] tr > :first-child { grid-column: 1 / -1; font-weight: 600; }
+  .st-key-folded-leaderboard tr { grid-template-columns: 3rem 1fr 1fr; }
+  .st-key-folded-leaderboard tr > :first-child { grid-column: 1; grid-row: 1 / span 3; }
+  [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left; }
+  [class*=st-key-folded-] tr { border-bottom: 1px solid #80808040; }
   [data-testid=stTabs] [role=tablist] { gap: .55rem; }
   [data-testid=stTabs] [role=tab] p { font-size: .8rem; }
   .st-key-beside-title { justify-content: flex-start; }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-import pandas as pd
 import streamlit as st
 
 from db import runs
@@ -96,12 +95,7 @@ def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> No
         [rank, f"[{plain(label)}](/result?run={by_label[label]})", *map(tabular.cell, rest)]
         for rank, label, *rest in table.rows
     ]
-    st.table(
-        pd.DataFrame(rows, columns=[plain(column) for column in table.columns]),
-        border="horizontal",
-        hide_index=True,
-        alt=table.title,
-    )
+    tabular.folded("leaderboard", rows, table)
     st.markdown(f":small[{plain(table.note)}]")
 
 

@@ -43,6 +43,19 @@ def table(data: Table, question: str = "") -> None:
         st.caption(plain(data.note))
 
 
+def folded(name: str, rows: Sequence[Sequence[str]], data: Table) -> None:
+    """Show `rows` of markdown below the columns of a table; on a phone, a row takes several
+    lines."""
+    columns = [plain(column) or " " for column in data.columns]
+    with st.container(key=f"folded-{name}"):
+        st.table(
+            pd.DataFrame(rows, columns=columns),
+            border="horizontal",
+            hide_index=True,
+            alt=data.title,
+        )
+
+
 def cell(text: str, breaks: bool = False) -> str:
     """Return a cell's text, its lines one below the other; short lines are not broken, except a
     row's name, which `breaks` so that the numbers beside it fit on a phone."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets import tabular
@@ -70,10 +69,7 @@ def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
 def _table(data: Table) -> None:
     """Show a row for each run, with the verdict in its colour."""
     rows = [[plain(row[0]), *map(_coloured, row[1:])] for row in data.rows]
-    columns = [plain(column) or " " for column in data.columns]
-    st.table(
-        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
-    )
+    tabular.folded("verdicts", rows, data)
 
 
 def _coloured(text: str) -> str:
