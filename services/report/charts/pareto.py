@@ -7,7 +7,7 @@ line, see `scatter`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import altair as alt
 
@@ -26,6 +26,7 @@ FRONT = "Dashed: the Pareto front, the runs that no other run beats."
 CLOSE = 0.06  # share of an axis: names of closer dots are placed above and below them
 NARROW = 620  # pixels of a plot; in a narrower one, dots show their rank as name
 HEIGHT = 360
+CHARACTER = 0.014  # share of an axis that a character of a name takes
 NAMED = 12  # dots with a name beside them: all, or those on the front; others have a tooltip
 
 
@@ -110,19 +111,27 @@ def _layers(
 
 def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """The names of runs, or of those on the front if there are many, each toward the middle of the
-    plot so that none is cut off, and below its dot if the one above would cover another."""
+    plot so that none is cut off. A name is above its dot, below it if it would cover another there,
+    and left out if there is no room; those on the front come first."""
     named = dots if len(dots) <= NAMED else [dot for dot in dots if dot["on_front"]]
     if len(named) > NAMED:
         return []
-    middle = (min(dot["x"] for dot in dots) + max(dot["x"] for dot in dots)) / 2
-    span = max(dot["y"] for dot in dots) - min(dot["y"] for dot in dots) or 1.0
-    before: dict[str, Any] | None = None
-    for dot in sorted(named, key=lambda each: float(each["y"])):
-        close = before is not None and dot["y"] - before["y"] < CLOSE * span
-        dot["named"], dot["right"], dot["below"] = True, dot["x"] > middle, False
-        if close and before is not None:
-            before["below"] = True
-        before = dot
+    across, up = ([float(dot[axis]) for dot in dots] for axis in "xy")
+    middle, span = (min(across) + max(across)) / 2, max(up) - min(up) or 1.0
+    taken: list[tuple[float, float, float]] = []  # the height of a name, its left and right end
+    for dot in sorted(named, key=lambda each: (not each["on_front"], -float(each["y"]))):
+        dot["right"] = dot["x"] > middle
+        length = len(dot["run"]) * CHARACTER * max(across)
+        left = dot["x"] - length * dot["right"]
+        for dot["below"] in (False, True):
+            at = dot["y"] + span * CLOSE * (-0.5 if dot["below"] else 0.5)
+            dot["named"] = all(
+                abs(at - y) >= CLOSE * span or left > end or left + length < start
+                for y, start, end in taken
+            )
+            if dot["named"]:
+                taken.append((at, left, left + length))
+                break
     label = alt.ExprRef(f"width < {NARROW} ? '' : datum.run")
     return [
         data.mark_text(

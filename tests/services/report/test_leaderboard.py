@@ -60,6 +60,15 @@ def test_overlapping_names_are_placed_above_and_below() -> None:
     assert (rows["a"]["right"], rows["c"]["right"]) == (True, False)
 
 
+def test_a_name_that_would_cover_others_is_left_out() -> None:
+    crowd = [LeaderboardEntry(n, f"run {n}", 10.0 + n / 9, 100.0 + n, None) for n in range(3)]
+    far = [LeaderboardEntry(8, "fast", 90.0, 400.0, None), LeaderboardEntry(9, "b", 5, 10, None)]
+    rows = {row["run"]: row for row in drawn("throughput", crowd + far)["datasets"]["dots"]}
+    assert rows["fast"]["named"] and rows["b"]["named"]
+    assert [rows[f"run {n}"]["named"] for n in range(3)] == [False, True, True]
+    assert [rows[f"run {n}"]["below"] for n in (1, 2)] == [True, False]
+
+
 def test_without_numbers_there_is_no_chart() -> None:
     assert pareto([LeaderboardEntry(1, "x", 5.0, None, None)], "throughput") is None
     assert pareto([LeaderboardEntry(1, "x", 5.0, 9.0, None)], "price") is None
