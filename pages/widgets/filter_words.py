@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from services.ask.backends import BACKENDS
+from services.ask.measurement import IMPORT
 from services.ask.modes import MODES
 from services.report.charts.trend import measure_of
 
@@ -16,7 +17,7 @@ def label(field: str) -> str:
 
 def word(field: str, value: str) -> str:
     """Return the label of a filter's value."""
-    return WORDS.get(field, str)(value)
+    return WORDS.get(field, str)(value) or value
 
 
 def sentence(filters: Mapping[str, str]) -> str:
@@ -25,8 +26,8 @@ def sentence(filters: Mapping[str, str]) -> str:
 
 
 LABELS = {"text": "Search", "trend": "Trend of"}
-WORDS: dict[str, Callable[[str], str]] = {
-    "backend": lambda name: BACKENDS[name].label if name in BACKENDS else name,
+WORDS: dict[str, Callable[[str], str | None]] = {
+    "backend": {IMPORT: "Imported", **{name: each.label for name, each in BACKENDS.items()}}.get,
     "mode": lambda name: MODES[name].label if name in MODES else name,
     "trend": lambda name: measure_of(name)[0],
 }

@@ -16,7 +16,8 @@ from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
-from services.ask.measurement import IMPORT, Run
+from services.ask.backends import server_text
+from services.ask.measurement import Run
 from services.base.units import many
 from services.report.key_figures import key_figures
 
@@ -43,9 +44,9 @@ def head(run: Run, warnings: int = 0) -> None:
             st.markdown(badge(tag, "sell", "gray"))
         if run.source is not None:
             st.markdown(badge(run.through, "upload_file", "violet"))
-        backend = "" if run.config.backend == IMPORT else run.config.backend
+        server = server_text(run.config.backend, run.config.base_url)
         via = "" if run.source is not None else run.through
-        facts = (f"Run {run.id}", backend, via, run.config.model)
+        facts = (f"Run {run.id}", server, via, run.config.model)
         line = " · ".join(filter(None, facts))
         by = f" · started by {plain(run.started_by)}" if run.started_by and not share_view() else ""
         st.caption(f"{plain(line)} · {when(run.started_at or run.created_at)}{by}")

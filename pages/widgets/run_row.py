@@ -9,7 +9,7 @@ from textwrap import shorten
 from db.runs import RunRow
 from pages.widgets.panels import local
 from services.analysis.compare.baseline_verdict import BaselineVerdict, short
-from services.ask.measurement import IMPORT
+from services.ask.backends import server_text
 from services.base.units import many, show
 from services.report.theme import Palette
 
@@ -109,9 +109,9 @@ def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
 
 
 def _facts(run: RunRow) -> str:
-    """What the name does not contain: backend, model, mode, who started it, tags and note."""
-    backend = "" if run.backend == IMPORT else run.backend
-    facts = (backend, run.headline.get("via"), run.model, run.mode)
+    """What the name does not contain: server, model, mode, who started it, tags and note."""
+    server = server_text(run.backend, run.server.get("address"))
+    facts = (server, run.headline.get("via"), run.model, run.mode)
     described = [fact for fact in facts if fact and fact.rpartition("/")[2] not in run.name]
     tags = (f"#{tag}" for tag in run.tags)
     by = f"by {run.started_by}" if run.started_by else ""

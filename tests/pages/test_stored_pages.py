@@ -355,6 +355,11 @@ def test_the_result_page_shows_prompts_and_answers(visit: Visit, database: Engin
     assert "an answer" in texts
 
 
+def test_a_run_of_any_server_is_shown_with_its_address(visit: Visit, database: Engine) -> None:
+    store(database, name="mine", backend="url", base_url="http://10.0.0.5:8000/v1")
+    assert "Run 1 · 10.0.0.5:8000 · tiny" in text_of(visit("result", run="1")).replace("\\", "")
+
+
 def test_a_queued_run_says_what_it_waits_for(visit: Visit, database: Engine) -> None:
     store(database, [], status="running", name="First")
     store(database, status="queued"), store(database, status="queued")

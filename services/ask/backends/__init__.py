@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from services.ask.backends.errors import BackendProblem, KeyProblem
 from services.ask.backends.own_address import address, is_own
-from services.ask.backends.table import BACKENDS, Backend, find, has_key
+from services.ask.backends.table import BACKENDS, Backend, find, has_key, server_text
 from services.ask.backends.targets import NO_KEYS, Target, TypedKeys, lane, model_of, target
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "is_own",
     "lane",
     "model_of",
+    "server_text",
     "target",
 ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from services.ask.backends.errors import BackendProblem
 from services.ask.config import DialectName
+
+ANY = "url"  # the backend that is any server with OpenAI's API
 
 Kind = Literal["embedded", "http", "litellm"]
 
@@ -48,6 +51,14 @@ def find(name: str) -> Backend:
     if name not in BACKENDS:
         raise BackendProblem(f"There is no backend {name[:80]!r}. Choose one of {_names()}.")
     return BACKENDS[name]
+
+
+def server_text(backend: str, address: str | None) -> str:
+    """Return where a run was sent, for a line of text: its backend, or the host and port if that
+    may be any server; "" if the run was imported."""
+    if backend == ANY:
+        return (urlsplit(address).netloc or address) if address else ""
+    return backend if backend in BACKENDS else ""
 
 
 def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
@@ -139,7 +150,7 @@ _ENTRIES = (
         dialect="ollama",
     ),
     Backend(
-        name="url",
+        name=ANY,
         label="OpenAI-compatible URL",
         kind="http",
         url_env="PACELINE_URL",

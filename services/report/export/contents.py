@@ -16,7 +16,7 @@ from services.analysis.compare.diagnosed import diagnosed
 from services.analysis.compare.labels import labelled
 from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
-from services.ask.measurement import IMPORT
+from services.ask.backends import server_text
 from services.base.table import Table
 from services.report import run_facts, server_table, tables
 from services.report.export.tiles import Tile, headline, of_comparison, of_run
@@ -109,8 +109,8 @@ def _intro(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
     started = f", {run_facts.moment_of(run.started_at)}" if run.started_at else ""
-    backend = "" if run.config.backend == IMPORT else run.config.backend
-    whence = " ".join(filter(None, (backend, run.through)))
+    server = server_text(run.config.backend, run.config.base_url)
+    whence = " ".join(filter(None, (server, run.through)))
     mode = f", {run.config.mode}" if run.knows("mode") else ""
     return f"Run {run.id}: {whence}{model}{mode}{started}"
 

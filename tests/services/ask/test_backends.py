@@ -17,6 +17,7 @@ from services.ask.backends import (
     address,
     has_key,
     lane,
+    server_text,
     target,
 )
 from services.ask.backends.wire_formats import body
@@ -451,3 +452,17 @@ def test_the_example_of_an_env_file_lists_every_variable_with_its_default() -> N
     read |= {engine.python[0]: "" for engine in ENGINES.values() if engine.python}
     read |= dict.fromkeys(VARIABLES, "")
     assert listed == read
+
+
+@pytest.mark.parametrize(
+    ("backend", "where", "text"),
+    [
+        ("vllm", "http://10.0.0.5:8000/v1", "vllm"),
+        ("url", "http://10.0.0.5:8000/v1", "10.0.0.5:8000"),
+        ("url", "[::1]:8000", "[::1]:8000"),
+        ("url", None, ""),
+        ("import", None, ""),
+    ],
+)
+def test_any_server_is_named_by_its_address(backend: str, where: str | None, text: str) -> None:
+    assert server_text(backend, where) == text
