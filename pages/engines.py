@@ -44,7 +44,8 @@ def config_from_url() -> EngineConfig:
         try:
             config = parse_engine({**config.model_dump(), name: text if text != "" else None})
         except InvalidConfig as error:
-            st.warning(plain(str(error)), icon=":material/link_off:")
+            wrong = " ".join(map(fields.with_labels, error.problems.values()))
+            st.warning(plain(wrong), icon=":material/link_off:")
     return config
 
 

@@ -67,8 +67,9 @@ def study_from_url() -> StudyConfig:
     try:
         return read(parameters, start)
     except InvalidConfig as error:
+        wrong = " ".join(map(fields.with_labels, error.problems.values()))
         st.warning(
-            plain(f"{error} The rest of the link still applies."), icon=":material/link_off:"
+            plain(f"{wrong} The rest of the link still applies."), icon=":material/link_off:"
         )
         return start or preset_config("tensor")
 

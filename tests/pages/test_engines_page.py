@@ -54,10 +54,10 @@ def test_engines_that_are_turned_off_cannot_be_started(
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"engine": "x"}, "engine must be one of"),
-        ({"tp": "0"}, "tp must be at least 1"),
-        ({"gpu_memory_share": "2"}, "gpu_memory_share must be at most 1"),
-        ({"nonsense": "1"}, "nonsense is not a known field"),
+        ({"engine": "x"}, "Engine must be one of"),
+        ({"tp": "0"}, "Tensor parallel must be at least 1"),
+        ({"gpu_memory_share": "2"}, "GPU memory share must be at most 1"),
+        ({"nonsense": "1"}, "Nonsense is not a known field"),
     ],
 )
 def test_an_invalid_link_is_reported(

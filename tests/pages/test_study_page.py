@@ -156,15 +156,15 @@ def test_a_link_contains_the_whole_study(preset: str) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"preset": "x"}, "preset must be one of tensor"),
-        ({"batches": "a"}, "batches must be whole numbers"),
-        ({"input_lengths": "8, " + "9" * 5000}, "input_lengths must be whole numbers"),
-        ({"parallel": "TP=0"}, "parallel is not valid"),
-        ({"chunked": "maybe"}, "chunked must be on, off"),
-        ({"max_tokens": "-1"}, "max_tokens must be at least 1"),
-        ({"nonsense": "1"}, "nonsense is not a known field"),
-        ({"usd_per_gpu_hour": "-2"}, "usd_per_gpu_hour must be more than 0"),
-        ({"engine": "x"}, "engine must be one of"),
+        ({"preset": "x"}, "Preset must be one of tensor"),
+        ({"batches": "a"}, "Batch sizes must be whole numbers"),
+        ({"input_lengths": "8, " + "9" * 5000}, "Prompt lengths (tokens) must be whole"),
+        ({"parallel": "TP=0"}, "Parallel sizes is not valid"),
+        ({"chunked": "maybe"}, "Chunked prefill must be on, off"),
+        ({"max_tokens": "-1"}, "Max tokens must be at least 1"),
+        ({"nonsense": "1"}, "Nonsense is not a known field"),
+        ({"usd_per_gpu_hour": "-2"}, "Price per GPU-hour (US $) must be more than 0"),
+        ({"engine": "x"}, "Engine must be one of"),
     ],
 )
 def test_an_invalid_link_is_reported(
