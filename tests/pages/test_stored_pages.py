@@ -7,13 +7,15 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, recording, results, runs, shares
+from db import queue, recording, results, runs, schema, shares
+from db.database import writing
 from jobs.supervisor_lock import supervisor_file
 from pages.widgets import result_tabs
 from services.ask.measurement import Progress, Repeat, Sample
@@ -272,7 +274,7 @@ def test_another_run_becomes_the_baseline_of_a_comparison(visit: Visit, database
     at = sound(at.button(key="open-compare-Runs and margin").click().run())
     assert at.selectbox(key="baseline").value == 1
     at = sound(at.selectbox(key="baseline").set_value(3).run())
-    assert at.query_params["runs"] in ("3,1,2", ["3,1,2"])
+    assert link_of(at) == {"runs": "3,1,2"}
     assert at.selectbox(key="baseline").value == 3
     assert at.multiselect(key="chosen").value == [3, 1, 2]
 
@@ -353,6 +355,15 @@ def test_the_result_page_shows_prompts_and_answers(visit: Visit, database: Engin
     texts = [area.value for area in visit("result", run="1", tab="requests").text_area]
     assert any(SECRET in text for text in texts)
     assert "an answer" in texts
+
+
+def test_the_result_shows_how_long_the_run_took(visit: Visit, database: Engine) -> None:
+    store(database), store(database, status="running")
+    with writing(database) as connection:
+        began = {"started_at": NOON, "ended_at": NOON + timedelta(seconds=75)}
+        connection.execute(schema.runs.update().where(schema.runs.c.id == 1).values(began))
+    assert "12:00:00 · took 75 s" in text_of(visit("result", run="1"))
+    assert "took" not in text_of(visit("live", run="2"))
 
 
 def test_a_run_of_any_server_is_shown_with_its_address(visit: Visit, database: Engine) -> None:
