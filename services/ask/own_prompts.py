@@ -6,6 +6,7 @@ from typing import Any
 
 from services.ask import about, dialogue
 from services.ask.config import RunConfig
+from services.ask.sessions import sessions_of
 from services.base.units import many
 
 BULKY = about.names(RunConfig, lambda known: known.bulky)
@@ -20,12 +21,15 @@ def own_prompts(config: RunConfig) -> tuple[str, ...]:
 
 def without_prompts(config: RunConfig) -> dict[str, Any]:
     """Return the config as plain data for use outside the database, with `prompt` and `prompts`
-    replaced by the number and total length of the custom prompts."""
+    replaced by the number and total length of the custom prompts, and the number of turns of each
+    if some are sessions."""
     data = config.model_dump(mode="json")
     del data["prompt"], data["prompts"]
     texts = own_prompts(config)
     data["own_prompts"] = len(texts)
     data["own_prompt_characters"] = sum(map(len, texts))
+    sessions = sessions_of(config) if config.prompts else None
+    data["own_prompt_turns"] = list(map(len, sessions.delays_s)) if sessions else []
     return data
 
 
@@ -33,4 +37,5 @@ def summarized(config: RunConfig) -> dict[str, Any]:
     """Return the config without prompts, for tables. Large or private fields, such as a trace, are
     replaced by the number of their values."""
     data = without_prompts(config)
+    del data["own_prompt_turns"]
     return data | {name: many(len(data[name]), "value") for name in BULKY if data[name]}

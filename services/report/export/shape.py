@@ -119,7 +119,8 @@ class RunFacts(BaseModel):
         None, description="Who started it, if sign-in is on; null: sign-in is off"
     )
     config: dict[str, Any] = Field(
-        description="As in POST /runs, with custom prompts replaced by their number and length"
+        description="As in POST /runs, with custom prompts replaced by their number and length, "
+        "and the turns of each if some are sessions"
     )
     environment: dict[str, Any] = Field(description="Engine, versions, machine and client")
     calibration: dict[str, Any] | None = Field(

@@ -8,10 +8,9 @@ from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from services.ask.config import FORMER, MOST_PROMPTS, MOST_REPEATS, RunConfig
+from services.ask.config import FORMER, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
 from services.ask.series import series_of
-from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.base import untrusted
 from services.base.surrogates import clean
 from services.report.imports import fields
@@ -24,6 +23,7 @@ from services.report.imports.imported import (
     read_stated,
 )
 from services.report.imports.parse import Document
+from services.report.imports.placeholders import prompts_of
 
 TOOL = "Paceline"
 SCHEMAS = ("paceline/run/1", "paceline/run/2")
@@ -96,27 +96,12 @@ def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
     config = fields.as_dict(run.get("config"))
     known = {name: value for name, value in config.items() if name in RunConfig.model_fields}
     try:
-        return RunConfig.model_validate({**FORMER, **known, **_prompts(config)}), sorted(known)
+        return RunConfig.model_validate({**FORMER, **known, **prompts_of(config)}), sorted(known)
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "config"
         raise InvalidImport(
             f"Its run.config is not valid: {fields.line(field)} is wrong."
         ) from None
-
-
-def _prompts(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return placeholders for custom prompts, which are never exported: their number and length are
-    kept."""
-    workload = config.get("workload")
-    length = fields.count(config.get("own_prompt_characters")) or 1
-    length = length if length <= FILE_BYTES_MOST else 1
-    if workload == "text" and not config.get("prompt"):
-        return {"prompt": "…" * max(1, min(length, 200_000))}
-    if workload == "file" and not config.get("prompts"):
-        number = min(fields.count(config.get("own_prompts")) or 1, MOST_PROMPTS)
-        each, more = divmod(max(length, number), number)
-        return {"prompts": tuple("…" * min(each + (i < more), 200_000) for i in range(number))}
-    return {}
 
 
 def _request(row: Mapping[str, Any]) -> Measurement:

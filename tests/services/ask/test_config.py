@@ -126,7 +126,7 @@ def test_own_prompts_are_replaced_by_their_number_and_length() -> None:
         data = without_prompts(parse(values))
         assert (data["own_prompts"], data["own_prompt_characters"]) == (number, length)
         assert "secret" not in str(data)
-        assert set(data) - {"own_prompts", "own_prompt_characters"} == (
+        assert set(data) - {"own_prompts", "own_prompt_characters", "own_prompt_turns"} == (
             set(RunConfig.model_fields) - {"prompt", "prompts"}
         )
 

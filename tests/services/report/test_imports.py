@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 
 from services.analysis.summary import summarize, summary_row
 from services.ask.measurement import Measurement
+from services.ask.own_prompts import without_prompts
+from services.ask.sessions import sessions_of
+from services.ask.workloads.entries import prompts_of
+from services.report.export import export
 from services.report.export.parquet import requests_parquet
 from services.report.export.tables import requests_csv
 from services.report.imports import IMPORTS, InvalidImport, fields, parse, read
@@ -341,6 +345,36 @@ def test_what_paceline_made_before_is_read_without_single_chunks() -> None:
     assert m.t_first == pytest.approx(0.7)
     assert m.t_last == pytest.approx(1.0)
     assert m.token_times == ()
+
+
+def test_the_sessions_of_an_own_file_are_imported_without_their_texts() -> None:
+    rows = [{"turns": [{"text": f"a secret {i}"} for i in range(turns)]} for turns in (3, 1, 2)]
+    prompts = prompts_of(rows)
+    own = {"workload": "file", "prompts": tuple(prompts), "history": "answered", "requests": 6}
+    run = candidate([measured(i) for i in range(6)], run_id=1, **own)
+    data = export("run.json").write([run])
+    assert b"secret" not in data
+    [again] = read(data, "run.json")
+    assert sessions_of(again.config) == sessions_of(run.run.config)
+    before, after = (
+        summarize(each.measurements, config=config)
+        for each, config in ((run, run.run.config), (again, again.config))
+    )
+    assert before.session_s is not None and after.session_s == before.session_s
+    assert list(after.classes) == ["first", "later"] and after.classes == before.classes
+    exported = json.loads(data)["run"]["config"]
+    assert without_prompts(again.config) == exported
+
+
+@pytest.mark.parametrize(
+    "turns", [[3, 1], [3, 0, 2], [1e6, 1, 1], ["3", 1, 2], "3", None, [-1] * 3]
+)
+def test_turns_that_no_file_has_are_not_imported(turns: Any) -> None:
+    config = {"workload": "file", "own_prompts": 3, "own_prompt_turns": turns, "turns": None}
+    row = {"index": 0, "repeat": 0, "status": "ok", "due_s": 0, "sent_s": 0, "e2e_s": 1}
+    document = {"schema": "paceline/run/2", "requests": [row], "run": {"config": config}}
+    [run] = read(json.dumps(document).encode(), "run.json")
+    assert sessions_of(run.config) is None and len(run.config.prompts) == 3
 
 
 def test_failed_requests_keep_their_class_and_no_more_than_a_line() -> None:
