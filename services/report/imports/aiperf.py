@@ -4,12 +4,14 @@ request (`profile_export.jsonl`)."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 from services.analysis.statistics import FLOORS
 from services.ask.measurement import Measurement
 from services.report.imports import fields
+from services.report.imports.aiperf_sessions import by_session
 from services.report.imports.imported import (
     SPREAD,
     Imported,
@@ -20,6 +22,7 @@ from services.report.imports.imported import (
     read_stated,
 )
 from services.report.imports.parse import Document
+from services.report.imports.placeholders import sessions_of_turns
 from services.report.imports.tracked import Tracked
 
 TOOL = "aiperf"
@@ -122,19 +125,18 @@ def _value(row: Mapping[str, Any], entry: StatedMetric) -> float | None:
 
 
 def read_records(document: Document) -> list[Imported]:
-    profiled = _profiled(document.rows)
+    profiled, turns = by_session(_profiled(document.rows))
     moments = (_at(row, name) for row in profiled for name in ("credit_issued_ns", START))
     start = min((at for at in moments if at is not None), default=0.0)
     measurements = [_record(index, row, start) for index, row in enumerate(profiled)]
-    return [
-        imported(
-            TOOL,
-            Load(len(measurements)),
-            started_at=fields.moment(start),
-            measurements=measurements,
-            stated=read_stated(_means(profiled)),
-        )
-    ]
+    run = imported(
+        TOOL,
+        Load(len(measurements)),
+        started_at=fields.moment(start),
+        measurements=measurements,
+        stated=read_stated(_means(profiled)),
+    )
+    return [replace(run, config=run.config.model_copy(update=sessions_of_turns(turns)))]
 
 
 def _profiled(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

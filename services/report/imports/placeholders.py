@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.ask import dialogue
@@ -33,6 +33,14 @@ def prompts_of(config: Mapping[str, Any]) -> dict[str, Any]:
             )
         }
     return {}
+
+
+def sessions_of_turns(turns: Sequence[int]) -> dict[str, Any]:
+    """Return the fields of a config whose requests are sessions with so many turns; {} if none has
+    several, or if they have more turns than a prompt file can contain."""
+    if max(turns, default=1) == 1 or len(turns) > MOST_PROMPTS or sum(turns) > MOST_TURNS:
+        return {}
+    return {"workload": "file", "prompts": tuple(_placeholder(1, count) for count in turns)}
 
 
 def _turns(given: Any, number: int) -> list[int]:

@@ -377,6 +377,42 @@ def test_turns_that_no_file_has_are_not_imported(turns: Any) -> None:
     assert sessions_of(run.config) is None and len(run.config.prompts) == 3
 
 
+def aiperf_rows(*sent: tuple[int | None, int, float]) -> bytes:
+    """Records of one request each: session, turn, time sent."""
+    unit = {"value": 100.0, "unit": "ms"}
+    rows = [
+        {
+            "metadata": {
+                "session_num": session,
+                "turn_index": turn,
+                "request_start_ns": int((1e9 + at) * 1e9),
+                "request_end_ns": int((1e9 + at + 0.2) * 1e9),
+                "benchmark_phase": "profiling",
+                "worker_id": "w",
+            },
+            "metrics": {"time_to_first_token": unit, "request_latency": unit},
+            "error": None,
+        }
+        for session, turn, at in sent
+    ]
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def test_sessions_of_aiperf_are_imported() -> None:
+    [run] = read(aiperf_rows((0, 0, 0.0), (1, 0, 0.1), (0, 1, 1.0), (1, 1, 5.1)), "p.jsonl")
+    assert [m.t_send for m in run.measurements] == pytest.approx([0.0, 1.0, 0.1, 5.1])
+    summary = summarize(run.measurements, config=run.config)
+    assert {name: each.ok for name, each in summary.classes.items()} == {"first": 2, "later": 2}
+    assert summary.session_s is not None and summary.session_s.maximum == pytest.approx(5.2)
+    assert "prompts" not in run.source["known"]
+
+
+@pytest.mark.parametrize("rows", [[(0, 0, 0.0), (1, 0, 1.0)], [(0, 1, 0.0)], [(None, 0, 0.0)]])
+def test_rows_that_are_no_whole_sessions_stand_alone(rows: Any) -> None:
+    [run] = read(aiperf_rows(*rows), "p.jsonl")
+    assert sessions_of(run.config) is None and run.config.workload == "builtin"
+
+
 def test_failed_requests_keep_their_class_and_no_more_than_a_line() -> None:
     document = json.loads((DATA / "vllm" / "result.json").read_text())
     document["errors"][0] = "503 Service Unavailable\nTraceback: Bearer sk-abcdef123456"
