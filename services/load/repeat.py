@@ -54,9 +54,10 @@ class RepeatPlayer:
         Raises:
             OSError: the backend's host cannot be found.
         """
-        count = workloads.warmup_count(self._job.config)
+        config = self._job.config
+        count = workloads.warmup_count(config)
         schedule = modes.Schedule((0.0,) * count, in_flight=1, pause_s=0.0)
-        runner = self._new_runner(WARM_UP, None)
+        runner = self._new_runner(WARM_UP, None, config.retries)
         supply = Supply(Preparer(self._job, self.client, WARM_UP).alone(count), count)
         await runner.play(schedule, supply, _now_ns)
 
@@ -111,7 +112,7 @@ class RepeatPlayer:
             health["oddities"] = dict(runner.record.irregularities)
         return health
 
-    def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int = 0) -> Runner:
+    def _new_runner(self, repeat: int, stop_after_errors: int | None, retries: int) -> Runner:
         secrets = hidden(self._job.target)
         self._runner = Runner(self.client, repeat, secrets, stop_after_errors, retries)
         if self._stopped:

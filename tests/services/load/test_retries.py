@@ -3,16 +3,22 @@ through in the end, with what it waited."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from services.analysis.summary import summarize
+from services.ask.backends import Target
+from services.ask.config import RunConfig
+from services.load.protocol import Job
+from services.load.repeat import RepeatPlayer
 from services.load.retries import FIRST_S, LONGEST_S, retry_after_s, wait_s
 from tests.conftest import ReferenceServer
 from tests.services.load.test_arrivals_played import played
@@ -30,6 +36,7 @@ class Refusing(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     to_refuse = 0
     refused = 0
+    answered = 0
     lock = Lock()
 
     def do_POST(self) -> None:
@@ -37,6 +44,7 @@ class Refusing(BaseHTTPRequestHandler):
         with self.lock:
             refuses = self.refused < self.to_refuse
             type(self).refused += refuses
+            type(self).answered += not refuses
         if refuses:
             self._answer(429, b'{"error":{"message":"slow down"}}', {"Retry-After": "0.3"})
         else:
@@ -55,7 +63,7 @@ class Refusing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def refusing() -> Iterator[ReferenceServer]:
-    Refusing.to_refuse, Refusing.refused = 50, 0
+    Refusing.to_refuse, Refusing.refused, Refusing.answered = 50, 0, 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
     Thread(target=server.serve_forever, daemon=True).start()
     yield ReferenceServer(server.server_port)
@@ -88,6 +96,20 @@ def test_with_retries_every_request_succeeds_and_reports_its_waits(
         assert m.t_send is not None
         assert m.t_send - m.t_due >= m.retry_wait_s
     assert summarize(measured).error_rate == 1.0  # of first attempts
+
+
+@pytest.mark.slow
+def test_refused_warm_up_requests_are_sent_again_too(refusing: ReferenceServer) -> None:
+    """Otherwise the first measured requests would find a server that has not been warmed up."""
+    Refusing.to_refuse = 2
+    config = RunConfig.model_validate({"prompt": "x", "warmup": 2, "retries": 3})
+    target = Target("url", refusing.base_url, "any", None)
+    player = RepeatPlayer(Job(config, target, "nonce", 0), lambda message: None)
+    began = monotonic()
+    asyncio.run(player.warm_up())
+    player.client.close()
+    assert Refusing.answered == 2 and Refusing.refused == 2
+    assert monotonic() - began >= 2 * 0.3
 
 
 @pytest.mark.slow
