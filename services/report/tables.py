@@ -15,7 +15,7 @@ from services.analysis.metrics import METRICS, metric
 from services.analysis.statistics import Distribution, Ratio
 from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
-from services.analysis.summary.repeats import successes
+from services.analysis.summary.repeats import RATES, counted_rates, successes
 from services.analysis.summary.window import SteadyState
 from services.analysis.ttft_phases import BEFORE, LABELS
 from services.analysis.ttft_phases import ttft_phases as phases_of
@@ -228,9 +228,17 @@ def _numbers(distribution: Distribution, unit: str) -> list[str]:
 
 
 def repeats(candidate: Candidate) -> Table:
-    """Show every measure of each repeat."""
-    count = len(candidate.summary.repeats)
-    rows = [(entry.label, entry.unit, entry.of(candidate)) for entry in COMPARED]
+    """Show every measure of each repeat; rates as they count in the mean."""
+    each = candidate.summary.repeats
+    count = len(each)
+    rows = [
+        (
+            entry.label,
+            entry.unit,
+            counted_rates(each, entry.name) if entry.name in RATES else entry.of(candidate),
+        )
+        for entry in COMPARED
+    ]
     shown = tuple(
         (label, *(show(number, unit_beside(unit, label)) for number in numbers))
         for label, unit, numbers in rows

@@ -24,6 +24,7 @@ from services.analysis.summary.repeats import (
     by_class,
     by_repeat,
     complete_sum,
+    counted_rates,
     error_rate,
     jain,
     successes,
@@ -110,9 +111,9 @@ def summarize(
         errors={name or "unknown": count for name, count in errors.items()},
         output_tokens=output_tokens,
         prompt_tokens=prompt_tokens,
-        output_tokens_per_s=_mean_rate(repeats, "output_tokens_per_s"),
-        total_tokens_per_s=_mean_rate(repeats, "total_tokens_per_s"),
-        requests_per_s=_mean_rate(repeats, "requests_per_s"),
+        output_tokens_per_s=_mean(counted_rates(repeats, "output_tokens_per_s")),
+        total_tokens_per_s=_mean(counted_rates(repeats, "total_tokens_per_s")),
+        requests_per_s=_mean(counted_rates(repeats, "requests_per_s")),
         total_e2e_s=sum(latencies) if (latencies := values(good, "e2e_s")) else None,
         distributions={
             entry.name: distribution(known(metric_array(good, entry.name))) for entry in METRICS
@@ -200,18 +201,6 @@ def _of_class(name: str, part: Summary) -> dict[str, Any]:
 def _mean(numbers: Iterable[float | None]) -> float | None:
     given = [number for number in numbers if number is not None]
     return fmean(given) if given else None
-
-
-def _mean_rate(repeats: Sequence[RepeatSummary], name: str) -> float | None:
-    """The mean over repeats. One in which every request failed counts as 0, unless none of the run
-    succeeded."""
-    if not any(repeat.ok for repeat in repeats):
-        return None
-    rates = (getattr(repeat, name) for repeat in repeats)
-    return _mean(
-        0.0 if repeat.failed and not repeat.ok else value
-        for repeat, value in zip(repeats, rates, strict=True)
-    )
 
 
 def _attainment(

@@ -20,6 +20,9 @@ from services.base.finite import rate
 Number = TypeVar("Number", int, float)
 
 
+RATES = ("output_tokens_per_s", "total_tokens_per_s", "requests_per_s")
+
+
 @dataclass(frozen=True, slots=True)
 class RepeatSummary:
     """One pass over the schedule. Rates are per second of `window_s`; None: not known."""
@@ -39,6 +42,14 @@ class RepeatSummary:
     usd_per_million_output: float | None = None  # of the cost including prompts
     goodput_per_s: float | None = None  # requests that met the objectives; None without objectives
     slo_attainment: float | None = None  # share of requests that met the objectives
+
+
+def counted_rates(repeats: Sequence[RepeatSummary], name: str) -> list[float | None]:
+    """Return the rate of each repeat as it counts in the mean: 0 if every request of the repeat
+    failed, unless none of the run succeeded."""
+    if not any(repeat.ok for repeat in repeats):
+        return [None] * len(repeats)
+    return [0.0 if repeat.failed and not repeat.ok else getattr(repeat, name) for repeat in repeats]
 
 
 def summarize_repeat(

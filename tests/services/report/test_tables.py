@@ -86,3 +86,10 @@ def test_a_failure_of_any_class_is_shown_with_its_first_message() -> None:
         ("unknown", "2", "out of blocks"),
         ("timeout", "2", "late"),
     )
+
+
+def test_a_repeat_whose_requests_all_failed_shows_the_rate_that_the_mean_counts() -> None:
+    some = [*repeats(vary=(0.4,)), *(failed(index, repeat=1) for index in range(2))]
+    rows = {row[0]: row[1:] for row in tables.repeats(candidate(some, run_id=1)).rows}
+    assert rows["Requests/s"][1] == "0"
+    assert rows["Error rate"][1] == "100 %"
