@@ -3,6 +3,7 @@ and whether another server sustains more."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from services.analysis.capacity import (
@@ -108,14 +109,20 @@ def interval_text(found: Estimate, config: CapacityConfig) -> str:
 
 
 def load_text(load: float, config: CapacityConfig) -> str:
-    """Return a load as text: users as a whole number."""
-    return f"{load:,.0f}" if config.load == "users" else significant(load)
+    """Return a load as text: users as a whole number, see `whole_users`."""
+    return f"{whole_users(load):,}" if config.load == "users" else significant(load)
+
+
+def whole_users(load: float) -> int:
+    """Return the most users that a load allows: with a capacity of 12.7, 12 users are sustained and
+    13 are not."""
+    return math.floor(load + 1e-9)
 
 
 def with_unit(load: float, config: CapacityConfig) -> str:
     """Return a load with its unit: "1 user", "34.9 requests/s"."""
     if config.load == "users":
-        return many(round(load), "user")
+        return many(whole_users(load), "user")
     return f"{load_text(load, config)} {config.unit}"
 
 

@@ -18,10 +18,12 @@ from services.analysis.capacity import (
 from services.base.units import significant
 from services.studies.capacity_wording import (
     after_overload,
+    amount_text,
     bounds_text,
     plan,
     short_answer,
     why_ended,
+    with_interval,
 )
 from tests.capacities import FIRST, SECOND, config_of_servers, searched
 
@@ -43,6 +45,14 @@ USERS, RATE = (config_of_servers(load=load) for load in ("users", "rate"))
 )
 def test_bounds_are_worded_with_singular_and_plural_users(ended: Conclusion, says: str) -> None:
     assert says in bounds_text(ended, USERS)
+
+
+def test_a_capacity_in_users_is_the_number_that_is_sustained() -> None:
+    """A curve that crosses the objective at 12.7 users sustains 12 of them, and not 13."""
+    found = Estimate(12.7, 11.6, 13.9, "interval", "ttft:p95<0.5")
+    assert with_interval(found, USERS) == "12 users (95 % interval 11–13)"
+    assert amount_text(found, USERS) == "12 users"
+    assert amount_text(replace(found, value=1.8), USERS) == "1 user"
 
 
 def test_a_list_has_the_answer_of_each_search() -> None:
