@@ -66,11 +66,18 @@ def cancel_capacity(capacity_id: CapacityId) -> Response:
 @router.post(
     "/capacities/{capacity_id}/resume",
     status_code=202,
-    responses=error_responses(_404="No such search", _409="It is already running"),
+    responses=error_responses(
+        _404="No such search", _409="It is already running, or there is nothing more to probe"
+    ),
 )
-def resume_capacity(capacity_id: CapacityId) -> Response:
-    """Continue an interrupted search."""
-    capacity_jobs.resume(opened(), capacity_id)
+def resume_capacity(
+    capacity_id: CapacityId,
+    probes: Annotated[int | None, Query(description="New maximum number of probes")] = None,
+    precision: Annotated[float | None, Query(description="New precision, 0.05 is ±5 %")] = None,
+) -> Response:
+    """Continue a search with the probes that it has: one that was cut short, or, with more `probes`
+    or a smaller `precision`, one that has ended."""
+    capacity_jobs.resume(opened(), capacity_id, probes, precision)
     return show_capacity(capacity_id)
 
 

@@ -38,6 +38,7 @@ from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig, pars
 from services.studies.capacity_wording import plan
 
 OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s", "margin")
+CONTINUED = ("probes", "precision")  # what a search that goes on may change
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -59,16 +60,20 @@ def add_arguments(command: ArgumentParser) -> None:
         help="Another server, as changes to the first: base_url=http://127.0.0.1:8001/v1; may "
         "be repeated",
     )
+    _add_at_least(command)
+    command.add_argument(
+        "--plan", action="store_true", help="Only print how long the search would take"
+    )
+    run_fields.add_arguments(command)
+
+
+def _add_at_least(command: ArgumentParser) -> None:
     command.add_argument(
         "--at-least",
         type=_load,
         metavar="LOAD",
         help="Exit with 1 unless the lower end of the capacity's interval is at least this",
     )
-    command.add_argument(
-        "--plan", action="store_true", help="Only print how long the search would take"
-    )
-    run_fields.add_arguments(command)
 
 
 def capacity(options: Namespace) -> int:
@@ -104,11 +109,19 @@ def show(options: Namespace) -> int:
     return DONE
 
 
+def add_resume_arguments(command: ArgumentParser) -> None:
+    add_show_arguments(command)
+    add(command, CapacityConfig, CONTINUED)
+    _add_at_least(command)
+
+
 def resume(options: Namespace) -> int:
-    """Continue an interrupted search, and print its result."""
+    """Continue a search with the probes that it has, and print its result: one that was cut short,
+    or one that has ended, with more probes or a smaller precision."""
     with naming_flags(options), stopping() as stop:
-        capacity_jobs.resume(opened(), options.capacity)
-        return _follow_to_end(options, options.capacity, stop, None)
+        given = given_fields(options, CapacityConfig)
+        capacity_jobs.resume(opened(), options.capacity, **given)
+        return _follow_to_end(options, options.capacity, stop, options.at_least)
 
 
 def add_list_arguments(command: ArgumentParser) -> None:

@@ -67,7 +67,7 @@ COMMANDS = {
     "studies": Command(study.list_studies, study.add_list_arguments),
     "capacities list": Command(capacity.list_capacities, capacity.add_list_arguments),
     "capacities show": Command(capacity.show, capacity.add_report_arguments),
-    "capacities resume": Command(capacity.resume, capacity.add_show_arguments),
+    "capacities resume": Command(capacity.resume, capacity.add_resume_arguments),
     "capacities delete": Command(capacity.delete, capacity.add_show_arguments, has_json=False),
     "report": Command(study.report, study.add_report_arguments),
     "resume": Command(study.resume, study.add_resume_arguments),

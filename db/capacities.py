@@ -27,7 +27,7 @@ from services.ask.measurement import ACTIVE
 from services.ask.problems import validate
 from services.base.errors import Conflict, NotFound
 from services.base.roles import NOBODY, Origin
-from services.studies.capacity import Capacity, Status
+from services.studies.capacity import Capacity, Status, continued
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_probe import Probe, from_dict, to_dict
 from services.studies.capacity_wording import short_answer
@@ -203,18 +203,26 @@ def is_running(connection: Connection, capacity_id: int) -> bool:
     return bool(_row(connection, capacity_id)["status"] == "running")
 
 
-def resume(database: Engine, capacity_id: int, machine: str | None = None) -> None:
-    """Resume a search that was interrupted or failed; finished probes are kept. `machine`: see
-    `create`; it may be another one than before.
+def resume(
+    database: Engine,
+    capacity_id: int,
+    machine: str | None = None,
+    probes: int | None = None,
+    precision: float | None = None,
+) -> None:
+    """Resume a search; finished probes are kept, see `continued`, also for `probes` and
+    `precision`. `machine`: see `create`; it may be another one than before.
 
     Raises:
-        CapacityNotFound, CapacityBusy.
+        CapacityNotFound, CapacityBusy, NothingToContinue, InvalidConfig.
         PartOfStudy: resume its study instead.
     """
     with writing(database) as connection:
-        _check_own(_row(connection, capacity_id))
-        _set_running(connection, capacity_id)
-        _set(connection, capacity_id, machine=machine)
+        row = _row(connection, capacity_id)
+        _check_own(row)
+        again = continued(_capacity(row), probes, precision)
+        _set_running(connection, again)
+        _set(connection, again.id, machine=machine, config=again.config.model_dump(mode="json"))
 
 
 def delete(database: Engine, capacity_id: int) -> None:
@@ -234,13 +242,12 @@ def resume_of_study(connection: Connection, capacity_id: int) -> None:
     """Resume a search of a study unless it is running; finished probes are kept. Raises
     CapacityNotFound."""
     if not is_running(connection, capacity_id):
-        _set_running(connection, capacity_id)
+        _set_running(connection, continued(_capacity(_row(connection, capacity_id))))
 
 
-def _set_running(connection: Connection, capacity_id: int) -> None:
-    known = _capacity(_row(connection, capacity_id)).probes
-    measured = [to_dict(probe) for probe in known if probe.observation is not None]
-    _set(connection, capacity_id, status="running", error=None, ended_at=None, probes=measured)
+def _set_running(connection: Connection, again: Capacity) -> None:
+    measured = list(map(to_dict, again.probes))
+    _set(connection, again.id, status="running", error=None, ended_at=None, probes=measured)
 
 
 def _is_unchanged(connection: Connection, capacity: Capacity) -> bool:

@@ -191,16 +191,22 @@ def cancel(database: Engine, capacity_id: int) -> None:
     jobs.ensure(database)
 
 
-def resume(database: Engine, capacity_id: int) -> None:
-    """Resume an interrupted search: finished probes are kept, and the unfinished one is repeated.
+def resume(
+    database: Engine,
+    capacity_id: int,
+    probes: int | None = None,
+    precision: float | None = None,
+) -> None:
+    """Resume a search: finished probes are kept, and an unfinished one is repeated. One that has
+    ended goes on with more `probes` or a smaller `precision`, or if the client was too busy.
 
     Raises:
-        CapacityNotFound, CapacityBusy, PartOfStudy.
+        CapacityNotFound, CapacityBusy, PartOfStudy, NothingToContinue, InvalidConfig.
         BackendProblem, InvalidSettings, QueueProblem: see `jobs.submit`.
     """
     capacity, machine = capacities.load(database, capacity_id), None
     if capacity.study_id is None:
         machine = _only_machine(capacity.config)
         check_lock_file(database)
-    capacities.resume(database, capacity_id, machine)
+    capacities.resume(database, capacity_id, machine, probes, precision)
     jobs.ensure(database)

@@ -15,7 +15,7 @@ from db.capacities import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
-from pages.widgets import chart_panel, scenario_file, share, url_state
+from pages.widgets import capacity_form, chart_panel, scenario_file, share, url_state
 from pages.widgets.panels import when
 from pages.widgets.view import (
     dark,
@@ -44,6 +44,7 @@ from services.studies.capacity_curve import curve_sentences
 from services.studies.capacity_price import cost
 from services.studies.capacity_wording import amount_text, confidence_text, plan, with_unit
 
+MORE = 10  # probes that are offered to a search that goes on
 WIDEST_STATE = 125  # pixels of "no, queue grows"
 
 
@@ -218,12 +219,28 @@ def actions(capacity: Capacity) -> None:
             on_click=_run_action,
             args=(capacity_jobs.resume, capacity.id),
         )
+    else:
+        with st.popover("Continue", icon=":material/resume:"):
+            continue_form(capacity)
     with st.popover("Search again", icon=":material/replay:"):
         scenario(capacity)
     with st.popover("Delete", icon=":material/delete:"):
         st.caption("The runs of its probes are kept.")
         if st.button("Delete permanently", type="primary"):
             delete(capacity.id)
+
+
+def continue_form(capacity: Capacity) -> None:
+    """Ask what a search that has ended may use to narrow its interval."""
+    st.caption("Goes on with the probes that were measured, until the interval is narrow enough.")
+    start = {"probes": capacity.config.probes + MORE, "precision": capacity.config.precision}
+    probes, precision = (capacity_form.number(name, start[name], _keyed) for name in start)
+    act = partial(capacity_jobs.resume, probes=probes, precision=precision)
+    st.button("Continue search", type="primary", on_click=_run_action, args=(act, capacity.id))
+
+
+def _keyed(name: str, first: Any) -> dict[str, Any]:
+    return url_state.unlinked(f"continue-{name}", first)
 
 
 def scenario(capacity: Capacity) -> None:

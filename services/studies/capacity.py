@@ -8,7 +8,7 @@ from them, so an interrupted search continues where it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal
@@ -26,8 +26,9 @@ from services.analysis.capacity import (
     recovery_of,
     valid_observations,
 )
+from services.base.errors import Conflict
 from services.base.roles import NOBODY, Origin
-from services.studies.capacity_config import CapacityConfig
+from services.studies.capacity_config import CapacityConfig, parse_capacity
 from services.studies.capacity_probe import Probe
 
 Status = Literal["running", "done", "cancelled", "interrupted", "failed"]
@@ -106,6 +107,38 @@ class Capacity:
 
     def _valid(self, server: int) -> Sequence[Observation]:
         return valid_observations(self.observations(server), self.config.parsed_objectives)
+
+
+class NothingToContinue(Conflict):
+    """A search has ended, and with its settings nothing more would be probed."""
+
+    def __init__(self, capacity_id: int) -> None:
+        super().__init__(
+            f"Capacity search {capacity_id} has ended: with these settings, nothing more would be "
+            "probed. Allow more probes, or ask for a narrower interval (precision)."
+        )
+
+
+def continued(
+    capacity: Capacity, probes: int | None = None, precision: float | None = None
+) -> Capacity:
+    """Return a search as it goes on: with its measured probes, without the last ones if the client
+    failed to offer them, and with these settings, where given. One that has ended needs others, or
+    a client that is no longer too busy.
+
+    Raises:
+        NothingToContinue: nothing is left to probe. InvalidConfig: a setting is out of range.
+    """
+    measured = [probe for probe in capacity.probes if probe.observation is not None]
+    while measured and measured[-1].observation and measured[-1].observation.limited:
+        measured.pop()
+    given = {"probes": probes, "precision": precision}
+    changed = {name: value for name, value in given.items() if value is not None}
+    config = parse_capacity({**dict(capacity.config), **changed}) if changed else capacity.config
+    again = replace(capacity, config=config, probes=tuple(measured))
+    if capacity.status == "done" and next_probe(again) is None:
+        raise NothingToContinue(capacity.id)
+    return again
 
 
 def next_probe(capacity: Capacity) -> tuple[int, Step] | None:

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from db import capacities
+from services.analysis.capacity import Step
+from tests.capacities import config_of_servers, searched, stored
 from tests.cli.conftest import RunCli
 from tests.conftest import ReferenceServer
 
@@ -85,3 +87,19 @@ def test_a_plan_starts_nothing(database: Engine, run_cli: RunCli) -> None:
     result = run_cli("capacity", "--window", "20", "--plan")
     assert result.code == 0 and "Up to 15 probes of each server" in result.out
     assert capacities.list_all(database) == []
+
+
+def test_a_search_that_has_ended_goes_on_with_the_probes_that_it_has(
+    database: Engine, run_cli: RunCli
+) -> None:
+    ended = searched(config_of_servers(probes=5, precision=0.01))
+    assert stored(database, ended) == 1
+    refused = run_cli("capacities", "resume", "1")
+    assert refused.code == 2 and "nothing more would be probed. Allow more probes" in refused.err
+    wrong = run_cli("capacities", "resume", "1", "--probes", "1000")
+    assert wrong.code == 2 and "probes must be at most 100" in wrong.err
+    capacities.resume(database, 1, "elsewhere", probes=7)
+    again = capacities.load(database, 1)
+    assert (again.status, again.config.probes, again.ended_at) == ("running", 7, None)
+    assert [probe.load for probe in again.probes] == [probe.load for probe in ended.probes]
+    assert isinstance(again.next_step(0), Step)

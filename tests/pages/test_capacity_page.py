@@ -221,3 +221,16 @@ def test_a_value_out_of_range_is_reported_at_its_field_and_starts_nothing(
     (start,) = [button for button in at.button if button.label == "Start search"]
     assert start.disabled and at.error
     assert "_s must" not in complaints(at), "a field is called as its label"
+
+
+def test_a_search_that_has_ended_can_be_continued_with_more_probes(
+    visit: Visit, database: Engine
+) -> None:
+    number = stored(database)  # its server has no address, so it is refused
+    capacities.end(database, number, "done")
+    at = sound(visit("capacity", search=str(number)))
+    (more,) = (button for button in at.button if button.label == "Continue search")
+    assert [field.value for field in at.number_input] == [25, 0.05]
+    more.click().run()
+    assert "needs an address" in text_of(at)
+    assert capacities.load(database, number).status == "done"
