@@ -241,6 +241,7 @@ def _result_entry(name: str, ended: Conclusion | None, repeat: Recovery | None) 
         "binding": estimate and ("queue" if estimate.binding == QUEUE else estimate.binding),
         "at_least": ended and ended.at_least,
         "at_most": ended and ended.at_most,
+        "beyond_chance": ended and ended.shown,  # at_least and at_most
         "stays_slow": repeat.stays_slow if repeat and repeat.after else None,
     }
 

@@ -165,3 +165,16 @@ def test_the_json_is_the_document_with_its_hash() -> None:
     assert document["content_sha256"] == capacity_hash(one())
     assert capacity_hash(replace(one(), name="Other")) == document["content_sha256"]
     assert capacity_hash(two()) != document["content_sha256"]
+
+
+def test_the_document_says_whether_its_bounds_are_beyond_chance() -> None:
+    """One probe at the only loads tried shows nothing yet, in words and in data."""
+    few = searched(config_of_servers(highest=8.0))
+    short = replace(few, probes=tuple(each for each in few.probes if each.load == 1.0)[:1])
+    ended = searched(config_of_servers(lowest=1.0, highest=8.0)).conclusions[0]
+    assert ended is not None and ended.why == "highest"
+    (server,) = capacity_document(few)["servers"]
+    assert (server["at_least"], server["beyond_chance"]) == (8.0, ended.shown)
+    assert ("probably" in capacity_text(few)) is not server["beyond_chance"]
+    (open_,) = capacity_document(short)["servers"]
+    assert open_["beyond_chance"] is None, "it goes on"
