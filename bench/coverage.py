@@ -52,7 +52,7 @@ class Case:
 
     @property
     def truth(self) -> float:
-        return self.queue.capacity(self.limit_s, 1 - self.percentile / 100)
+        return self.queue.capacity(self.limit_s, 1 - self.percentile / 100, self.varies)
 
 
 USUAL = Case(Queue(8, 5.0), 95, 0.5)
@@ -66,6 +66,7 @@ CASES = (
     Case(Queue(8, 0.4), 99, 3.0),
     Case(Queue(8, 0.2), 99, 10.0),
     replace(USUAL, varies=0.03),
+    replace(USUAL, varies=0.05),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, replace
+from statistics import NormalDist, fmean
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from tests.simulated import simulated
 
+NORMAL = NormalDist()
 REQUEST = Measurement(0, 0, "ok", t_due=0.0, prompt_tokens=100, output_tokens=50)
 
 
@@ -44,12 +46,19 @@ class Queue:
         waits = blocked / (1 - offered / self.slots * (1 - blocked))
         return waits * math.exp(-(self.slots * self.rate - load) * limit_s)
 
-    def capacity(self, limit_s: float, allowed: float) -> float:
-        """The load at which that share is `allowed`, by bisection."""
+    def capacity(self, limit_s: float, allowed: float, varies: float = 0.0) -> float:
+        """The load at which that share is `allowed`, by bisection. `varies`: see `searched`; the
+        share is the mean over those speeds then."""
+        parts = 200 if varies else 1
+        speeds = [
+            replace(self, rate=self.rate * math.exp(varies * NORMAL.inv_cdf((part + 0.5) / parts)))
+            for part in range(parts)
+        ]
         low, high = 1e-9, self.slots * self.rate
-        for _ in range(100):
+        for _ in range(60):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.missed(middle, limit_s) < allowed else (low, middle)
+            missed = fmean(speed.missed(middle, limit_s) for speed in speeds)
+            low, high = (middle, high) if missed < allowed else (low, middle)
         return low
 
     def probe(

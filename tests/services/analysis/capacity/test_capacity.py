@@ -40,6 +40,14 @@ def test_the_simulated_queue_matches_textbook_formulas() -> None:
     assert OF_EIGHT.capacity(LIMIT_S, 0.05) == pytest.approx(34.93, abs=0.01)
 
 
+def test_a_queue_whose_speed_varies_has_less_capacity() -> None:
+    """Its slow windows miss more than its fast ones save."""
+    queue = Queue(8, 5.0)
+    steady, varying = (queue.capacity(0.5, 0.05, varies) for varies in (0.0, 0.05))
+    assert steady == pytest.approx(34.93, abs=0.01)
+    assert varying == pytest.approx(33.88, abs=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("queue", "limit_s"), [(OF_EIGHT, LIMIT_S), (OF_MANY, 2.0)], ids=["settles", "never settles"]
