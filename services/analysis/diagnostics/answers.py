@@ -81,6 +81,12 @@ def too_short(run: Run, measurements: Sequence[Measurement], summary: Summary) -
     )
 
 
+def fixes_lengths(config: RunConfig) -> bool:
+    """Return whether a run asks for answers as long as their `max_tokens`, which then cuts none."""
+    how = _asks_for_lengths(config)
+    return bool(how) and (how != AT_LEAST or (config.min_tokens or 0) >= config.max_tokens)
+
+
 def _asks_for_lengths(config: RunConfig) -> str:
     """How the run requests answers of a fixed length, as text; "" if it does not."""
     if config.ignore_eos:

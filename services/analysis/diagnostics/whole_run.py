@@ -199,7 +199,9 @@ def all_at_token_limit(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     good = successes(measurements)
-    if not len(good) or not good.texts("finish_reason").are("length").all():
+    if answers.fixes_lengths(run.config) or not len(good):
+        return None
+    if not good.texts("finish_reason").are("length").all():
         return None
     if answers.too_short(run, measurements, summary):  # not cut at max_tokens
         return None

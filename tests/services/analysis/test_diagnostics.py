@@ -289,6 +289,21 @@ def test_a_bad_run_raises_a_diagnostic(
     assert diagnostic.sentence.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("config", "cut"),
+    [
+        ({"ignore_eos": True}, False),
+        ({"output_distribution": "uniform"}, False),
+        ({"backend": "vllm", "min_tokens": 5}, False),
+        ({"backend": "vllm", "min_tokens": 4}, True),
+    ],
+)
+def test_answers_as_long_as_requested_are_not_called_cut(config: Any, cut: bool) -> None:
+    of = with_config(max_tokens=5, **config)
+    found = diagnostics_of(of, changed(finish_reason="length", output_tokens=5))
+    assert ("Every answer was cut at the token limit" in {d.title for d in found}) == cut
+
+
 def test_the_client_of_another_tool_is_not_held_to_our_limits() -> None:
     late = staggered([0.0] * 70 + [0.015] * 10)
     assert past_limits(with_config(mode="staggered"), late, summarize(late))
