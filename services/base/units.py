@@ -10,6 +10,8 @@ NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
 MOST_PLACES = 15  # decimals: smaller values are not real measurements
 
+FINEST_S = 0.5e-9  # half of a nanosecond
+
 
 def show(value: float | None, unit: str) -> str:
     """Return a value with its unit for display; None and NaN become a dash."""
@@ -48,8 +50,11 @@ def significant(value: float, digits: int = 3) -> str:
 def seconds(value: float) -> str:
     """Return a time: 850 µs, 12.3 ms, 4.56 s, 2 min 05 s, 1 h 03 min.
 
-    The next unit is used where rounding would reach it: 999.7 ms is 1.00 s.
+    The next unit is used where rounding would reach it: 999.7 ms is 1.00 s. Less than any clock
+    measures is what rounding leaves of 0, such as the standard deviation of equal times.
     """
+    if -FINEST_S < value < FINEST_S:
+        return "0 s"
     if value < 0:
         return f"-{seconds(-value)}"
     if not isfinite(value):
