@@ -59,8 +59,8 @@ class Notes:
             )
         if self.whole:
             sentences.append(
-                f"Sent as one request each: {many(self.whole, 'list')} of messages with several "
-                "turns. “Messages turn by turn” (--turn-by-turn) plays them as sessions."
+                f"Messages with several turns: {self.whole:,} of {entries:,} entries. Each is one "
+                "request, or with “Messages turn by turn” (--turn-by-turn) a session."
             )
         if self.without:
             sentences.append(

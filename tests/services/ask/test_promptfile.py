@@ -256,8 +256,8 @@ def test_prompts_that_can_be_read_make_a_valid_config() -> None:
         (
             "p.jsonl",
             json.dumps({"messages": [{"content": "a"}, ANSWER, {"content": "b"}]}).encode(),
-            "Sent as one request each: 1 list of messages with several turns. “Messages turn by "
-            "turn” (--turn-by-turn) plays them as sessions.",
+            "Messages with several turns: 1 of 1 entries. Each is one request, or with “Messages "
+            "turn by turn” (--turn-by-turn) a session.",
         ),
         ("p.json", SHAREGPT, "Left out: 1 conversation without a user message."),
         ("p.csv", b"id;prompt\n1;a", "the column “prompt” of 2 columns, separated by semicolons"),
