@@ -29,7 +29,9 @@ def open_page(path: str) -> None:
     stays = st.session_state.get("opened") == path
     if stays and here != st.session_state.get("sent", here) and "touched" not in st.session_state:
         _send(here)
-    st.session_state["opened"] = path
+    if not stays:
+        untouched()
+    st.session_state["stays"], st.session_state["opened"] = stays, path
     st.session_state["sent"] = here
 
 
@@ -66,12 +68,14 @@ def parameters() -> dict[str, str]:
 
 
 def watch(prefix: str | tuple[str, ...]) -> bool:
-    """Reset the widgets with this key prefix if the URL has changed. Returns whether widgets were
-    changed instead."""
+    """Reset the widgets with this key prefix if the URL has changed, or if another page was left:
+    its widgets may have the same keys, whose values Streamlit has dropped. Returns whether widgets
+    were changed instead."""
     if st.session_state.pop("touched", False):
         return True
     here = parameters()
-    if here != st.session_state.get("followed", here):  # none in a new session
+    changed = here != st.session_state.get("followed", here)  # none in a new session
+    if changed or not st.session_state.get("stays", True):
         forget(prefix)
     st.session_state["followed"] = here
     return False

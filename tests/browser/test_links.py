@@ -240,3 +240,27 @@ def test_a_double_click_on_start_starts_one_search(
     page.get_by_role("button", name="Cancel search").click()
     with app.database() as engine:
         until(lambda: capacities.list_all(engine)[0].status == "cancelled", 60)
+
+
+def test_the_menu_leads_from_one_form_to_another_with_its_defaults(
+    app: App, person: BrowserContext
+) -> None:
+    page = person.new_page()
+    page.goto(f"{app.url}/study")
+    settled(page)
+    menu = page.get_by_test_id("stSidebar")
+    for name, path in (
+        ("Capacity", "capacity"),
+        ("Study", "study"),
+        ("Run", ""),
+        ("Capacity", "capacity"),
+        ("Run", ""),
+        ("Study", "study"),
+    ):
+        menu.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(f"{app.url}/{path}")
+        expect(page.get_by_role("spinbutton", name="Max tokens", exact=True)).to_be_visible()
+        settled(page)
+        expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
+        expect(page.get_by_role("spinbutton", name="Max tokens", exact=True)).not_to_have_value("0")
+    no_trouble(page)
