@@ -22,7 +22,7 @@ Section = Literal["backend", "mode", "prompts", "answers", "limits", "request", 
 @dataclass(frozen=True, slots=True)
 class About:
     """Metadata of one field. `read_by`: the modes, workloads or engines that use it; empty: all do.
-    `empty`: the placeholder of its input. `unless`: the field beside which it has no effect."""
+    `empty`: the placeholder of its input. `ignored`: whether it has no effect in a config."""
 
     title: str
     help: str
@@ -32,7 +32,7 @@ class About:
     step: float = 1.0  # of its input, if it is not a whole number
     empty: str = "none"
     read_by: tuple[str, ...] = ()
-    unless: str = ""
+    ignored: Callable[[Any], bool] | None = None
     varied: bool = False  # whether a comparison offers a list of values for it
     private: bool = False  # a user's own text: not part of links and exports
     bulky: bool = False  # too large for a link or a command
@@ -70,13 +70,10 @@ def names(kind: type[BaseModel], wanted: Callable[[About], bool]) -> tuple[str, 
     return tuple(name for name, about in fields(kind).items() if wanted(about))
 
 
-def replaced(config: BaseModel) -> tuple[str, ...]:
-    """Return the fields that have no effect because the field that they name as `unless` is
-    set."""
-    return names(
-        type(config),
-        lambda known: bool(known.unless) and getattr(config, known.unless) is not None,
-    )
+def ignored(config: BaseModel) -> tuple[str, ...]:
+    """Return the fields that have no effect because of others, such as a number of requests beside
+    a duration."""
+    return names(type(config), lambda known: known.ignored is not None and known.ignored(config))
 
 
 @cache

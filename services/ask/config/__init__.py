@@ -97,7 +97,7 @@ class RunConfig(
     def reads(self, name: str) -> bool:
         """Return whether a field has an effect in this run."""
         known = about.fields(type(self))[name]
-        return known.is_read(self.mode, self.workload) and name not in about.replaced(self)
+        return known.is_read(self.mode, self.workload) and name not in about.ignored(self)
 
     @property
     def sent_temperature(self) -> float | None:

@@ -74,7 +74,7 @@ class LoadFields(BaseConfig):
             "Requests",
             "Requests in each repeat; not with a duration. A trace replay sends each row once",
             section="mode",
-            unless="duration_s",
+            ignored=lambda config: config.duration_s is not None,
             varied=True,
         ),
         ge=1,

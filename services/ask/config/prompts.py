@@ -103,6 +103,7 @@ class PromptFields(BaseConfig):
             section="prompts",
             step=0.1,
             read_by=("synthetic",),
+            ignored=lambda config: config.input_distribution == "fixed",
             varied=True,
         ),
         gt=0,

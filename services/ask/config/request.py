@@ -49,6 +49,7 @@ class RequestFields(BaseConfig):
             "share of the mean; not used with fixed lengths",
             section="answers",
             step=0.1,
+            ignored=lambda config: config.output_distribution == "fixed",
             varied=True,
         ),
         gt=0,

@@ -133,7 +133,7 @@ def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Writte
     """Return the fields of a run that differ from `start`, ready for YAML, and a comment for each
     field that is left out: possible secrets and, unless wanted, custom prompts."""
     usual = RunConfig()
-    without_effect = {name: getattr(usual, name) for name in about.replaced(config)}
+    without_effect = {name: getattr(usual, name) for name in about.ignored(config)}
     config = config.model_copy(update=without_effect)  # they would be refused when it is read
     dumped = config.model_dump(mode="json")
     changed = [n for n in type(config).model_fields if getattr(config, n) != getattr(start, n)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.analysis.compare import compare
 from services.analysis.compare.candidate import labels_of
 from services.report import run_facts
-from tests.values import candidate, repeats
+from tests.values import candidate, measured, repeats
 
 
 def test_a_row_of_the_config_that_differs_is_marked() -> None:
@@ -14,6 +16,14 @@ def test_a_row_of_the_config_that_differs_is_marked() -> None:
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["≠ Max tokens"] == ("64", "128") and "Max tokens" not in rows
     assert table.note == "≠: differs between runs."
+
+
+@pytest.mark.parametrize(("law", "shown"), [("fixed", False), ("normal", True)])
+def test_the_spread_of_lengths_is_shown_only_if_they_vary(law: str, shown: bool) -> None:
+    varied = candidate([measured(0)], workload="synthetic", output_distribution=law)
+    names = {row[0] for row in run_facts.configuration([varied], ("A",)).rows}
+    assert ("Spread of answer lengths" in names) == shown
+    assert "Spread of prompt lengths" not in names
 
 
 def test_the_config_table_has_only_fields_that_the_runs_use() -> None:
