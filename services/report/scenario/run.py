@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.ask import about, link
+from services.ask import link
 from services.ask.backends import BackendProblem
 from services.ask.config import READERS, RunConfig, parse, readers
 from services.ask.config.traces import TraceRow
@@ -132,9 +132,8 @@ def _parse(document: Document, values: Values, reading: Reading, *location: str 
 def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Written:
     """Return the fields of a run that differ from `start`, ready for YAML, and a comment for each
     field that is left out: possible secrets and, unless wanted, custom prompts."""
-    usual = RunConfig()
-    without_effect = {name: getattr(usual, name) for name in about.ignored(config)}
-    config = config.model_copy(update=without_effect)  # they would be refused when it is read
+    if config.duration_s is not None:  # a number beside it would be refused
+        config = config.model_copy(update={"requests": RunConfig().requests})
     dumped = config.model_dump(mode="json")
     changed = [n for n in type(config).model_fields if getattr(config, n) != getattr(start, n)]
     values, comments = {}, []
