@@ -8,9 +8,11 @@ from typing import Any
 
 from services.analysis.capacity import (
     QUEUE,
+    CapacityRatio,
     Conclusion,
     Estimate,
     Objective,
+    RatioBound,
     Recovery,
     sustained,
 )
@@ -25,6 +27,7 @@ from services.studies.capacity_price import Cost, cost
 from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import (
     after_overload,
+    bounded_comparison,
     comparison,
     headline,
     load_text,
@@ -60,11 +63,16 @@ def verdicts(capacity: Capacity) -> list[str]:
     known."""
     called = server_names(capacity)
     costs = [cost(capacity, server) for server in range(len(called))]
-    return [
-        comparison(ratio, other, called[0], capacity.config, _both_prices(of_other, costs[0]))
-        for ratio, other, of_other in zip(capacity.ratios, called[1:], costs[1:], strict=True)
-        if ratio is not None
-    ]
+    found: list[str] = []
+    for ratio, bound, other, of_other in zip(
+        capacity.ratios, capacity.ratio_bounds, called[1:], costs[1:], strict=True
+    ):
+        if ratio is not None:
+            prices = _both_prices(of_other, costs[0])
+            found.append(comparison(ratio, other, called[0], capacity.config, prices))
+        elif bound is not None:
+            found.append(bounded_comparison(bound, other, called[0], capacity.config))
+    return found
 
 
 def headlines(capacity: Capacity) -> list[str]:
@@ -215,18 +223,22 @@ def capacity_document(capacity: Capacity) -> dict[str, Any]:
             )
         ],
         "ratios": [
-            ratio
-            and {
-                "ratio": ratio.value,
-                "low": ratio.low,
-                "high": ratio.high,
-                "verdict": ratio.word,
-            }
-            for ratio in capacity.ratios
+            _ratio_entry(ratio, bound)
+            for ratio, bound in zip(capacity.ratios, capacity.ratio_bounds, strict=True)
         ],
         "probes": [_probe(capacity, probe) for probe in capacity.probes],
         "page": f"/capacity?search={capacity.id}",
     }
+
+
+def _ratio_entry(ratio: CapacityRatio | None, bound: RatioBound | None) -> dict[str, Any] | None:
+    if ratio is not None:
+        numbers = {"ratio": ratio.value, "low": ratio.low, "high": ratio.high}
+        return {**numbers, "verdict": ratio.word}
+    if bound is None:
+        return None
+    end = {"more": "low", "less": "high"}[bound.word]
+    return {"ratio": None, "low": None, "high": None, end: bound.value, "verdict": bound.word}
 
 
 def _result_entry(name: str, ended: Conclusion | None, repeat: Recovery | None) -> dict[str, Any]:

@@ -18,11 +18,13 @@ from services.analysis.capacity import (
     Conclusion,
     Estimate,
     Observation,
+    RatioBound,
     Recovery,
     Step,
     capacity_ratio,
     estimate,
     next_step,
+    ratio_bound,
     recovery_of,
     valid_observations,
 )
@@ -103,6 +105,16 @@ class Capacity:
         return tuple(
             capacity_ratio(first, other, self.config.margin) if first and other else None
             for other in others
+        )
+
+    @property
+    def ratio_bounds(self) -> tuple[RatioBound | None, ...]:
+        """For each other server without a ratio, how far its capacity is from the baseline's, if
+        what is known of both excludes that they are equal."""
+        first, *others = (ended.bounds if ended else (None, None) for ended in self.conclusions)
+        return tuple(
+            ratio_bound(first, other) if ratio is None else None
+            for ratio, other in zip(self.ratios, others, strict=True)
         )
 
     def _valid(self, server: int) -> Sequence[Observation]:

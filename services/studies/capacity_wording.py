@@ -12,6 +12,7 @@ from services.analysis.capacity import (
     CapacityRatio,
     Conclusion,
     Estimate,
+    RatioBound,
     Recovery,
     label_of,
 )
@@ -219,6 +220,14 @@ def comparison(
     if ratio.longer is not None and ratio.longer < 100:
         sentence += f" About {significant(ratio.longer, 2)} times as long a search would settle it."
     return sentence
+
+
+def bounded_comparison(bound: RatioBound, other: str, first: str, config: CapacityConfig) -> str:
+    """Return a verdict without a ratio: "B sustains at least 2.1× the load of A at …"."""
+    how = {"more": "at least", "less": "at most"}[bound.word]
+    objectives = label_of(config.parsed_objectives)
+    times = f"{how} {significant(bound.value)}×"
+    return f"{other} sustains {times} the load of {first} at {objectives}."
 
 
 def plan(config: CapacityConfig) -> str:

@@ -11,7 +11,12 @@ from services.analysis.capacity.estimate import QUEUE, Estimate, estimate, susta
 from services.analysis.capacity.hysteresis import Recovery, recovery_of, valid_observations
 from services.analysis.capacity.objective import USUAL, Objective, label_of, parse_objectives
 from services.analysis.capacity.observation import Misses, Observation, observe
-from services.analysis.capacity.ratio import CapacityRatio, capacity_ratio
+from services.analysis.capacity.ratio import (
+    CapacityRatio,
+    RatioBound,
+    capacity_ratio,
+    ratio_bound,
+)
 from services.analysis.capacity.search import FEW, Conclusion, Search, Step, next_step
 from services.analysis.capacity.starts import ratio_over_starts
 
@@ -25,6 +30,7 @@ __all__ = [
     "Misses",
     "Objective",
     "Observation",
+    "RatioBound",
     "Recovery",
     "Search",
     "Step",
@@ -34,6 +40,7 @@ __all__ = [
     "next_step",
     "observe",
     "parse_objectives",
+    "ratio_bound",
     "ratio_over_starts",
     "recovery_of",
     "sustained",

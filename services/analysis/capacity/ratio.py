@@ -49,6 +49,28 @@ def capacity_ratio(baseline: Estimate, other: Estimate, margin: float) -> Capaci
     return verdict(log, down, up, margin)
 
 
+@dataclass(frozen=True, slots=True)
+class RatioBound:
+    """A verdict without a ratio: a server's capacity divided by the baseline's is at least, or at
+    most, `value`."""
+
+    word: Literal["more", "less"]
+    value: float
+
+
+def ratio_bound(
+    baseline: tuple[float | None, float | None], other: tuple[float | None, float | None]
+) -> RatioBound | None:
+    """Return how far apart two capacities are, by their lowest and highest values; None if these do
+    not exclude that they are equal. With bounds at 97.5 %, the verdict is wrong in at most 5 %."""
+    (low, high), (other_low, other_high) = baseline, other
+    if high and other_low and other_low > high:
+        return RatioBound("more", other_low / high)
+    if low and other_high and other_high < low:
+        return RatioBound("less", other_high / low)
+    return None
+
+
 def verdict(log: float, down: float, up: float, margin: float) -> CapacityRatio:
     """Return the ratio whose logarithm is `log`, with its verdict. `down` and `up` are the
     distances of its interval's bounds below and above, on the log scale.

@@ -87,6 +87,13 @@ class Conclusion:
     at_most: float | None = None  # a load that was not
     shown: bool = False  # whether both of these are beyond chance, as far as there are any
 
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """The lowest and the highest capacity, each with 97.5 % confidence; None: not known."""
+        if self.estimate is not None:
+            return self.estimate.low, self.estimate.high
+        return (self.at_least, self.at_most) if self.shown else (None, None)
+
 
 def next_step(search: Search, observations: Sequence[Observation]) -> Step | Conclusion:
     """Return the next probe, or how the search ended. A pure function of the observations, so an

@@ -10,7 +10,8 @@ from dataclasses import replace
 import altair as alt
 import pytest
 
-from services.report.capacity import capacity_document, capacity_text, reasons
+from services.base.units import significant
+from services.report.capacity import capacity_document, capacity_text, reasons, verdicts
 from services.report.capacity_points import operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.charts.frame import spec
@@ -24,6 +25,7 @@ from services.report.export.capacity_files import (
 from services.studies.capacity import Capacity
 from services.studies.capacity_wording import short_answer
 from tests.capacities import FIRST, SECOND, config_of_servers, searched
+from tests.services.analysis.capacity.queue import Queue
 
 
 def one() -> Capacity:
@@ -178,3 +180,16 @@ def test_the_document_says_whether_its_bounds_are_beyond_chance() -> None:
     assert ("probably" in capacity_text(few)) is not server["beyond_chance"]
     (open_,) = capacity_document(short)["servers"]
     assert open_["beyond_chance"] is None, "it goes on"
+
+
+def test_a_server_that_sustains_the_highest_load_is_compared_by_its_bound() -> None:
+    both = searched(config_of_servers(2, highest=64.0), (FIRST, Queue(8, 50.0)))
+    first, second = (each for each in both.conclusions if each is not None)
+    assert second.why == "highest" and both.ratios == (None,)
+    (sentence,) = verdicts(both)
+    assert first.estimate is not None and first.estimate.high is not None
+    times = significant(64 / first.estimate.high)
+    assert sentence.startswith(f"B (127.0.0.1:8001) sustains at least {times}× the load of A (")
+    (entry,) = capacity_document(both)["ratios"]
+    assert entry["verdict"] == "more" and entry["ratio"] is None and entry["high"] is None
+    assert sentence in capacity_text(both)

@@ -4,6 +4,7 @@ does not know."""
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from services.analysis.capacity import (
     Estimate,
     Misses,
     Observation,
+    RatioBound,
     Search,
     Step,
     capacity_ratio,
     estimate,
     next_step,
     parse_objectives,
+    ratio_bound,
     recovery_of,
 )
 from services.analysis.capacity.observation import dispersion
@@ -348,6 +351,29 @@ def test_capacities_are_compared_with_a_verdict() -> None:
 def test_an_estimate_without_an_upper_bound_is_not_compared() -> None:
     open_above = Estimate(100, 90, None, "open", "ttft")
     assert capacity_ratio(known(100, 0.05), open_above, 0.05) is None
+
+
+@pytest.mark.parametrize(
+    ("baseline", "other", "verdict"),
+    [
+        ((28, 32), (64, None), RatioBound("more", 2)),
+        ((64, None), (28, 32), RatioBound("less", 0.5)),
+        ((None, 8), (16, None), RatioBound("more", 2)),
+        ((28, 32), (30, None), None),
+        ((28, None), (64, None), None),
+        ((None, None), (64, None), None),
+    ],
+)
+def test_bounds_that_exclude_equal_capacities_give_a_verdict(
+    baseline: Any, other: Any, verdict: RatioBound | None
+) -> None:
+    assert ratio_bound(baseline, other) == verdict
+
+
+def test_a_bound_that_chance_may_explain_gives_no_verdict() -> None:
+    probably, surely = (Conclusion("highest", None, 64, None, shown) for shown in (False, True))
+    assert probably.bounds == (None, None) and surely.bounds == (64, None)
+    assert Conclusion("precise", known(100, 0.25)).bounds == (80, 125)
 
 
 @pytest.mark.parametrize(
