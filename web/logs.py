@@ -14,9 +14,11 @@ from services.base import logs
 
 
 def setup(env: Mapping[str, str] = os.environ) -> None:
-    """Set up the logs of the whole process by PACELINE_LOG; without it, only the exceptions that
-    uvicorn logs are shortened, since those of a request may quote it."""
+    """Set up the logs of the whole process by PACELINE_LOG; without it, only what uvicorn logs is
+    shortened: exceptions, since those of a request may quote it, and the addresses of requests."""
     logging.getLogger("uvicorn.error").addFilter(logs.without_traceback)
+    for name in ("uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).addFilter(logs.without_parameters)
     if not logs.as_json(env):
         return
     logs.setup("web", env)

@@ -27,6 +27,8 @@ from services.base.surrogates import clean
 VARIABLE = "PACELINE_LOG"
 LONGEST = 1_000  # characters of a message
 _ABOUT = re.compile(r"(run|engine) (\d+): ")
+_ADDRESS = re.compile(r"(?<![^\s\"])/[^\s\"]*")  # the path and query of a request
+_CAPABILITY = re.compile(r"^((?:/api)?/shares?|/_stcore/upload_file|/media)/.+")  # opens by itself
 
 
 def as_json(env: Mapping[str, str]) -> bool:
@@ -99,6 +101,21 @@ def without_traceback(record: logging.LogRecord) -> bool:
         record.msg, record.args = f"{record.getMessage().strip()}: {place_of(error)}", ()
         record.exc_info = record.exc_text = None
     return True
+
+
+def without_parameters(record: logging.LogRecord) -> bool:
+    """Cut the query of a request, which may hold a prompt or a sign-in's code, and the part of its
+    path that is a secret, such as a shared page's token: a filter for a web server's loggers."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            _ADDRESS.sub(_shortened, value) if isinstance(value, str) else value
+            for value in record.args
+        )
+    return True
+
+
+def _shortened(address: re.Match[str]) -> str:
+    return _CAPABILITY.sub(r"\1/…", address[0].partition("?")[0])
 
 
 class Lines(io.TextIOBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from services.base import logs
 from tests.conftest import ROOT
 
 START = """
@@ -120,6 +122,35 @@ def test_an_unexpected_error_of_the_api_is_logged_by_type_and_place(
     _, text = logged(UVICORN, log, start="")
     assert "Exception in ASGI application: TypeError in db/columns.py, line " in text
     assert "hush" not in text and "Traceback" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("log", "config"), [("json", "log_config=None"), ("", "log_level='info'")])
+def test_the_address_of_a_request_is_logged_without_tokens_and_query(
+    database: Engine, log: str, config: str
+) -> None:
+    asked = UVICORN.replace("log_level='error'", config).replace("}/hush'", "}/share/hush?a=hush'")
+    _, text = logged("", log, start=f"import os; os.dup2(2, 1){asked}".replace("print(", "("))
+    assert "GET /share/… HTTP/1.1" in text and "404" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("/share/abc-DEF", "/share/…"),
+        ("/api/shares/abc-DEF", "/api/shares/…"),
+        ("/api/shares?runs=1,2", "/api/shares"),
+        ("/oauth2callback?code=1&state=2", "/oauth2callback"),
+        ("/_stcore/upload_file/session/file", "/_stcore/upload_file/…"),
+        ("/api/runs/12/requests.csv", "/api/runs/12/requests.csv"),
+        ("127.0.0.1:5000", "127.0.0.1:5000"),
+    ],
+)
+def test_only_the_secret_part_of_an_address_is_cut(address: str, kept: str) -> None:
+    record = logging.LogRecord("uvicorn.access", 20, "", 1, "%s %d", (address, 200), None)
+    assert logs.without_parameters(record)
+    assert record.getMessage() == f"{kept} 200"
 
 
 def test_the_place_of_an_error_is_in_code_of_paceline_wherever_that_is() -> None:
