@@ -52,11 +52,12 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     engine_supervisors: list[EngineSupervisor] = []
     spans = SpanSupervisor(database)
     busy_at, problem = monotonic(), ""
-    run_monitor, engine_monitor = HeartbeatMonitor(machine_id()), HeartbeatMonitor(machine_id())
+    alone = on_one_machine(database)
+    run_monitor, engine_monitor = (HeartbeatMonitor(machine_id(), alone) for _ in range(2))
     locks, days, tasks_for = ServerLocks(), kept(retention.days_of), kept(limits.kept)
     task_process = TaskProcess(database, keys)
     # A file has one supervisor: any engine that is up belonged to an earlier one.
-    stale_s = 0.0 if on_one_machine(database) else STALE_S
+    stale_s = 0.0 if alone else STALE_S
     unclear: set[Heartbeat] | None = None
     while not stopping.wait(POLL_S):
         try:
