@@ -23,6 +23,7 @@ from jobs import capacities, children
 from jobs.engine_supervisor import END_S, EngineSupervisor, clean_up
 from jobs.heartbeat_monitor import STALE_S, HeartbeatMonitor
 from jobs.keys import Keys, listening
+from jobs.removal import Removal
 from jobs.run_supervisor import KILL_S, RunSupervisor
 from jobs.server_locks import ServerLocks
 from jobs.span_supervisor import SpanSupervisor
@@ -55,6 +56,8 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
     alone = on_one_machine(database)
     run_monitor, engine_monitor = (HeartbeatMonitor(machine_id(), alone) for _ in range(2))
     locks, days, tasks_for = ServerLocks(), kept(retention.days_of), kept(limits.kept)
+    old_times = Removal(lambda: days is not None and retention.remove_some(database, days))
+    old_batches = Removal(lambda: task_batches.remove_some(database, tasks_for))
     task_process = TaskProcess(database, keys)
     # A file has one supervisor: any engine that is up belonged to an earlier one.
     stale_s = 0.0 if alone else STALE_S
@@ -71,9 +74,9 @@ def supervise(database: Engine, stopping: Event, keys: Keys) -> None:
             capacities.advance(database)
             spans.tick(measuring=bool(run_supervisors))
             busy = run_supervisors or engine_supervisors or spans.sending
-            if not busy and remove_old_token_times(database, days):
+            if not busy and old_times.tick():
                 busy_at = monotonic()  # never while something is measured
-            if not run_supervisors and task_batches.remove_some(database, tasks_for):
+            if not run_supervisors and old_batches.tick():
                 busy_at = monotonic()
             if busy or keys or has_work(database):
                 busy_at = monotonic()
@@ -101,11 +104,6 @@ def kept(read: Callable[[Mapping[str, str]], T | None]) -> T | None:
     except (retention.InvalidRetention, limits.InvalidLimit) as error:
         log.warning("%s", error)
         return None
-
-
-def remove_old_token_times(database: Engine, days: int | None) -> bool:
-    """Remove some token times that are too old; return whether there may be more."""
-    return days is not None and retention.remove_some(database, days)
 
 
 def has_work(database: Engine) -> bool:
