@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cli.commands import COMMANDS, GROUPS
-from cli.output import FAILED, refuse
+from cli.output import FAILED, note, refuse
 from cli.parser import parser, program
 from cli.problems import Unfinished, UsageError
-from db.database import UNUSABLE, message_of, opened
+from db.database import UNUSABLE, message_of, opened, retry_locked
 from db.runs import RunNotFound
+from jobs.retry import with_retries
 from services.base import settings
 from services.base.errors import PacelineError
 
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(unknown)
         settings.load(ROOT / ".env")
         if options.opens:
-            opened()
+            retry_locked(opened(), _until_unlocked)
         code: int = options.call(options)
     except Unfinished as error:
         return refuse(str(error), FAILED)
@@ -53,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return refuse(f"{_cause(error)} Set {DEBUG}=1 to see the traceback.", FAILED)
     return code
+
+
+def _until_unlocked(begin: Callable[[], object]) -> None:
+    with_retries(begin, "The database cannot be written", lambda line: note(f"{line}."))
 
 
 def _check(unknown: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -60,6 +60,7 @@ REMEDIES = {  # by SQLite's code, where there is nothing wrong with the address
     sqlite3.SQLITE_BUSY: "Another process is writing to it: try again in a moment.",
     sqlite3.SQLITE_FULL: "Free some disk space, and try again.",
 }
+Retry = Callable[[Callable[[], object]], object]  # calls a function until it succeeds
 UPGRADE_LOCK = 0x7061636C  # an arbitrary number, the same in every process, for PostgreSQL's lock
 
 
@@ -185,8 +186,18 @@ def _lower(value: object) -> object:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    retry: Retry = options.get("retry", lambda begin: begin())
+    retry(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+
+def retry_locked(database: Engine, retry: Retry) -> None:
+    """Let this process begin each of its writes with `retry`. Until a SQLite transaction has begun,
+    nothing has been done, so it can be tried again, whatever it is for."""
+    database.update_execution_options(retry=retry)
 
 
 @contextmanager

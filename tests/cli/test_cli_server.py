@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from sqlalchemy import Engine
 
 from db import runs, servers
+from db.database import connect, writing
+from jobs import retry
 from tests.cli.conftest import RunCli
 from tests.conftest import ReferenceServer
 
@@ -65,3 +69,30 @@ def test_an_error_in_a_saved_server_names_the_flag(run_cli: RunCli, database: En
         assert (result.code, result.out) == (2, "") and result.err.startswith(message)
         assert "hunter2" not in result.err
     assert servers.list_all(database) == {}
+
+
+def test_a_command_waits_until_the_database_is_no_longer_locked(
+    run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, locked, reported = connect(str(database.url)), Event(), Event()
+    report = retry.reason
+
+    def reason(error: Exception) -> str:
+        reported.set()
+        return report(error)  # type: ignore[arg-type]
+
+    def lock() -> bool:
+        with writing(other):
+            locked.set()
+            return reported.wait(30)
+
+    monkeypatch.setattr(retry, "reason", reason)
+    with database.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 10").close()
+    with ThreadPoolExecutor() as pool:
+        holds = pool.submit(lock)
+        assert locked.wait(10)
+        result = run_cli("server", "save", "lab", "--backend", "http://127.0.0.1:9/v1")
+        assert holds.result(), "it did not wait"
+    assert result.code == 0 and [*servers.list_all(database)] == ["lab"]
+    assert result.err == "The database cannot be written: database is locked; trying again.\n"
