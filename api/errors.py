@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -37,10 +37,19 @@ def problem(status: int, error: str, problems: dict[str, str] | None = None) -> 
 
 def _wrong_fields(_: Request, error: Any) -> JSONResponse:
     invalid = isinstance(error, InvalidConfig)
-    problems = error.problems if invalid else sentences_of(map(_relative_to_part, error.errors()))
+    problems = error.problems if invalid else sentences_of(_found(error.errors()))
     return problem(
         422, " ".join(problems.values()), {name: s for name, s in problems.items() if name}
     )
+
+
+def _found(errors: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield pydantic's errors without those of lists that are only too short because their entries
+    are invalid."""
+    within = {error["loc"][:end] for error in errors for end in range(len(error["loc"]))}
+    for error in errors:
+        if error["type"] != "too_short" or error["loc"] not in within:
+            yield _relative_to_part(error)
 
 
 def _relative_to_part(problem: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Body, Header
-from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from api.bodies import BATCH
 from db.new_tasks import Accepted
@@ -104,19 +104,24 @@ class NewPrompt(TaskSettings):
         return NewTask(self.text(), {**common, **self.given()}, self.custom_id)
 
 
+def _of_text(entry: Any) -> Any:
+    return {"prompt": entry} if isinstance(entry, str) else entry
+
+
+Entry = Annotated[
+    NewPrompt,
+    BeforeValidator(_of_text, json_schema_input_type=str | NewPrompt),
+]
+Prompts = Annotated[
+    tuple[Entry, ...],
+    Field(min_length=1, max_length=MOST_TASKS, description="The prompts, as texts or objects"),
+]
+
+
 class NewBatch(TaskSettings):
     """Prompts with common settings."""
 
-    tasks: tuple[NewPrompt, ...] = Field(
-        min_length=1, max_length=MOST_TASKS, description="The prompts, as texts or objects"
-    )
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _texts(cls, value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        return [{"prompt": each} if isinstance(each, str) else each for each in value]
+    tasks: Prompts
 
 
 def _kind(body: Any) -> str | None:
@@ -125,7 +130,6 @@ def _kind(body: Any) -> str | None:
     return "object" if isinstance(body, dict) else None
 
 
-Prompts = Annotated[tuple[NewPrompt, ...], Field(min_length=1, max_length=MOST_TASKS)]
 Batch = Annotated[
     Annotated[Prompts, Tag("list")] | Annotated[NewBatch, Tag("object")],
     Discriminator(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.base.errors import Invalid
 
+PARTS = ("body", "query", "path", "header")  # of a request
 MOST_SENTENCES = 50  # about invalid fields: no config has more
 
 Config = TypeVar("Config", bound=BaseModel)
@@ -49,7 +50,7 @@ def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
         if len(sentences) == MOST_SENTENCES:
             sentences.setdefault("", "Other fields are wrong, too.")
             break
-        path = [part for part in problem["loc"] if part not in ("body", "query", "path")]
+        path = [part for part in problem["loc"] if part not in PARTS]
         field = path[0][:80] if path and isinstance(path[0], str) else ""
         text = _sentence(problem)
         if not field and ": " in text:

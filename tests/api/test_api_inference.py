@@ -96,10 +96,6 @@ def to(reference: ReferenceServer) -> dict[str, Any]:
 
 def test_two_requests_with_one_idempotency_key_queue_tasks_once(at_rest: Engine) -> None:
     once, twice = (
-        queue("/inference/batch", ["a", "b"], **{"idempotency-key": "k"}) for _ in range(2)
-    )
-    assert once.status_code == 422, "a list has objects"
-    once, twice = (
         queue("/inference/batch", {"tasks": ["a", "b"]}, **{"idempotency-key": "k"})
         for _ in range(2)
     )
@@ -116,6 +112,8 @@ def test_two_requests_with_one_idempotency_key_queue_tasks_once(at_rest: Engine)
     [
         ([{"prompt": "a"}, {"prompt": 3}], "prompt (entry 2) must be text."),
         ([{"prompt": "a"}, {}], "prompt (entry 2) is missing. Give either a prompt or messages."),
+        ([3], "prompt (entry 1) must be a JSON object."),
+        ([{"prompt": "a", "custom_id": "1"}] * 2, "custom_id '1' is that of several tasks."),
         ([{"promt": "a"}], "promt (entry 1) is not a known field."),
         ([], "tasks must have 1 or more entries."),
         (7, "body must be a list of prompts, or an object with tasks."),
@@ -131,7 +129,22 @@ def test_invalid_tasks_are_refused_with_a_message(
     response = queue("/inference/batch", body)
     problem(response, 422)
     assert sentence in response.json()["error"]
+    assert body in ([], {"tasks": []}) or "1 or more" not in response.json()["error"]
     assert tasks.counts(at_rest) == {}
+
+
+def test_an_empty_idempotency_key_is_refused_by_its_name(at_rest: Engine) -> None:
+    response = queue("/inference/async", {"prompt": "a"}, **{"idempotency-key": ""})
+    problem(response, 422)
+    assert response.json()["error"].startswith("idempotency-key must be")
+
+
+@pytest.mark.parametrize("body", [["a", {"prompt": "b"}], {"tasks": ["a", {"prompt": "b"}]}])
+def test_prompts_of_a_batch_are_texts_or_objects(at_rest: Engine, body: Any) -> None:
+    queued = queue("/inference/batch", body).json()
+    assert queued["count"] == 2
+    texts = tasks.prompts(at_rest, queued["task_ids"])
+    assert [texts[each] for each in queued["task_ids"]] == ["a", "b"]
 
 
 def test_ten_thousand_prompts_are_queued_at_once_in_their_order(at_rest: Engine) -> None:

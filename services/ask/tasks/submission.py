@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,9 +28,13 @@ def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
     """Return what to store for these tasks; `parse` returns the config for given settings.
 
     Raises:
-        InvalidTask: there are too many different settings.
+        InvalidTask: there are too many different settings, or two tasks have one custom_id, by
+            which their caller recognizes the answers.
         InvalidConfig, BackendProblem: from `parse`.
     """
+    ids = Counter(task.custom_id for task in tasks if task.custom_id is not None)
+    if twice := [custom_id for custom_id, count in ids.items() if count > 1]:
+        raise InvalidTask(f"custom_id {twice[0][:60]!r} is that of several tasks. Change it.")
     configs: list[RunConfig] = []
     indices: dict[str, int] = {}
     which = []
