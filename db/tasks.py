@@ -7,7 +7,7 @@ the process that works on tasks.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, func, or_, select
@@ -116,7 +116,10 @@ def ended(database: Engine, batch_id: str, caller: str | None = None) -> Iterato
     Raises:
         BatchNotFound: when the first one is requested.
     """
-    return (_task(*row) for row in _ended(database, batch_id, caller, _query()))
+    query = _query().add_columns(task_settings.c.config)
+    query = query.join(task_settings, tasks.c.settings == task_settings.c.id)
+    for row in _ended(database, batch_id, caller, query):
+        yield replace(_task(row[0], *row[1:-1]), dialect=row[-1].get("dialect"))
 
 
 def ended_with_prompts(
@@ -206,7 +209,7 @@ def _task(_: int, *values: Any) -> Task:
     return Task(**named, result=TaskResult(*its))
 
 
-_OWN = tuple(each for each in fields(Task) if each.name != "result")
+_OWN = tuple(each for each in fields(Task) if each.name not in ("result", "dialect"))
 _COLUMNS: dict[str, Any] = {
     "batch_id": task_batches.c.batch_id,
     "created_at": task_batches.c.created_at,

@@ -89,6 +89,22 @@ def test_an_openai_batch_file_is_queued_and_its_output_downloaded(
     assert table.headers["content-disposition"].endswith(f'"paceline-{batch}.csv"')
 
 
+@pytest.mark.slow
+def test_an_answer_to_a_completion_is_one_in_the_batch_output(
+    database: Engine, reference: ReferenceServer
+) -> None:
+    call("PUT", "/servers/here", json={"backend": "url", "base_url": reference.base_url})
+    body = {"model": "ref tokens=2", "prompt": "x"}
+    file = json.dumps({"custom_id": "a", "url": "/v1/completions", "body": body})
+    path = "/inference/batch.jsonl?backend=here"
+    batch = call("POST", path, content=file.encode(), headers=LINES).json()["batch_id"]
+    until(lambda: call("GET", f"/inference/batch/{batch}").json()["ended"], 60)
+    answer = call("GET", f"/inference/batch/{batch}/output.jsonl").json()["response"]["body"]
+    assert answer["object"] == "text_completion" and answer["id"].startswith("cmpl-")
+    expected = {"index": 0, "text": " w0 w1", "logprobs": None, "finish_reason": "length"}
+    assert answer["choices"] == [expected]
+
+
 def to(reference: ReferenceServer) -> dict[str, Any]:
     model = {"model": "ref tokens=3", "retries": 0}
     return {"backend": "url", "base_url": reference.base_url, **model}

@@ -61,7 +61,8 @@ class TaskResult:
 class Task:
     """A stored task. `server` is its host and port, or `embedded`. `asked` counts how often it was
     started: more than once if the process that had it ended. `result` is what is known of its
-    answer, including the model while it is running."""
+    answer, including the model while it is running. `dialect`: the API format that its settings
+    name, which only the export of a batch reads."""
 
     task_id: str
     batch_id: str
@@ -78,6 +79,7 @@ class Task:
     error_class: str | None
     error: str | None
     result: TaskResult
+    dialect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from services.ask.tasks import CUSTOM_ID_CHARACTERS, MOST_TASKS, NewTask, Task
+from services.ask.tasks import CUSTOM_ID_CHARACTERS, MOST_TASKS, NewTask, Task, TaskResult
 from services.ask.tasks.submission import checked_prompt
 from services.ask.workloads.entries import LIMITS, Notes, UnusableEntry, limit_of, prompt_of
 from services.ask.workloads.lines import InvalidFile, check_size, decoded, json_lines, problem
@@ -103,19 +103,25 @@ def _line(task: Task) -> dict[str, Any]:
 
 def _completion(task: Task) -> dict[str, Any]:
     result = task.result
-    message: dict[str, Any] = {"role": "assistant", "content": result.answer or ""}
-    if result.tool_calls:
-        message |= {"content": result.answer, "tool_calls": result.tool_calls}
+    text = task.dialect == "completions"
     sent, received = result.prompt_tokens, result.output_tokens
     usage = None
     if sent is not None and received is not None:
         usage = {"prompt_tokens": sent, "completion_tokens": received}
         usage["total_tokens"] = sent + received
+    choice = {"text": result.answer or "", "logprobs": None} if text else _message(result)
     return {
-        "id": f"chatcmpl-{task.task_id}",
-        "object": "chat.completion",
+        "id": f"{'cmpl' if text else 'chatcmpl'}-{task.task_id}",
+        "object": "text_completion" if text else "chat.completion",
         "created": int((task.ended_at or task.created_at).timestamp()),
         "model": result.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
+        "choices": [{"index": 0, **choice, "finish_reason": result.finish_reason}],
         "usage": usage,
     }
+
+
+def _message(result: TaskResult) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": result.answer or ""}
+    if result.tool_calls:
+        message |= {"content": result.answer, "tool_calls": result.tool_calls}
+    return {"message": message}
