@@ -87,6 +87,21 @@ def test_contributing_names_its_tables() -> None:
     assert len(ENTRY.findall((ROOT / "CONTRIBUTING.md").read_text())) >= 15
 
 
+def bullets() -> list[str]:
+    """What CONTRIBUTING.md says of the additions that need more than an entry in a table."""
+    _, text = (ROOT / "CONTRIBUTING.md").read_text().split("Some additions need a little more:")
+    return re.findall(r"^- .*(?:\n  .*)*", text.split("\n## ")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize("bullet", bullets(), ids=lambda bullet: bullet.split("**")[1])
+def test_every_name_in_contributing_is_in_a_file_beside_it(bullet: str) -> None:
+    files = [ROOT / path for path in PATH.findall(bullet) if (ROOT / path).suffix == ".py"]
+    code = "".join(file.read_text() for file in files)
+    tables = (ROOT / "CONTRIBUTING.md").read_text().split("Some additions")[0]
+    for name in re.findall(r"`(_?[A-Z][A-Z_]+)`", bullet):
+        assert re.search(rf"^{name}\b", code, re.MULTILINE) or f"`{name}` |" in tables, name
+
+
 def test_every_module_that_a_docstring_or_a_comment_names_exists() -> None:
     gone = {
         f"{file.relative_to(ROOT)}: {path}"

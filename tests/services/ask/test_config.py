@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
 from services.ask.config import RunConfig, parse
+from services.ask.config.load import Mode
 from services.ask.own_prompts import without_prompts
 from services.ask.problems import InvalidConfig, sentences_of
+
+*OTHERS, LAST = get_args(Mode)
 
 
 def problems(values: dict[str, Any]) -> dict[str, str]:
@@ -57,8 +60,7 @@ def test_a_config_cannot_be_changed() -> None:
         ({"top_p": 0}, "top_p must be more than 0 (got 0)."),
         (
             {"mode": "warp"},
-            "mode must be one of 'sequential', 'staggered', 'batch', 'users', 'constant', "
-            "'poisson', 'gamma', 'ramp', 'steps' or 'replay' (got 'warp').",
+            f"mode must be one of {', '.join(map(repr, OTHERS))} or {LAST!r} (got 'warp').",
         ),
         ({"unique_prompts": "often"}, "unique_prompts must be true or false (got 'often')."),
         ({"model": 5}, "model must be text."),
