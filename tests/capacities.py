@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
-from db import capacities, queue
+from db import capacities, runs
+from db.database import writing
 from db.runs import NewRun
 from services.ask.config import RunConfig
 from services.ask.measurement import Sample
 from services.studies.capacity import Capacity, next_probe
 from services.studies.capacity_config import CapacityConfig, parse_capacity
-from services.studies.capacity_probe import Probe, probe_config, with_observation
+from services.studies.capacity_probe import Probe, probe_config, to_dict, with_observation
 from tests.services.analysis.capacity.queue import Queue
 from tests.values import NOON
 
@@ -55,18 +56,16 @@ def _sample(load: float) -> Sample:
 
 
 def stored(database: Engine, capacity: Capacity) -> int:
-    """Store such a search, whose probes are runs without requests; return its number. It belongs to
-    a machine that does not exist, so that no supervisor advances it while it is stored."""
-    number = capacities.create(database, capacity.config, capacity.name, capacity.note, "elsewhere")
-    for place, probe in enumerate(capacity.probes):
-        known = capacities.load(database, number)
-        config = probe_config(capacity.config, probe.server, probe.step, place)
-        begun = capacities.begin(database, known, probe, NewRun(config, f"lane {probe.server}"))
-        assert begun is not None
-        queue.finish(database, begun, "done")
-        seen = replace(probe, run_id=begun)
-        now = capacities.load(database, number)
-        assert capacities.save_probes(database, now, (*known.probes, seen))
-    if capacity.status != "running":
-        capacities.end(database, number, capacity.status, capacity.error)
-    return number
+    """Store such a search, whose probes are runs without requests; return its number. It is stored
+    at once, so that a supervisor that is up does not advance it meanwhile."""
+    about = {"name": capacity.name, "note": capacity.note, "machine": "elsewhere"}
+    status = {"status": capacity.status, "error": capacity.error, "ended_at": capacity.ended_at}
+    with writing(database) as connection:
+        probes = []
+        for place, probe in enumerate(capacity.probes):
+            config = probe_config(capacity.config, probe.server, probe.step, place)
+            lane = f"lane {probe.server}"
+            run_id = runs.add(connection, NewRun(config, lane), status="done", ended_at=NOON)
+            probes.append(to_dict(replace(probe, run_id=run_id)))
+        stored = {**about, **status, "probes": probes}
+        return capacities.add_search(connection, capacity.config, **stored)

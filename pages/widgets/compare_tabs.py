@@ -6,21 +6,20 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.widgets import chart_panel, tabular, tool_report
+from pages.widgets import chart_panel, tabular, tool_report, url_state
 from pages.widgets.view import shared
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.candidate import labels_of
 from services.report import run_facts, tables
 from services.report.charts import CHARTS, TRADE_OFFS
 
-KEY = "tab"  # also of the URL
 NUMBERS, SETUP = "Numbers", "Setup"
 
 
 def show(comparison: Comparison, candidates: Sequence[Candidate], load: chart_panel.Load) -> None:
     """Show the charts by group, then the tables; `load` reads the runs again."""
     groups = list(dict.fromkeys(chart.group for chart in CHARTS))
-    tabs = st.tabs([*groups, NUMBERS, SETUP], key=KEY, bind="query-params")
+    tabs = st.tabs([*groups, NUMBERS, SETUP], key=url_state.TABS, bind="query-params")
     for tab, group in zip(tabs, groups, strict=False):
         if tab.open:
             with tab:

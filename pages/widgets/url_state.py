@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 KEPT = ("view",)  # parameters that the frame of all pages reads
+TABS = "tab"  # parameter of tabs; on Compare, Streamlit itself writes it and lets nobody else
 
 
 def open_page(path: str) -> None:
@@ -27,7 +28,8 @@ def open_page(path: str) -> None:
     """
     here = parameters()
     stays = st.session_state.get("opened") == path
-    if stays and here != st.session_state.get("sent", here) and "touched" not in st.session_state:
+    changed = here != st.session_state.get("sent", here)
+    if stays and changed and "touched" not in st.session_state and TABS not in here:
         _send(here)
     if not stays:
         untouched()
