@@ -66,8 +66,7 @@ def form(touched: bool) -> None:
     base = scenario_file.apply_opened(base)
     linked = capacity_link.read(parameters, base)
     if not touched and (complaints := (*problems, *linked.problems)):
-        text = " ".join(fields.with_labels(sentence) for sentence in complaints)
-        st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
+        fields.show_wrong_link(complaints)
     left, right = st.columns([3, 2], gap="large")
     with left:
         config = capacity_form.ask(linked.config)

@@ -44,8 +44,7 @@ def config_from_url() -> EngineConfig:
         try:
             config = parse_engine({**config.model_dump(), name: text if text != "" else None})
         except InvalidConfig as error:
-            wrong = " ".join(map(fields.with_labels, error.problems.values()))
-            st.warning(plain(wrong), icon=":material/link_off:")
+            fields.show_wrong_link(error.problems.values())
     return config
 
 

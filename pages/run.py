@@ -243,8 +243,7 @@ st.caption(
 )
 wrong = (*wrong, *comparison.wrong_in_link(turns))
 if not touched and (complaints := (*problems, *more, *wrong)):
-    text = " ".join(fields.with_labels(sentence) for sentence in complaints)
-    st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
+    fields.show_wrong_link(complaints)
 sample_panel.show()
 st.html(STICKY % palette(dark()).paper)
 left, right = st.columns([3, 2], gap="large")

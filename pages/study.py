@@ -67,10 +67,7 @@ def study_from_url() -> StudyConfig:
     try:
         return read(parameters, start)
     except InvalidConfig as error:
-        wrong = " ".join(map(fields.with_labels, error.problems.values()))
-        st.warning(
-            plain(f"{wrong} The rest of the link still applies."), icon=":material/link_off:"
-        )
+        fields.show_wrong_link(error.problems.values())
         return start or preset_config("tensor")
 
 

@@ -124,6 +124,12 @@ def show_problems(problems: Iterable[str]) -> None:
         st.error(plain(with_labels(sentence)), icon=":material/error:")
 
 
+def show_wrong_link(problems: Iterable[str]) -> None:
+    """Report what is wrong with a link, with fields named by their labels."""
+    text = " ".join(map(with_labels, problems))
+    st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
+
+
 def problem_with_link(field: str, sentence: str) -> str:
     """Return the problem of a run's field as markdown, with a link to the field."""
     known = about.fields(RunConfig).get(field)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from pages.widgets import url_state
 from pages.widgets.view import plain
 
 KEY = "result-tab"
@@ -22,13 +23,13 @@ def show(contents: Mapping[str, Callable[[], None]]) -> None:
 
 
 def _into_url() -> None:
-    st.query_params["tab"] = st.session_state[KEY]
+    st.query_params[url_state.TABS] = st.session_state[KEY]
 
 
 def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
     """The tab in the URL, or the first one if it is missing or unknown."""
     first = next(iter(contents))
-    name = st.query_params.get("tab", first)
+    name = st.query_params.get(url_state.TABS, first)
     if name.lower() in contents:
         return name.lower()
     st.warning(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
+from services.ask.backends import server_text
 from services.servers.engines import ENGINES, EngineConfig
 from services.servers.engines.config import parallel_label
 from services.studies.cell import Cell, MeasuredCell
@@ -136,8 +136,7 @@ def _flags(engine: EngineConfig) -> list[str]:
 def server_name(backend: str, address: str, model: str) -> str:
     """Return the name of an existing server: its model, otherwise its address or backend."""
     brief = model.rstrip("/").rpartition("/")[2]
-    host = urlsplit(address).netloc if backend == "url" else ""
-    return shortened(brief) or host or backend or "the server"
+    return shortened(brief) or server_text(backend, address) or backend or "the server"
 
 
 def with_known_models(cells: Sequence[MeasuredCell]) -> list[MeasuredCell]:

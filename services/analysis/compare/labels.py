@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from services.analysis.compare.candidate import Candidate, label_of_single
 from services.analysis.compare.differences import read_fields
 from services.ask import about, link
-from services.ask.backends import BACKENDS
+from services.ask.backends import BACKENDS, server_text
 from services.ask.config import RunConfig
 from services.ask.measurement import VIA_LITELLM, Run
 from services.ask.modes import size_of
@@ -261,7 +261,7 @@ def _server(backend: str, address: str | None) -> str:
     if backend == "embedded":
         return backend
     if backend == "url" and address:
-        return urlsplit(address).netloc
+        return server_text(backend, address)
     return BACKENDS[backend].label if backend in BACKENDS else backend
 
 
