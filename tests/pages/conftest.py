@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages import widgets
 from services.ask.backends import BACKENDS
+from services.servers import check_backend
 from tests.conftest import ROOT
 
 Visit = Callable[..., AppTest]
@@ -30,6 +31,12 @@ def no_search_for_components(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streamlit's harness looks through all installed packages in every run, for nothing here: nine
     tenths of the time that a page takes."""
     monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", _nothing)
+
+
+@pytest.fixture(autouse=True)
+def time_to_list_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form gives up on a server after a moment, which a busy machine may take for anything."""
+    monkeypatch.setattr(check_backend, "LIST_S", 30.0)
 
 
 def _nothing(*_: object, **__: object) -> None:
