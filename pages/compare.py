@@ -21,7 +21,7 @@ from pages.widgets import (
     share,
     verdict_panel,
 )
-from pages.widgets.view import as_id, plain, read_only, share_view, shared, stop_with
+from pages.widgets.view import plain, read_only, run_numbers, share_view, shared, stop_with
 from services.analysis.compare import (
     FEWEST,
     LEAST_MARGIN,
@@ -40,16 +40,13 @@ WANTED = f"Select 2 to {MOST} runs"
 
 def runs_in_url() -> tuple[list[int], str]:
     """Return the runs in the URL without duplicates, and the reason if they cannot be compared."""
-    words = [word.strip() for word in st.query_params.get("runs", "").split(",") if word.strip()]
-    numbers = [number for word in words if (number := as_id(word)) is not None]
+    numbers, bad = run_numbers(st.query_params.get("runs", ""))
     ids = list(dict.fromkeys(numbers))
     if len(ids) < len(numbers):
         st.caption("The link names a run more than once; it is shown once.")
-    if len(numbers) < len(words):
-        bad = next(word for word in words if as_id(word) is None)
-        return ids[
-            :MOST
-        ], f"“{bad[:40]}” is not a run number. A link to this page ends in ?runs=12,15."
+    if bad:
+        why = f"“{bad[:40]}” is not a run number. A link to this page ends in ?runs=12,15."
+        return ids[:MOST], why
     if len(ids) > MOST:
         return ids[:MOST], f"{len(ids)} runs are too many: compare up to {MOST} at a time."
     return ids, ""

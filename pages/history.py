@@ -1,6 +1,6 @@
 """Every stored run: search, view, edit, delete, select for a comparison.
 
-The search and the page number are in the URL.
+The search, the page number and the selected runs are in the URL.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import streamlit as st
 
 from db import baseline_verdicts, runs
 from db.database import opened
+from db.runs import RunNotFound
 from pages.widgets import actions as menu
 from pages.widgets import (
     baseline,
@@ -31,7 +32,7 @@ from services.ask.measurement import Run
 from services.report.theme import palette
 
 PAGE_SIZE = 25
-PREFIX = "history-"
+PREFIX = run_list.PREFIX
 LAST = "last-of-history"
 # The actions for the selected runs stay visible above the list.
 STICKY = """<style>
@@ -95,9 +96,13 @@ def page_buttons(pages: int) -> None:
 
 
 def selected(total: int) -> list[int]:
-    """Return the selected runs, even if the list does not show them; deleted runs are left out."""
+    """Show and return the selected runs, even if the list does not show them. Deleted runs are
+    reported and deselected."""
     names = {row.id: row.name for row in runs.rows_of(opened(), run_list.selected_ids())}
-    run_list.deselect([run_id for run_id in run_list.selected_ids() if run_id not in names])
+    missing = [run_id for run_id in run_list.selected_ids() if run_id not in names]
+    if missing:
+        st.warning(str(RunNotFound(missing[0])))
+        run_list.deselect(missing)
     chosen = run_list.selected_ids()
     many = "One run" if total == 1 else f"{total:,} runs"
     st.caption(f"{many}. Select 2 to {MOST} to compare them; the first selected is the baseline.")
@@ -121,7 +126,13 @@ def menu_panels(run: Run | None, chosen: Sequence[int]) -> menu.Panels:
         forms["Edit"] = partial(edit.form, run)
     if run is not None and baseline.can_be(run):
         forms["Baseline"] = partial(baseline.form, run)
-    return forms | {"Delete": partial(edit.confirm_deletion, chosen)}
+    return forms | {"Delete": partial(edit.confirm_deletion, chosen, deleted)}
+
+
+def deleted() -> None:
+    """Go on without the selected runs, which have just been deleted."""
+    run_list.clear()
+    st.rerun()
 
 
 def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
@@ -152,9 +163,7 @@ def actions(chosen: Sequence[int], filters: dict[str, str]) -> None:
                 if forms:
                     menu.more(page, forms)
                 st.caption(f"{len(chosen)} selected", width="content")
-                st.button(
-                    "Clear selection", type="tertiary", on_click=run_list.deselect, args=(chosen,)
-                )
+                st.button("Clear selection", type="tertiary", on_click=run_list.clear)
         menu.panel(page, forms)
     if compare:
         st.switch_page("compare.py", query_params={"runs": ",".join(map(str, chosen))})
@@ -177,6 +186,7 @@ if {"run", "runs"} & url_state.parameters().keys():
     url_state.update(st.session_state.get(LAST, {}))  # for Back: see widgets/url_state.py
 touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
+not_a_run = run_list.follow(parameters)
 choices = {name.removesuffix("s"): values for name, values in runs.choices(opened()).items()}
 filters: Any = filter_form(parameters, choices)
 saved_place = st.container()
@@ -189,11 +199,15 @@ with saved_place:
 if not touched:
     report_unknown(parameters, choices, pages)
     trend.report_unknown(parameters)
+    if not_a_run:
+        st.warning(
+            plain(f"“{not_a_run[:40]}” is not a run number. A link ends in ?selected=12,15.")
+        )
 for measure in shown.values():
     trend.show(measure, filters)
 if not total:
     if touched:
-        url_state.update(filters | shown)
+        url_state.update(filters | shown | run_list.parameter())
     stop_with("No run matches.", "Remove a filter.")
 page = url_state.page_of(PREFIX, pages)
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **filters)
@@ -208,5 +222,6 @@ actions(chosen, filters)
 run_list.show(rows, against)
 page_buttons(pages)
 if touched:
-    url_state.update(filters | ({"page": str(page)} if page > 1 else {}) | shown)
+    number = {"page": str(page)} if page > 1 else {}
+    url_state.update(filters | number | shown | run_list.parameter())
 st.session_state[LAST] = url_state.parameters()

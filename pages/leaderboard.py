@@ -15,7 +15,7 @@ from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import tabular, url_state
 from pages.widgets.chart_panel import captioned
-from pages.widgets.view import as_id, dark, plain, stop_with
+from pages.widgets.view import dark, plain, run_numbers, stop_with
 from services.analysis.compare import FEWEST, MOST
 from services.analysis.compare.labels import labels
 from services.analysis.pareto import LeaderboardEntry, Measure, leaderboard_entry
@@ -44,10 +44,10 @@ NOTHING_TO_DRAW = {
 def chosen(parameters: dict[str, str]) -> list[int]:
     """Return the runs in the URL, or the newest that match its filters."""
     if "runs" in parameters:
-        words = [word.strip() for word in parameters["runs"].split(",") if word.strip()]
-        if bad := next((word for word in words if as_id(word) is None), None):
+        numbers, bad = run_numbers(parameters["runs"])
+        if bad:
             stop_with(f"“{bad[:40]}” is not a run number.", "A link ends in ?runs=12,15.")
-        ids = list(dict.fromkeys(number for word in words if (number := as_id(word))))
+        ids = list(dict.fromkeys(numbers))
         if len(ids) > MOST_SHOWN:
             st.caption(f"Showing the first {MOST_SHOWN} of {len(ids)} runs.")
         return ids[:MOST_SHOWN]

@@ -1,7 +1,7 @@
 """A list of runs whose rows can be selected.
 
-The selection stays while the user searches or changes the page. It is not a data grid: long names
-wrap, rows wrap on a phone, and checkboxes and links are those of the browser.
+The selection stays while the user searches or changes the page, and is in the URL. It is not a data
+grid: long names wrap, rows wrap on a phone, and checkboxes and links are those of the browser.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import streamlit as st
 from db.runs import RunRow
 from pages.widgets import run_row
 from pages.widgets.url_state import touched
-from pages.widgets.view import dark, plain
+from pages.widgets.view import dark, plain, run_numbers
 from services.analysis.compare.baseline_verdict import BaselineVerdict
 from services.ask.measurement import FINISHED
 from services.report.theme import palette
 
-TICKED = "ticked-runs"
+PREFIX = "history-"  # of the keys that follow the URL
+TICKED = PREFIX + "ticked"
+PARAMETER = "selected"
 
 
 def show(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> None:
@@ -44,6 +46,19 @@ def _name(row: RunRow) -> None:
         st.html(run_row.about(row))
 
 
+def follow(parameters: Mapping[str, str]) -> str:
+    """Select the runs in the URL (`?selected=12,15`), unless the page has a selection; return the
+    first word there that is not a run number, otherwise ""."""
+    numbers, bad = run_numbers(parameters.get(PARAMETER, ""))
+    st.session_state.setdefault(TICKED, list(dict.fromkeys(numbers)))
+    return bad
+
+
+def parameter() -> dict[str, str]:
+    """Return the selection as a parameter of the URL."""
+    return {PARAMETER: ",".join(map(str, selected_ids()))} if selected_ids() else {}
+
+
 def selected_ids() -> list[int]:
     """Return the ids of the selected runs, in the order of selection."""
     return list(st.session_state.get(TICKED, []))
@@ -52,6 +67,12 @@ def selected_ids() -> list[int]:
 def deselect(run_ids: Sequence[int]) -> None:
     """Deselect these runs."""
     st.session_state[TICKED] = [run_id for run_id in selected_ids() if run_id not in run_ids]
+
+
+def clear() -> None:
+    """Callback: deselect all runs."""
+    touched()
+    deselect(selected_ids())
 
 
 def _box(run_id: int) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from db import filters
 from db.database import opened
-from pages.widgets import create_button, filter_words
+from pages.widgets import create_button, filter_words, run_list
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences, show_error
 from services.base.errors import PacelineError
@@ -24,7 +24,7 @@ def show(current: Mapping[str, str]) -> None:
                 "history.py",
                 label=plain(each.name),
                 icon=":material/bookmark:",
-                query_params=dict(each.parameters),
+                query_params={**each.parameters, **run_list.parameter()},
             )
         with st.popover("Save filter", icon=":material/bookmark_add:"):
             _form(current)

@@ -134,6 +134,13 @@ def as_id(text: str) -> int | None:
     return int(text) if digits and 0 < int(text) < 2**63 else None
 
 
+def run_numbers(text: str) -> tuple[list[int], str]:
+    """Return the run numbers of a link ("12,15"), and the first word that is none, otherwise ""."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    numbers = [number for word in words if (number := as_id(word)) is not None]
+    return numbers, next((word for word in words if as_id(word) is None), "")
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
     """Show a message instead of a traceback if the database cannot be used in the block.

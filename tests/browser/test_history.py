@@ -72,6 +72,30 @@ def test_the_back_button_leads_from_a_result_to_the_filtered_history(
     expect(page).to_have_url(re.compile(r"/history\?text=two$"))
 
 
+def test_the_selection_outlives_a_reload_and_a_visit_to_a_result(
+    app: App, person: BrowserContext
+) -> None:
+    page = history(app, person)
+    tick(page, 3)
+    tick(page, 1)
+    expect(page).to_have_url(re.compile(r"/history\?selected=3(,|%2C)1$"))
+    page.reload()
+    expect(page.get_by_text("Compared with it 1 · one")).to_be_visible()
+    settled(page)
+    page.get_by_role("link", name="two", exact=True).click()
+    expect(page.get_by_role("heading", name="two", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Baseline 3 · three")).to_be_visible()
+    settled(page)
+    button(page, "Compare")
+    page.wait_for_url(re.compile(r"/compare\?runs=3(,|%2C)1$"))
+    expect(page.get_by_text("in these repeats")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Baseline 3 · three")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/history\?selected=3(,|%2C)1$"))
+    no_trouble(page)
+
+
 def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 4)

@@ -169,6 +169,8 @@ def test_the_form_names_invalid_values_of_a_link_and_keeps_the_rest(
         ({"page": "-1"}, "There is no page “-1”"),
         ({"page": "abc"}, "There is no page “abc”"),
         ({"page": "１"}, "There is no page “１”"),
+        ({"selected": "abc"}, "“abc” is not a run number. A link ends in ?selected=12,15."),
+        ({"selected": "1,77"}, "There is no run 77. It may have been deleted."),
         ({"text": "nothing is called so"}, "No run matches. Remove a filter."),
         ({"text": "%"}, "No run matches."),
     ],

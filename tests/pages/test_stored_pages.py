@@ -482,22 +482,6 @@ def test_a_row_of_the_history_has_all_of_its_name_and_numbers_with_units(
     assert "vs baseline" not in row  # no run is one
 
 
-def test_selected_runs_stay_selected_while_searching(visit: Visit, database: Engine) -> None:
-    for name in ("one", "two", "three"):
-        store(database, name=name)
-    at = visit("history")
-    at.checkbox(key="tick-2").check()
-    at = sound(at.run())
-    at.text_input(key="history-text").set_value("three")
-    at = sound(at.run())
-    assert (shown(at), link_of(at)) == (["three"], {"text": "three"})
-    at.checkbox(key="tick-3").check()
-    at = sound(at.run())
-    assert "**Baseline** 2 · two  \n**Compared with it** 3 · three" in text_of(at)
-    runs.delete(database, 2)
-    assert "**Selected** 3 · three" in text_of(sound(at.run()))
-
-
 def test_pages_and_filters_of_a_long_history_are_in_its_url(visit: Visit, database: Engine) -> None:
     for n in range(60):
         store(database, [], name=f"run {n}", tags=["odd"] if n % 2 else [])
