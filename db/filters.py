@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, select
 from sqlalchemy import delete as delete_from
 
-from db import schema
+from db import named, schema
 from db.database import writing
 from services.base.errors import Invalid
 from services.base.surrogates import clean
@@ -32,12 +31,14 @@ class SavedFilter:
     parameters: Mapping[str, str]
 
 
-def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
-    """Save a filter, replacing one with the same name.
+def save(
+    database: Engine, name: str, parameters: Mapping[str, str], *, replace: bool = False
+) -> None:
+    """Save a filter. `replace`: replace the one with this name, if there is one.
 
     Raises:
-        InvalidFilter: the name is empty or too long, the filter narrows nothing, or there are
-            already `MOST` others.
+        InvalidFilter: the name is empty or too long, or the filter narrows nothing.
+        NameTaken, Invalid: as in `named.save`.
     """
     name = clean(name.strip())
     if not 0 < len(name) <= LONGEST_NAME:
@@ -45,12 +46,8 @@ def save(database: Engine, name: str, parameters: Mapping[str, str]) -> None:
     if not parameters:
         raise InvalidFilter("There is no filter to save. Search or choose a filter first.")
     texts = {key: clean(value) for key, value in parameters.items()}
-    row = {"name": name, "parameters": texts, "saved_at": datetime.now(UTC)}
-    with writing(database) as connection:
-        connection.execute(delete_from(table).where(table.c.name == name))
-        if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST:
-            raise InvalidFilter(f"There are {MOST} saved filters. Delete one first.")
-        connection.execute(insert(table).values(row))
+    row = {"name": name, "parameters": texts}
+    named.save(database, table, row, what="filter", most=MOST, replace=replace)
 
 
 def list_all(database: Engine) -> list[SavedFilter]:

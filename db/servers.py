@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, select
 from sqlalchemy import delete as delete_from
 
-from db import schema
+from db import named, schema
 from db.database import writing
 from services.ask import saved_server
 from services.ask.backends import BACKENDS, BackendProblem
-from services.ask.saved_server import MOST, InvalidServer, SavedServer
+from services.ask.saved_server import MOST, SavedServer
 from services.base.errors import NotFound
 
 table = schema.servers
@@ -26,18 +25,14 @@ class ServerNotFound(NotFound):
         super().__init__(f"No server is saved as {name[:50]!r}.")
 
 
-def save(database: Engine, server: SavedServer) -> None:
-    """Save a server, replacing one with the same name.
+def save(database: Engine, server: SavedServer, *, replace: bool = True) -> None:
+    """Save a server. `replace`: replace the one with this name, if there is one.
 
     Raises:
-        InvalidServer: there are already `MOST` others.
+        NameTaken, Invalid: as in `named.save`.
     """
-    row = {"name": server.name, "fields": dict(server.fields), "saved_at": datetime.now(UTC)}
-    with writing(database) as connection:
-        connection.execute(delete_from(table).where(table.c.name == server.name))
-        if (connection.scalar(select(func.count()).select_from(table)) or 0) >= MOST:
-            raise InvalidServer(f"There are {MOST} saved servers. Delete one first.")
-        connection.execute(insert(table).values(row))
+    row = {"name": server.name, "fields": dict(server.fields)}
+    named.save(database, table, row, what="server", most=MOST, replace=replace)
 
 
 def list_all(database: Engine) -> dict[str, SavedServer]:

@@ -8,10 +8,9 @@ import streamlit as st
 
 from db import filters
 from db.database import opened
-from pages.widgets import create_button, filter_words, run_list
+from pages.widgets import create_button, filter_words, run_list, save_button
 from pages.widgets.url_state import touched
-from pages.widgets.view import plain, sentences, show_error
-from services.base.errors import PacelineError
+from pages.widgets.view import plain, sentences
 
 
 def show(current: Mapping[str, str]) -> None:
@@ -47,18 +46,9 @@ def _form(current: Mapping[str, str]) -> None:
     key = create_button.key("save-filter")
     with st.form("save-filter", border=False):
         name = st.text_input("Name", max_chars=filters.LONGEST_NAME, key=f"{key}-name")
-        pressed = st.form_submit_button("Save", type="primary", on_click=touched, key=key)
-    if pressed:
-        _save(key, name, current)
-
-
-def _save(key: str, name: str, current: Mapping[str, str]) -> None:
-    try:
-        create_button.create(key, lambda: filters.save(opened(), name, current))
-    except PacelineError as error:
-        show_error(error)
-        return
-    st.rerun()
+        save_button.show(
+            key, name.strip(), lambda over: filters.save(opened(), name, current, replace=over)
+        )
 
 
 @sentences()

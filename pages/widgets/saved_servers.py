@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from db import servers
 from db.database import opened
 from db.servers import ServerNotFound
-from pages.widgets import server_check
-from pages.widgets.view import code, plain, sentences, show_error
+from pages.widgets import create_button, save_button, server_check
+from pages.widgets.view import code, plain, sentences
 from services.ask import about, link
 from services.ask.backends import BACKENDS
 from services.ask.config import RunConfig
 from services.ask.saved_server import SavedServer, saved_server
-from services.base.errors import PacelineError
 
 PREFIX = "server-"
 KINDS = [name for name, backend in BACKENDS.items() if backend.kind != "embedded"]
@@ -118,18 +115,13 @@ def _form() -> None:
             "Only the name of the key's variable is saved, never the key. In `.env`, set the key "
             "and the address it may be sent to: `PROD_API_KEY` and `PROD_BASE_URL`."
         )
-        if st.form_submit_button("Save", type="primary"):
-            typed = {field: text.strip() for field, text in texts.items() if text.strip()}
-            _save(name.strip(), {"backend": backend, "usd_per_hour": price, **typed})
-
-
-def _save(name: str, values: dict[str, Any]) -> None:
-    try:
-        servers.save(opened(), saved_server(name, values))
-    except PacelineError as error:
-        show_error(error)
-        return
-    st.rerun()
+        typed = {field: text.strip() for field, text in texts.items() if text.strip()}
+        values = {"backend": backend, "usd_per_hour": price, **typed}
+        save_button.show(
+            create_button.key("save-server-button"),
+            name.strip(),
+            lambda over: servers.save(opened(), saved_server(name.strip(), values), replace=over),
+        )
 
 
 EXAMPLES = {

@@ -7,12 +7,17 @@ from sqlalchemy import Engine
 
 from db import filters
 from db.filters import InvalidFilter, SavedFilter
+from db.named import NameTaken
+from services.base.errors import Invalid
 
 
 def test_a_filter_is_saved_replaced_and_deleted(database: Engine) -> None:
     filters.save(database, " nightly ", {"tag": "nightly"})
     filters.save(database, "big", {"text": "70B", "mode": "batch"})
-    filters.save(database, "nightly", {"tag": "nightly", "trend": "e2e_s_median"})
+    with pytest.raises(NameTaken, match="There is already a saved filter “nightly”"):
+        filters.save(database, "nightly ", {"tag": "a"})
+    values = {"tag": "nightly", "trend": "e2e_s_median"}
+    filters.save(database, "nightly", values, replace=True)
     assert filters.list_all(database) == [
         SavedFilter("big", {"text": "70B", "mode": "batch"}),
         SavedFilter("nightly", {"tag": "nightly", "trend": "e2e_s_median"}),
@@ -40,6 +45,6 @@ def test_an_invalid_filter_is_not_saved(
 def test_the_number_of_saved_filters_is_limited(database: Engine) -> None:
     for number in range(filters.MOST):
         filters.save(database, str(number), {"tag": "a"})
-    filters.save(database, "0", {"tag": "b"})  # in place of one
-    with pytest.raises(InvalidFilter, match="Delete one first"):
+    filters.save(database, "0", {"tag": "b"}, replace=True)
+    with pytest.raises(Invalid, match="Delete one first"):
         filters.save(database, "one more", {"tag": "a"})

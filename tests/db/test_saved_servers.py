@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import Engine
 
 from db import servers
+from db.named import NameTaken
 from db.servers import ServerNotFound
 from services.ask.backends import BACKENDS, BackendProblem
-from services.ask.saved_server import MOST, InvalidServer, SavedServer, saved_server
+from services.ask.saved_server import MOST, SavedServer, saved_server
+from services.base.errors import Invalid
 
 
 def prod(model: str = "m", name: str = "prod") -> SavedServer:
@@ -23,6 +25,13 @@ def test_saving_a_server_replaces_the_one_with_its_name(database: Engine) -> Non
     servers.save(database, prod("new"))
     assert servers.list_all(database) == {"a": prod(name="a"), "prod": prod("new")}
     assert list(servers.list_all(database)) == ["a", "prod"]
+
+
+def test_a_server_is_kept_unless_it_may_be_replaced(database: Engine) -> None:
+    servers.save(database, prod("old"), replace=False)
+    with pytest.raises(NameTaken, match="There is already a saved server “prod”"):
+        servers.save(database, prod("new"), replace=False)
+    assert servers.list_all(database) == {"prod": prod("old")}
 
 
 def test_a_server_is_deleted_once(database: Engine) -> None:
@@ -53,6 +62,6 @@ def test_the_number_of_saved_servers_is_limited_but_each_can_be_replaced(databas
     for number in range(MOST):
         servers.save(database, prod(name=f"s{number}"))
     servers.save(database, prod("new", "s7"))
-    with pytest.raises(InvalidServer, match=f"There are {MOST} saved servers"):
+    with pytest.raises(Invalid, match=f"There are {MOST} saved servers"):
         servers.save(database, prod(name="more"))
     assert len(servers.list_all(database)) == MOST

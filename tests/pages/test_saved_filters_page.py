@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
 
 from db import filters
 from pages.widgets import filter_words
@@ -24,6 +25,37 @@ def test_the_current_filter_is_saved_picked_and_deleted(visit: Visit, database: 
     at.button(key="delete-filter-0").click()
     sound(at.run())
     assert filters.list_all(database) == []
+
+
+def test_a_name_that_is_taken_is_replaced_only_after_a_question(
+    visit: Visit, database: Engine
+) -> None:
+    store(database, tags=["nightly"])
+    for name in ("mine", "yours"):
+        filters.save(database, name, {"text": name})
+    at = visit("history", tag="nightly")
+    press(named(at, "mine"), "Save")
+    question = "There is already a saved filter “{}”. Choose another name, or replace it."
+    assert question.format("mine") in complaints(at)
+    press(named(at, "yours"), "Replace")  # which is not what was asked
+    assert question.format("yours") in complaints(at)
+    assert [each.parameters for each in filters.list_all(database)] == [
+        {"text": "mine"},
+        {"text": "yours"},
+    ]
+    press(at, "Replace")
+    assert complaints(at) == "" and not [b for b in at.button if b.label == "Replace"]
+    assert filters.list_all(database)[1].parameters == {"tag": "nightly"}
+
+
+def named(at: AppTest, name: str) -> AppTest:
+    at.text_input[-1].set_value(name)
+    return at
+
+
+def press(at: AppTest, label: str) -> None:
+    next(button for button in at.button if button.label == label).click()
+    sound(at.run())
 
 
 def test_a_saved_server_is_described_as_in_the_form() -> None:

@@ -34,6 +34,16 @@ def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> 
     assert servers.list_all(database) == {}
 
 
+def test_a_saved_server_is_replaced_only_after_a_question(visit: Visit, database: Engine) -> None:
+    at = save(visit("backends"), name="prod", base_url="http://gpu-7/v1")
+    at = save(at, name="prod", base_url="http://gpu-8/v1")
+    assert "There is already a saved server “prod”. Choose another name" in text_of(at)
+    assert servers.list_all(database)["prod"].values["base_url"] == "http://gpu-7/v1"
+    (button,) = [button for button in at.button if button.label == "Replace"]
+    sound(button.click().run())
+    assert servers.list_all(database)["prod"].values["base_url"] == "http://gpu-8/v1"
+
+
 def test_an_error_in_saving_keeps_the_typed_values(visit: Visit, database: Engine) -> None:
     at = save(visit("backends"), name="vllm", base_url="http://gpu-7/v1")
     assert "vllm is already a backend" in text_of(at)
