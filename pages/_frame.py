@@ -41,6 +41,9 @@ STYLE = """<style>
 </style>"""
 # Streamlit writes white on the primary colour, which is light there.
 DARK = "<style>[data-tag], [data-tag] * { color: %s; }</style>"
+# The page of a run is not in the menu; the item of the list that leads to it is marked.
+PARENT = """<style>[data-testid=stSidebarNavLink][href$="/%s"] { background: #92a4c840;
+  font-weight: 600; }</style>"""
 
 # Before the navigation: without its own icon, a page fetches one from elsewhere.
 st.set_page_config(
@@ -53,6 +56,7 @@ to_share = [
     st.Page(HERE / "result.py", title="Result", visibility="hidden"),
     st.Page(HERE / "study.py", title="Study", icon=":material/grid_on:"),
 ]
+of_a_run = to_share[1:-1]
 capacity = st.Page(HERE / "capacity.py", title="Capacity", icon=":material/speed:")
 batches = st.Page(HERE / "batches.py", title="Tasks", icon=":material/checklist:")
 glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
@@ -75,7 +79,7 @@ everything = [
     st.Page(HERE / "backends.py", title="Backends", icon=":material/dns:"),
     *for_tokens,
     glossary,
-    *to_share[1:-1],
+    *of_a_run,
 ]
 to_look_at = [
     *([run] if may_start() else []),
@@ -87,7 +91,7 @@ to_look_at = [
     *([batches] if may_start() else []),
     *for_tokens,
     glossary,
-    *to_share[1:-1],
+    *of_a_run,
 ]
 navigation = st.navigation(
     to_look_at if read_only() else everything,
@@ -98,6 +102,8 @@ st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
 st.html(STYLE + (DARK % palette(True).paper if dark() else ""))
+if navigation in of_a_run:
+    st.html(PARENT % history.url_path)
 check_view(navigation in (*to_share, capacity, glossary))
 if share_view() and navigation is not glossary:
     with st.container(horizontal=True, horizontal_alignment="right"):

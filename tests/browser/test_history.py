@@ -170,3 +170,21 @@ def test_a_saved_filter_is_in_the_url(app: App, person: BrowserContext) -> None:
     page.wait_for_url(f"{app.url}/history?text=one")
     expect(page.get_by_role("searchbox", name="Search")).to_have_value("one")
     no_trouble(page)
+
+
+MARK = "item => [getComputedStyle(item).backgroundColor, getComputedStyle(item).fontWeight]"
+
+
+def test_the_menu_marks_the_history_on_the_page_of_a_run(app: App, person: BrowserContext) -> None:
+    page = history(app, person)
+    item = page.get_by_test_id("stSidebarNavLink").filter(has_text="History")
+    marked = item.evaluate(MARK)
+    unmarked = page.get_by_test_id("stSidebarNavLink").filter(has_text="Study").evaluate(MARK)
+    page.goto(f"{app.url}/result?run=1")
+    expect(page.get_by_role("heading", name="one", exact=True)).to_be_visible()
+    settled(page)
+    assert item.evaluate(MARK)[0] == marked[0] != unmarked[0]
+    page.goto(f"{app.url}/leaderboard")
+    expect(page.get_by_role("heading", name="Leaderboard")).to_be_visible()
+    settled(page)
+    assert item.evaluate(MARK) == unmarked
