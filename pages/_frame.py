@@ -30,8 +30,9 @@ STYLE = """<style>
   [class*=st-key-folded-] :is(thead, tbody) { display: block; }
   [class*=st-key-folded-] tr { display: grid; grid-template-columns: 1fr 1fr; }
   [class*=st-key-folded-] tr > :first-child { grid-column: 1 / -1; font-weight: 600; }
-  .st-key-folded-leaderboard tr { grid-template-columns: 3rem 1fr 1fr; }
-  .st-key-folded-leaderboard tr > :first-child { grid-column: 1; grid-row: 1 / span 3; }
+  :is(.st-key-folded-leaderboard, .st-key-folded-cells) tr { grid-template-columns: 3rem 1fr 1fr; }
+  :is(.st-key-folded-leaderboard, .st-key-folded-cells) tr > :first-child { grid-column: 1;
+    grid-row: 1 / span 5; }
   [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left; }
   [class*=st-key-folded-] tr { border-bottom: 1px solid #80808040; }
   [data-testid=stTabs] [role=tablist] { gap: .55rem; }

@@ -33,6 +33,11 @@ STATUS_COLOURS: dict[str, Colour] = {
 }
 
 
+def status_badge(status: str) -> str:
+    """Return a run's status as a badge, as markdown."""
+    return f":{STATUS_COLOURS.get(status, 'gray')}-badge[{status}]"
+
+
 def head(run: Run, warnings: int = 0) -> None:
     """Show the run's name, status, the number of its warnings, time, tags and note."""
     st.title(plain(run.name), anchor=False)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from db.studies import StudyRow
-from pages.widgets.panels import when
+from pages.widgets import run_row, tabular
+from pages.widgets.panels import status_badge, when
 from pages.widgets.view import dark, link_parameters, plain
 from services.ask.measurement import FINISHED, Run
+from services.base.table import Table
+from services.base.units import NOTHING, show
 from services.report.theme import palette
 from services.servers.engines import EngineConfig
 from services.studies.configuration import engine_labels
@@ -20,20 +24,7 @@ from services.studies.presets import PRESETS
 from services.studies.study import Study
 from services.studies.work import load_labels, work_labels
 
-STATUSES = {
-    "done": "#2e9e6b",
-    "failed": "#d64545",
-    "cancelled": "#c07a1a",
-    "interrupted": "#c07a1a",
-    "running": "#3b82f6",
-    "queued": "#7b8794",
-}
-NUMBERS = {
-    "Output tokens/s": "output_tokens_per_s",
-    "TTFT, median (s)": "ttft_s_median",
-    "E2E, median (s)": "e2e_s_median",
-    "Failed": "failed",
-}
+NUMBERS = {**run_row.NUMBERS, "Failed": ("failed", "count")}
 OF_ALL_REQUESTS = (
     "Medians are over all requests of a run. The report has means over its repeats, which differ a "
     "little."
@@ -77,40 +68,28 @@ def _engines(configs: Sequence[EngineConfig | None]) -> dict[str, list[str]]:
     return {"Engine": [labels[config] if config else "existing server" for config in configs]}
 
 
-def measured(study: Study, headlines: dict[int, dict[str, float]]) -> None:
-    """Show the state of every cell, with a link to its run."""
+def measured(study: Study, headlines: dict[int, dict[str, Any]]) -> None:
+    """Show the state of every cell, with a link to its run. Columns that say nothing are left
+    out."""
     loads = load_labels([run.config for run in study.runs])
     servers = [study.engine_of(run) for run in study.runs]
-    rows = pd.DataFrame(
-        {
-            "Run": list(map(_page_of, study.runs)),
-            **_engines([server.config if server else None for server in servers]),
-            "Load": loads,
-            "Status": [[run.status] for run in study.runs],
-            **{
-                label: pd.Series(
-                    [headlines.get(run.id, {}).get(name) for run in study.runs], dtype="float64"
-                )
-                for label, name in NUMBERS.items()
-            },
-            "Error": [run.error for run in study.runs],
-        }
-    )
-    columns = st.column_config
-    st.dataframe(
-        rows.dropna(axis="columns", how="all"),
-        hide_index=True,
-        width="stretch",
-        placeholder="–",
-        alt="The cells of the study",
-        column_config={
-            "Run": columns.LinkColumn("Run", display_text=r"run=(\d+)", width=50),
-            "Status": columns.MultiselectColumn(
-                "Status", options=list(STATUSES), color=list(STATUSES.values()), width=90
-            ),
-            **{name: columns.NumberColumn(name, format="%.4g") for name in NUMBERS},
+    texts = {
+        **_engines([server.config if server else None for server in servers]),
+        "Load": loads,
+        "Status": [run.status for run in study.runs],
+        **{
+            label: [show(headlines.get(run.id, {}).get(name), unit) for run in study.runs]
+            for label, (name, unit) in NUMBERS.items()
         },
-    )
+        "Error": [run.error or NOTHING for run in study.runs],
+    }
+    known = {name: column for name, column in texts.items() if {*column} - {NOTHING, "", "0"}}
+    columns = [
+        [f"[{run.id}]({_page_of(run)})" for run in study.runs],
+        *(map(status_badge if name == "Status" else tabular.cell, known[name]) for name in known),
+    ]
+    rows = list(zip(*columns, strict=True))
+    tabular.folded("cells", rows, Table("The cells of the study", ("Run", *known), ()))
     if any(run.config.repeats > 1 for run in study.runs):
         st.caption(OF_ALL_REQUESTS)
 

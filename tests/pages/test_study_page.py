@@ -198,7 +198,7 @@ def test_a_study_under_way_shows_its_engine_and_every_cell(
     at = visit("study", study=str(study_id))
     assert "llama.cpp (embedded) · TP 1" in text_of(at)
     assert [block.value for block in at.code] == ["python -m it"]
-    assert list(at.dataframe[0].value["Status"]) == [["queued"], ["queued"]]
+    assert list(at.table[0].value["Status"]) == [":gray-badge[queued]"] * 2
     at.button[0].click().run()
     assert {run.status for run in studies.load(database, study_id).runs} == {"cancelled"}
 
@@ -254,8 +254,8 @@ def test_a_shared_study_has_no_controls(visit: Visit, database: Engine) -> None:
         queue.finish(database, run.id, "cancelled")
     at = visit("study", study=str(study_id), view="share")
     assert not at.button and not complaints(at)
-    links = list(at.dataframe[0].value["Run"])
-    assert links and all(link.endswith("&view=share") for link in links)
+    links = list(at.table[0].value["Run"])
+    assert links and all(link.endswith("&view=share)") for link in links)
     assert runs.load(database, 1).status == "cancelled"
 
 
@@ -279,7 +279,7 @@ def swept(database: Engine, done: int) -> int:
         run = queue.claim(database)
         assert run
         recording.add_measurements(database, run.id, repeats(1.0))
-        pace = {"tokens_per_s_median": 10.0, "peak_in_flight": 2}
+        pace = {"tokens_per_s_median": 10.0, "peak_in_flight": 2, "ttft_s_median": 0.01234}
         queue.finish(database, run.id, "done", None, pace)
     run = queue.claim(database)
     assert run
@@ -297,12 +297,12 @@ def test_a_running_study_shows_its_curve_and_links_to_the_running_cell(
     (link,) = [link for link in at.get("page_link") if link.proto.label == "Watch this run"]
     assert link.proto.query_string == "run=3"
     assert "How does throughput change with concurrency?" in [h.value for h in at.subheader]
-    assert list(at.dataframe[0].value["Load"]) == [
-        "concurrency 1",
-        "concurrency 2",
-        "concurrency 4",
-    ]
-    assert "Engine" not in at.dataframe[0].value.columns, "all cells are on the existing server"
+    cells = at.table[-1].value
+    loads = [" ".join(load.split()) for load in cells["Load"]]
+    assert loads == ["concurrency 1", "concurrency 2", "concurrency 4"]
+    times = [time.replace("\N{NO-BREAK SPACE}", " ") for time in cells["TTFT, median"][:2]]
+    assert times == ["12\\.3 ms"] * 2, "as on all other pages"
+    assert "Engine" not in cells.columns, "all cells are on the existing server"
 
 
 def test_no_time_left_is_shown_without_earlier_runs_of_the_server(
