@@ -1,7 +1,8 @@
 """Whether a running run sends requests faster than the server answers them.
 
 In flight alone does not tell: it also rises while the first answers are still to come. So the rate
-of answers must have stopped rising, too, well below the rate of requests.
+of answers must have stopped rising, too, well below the rate of requests. In a burst, requests
+arrive faster than planned for a while: a server that has answered at the planned rate keeps up.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import CHANGING
+from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.measurement import Progress
 from services.ask.modes import MODES
@@ -20,7 +23,7 @@ from services.base import units
 LEAST_S = 8.0  # of a repeat
 LEAST_ANSWERED = 5  # in a quarter of it
 LEAST_RISE = 10  # of the requests in flight
-SERVED = 0.8  # of the rate of requests; with more, the queue may settle
+SERVED = 0.8  # of the rate of requests, planned or seen; with more, the queue may settle
 STILL_RISING = 1.2  # the rate of answers in a quarter, divided by that in the one before
 
 
@@ -41,7 +44,7 @@ def so_far(config: RunConfig, progress: Sequence[Progress]) -> list[Diagnostic]:
         min(counts[2:]) < LEAST_ANSWERED
         or min(rises) <= 0
         or sum(rises[2:]) < LEAST_RISE
-        or answered[3] > SERVED * sent[3]
+        or max(answered) > SERVED * min(sent[3], modes.peak_rate(config) or inf)
         or answered[3] > STILL_RISING * answered[2]
     ):
         return []

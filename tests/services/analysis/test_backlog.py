@@ -52,6 +52,13 @@ def test_a_queue_that_may_settle_is_not_reported(progress: list[Progress]) -> No
     assert so_far(RATE, progress) == []
 
 
+def test_a_burst_that_a_server_keeps_up_with_is_not_reported() -> None:
+    bursts = RATE.model_copy(update={"mode": "gamma", "burstiness": 0.1})
+    seen = [(0, 0, 0), (3, 20, 2), (6, 60, 5), (9, 95, 8), (12, 155, 40)]  # s, sent, in flight
+    states = [Progress(t, 0, sent, flying, sent - flying, 0, 0) for t, sent, flying in seen]
+    assert so_far(bursts, states) == []
+
+
 @pytest.mark.parametrize("mode", ["ramp", "users", "batch"])
 def test_a_growing_queue_under_a_growing_load_is_not_reported(mode: str) -> None:
     config = RunConfig.model_construct(backend="url", mode=mode)
