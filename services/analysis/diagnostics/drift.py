@@ -22,6 +22,7 @@ from services.analysis.summary.repeats import by_repeat
 from services.ask.measurement import Measurement, Run
 from services.ask.measurements import Measurements
 from services.ask.modes import MODES
+from services.ask.modes.batch import all_at_once
 from services.base import units
 
 LEAST_S = 142  # of Mann and Kendall's S over 20 slices
@@ -31,8 +32,9 @@ SERVED = 0.98  # of the rate at which requests were sent
 
 
 def drifting(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    """Check whether latency grew or fell during every repeat."""
-    if run.config.mode in CHANGING or not run.placed:
+    """Check whether latency grew or fell during every repeat. In a batch that is sent all at once,
+    the requests sent last wait longest, on any server."""
+    if run.config.mode in CHANGING or all_at_once(run.config) or not run.placed:
         return None
     groups = by_repeat(measurements).values()
     repeats = [slices(_after_ramp_up(run, group), only_sending=True) for group in groups]

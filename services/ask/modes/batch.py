@@ -16,11 +16,15 @@ def _schedule(config: RunConfig, repeat: int) -> Schedule:
     return Schedule((0.0,) * most(config), in_flight=config.concurrency)
 
 
+def all_at_once(config: RunConfig) -> bool:
+    """Return whether this is a batch that nothing holds back."""
+    if config.mode != "batch" or config.concurrency is None:
+        return config.mode == "batch"
+    return config.duration_s is None and config.concurrency >= config.requests
+
+
 def _describe(config: RunConfig) -> str:
-    by_count = config.duration_s is None
-    if config.concurrency is None or (by_count and config.concurrency >= config.requests):
-        return "all at once"
-    return f"at most {config.concurrency:,} in flight"
+    return "all at once" if all_at_once(config) else f"at most {config.concurrency:,} in flight"
 
 
 BATCH = ModeSpec(

@@ -89,6 +89,13 @@ def test_no_drift_is_reported_for_a_load_that_changes(mode: str) -> None:
     assert alarm(rows, mode=mode, end_rate=9.0) is None
 
 
+def test_requests_of_a_batch_that_wait_for_each_other_are_not_a_trend() -> None:
+    rows = [measured(i, send=i / 1e3, ttft=0.5 + i / 50, e2e=1 + i / 50) for i in range(400)]
+    assert alarm(rows, mode="batch", requests=400) is None
+    assert alarm(rows, mode="batch", requests=400, concurrency=400) is None
+    assert alarm(rows, mode="batch", requests=400, concurrency=8) == "Latency grew during the run"
+
+
 def test_ramp_up_is_not_a_trend() -> None:
     joining = [measured(i, send=0.1 * i, e2e=1.0 + 0.01 * i) for i in range(400)]
     after = [measured(400 + i, send=40 + 0.1 * i, e2e=5.0 + 0.01 * (i % 3)) for i in range(400)]
