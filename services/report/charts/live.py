@@ -32,11 +32,11 @@ def live_spec(progress: Sequence[Progress], dark: bool = False) -> dict[str, Any
         "scale": {"domainMin": 0, "nice": False},
     }
     points = _points(progress)
-    rate = _axis(points, "rate", "Output tokens per second", look.decode, format=",.3~r")
+    rate = _axis(points, "rate", "Output tokens per second (line)", look.decode, format=",.3~r")
     flying = _axis(
         points,
         "in_flight",
-        "Requests in flight",
+        "Requests in flight (area)",
         look.muted,
         orient="right",
         format=",d",
@@ -136,9 +136,9 @@ def arrivals_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
         for low, high in pairwise(edges)
     ]
     x = {"field": "seconds", "type": "quantitative", "title": "Time (s), estimated"}
-    rate = _axis(points, "rate", "Requests sent per second", look.decode, format=",.3~r")
+    rate = _axis(points, "rate", "Requests sent per second (bars)", look.decode, format=",.3~r")
     flying = _axis(
-        points, "in_flight", "In flight", look.muted, orient="right", format=",d", grid=False
+        points, "in_flight", "In flight (area)", look.muted, orient="right", format=",d", grid=False
     )
     tooltip = [
         {"field": "seconds", "type": "quantitative", "title": "Time (s)", "format": ",.1f"},

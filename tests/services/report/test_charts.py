@@ -704,6 +704,12 @@ def test_the_chart_of_arrivals_has_every_request_once(count: int, answer_s: floa
     assert rows[-1]["in_flight"] == sum(end >= rows[-1]["until"] for _, _, end in bars)
 
 
+def test_a_chart_with_two_axes_says_which_mark_belongs_to_which() -> None:
+    for spec in (charts.live_spec(progress(3)), charts.arrivals_spec([(0, 0.0, 1.0)])):
+        for layer in spec["layer"]:
+            assert f"({layer['mark']['type']}" in layer["encoding"]["y"]["axis"]["title"]
+
+
 @pytest.mark.parametrize("name", ["ttft", "e2e"])
 def test_a_mix_has_a_line_for_each_class_of_its_requests(name: str) -> None:
     first, second = mixes(24, lost=7)
