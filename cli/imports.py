@@ -10,7 +10,7 @@ from cli.output import DONE, FAILED, USAGE, print_result, refuse
 from cli.problems import UsageError
 from db import imported
 from db.database import UNUSABLE, message_of, opened
-from services.report.imports import MOST_BYTES, InvalidImport
+from services.report.imports import MOST_BYTES, InvalidImport, tools_named_once
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -36,7 +36,11 @@ def import_files(options: Namespace) -> int:
             stored.append({"file": Path(name).name, "runs": run_ids})
     if stored:
         print_result(options, lambda: stored, lambda: "\n".join(map(_line, stored)))
-    return refuse("\n".join(problems), FAILED if stored else USAGE) if problems else DONE
+    return (
+        refuse("\n".join(tools_named_once(problems)), FAILED if stored else USAGE)
+        if problems
+        else DONE
+    )
 
 
 def _read(name: str) -> bytes:

@@ -13,7 +13,7 @@ from db.database import opened
 from pages.widgets import create_button
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences
-from services.report.imports import MOST_BYTES, InvalidImport, known_tools
+from services.report.imports import MOST_BYTES, InvalidImport, known_tools, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _imported(data: bytes, name: str, again: bool) -> Imported:
     try:
         ids = imported.import_file(opened(), data, name, again)
     except InvalidImport as error:
-        return Imported(str(error))
+        return Imported(str(error).removesuffix(f" {readable()}"))  # which the caption above says
     return Imported(imported.import_sentence(ids, name), tuple(ids))
 
 

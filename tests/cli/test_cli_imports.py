@@ -40,6 +40,17 @@ def test_files_of_other_tools_are_imported(
     assert "imported from guidellm" in run_cli("compare", "1", "2").out
 
 
+def test_several_unknown_files_name_the_known_tools_once(
+    run_cli: RunCli, database: Engine, tmp_path: Path
+) -> None:
+    unknown = [tmp_path / "a.json", tmp_path / "b.json"]
+    for file in unknown:
+        file.write_text('{"a": 1}')
+    problems = run_cli("import", *map(str, unknown), str(tmp_path / "none")).err
+    assert problems.count("does not recognize this file") == 2
+    assert problems.count("It reads results of") == 1
+
+
 def test_the_exit_code_says_whether_anything_was_stored(
     run_cli: RunCli, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,8 @@ def test_a_file_is_uploaded_in_history_once(visit: Visit, database: Engine) -> N
 
 def test_an_unknown_file_is_reported_in_history(visit: Visit, database: Engine) -> None:
     at = upload(visit("history"), "x.json", b'{"a": 1}')
-    assert "x.json: Paceline does not recognize this file." in complaints(at)
+    assert complaints(at) == "x.json: Paceline does not recognize this file."
+    assert text_of(at).count("guidellm") == 1
     assert not runs.count(database)
 
 

@@ -8,7 +8,7 @@ a tool, write a module and add it to IMPORTS.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
 
@@ -32,7 +32,16 @@ from services.report.imports import (
 from services.report.imports.imported import Imported, InvalidImport
 from services.report.imports.parse import MOST_BYTES, Document, document
 
-__all__ = ["IMPORTS", "MOST_BYTES", "Imported", "InvalidImport", "known_tools", "read"]
+__all__ = [
+    "IMPORTS",
+    "MOST_BYTES",
+    "Imported",
+    "InvalidImport",
+    "known_tools",
+    "read",
+    "readable",
+    "tools_named_once",
+]
 
 LONGEST_NAME = 80
 MOST_RUNS = 1_000
@@ -83,13 +92,27 @@ def known_tools() -> str:
     return f"{', '.join(most)} and {last}"
 
 
+def readable() -> str:
+    """Return the sentence about the supported tools, with which some messages end."""
+    return f"It reads results of {known_tools()}."
+
+
+def tools_named_once(messages: Sequence[str]) -> list[str]:
+    """Return the messages, the last of those that end with the supported tools as it is, the others
+    without them."""
+    ends = f" {readable()}"
+    long = [index for index, message in enumerate(messages) if message.endswith(ends)]
+    return [
+        message.removesuffix(ends) if index in long[:-1] else message
+        for index, message in enumerate(messages)
+    ]
+
+
 def _format(document: Document) -> Format:
     for entry in IMPORTS:
         if entry.recognise(document):
             return entry
-    raise InvalidImport(
-        f"Paceline does not recognize this file. It reads results of {known_tools()}."
-    )
+    raise InvalidImport(f"Paceline does not recognize this file. {readable()}")
 
 
 IMPORTS: tuple[Format, ...] = (
