@@ -18,9 +18,9 @@ from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
 from services.ask.backends import server_text
 from services.ask.measurement import Run
-from services.ask.plan import duration
 from services.base.units import many
 from services.report.key_figures import key_figures
+from services.report.run_facts import measured_for
 
 Colour = Literal["green", "red", "orange", "blue", "gray"]
 
@@ -54,18 +54,12 @@ def head(run: Run, warnings: int = 0) -> None:
         via = "" if run.source is not None else run.through
         facts = (f"Run {run.id}", server, via, run.config.model)
         line = " · ".join(filter(None, facts))
+        lasted = measured_for(run)
         by = f" · started by {plain(run.started_by)}" if run.started_by and not share_view() else ""
         started = when(run.started_at or run.created_at)
-        st.caption(f"{plain(line)} · {started}{_duration(run)}{by}")
+        st.caption(f"{plain(line)} · {started}{lasted and f' · measured for {lasted}'}{by}")
     if run.note:
         st.text(run.note)
-
-
-def _duration(run: Run) -> str:
-    """How long Paceline's own run took, with warm-up and calibration."""
-    if run.source is not None or run.started_at is None or run.ended_at is None:
-        return ""
-    return f" · took {duration((run.ended_at - run.started_at).total_seconds())}"
 
 
 def headline(candidate: Candidate) -> None:

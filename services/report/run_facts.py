@@ -14,8 +14,9 @@ from services.analysis.compare.differences import flat
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
-from services.ask.measurement import Run
+from services.ask.measurement import ACTIVE, Run
 from services.ask.own_prompts import summarized
+from services.ask.plan import duration
 from services.base.table import Table
 from services.base.units import NOTHING
 
@@ -91,9 +92,19 @@ def _identity(run: Run) -> dict[str, str]:
         "status": run.status,
         "started": moment_of(run.started_at),
         "ended": moment_of(run.ended_at),
+        "measured for": measured_for(run),
         "tags": run.tags,
     }
     return _fact_texts(facts)
+
+
+def measured_for(run: Run) -> str:
+    """Return how long the repeats took together, without warm-up, calibration and, in a comparison,
+    the other candidates' turns; "" for a run that goes on or was cut short."""
+    seconds = [repeat.duration_s for repeat in run.repeats]
+    known = [each for each in seconds if each is not None]
+    whole = run.status not in ACTIVE and len(known) == len(seconds)
+    return duration(sum(known)) if known and whole else ""
 
 
 def moment_of(moment: datetime | None) -> str:

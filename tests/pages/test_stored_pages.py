@@ -7,15 +7,13 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
-from db import queue, recording, results, runs, schema, shares
-from db.database import writing
+from db import queue, recording, results, runs, shares
 from jobs.supervisor_lock import supervisor_file
 from pages.widgets import result_tabs
 from services.ask.measurement import Progress, Repeat, Sample
@@ -357,13 +355,10 @@ def test_the_result_page_shows_prompts_and_answers(visit: Visit, database: Engin
     assert "an answer" in texts
 
 
-def test_the_result_shows_how_long_the_run_took(visit: Visit, database: Engine) -> None:
-    store(database), store(database, status="running")
-    with writing(database) as connection:
-        began = {"started_at": NOON, "ended_at": NOON + timedelta(seconds=75)}
-        connection.execute(schema.runs.update().where(schema.runs.c.id == 1).values(began))
-    assert "12:00:00 · took 75 s" in text_of(visit("result", run="1"))
-    assert "took" not in text_of(visit("live", run="2"))
+def test_the_result_shows_how_long_was_measured(visit: Visit, database: Engine) -> None:
+    store(database, repeats(1.0, (1, 1, 1))), store(database, status="running")
+    assert " · measured for 3 s" in text_of(visit("result", run="1"))
+    assert "measured for" not in text_of(visit("live", run="2"))
 
 
 def test_a_run_of_any_server_is_shown_with_its_address(visit: Visit, database: Engine) -> None:

@@ -109,10 +109,11 @@ def _intro(candidate: Candidate) -> str:
     run = candidate.run
     model = f", {run.config.model}" if run.config.model else ""
     started = f", {run_facts.moment_of(run.started_at)}" if run.started_at else ""
+    lasted = run_facts.measured_for(run)
     server = server_text(run.config.backend, run.config.base_url)
     whence = " ".join(filter(None, (server, run.through)))
     mode = f", {run.config.mode}" if run.knows("mode") else ""
-    return f"Run {run.id}: {whence}{model}{mode}{started}"
+    return f"Run {run.id}: {whence}{model}{mode}{started}{lasted and f', measured for {lasted}'}"
 
 
 def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) -> Iterator[Finding]:

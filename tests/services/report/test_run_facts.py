@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.analysis.compare import compare
 from services.analysis.compare.candidate import labels_of
+from services.ask.measurement import Repeat
 from services.report import run_facts
-from tests.values import candidate, measured, repeats
+from services.report.export import EXPORTS
+from tests.values import NOON, candidate, measured, repeats, run
 
 
 def test_a_row_of_the_config_that_differs_is_marked() -> None:
@@ -68,3 +72,18 @@ def test_a_single_run_and_equal_runs_have_no_marked_rows() -> None:
         run_facts.configuration(runs, labels_of(runs)),
     ):
         assert table.note == "" and not any("≠" in row[0] for row in table.rows)
+
+
+def test_how_long_was_measured_is_the_time_of_all_repeats_if_none_was_cut_short() -> None:
+    assert run_facts.measured_for(run(repeats=5)) == "5 s"
+    assert run_facts.measured_for(run(repeats=0)) == ""
+    assert run_facts.measured_for(run(status="running")) == ""
+    cut = (Repeat(0, NOON, 1.0, {}), Repeat(1, NOON, None, {}))
+    assert run_facts.measured_for(replace(run(status="cancelled"), repeats=cut)) == ""
+
+
+@pytest.mark.parametrize("name", ["page.html", "markdown.md"])
+def test_files_say_how_long_was_measured(name: str) -> None:
+    alone = candidate(repeats(), run_id=1, repeats=5)
+    (write,) = (entry.write for entry in EXPORTS if entry.name == name)
+    assert "measured for 5 s" in write([alone]).decode()
