@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,17 +67,19 @@ def run_colour(
         columns=BESIDE,
         symbolOpacity=1,
         orient=orient,
-        labelExpr=_wrap_labels(labels),
+        labelExpr=wrapped_on_phone(labels, SHORT),
     )
     return alt.Color("run:N", scale=scale, legend=legend if len(labels) > 1 else None)
 
 
-def _wrap_labels(labels: Sequence[str]) -> str:
-    """Return the labels of a legend as Vega's expression: on a phone, long ones take two lines."""
-    lines = {label: textwrap.wrap(label, SHORT) for label in labels if len(label) > SHORT}
+def wrapped_on_phone(labels: Sequence[str], most: int, otherwise: str = "datum.label") -> str:
+    """Return labels as Vega's expression: on a phone, those of more than `most` characters take
+    several lines; an arrow at the end stays with its word."""
+    together = {label: re.sub(r" (\S)$", "\N{NO-BREAK SPACE}\\1", label) for label in labels}
+    lines = {label: textwrap.wrap(together[label], most) for label in labels if len(label) > most}
     if not lines:
-        return "datum.label"
-    return f"{WIDTH} < {PHONE} ? ({json.dumps(lines)}[datum.label] || datum.label) : datum.label"
+        return otherwise
+    return f"{WIDTH} < {PHONE} ? ({json.dumps(lines)}[datum.label] || {otherwise}) : {otherwise}"
 
 
 def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:

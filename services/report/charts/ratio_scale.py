@@ -8,12 +8,14 @@ from typing import Any
 import altair as alt
 
 from services.analysis.compare import Candidate
+from services.report.charts.frame import wrapped_on_phone
 
 WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
 CLOSENESS = 0.06  # share of the axis: ticks closer to each other are left out
 TIMES = "format(datum.value, '~r') + '×'"  # a ratio as in sentences and tables
 WISHES = "↑\N{NO-BREAK SPACE}more is better, ↓\N{NO-BREAK SPACE}less is better."
+NARROW = 17  # characters of a name beside the axis on a phone
 AXIS = "Relative to baseline (log scale)"
 
 
@@ -32,9 +34,8 @@ def ratio_scale(
 def bands(
     field: str, names: Sequence[str], candidates: Sequence[Candidate]
 ) -> tuple[alt.Y, alt.YOffset]:
-    """Return the axis with a band for each of `names`, whose lines `|` separates, and the offset of
-    each run within a band."""
-    axis = alt.Axis(labelExpr="split(datum.label, '|')", labelLineHeight=13)
+    """Return the axis with a band for each of `names`, and the offset of each run within a band."""
+    axis = alt.Axis(labelExpr=wrapped_on_phone(names, NARROW), labelLineHeight=12)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
     return y, alt.YOffset("run:N", sort=[c.label for c in candidates])
 

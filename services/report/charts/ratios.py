@@ -40,7 +40,7 @@ def ratios(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChar
     if not rows:
         return None
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    height = len(metrics) * max(24, 9 * (len(candidates) - 1) + 14)
+    height = len(metrics) * max(30, 9 * (len(candidates) - 1) + 14)
     title = heading("Compared with the baseline", *_subtitle(candidates, rows))
     layers = _layers(candidates, dark, rows, metrics)
     return layer_chart(layers, title, height, {"ratios": rows})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
@@ -702,6 +703,18 @@ def test_the_chart_of_arrivals_has_every_request_once(count: int, answer_s: floa
     sent = sum(row["rate"] * (row["until"] - row["seconds"]) for row in rows)
     assert sent == pytest.approx(count)
     assert rows[-1]["in_flight"] == sum(end >= rows[-1]["until"] for _, _, end in bars)
+
+
+def test_long_names_beside_an_axis_take_several_lines_on_a_phone() -> None:
+    layers = drawn("ratios", runs(3))["layer"]
+    (label,) = {
+        layer["encoding"]["y"]["axis"]["labelExpr"]
+        for layer in layers
+        if "axis" in layer["encoding"].get("y", {})
+    }
+    lines = json.loads(label[label.index("{") : label.index("}") + 1])
+    assert lines["Tokens/s per request, median ↑"] == ["Tokens/s per", "request, median\xa0↑"]
+    assert max(len(line) for each in lines.values() for line in each) <= 17
 
 
 def test_a_chart_with_two_axes_says_which_mark_belongs_to_which() -> None:
