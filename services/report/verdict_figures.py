@@ -90,20 +90,43 @@ def _interval(first: Finding) -> str:
 
 
 def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> str:
-    """Return one sentence on several runs: how many have which verdict, and by which measure."""
-    runs = f"{many(len(all_figures), 'run')} against {all_figures[0].baseline_label}"
-    if all(figures.word == "no verdict" for figures in all_figures):
-        return f"{runs}: no verdict"
-    counts = _count_verdicts([figures.word for figures in all_figures])
+    """Return one sentence on several runs: the verdict on the fastest, and how many have which
+    verdict, by which measure."""
+    words = [figures.word for figures in all_figures]
+    runs = many(len(all_figures), "run")
+    against = f"{runs} against {all_figures[0].baseline_label}"
+    if {*words} == {"no verdict"}:
+        return f"{against}: no verdict"
+    counts = _count_verdicts(words)
     if not _same_measure(all_figures):
-        return f"{runs}: {counts}"
-    sentence = f"{runs}: {counts} by {_in_sentence(all_figures[0].measure)}"
+        return f"{against}: {counts}"
+    counts += f" by {_in_sentence(all_figures[0].measure)}"
     lowest, *_, highest = sorted(all_figures, key=lambda figures: figures.times)
     if lowest.times > 0:
-        sentence += f" ({lowest.ratio} to {highest.ratio})"
-    words = [rate.word for rate in _rates(comparison) if rate.word in ("faster", "slower")]
-    traded = words and all_figures[0].name == THROUGHPUT
-    return f"{sentence}, {_count_verdicts(words)} by tokens/s per request" if traded else sentence
+        counts += f" ({lowest.ratio} to {highest.ratio})"
+    rates = [rate.word for rate in _rates(comparison)]
+    traded = _judged(rates) != _judged(words) and all_figures[0].name == THROUGHPUT
+    if traded and _judged(rates):
+        counts += f", {_count_verdicts(_judged(rates))} by tokens/s per request"
+    return f"{_fastest(comparison)}; of {runs}: {counts}"
+
+
+def _fastest(comparison: Comparison) -> str:
+    """Return the headline of the run that is ahead of the baseline the most, if one is ahead."""
+    ahead = [each for each in comparison.verdicts if each.word == "faster"]
+    if not ahead:
+        return f"No run is measurably faster than {comparison.baseline.label}"
+    return max(ahead, key=lambda verdict: _lead(verdict.findings[0])).headline
+
+
+def _lead(first: Finding) -> float:
+    assert first.ratio is not None
+    return first.ratio.value if first.better == "higher" else 1 / first.ratio.value
+
+
+def _judged(words: Sequence[Word]) -> list[Word]:
+    """Return the verdicts that name a faster run."""
+    return [word for word in words if word in ("faster", "slower")]
 
 
 def _same_measure(all_figures: Sequence[VerdictFigures]) -> bool:

@@ -196,8 +196,8 @@ def test_each_run_has_a_row_of_figures_with_its_diagnostics_below(
     assert "note" in of_runs
     whole = visit("compare", runs="1,2,3")
     assert headings(whole)[0] == (
-        "2 runs against A: 1 faster, 1 inconclusive by output throughput (1.00× to 2.00×), "
-        "1 faster by tokens/s per request"
+        "B has 2.00× the output throughput of A; of 2 runs: 1 faster, 1 inconclusive by output "
+        "throughput (1.00× to 2.00×)"
     )
     rows = whole.table[0].value.iloc[:, 1].tolist()
     assert [row.partition(", ")[0] for row in rows] == [

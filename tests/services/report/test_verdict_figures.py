@@ -50,9 +50,40 @@ def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
         "▼ 0.50× (0.48–0.52)",
     )
     assert overview(verdict_figures(found), found) == (
-        "2 runs against run at 1.0: 1 faster, 1 slower by output throughput (0.50× to 2.00×), "
-        "1 faster, 1 slower by tokens/s per request"
+        "run at 0.5 has 2.00× the output throughput of run at 1.0; of 2 runs: 1 faster, 1 slower "
+        "by output throughput (0.50× to 2.00×)"
     )
+
+
+def test_the_overview_begins_with_the_fastest_of_several_or_says_that_there_is_none() -> None:
+    slow, same, fast, faster = (
+        candidate(repeats(slower), run_id=n, name=name)
+        for n, (name, slower) in enumerate(
+            (("slow", 2.0), ("same", 1.0), ("fast", 0.5), ("faster", 0.25)), 1
+        )
+    )
+    found = compare([same, slow, fast, faster])
+    assert overview(verdict_figures(found), found).startswith("faster has 4.00× the output")
+    none = compare([faster, same, slow])
+    assert overview(verdict_figures(none), none) == (
+        "No run is measurably faster than faster; of 2 runs: 2 slower by output throughput (0.12× "
+        "to 0.25×)"
+    )
+
+
+def test_the_overview_of_runs_that_trade_speed_for_throughput_counts_both() -> None:
+    loads = [
+        [
+            measured(i, repeat=r, ttft=0.1, e2e=each * (1 + r / 1e3))
+            for r in range(5)
+            for i in range(n)
+        ]
+        for n, each in ((4, 3.0), (16, 6.0), (32, 9.0))
+    ]
+    found = compare([candidate(rows, run_id=n, name=f"run {n}") for n, rows in enumerate(loads, 1)])
+    text = overview(verdict_figures(found), found)
+    assert text.startswith("run 3 gives 2.67× the throughput of run 1, but 67 % fewer tokens/s")
+    assert text.endswith("2 slower by tokens/s per request")
 
 
 def test_runs_that_different_measures_decide_name_theirs() -> None:
