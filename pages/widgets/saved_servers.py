@@ -84,15 +84,16 @@ def _delete(name: str) -> None:
 
 def _form() -> None:
     """Ask for the fields of a server. What was typed is kept if it cannot be saved."""
+    key = create_button.key("save-server")
     about_fields = about.fields(RunConfig)
-    with st.form("save-server", border=False):
-        name = st.text_input("Name", placeholder="prod", key=f"{PREFIX}name", max_chars=40)
+    with st.form("new-server", border=False):
+        name = st.text_input("Name", placeholder="prod", key=f"{key}-name", max_chars=40)
         backend = st.selectbox(
             "Backend",
             KINDS,
             index=KINDS.index("url"),
             format_func=lambda backend: BACKENDS[backend].label,
-            key=f"{PREFIX}backend",
+            key=f"{key}-backend",
         )
         with st.grid(2, min_column_width=220, vertical_alignment="bottom"):
             texts = {
@@ -100,7 +101,7 @@ def _form() -> None:
                     about_fields[field].label,
                     help=about_fields[field].help,
                     placeholder=EXAMPLES[field],
-                    key=PREFIX + field,
+                    key=f"{key}-{field}",
                 )
                 for field in TEXTS
             }
@@ -109,7 +110,7 @@ def _form() -> None:
             value=None,
             placeholder=about_fields["usd_per_hour"].empty,
             help=about_fields["usd_per_hour"].help,
-            key=f"{PREFIX}usd_per_hour",
+            key=f"{key}-usd_per_hour",
         )
         st.caption(
             "Only the name of the key's variable is saved, never the key. In `.env`, set the key "
@@ -118,7 +119,7 @@ def _form() -> None:
         typed = {field: text.strip() for field, text in texts.items() if text.strip()}
         values = {"backend": backend, "usd_per_hour": price, **typed}
         save_button.show(
-            create_button.key("save-server-button"),
+            key,
             name.strip(),
             lambda over: servers.save(opened(), saved_server(name.strip(), values), replace=over),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import TextInput
 
 from db import servers
 from services.ask import link
@@ -13,10 +14,17 @@ from services.ask.saved_server import saved_server
 from tests.conftest import ReferenceServer
 from tests.pages.conftest import Visit, link_of, sound, text_of
 
+LABELS = {"name": "Name", "base_url": "Address", "key_env": "API key variable"}
+
+
+def field_of(at: AppTest, label: str) -> TextInput:
+    (field,) = [field for field in at.text_input if field.label == label]
+    return field
+
 
 def save(at: AppTest, **texts: str) -> AppTest:
     for field, text in texts.items():
-        at.text_input(key=f"server-{field}").set_value(text)
+        field_of(at, LABELS[field]).set_value(text)
     (button,) = [button for button in at.button if button.label == "Save"]
     return sound(button.click().run())
 
@@ -24,11 +32,12 @@ def save(at: AppTest, **texts: str) -> AppTest:
 def test_a_server_is_saved_shown_and_deleted(visit: Visit, database: Engine) -> None:
     at = visit("backends")
     assert "Save a server once" in text_of(at)
-    at.number_input(key="server-usd_per_hour").set_value(3.5)
+    at.number_input[0].set_value(3.5)
     at = save(at, name="prod", base_url="http://gpu-7/v1", key_env="PROD_API_KEY")
     values = servers.list_all(database)["prod"].values
     assert (values["backend"], values["base_url"]) == ("url", "http://gpu-7/v1")
     assert (values["key_env"], values["usd_per_hour"]) == ("PROD_API_KEY", 3.5)
+    assert field_of(at, "Name").value == "", "it is ready for another server"
     assert "key from" in text_of(at) and "US$ 3.5 per hour" in text_of(at).replace("\\", "")
     sound(at.button(key="server-delete-prod").click().run())
     assert servers.list_all(database) == {}
@@ -49,7 +58,7 @@ def test_an_error_in_saving_keeps_the_typed_values(visit: Visit, database: Engin
     assert "vllm is already a backend" in text_of(at)
     at = save(at, name="prod", key_env="sk-hunter2")
     assert "must be the name of a variable" in text_of(at) and "hunter2" not in text_of(at)
-    assert at.text_input(key="server-base_url").value == "http://gpu-7/v1"
+    assert field_of(at, "Address").value == "http://gpu-7/v1"
     assert servers.list_all(database) == {}
 
 
