@@ -257,6 +257,7 @@ with left:
         with st.grid(2, min_column_width=server_cards.WIDTH):
             servers = [server_cards.ask_one(first, env)]
             slot = st.container(border=True, height="stretch")
+    keys = st.container()  # below the servers, whose messages name it
     once = kind == SERVERS and len(servers) == 1
     design = None if once else comparison.repeats_form(turns)
     form = run_form.ask(server_cards.of_form(first), servers[0], once)
@@ -267,11 +268,12 @@ with left:
         with slot:
             others = comparison.ask(kind, values, from_link, first)
     if not only_saved():
-        api_keys.ask(
-            (server["backend"], server["base_url"])
-            for server in (values, *others)
-            if "backend" in server
-        )
+        with keys:
+            api_keys.ask(
+                (server["backend"], server["base_url"])
+                for server in (values, *others)
+                if "backend" in server
+            )
     about = run_form.names_form()
 if touched:
     kept = {"like": like} if like and not problems else {}
