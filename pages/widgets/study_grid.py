@@ -73,7 +73,7 @@ def measured(study: Study, headlines: dict[int, dict[str, Any]]) -> None:
     out."""
     loads = load_labels([run.config for run in study.runs])
     servers = [study.engine_of(run) for run in study.runs]
-    texts = {
+    texts: dict[str, Sequence[str]] = {
         **_engines([server.config if server else None for server in servers]),
         "Load": loads,
         "Status": [run.status for run in study.runs],
@@ -86,12 +86,16 @@ def measured(study: Study, headlines: dict[int, dict[str, Any]]) -> None:
     known = {name: column for name, column in texts.items() if {*column} - {NOTHING, "", "0"}}
     columns = [
         [f"[{run.id}]({_page_of(run)})" for run in study.runs],
-        *(map(status_badge if name == "Status" else tabular.cell, known[name]) for name in known),
+        *([_cell(name, text) for text in column] for name, column in known.items()),
     ]
     rows = list(zip(*columns, strict=True))
     tabular.folded("cells", rows, Table("The cells of the study", ("Run", *known), ()))
     if any(run.config.repeats > 1 for run in study.runs):
         st.caption(OF_ALL_REQUESTS)
+
+
+def _cell(column: str, text: str) -> str:
+    return status_badge(text) if column == "Status" else tabular.cell(text)
 
 
 def _page_of(run: Run) -> str:
