@@ -20,6 +20,7 @@ NUMBERS = {  # by label: the key in the headline, and the unit
 }
 NOTE = 120  # characters of a note; the run's page shows all of it
 STARTED, AGAINST = "Started", "vs baseline"
+UNBROKEN = "\N{NO-BREAK SPACE}%"
 BOX = "4.2rem"
 COLUMNS = "6.6rem 4.8rem 5rem 5rem"
 STYLE = """<style>
@@ -126,7 +127,7 @@ def _labelled_html(label: str, html: str, kind: str) -> str:
 
 def _verdict_text(verdict: BaselineVerdict) -> str:
     other = "<small>different server</small>" if verdict.differs else ""
-    return f"{escape(short(verdict))}{other}"
+    return f"{escape(short(verdict).replace(' %', UNBROKEN))}{other}"
 
 
 def _when(moment: datetime) -> str:

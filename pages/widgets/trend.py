@@ -12,6 +12,7 @@ from db import baseline_verdicts
 from db.database import opened
 from pages.widgets import url_state
 from pages.widgets.chart_panel import captioned, image_buttons
+from pages.widgets.run_row import UNBROKEN
 from pages.widgets.view import dark, plain
 from services.analysis.compare.trend import MEASURES, Trend
 from services.report.charts import spec
@@ -19,7 +20,6 @@ from services.report.charts.trend import PICKED, measure_of, trend_chart
 
 QUESTION = "Is it getting faster?"
 PARAMETER = "trend"
-UNBROKEN = "\N{NO-BREAK SPACE}%"
 
 
 def choose(prefix: str, parameters: Mapping[str, str]) -> dict[str, str]:
