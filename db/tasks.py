@@ -188,13 +188,6 @@ def tickets(database: Engine) -> set[str]:
         return {ticket for ticket in connection.scalars(query) if ticket is not None}
 
 
-def counts(database: Engine) -> dict[str, int]:
-    """Return the number of tasks by status."""
-    query = select(tasks.c.status, func.count()).group_by(tasks.c.status)
-    with database.connect() as connection:
-        return {row[0]: row[1] for row in connection.execute(query)}
-
-
 def _query() -> Select[Any]:
     """The values of `_task`."""
     own = [_COLUMNS.get(each.name, tasks.c.get(each.name)) for each in _OWN]

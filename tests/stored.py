@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from db import queue, recording, results, runs
 from db.database import now, writing
+from db.schema import tasks
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import parse
 from services.ask.measurement import Measurement, Repeat
@@ -51,3 +52,10 @@ def _add_running(database: Engine, new: runs.NewRun) -> int:
         return runs.add(
             connection, new, status="running", started_at=moment, heartbeat_at=moment, machine=""
         )
+
+
+def task_counts(database: Engine) -> dict[str, int]:
+    """Return the number of tasks by status."""
+    query = select(tasks.c.status, func.count()).group_by(tasks.c.status)
+    with database.connect() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}

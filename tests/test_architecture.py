@@ -80,6 +80,40 @@ def imported(file: Path) -> frozenset[str]:
     }
 
 
+def exported(tree: ast.Module) -> set[str]:
+    """The names in a module's `__all__`."""
+    return {
+        name
+        for n in tree.body
+        if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__"
+        for name in ast.literal_eval(n.value)
+    }
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """The names that the statements of a module bind."""
+    names = set[str]()
+    for n in tree.body:
+        if isinstance(n, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in n.names}
+        elif isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(n.name)
+        elif isinstance(n, ast.Assign | ast.AnnAssign):
+            names |= {
+                x.id
+                for x in ast.walk(n)
+                if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store)
+            }
+    return names
+
+
+@pytest.mark.parametrize("part", HOUSE)
+def test_a_module_exports_only_names_that_it_has(part: str) -> None:
+    for file in files(part):
+        tree = ast.parse(file.read_text())
+        assert exported(tree) <= bound(tree), file
+
+
 @pytest.mark.parametrize("part", HOUSE)
 def test_a_package_imports_only_what_the_table_allows(part: str) -> None:
     assert files(part), f"{part} is gone: change the table above"

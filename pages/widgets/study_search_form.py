@@ -11,7 +11,6 @@ from services.studies.study_config import StudyCapacity, StudyConfig
 
 NUMBERS = ("lowest", "highest", "window_s", "probes", "precision", "margin", "starts")
 SHAPE = ("max_tokens", "warmup")
-HELP = "Answers are this long for every configuration."
 
 
 def ask(start: StudyConfig) -> dict[str, Any]:

@@ -52,15 +52,6 @@ def request_row(m: Measurement) -> dict[str, Any]:
     return {name: of(m) for name, of in _ROW.items()}
 
 
-def inter_chunk(m: Measurement) -> list[float]:
-    """Return the gaps between the chunks that carry tokens, in seconds; [] for fewer than two
-    chunks.
-
-    Not the time per token: a chunk may carry several. (vLLM calls these ITL.)
-    """
-    return [later - t for t, later in zip(m.token_times, m.token_times[1:], strict=False)]
-
-
 def _since(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else end - start
 

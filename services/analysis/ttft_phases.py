@@ -49,7 +49,6 @@ class TtftPhases:
     median_s: float  # TTFT of the same requests
     mean_s: float
     phases: tuple[Phase, ...]
-    contradictory: int = 0  # requests left out because their parts exceed their TTFT
 
     @property
     def queue_known(self) -> bool:
@@ -82,7 +81,6 @@ def ttft_phases(measurements: Sequence[Measurement]) -> TtftPhases | None:
         median_s=float(np.median(whole)),
         mean_s=mean,
         phases=tuple(_phase(name, part[sound], mean) for name, part in phase_times.items()),
-        contradictory=int((reported & ~sound).sum()),
     )
 
 

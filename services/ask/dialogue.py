@@ -97,13 +97,6 @@ def with_leading_nonce(messages: Sequence[Message], nonce: str) -> list[Message]
     return [first, *messages[1:]]
 
 
-def text_of(prompt: str) -> str:
-    """Return a prompt as plain text, for display and for servers that do not accept messages."""
-    if not prompt.startswith(MARK):
-        return prompt
-    return "\n\n".join(text for message in messages_of(prompt) for text in texts_in(message))
-
-
 def all_text_of(prompt: str) -> str:
     """Return every text of a prompt, including those of tools, calls and files."""
     if not prompt.startswith(MARK):

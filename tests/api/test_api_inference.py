@@ -15,6 +15,7 @@ import jobs
 from db import task_queue, tasks
 from tests.api.conftest import JSON, call, problem
 from tests.conftest import ReferenceServer, until
+from tests.stored import task_counts
 
 LINES = {"content-type": "application/jsonl"}
 
@@ -116,7 +117,7 @@ def test_two_requests_with_one_idempotency_key_queue_tasks_once(at_rest: Engine)
         for _ in range(2)
     )
     assert once.json() == twice.json() and once.status_code == twice.status_code == 202
-    assert tasks.counts(at_rest) == {"queued": 2}
+    assert task_counts(at_rest) == {"queued": 2}
     other = queue("/inference/batch", {"tasks": ["c"]}, **{"idempotency-key": "k"})
     problem(other, 422)
     somebody = signed_in("admin", "somebody") | {"idempotency-key": "k"}
@@ -146,7 +147,7 @@ def test_invalid_tasks_are_refused_with_a_message(
     problem(response, 422)
     assert sentence in response.json()["error"]
     assert body in ([], {"tasks": []}) or "1 or more" not in response.json()["error"]
-    assert tasks.counts(at_rest) == {}
+    assert task_counts(at_rest) == {}
 
 
 def test_an_empty_idempotency_key_is_refused_by_its_name(at_rest: Engine) -> None:
@@ -204,7 +205,7 @@ def test_a_runner_names_saved_servers_only(at_rest: Engine) -> None:
         problem(queue(path, body, **runner), 403)
     file = line("a", "x", some_field=1).encode()
     problem(call("POST", "/inference/batch.jsonl", content=file, headers=LINES | runner), 403)
-    assert tasks.counts(at_rest) == {}
+    assert task_counts(at_rest) == {}
 
 
 def test_a_cancelled_task_cannot_be_cancelled_again(at_rest: Engine) -> None:

@@ -31,6 +31,7 @@ from tests.browser import made_up, pictures, signed_in, stored_states
 from tests.browser.conftest import FLAGS, App, executable, settled
 from tests.browser.pictures import Picture
 from tests.conftest import ROOT, until
+from tests.stored import task_counts
 
 LOWEST = 500
 EMPTY = 120  # at the end of every page
@@ -219,7 +220,7 @@ def answered_tasks(app: App, studio: Studio, folder: Path) -> None:
     print("answering tasks")
     with subprocess.Popen([*command, str(folder / "answers.jsonl")], cwd=ROOT, env=app.env):
         with app.database() as database:
-            until(lambda: tasks.counts(database).get("completed", 0) >= TASKS // 3, 300)
+            until(lambda: task_counts(database).get("completed", 0) >= TASKS // 3, 300)
         studio.take(app, pictures.TASKS_GOING)
     studio.take(app, pictures.TASKS)
     with app.database() as database:

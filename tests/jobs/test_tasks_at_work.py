@@ -22,6 +22,7 @@ from services.ask.tasks import NewTask, TaskBatch, openai_batch, settings
 from tests.canned import canned, chunked
 from tests.conftest import ReferenceServer, serving, until
 from tests.jobs.conftest import supervisors
+from tests.stored import task_counts
 
 SLOWER = "ref ttft=0.05 gap=0 tokens=3"
 Submit = Callable[..., TaskBatch]
@@ -47,7 +48,7 @@ def submit(database: Engine, reference: ReferenceServer) -> Iterator[Submit]:
     yield submitted
     for batch in task_batches.list_all(database):
         task_batches.cancel(database, batch.batch_id)
-    until(lambda: not {"queued", "running"} & tasks.counts(database).keys(), 60)
+    until(lambda: not {"queued", "running"} & task_counts(database).keys(), 60)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from services.analysis.compare.findings import (
     LEAST_MARGIN,
     MARGIN,
     MOST_MARGIN,
-    Finding,
     Word,
     margin_among,
 )
@@ -37,7 +36,6 @@ __all__ = [
     "Candidate",
     "Comparison",
     "Difference",
-    "Finding",
     "InvalidComparison",
     "Row",
     "Verdict",

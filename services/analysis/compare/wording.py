@@ -43,10 +43,6 @@ class Verdict:
         rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:")
         return rest[:1].upper() + rest[1:]
 
-    @property
-    def by_measure(self) -> tuple[tuple[str, Word], ...]:
-        return tuple((item.label, item.word) for item in self.findings)
-
 
 @dataclass(frozen=True, slots=True)
 class _Pair:

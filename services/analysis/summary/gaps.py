@@ -14,8 +14,8 @@ from services.ask.measurements import as_table
 def gaps(measurements: Sequence[Measurement]) -> NDArray[np.float64]:
     """Return the gaps between the chunks of each answer, in seconds, in the order of the answers.
 
-    The same numbers as `metrics.inter_chunk`, vectorized. For a large run, those of a sample of its
-    requests, see `Measurements.timed`.
+    Not the time per token: a chunk may hold several. (vLLM calls these ITL.) For a large run, the
+    gaps of a sample of its requests, see `Measurements.timed`.
     """
     times = [np.asarray(token_times) for token_times in as_table(measurements).timed()[1]]
     times = [chunk_times for chunk_times in times if len(chunk_times) > 1]

@@ -41,7 +41,7 @@ from services.ask.config.prompts import (
     readers,
 )
 from services.ask.config.request import DialectName, LengthName, Omittable, RequestFields
-from services.ask.config.sessions import History, SessionFields
+from services.ask.config.sessions import SessionFields
 from services.ask.config.traces import TraceFields
 from services.ask.problems import validate
 from services.ask.repeated import of_equal_turns
@@ -62,7 +62,6 @@ __all__ = [
     "Client",
     "DialectName",
     "Distribution",
-    "History",
     "LengthName",
     "Mode",
     "Omittable",

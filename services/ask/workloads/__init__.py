@@ -23,7 +23,6 @@ from services.ask.prefixes import prefixes_of
 from services.ask.sessions import sessions_of
 from services.ask.workloads import mixed, shared, turns
 from services.ask.workloads.lines import InvalidFile as InvalidFile
-from services.ask.workloads.promptfile import read_prompts as read_prompts
 from services.ask.workloads.synthetic import NONCE_TOKENS as NONCE_TOKENS
 from services.ask.workloads.synthetic import Synthetic
 from services.ask.workloads.trace import Traced, has_blocks
@@ -96,12 +95,6 @@ def begin_alike(config: RunConfig) -> bool:
 def uses_prefix_cache(config: RunConfig) -> bool:
     """Return whether a prefix cache is part of what is measured."""
     return begin_alike(config) or sessions_of(config) is not None
-
-
-def class_of(config: RunConfig, index: int) -> str:
-    """Return the class of request `index`, or "" if there are no classes. For many requests of one
-    run, `classifier` is faster."""
-    return classifier(config)(index)
 
 
 def classifier(config: RunConfig) -> Callable[[int], str]:

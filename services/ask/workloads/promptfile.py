@@ -45,11 +45,6 @@ class PromptFile:
 Entries = Iterator[tuple[str, Any]]  # location (`line 3`), value
 
 
-def read_prompts(data: bytes, filename: str) -> tuple[str, ...]:
-    """Return the prompts of a file; see `read_file`."""
-    return read_file(data, filename).prompts
-
-
 def read_file(data: bytes, filename: str) -> PromptFile:
     """Read prompts from JSON, JSON lines, CSV or plain lines; the suffix of `filename` decides.
 

@@ -1,19 +1,20 @@
 """The sample comparison that a first visitor sees: two real runs of the embedded model.
 
-`runs.jsonl` is what `record` wrote when both were measured, interleaved, on one quiet machine. It
-is read like any exported run. To measure it again, run the command in COMMAND with a separate
-database, export both runs as run.json, and pass them to `record`.
+`runs.jsonl` has both as they were measured, interleaved, on one quiet machine, and is read like any
+exported run. To measure them again, run this with a separate database, export both as run.json,
+and write each as one line without `summary`, `doubts`, `samples` and `content_sha256`:
+
+    python cli.py compare --backend embedded --mode batch --requests 8 --max-tokens 32
+        --ignore-eos --repeats 5 --concurrency 1 --with concurrency=4
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
@@ -24,12 +25,7 @@ from services.ask.prices import price_of
 from services.report import imports
 from services.report.imports import Imported
 
-COMMAND = (
-    "python cli.py compare --backend embedded --mode batch --requests 8 --max-tokens 32 "
-    "--ignore-eos --repeats 5 --concurrency 1 --with concurrency=4"
-)
 FILE = Path(__file__).with_name("runs.jsonl")
-LEFT_OUT = ("summary", "doubts", "samples", "content_sha256")  # computed anew, or not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +43,6 @@ def sample() -> Sample:
     runs = imports.read(FILE.read_bytes(), FILE.name)
     candidates = tuple(labelled([_candidate(run, index) for index, run in enumerate(runs, 1)]))
     return Sample(candidates, _took_s(runs))
-
-
-def record(documents: Iterable[dict[str, Any]]) -> bytes:
-    """Return two exported runs as the sample's file, one line each, without what is computed from
-    the rest."""
-    lines = (
-        json.dumps({key: value for key, value in document.items() if key not in LEFT_OUT})
-        for document in documents
-    )
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _candidate(run: Imported, run_id: int) -> Candidate:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from services.ask.backends import Target
 from services.servers.engines.launch import Launch
 from services.servers.engines.problem import EngineProblem
-from services.servers.facts import engine_facts
 from services.servers.probe.http import Answer, NoAnswer, answering, connected, message, read
 
 POLL_S = 0.5
@@ -42,11 +40,6 @@ async def ready(launch: Launch, timeout_s: float, alive: Callable[[], bool]) -> 
     finally:
         work.cancel()
         await asyncio.wait([work])
-
-
-async def facts_of(launch: Launch) -> dict[str, Any]:
-    """Return what the engine reports about itself, see `facts.engine_facts`."""
-    return await engine_facts(Target("url", launch.base_url, launch.model))
 
 
 async def _first_answer(launch: Launch) -> None:

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from services.analysis.metrics import FIELDS, METRICS, Metric, inter_chunk, metric, request_row
+from services.analysis.metrics import FIELDS, METRICS, Metric, metric, request_row
+from services.analysis.summary.gaps import gaps
 from services.ask.measurement import Measurement
 from tests.values import failed, measured
 
@@ -123,8 +124,8 @@ def test_a_time_of_zero_is_not_unknown() -> None:
 
 
 def test_inter_chunk_latencies_are_all_gaps_between_chunks() -> None:
-    assert inter_chunk(WHOLE) == [0.5, 0.25, 2.25]
-    assert inter_chunk(IN_ONE_CHUNK) == inter_chunk(NOT_STREAMED) == []
+    assert gaps([WHOLE]).tolist() == [0.5, 0.25, 2.25]
+    assert gaps([IN_ONE_CHUNK, NOT_STREAMED]).tolist() == []
 
 
 def test_a_row_has_the_fields_of_the_api_in_their_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from itertools import accumulate
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.metrics import METRICS, inter_chunk
+from services.analysis.metrics import METRICS
 from services.analysis.statistics import Distribution
 from services.analysis.summary import summarize, summary_row
 from services.analysis.summary.gaps import gaps
@@ -198,7 +199,9 @@ def test_the_peak_of_a_run_is_that_of_its_fullest_repeat() -> None:
 
 def test_gaps_between_chunks_are_taken_within_each_answer() -> None:
     group = [measured(0, tokens=4), measured(1, tokens=1), measured(2, send=9.0), failed(3)]
-    assert gaps(group).tolist() == [gap for m in group for gap in inter_chunk(m)]
+    assert gaps(group).tolist() == [
+        later - t for m in group for t, later in itertools.pairwise(m.token_times)
+    ]
     assert gaps([failed(0)]).tolist() == []
 
 

@@ -182,15 +182,20 @@ def test_with_equal_intervals_throughput_is_judged_but_does_not_lead() -> None:
     assert verdict.findings[0].name == "tokens_per_s_median"
     assert words_by_measure(verdict)["output_tokens_per_s"] == "equivalent"
     assert "(an interval of 1 s)" in verdict.sentence
-    assert verdict_of(
-        runs[0],
-        replace(
-            runs[1],
-            run=replace(
-                runs[1].run, config=runs[1].run.config.model_copy(update={"interval_s": 2.0})
+    assert (
+        verdict_of(
+            runs[0],
+            replace(
+                runs[1],
+                run=replace(
+                    runs[1].run, config=runs[1].run.config.model_copy(update={"interval_s": 2.0})
+                ),
             ),
-        ),
-    ).by_measure[1] == ("output throughput", "no verdict")
+        )
+        .findings[1]
+        .word
+        == "no verdict"
+    )
 
 
 def test_without_token_counts_the_latency_of_each_request_leads() -> None:
@@ -371,7 +376,9 @@ def test_runs_with_the_same_name_get_distinct_labels() -> None:
 
 def test_every_measure_is_judged_and_equivalent_states_its_margin() -> None:
     verdict = verdict_of(a(), b(repeats(0.5)))
-    assert {label for label, _ in verdict.by_measure} == {label for label, _ in FAMILY.values()}
+    assert {finding.label for finding in verdict.findings} == {
+        label for label, _ in FAMILY.values()
+    }
     assert verdict_label("equivalent", 0.025) == "equivalent within ±2.5 %"
     assert verdict_label("faster", 0.025) == "faster"
 

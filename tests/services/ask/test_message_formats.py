@@ -11,7 +11,7 @@ from services.ask import dialogue
 from services.ask.backends import BackendProblem, messages, target
 from services.ask.config import DialectName, RunConfig, parse
 from services.ask.own_prompts import own_prompts
-from services.ask.workloads import prompt, read_prompts
+from services.ask.workloads import prompt
 from services.ask.workloads.promptfile import read_file
 from services.report.scenario.prompts import prompt_values
 
@@ -108,7 +108,7 @@ EXPECTED: dict[DialectName, dict[str, Any]] = {
 
 
 def read_row(row: dict[str, Any]) -> str:
-    [read] = read_prompts(json.dumps(row, ensure_ascii=False).encode(), "p.jsonl")
+    [read] = read_file(json.dumps(row, ensure_ascii=False).encode(), "p.jsonl").prompts
     return read
 
 

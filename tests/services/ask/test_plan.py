@@ -12,7 +12,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.modes import schedule
 from services.ask.plan import combined, duration, interleaved, plan, span
 from services.ask.prices import Hourly, Price
-from services.ask.workloads import read_prompts
+from services.ask.workloads.promptfile import read_file
 
 AT_64 = Pace(64.0, 64.0, 64.0, "from a test")
 PRICE = Price(1e-6, 4e-6, "a test")
@@ -69,7 +69,7 @@ TOOL = {"type": "function", "function": {"name": "f", "description": "y" * 400}}
 def test_prompt_tokens_are_those_of_what_is_sent_of_an_entry(
     entry: dict[str, Any], more: dict[str, Any], tokens: int
 ) -> None:
-    prompts = read_prompts(json.dumps(entry).encode(), "p.jsonl")
+    prompts = read_file(json.dumps(entry).encode(), "p.jsonl").prompts
     config = parse({"prompts": prompts, "requests": 1, "warmup": 0, **more})
     planned = plan(config.model_copy(update={"unique_prompts": False}), None)
     assert planned.prompt_tokens_about == tokens

@@ -17,7 +17,6 @@ from services.ask.workloads import (
     lines,
     longest_answer,
     prompt,
-    read_prompts,
     request_config,
 )
 from services.ask.workloads.promptfile import read_file
@@ -98,7 +97,7 @@ TWO_TURNS = dialogue.to_session(
     ],
 )
 def test_a_prompt_file_is_read(name: str, data: bytes, expected: tuple[str, ...]) -> None:
-    assert read_prompts(data, name) == expected
+    assert read_file(data, name).prompts == expected
 
 
 LONG = "x" * 200_001
@@ -216,7 +215,7 @@ LONG = "x" * 200_001
 )
 def test_an_error_in_a_prompt_file_is_reported(name: str, data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidFile) as caught:
-        read_prompts(data, name)
+        read_file(data, name)
     assert str(caught.value).startswith(sentence)
     assert str(caught.value).endswith(".")
 
@@ -227,7 +226,7 @@ def test_conversations_may_say_role_and_content() -> None:
         json.dumps({"conversations": [dict(zip(names, each, strict=True)) for each in said]})
         for names in (("role", "content"), ("from", "value"))
     )
-    assert read_prompts(roles.encode(), "p.jsonl") == read_prompts(froms.encode(), "p.jsonl")
+    assert read_file(roles.encode(), "p.jsonl") == read_file(froms.encode(), "p.jsonl")
 
 
 def test_a_message_without_a_speaker_ends_its_conversation() -> None:
@@ -235,11 +234,11 @@ def test_a_message_without_a_speaker_ends_its_conversation() -> None:
     newer = {"from": None, "value": None, "role": "user", "content": "b"}
     lines = [[first, {"value": "lost"}, first], [newer]]
     data = "\n".join(json.dumps({"conversations": line}) for line in lines)
-    assert read_prompts(data.encode(), "p.jsonl") == read_prompts(b'"a"\n"b"', "p.jsonl")
+    assert read_file(data.encode(), "p.jsonl").prompts == read_file(b'"a"\n"b"', "p.jsonl").prompts
 
 
 def test_prompts_that_can_be_read_make_a_valid_config() -> None:
-    prompts = read_prompts(b'"a"\n' * 10000, "p.jsonl")
+    prompts = read_file(b'"a"\n' * 10000, "p.jsonl").prompts
     assert RunConfig(workload="file", prompts=prompts).prompts == prompts
 
 
@@ -275,7 +274,7 @@ def test_unused_and_assumed_values_are_noted(name: str, data: bytes, note: str) 
 
 def test_a_deeply_nested_body_is_refused() -> None:
     with pytest.raises(InvalidFile, match=r"too deep"):
-        read_prompts(b'{"body":' * 800 + b'{"prompt":"a"}' + b"}" * 800, "p.jsonl")
+        read_file(b'{"body":' * 800 + b'{"prompt":"a"}' + b"}" * 800, "p.jsonl")
 
 
 def test_an_error_that_quotes_messages_shows_no_part_of_them() -> None:
@@ -284,8 +283,8 @@ def test_an_error_that_quotes_messages_shows_no_part_of_them() -> None:
         {"role": "system", "content": "Be brief, please."},
         {"role": "user", "content": message},
     ]
-    [written] = read_prompts(json.dumps({"messages": messages}).encode(), "p.jsonl")
-    assert message not in redact(f"cannot answer: {message}", [dialogue.text_of(written)])
+    [written] = read_file(json.dumps({"messages": messages}).encode(), "p.jsonl").prompts
+    assert message not in redact(f"cannot answer: {message}", [dialogue.all_text_of(written)])
 
 
 @pytest.mark.parametrize(
@@ -348,7 +347,7 @@ def test_a_very_long_line_of_values_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(lines, "VALUES_MOST", 100)
     monkeypatch.setattr(lines, "LINE_MOST", 500)
     with pytest.raises(InvalidFile, match="has more than 500 characters"):
-        read_prompts(b"[" + b"[]," * 300 + b"[]]", "p.json")
+        read_file(b"[" + b"[]," * 300 + b"[]]", "p.json")
 
 
 MESSAGES = [
@@ -361,7 +360,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize("backend", ["vllm", "ollama"])
 def test_messages_are_sent_unchanged(backend: str) -> None:
-    prompts = read_prompts(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl")
+    prompts = read_file(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl").prompts
     config = RunConfig(backend=backend, workload="file", prompts=prompts, unique_prompts=False)
     config = RunConfig.model_validate_json(config.model_dump_json())  # as it is stored
     target = Target(backend, "http://127.0.0.1:1/v1", "m")
@@ -369,12 +368,12 @@ def test_messages_are_sent_unchanged(backend: str) -> None:
 
 
 def test_the_nonce_of_a_prompt_comes_first() -> None:
-    prompts = read_prompts(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl")
+    prompts = read_file(json.dumps({"messages": MESSAGES}).encode(), "p.jsonl").prompts
     config = RunConfig(workload="file", prompts=prompts)
     first, second = (dialogue.messages_of(prompt(config, 0, i)) for i in range(2))
     assert first[0]["content"].endswith("] Be brief.") and first[0] != second[0]
     assert first[1:] == second[1:] == MESSAGES[1:]
-    assert dialogue.text_of(prompts[0]) == "Be brief.\n\nHi\n\nHello\n\nGrüße?"
+    assert dialogue.all_text_of(prompts[0]) == "Be brief.\n\nHi\n\nHello\n\nGrüße?"
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ from services.ask.plan import plan
 from services.ask.plan_of_sessions import typical_session
 from services.ask.problems import InvalidConfig
 from services.ask.sessions import Sessions, sessions_of
-from services.ask.workloads import InvalidFile, prompt, read_prompts
+from services.ask.workloads import InvalidFile, prompt
+from services.ask.workloads.promptfile import read_file
 from services.report.charts import session_spec
 from services.report.scenario.prompts import prompt_values
 
 
 def read(*rows: Any) -> tuple[str, ...]:
-    return read_prompts("\n".join(map(json.dumps, rows)).encode(), "p.jsonl")
+    return read_file("\n".join(map(json.dumps, rows)).encode(), "p.jsonl").prompts
 
 
 def user(text: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from services.ask.backends.dialects import DIALECTS
 from services.ask.config import DialectName, RunConfig
 from services.ask.measurement import Measurement
 from services.ask.sessions import sessions_of
-from services.ask.workloads import read_prompts
+from services.ask.workloads.promptfile import read_file
 from services.load.shards import Shard
 from tests.conftest import ReferenceServer
 from tests.services.load.test_arrivals_played import FAST, in_flight, played
@@ -114,7 +114,7 @@ TURNS = [
 
 def conversation_file(label: str) -> tuple[str, ...]:
     turns = [{**turn, "value": turn["value"].format(label)} for turn in TURNS]
-    return read_prompts(json.dumps({"conversations": turns}).encode(), "p.jsonl")
+    return read_file(json.dumps({"conversations": turns}).encode(), "p.jsonl").prompts
 
 
 def expected(dialect: DialectName, texts: list[str], answers: list[str]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def test_shards_split_sessions_not_turns() -> None:
 
 def test_a_delay_in_the_file_is_kept_scaled_or_replaced() -> None:
     row = {"turns": [{"text": "a"}, {"text": "b", "delay": 1500}, {"text": "c"}]}
-    prompts = read_prompts(json.dumps(row).encode(), "p.jsonl")
+    prompts = read_file(json.dumps(row).encode(), "p.jsonl").prompts
     for values, delays in (
         ({}, (0.0, 1.5, 0.0)),
         ({"turn_delay_scale": 0.1}, (0.0, 0.15, 0.0)),

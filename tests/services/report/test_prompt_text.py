@@ -7,7 +7,7 @@ from typing import Any
 
 from services.ask import dialogue
 from services.ask.config import parse
-from services.ask.workloads import read_prompts
+from services.ask.workloads.promptfile import read_file
 from services.report.export.exchanges import exchanges_of
 from services.report.export.tables import requests_csv
 from services.report.prompt_text import text_sent, transcript, turn_of
@@ -20,7 +20,7 @@ ROW = {
         {"from": "human", "value": "two"},
     ]
 }
-PROMPTS = read_prompts(json.dumps(ROW).encode(), "p.jsonl")
+PROMPTS = read_file(json.dumps(ROW).encode(), "p.jsonl").prompts
 VALUES: dict[str, Any] = {"prompts": PROMPTS, "workload": "file", "unique_prompts": False}
 
 

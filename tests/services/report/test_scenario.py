@@ -18,7 +18,7 @@ from services.ask import about, saved_server
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig, parse, stored
 from services.ask.problems import InvalidConfig, validate
-from services.ask.workloads.promptfile import read_file, read_prompts
+from services.ask.workloads.promptfile import read_file
 from services.report import scenario as scenarios
 from services.report.export import content_hash
 from services.report.scenario import (
@@ -45,10 +45,10 @@ from services.studies.study_link import preset_config
 from tests.conftest import ROOT
 from tests.values import candidate, measured
 
-TALK = read_prompts(
+TALK = read_file(
     b'{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}]}',
     "a.jsonl",
-)
+).prompts
 TRIED: tuple[Any, ...] = (  # for each field, the first that it accepts and that is not its default
     *(True, False, 3, 700, 1, 0.5, "text", ["text", "two"], {"a": "b"}, {"min_tokens": 4}),
     *("vllm", "http://127.0.0.1:9/v1", "PROD_API_KEY", "max_tokens", "1: 2\nthree"),

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 import jobs
 from db import results, runs
 from services.analysis.summary import summary_row
-from services.ask.workloads import class_of, prompt
+from services.ask.workloads import classifier, prompt
 from services.ask.workloads.mixed import CLASSES, LONG, SHORT
 from services.load.reference import log_key
 from services.studies.mixing import InvalidMixing, alone, mixing, sentence
@@ -39,10 +39,10 @@ def test_every_request_of_a_mix_sets_its_classs_max_tokens(
     run = finished(database, run_id)
     assert (run.status, run.error) == ("done", None)
     log, mark = reference.log(), run.environment["prompt_mark"]
-    most = {SHORT: 3, LONG: 7}
+    most, class_of = {SHORT: 3, LONG: 7}, classifier(run.config)
     for measured in runs.measurements(database, run_id):
         request = log[log_key(prompt(run.config, measured.repeat, measured.index, mark))]
-        wanted = most[class_of(run.config, measured.index)]
+        wanted = most[class_of(measured.index)]
         assert (request["body"]["max_tokens"], measured.output_tokens) == (wanted, wanted)
     warm = [log[log_key(prompt(run.config, -1, index, mark))]["body"] for index in range(2)]
     assert [body["max_tokens"] for body in warm] == [3, 7]
