@@ -10,9 +10,15 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from services.ask import about
+from services.ask.config import RunConfig
 from services.ask.flag import flag
+from services.servers.engines import EngineConfig
+from services.studies.capacity_config import CapacityConfig
+from services.studies.study_config import StudyConfig
 
 Kind = type[BaseModel]
+CONFIGS: tuple[Kind, ...] = (RunConfig, EngineConfig, StudyConfig, CapacityConfig)
+FIELDS = {name for kind in CONFIGS for name in kind.model_fields} - {"run", "servers", "objectives"}
 
 
 def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: bool = True) -> None:
@@ -20,7 +26,7 @@ def add(command: ArgumentParser, kind: Kind, names: Iterable[str], defaults: boo
     for name in names:
         field, about_field = kind.model_fields[name], about.fields(kind)[name]
         shown = defaults and field.default not in (None, "", (), {}, False)
-        text = f"{about_field.help}{f' (default: {field.default})' if shown else ''}"
+        text = f"{in_flags(about_field.help)}{f' (default: {field.default})' if shown else ''}"
         options: dict[str, Any] = {"dest": name, "help": text.replace("%", "%%")}
         if field.annotation is bool:
             options |= {"action": "store_true", "default": None}
@@ -46,3 +52,8 @@ def given_fields(options: Namespace, kind: Kind) -> dict[str, Any]:
     """Return the fields whose flags were given."""
     values = {name: getattr(options, name, None) for name in kind.model_fields}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def in_flags(text: str) -> str:
+    """Return a help or a message with flags instead of the fields that it names."""
+    return about.renamed(text, FIELDS, flag)

@@ -11,19 +11,16 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from cli.fields import FIELDS, in_flags
 from db.database import UNUSABLE, message_of
 from db.runs import InvalidEdit
 from services.analysis.comparison_design import InvalidComparison
 from services.ask.backends import BackendProblem
-from services.ask.config import RunConfig
 from services.ask.flag import flag
 from services.ask.problems import InvalidConfig
 from services.base.errors import Invalid, PacelineError
-from services.servers.engines import EngineConfig, EngineProblem
+from services.servers.engines import EngineProblem
 from services.studies.feasible import NothingToResume
-from services.studies.study_config import StudyConfig
-
-FIELDS = {*RunConfig.model_fields, *EngineConfig.model_fields, *StudyConfig.model_fields} - {"run"}
 
 
 class UsageError(Invalid):
@@ -54,7 +51,7 @@ def naming_flags(options: Namespace) -> Iterator[None]:
     except InvalidConfig as error:
         raise UsageError(sentences(error.problems, options)) from None
     except InvalidComparison as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(in_flags(str(error))) from None
     except BackendProblem as error:
         raise UsageError(f"--backend: {in_flags(str(error))}") from None
     except EngineProblem as error:
@@ -71,14 +68,10 @@ def sentences(problems: Mapping[str, str], options: Namespace) -> str:
     lines, url = [], "://" in (getattr(options, "backend", None) or "")
     for name, sentence in problems.items():
         typed = "backend" if name == "base_url" and url else name
-        lines.append(flag(typed) + sentence.removeprefix(name) if name in FIELDS else sentence)
+        known = name in FIELDS
+        text = flag(typed) + sentence.removeprefix(name) if known else sentence
+        lines.append(in_flags(text))
     return "\n".join(lines)
-
-
-def in_flags(sentence: str) -> str:
-    """Return a sentence with flags instead of the fields that it names, such as `ignore_eos`."""
-    names = "|".join(name for name in FIELDS if "_" in name)
-    return re.sub(rf"\b({names})\b", lambda field: flag(field[0]), sentence)
 
 
 def distinct_runs(run_ids: Sequence[int]) -> Sequence[int]:

@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import Any, get_args
 
-from cli.fields import add, given_fields
+from cli.fields import add, given_fields, in_flags
 from cli.kinds import condition, whole
 from cli.output import DONE, FAILED, add_output_arguments, print_result, save, write
-from cli.problems import UsageError, distinct_runs, in_flags
+from cli.problems import UsageError, distinct_runs
 from db import baseline_verdicts, results, runs, span_exports
 from db.database import opened
 from services.analysis import thresholds

@@ -44,14 +44,27 @@ def label(field: str) -> str:
 
 def help_of(field: str) -> str:
     """Return the help text of a field of a run, an engine or a study."""
-    return terms.linked(_KNOWN[field].help, _KNOWN[field].label)
+    return _help(_KNOWN[field])
 
 
 def with_labels(sentence: str, kind: type[Config] | None = None) -> str:
-    """Replace the field's name at the beginning of a sentence by its label."""
+    """Replace the field's name at the beginning of a sentence by its label, and name others by
+    their titles."""
     field, _, rest = sentence.partition(" ")
     known = about.fields(kind) if kind else _KNOWN
-    return f"{known[field].label} {rest}" if field in known else sentence[:1].upper() + sentence[1:]
+    if field in known:
+        return f"{known[field].label} {_with_titles(rest)}"
+    sentence = _with_titles(sentence)
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _help(known: about.About) -> str:
+    return terms.linked(_with_titles(known.help), known.label)
+
+
+def _with_titles(text: str) -> str:
+    """Return a text with the titles of the fields that it names."""
+    return about.renamed(text, _KNOWN, lambda field: f"“{_KNOWN[field].title}”")
 
 
 def keyed(
@@ -65,9 +78,7 @@ def widget_arguments(field: str, start: Config, whose: str = "") -> dict[str, An
     """Return the arguments of the widget for a config's field, including its help."""
     prefix = next(PREFIXES[kind] for kind in type(start).__mro__ if kind in PREFIXES)
     known = about.fields(type(start))[field]
-    return {"help": terms.linked(known.help, known.label)} | url_state.keyed(
-        prefix + whose + field, getattr(start, field)
-    )
+    return {"help": _help(known)} | url_state.keyed(prefix + whose + field, getattr(start, field))
 
 
 def number(

@@ -1,12 +1,13 @@
 """Metadata of config fields, declared with each field.
 
 The form, the flags, the API's schema and comparisons all read it: a new field is described once,
-where it is declared.
+where it is declared. Texts name other fields as configs do; `renamed` names them for an interface.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -74,6 +75,16 @@ def ignored(config: BaseModel) -> tuple[str, ...]:
     """Return the fields that have no effect because of others, such as a number of requests beside
     a duration."""
     return names(type(config), lambda known: known.ignored is not None and known.ignored(config))
+
+
+def renamed(text: str, names: Iterable[str], name_of: Callable[[str], str]) -> str:
+    """Return a text with the fields in it named as an interface names them: by flags, by labels.
+
+    A name without an underscore may be an ordinary word, one in quotes belongs to the request that
+    is sent, and `name=` is typed by the user: these remain.
+    """
+    known = "|".join(name for name in names if "_" in name)
+    return re.sub(rf"(?<![\w\"'])(?:{known})(?![\w\"'=])", lambda found: name_of(found[0]), text)
 
 
 @cache

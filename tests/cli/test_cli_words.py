@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Action, ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from api.errors import HANDLERS
 from cli.engine import add_nothing_arguments
 from cli.parser import Command, parser
 from jobs.supervisor_lock import supervisor_file
+from pages.widgets import fields
 from services.base.errors import Conflict, Forbidden, Invalid, NotFound, PacelineError, Unavailable
 from services.base.hosts import InvalidHosts
 from tests.cli.conftest import RunCli
@@ -110,6 +112,40 @@ ALL = dict(commands(parser("", cli.COMMANDS, cli.GROUPS)))
 
 def test_every_command_is_covered_by_these_tests() -> None:
     assert {" ".join(words) for words in ALL} == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_the_help_of_a_flag_names_flags_and_no_fields(words: tuple[str, ...]) -> None:
+    """Only what is sent, in quotes, and what is typed, before `=`, is a field."""
+    for action in ALL[words]:
+        text = action.help or ""
+        names = re.sub(r'"[a-z_]+"|[a-z_]+[=<]', "", text)
+        assert not re.search(r"\b[a-z]+_[a-z]", names), action.option_strings
+
+
+def test_a_form_names_other_fields_by_their_titles_and_a_command_by_their_flags() -> None:
+    (least,) = (a for a in ALL[("run",)] if "--min-tokens" in a.option_strings)
+    assert "never more than its --max-tokens" in (least.help or "")
+    assert "never more than its “Max tokens”" in fields.help_of("min_tokens")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["capacity", "--slo", "error_rate<1", "--window", "0"], "--window must be at least"),
+        (
+            ["run", "--workload", "mixed", "--input-tokens", "9", "--long-input-tokens", "5"],
+            "--long-input-tokens must be at least --input-tokens, which is 9.",
+        ),
+        (["run", "--trace-from", "9", "--mode", "replay"], "--trace is missing."),
+    ],
+    ids=" ".join,
+)
+def test_a_message_names_flags_and_no_fields(
+    database: Engine, run_cli: RunCli, words: list[str], sentence: str
+) -> None:
+    code, _, error = run_cli(*words)
+    assert code == 2 and sentence in error, error
 
 
 @pytest.fixture

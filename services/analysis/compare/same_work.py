@@ -143,8 +143,8 @@ def _output_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "output_tokens",
         "Answers of different length",
         "A longer answer takes longer, so E2E latency would differ even on equal servers. Compare "
-        "TPOT and tokens/s, or fix the length with ignore_eos or a max_tokens that every answer "
-        "reaches.",
+        "TPOT and tokens/s, or fix the length: let the server ignore the end of text, or set a "
+        "token limit that every answer reaches.",
     )
 
 

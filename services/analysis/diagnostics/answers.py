@@ -90,7 +90,7 @@ def fixes_lengths(config: RunConfig) -> bool:
 def _asks_for_lengths(config: RunConfig) -> str:
     """How the run requests answers of a fixed length, as text; "" if it does not."""
     if config.ignore_eos:
-        return "although ignore_eos was set"
+        return "although the end of text was to be ignored"
     if config.workload == "trace":
         return AS_TRACED
     if config.output_distribution != "fixed":
@@ -125,16 +125,16 @@ def _irregularities(run: Run) -> Counter[str]:
 
 
 SHORT_WHY = (
-    "The server may cut answers short under load, have its own limit, or not support ignore_eos "
-    "and min_tokens: see its log before comparing."
+    "The server may cut answers short under load, have its own limit, or support neither a minimum "
+    "nor ignoring the end of text: see its log before comparing."
 )
 AS_TRACED = "although the trace gives a length for each"
 AS_DRAWN = "although a length was drawn for each"
-AT_LEAST = "although min_tokens was set"
+AT_LEAST = "although a minimum was set"
 ENDED_BY_THEMSELVES = (AS_TRACED, AS_DRAWN)
 UNFORCED = (
-    "The model may have ended them on its own: set ignore_eos if the server supports it, or rely "
-    "on the measured lengths instead of the planned ones."
+    "The model may have ended them on its own: ignore the end of text if the server supports it, "
+    "or rely on the measured lengths instead of the planned ones."
 )
 
 CHECKS = (not_streamed, too_short, irregular_framing)

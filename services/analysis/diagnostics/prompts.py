@@ -41,7 +41,7 @@ def other_length(
         f"On average, the server counted {units.significant(counted)} for "
         f"{units.significant(expected)} planned. Its chat template adds 5 to 40 to each, and "
         "models with a different vocabulary count differently: rely on the server's count, and "
-        "change input_tokens to get closer.",
+        "change the planned number to get closer.",
     )
 
 

@@ -209,8 +209,9 @@ def all_at_token_limit(
     return Diagnostic(
         "note",
         "Every answer was cut at the token limit",
-        f"All of them reached max_tokens ({limits}). Equal lengths make runs comparable, but E2E "
-        "latency is then that of cut answers: raise max_tokens to measure whole ones.",
+        f"All of them have as many tokens as allowed ({limits}). Equal lengths make runs "
+        "comparable, but E2E latency is then that of cut answers: raise the limit to measure "
+        "whole ones.",
     )
 
 

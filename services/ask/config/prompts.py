@@ -34,7 +34,7 @@ class PromptFields(BaseConfig):
         "builtin",
         About(
             "Workload",
-            "Where the prompts come from; implied by prompt, prompts or input_tokens",
+            "Where the prompts come from; implied by your own prompts or by input_tokens",
             section="prompts",
         ),
     )

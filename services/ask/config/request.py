@@ -126,8 +126,8 @@ class RequestFields(BaseConfig):
         (),
         About(
             "Fields to omit",
-            "Fields not to send because the server rejects them: max_tokens, temperature, "
-            "top_p, stream_options",
+            'Fields not to send because the server rejects them: "max_tokens", '
+            '"temperature", "top_p", "stream_options"',
             "client",
             "request",
             each="FIELD",
@@ -137,8 +137,8 @@ class RequestFields(BaseConfig):
         None,
         About(
             "Token limit field",
-            "Name of the field for the token limit; empty: max_completion_tokens for "
-            "OpenAI, max_tokens otherwise",
+            'Name of the field for the token limit; empty: "max_completion_tokens" '
+            'for OpenAI, "max_tokens" otherwise',
             "client",
             "request",
         ),
