@@ -13,7 +13,7 @@ from db.engines import EngineNotFound
 from jobs import serving
 from pages.widgets import create_button, engine_form, fields, nodes, url_state
 from pages.widgets.engine_panel import panel
-from pages.widgets.view import plain, sentences, show_error
+from pages.widgets.view import sentences, show_blocked, show_error
 from services.ask import link
 from services.ask.problems import InvalidConfig
 from services.base import settings
@@ -68,7 +68,7 @@ def ask_to_start(config: EngineConfig | None, problems: Collection[str]) -> bool
     fields.show_problems(problems)
     problem = preflight(config, hardware, settings.environment()) if config else None
     if problem:
-        st.warning(plain(problem), icon=":material/block:")
+        show_blocked(problem)
     possible = config is not None and problem is None
     key = create_button.key("start-engine")
     if start_button(key, possible) and possible and config:
@@ -99,7 +99,7 @@ def show_command(config: EngineConfig) -> None:
             wrap_lines=True,
         )
     except EngineProblem as error:
-        st.warning(plain(str(error)), icon=":material/block:")
+        show_blocked(str(error))
 
 
 def start(config: EngineConfig, key: str) -> None:

@@ -76,7 +76,7 @@ def grid_of(config: StudyConfig) -> list[GridCell]:
     try:
         return study_jobs.plan(config, api_keys.typed())
     except (BackendProblem, InvalidConfig) as error:
-        st.error(plain(fields.with_labels(str(error))), icon=":material/error:")
+        fields.show_problems([str(error)])
     return []
 
 

@@ -157,6 +157,11 @@ def test_pages_hold_no_sql_and_no_threads() -> None:
         assert not found & {"sqlalchemy", "threading", "subprocess", "numpy"}, file
 
 
+def test_pages_show_errors_in_one_way() -> None:
+    for file in files("pages"):
+        assert "plain(str(error))" not in file.read_text(), f"{file}: call show_error"
+
+
 @pytest.mark.parametrize("room", PURE)
 def test_pure_folders_do_no_io(room: str) -> None:
     for file in files(f"services/{room}"):

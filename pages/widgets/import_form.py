@@ -12,7 +12,7 @@ from db import imported
 from db.database import opened
 from pages.widgets import create_button
 from pages.widgets.url_state import touched
-from pages.widgets.view import plain, sentences
+from pages.widgets.view import plain, sentences, show_error
 from services.report.imports import MOST_BYTES, InvalidImport, known_tools, readable
 
 
@@ -51,7 +51,7 @@ def _import(key: str, files: Sequence[UploadedFile], again: bool) -> None:
     try:
         st.session_state[LAST] = create_button.create(key, lambda: _read_all(files, again))
     except InvalidImport as error:
-        st.warning(plain(str(error)), icon=":material/info:")
+        show_error(error)
         return
     st.rerun()
 

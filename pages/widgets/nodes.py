@@ -7,7 +7,7 @@ import asyncio
 import streamlit as st
 
 from pages.widgets import fields, url_state
-from pages.widgets.view import plain
+from pages.widgets.view import plain, show_blocked
 from services.ask.address import InvalidAddress, normal_url
 from services.ask.backends import BackendProblem, Target
 from services.servers.engines import ENGINES, EngineConfig, EngineProblem, check_topology, commands
@@ -37,7 +37,7 @@ def ask(config: EngineConfig) -> None:
                 st.code(node.text, language="bash", wrap_lines=True)
                 st.caption(plain(node.note))
         except EngineProblem as error:
-            st.warning(plain(str(error)), icon=":material/block:")
+            show_blocked(str(error))
             return
         st.caption("Run each command on its node, then check the connection:")
         if st.button("Check connection", icon=":material/network_check:", key="nodes-check"):

@@ -161,6 +161,11 @@ def show_error(error: Exception) -> None:
     st.error(plain(f"{text} Then reload this page." if again else text), icon=":material/error:")
 
 
+def show_blocked(reason: str) -> None:
+    """Show why a form cannot be started as it is: nothing has failed."""
+    st.warning(plain(reason), icon=":material/block:")
+
+
 def plain(text: str) -> str:
     """Escape text for markdown: names, notes and errors are not markup."""
     return _APART.join(_MARKUP.sub(r"\\\1", part) for part in _CHANGED.split(text))
