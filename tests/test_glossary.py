@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 DOCS = ROOT / "docs"
 GLOSSARY = DOCS / "glossary.md"
+APP = ("api", "cli", "db", "jobs", "pages", "services")
 SEVERITIES = tuple(chain.from_iterable(map(get_args, get_type_hints(Diagnostic).values())))
 TERMS = (
     *(metric.label for metric in METRICS),
@@ -35,6 +36,15 @@ def test_the_glossary_has_every_term_of_the_code(term: str) -> None:
 def test_no_term_is_explained_twice() -> None:
     terms = re.findall(r"^\| \*\*(.*?)\*\*", GLOSSARY.read_text(), re.MULTILINE)
     assert len(terms) == len({term.lower() for term in terms})
+
+
+def test_every_term_is_used_in_the_app() -> None:
+    files = chain.from_iterable((ROOT / part).rglob("*.py") for part in APP)
+    text = "\n".join(file.read_text() for file in files).lower()
+    cells = re.findall(r"^\| (\*\*.*?\*\*) \|", GLOSSARY.read_text(), re.MULTILINE)
+    terms = [term for cell in cells for term in re.findall(r"\*\*(.*?)\*\*", cell)]
+    unused = [t for t in terms if not re.search(rf"(?<!\w){re.escape(t.lower())}s?(?!\w)", text)]
+    assert not unused
 
 
 @pytest.mark.parametrize("page", ["README.md", *(p.name for p in DOCS.glob("*.md"))])
