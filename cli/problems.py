@@ -13,11 +13,11 @@ from contextlib import contextmanager
 
 from cli.fields import FIELDS, in_flags
 from db.database import UNUSABLE, message_of
-from db.runs import InvalidEdit
 from services.analysis.comparison_design import InvalidComparison
 from services.ask.backends import BackendProblem
 from services.ask.flag import flag
 from services.ask.problems import InvalidConfig
+from services.ask.run_names import InvalidEdit
 from services.base.errors import Invalid, PacelineError
 from services.servers.engines import EngineProblem
 from services.studies.feasible import NothingToResume

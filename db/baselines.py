@@ -11,9 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from db import results, schema
 from db.database import writing
-from db.runs import InvalidEdit, RunNotFound, add_tag
+from db.runs import RunNotFound, add_tag
 from services.analysis.compare.baseline import KINDS, Baseline, Kind
 from services.analysis.compare.stored_summary import stored_summary
+from services.ask.run_names import InvalidEdit
 from services.base.errors import Invalid, NotFound
 from services.base.surrogates import clean
 

@@ -19,20 +19,14 @@ from db.search import count as count
 from db.search import rows_of as rows_of
 from db.search import search as search
 from db.search import tags_of
-from services.ask import modes
 from services.ask.config import RunConfig, stored
 from services.ask.measurement import Measurement, Progress, Repeat, Run, Sample
-from services.base.errors import Conflict, Invalid, NotFound
+from services.ask.run_names import checked_name, checked_note, checked_tags, default_name
+from services.base.errors import Conflict, NotFound
 from services.base.roles import NOBODY, Origin
-from services.base.surrogates import clean
 
 Moment = TypeVar("Moment", Progress, Sample)
 
-LONGEST_NAME = 200
-LONGEST_PART = 40  # characters of a server or a model in a default name
-LONGEST_NOTE = 10_000
-LONGEST_TAG = 50
-MOST_TAGS = 20
 PLAIN = tuple(f.name for f in fields(Run) if f.name in schema.runs.c and f.name != "config")
 
 
@@ -41,10 +35,6 @@ class RunNotFound(NotFound):
 
     def __init__(self, run_id: int) -> None:
         super().__init__(f"There is no run {run_id}. It may have been deleted.")
-
-
-class InvalidEdit(Invalid):
-    """The name, note or tag is invalid."""
 
 
 class RunBusy(Conflict):
@@ -102,8 +92,10 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
     """Queue a run within a transaction that writes; `more`: further columns. Raises InvalidEdit."""
     config, name = new.config, new.name
     values = {
-        "name": _name(name if name.strip() else default_name(config, new.lane, config.model)),
-        "note": _note(new.note),
+        "name": checked_name(
+            name if name.strip() else default_name(config, new.lane, config.model)
+        ),
+        "note": checked_note(new.note),
         "status": "queued",
         "lane": new.lane,
         "created_at": now(connection),
@@ -115,34 +107,11 @@ def add(connection: Connection, new: NewRun, **more: Any) -> int:
         **{field: getattr(config, field) for field in ("backend", "model", "mode")},
         **more,
     }
-    tags = _tags(tag for tag in new.tags if tag.strip())
+    tags = checked_tags(tag for tag in new.tags if tag.strip())
     created = insert(schema.runs).values(values).returning(schema.runs.c.id)
     run_id: int = connection.execute(created).scalar_one()
     _add_tags(connection, run_id, tags)
     return run_id
-
-
-def default_name(config: RunConfig, lane: str, model: str) -> str:
-    """Return the default name of a run: "embedded · sequential · 5 requests", "127.0.0.1:8000 ·
-    Qwen3-8B · batch · 64 requests"; The embedded model is left out, since it is always the same."""
-    parts = (server_name(config, lane, model), config.mode, modes.amount(config))
-    return " · ".join(parts)
-
-
-def is_default_name(run: Run) -> bool:
-    """Return whether a run has its default name."""
-    return run.name.endswith(default_name(run.config, "", "").partition(" · ")[2])
-
-
-def server_name(config: RunConfig, lane: str, model: str) -> str:
-    """Return the beginning of a default name: the server and its model."""
-    server = lane if config.backend in ("url", "litellm") else config.backend
-    brief = "" if config.backend == "embedded" else model.rstrip("/").rpartition("/")[2]
-    return " · ".join(filter(None, (_shorten(server), _shorten(brief))))
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= LONGEST_PART else f"{text[: LONGEST_PART - 1]}…"
 
 
 def headlines(database: Engine, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -272,11 +241,13 @@ def edit(database: Engine, run_id: int, name: str, tags: Iterable[str], note: st
         InvalidEdit: one of them is invalid; nothing is changed.
         RunNotFound: there is no such run.
     """
-    cleaned = _tags(tag for tag in tags if tag.strip())
+    cleaned = checked_tags(tag for tag in tags if tag.strip())
     change = update(schema.runs).where(schema.runs.c.id == run_id)
     with writing(database) as connection:
         # locks the run's row on PostgreSQL, so that two edits happen one after the other
-        changed = connection.execute(change.values(name=_name(name), note=_note(note)))
+        changed = connection.execute(
+            change.values(name=checked_name(name), note=checked_note(note))
+        )
         if not changed.rowcount:
             raise RunNotFound(run_id)
         connection.execute(delete_from(schema.run_tags).where(schema.run_tags.c.run_id == run_id))
@@ -317,38 +288,8 @@ def add_tag(connection: Connection, run_id: int, text: str) -> str:
     """Add a tag to a run unless it has it, within a transaction that writes; return the tag as
     stored. Raises InvalidEdit."""
     tags = tags_of(connection, [run_id]).get(run_id, ())
-    (tag,) = _tags([text])
+    (tag,) = checked_tags([text])
     if tag not in tags:
-        _tags([*tags, tag])
+        checked_tags([*tags, tag])
         _add_tags(connection, run_id, [tag])
     return tag
-
-
-def _name(text: str) -> str:
-    return _check_length("The name", _one_line(text), LONGEST_NAME)
-
-
-def _note(text: str) -> str:
-    return _check_length("The note", clean(text), LONGEST_NOTE) if text else ""
-
-
-def _tags(texts: Iterable[str]) -> list[str]:
-    tags = list(dict.fromkeys(_one_line(text) for text in texts))
-    for tag in tags:
-        if "," in _check_length(f"The tag {tag[:20]!r}", tag, LONGEST_TAG):
-            raise InvalidEdit(f"The tag {tag!r} contains a comma. Write it as two tags.")
-    if len(tags) > MOST_TAGS:
-        raise InvalidEdit(f"A run has at most {MOST_TAGS} tags. Remove {len(tags) - MOST_TAGS}.")
-    return tags
-
-
-def _one_line(text: str) -> str:
-    return " ".join(clean(text).split())
-
-
-def _check_length(what: str, text: str, longest: int) -> str:
-    if not text:
-        raise InvalidEdit(f"{what} is empty. Write 1 to {longest:,} characters.")
-    if len(text) > longest:
-        raise InvalidEdit(f"{what} has {len(text):,} characters. Shorten it to {longest:,}.")
-    return text

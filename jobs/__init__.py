@@ -38,7 +38,7 @@ from jobs.starting import start
 from jobs.supervisor_lock import QueueProblem, acquire_lock, check_lock_file, machine_id
 from services.analysis import candidates
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, check
-from services.ask import backends
+from services.ask import backends, run_names
 from services.ask.answer_times import Pace
 from services.ask.answer_times import pace as expected_pace
 from services.ask.backends import NO_KEYS, TypedKeys
@@ -228,7 +228,7 @@ def _new(
     by: Person | None,
 ) -> NewRun:
     lane, model = destination.lane, destination.model
-    name = name if name.strip() else runs.default_name(config, lane, model)
+    name = name if name.strip() else run_names.default_name(config, lane, model)
     stored, ticket = destination.stored_as
     return NewRun(
         config,

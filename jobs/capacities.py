@@ -14,6 +14,7 @@ from jobs.destination import resolve
 from jobs.finals import begin_finals
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.analysis.capacity import Step, label_of
+from services.ask import run_names
 from services.ask.backends import NO_KEYS, model_of
 from services.ask.measurement import ALL_CUT, Run
 from services.base import settings
@@ -72,7 +73,7 @@ def _with_models(config: CapacityConfig) -> CapacityConfig:
 def default_name(config: CapacityConfig) -> str:
     """Return the default name of a search: "embedded · capacity at TTFT p95 ≤ 500 ms"."""
     first = config.servers[0]
-    server = runs.server_name(first, resolve(first, NO_KEYS).lane, first.model)
+    server = run_names.server_name(first, resolve(first, NO_KEYS).lane, first.model)
     others = len(config.servers) - 1
     more = f" and {many(others, 'other')}" if others else ""
     return f"{server}{more} · capacity at {label_of(config.parsed_objectives)}"

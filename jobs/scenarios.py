@@ -12,6 +12,7 @@ import jobs
 from db import capacities, comparisons, runs, servers, studies
 from jobs import capacities as capacity_jobs
 from jobs import studies as study_jobs
+from services.ask import run_names
 from services.base.roles import Person
 from services.report.scenario import (
     CapacityScenario,
@@ -45,8 +46,8 @@ def reading_context(
 def of_run(database: Engine, run_id: int) -> RunScenario:
     """Return a stored run as a scenario. Raises RunNotFound, InvalidScenario."""
     run = runs.load(database, run_id)
-    made = run.comparison_id is not None or run.study_id is not None or runs.is_default_name(run)
-    return stored.of_run(run, "" if made else run.name)
+    of_group = run.comparison_id is not None or run.study_id is not None
+    return stored.of_run(run, "" if of_group or run_names.is_default_name(run) else run.name)
 
 
 def of_runs(

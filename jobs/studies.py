@@ -8,7 +8,7 @@ from contextlib import suppress
 from sqlalchemy import Engine
 
 import jobs
-from db import counts, queue, runs, studies
+from db import counts, queue, studies
 from db import engines as stored
 from db.runs import AlreadyFinished, NewRun
 from db.studies import NewCell
@@ -17,7 +17,7 @@ from jobs.destination import Destination, resolve
 from jobs.engine_supervisor import log_file
 from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file, machine_id
-from services.ask import backends
+from services.ask import backends, run_names
 from services.ask.answer_times import Pace, pace
 from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.clusters import check_cluster
@@ -263,13 +263,13 @@ def _run(
     """Return a cell's run. A run on an engine gets its lane when it is stored. A name that many
     fields make too long is cut: nobody could shorten it."""
     if destination is None:
-        name = label[: runs.LONGEST_NAME]
+        name = label[: run_names.LONGEST_NAME]
         return NewRun(_config(cell), "", name, tuple(tags), origin=origin_of(by))
-    server = runs.server_name(cell.config, destination.lane, cell.config.model)
+    server = run_names.server_name(cell.config, destination.lane, cell.config.model)
     return NewRun(
         _config(cell),
         destination.lane,
-        f"{server} · {label}"[: runs.LONGEST_NAME],
+        f"{server} · {label}"[: run_names.LONGEST_NAME],
         tuple(tags),
         "",
         destination.stored,

@@ -46,6 +46,7 @@ from services.ask.backends import BACKENDS, BackendProblem, lane
 from services.ask.config import RunConfig
 from services.ask.plan import Plan
 from services.ask.problems import InvalidConfig
+from services.ask.run_names import default_name
 from services.base import settings
 from services.base.errors import PacelineError
 from services.base.units import show
@@ -182,7 +183,7 @@ def run_names(configs: Sequence[RunConfig], name: str) -> list[str]:
 
 def _default_name(config: RunConfig) -> str:
     try:
-        return runs.default_name(config, lane(config, settings.environment()), config.model)
+        return default_name(config, lane(config, settings.environment()), config.model)
     except BackendProblem:
         return BACKENDS[config.backend].label
 

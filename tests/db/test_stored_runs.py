@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db import queue, recording, runs, schema
 from db.database import writing
+from services.ask import run_names
 from services.ask.config import RunConfig
 from services.ask.measurement import ERROR_CLASSES, Measurement, Progress, Repeat
 
@@ -313,7 +314,7 @@ def test_an_invalid_edit_is_refused_and_changes_nothing(
         lambda: runs.edit(database, run_id, **edited),
         lambda: new(database, **{field: value}),
     ):
-        with pytest.raises(runs.InvalidEdit) as problem:
+        with pytest.raises(run_names.InvalidEdit) as problem:
             change()
         assert str(problem.value) == sentence
     assert runs.load(database, run_id) == before
@@ -321,7 +322,7 @@ def test_an_invalid_edit_is_refused_and_changes_nothing(
 
 
 def test_a_run_cannot_be_renamed_to_nothing(database: Engine) -> None:
-    with pytest.raises(runs.InvalidEdit, match=r"The name is empty\. Write 1 to"):
+    with pytest.raises(run_names.InvalidEdit, match=r"The name is empty\. Write 1 to"):
         runs.edit(database, new(database), " \n", [], "")
 
 

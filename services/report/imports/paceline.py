@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.ask.config import FORMER, MOST_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
+from services.ask.run_names import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS
 from services.ask.series import series_of
 from services.base import untrusted
 from services.base.surrogates import clean
@@ -28,7 +29,6 @@ from services.report.imports.placeholders import prompts_of
 TOOL = "Paceline"
 SCHEMAS = ("paceline/run/1", "paceline/run/2")
 LONGEST_ERROR = 300
-LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 10_000, 50, 20
 # Of facts about engine and machine: as they are stored (see `untrusted.data`), below the two levels
 # of the environment itself. Else the run's content hash would change.
 DEEPEST, MOST_FACTS = untrusted.DEEPEST + 2, untrusted.ENTRIES
