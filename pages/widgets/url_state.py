@@ -6,6 +6,9 @@ back button: the widgets then follow the URL. After a touch the URL follows the 
 the browser reports, which may lag behind. `st.switch_page` briefly puts the parameters of the next
 page on the URL of the page it leaves, so the browser's back button also stops there: with the
 number of a run on a page that is not about a run.
+
+The session keeps which page is open (`opened`), its URL in the browser (`sent`), the URL that the
+widgets were set to (`followed`), and whether one was changed since (`touched`).
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ def open_page(path: str) -> None:
         _send(here)
     if not stays:
         untouched()
-    st.session_state["stays"], st.session_state["opened"] = stays, path
-    st.session_state["sent"] = here
+        st.session_state.pop("followed", None)
+    st.session_state["opened"], st.session_state["sent"] = path, here
 
 
 def touched() -> None:
@@ -76,8 +79,7 @@ def watch(prefix: str | tuple[str, ...]) -> bool:
     if st.session_state.pop("touched", False):
         return True
     here = parameters()
-    changed = here != st.session_state.get("followed", here)  # none in a new session
-    if changed or not st.session_state.get("stays", True):
+    if here != st.session_state.get("followed"):  # None on a page that has just been opened
         forget(prefix)
     st.session_state["followed"] = here
     return False
