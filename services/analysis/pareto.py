@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.metrics import Better
-from services.analysis.statistics.level import level
+from services.analysis.statistics.geometric_mean import geometric_mean
 
 Measure = Literal["speed", "throughput", "price"]
 
@@ -46,7 +46,7 @@ def leaderboard_entry(
     intervals = {
         measure: (over.low, over.high)
         for measure, name in IN_SUMMARY.items()
-        if (over := level(list(values_by_repeat(summary, name).values())))
+        if (over := geometric_mean(list(values_by_repeat(summary, name).values())))
         and over.low is not None
         and over.high is not None
     }

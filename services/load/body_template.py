@@ -46,9 +46,9 @@ class BodyTemplate:
 def split_body(body: bytes, text: str, marks: Sequence[str]) -> BodyTemplate | None:
     """Split body and text at these marks; None if a mark does not occur exactly once, or in another
     order."""
-    bodies = _parts(body, [mark.encode() for mark in marks])
-    texts = _parts(text, marks)
-    return BodyTemplate(bodies, texts) if bodies and texts else None
+    body_parts = _parts(body, [mark.encode() for mark in marks])
+    text_parts = _parts(text, marks)
+    return BodyTemplate(body_parts, text_parts) if body_parts and text_parts else None
 
 
 def _parts(whole: Text, marks: Sequence[Text]) -> Sequence[Text]:

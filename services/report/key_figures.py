@@ -12,7 +12,7 @@ from itertools import islice
 
 from services.analysis.compare import Candidate
 from services.analysis.statistics import Distribution
-from services.analysis.statistics.level import level
+from services.analysis.statistics.geometric_mean import geometric_mean
 from services.analysis.summary import Summary
 from services.ask import modes
 from services.base.units import many, show, significant
@@ -114,7 +114,7 @@ def _latency(name: str, label: str, spread: Distribution, meaning: str) -> KeyFi
 
 def _interval(summary: Summary) -> str:
     rates = [repeat.output_tokens_per_s for repeat in summary.repeats]
-    over = level([rate for rate in rates if rate is not None])
+    over = geometric_mean([rate for rate in rates if rate is not None])
     if over is None or over.low is None or over.high is None:
         return f"of {many(len(rates), 'repeat')}"
     return f"95 %: {significant(over.low)}–{significant(over.high)}"

@@ -6,6 +6,7 @@ Pages, files and shared pages show these rows directly below the sentence of the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -135,7 +136,7 @@ def _same_measure(all_figures: Sequence[VerdictFigures]) -> bool:
 
 def _count_verdicts(words: Sequence[str]) -> str:
     """Count verdicts: `5 faster, 1 inconclusive`."""
-    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
 
 
 def _in_sentence(label: str) -> str:

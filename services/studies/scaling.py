@@ -18,7 +18,7 @@ from services.analysis.compare import COMPARED, MARGIN, Candidate, Word
 from services.analysis.compare.rows import by_index
 from services.analysis.compare.verdicts import why_no_verdict
 from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
-from services.analysis.statistics.level import Level, level
+from services.analysis.statistics.geometric_mean import GeometricMean, geometric_mean
 from services.ask.measurements import Measurements
 from services.studies.cell import MeasuredCell
 from services.studies.configuration import (
@@ -73,11 +73,11 @@ class Row:
     memory: Memory | None = None
 
     @cached_property
-    def levels(self) -> dict[str, Level | None]:
+    def levels(self) -> dict[str, GeometricMean | None]:
         """The geometric mean of every measure's repeats, with its interval."""
-        return {name: level(numbers) for name, numbers in self.numbers.items()}
+        return {name: geometric_mean(numbers) for name, numbers in self.numbers.items()}
 
-    def level(self, name: str) -> Level | None:
+    def level(self, name: str) -> GeometricMean | None:
         return self.levels.get(name)
 
     @property
@@ -89,7 +89,7 @@ class Row:
         return [cell.candidate for cell in self.cells if cell.candidate is not None]
 
     @property
-    def efficiency(self) -> Level | None:
+    def efficiency(self) -> GeometricMean | None:
         """The speed-up per device, S(N)/N: 1 means as much per device as the baseline."""
         ranks, fewest = self.configuration.ranks, self.baseline.ranks
         if self.speedup is None or not ranks or not fewest:
@@ -97,7 +97,7 @@ class Row:
         return scale(self.speedup, fewest / ranks)
 
     @property
-    def per_device(self) -> Level | None:
+    def per_device(self) -> GeometricMean | None:
         """Output throughput per device."""
         level, ranks = self.level(THROUGHPUT), self.configuration.ranks
         return scale(level, 1 / ranks) if level and ranks else None
@@ -169,10 +169,10 @@ def scaling(measured: Iterable[MeasuredCell], usd_per_gpu_hour: float | None = N
     return Scaling(tuple(_with_verdicts(rows)), tuple(configurations), tuple(works), labels)
 
 
-def scale(interval: Interval, factor: float) -> Level:
+def scale(interval: Interval, factor: float) -> GeometricMean:
     """Return a number and its interval multiplied by a positive factor."""
     low, high = interval.low, interval.high
-    return Level(
+    return GeometricMean(
         interval.value * factor,
         None if low is None else low * factor,
         None if high is None else high * factor,

@@ -22,7 +22,7 @@ from services.analysis.compare.served import join_labels
 from services.analysis.compare.server_changes import Change, changes, warning
 from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.wording import within
-from services.analysis.statistics.level import Level, level
+from services.analysis.statistics.geometric_mean import GeometricMean, geometric_mean
 from services.base.units import many
 
 NO_VERDICT = "no verdict"
@@ -44,7 +44,7 @@ class Point:
     run_id: int
     name: str
     began: datetime
-    level: Level
+    level: GeometricMean
     word: str
     differs: tuple[str, ...] = ()  # differences from the baseline's server
     server: Mapping[str, Any] = field(default_factory=dict)  # known facts, see `served`
@@ -110,7 +110,7 @@ def _point(
     numbers = list(values_by_repeat(run.headline, measure).values())
     if not numbers and (whole := run.headline.get(measure)):  # from an older version
         numbers = [whole]
-    run_level = level(numbers)
+    run_level = geometric_mean(numbers)
     if run_level is None:
         return None
     if verdict is not None and verdict.word == BASELINE:

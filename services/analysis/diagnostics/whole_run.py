@@ -12,7 +12,7 @@ from services.analysis.diagnostics import answers, sessions
 from services.analysis.diagnostics.advice import advice
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.statistics import FLOORS
-from services.analysis.statistics.level import level
+from services.analysis.statistics.geometric_mean import geometric_mean
 from services.analysis.summary import Summary
 from services.analysis.summary.cached import cached_share
 from services.analysis.summary.repeats import successes
@@ -251,7 +251,7 @@ def repeats_differ(
     run: Run, measurements: Sequence[Measurement], summary: Summary
 ) -> Diagnostic | None:
     rates = [rate for each in summary.repeats if (rate := each.output_tokens_per_s) is not None]
-    over = level(rates)
+    over = geometric_mean(rates)
     if over is None or over.low is None or over.high is None or over.high <= WIDE * over.low:
         return None
     least, most = map(units.significant, (min(rates), max(rates)))

@@ -11,7 +11,7 @@ import altair as alt
 from services.analysis.compare import COMPARED, Candidate
 from services.analysis.compare.wording import times_with_interval
 from services.analysis.statistics import Ratio
-from services.analysis.statistics.level import level
+from services.analysis.statistics.geometric_mean import geometric_mean
 from services.ask import modes
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layer_chart, run_colour
@@ -48,7 +48,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
         compared = by_name[name]
         values = [[value or 0.0 for value in compared.of(candidate)] for candidate in candidates]
         known = [[value for value in by_repeat if value > 0] for by_repeat in values]
-        baseline = level(known[0])
+        baseline = geometric_mean(known[0])
         if baseline is None:
             continue
         for candidate, by_repeat, positive in zip(candidates, values, known, strict=True):
@@ -58,7 +58,7 @@ def _rows(candidates: Sequence[Candidate]) -> tuple[Rows, Rows]:
                 for number, value in enumerate(by_repeat, 1)
                 if value > 0
             ]
-            if mean := level(positive):
+            if mean := geometric_mean(positive):
                 low, high = (end and end / baseline.value for end in (mean.low, mean.high))
                 means.append(common | _relative(mean.value / baseline.value, low, high))
     return dots, means

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from services.analysis.statistics.level import Level
+from services.analysis.statistics.geometric_mean import GeometricMean
 from services.report import theme
 from services.report.charts.frame import BESIDE, Rows, heading, layer_chart
 from services.report.charts.scaling_frame import ends, interval_notes
@@ -65,7 +65,7 @@ def _is_drawn(row: Row) -> bool:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    level = row.speedup if row.speedup is not None else Level(1.0, None, None)
+    level = row.speedup if row.speedup is not None else GeometricMean(1.0, None, None)
     shown = ends(level)
     if row.is_baseline:
         shown |= {"interval": True, "between": "none (baseline)"}

@@ -171,23 +171,27 @@ def _check(measurements: Sequence[Measurement]) -> None:
 
 def _without_impossible_times(m: Measurement) -> Measurement:
     """Drop impossible times: before the request was sent, or after its last token."""
+    if m.t_send is None:
+        return replace(m, t_first=None, t_answer=None, t_last=None, t_end=None, token_times=())
+    t_send = m.t_send
 
-    def wrong(t: float | None, last: float | None = None) -> bool:
-        late = t is not None and last is not None and t > last
-        return late or (t is not None and (m.t_send is None or t < m.t_send))
+    def possible(t: float | None, latest: float | None = None) -> float | None:
+        if t is None or t < t_send or (latest is not None and t > latest):
+            return None
+        return t
 
-    t_last = None if wrong(m.t_last) else m.t_last
+    t_last = possible(m.t_last)
     times = m.token_times
-    if times and (wrong(times[0]) or wrong(times[-1])):
-        times = tuple(t for t in times if not wrong(t))
-    plausible: dict[str, Any] = {
-        "t_first": None if wrong(m.t_first, t_last) else m.t_first,
-        "t_answer": None if wrong(m.t_answer, t_last) else m.t_answer,
-        "t_last": t_last,
-        "t_end": None if wrong(m.t_end) else m.t_end,
-        "token_times": times,
-    }
-    return replace(m, **plausible) if any(getattr(m, n) != plausible[n] for n in plausible) else m
+    if times and min(times[0], times[-1]) < t_send:
+        times = tuple(t for t in times if t >= t_send)
+    return replace(
+        m,
+        t_first=possible(m.t_first, t_last),
+        t_answer=possible(m.t_answer, t_last),
+        t_last=t_last,
+        t_end=possible(m.t_end),
+        token_times=times,
+    )
 
 
 def distributions(

@@ -27,6 +27,15 @@ HUB = ("HF_", "HUGGING_FACE_")  # Hugging Face's own variables, HF_TOKEN among t
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """A model to serve. `source` is its folder if it is local, otherwise its name on the hub."""
+
+    source: str
+    name: str  # under which it is served
+    is_local: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """`env` is the environment of the current process, `root` the repository's folder."""
 
@@ -45,8 +54,8 @@ class Host:
             return Path(os.path.expanduser(named))
         return self.root / (gpu if self.gpu else cpu) / "bin" / "python"
 
-    def model(self, config: EngineConfig) -> tuple[str, str, bool]:
-        """Return (folder or name, served model name, whether it is a folder).
+    def model(self, config: EngineConfig) -> Model:
+        """Return the model that a config names, or the packaged one.
 
         Raises:
             EngineProblem: no such folder, or no model and the packaged one has not been converted.
@@ -54,12 +63,12 @@ class Host:
         # os.path, not Path: these do not raise for an unknown user or a name that is too long
         folder = Path(os.path.expanduser(config.model)) if config.model else self.root / PACKAGED
         if os.path.isdir(folder):
-            return str(folder), folder.resolve().name, True
+            return Model(str(folder), folder.resolve().name, is_local=True)
         if not config.model:
             raise EngineProblem("Name a model, or build the packaged one: make engines-cpu")
         if config.model[0] in "/~." or "\\" in config.model:
             raise EngineProblem(f"There is no folder {config.model}.")
-        return config.model, config.model, False
+        return Model(config.model, config.model, is_local=False)
 
     def environment(self, python: Path, local: bool) -> dict[str, str]:
         """Return the variables that every engine gets: its own programs come first on PATH (kernels

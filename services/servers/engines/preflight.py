@@ -35,8 +35,9 @@ def preflight_at(config: EngineConfig, host: Host) -> str | None:
 def _model(host: Host, config: EngineConfig) -> dict[str, Any]:
     """Return the model's config.json; {} if it cannot be read here."""
     try:
-        folder, _, local = host.model(config)
-        data = json.loads((Path(folder) / "config.json").read_text()) if local else {}
+        named = host.model(config)
+        file = Path(named.source) / "config.json"
+        data = json.loads(file.read_text()) if named.is_local else {}
     except (EngineProblem, OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

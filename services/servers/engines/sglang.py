@@ -36,16 +36,17 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
             "on auto."
         )
     python = host.interpreter(*PYTHON)
-    model, name, local = host.model(config)
+    model = host.model(config)
     argv = [
-        *(str(python), "-m", "sglang.launch_server", "--model-path", model),
-        *options({"--served-model-name": name, **common_options(config, host.gpu)}),
+        *(str(python), "-m", "sglang.launch_server", "--model-path", model.source),
+        *options({"--served-model-name": model.name, **common_options(config, host.gpu)}),
         *options({} if host.gpu else ON_CPU),
         "--enable-metrics",
         *final_arguments(config, port),
     ]
-    env = host.environment(python, local) | ({} if host.gpu else _core_binding(config, host))
-    return Launch("SGLang", argv, port, name, env, host.unset(), low_priority=not host.gpu)
+    env = host.environment(python, model.is_local)
+    env |= {} if host.gpu else _core_binding(config, host)
+    return Launch("SGLang", argv, port, model.name, env, host.unset(), low_priority=not host.gpu)
 
 
 def common_options(config: EngineConfig, gpu: bool) -> dict[str, object]:

@@ -27,23 +27,28 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
         EngineProblem: vLLM does not support the config.
     """
     python = host.interpreter(*PYTHON)
-    model, name, local = host.model(config)
+    model = host.model(config)
     check(config)
     if not host.gpu and config.gpu_memory_share:
         raise EngineProblem("This machine has no GPU: leave the GPU memory share empty.")
     if not host.gpu and config.executor == "ray":
         raise EngineProblem("vLLM does not work with Ray on a CPU: choose the executor mp.")
     argv = [
-        *(str(python), "-m", "vllm.entrypoints.cli.main", "serve", model),
+        *(str(python), "-m", "vllm.entrypoints.cli.main", "serve", model.source),
         *options(
-            {"--served-model-name": name, **_parallel_options(config), **common_options(config)}
+            {
+                "--served-model-name": model.name,
+                **_parallel_options(config),
+                **common_options(config),
+            }
         ),
         *(gpu_options(config) if host.gpu else _cpu_options(config)),
         *final_arguments(config, port),
     ]
     env = {"VLLM_NO_USAGE_STATS": "1", "VLLM_SERVER_DEV_MODE": "1"}  # /server_info tells all
-    env |= host.environment(python, local) | ({} if host.gpu else _core_binding(config, host))
-    return Launch("vLLM", argv, port, name, env, host.unset(), low_priority=not host.gpu)
+    env |= host.environment(python, model.is_local)
+    env |= {} if host.gpu else _core_binding(config, host)
+    return Launch("vLLM", argv, port, model.name, env, host.unset(), low_priority=not host.gpu)
 
 
 def check(config: EngineConfig) -> None:

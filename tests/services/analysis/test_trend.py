@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from services.analysis.compare.trend import MEASURES, Trend, trend
-from services.analysis.statistics.level import level
+from services.analysis.statistics.geometric_mean import geometric_mean
 from services.report import charts
 from services.report.charts import spec
 from services.report.charts.trend import SHAPES, trend_chart
@@ -42,7 +42,7 @@ def trend_of(runs: Sequence[Row] = RUNS, measure: str = E2E) -> Trend:
 
 def test_a_level_is_a_geometric_mean_with_students_interval() -> None:
     numbers = [2.0, 3.0, 5.0, 4.0]
-    interval = level(numbers)
+    interval = geometric_mean(numbers)
     assert interval is not None and interval.low is not None and interval.high is not None
     assert interval.value == pytest.approx(120**0.25)
     logs = [math.log(x) for x in numbers]
@@ -51,11 +51,11 @@ def test_a_level_is_a_geometric_mean_with_students_interval() -> None:
 
 
 def test_a_level_without_repeats_enough_has_no_interval() -> None:
-    interval = level([2.0, 8.0])
+    interval = geometric_mean([2.0, 8.0])
     assert interval is not None
     assert (interval.value, interval.low, interval.high) == (pytest.approx(4.0), None, None)
-    assert level([]) is None
-    assert level([1.0, 0.0, 2.0]) is None
+    assert geometric_mean([]) is None
+    assert geometric_mean([1.0, 0.0, 2.0]) is None
 
 
 def test_each_run_of_a_trend_has_its_verdict() -> None:
@@ -71,7 +71,7 @@ def test_each_run_of_a_trend_has_its_verdict() -> None:
     }
     assert [point.began for point in result.points] == [run.began for run in RUNS]
     assert result.baseline is not None and result.baseline.run_id == 1
-    assert result.points[5].level == level([3.0, 3.0])
+    assert result.points[5].level == geometric_mean([3.0, 3.0])
 
 
 def test_the_slower_runs_are_counted_and_named() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.analysis.statistics.level import level
+from services.analysis.statistics.geometric_mean import geometric_mean
 
 positive = st.floats(1e-3, 1e3)
 
@@ -19,7 +19,7 @@ def differ(values: list[float]) -> bool:
 @pytest.mark.slow
 @given(st.lists(positive, min_size=3, max_size=12).filter(differ))
 def test_the_interval_matches_scipy_on_logarithms(values: list[float]) -> None:
-    interval = level(values)
+    interval = geometric_mean(values)
     assert interval is not None
     logs = np.log(values)
     expected = stats.t.interval(0.95, len(logs) - 1, logs.mean(), stats.sem(logs))

@@ -1,4 +1,4 @@
-"""The level of a measure over a run's repeats, with its confidence interval."""
+"""The geometric mean of a measure over a run's repeats, with its confidence interval."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from services.analysis.statistics.student_t import t_quantile
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """The geometric mean over repeats, and its 95 % interval (None under MINIMUM_REPEATS)."""
+class GeometricMean:
+    """The geometric mean over repeats, or a multiple of one, and its 95 % interval (None under
+    MINIMUM_REPEATS)."""
 
     value: float
     low: float | None
     high: float | None
 
 
-def level(numbers: Sequence[float]) -> Level | None:
-    """Return the level of a run's numbers, one per repeat: Student's t on their logarithms, as in
-    `ratio`. None if there are none, or one is not positive."""
+def geometric_mean(numbers: Sequence[float]) -> GeometricMean | None:
+    """Return the geometric mean of numbers, one per repeat, and its interval: Student's t on their
+    logarithms, as in `ratio`. None if there are none, or one is not positive."""
     if not numbers or min(numbers) <= 0:
         return None
     logs = [math.log(x) for x in numbers]
     centre = fmean(logs)
     if len(logs) < MINIMUM_REPEATS:
-        return Level(math.exp(centre), None, None)
+        return GeometricMean(math.exp(centre), None, None)
     error = math.sqrt(variance_of(logs) / len(logs))
     half = t_quantile((1 + CONFIDENCE) / 2, len(logs) - 1) * error
-    return Level(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
+    return GeometricMean(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
