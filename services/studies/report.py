@@ -10,6 +10,7 @@ from services.analysis.compare import FEWEST, MOST, Verdict, compare
 from services.base.units import many
 from services.servers.engines import ray_serve
 from services.studies.best import BestConfiguration, best
+from services.studies.best_wording import best_sentence
 from services.studies.cell import MeasuredCell
 from services.studies.curves import (
     BatchCurve,
@@ -25,7 +26,6 @@ from services.studies.scaling import Row, Scaling, scaling
 from services.studies.swept import swept_axis
 from services.studies.wording import (
     batch_sentence,
-    best_sentence,
     law_sentence,
     speedup_details,
     speedup_headline,

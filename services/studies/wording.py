@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from services.analysis.compare import MARGIN
-from services.analysis.compare.wording import AMOUNT, TIME, TWICE, change, within
+from services.analysis.compare.wording import change, within
 from services.analysis.compare.wording import times as format_ratio
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.base import units
-from services.studies.best import BestConfiguration
 from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of, series_of
 from services.studies.scaling import THROUGHPUT, Interval, Row, Scaling, why_not
 from services.studies.swept import SweptAxis, swept_axis
@@ -249,31 +247,6 @@ def _ratio_of_ends(first: Row, last: Row) -> str:
     return f"{': no clear difference' if unclear else ''} ({', '.join(inside)})"
 
 
-def best_sentence(best: BestConfiguration, labels: Sequence[str]) -> str:
-    """Return a sentence on the best by one criterion, and how far the runner-up is behind. `labels`
-    distinguish its series from the others."""
-    level = best.row.level(best.criterion.measure)
-    assert level is not None
-    where = f" ({', '.join(labels)})" if labels else ""
-    sentence = f"{best.criterion.label}{where}: {best.row.label} at {best.row.work_label}, "
-    sentence += units.show(level.value, best.criterion.unit)
-    return f"{sentence}; {_runner_up(best)}."
-
-
-def _runner_up(best: BestConfiguration) -> str:
-    if best.runner_up is None:
-        return _no_runner_up(best)
-    name = best.runner_up.label
-    if best.word == "inconclusive":
-        return f"no clear difference from {name}"
-    if best.word == "equivalent":
-        return f"{name} is equally good, {within(MARGIN)}"
-    if best.word == "no verdict":
-        why = best.why_not or f"that needs {MINIMUM_REPEATS} or more repeats of each"
-        return f"{_difference(best, name)}, without a verdict: {why}"
-    return _difference(best, name)
-
-
 def varied_sentence(scaling: Scaling) -> str:
     """Return "Varied: concurrency (1, 2, 4). 3 of 3 cells measured."."""
     axes = list(_varied(scaling))
@@ -309,37 +282,5 @@ def _listed(values: Sequence[str]) -> str:
     return ", ".join(values[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _no_runner_up(best: BestConfiguration) -> str:
-    """How many loads the only configuration was measured at."""
-    if len(best.among) < 2:
-        return "nothing else was measured"
-    works = [row.work for row in best.among]
-    lowest = best.criterion.name == "latency"  # judged only at the lowest load
-    levels = "loads"
-    if len({work.size for work in works}) == len(works):
-        levels = LEVELS[size_name(works)]
-    which = "the lowest of" if lowest else "the best of"
-    return f"{which} {len(works)} {levels}; no other configuration was measured"
-
-
-def _difference(best: BestConfiguration, name: str) -> str:
-    """The difference to the runner-up, "44 % higher than TP 1 (1.44×, 95 % 1.28–1.62)"."""
-    if best.ahead is None:
-        return name
-    ratio = best.ahead if best.criterion.more else _inverse(best.ahead)
-    difference = change(ratio.value, TIME if best.criterion.unit == "s" else AMOUNT)
-    than = "that of" if ratio.value >= TWICE else "as of" if ratio.value == 1 else "than"
-    inside = interval_text(ratio)
-    if inside and ratio.value < TWICE:
-        inside = f"{format_ratio(ratio.value)}×, {inside}"
-    return f"{difference} {than} {name}" + (f" ({inside})" if inside else "")
-
-
-def _inverse(ratio: Ratio) -> Ratio:
-    low, high = (None if end is None else 1 / end for end in (ratio.high, ratio.low))
-    return replace(ratio, value=1 / ratio.value, low=low, high=high)
-
-
 LESS = ("more", "less")
-LEVELS = {"batch size": "batch sizes", "concurrency": "concurrency levels"}
 SIGMA, KAPPA = "σ", "κ"
