@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from pages.widgets.terms import terms
 from services.analysis.compare.findings import Word
 from services.analysis.diagnostics import Diagnostic
 from services.analysis.metrics import METRICS
@@ -29,21 +30,19 @@ TERMS = (
 @pytest.mark.parametrize("term", TERMS)
 def test_the_glossary_has_every_term_of_the_code(term: str) -> None:
     assert len(SEVERITIES) == 2
-    first_column = re.findall(r"^\| (\*\*.*?\*\*) \|", GLOSSARY.read_text(), re.MULTILINE)
-    assert term in [word for cell in first_column for word in re.findall(r"\*\*(.*?)\*\*", cell)]
+    assert term in terms()
 
 
 def test_no_term_is_explained_twice() -> None:
-    terms = re.findall(r"^\| \*\*(.*?)\*\*", GLOSSARY.read_text(), re.MULTILINE)
-    assert len(terms) == len({term.lower() for term in terms})
+    cells = re.findall(r"^\| (\*\*.*?\*\*) \|", GLOSSARY.read_text(), re.MULTILINE)
+    found = [term for cell in cells for term in re.findall(r"\*\*(.*?)\*\*", cell)]
+    assert len(found) == len({term.lower() for term in found}) == len(terms())
 
 
 def test_every_term_is_used_in_the_app() -> None:
     files = chain.from_iterable((ROOT / part).rglob("*.py") for part in APP)
     text = "\n".join(file.read_text() for file in files).lower()
-    cells = re.findall(r"^\| (\*\*.*?\*\*) \|", GLOSSARY.read_text(), re.MULTILINE)
-    terms = [term for cell in cells for term in re.findall(r"\*\*(.*?)\*\*", cell)]
-    unused = [t for t in terms if not re.search(rf"(?<!\w){re.escape(t.lower())}s?(?!\w)", text)]
+    unused = [t for t in terms() if not re.search(rf"(?<!\w){re.escape(t.lower())}s?(?!\w)", text)]
     assert not unused
 
 

@@ -11,13 +11,15 @@ from pages.widgets.view import link_parameters
 
 GLOSSARY = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 PARAMETER = "term"
-_ROW = re.compile(r"^\| \*\*(.+?)\*\* \| (.+) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| (\*\*.+?\*\*) \| (.+) \|$", re.MULTILINE)
+_TERM = re.compile(r"\*\*(.+?)\*\*")
 
 
 @cache
 def terms() -> dict[str, str]:
     """Return every term of the glossary and its meaning, as markdown."""
-    return dict(_ROW.findall(GLOSSARY.read_text(encoding="utf-8")))
+    rows = _ROW.findall(GLOSSARY.read_text(encoding="utf-8"))
+    return {term: meaning for cell, meaning in rows for term in _TERM.findall(cell)}
 
 
 @cache

@@ -52,6 +52,7 @@ def test_a_term_in_the_link_is_explained_first(visit: Visit) -> None:
         ("Output tokens/s", "Output tokens"),
         ("Repeats", "repeat"),
         ("Scheduled latency, p95", "Scheduled latency"),
+        ("TP", "TP"),  # one of three that share a row
         ("Nothing known", None),
     ],
 )
