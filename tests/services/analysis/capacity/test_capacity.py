@@ -321,9 +321,9 @@ def test_the_crossing_of_exact_miss_rates_is_found() -> None:
     def share(load: float) -> float:
         return 1 / (1 + math.exp(-(math.log(0.05 / 0.95) + 15 * math.log(load / 50))))
 
-    shares = [MissRate(load, round(1e6 * share(load)), 1_000_000) for load in (40, 45, 50, 55, 60)]
+    shares = [MissRate(load, round(1e4 * share(load)), 10_000) for load in (40, 45, 50, 55, 60)]
     found = crossing(shares, 0.05)
-    assert found is not None and found.value == pytest.approx(50, rel=0.01)
+    assert found is not None and found.value == pytest.approx(50, rel=0.005)
     assert found.low is not None and found.high is not None and found.low <= 50 <= found.high
 
 
