@@ -159,8 +159,8 @@ class TaskClient:
         if tokens > CONTEXT_MOST:
             return _failed(
                 f"The embedded model has a context of {CONTEXT_MOST:,} tokens for prompt and "
-                f"answer; this task could need {tokens:,}. Lower the token "
-                "limit or shorten the prompt."
+                f"answer; this task could need {tokens:,}. Lower the token limit or "
+                "shorten the prompt."
             )
         async with self._embedded.with_context(tokens) as url:
             end = await self._send_to(Route(route.config, route.target.at(url)), prompt)

@@ -10,7 +10,6 @@ z is integrated out by Gauss-Hermite quadrature (Anderson and Aitkin 1985, J. R.
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import NamedTuple
 
@@ -19,12 +18,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# 15 is typical of queues, where 5 % more load doubles the odds of a miss, and one standard
-# deviation is a factor of e (for such priors see Kontsevich and Tyler 1999, Vision Res. 39, 2729).
-USUAL_SLOPE = 15.0
+# One standard deviation of either prior is a factor of e (for such priors see Kontsevich and Tyler
+# 1999, Vision Res. 39, 2729).
+USUAL_SLOPE = 15.0  # typical of queues, where 5 % more load doubles the odds of a miss
 SLOPES = np.geomspace(0.5, 300.0, 17)
-# The speed of a server usually differs by about 2 % between windows.
-USUAL_SPREAD, SPREAD_FACTOR = 0.02, math.e
+USUAL_SPREAD = 0.02  # of a server's speed from one window to the next
 SPREADS = np.geomspace(0.005, 0.16, 6)
 NODES, _weights = np.polynomial.hermite_e.hermegauss(3)
 WEIGHTS = _weights / _weights.sum()
@@ -50,7 +48,7 @@ def profile(
     odds = centre[..., None] + slopes[:, None] * away[:, None, None, :]
     each = _log_likelihood(odds, spread[..., None], misses, n)  # θ × σ × b × window
     slope_prior = np.log(slopes / USUAL_SLOPE) ** 2
-    spread_prior = (np.log(SPREADS / USUAL_SPREAD) / math.log(SPREAD_FACTOR)) ** 2
+    spread_prior = np.log(SPREADS / USUAL_SPREAD) ** 2
     deviance = -2 * each.sum(axis=-1) + slope_prior + spread_prior[:, None]
     flat = deviance.reshape(len(thetas), -1)
     at = flat.argmin(axis=1)
@@ -72,11 +70,11 @@ def _log_likelihood(odds: Floats, spread: Floats, misses: Floats, n: Floats) -> 
     width = 1 / np.sqrt(1 + spread**2 * n * p * (1 - p))
     best = _saturated(misses, n)
     mean = np.zeros_like(odds)
-    for node, weight_ in zip(NODES, WEIGHTS, strict=True):
+    for node, share in zip(NODES, WEIGHTS, strict=True):
         at = z + width * node
         logit = np.clip(odds + spread * at, -FARTHEST, FARTHEST)
         log = -n * np.log1p(np.exp(-logit)) - (n - misses) * logit - best
-        mean += weight_ * np.exp((node**2 - at**2) / 2 + log)
+        mean += share * np.exp((node**2 - at**2) / 2 + log)
     result: Floats = np.log(width * np.maximum(mean, np.finfo(float).tiny))
     return result
 

@@ -18,9 +18,10 @@ def _schedule(config: RunConfig, repeat: int) -> Schedule:
 
 def all_at_once(config: RunConfig) -> bool:
     """Return whether this is a batch that nothing holds back."""
-    if config.mode != "batch" or config.concurrency is None:
+    if config.concurrency is None:
         return config.mode == "batch"
-    return config.duration_s is None and config.concurrency >= config.requests
+    enough = config.duration_s is None and config.concurrency >= config.requests
+    return config.mode == "batch" and enough
 
 
 def _describe(config: RunConfig) -> str:
