@@ -6,8 +6,8 @@ The paths work without /api, too: /inference/async, /inference/batch, /tasks.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -32,7 +32,6 @@ from db.database import opened
 from db.new_tasks import Accepted, IdempotentRequest
 from db.tasks import TaskFilter
 from jobs import inference
-from services.ask.config import RunConfig, parse
 from services.ask.only_saved import why_admin_only
 from services.ask.tasks import NewTask, TaskStatus, openai_batch, settings
 from services.base.roles import Role, whose_tasks
@@ -210,11 +209,7 @@ def _submit(request: Request, new: list[NewTask], key: str | None) -> Accepted:
                 raise HTTPException(403, sentence)
     content = json.dumps([[task.prompt, task.values, task.custom_id] for task in new])
     repetition = IdempotentRequest.of(key, content.encode()) if key else None
-    return inference.submit(opened(), caller_of(request), new, _config, repetition, by)
-
-
-def _config(given: Mapping[str, Any]) -> RunConfig:
-    return parse(servers.expand(opened(), settings.values_of(given)))
+    return inference.submit(opened(), caller_of(request), new, repetition, by)
 
 
 def caller_of(request: Request) -> str:

@@ -64,10 +64,6 @@ def remove(options: Namespace) -> int:
     return DONE
 
 
-def add_nothing_arguments(command: ArgumentParser) -> None:
-    """No arguments."""
-
-
 def list_baselines(options: Namespace) -> int:
     """Print the baselines, newest first."""
     rows = baselines.list_all(opened())

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
 import jobs
-from cli.kinds import whole
 from cli.output import (
     DONE,
     FAILED,
@@ -25,12 +23,11 @@ from cli.output import (
 from cli.person import operator
 from cli.problems import UsageError, once_started
 from cli.stopping import stopping
-from db import servers, task_batches, tasks
+from db import task_batches, tasks
 from db.database import opened
 from jobs import inference
 from jobs.retry import with_retries
-from services.ask.config import RunConfig, parse
-from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch, settings
+from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch
 from services.ask.workloads.lines import FILE_BYTES_MOST
 from services.report import task_texts, terminal
 from services.report.export.tasks import tasks_csv
@@ -62,7 +59,7 @@ def run(options: Namespace) -> int:
         for task in openai_batch.read(_read(options.file), options.file)
     ]
     check_output(options)
-    batch_id = inference.submit(database, _caller(), new, _config).batch_id
+    batch_id = inference.submit(database, _caller(), new).batch_id
     with once_started(batch_id):
         if options.no_wait:
             write(f"{batch_id}\n".encode())
@@ -97,12 +94,6 @@ def _load_supervised(database: Engine, batch_id: str) -> TaskBatch:
         return task_batches.load(database, batch_id)
 
     return with_retries(load, "The database cannot be read", lambda line: note(f"{line}."))
-
-
-def add_list_arguments(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
-    )
 
 
 def list_batches(options: Namespace) -> int:
@@ -141,10 +132,6 @@ def cancel(options: Namespace) -> int:
     batch = task_batches.cancel(opened(), options.batch)
     print_result(options, lambda: asdict(batch), lambda: _line(batch))
     return DONE
-
-
-def _config(given: Mapping[str, Any]) -> RunConfig:
-    return parse(servers.expand(opened(), settings.values_of(given)))
 
 
 def _caller() -> str:

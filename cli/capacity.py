@@ -124,12 +124,6 @@ def resume(options: Namespace) -> int:
         return _follow_to_end(options, options.capacity, stop, options.at_least)
 
 
-def add_list_arguments(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
-    )
-
-
 def list_capacities(options: Namespace) -> int:
     """Print the stored searches, newest first."""
     rows = capacities.list_all(opened(), options.limit)

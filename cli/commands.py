@@ -21,6 +21,7 @@ from cli import (
     token,
     traces,
 )
+from cli.kinds import add_limit_argument
 from cli.parser import Command
 
 GROUPS = {
@@ -46,14 +47,14 @@ COMMANDS = {
     "import": Command(imports.import_files, imports.add_arguments),
     "baseline set": Command(baseline.set_baseline, baseline.add_set_arguments),
     "baseline remove": Command(baseline.remove, baseline.add_remove_arguments),
-    "baseline list": Command(baseline.list_baselines, baseline.add_nothing_arguments),
+    "baseline list": Command(baseline.list_baselines),
     "batch run": Command(batch.run, batch.add_run_arguments, has_json=False),
-    "batch list": Command(batch.list_batches, batch.add_list_arguments),
+    "batch list": Command(batch.list_batches, add_limit_argument),
     "batch output": Command(batch.output, batch.add_output_of_arguments, has_json=False),
     "batch cancel": Command(batch.cancel, batch.add_cancel_arguments),
     "backends": Command(backends.backends, backends.add_arguments),
     "server save": Command(server.save, server.add_save_arguments),
-    "server list": Command(server.list_servers, server.add_list_arguments),
+    "server list": Command(server.list_servers),
     "server delete": Command(server.delete, server.add_delete_arguments),
     "scenario run": Command(scenario.of_run, scenario.add_run_arguments, has_json=False),
     "scenario comparison": Command(
@@ -64,21 +65,21 @@ COMMANDS = {
         scenario.of_capacity, scenario.add_capacity_arguments, has_json=False
     ),
     "study": Command(study.study, study.add_arguments),
-    "studies": Command(study.list_studies, study.add_list_arguments),
-    "capacities list": Command(capacity.list_capacities, capacity.add_list_arguments),
+    "studies": Command(study.list_studies, add_limit_argument),
+    "capacities list": Command(capacity.list_capacities, add_limit_argument),
     "capacities show": Command(capacity.show, capacity.add_report_arguments),
     "capacities resume": Command(capacity.resume, capacity.add_resume_arguments),
     "capacities delete": Command(capacity.delete, capacity.add_show_arguments, has_json=False),
     "report": Command(study.report, study.add_report_arguments),
     "resume": Command(study.resume, study.add_resume_arguments),
     "engine start": Command(engine.start, engine.add_fields_arguments),
-    "engine list": Command(engine.list_engines, engine.add_nothing_arguments),
+    "engine list": Command(engine.list_engines),
     "engine stop": Command(engine.stop, engine.add_one_arguments),
     "engine log": Command(engine.log, engine.add_one_arguments),
     "doctor": Command(doctor.doctor, doctor.add_arguments, opens=False),
     "backup": Command(backup.backup, backup.add_backup_arguments, opens=False),
     "restore": Command(backup.restore, backup.add_restore_arguments, opens=False),
     "token create": Command(token.create, token.add_create_arguments),
-    "token list": Command(token.list_tokens, token.add_list_arguments),
+    "token list": Command(token.list_tokens),
     "token revoke": Command(token.revoke, token.add_revoke_arguments),
 }

@@ -39,10 +39,6 @@ def _print_nothing(line: str) -> None:
     """Print nothing: the output is for a program."""
 
 
-def add_nothing_arguments(command: ArgumentParser) -> None:
-    pass
-
-
 def list_engines(options: Namespace) -> int:
     """Print the engines that were started, newest first."""
     known = serving.list_all(opened())

@@ -1,8 +1,9 @@
-"""Types of command-line arguments; an invalid value is refused with a sentence."""
+"""Types of command-line arguments, whose invalid values are refused with a sentence; and the limit
+of lists."""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 
 from services.analysis.compare import LEAST_MARGIN, MOST_MARGIN
 from services.analysis.thresholds import WORDS, InvalidThreshold, Threshold, parse_threshold
@@ -14,6 +15,12 @@ def whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > 10 or not 0 < int(text) <= MOST:
         raise ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 to {MOST:,}")
     return int(text)
+
+
+def add_limit_argument(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
+    )
 
 
 def days(text: str) -> int:

@@ -13,12 +13,16 @@ from typing import Any, NamedTuple, NoReturn
 from cli.output import USAGE
 
 
+def no_arguments(command: ArgumentParser) -> None:
+    """Add none."""
+
+
 class Command(NamedTuple):
     """The function that a command calls, whose docstring is its help, and the function that adds
     its arguments. `opens`: the database is opened and migrated first."""
 
     call: Callable[[Namespace], int]
-    add_arguments: Callable[[ArgumentParser], None]
+    add_arguments: Callable[[ArgumentParser], None] = no_arguments
     has_json: bool = True
     opens: bool = True
 

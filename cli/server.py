@@ -30,10 +30,6 @@ def save(options: Namespace) -> int:
     return DONE
 
 
-def add_list_arguments(command: ArgumentParser) -> None:
-    """No arguments."""
-
-
 def list_servers(options: Namespace) -> int:
     """Print the saved servers."""
     rows = list(servers.list_all(opened()).values())

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from cli.fields import add, given_fields, in_flags
-from cli.kinds import condition, whole
+from cli.kinds import add_limit_argument, condition, whole
 from cli.output import DONE, FAILED, add_output_arguments, print_result, save, write
 from cli.problems import UsageError, distinct_runs
 from db import baseline_verdicts, results, runs, span_exports
@@ -33,9 +33,7 @@ def add_list_arguments(command: ArgumentParser) -> None:
     command.add_argument("--mode", choices=get_args(Mode), help="Only runs in this mode")
     command.add_argument("--tag", help="Only runs with this tag")
     command.add_argument("--status", choices=get_args(RunStatus), help="Only runs with this status")
-    command.add_argument(
-        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
-    )
+    add_limit_argument(command)
 
 
 def list_runs(options: Namespace) -> int:

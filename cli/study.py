@@ -116,12 +116,6 @@ def resume(options: Namespace) -> int:
         return _follow_to_end(options, options.study, stop)
 
 
-def add_list_arguments(command: ArgumentParser) -> None:
-    command.add_argument(
-        "--limit", type=whole, default=20, help="Maximum number of lines (default: 20)"
-    )
-
-
 def list_studies(options: Namespace) -> int:
     """Print the stored studies, newest first."""
     rows = studies.list_all(opened(), options.limit)

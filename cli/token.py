@@ -39,10 +39,6 @@ def create(options: Namespace) -> int:
     return DONE
 
 
-def add_list_arguments(command: ArgumentParser) -> None:
-    """No arguments."""
-
-
 def list_tokens(options: Namespace) -> int:
     """Print the tokens, newest first, without their secrets."""
     rows = tokens.list_all(opened())

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Interval,
     NullPool,
     Table,
+    Update,
     create_engine,
     event,
     func,
@@ -209,6 +210,12 @@ def writing(database: Engine) -> Iterator[Connection]:
     """
     with database.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
+
+
+def update_one(database: Engine, change: Update) -> bool:
+    """Carry out an update of one row in a transaction of its own; return whether it found it."""
+    with writing(database) as connection:
+        return connection.execute(change).rowcount == 1
 
 
 def upsert(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import delete as delete_from
 
-from db.database import now, on_one_machine, writing
+from db.database import now, on_one_machine, update_one, writing
 from db.heartbeats import Heartbeat, heartbeats_of, unchanged
 from db.schema import capacities, engines, runs
 from services.base.errors import Conflict, NotFound
@@ -130,7 +130,7 @@ def claim(database: Engine, machine: str = "") -> EngineInstance | None:
             "starts": engines.c.starts + 1,
             "machine": machine,
         }
-        if _set(database, _with_id(engine_id).where(startable).values(fresh)):
+        if update_one(database, _with_id(engine_id).where(startable).values(fresh)):
             return load(database, engine_id)
     return None
 
@@ -193,13 +193,13 @@ def _running() -> ColumnElement[bool]:
 
 def update_running(database: Engine, engine_id: int, **values: Any) -> None:
     """Store facts about an engine that is up: phase, pid, command, base_url, facts."""
-    _set(database, _with_id(engine_id).where(engines.c.status.in_(UP)).values(values))
+    update_one(database, _with_id(engine_id).where(engines.c.status.in_(UP)).values(values))
 
 
 def ready(database: Engine, engine_id: int, facts: dict[str, Any]) -> None:
     """Mark an engine as ready, so that its runs can be measured."""
     values = {"status": "ready", "ready_at": now(database), "phase": "", "facts": facts}
-    _set(database, _with_id(engine_id).where(engines.c.status == "starting").values(values))
+    update_one(database, _with_id(engine_id).where(engines.c.status == "starting").values(values))
 
 
 def ended(
@@ -211,7 +211,8 @@ def ended(
     too_soon = and_(
         engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False), _has_waiting_work()
     )
-    if error is None and _set(database, up.where(too_soon).values(status="planned", phase="")):
+    again = up.where(too_soon).values(status="planned", phase="")
+    if error is None and update_one(database, again):
         return
     values = {
         "status": "failed" if error else "stopped",
@@ -221,7 +222,7 @@ def ended(
         "error": error,
         "hint": hint,
     }
-    _set(database, up.values(values))
+    update_one(database, up.values(values))
 
 
 def restart(database: Engine, engine_id: int, why: str) -> bool:
@@ -229,7 +230,7 @@ def restart(database: Engine, engine_id: int, why: str) -> bool:
     and it has not died too often. Return whether it will start. `why` is kept as its error."""
     this = _with_id(engine_id).where(engines.c.status.in_(UP), _may_start_again())
     again = {"status": "planned", "phase": f"{why} It will be restarted.", "error": why}
-    return _set(database, this.values(again))
+    return update_one(database, this.values(again))
 
 
 def request_stop(database: Engine, engine_id: int) -> EngineInstance:
@@ -334,11 +335,6 @@ def delete(database: Engine, engine_id: int) -> None:
 
 def _with_id(engine_id: int) -> Update:
     return update(engines).where(engines.c.id == engine_id)
-
-
-def _set(database: Engine, change: Update) -> bool:
-    with writing(database) as connection:
-        return connection.execute(change).rowcount == 1
 
 
 def _server(row: RowMapping) -> EngineInstance:

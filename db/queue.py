@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Engine,
-    Update,
     and_,
     case,
     exists,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from db.database import now, on_one_machine, writing
+from db.database import now, on_one_machine, update_one, writing
 from db.heartbeats import LONG_LOST_S, Heartbeat, heartbeats_of, unchanged
 from db.runs import AlreadyFinished, RunNotFound, load
 from db.schema import engines, runs
@@ -205,7 +204,7 @@ def finish(
     """End a queued or running run. Return False, and change nothing, if it has already ended."""
     active = update(runs).where(runs.c.id == run_id, runs.c.status.in_(ACTIVE))
     ended = active.values(status=status, error=error, ended_at=now(database), phase="")
-    return _set(database, ended if headline is None else ended.values(headline=headline))
+    return update_one(database, ended if headline is None else ended.values(headline=headline))
 
 
 def requeue(database: Engine, run_id: int, item_index: int, headline: dict[str, Any]) -> bool:
@@ -214,7 +213,7 @@ def requeue(database: Engine, run_id: int, item_index: int, headline: dict[str, 
     running = update(runs).where(
         runs.c.id == run_id, runs.c.status == "running", runs.c.cancel_requested.is_(False)
     )
-    return _set(
+    return update_one(
         database,
         running.values(status="queued", item_index=item_index, phase="", headline=headline),
     )
@@ -234,7 +233,7 @@ def request_cancel(database: Engine, run_id: int) -> Run:
         status=case((waits, "cancelled"), else_=runs.c.status),
         ended_at=case((waits, now(database)), else_=runs.c.ended_at),
     )
-    changed = _set(database, change)
+    changed = update_one(database, change)
     run = load(database, run_id)
     if not changed:
         raise AlreadyFinished(run_id)
@@ -292,8 +291,3 @@ def runs_ahead(database: Engine, run_id: int) -> list[Ahead]:
     with database.connect() as connection:
         rows = connection.execute(query.order_by(runs.c.status == "queued", runs.c.id))
         return [Ahead(*row) for row in rows]
-
-
-def _set(database: Engine, change: Update) -> bool:
-    with writing(database) as connection:
-        return connection.execute(change).rowcount == 1

@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import get_clock_info
 from typing import Literal
@@ -105,7 +104,7 @@ def _python(context: Context) -> Findings:
 
 def _packages(context: Context) -> Findings:
     pinned = dict(_pins(context.root / "requirements.txt"))
-    found = {name: _installed(name) for name in pinned}
+    found = {name: machine.installed_version(name) for name in pinned}
     missing = [name for name, there in found.items() if there is None]
     mismatched = [
         f"{n} {there}, not {pinned[n]}" for n, there in found.items() if there != pinned[n]
@@ -130,13 +129,6 @@ def _pins(file: Path) -> Iterator[tuple[str, str]]:
         name, pin, rest = line.partition("#")[0].partition("==")
         if pin:
             yield name.partition("[")[0].strip(), rest.partition(";")[0].strip()
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _settings(context: Context) -> Findings:

@@ -7,13 +7,14 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Engine
 
 import jobs
-from db import new_tasks
+from db import new_tasks, servers
 from db.database import on_one_machine
 from db.new_tasks import Accepted, IdempotentRequest, NewSettings
 from db.task_batches import AT
@@ -21,9 +22,9 @@ from jobs.destination import Destination, resolve
 from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.ask.backends import NO_KEYS, TypedKeys
-from services.ask.config import RunConfig
+from services.ask.config import RunConfig, parse
 from services.ask.tasks import MOST_TASKS, InvalidTask, NewTask, limits, settings
-from services.ask.tasks.submission import Parse, submission
+from services.ask.tasks.submission import submission
 from services.base import settings as environment
 from services.base.roles import Person
 
@@ -32,7 +33,6 @@ def submit(
     database: Engine,
     caller: str,
     new: Sequence[NewTask],
-    parse: Parse,
     repetition: IdempotentRequest | None = None,
     by: Person | None = None,
     typed: TypedKeys = NO_KEYS,
@@ -56,7 +56,7 @@ def submit(
         raise InvalidTask(
             f"A batch can have 1 to {MOST_TASKS:,} tasks, but this one has {len(new):,}."
         )
-    submitted = submission(new, parse)
+    submitted = submission(new, lambda given: _config(database, given))
     jobs.check_person(database, submitted.configs, by)
     destinations = [resolve(config, typed) for config in submitted.configs]
     check_lock_file(database)
@@ -71,6 +71,11 @@ def submit(
     )
     jobs.ensure(database)
     return accepted
+
+
+def _config(database: Engine, given: Mapping[str, Any]) -> RunConfig:
+    """Return the config for the settings of a task, whose backend may be a saved server."""
+    return parse(servers.expand(database, settings.values_of(given)))
 
 
 def _settings(database: Engine, config: RunConfig, destination: Destination) -> NewSettings:

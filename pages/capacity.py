@@ -8,41 +8,26 @@ from __future__ import annotations
 
 import streamlit as st
 
-from db import capacities, runs
+from db import capacities
 from db.database import opened
-from db.runs import RunNotFound
 from jobs import capacities as capacity_jobs
 from pages.widgets import (
     capacity_form,
     capacity_page,
     fields,
+    initial_config,
     scenario_file,
     start_button,
     url_state,
 )
 from pages.widgets.scenario_file import SEARCH
-from pages.widgets.view import as_id, person, plain, shared, show_error
-from services.ask.config import RunConfig
+from pages.widgets.view import person, plain, shared, show_error
 from services.base.errors import PacelineError
 from services.studies import capacity_link
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_wording import plan
 
 START = "start-capacity"  # the key of the button
-
-
-def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
-    """Return the initial run of the form: a stored one (`?like=12`) or the default; and a sentence
-    on what is wrong with the link."""
-    if like is None:
-        return RunConfig(), ()
-    number = as_id(like)
-    if number is None:
-        return RunConfig(), (f"“{like[:40]}” is not a run number.",)
-    try:
-        return runs.load(opened(), number).config, ()
-    except RunNotFound as error:
-        return RunConfig(), (str(error),)
 
 
 def start(config: CapacityConfig) -> None:
@@ -62,7 +47,7 @@ def form(touched: bool) -> None:
     """Show the form and the estimate. `touched`: whether a widget was changed."""
     parameters = url_state.parameters()
     like = parameters.pop("like", None)
-    base, problems = earlier(like)
+    base, problems = initial_config.of_link(like)
     base = scenario_file.apply_opened(base)
     linked = capacity_link.read(parameters, base)
     if not touched and (complaints := (*problems, *linked.problems)):

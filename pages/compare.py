@@ -21,7 +21,15 @@ from pages.widgets import (
     share,
     verdict_panel,
 )
-from pages.widgets.view import plain, read_only, run_numbers, share_view, shared, stop_with
+from pages.widgets.view import (
+    not_a_run_number,
+    plain,
+    read_only,
+    run_numbers,
+    share_view,
+    shared,
+    stop_with,
+)
 from services.analysis.compare import (
     FEWEST,
     LEAST_MARGIN,
@@ -45,8 +53,7 @@ def runs_in_url() -> tuple[list[int], str]:
     if len(ids) < len(numbers):
         st.caption("The link names a run more than once; it is shown once.")
     if bad:
-        why = f"“{bad[:40]}” is not a run number. A link to this page ends in ?runs=12,15."
-        return ids[:MOST], why
+        return ids[:MOST], f"{not_a_run_number(bad)} A link to this page ends in ?runs=12,15."
     if len(ids) > MOST:
         return ids[:MOST], f"{len(ids)} runs are too many: compare up to {MOST} at a time."
     return ids, ""

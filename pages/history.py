@@ -26,7 +26,7 @@ from pages.widgets import (
     trend,
     url_state,
 )
-from pages.widgets.view import dark, plain, read_only, stop_with
+from pages.widgets.view import dark, not_a_run_number, plain, read_only, stop_with
 from services.analysis.compare import FEWEST, MOST
 from services.ask.measurement import Run
 from services.report.theme import palette
@@ -200,9 +200,7 @@ if not touched:
     report_unknown(parameters, choices, pages)
     trend.report_unknown(parameters)
     if not_a_run:
-        st.warning(
-            plain(f"“{not_a_run[:40]}” is not a run number. A link ends in ?selected=12,15.")
-        )
+        st.warning(plain(f"{not_a_run_number(not_a_run)} A link ends in ?selected=12,15."))
 for measure in shown.values():
     trend.show(measure, filters)
 if not total:

@@ -15,7 +15,7 @@ from db.database import opened
 from db.runs import RunNotFound
 from pages.widgets import tabular, url_state
 from pages.widgets.chart_panel import captioned
-from pages.widgets.view import dark, plain, run_numbers, stop_with
+from pages.widgets.view import dark, not_a_run_number, plain, run_numbers, stop_with
 from services.analysis.compare import FEWEST, MOST
 from services.analysis.compare.labels import labels
 from services.analysis.pareto import LeaderboardEntry, Measure, leaderboard_entry
@@ -46,7 +46,7 @@ def chosen(parameters: dict[str, str]) -> list[int]:
     if "runs" in parameters:
         numbers, bad = run_numbers(parameters["runs"])
         if bad:
-            stop_with(f"“{bad[:40]}” is not a run number.", "A link ends in ?runs=12,15.")
+            stop_with(not_a_run_number(bad), "A link ends in ?runs=12,15.")
         ids = list(dict.fromkeys(numbers))
         if len(ids) > MOST_SHOWN:
             st.caption(f"Showing the first {MOST_SHOWN} of {len(ids)} runs.")

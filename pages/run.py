@@ -12,13 +12,12 @@ from typing import Any
 import streamlit as st
 
 import jobs
-from db import runs
 from db.database import opened
-from db.runs import RunNotFound
 from pages.widgets import (
     api_keys,
     backend_form,
     fields,
+    initial_config,
     run_form,
     sample_panel,
     scenario_file,
@@ -29,7 +28,6 @@ from pages.widgets import (
 from pages.widgets import candidates_form as comparison
 from pages.widgets.candidates_form import SERVERS, Others
 from pages.widgets.view import (
-    as_id,
     dark,
     may_start,
     only_saved,
@@ -66,20 +64,6 @@ STICKY = """<style>
     padding: .6rem 1rem; background: %s; border-top: 1px solid #8884; }
 }
 </style>"""
-
-
-def earlier(like: str | None) -> tuple[RunConfig, tuple[str, ...]]:
-    """Return the initial config of the form: a stored run's (`?like=12`) or the default; and a
-    sentence on what is wrong with the link."""
-    if like is None:
-        return RunConfig(), ()
-    run_id = as_id(like)
-    if run_id is None:
-        return RunConfig(), (f"“{like[:40]}” is not a run number.",)
-    try:
-        return runs.load(opened(), run_id).config, ()
-    except RunNotFound as error:
-        return RunConfig(), (str(error),)
 
 
 def pace_of(config: RunConfig) -> Pace | None:
@@ -232,7 +216,7 @@ if (left_for := st.query_params.get("run")) is not None:
 touched = url_state.watch(fields.PREFIX)
 parameters = url_state.parameters()
 like, turns = parameters.pop("like", None), comparison.read_link(parameters)
-base, problems = earlier(like)
+base, problems = initial_config.of_link(like)
 base = scenario_file.apply_opened(base)
 first, more = link.read(parameters, base)
 kind, from_link, wrong = comparison.kind_of(turns, first)

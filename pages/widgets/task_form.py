@@ -118,16 +118,12 @@ def _queue(new: list[NewTask], values: Mapping[str, Any]) -> None:
     once = IdempotentRequest.of(st.session_state.setdefault(PRESSED, token_hex(8)), b"")
     try:
         accepted = inference.submit(
-            opened(), _caller(), new_tasks, _parsed, once, view.person(), api_keys.typed()
+            opened(), _caller(), new_tasks, once, view.person(), api_keys.typed()
         )
     except PacelineError as error:
         show_error(error)
         return
     st.switch_page("batches.py", query_params={"batch": accepted.batch_id})
-
-
-def _parsed(values: Mapping[str, Any]) -> RunConfig:
-    return parse(settings.values_of(values))
 
 
 def _caller() -> str:

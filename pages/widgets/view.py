@@ -98,9 +98,7 @@ def run_in_url() -> int:
         stop_with("No run is selected.", "Choose one in History, or start one.")
     run_id = as_id(text)
     if run_id is None:
-        stop_with(
-            f"“{text[:40]}” is not a run number.", "A link to a run ends in ?run= and a number."
-        )
+        stop_with(not_a_run_number(text), "A link to a run ends in ?run= and a number.")
     return run_id
 
 
@@ -139,6 +137,11 @@ def run_numbers(text: str) -> tuple[list[int], str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     numbers = [number for word in words if (number := as_id(word)) is not None]
     return numbers, next((word for word in words if as_id(word) is None), "")
+
+
+def not_a_run_number(word: str) -> str:
+    """Say that a word of a link is not a run number."""
+    return f"“{word[:40]}” is not a run number."
 
 
 @contextmanager

@@ -58,7 +58,8 @@ def _loop(candidate: Candidate) -> Rows:
     yield "Sending processes", str(max((h.get("processes", 1) for h in healths), default=1)), ""
     lag = _worst(health.get("loop_lag_p99_s") for health in healths)
     limit = client.lag_limit_s(run.config, client.by_kernel(run))
-    yield "Event loop lag, p99", _seconds(lag), NO_LIMIT if limit is None else units.seconds(limit)
+    shown_limit = NO_LIMIT if limit is None else units.seconds(limit)
+    yield "Event loop lag, p99", units.show(lag, "s"), shown_limit
     cpu = _worst(health.get("cpu_share") for health in healths)
     yield (
         "Share of a core",
@@ -96,10 +97,10 @@ def _error(candidate: Candidate) -> Rows:
     waits = values(candidate.measurements, "ttft_s")
     limit = client.error_limit_s(waits)
     for name, label in (("ttft", "TTFT"), ("e2e", "E2E latency"), ("inter_chunk", "Inter-chunk")):
-        yield f"Error of {label}, median", _seconds(calibration[f"{name}_p50_s"]), ""
+        yield f"Error of {label}, median", units.show(calibration[f"{name}_p50_s"], "s"), ""
         yield (
             f"Error of {label}, p99",
-            _seconds(calibration[f"{name}_p99_s"]),
+            units.show(calibration[f"{name}_p99_s"], "s"),
             (units.seconds(limit) if name == "ttft" else ""),
         )
     yield "Requests of the calibration", f"{calibration['requests']:,}", ""
@@ -118,7 +119,3 @@ def _worst(readings: Iterable[float | None]) -> float | None:
 
 def _share(value: float | None) -> str:
     return NOTHING if value is None else units.share(value)
-
-
-def _seconds(value: float | None) -> str:
-    return NOTHING if value is None else units.seconds(value)

@@ -17,7 +17,6 @@ from services.ask.measurements import Floats, Measurements
 from services.ask.sessions import sessions_of
 from services.base import units
 from services.base.table import Table
-from services.base.units import NOTHING
 
 COLUMNS = (
     "Node",
@@ -92,12 +91,12 @@ def _row(candidate: Candidate, requests: Measurements, node: int) -> tuple[str, 
         f"{node} (lost)" if lost else str(node),
         f"{len(requests):,}",
         f"{int(requests.are('failed').sum()):,}",
-        _seconds(percentile(ttft, 50) if len(ttft) else None),
-        _seconds(percentile(late, 99) if len(late) and paced else None),
+        units.show(percentile(ttft, 50) if len(ttft) else None, "s"),
+        units.show(percentile(late, 99) if len(late) and paced else None, "s"),
         units.show(_worst(health, "cpu_share"), "share"),
-        _seconds(_worst(health, "loop_lag_p99_s")),
-        _seconds(_worst(health, "clock_error_s")),
-        _seconds(error),
+        units.show(_worst(health, "loop_lag_p99_s"), "s"),
+        units.show(_worst(health, "clock_error_s"), "s"),
+        units.show(error, "s"),
     )
 
 
@@ -108,7 +107,3 @@ def _health(candidate: Candidate, node: int) -> Iterator[Mapping[str, Any]]:
 
 def _worst(health: Sequence[Mapping[str, Any]], name: str) -> float | None:
     return max((each[name] for each in health if each.get(name) is not None), default=None)
-
-
-def _seconds(value: float | None) -> str:
-    return NOTHING if value is None else units.seconds(value)

@@ -35,7 +35,7 @@ def environment(now: datetime | None = None, libraries: Iterable[str] = ()) -> d
         "kernel": platform.release(),
         "python": platform.python_version(),
         "paceline": VERSION,
-        **{name: _version(name) for name in (*LIBRARIES, *libraries)},
+        **{name: installed_version(name) for name in (*LIBRARIES, *libraries)},
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -63,7 +63,8 @@ def _os() -> str:
         return platform.system()
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """Return the version of an installed package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

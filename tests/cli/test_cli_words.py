@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 
 import cli
 from api.errors import HANDLERS
-from cli.engine import add_nothing_arguments
 from cli.parser import Command, parser
 from jobs.supervisor_lock import supervisor_file
 from pages.widgets import fields
@@ -208,7 +207,7 @@ def test_an_unexpected_error_shows_a_traceback_only_on_request(
     def fails(_: object) -> int:
         raise RuntimeError("with the key sk-topsecret")
 
-    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, add_nothing_arguments))
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails))
     code, _, error = run_cli("list")
     assert (code, error.count("\n")) == (1, 1)
     assert error.startswith("Internal error in Paceline (RuntimeError). ")
@@ -240,7 +239,7 @@ def test_the_terminal_shows_every_error_meant_for_people(
         error.args = ("That cannot be done.",)
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "list", Command(refuses, add_nothing_arguments))
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(refuses))
     code, _, error = run_cli("list")
     assert code == 2
     assert error.startswith("That cannot be done.")
@@ -257,7 +256,7 @@ def test_an_error_of_the_operating_system_is_reported_in_its_words(
     def fails(_: object) -> int:
         raise OSError(28, "No space left on device", "/home/me/private")
 
-    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails, add_nothing_arguments))
+    monkeypatch.setitem(cli.COMMANDS, "list", Command(fails))
     code, _, error = run_cli("list")
     assert (code, error.partition(". ")[0]) == (
         1,

@@ -17,7 +17,6 @@ from db.task_queue import TaskWorker
 from jobs import inference, task_client
 from jobs.task_client import Secrets, TaskClient
 from jobs.task_worker import Worker
-from services.ask.config import parse
 from services.ask.tasks import NewTask
 
 ME = TaskWorker("worker", "place", "machine")
@@ -36,7 +35,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Mapping[str, Any]]:
 
 
 def submitted(database: Engine) -> Accepted:
-    return inference.submit(database, "me", [NewTask("Hello", URL)], parse)
+    return inference.submit(database, "me", [NewTask("Hello", URL)])
 
 
 def test_only_some_routes_are_kept_and_the_latest_are_not_looked_up_again(

@@ -18,7 +18,7 @@ from db.tasks import TaskFilter
 from jobs import inference
 from jobs.supervisor_lock import supervisor_alive
 from services.ask.config import parse
-from services.ask.tasks import NewTask, TaskBatch, openai_batch, settings
+from services.ask.tasks import NewTask, TaskBatch, openai_batch
 from tests.canned import canned, chunked
 from tests.conftest import ReferenceServer, serving, until
 from tests.jobs.conftest import supervisors
@@ -40,9 +40,7 @@ def submit(database: Engine, reference: ReferenceServer) -> Iterator[Submit]:
     def submitted(count: int, caller: str = "me", model: str = SLOWER, **more: Any) -> TaskBatch:
         values = {"backend": "url", "base_url": reference.base_url, "model": model, **more}
         new = [NewTask(f"{caller}: question {i} of {count}", values) for i in range(count)]
-        accepted = inference.submit(
-            database, caller, new, lambda given: parse(settings.values_of(given))
-        )
+        accepted = inference.submit(database, caller, new)
         return task_batches.load(database, accepted.batch_id)
 
     yield submitted

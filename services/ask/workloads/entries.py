@@ -11,7 +11,7 @@ from services.ask import dialogue
 from services.ask.config import MOST_TOKENS
 from services.ask.dialogue import Turn
 from services.ask.workloads import entry_conversations, entry_messages, spread_sessions
-from services.ask.workloads.entry_messages import check_characters
+from services.ask.workloads.entry_messages import checked_text
 from services.ask.workloads.entry_notes import Notes as Notes
 from services.ask.workloads.entry_notes import UnusableEntry as UnusableEntry
 from services.ask.workloads.spread_sessions import Entry, entry_of
@@ -24,7 +24,7 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
         UnusableEntry: the entry has no prompt that can be sent.
     """
     if isinstance(value, str):
-        return _checked(value)
+        return checked_text(value)
     if not isinstance(value, dict):
         raise UnusableEntry('must be a JSON string or an object with "prompt".')
     for name in SETTINGS:
@@ -130,19 +130,19 @@ def _system(entry: Mapping[str, Any]) -> list[dialogue.Message]:
     text = entry.get("system")
     if not isinstance(text, str) or not text.strip():
         return []
-    return [{"role": "system", "content": _checked(text)}]
+    return [{"role": "system", "content": checked_text(text)}]
 
 
 def _text(value: Any, notes: Notes) -> str | None:
     if isinstance(value, list):
         if len(value) == 1 and isinstance(value[0], str):
-            return _checked(value[0])
+            return checked_text(value[0])
         if value and all(isinstance(each, int) for each in value):
             raise UnusableEntry("has a prompt of token ids. Give its text instead.")
         if value and all(isinstance(each, str) for each in value):
             raise UnusableEntry("has a list of prompts. Give each its own entry.")
         return _from_parts(value)
-    return _checked(value)
+    return checked_text(value)
 
 
 def _messages(value: Any, notes: Notes) -> str | None:
@@ -154,7 +154,7 @@ def _from_parts(parts: list[Any]) -> str:
     parts."""
     found = entry_messages.parts(parts)
     if all(part["type"] == "text" and isinstance(part.get("text"), str) for part in found):
-        return _checked("\n".join(part["text"] for part in found))
+        return checked_text("\n".join(part["text"] for part in found))
     message = {"role": "user", "content": found}
     return dialogue.to_prompt(entry_messages.messages([message], Notes()))
 
@@ -186,15 +186,6 @@ def _body(value: Any, notes: Notes) -> str | None:
             'has a "body" (or "payload") without "messages" or "prompt". Add one of these to it.'
         )
     return prompt_of(body, notes)
-
-
-def _checked(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UnusableEntry("has a prompt that is not text. Put it in quotes.")
-    if not value.strip():
-        raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
-    check_characters(value)
-    return value
 
 
 Read = Callable[[Any, Notes], "str | None"]

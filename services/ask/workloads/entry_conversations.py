@@ -10,7 +10,7 @@ from typing import Any
 
 from services.ask import conversation, dialogue
 from services.ask.dialogue import Message, Turn
-from services.ask.workloads.entry_messages import check_characters
+from services.ask.workloads.entry_messages import checked_text
 from services.ask.workloads.entry_notes import Notes, UnusableEntry
 
 SPEAKERS = {  # those of ShareGPT
@@ -49,7 +49,9 @@ def sharegpt(value: Any, notes: Notes) -> str | None:
             notes.speakers[str(speaker)[:40]] += 1
             break
         if role != "assistant" or any(each["role"] == "user" for each in messages):
-            messages.append({"role": role, "content": _text(_either(turn, "value", "content"))})
+            messages.append(
+                {"role": role, "content": checked_text(_either(turn, "value", "content"))}
+            )
     while messages and messages[-1]["role"] != "user":
         messages.pop()
     if not messages:
@@ -93,12 +95,3 @@ def delay_s(turn: Mapping[str, Any]) -> float | None:
     if not 0 <= delay <= LONGEST_MS:
         raise UnusableEntry('has a "delay" that is not between 0 and 86,400,000 ms. Correct it.')
     return delay / 1000
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise UnusableEntry("has a prompt that is not text. Put it in quotes.")
-    if not value.strip():
-        raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
-    check_characters(value)
-    return value

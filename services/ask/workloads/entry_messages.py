@@ -116,6 +116,16 @@ def check_values(value: Any, depth: int = 0) -> None:
             check_values(item, depth + 1)
 
 
+def checked_text(value: Any) -> str:
+    """Return the text of a prompt after checking that it can be sent. Raises UnusableEntry."""
+    if not isinstance(value, str):
+        raise UnusableEntry("has a prompt that is not text. Put it in quotes.")
+    if not value.strip():
+        raise UnusableEntry("has an empty prompt. Write it, or remove the line.")
+    check_characters(value)
+    return value
+
+
 def check_characters(text: str) -> None:
     """Check that a text has no characters that cannot be sent or stored. Raises UnusableEntry."""
     if "\0" in text or text.startswith(dialogue.MARK[0]) or re.search("[\ud800-\udfff]", text):
