@@ -22,6 +22,7 @@ from services.ask.plan import calibrates
 from services.ask.work_item import WorkItem
 from services.base import machine, untrusted
 from services.base.ipc import Send
+from services.load import run_limits
 from services.load.calibrate import calibrate
 from services.load.players import Player, open_nodes, open_player
 from services.load.process_pool import ProcessPoolProblem
@@ -39,7 +40,6 @@ from services.load.repeat import RepeatPlayer
 from services.load.response_profile import ResponseProfile
 from services.servers import engines, probe
 from services.servers.empty_cache import empty_cache
-from services.wire import limits
 
 
 @dataclass
@@ -101,7 +101,7 @@ async def measure(session: Session) -> None:
     config = session.config
     target = _target(session)
     session.secrets = (*target.secrets, *own_prompts(config))
-    longest = limits.check(config)
+    longest = run_limits.check(config)
     if config.backend not in engines.WITHIN:
         await _calibrate(session, await _measure_target(session, target))
         return

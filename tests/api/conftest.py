@@ -24,7 +24,10 @@ def call(method: str, path: str, **options: Any) -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, **options)
 
-    return asyncio.run(send())
+    response = asyncio.run(send())
+    length = response.headers.get("content-length")  # a HEAD says it, and has no content
+    assert method == "HEAD" or length in (None, str(len(response.content))), response.headers
+    return response
 
 
 def problem(response: httpx.Response, status: int) -> dict[str, str]:

@@ -18,8 +18,8 @@ from services.ask.measurement import WARM_UP
 from services.ask.plan import plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import mixed
+from services.load.run_limits import check
 from services.servers.engines.embedded_engine import embedded_size
-from services.wire.limits import check
 from tests.values import failed, measured
 
 PACE = Pace(10.0, 10.0, 10.0, "from a test")
