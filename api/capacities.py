@@ -10,8 +10,8 @@ from pydantic import Field
 
 from api.bodies import By, Route, Started, config_of, json_body_route
 from api.errors import error_responses
-from db import capacities
-from db.capacities import CapacityRow
+from db import capacities, capacity_list
+from db.capacity_list import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from services.report.capacity import capacity_document
@@ -39,7 +39,7 @@ def list_capacities(
     limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of searches")] = 100,
 ) -> list[CapacityRow]:
     """List searches, newest first, each with the capacity found so far (`answer`)."""
-    return capacities.list_all(opened(), limit)
+    return capacity_list.list_all(opened(), limit)
 
 
 @router.post("/capacities", status_code=202, **json_body_route())

@@ -25,7 +25,7 @@ from cli.output import (
 from cli.person import operator
 from cli.problems import UsageError, naming_flags, once_started
 from cli.stopping import stopping
-from db import capacities
+from db import capacities, capacity_list
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from services.analysis import candidates as candidate_configs
@@ -126,7 +126,7 @@ def resume(options: Namespace) -> int:
 
 def list_capacities(options: Namespace) -> int:
     """Print the stored searches, newest first."""
-    rows = capacities.list_all(opened(), options.limit)
+    rows = capacity_list.list_all(opened(), options.limit)
     lines = [
         f"{row.id:>5}  {row.status:<9}  {row.probes:>3} probes  {row.name}"
         + (f": {row.answer}" if row.answer else "")

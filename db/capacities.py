@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,7 +30,6 @@ from services.base.roles import NOBODY, Origin
 from services.studies.capacity import Capacity, Status, continued
 from services.studies.capacity_config import CapacityConfig
 from services.studies.capacity_probe import Probe, from_dict, to_dict
-from services.studies.capacity_wording import short_answer
 
 
 class CapacityNotFound(NotFound):
@@ -54,18 +53,6 @@ class PartOfStudy(Conflict):
         super().__init__(
             f"Capacity search {capacity_id} is part of study {study_id}: resume or delete that."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class CapacityRow:
-    """A search in a list; `answer`: the capacity of its servers, as far as it is known."""
-
-    id: int
-    name: str
-    created_at: datetime
-    status: Status
-    probes: int
-    answer: str
 
 
 def create(
@@ -100,13 +87,13 @@ def add_search(connection: Connection, config: CapacityConfig, **more: Any) -> i
 def of_study(connection: Connection, study_id: int) -> list[Capacity]:
     """Return the searches of a study, in the order in which they run."""
     query = select(capacities).where(capacities.c.study_id == study_id).order_by(capacities.c.id)
-    return [_capacity(row) for row in connection.execute(query).mappings()]
+    return [from_row(row) for row in connection.execute(query).mappings()]
 
 
 def load(database: Engine, capacity_id: int) -> Capacity:
     """Return a search. Raises CapacityNotFound."""
     with database.connect() as connection:
-        return _capacity(_row(connection, capacity_id))
+        return from_row(_row(connection, capacity_id))
 
 
 def waiting(database: Engine, machine: str) -> list[Capacity]:
@@ -123,7 +110,7 @@ def waiting(database: Engine, machine: str) -> list[Capacity]:
             _running(database, machine), capacities.c.id.not_in(measured)
         )
         rows = connection.execute(ready.order_by(capacities.c.id)).mappings()
-        return [_capacity(row) for row in rows]
+        return [from_row(row) for row in rows]
 
 
 def any_running(database: Engine, machine: str) -> bool:
@@ -138,29 +125,6 @@ def _running(database: Engine, machine: str) -> ColumnElement[bool]:
     if on_one_machine(database):
         return running
     return and_(running, or_(its.is_(None), its == machine))
-
-
-def list_all(database: Engine, limit: int = 50) -> list[CapacityRow]:
-    """Return the newest searches that do not belong to a study."""
-    query = (
-        select(capacities)
-        .where(capacities.c.study_id.is_(None))
-        .order_by(capacities.c.id.desc())
-        .limit(limit)
-    )
-    with database.connect() as connection:
-        searches = [_capacity(row) for row in connection.execute(query).mappings()]
-    return [
-        CapacityRow(
-            each.id,
-            each.name,
-            each.created_at,
-            each.status,
-            len(each.probes),
-            short_answer(each),
-        )
-        for each in searches
-    ]
 
 
 def begin(database: Engine, capacity: Capacity, probe: Probe, new: NewRun) -> int | None:
@@ -220,7 +184,7 @@ def resume(
     with writing(database) as connection:
         row = _row(connection, capacity_id)
         _check_own(row)
-        again = continued(_capacity(row), probes, precision)
+        again = continued(from_row(row), probes, precision)
         _set_running(connection, again)
         _set(connection, again.id, machine=machine, config=again.config.model_dump(mode="json"))
 
@@ -242,7 +206,7 @@ def resume_of_study(connection: Connection, capacity_id: int) -> None:
     """Resume a search of a study unless it is running; finished probes are kept. Raises
     CapacityNotFound."""
     if not is_running(connection, capacity_id):
-        _set_running(connection, continued(_capacity(_row(connection, capacity_id))))
+        _set_running(connection, continued(from_row(_row(connection, capacity_id))))
 
 
 def _set_running(connection: Connection, again: Capacity) -> None:
@@ -252,7 +216,7 @@ def _set_running(connection: Connection, again: Capacity) -> None:
 
 def _is_unchanged(connection: Connection, capacity: Capacity) -> bool:
     """Whether a search is still running and has the same probes as when it was read."""
-    stored = _capacity(_row(connection, capacity.id))
+    stored = from_row(_row(connection, capacity.id))
     return stored.status == "running" and stored.probes == capacity.probes
 
 
@@ -276,7 +240,8 @@ def _set(connection: Connection, capacity_id: int, **values: Any) -> None:
     connection.execute(update(capacities).where(capacities.c.id == capacity_id).values(**values))
 
 
-def _capacity(row: RowMapping) -> Capacity:
+def from_row(row: RowMapping) -> Capacity:
+    """Return the search of a row of the table."""
     return Capacity(
         row["id"],
         row["name"],

@@ -19,6 +19,7 @@ from services.analysis.summary import Summary, serialize, summarize
 from services.ask.measurement import ACTIVE, Run
 from services.ask.measurements import Measurements, as_table
 from services.ask.prices import price_of
+from services.base.code_version import code_version
 
 MOST_KNOWN = 200  # summaries of a few kB each
 _known: dict[Hashable, Summary] = {}  # per process
@@ -84,7 +85,7 @@ def _large_summary(
 ) -> Summary:
     """Summarize a large run, unless its summary is stored: computing it takes seconds in every
     process."""
-    key = f"{serialize.version()} {len(measured)} {run.placed} {by}"
+    key = f"{code_version('analysis')} {len(measured)} {run.placed} {by}"
     if (data := source.kept_summary(key)) is not None:
         return serialize.from_dict(data)
     summary = summarize(measured, *by, run.placed, run.config)

@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0024"  # the newest migration; a database at this revision needs no Alembic
+REVISION = "0025"  # the newest migration; a database at this revision needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -169,6 +169,7 @@ capacities = Table(  # searches for the highest load that servers sustain
     Column("owner", CleanText),  # see `runs`: the owner of its probes, too
     Column("maker", CleanText),
     Column("probes", Json, nullable=False),  # each with its load, its run and its outcome
+    Column("answer", Json),  # the capacity in short, with what it was computed from
     Column("study_id", Key),  # the study that it belongs to
     Column("engine_id", Key),  # the engine that Paceline starts for it
     Column("start", Integer, nullable=False, server_default="0"),  # which fresh start, from 0

@@ -143,7 +143,7 @@ def _settings(context: Context) -> Findings:
     if any(refusals):
         return
     shared = roles.sign_in(context.env)
-    read = ".env" if file.exists() else "no .env: the defaults"
+    read = ".env is read" if file.exists() else "there is no .env"
     yield Finding("Settings", "ok", f"{read}; sign-in is {'on' if shared else 'off'}")
     secrets = context.root / ".streamlit" / "secrets.toml"
     if shared and not secrets.exists():

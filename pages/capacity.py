@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from db import capacities
+from db import capacity_list
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from pages.widgets import (
@@ -80,7 +80,7 @@ if (number := st.query_params.get("search")) is not None:
 touched = url_state.watch((SEARCH, fields.PREFIX))
 st.title("How much load can it handle?", anchor=False)
 if shared():
-    capacity_page.show_list(capacities.list_all(opened()))
+    capacity_page.show_list(capacity_list.list_all(opened()))
     st.stop()
 st.caption(
     "Capacity is the highest load at which a server meets the objectives and its queue does not "
@@ -88,4 +88,4 @@ st.caption(
     "interval is narrow enough. It continues when you close the browser."
 )
 form(touched)
-capacity_page.show_list(capacities.list_all(opened()))
+capacity_page.show_list(capacity_list.list_all(opened()))

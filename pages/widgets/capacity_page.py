@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from db import capacities
-from db.capacities import CapacityRow
+from db.capacity_list import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios

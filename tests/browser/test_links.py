@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from db import capacities, runs
+from db import capacity_list, runs
 from services.ask.config import parse
 from tests.browser.conftest import App, no_trouble, settled, watched
 from tests.conftest import ReferenceServer, until
@@ -234,12 +234,12 @@ def test_a_double_click_on_start_starts_one_search(
     settled(page)
     no_trouble(page)
     with app.database() as engine:
-        assert len(capacities.list_all(engine)) == 1
+        assert len(capacity_list.list_all(engine)) == 1
     expect(page).to_have_url(re.compile(r"/capacity\?search=\d+"))
     expect(button).to_have_count(0)
     page.get_by_role("button", name="Cancel search").click()
     with app.database() as engine:
-        until(lambda: capacities.list_all(engine)[0].status == "cancelled", 60)
+        until(lambda: capacity_list.list_all(engine)[0].status == "cancelled", 60)
 
 
 def test_the_menu_leads_from_one_form_to_another_with_its_defaults(

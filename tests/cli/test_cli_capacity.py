@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from db import capacities
+from db import capacities, capacity_list
 from services.analysis.capacity import Step
 from tests.capacities import config_of_servers, searched, stored
 from tests.cli.conftest import RunCli
@@ -80,13 +80,13 @@ def test_an_invalid_search_is_refused(
 ) -> None:
     result = run_cli("capacity", *flags)
     assert result.code == 2 and says in result.err
-    assert capacities.list_all(database) == []
+    assert capacity_list.list_all(database) == []
 
 
 def test_a_plan_starts_nothing(database: Engine, run_cli: RunCli) -> None:
     result = run_cli("capacity", "--window", "20", "--plan")
     assert result.code == 0 and "Up to 15 probes of each server" in result.out
-    assert capacities.list_all(database) == []
+    assert capacity_list.list_all(database) == []
 
 
 def test_a_search_that_has_ended_goes_on_with_the_probes_that_it_has(

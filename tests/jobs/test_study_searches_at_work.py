@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 import jobs
-from db import capacities, engines, queue, runs, studies
+from db import capacity_list, engines, queue, runs, studies
 from jobs import studies as study_jobs
 from jobs import study_searches
 from services.ask.problems import InvalidConfig
@@ -58,7 +58,7 @@ def test_each_configuration_is_searched_and_the_two_best_again_on_fresh_starts(
     measured = runs.load_many(database, [probe.run_id for probe in probes])
     assert {run.status for run in measured} == {"done"}
     assert all(f"study {study_id}" in run.tags for run in measured)
-    assert not capacities.list_all(database), "they are listed with their study"
+    assert not capacity_list.list_all(database), "they are listed with their study"
     assert config.search is not None
     (best,) = highest(found.searches, config.search)
     if best.finalists is None:  # four probes of two seconds may leave an interval open

@@ -5,26 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from services.analysis.summary import Summary
-
-ANALYSIS = Path(__file__).resolve().parent.parent
-
-
-@cache
-def version() -> str:
-    """Return a hash of the code that computes summaries. Stored summaries of other code are not
-    read."""
-    seen = blake2b(digest_size=8)
-    for file in sorted(ANALYSIS.rglob("*.py")):
-        seen.update(file.read_bytes())
-    return seen.hexdigest()
 
 
 def to_dict(summary: Summary) -> dict[str, Any]:
