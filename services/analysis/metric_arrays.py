@@ -32,8 +32,24 @@ def known(values: Floats) -> Floats:
 def latenesses(measurements: Sequence[Measurement]) -> Floats:
     """Return the lateness of each request, in seconds, as `metrics.lateness` does."""
     table = as_table(measurements)
-    late = _between(table, "t_due", "t_send") - np.nan_to_num(table.numbers("cap_wait_s"), nan=0.0)
-    return np.where(table.numbers("attempts") > 1, np.nan, late)
+    return _queues(table) - _cap_waits(table)
+
+
+def first_sends(measurements: Sequence[Measurement]) -> Floats:
+    """Return when each request was first sent, in seconds since its repeat began; NaN: never. Only
+    the last attempt is timed: a request that was sent more than once was first sent when it was due
+    and had a place in flight."""
+    table = as_table(measurements)
+    again = table.numbers("attempts") > 1
+    return np.where(again, table.numbers("t_due") + _cap_waits(table), table.numbers("t_send"))
+
+
+def _cap_waits(table: Measurements) -> Floats:
+    return np.nan_to_num(table.numbers("cap_wait_s"), nan=0.0)
+
+
+def _queues(table: Measurements) -> Floats:
+    return np.where(table.numbers("attempts") > 1, np.nan, _between(table, "t_due", "t_send"))
 
 
 def _between(table: Measurements, start: str, end: str) -> Floats:
@@ -87,7 +103,7 @@ ARRAYS: dict[str, Callable[[Measurements], Floats]] = {
     "e2e_s": _of_success("t_send", "t_last"),
     "scheduled_s": _of_success("t_due", "t_last"),
     "scheduled_ttft_s": _since("t_due", "t_first"),
-    "queue_s": _since("t_due", "t_send"),
+    "queue_s": _queues,
     "retry_wait_s": _column("retry_wait_s"),
     "cap_wait_s": _column("cap_wait_s"),
     "server_queue_s": _column("server_queue_s"),

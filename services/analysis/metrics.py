@@ -57,14 +57,15 @@ def _since(start: float | None, end: float | None) -> float | None:
 
 
 def _queue(m: Measurement) -> float | None:
-    return _since(m.t_due, m.t_send)
+    """None if it was sent more than once: only its last attempt is timed."""
+    return None if m.attempts > 1 else _since(m.t_due, m.t_send)
 
 
 def lateness(m: Measurement) -> float | None:
     """Return how late the client sent a request, in seconds, without the wait caused by max
     concurrency; None if it was sent more than once."""
     queue = _queue(m)
-    return None if queue is None or m.attempts > 1 else queue - (m.cap_wait_s or 0.0)
+    return None if queue is None else queue - (m.cap_wait_s or 0.0)
 
 
 def _ttft(m: Measurement) -> float | None:
@@ -163,7 +164,8 @@ METRICS: tuple[Metric, ...] = (
         "s",
         "lower",
         _queue,
-        "From when the request was due to when it was sent: how late it left this client.",
+        "From when the request was due to when it was sent: how late it left this client. None if "
+        "it was sent more than once.",
     ),
     Metric(
         "retry_wait_s",

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics.nodes import START_S
-from services.analysis.metric_arrays import known, metric_array
+from services.analysis.metric_arrays import known, latenesses, metric_array
 from services.analysis.statistics import percentile
 from services.ask.config import RunConfig
 from services.ask.measurements import Floats, Measurements
@@ -83,8 +83,7 @@ def _row(candidate: Candidate, requests: Measurements, node: int) -> tuple[str, 
     calibrations = (candidate.run.calibration or {}).get("nodes", ())
     error = next((each["ttft_p99_s"] for each in calibrations if each["node"] == node), None)
     ttft = known(metric_array(requests.where(requests.are("ok")), "ttft_s"))
-    waits = np.nan_to_num(requests.numbers("cap_wait_s"), nan=0.0)
-    late = known(requests.numbers("t_send") - requests.numbers("t_due") - waits)
+    late = known(latenesses(requests))
     paced = candidate.run.config.mode not in ("sequential", "users")
     lost = any("lost" in each for each in health)
     return (

@@ -40,7 +40,7 @@ def events(m: Measurement) -> Table:
     answered = m.t_answer if m.t_answer != m.t_first else None  # otherwise it is the first token
     times = (
         ("Due", m.t_due),
-        ("Sent", m.t_send),
+        ("Sent" if m.attempts == 1 else "Sent for the last time", m.t_send),
         ("First token", m.t_first),
         ("First token of the answer", answered),
         ("Last token", m.t_last),
@@ -84,7 +84,7 @@ def _outcome(m: Measurement) -> str:
         end = ENDS.get(m.finish_reason or "", "")
         return f"It succeeded with {tokens} output tokens, {source}.{end}"
     if m.status == "cancelled":
-        sent = m.t_send is not None
+        sent = m.t_send is not None or m.attempts > 1
         return "It was cancelled." if sent else "It was cancelled before it was sent."
     status = f" (HTTP {m.http_status})" if m.http_status else ""
     return f"It failed: {m.error_class or 'unknown'}{status}. {m.error or ''}".strip()

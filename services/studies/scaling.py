@@ -17,6 +17,7 @@ import numpy as np
 from services.analysis.compare import COMPARED, MARGIN, Candidate, Word
 from services.analysis.compare.rows import by_index
 from services.analysis.compare.verdicts import why_no_verdict
+from services.analysis.metric_arrays import first_sends
 from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm, ratio
 from services.analysis.statistics.geometric_mean import GeometricMean, geometric_mean
 from services.ask.measurements import Measurements
@@ -203,7 +204,7 @@ def _numbers(
 def _submission_s(group: Measurements) -> float | None:
     """Return the time from when the first request of a repeat was due to when its last was sent, in
     seconds; None if none was sent."""
-    sent = group.numbers("t_send")
+    sent = first_sends(group)
     if not np.isfinite(sent).any():
         return None
     return float(np.nanmax(sent) - np.nanmin(group.numbers("t_due")))

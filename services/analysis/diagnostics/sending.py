@@ -33,8 +33,8 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
     due = sent = 0.0
     gaps = 0
     for group in by_repeat(measurements).values():
-        was_sent = group.where(~np.isnan(group.numbers("t_send")))
-        dues, sends = was_sent.numbers("t_due"), was_sent.numbers("t_send")
+        was_sent = group.where(~np.isnan(metric_arrays.first_sends(group)))
+        dues, sends = was_sent.numbers("t_due"), metric_arrays.first_sends(was_sent)
         if len(was_sent) > 1:
             order = np.lexsort((sends, dues))
             first, last = order[0], order[-1]
@@ -111,10 +111,11 @@ def _waited_for_concurrency(
     if MODES[run.config.mode].loop != "open" or not len(waits):
         return None
     share = units.share(len(waits) / len(measurements))
+    held = "in flight or waiting to be sent again" if _retried(measurements) else "in flight"
     return Diagnostic(
         "warning" if len(waits) > HELD_BACK_SHARE * len(measurements) else "note",
         f"{share} of the requests waited in this client",
-        f"They were due, but {run.config.concurrency:,} were in flight, which is the maximum. They "
+        f"They were due, but {run.config.concurrency:,} were {held}, which is the maximum. They "
         f"waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency are measured from "
         "when a request was sent and exclude this wait; Scheduled TTFT and Scheduled latency are "
         "measured from when it was due. Raise the maximum, or rely on the latter.",
@@ -133,15 +134,23 @@ def _concurrency_not_reached(
     requested = modes.at_once(run.config)
     if run.config.mode != "batch" or not 0 < (summary.peak_in_flight or 0) < requested:
         return None
+    why = "The first requests finished before the last were sent, so"
     todo = "Request longer answers, or a lower concurrency."
     if summary.failed:  # requests that fail quickly free their slots
         todo = "Failed requests end early: fix the failures first."
+    elif _retried(measurements):
+        why = "Requests that wait to be sent again keep their place but are not in flight, so"
+        todo = "Fix the cause of the failed attempts first."
     return Diagnostic(
         "warning",
         f"At most {summary.peak_in_flight:,} in flight instead of {requested:,}",
-        "The first requests finished before the last were sent, so the configured concurrency was "
-        f"never reached: these numbers are for the lower one. {todo}",
+        f"{why} the configured concurrency was never reached: these numbers are for the lower one. "
+        f"{todo}",
     )
+
+
+def _retried(measurements: Sequence[Measurement]) -> bool:
+    return bool(np.any(as_table(measurements).numbers("attempts") > 1))
 
 
 CHECKS = (

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from services.analysis.metric_arrays import known, metric_array
+from services.analysis.metric_arrays import first_sends, known, metric_array
 from services.analysis.objectives import Objectives, counted, goodput
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
@@ -63,7 +63,7 @@ def summarize_repeat(
     table = as_table(group)
     good = successes(table)
     count = table.texts("status").counts()
-    unsent = int(np.sum(table.are("cancelled") & np.isnan(table.numbers("t_send"))))
+    unsent = int(np.sum(table.are("cancelled") & np.isnan(first_sends(table))))
     prompt_tokens, output_tokens = tokens(good)
     seconds = window(table) if good and placed else None
     both_known = prompt_tokens is not None and output_tokens is not None
@@ -121,7 +121,7 @@ def values(measurements: Sequence[Measurement], name: str) -> list[float]:
 
 
 def window(measurements: Sequence[Measurement]) -> float | None:
-    """Return max(last token) − min(sent) of one repeat, in seconds.
+    """Return max(last token) − min(first sent) of one repeat, in seconds.
 
     A failed request counts up to its last token, since the server worked on it until then; waiting
     for a token that never came is the client's timeout and does not count. Cancelled requests do
@@ -129,7 +129,7 @@ def window(measurements: Sequence[Measurement]) -> float | None:
     """
     table = as_table(measurements)
     ended = table.where(~table.are("cancelled"))
-    sent, last = known(ended.numbers("t_send")), known(ended.numbers("t_last"))
+    sent, last = known(first_sends(ended)), known(ended.numbers("t_last"))
     return float(last.max() - sent.min()) if len(sent) and len(last) else None
 
 

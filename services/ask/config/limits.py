@@ -87,7 +87,8 @@ class LimitFields(BaseConfig):
         About(
             "Retries",
             "How many times a request is sent again if it was refused (429, 5xx) or could not "
-            "connect; waits as long as the server asks (Retry-After), otherwise longer each time",
+            "connect; waits as long as the server asks (Retry-After), otherwise longer each "
+            "time. Meanwhile it counts towards concurrency",
             varied=True,
         ),
         ge=0,

@@ -95,7 +95,7 @@ def request_attributes(m: Measurement, began_ns: int) -> Iterator[Attribute]:
     ):
         if value is not None:
             yield f"gen_ai.usage.{name}", value
-    if m.t_send is not None:
+    if m.t_send is not None and m.attempts == 1:
         yield "paceline.sent_late_s", m.t_send - m.t_due
     if m.t_first is not None and m.t_send is not None:
         yield "gen_ai.response.time_to_first_chunk", m.t_first - m.t_send

@@ -437,6 +437,24 @@ def test_failures_raise_no_advice_for_longer_answers() -> None:
     assert not any("longer answers" in sentence for sentence in sentences)
 
 
+def test_a_place_in_flight_that_a_retry_keeps_is_not_called_a_short_answer() -> None:
+    again = [replace(m, attempts=1 + (m.index == 0), cap_wait_s=0.5) for m in MANY]
+    batch = with_config(requests=100)
+    rate = with_config(mode="poisson", concurrency=9)
+    (few,) = (d for d in diagnostics_of(batch, again) if "in flight instead" in d.title)
+    assert few.sentence.startswith("Requests that wait to be sent again keep their place")
+    of_rate = diagnostics_of(rate, again)
+    (waited,) = (d for d in of_rate if "waited in this client" in d.title)
+    assert "9 were in flight or waiting to be sent again" in waited.sentence
+
+
+def test_a_retry_is_neither_late_nor_a_missed_rate() -> None:
+    on_time = staggered([0.0] * 80)
+    last = replace(on_time[-1], attempts=2, t_send=on_time[-1].t_due + 10, retry_wait_s=10.0)
+    found = titles(with_config(mode="staggered", interval_s=0.1), [*on_time[:-1], last])
+    assert "rate" not in found and "late" not in found
+
+
 def test_a_repeat_ended_by_failures_is_not_advised_to_raise_the_limit() -> None:
     stopped = [measured(0), *(failed(i) for i in range(1, 4))]
     diagnostics = diagnostics_of(with_config(requests=100, stop_after_errors=3), stopped)

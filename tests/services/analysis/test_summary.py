@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from dataclasses import replace
 from itertools import accumulate
 from random import Random
 
@@ -100,6 +101,18 @@ def test_a_failure_stretches_the_window_and_a_cancelled_request_does_not() -> No
     assert window([good, measured(1, e2e=9.0, status="failed")]) == 9.0
     assert window([good, measured(1, e2e=9.0, status="cancelled")]) == 3.0
     assert window([failed()]) is None
+
+
+def test_the_window_begins_with_a_first_attempt_of_which_only_the_last_is_timed() -> None:
+    again = measured(0, t_due=1.0, send=4.0, e2e=3.0, attempts=2)
+    assert window([again]) == 6.0
+    assert window([replace(again, cap_wait_s=0.5)]) == 5.5
+    assert window([again, measured(1, send=0.25, e2e=1.0)]) == 6.75
+
+
+def test_a_request_that_was_cancelled_between_its_attempts_was_sent() -> None:
+    waiting = failed(1, status="cancelled", error_class=None, t_send=None, attempts=2)
+    assert summarize([measured(0), waiting]).sent == 2
 
 
 def test_failures_that_come_at_once_change_no_rate() -> None:
