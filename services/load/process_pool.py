@@ -34,6 +34,7 @@ from services.servers.engines.embedded_engine import ROOT
 LEAD_NS = 50_000_000  # from `Begin` to the start: time to reach every process
 STOP_S = 1.0
 SUMMED_FIELDS = ("sent", "in_flight", "done", "failed", "tokens")
+COUNTED_HEALTH = ("warm_up", "oddities", "unsent_turns")
 MAX_FIELDS = ("late_p99_s", "lag_p99_s", "cpu_share")
 Expected = TypeVar("Expected", bound=Message)
 
@@ -209,9 +210,8 @@ def combined(played: Sequence[Played]) -> Played:
         "loop_lag_p99_s": max(lags, default=None),
         "processes": len(played),
     }
-    if irregular := sum((Counter(h.get("oddities", {})) for h in healths), Counter()):
-        health["oddities"] = dict(irregular)
-    if unsent := sum((Counter(h.get("unsent_turns", {})) for h in healths), Counter()):
-        health["unsent_turns"] = dict(unsent)
+    for name in COUNTED_HEALTH:
+        if total := sum((Counter(each.get(name, {})) for each in healths), Counter()):
+            health[name] = dict(total)
     profile = median_profile([each.profile for each in played if each.profile])
     return Played(played[0].began_ns, max(each.duration_s for each in played), health, profile)

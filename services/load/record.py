@@ -12,6 +12,9 @@ from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
 
 
+OK = "ok"
+
+
 class Record:
     """What a runner has measured so far. Finished measurements are collected until `take` is
     called. `secrets`: what the server gets, and may repeat in its errors."""
@@ -22,6 +25,7 @@ class Record:
         self.lateness_s = EvenSample[float]()  # how long after their due time requests were sent
         self.irregularities: Counter[str] = Counter()  # number of answers with each irregularity
         self.unsent_turns: Counter[str] = Counter()  # number of turns by why they were not sent
+        self.warm_up: Counter[str] = Counter()  # number of warm-up requests by OK or error class
         self.failed = 0
         self._done = self._tokens = 0
         self._repeat = repeat
@@ -45,8 +49,11 @@ class Record:
             tokens=self._tokens + flying.received(),
         )
 
-    def observe(self, exchange: Exchange) -> None:
-        """Keep what is odd about an answer, and how it arrived; also of warm-up requests."""
+    def observe(self, exchange: Exchange, counts: bool) -> None:
+        """Keep what is odd about an answer, and how it arrived; also of warm-up requests, which do
+        not count, and how they ended."""
+        if not (counts or exchange.cancelled or exchange.sent is None):
+            self.warm_up[exchange.error_class or OK] += 1
         self.irregularities.update(exchange.irregularities)
         if profile := profile_of(exchange):
             self.profiles.add(profile)

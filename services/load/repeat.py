@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from math import ceil
 from time import perf_counter_ns
@@ -17,6 +18,7 @@ from services.base.ipc import Send
 from services.load.loop_monitor import LoopMonitor
 from services.load.prepare import Preparer, prepare_ahead
 from services.load.protocol import Job, Played
+from services.load.record import OK
 from services.load.response_profile import median_profile
 from services.load.runner import Runner
 from services.load.supply import PreparedRequest, Supply
@@ -48,8 +50,9 @@ class RepeatPlayer:
         if self._runner is not None:
             self._runner.stop()
 
-    async def warm_up(self) -> None:
-        """Send the warm-up requests, one after the other.
+    async def warm_up(self) -> Counter[str]:
+        """Send the warm-up requests, one after the other; return how they ended, as
+        `Record.warm_up`.
 
         Raises:
             OSError: the backend's host cannot be found.
@@ -60,6 +63,8 @@ class RepeatPlayer:
         runner = self._new_runner(WARM_UP, None, config.retries)
         supply = Supply(Preparer(self._job, self.client, WARM_UP).alone(count), count)
         await runner.play(schedule, supply, _now_ns)
+        ended = (each for each in runner.record.finished if each.status != "cancelled")
+        return Counter(each.error_class or OK for each in ended)
 
     async def play(self, repeat: int, on_ready: OnReady) -> Played:
         """Play this process's shard of a repeat.
@@ -106,6 +111,8 @@ class RepeatPlayer:
             "cpu_share": monitor.cpu_share(),
             "loop_lag_p99_s": monitor.lag_p99_s(),
         }
+        if runner.record.warm_up:
+            health["warm_up"] = dict(runner.record.warm_up)
         if runner.record.unsent_turns:
             health["unsent_turns"] = dict(runner.record.unsent_turns)
         if runner.record.irregularities:

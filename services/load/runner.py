@@ -285,7 +285,7 @@ class Runner:
             if counts:
                 self._record_cancelled(request, due, tries)
             raise
-        self.record.observe(exchange)
+        self.record.observe(exchange, counts)
         if counts and exchange.sent is None:  # stopped before it was due, or while connecting
             self._record_cancelled(request, due, tries)
         elif counts:

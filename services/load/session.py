@@ -5,6 +5,7 @@ Results are sent as messages, so that no token waits for a disk or a database.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -138,24 +139,26 @@ async def _measure_target(session: Session, target: backends.Target, pid: int | 
     session.send(Environment(session.clean(environment)))
     session.serving(target, pid)
     job = Job(config, target, session.item.nonce, session.began_ns)
-    await _warm_up(session, job)
+    warm_up = await _warm_up(session, job)
     async with open_player(job, session.send) as player:
         for repeat in session.item.repeats:
             if not session.cancelled:
                 emptied = await _empty_cache(session, target, facts.get("engine", ""))
-                await _repeat(session, player, repeat, emptied)
+                await _repeat(session, player, repeat, emptied, warm_up)
+                warm_up = Counter()
     session.send(Served())
     return job
 
 
-async def _warm_up(session: Session, job: Job) -> None:
+async def _warm_up(session: Session, job: Job) -> Counter[str]:
+    """Send the warm-up requests; return how they ended, as `Record.warm_up`."""
     if not session.config.warmup or session.cancelled:
-        return
+        return Counter()
     session.phase(WARMING_UP)
     player = RepeatPlayer(job, session.send)
     try:
         with session.stopping(player):
-            await player.warm_up()
+            return await player.warm_up()
     finally:
         player.client.close()
 
@@ -173,8 +176,10 @@ async def _repeat(
     player: Player,
     repeat: int,
     more: Mapping[str, str],
+    warm_up: Counter[str],
 ) -> None:
-    """Measure one repeat; `more`: further facts about it."""
+    """Measure one repeat; `more`: further facts about it; `warm_up`: how the requests ended that
+    were sent before it."""
     config = session.config
     which = f", repeat {repeat + 1} of {config.repeats}" if config.repeats > 1 else ""
     session.phase("Measuring" + which)
@@ -191,6 +196,8 @@ async def _repeat(
     session.profile = played.profile or session.profile
     t = (played.began_ns - session.began_ns) / 1e9
     health = {**played.health, "began_ns": played.began_ns, "t": t, **session.clean(dict(more))}
+    if total := warm_up + Counter(played.health.get("warm_up", {})):
+        health["warm_up"] = dict(total)
     began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
     finished = Repeat(repeat, began_at, played.duration_s, health)
     session.send(RepeatSeen(finished))

@@ -52,6 +52,15 @@ def test_a_run_by_time_is_measured_to_its_end(
         assert run.calibration is not None and run.calibration["lost"] == 0
 
 
+def test_a_warm_up_that_fails_is_stored_with_the_repeat_after_it(
+    database: Engine, reference: ReferenceServer, reference_run: Submit
+) -> None:
+    load = {"mode": "constant", "rate": 20, "requests": 2, "load_warmup_s": 0.5, "processes": 2}
+    refused = reference_run("ref status=429", warmup=3, repeats=2, **load)
+    healths = [repeat.health for repeat in finished(database, refused).repeats]
+    assert [health["warm_up"] for health in healths] == [{"http_429": 13}, {"http_429": 10}]
+
+
 def test_a_run_in_which_no_request_was_due_fails_with_the_reason(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:

@@ -18,6 +18,7 @@ from services.analysis.diagnostics import (
     prompts,
     sending,
     sessions,
+    warm_up,
     whole_run,
 )
 from services.analysis.diagnostics import client as client_checks
@@ -78,6 +79,7 @@ CHECKS: tuple[Check, ...] = (
     whole_run.measured_elsewhere,
     whole_run.failures,
     whole_run.retried,
+    warm_up.failed,
     whole_run.unknown_tokens,
     whole_run.cached_prompts,
     *prompts.CHECKS,

@@ -16,7 +16,11 @@ MOST = 2  # kinds to give advice on; the table of failures lists them all
 def advice(measurements: Sequence[Measurement]) -> str:
     """Return what to do about the most frequent kinds of failure, one sentence each."""
     table = as_table(measurements)
-    kinds = _kinds(table.where(table.are("failed")))
+    return advice_on(_kinds(table.where(table.are("failed"))))
+
+
+def advice_on(kinds: Counter[str]) -> str:
+    """Return the same for the number of failed requests by error class."""
     sentences = dict.fromkeys(BY_KIND.get(kind, OTHERWISE) for kind, _ in kinds.most_common())
     return " ".join(list(sentences)[:MOST])
 

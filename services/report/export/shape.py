@@ -85,8 +85,9 @@ class RepeatRow(BaseModel):
     duration_s: float | None = Field(description="null: it was interrupted")
     health: dict[str, Any] = Field(
         description="Health of the client: CPU share, event loop lag, clock; t: when the repeat "
-        "began, on the time axis of samples; oddities: number of answers by what was unusual "
-        "in their stream"
+        "began, on the time axis of samples; warm_up: number of warm-up requests that were ok, and "
+        "that failed by error class; oddities: number of answers by what was unusual in their "
+        "stream"
     )
 
 

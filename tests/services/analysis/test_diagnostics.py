@@ -80,6 +80,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
     (good(token_times_removed_at=NOON), MANY, "note", "Token times were removed"),
     (good(), [*MANY, failed(80)], "warning", "1 of 241 requests failed"),
     (
+        with_config(health={"warm_up": {"ok": 8, "http_429": 2, "connect": 1}}),
+        MANY,
+        "warning",
+        "9 of 33 warm-up requests failed",
+    ),
+    (
         with_config(health={"unsent_turns": {"failed": 2}}),
         MANY,
         "warning",
@@ -352,6 +358,8 @@ def test_every_check_has_a_case() -> None:
         (good(), [*MANY[1:], replace(MANY[0], finish_reason="length")]),
         (with_config(ignore_eos=True, max_tokens=5), MANY),
         (with_config(health={"oddities": "of no kind"}), MANY),
+        (with_config(health={"warm_up": {"ok": 8}}), MANY),
+        (with_config(health={"warm_up": ["of no kind"]}), MANY),
         (good(), [*MANY[1:], replace(MANY[0], coalesced_reads=5)]),
     ],
     ids=[
@@ -363,6 +371,8 @@ def test_every_check_has_a_case() -> None:
         "one cut",
         "full length",
         "odd health",
+        "warmed up",
+        "odd warm-up",
         "few joined",
     ],
 )

@@ -106,10 +106,18 @@ def test_refused_warm_up_requests_are_sent_again_too(refusing: ReferenceServer) 
     target = Target("url", refusing.base_url, "any", None)
     player = RepeatPlayer(Job(config, target, "nonce", 0), lambda message: None)
     began = monotonic()
-    asyncio.run(player.warm_up())
+    assert asyncio.run(player.warm_up()) == {"ok": 2}
     player.client.close()
     assert Refusing.answered == 2 and Refusing.refused == 2
     assert monotonic() - began >= 2 * 0.3
+
+
+@pytest.mark.slow
+def test_refused_warm_up_requests_are_counted_apart(refusing: ReferenceServer) -> None:
+    Refusing.to_refuse = 7
+    result, measured = played(refusing, "any", **TWENTY, load_warmup_s=0.1)
+    assert result.health["warm_up"] == {"http_429": 7, "ok": 3}
+    assert [m.status for m in measured] == ["ok"] * 20
 
 
 @pytest.mark.slow
