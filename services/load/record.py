@@ -11,7 +11,6 @@ from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
 
-
 OK = "ok"
 
 

@@ -51,7 +51,10 @@ class Notes:
         if self.cut:
             sentences.append(f"Later turns left out: {many(self.cut, 'conversation')} too long.")
         if self.sessions:
-            sentences.append(f"Played as sessions: {self.sessions:,} of {entries:,} entries.")
+            sentences.append(
+                f"Conversations of several turns: {self.sessions:,} of {entries:,} entries. Each "
+                "is a session, cut after “Turns per session” (--turns) if that is set."
+            )
         if self.spread:
             sentences.append(
                 f"Joined by session_id: {self.spread:,} of {entries:,} entries, into "

@@ -251,7 +251,11 @@ def test_prompts_that_can_be_read_make_a_valid_config() -> None:
             "Token limits of answers come from the file, for 1 of 2 prompts.",
         ),
         ("p.jsonl", b'{"body":{"model":"m","prompt":"a"}}', "model (in 1 of 1)"),
-        ("p.json", SHAREGPT, "Played as sessions: 1 of 3 entries."),
+        (
+            "p.json",
+            SHAREGPT,
+            "Conversations of several turns: 1 of 3 entries. Each is a session, cut",
+        ),
         (
             "p.jsonl",
             json.dumps({"messages": [{"content": "a"}, ANSWER, {"content": "b"}]}).encode(),
