@@ -15,6 +15,12 @@ from services.ask.workloads.entry_messages import checked_text
 from services.ask.workloads.entry_notes import Notes as Notes
 from services.ask.workloads.entry_notes import UnusableEntry as UnusableEntry
 from services.ask.workloads.spread_sessions import Entry, entry_of
+from services.ask.workloads.tracefile import is_trace
+
+REPLAY_IT = (
+    "which contains lengths but no prompts. Replay it as a trace instead (mode Trace replay, or "
+    "--trace)."
+)
 
 
 def prompt_of(value: Any, notes: Notes) -> str | None:
@@ -33,11 +39,8 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
     for name, read in KEYS.items():
         if name in value:
             return _completed(read(value[name], notes), value)
-    if value.keys() & TRACE:
-        raise UnusableEntry(
-            "is a line of a trace (such as Mooncake's), which contains lengths but no prompts. "
-            "Replay it as a trace instead (mode Trace replay, or --trace)."
-        )
+    if value.keys() & TRACE or is_trace({name.lower() for name in value}):
+        raise UnusableEntry(f"is a line of a trace (such as Mooncake's), {REPLAY_IT}")
     raise UnusableEntry(
         'has no field "prompt", "text" or "messages", nor another supported one '
         f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of these."

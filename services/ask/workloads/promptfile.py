@@ -10,7 +10,14 @@ from typing import Any
 
 from services.ask import conversation
 from services.ask.config import MOST_PROMPTS
-from services.ask.workloads.entries import LIMITS, Notes, UnusableEntry, limit_of, prompt_of
+from services.ask.workloads.entries import (
+    LIMITS,
+    REPLAY_IT,
+    Notes,
+    UnusableEntry,
+    limit_of,
+    prompt_of,
+)
 from services.ask.workloads.lines import (
     InvalidFile,
     check_size,
@@ -24,6 +31,7 @@ from services.ask.workloads.lines import (
     whole_json,
 )
 from services.ask.workloads.spread_sessions import Entry, entry_of, joined
+from services.ask.workloads.tracefile import is_trace
 from services.base import text_file
 from services.base.units import many
 
@@ -200,11 +208,11 @@ def _column(titles: list[str], name: str, line: int) -> int:
             return titles.index(title)
     if len(titles) == 1 and " " not in titles[0]:  # with a space it looks like the first prompt
         return 0
-    raise problem(
-        name,
-        location,
-        'has no column named "prompt", "text" or "question". Name one in the first row.',
-    )
+    if is_trace(titles):
+        raise problem(name, location, f"names the columns of a trace, {REPLAY_IT}")
+    *most, last = (f'"{column}"' for column in COLUMNS)
+    known = f"{', '.join(most)} or {last}"
+    raise problem(name, location, f"has no column named {known}. Name one in the first row.")
 
 
 _READERS: dict[str, Callable[[str, str, list[str]], Entries]] = {

@@ -133,6 +133,11 @@ def _objects(text: str, name: str) -> Iterator[tuple[str, Any]]:
     return json_lines(text, name, "Each line must be one request.")
 
 
+def is_trace(names: Collection[str]) -> bool:
+    """Whether these lower-case names are those of a trace's rows."""
+    return _format_of(names) is not None
+
+
 def _format_of(names: Collection[str]) -> Format | None:
     having = (each for each in FORMATS if all(name in names for name in each.names))
     return next(having, None)

@@ -193,7 +193,17 @@ LONG = "x" * 200_001
         (
             "p.csv",
             b"id,name\n1,a",
-            'p.csv, line 1: has no column named "prompt", "text" or "question',
+            'p.csv, line 1: has no column named "prompt", "text", "text_input" or "question".',
+        ),
+        (
+            "p.csv",
+            b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,4808,10\n",
+            "p.csv, line 1: names the columns of a trace, which contains lengths but no prompts. ",
+        ),
+        (
+            "p.jsonl",
+            b'{"Timestamp":5,"Request tokens":472,"Response tokens":18}',
+            "p.jsonl, line 1: is a line of a trace (such as Mooncake's), which contains lengths ",
         ),
         ("p.csv", b"Write a poem\nWrite a song", 'p.csv, line 1: has no column named "prompt", '),
         ("p.csv", b"prompt,Prompt\na,b", 'p.csv, line 1: has two columns named "prompt". '),
