@@ -19,7 +19,10 @@ FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 CACHE = "cache_not_emptied"  # in a repeat's health, if requested: why it was not, or ""
 WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
 # The error of a run in which no request failed, but all answers were unfinished at its end:
-ALL_CUT = "No request succeeded. Each was still without its whole answer when the run ended."
+ALL_CUT = (
+    "No request succeeded: none had its whole answer when the run ended. Let it run longer, or "
+    "choose a longer drain."
+)
 
 NODE_LOST = "node_lost"
 ERROR_CLASSES = (
