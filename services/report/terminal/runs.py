@@ -11,7 +11,7 @@ from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.baseline import Baseline
 from services.analysis.compare.baseline_verdict import BaselineVerdict, brief
 from services.analysis.compare.candidate import labels_of, row_of
-from services.analysis.diagnostics import Diagnostic, diagnostics
+from services.analysis.compare.diagnosed import Named, diagnosed
 from services.analysis.thresholds import ThresholdResult
 from services.ask import backends, modes
 from services.ask.backends import BACKENDS
@@ -68,8 +68,7 @@ def run_text(candidate: Candidate) -> str:
     lines += ["", text_of(by_node), by_node.note, ""] if by_node.rows else []
     if (remedy := of_run(run, candidate.measurements)) is not None:
         lines.append(_advice(asdict(remedy)).strip())
-    problems = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
-    lines += _diagnostics(problems)
+    lines += _diagnostics((each, "") for each, _ in diagnosed([candidate], ()))
     return "\n".join(lines)
 
 
@@ -113,20 +112,21 @@ def list_text(
 
 
 def comparison_text(comparison: Comparison) -> str:
-    """Compare runs: verdicts, warnings, measures, and what differs."""
-    labels = labels_of((comparison.baseline, *comparison.others))
+    """Compare runs: verdicts, diagnostics, measures, and what differs."""
+    candidates = (comparison.baseline, *comparison.others)
+    labels = labels_of(candidates)
     parts = [verdict.sentence for verdict in comparison.verdicts]
-    parts += _diagnostics(comparison.warnings)
+    parts += _diagnostics(diagnosed(candidates, comparison.warnings))
     sections = (tables.measures(comparison, labels), run_facts.differences(comparison))
     parts += [text_of(each) for each in sections if each.rows]
-    parts += filter(None, [tables.basis_note((comparison.baseline, *comparison.others)).strip()])
+    parts += filter(None, [tables.basis_note(candidates).strip()])
     return "\n\n".join(parts)
 
 
-def _diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
+def _diagnostics(named: Iterable[Named]) -> list[str]:
     return [
-        f"{diagnostic.level}: {diagnostic.title}. {diagnostic.sentence}"
-        for diagnostic in diagnostics
+        f"{each.level}: {f'{runs}: ' * bool(runs)}{each.title}. {each.sentence}"
+        for each, runs in named
     ]
 
 

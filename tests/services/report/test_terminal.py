@@ -58,6 +58,13 @@ def test_a_run_is_shown_with_its_numbers_failures_and_diagnostics() -> None:
     assert any(line.startswith("warning: ") for line in lines)
 
 
+def test_a_comparison_is_shown_with_the_diagnostics_of_its_runs() -> None:
+    retried = [measured(0, attempts=2, first_error_class="http_429", retry_wait_s=3.0)]
+    pair = candidate([measured(0)], run_id=1), candidate(retried, run_id=2, retries=3)
+    text = terminal.comparison_text(compare(pair))
+    assert "warning: retries 3: 1 request sent more than once. " in text
+
+
 def test_what_was_not_measured_is_a_dash() -> None:
     text = terminal.run_text(candidate([], repeats=0, mode="sequential"))
     assert "own waiting" not in text
