@@ -47,8 +47,8 @@ class Objectives:
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """How many requests of a run met the objectives. Failed requests missed them; cancelled ones
-    are not counted."""
+    """How many requests of a run met the objectives. Failed requests missed them, and so did those
+    that succeeded only when they were sent again; cancelled ones are not counted."""
 
     objectives: Objectives
     good: int
@@ -91,7 +91,8 @@ def counted(objectives: Objectives, measurements: Sequence[Measurement]) -> tupl
     table = as_table(measurements)
     ended = table.where(~table.are("cancelled"))
     good = ended.where(ended.are("ok"))
-    missed, unseen = np.zeros(len(good), dtype=np.bool_), np.zeros(len(good), dtype=np.bool_)
+    missed = good.numbers("attempts") > 1  # its metrics are those of the last attempt
+    unseen = np.zeros(len(good), dtype=np.bool_)
     for name, limit in objectives.limits:
         missed |= metric_array(good, name) > limit
         unseen |= unknown(good, name)

@@ -50,6 +50,12 @@ def test_without_a_limit_every_success_is_good() -> None:
     assert counted(Objectives(), [measured(e2e=1e6), failed(), cut]) == (1, 2)
 
 
+def test_a_request_that_was_refused_at_first_is_not_good() -> None:
+    again = measured(1, attempts=2, retry_wait_s=9.0)
+    attainment = summarize([measured(0), again], None, Objectives(e2e_s=5.0)).attainment
+    assert attainment is not None and (attainment.good, attainment.ended) == (1, 2)
+
+
 def test_attainment_by_hand() -> None:
     # Repeat 0: four seconds, three good of four ended; repeat 1: two seconds, one good of two.
     first = [measured(i, send=i * 0.5, ttft=0.5, e2e=2.5) for i in range(3)]
