@@ -61,7 +61,7 @@ def _failed_text(summary: Summary) -> str:
     first = round((summary.error_rate or 0.0) * ended)
     if first == summary.failed:
         return f"{summary.failed:,} of {ended:,} failed"
-    return f"{first:,} of {ended:,} at first, {summary.failed:,} in the end"
+    return f"{first:,} at first, then {summary.failed:,}"
 
 
 def _speeds(summary: Summary) -> Iterator[KeyFigure]:

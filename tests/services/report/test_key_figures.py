@@ -55,7 +55,7 @@ def test_requests_that_succeeded_on_a_later_attempt_are_counted_as_failed_at_fir
     (figure,) = (f for f in key_figures(candidate(retried)) if f.name == "error_rate")
     count = len(retried)
     assert figure.bad and figure.value == "100 %"
-    assert figure.about == f"{count} of {count} at first, 0 in the end"
+    assert figure.about == f"{count} at first, then 0"
 
 
 def test_where_nothing_succeeded_there_is_no_number() -> None:
