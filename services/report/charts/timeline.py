@@ -182,6 +182,8 @@ def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | Non
         sentences.append("A red × marks a failure.")
     if any(each.are("cancelled").any() for each in sent):
         sentences.append("A grey × marks a cancellation.")
+    if any(np.any(each.numbers("attempts") > 1) for each in sent):
+        sentences.append("A request sent more than once is grey until its last attempt.")
     sentences.append(which_repeat(candidates, repeat))
     return sentences
 
