@@ -97,7 +97,8 @@ def _lengths(config: RunConfig) -> str:
 
 
 def _extra_notes(config: RunConfig) -> str:
-    sentence = ""
+    short = modes.users_short(config)
+    sentence = f" {short}." if short else ""
     if "max_tokens" in config.omit:
         sentence += " No limit is sent to the server, so answers may be longer."
     if calibrates(config):

@@ -149,6 +149,22 @@ def _concurrency_not_reached(
     )
 
 
+def _users_left_out(
+    run: Run, measurements: Sequence[Measurement], summary: Summary
+) -> Diagnostic | None:
+    if not (title := modes.users_short(run.config)):
+        return None
+    todo = "Send more requests, several for each user."
+    if run.config.duration_s is not None:
+        todo = "Choose a longer duration, or a shorter ramp-up."
+    return Diagnostic(
+        "warning",
+        title,
+        "The requests, or the time, run out before the other users begin, so the load was never "
+        f"that of all users. {todo}",
+    )
+
+
 def _retried(measurements: Sequence[Measurement]) -> bool:
     return bool(np.any(as_table(measurements).numbers("attempts") > 1))
 
@@ -156,4 +172,5 @@ def _retried(measurements: Sequence[Measurement]) -> bool:
 CHECKS = (
     _waited_for_concurrency,
     _concurrency_not_reached,
+    _users_left_out,
 )  # besides those that are limits of the client

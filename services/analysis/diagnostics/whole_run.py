@@ -107,9 +107,9 @@ def retried(run: Run, measurements: Sequence[Measurement], summary: Summary) -> 
         f"{units.many(len(resent), 'request')} sent more than once",
         f"Their first attempts failed ({causes}), so they were sent again after waiting "
         f"{units.seconds(fmean(waits))} on average, {units.seconds(max(waits))} at most. The error "
-        "rate and objectives count first attempts. TTFT and E2E latency are those of the last attempt; "
-        "Scheduled TTFT and Scheduled latency are measured from when a request was due, including "
-        "the waits.",
+        "rate and objectives count first attempts. TTFT and E2E latency are those of the last "
+        "attempt; Scheduled TTFT and Scheduled latency are measured from when a request was due, "
+        "including the waits.",
     )
 
 

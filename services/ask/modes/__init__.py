@@ -24,7 +24,7 @@ from services.ask.modes.spec import ModeSpec
 from services.ask.modes.spec import count as count
 from services.ask.modes.spec import most as most
 from services.ask.modes.staggered import STAGGERED
-from services.ask.modes.users import USERS
+from services.ask.modes.users import USERS, users_sending
 from services.ask.sessions import sessions_of
 from services.base.units import many
 
@@ -70,6 +70,14 @@ def at_once(config: RunConfig) -> int:
 def in_flight_limit(config: RunConfig) -> int | None:
     """Return the limit on requests in flight, or None."""
     return MODES[config.mode].limit(config)
+
+
+def users_short(config: RunConfig) -> str:
+    """Return how many users send requests, as a title, if not all of them do before the requests or
+    the time run out; else ""."""
+    if config.mode != USERS.name or (sending := users_sending(starting(config))) == config.users:
+        return ""
+    return f"Only {sending:,} of {config.users:,} users send a request"
 
 
 def expected(config: RunConfig) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from services.ask.config import RunConfig
 from services.ask.modes.schedule import Schedule
 from services.ask.modes.spec import ModeSpec, most
@@ -29,17 +31,26 @@ def of_users(
     )
 
 
-def _schedule(config: RunConfig, repeat: int) -> Schedule:
+def users_sending(config: RunConfig) -> int:
+    """Return how many users can send a request before the requests or the time run out."""
+    last_s = inf if config.duration_s is None else config.load_warmup_s + config.duration_s
+    return min(sum(join < last_s for join in _joins_s(config)), most(config))
+
+
+def _joins_s(config: RunConfig) -> tuple[float, ...]:
     users = config.users
     groups = min(config.ramp_up_steps or users, users)
-    joins = tuple(config.ramp_up_s * (user * groups // users) / groups for user in range(users))
+    return tuple(config.ramp_up_s * (user * groups // users) / groups for user in range(users))
+
+
+def _schedule(config: RunConfig, repeat: int) -> Schedule:
     return of_users(
         config,
         repeat,
-        users,
+        config.users,
         config.think_s,
         random_pause=config.random_think,
-        joins_s=joins if config.ramp_up_s else (),
+        joins_s=_joins_s(config) if config.ramp_up_s else (),
     )
 
 

@@ -135,6 +135,12 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         "1 request sent more than once",
     ),
     (
+        run(mode="users", users=90, requests=80, repeats=3),
+        MANY,
+        "warning",
+        "Only 80 of 90 users send a request",
+    ),
+    (
         run(mode="users", duration_s=60.0, repeats=3),
         [*MANY, measured(80, status="cancelled")],
         "warning",

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from services.ask.config import RunConfig, parse
-from services.ask.modes import MODES, at_once, expected, schedule, simulate
+from services.ask.modes import MODES, at_once, expected, schedule, simulate, users_short
 from services.ask.modes.arrivals import Rate
 from services.ask.problems import InvalidConfig
 from tests.values import TRACE
@@ -127,6 +127,21 @@ def test_users_join_and_think_as_configured() -> None:
     assert schedule(grouped).joins_s == (0.0, 0.0, 4.0, 4.0)
     bars = simulate(schedule(config), 1.0)
     assert [start for _, start, _ in bars[:6]] == [0.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+@pytest.mark.parametrize(
+    ("values", "sending"),
+    [
+        ({"users": 8, "requests": 5}, 5),
+        ({"users": 8, "requests": 12, "turns": 3, "input_tokens": 9}, 4),  # four sessions
+        ({"users": 8, "duration_s": 10, "ramp_up_s": 16}, 5),  # every 2 s, until 10 s
+        ({"users": 8, "duration_s": 10, "ramp_up_s": 16, "load_warmup_s": 10}, 8),
+        ({"users": 8, "requests": 8}, 8),
+    ],
+)
+def test_users_that_never_send_are_noticed(values: dict[str, Any], sending: int) -> None:
+    short = users_short(parse({"mode": "users", **values}))
+    assert short == ("" if sending == 8 else f"Only {sending} of 8 users send a request")
 
 
 def test_think_times_are_exponential_if_requested() -> None:
