@@ -412,6 +412,7 @@ progress = Table(
     Column("late_p99_s", Number),
     Column("lag_p99_s", Number),
     Column("cpu_share", Number),
+    Column("sent_again", Integer, nullable=False, server_default="0"),
 )
 
 samples = Table(

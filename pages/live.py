@@ -52,18 +52,21 @@ def watch(run_id: int, status: str, every_s: float) -> None:
     elif run_actions.may_cancel([run_id]):
         st.button("Cancel", icon=":material/stop:", on_click=cancel, args=(run_id,))
     if run.status != "queued":
-        tiles(shot)
+        tiles(run, shot)
     charts(shot)
 
 
-def tiles(shot: Snapshot) -> None:
+def tiles(run: Run, shot: Snapshot) -> None:
     """Show the counts, why the first failed request failed, and the diagnostics so far."""
     now = shot.standing
-    with st.grid(4, min_column_width=130):
+    retries = run.config.retries
+    with st.grid(5 if retries else 4, min_column_width=130):
         st.metric("Tokens/s so far", show(now.tokens_per_s, ""), border=True)
         st.metric("In flight", f"{now.in_flight:,}", border=True)
         st.metric("Done", f"{now.done:,}", border=True)
         st.metric("Failed", f"{now.failed:,}", border=True)
+        if retries:
+            st.metric("Sent again", f"{now.sent_again:,}", border=True)
     if shot.first_error:
         text = plain(f"The first failed request: {shot.first_error}")
         st.warning(text, icon=":material/error:")

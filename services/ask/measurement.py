@@ -121,6 +121,7 @@ class Progress:
     late_p99_s: float | None = None  # of this client: how late requests were sent, its loop's lag,
     lag_p99_s: float | None = None  # and its share of a core; each is the worst of its processes
     cpu_share: float | None = None
+    sent_again: int = 0  # retries, including those that still wait to be sent
 
 
 @dataclass(frozen=True, slots=True)

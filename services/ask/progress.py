@@ -27,6 +27,7 @@ class ProgressSummary:
     share: float
     tokens_per_s: float | None
     warm_up_s: float = 0.0
+    sent_again: int = 0
 
     @property
     def text(self) -> str:
@@ -70,6 +71,7 @@ def summarize(
         share=min(1.0, share),
         tokens_per_s=_rate(progress),
         warm_up_s=max(0.0, config.load_warmup_s - _repeat_s(progress)) if progress else 0.0,
+        sent_again=sum({entry.repeat: entry.sent_again for entry in progress}.values()),
     )
 
 

@@ -33,7 +33,7 @@ from services.servers.engines.embedded_engine import ROOT
 
 LEAD_NS = 50_000_000  # from `Begin` to the start: time to reach every process
 STOP_S = 1.0
-SUMMED_FIELDS = ("sent", "in_flight", "done", "failed", "tokens")
+SUMMED_FIELDS = ("sent", "in_flight", "done", "failed", "tokens", "sent_again")
 COUNTED_HEALTH = ("warm_up", "oddities", "unsent_turns")
 MAX_FIELDS = ("late_p99_s", "lag_p99_s", "cpu_share")
 Expected = TypeVar("Expected", bound=Message)

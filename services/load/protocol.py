@@ -23,7 +23,7 @@ from services.base.ipc import Message, Protocol
 from services.load.response_profile import ResponseProfile
 from services.load.shards import WHOLE, Shard
 
-VERSION = 4  # increase it whenever a message changes: see tests/services/load/test_protocol.py
+VERSION = 5  # increase it whenever a message changes: see tests/services/load/test_protocol.py
 UNLIMITED = ("token_times", "answer")  # fields of a request without a limit on their size
 
 

@@ -25,7 +25,7 @@ class Record:
         self.irregularities: Counter[str] = Counter()  # number of answers with each irregularity
         self.unsent_turns: Counter[str] = Counter()  # number of turns by why they were not sent
         self.warm_up: Counter[str] = Counter()  # number of warm-up requests by OK or error class
-        self.failed = 0
+        self.failed = self.sent_again = 0
         self._done = self._tokens = 0
         self._repeat = repeat
         self._secrets = secrets
@@ -46,6 +46,7 @@ class Record:
             done=self._done,
             failed=self.failed,
             tokens=self._tokens + flying.received(),
+            sent_again=self.sent_again,
         )
 
     def observe(self, exchange: Exchange, counts: bool) -> None:

@@ -277,6 +277,7 @@ class Runner:
                     break
                 wait_s = retries.wait_s(tries.attempts, exchange.retry_after, self._random)
                 sent_at = perf_counter_ns() + round(wait_s * 1e9)
+                self.record.sent_again += counts
                 await wait_unless(self._stopped, sent_at)
                 if self._stopped.is_set():
                     break

@@ -393,6 +393,16 @@ def test_the_warm_up_is_named_as_the_phase(visit: Visit, database: Engine) -> No
     assert bar_text(at).startswith(text), "by the estimate of the plan"
 
 
+def test_a_running_run_shows_how_often_requests_were_sent_again(
+    visit: Visit, database: Engine
+) -> None:
+    run_id = store(database, [measured(0)], status="running", requests=4, retries=3)
+    for repeat, sent_again in ((0, 2), (0, 5), (1, 1)):
+        at = Progress(1.0 + sent_again + 9 * repeat, repeat, 1, 0, 1, 0, 10, sent_again=sent_again)
+        recording.add_progress(database, run_id, at)
+    assert values(visit("live", run=str(run_id)))["Sent again"] == "6"
+
+
 def test_a_running_run_shows_how_far_it_is(visit: Visit, database: Engine) -> None:
     gone = failed(1, "connect", error="Nothing answers at 127.0.0.1:8000.")
     run_id = store(database, [measured(0), gone], status="running", requests=4)

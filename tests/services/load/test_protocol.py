@@ -77,7 +77,7 @@ ALL = [(load.PROTOCOL, each) for each in OF_LOAD] + [
 ALL += [(nodes.PROTOCOL, each) for each in OF_NODES]
 VALUES = (Measurement, Progress, Repeat, ResponseProfile, Shard)  # inside of messages
 SHAPES = [
-    (load.PROTOCOL, VALUES, 4, 441324120),
+    (load.PROTOCOL, VALUES, 5, 2534608067),
     (servers.PROTOCOL, (), 2, 1012917144),
     (nodes.PROTOCOL, (ClockOffset,), 1, 1460271723),
 ]
@@ -112,13 +112,13 @@ def test_requests_can_be_encoded_and_decoded_twice() -> None:
         (b"[1]\n", "sent a line that is not a message"),
         (b'{"type":"ready"}\n', "different versions"),
         (b'{"version":0,"type":"ready"}\n', "different versions"),
-        (b'{"version":4,"type":"song"}\n', "sent an unknown message: song"),
-        (b'{"version":4,"type":[]}\n', "sent an unknown message"),
-        (b'{"version":4,"type":"begin"}\n', "sent a broken message: begin"),
-        (b'{"version":4,"type":"begin","at":1}\n', "sent a broken message: begin"),
-        (b'{"version":4,"type":"progress","progress":7}\n', "sent a broken message: progress"),
-        (b'{"version":4,"type":"job","config":{},"target":7}\n', "sent a broken message: job"),
-        (b'{"version":4,"type":"ready"}\n', "sent ready instead of begin"),
+        (b'{"version":5,"type":"song"}\n', "sent an unknown message: song"),
+        (b'{"version":5,"type":[]}\n', "sent an unknown message"),
+        (b'{"version":5,"type":"begin"}\n', "sent a broken message: begin"),
+        (b'{"version":5,"type":"begin","at":1}\n', "sent a broken message: begin"),
+        (b'{"version":5,"type":"progress","progress":7}\n', "sent a broken message: progress"),
+        (b'{"version":5,"type":"job","config":{},"target":7}\n', "sent a broken message: job"),
+        (b'{"version":5,"type":"ready"}\n', "sent ready instead of begin"),
     ],
 )
 def test_an_invalid_message_or_another_version_is_refused(line: bytes, sentence: str) -> None:

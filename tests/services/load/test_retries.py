@@ -17,11 +17,12 @@ import pytest
 from services.analysis.summary import summarize
 from services.ask.backends import Target
 from services.ask.config import RunConfig
-from services.load.protocol import Job
+from services.base.ipc import Message
+from services.load.protocol import Job, ProgressSeen
 from services.load.repeat import RepeatPlayer
 from services.load.retries import FIRST_S, LONGEST_S, retry_after_s, wait_s
 from tests.conftest import ReferenceServer
-from tests.services.load.test_arrivals_played import played
+from tests.services.load.test_arrivals_played import now, played
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ANSWER = (
@@ -110,6 +111,18 @@ def test_refused_warm_up_requests_are_sent_again_too(refusing: ReferenceServer) 
     player.client.close()
     assert Refusing.answered == 2 and Refusing.refused == 2
     assert monotonic() - began >= 2 * 0.3
+
+
+@pytest.mark.slow
+def test_retries_are_counted_while_they_wait(refusing: ReferenceServer) -> None:
+    messages: list[Message] = []
+    config = RunConfig.model_validate({"prompt": "x", **TWENTY, "retries": 9})
+    job = Job(config, Target("url", refusing.base_url, "any", None), "nonce", 0)
+    player = RepeatPlayer(job, messages.append)
+    asyncio.run(player.play(0, now))
+    player.client.close()
+    counts = [each.progress.sent_again for each in messages if isinstance(each, ProgressSeen)]
+    assert counts == sorted(counts) and counts[-1] == 50
 
 
 @pytest.mark.slow
