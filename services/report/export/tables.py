@@ -24,29 +24,36 @@ from services.report.theme import request_number
 
 AT_ONCE = 1_000  # requests that are written together
 UNPLACED = ("due_s", "sent_s")
+WAITS = {  # why a request was sent later than due, by the option that allows it
+    "retries": ("attempts", "first_error_class", "retry_wait_s"),
+    "concurrency": ("cap_wait_s",),
+}
 
 
 def requests_csv(candidates: Sequence[Candidate]) -> Iterator[bytes]:
     """Return one run's requests, in pieces: FIELDS, then the columns of the older scripts'
-    results.csv, then session and turn, if it has sessions, and the node that sent it, if there were
-    several nodes. The columns in UNPLACED are empty for an imported run without send times: who
-    read their zeros would take the requests for simultaneous."""
+    results.csv, then those of WAITS that the run can have, session and turn, if it has sessions,
+    and the node that sent it, if there were several nodes. The columns in UNPLACED are empty for an
+    imported run without send times: who read their zeros would take the requests for
+    simultaneous."""
     candidate = candidates[0]
     config = candidate.run.config
     by_node = candidate.run.config.on is not None
     node = ("node",) if by_node else ()
     of = {repeat.index: repeat.health.get("nodes") or () for repeat in candidate.run.repeats}
+    waits = [name for option, names in WAITS.items() if getattr(config, option) for name in names]
     unknown = {} if candidate.run.placed else dict.fromkeys(UNPLACED)
     rows = (
         [
             *(request_row(m) | unknown).values(),
             *(column(candidate, m) for column in SYSTEM_D.values()),
+            *(getattr(m, name) for name in waits),
             *turn_of(config, m.index).values(),
             *((node_of(config, of.get(m.repeat, ()), m.index),) if by_node else ()),
         ]
         for m in candidate.measurements
     )
-    yield from csv_pieces((*FIELDS, *SYSTEM_D, *turn_of(config, 0), *node), rows)
+    yield from csv_pieces((*FIELDS, *SYSTEM_D, *waits, *turn_of(config, 0), *node), rows)
 
 
 def slices_csv(candidates: Sequence[Candidate]) -> bytes:

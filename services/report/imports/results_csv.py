@@ -83,6 +83,10 @@ def _paceline_row(placed: bool, index: int, row: Mapping[str, Any]) -> Measureme
         error=_line(row, "error"),
         http_status=http if http and http < 1000 else None,
         finish_reason=_line(row, "finish_reason", 40),
+        attempts=fields.count(_number(row, "attempts")) or 1,
+        first_error_class=_line(row, "first_error_class", 40),
+        retry_wait_s=seconds("retry_wait_s"),
+        cap_wait_s=seconds("cap_wait_s"),
     )
 
 

@@ -433,6 +433,16 @@ def test_without_timestamps_there_are_no_rates() -> None:
     assert row["e2e_s_median"] > 0.2
 
 
+def test_a_table_of_requests_says_why_they_were_sent_late_and_is_read_again() -> None:
+    waited = measured(0, attempts=2, first_error_class="http_429", retry_wait_s=3.0, cap_wait_s=0.5)
+    of = candidate([waited, measured(1)], retries=3, concurrency=2, mode="poisson", requests=2)
+    [run] = read(b"".join(requests_csv([of])), "requests.csv")
+    again, plain = run.measurements
+    assert (again.attempts, again.first_error_class) == (2, "http_429")
+    assert (again.retry_wait_s, again.cap_wait_s) == (3.0, 0.5)
+    assert (plain.attempts, plain.first_error_class, plain.cap_wait_s) == (1, None, None)
+
+
 def test_a_csv_of_requests_without_send_times_gives_no_rates_either() -> None:
     before = imported_candidate(runs_of("llmperf/individual_responses.json")[0])
     [run] = read(b"".join(requests_csv([before])), "requests.csv")
