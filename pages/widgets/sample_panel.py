@@ -20,7 +20,8 @@ from services.report.charts import chart, spec
 from services.report.sample import Sample, sample
 from services.report.verdict_figures import verdict_figures
 
-CLOSED = "sample-closed"
+CLOSE = "dismiss-sample"  # also a cookie: see web/index.py
+CLOSED = "sample-closed"  # in this session, whose cookies are those that it began with
 CHART = "tokens_per_s"
 TILE: dict[str, Any] = {"width": "content"}  # side by side, on a phone too
 UNASKED = ("model", "repeats")  # the embedded model is the only one; the comparison has repeats
@@ -28,7 +29,8 @@ UNASKED = ("model", "repeats")  # the embedded model is the only one; the compar
 
 def show() -> None:
     """Show the sample until it is closed, or there is another run."""
-    if st.session_state.get(CLOSED) or runs.count(opened()):
+    closed = st.session_state.get(CLOSED) or st.context.cookies.get(CLOSE) == "1"
+    if closed or runs.count(opened()):
         return
     with st.container(border=True, key="sample", gap="small"):
         _head(sample())
@@ -91,7 +93,7 @@ def _actions(shown: Sample) -> None:
             icon=":material/edit_note:",
             query_params=form_parameters(shown),
         )
-        if st.button("Close", icon=":material/close:", type="tertiary", key="close-sample"):
+        if st.button("Close", icon=":material/close:", type="tertiary", key=CLOSE):
             st.session_state[CLOSED] = True
             st.rerun()
 

@@ -22,7 +22,7 @@ def test_an_empty_database_shows_the_sample(visit: Visit) -> None:
 
 def test_the_sample_can_be_closed(visit: Visit) -> None:
     at = visit("run")
-    at.button(key="close-sample").click().run()
+    at.button(key="dismiss-sample").click().run()
     assert not at.exception and not _badges(at)
 
 
