@@ -11,7 +11,7 @@ from db.database import opened
 from pages.widgets import chart_panel, panels, share, tabular
 from pages.widgets.view import plain
 from services.report.charts.scaling import STUDY_CHARTS
-from services.report.export.study_contents import diagnostics_of
+from services.report.export.study_contents import diagnostics_of, overview_of
 from services.report.export.study_files import STUDY_EXPORTS, StudyExport
 from services.studies.report import Report, report
 from services.studies.study import Study
@@ -39,7 +39,7 @@ def words(study_report: Report) -> None:
     st.subheader(plain(study_report.headline), anchor="verdict")
     if study_report.details:
         st.markdown(plain(study_report.details))
-    st.caption(plain(study_report.varied))
+    st.caption(plain(overview_of(study_report)))
     panels.show_diagnosed(list(diagnostics_of(study_report)))
     if study_report.sentences:
         st.markdown("\n".join(f"- {plain(sentence)}" for sentence in study_report.sentences))

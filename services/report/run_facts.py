@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -101,10 +101,27 @@ def _identity(run: Run) -> dict[str, str]:
 def measured_for(run: Run) -> str:
     """Return how long the repeats took together, without warm-up, calibration and, in a comparison,
     the other candidates' turns; "" for a run that goes on or was cut short."""
+    seconds = _measured_s(run)
+    return duration(seconds) if seconds is not None else ""
+
+
+def all_measured_for(runs: Iterable[Run]) -> str:
+    """Return a sentence on how long these runs were measured, without those that go on or were cut
+    short; "" if no other is left."""
+    return measured_sentence(each for run in runs if (each := _measured_s(run)) is not None)
+
+
+def measured_sentence(seconds: Iterable[float]) -> str:
+    """Return a sentence on how long was measured; "" if nothing was."""
+    total = sum(seconds)
+    return f"Measured for {duration(total)} in total." if total else ""
+
+
+def _measured_s(run: Run) -> float | None:
     seconds = [repeat.duration_s for repeat in run.repeats]
     known = [each for each in seconds if each is not None]
     whole = run.status not in ACTIVE and len(known) == len(seconds)
-    return duration(sum(known)) if known and whole else ""
+    return sum(known) if known and whole else None
 
 
 def moment_of(moment: datetime | None) -> str:

@@ -14,6 +14,7 @@ from services.report.capacity import curves, reasons, sentences, server_names
 from services.report.capacity_points import operating_points_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
+from services.report.run_facts import measured_sentence
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import SET_BY_PROBES, CapacitySearch
 from services.studies.capacity_price import cost
@@ -22,10 +23,12 @@ from services.studies.capacity_wording import interval_text, load_text
 
 def capacity_contents(capacity: Capacity) -> Contents:
     """Return the contents of a search's page."""
-    probes = sum(probe.observation is not None for probe in capacity.probes)
+    probes = [probe for probe in capacity.probes if probe.observation is not None]
+    lasted = measured_sentence(probe.window_s for probe in probes)
     return Contents(
         title=capacity.name or "Capacity",
-        lead=f"{many(probes, 'probe')}; {label_of(capacity.config.parsed_objectives)}.",
+        lead=f"{many(len(probes), 'probe')}; {label_of(capacity.config.parsed_objectives)}. "
+        f"{lasted}".strip(),
         findings=tuple(Finding(sentence) for sentence in sentences(capacity)),
         tiles=tuple(_tiles(capacity)),
         sentences=(*reasons(capacity), *curves(capacity)),

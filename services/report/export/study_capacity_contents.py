@@ -11,6 +11,7 @@ from services.report.export.capacity_contents import search_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.study_contents import configuration_table, engine_table
 from services.report.export.tiles import Line, Tile
+from services.report.run_facts import measured_sentence
 from services.report.study_capacity import capacity_table, searches_table
 from services.studies.capacity_wording import interval_text, load_text
 from services.studies.highest_wording import highest_of_study, labels_of_study, sentences, works_of
@@ -22,10 +23,12 @@ def study_capacity_contents(study: Study) -> Contents:
     assert study.config.search is not None
     first, *others = sentences(study) or ["Nothing was searched."]
     count = len(study.searches)
+    probes = (probe for search in study.searches for probe in search.capacity.probes)
+    lasted = measured_sentence(each.window_s for each in probes if each.observation is not None)
     return Contents(
         title=study.name or "Study",
         lead=f"{count:,} {'search' if count == 1 else 'searches'}; "
-        f"{label_of(study.config.search.parsed_objectives)}.",
+        f"{label_of(study.config.search.parsed_objectives)}. {lasted}".strip(),
         findings=(Finding(first), *map(Finding, others)),
         tiles=tuple(_tiles(study)),
         sentences=(),

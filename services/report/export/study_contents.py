@@ -12,6 +12,7 @@ from services.ask.config import RunConfig
 from services.ask.own_prompts import summarized
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
+from services.report import run_facts
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
 from services.servers.engines import EngineConfig
@@ -28,7 +29,7 @@ def study_contents(name: str, report: Report) -> Contents:
     """Return the contents of a study's page."""
     return Contents(
         title=name or "Study",
-        lead=report.varied,
+        lead=overview_of(report),
         findings=(Finding(report.headline, report.sentence, report.details),),
         tiles=tuple(map(_tile, _first_best(report))),
         sentences=(*report.sentences, *report.notes),
@@ -36,6 +37,12 @@ def study_contents(name: str, report: Report) -> Contents:
         results=all_tables(report),
         circumstances=tuple(_fact_tables(report)),
     )
+
+
+def overview_of(report: Report) -> str:
+    """Return what was varied, how many cells were measured, and for how long."""
+    runs = (candidate.run for row in report.scaling.rows for candidate in row.candidates)
+    return f"{report.varied} {run_facts.all_measured_for(runs)}".strip()
 
 
 def _first_best(report: Report) -> list[BestConfiguration]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import altair as alt
 import pytest
 
+from services.ask.plan import duration
 from services.base.units import significant
 from services.report.capacity import capacity_document, capacity_text, reasons, verdicts
 from services.report.capacity_points import operating_points_table
@@ -149,6 +150,12 @@ def test_the_page_begins_with_what_the_server_takes_and_has_every_chart() -> Non
     assert "sustains" in page[: page.index("<table")]
     assert all(chart.question in page for chart in CAPACITY_CHARTS)
     assert "Operating points" in page and "Max probes" in page
+
+
+@pytest.mark.parametrize("name", ["capacity.md", "capacity.html"])
+def test_files_say_how_long_was_measured(name: str) -> None:
+    total = duration(sum(probe.window_s for probe in one().probes))
+    assert f"Measured for {total} in total" in capacity_export(name).write(one()).decode()
 
 
 def test_a_setting_of_the_second_server_alone_is_in_the_configuration() -> None:

@@ -82,6 +82,12 @@ def test_how_long_was_measured_is_the_time_of_all_repeats_if_none_was_cut_short(
     assert run_facts.measured_for(replace(run(status="cancelled"), repeats=cut)) == ""
 
 
+def test_how_long_several_runs_were_measured_is_the_sum_of_those_that_are_known() -> None:
+    known, unknown = run(repeats=5), run(status="running")
+    assert run_facts.all_measured_for([known, unknown, known]) == "Measured for 10 s in total."
+    assert run_facts.all_measured_for([unknown]) == ""
+
+
 @pytest.mark.parametrize("name", ["page.html", "markdown.md"])
 def test_files_say_how_long_was_measured(name: str) -> None:
     alone = candidate(repeats(), run_id=1, repeats=5)

@@ -172,6 +172,7 @@ def test_the_markdown_of_a_study_has_its_finding_before_every_cell() -> None:
     text = study_export("study.md").write("Night", study()).decode()
     assert text.index("### Night") < text.index("TP 2 gives 1.41×") < text.index("Every cell")
     assert "It needs 4 GPUs, and there are 2." in text
+    assert re.search(r"cells measured. Measured for \d+ \w+ in total", text)
 
 
 def test_the_page_of_a_study_has_every_section() -> None:

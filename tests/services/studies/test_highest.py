@@ -251,6 +251,7 @@ def test_every_export_of_a_study_has_the_same_hash_and_no_paths() -> None:
     rows = list(csv.DictReader(files["study.csv"].splitlines()))
     assert len(rows) == 2 and "engine_model" in rows[0]
     assert rows[0]["capacity"].startswith("19.9") and rows[0]["unit"] == "requests/s"
+    assert all("Measured for" in files[f"study.{kind}"] for kind in ("md", "html"))
     digest = study_capacity_hash(found)
     assert orjson.loads(files["study.json"])["content_sha256"] == digest
     assert digest in files["study.html"]
