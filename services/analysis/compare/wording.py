@@ -56,6 +56,7 @@ class _Pair:
     needed: int | None = None
     waiting: str = ""  # the client's own waiting, see `verdicts.waiting_of`
     cause: str = ""  # why TTFT differs, see `cause.cause_of`
+    but: str = ""  # what differs although the deciding measure shows no difference
 
 
 def describe(
@@ -74,8 +75,16 @@ def describe(
     """
     sensitivity = _sensitivity(findings[0], findings, margin)
     return _build_verdict(
-        run_id, _Pair(*names, margin, why_not, *sensitivity, waiting, cause), findings
+        run_id,
+        _Pair(*names, margin, why_not, *sensitivity, waiting, cause, _but(findings)),
+        findings,
     )
+
+
+def _but(findings: Sequence[Finding]) -> str:
+    """Return the first difference of the measures that do not decide; "" if there is none."""
+    other = next((item for item in findings[1:] if item.word in ("faster", "slower")), None)
+    return f", but {other.label} {_change_alone(other)}" if other else ""
 
 
 def _sensitivity(
@@ -143,12 +152,18 @@ def _differs(pair: _Pair, measure: Finding) -> tuple[str, str]:
 def _equivalent(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} is as fast as {pair.baseline}, {within(pair.margin)}"
     sentence = f"{headline}, by {measure.label}: {_figures(measure)}, {_repeats(measure)}."
+    if pair.but:
+        alike = f"{pair.run} has the same {measure.label} as {pair.baseline}"
+        headline = f"{alike}, {within(pair.margin)}{pair.but}"
+        sentence = f"{headline}: {_figures(measure)}, {_repeats(measure)}."
     real = " There is a difference, but it is within the margin." if measure.differs else ""
     return headline, sentence + real
 
 
 def _inconclusive(pair: _Pair, measure: Finding) -> tuple[str, str]:
     headline = f"{pair.run} against {pair.baseline}: inconclusive"
+    if pair.but:
+        headline = f"{pair.run} against {pair.baseline}: {measure.label} inconclusive{pair.but}"
     assert measure.ratio is not None and measure.ratio.p is not None
     alone = measure.ratio.p < 1 - CONFIDENCE
     together = (

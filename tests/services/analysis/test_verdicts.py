@@ -17,6 +17,7 @@ from services.ask.measurement import Measurement
 from tests.values import STEADY, candidate, failed, measured, repeats
 
 NARROW = (1.000, 1.004, 0.996, 1.002, 0.998)  # five repeats that vary by a third of a per cent
+WIDE = (1.0, 1.5, 0.7, 1.2, 0.9)
 
 
 def a(measurements: Sequence[Measurement] | None = None, **of_run: Any) -> Candidate:
@@ -270,6 +271,33 @@ def test_inconclusive_says_what_was_detectable_and_how_many_repeats_it_takes() -
         "80 % of the time; detecting 5 % needs about 6 repeats of each run. Also:"
         in verdict.sentence
     )
+
+
+def first_token_after(seconds: float, vary: Sequence[float]) -> list[Measurement]:
+    """Five repeats of one request, whose answer takes about 4 s."""
+    return [
+        measured(r, repeat=r, ttft=seconds * f, e2e=4 * w)
+        for r, (f, w) in enumerate(zip(NARROW, vary, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vary", "headline"),
+    [
+        (
+            NARROW,
+            "B has the same output throughput as A, within ±5 %, but median TTFT 3.00× longer",
+        ),
+        (WIDE, "B against A: output throughput inconclusive, but median TTFT 3.00× longer"),
+    ],
+)
+def test_a_headline_without_a_difference_names_the_measure_that_differs(
+    vary: Sequence[float], headline: str
+) -> None:
+    verdict = verdict_of(a(first_token_after(0.5, vary)), b(first_token_after(1.5, vary)))
+    assert verdict.headline == headline
+    assert verdict.sentence.startswith(headline) and "by output" not in verdict.sentence
+    assert verdict.details.startswith(("1.00×", "Output throughput is"))
 
 
 def test_runs_that_vary_wildly_need_more_repeats_than_are_allowed() -> None:
