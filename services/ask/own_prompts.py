@@ -34,8 +34,10 @@ def without_prompts(config: RunConfig) -> dict[str, Any]:
 
 
 def summarized(config: RunConfig) -> dict[str, Any]:
-    """Return the config without prompts, for tables. Large or private fields, such as a trace, are
+    """Return the config without prompts, for tables: only how many there are, if any. Large or private fields, such as a trace, are
     replaced by the number of their values."""
     data = without_prompts(config)
     del data["own_prompt_turns"]
+    if not data["own_prompts"]:
+        del data["own_prompts"], data["own_prompt_characters"]
     return data | {name: many(len(data[name]), "value") for name in BULKY if data[name]}

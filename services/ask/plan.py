@@ -296,10 +296,16 @@ def _cost_text(usd: float | None, hourly: bool) -> str:
     return f"costs {how} ${ceil(usd * 100) / 100:,.2f}" if usd > 0.01 else f"costs {how} a cent"
 
 
+UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
 def span(low: float, high: float) -> str:
     """Return a range of times as text: 2–4 min, 40 s to 3 min; one time if both have the same
     text."""
     (first, unit), (second, other) = duration(low).split(" "), duration(high).split(" ")
+    if unit != other and low >= UNITS_S[other]:  # 101 s, 2 min: in the unit of both
+        first, second = (f"{seconds / UNITS_S[other]:.2g}" for seconds in (low, high))
+        unit = other
     if unit != other:
         return f"{first} {unit} to {second} {other}"
     return f"{first}–{second} {unit}" if first != second else f"{first} {unit}"

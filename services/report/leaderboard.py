@@ -28,7 +28,7 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
             _shown(each, "speed"),
             *([_shown(each, "price")] if priced else []),
             "● yes" if each.run_id in best else "no",
-            *([many(each.warnings, "warning") if each.warnings else NOTHING] if warned else []),
+            *([str(each.warnings) if each.warnings else NOTHING] if warned else []),
         )
         for rank, each in ranked(standings, by)
     )
@@ -38,7 +38,7 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
         "Tokens/s per request",
         *([COST] if priced else []),
     )
-    columns = ("Rank", "Run", *titles, "Pareto front", *(["Its numbers"] if warned else []))
+    columns = ("Rank", "Run", *titles, "Pareto front", *(["Warnings"] if warned else []))
     return Table("Leaderboard", columns, rows, NOTE + OF_WARNINGS * warned)
 
 

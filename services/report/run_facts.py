@@ -18,10 +18,11 @@ from services.ask.measurement import ACTIVE, Run
 from services.ask.own_prompts import summarized
 from services.ask.plan import duration
 from services.base.table import Table
-from services.base.units import NOTHING
+from services.base.units import NOTHING, show
 
 DIFFERS = "≠"
 NOT_SENT = "not sent"
+NAMES = {"memory_bytes": "memory", "prompt_mark": "nonce"}  # of facts, as they are called
 
 
 def differences(comparison: Comparison) -> Table:
@@ -81,7 +82,7 @@ def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table
 
 def _environment_texts(facts: Mapping[str, Any]) -> dict[str, str]:
     digest = fingerprint.of_environment(facts)
-    texts = {_words(name): text for name, text in _fact_texts(facts).items()}
+    texts = {_words(NAMES.get(name, name)): text for name, text in _fact_texts(facts).items()}
     return ({"fingerprint": digest} if digest else {}) | texts
 
 
@@ -146,7 +147,11 @@ def _side_by_side(
 
 
 def _fact_texts(facts: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _text(value) for name, value in flat(facts).items()}
+    return {name: _fact_text(name, value) for name, value in flat(facts).items()}
+
+
+def _fact_text(name: str, value: Any) -> str:
+    return show(value, "bytes") if name == "memory_bytes" else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from services.base.units import many
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale
 
-SPEED = "Tokens/s of a request, median"
+SPEED = "Tokens/s per request, median"
 THROUGHPUT = "Output tokens/s, all requests together"
 PRICE = "USD per million output tokens"
 UP: tuple[Better, Better] = ("higher", "higher")

@@ -306,7 +306,13 @@ def test_a_time_is_rounded_for_reading(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "text"),
-    [(125.0, 260.0, "2–4 min"), (40.0, 200.0, "40 s to 3 min"), (119.6, 119.7, "120 s")],
+    [
+        (125.0, 260.0, "2–4 min"),
+        (40.0, 200.0, "40 s to 3 min"),
+        (101.0, 122.0, "1.7–2 min"),
+        (6600.0, 9000.0, "1.8–2.5 h"),
+        (119.6, 119.7, "120 s"),
+    ],
 )
 def test_a_span_is_worded_in_one_unit_where_possible(low: float, high: float, text: str) -> None:
     assert span(low, high) == text

@@ -109,9 +109,9 @@ def test_a_measure_has_its_interval_over_repeats() -> None:
 def test_a_run_with_warnings_is_marked() -> None:
     warned = replace(RUNS[0], warnings=2)
     table = leaderboard([warned, *RUNS[1:]], "throughput", "throughput")
-    assert table.columns[-1] == "Its numbers"
+    assert table.columns[-1] == "Warnings"
     assert {row[1]: row[-1] for row in table.rows} == {
-        "concurrency 1": "2 warnings",
+        "concurrency 1": "2",
         **{each.label: "–" for each in RUNS[1:]},
     }
     assert "why its numbers may be misleading" in table.note

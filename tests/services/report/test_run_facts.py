@@ -93,3 +93,10 @@ def test_files_say_how_long_was_measured(name: str) -> None:
     alone = candidate(repeats(), run_id=1, repeats=5)
     (write,) = (entry.write for entry in EXPORTS if entry.name == name)
     assert "measured for 5 s" in write([alone]).decode()
+
+
+def test_facts_of_the_machine_have_units_and_the_glossarys_words() -> None:
+    facts = {"memory_bytes": 25276502016, "prompt_mark": "f44f", "cores": 2}
+    alone = candidate(repeats(), run_id=1, environment=facts)
+    rows = dict(run_facts.environment([alone], labels_of([alone])).rows)
+    assert (rows["memory"], rows["nonce"], rows["cores"]) == ("23.5 GiB", "f44f", "2")
