@@ -190,7 +190,7 @@ def actions(candidates: list[Candidate]) -> None:
     menu.more("compare", ["Objectives and price"])
 
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with st.container(horizontal=True, vertical_alignment="center"):
     st.title("Compare", anchor=False, width="stretch")
     beside_title = st.container(
         horizontal=True, horizontal_alignment="right", width="content", key="beside-title"

@@ -34,8 +34,8 @@ def without_prompts(config: RunConfig) -> dict[str, Any]:
 
 
 def summarized(config: RunConfig) -> dict[str, Any]:
-    """Return the config without prompts, for tables: only how many there are, if any. Large or private fields, such as a trace, are
-    replaced by the number of their values."""
+    """Return the config without prompts, for tables: only how many there are, if any. Large or
+    private fields, such as a trace, are replaced by the number of their values."""
     data = without_prompts(config)
     del data["own_prompt_turns"]
     if not data["own_prompts"]:

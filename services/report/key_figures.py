@@ -79,7 +79,7 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if summary.output_tokens_per_s is not None:
         yield KeyFigure(
             "output_tokens_per_s",
-            "Tokens/s, total",
+            "Output tokens/s",
             show(summary.output_tokens_per_s, ""),
             _interval(summary),
             "Output throughput: the tokens of all requests together, over the measured time",

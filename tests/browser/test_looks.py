@@ -80,3 +80,17 @@ def test_names_and_notes_are_shown_literally(app: App, person: BrowserContext) -
         expect(page.get_by_test_id("stText")).to_be_visible()
         assert shown(page) == [text, text[:50].strip(), text, text]
         expect(page.locator("[data-testid=stMain] a[href*='example.org']")).to_have_count(0)
+
+
+def test_the_title_of_every_page_is_at_the_same_height(app: App, person: BrowserContext) -> None:
+    page, heights = person.new_page(), {}
+    for path in ("", "history", "compare?runs=1,2,3", "leaderboard?runs=1,2,3", "glossary"):
+        page.goto(f"{app.url}/{path}")
+        title = page.get_by_role("heading", level=1)
+        expect(title).to_be_visible()
+        settled(page)
+        heights[path] = title.evaluate(
+            "title => title.getBoundingClientRect().top"
+            " + parseFloat(getComputedStyle(title).paddingTop)"
+        )
+    assert max(heights.values()) - min(heights.values()) < 2, heights
