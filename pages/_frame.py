@@ -27,8 +27,12 @@ STYLE = """<style>
 [data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
   [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
-  [class*=st-key-folded-] :is(thead, tbody) { display: block; }
-  [class*=st-key-folded-] tr { display: grid; grid-template-columns: 1fr 1fr; }
+  [class*=st-key-folded-] thead { display: none; }
+  [class*=st-key-folded-] tbody { display: block; }
+  [class*=st-key-folded-] td::before { display: block; opacity: .8; font-size: .75rem;
+    white-space: normal; overflow-wrap: anywhere; }
+  [class*=st-key-folded-] tr { display: grid;
+    grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
   [class*=st-key-folded-] tr > :first-child { grid-column: 1 / -1; font-weight: 600; }
   :is(.st-key-folded-leaderboard, .st-key-folded-cells) tr { grid-template-columns: 3rem 1fr 1fr; }
   :is(.st-key-folded-leaderboard, .st-key-folded-cells) tr > :first-child { grid-column: 1;

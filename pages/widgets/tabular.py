@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,8 +23,10 @@ from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
 FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
+FIT = 4  # columns beside each other on a phone
 PAGE = 1_000  # requests of a large run on one page
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
+_NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 # A browser breaks a line at a space and after a dash.
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
@@ -34,26 +37,42 @@ def table(data: Table, question: str = "") -> None:
         return
     if question:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
-    columns = [plain(column) or " " for column in data.columns]
     rows = [[cell(first, breaks=True), *map(cell, rest)] for first, *rest in data.rows]
-    st.table(
-        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
-    )
+    if len(data.columns) > FIT:
+        folded(_NOT_IN_KEYS.sub("-", data.title.lower()), rows, data)
+    else:
+        _draw(rows, data)
     if data.note:
         st.caption(plain(data.note))
 
 
 def folded(name: str, rows: Sequence[Sequence[str]], data: Table) -> None:
-    """Show `rows` of markdown below the columns of a table; on a phone, a row takes several
-    lines."""
-    columns = [plain(column) or " " for column in data.columns]
+    """Show `rows` of markdown below the columns of a table; on a phone, a row takes several lines,
+    with the name of its column above each cell."""
     with st.container(key=f"folded-{name}"):
-        st.table(
-            pd.DataFrame(rows, columns=columns),
-            border="horizontal",
-            hide_index=True,
-            alt=data.title,
-        )
+        st.html(_names_above_cells(name, data.columns))
+        _draw(rows, data)
+
+
+def _names_above_cells(name: str, columns: Sequence[str]) -> str:
+    """Return the style of a folded table's cells: their columns' names, every character of which is
+    escaped, since some are what people wrote."""
+    rules = (
+        f'.st-key-folded-{name} td:nth-child({number})::before {{ content: "{_escaped(column)}" }}'
+        for number, column in enumerate(columns[1:], 2)
+    )
+    return f"<style>@media (max-width: 640px) {{{''.join(rules)}}}</style>"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{ord(character):06x}" for character in text)
+
+
+def _draw(rows: Sequence[Sequence[str]], data: Table) -> None:
+    columns = [plain(column) or " " for column in data.columns]
+    st.table(
+        pd.DataFrame(rows, columns=columns), border="horizontal", hide_index=True, alt=data.title
+    )
 
 
 def cell(text: str, breaks: bool = False) -> str:

@@ -59,7 +59,8 @@ def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
             delta=plain(figures.verdict_with_interval),
             delta_color=COLOURS[figures.mark],
             delta_arrow="off",
-            help="The run's own number divided by the baseline's, and its 95 % interval",
+            help="The run relative to the baseline, with its 95 % interval: the ratio of geometric "
+            "means over repeats, which differs from that of the two numbers if repeats vary",
             **TILE,
         )
     _by_measure(verdict)

@@ -11,30 +11,50 @@ from tests.values import repeats
 
 pytestmark = pytest.mark.browser
 
+STEADY = (1.0, 1.01, 0.99, 1.0, 1.0)
+NAME = 'the server of the "{}" floor \\'
 CUT = """cells => cells.filter(cell => cell.getBoundingClientRect().right > innerWidth
   || cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.textContent)"""
+ABOVE = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
 
 
-@pytest.mark.parametrize("path", ["compare", "leaderboard"])
-def test_a_phone_shows_every_cell(app: App, person: BrowserContext, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "column"),
+    [
+        ("compare?runs={}", "Output throughput"),
+        ("compare?tab=Numbers&runs={}", NAME.format("fourth")),
+        ("leaderboard?runs={}", "Pareto front"),
+        ("result?run=1&tab=numbers", "Repeat 5"),
+    ],
+)
+def test_a_phone_shows_every_cell_below_the_name_of_its_column(
+    app: App, person: BrowserContext, path: str, column: str
+) -> None:
     with app.database() as database:
         ids = [
             store(
                 database,
-                repeats(slower),
-                repeats=3,
+                repeats(slower, STEADY),
+                repeats=5,
                 requests=4,
                 model="Qwen/Qwen3-8B",
-                name=f"the server of the {place} floor",
+                name=NAME.format(floor),
             )
-            for slower, place in ((1.0, "first"), (1.5, "second"), (2.0, "third"))
+            for slower, floor in ((1.0, "first"), (1.5, "second"), (2.0, "third"), (2.5, "fourth"))
         ]
     page = person.new_page()
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{app.url}/{path}?runs={','.join(map(str, ids))}")
-    cells = page.locator("[class*=st-key-folded-] :is(th, td)")
+    page.goto(f"{app.url}/{path.format(','.join(map(str, ids)))}")
+    cells = page.locator("[class*=st-key-folded-] td")
     expect(cells.first).to_be_attached()
     settled(page)
-    assert cells.evaluate_all(CUT) == []
+    assert page.locator("[data-testid=stTable] :is(th, td)").evaluate_all(CUT) == []
     assert len({cell.strip() for cell in cells.all_inner_texts()}) > 9
+    above = cells.evaluate_all(ABOVE)
+    assert column in map(text_of, above)
     no_trouble(page)
+
+
+def text_of(content: str) -> str:
+    """Return the text of a value of `content`."""
+    return content.strip('"').replace('\\"', '"').replace("\\\\", "\\")
