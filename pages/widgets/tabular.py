@@ -17,15 +17,13 @@ from services.analysis.metrics import METRICS, request_row
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
-from services.base.table import Table
+from services.base.table import SHORT, Table
 from services.report import request_facts, run_facts
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
 FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
-FIT = 4  # columns beside each other on a phone
 PAGE = 1_000  # requests of a large run on one page
-SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 # A browser breaks a line at a space and after a dash.
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
@@ -38,7 +36,7 @@ def table(data: Table, question: str = "") -> None:
     if question:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
     rows = [[cell(first, breaks=True), *map(cell, rest)] for first, *rest in data.rows]
-    if len(data.columns) > FIT:
+    if data.is_wide:
         folded(_NOT_IN_KEYS.sub("-", data.title.lower()), rows, data)
     else:
         _draw(rows, data)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
+PHONE = 50  # characters beside each other on a phone
+_BREAKS = re.compile(r"[ /-]")
 
 
 @dataclass(frozen=True)
@@ -13,3 +18,23 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether its columns do not fit beside each other on a phone."""
+        if not self.rows:
+            return False
+        names, *columns = zip(self.columns, *self.rows, strict=True)
+        widths = [max(map(_longest_word, names))]
+        for head, *cells in columns:
+            lines = [line for cell in cells for line in cell.split("\n")]
+            widths.append(max(_longest_word(head), *map(_width, lines)))
+        return sum(widths) > PHONE
+
+
+def _width(line: str) -> int:
+    return len(line) if len(line) < SHORT else _longest_word(line)
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, _BREAKS.split(text)))

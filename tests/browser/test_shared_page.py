@@ -16,7 +16,7 @@ from services.report.export import export
 from tests.browser.conftest import App, no_trouble, open_popover, settled
 from tests.browser.test_first_visit import download
 from tests.stored import store
-from tests.values import measured
+from tests.values import candidate, measured, repeats
 
 pytestmark = pytest.mark.browser
 
@@ -171,3 +171,24 @@ def test_the_exported_page_has_the_same_text_offline(
         online.goto(address)
         drawn(online, 2)
         assert online.locator("body").inner_text() == text
+
+
+BEYOND = """() => [...document.querySelectorAll('th, td')]
+  .filter(cell => cell.getBoundingClientRect().right > innerWidth).map(cell => cell.textContent)"""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_a_phone_shows_every_cell_of_a_page(chromium: Browser, tmp_path: Path, count: int) -> None:
+    vary = (1.0, 1.3, 0.8, 1.1, 0.9)
+    written = export("page.html").write(
+        [
+            candidate(repeats(number, vary), run_id=number, name=f"SGLang 0.{number}", repeats=5)
+            for number in range(1, count + 1)
+        ]
+    )
+    file = tmp_path / "page.html"
+    file.write_bytes(written)
+    with stranger(chromium, "file:", viewport={"width": 390, "height": 844}) as page:
+        page.goto(file.as_uri())
+        drawn(page, count)
+        assert page.evaluate(BEYOND) == []

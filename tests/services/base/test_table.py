@@ -1,0 +1,26 @@
+"""Whether a table fits on a phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.base.table import Table
+
+RATIO = "1,374 tokens/s\n1.39× (1.37–1.42)"
+LONG = "a sentence of many words, which a narrow column breaks"
+
+
+@pytest.mark.parametrize(
+    ("row", "wide"),
+    [
+        (("Output throughput", "987 tokens/s", RATIO), False),
+        (("Output throughput", "987 tokens/s", RATIO, RATIO), True),
+        (("TTFT", *["81.3 ms"] * 5), False),
+        (("TTFT", *["81.3 ms"] * 9), True),
+        (("Error", LONG, LONG), False),
+    ],
+)
+def test_a_table_is_wide_if_its_lines_do_not_fit_beside_each_other(
+    row: tuple[str, ...], wide: bool
+) -> None:
+    assert Table("Numbers", ("", *["Run"] * (len(row) - 1)), (row,)).is_wide == wide
