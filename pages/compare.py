@@ -197,7 +197,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     )
 ids, problem = runs_in_url()
 margin = margin_in_url()
-if not shared() and (problem or len(ids) < FEWEST):
+none_yet = not ids and not runs.count(opened())
+if not shared() and (problem or len(ids) < FEWEST) and not none_yet:
     choose(ids, {})
 if problem:
     stop_with(problem)
@@ -208,7 +209,7 @@ if len(ids) < FEWEST and not shared():
         icon=":material/compare_arrows:",
         query_params={"vs": "mode=batch"},
     )
-if not ids and not runs.count(opened()):
+if none_yet:
     stop_with("There are no runs yet.", "Start a comparison, or two separate runs.")
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")

@@ -15,7 +15,7 @@ from pages.widgets.panels import status_badge, when
 from pages.widgets.view import dark, link_parameters, plain
 from services.ask.measurement import FINISHED, Run
 from services.base.table import Table
-from services.base.units import NOTHING, show
+from services.base.units import NOTHING, many, show
 from services.report.theme import palette
 from services.servers.engines import EngineConfig
 from services.studies.configuration import engine_labels
@@ -25,6 +25,7 @@ from services.studies.study import Study
 from services.studies.work import load_labels, work_labels
 
 NUMBERS = {**run_row.NUMBERS, "Failed": ("failed", "count")}
+MOST_NAMED = 4  # engines that cannot run for one reason; more are only counted
 OF_ALL_REQUESTS = (
     "Medians are over all requests of a run. The report has means over its repeats, which differ a "
     "little."
@@ -55,9 +56,20 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         width="stretch",
         alt="The cells of the study",
     )
-    for reason in dict.fromkeys(entry.obstacle for entry in grid if entry.obstacle):
+    for reason, names in _obstacles(grid).items():
+        which = ", ".join(names) if len(names) <= MOST_NAMED else many(len(names), "engine")
         # In full, since a cell truncates it.
-        st.caption(plain(f"Some cells cannot run here. {reason}"))
+        st.caption(plain(f"Cannot run here: {which}. {reason}"))
+
+
+def _obstacles(grid: Sequence[GridCell]) -> dict[str, list[str]]:
+    """Return the engines that each obstacle keeps from running."""
+    labels = engine_labels([entry.cell.engine for entry in grid])
+    found: dict[str, dict[str, None]] = {}
+    for entry in grid:
+        if entry.obstacle and entry.cell.engine is not None:
+            found.setdefault(entry.obstacle, {})[labels[entry.cell.engine]] = None
+    return {reason: list(names) for reason, names in found.items()}
 
 
 def _engines(configs: Sequence[EngineConfig | None]) -> dict[str, list[str]]:

@@ -187,7 +187,7 @@ def _scaling_law(points: Sequence[OperatingPoint], found: Knee, config: Capacity
     text = "By the Universal Scalability Law over requests in flight, contention σ is "
     text += share(law.sigma)
     if law.peak is not None:
-        text += f" and coherency κ is {law.kappa:.2g}"
+        text += f" and coherency κ is {significant(law.kappa, 2)}"
     if law.peak is not None and _overload_loss(points, found, config):
         return f"{text}; throughput peaks at {many(round(law.peak), 'request')} in flight."
     times = law.limit or (law.at(law.peak) / law.unit if law.peak else None)

@@ -81,7 +81,7 @@ def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> N
 def test_cells_that_cannot_run_here_are_in_the_grid_with_a_reason(visit: Visit) -> None:
     at = visit("study", preset="tensor", engine="vllm", parallel="TP=64", batches="1, 8")
     assert list(at.dataframe[0].value["On this machine"]) == ["cannot run"] * 2
-    assert "Some cells cannot run here." in text_of(at), "not installed, or too few devices"
+    assert "Cannot run here: vLLM · TP 64." in text_of(at), "not installed, or too few devices"
     assert "2 cells, and none of them can be measured here." in text_of(at)
     (start,) = [button for button in at.button if button.label == "Start study"]
     assert start.disabled

@@ -209,8 +209,11 @@ def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple
 def _scale_end(row: Row, values: Sequence[float]) -> float:
     """Return where the scale of a row ends: a round number in its unit."""
     highest = max([*values, row.least])
-    power = 1024.0 ** int(math.log(highest, 1024)) if row.unit == "bytes" else 1.0
-    return row.top or round_up(highest / power) * power
+    if row.top or row.unit != "bytes":
+        return row.top or round_up(highest)
+    power = 1024.0 ** int(math.log(highest, 1024))
+    end = round_up(highest / power)
+    return (end if end < 1000 else 1024.0) * power  # 1,000 MiB would be 0.977 GiB
 
 
 def _axis(rows: Sequence[Row], tops: Sequence[float]) -> alt.Axis:

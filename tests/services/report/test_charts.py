@@ -795,3 +795,12 @@ def test_a_long_label_takes_two_lines_in_the_legend_of_a_phone() -> None:
     assert '["Llama-3.1-8B-Instruct-", "quantized.w4a16"]' in said
     chart = charts.chart("repeats").draw(pair)
     assert chart is not None and f">{long}<".encode() in charts.svg(chart), "that is wide enough"
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "end"), [(230, "240 MiB"), (900, "1 GiB"), (1100, "1.20 GiB")]
+)
+def test_the_scale_of_memory_ends_at_a_round_number(mebibytes: float, end: str) -> None:
+    memory = [Sample(float(at), {"memory_bytes": mebibytes * 1024**2}) for at in range(3)]
+    spec = charts.live_engine(memory, 5.0)
+    assert spec is not None and f"'{end}'" in json.dumps(spec)

@@ -70,7 +70,7 @@ def test_throughput_that_falls_again_is_reported_with_the_law_that_fits_it() -> 
     capacity = users(*((n, served(n)) for n in (1, 4, 16, 64, 128)))
     text = " ".join(curve_sentences(capacity, 0))
     assert "Overload costs throughput: at 128 users only" in text
-    assert "contention σ is 2.00 % and coherency κ is 0.001; throughput peaks at 31 req" in text
+    assert "contention σ is 2.00 % and coherency κ is 0.0010; throughput peaks at 31 req" in text
 
 
 @pytest.mark.parametrize(
