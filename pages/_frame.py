@@ -20,9 +20,9 @@ from pages.widgets.view import (
 from services.report.theme import palette
 
 HERE = Path(__file__).resolve().parent
-# A panel below a button is as high as the window allows. On a phone, a table of a few columns and
-# six tabs fit without scrolling, a row of a `folded` table takes several lines, and elements beside
-# a title elsewhere are below it.
+# A panel below a button is as high as the window allows. On a phone, a table of a few columns fits,
+# a row of a `folded` table takes several lines, with the name of its column above each cell, and
+# elements beside a title elsewhere are below it.
 STYLE = """<style>
 [data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
@@ -39,8 +39,6 @@ STYLE = """<style>
     grid-row: 1 / span 5; }
   [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left; }
   [class*=st-key-folded-] tr { border-bottom: 1px solid #80808040; }
-  [data-testid=stTabs] [role=tablist] { gap: .55rem; }
-  [data-testid=stTabs] [role=tab] p { font-size: .8rem; }
   .st-key-beside-title { justify-content: flex-start; }
 }
 </style>"""
