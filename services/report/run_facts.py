@@ -28,7 +28,12 @@ NAMES = {"memory_bytes": "memory", "prompt_mark": "nonce"}  # of facts, as they 
 def differences(comparison: Comparison) -> Table:
     """Show the config and environment fields in which the runs differ."""
     candidates = (comparison.baseline, *comparison.others)
-    rows = tuple((d.label, *d.values) for d in comparison.differences)
+    known = about.fields(RunConfig)
+    rows = tuple(
+        # The values have their units.
+        (known[d.field].label.removesuffix(" (s)") if d.field in known else d.label, *d.values)
+        for d in comparison.differences
+    )
     return Table("What differs", ("", *labels_of(candidates)), rows)
 
 

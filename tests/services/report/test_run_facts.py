@@ -100,3 +100,15 @@ def test_facts_of_the_machine_have_units_and_the_glossarys_words() -> None:
     alone = candidate(repeats(), run_id=1, environment=facts)
     rows = dict(run_facts.environment([alone], labels_of([alone])).rows)
     assert (rows["memory"], rows["nonce"], rows["cores"]) == ("23.5 GiB", "f44f", "2")
+
+
+def test_what_differs_is_named_as_in_the_form() -> None:
+    runs = [
+        candidate(
+            repeats(), run_id=n, base_url=f"http://127.0.0.1:800{n}", mode="sequential", pause_s=n
+        )
+        for n in (1, 2)
+    ]
+    table = run_facts.differences(compare(runs))
+    assert ("Address", "http://127.0.0.1:8001", "http://127.0.0.1:8002") in table.rows
+    assert ("Pause", "1 s", "2 s") in table.rows

@@ -122,7 +122,7 @@ def test_a_comparison_is_shown_in_words_and_numbers() -> None:
     assert lines[at].split() == ["E2E", "latency,", "median", "3.00", "s", "6.00", "s"]
     assert lines[at + 1].split() == ["2.00×", "(2.00–2.00)"]
     assert lines[at + 1].index("2.00×") == lines[at].index("6.00 s")
-    assert text.splitlines()[-1].split() == ["max", "tokens", "128", "9"]
+    assert text.splitlines()[-1].split() == ["Max", "tokens", "128", "9"]
 
 
 def test_objectives_and_prices_are_shown_beside_the_numbers() -> None:
