@@ -56,7 +56,11 @@ def _schedule(config: RunConfig, repeat: int) -> Schedule:
 
 def _describe(config: RunConfig) -> str:
     think = f"{config.think_s:g} s" + (" on average" if config.random_think else "")
-    pause = f"{think} after each answer" if config.think_s else "as soon as it is answered"
+    pause = (
+        f"{think} after each answer"
+        if config.think_s
+        else "as soon as the previous one is answered"
+    )
     joining = f", who join over {config.ramp_up_s:g} s" if config.ramp_up_s else ""
     return f"by {many(config.users, 'user')}{joining}: each sends the next request {pause}"
 
