@@ -99,7 +99,7 @@ def sign_in(env: Mapping[str, str]) -> bool:
     if value in ("", "off"):
         return False
     if value != "on":
-        raise InvalidSignIn(f"{SIGN_IN} is {value[:80]!r}, but it can be on or off.")
+        raise InvalidSignIn(f"{SIGN_IN} is {value[:80]!r}, but it must be on or off.")
     if not _listed(env, Role.admin):
         raise InvalidSignIn(
             f"{SIGN_IN} is on, but nobody is an admin. Put at least one e-mail address in "

@@ -73,7 +73,7 @@ def span_settings(env: Mapping[str, str]) -> SpanSettings:
     _check_protocol(env)
     compression_name, compression = _value(env, "COMPRESSION")
     if compression not in ("", "gzip", "none"):
-        raise InvalidSpanSettings(f"{compression_name} can be gzip or none.")
+        raise InvalidSpanSettings(f"{compression_name} must be gzip or none.")
     return SpanSettings(
         _url(env),
         _headers(env),

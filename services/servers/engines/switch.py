@@ -19,5 +19,5 @@ def turned_off(env: Mapping[str, str]) -> str | None:
             "that is already running."
         )
     return (
-        f"{VARIABLE} is {value[:80]!r}, but it can be on or off. No engine is started until then."
+        f"{VARIABLE} is {value[:80]!r}, but it must be on or off. No engine is started until then."
     )

@@ -49,7 +49,7 @@ def test_sign_in_is_off_by_default() -> None:
 @pytest.mark.parametrize(
     ("env", "sentence"),
     [
-        ({"PACELINE_SIGN_IN": "yes", **ENV}, "it can be on or off"),
+        ({"PACELINE_SIGN_IN": "yes", **ENV}, "it must be on or off"),
         ({"PACELINE_SIGN_IN": "on"}, "nobody is an admin"),
         ({"PACELINE_SIGN_IN": "on", "PACELINE_ADMINS": " , "}, "in PACELINE_ADMINS"),
     ],

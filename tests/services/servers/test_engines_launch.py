@@ -356,7 +356,7 @@ def test_attention_heads_and_layers_must_fit_the_parallelism(gpus: Host) -> None
         ("", None),
         ("on", None),
         (" OFF ", "Starting engines is turned off on this Paceline (PACELINE_ENGINES=off)."),
-        ("no", "PACELINE_ENGINES is 'no', but it can be on or off."),
+        ("no", "PACELINE_ENGINES is 'no', but it must be on or off."),
     ],
 )
 def test_engines_that_are_turned_off_cannot_be_started(
