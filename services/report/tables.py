@@ -140,7 +140,7 @@ def figures(
         (f"Failed: {name}", *(f"{summary.errors.get(name, 0):,}" for summary in summaries))
         for name in errors
     ]
-    return Table("Figures", ("", *labels), tuple(rows), (OF_ALL + basis_note(candidates)))
+    return Table("Metrics", ("", *labels), tuple(rows), (OF_ALL + basis_note(candidates)))
 
 
 def basis_note(candidates: Sequence[Candidate]) -> str:

@@ -99,7 +99,7 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
     return numbers
 
 
-SURROUNDINGS = {"Comparison", "Figures", "What differs", "", "run"}
+SURROUNDINGS = {"Comparison", "Metrics", "What differs", "", "run"}
 
 
 def test_a_label_shows_the_same_number_everywhere(shown: dict[str, dict[str, str]]) -> None:

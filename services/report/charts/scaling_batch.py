@@ -133,7 +133,7 @@ def _lines(
 
 TOOLTIP = [
     alt.Tooltip("configuration:N", title="Configuration"),
-    alt.Tooltip("work:N", title="Asked"),
+    alt.Tooltip("work:N", title="Load"),
     alt.Tooltip("value:Q", title="Mean over repeats", format=",.4~r"),
     alt.Tooltip("between:N", title="95 % interval"),
 ]

@@ -76,7 +76,7 @@ def search_table(search: CapacitySearch) -> Table:
     """Return a table of the search's settings."""
     known, values = about.fields(type(search)), search.model_dump(mode="json", exclude={"servers"})
     rows = [(known[name].label, _text(value)) for name, value in values.items()]
-    return Table("Search", ("", "Asked"), tuple(rows))
+    return Table("Search", ("", "Setting"), tuple(rows))
 
 
 def _text(value: object) -> str:

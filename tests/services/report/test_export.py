@@ -416,7 +416,7 @@ def test_diagnostics_are_right_below_the_headline(count: int) -> None:
     assert page.index('class="finding"') < first < page.index('class="tiles"')
     assert first < page.index(" notes</summary>") < page.index('aria-label="Charts"')
     text = export("markdown.md").write(runs).decode()
-    assert text.index("failed.**") < text.rindex("| Comparison" if count > 1 else "| Figures")
+    assert text.index("failed.**") < text.rindex("| Comparison" if count > 1 else "| Metrics")
     assert ("| Verdicts |" in text[: text.index("failed.**")]) == (count > 1)
     assert text.index("failed.**") < text.index("\n\nRun 12" if count == 1 else "Baseline: ")
 
