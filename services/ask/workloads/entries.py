@@ -105,9 +105,11 @@ def _each(entries: list[Any]) -> Iterator[Entry | None]:
         try:
             yield _entry(entry)
         except UnusableEntry as error:
-            raise ValueError(f"prompts: are not usable: number {number:,} {error}") from None
+            raise ValueError(f"prompts: are not usable: entry {number:,} {error}") from None
         except RecursionError:
-            raise ValueError(f"prompts: are not usable: number {number:,} is too deep.") from None
+            raise ValueError(
+                f"prompts: are not usable: entry {number:,} is nested too deeply."
+            ) from None
 
 
 def _entry(value: Any) -> Entry | None:

@@ -83,7 +83,11 @@ def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            why = error.msg if isinstance(error, json.JSONDecodeError) else "too deep or too long"
+            why = (
+                error.msg
+                if isinstance(error, json.JSONDecodeError)
+                else "nested too deeply or too long"
+            )
             raise problem(name, location, f"is not JSON ({why}). {form}") from None
         yield location, value
 

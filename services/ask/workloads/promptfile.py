@@ -184,8 +184,8 @@ def _csv(text: str, name: str, assumed: list[str]) -> Entries:
     limits = [title for title in LIMITS if title in titles and titles.index(title) != column]
     if delimiter != "," or len(header) > 1:
         assumed.append(
-            f"The prompts are the column “{header[column].strip()[:40]}” of "
-            f"{many(len(header), 'column')}, separated by {text_file.SEPARATORS[delimiter]}."
+            f"The prompts are in the column “{header[column].strip()[:40]}”, one of "
+            f"{many(len(header), 'column')} separated by {text_file.SEPARATORS[delimiter]}."
         )
     for line, row in rows:
         if len(row) > len(header):

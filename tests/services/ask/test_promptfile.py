@@ -113,8 +113,12 @@ LONG = "x" * 200_001
             'Each line must be a JSON string or an object with "prompt".',
         ),
         ("p.jsonl", b'"a', "p.jsonl, line 1: is not JSON (Unterminated string starting at). "),
-        ("p.jsonl", b"[" * 100_000, "p.jsonl, line 1: is not JSON (too deep or too long). "),
-        ("p.jsonl", b"9" * 5_000, "p.jsonl, line 1: is not JSON (too deep or too long). "),
+        (
+            "p.jsonl",
+            b"[" * 100_000,
+            "p.jsonl, line 1: is not JSON (nested too deeply or too long). ",
+        ),
+        ("p.jsonl", b"9" * 5_000, "p.jsonl, line 1: is not JSON (nested too deeply or too long). "),
         ("p.jsonl", b'"a"\n["b"]', "p.jsonl, line 2: must be a JSON string or an object with "),
         ("p.jsonl", b"12", "p.jsonl, line 1: must be a JSON string or an object with "),
         ("p.jsonl", b"{}", 'p.jsonl, line 1: has no field "prompt", "text" or "messages", nor '),
@@ -273,7 +277,11 @@ def test_prompts_that_can_be_read_make_a_valid_config() -> None:
             "turn by turn” (--turn-by-turn) a session.",
         ),
         ("p.json", SHAREGPT, "Left out: 1 conversation without a user message."),
-        ("p.csv", b"id;prompt\n1;a", "the column “prompt” of 2 columns, separated by semicolons"),
+        (
+            "p.csv",
+            b"id;prompt\n1;a",
+            "the column “prompt”, one of 2 columns separated by semicolons",
+        ),
         ("p.txt", b"a", "Each line of the file is a prompt."),
         (
             "p.jsonl",

@@ -111,5 +111,5 @@ def _choice(choice: Any) -> dict[str, Any]:
     if not isinstance(choice, str):
         return {"type": "tool", "name": chosen_function(choice)}
     if choice not in CHOICES:
-        raise UnsupportedPart("a tool_choice of another kind")
+        raise UnsupportedPart("a tool_choice of an unknown kind")
     return {"type": CHOICES[choice]}

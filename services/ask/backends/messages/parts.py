@@ -51,7 +51,7 @@ def image_url(part: Part) -> str:
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image
     if not isinstance(url, str):
-        raise UnsupportedPart("an image without an address")
+        raise UnsupportedPart("an image without a URL")
     return url
 
 
@@ -67,7 +67,7 @@ def call_of(call: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the id, the name and the arguments (JSON) of a tool call."""
     function = call.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise UnsupportedPart("a tool call that is not one of a function")
+        raise UnsupportedPart("a tool call that does not call a function")
     arguments = function.get("arguments", "")
     if not isinstance(arguments, str):
         arguments = json.dumps(arguments, ensure_ascii=False)
@@ -98,4 +98,4 @@ def chosen_function(choice: Any) -> str:
     try:
         return function_of(choice)["name"]  # type: ignore[no-any-return]
     except UnsupportedPart:
-        raise UnsupportedPart("a tool_choice of another kind") from None
+        raise UnsupportedPart("a tool_choice of an unknown kind") from None

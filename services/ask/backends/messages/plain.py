@@ -16,5 +16,5 @@ def fields(messages: list[Message], options: Mapping[str, Any]) -> Fields:
     for message in messages:
         check_keys(message)
         if message["role"] == "tool":
-            raise UnsupportedPart("the result of a tool")
+            raise UnsupportedPart("a tool result")
     return {"prompt": "\n\n".join(joined(message["content"]) for message in messages)}
