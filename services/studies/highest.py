@@ -225,8 +225,8 @@ NOT_BOUNDED = (
     "its search for the reason."
 )
 OUT_OF_RANGE = (
-    "On a fresh start, one of the two best sustained less than the lowest load of its search, or "
-    "still the highest. Its starts differ too much for a verdict: see its searches."
+    "On a fresh start, one of the two best did not sustain the lowest load of its search, or "
+    "sustained even the highest. Its starts differ too much for a verdict: see its searches."
 )
 NO_FRESH = (
     "On fresh starts, one of the two best had fewer than two capacities with an interval, which "

@@ -135,5 +135,5 @@ def test_an_unknown_trend_is_reported(visit: Visit, nights: Engine) -> None:
 
 def test_a_trend_without_a_baseline_says_how_to_set_one(visit: Visit, nights: Engine) -> None:
     at = visit("history", trend="ttft_s_median")
-    assert "Whether it is getting faster needs a baseline" in text_of(at)
+    assert "whether it is getting faster, set a baseline" in text_of(at)
     assert len(specs(at)) == 1

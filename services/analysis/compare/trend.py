@@ -211,8 +211,8 @@ def _run_list(ids: Iterable[int], others: Collection[int] = ()) -> str:
 
 
 NO_BASELINE = (
-    "Whether it is getting faster needs a baseline to compare with: open a run, and set it as the "
-    "baseline in its “…” menu."
+    "To see whether it is getting faster, set a baseline to compare with: open a run, and choose "
+    "Baseline in its “…” menu."
 )
 CHANCE = (
     "Each run is tested separately: about one in twenty identical runs is called different by "

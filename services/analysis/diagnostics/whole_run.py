@@ -158,7 +158,7 @@ def _cut_at_end(
     share = units.share(summary.cancelled / len(measurements))
     return Diagnostic(
         "warning",
-        f"{units.many(summary.cancelled, 'request')} cut at the end",
+        f"{units.many(summary.cancelled, 'request')} cut off at the end",
         f"{share} of the requests were still unanswered when their repeat ended, and are not "
         "counted here. The slowest answers are the most likely to be cut, so latencies may be too "
         "short: choose a longer drain, or one without a limit.",
@@ -208,7 +208,7 @@ def all_at_token_limit(
     limits = _number_range(np.unique(answers.max_tokens_of(run.config, good)).tolist())
     return Diagnostic(
         "note",
-        "Every answer was cut at the token limit",
+        "Every answer was cut off at the token limit",
         f"All of them have as many tokens as allowed ({limits}). Equal lengths make runs "
         "comparable, but E2E latency is then that of cut answers: raise the limit to measure "
         "whole ones.",
@@ -257,7 +257,7 @@ def repeats_differ(
     least, most = map(units.significant, (min(rates), max(rates)))
     return Diagnostic(
         "note",
-        f"Output throughput is known only to {units.between(over.low, over.high, '')} tokens/s",
+        f"Output throughput is uncertain: {units.between(over.low, over.high, '')} tokens/s",
         f"That is its 95 % interval, since the {len(rates)} repeats range from {least} to {most}. "
         "Add repeats to narrow it, or find out what changes from one repeat to the next.",
     )

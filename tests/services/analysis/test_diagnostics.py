@@ -144,7 +144,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         run(mode="users", duration_s=60.0, repeats=3),
         [*MANY, measured(80, status="cancelled")],
         "warning",
-        "1 request cut at the end",
+        "1 request cut off at the end",
     ),
     (
         with_config(requests=100),
@@ -276,7 +276,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         with_config(max_tokens=5),
         changed(finish_reason="length"),
         "note",
-        "Every answer was cut at the token limit",
+        "Every answer was cut off at the token limit",
     ),
     (good(), MANY[:71], "note", "Too few requests for the 95th percentile (71)"),
     (good(), MANY[:80], "note", "One repeat: no uncertainty"),
@@ -284,7 +284,7 @@ CASES: list[tuple[Run, list[Measurement], str, str]] = [
         good(),
         [measured(i, repeat=r, send=0.0, e2e=2.0**r) for r in range(3) for i in range(80)],
         "note",
-        "Output throughput is known only to 35.7–1,119 tokens/s",
+        "Output throughput is uncertain: 35.7–1,119 tokens/s",
     ),
 ]
 
@@ -313,7 +313,7 @@ def test_a_bad_run_raises_a_diagnostic(
 def test_answers_as_long_as_requested_are_not_called_cut(config: Any, cut: bool) -> None:
     of = with_config(max_tokens=5, **config)
     found = diagnostics_of(of, changed(finish_reason="length", output_tokens=5))
-    assert ("Every answer was cut at the token limit" in {d.title for d in found}) == cut
+    assert ("Every answer was cut off at the token limit" in {d.title for d in found}) == cut
 
 
 def test_the_client_of_another_tool_is_not_held_to_our_limits() -> None:

@@ -124,8 +124,8 @@ def test_without_a_baseline_the_page_says_how_to_set_one() -> None:
     assert set(words_by_run(result).values()) == {"no verdict"}
     assert result.baseline is None
     assert result.sentences == (
-        "Whether it is getting faster needs a baseline to compare with: open a run, and set it as "
-        "the baseline in its “…” menu.",
+        "To see whether it is getting faster, set a baseline to compare with: open a run, and "
+        "choose Baseline in its “…” menu.",
     )
 
 

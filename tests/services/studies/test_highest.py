@@ -206,7 +206,7 @@ def test_a_fresh_start_without_a_capacity_in_its_range_prevents_a_verdict() -> N
     slow = replace(slow, capacity=replace(slow.capacity, start=2))
     (found,) = highest([*first, *again, slow], SEARCH)
     assert found.ratio is None
-    assert "sustained less than the lowest load" in sentences(study(*first, *again, slow))[0]
+    assert "did not sustain the lowest load" in sentences(study(*first, *again, slow))[0]
 
 
 def test_a_better_configuration_that_is_added_is_measured_again_with_the_one_it_beat() -> None:
