@@ -52,7 +52,7 @@ SERIES = (
     Series("prefill_mean_s", "Mean prefill", "s", total=True),
     Series("gpu{i}_memory_bytes", "GPU {i}, memory in use", "bytes"),
     Series("gpu{i}_memory_total_bytes", "GPU {i}, total memory", "bytes", fixed=True),
-    Series("gpu{i}_use_share", "GPU {i}, time in use", "share"),
+    Series("gpu{i}_use_share", "GPU {i}, utilization", "share"),
     Series("engine_cores", "Cores that the engine keeps busy", "cores"),
     Series("engine_waiting_cores", "Cores that the engine waited for", "cores"),
     Series("machine_cores", "Cores busy on the machine", "cores"),

@@ -193,7 +193,7 @@ def test_every_reported_series_is_in_the_table() -> None:
     values = MetricsReader().values(VLLM) | {"gpu3_memory_bytes": 1.0, "gpu11_use_share": 1.0}
     labels = {name: entry.label for name in values if (entry := series_of(name))}
     assert labels.keys() == values.keys()
-    assert labels["gpu11_use_share"] == "GPU 11, time in use"
+    assert labels["gpu11_use_share"] == "GPU 11, utilization"
     assert series_of("gpu3_nonsense") is None and series_of("nonsense") is None
     assert len({entry.name for entry in SERIES}) == len(SERIES)
 
