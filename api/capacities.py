@@ -75,8 +75,8 @@ def resume_capacity(
     probes: Annotated[int | None, Query(description="New maximum number of probes")] = None,
     precision: Annotated[float | None, Query(description="New precision, 0.05 is ±5 %")] = None,
 ) -> Response:
-    """Continue a search with the probes that it has: one that was cut short, or, with more `probes`
-    or a smaller `precision`, one that has ended."""
+    """Continue a search that was cut short, or one that has ended if you allow more `probes` or a
+    narrower `precision`. Probes that were measured are kept."""
     capacity_jobs.resume(opened(), capacity_id, probes, precision)
     return show_capacity(capacity_id)
 

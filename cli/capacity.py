@@ -116,8 +116,8 @@ def add_resume_arguments(command: ArgumentParser) -> None:
 
 
 def resume(options: Namespace) -> int:
-    """Continue a search with the probes that it has, and print its result: one that was cut short,
-    or one that has ended, with more probes or a smaller precision."""
+    """Continue a search that was cut short, or one that has ended if you allow more probes or a
+    narrower --precision, and print its result. Probes that were measured are kept."""
     with naming_flags(options), stopping() as stop:
         given = given_fields(options, CapacityConfig)
         capacity_jobs.resume(opened(), options.capacity, **given)

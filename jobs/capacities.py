@@ -199,7 +199,7 @@ def resume(
     precision: float | None = None,
 ) -> None:
     """Resume a search: finished probes are kept, and an unfinished one is repeated. One that has
-    ended goes on with more `probes` or a smaller `precision`, or if the client was too busy.
+    ended continues with more `probes` or a narrower `precision`, or if the client was too busy.
 
     Raises:
         CapacityNotFound, CapacityBusy, PartOfStudy, NothingToContinue, InvalidConfig.

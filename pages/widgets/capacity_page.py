@@ -232,7 +232,9 @@ def actions(capacity: Capacity) -> None:
 
 def continue_form(capacity: Capacity) -> None:
     """Ask what a search that has ended may use to narrow its interval."""
-    st.caption("Goes on with the probes that were measured, until the interval is narrow enough.")
+    st.caption(
+        "Keeps the probes that were measured, and adds more until the interval is narrow enough."
+    )
     start = {"probes": capacity.config.probes + MORE, "precision": capacity.config.precision}
     probes, precision = (capacity_form.number(name, start[name], _keyed) for name in start)
     act = partial(capacity_jobs.resume, probes=probes, precision=precision)
