@@ -115,7 +115,7 @@ def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
 
 @router.post("/runs", status_code=202, **json_body_route())
 def start_run(new: NewRun, by: By) -> Started:
-    """Queue a run. It starts when its backend is free."""
+    """Queue a run. It starts when its server is free."""
     run_id = jobs.submit(opened(), config_of(new), new.name, new.tags, new.note, by=by)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
 

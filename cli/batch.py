@@ -50,8 +50,8 @@ def add_run_arguments(command: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Send the prompts of an OpenAI batch file and write its output file. Ctrl-C leaves them
-    queued."""
+    """Send the prompts of an OpenAI batch file and write its output file. Ctrl-C leaves the
+    prompts queued."""
     database, own = opened(), {"model": options.model} if options.model else {}
     chosen = {"backend": options.backend} if options.backend else {}
     new = [

@@ -71,7 +71,7 @@ def _add_thresholds_arguments(command: ArgumentParser) -> None:
         default=[],
         metavar="WORD,WORD",
         help=f"Exit with 1 if a verdict is one of {', '.join(thresholds.WORDS)}; "
-        "also when there is no verdict",
+        "without --allow-no-verdict, also if there is no verdict",
     )
     command.add_argument(
         "--measure",

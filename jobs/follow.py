@@ -102,7 +102,7 @@ def _phase(database: Engine, current: Run) -> str:
     if current.cancel_requested:
         return "Cancelling"
     if current.status == "queued" and (ahead := queue.runs_ahead(database, current.id)):
-        return f"Waiting for {many(len(ahead), 'run')} of this backend"
+        return f"Waiting for {many(len(ahead), 'run')} on the same server"
     if current.status == "queued" and current.engine_id is not None:
         return _engine_phase(engines.load(database, current.engine_id))
     return current.phase or current.status.capitalize()

@@ -41,7 +41,7 @@ class SpanSupervisor:
         try:
             env = settings.environment()
         except settings.InvalidSettings as problem:  # the run shows the problem, too
-            log.warning("run %s: is not sent as spans: %s", run_id, problem)
+            log.warning("run %s: will not be sent as spans: %s", run_id, problem)
             return
         if is_on(env):
             span_exports.request(self._database, run_id, machine_id())
@@ -62,7 +62,7 @@ class SpanSupervisor:
         try:
             self._process = children.start("jobs.span_sender", str(run_id))
         except OSError as error:  # such as too many processes
-            log.warning("run %s: is sent as spans later: %s", run_id, error)
+            log.warning("run %s: will be sent as spans later: %s", run_id, error)
             self._not_before = monotonic() + RETRY_S
             return
         self._run_id = run_id

@@ -116,7 +116,7 @@ def _filters(batch_id: str, caller: str | None) -> TaskFilter:
             "Search",
             type="search",
             live=True,
-            placeholder="prompt or custom id",
+            placeholder="prompt or custom ID",
             **url_state.keyed(PREFIX + "text", parameters.get("text", ""), _filter_changed),
         )
         status: TaskStatus | str = st.selectbox(

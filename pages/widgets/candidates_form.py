@@ -32,8 +32,8 @@ NARROW = 130
 PER_CENT = {"margin": "within", "target": "target"}  # of a trial's shares, in the URL
 HELP = {
     "margin": "Candidates that differ by less than this count as equivalent.",
-    "target": "Repeats are added until the 95 % interval of the ratio is this narrow, or the most "
-    "repeats are reached. Empty: as many repeats as above.",
+    "target": "Repeats are added until the 95 % interval of the ratio is this narrow, or the "
+    "maximum is reached. Empty: as many repeats as above.",
 }
 
 

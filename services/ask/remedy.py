@@ -38,7 +38,7 @@ def remedy(
     """Return a change that may help after a server answered `status` with the message `error`, or
     None. `base_url`: the address of the request, unless it included an endpoint."""
     if status == 404 and base_url and not VERSIONED.search(base_url):
-        return Remedy(f"Ask {base_url}/v1", {"base_url": f"{base_url}/v1"})
+        return Remedy(f"Use {base_url}/v1", {"base_url": f"{base_url}/v1"})
     if status not in REFUSED:
         return None
     for rule in RULES:

@@ -22,7 +22,7 @@ class LimitFields(BaseConfig):
         1,
         About(
             "Warm-up requests",
-            "Requests sent before measuring, which do not count; mixed: of each length",
+            "Requests sent before measuring, which do not count; mixed: this many of each length",
             "client",
         ),
         ge=0,
