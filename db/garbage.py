@@ -1,4 +1,4 @@
-"""Turns Python's garbage collection off while there is no garbage."""
+"""Turns Python's garbage collection off where it would find nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_garbage() -> Iterator[None]:
+def gc_disabled() -> Iterator[None]:
     """Turn off garbage collection: creating thousands of values triggers it again and again, which
     takes a third of the time of reading them and finds nothing. Nested blocks end with the
     outermost one."""

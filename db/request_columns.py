@@ -23,7 +23,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from db import runs, schema
 from db.columns import pack, unpack, unpack_all
 from db.database import upsert, writing
-from db.garbage import no_garbage
+from db.garbage import gc_disabled
 from services.ask.measurement import Measurement
 from services.ask.measurements import (
     CHUNKS,
@@ -204,7 +204,7 @@ class StoredRequests:
     def _found(self, keys: Sequence[tuple[float, float]]) -> dict[tuple[float, float], Measurement]:
         wanted = schema.columns(Measurement, without=() if self._with_answers else ("answer",))
         query = select(*wanted).where(schema.requests.c.run_id == self._run_id, _matches_keys(keys))
-        with self._database.connect() as connection, no_garbage():
+        with self._database.connect() as connection, gc_disabled():
             found = [Measurement(*row) for row in connection.execute(query)]
         return {(m.repeat, m.index): m for m in found}
 
@@ -246,7 +246,7 @@ def _rows(connection: Connection, run_id: int) -> Iterator[list[Measurement]]:
     query = query.where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
     result = connection.execution_options(yield_per=PART).execute(query)
     for rows in result.partitions():
-        with no_garbage():
+        with gc_disabled():
             part = [Measurement(*row) for row in rows]
             unpack_all(m.token_times for m in part)
         yield part

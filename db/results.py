@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from db import request_columns, runs
 from db.columns import unpack_all
-from db.garbage import no_garbage
+from db.garbage import gc_disabled
 from db.request_columns import StoredRequests
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
@@ -106,7 +106,7 @@ def candidates(
     Raises:
         RunNotFound: for the first that is missing.
     """
-    with no_garbage():
+    with gc_disabled():
         loaded = labelled([candidate(database, run_id, texts, judgement) for run_id in run_ids])
     if margin is None:
         return loaded

@@ -11,7 +11,7 @@ from sqlalchemy import delete as delete_from
 
 from db import schema
 from db.database import now, writing
-from db.garbage import no_garbage
+from db.garbage import gc_disabled
 from db.search import FILTERS as FILTERS
 from db.search import RunRow as RunRow
 from db.search import choices as choices
@@ -196,7 +196,7 @@ def measurements(database: Engine, run_id: int, texts: bool = False) -> list[Mea
     table = schema.requests
     wanted = schema.columns(Measurement, without=() if texts else ("answer",))
     rows = select(*wanted).where(table.c.run_id == run_id).order_by(table.c.repeat, table.c.idx)
-    with database.connect() as connection, no_garbage():
+    with database.connect() as connection, gc_disabled():
         return [Measurement(*row) for row in connection.execute(rows).all()]
 
 

@@ -70,7 +70,7 @@ def estimate(config: CapacityConfig | None) -> None:
         st.markdown(plain(plan(config)))
     if start_button.pressed("Start search", START, ready) and config is not None:
         start(config)
-    scenario_file.beside_form(None if config is None else scenario_file.of_search_form(config))
+    scenario_file.form_buttons(None if config is None else scenario_file.of_search_form(config))
 
 
 start_button.reopen(START)

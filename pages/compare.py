@@ -214,7 +214,7 @@ if none_yet:
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()
-with garbage.no_garbage():  # with 40,000 requests, which are released when the script ends
+with garbage.gc_disabled():  # with 40,000 requests, which are released when the script ends
     candidates = load(ids, judgement, margin)
     load_again = partial(results.candidates, opened(), ids, judgement, margin)
     comparison = compare(candidates)

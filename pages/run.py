@@ -195,7 +195,7 @@ def estimate(
         pressed = start_button.pressed("Start", START, possible)
     if pressed and possible:
         start(configs, design, about)
-    scenario_file.beside_form(scenario_file.of_form(configs, design, about))
+    scenario_file.form_buttons(scenario_file.of_form(configs, design, about))
     if configs and len(configs) <= MOST_SERVERS:
         st.page_link(
             "capacity.py",

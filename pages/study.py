@@ -107,7 +107,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
     about = run_form.names_form(tags=config.search is None) if to is None else {}
     start_if_pressed(config, possible, about, to)
     if to is None:
-        scenario_file.beside_form(scenario_file.of_study_form(config, about))
+        scenario_file.form_buttons(scenario_file.of_study_form(config, about))
     study_grid.planned(grid, config.search is not None)
 
 

@@ -84,9 +84,9 @@ def stored_form(make: Callable[[], Scenario], configs: Sequence[RunConfig], name
     download(make, name, any(map(own_prompts, configs)))
 
 
-def beside_form(now: Scenario | None) -> None:
-    """Offer the form's config as a scenario file, if it is valid, and open another scenario in the
-    form."""
+def form_buttons(now: Scenario | None) -> None:
+    """Show the buttons of a form: one downloads its config as a scenario file, if it is valid, the
+    other opens a scenario in it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if now is None:
             st.button(

@@ -14,13 +14,13 @@ LENGTH = 12  # hexadecimal digits for an environment, short enough to compare by
 
 
 def digest(data: Any) -> str:
-    """Return the SHA-256 (64 hexadecimal digits) of plain data as JSON in UTF-8: sorted keys, no
-    spaces, every number in its shortest exact form."""
+    """Return the SHA-256 (64 hexadecimal digits) of plain data as canonical JSON."""
     return hashlib.sha256(canonical(data)).hexdigest()
 
 
 def canonical(data: Any) -> bytes:
-    """Return plain data as such JSON text."""
+    """Return plain data as canonical JSON in UTF-8: sorted keys, no spaces, every number in its
+    shortest exact form."""
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 

@@ -23,10 +23,10 @@ from services.report.charts.frame import (
     even_indices,
     heading,
     layer_chart,
+    repeat_note,
     round_up,
     run_colour,
     spec,
-    which_repeat,
 )
 
 MOST_POINTS = 4_500  # in all lines
@@ -68,7 +68,7 @@ def engine(
     title = heading(
         "Server metrics",
         "Sampled from outside the client.",
-        which_repeat(candidates, repeat),
+        repeat_note(candidates, repeat),
     )
     end = max(_repeat_end(candidate, repeat) for candidate in candidates)
     colour = run_colour(candidates, dark)

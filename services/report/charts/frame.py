@@ -82,7 +82,7 @@ def wrapped_on_phone(labels: Sequence[str], most: int, otherwise: str = "datum.l
     return f"{WIDTH} < {PHONE} ? ({json.dumps(lines)}[datum.label] || {otherwise}) : {otherwise}"
 
 
-def which_repeat(candidates: Sequence[Candidate], repeat: int) -> str:
+def repeat_note(candidates: Sequence[Candidate], repeat: int) -> str:
     """Return the number of the repeat that is drawn, as text; "" if there is only one. `repeat`
     counts from 0."""
     most = max(len(candidate.summary.repeats) for candidate in candidates)

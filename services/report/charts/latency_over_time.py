@@ -9,7 +9,7 @@ import altair as alt
 
 from services.analysis.compare import Candidate
 from services.analysis.slices import Slice, slices
-from services.report.charts.frame import Rows, heading, layer_chart, run_colour, which_repeat
+from services.report.charts.frame import Rows, heading, layer_chart, repeat_note, run_colour
 
 LINES = (("ttft_s_median", "median", [1, 0]), ("ttft_s_p95", "p95", [5, 4]))
 
@@ -26,7 +26,7 @@ def latency_over_time(
     sentences = (
         f"Of the successes sent in each of {max(map(len, cuts.values()))} equal slices of time.",
         "Shaded: the steady window." if window else "",
-        which_repeat(candidates, repeat),
+        repeat_note(candidates, repeat),
     )
     title = heading("TTFT over time", *sentences)
     return layer_chart(_layers(candidates, dark), title, 260, {"slices": rows, "window": window})

@@ -12,7 +12,7 @@ from services.analysis.summary import steady
 from services.analysis.summary.repeats import successes
 from services.ask.measurements import CHUNKS, Measurements
 from services.base.units import many
-from services.report.charts.frame import Rows, heading, layer_chart, run_colour, which_repeat
+from services.report.charts.frame import Rows, heading, layer_chart, repeat_note, run_colour
 
 MOST_STEPS = 500  # of a run
 MOST_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
@@ -35,7 +35,7 @@ def in_flight(
         "Requests in flight",
         "Requests sent but not finished.",
         "Where changes are close together, the highest is shown." if 2 * most > MOST_STEPS else "",
-        which_repeat(candidates, repeat),
+        repeat_note(candidates, repeat),
     )
     y = alt.Y("value:Q", title="Requests in flight", axis=alt.Axis(format=",d", tickMinStep=1))
     return _draw(candidates, dark, rows, title, y)
@@ -65,7 +65,7 @@ def throughput(
         "Tokens per second of all successful requests together.",
         f"Left out: {many(left_out, 'request')} without a token count." if left_out else "",
         "" if whole else "Taken from an evenly spaced sample of the requests.",
-        which_repeat(candidates, repeat),
+        repeat_note(candidates, repeat),
     )
     y = alt.Y("value:Q", title="Output tokens per second", axis=alt.Axis(format=",.3~r"))
     return _draw(candidates, dark, rows, title, y)

@@ -21,7 +21,7 @@ from services.report.charts.frame import (
     heading,
     layer_chart,
     names,
-    which_repeat,
+    repeat_note,
 )
 from services.report.theme import request_number
 
@@ -184,7 +184,7 @@ def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | Non
         sentences.append("A grey × marks a cancellation.")
     if any(np.any(each.numbers("attempts") > 1) for each in sent):
         sentences.append("A request sent more than once is grey until its last attempt.")
-    sentences.append(which_repeat(candidates, repeat))
+    sentences.append(repeat_note(candidates, repeat))
     return sentences
 
 
