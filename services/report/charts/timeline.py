@@ -181,9 +181,9 @@ def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | Non
     if any(each.are("failed").any() for each in sent):
         sentences.append("A red × marks a failure.")
     if any(each.are("cancelled").any() for each in sent):
-        sentences.append("A grey × marks a cancellation.")
+        sentences.append("A gray × marks a cancellation.")
     if any(np.any(each.numbers("attempts") > 1) for each in sent):
-        sentences.append("A request sent more than once is grey until its last attempt.")
+        sentences.append("A request sent more than once is gray until its last attempt.")
     sentences.append(repeat_note(candidates, repeat))
     return sentences
 

@@ -315,10 +315,10 @@ def test_a_bar_is_a_requests_rate_and_a_cross_a_failure() -> None:
     assert "more than once" not in subtitle(spec)
 
 
-def test_the_grey_of_a_request_sent_again_is_explained() -> None:
+def test_the_gray_of_a_request_sent_again_is_explained() -> None:
     again = measured(0, t_due=0.0, send=3.0, attempts=2)
     spec = drawn("timeline", [candidate([again, measured(1)], requests=2)])
-    assert "sent more than once is grey until its last attempt" in subtitle(spec)
+    assert "sent more than once is gray until its last attempt" in subtitle(spec)
     assert "ranges" not in spec["datasets"]
 
 
