@@ -160,6 +160,6 @@ AXES: dict[str, tuple[Axis, Axis]] = {
 }
 TITLES = {"throughput": "Throughput against speed", "price": "Price against speed"}
 DIRECTIONS = {
-    "throughput": "Further right: each request is faster. Further up: more total throughput.",
+    "throughput": "Further right: each request is faster. Further up: higher throughput.",
     "price": "Up: faster. Left: cheaper.",
 }

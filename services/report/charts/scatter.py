@@ -15,7 +15,7 @@ HEIGHT = 300
 
 
 def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart | None:
-    """Draw total throughput against the speed of a request: up and right is better."""
+    """Draw output throughput against the speed of a request: up and right is better."""
     small: Rows = []
     for candidate in candidates:
         rates = zip(candidate.summary.repeats, candidate.values("tokens_per_s"), strict=True)
@@ -29,7 +29,7 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
     if not dots:
         return None
     several = len(small) > len(dots)
-    directions = "Further right: each request is faster. Further up: more total throughput."
+    directions = "Further right: each request is faster. Further up: higher throughput."
     front = front_of(dots, UP)
     circles = "Large dots are runs, small ones their repeats." if several else ""
     title = heading("Throughput against speed", directions, circles, FRONT if front else "")
