@@ -159,9 +159,9 @@ def _path(scope: MutableMapping[str, Any]) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-_TOO_LONG = f"The body has more than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
-_TOO_MUCH = f"The body has more than {SMALL_MOST // 1000} kB, the most that is accepted here."
-_TOO_LARGE = f"The file has more than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
+_TOO_LONG = f"The body is larger than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
+_TOO_MUCH = f"The body is larger than {SMALL_MOST // 1000} kB, the limit of this route."
+_TOO_LARGE = f"The file is larger than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
 _LIMITS = {  # bytes by path, and the error for more
     IMPORT: (MOST_BYTES, _TOO_LARGE),
     **dict.fromkeys((*WITH_PROMPTS, *TASKS), (BODY_MOST, _TOO_LONG)),

@@ -168,7 +168,7 @@ def _check_room(database: sqlite3.Connection, target: Path) -> None:
     free = shutil.disk_usage(target.parent).free
     if pages * page_size + SPARE_BYTES > free:
         raise CannotBackUp(
-            f"The database has {size(pages * page_size)}, and {target.parent} has {size(free)} "
+            f"The database is {size(pages * page_size)}, and {target.parent} has {size(free)} "
             "left. Free some space, or choose another folder."
         )
 

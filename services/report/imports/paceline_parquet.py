@@ -89,7 +89,7 @@ def _rows(file: Any) -> list[dict[str, Any]]:
     check_values(sum(part.num_values for part in chunks))
     if (size := sum(part.total_uncompressed_size for part in chunks)) > MOST_BYTES:
         raise InvalidImport(
-            f"It has {size / 1e6:,.0f} MB when unpacked. Paceline reads up to "
+            f"It is {size / 1e6:,.0f} MB when unpacked. Paceline reads up to "
             f"{MOST_BYTES / 1e6:,.0f} MB."
         )
     known = [name for name in file.schema_arrow.names if name in COLUMNS]

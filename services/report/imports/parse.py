@@ -40,7 +40,7 @@ def document(data: bytes) -> Document:
     """
     if len(data) > MOST_BYTES:
         raise InvalidImport(
-            f"It has {len(data) / 1e6:,.0f} MB. Paceline reads up to {MOST_BYTES / 1e6:,.0f} MB."
+            f"It is {len(data) / 1e6:,.0f} MB. Paceline reads up to {MOST_BYTES / 1e6:,.0f} MB."
         )
     if not data.strip():
         raise InvalidImport("It is empty.")

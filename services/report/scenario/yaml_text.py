@@ -52,7 +52,7 @@ def read(data: bytes, name: str) -> Document:
     document = Document(file_name(name), {})
     if len(data) > MOST_BYTES:
         raise document.problem(
-            f"The file has more than {MOST_BYTES // 10**6} MB. Move its prompts to a separate "
+            f"The file is larger than {MOST_BYTES // 10**6} MB. Move its prompts to a separate "
             "file, prompts_file."
         )
     try:

@@ -64,7 +64,7 @@ BAD = {
     "a: " + "[" * 40: "line 1: is nested more than 30 levels deep.",
     "[" * 100_000: "line 1: must be keys and values",
     "a: [" + "1, " * MOST_EVENTS + "1]": "line 1: has more than 400,000 values.",
-    "a: " + "x" * MOST_BYTES: "The file has more than 20 MB. Move its prompts to a separate file",
+    "a: " + "x" * MOST_BYTES: "The file is larger than 20 MB. Move its prompts to a separate file",
 }
 
 
