@@ -186,7 +186,7 @@ def _scaling_law(points: Sequence[OperatingPoint], found: Knee, config: Capacity
         return ""
     text = "By the Universal Scalability Law over requests in flight, contention σ is "
     text += share(law.sigma)
-    if law.peak is not None:
+    if law.peak is not None and law.kappa is not None:
         text += f" and coherency κ is {significant(law.kappa, 2)}"
     if law.peak is not None and _overload_loss(points, found, config):
         return f"{text}; throughput peaks at {many(round(law.peak), 'request')} in flight."
