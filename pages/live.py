@@ -141,7 +141,7 @@ def ended(run: Run) -> None:
 def measured_now(run: Run) -> None:
     """Show the run of a comparison that is being measured."""
     shot = snapshot(run, dark())
-    tiles(shot)
+    tiles(run, shot)
     charts(shot)
 
 
