@@ -60,8 +60,9 @@ def _submit(options: Namespace) -> tuple[int, list[Threshold]]:
         values = run_fields.values(options)
         run_fields.print_notes(options)
         if options.scenario is None:
-            names = (options.name, options.tag, options.note)
-            return jobs.submit(opened(), parse(values), *names, by=operator()), options.slo or []
+            config, names = parse(values), (options.name, options.tag, options.note)
+            run_fields.refuse_without_mode(options, config)
+            return jobs.submit(opened(), config, *names, by=operator()), options.slo or []
         from_file = read_run(
             scenario.read_document(options.scenario, "run"),
             scenario.reading_context(options.scenario, values | scenario.given_names(options)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +16,12 @@ from cli.output import note
 from cli.problems import UsageError
 from db import servers
 from db.database import opened
+from services.ask import about
 from services.ask.backends import BACKENDS
 from services.ask.config import READERS, RunConfig, readers
 from services.ask.config.traces import TraceRow
 from services.ask.flag import flag
+from services.ask.modes import MODES
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import PromptFile, read_file
 from services.ask.workloads.tracefile import read_trace
@@ -77,6 +79,27 @@ def values(options: Namespace) -> dict[str, Any]:
         fields["trace"], more = _trace_of(fields["trace"])
         options.trace_notes = more
     return servers.expand(opened(), fields | address_of(fields))
+
+
+def refuse_without_mode(options: Namespace, config: RunConfig) -> None:
+    """Refuse a flag that the default mode does not use, such as a rate, if no mode is given.
+
+    Raises:
+        UsageError: with the modes and workloads that use it.
+    """
+    if options.mode is not None:
+        return
+    for name in given_fields(options, RunConfig):
+        known = about.fields(RunConfig)[name].read_by
+        if not config.reads(name) and (modes := [each for each in known if each in MODES]):
+            workloads = [each for each in known if each not in MODES]
+            other = f" or --workload {_any_of(workloads)}" if workloads else ""
+            raise UsageError(f"{flag(name)} requires --mode {_any_of(modes)}{other}.")
+
+
+def _any_of(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def print_notes(options: Namespace) -> None:

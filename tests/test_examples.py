@@ -36,7 +36,7 @@ from tests.stored import store
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MODEL = "ref tokens=3"
-SOONER = ("--pause", "0", "--interval", "0.001", "--no-calibrate")
+SOONER = ("--pause", "0", "--no-calibrate")
 NOT_INSTALLED = {
     "--engine vllm": "vLLM is not installed: ",
     "--engine ray": "Ray Serve is not installed: ",
@@ -126,7 +126,8 @@ def to_the_reference(arguments: list[str], server: ReferenceServer) -> list[str]
         return arguments
     at = [server.base_url if argument.startswith("http://") else argument for argument in arguments]
     backend = [] if "--backend" in at else ["--backend", server.base_url]
-    return [*at, *backend, "--model", MODEL, *SOONER]
+    interval = ["--interval", "0.001"] if "staggered" in at else []
+    return [*at, *backend, "--model", MODEL, *SOONER, *interval]
 
 
 @pytest.mark.timeout(400)

@@ -51,6 +51,15 @@ def test_an_invalid_number_is_refused_with_its_flag(
         (["--model", "x" * 301], "--model must be at most 300 characters long"),
         (["--prompt", "a", "--prompts", "b"], "--prompt and --prompts cannot be combined"),
         (["--prompt", "a", "--workload", "builtin"], "--prompt requires --workload text"),
+        (
+            ["--rate", "5"],
+            "--rate requires --mode constant, poisson, gamma, ramp or steps.",
+        ),
+        (["--burstiness", "2"], "--burstiness requires --mode gamma."),
+        (
+            ["--trace-from", "2"],
+            "--trace-from requires --mode replay or --workload trace.",
+        ),
         (["--input-tokens", "9", "--workload", "text"], "--input-tokens requires --workload synth"),
         (["--name", "x" * 201], "--name: The name has 201 characters"),
         (["--note", "x" * 10_001], "--note: The note has 10,001 characters"),
