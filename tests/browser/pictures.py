@@ -125,6 +125,8 @@ SIGNED_IN = (
 )
 SIGNED_OUT = (looked_at("sign-in", "/", "Sign in"),)
 MADE_UP = (  # an engine that is not installed, and a study of it with made-up numbers
+    # First, since this search ends when the supervisor finds no server.
+    Picture("capacity-live", "/capacity?search=3", "of at most .* measured"),
     Picture("engines", "/engines?model=Qwen%2FQwen3-8B&tp=2", "Command"),
     Picture("study-form", "/study?preset=tensor&engine=vllm&model=Qwen%2FQwen3-8B", "Estimate"),
     Picture("study", "/study?study=1", "cells measured"),
@@ -134,7 +136,6 @@ MADE_UP = (  # an engine that is not installed, and a study of it with made-up n
     Picture("capacity", "/capacity?search=1", "Operating points"),
     Picture("capacity-two", "/capacity?search=2", "Operating points"),
     Picture("capacity-phone", "/capacity?search=2", "Operating points", PHONE),
-    Picture("capacity-live", "/capacity?search=3", "of at most .* measured"),
     looked_at("capacity-cut-short", "/capacity?search=4", "the server is gone"),
     looked_at("capacity-read-only", "/capacity?search=2&view=share", "Operating points"),
 )
