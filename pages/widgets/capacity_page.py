@@ -178,7 +178,8 @@ def points(capacity: Capacity) -> None:
     points_table = operating_points_table(capacity)
     st.subheader(points_table.title, anchor="points")
     table = pd.DataFrame(points_table.rows, columns=points_table.columns)
-    table["Run"] = [f"/result?run={number}" for number in table["Run"]]
+    # First: the table is wider than the page, and a link that is out of sight is not found.
+    table.insert(0, "Run", [f"/result?run={number}" for number in table.pop("Run")])
     st.dataframe(
         table,
         hide_index=True,

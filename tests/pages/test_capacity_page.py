@@ -65,6 +65,7 @@ def test_a_finished_search_shows_its_result(visit: Visit, database: Engine) -> N
     assert at.metric[0].value.endswith(" requests/s") and "95 % interval " in text_of(at)
     assert "requests/s (95 %" in sentence and "TTFT p95 ≤ 500 ms" in sentence
     assert len(at.dataframe[0].value) == len(SLOPE + MORE)
+    assert at.dataframe[0].value.columns[0] == "Run", "which is in sight on a phone, too"
     (listed,) = visit("capacity").table[0].value["Capacity"]
     assert f"{at.metric[0].value} (95 % interval" in listed.replace("\\", "")
 
