@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0025"  # the newest migration; a database at this revision needs no Alembic
+REVISION = "0026"  # the newest migration; a database at this revision needs no Alembic
 
 metadata = MetaData(
     naming_convention={
