@@ -48,13 +48,16 @@ _CLASSES: dict[str, str] = {
 }
 
 
-ERROR_BYTES = 8 * 1024  # of an error's body of an error's body that are passed on to LiteLLM
+ERROR_BYTES = 8 * 1024  # of an error's body that are passed on to LiteLLM
 
 # LiteLLM logs what a server sends, and pydantic warns about it: it may contain the key or the
 # prompt.
 for _name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
     logging.getLogger(_name).disabled = True
 warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
+
+# Whether the current task asks through LiteLLM. Others in this process are left alone.
+_through_litellm: ContextVar[bool] = ContextVar("_through_litellm", default=False)
 
 # The raw HTTP answer to the current task's request, as read by the wire's own client.
 _raw_exchange: ContextVar[Exchange | None] = ContextVar("_raw_exchange", default=None)
@@ -106,12 +109,14 @@ def _prevent_decompression(response: httpx.Response, raw: Exchange | None) -> No
 
 
 def _patch_http_clients() -> None:
-    """Patch the HTTP clients of this process, which LiteLLM creates by provider: no redirect is
-    followed (another server would be measured, and get the prompt), no body is decompressed, and
-    the task's raw exchange, if any, reads what they read."""
+    """Patch the HTTP clients of this process, which LiteLLM creates by provider, for the tasks that
+    ask through it: no redirect is followed (another server would be measured, and get the prompt),
+    no body is decompressed, and the task's raw exchange, if any, reads what they read."""
     send, ask = httpx.AsyncClient.send, aiohttp.ClientSession._request
 
     async def send_once(self: Any, request: httpx.Request, **options: Any) -> httpx.Response:
+        if not _through_litellm.get():
+            return await send(self, request, **options)
         raw = _raw_exchange.get()
         request.headers["Accept-Encoding"] = "identity"
         once = {**options, "follow_redirects": False, "stream": True}
@@ -123,7 +128,8 @@ def _patch_http_clients() -> None:
         return response
 
     async def request_once(self: Any, *arguments: Any, **options: Any) -> aiohttp.ClientResponse:
-        return await ask(self, *arguments, **{**options, "allow_redirects": False})
+        once = {"allow_redirects": False} if _through_litellm.get() else {}
+        return await ask(self, *arguments, **{**options, **once})
 
     httpx.AsyncClient.send = send_once  # type: ignore[method-assign]
     aiohttp.ClientSession._request = request_once  # type: ignore[method-assign]
@@ -177,10 +183,11 @@ class ViaLiteLLM:
     async def _stream(self, exchange: Exchange, body: dict[str, Any], due_ns: int) -> None:
         await wait_until(due_ns)
         exchange.sent = perf_counter_ns()
+        _through_litellm.set(True)  # for this task only, as below
         raw: Exchange | None = None
         if self._target.base_url:  # it speaks OpenAI's format; other providers have their own
             raw = Exchange(lambda: None, exchange.secrets)
-            _raw_exchange.set(raw)  # for this task only
+            _raw_exchange.set(raw)
         problem: Exception | None = None
         try:
             await self._read(exchange, body)

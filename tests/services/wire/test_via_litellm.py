@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Iterator
 from time import perf_counter_ns
+from typing import Any
 
 import aiohttp
 import httpx
@@ -76,26 +76,6 @@ DONE = b"data: [DONE]\n\n"
 def event(reason: str) -> bytes:
     chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
     return f"data: {json.dumps(chunk)}\n\n".encode()
-
-
-SEND, REQUEST = httpx.AsyncClient.send, aiohttp.ClientSession._request
-
-
-@pytest.fixture(autouse=True)
-def http_clients() -> Iterator[None]:
-    """Have HTTP clients patched, as in a worker, for these tests only: others in this process see
-    what a server really sends."""
-    from services.wire.via_litellm import _patch_http_clients
-
-    _restore()
-    _patch_http_clients()
-    yield
-    _restore()
-
-
-def _restore() -> None:
-    httpx.AsyncClient.send = SEND  # type: ignore[method-assign]
-    aiohttp.ClientSession._request = REQUEST  # type: ignore[method-assign]
 
 
 def sent(url: str, model: str = "m", timeout_s: float = 60) -> Exchange:
@@ -184,3 +164,29 @@ def test_a_finish_reason_is_the_servers_own_and_is_logged_nowhere(
     assert exchange.finish_reason is not None and exchange.finish_reason.startswith("eos: Bearer")
     shown = f"{exchange.finish_reason}{''.join(capfd.readouterr())}"
     assert KEY not in shown and "merger" not in shown and "tenant" not in shown
+
+
+def test_other_requests_of_the_process_are_left_alone() -> None:
+    import services.wire.via_litellm  # noqa: F401  # it patches the HTTP clients
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        moved = scope["path"] == "/old"
+        head = [(b"location", b"/")] if moved else []
+        status = 302 if moved else 202
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": b"x" * 100_000})
+
+    async def read() -> httpx.Response:
+        transport = httpx.ASGITransport(answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get("/old", follow_redirects=True)
+
+    async def follow(url: str) -> None:
+        async with aiohttp.ClientSession() as session, session.get(url):
+            pass
+
+    response = asyncio.run(read())
+    assert (response.status_code, len(response.content)) == (202, 100_000)
+    circle = b"HTTP/1.1 302 -\r\nLocation: /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with canned([circle]) as url, pytest.raises(aiohttp.TooManyRedirects):
+        asyncio.run(follow(url))
