@@ -110,9 +110,11 @@ def heartbeat(database: Engine, worker: str) -> None:
         _renew_heartbeat(connection, database, worker)
 
 
-def expire_workers(database: Engine) -> None:
-    """Queue the tasks of processes without a recent heartbeat again."""
+def expire_workers(database: Engine, worker: str) -> None:
+    """Queue the tasks of processes without a recent heartbeat again. The `worker` that looks is
+    alive, even if the database was away for longer. Raises WorkerGone."""
     with writing(database) as connection:
+        _renew_heartbeat(connection, database, worker)
         limit = now(database, timedelta(seconds=LONG_LOST_S))
         _remove_workers(connection, task_workers.c.heartbeat_at < limit)
 

@@ -89,7 +89,7 @@ class Worker:
 
     async def _expire(self) -> None:
         """Queue the tasks of dead processes again, and end those whose machine is gone."""
-        await self._call(task_queue.expire_workers)
+        await self._call(task_queue.expire_workers, self._me.worker)
         if gone := self._absent.gone(await self._call(task_queue.absent_machines)):
             await self._call(task_queue.end_abandoned, gone)
 

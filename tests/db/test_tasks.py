@@ -156,14 +156,27 @@ def test_a_process_without_heartbeats_is_removed(database: Engine) -> None:
     task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
     elsewhere = TaskWorker("c", "elsewhere", "other")
     task_queue.register_worker(database, elsewhere)
-    task_queue.expire_workers(database)
+    task_queue.expire_workers(database, "c")
     assert task_queue.waiting_servers(database, "other") == []
     with writing(database) as connection:
         old = update(task_workers).where(task_workers.c.worker == "a")
         connection.execute(old.values(heartbeat_at=NOW - timedelta(minutes=5)))
-    task_queue.expire_workers(database)
+    task_queue.expire_workers(database, "c")
     assert task_queue.waiting_servers(database, "other") == [SERVER]
     assert counts(database, batch) == {"queued": 1}
+
+
+def test_a_process_that_was_without_the_database_for_long_does_not_remove_itself(
+    database: Engine,
+) -> None:
+    create(database, 1)
+    task_queue.register_worker(database, FIRST)
+    task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 1})
+    with writing(database) as connection:
+        connection.execute(update(task_workers).values(heartbeat_at=NOW - timedelta(minutes=5)))
+    task_queue.expire_workers(database, "a")
+    task_queue.heartbeat(database, "a")
+    assert task_queue.waiting_servers(database, "machine") == []
 
 
 def test_a_task_that_only_one_machine_can_send_waits_for_it_and_ends_without_it(
@@ -193,7 +206,9 @@ def test_the_restart_of_a_process_ends_no_old_task_that_waits_for_its_machine(
     _make_old(database)
     at = [100.0]
     monkeypatch.setattr(absent_machines, "monotonic", lambda: at[0])
-    other = Worker(database, TaskWorker("c", "elsewhere", "other"), Secrets())
+    elsewhere = TaskWorker("c", "elsewhere", "other")
+    task_queue.register_worker(database, elsewhere)
+    other = Worker(database, elsewhere, Secrets())
     for process in (FIRST, SECOND):
         task_queue.register_worker(database, process)
         asyncio.run(other._expire())
