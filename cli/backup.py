@@ -36,7 +36,7 @@ def restore(options: Namespace) -> int:
     with acquire_lock(database) as lock:
         if lock is None:
             raise backups.InUse(
-                "Runs are being measured, or engines are running. Cancel or stop them, stop "
+                "The supervisor is running, for runs, tasks or engines. Cancel or stop them, stop "
                 "Paceline, then restore."
             )
         kept = backups.restore(database, Path(options.file), datetime.now())

@@ -20,13 +20,13 @@ from typing import Literal
 
 from sqlalchemy import Engine, func, inspect, select, text
 
-from db import engines, queue, retention, schema
+from db import engines, queue, retention, schema, tasks
 from db.database import UNUSABLE, connect, message_of
 from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
 from services.ask import clusters
 from services.ask.backends import BACKENDS, has_key
 from services.ask.config import parse
-from services.ask.tasks import limits
+from services.ask.tasks import OPEN, limits
 from services.base import hosts, listening, logs, machine, packaged_model, private_file, roles
 from services.base.errors import PacelineError
 from services.base.units import many, seconds, size
@@ -246,8 +246,10 @@ def _queue(database: Engine) -> Findings:
         yield Finding("Queue", "problem", *_split_sentences(str(error)))
         return
     waiting, up = queue.active(database), engines.active(database)
-    summary = f"{many(waiting, 'run')} queued or running, {many(up, 'engine')}"
-    if (waiting or up) and not alive:
+    asked = sum(tasks.count(database, tasks.TaskFilter(status=status)) for status in OPEN)
+    work = f"{many(waiting, 'run')} and {many(asked, 'task')} queued or running"
+    summary = f"{work}, {many(up, 'engine')}"
+    if (waiting or asked or up) and not alive:
         todo = (
             "Start Paceline on the machine that measures: its supervisor then starts automatically."
         )

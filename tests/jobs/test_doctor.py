@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from db import runs
+from db import new_tasks, runs
 from db.database import writing
+from db.new_tasks import NewSettings
 from jobs import doctor
 from jobs.doctor import CHECKS, Context, healthy, run_checks
 from services.ask.config import parse
+from services.ask.tasks import NewTask
 
 
 @pytest.fixture
@@ -95,8 +97,15 @@ def test_doctor_notes_work_without_a_supervisor(context: Context, database: Engi
     assert said(context, "Queue")[0][0] == "ok"
     runs.create(database, parse({}), "embedded")
     (found,) = said(context, "Queue")
-    assert found[0] == "note" and found[1].startswith("1 run queued or running")
+    assert found[0] == "note" and found[1].startswith("1 run and 0 tasks queued or running")
     assert "Start Paceline" in found[2]
+
+
+def test_doctor_counts_tasks(context: Context, database: Engine) -> None:
+    settings = NewSettings({"backend": "embedded"}, "embedded", "m", {"target": {}})
+    new_tasks.create(database, "me", [settings], [(NewTask("a", {}), 0), (NewTask("b", {}), 0)])
+    (found,) = said(context, "Queue")
+    assert found[0] == "note" and found[1].startswith("0 runs and 2 tasks queued or running")
 
 
 def test_few_ports_a_slow_clock_and_a_full_disk_are_reported(
