@@ -87,7 +87,7 @@ def refuse_without_mode(options: Namespace, config: RunConfig) -> None:
     Raises:
         UsageError: with the modes and workloads that use it.
     """
-    if options.mode is not None:
+    if options.mode is not None or config.mode != RunConfig().mode:  # a trace sets its own
         return
     for name in given_fields(options, RunConfig):
         known = about.fields(RunConfig)[name].read_by

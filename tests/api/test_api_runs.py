@@ -108,7 +108,7 @@ def test_a_prompt_entry_can_limit_the_tokens_of_its_answer() -> None:
     assert NewRun.model_validate({"prompts": entries}).prompt_max_tokens == (5, 0)
     wrong = call("POST", "/runs", json={"prompts": [{"prompt": "a", "output_tokens": -1}]})
     assert wrong.status_code == 422
-    assert "number 1 has output_tokens that is not a number of tokens" in wrong.text
+    assert "entry 1 has output_tokens that is not a number of tokens" in wrong.text
 
 
 def test_a_prompt_alone_selects_the_text_workload() -> None:

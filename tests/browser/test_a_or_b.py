@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import App, no_trouble, settled
 from tests.conftest import ReferenceServer
@@ -62,22 +62,6 @@ def test_two_servers_are_compared_in_four_clicks(
     no_trouble(first_page)
     verdict = re.compile("5 repeats each, interleaved")  # whatever it is: both are one server
     expect(first_page.get_by_text(verdict).first).to_be_visible()
-
-
-def test_a_sample_that_was_closed_stays_closed_for_whoever_closed_it(
-    first_page: Page, chromium: Browser, app: App
-) -> None:
-    first_page.get_by_role("button", name="Close").click()
-    expect(first_page.get_by_text("It took")).to_have_count(0)
-    first_page.reload()
-    settled(first_page)
-    expect(first_page.get_by_role("heading", name="Plan")).to_be_visible()
-    expect(first_page.get_by_text("It took")).to_have_count(0)
-    somebody_else = chromium.new_context()
-    page = somebody_else.new_page()
-    page.goto(app.url)
-    expect(page.get_by_text("It took")).to_be_visible()
-    somebody_else.close()
 
 
 def test_an_invalid_address_is_reported_and_nothing_starts(first_page: Page) -> None:
