@@ -29,7 +29,7 @@ _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
-def table(data: Table, question: str = "") -> None:
+def table(data: Table, question: str = "", key: str = "") -> None:
     """Show a table of text, below the question that it answers."""
     if not data.rows:
         return
@@ -37,7 +37,7 @@ def table(data: Table, question: str = "") -> None:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
     rows = [[cell(first, breaks=True), *map(cell, rest)] for first, *rest in data.rows]
     if data.is_wide:
-        folded(_NOT_IN_KEYS.sub("-", data.title.lower()), rows, data)
+        folded(_NOT_IN_KEYS.sub("-", f"{data.title} {key}".strip().lower()), rows, data)
     else:
         _draw(rows, data)
     if data.note:

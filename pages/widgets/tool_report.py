@@ -37,7 +37,7 @@ def summary_table(candidates: Sequence[Candidate]) -> None:
         _compare_numbers(candidate, f"Run {candidate.run.id}, ")
         with st.expander(f"All numbers of run {candidate.run.id}", icon=":material/table:"):
             for table in (stated.table(candidate), stated.definitions(candidate)):
-                tabular.table(table)
+                tabular.table(table, key=str(candidate.run.id))
 
 
 def _compare_numbers(candidate: Candidate, about: str = "") -> None:

@@ -20,6 +20,12 @@ DATA = ROOT / "tests" / "data" / "imports"
 SAYS = "What does vLLM bench report?"
 
 
+@pytest.fixture
+def all_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No table fits on the phone, so that each is folded."""
+    monkeypatch.setattr("services.base.table.PHONE", 0)
+
+
 def bring_in(database: Engine, name: str) -> int:
     [run_id] = imported.import_file(database, (DATA / name).read_bytes(), name.split("/")[-1])
     return run_id
@@ -121,3 +127,13 @@ def test_the_upload_limits_of_the_pages_match_the_server(visit: Visit) -> None:
     prompts, *_ = visit("run", workload="file").file_uploader
     assert imports.proto.max_upload_size_mb == most
     assert prompts.proto.max_upload_size_mb == FILE_BYTES_MOST // 10**6 <= most
+
+
+@pytest.mark.usefixtures("all_wide")
+def test_tables_of_the_same_title_are_folded_on_one_page(visit: Visit, database: Engine) -> None:
+    for name in ("vllm/result.json", "vllm/serve_summary.json"):
+        bring_in(database, name)
+    for tab in ("Numbers", "Setup", "Requests"):
+        sound(visit("compare", runs="1,2", tab=tab))
+    for tab in ("numbers", "setup", "requests"):
+        sound(visit("result", run="1", tab=tab))
