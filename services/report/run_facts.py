@@ -17,6 +17,7 @@ from services.ask.config import RunConfig
 from services.ask.measurement import ACTIVE, Run
 from services.ask.own_prompts import summarized
 from services.ask.plan import duration
+from services.base import untrusted
 from services.base.table import Table
 from services.base.units import NOTHING, show
 
@@ -156,7 +157,8 @@ def _fact_texts(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _fact_text(name: str, value: Any) -> str:
-    return show(value, "bytes") if name == "memory_bytes" else _text(value)
+    size = untrusted.number(value) if name == "memory_bytes" else None
+    return _text(value) if size is None else show(size, "bytes")
 
 
 def _text(value: Any) -> str:

@@ -102,6 +102,13 @@ def test_facts_of_the_machine_have_units_and_the_glossarys_words() -> None:
     assert (rows["memory"], rows["nonce"], rows["cores"]) == ("23.5 GiB", "f44f", "2")
 
 
+@pytest.mark.parametrize("odd", ["lots", [1, 2], 10**400])
+def test_a_fact_of_another_kind_is_shown_as_it_is(odd: object) -> None:
+    """An imported file may say anything."""
+    alone = candidate(repeats(), run_id=1, environment={"memory_bytes": odd})
+    assert dict(run_facts.environment([alone], labels_of([alone])).rows)["memory"]
+
+
 def test_what_differs_is_named_as_in_the_form() -> None:
     runs = [
         candidate(
