@@ -85,7 +85,7 @@ def _load(candidate: Candidate) -> Rows:
         yield "Requests per second, sent", f"{1 / sent:.4g}", least
     yield "Max concurrency", units.show(candidate.summary.peak_in_flight, "count"), ""
     together = client.together_share(measured)
-    yield "Chunks read together", _share(together), units.share(client.COALESCED_SHARE)
+    yield "Chunks read together", units.show(together, "share"), units.share(client.COALESCED_SHARE)
     opened = int(np.count_nonzero(~np.isnan(candidate.table.numbers("connect_s"))))
     yield "Connections opened when due", f"{opened:,}", ""
 
@@ -115,7 +115,3 @@ def _clock(clocks: set[str | None]) -> str:
 
 def _worst(readings: Iterable[float | None]) -> float | None:
     return max((value for value in readings if value is not None), default=None)
-
-
-def _share(value: float | None) -> str:
-    return NOTHING if value is None else units.share(value)

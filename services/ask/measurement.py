@@ -17,6 +17,8 @@ ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 FINISHED: tuple[RunStatus, ...] = ("done", "failed", "cancelled", "interrupted")
 
 CACHE = "cache_not_emptied"  # in a repeat's health, if requested: why it was not, or ""
+WARM_UP_ENDS = "warm_up"  # in a repeat's health: number of warm-up requests by OK or error class
+OK = "ok"
 WARMING_UP = "Warming up"  # the phase of a run whose requests do not count yet
 # The error of a run in which no request failed, but all answers were unfinished at its end:
 ALL_CUT = (

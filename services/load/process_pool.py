@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from services.ask.measurement import Progress
+from services.ask.measurement import WARM_UP_ENDS, Progress
 from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
 from services.load.protocol import (
     Begin,
@@ -34,7 +34,7 @@ from services.servers.engines.embedded_engine import ROOT
 LEAD_NS = 50_000_000  # from `Begin` to the start: time to reach every process
 STOP_S = 1.0
 SUMMED_FIELDS = ("sent", "in_flight", "done", "failed", "tokens", "sent_again")
-COUNTED_HEALTH = ("warm_up", "oddities", "unsent_turns")
+COUNTED_HEALTH = (WARM_UP_ENDS, "oddities", "unsent_turns")
 MAX_FIELDS = ("late_p99_s", "lag_p99_s", "cpu_share")
 Expected = TypeVar("Expected", bound=Message)
 

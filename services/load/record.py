@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from services.ask.measurement import Measurement, Progress
+from services.ask.measurement import OK, Measurement, Progress
 from services.load.attempt import ONCE, Tries, measurement_of
 from services.load.even_sample import EvenSample
 from services.load.response_profile import ResponseProfile, profile_of
 from services.wire.exchange import Exchange
 from services.wire.in_flight import InFlight
-
-OK = "ok"
 
 
 class Record:

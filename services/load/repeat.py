@@ -13,12 +13,11 @@ from typing import Any
 
 from services.ask import modes, workloads
 from services.ask.backends.wire_formats import bearer, chat_url, headers, hidden
-from services.ask.measurement import WARM_UP
+from services.ask.measurement import OK, WARM_UP, WARM_UP_ENDS
 from services.base.ipc import Send
 from services.load.loop_monitor import LoopMonitor
 from services.load.prepare import Preparer, prepare_ahead
 from services.load.protocol import Job, Played
-from services.load.record import OK
 from services.load.response_profile import median_profile
 from services.load.runner import Runner
 from services.load.supply import PreparedRequest, Supply
@@ -112,7 +111,7 @@ class RepeatPlayer:
             "loop_lag_p99_s": monitor.lag_p99_s(),
         }
         if runner.record.warm_up:
-            health["warm_up"] = dict(runner.record.warm_up)
+            health[WARM_UP_ENDS] = dict(runner.record.warm_up)
         if runner.record.unsent_turns:
             health["unsent_turns"] = dict(runner.record.unsent_turns)
         if runner.record.irregularities:

@@ -17,7 +17,7 @@ import httpx
 
 from services.ask import backends, workloads
 from services.ask.config import RunConfig
-from services.ask.measurement import CACHE, WARMING_UP, Repeat
+from services.ask.measurement import CACHE, WARM_UP_ENDS, WARMING_UP, Repeat
 from services.ask.own_prompts import own_prompts
 from services.ask.plan import calibrates
 from services.ask.work_item import WorkItem
@@ -196,8 +196,8 @@ async def _repeat(
     session.profile = played.profile or session.profile
     t = (played.began_ns - session.began_ns) / 1e9
     health = {**played.health, "began_ns": played.began_ns, "t": t, **session.clean(dict(more))}
-    if total := warm_up + Counter(played.health.get("warm_up", {})):
-        health["warm_up"] = dict(total)
+    if total := warm_up + Counter(played.health.get(WARM_UP_ENDS, {})):
+        health[WARM_UP_ENDS] = dict(total)
     began_at += timedelta(microseconds=(played.began_ns - anchor_ns) / 1000)
     finished = Repeat(repeat, began_at, played.duration_s, health)
     session.send(RepeatSeen(finished))

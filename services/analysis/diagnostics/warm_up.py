@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from services.analysis.diagnostics.advice import advice_on
 from services.analysis.diagnostics.diagnostic import Diagnostic
 from services.analysis.summary import Summary
-from services.ask.measurement import Measurement, Run
-
-OK = "ok"
+from services.ask.measurement import OK, WARM_UP_ENDS, Measurement, Run
 
 
 def failed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    """Check the warm-up requests of all repeats, by how they ended (see `load/record.py`). Stored
+    """Check the warm-up requests of all repeats, by how they ended. Stored
     values that are not counts are ignored."""
     ended: Counter[str] = Counter()
     for repeat in run.repeats:
-        if isinstance(counts := repeat.health.get("warm_up"), dict):
+        if isinstance(counts := repeat.health.get(WARM_UP_ENDS), dict):
             ended.update({name: n for name, n in counts.items() if isinstance(n, int)})
     total, good = ended.total(), ended.pop(OK, 0)
     if total <= good:
