@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from services.ask.modes import MODES
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import PromptFile, read_file
 from services.ask.workloads.tracefile import read_trace
+from services.base.units import listed
 
 Read = TypeVar("Read")
 PLAIN = ("unique_prompts", "prompts", "prompt_max_tokens", "trace")  # with flags of their own
@@ -93,13 +94,8 @@ def refuse_without_mode(options: Namespace, config: RunConfig) -> None:
         known = about.fields(RunConfig)[name].read_by
         if not config.reads(name) and (modes := [each for each in known if each in MODES]):
             workloads = [each for each in known if each not in MODES]
-            other = f" or --workload {_any_of(workloads)}" if workloads else ""
-            raise UsageError(f"{flag(name)} requires --mode {_any_of(modes)}{other}.")
-
-
-def _any_of(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
+            other = f" or --workload {listed(workloads, 'or')}" if workloads else ""
+            raise UsageError(f"{flag(name)} requires --mode {listed(modes, 'or')}{other}.")
 
 
 def print_notes(options: Namespace) -> None:

@@ -14,6 +14,7 @@ from services.ask import saved_server
 from services.ask.backends import BACKENDS, BackendProblem
 from services.ask.saved_server import MOST, SavedServer
 from services.base.errors import NotFound
+from services.base.units import listed
 
 table = schema.servers
 
@@ -65,5 +66,4 @@ def expand(database: Engine, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    *most, last = known
-    return f"There is no backend {name[:80]!r}. Choose one of {', '.join(most)} and {last}."
+    return f"There is no backend {name[:80]!r}. Choose one of {listed(known)}."

@@ -3,7 +3,7 @@ tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf, isfinite, isnan
 
 NOTHING = "–"  # not measured, which is not zero
@@ -28,6 +28,12 @@ def between(low: float, high: float, unit: str) -> str:
     if len(words) == len(others) <= 2 and words[1:] == others[1:]:
         return f"{words[0]}–{last}"
     return f"{first} – {last}"
+
+
+def listed(names: Iterable[str], last_word: str = "and") -> str:
+    """Return names as a list in a sentence: "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} {last_word} {last}" if most else last
 
 
 def letter(index: int) -> str:

@@ -13,6 +13,7 @@ from services.ask.backends import messages
 from services.ask.backends.errors import BackendProblem
 from services.ask.backends.table import BACKENDS, Backend
 from services.ask.config import DialectName, RunConfig
+from services.base.units import listed
 
 LITELLM = "LiteLLM only supports chat completions. Leave the API format empty"
 
@@ -78,9 +79,7 @@ def check(config: RunConfig, backend: Backend, endpoint: str = "") -> None:
     name = resolved(chosen, False, endpoint, backend.name)
     dialect = DIALECTS[name]
     if backend.dialects and name not in backend.dialects:
-        *most, last = backend.dialects
-        offered = f"{', '.join(most)} and {last}"
-        raise BackendProblem(f"{backend.label} offers {offered}, but not {name}.")
+        raise BackendProblem(f"{backend.label} offers {listed(backend.dialects)}, but not {name}.")
     if config.ignore_eos and not dialect.takes_ignore_eos:
         raise BackendProblem(f"{dialect.label} has no ignore_eos. Turn it off.")
     if config.min_tokens and not dialect.takes_min_tokens:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from services.ask.backends.errors import BackendProblem
 from services.ask.config import DialectName
+from services.base.units import listed
 
 ANY = "url"  # the backend that is any server with OpenAI's API
 
@@ -49,7 +50,9 @@ def find(name: str) -> Backend:
         BackendProblem: there is none.
     """
     if name not in BACKENDS:
-        raise BackendProblem(f"There is no backend {name[:80]!r}. Choose one of {_names()}.")
+        raise BackendProblem(
+            f"There is no backend {name[:80]!r}. Choose one of {listed(BACKENDS)}."
+        )
     return BACKENDS[name]
 
 
@@ -69,11 +72,6 @@ def has_key(backend: Backend, env: Mapping[str, str]) -> bool | None:
 def value_of(env: Mapping[str, str], name: str | None) -> str:
     """Return the value of a variable, or "" if it is not set."""
     return env.get(name, "").strip() if name else ""
-
-
-def _names() -> str:
-    *most, last = BACKENDS
-    return f"{', '.join(most)} and {last}"
 
 
 _ENTRIES = (

@@ -33,7 +33,7 @@ from services.ask.workloads.lines import (
 from services.ask.workloads.spread_sessions import Entry, entry_of, joined
 from services.ask.workloads.tracefile import is_trace
 from services.base import text_file
-from services.base.units import many
+from services.base.units import listed, many
 
 CHARACTERS_MOST = 200_000  # of one prompt
 COLUMNS = ("prompt", "text", "text_input", "question")
@@ -210,8 +210,7 @@ def _column(titles: list[str], name: str, line: int) -> int:
         return 0
     if is_trace(titles):
         raise problem(name, location, f"names the columns of a trace, {REPLAY_IT}")
-    *most, last = (f'"{column}"' for column in COLUMNS)
-    known = f"{', '.join(most)} or {last}"
+    known = listed((f'"{column}"' for column in COLUMNS), "or")
     raise problem(name, location, f"has no column named {known}. Name one in the first row.")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PureWindowsPath
 
+from services.base.units import listed
 from services.report.imports import (
     aiperf,
     evalscope,
@@ -88,8 +89,7 @@ def name_of(filename: str) -> str:
 
 def known_tools() -> str:
     """Return the names of the supported tools, as a list in a sentence."""
-    *most, last = dict.fromkeys(entry.name for entry in IMPORTS)
-    return f"{', '.join(most)} and {last}"
+    return listed(dict.fromkeys(entry.name for entry in IMPORTS))
 
 
 def readable() -> str:

@@ -13,6 +13,7 @@ from services.base.units import (
     between,
     count,
     dollars,
+    listed,
     many,
     seconds,
     share,
@@ -200,3 +201,9 @@ def seconds_shown(text: str) -> float:
 )
 def test_a_shared_unit_is_written_once(low: float, high: float, unit: str, shown: str) -> None:
     assert between(low, high, unit) == shown
+
+
+def test_names_are_listed_as_in_a_sentence() -> None:
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b"], "or") == "a or b"
+    assert listed(iter("abc")) == "a, b and c"
