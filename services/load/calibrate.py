@@ -102,13 +102,13 @@ def replay_config(config: RunConfig, profile: ResponseProfile) -> tuple[RunConfi
 
 def _prompt_length(config: RunConfig) -> int:
     """Return the mean length of the run's first prompts, in characters."""
-    sample = range(min(modes.most(config), PROMPTS_SAMPLED))
+    sample = range(min(modes.max_requests(config), PROMPTS_SAMPLED))
     return ceil(fmean(len(workloads.prompt(config, 0, index)) for index in sample))
 
 
 def _requests_in_time(config: RunConfig, answer_s: float) -> int:
     """Return how many requests of the schedule end within CALIBRATION_S."""
-    at_once = min(modes.in_flight_limit(config) or 1, modes.most(config))
+    at_once = min(modes.in_flight_limit(config) or 1, modes.max_requests(config))
     ends = (end for _, _, end in modes.simulate(modes.schedule(config), answer_s, MOST_REPLAYED))
     return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
 

@@ -91,7 +91,7 @@ class Preparer:
         delays = sessions.delays(session)
         turns_left = len(delays) - turn - 1
         if self._repeat != WARM_UP:
-            turns_left = min(turns_left, modes.most(self._job.config) - index - 1)
+            turns_left = min(turns_left, modes.max_requests(self._job.config) - index - 1)
         if turns_left < 1:
             return None
 

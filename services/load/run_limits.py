@@ -23,7 +23,7 @@ def check(config: RunConfig) -> int:
         limits.allow_ports(at_once)
     first = modes.starting(config)  # only first turns of sessions: later ones are built when due
     total = longest = 0
-    for index in range(min(modes.most(first), MOST_PROMPTS)):  # after these, prompts repeat
+    for index in range(min(modes.max_requests(first), MOST_PROMPTS)):  # after these, prompts repeat
         size = len(workloads.prompt(first, 0, index).encode())
         total, longest = total + size, max(longest, size)
         if total > MEMORY_MOST and config.duration_s is None:  # otherwise built when due
@@ -40,7 +40,7 @@ def _longest_of_last_turns(config: RunConfig) -> int:
     if (sessions := sessions_of(config)) is None:
         return 0
     total = longest = 0
-    most = modes.most(config)
+    most = modes.max_requests(config)
     for session in range(min(sessions.count_within(most), MOST_PROMPTS)):
         last = min(sessions.first(session + 1), most) - 1
         answers = _longest_answers(config, last - sessions.first(session))

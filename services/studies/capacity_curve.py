@@ -182,7 +182,7 @@ def _waiting(points: Sequence[OperatingPoint], found: Knee, config: CapacityConf
 
 def _scaling_law(points: Sequence[OperatingPoint], found: Knee, config: CapacityConfig) -> str:
     law = found.fit
-    if law is None or law.worst > FITS:
+    if law is None or law.max_relative_error > FITS:
         return ""
     text = "By the Universal Scalability Law over requests in flight, contention σ is "
     text += share(law.sigma)

@@ -81,7 +81,7 @@ def law_table(report: Report) -> Table:
             _with_ends(fit.sigma, fit.sigma_interval),
             _with_ends(fit.kappa, fit.kappa_interval),
             count(round(fit.peak)) if fit.peak and fit.shows_peak else NOTHING,
-            f"{100 * fit.worst:.1f} %",
+            f"{100 * fit.max_relative_error:.1f} %",
         )
         for curve, fit in fitted
     )

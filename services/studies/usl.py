@@ -31,7 +31,7 @@ REACH = 2.0  # the law is extrapolated to this multiple of what was measured, an
 class Fit:
     """`kappa` is None with two sizes, which cannot distinguish it from σ. The 95 % intervals cover
     variation between repeats, not whether the law holds; None if a size has fewer than 3 repeats.
-    `worst` is the largest relative error of a measured mean."""
+    `max_relative_error` is that of the measured mean farthest from the curve."""
 
     sizes: tuple[int, ...]
     unit: float  # λ, of the measure's own unit
@@ -39,7 +39,7 @@ class Fit:
     kappa: float | None
     sigma_interval: Interval | None
     kappa_interval: Interval | None
-    worst: float
+    max_relative_error: float
 
     def at(self, n: float) -> float:
         """Return the curve's X(n)."""

@@ -120,7 +120,9 @@ def law_sentence(curve: DeviceCurve, device: str) -> str:
         return f"{lead}superlinear, so the Universal Scalability Law does not apply."
     sentence = f"{lead}{_contention(fit.sigma, fit.sigma_interval)}"
     sentence += (
-        f"; {_coherency(curve, device)}." + _extrapolation(curve, device) + _poor_fit(fit.worst)
+        f"; {_coherency(curve, device)}."
+        + _extrapolation(curve, device)
+        + _poor_fit(fit.max_relative_error)
     )
     return sentence if fit.sigma_interval else f"{sentence} {DESCRIBES}"
 

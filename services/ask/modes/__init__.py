@@ -22,7 +22,7 @@ from services.ask.modes.sequential import SEQUENTIAL
 from services.ask.modes.simulation import simulate as simulate
 from services.ask.modes.spec import ModeSpec
 from services.ask.modes.spec import count as count
-from services.ask.modes.spec import most as most
+from services.ask.modes.spec import max_requests as max_requests
 from services.ask.modes.staggered import STAGGERED
 from services.ask.modes.users import USERS, users_sending
 from services.ask.sessions import sessions_of
@@ -62,8 +62,8 @@ def at_once(config: RunConfig) -> int:
     limit = in_flight_limit(config)
     begun = starting(config)
     if MODES[config.mode].loop == "closed":
-        return min(limit or most(begun), most(begun))
-    due = ceil(expected(begun) or most(begun))
+        return min(limit or max_requests(begun), max_requests(begun))
+    due = ceil(expected(begun) or max_requests(begun))
     return min(limit or due, due, MOST_IN_FLIGHT)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.ask.config import RunConfig
 from services.ask.modes.schedule import Schedule
-from services.ask.modes.spec import ModeSpec, most
+from services.ask.modes.spec import ModeSpec, max_requests
 from services.ask.modes.users import of_users
 
 
@@ -13,7 +13,7 @@ def _schedule(config: RunConfig, repeat: int) -> Schedule:
     pauses."""
     if config.concurrency is not None and (config.duration_s or config.load_warmup_s):
         return of_users(config, repeat, config.concurrency, 0.0)
-    return Schedule((0.0,) * most(config), in_flight=config.concurrency)
+    return Schedule((0.0,) * max_requests(config), in_flight=config.concurrency)
 
 
 def all_at_once(config: RunConfig) -> bool:

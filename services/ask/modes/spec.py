@@ -41,6 +41,6 @@ def count(config: RunConfig) -> int | None:
     return config.requests if config.duration_s is None else None
 
 
-def most(config: RunConfig) -> int:
+def max_requests(config: RunConfig) -> int:
     """Return the maximum number of requests in a repeat."""
     return count(config) or MOST

@@ -6,7 +6,7 @@ from services.ask.config import RunConfig
 from services.ask.modes.arrivals import Rate
 from services.ask.modes.open_loop import before_and_after_start, within
 from services.ask.modes.schedule import Schedule
-from services.ask.modes.spec import ModeSpec, most
+from services.ask.modes.spec import ModeSpec, max_requests
 
 
 def _schedule(config: RunConfig, repeat: int) -> Schedule:
@@ -14,7 +14,7 @@ def _schedule(config: RunConfig, repeat: int) -> Schedule:
     if config.interval_s == 0:
         return Schedule((0.0,) * config.requests)
     first = -int(config.load_warmup_s / config.interval_s)
-    due = (index * config.interval_s for index in range(first, most(config)))
+    due = (index * config.interval_s for index in range(first, max_requests(config)))
     warm, counted = before_and_after_start(due)
     return Schedule(
         tuple(within(config, counted)),

@@ -6,7 +6,7 @@ from math import inf
 
 from services.ask.config import RunConfig
 from services.ask.modes.schedule import Schedule
-from services.ask.modes.spec import ModeSpec, most
+from services.ask.modes.spec import ModeSpec, max_requests
 from services.base.units import many
 
 
@@ -20,7 +20,7 @@ def of_users(
 ) -> Schedule:
     """Return the schedule of `count` users; see `Schedule`."""
     return Schedule(
-        (0.0,) * most(config),
+        (0.0,) * max_requests(config),
         in_flight=users,
         pause_s=pause_s,
         random_pause=random_pause,
@@ -34,7 +34,7 @@ def of_users(
 def users_sending(config: RunConfig) -> int:
     """Return how many users can send a request before the requests or the time run out."""
     last_s = inf if config.duration_s is None else config.load_warmup_s + config.duration_s
-    return min(sum(join < last_s for join in _joins_s(config)), most(config))
+    return min(sum(join < last_s for join in _joins_s(config)), max_requests(config))
 
 
 def _joins_s(config: RunConfig) -> tuple[float, ...]:

@@ -168,7 +168,7 @@ def prompt_tokens(config: RunConfig) -> Callable[[int], int] | None:
 
 def longest_answer(config: RunConfig) -> int:
     """Return the largest `max_tokens` of a run's requests."""
-    return max(lengths.of_answers(each).longest(modes.most(each)) for each in parts(config))
+    return max(lengths.of_answers(each).longest(modes.max_requests(each)) for each in parts(config))
 
 
 def warmup_count(config: RunConfig) -> int:

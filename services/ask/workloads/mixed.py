@@ -37,7 +37,7 @@ def index_in_class(config: RunConfig, index: int) -> int:
 
 def part(config: RunConfig, name: str) -> RunConfig:
     """Return one class of a mix as a synthetic workload: its lengths and its number of requests."""
-    total = modes.most(config)
+    total = modes.max_requests(config)
     long = total // every(config)
     changes: dict[str, Any] = {
         "workload": "synthetic",
@@ -60,7 +60,7 @@ def alone(config: RunConfig, name: str) -> RunConfig:
     The maximum concurrency and the number of users are scaled by the class's share, rounded up.
     """
     config_of_class = part(config, name)
-    spacing, share = _spacing(config, name), config_of_class.requests / modes.most(config)
+    spacing, share = _spacing(config, name), config_of_class.requests / modes.max_requests(config)
     changes: dict[str, Any] = {
         "duration_s": config.duration_s,
         "interval_s": config.interval_s * spacing,
@@ -83,7 +83,7 @@ def _spacing(config: RunConfig, name: str) -> float:
 def warm_up_index(config: RunConfig, index: int) -> int:
     """Return the index of the request whose prompt warm-up request `index` uses: short and long
     alternate."""
-    turn = index // len(CLASSES) % (modes.most(config) // every(config))
+    turn = index // len(CLASSES) % (modes.max_requests(config) // every(config))
     return turn * every(config) + (every(config) - 1 if index % len(CLASSES) else 0)
 
 
@@ -95,7 +95,7 @@ class Mixed(Sequence[str]):
         self._parts = {name: Synthetic(part(config, name)) for name in CLASSES}
 
     def __len__(self) -> int:
-        return modes.most(self._config)
+        return modes.max_requests(self._config)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

@@ -27,7 +27,7 @@ def prompt(
     """Return the prompt of request `index`, or the first message of the session that begins with
     it. `number`: of the request or session; prefixes are assigned to it in rotation. `nonce_of`:
     returns the nonce for a request's index or for a prefix's name."""
-    index, number = index % modes.most(config), number % modes.most(config)
+    index, number = index % modes.max_requests(config), number % modes.max_requests(config)
     length = lengths.of_prompts(config).of(index)
     tokens = shared.tokens(length)
     own = max(1, length - tokens - NONCE_TOKENS)

@@ -36,7 +36,7 @@ class Synthetic(Sequence[str]):
 
     def __init__(self, config: RunConfig) -> None:
         self._seed = config.seed or 0
-        self._count = modes.most(config)
+        self._count = modes.max_requests(config)
         self._lengths = lengths.of_prompts(config)
         self._style = config.text_style
         self._nonce = NONCE_TOKENS * config.unique_prompts

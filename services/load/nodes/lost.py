@@ -48,7 +48,7 @@ def _planned(
     config: RunConfig, schedule: Schedule, shard: Shard
 ) -> Iterator[tuple[int, float | None]]:
     """The requests of a shard in order, and when each is due; None: due after an answer."""
-    sessions, most = sessions_of(config), modes.most(config)
+    sessions, most = sessions_of(config), modes.max_requests(config)
     for start, number in enumerate(shard.indices(len(schedule.due_s) * shard.of)):
         due = None if schedule.users else schedule.due_s[start]
         if sessions is None:

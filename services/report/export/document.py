@@ -1,7 +1,7 @@
 """A run as JSON: its config, its summary and its requests.
 
 It is complete: another Paceline can import the run, with the same times and the same hash. The
-fields are described in `shape.py` and docs/schema/run-2.json.
+fields are described in `shape.py` and docs/schema/run-3.json.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from services.ask.measurement import Measurement, Repeat, Run
 from services.ask.own_prompts import without_prompts
 from services.report.export.public import public
 
-SCHEMA = "paceline/run/2"
+SCHEMA = "paceline/run/3"
 AT_ONCE = 1_000  # requests that are written together
 
 
 def run_document(candidate: Candidate, prompts: bool = False) -> dict[str, Any]:
-    """Return a run as plain data: `schema`, `content_sha256`, `run`, `summary`, `doubts`,
+    """Return a run as plain data: `schema`, `content_sha256`, `run`, `summary`, `diagnostics`,
     `requests`, `samples`; without the paths of the machine (see `public`).
 
     With `prompts` it includes custom prompts, in `run.config`, and the answers, as a separate list.
@@ -81,7 +81,7 @@ def document_head(cleaned: Candidate, prompts: bool = False) -> dict[str, Any]:
         "content_sha256": _hash(cleaned.run, map(full_row, cleaned.measurements)),
         "run": _run(cleaned.run, prompts),
         "summary": row_of(cleaned),
-        "doubts": [asdict(diagnostic) for diagnostic in problems],
+        "diagnostics": [asdict(diagnostic) for diagnostic in problems],
     }
 
 
@@ -136,7 +136,7 @@ def _run(run: Run, prompts: bool) -> dict[str, Any]:
         "tags": list(run.tags),
         "note": run.note,
         "source": run.source,
-        "trial_id": run.comparison_id,
+        "comparison_id": run.comparison_id,
         "started_by": run.started_by,
         "token_times_removed_at": iso_time(run.token_times_removed_at),
         "config": run.config.model_dump(mode="json") if prompts else without_prompts(run.config),

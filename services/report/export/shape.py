@@ -108,7 +108,7 @@ class RunFacts(BaseModel):
     source: dict[str, Any] | None = Field(
         description="Tool that measured an imported run, and what it reported; null: not imported"
     )
-    trial_id: int | None = Field(
+    comparison_id: int | None = Field(
         description="Id of the comparison in which the run was measured; null: none"
     )
     token_times_removed_at: str | None = Field(
@@ -164,7 +164,7 @@ class RunDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/run/2"] = Field(
+    schema_: Literal["paceline/run/3"] = Field(
         alias="schema", description="Name and version of this format"
     )
     content_sha256: str = Field(
@@ -174,7 +174,7 @@ class RunDocument(BaseModel):
     summary: dict[str, Any] = Field(
         description="Totals, rates and statistics by name: output_tokens_per_s, ttft_s_median …"
     )
-    doubts: list[DiagnosticRow] = Field(description="Diagnostics of the run, warnings first")
+    diagnostics: list[DiagnosticRow] = Field(description="Diagnostics of the run, warnings first")
     requests: list[RequestRow]
     samples: list[SampleRow] = Field(
         [], description="At most 600, in order of time; empty: not sampled"
@@ -276,9 +276,9 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 DOCUMENTS: dict[str, type[BaseModel]] = {
-    "run-2": RunDocument,
+    "run-3": RunDocument,
     "comparison-2": ComparisonDocument,
-    "study-1": StudyDocument,
+    "study-2": StudyDocument,
 }
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from services.studies.curves import BatchCurve, DeviceCurve
 from services.studies.report import Device, report
 from services.studies.scaling import COST, MEASURES, TIMES, Interval, Row
 
-SCHEMA = "paceline/study/1"
+SCHEMA = "paceline/study/2"
 CONFIG_FIELDS = (
     "mode",
     "requests",
@@ -84,11 +84,11 @@ def _cell(row: Row) -> dict[str, Any]:
     config = row.cells[0].cell.config
     engine, attainment = row.configuration.engine, row.attainment
     return {
-        "places": [cell.cell.index for cell in row.cells],
+        "positions": [cell.cell.index for cell in row.cells],
         "runs": [candidate.run.id for candidate in row.candidates],
         "status": _status(row.candidates),
         "configuration": row.label,
-        "work": row.work_label,
+        "load": row.work_label,
         "engine": None if engine is None else engine.model_dump(mode="json", exclude=EXCLUDED),
         "devices": row.configuration.ranks,
         **{field: getattr(config, field) for field in CONFIG_FIELDS},
@@ -100,8 +100,8 @@ def _cell(row: Row) -> dict[str, Any]:
         "word": "baseline" if row.is_baseline else row.word,
         "efficiency": _ends(row.efficiency),
         "output_tokens_per_s_per_device": _ends(row.per_device),
-        "memory_bytes_most": row.memory.most if row.memory else None,
-        "memory_bytes_least": row.memory.least if row.memory else None,
+        "memory_bytes_max": row.memory.most if row.memory else None,
+        "memory_bytes_min": row.memory.least if row.memory else None,
         "failed_requests": row.failed if row.candidates else None,
         "slo_attainment": attainment[0] / attainment[1] if attainment else None,
         "problem": row.problem or row.why_not or None,
@@ -142,7 +142,7 @@ def _law(curve: DeviceCurve) -> dict[str, Any]:
     return {
         "kind": curve.kind,
         "configurations": [row.label for row in curve.rows],
-        "work": curve.rows[0].work_label,
+        "load": curve.rows[0].work_label,
         **asdict(fit),
         "peak": fit.peak if fit.shows_peak else None,
     }
@@ -152,7 +152,7 @@ def _batch(curve: BatchCurve) -> dict[str, Any]:
     return {
         "configuration": curve.best.label,
         "batch_sizes": [row.work.size for row in curve.rows],
-        "work": curve.best.work_label,
+        "load": curve.best.work_label,
         "best": curve.best.work.size,
         "knee": curve.knee.work.size if curve.knee else None,
         "saturates": curve.saturates,
@@ -163,12 +163,12 @@ def _best(best: BestConfiguration) -> dict[str, Any]:
     return {
         "criterion": best.criterion.name,
         "configuration": best.row.label,
-        "work": best.row.work_label,
+        "load": best.row.work_label,
         "value": _ends(best.row.level(best.criterion.measure)),
         "unit": best.criterion.unit,
         "runner_up": best.runner_up.label if best.runner_up else None,
-        "runner_up_work": best.runner_up.work_label if best.runner_up else None,
-        "times_as_good": _ends(best.ahead),
+        "runner_up_load": best.runner_up.work_label if best.runner_up else None,
+        "ratio": _ends(best.ahead),
         "word": best.word,
     }
 

@@ -22,11 +22,11 @@ class CellRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    places: list[int] = Field(description="Positions in the study's grid, from 0")
+    positions: list[int] = Field(description="Positions in the study's grid, from 0")
     runs: list[int] = Field(description="Ids of the runs; empty: not measured")
     status: str | None
     configuration: str = Field(description="Label: its parallelism and other differences")
-    work: str = Field(description="Label: how its load differs from the others")
+    load: str = Field(description="Label: how its load differs from the others")
     engine: dict[str, Any] | None = Field(description="Engine config; null: existing server")
     devices: int | None = Field(description="tp × pp × dp; null: unknown")
     mode: str
@@ -53,8 +53,8 @@ class CellRow(BaseModel):
     )
     efficiency: Ends | None = Field(description="Speed-up per device: 1 is ideal")
     output_tokens_per_s_per_device: Ends | None
-    memory_bytes_most: float | None = Field(description="Peak of the fullest device")
-    memory_bytes_least: float | None = Field(description="Peak of the emptiest device")
+    memory_bytes_max: float | None = Field(description="Peak of the fullest device")
+    memory_bytes_min: float | None = Field(description="Peak of the emptiest device")
     failed_requests: int | None
     slo_attainment: float | None
     problem: str | None = Field(description="Why there is no number or no verdict")
@@ -67,14 +67,14 @@ class LawRow(BaseModel):
 
     kind: Literal["tp", "pp", "dp"]
     configurations: list[str]
-    work: str
+    load: str
     sizes: list[int] = Field(description="Values of N that it is fitted to")
     unit: float = Field(description="Tokens/s at N = 1")
     sigma: float = Field(description="Contention")
     kappa: float | None = Field(description="Coherency; null: unknown from only two sizes")
     sigma_interval: tuple[float, float] | None = Field(description="95 % interval over repeats")
     kappa_interval: tuple[float, float] | None
-    worst: float = Field(description="Largest relative error of the fit")
+    max_relative_error: float = Field(description="Largest relative error of the fit")
     peak: float | None = Field(description="N with the highest throughput; null: none")
 
 
@@ -85,7 +85,7 @@ class BatchRow(BaseModel):
 
     configuration: str
     batch_sizes: list[int]
-    work: str = Field(description="Load of the best batch size")
+    load: str = Field(description="Load of the best batch size")
     best: int = Field(description="Batch size with the highest throughput")
     knee: int | None = Field(
         description="Smallest batch size within 5 % of the best; null: only one was measured"
@@ -100,12 +100,14 @@ class BestRow(BaseModel):
 
     criterion: Literal["throughput", "latency", "cost", "objectives"]
     configuration: str
-    work: str
+    load: str
     value: Ends
     unit: str
     runner_up: str | None
-    runner_up_work: str | None
-    times_as_good: Ends | None
+    runner_up_load: str | None
+    ratio: Ends | None = Field(
+        description="To the runner-up, where more than 1 is better; null: no repeats to compare"
+    )
     word: str = Field(
         description="Verdict against the runner-up, adjusted for selection; faster: it is ahead"
     )
@@ -116,7 +118,7 @@ class StudyDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/study/1"] = Field(
+    schema_: Literal["paceline/study/2"] = Field(
         alias="schema", description="Name and version of this format"
     )
     content_sha256: str = Field(

@@ -1,4 +1,4 @@
-"""Paceline's own files: a run as JSON (`paceline/run/1`, `/2`)."""
+"""Paceline's own files: a run as JSON (`paceline/run/1` to `/3`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from services.report.imports.parse import Document
 from services.report.imports.placeholders import prompts_of
 
 TOOL = "Paceline"
-SCHEMAS = ("paceline/run/1", "paceline/run/2")
+SCHEMAS = ("paceline/run/1", "paceline/run/2", "paceline/run/3")
 LONGEST_ERROR = 300
 # Of facts about engine and machine: as they are stored (see `untrusted.data`), below the two levels
 # of the environment itself. Else the run's content hash would change.

@@ -2,7 +2,7 @@
 
 `runs.jsonl` has both as they were measured, interleaved, on one quiet machine, and is read like any
 exported run. To measure them again, run this with a separate database, export both as run.json,
-and write each as one line without `summary`, `doubts`, `samples` and `content_sha256`:
+and write each as one line without `summary`, `diagnostics`, `samples` and `content_sha256`:
 
     python cli.py compare --backend embedded --mode batch --requests 8 --max-tokens 32
         --ignore-eos --repeats 5 --concurrency 1 --with concurrency=4

@@ -131,7 +131,7 @@ def test_exported_documents_match_their_schemas() -> None:
         for n in (1, 2)
     ]
     written = {
-        "run-2.json": [
+        "run-3.json": [
             orjson.loads(export("run.json").write([candidate(measurements())])),
             orjson.loads(
                 export("run.json").write(

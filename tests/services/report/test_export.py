@@ -200,7 +200,7 @@ def test_a_comparison_has_every_value_and_every_ratio() -> None:
 def test_a_run_is_one_document() -> None:
     run = private()
     document = orjson.loads(export("run.json").write([run]))
-    assert document["schema"] == "paceline/run/2"
+    assert document["schema"] == "paceline/run/3"
     assert all(tuple(row) == REQUEST_FIELDS for row in document["requests"])
     assert len(document["requests"]) == 7
     assert document["summary"] == summary_row(run.summary)

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.analysis.metrics import request_row
 from services.analysis.summary import summarize, summary_row
 from services.ask.measurement import Measurement
 from services.ask.own_prompts import without_prompts
 from services.ask.sessions import sessions_of
 from services.ask.workloads.entries import prompts_of
 from services.report.export import export
+from services.report.export.document import run_document
 from services.report.export.parquet import requests_parquet
 from services.report.export.tables import requests_csv
 from services.report.imports import IMPORTS, InvalidImport, fields, parse, read
@@ -300,6 +302,21 @@ def check_summary(data: bytes) -> None:
         assert run.source["tool"]
         json.dumps(run.source, allow_nan=False)
         table(imported_candidate(run))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_both_versions_with_chunks_are_read_alike(version: int) -> None:
+    original = candidate([measured(i) for i in range(3)])
+    document = run_document(original)
+    document["schema"] = f"paceline/run/{version}"
+    if version == 2:
+        document["doubts"] = document.pop("diagnostics")
+        document["run"]["trial_id"] = document["run"].pop("comparison_id")
+    [run] = read(json.dumps(document).encode(), "run.json")
+    assert run.source["version"] == f"paceline/run/{version}"
+    assert [request_row(m) for m in run.measurements] == [
+        request_row(m) for m in original.measurements
+    ]
 
 
 def test_what_paceline_made_before_is_read_without_single_chunks() -> None:

@@ -114,7 +114,7 @@ def test_a_row_is_a_cell_with_its_engine_its_numbers_and_its_problem() -> None:
         ("4", "8"),
     ]
     two, lost = rows[1], rows[-1]
-    assert two["study"] == "Night" and two["places"] == "1" and two["runs"] == "2"
+    assert two["study"] == "Night" and two["positions"] == "1" and two["runs"] == "2"
     assert float(two["speedup"]) == pytest.approx(2**0.5)
     assert float(two["speedup_low"]) < 2**0.5 < float(two["speedup_high"])
     assert float(two["efficiency"]) == pytest.approx(2**-0.5)
@@ -136,7 +136,7 @@ def test_no_text_in_a_study_is_a_formula(start: str) -> None:
 
 @pytest.mark.parametrize("cells", [study(), private(), [], [cell(None)]])
 def test_the_document_of_a_study_is_what_its_schema_says(cells: list[MeasuredCell]) -> None:
-    schema = orjson.loads(schema_texts()["study-1.json"])
+    schema = orjson.loads(schema_texts()["study-2.json"])
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(
         orjson.loads(study_export("study.json").write("A", cells, 1.0))
@@ -145,7 +145,7 @@ def test_the_document_of_a_study_is_what_its_schema_says(cells: list[MeasuredCel
 
 def test_the_document_contains_the_report() -> None:
     document = orjson.loads(study_export("study.json").write("A", study(), 3.6, "GPU"))
-    assert document["schema"] == "paceline/study/1" and document["device"] == "GPU"
+    assert document["schema"] == "paceline/study/2" and document["device"] == "GPU"
     assert document["sentence"].startswith("TP 2 gives 1.41× the throughput of TP 1")
     assert [law["sizes"] for law in document["laws"]] == [[1, 2, 4], [1, 2]]
     assert [law["kappa"] is None for law in document["laws"]] == [False, True]

@@ -40,7 +40,7 @@ def test_a_fit_matches_values_computed_by_hand() -> None:
     assert (curve.sigma, curve.kappa) == (pytest.approx(1 / 6), pytest.approx(1 / 24))
     assert curve.peak == pytest.approx((5 / 6 * 24) ** 0.5)  # √20: about 4 devices
     assert curve.limit is None
-    assert curve.worst < 1e-9
+    assert curve.max_relative_error < 1e-9
 
 
 def test_a_peak_that_repeats_do_not_confirm_is_not_shown() -> None:
@@ -81,7 +81,7 @@ def test_superlinear_speed_up_is_no_negative_loss() -> None:
     curve = fit({1: [100.0], 2: [220.0], 4: [500.0]})
     assert curve is not None
     assert (curve.sigma, curve.kappa) == (0.0, 0.0)
-    assert curve.worst > 0.1  # and it is seen that the law does not fit
+    assert curve.max_relative_error > 0.1  # and it is seen that the law does not fit
 
 
 def test_no_law_of_losses_is_forced_on_what_rises_and_falls() -> None:
