@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from cli.commands import COMMANDS, GROUPS
 from cli.output import FAILED, note, refuse
@@ -25,7 +24,6 @@ from jobs.retry import with_retries
 from services.base import settings
 from services.base.errors import PacelineError
 
-ROOT = Path(__file__).resolve().parent.parent
 DEBUG = "PACELINE_DEBUG"  # if set, an unexpected error is shown with its traceback
 
 
@@ -35,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, unknown = parser(summary, COMMANDS, GROUPS).parse_known_args(arguments)
     try:
         _check(unknown)
-        settings.load(ROOT / ".env")
+        settings.load()
         if options.opens:
             retry_locked(opened(), _until_unlocked)
         code: int = options.call(options)

@@ -22,13 +22,14 @@ from sqlalchemy import Engine, func, inspect, select, text
 
 from db import engines, queue, retention, schema, tasks
 from db.database import UNUSABLE, connect, message_of
-from jobs.supervisor_lock import ROOT, QueueProblem, supervisor_alive
+from jobs.supervisor_lock import QueueProblem, supervisor_alive
 from services.ask import clusters
 from services.ask.backends import BACKENDS, has_key
 from services.ask.config import parse
 from services.ask.tasks import OPEN, limits
 from services.base import hosts, listening, logs, machine, packaged_model, private_file, roles
 from services.base.errors import PacelineError
+from services.base.settings import ROOT
 from services.base.units import many, seconds, size
 from services.report.spans import settings as spans
 from services.report.spans.settings import is_on, span_settings

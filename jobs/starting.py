@@ -8,8 +8,9 @@ from threading import Thread
 
 from sqlalchemy import Engine
 
-from jobs.supervisor_lock import ROOT, open_log
+from jobs.supervisor_lock import open_log
 from services.base import settings
+from services.base.settings import ROOT
 
 
 def start(database: Engine, lock: int) -> None:

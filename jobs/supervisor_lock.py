@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 
 from services.base import private_file
 from services.base.errors import Unavailable
+from services.base.settings import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 MAX_LOG_BYTES = 1_000_000  # a longer log is rotated, replacing the previously rotated one
 
 

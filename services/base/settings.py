@@ -9,7 +9,8 @@ from dotenv.main import DotEnv
 
 from services.base.errors import Unavailable
 
-FILE = Path(__file__).resolve().parents[2] / ".env"
+ROOT = Path(__file__).resolve().parents[2]  # of Paceline: its packages are found from here
+FILE = ROOT / ".env"
 _from_file: dict[str, str] = {}  # set in the environment by `load`
 
 

@@ -28,12 +28,12 @@ from services.ask.measurement import Measurement
 from services.ask.plan import CALIBRATION_S
 from services.base import machine
 from services.base.ipc import Message
+from services.base.settings import ROOT
 from services.load.players import Player, open_player
 from services.load.protocol import Job, Requests
 from services.load.reference import log_key
 from services.load.response_profile import ResponseProfile
 from services.load.shards import shards
-from services.servers.engines.embedded_engine import ROOT
 
 ANSWER_S = 4.0  # the longest answer
 PROMPTS_SAMPLED = 16

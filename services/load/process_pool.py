@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from services.ask.measurement import WARM_UP_ENDS, Progress
 from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
+from services.base.settings import ROOT
 from services.load.protocol import (
     Begin,
     Job,
@@ -29,7 +30,6 @@ from services.load.protocol import (
 )
 from services.load.repeat import OnReady
 from services.load.response_profile import median_profile
-from services.servers.engines.embedded_engine import ROOT
 
 LEAD_NS = 50_000_000  # from `Begin` to the start: time to reach every process
 STOP_S = 1.0

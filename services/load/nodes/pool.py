@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from services.ask import modes
 from services.ask.measurement import Progress
 from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
+from services.base.settings import ROOT
 from services.load import protocol as load
 from services.load.nodes import protocol as cluster
 from services.load.nodes.clocks import ClockOffset
@@ -43,7 +44,6 @@ from services.load.protocol import (
 from services.load.repeat import OnReady
 from services.load.response_profile import ResponseProfile
 from services.load.shards import Shard
-from services.servers.engines.embedded_engine import ROOT
 
 LEAD_NS = 250_000_000  # from `Begin` to the start, in addition to ROUND_TRIPS of the slowest node
 ROUND_TRIPS = 8

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.base.private_names import private
-from services.servers.engines.embedded_engine import ROOT
+from services.base.settings import ROOT
 from services.servers.engines.ray_serve import PYTHON
 
 

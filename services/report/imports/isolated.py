@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any
@@ -25,10 +24,10 @@ import psutil
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Repeat, Sample
 from services.base.fault import place_of
+from services.base.settings import ROOT
 from services.report import imports
 from services.report.imports.imported import Imported, InvalidImport
 
-ROOT = Path(__file__).resolve().parents[3]
 MOST_MEMORY = 4 * 2**30  # bytes; a file of 256 MB and 30 million values takes about 3 GiB
 MOST_CPU_S, MOST_S, POLL_S = 120, 300.0, 0.5
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")

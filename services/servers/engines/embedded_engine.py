@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
@@ -15,9 +14,9 @@ from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.workloads import longest_answer
 from services.base.packaged_model import MODEL_NAME, model_path
+from services.base.settings import ROOT
 from services.servers.engines.problem import EngineProblem
 
-ROOT = Path(__file__).resolve().parents[3]
 READY_S = 60.0
 STOP_S = 2.0
 SLOTS_MOST = 64  # concurrent sequences of the embedded engine

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.base.private_names import is_private, is_proxy, without_user
+from services.base.settings import ROOT
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.devices import Devices, devices
-from services.servers.engines.embedded_engine import ROOT
 from services.servers.engines.problem import EngineProblem
 
 PACKAGED = Path("data/models/smollm2-135m")  # the packaged model as converted by `make engines-cpu`
