@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from db import runs
+from db import runs, task_batches, tasks
+from jobs import inference
+from services.ask.tasks import NewTask
 from tests.cli.conftest import RunCli
+from tests.conftest import ReferenceServer
 from tests.stored import store
 
 
@@ -25,6 +28,24 @@ def test_a_backup_is_restored(run_cli: RunCli, database: Engine, tmp_path: Path)
     assert result.code == 0, result
     assert Path(json.loads(result.out)["kept"]).exists()
     assert runs.load(database, 1).name == "Kept"
+
+
+@pytest.mark.slow
+def test_a_restore_is_refused_while_a_task_has_not_ended(
+    run_cli: RunCli, database: Engine, reference: ReferenceServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "paceline.backup"
+    run_cli("backup", str(file))
+    server = {"backend": "url", "base_url": reference.base_url, "model": "ref ttft=60"}
+    batch = inference.submit(database, "me", [NewTask("question", server)]).batch_id
+    refused = run_cli("restore", str(file))
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        "The supervisor is running, for runs, tasks or engines. Cancel or stop them, stop Paceline, "
+        "then restore.\n"
+    )
+    assert tasks.active(database), "nothing was replaced"
+    task_batches.cancel(database, batch)
 
 
 def test_doctor_finds_no_problem_in_a_working_setup_and_shows_no_key(
