@@ -87,6 +87,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     except DatabaseProblem as problem:
         print(problem, file=sys.stderr, flush=True)
         os._exit(2)  # an error would be shown as fifty lines with this sentence as the last
+    logs.announce()
     watch = asyncio.create_task(keep_queue())
     yield {}
     watch.cancel()

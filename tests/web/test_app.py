@@ -197,14 +197,17 @@ def test_a_public_address_needs_two_settings(tmp_path: Path) -> None:
     assert "not on 0.0.0.0: anyone who reaches it can start programs" in once.stderr
     assert "PACELINE_ALLOW_ANYONE=yes in .env." in once.stderr
     assert "Traceback" not in once.stdout + once.stderr
+    assert "http" not in once.stdout + once.stderr, "no address, because nothing listens"
     env["PACELINE_ALLOW_ANYONE"] = "yes"
-    twice = subprocess.Popen(command, cwd=ROOT, env=env)
+    twice = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
+    assert twice.stdout
     try:
+        assert twice.stdout.readline() == f"Paceline is ready: http://localhost:{port}\n"
         until(lambda: status_of(port, "/_stcore/health") == 200, 60)
         assert status_of(port, "/api/runs") == 200
     finally:
         twice.terminate()
-        twice.wait(20)
+        twice.communicate(timeout=20)
 
 
 @pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
