@@ -28,7 +28,7 @@ from sqlalchemy.sql.elements import Label
 from db.columns import CleanText, Count, Json, Key, Number, TokenTimes, Utc, Values
 from services.ask.measurement import Measurement, Progress, Repeat, Sample
 
-REVISION = "0026"  # the newest migration; a database at this revision needs no Alembic
+REVISION = "0027"  # the newest migration; a database at this revision needs no Alembic
 
 metadata = MetaData(
     naming_convention={
@@ -287,7 +287,12 @@ Index(
     sqlite_where=text("ended_at IS NULL"),
     postgresql_where=text("ended_at IS NULL"),
 )
-Index("ix_tasks_worker", tasks.c.worker)
+Index(
+    "ix_tasks_worker",
+    tasks.c.worker,
+    sqlite_where=text("worker IS NOT NULL"),
+    postgresql_where=text("worker IS NOT NULL"),
+)
 Index(
     "ix_tasks_waiting",
     tasks.c.server,

@@ -156,7 +156,7 @@ def _due(connection: Connection, kept: timedelta) -> int | None:
         or_(tasks.c.ended_at.is_(None), tasks.c.ended_at > limit),
     )
     query = select(task_batches.c.id).where(task_batches.c.created_at < limit, ~recent.exists())
-    found: int | None = connection.scalar(query.order_by(task_batches.c.id).limit(1))
+    found: int | None = connection.scalar(query.order_by(task_batches.c.created_at).limit(1))
     return found
 
 

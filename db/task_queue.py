@@ -39,6 +39,7 @@ from db.task_batches import AT
 from services.ask.measurement import ACTIVE
 from services.ask.tasks import OPEN, TaskEnd
 
+UNENDED = tasks.c.ended_at.is_(None)  # an index finds these among all stored tasks
 MOST_CALLERS = 200  # of one server, who take turns
 GONE = (
     "The only machine that can reach this task's server, or holds its key, has not responded for "
@@ -156,9 +157,7 @@ def _remove_workers(connection: Connection, gone: ColumnElement[bool]) -> None:
     connection.execute(delete(task_workers).where(gone))
     known = select(task_workers.c.worker)
     had = update(tasks).where(tasks.c.worker.is_not(None), tasks.c.worker.not_in(known))
-    connection.execute(
-        had.where(tasks.c.status.in_(OPEN)).values(status="queued", worker=None, started_at=None)
-    )
+    connection.execute(had.where(UNENDED).values(status="queued", worker=None, started_at=None))
     connection.execute(delete(task_servers).where(task_servers.c.worker.not_in(known)))
 
 
@@ -170,7 +169,7 @@ def _renew_heartbeat(connection: Connection, database: Engine, worker: str) -> N
 
 def waiting_servers(database: Engine, machine: str) -> list[str]:
     """Return the servers that have unclaimed tasks and that this machine can reach."""
-    query = select(tasks.c.server).where(_waits(database, machine)).distinct()
+    query = select(tasks.c.server).where(_waits(database, machine), UNENDED).distinct()
     with database.connect() as connection:
         return list(connection.scalars(query))
 
@@ -263,13 +262,12 @@ def _store(connection: Connection, worker: str, ended: Iterable[EndedTask]) -> N
     if rows:
         names = [name for name in rows[0] if not name.startswith("its_")]
         its = tasks.c.id == bindparam("its_id"), tasks.c.worker == worker
-        unended = tasks.c.ended_at.is_(None)  # `in_` cannot take a list of rows
         known = func.coalesce(func.nullif(bindparam("its_model"), ""), tasks.c.model)
         values: dict[str, Any] = {name: bindparam(name) for name in names} | {
             "model": known,
             "worker": None,
         }
-        connection.execute(update(tasks).where(*its, unended).values(values), rows)
+        connection.execute(update(tasks).where(*its, UNENDED).values(values), rows)
 
 
 def _row(ended: EndedTask) -> dict[str, Any]:

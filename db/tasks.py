@@ -173,9 +173,9 @@ def cancel(database: Engine, task_id: str, caller: str | None = None) -> Task:
 def active(database: Engine) -> bool:
     """Whether a task is queued or running, or a server is still claimed for tasks."""
     with database.connect() as connection:
-        queued = select(tasks.c.id).where(tasks.c.status == "queued").limit(1)
+        unended = select(tasks.c.id).where(tasks.c.ended_at.is_(None)).limit(1)
         held = select(task_servers.c.server).limit(1)
-        return any(connection.execute(query).first() for query in (queued, held))
+        return any(connection.execute(query).first() for query in (unended, held))
 
 
 def tickets(database: Engine) -> set[str]:

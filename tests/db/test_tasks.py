@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, QueuePool, event, select, update
@@ -81,6 +82,43 @@ def test_the_owner_of_a_task_is_found_without_scanning_batches(
         with pytest.raises(TaskNotFound):
             tasks.load(database, one, "somebody else")
     assert read and not any("IN (SELECT" in statement for statement in read)
+
+
+def test_looks_at_the_queue_do_not_scan_stored_tasks(database: Engine) -> None:
+    """They are repeated several times a second, and a million tasks may be stored."""
+    task_batches.cancel(database, create(database, 3).batch_id)
+    create(database, 3)
+    if database.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL decides by how much is stored")
+    run: list[tuple[str, Any]] = []
+    event.listen(database, "before_cursor_execute", lambda *told: run.append((told[2], told[3])))
+    assert tasks.active(database)
+    tasks.tickets(database)
+    task_queue.register_worker(database, FIRST)
+    assert task_queue.waiting_servers(database, "machine") == [SERVER]
+    assert task_queue.callers(database, "machine", SERVER) == ["me"]
+    assert task_queue.claim_server(database, FIRST, SERVER)
+    taken, _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 2})
+    task_queue.exchange(database, FIRST, [], {taken[0].id: NOW}, {})
+    task_queue.expire_workers(database, "a")
+    task_queue.release_server(database, "a", SERVER)
+    assert not task_batches.due(database, timedelta(days=1))
+    with database.connect() as connection:
+        plans = {
+            statement: [
+                step[3]
+                for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+            for statement, values in run
+            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+        }
+    whole = {
+        statement: step
+        for statement, steps in plans.items()
+        for step in steps
+        if step.startswith(("SCAN tasks", "SCAN task_batches"))
+    }
+    assert len(plans) > 10 and whole == {}
 
 
 def test_a_removed_worker_changes_nothing(database: Engine) -> None:
