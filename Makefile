@@ -6,6 +6,7 @@ BIN := .venv/bin
 CPU := services/servers/engines/cpu
 MODEL := data/models/smollm2-135m
 SIDE_BY_SIDE := -n auto --dist worksteal
+PROVIDER := $(if $(shell command -v npm),.venv/node_modules/oidc-provider)
 
 # Tests start hundreds of processes: if this is set, each of them recompiles all of Paceline.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +17,7 @@ run: .venv/.app
 	@$(BIN)/streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
 
 # Everything: untimed tests in parallel; then timed tests, alone.
-test: .venv/.dev
+test: .venv/.dev $(PROVIDER)
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timed and not engines"
 	@$(BIN)/python -m pytest -m "timed and not engines"
 
@@ -56,6 +57,10 @@ test-engines: .venv/.dev engines-cpu .venv-phoenix/.installed
 .venv/.dev: .venv/.app requirements-dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+# The OpenID provider where people sign in during tests; without Node or a registry these are skipped.
+.venv/node_modules/oidc-provider: | .venv/bin/python
+	@npm install --silent --no-save --prefix .venv oidc-provider@9.13.3 || echo "No oidc-provider: tests of the sign-in are skipped."
 
 # vLLM, SGLang and Ray Serve on the CPU, each in its own environment, and the model they
 # use; docs/engines.md lists sizes and times.
