@@ -85,8 +85,10 @@ class NewPrompt(TaskSettings):
 
     @model_validator(mode="after")
     def _one_prompt(self) -> NewPrompt:
-        if (self.prompt is None) == (self.messages is None):
+        if self.prompt is None and self.messages is None:
             raise ValueError("prompt: is missing. Give either a prompt or messages.")
+        if self.prompt is not None and self.messages is not None:
+            raise ValueError("prompt: cannot be combined with messages. Leave one of them out.")
         self.text()
         return self
 
@@ -97,7 +99,7 @@ class NewPrompt(TaskSettings):
             return prompt_from({name: value for name, value in entry.items() if value is not None})
         except UnusableEntry as error:
             field = "prompt" if self.messages is None else "messages"
-            raise ValueError(f"{field}: {error}") from None
+            raise ValueError(f"{field}: cannot be sent: the entry {error}") from None
 
     def as_task(self, common: Mapping[str, Any]) -> NewTask:
         """Return the task; omitted fields are taken from `common`."""

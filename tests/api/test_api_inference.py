@@ -129,6 +129,15 @@ def test_two_requests_with_one_idempotency_key_queue_tasks_once(at_rest: Engine)
     [
         ([{"prompt": "a"}, {"prompt": 3}], "prompt (entry 2) must be text."),
         ([{"prompt": "a"}, {}], "prompt (entry 2) is missing. Give either a prompt or messages."),
+        ([{"messages": "a"}], "messages (entry 1) must be a list."),
+        (
+            ["a", {"prompt": " "}],
+            "prompt (entry 2) cannot be sent: the entry has an empty prompt. Write it, or",
+        ),
+        (
+            [{"prompt": "a", "messages": [{"role": "user", "content": "b"}]}],
+            "prompt (entry 1) cannot be combined with messages. Leave one of them out.",
+        ),
         ([3], "prompt (entry 1) must be a JSON object."),
         ([{"prompt": "a", "custom_id": "1"}] * 2, "custom_id '1' is that of several tasks."),
         ([{"promt": "a"}], "promt (entry 1) is not a known field."),
