@@ -10,7 +10,12 @@ from typing import Any
 from services.ask import dialogue
 from services.ask.config import MOST_TOKENS
 from services.ask.dialogue import Turn
-from services.ask.workloads import entry_conversations, entry_messages, spread_sessions
+from services.ask.workloads import (
+    entry_conversations,
+    entry_messages,
+    entry_responses,
+    spread_sessions,
+)
 from services.ask.workloads.entry_messages import checked_text
 from services.ask.workloads.entry_notes import Notes as Notes
 from services.ask.workloads.entry_notes import UnusableEntry as UnusableEntry
@@ -36,6 +41,7 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
     for name in SETTINGS:
         notes.names[name] += value.get(name) is not None
     notes.names += Counter()  # without those that are 0
+    _check_url(value)
     for name, read in KEYS.items():
         if name in value:
             return _completed(read(value[name], notes), value)
@@ -45,6 +51,16 @@ def prompt_of(value: Any, notes: Notes) -> str | None:
         'has no field "prompt", "text" or "messages", nor another supported one '
         f"({', '.join(name for name in KEYS if name not in USUAL)}). Add one of these."
     )
+
+
+def _check_url(entry: Mapping[str, Any]) -> None:
+    """Check that a request of a batch has an answer with tokens. Raises UnusableEntry."""
+    url = entry.get("url")
+    if "body" in entry and isinstance(url, str) and not url.rstrip("/").endswith(ANSWERED):
+        raise UnusableEntry(
+            f"is a request to {url[:60]}, which does not generate text. Remove it. Paths that "
+            f"do: {', '.join(ANSWERED)}."
+        )
 
 
 def limit_of(value: Any) -> int:
@@ -182,7 +198,7 @@ def _texts(value: Any, notes: Notes) -> str | None:
 
 
 def _body(value: Any, notes: Notes) -> str | None:
-    """The body of a request, as in OpenAI's batches and genai-perf's inputs."""
+    """The body of a request, as in genai-perf's inputs."""
     body = value[0] if isinstance(value, list) and len(value) == 1 else value
     if not isinstance(body, dict):
         raise UnusableEntry('has a "body" that is not an object with a prompt.')
@@ -191,6 +207,13 @@ def _body(value: Any, notes: Notes) -> str | None:
             'has a "body" (or "payload") without "messages" or "prompt". Add one of these to it.'
         )
     return prompt_of(body, notes)
+
+
+def _request(value: Any, notes: Notes) -> str | None:
+    """The body of a request of OpenAI's batches, which may be one of the Responses API."""
+    if isinstance(value, dict) and entry_responses.is_request(value):
+        value = entry_responses.as_chat(value)
+    return _body(value, notes)
 
 
 Read = Callable[[Any, Notes], "str | None"]
@@ -204,12 +227,19 @@ KEYS: dict[str, Read] = {  # in this order: an entry may have several
     "turns": _turns,
     "question": _text,  # evalscope
     "conversations": entry_conversations.sharegpt,  # ShareGPT
-    "body": _body,  # OpenAI's batches
+    "body": _request,  # OpenAI's batches
     "payload": _body,  # genai-perf's inputs
 }
+ANSWERED = ("/chat/completions", "/completions", "/responses", "/messages", "/api/chat")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.0*)?")
 TRACE = {"input_length", "hash_ids", "ContextTokens"}
-LIMITS = ("output_tokens", "output_length", "max_tokens", "max_completion_tokens")
+LIMITS = (
+    "output_tokens",
+    "output_length",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+)
 SETTINGS = (  # of one request, which a run sets for all requests
     "temperature",
     "top_p",
