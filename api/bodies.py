@@ -6,7 +6,7 @@ a misspelled limit would be no limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine, Iterable, MutableMapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request, Response
@@ -18,6 +18,7 @@ from api.errors import error_responses, problem
 from api.json_body import USUAL, InvalidBody, Most, TooManyEntries, read_json
 from db import servers
 from db.database import opened
+from services.ask import unread
 from services.ask.config import RunConfig, parse
 from services.ask.only_saved import why_admin_only
 from services.ask.workloads.lines import FILE_BYTES_MOST
@@ -59,8 +60,25 @@ def config_of(new: RunConfig) -> RunConfig:
         BackendProblem: it names neither a backend nor a saved server.
         InvalidConfig: the server's fields and its own do not go together.
     """
-    given = new.model_fields_set & set(RunConfig.model_fields)
-    return parse(servers.expand(opened(), {name: getattr(new, name) for name in given}))
+    return parse(servers.expand(opened(), _values(new)))
+
+
+def given(new: RunConfig, configs: Sequence[RunConfig] = ()) -> tuple[str, ...]:
+    """Return the fields that a body sets to values other than their defaults."""
+    return unread.given(_values(new), configs)
+
+
+def check_read(bodies: Iterable[RunConfig], configs: Sequence[RunConfig]) -> None:
+    """Check that each field of these bodies has an effect in one of the runs.
+
+    Raises:
+        InvalidConfig: with a sentence for each that has none.
+    """
+    unread.check(dict.fromkeys(name for new in bodies for name in given(new, configs)), configs)
+
+
+def _values(new: RunConfig) -> dict[str, Any]:
+    return {n: getattr(new, n) for n in RunConfig.model_fields if n in new.model_fields_set}
 
 
 def json_body_route(**codes: str) -> dict[str, Any]:

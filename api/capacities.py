@@ -8,14 +8,16 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.bodies import By, Route, Started, config_of, json_body_route
+from api.bodies import By, Route, Started, check_read, config_of, given, json_body_route
 from api.errors import error_responses
 from db import capacities, capacity_list
 from db.capacity_list import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
+from services.ask.problems import InvalidConfig
 from services.report.capacity import capacity_document
-from services.studies.capacity_config import CapacityConfig, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity, set_by_probes
+from services.studies.capacity_probe import first_probes
 
 router = APIRouter(route_class=Route)
 
@@ -30,8 +32,13 @@ class NewCapacity(CapacityConfig):
     note: str = Field("", max_length=10_000, description="Note")
 
     def config(self) -> CapacityConfig:
+        for server in self.servers:
+            if wrong := set_by_probes(given(server)):
+                raise InvalidConfig(wrong)
         servers = [config_of(server) for server in self.servers]
-        return parse_capacity({**self.model_dump(exclude=ABOUT), "servers": servers})
+        config = parse_capacity({**self.model_dump(exclude=ABOUT), "servers": servers})
+        check_read(self.servers, first_probes(config))
+        return config
 
 
 @router.get("/capacities")

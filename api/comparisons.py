@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 
 import jobs
-from api.bodies import By, Route, config_of, json_body_route
+from api.bodies import By, Route, check_read, config_of, json_body_route
 from api.errors import error_responses
 from db import comparisons, runs
 from db.database import opened
@@ -78,6 +78,7 @@ def start_comparison(new: NewComparison, by: By) -> ComparisonFacts:
     """Queue runs whose repeats are interleaved, in an order drawn by the seed."""
     about = (new.name, new.tags, new.note)
     candidates = [config_of(candidate) for candidate in new.candidates]
+    check_read(new.candidates, candidates)
     return _facts(jobs.submit_comparison(opened(), candidates, new.design(), *about, by=by))
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, m
 from starlette.responses import StreamingResponse
 
 import jobs
-from api.bodies import By, Route, RunId, Started, config_of, json_body_route
+from api.bodies import By, Route, RunId, Started, check_read, config_of, json_body_route
 from api.errors import error_responses
 from db import baseline_verdicts, results, runs
 from db.database import opened
@@ -116,7 +116,9 @@ def _listed(row: RunRow, verdict: BaselineVerdict | None) -> ListedRun:
 @router.post("/runs", status_code=202, **json_body_route())
 def start_run(new: NewRun, by: By) -> Started:
     """Queue a run. It starts when its server is free."""
-    run_id = jobs.submit(opened(), config_of(new), new.name, new.tags, new.note, by=by)
+    config = config_of(new)
+    check_read([new], [config])
+    run_id = jobs.submit(opened(), config, new.name, new.tags, new.note, by=by)
     return Started(id=run_id, url=f"/api/runs/{run_id}", page=f"/result?run={run_id}")
 
 

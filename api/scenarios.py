@@ -25,6 +25,7 @@ from services.report.scenario import (
     document_of,
     file_name,
     kind_of,
+    notes,
     read,
     scenario_of,
     write,
@@ -51,6 +52,7 @@ class StartedScenario(BaseModel):
     not_checked: list[str] = Field(
         description="Keys that only the command line checks, because it waits for the end"
     )
+    notes: list[str] = Field(description="Fields without effect, each with why, as sentences")
 
 
 def only_a_scenario(request: Request) -> str:
@@ -97,6 +99,7 @@ def _started_of(body: Any, by: Person | None) -> StartedScenario:
         url=f"/api/{plural}/{started.id}",
         page=page,
         not_checked=[key for key in ("slo", "fail_if") if getattr(scenario.keys, key, ())],
+        notes=list(notes(scenario)),
     )
 
 

@@ -10,12 +10,13 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from api.bodies import By, Route, Started, config_of, json_body_route
+from api.bodies import By, Route, Started, config_of, given, json_body_route
 from api.errors import error_responses
 from db import studies
 from db.database import opened
 from db.studies import StudyRow
 from jobs import studies as study_jobs
+from services.ask import unread
 from services.ask.measurement import Run, RunStatus
 from services.ask.own_prompts import without_prompts
 from services.report.engine_facts import EngineFacts, engine_facts
@@ -25,10 +26,11 @@ from services.report.plan_facts import Plan, plan_facts
 from services.report.study_capacity import StudyCapacityDocument, study_capacity_document
 from services.servers.engines import devices
 from services.studies.capacity import Status
+from services.studies.grid import loads
 from services.studies.highest import StudySearch
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
-from services.studies.study_link import with_defaults
+from services.studies.study_link import preset_config, with_defaults
 
 router = APIRouter(route_class=Route)
 
@@ -53,7 +55,11 @@ class NewStudy(StudyConfig):
         return with_defaults(data)
 
     def config(self) -> StudyConfig:
-        return parse_study({**self.model_dump(exclude=ABOUT), "run": config_of(self.run)})
+        study = parse_study({**self.model_dump(exclude=ABOUT), "run": config_of(self.run)})
+        of_preset = preset_config(study.preset).run
+        own = [n for n in given(self.run) if getattr(study.run, n) != getattr(of_preset, n)]
+        unread.check(own, loads(study))
+        return study
 
 
 class CellFacts(BaseModel):

@@ -29,12 +29,13 @@ from db import capacities, capacity_list
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from services.analysis import candidates as candidate_configs
-from services.ask.flag import flag
+from services.ask.problems import InvalidConfig
 from services.report.capacity import capacity_document, capacity_text
 from services.report.export.capacity_files import CAPACITY_EXPORTS, capacity_export
 from services.report.scenario import read_capacity
 from services.studies.capacity import Capacity
-from services.studies.capacity_config import SET_BY_PROBES, CapacityConfig, parse_capacity
+from services.studies.capacity_config import CapacityConfig, parse_capacity, set_by_probes
+from services.studies.capacity_probe import first_probes
 from services.studies.capacity_wording import plan
 
 OWN = ("load", "arrivals", "lowest", "highest", "precision", "probes", "window_s", "margin")
@@ -162,8 +163,8 @@ def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
         UsageError: flags that cannot be combined.
     """
     values = run_fields.values(options)
-    if wrong := [name for name in SET_BY_PROBES if name in values]:
-        raise UsageError(f"{flag(wrong[0])} is set by the search for each probe: leave it out.")
+    if wrong := set_by_probes(values):
+        raise InvalidConfig(wrong)
     if options.tag:
         raise UsageError("--tag does not apply: each probe gets the tag of its search.")
     own: dict[str, Any] = given_fields(options, CapacityConfig)
@@ -176,9 +177,12 @@ def _config(options: Namespace) -> tuple[CapacityConfig, str, str]:
             ),
             others,
         )
+        scenario.check_read(options, options.scenario, from_file, others)
         return from_file.config, from_file.keys.name, from_file.keys.note
     servers = candidate_configs.candidates(values, others)
-    return parse_capacity({**own, "servers": servers}), options.name, options.note
+    config = parse_capacity({**own, "servers": servers})
+    run_fields.check_read(options, first_probes(config), others)
+    return config, options.name, options.note
 
 
 def _follow_to_end(

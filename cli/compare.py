@@ -152,7 +152,9 @@ def _submit(options: Namespace) -> tuple[int, ...]:
         values = run_fields.values(options)
         run_fields.print_notes(options)
         repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
-        configs = candidate_configs.candidates(values, changes_of(changes))
+        others = changes_of(changes)
+        configs = candidate_configs.candidates(values, others)
+        run_fields.check_read(options, configs, others)
         most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
         margin = MARGIN if options.within is None else options.within
         design = ComparisonDesign(options.order_seed, repeats, most, options.target, margin)
@@ -169,11 +171,13 @@ def _of_file(options: Namespace, file: str) -> tuple[int, ...]:
             name: getattr(options, name) for name in COMPARISON_OPTIONS if getattr(options, name)
         }
         margin = {} if options.within is None else {"margin": options.within}
+        others = changes_of(getattr(options, "with"))
         from_file = read_comparison(
             scenario.read_document(file, "comparison"),
             scenario.reading_context(file, values | keys | margin | scenario.given_names(options)),
-            changes_of(getattr(options, "with")),
+            others,
         )
+        scenario.check_read(options, file, from_file, others)
         vars(options).update({name: getattr(from_file.keys, name) for name in COMPARISON_OPTIONS})
         return scenarios.start(opened(), from_file, operator()).run_ids
 

@@ -61,12 +61,13 @@ def _submit(options: Namespace) -> tuple[int, list[Threshold]]:
         run_fields.print_notes(options)
         if options.scenario is None:
             config, names = parse(values), (options.name, options.tag, options.note)
-            run_fields.refuse_without_mode(options, config)
+            run_fields.check_read(options, [config])
             return jobs.submit(opened(), config, *names, by=operator()), options.slo or []
         from_file = read_run(
             scenario.read_document(options.scenario, "run"),
             scenario.reading_context(options.scenario, values | scenario.given_names(options)),
         )
+        scenario.check_read(options, options.scenario, from_file)
         texts = map(parse_threshold, from_file.keys.slo)
         return scenarios.start(opened(), from_file, operator()).id, options.slo or list(texts)
 

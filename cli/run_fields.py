@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,16 +16,14 @@ from cli.output import note
 from cli.problems import UsageError
 from db import servers
 from db.database import opened
-from services.ask import about
+from services.ask import unread
 from services.ask.backends import BACKENDS
 from services.ask.config import READERS, RunConfig, readers
 from services.ask.config.traces import TraceRow
 from services.ask.flag import flag
-from services.ask.modes import MODES
 from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
 from services.ask.workloads.promptfile import PromptFile, read_file
 from services.ask.workloads.tracefile import read_trace
-from services.base.units import listed
 
 Read = TypeVar("Read")
 PLAIN = ("unique_prompts", "prompts", "prompt_max_tokens", "trace")  # with flags of their own
@@ -67,9 +65,6 @@ def values(options: Namespace) -> dict[str, Any]:
     texts = [name for name in READERS if name in fields]
     if texts and not readers(texts):
         raise UsageError(f"{' and '.join(map(flag, texts))} cannot be combined.")
-    for name in texts:
-        if fields.get("workload", readers(texts)[0]) not in READERS[name]:
-            raise UsageError(f"{flag(name)} requires --workload {' or '.join(READERS[name])}.")
     if options.shared_prompts:
         fields["unique_prompts"] = False
     if "prompts" in fields:
@@ -82,20 +77,18 @@ def values(options: Namespace) -> dict[str, Any]:
     return servers.expand(opened(), fields | address_of(fields))
 
 
-def refuse_without_mode(options: Namespace, config: RunConfig) -> None:
-    """Refuse a flag that the default mode does not use, such as a rate, if no mode is given.
+def check_read(
+    options: Namespace, configs: Sequence[RunConfig], changes: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Check that each flag that was given has an effect in one of the runs, and each of the
+    `changes` in its own: those of all but the first.
 
     Raises:
-        UsageError: with the modes and workloads that use it.
+        InvalidConfig: with a sentence for each that has none.
     """
-    if options.mode is not None or config.mode != RunConfig().mode:  # a trace sets its own
-        return
-    for name in given_fields(options, RunConfig):
-        known = about.fields(RunConfig)[name].read_by
-        if not config.reads(name) and (modes := [each for each in known if each in MODES]):
-            workloads = [each for each in known if each not in MODES]
-            other = f" or --workload {listed(workloads, 'or')}" if workloads else ""
-            raise UsageError(f"{flag(name)} requires --mode {listed(modes, 'or')}{other}.")
+    unread.check(given_fields(options, RunConfig), configs)
+    for change, config in zip(changes, configs[1:], strict=bool(changes)):
+        unread.check(change, [config])
 
 
 def print_notes(options: Namespace) -> None:

@@ -4,12 +4,13 @@ accept."""
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cli import run_fields
 from cli.kinds import whole
-from cli.output import add_output_arguments, save
+from cli.output import add_output_arguments, note, save
 from cli.parser import program
 from cli.problems import UsageError, distinct_runs
 from db.database import opened
@@ -20,7 +21,9 @@ from services.report.scenario import (
     Reading,
     Scenario,
     kind_of,
+    notes,
     read,
+    runs_of,
     write,
 )
 
@@ -77,6 +80,19 @@ def reading_context(name: str, over: Mapping[str, Any]) -> Reading:
 def _read_beside(name: str, path: str) -> bytes:
     with open(Path(name).parent / path, "rb") as file:
         return file.read(MOST_BYTES + 1)
+
+
+def check_read(
+    options: Namespace, name: str, scenario: Scenario, changes: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Check that each flag has an effect, and print which fields of the file have none.
+
+    Raises:
+        InvalidConfig: see `run_fields.check_read`.
+    """
+    run_fields.check_read(options, runs_of(scenario), changes)
+    for sentence in notes(scenario):
+        note(f"{Path(name).name}: {sentence}")
 
 
 def given_names(options: Namespace) -> dict[str, Any]:

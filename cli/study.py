@@ -31,7 +31,7 @@ from db import studies
 from db.database import opened
 from jobs import studies as study_jobs
 from jobs.follow import follow
-from services.ask import about
+from services.ask import about, unread
 from services.ask.config import READERS, readers
 from services.ask.flag import flag
 from services.report import terminal
@@ -42,6 +42,7 @@ from services.report.plan_facts import plan_facts
 from services.report.scenario import read_study
 from services.report.study_capacity import study_capacity_document, study_capacity_text
 from services.servers.engines import EngineConfig, devices
+from services.studies import grid
 from services.studies.presets import PRESETS
 from services.studies.report import report as study_report
 from services.studies.study import Study
@@ -223,13 +224,15 @@ def _config(options: Namespace) -> StudyConfig:
         _only_one_server(load)
         load.pop("model", None)
         engine |= {"engine": options.engine} if options.engine else {}
-    return parse_study(
+    study = parse_study(
         {
             **start.model_dump(),
             "run": {**start.run.model_dump(), **_reset_address(load), **_workload(load), **load},
             "engine": start.engine and {**start.engine.model_dump(), **engine},
         }
     )
+    unread.check(load, grid.loads(study))
+    return study
 
 
 def _of_search(options: Namespace) -> dict[str, str]:
@@ -263,6 +266,7 @@ def _of_file(options: Namespace, load: dict[str, Any]) -> StudyConfig:
         raise UsageError(
             "--engine: the scenario measures an existing server. Add the key engine to it."
         )
+    scenario.check_read(options, options.scenario, from_file)
     options.name, options.tag, options.note = (
         from_file.keys.name,
         from_file.keys.tags,

@@ -23,7 +23,8 @@ Section = Literal["backend", "mode", "prompts", "answers", "limits", "request", 
 @dataclass(frozen=True, slots=True)
 class About:
     """Metadata of one field. `read_by`: the modes, workloads or engines that use it; empty: all do.
-    `empty`: the placeholder of its input. `ignored`: whether it has no effect in a config."""
+    `empty`: the placeholder of its input. `ignored`: why
+    it has no effect in a config although it is read, such as "without a duration"; "" if it has."""
 
     title: str
     help: str
@@ -33,7 +34,7 @@ class About:
     step: float = 1.0  # of its input, if it is not a whole number
     empty: str = "none"
     read_by: tuple[str, ...] = ()
-    ignored: Callable[[Any], bool] | None = None
+    ignored: Callable[[Any], str] | None = None
     varied: bool = False  # whether a comparison offers a list of values for it
     private: bool = False  # a user's own text: not part of links and exports
     bulky: bool = False  # too large for a link or a command
@@ -48,6 +49,10 @@ class About:
     def is_read(self, *readers: str) -> bool:
         """Return whether one of these modes, workloads or engines uses the field."""
         return not self.read_by or any(reader in self.read_by for reader in readers)
+
+    def why_ignored(self, config: Any) -> str:
+        """Return why other fields of a config leave this one without effect, or ""."""
+        return self.ignored(config) if self.ignored else ""
 
     def __call__(self, schema: dict[str, Any]) -> None:
         """Describe the field in a JSON schema, as pydantic's `json_schema_extra`."""
@@ -74,7 +79,7 @@ def names(kind: type[BaseModel], wanted: Callable[[About], bool]) -> tuple[str, 
 def ignored(config: BaseModel) -> tuple[str, ...]:
     """Return the fields that have no effect because of others, such as a number of requests beside
     a duration."""
-    return names(type(config), lambda known: known.ignored is not None and known.ignored(config))
+    return names(type(config), lambda known: bool(known.why_ignored(config)))
 
 
 def renamed(text: str, names: Iterable[str], name_of: Callable[[str], str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -150,6 +150,15 @@ def without_probe_fields(server: RunConfig) -> RunConfig:
     """Return a server's config without the fields that each probe sets."""
     usual = RunConfig()
     return server.model_copy(update={name: getattr(usual, name) for name in SET_BY_PROBES})
+
+
+def set_by_probes(names: Iterable[str]) -> dict[str, str]:
+    """Map each of these fields that each probe sets to a sentence."""
+    return {
+        name: f"{name} is set by the search for each probe: leave it out."
+        for name in names
+        if name in SET_BY_PROBES
+    }
 
 
 def parse_capacity(values: Mapping[str, Any]) -> CapacityConfig:

@@ -63,6 +63,12 @@ def probe_config(capacity: CapacityConfig, server: int, step: Step, number: int)
     )
 
 
+def first_probes(capacity: CapacityConfig) -> list[RunConfig]:
+    """Return the run of the first probe of each server."""
+    first = Step(capacity.lowest, capacity.window_s)
+    return [probe_config(capacity, server, first, 0) for server in range(len(capacity.servers))]
+
+
 def with_observation(
     config: CapacityConfig,
     probe: Probe,

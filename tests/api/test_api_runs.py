@@ -343,3 +343,28 @@ def test_a_secret_in_the_wrong_place_is_not_echoed(database: Engine, body: dict[
     response = call("POST", "/runs", json={"backend": "url", **body})
     problem(response, 422)
     assert "topsecret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "begins"),
+    [
+        ("/runs", {"mode": "users", "concurrency": 2}, "concurrency has no effect with mode user"),
+        ("/runs", {"drain_s": 2}, "drain_s has no effect without duration_s."),
+        ("/comparisons", {"candidates": [{"rate": 2}, {"mode": "batch"}]}, "rate has no effect"),
+        ("/capacities", {"servers": [{"pause_s": 0}]}, "pause_s has no effect with mode poisson"),
+        ("/capacities", {"servers": [{"rate": 2}]}, "rate is set by the search for each probe"),
+        ("/studies", {"preset": "clients", "run": {"think_s": 3}}, "think_s has no effect with"),
+        ("/studies/plan", {"preset": "clients", "run": {"rate": 3}}, "rate has no effect with"),
+    ],
+)
+def test_a_field_without_effect_is_refused(
+    database: Engine, path: str, body: dict[str, Any], begins: str
+) -> None:
+    (sentence,) = problem(call("POST", path, json=body), 422).values()
+    assert sentence.startswith(begins)
+    assert not runs.count(database)
+
+
+def test_a_config_of_a_run_may_be_sent_back_with_all_its_fields(database: Engine) -> None:
+    config = RunConfig(mode="users").model_dump(mode="json")
+    assert call("POST", "/runs", json=config).status_code == 202

@@ -49,6 +49,7 @@ def test_a_run_is_started_and_its_scenario_starts_the_same(
         "url": "/api/runs/1",
         "page": "/result?run=1",
         "not_checked": ["slo"],
+        "notes": [],
     }
     first = finished(database, 1)
     assert (first.status, first.name, first.tags) == ("done", "Mine", ("a",))
@@ -124,3 +125,9 @@ def test_an_unknown_id_has_no_scenario(database: Engine) -> None:
         problem(call("GET", f"{path}/scenario"), 404)
     run_id = store(database)
     assert call("GET", f"/runs/{run_id}/scenario").status_code == 200
+
+
+def test_a_field_without_effect_is_noted(database: Engine, reference: ReferenceServer) -> None:
+    assert start(of_server(reference, think_s=3))["notes"] == [
+        "think_s has no effect with mode sequential. It requires mode users."
+    ]

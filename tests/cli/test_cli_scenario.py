@@ -187,3 +187,33 @@ def test_an_imported_run_has_no_scenario(run_cli: RunCli, tmp_path: Path) -> Non
     assert run_cli("import", str(source)).code == 0
     refusal = run_cli("scenario", "run", "1")
     assert refusal.code == 2 and refusal.err.startswith("Run 1 was imported:")
+
+
+def test_a_flag_without_effect_is_refused_and_a_key_is_noted(
+    saved: Path, database: Engine, run_cli: RunCli
+) -> None:
+    keys = file(saved, f"{RUN}think_s: 3\n")
+    refusal = refused(run_cli("run", keys, "--rate", "3"), database)
+    assert refusal.startswith("--rate has no effect with mode sequential. It requires mode const")
+    result = run_cli("run", keys)
+    assert (result.code, result.err) == (
+        0,
+        "a.yaml: think_s has no effect with mode sequential. It requires mode users.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [
+        (["compare", "--rate", "3", "--with", "mode=batch"], "--rate has no effect with mode seq"),
+        (["compare", "--with", "users=3"], "--users has no effect with mode sequential."),
+        (["compare", "--mode", "users", "--with", "mode=batch,users=3"], "--users has no effect"),
+        (["capacity", "--pause", "3", "--plan"], "--pause has no effect with mode poisson."),
+        (["capacity", "--with", "think_s=3", "--plan"], "--think has no effect with mode poisson"),
+        (["study", "--preset", "clients", "--think", "3", "--plan"], "--think has no effect with"),
+    ],
+)
+def test_a_flag_that_none_of_several_runs_reads_is_refused(
+    database: Engine, run_cli: RunCli, typed: list[str], begins: str
+) -> None:
+    assert refused(run_cli(*typed), database).startswith(begins)

@@ -74,7 +74,7 @@ class LoadFields(BaseConfig):
             "Requests",
             "Requests in each repeat; not with a duration. A trace replay sends each row once",
             section="mode",
-            ignored=lambda config: config.duration_s is not None,
+            ignored=lambda config: "with duration_s" if config.duration_s is not None else "",
             varied=True,
         ),
         ge=1,
@@ -155,6 +155,7 @@ class LoadFields(BaseConfig):
             "Users: think times are exponentially distributed, with the think time as their mean",
             section="mode",
             read_by=("users",),
+            ignored=lambda config: "" if config.think_s else "without think_s",
             varied=True,
         ),
     )
@@ -179,6 +180,7 @@ class LoadFields(BaseConfig):
             section="mode",
             empty="one by one",
             read_by=("users",),
+            ignored=lambda config: "" if config.ramp_up_s else "without ramp_up_s",
         ),
         ge=1,
         le=MOST_IN_FLIGHT,
@@ -250,6 +252,11 @@ class LoadFields(BaseConfig):
             "Random arrivals: seed of the random send times",
             section="mode",
             read_by=("poisson", "gamma", "ramp", "steps"),
+            ignored=lambda config: (
+                "without random_arrivals"
+                if config.mode in ("ramp", "steps") and not config.random_arrivals
+                else ""
+            ),
         ),
         ge=0,
         le=1_000_000,
@@ -278,6 +285,7 @@ class LoadFields(BaseConfig):
             section="limits",
             unit="s",
             step=10.0,
+            ignored=lambda config: "without duration_s" if config.duration_s is None else "",
         ),
         ge=0,
         le=86_400,

@@ -103,7 +103,9 @@ class PromptFields(BaseConfig):
             section="prompts",
             step=0.1,
             read_by=("synthetic",),
-            ignored=lambda config: config.input_distribution == "fixed",
+            ignored=lambda config: (
+                "with a fixed input_distribution" if config.input_distribution == "fixed" else ""
+            ),
             varied=True,
         ),
         gt=0,

@@ -20,13 +20,31 @@ DialectName = Literal["chat", "completions", "responses", "anthropic", "ollama"]
 KEY_VARIABLE = r"[A-Za-z][A-Za-z0-9_]{0,90}_API_KEY"
 
 
+def own_lengths(config: Any) -> str:
+    """Return why answers have lengths of their own, or ""."""
+    if config.workload == "trace":
+        return "with workload trace, which has its own lengths of answers"
+    if config.workload == "file" and config.prompt_max_tokens:
+        return "with prompts that have their own lengths of answers"
+    return ""
+
+
+def each_has_own_length(config: Any) -> bool:
+    """Return whether no answer has `max_tokens`; a limit of 0 in a file stands for it."""
+    return config.workload == "trace" or all(config.prompt_max_tokens)
+
+
 class RequestFields(BaseConfig):
     """The answers and the request."""
 
     max_tokens: int = field(
         128,
         About(
-            "Max tokens", "Maximum number of tokens in an answer", section="answers", varied=True
+            "Max tokens",
+            "Maximum number of tokens in an answer",
+            section="answers",
+            ignored=lambda config: own_lengths(config) if each_has_own_length(config) else "",
+            varied=True,
         ),
         ge=1,
         le=MOST_TOKENS,
@@ -38,6 +56,7 @@ class RequestFields(BaseConfig):
             "Distribution of answer lengths, with max_tokens as its mean: fixed, uniform, normal "
             "or lognormal; answers may end earlier unless ignore_eos is set",
             section="answers",
+            ignored=own_lengths,
             varied=True,
         ),
     )
@@ -49,7 +68,10 @@ class RequestFields(BaseConfig):
             "share of the mean; not used with fixed lengths",
             section="answers",
             step=0.1,
-            ignored=lambda config: config.output_distribution == "fixed",
+            ignored=lambda config: (
+                own_lengths(config)
+                or ("with a fixed output_distribution" * (config.output_distribution == "fixed"))
+            ),
             varied=True,
         ),
         gt=0,

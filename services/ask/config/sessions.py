@@ -75,6 +75,7 @@ class SessionFields(BaseConfig):
             section="prompts",
             step=0.1,
             read_by=("file",),
+            ignored=lambda config: "" if config.turn_delay_s is None else "with turn_delay_s",
             varied=True,
         ),
         ge=0,

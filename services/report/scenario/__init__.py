@@ -29,6 +29,7 @@ from services.report.scenario.document import Document, InvalidScenario
 from services.report.scenario.keys import VERSION, Keys, RunKeys
 from services.report.scenario.run import Reading, RunScenario, Written, read_run, write_run
 from services.report.scenario.study import StudyScenario, read_study, write_study
+from services.report.scenario.unread_fields import notes, runs_of
 from services.report.scenario.yaml_text import MOST_BYTES
 
 __all__ = [
@@ -52,11 +53,13 @@ __all__ = [
     "keys_of",
     "kind_of",
     "left_out",
+    "notes",
     "read",
     "read_capacity",
     "read_comparison",
     "read_run",
     "read_study",
+    "runs_of",
     "scenario_of",
     "write",
 ]

@@ -23,9 +23,9 @@ from services.report.scenario.run import (
     values_of,
 )
 from services.studies.capacity_config import (
-    SET_BY_PROBES,
     CapacityConfig,
     parse_capacity,
+    set_by_probes,
     without_probe_fields,
 )
 
@@ -69,11 +69,8 @@ def read_capacity(
 def _check_free(document: Document, values: Values, *location: str | int) -> None:
     """Check that the scenario does not contain fields that each probe sets. Raises
     InvalidScenario."""
-    for name in SET_BY_PROBES:
-        if name in values:
-            raise document.problem(
-                f"{name} is set by the search for each probe: leave it out.", *location, name
-            )
+    for name, sentence in set_by_probes(values).items():
+        raise document.problem(sentence, *location, name)
 
 
 def write_capacity(scenario: CapacityScenario, own_prompts: bool) -> Written:

@@ -515,3 +515,30 @@ def test_the_command_line_overrides_the_search_of_a_file() -> None:
     scenario = read(f"version: 1\n{SEARCH}", over={"window_s": 20.0, "max_tokens": 9})
     assert isinstance(scenario, CapacityScenario)
     assert scenario.config.window_s == 20.0 and scenario.config.servers[0].max_tokens == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        ("mode: users\nconcurrency: 2", ["concurrency has no effect with mode users."]),
+        ("mode: batch\nconcurrency: 2", []),
+        ("pause_s: 1\nthink_s: 3\ncompare:\n  - mode: batch", ["think_s has no effect with mode"]),
+        ("pause_s: 1\nthink_s: 3\ncompare:\n  - mode: users", []),
+        (
+            "preset: clients\nrun:\n  interval_s: 1\n  think_s: 3",
+            ["think_s has no effect with mode"],
+        ),
+        ("capacity: {}\npause_s: 3\nmax_tokens: 9", ["pause_s has no effect with mode poisson."]),
+    ],
+)
+def test_a_field_that_no_run_uses_is_kept_and_noted(text: str, noted: list[str]) -> None:
+    scenario = read(f"version: 1\n{text}\n")
+    assert read(write(scenario)) == scenario or isinstance(scenario, ComparisonScenario)
+    found = scenarios.notes(scenario)
+    assert len(found) == len(noted)
+    assert all(each.startswith(begin) for each, begin in zip(found, noted, strict=True))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_what_a_preset_sets_is_not_noted(preset: str) -> None:
+    assert not scenarios.notes(StudyScenario(preset_config(preset), Keys(version=1)))
