@@ -76,6 +76,7 @@ __all__ = [
 # Backends whose newest models reject any temperature and top-p other than their default of 1,
 # which is therefore not sent. Engines may have another default (vLLM uses the model's).
 OWN_SAMPLING = ("openai", "anthropic")
+TEXTS = ("prompt", "prompts", "input_tokens")  # say which prompts to send, not how
 
 
 # Pydantic orders the fields from the last base to the first.
@@ -136,7 +137,7 @@ class RunConfig(
         """If no mode is given, a trace is replayed, with its own prompts if no others are given."""
         if not isinstance(data, dict) or not data.get("trace"):
             return data
-        others = any(data.get(name) is not None for name in READERS)
+        others = any(data.get(name) is not None for name in TEXTS)
         return {"mode": "replay"} | ({} if others else {"workload": "trace"}) | data
 
     @model_validator(mode="after")

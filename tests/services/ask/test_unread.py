@@ -129,3 +129,11 @@ def test_defaults_and_empty_values_are_not_given() -> None:
         "pause_s",
         "requests",
     )
+
+
+def test_a_trace_keeps_its_prompts_unless_others_are_given() -> None:
+    answered = parse({"trace": TRACE, "history": "answered"})
+    assert (answered.mode, answered.workload) == ("replay", "trace")
+    assert "It requires workload file or synthetic" in str(unread.problems(["history"], [answered]))
+    assert parse({"trace": TRACE, "input_tokens": 9}).workload == "synthetic"
+    assert parse({"trace": TRACE, "prompt": "a"}).workload == "text"
