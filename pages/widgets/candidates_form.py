@@ -190,7 +190,7 @@ def _multiselect(
 def _setting(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
     read = read_fields(start.model_copy(update={"mode": values["mode"]}))
     options = [field for field in candidates.SETTINGS if field in read]
-    usual = next(name for name in candidates.USUAL if name in options)
+    usual = next(name for name in (*candidates.USUAL, *options) if name in options)
     setting = next((name for changes in from_link for name in changes if name in options), usual)
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         widget = fields.keyed("versus-setting", setting)

@@ -298,3 +298,12 @@ def test_back_from_a_result_that_opened_by_itself_shows_its_comparison(
     assert at.title[0].value == "Comparing 2 runs"
     assert "Nothing can be compared: 2 runs ended without a result." in text_of(at)
     assert "No run is selected." in text_of(visit("live", runs="x"))
+
+
+def test_a_setting_can_be_varied_where_neither_concurrency_nor_requests_have_an_effect(
+    visit: Visit,
+) -> None:
+    at = choose(visit("run", duration_s="5"), "versus", "settings")
+    (setting,) = [each for each in at.selectbox if each.key == "run-versus-setting"]
+    assert setting.value is not None
+    assert not {"concurrency", "requests"} & set(setting.options)
