@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 STYLE = """<style>
 [data-testid=stPopoverBody] { max-height: 85vh; }
 @media (max-width: 640px) {
-  [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
+  #root [data-testid=stTable] :is(th, td) { padding: .3rem .35rem; font-size: .8rem; }
   [class*=st-key-folded-] thead { display: none; }
   [class*=st-key-folded-] tbody { display: block; }
   [class*=st-key-folded-] td::before { display: block; opacity: .8; font-size: .75rem;
@@ -34,9 +34,8 @@ STYLE = """<style>
   [class*=st-key-folded-] tr { display: grid;
     grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
   [class*=st-key-folded-] tr > :first-child { grid-column: 1 / -1; font-weight: 600; }
-  :is(.st-key-folded-leaderboard, .st-key-folded-cells) tr { grid-template-columns: 3rem 1fr 1fr; }
-  :is(.st-key-folded-leaderboard, .st-key-folded-cells) tr > :first-child { grid-column: 1;
-    grid-row: 1 / span 5; }
+  [class*=st-key-folded-numbered-] tr { grid-template-columns: 3rem 1fr 1fr; }
+  [class*=st-key-folded-numbered-] tr > :first-child { grid-column: 1; grid-row: 1 / span 9; }
   [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left; }
   [class*=st-key-folded-] tr { border-bottom: 1px solid #80808040; }
   .st-key-beside-title { justify-content: flex-start; }

@@ -96,12 +96,13 @@ def measured(study: Study, headlines: dict[int, dict[str, Any]]) -> None:
         "Error": [run.error or NOTHING for run in study.runs],
     }
     known = {name: column for name, column in texts.items() if {*column} - {NOTHING, "", "0"}}
-    columns = [
-        [f"[{run.id}]({_page_of(run)})" for run in study.runs],
-        *([_cell(name, text) for text in column] for name, column in known.items()),
+    rows = tuple(zip([str(run.id) for run in study.runs], *known.values(), strict=True))
+    linked = [
+        [f"[{number}]({_page_of(run)})", *map(_cell, known, rest)]
+        for run, (number, *rest) in zip(study.runs, rows, strict=True)
     ]
-    rows = list(zip(*columns, strict=True))
-    tabular.folded("cells", rows, Table("The cells of the study", ("Run", *known), ()))
+    cells = Table("The cells of the study", ("Run", *known), rows)
+    tabular.show_rows(tabular.NUMBERED + "cells", linked, cells)
     if any(run.config.repeats > 1 for run in study.runs):
         st.caption(OF_ALL_REQUESTS)
 

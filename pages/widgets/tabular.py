@@ -24,31 +24,40 @@ from services.report.theme import request_number, request_numbers
 
 FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
 PAGE = 1_000  # requests of a large run on one page
+NUMBERED = "numbered-"  # begins the name of a folded table whose rows begin with a number
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 # A browser breaks a line at a space and after a dash.
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
-def table(data: Table, question: str = "", key: str = "") -> None:
-    """Show a table of text, below the question that it answers."""
+def table(
+    data: Table, question: str = "", key: str = "", link: Callable[[str], str] | None = None
+) -> None:
+    """Show a table of text, below the question that it answers. `link`: the address that a row's
+    number leads to."""
     if not data.rows:
         return
     if question:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
-    rows = [[cell(first, breaks=True), *map(cell, rest)] for first, *rest in data.rows]
-    if data.is_wide:
-        folded(_NOT_IN_KEYS.sub("-", f"{data.title} {key}".strip().lower()), rows, data)
-    else:
-        _draw(rows, data)
+    rows = [
+        [f"[{first}]({link(first)})" if link else cell(first, breaks=True), *map(cell, rest)]
+        for first, *rest in data.rows
+    ]
+    show_rows(f"{NUMBERED * bool(link)}{data.title} {key}", rows, data)
     if data.note:
         st.caption(plain(data.note))
 
 
-def folded(name: str, rows: Sequence[Sequence[str]], data: Table) -> None:
-    """Show `rows` of markdown below the columns of a table; on a phone, a row takes several lines,
-    with the name of its column above each cell."""
-    with st.container(key=f"folded-{name}"):
-        st.html(_names_above_cells(name, data.columns))
+def show_rows(name: str, rows: Sequence[Sequence[str]], data: Table) -> None:
+    """Show `rows` of markdown, of the same texts as a table's, below its columns. If it is wide, a
+    row takes several lines on a phone, with the name of its column above each cell, and beside its
+    number, if it begins with one (`NUMBERED`). `name` is unique on the page."""
+    if not data.is_wide:
+        _draw(rows, data)
+        return
+    key = _NOT_IN_KEYS.sub("-", name.strip().lower())
+    with st.container(key=f"folded-{key}"):
+        st.html(_names_above_cells(key, data.columns))
         _draw(rows, data)
 
 

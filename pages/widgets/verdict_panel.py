@@ -70,7 +70,7 @@ def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
 def _table(data: Table) -> None:
     """Show a row for each run, with the verdict in its colour."""
     rows = [[plain(row[0]), *map(_coloured, row[1:])] for row in data.rows]
-    tabular.folded("verdicts", rows, data)
+    tabular.show_rows(data.title, rows, data)
 
 
 def _coloured(text: str) -> str:

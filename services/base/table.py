@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
-PHONE = 50  # characters beside each other on a phone
+# Pixels of a phone: the width of its page, of a character, and of the space around a cell.
+PHONE, CHARACTER, PADDING = 358, 6, 11.2
 _BREAKS = re.compile(r"[ /-]")
 
 
@@ -29,7 +30,7 @@ class Table:
         for head, *cells in columns:
             lines = [line for cell in cells for line in cell.split("\n")]
             widths.append(max(_longest_word(head), *map(_width, lines)))
-        return sum(widths) > PHONE
+        return CHARACTER * sum(widths) + PADDING * len(widths) > PHONE
 
 
 def _width(line: str) -> int:

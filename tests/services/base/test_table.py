@@ -17,6 +17,8 @@ LONG = "a sentence of many words, which a narrow column breaks"
         (("Output throughput", "987 tokens/s", RATIO, RATIO), True),
         (("TTFT", *["81.3 ms"] * 5), False),
         (("TTFT", *["81.3 ms"] * 9), True),
+        (("TTFT", *["9 ms"] * 9), False),
+        (("TTFT", *["9 ms"] * 10), True),  # for the space around the cells
         (("Error", LONG, LONG), False),
     ],
 )
