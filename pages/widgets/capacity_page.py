@@ -15,7 +15,7 @@ from db.capacity_list import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
-from pages.widgets import capacity_form, chart_panel, scenario_file, share, url_state
+from pages.widgets import capacity_form, chart_panel, scenario_file, share, tabular, url_state
 from pages.widgets.panels import when
 from pages.widgets.view import (
     dark,
@@ -35,7 +35,7 @@ from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
 from services.base.units import many
 from services.report import capacity as report
-from services.report.capacity_points import operating_points_table
+from services.report.capacity_points import measured_table, operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.export.capacity_files import CAPACITY_EXPORTS
 from services.studies import capacity_link
@@ -45,7 +45,6 @@ from services.studies.capacity_price import cost
 from services.studies.capacity_wording import amount_text, confidence_text, plan, with_unit
 
 MORE = 10  # probes that are offered to a search that goes on
-WIDEST_STATE = 125  # pixels of "no, queue grows"
 
 
 def load(text: str) -> Capacity:
@@ -174,22 +173,16 @@ def curve(capacity: Capacity) -> None:
 
 
 def points(capacity: Capacity) -> None:
-    """Show every load that was measured, with a link to its run."""
-    points_table = operating_points_table(capacity)
-    st.subheader(points_table.title, anchor="points")
-    table = pd.DataFrame(points_table.rows, columns=points_table.columns)
-    # First: the table is wider than the page, and a link that is out of sight is not found.
-    table.insert(0, "Run", [f"/result?run={number}" for number in table.pop("Run")])
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        column_config={
-            "Run": st.column_config.LinkColumn("Run", display_text=r"run=(\d+)"),
-            "Sustained": st.column_config.Column(width=WIDEST_STATE),
-        },
-    )
-    st.caption(points_table.note)
+    """Show every load that was measured, with links to the runs."""
+    outcomes = operating_points_table(capacity)
+    tabular.table(outcomes, outcomes.title, link=_page_of_run)
+    measured = measured_table(capacity)
+    with st.expander(measured.title, icon=":material/table:"):
+        tabular.table(measured, link=_page_of_run)
+
+
+def _page_of_run(number: str) -> str:
+    return f"/result?{urlencode(link_parameters(run=number))}"
 
 
 def download_buttons(capacity: Capacity) -> None:

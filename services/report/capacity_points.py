@@ -1,8 +1,9 @@
-"""The operating points of a capacity search as a table: throughput and latency at each load."""
+"""The operating points of a capacity search as tables: which loads met the objectives, and the
+throughput and latency at each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.analysis.capacity import Objective
@@ -13,47 +14,64 @@ from services.studies.capacity import Capacity
 from services.studies.capacity_probe import Probe
 from services.studies.capacity_wording import load_text
 
-TITLE = "Operating points"
+Text = Callable[[Probe], str | None]
+Columns = Iterator[tuple[str, Text]]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of measured values; left out if no probe has a value."""
+    """A column of measured values; left out if no probe has a value. `fields`: of a LoadPoint, by
+    the statistic that each is, or by "" if it is the only one."""
 
     title: str
-    field: str  # of a LoadPoint
+    fields: Mapping[str, str]
     unit: str
 
 
 def operating_points_table(capacity: Capacity) -> Table:
-    """Return a row for each probe, by server and load, with the number of its run last. Columns
-    without values are left out."""
+    """Return a row for each probe, by server and load, with its run first: whether the load was
+    sustained."""
+    columns = [*_loads(capacity), *_outcomes(capacity)]
+    return _table("Operating points", capacity, columns, OF_OUTCOMES)
+
+
+def measured_table(capacity: Capacity) -> Table:
+    """Return the same rows with the throughput and the latency of each. Columns without values are
+    left out."""
+    return _table(
+        "Throughput and latency", capacity, [*_loads(capacity), *_measured(capacity)], OF_MEASURED
+    )
+
+
+def _table(title: str, capacity: Capacity, columns: list[tuple[str, Text]], note: str) -> Table:
     probes = sorted(capacity.probes, key=lambda probe: (probe.server, probe.load, probe.run_id))
-    columns = [column for column in _columns(capacity) if any(map(column[1], probes))]
-    rows = tuple(tuple(of(probe) or NOTHING for _, of in columns) for probe in probes)
-    return Table(TITLE, tuple(title for title, _ in columns), rows, NOTE)
+    known = [column for column in columns if any(map(column[1], probes))]
+    rows = tuple(tuple(of(probe) or NOTHING for _, of in known) for probe in probes)
+    return Table(title, tuple(name for name, _ in known), rows, note)
 
 
-Text = Callable[[Probe], str | None]
-
-
-def _columns(capacity: Capacity) -> Iterator[tuple[str, Text]]:
+def _loads(capacity: Capacity) -> Columns:
     config = capacity.config
+    yield "Run", lambda probe: str(probe.run_id)
     if len(config.servers) > 1:
         yield "Server", lambda probe: letter(probe.server)
     yield (
         "Users" if config.load == "users" else "Requests/s",
         lambda probe: load_text(probe.load, config),
     )
-    yield "Sustained", lambda probe: sustained_text(capacity, probe)
+
+
+def _outcomes(capacity: Capacity) -> Columns:
+    yield "Sustained", lambda probe: sustained_text(capacity, probe).replace(", ", ",\n")
     yield "Met the objective", _met_text
-    for index, objective in enumerate(config.parsed_objectives):
+    for index, objective in enumerate(capacity.config.parsed_objectives):
         yield objective_title(objective), _reached_column(index, objective)
-    asked = {objective_title(objective) for objective in config.parsed_objectives}
-    for column in COLUMNS:
-        if column.title not in asked:
-            yield column.title, _measured_column(column)
-    yield "Run", lambda probe: str(probe.run_id)
+
+
+def _measured(capacity: Capacity) -> Columns:
+    for column in MEASURED:
+        title = f"{column.title} {', '.join(column.fields)}".strip()
+        yield title, _measured_column(tuple(column.fields.values()), column.unit)
 
 
 def _met_text(probe: Probe) -> str | None:
@@ -71,31 +89,35 @@ def _reached_column(index: int, objective: Objective) -> Text:
     )
 
 
-def _measured_column(column: Column) -> Text:
+def _measured_column(fields: Sequence[str], unit: str) -> Text:
     def text(probe: Probe) -> str | None:
-        value = None if probe.point is None else getattr(probe.point, column.field)
-        return None if value is None else show(value, column.unit)
+        values = [getattr(probe.point, field, None) for field in fields]
+        known = any(value is not None for value in values)
+        return "\n".join(show(value, unit) for value in values) if known else None
 
     return text
 
 
-COLUMNS = (
-    Column("Completed/s", "requests_per_s", ""),
-    Column("Output tokens/s", "tokens_per_s", ""),
-    Column("In flight", "in_flight", "count"),
-    Column("TTFT median", "ttft_p50_s", "s"),
-    Column("TTFT p95", "ttft_p95_s", "s"),
-    Column("TPOT median", "tpot_p50_s", "s"),
-    Column("TPOT p95", "tpot_p95_s", "s"),
-    Column("E2E latency median", "e2e_p50_s", "s"),
-    Column("E2E latency p95", "e2e_p95_s", "s"),
-    Column("Max waiting", "waiting", "count"),
-    Column("Max KV cache", "kv_cache_share", "share"),
-    Column("Preemptions", "preemptions", "count"),
+def _latency(title: str, name: str) -> Column:
+    return Column(title, {"median": f"{name}_p50_s", "p95": f"{name}_p95_s"}, "s")
+
+
+MEASURED = (
+    Column("Completed/s", {"": "requests_per_s"}, ""),
+    Column("Output tokens/s", {"": "tokens_per_s"}, ""),
+    Column("In flight", {"": "in_flight"}, "count"),
+    _latency("TTFT", "ttft"),
+    _latency("TPOT", "tpot"),
+    _latency("E2E latency", "e2e"),
+    Column("Max waiting", {"": "waiting"}, "count"),
+    Column("Max KV cache", {"": "kv_cache_share"}, "share"),
+    Column("Preemptions", {"": "preemptions"}, "count"),
 )
-NOTE = (
+OF_OUTCOMES = (
     "One row for each probe. Near the capacity, chance decides whether a probe meets the "
-    "objectives: one may fail at a lower load than another that passes. Latencies are of "
-    "successful requests; for an objective, a failed request counts as a miss. Columns that the "
-    "engine does not report are left out."
+    "objectives: one may fail at a lower load than another that passes. A failed request counts as "
+    "a miss."
+)
+OF_MEASURED = (
+    "Latencies are of successful requests. Columns that the engine does not report are left out."
 )

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.conftest import App, no_trouble, settled
+from tests.capacities import FIRST, SECOND, config_of_servers, searched, stored
 from tests.stored import store
 from tests.values import repeats
 
@@ -52,6 +53,22 @@ def test_a_phone_shows_every_cell_below_the_name_of_its_column(
     assert len({cell.strip() for cell in cells.all_inner_texts()}) > 9
     above = cells.evaluate_all(ABOVE)
     assert column in map(text_of, above)
+    no_trouble(page)
+
+
+def test_a_phone_shows_which_loads_were_sustained_without_scrolling(
+    app: App, person: BrowserContext
+) -> None:
+    with app.database() as database:
+        number = stored(database, searched(config_of_servers(2), (FIRST, SECOND)))
+    page = person.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{app.url}/capacity?search={number}")
+    outcomes = page.get_by_role("table", name="Operating points")
+    expect(outcomes.get_by_role("cell", name="no, queue grows").first).to_be_visible()
+    page.get_by_text("Throughput and latency", exact=True).click()
+    expect(page.get_by_role("table", name="Throughput and latency")).to_be_visible()
+    assert page.locator("[data-testid=stTable] :is(th, td)").evaluate_all(CUT) == []
     no_trouble(page)
 
 

@@ -64,8 +64,10 @@ def test_a_finished_search_shows_its_result(visit: Visit, database: Engine) -> N
     sentence = first_of(at)
     assert at.metric[0].value.endswith(" requests/s") and "95 % interval " in text_of(at)
     assert "requests/s (95 %" in sentence and "TTFT p95 ≤ 500 ms" in sentence
-    assert len(at.dataframe[0].value) == len(SLOPE + MORE)
-    assert at.dataframe[0].value.columns[0] == "Run", "which is in sight on a phone, too"
+    outcomes, measured = (table.value for table in at.table)
+    assert len(outcomes) == len(measured) == len(SLOPE + MORE)
+    assert outcomes["Run"][0].endswith("](/result?run=1)")
+    assert list(measured["Run"]) == list(outcomes["Run"])
     (listed,) = visit("capacity").table[0].value["Capacity"]
     assert f"{at.metric[0].value} (95 % interval" in listed.replace("\\", "")
 

@@ -11,7 +11,7 @@ from services.ask.own_prompts import summarized
 from services.base.table import Table
 from services.base.units import NOTHING, many
 from services.report.capacity import curves, reasons, sentences, server_names
-from services.report.capacity_points import operating_points_table
+from services.report.capacity_points import measured_table, operating_points_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
 from services.report.run_facts import measured_sentence
@@ -33,7 +33,7 @@ def capacity_contents(capacity: Capacity) -> Contents:
         tiles=tuple(_tiles(capacity)),
         sentences=(*reasons(capacity), *curves(capacity)),
         diagnostics=(),
-        results=(operating_points_table(capacity),),
+        results=(operating_points_table(capacity), measured_table(capacity)),
         circumstances=tuple(_fact_tables(capacity)),
         notes=(("Note", capacity.note),) if capacity.note else (),
     )

@@ -13,7 +13,7 @@ import pytest
 from services.ask.plan import duration
 from services.base.units import significant
 from services.report.capacity import capacity_document, capacity_text, reasons, verdicts
-from services.report.capacity_points import operating_points_table
+from services.report.capacity_points import measured_table, operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.charts.frame import spec
 from services.report.export.capacity_contents import capacity_contents
@@ -101,14 +101,27 @@ def test_loads_far_below_the_capacity_are_left_out_of_the_chart_only_if_sustaine
     assert first.load in {row["load"] for row in spec(drawn, False)["datasets"]["dots"]}
 
 
-def test_the_table_has_a_row_for_each_probe_the_lowest_load_first() -> None:
-    table = operating_points_table(one())
-    assert table.columns[:4] == ("Requests/s", "Sustained", "Met the objective", "TTFT p95")
-    assert table.columns.count("TTFT p95") == 1 and table.columns[-1] == "Run"
-    assert {"Output tokens/s", "Max KV cache", "Preemptions"} <= set(table.columns)
-    loads = [float(row[0]) for row in table.rows]
-    assert loads == sorted(loads) and len(loads) == len(one().probes)
-    assert operating_points_table(two()).columns[0] == "Server"
+def test_the_tables_have_a_row_for_each_probe_the_lowest_load_first() -> None:
+    outcomes, measured = operating_points_table(one()), measured_table(one())
+    assert outcomes.columns == ("Run", "Requests/s", "Sustained", "Met the objective", "TTFT p95")
+    assert {"Output tokens/s", "Max KV cache", "Preemptions"} <= set(measured.columns)
+    for table in (outcomes, measured):
+        loads = [float(row[1]) for row in table.rows]
+        assert loads == sorted(loads) and len(loads) == len(one().probes)
+    assert operating_points_table(two()).columns[1] == measured_table(two()).columns[1] == "Server"
+
+
+def test_which_loads_were_sustained_fits_on_a_phone() -> None:
+    assert not operating_points_table(two()).is_wide
+    assert measured_table(two()).is_wide
+
+
+def test_the_median_and_p95_of_a_latency_are_in_one_column() -> None:
+    table = measured_table(one())
+    *_, (median, p95) = (
+        row[table.columns.index("TTFT median, p95")].split("\n") for row in table.rows
+    )
+    assert median.endswith(" s") and p95.endswith(" s")
 
 
 def test_text_and_data_say_where_throughput_stops_rising() -> None:
