@@ -78,7 +78,7 @@ def load(ids: list[int]) -> list[Run]:
 
 def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> None:
     """Show the chart and the ranking; a name links to its run."""
-    drawn = pareto(standings, against, dark(), links=True)
+    drawn = pareto(standings, against, by, dark(), links=True)
     if drawn is None:
         st.info(NOTHING_TO_DRAW[against])
     else:

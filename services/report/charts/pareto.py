@@ -7,12 +7,13 @@ line, see `scatter`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Literal
 
 import altair as alt
 
 from services.analysis.metrics import Better
-from services.analysis.pareto import LeaderboardEntry, Measure, pareto_front
+from services.analysis.pareto import LeaderboardEntry, Measure, pareto_front, ranked
 from services.base.units import many
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale
@@ -23,30 +24,33 @@ PRICE = "USD per million output tokens"
 UP: tuple[Better, Better] = ("higher", "higher")
 CHEAP: tuple[Better, Better] = ("lower", "higher")
 FRONT = "Dashed: the Pareto front, the runs that no other run beats."
+RANKS = "#1 is first in the ranking."
 CLOSE = 0.06  # share of an axis: names of closer dots are placed above and below them
-NARROW = 620  # pixels of a plot; in a narrower one, dots show their rank as name
+NARROW = 620  # pixels of a plot; in a narrower one, dots have only their rank beside them
 HEIGHT = 360
-CHARACTER = 0.014  # share of an axis that a character of a name takes
+CHARACTER = 0.014  # share of an axis that a character of a name takes; twice that in a narrow plot
 NAMED = 12  # dots with a name beside them: all, or those on the front; others have a tooltip
 
 
 def pareto(
     standings: Sequence[LeaderboardEntry],
     against: Literal["throughput", "price"],
+    by: Measure = "throughput",
     dark: bool = False,
     links: bool = False,
 ) -> alt.LayerChart | None:
-    """Draw runs by their speed against throughput or price; None if no run has both. With `links`,
-    a click on a dot opens its run."""
+    """Draw runs by their speed against throughput or price, each with its rank by a measure; None
+    if no run has both. With `links`, a click on a dot opens its run."""
     across, up = AXES[against]
     dots: Rows = [
         {
             "run": each.label,
+            "rank": "" if rank is None else f"#{rank}",
             "x": each.of(across[0]),
             "y": each.of(up[0]),
             **({"url": f"/result?run={each.run_id}"} if links else {}),
         }
-        for each in standings
+        for rank, each in ranked(standings, by)
         if each.of(across[0]) is not None and each.of(up[0]) is not None
     ]
     if not dots:
@@ -59,6 +63,7 @@ def pareto(
     title = heading(
         TITLES[against],
         DIRECTIONS[against],
+        RANKS,
         FRONT if len(best) > 1 else "",
         f"Not shown: {many(unknown, 'run')} without these numbers." if unknown else "",
     )
@@ -91,6 +96,7 @@ def _layers(
     y = alt.Y("y:Q", title=titles[1] + up_note, scale=up, axis=alt.Axis(format=",.3~r"))
     tooltip = [
         alt.Tooltip("run:N", title="Run"),
+        alt.Tooltip("rank:N", title="Rank"),
         alt.Tooltip("x:Q", title=titles[0], format=",.4~r"),
         alt.Tooltip("y:Q", title=titles[1], format=",.4~r"),
     ]
@@ -105,52 +111,51 @@ def _layers(
         # An empty layer would be an unnamed image to a screen reader.
         *([behind] if any(not dot["on_front"] for dot in dots) else []),
         circles.transform_filter(on_front).encode(x=x, y=y, tooltip=tooltip, **href),
-        *_names(data, dots, x, y),
+        _labels(data, dots).encode(x=x, y=y),
     ]
 
 
-def _names(data: alt.Chart, dots: Rows, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """The names of runs, or of those on the front if there are many, each toward the middle of the
-    plot so that none is cut off. A name is above its dot, below it if it would cover another there,
-    and left out if there is no room; those on the front come first."""
+def _labels(data: alt.Chart, dots: Rows) -> alt.Chart:
+    """The rank of each dot and, where there is room, its name, toward the middle of the plot so
+    that none is cut off."""
     named = dots if len(dots) <= NAMED else [dot for dot in dots if dot["on_front"]]
-    if len(named) > NAMED:
-        return []
-    across, up = ([float(dot[axis]) for dot in dots] for axis in "xy")
-    middle, span = (min(across) + max(across)) / 2, max(up) - min(up) or 1.0
-    taken: list[tuple[float, float, float]] = []  # the height of a name, its left and right end
-    for dot in sorted(named, key=lambda each: (not each["on_front"], -float(each["y"]))):
+    names = {dot["run"] for dot in named} if len(named) <= NAMED else set()
+    middle = (min(dot["x"] for dot in dots) + max(dot["x"] for dot in dots)) / 2
+    for dot in dots:
         dot["right"] = dot["x"] > middle
-        length = len(dot["run"]) * CHARACTER * max(across)
-        left = dot["x"] - length * dot["right"]
-        for dot["below"] in (False, True):
-            at = dot["y"] + span * CLOSE * (-0.5 if dot["below"] else 0.5)
-            dot["named"] = all(
+    ranks = {dot["run"]: [dot["rank"]] for dot in dots}
+    full = {name: [f"{rank} {name}".strip(), rank] for name, (rank,) in ranks.items()}
+    _place(dots, "wide", {name: full[name] if name in names else ranks[name] for name in ranks})
+    _place(dots, "narrow", ranks, 2)
+    size = f"(width < {NARROW} ? 'narrow' : 'wide')"
+    label: alt.Chart = data.mark_text(
+        align=alt.ExprRef("datum.right ? 'right' : 'left'"),
+        dx=alt.ExprRef("datum.right ? -9 : 9"),
+        dy=alt.ExprRef(f"datum[{size} + '_below'] ? 12 : -9"),
+        text=alt.ExprRef(f"datum[{size}]"),
+    )
+    return label
+
+
+def _place(dots: Rows, size: str, texts: dict[str, list[str]], scale: int = 1) -> None:
+    """Give each dot the first of its texts that has room above it or, if that would cover another
+    there, below it; "" if none has. Those on the front come first."""
+    across, up = ([float(dot[axis]) for dot in dots] for axis in "xy")
+    span = max(up) - min(up) or 1.0
+    taken: list[tuple[float, float, float]] = []  # the height of a label, its left and right end
+    for dot in sorted(dots, key=lambda each: (not each["on_front"], -float(each["y"]))):
+        dot[size] = ""
+        for text, below in product(texts[dot["run"]], (False, True)):
+            length = len(text) * scale * CHARACTER * max(across)
+            left = dot["x"] - length * dot["right"]
+            at = dot["y"] + span * CLOSE * (-0.5 if below else 0.5)
+            if all(
                 abs(at - y) >= CLOSE * span or left > end or left + length < start
                 for y, start, end in taken
-            )
-            if dot["named"]:
+            ):
                 taken.append((at, left, left + length))
+                dot |= {size: text, f"{size}_below": below}
                 break
-    label = alt.ExprRef(f"width < {NARROW} ? '' : datum.run")
-    return [
-        data.mark_text(
-            align="right" if right else "left",
-            dx=-9 if right else 9,
-            dy=12 if below else -9,
-            text=label,
-        )
-        .transform_filter(
-            f"datum.named && datum.right == {_js(right)} && datum.below == {_js(below)}"
-        )
-        .encode(x=x, y=y)
-        for right in (False, True)
-        for below in (False, True)
-    ]
-
-
-def _js(value: bool) -> str:
-    return str(value).lower()
 
 
 Axis = tuple[Measure, str]

@@ -42,11 +42,22 @@ def test_the_runs_on_the_pareto_front_are_drawn_with_their_names(against: str) -
 
 def test_dots_lead_to_their_runs() -> None:
     shown = drawn("throughput", links=True)
-    assert [row["url"] for row in shown["datasets"]["dots"]] == [
-        f"/result?run={n}" for n in (1, 2, 3)
-    ]
+    urls = {row["run"]: row["url"] for row in shown["datasets"]["dots"]}
+    assert urls == {each.label: f"/result?run={each.run_id}" for each in RUNS[:3]}
     linked = [layer for layer in shown["layer"] if "href" in layer["encoding"]]
     assert len(linked) == 2
+
+
+def test_dots_have_their_ranks_and_where_there_is_room_their_names() -> None:
+    rows = {row["run"]: row for row in drawn("throughput", by="speed")["datasets"]["dots"]}
+    assert {name: (row["narrow"], row["wide"]) for name, row in rows.items()} == {
+        "concurrency 1": ("#1", "#1 concurrency 1"),
+        "concurrency 8": ("#2", "#2 concurrency 8"),
+        "dominated": ("#3", "#3 dominated"),
+    }
+    unranked = LeaderboardEntry(9, "no price", 60.0, 60.0, None)
+    row = drawn("throughput", [*RUNS, unranked], by="price")["datasets"]["dots"][-1]
+    assert (row["narrow"], row["wide"]) == ("", "no price")
 
 
 def test_overlapping_names_are_placed_above_and_below() -> None:
@@ -56,17 +67,26 @@ def test_overlapping_names_are_placed_above_and_below() -> None:
         LeaderboardEntry(3, "c", 10.0, 900.0, None),
     ]
     rows = {row["run"]: row for row in drawn("throughput", close)["datasets"]["dots"]}
-    assert (rows["a"]["below"], rows["b"]["below"], rows["c"]["below"]) == (True, False, False)
+    assert [rows[name]["wide_below"] for name in "abc"] == [True, False, False]
+    assert [rows[name]["narrow_below"] for name in "abc"] == [True, False, False]
     assert (rows["a"]["right"], rows["c"]["right"]) == (True, False)
 
 
-def test_a_name_that_would_cover_others_is_left_out() -> None:
+def test_a_label_that_would_cover_others_is_left_out() -> None:
     crowd = [LeaderboardEntry(n, f"run {n}", 10.0 + n / 9, 100.0 + n, None) for n in range(3)]
     far = [LeaderboardEntry(8, "fast", 90.0, 400.0, None), LeaderboardEntry(9, "b", 5, 10, None)]
     rows = {row["run"]: row for row in drawn("throughput", crowd + far)["datasets"]["dots"]}
-    assert rows["fast"]["named"] and rows["b"]["named"]
-    assert [rows[f"run {n}"]["named"] for n in range(3)] == [False, True, True]
-    assert [rows[f"run {n}"]["below"] for n in (1, 2)] == [True, False]
+    assert (rows["fast"]["wide"], rows["b"]["wide"]) == ("#1 fast", "#5 b")
+    assert [rows[f"run {n}"]["wide"] for n in range(3)] == ["", "#3 run 1", "#2 run 2"]
+    assert [rows[f"run {n}"]["narrow"] for n in range(3)] == ["", "#3", "#2"]
+    assert [rows[f"run {n}"]["wide_below"] for n in (1, 2)] == [True, False]
+
+
+def test_of_many_runs_those_on_the_front_have_names() -> None:
+    many = [LeaderboardEntry(n, f"run {n}", 5.0 * n, 10.0 * n, None) for n in range(1, 14)]
+    rows = drawn("throughput", many)["datasets"]["dots"]
+    assert [row["wide"] for row in rows] == ["#1 run 13", *(f"#{n}" for n in range(2, 14))]
+    assert [row["narrow"] for row in rows] == [f"#{n}" for n in range(1, 14)]
 
 
 def test_without_numbers_there_is_no_chart() -> None:
