@@ -69,10 +69,10 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if each := spread["tokens_per_s"]:
         yield KeyFigure(
             "tokens_per_s_median",
-            "Tokens/s, each",
+            "Tokens/s per request",
             show(each.median, ""),
             f"median of {each.n:,}",
-            "Tokens/s per request: its output tokens over the time from sending to the last token",
+            "Output tokens of a request over the time from sending it to its last token",
         )
     if ttft := spread["ttft_s"]:
         yield _latency("ttft_s_median", "TTFT, median", ttft, "Time to first token")

@@ -34,6 +34,9 @@ PAGES = (
     "batches",
     "glossary",
 )
+CUT = (
+    "parts => parts.filter(part => part.scrollWidth > part.clientWidth).map(part => part.innerText)"
+)
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 390))
 
 
@@ -47,7 +50,9 @@ def stored(app: App) -> None:
             )
 
 
-def test_no_page_is_wider_than_the_screen(app: App, person: BrowserContext) -> None:
+def test_no_page_is_wider_than_the_screen_and_no_name_of_a_number_is_cut_off(
+    app: App, person: BrowserContext
+) -> None:
     page = person.new_page()
     for path in PAGES:
         page.set_viewport_size({"width": 1280, "height": 900})
@@ -59,6 +64,7 @@ def test_no_page_is_wider_than_the_screen(app: App, person: BrowserContext) -> N
             settled(page)
             no_trouble(page)
             fits(page)
+            assert page.get_by_test_id("stMetricLabel").locator("div").evaluate_all(CUT) == []
 
 
 def shown(page: Page) -> list[str]:

@@ -21,7 +21,7 @@ def names(run: Candidate) -> list[str]:
 
 def test_a_streamed_run_has_speed_first_token_throughput_failures_and_latency() -> None:
     assert names(candidate(repeats())) == [
-        "Tokens/s, each",
+        "Tokens/s per request",
         "TTFT, median",
         "Output tokens/s",
         "Error rate",
