@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-import pandas as pd
 import streamlit as st
 
 from db import capacities
@@ -16,7 +15,7 @@ from db.database import opened
 from jobs import capacities as capacity_jobs
 from jobs import scenarios
 from pages.widgets import capacity_form, chart_panel, scenario_file, share, tabular, url_state
-from pages.widgets.panels import when
+from pages.widgets.panels import to_minute
 from pages.widgets.view import (
     dark,
     link_parameters,
@@ -33,7 +32,8 @@ from pages.widgets.view import (
 from services.ask.config import RunConfig
 from services.base.errors import PacelineError
 from services.base.refresh import REFRESH
-from services.base.units import many
+from services.base.table import Table
+from services.base.units import NOTHING, many
 from services.report import capacity as report
 from services.report.capacity_points import measured_table, operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
@@ -174,15 +174,11 @@ def curve(capacity: Capacity) -> None:
 
 def points(capacity: Capacity) -> None:
     """Show every load that was measured, with links to the runs."""
-    outcomes = operating_points_table(capacity)
-    tabular.table(outcomes, outcomes.title, link=_page_of_run)
-    measured = measured_table(capacity)
+    outcomes, measured = operating_points_table(capacity), measured_table(capacity)
+    links = [f"/result?{urlencode(link_parameters(run=run))}" for run, *_ in outcomes.rows]
+    tabular.table(outcomes, outcomes.title, links=links)
     with st.expander(measured.title, icon=":material/table:"):
-        tabular.table(measured, link=_page_of_run)
-
-
-def _page_of_run(number: str) -> str:
-    return f"/result?{urlencode(link_parameters(run=number))}"
+        tabular.table(measured, links=links)
 
 
 def download_buttons(capacity: Capacity) -> None:
@@ -272,20 +268,10 @@ def _run_action(act: Callable[[Any, int], None], capacity_id: int) -> None:
 
 def show_list(rows: Sequence[CapacityRow]) -> None:
     """Show the stored searches, newest first."""
-    if not rows:
-        return
-    st.subheader("Searches", anchor="searches")
-    table = pd.DataFrame(
-        {
-            "Search": [f"[{plain(row.name)}]({_address(row.id)})" for row in rows],
-            "Status": [row.status for row in rows],
-            "Capacity": [plain(row.answer) or "–" for row in rows],
-            "Probes": [f"{row.probes:,}" for row in rows],
-            "Started": [when(row.created_at) for row in rows],
-        }
+    texts = tuple(
+        (row.name, row.status, row.answer or NOTHING, f"{row.probes:,}", to_minute(row.created_at))
+        for row in rows
     )
-    st.table(table, border="horizontal", hide_index=True, alt="Stored searches")
-
-
-def _address(capacity_id: int) -> str:
-    return f"/capacity?{urlencode(link_parameters(search=str(capacity_id)))}"
+    links = [f"/capacity?{urlencode(link_parameters(search=str(row.id)))}" for row in rows]
+    columns = ("Search", "Status", "Capacity", "Probes", "Started")
+    tabular.table(Table("Searches", columns, texts), "Searches", links=links)

@@ -144,6 +144,11 @@ def when(moment: datetime) -> str:
     return f"{local(moment):%Y-%m-%d %H:%M:%S}"
 
 
+def to_minute(moment: datetime) -> str:
+    """Return the same for a row of a list."""
+    return f"{local(moment):%Y-%m-%d %H:%M}"
+
+
 def local(moment: datetime) -> datetime:
     """Return a time in the user's time zone."""
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from html import escape
 from textwrap import shorten
 
 from db.runs import RunRow
-from pages.widgets.panels import local
+from pages.widgets.panels import to_minute
 from services.analysis.compare.baseline_verdict import BaselineVerdict, short
 from services.ask.backends import server_text
 from services.base.units import many, show
@@ -101,7 +100,7 @@ def _warnings(run: RunRow) -> str:
 
 def numbers(run: RunRow, verdict: BaselineVerdict | None) -> str:
     """Return when a run started, its numbers, and how it compares with its baseline."""
-    cells = [_labelled_html(STARTED, _when(run.began), "when")]
+    cells = [_labelled_html(STARTED, to_minute(run.began), "when")]
     for label, (name, unit) in NUMBERS.items():
         cells.append(_labelled_html(label, escape(show(run.headline.get(name), unit)), "number"))
     if verdict is not None:
@@ -128,7 +127,3 @@ def _labelled_html(label: str, html: str, kind: str) -> str:
 def _verdict_text(verdict: BaselineVerdict) -> str:
     other = "<small>different server</small>" if verdict.differs else ""
     return f"{escape(short(verdict).replace(' %', UNBROKEN))}{other}"
-
-
-def _when(moment: datetime) -> str:
-    return local(moment).strftime("%Y-%m-%d %H:%M")

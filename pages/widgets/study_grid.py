@@ -11,7 +11,7 @@ import streamlit as st
 
 from db.studies import StudyRow
 from pages.widgets import run_row, tabular
-from pages.widgets.panels import status_badge, when
+from pages.widgets.panels import status_badge, to_minute
 from pages.widgets.view import dark, link_parameters, plain
 from services.ask.measurement import FINISHED, Run
 from services.base.table import Table
@@ -118,15 +118,16 @@ def _page_of(run: Run) -> str:
 
 
 def stored(rows: Sequence[StudyRow]) -> None:
-    """Show the stored studies, as a table of text, which wraps on a phone."""
-    table = pd.DataFrame(
-        {
-            "Study": [f"[{plain(row.name or str(row.id))}](/study?study={row.id})" for row in rows],
-            "Preset": [plain(PRESETS[row.preset].label) for row in rows],
-            "Measured": [
-                f"{row.done:,} of {row.cells:,}{', running' if row.active else ''}" for row in rows
-            ],
-            "Started": [when(row.created_at) for row in rows],
-        }
+    """Show the stored studies."""
+    texts = tuple(
+        (
+            row.name or f"Study {row.id}",
+            PRESETS[row.preset].label,
+            f"{row.done:,} of {row.cells:,}{', running' if row.active else ''}",
+            to_minute(row.created_at),
+        )
+        for row in rows
     )
-    st.table(table, border="horizontal", hide_index=True, alt="Stored studies")
+    columns = ("Study", "Preset", "Measured", "Started")
+    links = [f"/study?study={row.id}" for row in rows]
+    tabular.table(Table("Studies", columns, texts), links=links)

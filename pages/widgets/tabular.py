@@ -30,20 +30,19 @@ _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
-def table(
-    data: Table, question: str = "", key: str = "", link: Callable[[str], str] | None = None
-) -> None:
-    """Show a table of text, below the question that it answers. `link`: the address that a row's
-    number leads to."""
+def table(data: Table, question: str = "", key: str = "", links: Sequence[str] = ()) -> None:
+    """Show a table of text, below the question that it answers. `links`: the address that the name
+    or number of each row leads to."""
     if not data.rows:
         return
     if question:
         st.subheader(plain(question), anchor=data.title.lower().replace(" ", "-"))
-    rows = [
-        [f"[{first}]({link(first)})" if link else cell(first, breaks=True), *map(cell, rest)]
-        for first, *rest in data.rows
-    ]
-    show_rows(f"{NUMBERED * bool(link)}{data.title} {key}", rows, data)
+    names = [cell(first, breaks=True) for first, *_ in data.rows]
+    if links:
+        names = [f"[{name}]({link})" for name, link in zip(names, links, strict=True)]
+    rows = [[name, *map(cell, rest)] for name, (_, *rest) in zip(names, data.rows, strict=True)]
+    numbered = all(first.isdecimal() for first, *_ in data.rows)
+    show_rows(f"{NUMBERED * numbered}{data.title} {key}", rows, data)
     if data.note:
         st.caption(plain(data.note))
 
