@@ -116,7 +116,7 @@ def _optional(
     """A number above 0 and below another; None, an empty field: any."""
     with st.container(gap="xxsmall"):
         value: float | None = st.number_input(
-            label, value=None, step=step, format="%g", placeholder="Any", **keyed(name, first)
+            label, value=None, step=step, format="%g", placeholder="any", **keyed(name, first)
         )
         fine = value is None or 0 < value < below
         most = "" if below == inf else f" and less than {below:g}"

@@ -56,18 +56,24 @@ def show_rows(name: str, rows: Sequence[Sequence[str]], data: Table) -> None:
         return
     key = _NOT_IN_KEYS.sub("-", name.strip().lower())
     with st.container(key=f"folded-{key}"):
-        st.html(_names_above_cells(key, data.columns))
+        st.html(_names_above_cells(f".st-key-folded-{key}", data))
         _draw(rows, data)
 
 
-def _names_above_cells(name: str, columns: Sequence[str]) -> str:
+def _names_above_cells(table: str, data: Table) -> str:
     """Return the style of a folded table's cells: their columns' names, every character of which is
-    escaped, since some are what people wrote."""
-    rules = (
-        f'.st-key-folded-{name} td:nth-child({number})::before {{ content: "{_escaped(column)}" }}'
-        for number, column in enumerate(columns[1:], 2)
-    )
-    return f"<style>@media (max-width: 640px) {{{''.join(rules)}}}</style>"
+    escaped, since some are what people wrote; empty cells are left out."""
+    names = [
+        f'{table} td:nth-child({number})::before {{ content: "{_escaped(column)}" }}'
+        for number, column in enumerate(data.columns[1:], 2)
+    ]
+    empty = [
+        f"{table} tbody tr:nth-child({row}) td:nth-child({column}) {{ display: none }}"
+        for row, texts in enumerate(data.rows, 1)
+        for column, text in enumerate(texts, 1)
+        if column > 1 and not text
+    ]
+    return f"<style>@media (max-width: 640px) {{{''.join(names + empty)}}}</style>"
 
 
 def _escaped(text: str) -> str:

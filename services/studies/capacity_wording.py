@@ -236,8 +236,9 @@ def plan(config: CapacityConfig) -> str:
     rate, where, more = FEW / config.window_s, "near the capacity", ""
     if config.load == "rate" and config.lowest < rate:
         where, more = f"{where} and below {with_unit(rate, config)}", " (more at such low rates)"
+    of_each = " of each server" * (len(config.servers) > 1)
     return (
-        f"Up to {many(config.probes, 'probe')} of each server, each a run of "
+        f"Up to {many(config.probes, 'probe')}{of_each}, each a run of "
         f"{duration(PROBE * config.window_s)}, or up to five times as long {where}: "
         f"usually about {duration(usual_s)}{more}, at most {duration(most_s)}."
     )

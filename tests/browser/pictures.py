@@ -115,6 +115,17 @@ ENDED = (  # see stored_states.py
     ),
     looked_at("compare-four", "/compare?runs=5,6,7,8", "compare with the baseline"),
     looked_at("leaderboard-four", "/leaderboard?runs=5,6,7,8", "Leaderboard"),
+    *(
+        looked_at(f"result-{name}-{tab}", f"/result?run={run_id}&tab={tab}", "vLLM|request")
+        for run_id, name in ((9, "imported"), (10, "summary"), (11, "refused"))
+        for tab in ("charts", "numbers", "setup")
+    ),
+    looked_at("compare-refused", "/compare?runs=5,11", "compare with the baseline"),
+    looked_at("trend-servers", "/history?tag=servers&trend=output_tokens_per_s", "runs"),
+    looked_at("history-nothing-found", "/history?text=nobody", "match"),
+    looked_at("compare-read-only", "/compare?runs=5,6&view=share", "compare with the baseline"),
+    looked_at("tasks-ended", "/batches", "Ended"),
+    looked_at("share-gone", "/share/gone", "does not work"),
     Picture("study-capacities", "/study?study=1", "sustains"),
     looked_at("study-capacities-form", "/study?preset=capacity&engine=vllm", "Estimate"),
 )
@@ -122,6 +133,22 @@ SIGNED_IN = (
     Picture("tokens", "/tokens", "nightly"),
     looked_at("history-signed-in", "/history", "runs"),
     looked_at("run-signed-in", f"/?{SAVED}", "8002/v1 · Qwen"),
+)
+TO_LOOK_AT = (  # of who may only look, or only start runs on saved servers
+    looked_at("viewer-history", "/history", "runs"),
+    looked_at("viewer-result", "/result?run=5", "How fast did each"),
+    looked_at("viewer-study", "/study", "Study|studies"),
+    looked_at("viewer-capacity", "/capacity", "How much load"),
+)
+TO_START = (
+    looked_at("runner-run", "/", "saved server"),
+    looked_at("runner-tasks", "/batches", "Tasks"),
+)
+REFUSED = (looked_at("no-role", "/", "cannot open"),)
+BROKEN = (
+    looked_at("broken-run", "/", "cannot be used"),
+    looked_at("broken-history", "/history", "cannot be used"),
+    looked_at("broken-result", "/result?run=1", "cannot be used"),
 )
 SIGNED_OUT = (looked_at("sign-in", "/", "Sign in"),)
 MADE_UP = (  # an engine that is not installed, and a study of it with made-up numbers

@@ -275,9 +275,13 @@ def started(
 def stored(app: App, studio: Studio) -> None:
     """Pages of what ended in every way, and where people sign in."""
     studio.take(app, pictures.SIGNED_OUT)
-    one = replace(studio, who=signed_in.ADMIN)
-    one.take(app, pictures.SIGNED_IN)
-    one.take(app, pictures.ENDED)
+    for who, seen in (
+        (signed_in.ADMIN, (*pictures.SIGNED_IN, *pictures.ENDED)),
+        (signed_in.VIEWER, pictures.TO_LOOK_AT),
+        (signed_in.RUNNER, pictures.TO_START),
+        ("somebody@example.org", pictures.REFUSED),
+    ):
+        replace(studio, who=who).take(app, seen)
 
 
 def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
@@ -289,6 +293,10 @@ def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
             measured(app, studio, Path(home))
         with started(Path(home) / "stored", stored_states.everything, asks=True) as app:
             stored(app, studio)
+        broken = Path(home) / "broken.db"
+        broken.write_bytes(b"not a database" * 1000)
+        with started(Path(home) / "broken", PACELINE_DATABASE_URL=f"sqlite:///{broken}") as app:
+            studio.take(app, pictures.BROKEN)
         python = made_up.interpreter(Path(home))
         place = Path(home) / "made-up"
         with started(place, made_up.everything, PACELINE_VLLM_PYTHON=str(python)) as app:

@@ -5,30 +5,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from sqlalchemy import Engine
 
-from db import capacities, engines, servers, studies, study_searches, tokens
+from db import (
+    capacities,
+    engines,
+    imported,
+    new_tasks,
+    servers,
+    studies,
+    study_searches,
+    task_batches,
+    task_queue,
+    tokens,
+)
+from db.new_tasks import NewSettings
 from db.study_searches import NewSearch
+from db.task_queue import EndedTask, TaskWorker
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement
 from services.ask.saved_server import saved_server
+from services.ask.tasks import NewTask, TaskEnd, TaskResult
 from services.base.roles import Role
 from services.servers.engines import EngineConfig
 from services.studies.highest import PlannedSearch, search_config
 from services.studies.study_link import read
 from tests.browser.signed_in import ADMIN, RUNNER
 from tests.capacities import searched
+from tests.conftest import ROOT
 from tests.services.analysis.capacity.queue import Queue
 from tests.stored import store
-from tests.values import failed, measured
+from tests.values import NOON, failed, measured
 
 REPEATS, REQUESTS = 5, 16
 MODEL = "Qwen/Qwen3-8B"
 WORK: dict[str, Any] = {"backend": "url", "model": MODEL, "repeats": REPEATS, "max_tokens": 64}
 GONE = "The server closed the connection. Is it still running? Its log says why it ended."
+REFUSED = "The server refused the request (429): rate limit reached. Send fewer at a time."
+IMPORTS = ROOT / "tests" / "data" / "imports"
 CUT = "The worker process ended: the machine ran out of memory."
 SEARCH = {
     "preset": "capacity",
@@ -48,6 +66,8 @@ SUSTAINS = {
 def everything(database: Engine) -> None:
     """All that follows."""
     some_runs(database)
+    some_imports(database)
+    some_tasks(database)
     some_servers(database)
     some_tokens(database)
     a_study_of_capacities(database)
@@ -81,6 +101,30 @@ def some_runs(database: Engine) -> None:
     _run(database, few[:1], 8001, name="One request", requests=1, repeats=1)
     for port, (name, e2e, noise) in enumerate(COMPARED, 8001):
         _run(database, answers(e2e, noise, port), port, name=name, tags=["servers"])
+
+
+def some_imports(database: Engine) -> None:
+    """Run 9 has the requests of another tool, run 10 only its summary; run 11 no answer at all."""
+    for name in ("vllm/result.json", "vllm/serve_summary.json"):
+        imported.import_file(database, (IMPORTS / name).read_bytes(), Path(name).name)
+    refused = [failed(index, error=REFUSED) for index in range(REQUESTS)]
+    _run(database, refused, 8001, name="Refused", repeats=1)
+
+
+def some_tasks(database: Engine) -> None:
+    """A batch that was cancelled after its first task was answered and its second failed."""
+    settings = NewSettings({"backend": "url"}, "127.0.0.1:9", MODEL, {"target": {}})
+    new = [(NewTask(f"Name {n} animals of the sea.", {}, f"animals-{n}"), 0) for n in range(2, 8)]
+    batch = new_tasks.create(database, ADMIN, [settings], new)
+    worker = TaskWorker("a", "elsewhere", "elsewhere")
+    task_queue.register_worker(database, worker)
+    taken, _ = task_queue.exchange(database, worker, [], {}, {("127.0.0.1:9", ADMIN): 2})
+    result = TaskResult("A seal and a whale.", MODEL, "stop", 12, 6, e2e_s=0.5)
+    ends = (TaskEnd("completed", result=result), TaskEnd("failed", 429, "http", REFUSED))
+    done = [EndedTask(task.id, NOON, NOON, end) for task, end in zip(taken, ends, strict=True)]
+    task_queue.exchange(database, worker, done, {}, {})
+    task_queue.remove_worker(database, worker.worker)
+    task_batches.cancel(database, batch.batch_id)
 
 
 COMPARED = (

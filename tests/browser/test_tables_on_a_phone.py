@@ -51,6 +51,7 @@ def test_a_phone_shows_every_cell_below_the_name_of_its_column(
     settled(page)
     assert page.locator("[data-testid=stTable] :is(th, td)").evaluate_all(CUT) == []
     assert len({cell.strip() for cell in cells.all_inner_texts()}) > 9
+    assert all(cell.strip() for cell in cells.locator("visible=true").all_inner_texts())
     above = cells.evaluate_all(ABOVE)
     assert column in map(text_of, above)
     no_trouble(page)

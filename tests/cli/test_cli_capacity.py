@@ -85,7 +85,7 @@ def test_an_invalid_search_is_refused(
 
 def test_a_plan_starts_nothing(database: Engine, run_cli: RunCli) -> None:
     result = run_cli("capacity", "--window", "20", "--plan")
-    assert result.code == 0 and "Up to 15 probes of each server" in result.out
+    assert result.code == 0 and "Up to 15 probes, each a run" in result.out
     assert capacity_list.list_all(database) == []
 
 

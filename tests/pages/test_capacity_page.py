@@ -53,7 +53,7 @@ def _fields(seen: Observation) -> dict[str, Any]:
 
 def test_the_form_says_how_long_it_takes(visit: Visit) -> None:
     at = sound(visit("capacity"))
-    assert "Up to 15 probes of each server" in text_of(at)
+    assert "Up to 15 probes, each a run" in text_of(at)
     assert [button.label for button in at.button if button.label == "Start search"]
 
 
