@@ -140,7 +140,9 @@ def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:
     if value is None:
         return NOTHING
     text = f"{value:.3g}"
-    return text if ends is None else f"{text}\n{ends[0]:.3g}–{ends[1]:.3g}"
+    if ends is None or ends[0] == ends[1]:
+        return text
+    return f"{text}\n{ends[0]:.3g}–{ends[1]:.3g}"
 
 
 def _level(name: str, unit: str) -> Callable[[Row, Report], str]:
@@ -201,9 +203,9 @@ COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
     ("Failed requests", _failed),
 )
 AHEAD = {
-    "faster": "yes",
-    "slower": "no",
-    "equivalent": "equally good, within ±5 %",
+    "faster": "better",
+    "slower": "worse",
+    "equivalent": "equivalent, within ±5 %",
     "inconclusive": "inconclusive",
     "no verdict": "no verdict",
 }

@@ -272,6 +272,7 @@ def test_runner_up_columns_are_shown_only_if_there_is_one() -> None:
     alone, behind = all_tables(swept(2, 8))[0], all_tables(report([cell(1), cell(1.5, tp=2)]))[0]
     assert (alone.columns, alone.note) == (("", "Best", "Value"), "")
     assert behind.columns[3:] == ("Relative to next", "Verdict", "Next")
+    assert {row[4] for row in behind.rows} == {"better"}
     assert all(len(row) == len(table.columns) for table in (alone, behind) for row in table.rows)
 
 
