@@ -31,10 +31,8 @@ STYLE = """<style>
   [class*=st-key-folded-] tbody { display: block; }
   [class*=st-key-folded-] td::before { display: block; opacity: .8; font-size: .75rem;
     white-space: normal; overflow-wrap: anywhere; }
-  [class*=st-key-folded-] tr { display: grid;
-    grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+  [class*=st-key-folded-] tr { display: grid; }
   [class*=st-key-folded-] tr > :first-child { grid-column: 1 / -1; font-weight: 600; }
-  [class*=st-key-folded-numbered-] tr { grid-template-columns: 3rem 1fr 1fr; }
   [class*=st-key-folded-numbered-] tr > :first-child { grid-column: 1; grid-row: 1 / span 9; }
   [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left; }
   [class*=st-key-folded-] tr { border-bottom: 1px solid #80808040; }

@@ -95,7 +95,7 @@ def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> No
         [rank, f"[{plain(label)}](/result?run={by_label[label]})", *map(tabular.cell, rest)]
         for rank, label, *rest in table.rows
     ]
-    tabular.show_rows(tabular.NUMBERED + "leaderboard", rows, table)
+    tabular.show_rows(table.title, rows, table, numbered=True)
     st.markdown(f":small[{plain(table.note)}]")
 
 

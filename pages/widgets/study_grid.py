@@ -102,7 +102,7 @@ def measured(study: Study, headlines: dict[int, dict[str, Any]]) -> None:
         for run, (number, *rest) in zip(study.runs, rows, strict=True)
     ]
     cells = Table("The cells of the study", ("Run", *known), rows)
-    tabular.show_rows(tabular.NUMBERED + "cells", linked, cells)
+    tabular.show_rows("cells", linked, cells, numbered=True)
     if any(run.config.repeats > 1 for run in study.runs):
         st.caption(OF_ALL_REQUESTS)
 

@@ -17,14 +17,13 @@ from services.analysis.metrics import METRICS, request_row
 from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
-from services.base.table import SHORT, Table
+from services.base.table import NUMBER, SHORT, Table
 from services.report import request_facts, run_facts
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
 FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
 PAGE = 1_000  # requests of a large run on one page
-NUMBERED = "numbered-"  # begins the name of a folded table whose rows begin with a number
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 # A browser breaks a line at a space and after a dash.
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
@@ -42,27 +41,32 @@ def table(data: Table, question: str = "", key: str = "", links: Sequence[str] =
         names = [f"[{name}]({link})" for name, link in zip(names, links, strict=True)]
     rows = [[name, *map(cell, rest)] for name, (_, *rest) in zip(names, data.rows, strict=True)]
     numbered = all(first.isdecimal() for first, *_ in data.rows)
-    show_rows(f"{NUMBERED * numbered}{data.title} {key}", rows, data)
+    show_rows(f"{data.title} {key}", rows, data, numbered)
     if data.note:
         st.caption(plain(data.note))
 
 
-def show_rows(name: str, rows: Sequence[Sequence[str]], data: Table) -> None:
+def show_rows(
+    name: str, rows: Sequence[Sequence[str]], data: Table, numbered: bool = False
+) -> None:
     """Show `rows` of markdown, of the same texts as a table's, below its columns. If it is wide, a
-    row takes several lines on a phone, with the name of its column above each cell, and beside its
-    number, if it begins with one (`NUMBERED`). `name` is unique on the page."""
+    row takes several lines on a phone, with the name of its column above each cell; they are below
+    its name or, if it is `numbered`, beside its number. `name` is unique on the page."""
     if not data.is_wide:
         _draw(rows, data)
         return
-    key = _NOT_IN_KEYS.sub("-", name.strip().lower())
-    with st.container(key=f"folded-{key}"):
-        st.html(_names_above_cells(f".st-key-folded-{key}", data))
+    key = f"folded-{'numbered-' * numbered}{_NOT_IN_KEYS.sub('-', name.strip().lower())}"
+    with st.container(key=key):
+        st.html(_style_of_folded(f".st-key-{key}", data, f"{NUMBER}px " * numbered))
         _draw(rows, data)
 
 
-def _names_above_cells(table: str, data: Table) -> str:
-    """Return the style of a folded table's cells: their columns' names, every character of which is
-    escaped, since some are what people wrote; empty cells are left out."""
+def _style_of_folded(table: str, data: Table, number: str) -> str:
+    """Return the style of a folded table: how many cells are in a line, and their columns' names,
+    every character of which is escaped, since some are what people wrote. Empty cells are left
+    out."""
+    cells = f"repeat({data.cells_in_line}, minmax(0, 1fr))"
+    lines = f"{table} tr {{ grid-template-columns: {number}{cells} }}"
     names = [
         f'{table} td:nth-child({number})::before {{ content: "{_escaped(column)}" }}'
         for number, column in enumerate(data.columns[1:], 2)
@@ -73,7 +77,7 @@ def _names_above_cells(table: str, data: Table) -> str:
         for column, text in enumerate(texts, 1)
         if column > 1 and not text
     ]
-    return f"<style>@media (max-width: 640px) {{{''.join(names + empty)}}}</style>"
+    return f"<style>@media (max-width: 640px) {{{''.join([lines, *names, *empty])}}}</style>"
 
 
 def _escaped(text: str) -> str:

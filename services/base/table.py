@@ -8,6 +8,7 @@ from dataclasses import dataclass
 SHORT = 25  # characters of a line that a narrow column does not break: a ratio and its interval
 # Pixels of a phone: the width of its page, of a character, and of the space around a cell.
 PHONE, CHARACTER, PADDING = 358, 6, 11.2
+NUMBER = 48  # pixels of a row's number, if it is beside the lines of the row
 _BREAKS = re.compile(r"[ /-]")
 
 
@@ -25,12 +26,26 @@ class Table:
         """Whether its columns do not fit beside each other on a phone."""
         if not self.rows:
             return False
-        names, *columns = zip(self.columns, *self.rows, strict=True)
-        widths = [max(map(_longest_word, names))]
-        for head, *cells in columns:
-            lines = [line for cell in cells for line in cell.split("\n")]
-            widths.append(max(_longest_word(head), *map(_width, lines)))
-        return CHARACTER * sum(widths) + PADDING * len(widths) > PHONE
+        names = (row[0] for row in (self.columns, *self.rows))
+        return sum((_pixels(max(map(_longest_word, names))), *self._widths())) > PHONE
+
+    @property
+    def cells_in_line(self) -> int:
+        """How many cells of a row, two or three, are beside each other where it takes several
+        lines."""
+        return 3 if 3 * max(self._widths()) <= PHONE - NUMBER else 2
+
+    def _widths(self) -> list[float]:
+        """The width of each column after the first in pixels."""
+        _, *columns = zip(self.columns, *self.rows, strict=True)
+        return [
+            _pixels(max(_longest_word(head), *map(_width, "\n".join(cells).split("\n"))))
+            for head, *cells in columns
+        ]
+
+
+def _pixels(characters: int) -> float:
+    return CHARACTER * characters + PADDING
 
 
 def _width(line: str) -> int:

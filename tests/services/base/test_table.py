@@ -26,3 +26,11 @@ def test_a_table_is_wide_if_its_lines_do_not_fit_beside_each_other(
     row: tuple[str, ...], wide: bool
 ) -> None:
     assert Table("Numbers", ("", *["Run"] * (len(row) - 1)), (row,)).is_wide == wide
+
+
+def test_short_cells_are_three_in_a_line_of_a_phone() -> None:
+    def cells_in_line(*row: str) -> int:
+        return Table("Numbers", ("", *["Run"] * (len(row) - 1)), (row,)).cells_in_line
+
+    assert cells_in_line("TTFT", *["81.3 ms"] * 9) == 3
+    assert cells_in_line("TTFT", *["81.3 ms"] * 9, "1.39× (1.37–1.42)") == 2
