@@ -40,7 +40,7 @@ class Verdict:
         """The sentence without the headline that it begins with, to show below the headline."""
         if not self.sentence.startswith(self.headline):
             return self.sentence
-        rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:")
+        rest = self.sentence.removeprefix(self.headline).lstrip(" ,.:").removeprefix("because ")
         return rest[:1].upper() + rest[1:]
 
 

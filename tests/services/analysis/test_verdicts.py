@@ -453,5 +453,9 @@ def test_the_details_do_not_repeat_the_headline() -> None:
     verdict = Verdict(1, "faster", "B has 2.00× the output throughput of A", "", (), 0.05)
     with_details = replace(verdict, sentence=f"{verdict.headline}: over 5 repeats each. Also: …")
     assert with_details.details == "Over 5 repeats each. Also: …"
+    without = replace(
+        verdict, headline="B: no verdict", sentence="B: no verdict, because A failed."
+    )
+    assert without.details == "A failed."
     in_brackets = replace(verdict, sentence="b gives more (1.5 times).")
     assert in_brackets.details == "b gives more (1.5 times)."
