@@ -141,7 +141,7 @@ TO_LOOK_AT = (  # of who may only look, or only start runs on saved servers
     looked_at("viewer-capacity", "/capacity", "How much load"),
 )
 TO_START = (
-    looked_at("runner-run", "/", "saved server"),
+    looked_at("runner-run", "/", "gpu-old|gpu-new|Which backend"),
     looked_at("runner-tasks", "/batches", "Tasks"),
 )
 REFUSED = (looked_at("no-role", "/", "cannot open"),)

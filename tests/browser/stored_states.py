@@ -94,7 +94,7 @@ def some_runs(database: Engine) -> None:
     """Runs 1 to 4 were cut short or are short; 5 is the baseline of 6, which is faster, of 7, which
     is as fast, and of 8, which is inconclusive."""
     few = answers(1.0, 0.02, 1)[: REQUESTS + 5]
-    broken = [*few[:10], *(failed(index, error=GONE) for index in range(10, 16))]
+    broken = [*few[:10], *(failed(index, "connect", error=GONE) for index in range(10, 16))]
     _run(database, broken, 8001, name="Failed", status="failed", error=GONE)
     _run(database, few, 8001, name="Cancelled", status="cancelled")
     _run(database, few, 8001, name="Interrupted", status="interrupted", error=CUT)
@@ -107,7 +107,9 @@ def some_imports(database: Engine) -> None:
     """Run 9 has the requests of another tool, run 10 only its summary; run 11 no answer at all."""
     for name in ("vllm/result.json", "vllm/serve_summary.json"):
         imported.import_file(database, (IMPORTS / name).read_bytes(), Path(name).name)
-    refused = [failed(index, error=REFUSED) for index in range(REQUESTS)]
+    refused = [
+        failed(index, "http_429", error=REFUSED, http_status=429) for index in range(REQUESTS)
+    ]
     _run(database, refused, 8001, name="Refused", repeats=1)
 
 
