@@ -11,13 +11,17 @@ PROVIDER := $(if $(shell command -v npm),.venv/node_modules/oidc-provider)
 # Tests start hundreds of processes: if this is set, each of them recompiles all of Paceline.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-quick check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
+.PHONY: run test test-all test-quick check bench screenshots lock clean engines-cpu engines-ray test-engines lock-engines
 
 run: .venv/.app
 	@$(BIN)/streamlit run app.py --server.port $(PORT) $(if $(ADDRESS),--server.address $(ADDRESS))
 
-# Everything: untimed tests in parallel; then timed tests, alone.
-test: .venv/.dev $(PROVIDER)
+# Before a commit: every test but the long ones and the timed ones, which CI runs.
+test: .venv/.dev
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not long and not timed and not engines"
+
+# Every test, as CI: untimed ones in parallel; then the timed ones, alone.
+test-all: .venv/.dev $(PROVIDER)
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not timed and not engines"
 	@$(BIN)/python -m pytest -m "timed and not engines"
 

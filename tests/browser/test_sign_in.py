@@ -18,7 +18,7 @@ from tests.browser.conftest import settled
 from tests.conftest import ROOT, until
 
 MODULES = Path(os.environ.get("NODE_MODULES", ROOT / ".venv" / "node_modules"))
-MISSING = "Needs Node and its package oidc-provider, which `make test` installs into .venv"
+MISSING = "Needs Node and its package oidc-provider, which `make test-all` installs into .venv"
 HERE = Path(__file__).resolve().parent
 
 pytestmark = [
