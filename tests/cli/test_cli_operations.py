@@ -41,8 +41,8 @@ def test_a_restore_is_refused_while_a_task_has_not_ended(
     refused = run_cli("restore", str(file))
     assert (refused.code, refused.out) == (2, "")
     assert refused.err == (
-        "The supervisor is running, for runs, tasks or engines. Cancel or stop them, stop Paceline, "
-        "then restore.\n"
+        "The supervisor is running, for runs, tasks or engines. Cancel or stop them, stop "
+        "Paceline, then restore.\n"
     )
     assert tasks.active(database), "nothing was replaced"
     task_batches.cancel(database, batch)
