@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from cli.output import DONE, FAILED, hides_progress, print_result, refuse
 from cli.problems import distinct_runs
 from db import request_columns, runs
 from db.database import opened
-from jobs.otlp import SpansRefused
+from jobs.otlp import GIVE_UP_S, SpansRefused
 from jobs.span_sender import check, send
 from services.base import settings
 from services.report.spans.progress import SpanExport, sentence
@@ -46,8 +48,26 @@ def _send(run_id: int, to: SpanSettings, env: Any, hidden: bool) -> SpanExport:
     total = request_columns.count_of(opened(), run_id)
     with tqdm(total=total, unit=" requests", disable=hidden, leave=False) as bar:
         return send(
-            opened(), run_id, to, env, on_sent=lambda requests: bar.update(requests - bar.n)
+            opened(),
+            run_id,
+            to,
+            env,
+            on_sent=lambda requests: bar.update(requests - bar.n),
+            on_wait=_once_reported(run_id),
         )
+
+
+def _once_reported(run_id: int) -> Callable[[str], None]:
+    """Return a function that prints why a batch is sent again, unless it has just printed that."""
+    said = [""]
+
+    def report(reason: str) -> None:
+        if reason != said[0]:
+            again = f"Trying again for {GIVE_UP_S / 60:.0f} minutes."
+            tqdm.write(f"Run {run_id}: {reason} {again}", file=sys.stderr)
+        said[0] = reason
+
+    return report
 
 
 def _text(sent: dict[int, SpanExport]) -> str:

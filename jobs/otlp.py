@@ -50,7 +50,7 @@ class _TryLater(Exception):
 
 
 class Receiver:
-    """A connection to the receiver of spans."""
+    """A connection to the receiver of spans. `on_wait` is called with the reason for each wait."""
 
     def __init__(
         self,
@@ -58,8 +58,9 @@ class Receiver:
         client: httpx.Client,
         pause: Callable[[float], object] = sleep,
         clock: Callable[[], float] = monotonic,
+        on_wait: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._settings, self._client = settings, client
+        self._settings, self._client, self._on_wait = settings, client, on_wait
         self._pause, self._clock = pause, clock
 
     def post(self, body: bytes) -> str:
@@ -78,6 +79,7 @@ class Receiver:
                 asked_s = wait_s if problem.wait_s is None else problem.wait_s
                 if self._clock() + asked_s > until:
                     raise SpansRefused(str(problem)) from None
+                self._on_wait(str(problem))
                 self._pause(asked_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 

@@ -44,6 +44,7 @@ RECORD_S = 1.0  # between two records of progress
 NICE = 19
 
 OnSent = Callable[[int], object]  # called with the number of requests so far
+OnWait = Callable[[str], object]  # called with the reason before a batch is sent again
 
 log = logging.getLogger("paceline.spans")
 
@@ -68,6 +69,7 @@ def send(
     env: Mapping[str, str],
     before: Delivered | None = None,
     on_sent: OnSent = lambda _: None,
+    on_wait: OnWait = lambda _: None,
 ) -> SpanExport:
     """Send a run that has ended. Of the spans that the same receiver accepted `before`, only those
     of the run and its repeats are sent again. The outcome is recorded with the run, and returned.
@@ -83,7 +85,7 @@ def send(
         before = Delivered(to.receiver)
     progress = _Progress(database, run_id, before, on_sent)
     try:
-        rejected = _send(database, run, to, env, progress)
+        rejected = _send(database, run, to, env, progress, on_wait)
     except SpansRefused as problem:
         progress.finish("failed", str(problem))
         raise
@@ -130,13 +132,18 @@ class _Progress:
 
 
 def _send(
-    database: Engine, run: Run, to: SpanSettings, env: Mapping[str, str], progress: _Progress
+    database: Engine,
+    run: Run,
+    to: SpanSettings,
+    env: Mapping[str, str],
+    progress: _Progress,
+    on_wait: OnWait,
 ) -> str:
     """Post the parent spans and then the requests; return the last rejection."""
     answer_of = partial(runs.answer, database, run.id) if to.texts else None
     spans = RunSpans(run, _server(database, run), answer_of)
     with connected(to, env) as client:
-        receiver = Receiver(to, client)
+        receiver = Receiver(to, client, on_wait=on_wait)
         counts = span_exports.repeat_counts(database, run.id)
         rejected = receiver.post(request_body(spans.parent_spans(counts), to.resource))
         for batch in _batches(database, run.id, spans, to.texts, progress.delivered.after):

@@ -59,6 +59,17 @@ def test_a_refusal_is_reported_and_fails(
     assert result.err.startswith("Run 1: 127.0.0.1:") and "HTTP 403: no" in result.err
 
 
+def test_a_wait_for_the_receiver_is_reported_once(
+    database: Engine, run_cli: RunCli, received: Received
+) -> None:
+    store(database)
+    received.answers = [(503, {"Retry-After": "0"}, b"busy")] * 3
+    result = run_cli("traces", "1")
+    assert result.code == 0
+    assert result.err.startswith(f"Run 1: 127.0.0.1:{received.port} does not accept spans now")
+    assert result.err.endswith(" Trying again for 5 minutes.\n") and result.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("typed", "message"),
     [

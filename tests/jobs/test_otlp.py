@@ -72,6 +72,15 @@ def test_a_busy_receiver_is_retried_with_growing_waits(received: Received, statu
     assert (received.refused, len(received.spans)) == (7, 50)
 
 
+def test_each_wait_is_reported_with_its_reason(received: Received) -> None:
+    received.answers = [(503, {}, b"busy"), (503, {}, b"busy")]
+    clock, reasons = Clock(), list[str]()
+    settings = span_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": received.url})
+    with connected(settings, {}) as client:
+        Receiver(settings, client, clock.pause, clock, reasons.append).post(BODY)
+    assert len(reasons) == 2 and "does not accept spans now (HTTP 503: busy)" in reasons[0]
+
+
 def test_a_receiver_is_retried_after_the_time_it_requests(received: Received) -> None:
     received.answers = [(429, {"Retry-After": "17"}, b""), (503, {"Retry-After": "0"}, b"")]
     clock = Clock()
