@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
-from cli.kinds import whole
+from cli.kinds import days, whole
 from cli.output import DONE, print_result
 from cli.person import operator
 from db import tokens
@@ -25,7 +25,7 @@ def add_create_arguments(command: ArgumentParser) -> None:
     )
     command.add_argument(
         "--days",
-        type=whole,
+        type=days,
         default=USUAL_DAYS,
         help=f"Days until it expires (default: {USUAL_DAYS})",
     )

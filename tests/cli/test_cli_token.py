@@ -22,6 +22,14 @@ def test_a_token_is_printed_once(run_cli: RunCli, database: Engine) -> None:
     assert run_cli("token", "revoke", "1").code == 2
 
 
+@pytest.mark.parametrize("days", ["0", "367"])
+def test_a_token_that_would_not_expire_in_a_year_is_refused(
+    run_cli: RunCli, database: Engine, days: str
+) -> None:
+    refused = run_cli("token", "create", "ci", "--days", days)
+    assert (refused.code, refused.err) == (2, "A token expires after 1 to 366 days.\n")
+
+
 def test_a_token_says_who_made_it_where_people_sign_in(
     run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
