@@ -53,7 +53,7 @@ def naming_flags(options: Namespace) -> Iterator[None]:
     except InvalidComparison as error:
         raise UsageError(in_flags(str(error))) from None
     except BackendProblem as error:
-        raise UsageError(f"--backend: {in_flags(str(error))}") from None
+        raise UsageError(f"{flag(error.field)}: {in_flags(str(error))}") from None
     except EngineProblem as error:
         raise UsageError(in_flags(str(error))) from None
     except NothingToResume as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.ask.backends.errors import BackendProblem
+from services.ask.backends.errors import ClusterProblem
 from services.ask.config import RunConfig
 
 VARIABLE, EMBEDDED = "PACELINE_RAY_CLUSTERS", "embedded"
@@ -18,18 +18,18 @@ def check_cluster(config: RunConfig, env: Mapping[str, str]) -> None:
     """Check that the cluster to send a run's requests from, if there is one, is allowed and usable.
 
     Raises:
-        BackendProblem: the settings do not name it, or it cannot reach the embedded model.
+        ClusterProblem: the settings do not name it, or it cannot reach the embedded model.
     """
     if config.on is None:
         return
     if config.backend == EMBEDDED:
-        raise BackendProblem(
+        raise ClusterProblem(
             "The embedded model only answers on this machine: choose a server that the nodes of "
             f"{config.on} can reach."
         )
     if config.on in clusters(env):
         return
-    raise BackendProblem(
+    raise ClusterProblem(
         f"{config.on} is not a configured Ray cluster. A cluster receives the key and the prompts, "
         f"and Ray runs code that it returns: if you trust it, put {VARIABLE}={config.on} in .env."
     )

@@ -90,6 +90,10 @@ def test_an_invalid_number_is_refused_with_its_flag(
         (["--backend", "openai", "--model", "x"], "--backend: OpenAI needs a key"),
         (["--backend", "groq", "--ignore-eos"], "--backend: Groq does not support --ignore-eos"),
         (["--backend", "litellm"], "--backend: LiteLLM needs a model"),
+        (
+            ["--backend", "http://127.0.0.1:9", "--on", "ray://10.0.0.1:10001"],
+            "--on: ray://10.0.0.1:10001 is not a configured Ray cluster.",
+        ),
         (["--pause"], "--pause: expected one argument"),
         (["--speed", "9"], "Unknown argument: --speed."),
         (["--req", "9"], "Unknown argument: --req."),

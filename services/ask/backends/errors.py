@@ -6,7 +6,16 @@ from services.base.errors import Invalid
 
 
 class BackendProblem(Invalid):
-    """A backend that cannot be used; the message says why and what to do."""
+    """A backend that cannot be used; the message says why and what to do. `field` is the one that
+    names what cannot be used."""
+
+    field = "backend"
+
+
+class ClusterProblem(BackendProblem):
+    """A cluster that cannot send the requests."""
+
+    field = "on"
 
 
 class KeyProblem(BackendProblem):
