@@ -36,7 +36,7 @@ from tests.stored import store
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MODEL = "ref tokens=3"
-SOONER = ("--pause", "0", "--no-calibrate")
+SOONER = ("--no-calibrate",)
 NOT_INSTALLED = {
     "--engine vllm": "vLLM is not installed: ",
     "--engine ray": "Ray Serve is not installed: ",
@@ -126,8 +126,15 @@ def to_the_reference(arguments: list[str], server: ReferenceServer) -> list[str]
         return arguments
     at = [server.base_url if argument.startswith("http://") else argument for argument in arguments]
     backend = [] if "--backend" in at else ["--backend", server.base_url]
-    interval = ["--interval", "0.001"] if "staggered" in at else []
-    return [*at, *backend, "--model", MODEL, *SOONER, *interval]
+    return [*at, *backend, "--model", MODEL, *SOONER, *_without_waiting(at)]
+
+
+def _without_waiting(arguments: list[str]) -> list[str]:
+    """The flag for the client's own wait, which is refused where no run has it."""
+    if "staggered" in arguments:
+        return ["--interval", "0.001"]
+    sequential = not {"--mode", "--trace", "study"} & {*arguments}
+    return ["--pause", "0"] * (sequential and not any(a.endswith(".yaml") for a in arguments))
 
 
 @pytest.mark.timeout(400)
