@@ -69,7 +69,7 @@ def check(design: ComparisonDesign, configs: Sequence[RunConfig]) -> None:
     """
     if not FEWEST <= len(configs) <= MOST:
         raise InvalidComparison(
-            f"A comparison takes {FEWEST} to {MOST} candidates, but {len(configs)} were given."
+            f"A comparison takes {FEWEST} to {MOST} candidates, not {len(configs)}."
         )
     limits = {"each": design.repeats, "most": design.most, "target": design.target}
     for name, value in {**limits, "margin": design.margin, "seed": design.seed}.items():

@@ -79,7 +79,7 @@ def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Com
     """
     if not FEWEST <= len(candidates) <= MOST:
         raise InvalidComparison(
-            f"A comparison takes {FEWEST} to {MOST} runs, but {len(candidates)} were selected."
+            f"A comparison takes {FEWEST} to {MOST} runs, not {len(candidates)}."
         )
     if margin is None:
         margin = margin_of(candidates)

@@ -111,14 +111,15 @@ def _waited_for_concurrency(
     if MODES[run.config.mode].loop != "open" or not len(waits):
         return None
     share = units.share(len(waits) / len(measurements))
+    cap = run.config.concurrency
     held = "in flight or waiting to be sent again" if _retried(measurements) else "in flight"
     return Diagnostic(
         "warning" if len(waits) > HELD_BACK_SHARE * len(measurements) else "note",
         f"{share} of the requests waited in this client",
-        f"They were due, but {run.config.concurrency:,} were {held}, which is the maximum. They "
-        f"waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency are measured from "
-        "when a request was sent and exclude this wait; Scheduled TTFT and Scheduled latency are "
-        "measured from when it was due. Raise the maximum, or rely on the latter.",
+        f"They were due, but {cap:,} {'was' if cap == 1 else 'were'} {held}, which is the maximum. "
+        f"They waited up to {units.seconds(float(waits.max()))}. TTFT and E2E latency are measured "
+        "from when a request was sent and exclude this wait; Scheduled TTFT and Scheduled latency "
+        "are measured from when it was due. Raise the maximum, or rely on the latter.",
     )
 
 

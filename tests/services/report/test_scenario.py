@@ -286,7 +286,7 @@ WRONG = {
     "prompts:\n  - {say: hi}": "a.yaml, line 3: The prompt has no field",
     "compare: 3": "a.yaml, line 2: compare must be a list of what the other candidates change, "
     "such as `- concurrency: 8`.",
-    "compare: []": "a.yaml, line 2: A comparison takes 2 to 8 candidates, but 1 were given.",
+    "compare: []": "a.yaml, line 2: A comparison takes 2 to 8 candidates, not 1.",
     "compare:\n  - 3": "a.yaml, line 3: Each entry must be keys and values, such as "
     "`requests: 16`.",
     "compare:\n  - modes: batch": "a.yaml, line 3: modes is not a key of a run. Did you mean mode?",
