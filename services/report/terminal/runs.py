@@ -16,6 +16,7 @@ from services.analysis.thresholds import ThresholdResult
 from services.ask import backends, modes
 from services.ask.backends import BACKENDS
 from services.ask.flag import typed
+from services.ask.measurement import Run
 from services.ask.remedy import of_run
 from services.ask.saved_server import SavedServer
 from services.base.units import many, seconds, show
@@ -33,14 +34,21 @@ SHOWN = (  # of summary_row
     "requests_per_s",
     "tokens_per_s_median",
     "ttft_s_median",
+    "scheduled_ttft_s_median",
     "tpot_s_median",
     "e2e_s_median",
+    "scheduled_s_median",
     "e2e_s_mean",
     "e2e_s_sd",
     "total_e2e_s",
+    "session_s_n",
+    "session_s_median",
+    "retry_wait_s_median",
     "output_tokens",
     "cost_usd",
 )
+FROM_DUE = ("scheduled_ttft_s_median", "scheduled_s_median")  # shown in an open loop
+IF_ANY = ("session_s_n", "session_s_median", "retry_wait_s_median")
 NO_VERDICTS: Mapping[int, BaselineVerdict] = {}
 
 
@@ -50,7 +58,8 @@ def run_text(candidate: Candidate) -> str:
     lines = [" · ".join(filter(None, (f"Run {run.id}", run.name, run.through, run.status)))]
     if run.error:
         lines.append(run.error)
-    lines += [_figure(name, row) for name in modes.sort_metrics(SHOWN, run.config)]
+    shown = [name for name in SHOWN if _is_shown(name, row, run)]
+    lines += [_figure(name, row) for name in modes.sort_metrics(shown, run.config)]
     lines += [tables.steady_sentence(steady)] if (steady := candidate.summary.steady) else []
     lines += filter(None, [modes.wait_note(run.config, candidate.summary.ok)])
     lines += [f"  failed, {name:<26}{n:>16,}" for name, n in candidate.summary.errors.items()]
@@ -70,6 +79,12 @@ def run_text(candidate: Candidate) -> str:
         lines.append(_advice(asdict(remedy)).strip())
     lines += _diagnostics((each, "") for each, _ in diagnosed([candidate], ()))
     return "\n".join(lines)
+
+
+def _is_shown(name: str, row: Mapping[str, Any], run: Run) -> bool:
+    if name in FROM_DUE:
+        return modes.MODES[run.config.mode].loop == "open" and row.get(name) is not None
+    return name not in IF_ANY or bool(row.get(name))
 
 
 def _figure(name: str, row: Mapping[str, Any]) -> str:

@@ -208,3 +208,22 @@ def test_a_ready_engine_shows_no_problem_of_an_earlier_start() -> None:
     up = EngineInstance(1, "ready", EngineConfig(), made, base_url="http://x/v1", error=why)
     assert why not in terminal.engine_text(up) and "http://x/v1" in terminal.engine_text(up)
     assert why in terminal.engine_text(replace(up, status="failed"))
+
+
+def test_latencies_from_due_and_from_sent_are_shown_side_by_side_in_an_open_loop() -> None:
+    late = measured(0, send=2.0, t_due=0.0)
+    opened = candidate([late], mode="constant")
+    lines = terminal.run_text(opened).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("  TTFT, median"))
+    assert lines[at : at + 2] == [
+        "  TTFT, median                                1.00 s",
+        "  Scheduled TTFT, median                      3.00 s",
+    ]
+    assert "  Scheduled latency, median                   5.00 s" in lines
+    assert "Scheduled TTFT, median" not in terminal.run_text(candidate([late]))
+
+
+def test_what_a_run_has_not_is_not_shown() -> None:
+    assert "Session time" not in terminal.run_text(candidate([measured()]))
+    again = measured(attempts=2, retry_wait_s=0.5)
+    assert "  Retry wait, median" in terminal.run_text(candidate([again]))
