@@ -61,7 +61,15 @@ capacity = st.Page(HERE / "capacity.py", title="Capacity", icon=":material/speed
 batches = st.Page(HERE / "batches.py", title="Tasks", icon=":material/checklist:")
 glossary = st.Page(HERE / "glossary.py", title="Glossary", icon=":material/menu_book:")
 history = st.Page(
-    HERE / "history.py", title="History", icon=":material/history:", default=not may_start()
+    HERE / "history.py",
+    title="History",
+    icon=":material/history:",
+    default=not may_start(),
+    url_path=None if may_start() else "first",
+)
+# History under its own name, where it is the first page and its address therefore "/".
+history_by_name = st.Page(
+    HERE / "history.py", title="History", url_path="history", visibility="hidden"
 )
 leaderboard = st.Page(HERE / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:")
 run = st.Page(HERE / "run.py", title="Run", icon=":material/play_arrow:", default=may_start())
@@ -82,7 +90,7 @@ everything = [
     *of_a_run,
 ]
 to_look_at = [
-    *([run] if may_start() else []),
+    *([run] if may_start() else [history_by_name]),
     history,
     *to_share[:1],
     *to_share[-1:],
@@ -102,7 +110,7 @@ st.logo(
     str(HERE / "static" / "logo.png"), size="large", icon_image=str(HERE / "static" / "favicon.png")
 )
 st.html(STYLE + (DARK % palette(True).paper if dark() else ""))
-if navigation in of_a_run:
+if navigation in (*of_a_run, history_by_name):
     st.html(PARENT % history.url_path)
 check_view(navigation in (*to_share, capacity, glossary))
 if share_view() and navigation is not glossary:

@@ -80,7 +80,10 @@ if (number := st.query_params.get("search")) is not None:
 touched = url_state.watch((SEARCH, fields.PREFIX))
 st.title("How much load can it handle?", anchor=False)
 if shared():
-    capacity_page.show_list(capacity_list.list_all(opened()))
+    if searches := capacity_list.list_all(opened()):
+        capacity_page.show_list(searches)
+    else:
+        st.caption("There are no searches yet.")
     st.stop()
 st.caption(
     "Capacity is the highest load at which a server meets the objectives and its queue does not "

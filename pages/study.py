@@ -25,7 +25,7 @@ from pages.widgets import (
     study_page,
     url_state,
 )
-from pages.widgets.view import person, plain, read_only, show_error, stop_with
+from pages.widgets.view import person, plain, read_only, show_error
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
@@ -162,8 +162,7 @@ def start(config: StudyConfig, about: dict[str, Any], to: str | None) -> None:
 
 def show_list() -> None:
     """Show the stored studies, newest first."""
-    rows = studies.list_all(opened())
-    if rows:
+    if rows := studies.list_all(opened()):
         st.subheader("Studies", anchor="studies")
         study_grid.stored(rows)
 
@@ -175,9 +174,10 @@ if (number := st.query_params.get("study")) is not None:
 touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
 if read_only():
     st.title("Studies", anchor=False)
-    if not studies.list_all(opened()):
-        stop_with("There are no studies yet.")
-    show_list()
+    if rows := studies.list_all(opened()):
+        study_grid.stored(rows)
+    else:
+        st.caption("There are no studies yet.")
     st.stop()
 scenario_file.apply_opened(RunConfig())
 begin = study_from_url()

@@ -25,7 +25,8 @@ from services.report.theme import request_number, request_numbers
 FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
 PAGE = 1_000  # requests of a large run on one page
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
-# A browser breaks a line at a space and after a dash.
+_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
+JOINED = "\\1-\\2-\\3".replace("-", "\N{WORD JOINER}-\N{WORD JOINER}")
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
@@ -95,8 +96,14 @@ def cell(text: str, breaks: bool = False) -> str:
     """Return a cell's text, its lines one below the other; short lines are not broken, except a
     row's name, which `breaks` so that the numbers beside it fit on a phone."""
     whole = 0 if breaks else SHORT
-    lines = (line.translate(UNBROKEN) if len(line) < whole else line for line in text.split("\n"))
+    lines = (_unbroken(line) if len(line) < whole else line for line in text.split("\n"))
     return "  \n".join(map(plain, lines))
+
+
+def _unbroken(line: str) -> str:
+    """Keep a line together, which a browser breaks at a space and after a dash; a hyphen only in a
+    date, since names are copied."""
+    return _DATE.sub(JOINED, line).translate(UNBROKEN)
 
 
 def request_table(candidate: Candidate, key: str, open_request: Callable[[int], None]) -> None:

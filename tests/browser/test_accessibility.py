@@ -129,6 +129,15 @@ def test_the_keyboard_alone_creates_a_token(chromium: Browser, asking: App) -> N
     page.context.close()
 
 
+def test_a_viewer_finds_history_by_its_address(chromium: Browser, asking: App) -> None:
+    page = _page_of(chromium, asking, VIEWER)
+    page.goto(f"{asking.url}/history?tag=nightly")
+    expect(page.get_by_role("heading", name="History", level=1)).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.context.close()
+
+
 def _page_of(chromium: Browser, app: App, who: str | None) -> Page:
     """A browser of a person who has signed in, or of an unknown person."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
