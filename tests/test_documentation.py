@@ -102,6 +102,7 @@ def test_every_name_in_contributing_is_in_a_file_beside_it(bullet: str) -> None:
         assert re.search(rf"^{name}\b", code, re.MULTILINE) or f"`{name}` |" in tables, name
 
 
+@pytest.mark.long
 def test_every_module_that_a_docstring_or_a_comment_names_exists() -> None:
     gone = {
         f"{file.relative_to(ROOT)}: {path}"

@@ -137,6 +137,7 @@ def _without_waiting(arguments: list[str]) -> list[str]:
     return ["--pause", "0"] * (sequential and not any(a.endswith(".yaml") for a in arguments))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("line", lines("python cli.py "))
 def test_a_command_of_the_documentation_works_as_written(

@@ -38,6 +38,7 @@ def typed(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("database")
 def test_the_command_line_takes_the_flag_and_stores_no_secret(tmp_path: Path) -> None:
     with serving(Picky(refuses)) as picky:

@@ -39,6 +39,7 @@ def test_no_term_is_explained_twice() -> None:
     assert len(found) == len({term.lower() for term in found}) == len(terms())
 
 
+@pytest.mark.long
 def test_every_term_is_used_in_the_app() -> None:
     files = chain.from_iterable((ROOT / part).rglob("*.py") for part in APP)
     text = "\n".join(file.read_text() for file in files).lower()

@@ -164,6 +164,7 @@ PAGES: tuple[dict[str, Any], ...] = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", PAGES, ids=["metrics", "vllm", "sglang", "llama.cpp", "ollama"])
 def test_key_and_prompt_are_in_nothing_that_leaves_a_run(
     database: Engine,

@@ -68,6 +68,7 @@ def other() -> Iterator[ReferenceServer]:
         yield ReferenceServer(port)
 
 
+@pytest.mark.long
 def test_the_cli_sends_its_own_key_to_its_own_address(
     database: Engine, keyless: int, other: ReferenceServer
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_cli_sends_its_own_key_to_its_own_address(
     jobs.cancel(database, keyless)
 
 
+@pytest.mark.long
 def test_a_typed_key_is_forgotten_after_its_run(
     database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_typed_key_is_forgotten_after_its_run(
     jobs.cancel(database, keyless)
 
 
+@pytest.mark.long
 def test_every_repeat_of_a_comparison_gets_its_key(
     database: Engine, keyless: int, other: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +146,7 @@ def killed(database: Engine, keyless: int) -> None:
     until(lambda: jobs.ensure(database) or supervisors(), 30)  # its last child may hold the lock
 
 
+@pytest.mark.long
 def test_a_run_reports_that_its_key_was_lost_with_the_supervisor(
     database: Engine, keyless: int, reference: ReferenceServer
 ) -> None:
@@ -152,6 +156,7 @@ def test_a_run_reports_that_its_key_was_lost_with_the_supervisor(
     assert (run.status, run.error) == ("failed", LOST)
 
 
+@pytest.mark.long
 def test_a_lost_key_is_taken_from_the_environment_of_the_next_supervisor(
     database: Engine, keyless: int, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +167,7 @@ def test_a_lost_key_is_taken_from_the_environment_of_the_next_supervisor(
     assert finished(database, run_id, 60).status == "done"
 
 
+@pytest.mark.long
 def test_a_key_of_the_supervisor_is_not_sent_to_another_users_address(
     database: Engine, keyless: int, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +177,7 @@ def test_a_key_of_the_supervisor_is_not_sent_to_another_users_address(
     assert finished(database, run_id, 60).error == LOST
 
 
+@pytest.mark.long
 def test_another_user_cannot_hand_over_keys(database: Engine, keyless: int) -> None:
     where = Path(until(lambda: supervisor_file(database, "lock").read_text(), 10))
     assert where.parent.stat().st_mode & 0o777 == 0o700
@@ -202,6 +209,7 @@ def test_silent_connections_do_not_delay_a_key(database: Engine, keyless: int) -
     jobs.cancel(database, keyless)
 
 
+@pytest.mark.long
 def test_a_long_temporary_folder_name_is_no_problem(
     database: Engine, reference: ReferenceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from cli.fields import add, given_fields
@@ -42,6 +43,7 @@ def _form() -> None:
     st.session_state["asked"] = run_form.ask(WithBurst(), {"backend": "embedded"})
 
 
+@pytest.mark.long
 def test_a_new_field_is_in_the_form_with_its_limits() -> None:
     at = AppTest.from_function(_form, default_timeout=60).run()
     assert not at.exception

@@ -23,8 +23,8 @@ Section = Literal["backend", "mode", "prompts", "answers", "limits", "request", 
 @dataclass(frozen=True, slots=True)
 class About:
     """Metadata of one field. `read_by`: the modes, workloads or engines that use it; empty: all do.
-    `empty`: the placeholder of its input. `ignored`: why it has no effect in a config although it is
-    read, such as "without a duration"; "" if it has one."""
+    `empty`: the placeholder of its input. `ignored`: why it has no effect although it is read, such
+    as "without a duration"; "" if it has one."""
 
     title: str
     help: str

@@ -12,6 +12,7 @@ from tests.api.conftest import call, problem
 from tests.conftest import ReferenceServer, Submit, finished
 
 
+@pytest.mark.long
 def test_a_comparison_is_started_shown_repeated_and_cancelled(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:

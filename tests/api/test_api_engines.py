@@ -31,6 +31,7 @@ def test_an_engine_is_started_shown_used_and_stopped(database: Engine) -> None:
     until(lambda: stored_engines.load(database, 1).status == "stopped", 60)
 
 
+@pytest.mark.long
 def test_no_response_contains_the_environment(
     database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.api.conftest import call, problem
 from tests.conftest import ROOT
 
 
+@pytest.mark.long
 def test_a_file_of_another_tool_is_imported_once(database: Engine) -> None:
     data = (ROOT / "tests" / "data" / "imports" / "vllm" / "result.json").read_bytes()
     kind = {"content-type": "application/octet-stream"}

@@ -64,6 +64,7 @@ def test_the_examples_of_the_parallel_inference_api_work_as_written(
     assert [task["task_id"] for task in listed] == many.json()["task_ids"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_openai_batch_file_is_queued_and_its_output_downloaded(
     database: Engine, reference: ReferenceServer
@@ -90,6 +91,7 @@ def test_an_openai_batch_file_is_queued_and_its_output_downloaded(
     assert table.headers["content-disposition"].endswith(f'"paceline-{batch}.csv"')
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_answer_to_a_completion_is_one_in_the_batch_output(
     database: Engine, reference: ReferenceServer

@@ -32,6 +32,7 @@ def started(who: Person, kind: str = "runs") -> str:
     return f"/{kind}/{answer.json()['id']}/cancel"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["runs", "comparisons"])
 def test_a_runner_cancels_their_own_and_admins_all(at_rest: Engine, kind: str) -> None:
     mine, other = started(RAY, kind), started(RAY, kind)

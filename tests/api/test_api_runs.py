@@ -53,6 +53,7 @@ def test_a_run_is_started_listed_and_shown(
     assert (listed["id"], listed["note"], listed["headline"]["ok"]) == (run_id, "by hand", 2)
 
 
+@pytest.mark.long
 def test_a_request_is_the_same_in_json_and_csv(measured: int) -> None:
     response = call("GET", f"/runs/{measured}/requests.csv")
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
@@ -64,6 +65,7 @@ def test_a_request_is_the_same_in_json_and_csv(measured: int) -> None:
         assert {name: row[name] for name in FIELDS} == expected
 
 
+@pytest.mark.long
 def test_a_run_is_shown_as_its_exported_document(database: Engine, measured: int) -> None:
     (kind,) = [entry for entry in EXPORTS if entry.name == "run.json"]
     exported = json.loads(kind.write([results.candidate(database, measured)]))
@@ -82,6 +84,7 @@ def test_the_time_slices_of_a_run_are_listed(database: Engine) -> None:
     problem(call("GET", "/runs/99/slices"), 404)
 
 
+@pytest.mark.long
 def test_a_run_can_be_cancelled_only_once(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref gap=0.05 tokens=2000", requests=1, warmup=0)
     until(lambda: runs.load(database, run_id).status == "running", 15)
@@ -300,6 +303,7 @@ def test_a_run_that_cannot_be_measured_is_refused(
     assert runs.count(database) == 0
 
 
+@pytest.mark.long
 def test_no_response_contains_a_key(
     database: Engine,
     reference: ReferenceServer,

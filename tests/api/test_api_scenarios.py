@@ -38,6 +38,7 @@ def again(path: str) -> dict[str, Any]:
     return call("POST", "/scenarios", content=response.content, headers=YAML).json()
 
 
+@pytest.mark.long
 def test_a_run_is_started_and_its_scenario_starts_the_same(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_comparison_is_started_and_its_scenario_starts_the_same(
         assert runs.load(database, after).config == runs.load(database, before).config
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("nobody_works")
 def test_a_study_is_started_and_its_scenario_starts_the_same(
     database: Engine, reference: ReferenceServer

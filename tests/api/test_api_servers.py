@@ -24,6 +24,7 @@ def test_a_server_is_saved_listed_and_deleted(database: Engine) -> None:
     problem(call("DELETE", "/servers/prod"), 404)
 
 
+@pytest.mark.long
 def test_a_run_and_a_comparison_use_a_saved_server_by_name(
     database: Engine, reference: ReferenceServer
 ) -> None:

@@ -11,6 +11,7 @@ from tests.api.conftest import call, problem
 from tests.stored import store
 
 
+@pytest.mark.long
 def test_a_page_is_shared_listed_and_revoked(database: Engine) -> None:
     first, second = store(database), store(database)
     response = call("POST", "/shares", json={"runs": [first, second], "days": 7})

@@ -59,6 +59,7 @@ def test_a_study_is_planned_started_shown_reported_and_deleted(
     assert runs.count(database) == 0
 
 
+@pytest.mark.long
 def test_a_study_is_cancelled_and_resumed(database: Engine, reference: ReferenceServer) -> None:
     assert call("POST", "/studies", json=sweep(reference, SLOW)).status_code == 202
     until(lambda: studies.load(database, 1).runs[0].status == "running", 60)
@@ -114,6 +115,7 @@ def test_resume_reports_in_every_interface_why_it_is_refused(
     assert [run.status for run in studies.load(database, 1).runs] == ["failed"] * 2
 
 
+@pytest.mark.long
 def test_omitted_fields_of_a_study_use_the_defaults_of_its_preset(database: Engine) -> None:
     engine = {"engine": "llamacpp"}
     plan = call("POST", "/studies/plan", json={"preset": "tensor", "engine": engine}).json()

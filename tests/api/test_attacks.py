@@ -127,6 +127,7 @@ def test_a_malicious_body_is_refused_without_delaying_others(
     assert others.most_bytes - before < GROWN
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("method", "path"),
@@ -151,6 +152,7 @@ def test_every_other_route_refuses_malicious_bodies(
                 assert len(response.content) < 30_000, (name, size)
 
 
+@pytest.mark.long
 def test_ten_thousand_long_prompts_are_accepted(
     served: tuple[str, psutil.Process],
 ) -> None:

@@ -45,6 +45,7 @@ def first_page(person: BrowserContext, app: App) -> Iterator[Page]:
     page.close()
 
 
+@pytest.mark.long
 def test_two_servers_are_compared_in_four_clicks(
     first_page: Page, reference: ReferenceServer
 ) -> None:
@@ -71,6 +72,7 @@ def test_an_invalid_address_is_reported_and_nothing_starts(first_page: Page) -> 
     no_trouble(first_page)
 
 
+@pytest.mark.long
 def test_a_first_chart_takes_one_click(first_page: Page) -> None:
     person = Person(first_page)
     person.click("button", "Start")

@@ -58,6 +58,7 @@ def stored(app: App) -> None:
         stored_states.a_study_of_capacities(engine)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_no_serious_violation(app: App, person: BrowserContext, path: str) -> None:
     page = person.new_page()
@@ -98,6 +99,7 @@ WHERE_PEOPLE_SIGN_IN = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("who", "path", "title"), WHERE_PEOPLE_SIGN_IN)
 def test_axe_finds_no_serious_violation_where_people_sign_in(
     chromium: Browser, asking: App, who: str | None, path: str, title: str
@@ -115,6 +117,7 @@ def test_axe_finds_no_serious_violation_where_people_sign_in(
     assert not found, "\n".join(found)
 
 
+@pytest.mark.long
 def test_the_keyboard_alone_creates_a_token(chromium: Browser, asking: App) -> None:
     page = _page_of(chromium, asking, RUNNER)
     page.goto(f"{asking.url}/tokens")
@@ -160,6 +163,7 @@ def _serious(response: dict[str, Any]) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_the_keyboard_alone_starts_a_run_and_finds_it(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/?requests=1&warmup=0&pause_s=0&max_tokens=4")
@@ -179,6 +183,7 @@ def test_the_keyboard_alone_starts_a_run_and_finds_it(app: App, person: BrowserC
     page.wait_for_url(re.compile(rf"/result\?run={number}$"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "label"),
     [

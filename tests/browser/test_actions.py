@@ -32,6 +32,7 @@ def result(app: App, person: BrowserContext, run_id: int) -> Iterator[Page]:
     page.close()
 
 
+@pytest.mark.long
 def test_a_share_link_takes_two_clicks(result: Page) -> None:
     person = Person(result)
     person.click("button", "Share")
@@ -42,6 +43,7 @@ def test_a_share_link_takes_two_clicks(result: Page) -> None:
     assert person.clicks == 2
 
 
+@pytest.mark.long
 def test_a_csv_download_takes_two_clicks(result: Page) -> None:
     person = Person(result)
     person.click("button", "Share")
@@ -51,6 +53,7 @@ def test_a_csv_download_takes_two_clicks(result: Page) -> None:
     assert person.clicks == 2
 
 
+@pytest.mark.long
 def test_the_command_of_a_run_takes_one_click(result: Page) -> None:
     person = Person(result)
     person.click("button", "Run again")
@@ -60,6 +63,7 @@ def test_the_command_of_a_run_takes_one_click(result: Page) -> None:
     assert person.clicks == 1
 
 
+@pytest.mark.long
 def test_a_panel_opens_below_the_buttons_and_covers_nothing(result: Page) -> None:
     person = Person(result)
     tile = result.get_by_test_id("stMetric").first
@@ -74,6 +78,7 @@ def test_a_panel_opens_below_the_buttons_and_covers_nothing(result: Page) -> Non
     expect(limit).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_deleted_run_leads_to_the_history(app: App, person: BrowserContext) -> None:
     with app.database() as engine:
         gone = store(engine, name="two")

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 SETTINGS = NewSettings({"backend": "url"}, "127.0.0.1:9", "m", {"target": {}})
 
 
+@pytest.mark.long
 def test_a_choice_in_the_list_of_tasks_does_not_reopen_a_batch(
     app: App, person: BrowserContext
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_choice_in_the_list_of_tasks_does_not_reopen_a_batch(
     no_trouble(page)
 
 
+@pytest.mark.long
 def test_a_search_and_a_study_lead_back_to_their_lists(app: App, person: BrowserContext) -> None:
     with app.database() as database:
         search = capacities.create(database, CapacityConfig(servers=(RunConfig(),)), "one of them")
@@ -75,6 +77,7 @@ def test_a_choice_after_a_deletion_does_not_look_for_the_deleted_search(
     no_trouble(page)
 
 
+@pytest.mark.long
 def test_a_link_to_the_same_page_changes_the_url(app: App, person: BrowserContext) -> None:
     with app.database() as database:
         study = studies.create(database, preset_config("concurrency"), "a sweep", [])

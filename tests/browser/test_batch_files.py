@@ -31,6 +31,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     assert "Traceback" not in log and "_streamlit_user" not in log
 
 
+@pytest.mark.long
 def test_a_person_can_download_only_their_own_batches(chromium: Browser, asking: App) -> None:
     asked = [(NewTask("=1+1", {}, "first"), 0), (NewTask("Why?", {}, "second"), 0)]
     with asking.database() as database:

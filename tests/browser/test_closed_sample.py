@@ -10,6 +10,7 @@ from tests.browser.conftest import App, settled
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.long
 def test_a_sample_that_was_closed_stays_closed_for_whoever_closed_it(
     person: BrowserContext, chromium: Browser, app: App
 ) -> None:

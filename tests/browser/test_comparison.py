@@ -49,6 +49,7 @@ def test_a_batch_has_more_throughput_but_fewer_tokens_per_second_per_request(
     ).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_same_config_twice_is_neither_faster_nor_slower(
     app: App, person: BrowserContext, reference: ReferenceServer
 ) -> None:

@@ -34,6 +34,7 @@ def click_twice(page: Page, name: str, pause_ms: int) -> None:
     no_trouble(page)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
 def test_a_double_click_starts_one_engine(app: App, person: BrowserContext, pause_ms: int) -> None:
     page = person.new_page()
@@ -49,6 +50,7 @@ def test_a_double_click_starts_one_engine(app: App, person: BrowserContext, paus
         until(lambda: not engines.list_running(engine), 60)
 
 
+@pytest.mark.long
 def test_a_double_click_creates_one_share_link(app: App, person: BrowserContext) -> None:
     with app.database() as engine:
         run_id = store(engine)
@@ -62,6 +64,7 @@ def test_a_double_click_creates_one_share_link(app: App, person: BrowserContext)
         assert len(shares.list_all(engine, [run_id])) == 1
 
 
+@pytest.mark.long
 def test_a_double_click_queues_one_batch(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/batches")
@@ -83,6 +86,7 @@ def test_a_double_click_queues_one_batch(app: App, person: BrowserContext) -> No
         assert task_batches.count(engine, None) == before + 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
 def test_a_double_click_saves_one_filter(app: App, person: BrowserContext, pause_ms: int) -> None:
     with app.database() as engine:
@@ -97,6 +101,7 @@ def test_a_double_click_saves_one_filter(app: App, person: BrowserContext, pause
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_double_click_saves_one_server(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/backends")
@@ -111,6 +116,7 @@ def test_a_double_click_saves_one_server(app: App, person: BrowserContext) -> No
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
 def test_a_double_click_imports_a_file_once(
     app: App, person: BrowserContext, pause_ms: int, tmp_path: Path
@@ -156,6 +162,7 @@ def shared_server(browser_port: int, tmp_path_factory: pytest.TempPathFactory) -
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_ms", [SOON, LATER])
 def test_a_double_click_creates_one_token_and_shows_it(
     chromium: Browser, shared_server: App, pause_ms: int

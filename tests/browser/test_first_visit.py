@@ -32,6 +32,7 @@ def start(page: Page) -> int:
     return int(page.url.rpartition("=")[2])
 
 
+@pytest.mark.long
 def test_from_the_first_page_to_a_comparison_in_another_browser(
     app: App, person: BrowserContext, chromium: Browser, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def button(page: Page, name: str) -> None:
     wanted.click()
 
 
+@pytest.mark.long
 def test_the_run_selected_first_is_the_baseline(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 2)
@@ -72,6 +73,7 @@ def test_the_back_button_leads_from_a_result_to_the_filtered_history(
     expect(page).to_have_url(re.compile(r"/history\?text=two$"))
 
 
+@pytest.mark.long
 def test_the_selection_outlives_a_reload_and_a_visit_to_a_result(
     app: App, person: BrowserContext
 ) -> None:
@@ -96,6 +98,7 @@ def test_the_selection_outlives_a_reload_and_a_visit_to_a_result(
     no_trouble(page)
 
 
+@pytest.mark.long
 def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     tick(page, 4)
@@ -112,6 +115,7 @@ def test_a_run_is_edited(app: App, person: BrowserContext) -> None:
     assert (run.name, run.tags, run.note) == ("renamed", ("a", "b"), "why")
 
 
+@pytest.mark.long
 def test_a_run_is_deleted_after_a_confirmation(app: App, person: BrowserContext) -> None:
     with app.database() as engine:
         unwanted = store(engine, name="unwanted")
@@ -155,6 +159,7 @@ def test_no_text_of_a_row_is_cut_off_at_any_width(
     assert shown.evaluate_all(CUT) == []
 
 
+@pytest.mark.long
 def test_a_saved_filter_is_in_the_url(app: App, person: BrowserContext) -> None:
     with app.database() as engine:
         filters.save(engine, "only two", {"text": "two"})
@@ -175,6 +180,7 @@ def test_a_saved_filter_is_in_the_url(app: App, person: BrowserContext) -> None:
 MARK = "item => [getComputedStyle(item).backgroundColor, getComputedStyle(item).fontWeight]"
 
 
+@pytest.mark.long
 def test_the_menu_marks_the_history_on_the_page_of_a_run(app: App, person: BrowserContext) -> None:
     page = history(app, person)
     item = page.get_by_test_id("stSidebarNavLink").filter(has_text="History")

@@ -14,6 +14,7 @@ from tests.values import measured
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 def test_a_dot_of_the_leaderboard_leads_to_its_run(app: App, person: BrowserContext) -> None:
     with app.database() as database:
         ids = [

@@ -56,6 +56,7 @@ def is_chosen(page: Page, name: str) -> None:
     expect(page.get_by_role("radio", name=name)).to_have_attribute("aria-checked", "true")
 
 
+@pytest.mark.long
 def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     app: App, person: BrowserContext, chromium: Browser
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_link_to_the_form_shows_the_same_form_in_another_browser(
     other.close()
 
 
+@pytest.mark.long
 def test_the_back_button_undoes_one_choice_on_the_form(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(app.url)
@@ -128,6 +130,7 @@ def refusing() -> Iterator[str]:
         yield there.url
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_ms", [10, 150])  # before and after the next page is opened
 def test_a_double_click_on_start_starts_one_run(
     app: App, person: BrowserContext, refusing: str, pause_ms: int
@@ -159,6 +162,7 @@ def verdict_on(page: Page, name: str) -> Locator:
     return headings.filter(has_text=re.compile(f"^{name} against"))
 
 
+@pytest.mark.long
 def test_a_choice_on_compare_is_in_the_url_and_undone_by_the_back_button(
     app: App, person: BrowserContext
 ) -> None:
@@ -179,6 +183,7 @@ def test_a_choice_on_compare_is_in_the_url_and_undone_by_the_back_button(
     no_trouble(page)
 
 
+@pytest.mark.long
 def test_filters_of_the_history_are_in_its_link(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/history")
@@ -196,6 +201,7 @@ def test_filters_of_the_history_are_in_its_link(app: App, person: BrowserContext
     expect(page.get_by_text("2 runs.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_shared_run_that_ends_leads_to_its_shared_result(
     app: App, person: BrowserContext, reference: ReferenceServer
 ) -> None:
@@ -219,6 +225,7 @@ def test_a_shared_run_that_ends_leads_to_its_shared_result(
     expect(page.get_by_text("Prompts and answers")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_double_click_on_start_starts_one_search(
     app: App, person: BrowserContext, refusing: str
 ) -> None:
@@ -242,6 +249,7 @@ def test_a_double_click_on_start_starts_one_search(
         until(lambda: capacity_list.list_all(engine)[0].status == "cancelled", 60)
 
 
+@pytest.mark.long
 def test_the_menu_leads_from_one_form_to_another_with_its_defaults(
     app: App, person: BrowserContext
 ) -> None:

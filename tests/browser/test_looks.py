@@ -79,6 +79,7 @@ def shown(page: Page) -> list[str]:
     return [place.first.inner_text().removeprefix(icon).strip() for place in places]
 
 
+@pytest.mark.long
 def test_names_and_notes_are_shown_literally(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     for run_id, text in enumerate(ODD, 1):
@@ -88,6 +89,7 @@ def test_names_and_notes_are_shown_literally(app: App, person: BrowserContext) -
         expect(page.locator("[data-testid=stMain] a[href*='example.org']")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_the_title_of_every_page_is_at_the_same_height(app: App, person: BrowserContext) -> None:
     page, heights = person.new_page(), {}
     for path in ("", "history", "compare?runs=1,2,3", "leaderboard?runs=1,2,3", "glossary"):

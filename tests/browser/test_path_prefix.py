@@ -12,6 +12,7 @@ from tests.stored import store
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.long
 def test_pages_links_reloads_and_shares_work_below_a_path(chromium: Browser, app: App) -> None:
     with app.database() as database:
         store(database)

@@ -21,6 +21,7 @@ def press(page: Page, button: str) -> None:
     settled(page)
 
 
+@pytest.mark.long
 def test_a_server_is_replaced_only_on_request(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.set_viewport_size({"width": 390, "height": 844})

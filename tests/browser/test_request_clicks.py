@@ -29,6 +29,7 @@ def middle(place: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+@pytest.mark.long
 def test_a_line_opens_its_request_and_a_drag_zooms(app: App, person: BrowserContext) -> None:
     with app.database() as engine:
         run_id = store(engine, [measured(i, send=4.0 * i) for i in range(8)], requests=8)

@@ -24,6 +24,7 @@ def downloaded(page: Page, folder: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 def test_a_stored_run_is_downloaded_opened_and_downloaded_again(
     app: App, person: BrowserContext, tmp_path: Path
 ) -> None:

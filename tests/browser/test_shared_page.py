@@ -98,6 +98,7 @@ def link(page: Page) -> str:
     return address.inner_text().strip()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "runs", "look", "width"),
     [("result?run=1", 1, "light", 1280), ("compare?runs=1,2", 2, "dark", 390)],
@@ -134,6 +135,7 @@ def test_a_share_link_opens_in_another_browser_until_it_is_revoked(
     expect(gone.get_by_text("This link does not work.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_prompts_and_answers_are_shared_after_a_warning(
     app: App, person: BrowserContext, chromium: Browser
 ) -> None:
@@ -153,6 +155,7 @@ def test_prompts_and_answers_are_shared_after_a_warning(
         expect(other.get_by_label("Answer").nth(2)).to_have_text("an answer")
 
 
+@pytest.mark.long
 def test_the_exported_page_has_the_same_text_offline(
     app: App, person: BrowserContext, chromium: Browser, tmp_path: Path
 ) -> None:
@@ -177,6 +180,7 @@ BEYOND = """() => [...document.querySelectorAll('th, td')]
   .filter(cell => cell.getBoundingClientRect().right > innerWidth).map(cell => cell.textContent)"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_a_phone_shows_every_cell_of_a_page(chromium: Browser, tmp_path: Path, count: int) -> None:
     vary = (1.0, 1.3, 0.8, 1.1, 0.9)

@@ -22,6 +22,7 @@ def over(page: Page) -> None:
     no_trouble(page)
 
 
+@pytest.mark.long
 def test_a_sweep_says_where_throughput_stops_growing(
     app: App, person: BrowserContext, reference: ReferenceServer
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_sweep_says_where_throughput_stops_growing(
     expect(page.get_by_text("Throughput against concurrency").first).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_engine_is_started_watched_and_stopped(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/engines?engine=llamacpp&max_seqs=1&max_model_len=512")

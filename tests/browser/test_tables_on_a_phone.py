@@ -19,6 +19,7 @@ CUT = """cells => cells.filter(cell => cell.getBoundingClientRect().right > inne
 ABOVE = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("path", "column"),
     [

@@ -83,6 +83,7 @@ def test_each_run_is_drawn_at_its_time(app: App, person: BrowserContext) -> None
     assert "Started: Mar 02" in (points[0].get_attribute("aria-label") or "")
 
 
+@pytest.mark.long
 def test_a_trend_fits_on_a_phone(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.set_viewport_size({"width": 390, "height": 900})
@@ -92,6 +93,7 @@ def test_a_trend_fits_on_a_phone(app: App, person: BrowserContext) -> None:
     fits(page)
 
 
+@pytest.mark.long
 def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) -> None:
     page = person.new_page()
     page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")
@@ -105,6 +107,7 @@ def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) 
     no_trouble(page)
 
 
+@pytest.mark.long
 def test_a_change_of_the_server_is_marked_and_reported(app: App, person: BrowserContext) -> None:
     with app.database() as engine, writing(engine) as connection:
         moved = update(table).where(table.c.id > 2).values(lane="gpu-2:8000")

@@ -31,6 +31,7 @@ def file(database: Engine, reference: ReferenceServer, tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_file_of_prompts_becomes_a_file_of_answers(
     database: Engine, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -48,6 +49,7 @@ def test_a_file_of_prompts_becomes_a_file_of_answers(
     assert "2 completed" in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_batch_ends_although_its_supervisor_died_and_the_database_was_locked(
     database: Engine, file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -71,6 +73,7 @@ def test_a_batch_ends_although_its_supervisor_died_and_the_database_was_locked(
     assert "The database cannot be read: database is locked; trying again." in notes
 
 
+@pytest.mark.long
 def test_a_batch_is_left_queued_and_cancelled(
     database: Engine,
     file: str,

@@ -25,6 +25,7 @@ def search(reference: ReferenceServer) -> tuple[str, ...]:
     return ("capacity", *server, *load, "--slo", "e2e:p50<0.45")
 
 
+@pytest.mark.long
 def test_a_search_prints_its_result_and_exits_with_1_below_the_minimum(
     database: Engine, reference: ReferenceServer, run_cli: RunCli
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_scenario_is_planned_and_a_flag_overrides_it(
     assert f"capacity {file}" in refused.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

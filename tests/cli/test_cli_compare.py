@@ -59,6 +59,7 @@ def test_the_exit_code_follows_the_conditions_on_the_verdict(
     assert "B has 50 % lower output throughput than A" in result.out
 
 
+@pytest.mark.long
 def test_a_failed_condition_ends_the_process_with_1(database: Engine) -> None:
     store(database, FASTER, name="A", repeats=3), store(database, SLOWER, name="B", repeats=3)
     result = finish(start_cli("compare", "1", "2", "--fail-if", "slower"))
@@ -73,6 +74,7 @@ def test_no_verdict_fails_the_condition_unless_allowed(database: Engine, run_cli
     assert run_cli("compare", "1", "2", "--fail-if", "slower", "--allow-no-verdict").code == 0
 
 
+@pytest.mark.long
 def test_a_comparison_without_runs_measures_them_first(
     reference: ReferenceServer, run_cli: RunCli
 ) -> None:

@@ -17,6 +17,7 @@ from tests.conftest import until
 pytestmark = pytest.mark.usefixtures("no_engine_left")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(700)
 def test_an_engine_is_started_listed_read_and_stopped(database: Engine, run_cli: RunCli) -> None:
     assert run_cli("engine", "list").out == "No engine has been started.\n"
@@ -48,6 +49,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return python
 
 
+@pytest.mark.long
 def test_a_failed_engine_prints_its_log_and_cause_and_exits_with_1(
     database: Engine, run_cli: RunCli, pretended: Path
 ) -> None:
@@ -62,6 +64,7 @@ def test_a_failed_engine_prints_its_log_and_cause_and_exits_with_1(
     assert (quiet.code, quiet.err, json.loads(quiet.out)["status"]) == (1, "", "failed")
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_an_engine_that_is_starting(database: Engine, pretended: Path) -> None:
     pretended.write_text("#!/bin/sh\necho loading weights\nexec sleep 1000\n")
     process = start_cli("engine", "start", "--model", "org/model")

@@ -16,6 +16,7 @@ from tests.cli.conftest import RunCli
 from tests.conftest import ROOT
 
 
+@pytest.mark.long
 def test_files_of_other_tools_are_imported(
     run_cli: RunCli, database: Engine, tmp_path: Path
 ) -> None:
@@ -40,6 +41,7 @@ def test_files_of_other_tools_are_imported(
     assert "imported from guidellm" in run_cli("compare", "1", "2").out
 
 
+@pytest.mark.long
 def test_several_unknown_files_name_the_known_tools_once(
     run_cli: RunCli, database: Engine, tmp_path: Path
 ) -> None:
@@ -51,6 +53,7 @@ def test_several_unknown_files_name_the_known_tools_once(
     assert problems.count("It reads results of") == 1
 
 
+@pytest.mark.long
 def test_the_exit_code_says_whether_anything_was_stored(
     run_cli: RunCli, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,7 @@ def test_settings_that_cannot_be_read_are_reported(
     assert "topsecret" not in result
 
 
+@pytest.mark.long
 def test_no_output_contains_a_key(
     run_cli: RunCli, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +165,7 @@ def test_no_output_contains_a_key(
     assert not any(key in result.out + result.err for result in results)
 
 
+@pytest.mark.long
 def test_the_console_command_is_the_same_from_any_folder(database: Engine, tmp_path: Path) -> None:
     (tmp_path / "paceline").symlink_to(ROOT / "paceline")
     listed = subprocess.run(

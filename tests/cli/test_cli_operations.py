@@ -16,6 +16,7 @@ from tests.conftest import ReferenceServer
 from tests.stored import store
 
 
+@pytest.mark.long
 def test_a_backup_is_restored(run_cli: RunCli, database: Engine, tmp_path: Path) -> None:
     store(database, name="Kept")
     file = tmp_path / "paceline.backup"

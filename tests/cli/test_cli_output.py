@@ -18,6 +18,7 @@ from tests.stored import store
 FULL = "Cannot write to standard output: No space left on device.\n"
 
 
+@pytest.mark.long
 def test_a_full_disk_is_reported(database: Engine) -> None:
     store(database)
     with open("/dev/full", "wb") as full:
@@ -36,6 +37,7 @@ def test_output_that_cannot_be_written_is_reported(
     assert (result.code, result.err) == (2, FULL)
 
 
+@pytest.mark.long
 def test_no_run_starts_if_standard_output_is_closed(database: Engine) -> None:
     closed = ["sh", "-c", f'"{sys.executable}" cli.py run >&-']
     result = finish(subprocess.Popen(closed, cwd=ROOT, stderr=subprocess.PIPE))
@@ -44,6 +46,7 @@ def test_no_run_starts_if_standard_output_is_closed(database: Engine) -> None:
     assert runs.count(database) == 0
 
 
+@pytest.mark.long
 def test_a_closed_pipe_is_not_an_error(database: Engine) -> None:
     store(database)
     process = start_cli("export", "1", "--format", "page.html")

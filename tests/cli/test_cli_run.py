@@ -21,6 +21,7 @@ from tests.cli.conftest import RunCli, finish, in_terminal, meanwhile, run_flags
 from tests.conftest import ROOT, SLOW, ReferenceServer, Submit, until
 
 
+@pytest.mark.long
 def test_a_run_prints_one_json_document_and_nothing_else(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_run_prints_one_json_document_and_nothing_else(
     assert (document["summary"]["ok"], runs.count(database)) == (12, 1)
 
 
+@pytest.mark.long
 def test_a_run_without_json_prints_its_numbers(reference: ReferenceServer, run_cli: RunCli) -> None:
     result = run_cli(*run_flags(reference, "ref tokens=3", "--requests", "2", "--pause", "0"))
     assert (result.code, result.err) == (0, "")

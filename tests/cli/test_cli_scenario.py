@@ -33,6 +33,7 @@ def file(folder: Path, text: str, name: str = "a.yaml") -> str:
 RUN = "backend: lab\nrequests: 3\nwarmup: 0\npause_s: 0\n"
 
 
+@pytest.mark.long
 def test_a_run_is_started_and_its_scenario_starts_the_same(
     saved: Path, database: Engine, run_cli: RunCli
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_run_is_started_and_its_scenario_starts_the_same(
     assert content_hash(same) == content_hash(of_first)
 
 
+@pytest.mark.long
 def test_own_prompts_are_left_out_of_a_scenario_and_needed_to_run_it(
     saved: Path, database: Engine, run_cli: RunCli
 ) -> None:
@@ -71,6 +73,7 @@ def test_own_prompts_are_left_out_of_a_scenario_and_needed_to_run_it(
     assert runs.load(database, 2).config.prompts == ("Where?",)
 
 
+@pytest.mark.long
 def test_flags_override_the_file(saved: Path, database: Engine, run_cli: RunCli) -> None:
     called = "name: A\ntags: [a]\nslo: ['ttft:median<0.000001']\n"
     path = file(saved, f"{RUN}input_tokens: 64\n{called}")
@@ -83,6 +86,7 @@ def test_flags_override_the_file(saved: Path, database: Engine, run_cli: RunCli)
     assert run_cli("run", path, "--slo", "error_rate<0.5", "--requests", "2").code == 0
 
 
+@pytest.mark.long
 def test_thresholds_can_be_given_as_flags(saved: Path, run_cli: RunCli) -> None:
     flags = ("--backend", "lab", "--requests", "2", "--pause", "0", "--warmup", "0", "--json")
     result = run_cli("run", *flags, "--slo", "ttft:median<5", "--slo", "throughput>1000000")
@@ -90,6 +94,7 @@ def test_thresholds_can_be_given_as_flags(saved: Path, run_cli: RunCli) -> None:
     assert "throughput" in result.err and result.err.count("✗ failed") == 1
 
 
+@pytest.mark.long
 def test_a_comparison_is_started_and_its_scenario_has_its_design(
     saved: Path, database: Engine, run_cli: RunCli
 ) -> None:
@@ -121,6 +126,7 @@ def test_runs_that_were_not_measured_together_become_a_comparison(
     assert "repeats: 2\n" in out and "compare:\n  - backend: vllm\n" in out
 
 
+@pytest.mark.long
 def test_a_study_is_started_and_its_scenario_starts_the_same(
     saved: Path, database: Engine, run_cli: RunCli
 ) -> None:

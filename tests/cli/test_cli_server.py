@@ -21,6 +21,7 @@ def save(run_cli: RunCli, name: str, url: str, model: str) -> None:
     assert result == (0, f"Saved. Use it with --backend {name}.\n", "")
 
 
+@pytest.mark.long
 def test_a_saved_server_is_measured_by_its_name(
     run_cli: RunCli, database: Engine, reference: ReferenceServer
 ) -> None:
@@ -32,6 +33,7 @@ def test_a_saved_server_is_measured_by_its_name(
     assert (config.model, config.requests) == ("ref tokens=3", 1)
 
 
+@pytest.mark.long
 def test_two_saved_servers_are_compared(
     run_cli: RunCli, database: Engine, reference: ReferenceServer
 ) -> None:
@@ -71,6 +73,7 @@ def test_an_error_in_a_saved_server_names_the_flag(run_cli: RunCli, database: En
     assert servers.list_all(database) == {}
 
 
+@pytest.mark.long
 def test_a_command_waits_until_the_database_is_no_longer_locked(
     run_cli: RunCli, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from tests.cli.conftest import RunCli
 from tests.stored import store
 
 
+@pytest.mark.long
 def test_a_page_is_shared_listed_and_revoked(database: Engine, run_cli: RunCli) -> None:
     assert run_cli("share", "--list").out == "There are no shared pages.\n"
     store(database, name="A"), store(database, name="B")

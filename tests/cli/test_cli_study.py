@@ -31,6 +31,7 @@ def sweep(reference: ReferenceServer, model: str = "ref tokens=3") -> tuple[str,
     return ("study", "--preset", "concurrency", *server, *load)
 
 
+@pytest.mark.long
 def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
     database: Engine, reference: ReferenceServer, run_cli: RunCli, tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_study_prints_its_document_and_is_listed_reported_and_saved(
     assert again.err == "Study 1 has no cell that was interrupted.\n"
 
 
+@pytest.mark.long
 def test_ctrl_c_cancels_a_study_and_resume_continues_it(
     database: Engine, reference: ReferenceServer, run_cli: RunCli
 ) -> None:
@@ -80,6 +82,7 @@ def statuses(database: Engine) -> dict[int, str]:
     return {row.id: row.status for row in runs.search(database)}
 
 
+@pytest.mark.long
 def test_a_cell_that_fails_is_printed_and_exits_with_1(
     reference: ReferenceServer, run_cli: RunCli
 ) -> None:
@@ -213,6 +216,7 @@ def test_an_invalid_study_is_refused(
     assert studies.list_all(database) == [] and stored_engines.list_all(database) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # the engine shares its cores with whatever else runs
 def test_a_study_starts_its_engine_and_shows_its_progress(database: Engine) -> None:
     load = ("--batches", "1", "--max-tokens", "2", "--repeats", "1", "--warmup", "0")

@@ -48,6 +48,7 @@ def names(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir())
 
 
+@pytest.mark.long
 def test_a_backup_restores_the_same_database(
     database: Engine, kind: str, blank_url: str, tmp_path: Path
 ) -> None:

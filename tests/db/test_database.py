@@ -207,6 +207,7 @@ def test_a_migrated_token_does_not_own_what_is_older_than_itself(blank_url: str)
     engine.dispose()
 
 
+@pytest.mark.long
 def test_simultaneous_upgrades_leave_one_valid_schema(blank_url: str) -> None:
     processes = [python(UPGRADE, blank_url) for _ in range(3)]
     assert [process.communicate()[1] or process.returncode for process in processes] == [0, 0, 0]
@@ -373,6 +374,7 @@ def test_an_upgrade_removes_access_for_everyone_from_the_file(
     assert mode(file) == after
 
 
+@pytest.mark.long
 def test_a_process_that_ends_does_not_remove_the_log_of_another(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'paceline.db'}"
     engine = connect(url)

@@ -262,6 +262,7 @@ def test_every_export_works_with_values_that_a_tool_omitted(database: Engine, na
         assert entry.write([first, second][: entry.least]), entry.name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("time", ["1e-320", "5e-324", "1e308", "inf", "nan", "-1", "9" * 39])
 def test_an_extreme_time_is_refused_or_stored(database: Engine, time: str) -> None:
     """PostgreSQL refuses numbers between 0 and the smallest that it writes."""

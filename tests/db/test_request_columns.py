@@ -167,6 +167,7 @@ def test_more_repeats_rebuild_the_arrays(database: Engine) -> None:
     assert list(now) == runs.measurements(database, run_id)
 
 
+@pytest.mark.long
 def test_the_summary_is_computed_once_for_all_processes(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from services.ask.config import parse
 from tests.conftest import ReferenceServer, finished
 
 
+@pytest.mark.long
 def test_a_run_is_queued_measured_and_read_back(
     database: Engine, url: str, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def test_every_mode_has_a_load_in_these_tests() -> None:
     assert set(LOAD) == set(MODES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", BY_TIME)
 def test_a_run_by_time_is_measured_to_its_end(
     database: Engine, reference: ReferenceServer, reference_run: Submit, mode: str
@@ -52,6 +53,7 @@ def test_a_run_by_time_is_measured_to_its_end(
         assert run.calibration is not None and run.calibration["lost"] == 0
 
 
+@pytest.mark.long
 def test_a_warm_up_that_fails_is_stored_with_the_repeat_after_it(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
@@ -61,6 +63,7 @@ def test_a_warm_up_that_fails_is_stored_with_the_repeat_after_it(
     assert [health["warm_up"] for health in healths] == [{"http_429": 13}, {"http_429": 10}]
 
 
+@pytest.mark.long
 def test_a_run_in_which_no_request_was_due_fails_with_the_reason(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
@@ -68,6 +71,7 @@ def test_a_run_in_which_no_request_was_due_fails_with_the_reason(
     assert (run.status, run.error) == ("failed", NONE_DUE)
 
 
+@pytest.mark.long
 def test_a_trace_is_replayed_at_its_times(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:

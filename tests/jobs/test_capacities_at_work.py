@@ -70,6 +70,7 @@ def test_a_search_keeps_the_model_that_the_environment_names(
     assert price_of(found[0][0]) == price("openai", "gpt-4o-mini") is not None
 
 
+@pytest.mark.long
 def test_a_search_measures_one_load_after_the_other(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_search_measures_one_load_after_the_other(
     assert conclusion is not None
 
 
+@pytest.mark.long
 def test_a_server_that_stays_slow_after_an_overload_is_noticed(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -106,6 +108,7 @@ def test_a_server_that_stays_slow_after_an_overload_is_noticed(
     assert capacity_document(found)["servers"][0]["stays_slow"] is True
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_load_at_which_no_answer_is_complete_is_not_sustained(
     database: Engine, reference: ReferenceServer
@@ -123,6 +126,7 @@ def test_a_load_at_which_no_answer_is_complete_is_not_sustained(
     assert all(one.count == one.n > 0 for one in first.observation.misses)
 
 
+@pytest.mark.long
 def test_a_search_continues_after_its_supervisor_was_killed(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -146,6 +150,7 @@ def test_a_search_continues_after_its_supervisor_was_killed(
     until(lambda: not queue.active(database), 60)
 
 
+@pytest.mark.long
 def test_a_search_can_be_cancelled_and_deleted(
     database: Engine, reference: ReferenceServer
 ) -> None:

@@ -75,6 +75,7 @@ def holder(database: Engine, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[
 Held = tuple[subprocess.Popen[str], int, int]
 
 
+@pytest.mark.long
 def test_children_that_cleared_their_environment_end_with_a_killed_holder(
     holder: Held, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_process_that_does_not_adopt_has_no_orphans() -> None:
         child.kill()
 
 
+@pytest.mark.long
 def test_the_next_supervisor_ends_the_session_of_an_orphaned_engine(
     holder: Held, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from tests.reference import KEY
 MODEL = "ref fault=needs-key reasoning=2 tokens=6 ttft=0.05 gap=0.02"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_run_is_measured_in_its_format(
     database: Engine,
@@ -48,6 +49,7 @@ def test_a_run_is_measured_in_its_format(
     assert KEY.encode() not in written and KEY not in shared
 
 
+@pytest.mark.long
 def test_a_refused_key_is_in_no_error(
     database: Engine,
     reference: ReferenceServer,
@@ -65,6 +67,7 @@ def test_a_refused_key_is_in_no_error(
     assert wrong not in f"{measured.error}{run.error}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dialect", BACKENDS["embedded"].dialects)
 def test_the_embedded_engine_answers_in_each_of_its_formats(
     database: Engine, dialect: DialectName

@@ -49,6 +49,7 @@ def test_an_invalid_span_receiver_is_a_problem(context: Context) -> None:
     assert state == "problem" and "OTEL_EXPORTER_OTLP_ENDPOINT" in problem
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "ignored", "known"),
     [

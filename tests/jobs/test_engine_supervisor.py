@@ -26,6 +26,7 @@ from tests.jobs.conftest import (
 pytestmark = [pytest.mark.timeout(900), pytest.mark.usefixtures("nothing_stays")]
 
 
+@pytest.mark.long
 def test_an_engine_is_started_measured_and_stopped(database: Engine) -> None:
     engine_id = serving.start(database, LLAMA)
     server = ready(database, engine_id)
@@ -43,6 +44,7 @@ def test_an_engine_is_started_measured_and_stopped(database: Engine) -> None:
         httpx.get(server.base_url)
 
 
+@pytest.mark.long
 def test_a_start_that_fails_says_why_and_leaves_nothing(database: Engine) -> None:
     broken = LLAMA.model_copy(update={"model": "/there/is/no/such/model.gguf"})
     with pytest.raises(EngineProblem, match="Leave model empty"):
@@ -55,6 +57,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(database: Engine) -> Non
     assert not processes(database, engine_id)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_engines_end_with_their_supervisor(database: Engine, sign: signal.Signals) -> None:
     engine_id = serving.start(database, LLAMA)

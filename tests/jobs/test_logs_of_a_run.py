@@ -29,6 +29,7 @@ def no_secret_in(text: str) -> None:
     assert "Traceback" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("log", ["json", ""])
 def test_no_log_contains_a_key_or_a_prompt(
     database: Engine,

@@ -38,6 +38,7 @@ def submitted(database: Engine) -> Accepted:
     return inference.submit(database, "me", [NewTask("Hello", URL)])
 
 
+@pytest.mark.long
 def test_only_some_routes_are_kept_and_the_latest_are_not_looked_up_again(
     database: Engine, handed: dict[str, Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

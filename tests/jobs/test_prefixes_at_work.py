@@ -14,6 +14,7 @@ from services.ask.prefixes import prefixes_of
 from tests.conftest import finished
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_embedded_engine_caches_the_planned_share_of_two_documents(
     database: Engine,

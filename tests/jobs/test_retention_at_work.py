@@ -18,6 +18,7 @@ from tests.stored import store
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("days", "removed"), [("30", True), ("", False), ("soon", False)])
 def test_the_supervisor_removes_what_is_too_old(
     database: Engine, monkeypatch: pytest.MonkeyPatch, days: str, removed: bool

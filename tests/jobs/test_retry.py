@@ -89,6 +89,7 @@ def test_an_unexpected_error_fails_the_run_and_is_reported(database: Engine) -> 
     assert "prompt" not in str(found.error)
 
 
+@pytest.mark.long
 def test_a_worker_of_another_version_fails_the_run(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_worker_of_another_version_fails_the_run(
     assert (found.status, found.error) == ("failed", OTHER_VERSION)
 
 
+@pytest.mark.long
 def test_a_run_reports_a_full_disk_as_its_error(
     database: Engine, reference: ReferenceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +138,7 @@ def test_a_run_reports_a_full_disk_as_its_error(
     assert "could not be stored: database or disk is full." in str(found.error)
 
 
+@pytest.mark.long
 def test_where_the_database_was_removed_nothing_is_queued_and_the_supervisor_ends(
     database: Engine, reference_run: Submit, reference: ReferenceServer
 ) -> None:
@@ -151,6 +154,7 @@ def test_where_the_database_was_removed_nothing_is_queued_and_the_supervisor_end
     until(lambda: jobs.ensure(database) or runs.load(database, run_id).status in FINISHED, 60)
 
 
+@pytest.mark.long
 def test_the_queues_files_are_for_their_owner_alone(
     database: Engine, reference_run: Submit
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine
 
 import jobs
@@ -40,6 +41,7 @@ def in_turn(measured: list[Run]) -> list[int]:
     return [place for _, place in sorted(began)]
 
 
+@pytest.mark.long
 def test_runs_of_a_comparison_are_interleaved_in_the_order_of_its_seed(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -63,6 +65,7 @@ def test_runs_of_a_comparison_are_interleaved_in_the_order_of_its_seed(
     assert [run.margin for run in measured] == [0.05, 0.05]
 
 
+@pytest.mark.long
 def test_a_comparison_continues_until_its_interval_is_narrow(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -93,6 +96,7 @@ def measure(database: Engine, run_id: int, repeat: int) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_comparison_adds_only_whole_rounds(database: Engine) -> None:
     one, other = wide_comparison(database).run_ids
     assert rounds.next_item(database, one) is not None
@@ -129,6 +133,7 @@ def test_a_failed_run_does_not_stop_its_comparison(
     assert (sound.status, len(sound.repeats)) == ("done", 2)
 
 
+@pytest.mark.long
 def test_a_cancelled_comparison_leaves_nothing_queued(
     database: Engine, reference: ReferenceServer
 ) -> None:

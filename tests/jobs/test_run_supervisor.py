@@ -7,6 +7,7 @@ import re
 import signal
 import time
 
+import pytest
 from sqlalchemy import Engine
 
 import jobs
@@ -17,6 +18,7 @@ from tests.conftest import SLOW, Submit, finished, until
 from tests.jobs.conftest import supervisors, workers
 
 
+@pytest.mark.long
 def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -36,6 +38,7 @@ def test_a_killed_workers_run_is_interrupted_and_keeps_all_but_its_last_second(
     assert last > alive_for - 1.0
 
 
+@pytest.mark.long
 def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -48,6 +51,7 @@ def test_a_killed_supervisor_leaves_no_worker_and_its_run_is_interrupted(
     assert finished(database, run_id, 15).status == "interrupted"
 
 
+@pytest.mark.long
 def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_stops(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -65,6 +69,7 @@ def test_a_worker_that_does_not_end_is_killed_when_its_supervisor_stops(
     )
 
 
+@pytest.mark.long
 def test_a_supervisor_ends_when_there_is_nothing_left_to_do(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -82,6 +87,7 @@ def test_repeated_calls_start_only_one_supervisor(database: Engine, reference_ru
     assert len(supervisors()) == 1
 
 
+@pytest.mark.long
 def test_a_supervisors_death_frees_its_lock_while_its_worker_lives(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -98,6 +104,7 @@ def test_a_supervisors_death_frees_its_lock_while_its_worker_lives(
     assert finished(database, run_id, 15).status == "interrupted"
 
 
+@pytest.mark.long
 def test_a_supervisors_log_is_kept_by_the_next_and_does_not_grow_without_end(
     database: Engine, reference_run: Submit
 ) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 TURNS, SAID, ANSWERED = 3, 80, 8  # turns of a session, and the tokens of what is said in each
 
 
+@pytest.mark.long
 def test_each_session_is_sent_by_one_process(
     database: Engine, reference_run: Callable[..., int]
 ) -> None:
@@ -36,6 +37,7 @@ def test_each_session_is_sent_by_one_process(
     assert health["unsent_turns"] == {"failed": 8}, "of both processes together"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("history", ["recorded", "answered"])
 def test_earlier_turns_are_in_the_prefix_cache_of_later_ones(
     database: Engine, history: str

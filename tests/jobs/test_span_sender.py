@@ -64,6 +64,7 @@ def settings(received: Received, **more: str) -> Any:
     return span_settings({ENDPOINT: received.url, **more})
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_is_sent_when_it_has_ended_with_all_its_requests(
     database: Engine, reference_run: Submit, received: Received
@@ -109,6 +110,7 @@ def test_a_run_is_sent_when_it_has_ended_with_all_its_requests(
         assert abs(lasted - (m.t_end - m.t_send) * 1e9) <= 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sending_stops_while_a_run_is_measured_and_resumes_after_it(
     database: Engine, reference_run: Submit, received: Received
@@ -129,6 +131,7 @@ def test_sending_stops_while_a_run_is_measured_and_resumes_after_it(
     assert stopped is not None and sent > stopped
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_without_a_receiver_no_run_is_sent(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref tokens=3", requests=1, warmup=0)
@@ -136,6 +139,7 @@ def test_without_a_receiver_no_run_is_sent(database: Engine, reference_run: Subm
     assert span_exports.load(database, run_id) is None
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_refused_export_is_reported_and_does_not_change_the_run(
     database: Engine, reference_run: Submit, received: Received, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +157,7 @@ def test_a_refused_export_is_reported_and_does_not_change_the_run(
         assert b"sk-secret" not in file.read_bytes()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_waiting_export_is_sent_by_the_next_supervisor(
     database: Engine, received: Received
@@ -163,6 +168,7 @@ def test_a_waiting_export_is_sent_by_the_next_supervisor(
     assert ended(database, run_id).status == "sent"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_export_without_a_receiver_fails(database: Engine) -> None:
     run_id = store(database)
@@ -172,6 +178,7 @@ def test_an_export_without_a_receiver_fails(database: Engine) -> None:
     assert export.status == "failed" and ENDPOINT in (export.error or "")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_sender_is_reported_and_not_restarted_forever(
     database: Engine, received: Received
@@ -188,6 +195,7 @@ def test_a_killed_sender_is_reported_and_not_restarted_forever(
     assert not senders() and not received.spans
 
 
+@pytest.mark.long
 def test_sending_a_run_twice_sends_the_same_spans_and_does_not_change_it(
     database: Engine, received: Received
 ) -> None:
@@ -252,6 +260,7 @@ def test_an_error_says_why_a_run_has_no_spans(database: Engine, received: Receiv
     assert not received.bodies
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["services.load.worker", "jobs.__main__"])
 def test_workers_and_supervisors_do_not_import_span_messages(module: str) -> None:

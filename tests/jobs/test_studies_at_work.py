@@ -35,6 +35,7 @@ def study(**texts: str) -> StudyConfig:
     return read({"preset": "custom", "batches": "1,2", **SMALL, **load, **texts})
 
 
+@pytest.mark.long
 def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: Engine) -> None:
     study_id = study_jobs.submit(database, study(), "small", ["t"], "a note")
     over(database, study_id)
@@ -51,6 +52,7 @@ def test_a_study_starts_each_engine_once_and_measures_all_its_cells(database: En
     assert study_jobs.report_inputs(database, found)[2] == "core", "also where there are GPUs"
 
 
+@pytest.mark.long
 def test_a_cell_that_cannot_run_here_fails_and_the_others_continue(database: Engine) -> None:
     asked = study(batches="1").model_copy(update={"parallel": (Parallel(), Parallel(tp=8))})
     assert [one.obstacle is None for one in study_jobs.plan(asked)] == [True, False]
@@ -61,6 +63,7 @@ def test_a_cell_that_cannot_run_here_fails_and_the_others_continue(database: Eng
     assert second.status == "failed" and "tp=8" in (second.error or "")
 
 
+@pytest.mark.long
 def test_an_engine_killed_during_a_run_fails_only_that_run(
     database: Engine,
 ) -> None:
@@ -94,6 +97,7 @@ def measuring(database: Engine, study_id: int) -> int | None:
     return None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_a_study_resumes_at_the_interrupted_cell(database: Engine, sign: signal.Signals) -> None:
     long = study(batches="1,2,3", max_tokens="64", ignore_eos="true")
@@ -120,6 +124,7 @@ def _interrupted(database: Engine, run_id: int) -> bool:
     return runs.load(database, run_id).status == "interrupted"
 
 
+@pytest.mark.long
 def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
     study_id = study_jobs.submit(database, study(max_tokens="480", ignore_eos="true"))
     until(lambda: measuring(database, study_id), ANSWER_S)
@@ -130,6 +135,7 @@ def test_a_cancelled_study_stops_its_engine(database: Engine) -> None:
     assert not processes(database, found.engines[0].id)
 
 
+@pytest.mark.long
 def test_cells_are_added_to_a_finished_study(database: Engine) -> None:
     study_id = study_jobs.submit(database, study(batches="1"))
     over(database, study_id)
@@ -141,6 +147,7 @@ def test_cells_are_added_to_a_finished_study(database: Engine) -> None:
     assert after.runs[0].id == first.id and after.runs[1].status == "done"
 
 
+@pytest.mark.long
 def test_a_study_of_an_existing_server_starts_no_engine(
     database: Engine, reference: ReferenceServer
 ) -> None:

@@ -42,6 +42,7 @@ def over(database: Engine, study_id: int) -> Study:
     return studies.load(database, study_id)
 
 
+@pytest.mark.long
 def test_each_configuration_is_searched_and_the_two_best_again_on_fresh_starts(
     database: Engine,
 ) -> None:
@@ -71,6 +72,7 @@ def test_each_configuration_is_searched_and_the_two_best_again_on_fresh_starts(
     assert len(set(started)) == len(started), "each on a start of its own"
 
 
+@pytest.mark.long
 def test_configurations_are_added_to_a_study_that_has_ended(database: Engine) -> None:
     config = asked(axes="max_seqs=1")
     study_id = study_jobs.submit(database, config)
@@ -95,6 +97,7 @@ def test_configurations_are_added_to_a_study_that_has_ended(database: Engine) ->
     assert len(studies.load(database, study_id).searches) == len(found.searches)
 
 
+@pytest.mark.long
 def test_a_killed_study_continues_and_can_be_cancelled(database: Engine) -> None:
     study_id = study_jobs.submit(database, asked(axes="max_seqs=1,2"))
     until(lambda: len(studies.load(database, study_id).searches[0].capacity.probes) > 1, 300)
@@ -123,6 +126,7 @@ def test_a_killed_study_continues_and_can_be_cancelled(database: Engine) -> None
         studies.load(database, study_id)
 
 
+@pytest.mark.long
 def test_a_configuration_that_cannot_start_is_a_result(database: Engine, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF, and then nothing")

@@ -16,6 +16,7 @@ from services.ask.config import RunConfig
 from tests.conftest import SLOW, ReferenceServer, Submit, finished, until
 
 
+@pytest.mark.long
 def test_a_run_is_measured_outside_this_process_and_stored_whole(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -31,6 +32,7 @@ def test_a_run_is_measured_outside_this_process_and_stored_whole(
     assert runs.search(database)[0].headline["ok"] == 40
 
 
+@pytest.mark.long
 def test_runs_of_one_backend_wait_for_each_other(database: Engine, reference_run: Submit) -> None:
     first = reference_run("ref tokens=50 gap=0.02", requests=1, warmup=0)
     second = reference_run("ref tokens=2", requests=1, warmup=0)
@@ -56,6 +58,7 @@ def test_cancel_stops_a_run_within_two_seconds_and_keeps_what_was_measured(
     assert len(runs.measurements(database, run_id)) >= 5
 
 
+@pytest.mark.long
 def test_cancelled_in_mid_answer_a_request_keeps_the_tokens_it_had(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -81,6 +84,7 @@ def test_a_queued_run_is_cancelled_before_it_begins(
     assert runs.load(database, second).started_at is None
 
 
+@pytest.mark.long
 def test_no_run_is_queued_if_the_queue_cannot_be_processed(database: Engine) -> None:
     lock = supervisor_file(database, "lock")
     lock.mkdir()  # as good as a folder that cannot be written, for root too
@@ -89,6 +93,7 @@ def test_no_run_is_queued_if_the_queue_cannot_be_processed(database: Engine) -> 
     assert runs.count(database) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -106,6 +111,7 @@ def test_a_run_without_a_successful_request_fails_with_the_reason(
     assert counts.request_counts(database, run.id) == {"failed": 3}
 
 
+@pytest.mark.long
 def test_a_run_with_some_failed_requests_is_done(database: Engine, reference_run: Submit) -> None:
     fields = {"turns": 2, "input_tokens": 8, "requests": 4, "pause_s": 0, "warmup": 0}
     model = "ref tokens=2 most_messages=1"  # each second turn is refused
@@ -114,6 +120,7 @@ def test_a_run_with_some_failed_requests_is_done(database: Engine, reference_run
     assert counts.request_counts(database, run.id) == {"ok": 2, "failed": 2}
 
 
+@pytest.mark.long
 def test_a_run_stops_at_its_limit_of_failed_requests(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -122,6 +129,7 @@ def test_a_run_stops_at_its_limit_of_failed_requests(
     assert counts.request_counts(database, run_id) == {"failed": 4}
 
 
+@pytest.mark.long
 def test_a_repeat_stops_at_its_time_limit(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run(
         "ref tokens=3", mode="staggered", requests=500, interval_s=0.05, stop_after_s=1, warmup=0
@@ -131,6 +139,7 @@ def test_a_repeat_stops_at_its_time_limit(database: Engine, reference_run: Submi
     assert 5 <= counts.request_counts(database, run_id)["ok"] <= 25
 
 
+@pytest.mark.long
 def test_an_unknown_model_is_named_from_what_the_server_lists(
     database: Engine, reference_run: Submit, reference: ReferenceServer
 ) -> None:
@@ -138,6 +147,7 @@ def test_an_unknown_model_is_named_from_what_the_server_lists(
     assert (run.status, run.config.model) == ("done", "ref")
 
 
+@pytest.mark.long
 def test_a_default_name_contains_server_and_load(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +164,7 @@ def test_a_run_on_an_unknown_backend_is_not_queued(database: Engine) -> None:
     assert runs.count(database) == 0
 
 
+@pytest.mark.long
 def test_a_run_that_is_done_can_have_more_repeats(
     database: Engine, reference_run: Submit, reference: ReferenceServer
 ) -> None:
@@ -172,6 +183,7 @@ def test_a_run_that_is_done_can_have_more_repeats(
     assert moments == sorted(moments)
 
 
+@pytest.mark.long
 def test_more_repeats_are_refused_with_a_message(database: Engine, reference_run: Submit) -> None:
     run_id = reference_run("ref tokens=2", requests=1, warmup=0)
     finished(database, run_id)

@@ -64,6 +64,7 @@ def count(database: Engine, batch: TaskBatch, status: str) -> int:
     return task_batches.load(database, batch.batch_id).counts.get(status, 0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
     database: Engine, submit: Submit, own: ReferenceServer, monkeypatch: pytest.MonkeyPatch
@@ -95,6 +96,7 @@ def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
     assert own.report()["state"]["requests"] <= sum(times * n for times, n in asked.items())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tasks_respect_the_concurrency_limit_and_callers_take_turns(
     database: Engine, submit: Submit, own: ReferenceServer, monkeypatch: pytest.MonkeyPatch
@@ -109,6 +111,7 @@ def test_tasks_respect_the_concurrency_limit_and_callers_take_turns(
     assert own.report()["state"]["peak"] == 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_cancelled_task_frees_its_slot_at_once(
     database: Engine, submit: Submit, monkeypatch: pytest.MonkeyPatch
@@ -125,6 +128,7 @@ def test_a_cancelled_task_frees_its_slot_at_once(
     assert tasks.load(database, task.task_id).status == "cancelled"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tasks_pause_during_a_run_and_continue_after_it(
     database: Engine, submit: Submit, reference: ReferenceServer
@@ -149,6 +153,7 @@ def test_tasks_pause_during_a_run_and_continue_after_it(
     assert not queue.active(database)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tasks_fail_with_a_sentence_if_refused_or_unreachable(
     database: Engine, submit: Submit
@@ -159,6 +164,7 @@ def test_tasks_fail_with_a_sentence_if_refused_or_unreachable(
     assert task.error == "Nothing answers at 127.0.0.1:9." and task.error_class == "connect"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tool_calls_are_stored_and_written_in_openai_format(
     database: Engine, submit: Submit

@@ -56,6 +56,7 @@ def alive(database: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(schema.task_workers)) or 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_each_task_ends_once_and_no_server_is_asked_more_at_once_over_both(
     shared: tuple[Engine, str], monkeypatch: pytest.MonkeyPatch

@@ -44,6 +44,7 @@ def installed(database: Engine, tmp_path: Path, reference: ReferenceServer) -> P
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_key_of_env_is_sent_to_its_server_and_written_nowhere(
     database: Engine, installed: Path, tmp_path: Path

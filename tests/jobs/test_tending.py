@@ -72,6 +72,7 @@ def test_spans_whose_process_cannot_be_started_are_sent_later(
     assert started == [("jobs.span_sender", str(run_id))]
 
 
+@pytest.mark.long
 def test_only_processes_of_engines_of_this_machine_are_ended(
     database: Engine, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +106,7 @@ task_worker.main()
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("log", ["json", ""])
 def test_a_bug_of_the_process_for_tasks_is_logged_by_type_and_place(

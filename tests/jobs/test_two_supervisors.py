@@ -85,6 +85,7 @@ def machines_of(database: Engine, ids: tuple[int, ...]) -> list[str]:
         return list(connection.scalars(query))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_turns_of_a_comparison_stay_on_one_machine_and_no_server_is_measured_twice_at_once(
     shared: tuple[Engine, str],
@@ -167,6 +168,7 @@ def test_a_server_of_this_machine_is_measured_from_this_machine(
     assert claimed and claimed.id == own
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_second_supervisor_of_a_machine_leaves_the_engines_of_the_first_running(
     shared: tuple[Engine, str],
@@ -196,6 +198,7 @@ def test_a_second_supervisor_of_a_machine_leaves_the_engines_of_the_first_runnin
     assert (run.status, run.started_at) == ("failed", None), "it is not sent to a dying engine"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_databases_of_one_machine_measure_a_server_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: ReferenceServer

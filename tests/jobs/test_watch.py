@@ -49,6 +49,7 @@ def own_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
 
 
+@pytest.mark.long
 def test_a_run_is_watched_while_it_is_measured(
     reference_run: Submit, database: Engine, own_server: str
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_sample_holds_numbers_of_known_series_only() -> None:
     assert sample_of(Sampled(1, told)) == Sample(1.0, values)
 
 
+@pytest.mark.long
 def test_samples_continue_the_time_axis_of_the_run(
     database: Engine, reference: ReferenceServer
 ) -> None:
@@ -114,6 +116,7 @@ def test_a_killed_sampler_ends_only_its_watch(database: Engine, reference: Refer
     watch.stop()
 
 
+@pytest.mark.long
 def test_the_first_process_of_an_engine_is_watched_not_the_listener(
     database: Engine, reference: ReferenceServer
 ) -> None:

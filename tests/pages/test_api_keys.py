@@ -77,6 +77,7 @@ def nowhere(folder: Path) -> None:
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.long
 def test_a_key_for_the_backends_own_address_is_sent_and_kept_nowhere(
     visit: Visit, database: Engine, locked: Picky, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_key_for_the_backends_own_address_is_sent_and_kept_nowhere(
     nowhere(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["url", "vllm", "sglang", "openai", "groq"])
 def test_a_key_for_a_typed_address_is_sent_there(
     visit: Visit, database: Engine, locked: Picky, tmp_path: Path, backend: str
@@ -116,6 +118,7 @@ def test_a_wrong_key_is_said_to_be_refused(visit: Visit, locked: Picky) -> None:
     assert not start.disabled, "a server without a list may answer all the same"
 
 
+@pytest.mark.long
 def test_a_candidates_key_goes_to_that_candidate_alone(
     visit: Visit, database: Engine, locked: Picky, other: Picky
 ) -> None:
@@ -130,6 +133,7 @@ def test_a_candidates_key_goes_to_that_candidate_alone(
     assert not [value for value in got(other) if KEY in value]
 
 
+@pytest.mark.long
 def test_a_key_does_not_follow_the_form_to_another_address(
     visit: Visit, database: Engine, locked: Picky, other: Picky
 ) -> None:
@@ -143,6 +147,7 @@ def test_a_key_does_not_follow_the_form_to_another_address(
     assert not [value for value in got(other) if KEY in value]
 
 
+@pytest.mark.long
 def test_a_redirect_takes_no_key_along(
     visit: Visit, database: Engine, locked: Picky, other: Picky
 ) -> None:
@@ -154,6 +159,7 @@ def test_a_redirect_takes_no_key_along(
     assert not [value for value in got(other) if KEY in value]
 
 
+@pytest.mark.long
 def test_further_repeats_take_the_key_of_the_session(
     visit: Visit, database: Engine, locked: Picky, tmp_path: Path
 ) -> None:
@@ -174,6 +180,7 @@ def test_further_repeats_take_the_key_of_the_session(
     assert len(ended(database, 1).repeats) == 2, "and not two and a refusal"
 
 
+@pytest.mark.long
 def test_a_study_is_resumed_with_the_key_of_the_session(
     visit: Visit, database: Engine, locked: Picky
 ) -> None:
@@ -198,6 +205,7 @@ def test_a_study_is_resumed_with_the_key_of_the_session(
     ended(database, again.id)
 
 
+@pytest.mark.long
 def test_a_typed_key_is_sent_with_tasks_and_stored_nowhere(
     visit: Visit, database: Engine, locked: Picky, tmp_path: Path
 ) -> None:
@@ -213,6 +221,7 @@ def test_a_typed_key_is_sent_with_tasks_and_stored_nowhere(
     nowhere(tmp_path)
 
 
+@pytest.mark.long
 def test_a_typed_key_is_not_in_another_session(visit: Visit, locked: Picky) -> None:
     there = {"backend": "url", "base_url": f"{locked.url}/v1", **ONE}
     type_key(visit("run", **there), locked)

@@ -62,6 +62,7 @@ def column(at: AppTest) -> list[str | None]:
     return [row.get("vs baseline") for row in listed_runs(at)]
 
 
+@pytest.mark.long
 def test_a_baseline_is_set_and_removed_on_the_result_page(visit: Visit, nights: Engine) -> None:
     at = press(baseline_panel(visit, 1), "Set as baseline")
     assert [(each.kind, each.value) for each in baselines.list_all(nights)] == [("model", "tiny")]

@@ -44,6 +44,7 @@ def stopped(database: Engine) -> list[Run]:
     return runs.load_many(database, sorted(row.id for row in runs.search(database)))
 
 
+@pytest.mark.long
 def test_two_modes_are_compared_with_the_settings_of_the_form(
     database: Engine, visit: Visit
 ) -> None:
@@ -112,6 +113,7 @@ def test_the_repeats_of_a_run_are_those_of_its_comparison(visit: Visit) -> None:
     assert add(visit("run")).number_input(key="run-comparison-each").value == USUAL_REPEATS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("port", [1, None])
 def test_two_servers_of_one_kind_are_compared(
     visit: Visit, reference: ReferenceServer, database: Engine, port: int | None
@@ -133,6 +135,7 @@ def test_two_servers_of_one_kind_are_compared(
     assert one.comparison_id == two.comparison_id is not None
 
 
+@pytest.mark.long
 def test_a_server_is_added_and_removed(visit: Visit) -> None:
     at = choose(add(visit("run")), "2-backend", "ollama")
     at = add(at)
@@ -144,6 +147,7 @@ def test_a_server_is_added_and_removed(visit: Visit) -> None:
     assert link_of(at)["vs"].startswith("backend=groq")
 
 
+@pytest.mark.long
 def test_another_server_is_made_the_baseline(visit: Visit) -> None:
     at = choose(visit("run", backend="vllm"), "requests", 3)
     at = choose(add(at), "2-backend", "ollama")
@@ -156,6 +160,7 @@ def test_another_server_is_made_the_baseline(visit: Visit) -> None:
     assert again.selectbox(key="run-2-backend").value == "vllm"
 
 
+@pytest.mark.long
 def test_a_saved_server_is_measured_with_all_its_settings(
     visit: Visit, reference: ReferenceServer, database: Engine
 ) -> None:
@@ -228,6 +233,7 @@ def test_candidates_are_made_of_the_values_of_a_setting(database: Engine, visit:
     assert "must be a whole number" in text_of(at)
 
 
+@pytest.mark.long
 def test_the_live_page_shows_whose_turn_it_is(
     database: Engine, reference: ReferenceServer, visit: Visit
 ) -> None:
@@ -257,6 +263,7 @@ def test_a_missing_comparison_is_reported(visit: Visit, number: str) -> None:
     assert "comparison" in text_of(at)
 
 
+@pytest.mark.long
 def test_a_finished_run_can_be_repeated_from_its_page(
     database: Engine, reference: ReferenceServer, visit: Visit
 ) -> None:
@@ -275,6 +282,7 @@ def offers_more(at: AppTest) -> bool:
     return "Start" in [button.label for button in at.button]
 
 
+@pytest.mark.long
 def test_more_repeats_are_offered_only_for_finished_runs_of_our_own(
     database: Engine, visit: Visit
 ) -> None:

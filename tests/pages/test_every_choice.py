@@ -71,6 +71,7 @@ MORE: dict[str, Callable[[AppTest], Any]] = {  # without which a workload is not
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("field", list(CHOICES))
 def test_each_is_chosen_explained_run_watched_compared_and_exported(

@@ -71,6 +71,7 @@ def test_the_grid_is_shown_before_it_starts(visit: Visit) -> None:
     assert "2 cells on 1 engine, started one after another" in text_of(at)
 
 
+@pytest.mark.long
 def test_a_mix_at_several_sizes_has_its_classes_alone_at_each(visit: Visit) -> None:
     at = visit("study", preset="mixed", engine="llamacpp", batches="8, 16")
     assert "6 cells on 1 engine" in text_of(at) and not at.error

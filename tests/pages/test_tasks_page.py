@@ -137,6 +137,7 @@ def test_a_task_shows_its_prompt_and_answer_as_they_are(visit: Visit, database: 
     assert tasks.load(database, third.task_id).status == "cancelled"
 
 
+@pytest.mark.long
 def test_a_batch_is_downloaded_from_the_api(visit: Visit, database: Engine) -> None:
     batch_id = stored(database)
     links = sound(visit("batches", batch=batch_id)).get("link_button")

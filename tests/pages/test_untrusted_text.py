@@ -88,6 +88,7 @@ def walk(element: Any, texts_found: list[str]) -> None:
         walk(child, texts_found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("view", [{}, {"view": "share"}])
 @pytest.mark.parametrize("requests", [(), (REQUEST, FAILED)])
 def test_untrusted_text_is_never_shown_as_markup(

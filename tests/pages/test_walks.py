@@ -172,6 +172,7 @@ def is_planned(walk: Walk) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(WALKS))
 def test_random_input_to_the_run_form_causes_no_error(
     visit: Visit, reference: ReferenceServer, seed: int
@@ -212,6 +213,7 @@ def test_random_input_to_the_run_form_causes_no_error(
         assert sentence_of(walk) in text_of(again), (str(walk), link_of(walk.at), text_of(again))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(WALKS // 2))
 def test_random_input_to_the_study_form_causes_no_error(
     visit: Visit, reference: ReferenceServer, seed: int

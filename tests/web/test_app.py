@@ -35,6 +35,7 @@ def test_a_database_that_is_down_for_a_while_does_not_end_the_watch_over_the_que
     assert "no such table: runs" in caplog.text
 
 
+@pytest.mark.long
 def test_slow_imports_are_done_before_the_first_visit(database: Engine) -> None:
     slow = ("altair", "pandas", "services.report.charts")
     script = f"import sys, app; app.warm_up(); print([n for n in {slow} if n not in sys.modules])"
@@ -152,6 +153,7 @@ def test_only_own_pages_open_the_websocket(
         assert connection.recv(4096).split(b" ")[1] == str(status).encode()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -185,6 +187,7 @@ def test_an_app_that_cannot_start_says_why(
     assert "topsecret" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.long
 def test_a_public_address_needs_two_settings(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -210,6 +213,7 @@ def test_a_public_address_needs_two_settings(tmp_path: Path) -> None:
         twice.communicate(timeout=20)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [["app.py"], ["-m", "streamlit", "run", "app.py"]])
 def test_settings_that_cannot_be_read_are_reported(tmp_path: Path, how: list[str]) -> None:
     shutil.copy(ROOT / "app.py", tmp_path)

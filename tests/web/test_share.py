@@ -62,6 +62,7 @@ def test_a_shared_page_is_compressed_for_clients_that_accept_it(database: Engine
     assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
 
 
+@pytest.mark.long
 def test_unknown_and_revoked_shares_look_the_same(database: Engine) -> None:
     run_id = store(database)
     revoked, deleted = shares.publish(database, [run_id]), shares.publish(database, [run_id])

@@ -50,6 +50,7 @@ def alarm(rows: list[Measurement], **config: Any) -> str | None:
     return diagnostic and diagnostic.title
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("load", "most"), [(0.5, 0), (0.8, 4), (0.9, 17)])
 def test_a_steady_queue_seldom_raises_an_alarm(load: float, most: int) -> None:

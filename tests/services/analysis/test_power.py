@@ -122,6 +122,7 @@ def test_power_matches_cohens_table(n: int, d: float, expected: float) -> None:
     assert power(d * math.sqrt(n / 2), 2 * (n - 1)) == pytest.approx(expected, abs=0.006)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @given(sides, sides, st.sampled_from([1, 4]))
 def test_the_detectable_ratio_has_the_intended_power(

@@ -57,6 +57,7 @@ def test_a_condition_is_read_as_it_is_written(name: str, sign: str, limit: float
     assert ":".join(filter(None, (threshold.name, threshold.statistic))) == name
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @given(st.text(max_size=40))
 def test_any_text_is_a_threshold_or_refused_with_a_message(text: str) -> None:

@@ -189,6 +189,7 @@ def test_without_a_baseline_there_is_no_line_and_without_a_number_no_chart() -> 
     assert trend_chart(trend([], (), {}, E2E)) is None
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_trend_is_rendered_as_png_and_svg() -> None:
     chart = trend_chart(trend_of())

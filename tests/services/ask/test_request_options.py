@@ -384,6 +384,7 @@ def test_a_run_that_was_stored_with_what_is_refused_by_now_can_still_be_read() -
 # --- through LiteLLM ---------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_litellm_sends_extra_fields_and_does_not_read_them_as_arguments() -> None:
     def refuses(body: Body, headers: dict[str, str]) -> Refusal:

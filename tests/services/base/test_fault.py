@@ -63,6 +63,7 @@ def test_a_worker_refuses_a_work_item_of_another_version(line: bytes) -> None:
     assert problem.startswith(("A process of Paceline sent", "Two processes of Paceline have"))
 
 
+@pytest.mark.long
 def test_a_worker_that_is_stopped_amid_a_flood_records_what_was_in_flight() -> None:
     with answering(tokens) as base_url:
         config = parse(

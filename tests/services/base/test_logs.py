@@ -114,6 +114,7 @@ thread.join()
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("log", ["json", ""])
 def test_an_unexpected_error_of_the_api_is_logged_by_type_and_place(
@@ -124,6 +125,7 @@ def test_an_unexpected_error_of_the_api_is_logged_by_type_and_place(
     assert "hush" not in text and "Traceback" not in text
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("log", "config"), [("json", "log_config=None"), ("", "log_level='info'")])
 def test_the_address_of_a_request_is_logged_without_tokens_and_query(

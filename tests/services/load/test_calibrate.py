@@ -189,6 +189,7 @@ def test_a_calibration_sends_no_real_prompts() -> None:
     assert abs(len(workloads.prompt(played, 0, 0)) - length) <= 20
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_failed_calibration_does_not_fail_the_run(
     database: Engine,

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("begins", [False, True])
 def test_a_load_process_ends_with_its_standard_input(begins: bool) -> None:
     values = {"backend": "url", "base_url": "http://127.0.0.1:9/v1", "model": "m"}

@@ -72,6 +72,7 @@ def test_a_failed_turn_ends_its_session_and_what_was_not_sent_is_counted(
     assert result.health["unsent_turns"] == {"failed": 2}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_end_of_a_run_by_time_cuts_sessions_and_says_how_many_turns(
     reference: ReferenceServer,
@@ -83,6 +84,7 @@ def test_the_end_of_a_run_by_time_cuts_sessions_and_says_how_many_turns(
     assert result.health["unsent_turns"] == {"ended": 3 * begun - len(measured)}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sessions_that_begin_in_the_warm_up_do_not_count(reference: ReferenceServer) -> None:
     values = {"mode": "users", "users": 2, "think_s": 0, "duration_s": 0.4, "load_warmup_s": 0.3}

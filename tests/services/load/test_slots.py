@@ -263,6 +263,7 @@ def phases(answer: str) -> tuple[float, float, float]:
     return queue, prefill, decode
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["chat", "completions", "responses"])
 def test_the_phases_of_each_request_sum_to_its_ttft(

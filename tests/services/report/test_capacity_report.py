@@ -158,6 +158,7 @@ def test_the_csv_has_a_row_for_each_probe() -> None:
     assert {"ttft:p95<0.5 missed", "tokens_per_s", "kv_cache_share"} <= rows[0].keys()
 
 
+@pytest.mark.long
 def test_the_page_begins_with_what_the_server_takes_and_has_every_chart() -> None:
     page = capacity_export("capacity.html").write(two()).decode()
     assert "sustains" in page[: page.index("<table")]

@@ -532,6 +532,7 @@ def test_the_page_of_one_run_has_system_as_numbers() -> None:
     assert "Failed: http_5xx" in text
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -77,6 +77,7 @@ def test_no_key_is_in_the_environment_of_the_process(monkeypatch: pytest.MonkeyP
     assert started and not any("sk-not-a-real-one" in env.values() for env in started)
 
 
+@pytest.mark.long
 def test_text_that_a_file_holds_once_does_not_cost_every_row_of_it() -> None:
     rows, long = 50_000, "x" * 50_000  # 2.5 GB, where every row has its own
     data = parquet(
@@ -114,6 +115,7 @@ def test_empty_lists_are_counted_as_values(monkeypatch: pytest.MonkeyPatch) -> N
         read(b'{"a": [' + b"[]," * 600 + b"[]]}", "f")
 
 
+@pytest.mark.long
 def test_a_file_that_needs_too_much_memory_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_file_that_needs_too_much_memory_is_reported(
         isolated.read(data, "folder/f.json")
 
 
+@pytest.mark.long
 def test_a_file_that_takes_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "MOST_CPU_S", 1)
     monkeypatch.setattr(isolated, "POLL_S", 0.05)

@@ -209,6 +209,7 @@ def test_user_text_on_a_studys_page_is_escaped() -> None:
     assert HOSTILE in page.text
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

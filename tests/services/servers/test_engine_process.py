@@ -115,6 +115,7 @@ def family(token: str, log: Path) -> list[psutil.Process]:
     return processes
 
 
+@pytest.mark.long
 def test_an_engine_starts_answers_and_ends_with_its_holder(log: Path) -> None:
     with supervised(launch_of("slow"), log) as engine:
         assert isinstance(engine.message(), EngineStarted)
@@ -220,6 +221,7 @@ def test_a_missing_engine_is_reported(log: Path) -> None:
         assert reply.sentence.endswith("/no/such/python: No such file or directory.")
 
 
+@pytest.mark.long
 def test_a_port_of_another_program_is_not_taken_for_the_engines(log: Path) -> None:
     with supervised(launch_of(), log) as first:
         first.message()

@@ -556,6 +556,7 @@ for model, key in [("groq/llama", None), ("groq/llama", "k"), ("nope/x", None)]:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_litellms_offline_problems_are_reported() -> None:
     done = subprocess.run(

@@ -31,6 +31,7 @@ MIX = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("client", ["wire", "litellm"])
 def test_every_request_of_a_mix_sets_its_classs_max_tokens(
     database: Engine, reference: ReferenceServer, reference_run: Callable[..., int], client: str
@@ -50,6 +51,7 @@ def test_every_request_of_a_mix_sets_its_classs_max_tokens(
     assert row.headline["short_output_tokens_mean"] == 3 < row.headline["long_output_tokens_mean"]
 
 
+@pytest.mark.long
 def test_a_mix_and_its_classes_alone_give_a_verdict(
     database: Engine, reference_run: Callable[..., int]
 ) -> None:

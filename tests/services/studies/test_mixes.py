@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from services.ask.config import RunConfig, parse
 from services.ask.workloads.mixed import CLASSES, alone, class_of
 from services.servers.engines import EngineConfig
@@ -49,6 +51,7 @@ def both(loads: Sequence[RunConfig]) -> list[MeasuredCell]:
     return [cell for load in loads for cell in (*cells(on, load), *cells(off, load, 2.0))]
 
 
+@pytest.mark.long
 def test_chunked_prefill_is_judged_at_each_size_by_itself() -> None:
     texts = sentences(mixes(both([mix(8), mix(16)])))
     assert [text.partition(":")[0] for text in texts[:2]] == [

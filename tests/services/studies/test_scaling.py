@@ -44,6 +44,7 @@ def test_intervals_are_welchs_over_repeats() -> None:
     assert (efficiency.low, efficiency.high) == (speedup.low / 2, speedup.high / 2)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @given(st.integers(2, 64), st.floats(0.1, 10))
 def test_a_perfect_scaler_has_an_efficiency_of_one(ranks: int, speed: float) -> None:

@@ -115,6 +115,7 @@ def test_an_answer_has_its_own_size_limit(flood: Flood, monkeypatch: pytest.Monk
     assert len(seen.token_times) < 2_000_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flood", [comments, empty_lines])
 def test_a_body_has_its_own_size_limit(flood: Flood, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "ANSWER_BYTES", 4 * 2**20)

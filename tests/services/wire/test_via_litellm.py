@@ -30,6 +30,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long
 def test_a_run_through_litellm_is_measured_and_says_so(
     database: Engine, reference_run: Submit
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_run_through_litellm_is_measured_and_says_so(
     assert "via LiteLLM" in contents([measured_run]).lead
 
 
+@pytest.mark.long
 def test_a_failed_request_of_a_run_is_sent_once(
     database: Engine, reference: ReferenceServer, reference_run: Submit
 ) -> None:
@@ -103,6 +105,7 @@ def exchange_of(*pieces: bytes) -> Exchange:
         return sent(url)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("model", "error_class"),
     [
