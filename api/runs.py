@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
 from starlette.responses import StreamingResponse
 
 import jobs
@@ -51,6 +59,17 @@ class NewRun(RunConfig):
             return data
         limits = limits_of(data["prompts"])
         return {"prompt_max_tokens": limits} | data if any(limits) else data
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_other_requests(cls, data: Any, parsed: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse a number of requests that a replay would replace by that of the rows."""
+        new = parsed(data)
+        number = data.get("requests") if isinstance(data, dict) else None
+        usual = cls.model_fields["requests"].default
+        if new.mode == "replay" and number not in (None, usual, new.requests):
+            raise ValueError("requests: has no effect in a trace replay: each row is sent once.")
+        return new
 
 
 class Against(BaseModel):

@@ -353,6 +353,11 @@ def test_a_secret_in_the_wrong_place_is_not_echoed(database: Engine, body: dict[
     ("path", "body", "begins"),
     [
         ("/runs", {"mode": "users", "concurrency": 2}, "concurrency has no effect with mode user"),
+        (
+            "/runs",
+            {"trace": [[0, 9, 3]], "requests": 9},
+            "requests has no effect in a trace replay",
+        ),
         ("/runs", {"drain_s": 2}, "drain_s has no effect without duration_s."),
         ("/comparisons", {"candidates": [{"rate": 2}, {"mode": "batch"}]}, "rate has no effect"),
         ("/capacities", {"servers": [{"pause_s": 0}]}, "pause_s has no effect with mode poisson"),
