@@ -24,6 +24,7 @@ from services import VERSION
 from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
 from services.analysis.compare.marks import SIGNS
+from services.base.table import is_broken
 from services.report import theme
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
@@ -76,6 +77,7 @@ def render(
     script = (HERE / "page.js").read_text(encoding="utf-8")
     page = _template("page.html.j2").render(
         contents=page_contents,
+        is_broken=is_broken,
         description=page_contents.description[:LONGEST],
         runs=runs,
         several=len(runs) > 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.base.table import Table
+from services.base.table import Table, is_broken
 
 RATIO = "1,374 tokens/s\n1.39× (1.37–1.42)"
 LONG = "a sentence of many words, which a narrow column breaks"
@@ -34,3 +34,14 @@ def test_short_cells_are_three_in_a_line_of_a_phone() -> None:
 
     assert cells_in_line("TTFT", *["81.3 ms"] * 9) == 3
     assert cells_in_line("TTFT", *["81.3 ms"] * 9, "1.39× (1.37–1.42)") == 2
+
+
+def test_a_file_without_a_font_has_wider_characters() -> None:
+    five = Table("Numbers", ("", *["Run"] * 6), (("TTFT", *["81.3 ms"] * 5, "9 ms"),))
+    assert (five.is_wide, five.is_wide_in_file) == (False, True)
+
+
+def test_a_table_of_sentences_is_one_of_words() -> None:
+    assert Table("Failures", ("", "For example"), (("http", LONG),)).has_sentences
+    assert not Table("Numbers", ("", "Run"), (("TTFT", RATIO),)).has_sentences
+    assert is_broken(LONG) and not is_broken(RATIO)
