@@ -21,7 +21,7 @@ from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import counts, queue, runs, shares, studies, task_batches, tasks
 from db.tasks import TaskFilter
@@ -293,9 +293,9 @@ def main(folder: Path, widths: tuple[int, ...] = ()) -> None:
             measured(app, studio, Path(home))
         with started(Path(home) / "stored", stored_states.everything, asks=True) as app:
             stored(app, studio)
-        broken = Path(home) / "broken.db"
-        broken.write_bytes(b"not a database" * 1000)
-        with started(Path(home) / "broken", PACELINE_DATABASE_URL=f"sqlite:///{broken}") as app:
+        with started(Path(home) / "broken") as app:
+            with app.database() as database, database.begin() as connection:
+                connection.execute(text("ALTER TABLE runs RENAME TO elsewhere"))
             studio.take(app, pictures.BROKEN)
         python = made_up.interpreter(Path(home))
         place = Path(home) / "made-up"

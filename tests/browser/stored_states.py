@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,7 +40,7 @@ from tests.capacities import searched
 from tests.conftest import ROOT
 from tests.services.analysis.capacity.queue import Queue
 from tests.stored import store
-from tests.values import NOON, failed, measured
+from tests.values import failed, measured
 
 REPEATS, REQUESTS = 5, 16
 MODEL = "Qwen/Qwen3-8B"
@@ -123,7 +124,8 @@ def some_tasks(database: Engine) -> None:
     taken, _ = task_queue.exchange(database, worker, [], {}, {("127.0.0.1:9", ADMIN): 2})
     result = TaskResult("A seal and a whale.", MODEL, "stop", 12, 6, e2e_s=0.5)
     ends = (TaskEnd("completed", result=result), TaskEnd("failed", 429, "http", REFUSED))
-    done = [EndedTask(task.id, NOON, NOON, end) for task, end in zip(taken, ends, strict=True)]
+    now = datetime.now(UTC)
+    done = [EndedTask(task.id, now, now, end) for task, end in zip(taken, ends, strict=True)]
     task_queue.exchange(database, worker, done, {}, {})
     task_queue.remove_worker(database, worker.worker)
     task_batches.cancel(database, batch.batch_id)
