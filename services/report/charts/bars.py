@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from services.analysis.compare import Candidate
 from services.analysis.metric_arrays import known, metric_array
 from services.ask.measurements import Floats
+from services.base.units import significant
 from services.report import theme
 from services.report.charts import histogram
 from services.report.charts.frame import (
@@ -212,7 +213,7 @@ def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
         sentences.append("The first run points up and the second down, on the same scale.")
     if len(candidates) == 1:
         values = _values(candidates[0], rate)
-        sentences.append(f"Median {np.median(values):,.1f}.")
+        sentences.append(f"Median {significant(float(np.median(values)))}.")
     largest = max(map(_group_size, candidates))
     if largest > 1:
         up_to = "" if len(candidates) == 1 else "up to "

@@ -368,7 +368,7 @@ def test_the_decode_rate_of_a_failure_is_not_drawn() -> None:
     assert [row["requests"] for row in rows_of(chart, "bars")] == ["1", "2", "3"]
     assert len(rows_of(chart, "failed")) == len(broken)
     assert run.summary.distributions["decode_tokens_per_s"].median == 2.0
-    assert "Median 2.0." in subtitle(chart)
+    assert "Median 2.00." in subtitle(chart), "in as many digits as the tables"
 
 
 def test_the_rate_can_be_the_decode_rate() -> None:
