@@ -20,6 +20,7 @@ from services.ask.plan import duration
 from services.base import untrusted
 from services.base.table import Table
 from services.base.units import NOTHING, show
+from services.report.fact_text import fact_text
 
 DIFFERS = "≠"
 NOT_SENT = "not sent"
@@ -158,14 +159,4 @@ def _fact_texts(facts: Mapping[str, Any]) -> dict[str, str]:
 
 def _fact_text(name: str, value: Any) -> str:
     size = untrusted.number(value) if name == "memory_bytes" else None
-    return _text(value) if size is None else show(size, "bytes")
-
-
-def _text(value: Any) -> str:
-    if value is None or value == "":
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value)) or NOTHING
-    return str(value)
+    return fact_text(value) if size is None else show(size, "bytes")

@@ -9,11 +9,12 @@ from services.analysis.compare.differences import flat
 from services.ask import about
 from services.ask.own_prompts import summarized
 from services.base.table import Table
-from services.base.units import NOTHING, many
+from services.base.units import many
 from services.report.capacity import curves, reasons, sentences, server_names
 from services.report.capacity_points import measured_table, operating_points_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
+from services.report.fact_text import fact_text
 from services.report.run_facts import measured_sentence
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import SET_BY_PROBES, CapacitySearch
@@ -68,18 +69,12 @@ def _fact_tables(capacity: Capacity) -> Iterator[Table]:
     configs = [flat(summarized(config)) for config in capacity.config.servers]
     every = dict.fromkeys(name for config in configs for name in config)
     names = [name for name in every if name not in SET_BY_PROBES]
-    facts = [(name, *(_text(config.get(name)) for config in configs)) for name in names]
+    facts = [(name, *(fact_text(config.get(name)) for config in configs)) for name in names]
     yield Table("Configuration", ("", *server_names(capacity)), tuple(facts))
 
 
 def search_table(search: CapacitySearch) -> Table:
     """Return a table of the search's settings."""
     known, values = about.fields(type(search)), search.model_dump(mode="json", exclude={"servers"})
-    rows = [(known[name].label, _text(value)) for name, value in values.items()]
+    rows = [(known[name].label, fact_text(value)) for name, value in values.items()]
     return Table("Search", ("", "Setting"), tuple(rows))
-
-
-def _text(value: object) -> str:
-    if value is None or value == "" or value == []:
-        return NOTHING
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -11,10 +11,11 @@ from services.analysis.diagnostics import Diagnostic, diagnostics
 from services.ask.config import RunConfig
 from services.ask.own_prompts import summarized
 from services.base.table import Table
-from services.base.units import NOTHING, many, show
+from services.base.units import many, show
 from services.report import run_facts
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
+from services.report.fact_text import fact_text
 from services.servers.engines import EngineConfig
 from services.studies.best import BestConfiguration
 from services.studies.report import Report
@@ -119,20 +120,12 @@ def _engines(engines: Sequence[EngineConfig]) -> Iterator[tuple[str, ...]]:
     for name in EngineConfig.model_fields:
         values = [getattr(engine, name) for engine in engines]
         if name != "start_timeout_s" and any(value not in (None, "") for value in values):
-            yield name, *map(_text, values)
+            yield name, *map(fact_text, values)
 
 
 def _shared(facts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Yield each fact with its value, or with VARIES if there are several."""
     columns = [flat(column) for column in facts]
     for name in dict.fromkeys(name for column in columns for name in column):
-        values = {_text(column.get(name)) for column in columns}
+        values = {fact_text(column.get(name)) for column in columns}
         yield name, values.pop() if len(values) == 1 else VARIES
-
-
-def _text(value: Any) -> str:
-    if value is None or value == "" or value == []:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

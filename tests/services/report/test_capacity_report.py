@@ -179,7 +179,7 @@ def test_a_setting_of_the_second_server_alone_is_in_the_configuration() -> None:
     config = search.config.model_copy(update={"servers": servers})
     tables = capacity_contents(replace(search, config=config)).circumstances
     table = next(each for each in tables if each.title == "Configuration")
-    assert ("extra_body.cache", "–", "True") in table.rows
+    assert ("extra_body.cache", "–", "yes") in table.rows
 
 
 def test_the_json_is_the_document_with_its_hash() -> None:

@@ -61,7 +61,7 @@ def test_the_sampling_that_was_sent_is_in_the_config() -> None:
     ]
     table = run_facts.configuration(runs, labels_of(runs))
     rows = {row[0].removeprefix("≠ "): row[1:] for row in table.rows}
-    assert rows["Temperature"] == ("0.0", "not sent", "0.7", "not sent")
+    assert rows["Temperature"] == ("0", "not sent", "0.7", "not sent")
     assert rows["Top-p"] == ("not sent", "not sent", "0.9", "not sent")
 
 
