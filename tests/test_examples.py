@@ -41,6 +41,7 @@ NOT_INSTALLED = {
     "--engine vllm": "vLLM is not installed: ",
     "--engine ray": "Ray Serve is not installed: ",
 }
+BATCH_FILE = '{"custom_id": "1", "body": {"model": "m", "messages": [{"content": "Hi"}]}}\n'
 MAY_FAIL = ("--fail-if", "check", "batches.yaml")  # whether a condition holds is not what is tested
 
 
@@ -110,6 +111,7 @@ def prepared(
     shutil.copytree(ROOT / samples, tmp_path / samples)
     for name, text in scenarios_by_file().items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "prompts.jsonl").write_text(BATCH_FILE)
     with copied(prepared_file, tmp_path, monkeypatch) as database, receiving() as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         yield database
@@ -174,11 +176,12 @@ def test_a_request_of_the_documentation_works_as_written(
     if url.endswith("/runs/1/cancel"):  # one that has not ended
         url = url.replace("/1/", f"/{runs.create(prepared, parse({}), 'embedded')}/")
     header = dict([options["-H"].split(": ")]) if "-H" in options else {}
+    file = options.get("--data-binary", "")
     answer = call(
         options.get("-X", "GET"),
         url.removeprefix("127.0.0.1:8501").removeprefix("/api"),
         headers=header,
-        content=options.get("-d", ""),
+        content=Path(file[1:]).read_bytes() if file else options.get("-d", "").encode(),
     )
     if '"engine": "vllm"' in line:
         assert answer.status_code == 422
