@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from db import capacities
 from jobs.supervisor_lock import supervisor_file
 from services.ask.config import RunConfig, parse
 from services.ask.flag import flag
+from services.base import settings
 from services.report.export import EXPORTS
 from services.studies.capacity_config import CapacityConfig
 from tests.cli.conftest import RunCli, refused
@@ -141,7 +143,7 @@ def test_a_queue_that_cannot_be_processed_is_reported(run_cli: RunCli, database:
 def test_settings_that_cannot_be_read_are_reported(
     run_cli: RunCli, database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    monkeypatch.setattr(settings, "load", partial(settings.load, tmp_path / ".env"))
     (tmp_path / ".env").write_bytes(b"KEY=topsecret-\xfc\n")
     result = refused(run_cli("list"), database)
     assert result.startswith(f"{tmp_path}/.env is not UTF-8 text in line 1.")

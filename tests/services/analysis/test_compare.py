@@ -352,7 +352,7 @@ def test_the_warning_of_different_loads_mentions_the_pause() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 9])
 def test_fewer_than_two_and_more_than_eight_runs_are_refused(count: int) -> None:
-    with pytest.raises(InvalidComparison, match=f"2 to 8 runs, but {count} were selected"):
+    with pytest.raises(InvalidComparison, match=f"2 to 8 runs, not {count}"):
         compare([a()] * count)
 
 

@@ -63,8 +63,8 @@ def test_another_round_is_needed_until_the_interval_is_narrow() -> None:
 @pytest.mark.parametrize(
     ("values", "configs", "message"),
     [
-        ({}, A_AND_B[:1], "2 to 8 candidates, but 1"),
-        ({}, A_AND_B * 5, "but 10 were given"),
+        ({}, A_AND_B[:1], "2 to 8 candidates, not 1"),
+        ({}, A_AND_B * 5, "not 10"),
         ({"repeats": 0}, A_AND_B, "1 to 50 times"),
         ({"repeats": 5, "most": 4}, A_AND_B, "cannot be fewer"),
         ({"repeats": 51, "most": 51}, A_AND_B, "1 to 50 times"),
