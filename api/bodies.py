@@ -21,12 +21,12 @@ from db.database import opened
 from services.ask import unread
 from services.ask.config import RunConfig, parse
 from services.ask.only_saved import why_admin_only
-from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.ask.workloads.lines import MAX_FILE_BYTES
 from services.base.roles import Person, Role, person_in
-from services.report.imports import MOST_BYTES
+from services.report.imports import MAX_BYTES
 
-BODY_MOST = FILE_BYTES_MOST  # bytes of a request: as large as a prompt file may be
-SMALL_MOST = 100_000  # bytes of a request without prompts
+MAX_BODY = MAX_FILE_BYTES  # bytes of a request: as large as a prompt file may be
+MAX_SMALL_BODY = 100_000  # bytes of a request without prompts
 IMPORT = "/import"
 SCENARIOS = "/scenarios"
 BATCH = "/inference/batch"
@@ -154,7 +154,7 @@ class Bounded:
         self._inner = inner
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        most, too_long = _LIMITS.get(_path(scope), (SMALL_MOST, _TOO_MUCH))
+        most, too_long = _LIMITS.get(_path(scope), (MAX_SMALL_BODY, _TOO_MUCH))
         length = dict(scope.get("headers", ())).get(b"content-length", b"0")
         if length.isdigit() and (len(length) > 18 or int(length) > most):
             await problem(413, too_long)(scope, receive, send)
@@ -177,11 +177,11 @@ def _path(scope: MutableMapping[str, Any]) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-_TOO_LONG = f"The body is larger than {BODY_MOST // 10**6} MB. Send fewer or shorter prompts."
-_TOO_MUCH = f"The body is larger than {SMALL_MOST // 1000} kB, the limit of this route."
-_TOO_LARGE = f"The file is larger than {MOST_BYTES // 10**6} MB, the most that Paceline reads."
+_TOO_LONG = f"The body is larger than {MAX_BODY // 10**6} MB. Send fewer or shorter prompts."
+_TOO_MUCH = f"The body is larger than {MAX_SMALL_BODY // 1000} kB, the limit of this route."
+_TOO_LARGE = f"The file is larger than {MAX_BYTES // 10**6} MB, the most that Paceline reads."
 _LIMITS = {  # bytes by path, and the error for more
-    IMPORT: (MOST_BYTES, _TOO_LARGE),
-    **dict.fromkeys((*WITH_PROMPTS, *TASKS), (BODY_MOST, _TOO_LONG)),
+    IMPORT: (MAX_BYTES, _TOO_LARGE),
+    **dict.fromkeys((*WITH_PROMPTS, *TASKS), (MAX_BODY, _TOO_LONG)),
 }
 _MOST = {BATCH: Most(200_000, 100_000, 60_000)}  # 10,000 prompts, each with some fields

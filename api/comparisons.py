@@ -10,9 +10,9 @@ from api.bodies import By, Route, check_read, config_of, json_body_route
 from api.errors import error_responses
 from db import comparisons, runs
 from db.database import opened
-from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN
-from services.analysis.comparison_design import USUAL_REPEATS, ComparisonDesign, StoredComparison
-from services.ask.config import MOST_REPEATS, RunConfig
+from services.analysis.compare import MARGIN, MAX_MARGIN, MIN_MARGIN
+from services.analysis.comparison_design import DEFAULT_REPEATS, ComparisonDesign, StoredComparison
+from services.ask.config import MAX_REPEATS, RunConfig
 from services.ask.measurement import RunStatus
 
 router = APIRouter(route_class=Route)
@@ -27,15 +27,15 @@ class NewComparison(BaseModel):
         description="Two to eight; set `repeats` for the comparison, not here"
     )
     repeats: StrictInt = Field(
-        USUAL_REPEATS,
+        DEFAULT_REPEATS,
         ge=1,
-        le=MOST_REPEATS,
+        le=MAX_REPEATS,
         description="Minimum number of repeats of each candidate",
     )
     most: StrictInt | None = Field(
         None,
         ge=1,
-        le=MOST_REPEATS,
+        le=MAX_REPEATS,
         description="Maximum number of repeats of each candidate; empty: same as `repeats`",
     )
     target: StrictFloat | None = Field(
@@ -46,8 +46,8 @@ class NewComparison(BaseModel):
     )
     margin: StrictFloat = Field(
         MARGIN,
-        ge=LEAST_MARGIN,
-        le=MOST_MARGIN,
+        ge=MIN_MARGIN,
+        le=MAX_MARGIN,
         description="Margin: smaller differences count as equivalent, as a share",
     )
     seed: StrictInt | None = Field(

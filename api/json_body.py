@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-MOST_ENTRIES = 100_000  # of lists and objects: eight candidates with 10,000 prompts each
-MOST_NAMES = 2_000  # fields of objects
-MOST_CONTAINERS = 1_000  # lists and objects; this bounds the depth of nesting, too
+MAX_ENTRIES = 100_000  # of lists and objects: eight candidates with 10,000 prompts each
+MAX_NAMES = 2_000  # fields of objects
+MAX_CONTAINERS = 1_000  # lists and objects; this bounds the depth of nesting, too
 
 
 class Most(NamedTuple):
@@ -19,7 +19,7 @@ class Most(NamedTuple):
     containers: int
 
 
-USUAL = Most(MOST_ENTRIES, MOST_NAMES, MOST_CONTAINERS)
+USUAL = Most(MAX_ENTRIES, MAX_NAMES, MAX_CONTAINERS)
 
 
 class TooManyEntries(ValueError):

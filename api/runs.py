@@ -27,7 +27,7 @@ from services.analysis.compare.baseline import Kind
 from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
 from services.analysis.slices import Slice
 from services.ask.backends import find
-from services.ask.config import MOST_REPEATS, Mode, RunConfig
+from services.ask.config import MAX_REPEATS, Mode, RunConfig
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
 from services.ask.workloads.entries import limits_of, prompts_of
@@ -95,7 +95,7 @@ class ListedRun(RunRow):
     against: Against | None = None
 
 
-OFFSET_MOST = 2**31 - 1
+MAX_OFFSET = 2**31 - 1
 
 
 class Search(BaseModel):
@@ -112,7 +112,7 @@ class Search(BaseModel):
     tag: str | None = Field(None, description="Exact tag")
     status: RunStatus | None = Field(None, description="Status of the run")
     limit: int = Field(100, ge=1, le=1000, description="Maximum number of runs")
-    offset: int = Field(0, ge=0, le=OFFSET_MOST, description="Number of newest runs to skip")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Number of newest runs to skip")
 
 
 @router.get("/runs")
@@ -197,7 +197,7 @@ class More(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    repeats: StrictInt = Field(ge=1, le=MOST_REPEATS, description="Additional repeats")
+    repeats: StrictInt = Field(ge=1, le=MAX_REPEATS, description="Additional repeats")
 
 
 @router.post(

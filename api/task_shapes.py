@@ -14,7 +14,7 @@ from db.new_tasks import Accepted
 from services.ask.config.request import RequestFields
 from services.ask.tasks import (
     CUSTOM_ID_CHARACTERS,
-    MOST_TASKS,
+    MAX_TASKS,
     NewTask,
     Task,
     TaskBatch,
@@ -116,7 +116,7 @@ Entry = Annotated[
 ]
 Prompts = Annotated[
     tuple[Entry, ...],
-    Field(min_length=1, max_length=MOST_TASKS, description="The prompts, as texts or objects"),
+    Field(min_length=1, max_length=MAX_TASKS, description="The prompts, as texts or objects"),
 ]
 
 

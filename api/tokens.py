@@ -13,7 +13,7 @@ from api.bodies import By, Route, json_body_route
 from api.errors import error_responses
 from db import tokens
 from db.database import opened
-from db.tokens import LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, Token
+from db.tokens import DEFAULT_DAYS, LONGEST_DAYS, LONGEST_NAME, Token
 from services.base.roles import Role
 
 router = APIRouter(route_class=Route)
@@ -28,7 +28,7 @@ class NewToken(BaseModel):
     name: str = Field(min_length=1, max_length=LONGEST_NAME, description="Who or what uses it")
     role: Literal["viewer", "runner", "admin"] = Field("viewer", description="What it may do")
     days: StrictInt = Field(
-        USUAL_DAYS, ge=1, le=LONGEST_DAYS, description="Days until the token expires"
+        DEFAULT_DAYS, ge=1, le=LONGEST_DAYS, description="Days until the token expires"
     )
 
 

@@ -28,7 +28,7 @@ from db.database import opened
 from jobs import inference
 from jobs.retry import with_retries
 from services.ask.tasks import OPEN, NewTask, TaskBatch, openai_batch
-from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.ask.workloads.lines import MAX_FILE_BYTES
 from services.report import task_texts, terminal
 from services.report.export.tasks import tasks_csv
 
@@ -152,6 +152,6 @@ def _line(batch: TaskBatch) -> str:
 def _read(name: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
-            return file.read(FILE_BYTES_MOST + 1)
+            return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise UsageError(f"Cannot read {name!r}: {error.strerror}.") from None

@@ -22,7 +22,11 @@ from services.analysis import candidates as candidate_configs
 from services.analysis import thresholds
 from services.analysis.compare import FEWEST, MARGIN, MOST, Candidate, Comparison
 from services.analysis.compare import compare as compared
-from services.analysis.comparison_design import USUAL_MOST, USUAL_REPEATS, ComparisonDesign
+from services.analysis.comparison_design import (
+    DEFAULT_MAX_REPEATS,
+    DEFAULT_REPEATS,
+    ComparisonDesign,
+)
 from services.ask import link, saved_server
 from services.ask.config import RunConfig, parse
 from services.ask.flag import flag
@@ -151,11 +155,12 @@ def _submit(options: Namespace) -> tuple[int, ...]:
     with naming_flags(options):
         values = run_fields.values(options)
         run_fields.print_notes(options)
-        repeats = parse({"repeats": values.pop("repeats", USUAL_REPEATS)}).repeats
+        repeats = parse({"repeats": values.pop("repeats", DEFAULT_REPEATS)}).repeats
         others = changes_of(changes)
         configs = candidate_configs.candidates(values, others)
         run_fields.check_read(options, configs, others)
-        most = options.most or (repeats if options.target is None else max(repeats, USUAL_MOST))
+        usual = repeats if options.target is None else max(repeats, DEFAULT_MAX_REPEATS)
+        most = options.most or usual
         margin = MARGIN if options.within is None else options.within
         design = ComparisonDesign(options.order_seed, repeats, most, options.target, margin)
         names = (options.name, options.tag, options.note)

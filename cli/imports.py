@@ -10,7 +10,7 @@ from cli.output import DONE, FAILED, USAGE, print_result, refuse
 from cli.problems import UsageError
 from db import imported
 from db.database import UNUSABLE, message_of, opened
-from services.report.imports import MOST_BYTES, InvalidImport, tools_named_once
+from services.report.imports import MAX_BYTES, InvalidImport, tools_named_once
 
 
 def add_arguments(command: ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def import_files(options: Namespace) -> int:
 def _read(name: str) -> bytes:
     try:
         with open(name, "rb") as file:
-            return file.read(MOST_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"Cannot read {name!r}: {error.strerror}.") from None
 

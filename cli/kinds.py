@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 
-from services.analysis.compare import LEAST_MARGIN, MOST_MARGIN
+from services.analysis.compare import MAX_MARGIN, MIN_MARGIN
 from services.analysis.thresholds import WORDS, InvalidThreshold, Threshold, parse_threshold
 
 MOST = 2**31 - 1  # of a run's number, and of the length of a list
@@ -32,7 +32,7 @@ def per_cent(text: str) -> float:
         share = float(text.removesuffix("%")) / 100
     except ValueError:
         share = 0.0
-    if not LEAST_MARGIN <= share <= MOST_MARGIN:
+    if not MIN_MARGIN <= share <= MAX_MARGIN:
         raise ArgumentTypeError(f"{text[:40]!r} is not a percentage from 0.1 to 100")
     return share
 

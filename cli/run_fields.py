@@ -21,7 +21,7 @@ from services.ask.backends import BACKENDS
 from services.ask.config import READERS, RunConfig, readers
 from services.ask.config.traces import TraceRow
 from services.ask.flag import flag
-from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.lines import MAX_FILE_BYTES, InvalidFile
 from services.ask.workloads.promptfile import PromptFile, read_file
 from services.ask.workloads.tracefile import read_trace
 
@@ -127,7 +127,7 @@ def _trace_of(name: str) -> tuple[tuple[TraceRow, ...], tuple[str, ...]]:
 def _read(option: str, name: str, read: Callable[[bytes, str], Read]) -> Read:
     try:
         with open(name, "rb") as file:
-            return read(file.read(FILE_BYTES_MOST + 1), Path(name).name)
+            return read(file.read(MAX_FILE_BYTES + 1), Path(name).name)
     except OSError as error:
         raise UsageError(f"{option}: cannot read {name!r}: {error.strerror}.") from None
     except InvalidFile as error:

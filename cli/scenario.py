@@ -16,7 +16,7 @@ from cli.problems import UsageError, distinct_runs
 from db.database import opened
 from jobs import scenarios
 from services.report.scenario import (
-    MOST_BYTES,
+    MAX_BYTES,
     Document,
     Reading,
     Scenario,
@@ -59,7 +59,7 @@ def read_document(name: str, kind: str) -> Document:
     """
     try:
         with open(name, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "this is not a path"
         raise UsageError(f"Cannot read {name[:200]!r}: {why}.") from None
@@ -79,7 +79,7 @@ def reading_context(name: str, over: Mapping[str, Any]) -> Reading:
 
 def _read_beside(name: str, path: str) -> bytes:
     with open(Path(name).parent / path, "rb") as file:
-        return file.read(MOST_BYTES + 1)
+        return file.read(MAX_BYTES + 1)
 
 
 def check_read(

@@ -10,7 +10,7 @@ from cli.output import DONE, print_result
 from cli.person import operator
 from db import tokens
 from db.database import opened
-from db.tokens import USUAL_DAYS
+from db.tokens import DEFAULT_DAYS
 from services.base.roles import Role
 from services.report import terminal
 
@@ -26,8 +26,8 @@ def add_create_arguments(command: ArgumentParser) -> None:
     command.add_argument(
         "--days",
         type=days,
-        default=USUAL_DAYS,
-        help=f"Days until it expires (default: {USUAL_DAYS})",
+        default=DEFAULT_DAYS,
+        help=f"Days until it expires (default: {DEFAULT_DAYS})",
     )
 
 

@@ -26,7 +26,7 @@ def of_runs(
 def trend(
     database: Engine, metric: str, text: str = "", **filters: Unpack[Filters]
 ) -> trends.Trend:
-    """Return the trend of a metric over the newest matching runs, at most MOST_OF_TREND."""
+    """Return the trend of a metric over the newest matching runs, at most MAX_TREND_RUNS."""
     rows, stored = search.trend(database, text, **filters), baselines.list_all(database)
     runs = _baseline_runs(database, rows, stored)
     tag, model = filters.get("tag") or "", filters.get("model") or ""

@@ -14,7 +14,7 @@ from db.database import now, writing
 from db.runs import NewRun, add, load_many
 from db.schema import comparisons, runs
 from services.analysis.comparison_design import ComparisonDesign, StoredComparison, item_index
-from services.ask.config import MOST_REPEATS
+from services.ask.config import MAX_REPEATS
 from services.ask.measurement import FINISHED, Run
 from services.base.errors import Conflict, NotFound
 
@@ -144,10 +144,10 @@ def _check(run: Run, count: int) -> None:
             f"Run {run.id} is {run.status}. Only a run that is done can get more repeats: start it "
             "again instead."
         )
-    if count < 1 or run.config.repeats + count > MOST_REPEATS:
+    if count < 1 or run.config.repeats + count > MAX_REPEATS:
         raise CannotRepeat(
             f"Run {run.id} has {run.config.repeats} repeats, and a run can have at most "
-            f"{MOST_REPEATS}: ask for 1 to {MOST_REPEATS - run.config.repeats} more."
+            f"{MAX_REPEATS}: ask for 1 to {MAX_REPEATS - run.config.repeats} more."
         )
 
 

@@ -37,7 +37,7 @@ from services.base.errors import Conflict, NotFound
 from services.servers.engines import EngineConfig, parse_engine
 from services.servers.engines.instance import UP, EngineInstance
 
-MOST_STARTS = 3  # of an engine that dies while it is measured; then its cells fail
+MAX_STARTS = 3  # of an engine that dies while it is measured; then its cells fail
 LOST = "The process that supervised this engine ended, and the engine with it."
 
 _PLAIN = tuple(f.name for f in fields(EngineInstance) if f.name != "config")
@@ -153,7 +153,7 @@ def _is_wanted() -> ColumnElement[bool]:
 def _may_start_again() -> ColumnElement[bool]:
     """Whether an engine that has died will be started again, since a study still waits for it."""
     of_a_study = and_(engines.c.study_id.is_not(None), engines.c.stop_requested.is_(False))
-    return and_(of_a_study, engines.c.starts < MOST_STARTS, _has_waiting_work())
+    return and_(of_a_study, engines.c.starts < MAX_STARTS, _has_waiting_work())
 
 
 def _has_waiting_work() -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db.database import writing
 from db.schema import task_batches, task_settings, tasks
-from services.ask.tasks import MOST_WAITING, InvalidTask, NewTask
+from services.ask.tasks import MAX_WAITING, InvalidTask, NewTask
 from services.base.surrogates import clean
 
 
@@ -136,9 +136,9 @@ def _settings(connection: Connection, batch: int, new: NewSettings) -> int:
 def _check_waiting(connection: Connection, caller: str, more: int) -> None:
     waiting = tasks.c.status == "queued", tasks.c.caller == caller
     count = connection.scalar(select(func.count()).select_from(tasks).where(*waiting)) or 0
-    if count + more > MOST_WAITING:
+    if count + more > MAX_WAITING:
         raise InvalidTask(
-            f"{count:,} of your tasks are waiting; the maximum is {MOST_WAITING:,}. Wait until "
+            f"{count:,} of your tasks are waiting; the maximum is {MAX_WAITING:,}. Wait until "
             "some have ended, or cancel them."
         )
 

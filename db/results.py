@@ -21,7 +21,7 @@ from services.ask.measurements import Measurements, as_table
 from services.ask.prices import price_of
 from services.base.code_version import code_version
 
-MOST_KNOWN = 200  # summaries of a few kB each
+MAX_KNOWN = 200  # summaries of a few kB each
 _known: dict[Hashable, Summary] = {}  # per process
 
 
@@ -74,7 +74,7 @@ def _summary(
         unpack_all(m.token_times for m in measured)
         summary = summarize(measured, *by, run.placed, run.config)
     if run.status not in ACTIVE:
-        if len(_known) >= MOST_KNOWN:
+        if len(_known) >= MAX_KNOWN:
             _known.clear()
         _known[key] = summary
     return summary

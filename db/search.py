@@ -23,7 +23,7 @@ from services.analysis.compare.findings import FAMILY
 from services.analysis.compare.served import FACTS
 from services.ask.measurement import RunStatus
 
-MOST_OF_TREND = 500  # runs
+MAX_TREND_RUNS = 500  # runs
 KEPT = (
     "by_repeat",
     "work",
@@ -125,7 +125,7 @@ def rows_of(database: Engine, run_ids: Iterable[int]) -> list[RunRow]:
 
 
 def trend(
-    database: Engine, text: str = "", *, limit: int = MOST_OF_TREND, **filters: Unpack[Filters]
+    database: Engine, text: str = "", *, limit: int = MAX_TREND_RUNS, **filters: Unpack[Filters]
 ) -> list[RunRow]:
     """Return the newest matching runs that are done, newest first, arguments as in `search`. Few
     columns are read: of the headline only KEPT, and neither note nor error.

@@ -40,7 +40,7 @@ from services.ask.measurement import ACTIVE
 from services.ask.tasks import OPEN, TaskEnd
 
 UNENDED = tasks.c.ended_at.is_(None)  # an index finds these among all stored tasks
-MOST_CALLERS = 200  # of one server, who take turns
+MAX_CALLERS = 200  # of one server, who take turns
 GONE = (
     "The only machine that can reach this task's server, or holds its key, has not responded for "
     "15 minutes. Submit the task again on a machine that is running."
@@ -225,7 +225,7 @@ def is_claimed(database: Engine, lane: str, machine: str) -> bool:
 def callers(database: Engine, machine: str, server: str) -> list[str]:
     """Return the callers whose tasks wait for a server, the one who has waited longest first."""
     query = select(tasks.c.caller).where(_waits(database, machine), tasks.c.server == server)
-    query = query.group_by(tasks.c.caller).order_by(func.min(tasks.c.id)).limit(MOST_CALLERS)
+    query = query.group_by(tasks.c.caller).order_by(func.min(tasks.c.id)).limit(MAX_CALLERS)
     with database.connect() as connection:
         return list(connection.scalars(query))
 

@@ -24,7 +24,7 @@ table = schema.api_tokens
 PREFIX = "paceline-"  # so that secret scanners recognise it
 BYTES = 32  # too many to guess
 LONGEST_DAYS = 366
-USUAL_DAYS = 90
+DEFAULT_DAYS = 90
 LONGEST_NAME = 100
 MOST = 1000
 SHOWN = ("id", "name", "role", "created_at", "expires_at", "made_by")
@@ -57,7 +57,7 @@ def create(
     database: Engine,
     name: str,
     role: Role,
-    days: int = USUAL_DAYS,
+    days: int = DEFAULT_DAYS,
     made_by: str | None = None,
 ) -> tuple[Token, str]:
     """Create a token; return it and its secret, which is not stored. Its role never exceeds the

@@ -42,8 +42,8 @@ Level = Literal["ok", "note", "problem"]
 Findings = Iterator["Finding"]
 
 OLDEST_PYTHON = (3, 11)
-FREE_LEAST, FREE_USUAL = 2**27, 2**30  # bytes free; below the first a run may not be stored
-USUAL_AT_ONCE = 5_000  # requests in flight that Paceline is designed for
+MIN_FREE, LOW_FREE = 2**27, 2**30  # bytes free; below the first a run may not be stored
+DEFAULT_AT_ONCE = 5_000  # requests in flight that Paceline is designed for
 CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 SLOW_CLOCKS = ("hpet", "acpi_pm", "refined-jiffies", "jiffies")  # 1 µs or more to read
 Reader = Callable[[Mapping[str, str]], object]
@@ -231,9 +231,9 @@ def _disk(folder: Path, file: Path | None) -> Findings:
     free = shutil.disk_usage(existing).free
     stored = file.stat().st_size if file and file.exists() else 0
     summary = f"{size(free)} free in {existing}"
-    if free < FREE_LEAST:
+    if free < MIN_FREE:
         yield Finding("Disk", "problem", summary, "Free some space: runs are stored there.")
-    elif free < max(FREE_USUAL, stored):
+    elif free < max(LOW_FREE, stored):
         todo = "Free some space, or delete old runs; a backup needs as much space as the database."
         yield Finding("Disk", "note", summary, todo)
     else:
@@ -262,7 +262,7 @@ def _queue(database: Engine) -> Findings:
 
 def _open_files(context: Context) -> Findings:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or hard >= USUAL_AT_ONCE + SPARE_FILES:
+    if hard == resource.RLIM_INFINITY or hard >= DEFAULT_AT_ONCE + SPARE_FILES:
         most = "no limit" if hard == resource.RLIM_INFINITY else f"at most {hard:,}"
         yield Finding("Open files", "ok", f"{soft:,} now, {most}; a run raises it as needed")
         return
@@ -278,7 +278,7 @@ def _ports(context: Context) -> Findings:
         return
     number = high - low + 1
     found = f"{number:,} for outgoing connections to one server"
-    if number < USUAL_AT_ONCE:
+    if number < DEFAULT_AT_ONCE:
         todo = "Widen the range: sysctl -w net.ipv4.ip_local_port_range='10240 65000'"
         yield Finding("Ports", "note", found, todo)
     else:

@@ -23,7 +23,7 @@ from jobs.keys import hand_over
 from jobs.supervisor_lock import check_lock_file, machine_id
 from services.ask.backends import NO_KEYS, TypedKeys
 from services.ask.config import RunConfig, parse
-from services.ask.tasks import MOST_TASKS, InvalidTask, NewTask, limits, settings
+from services.ask.tasks import MAX_TASKS, InvalidTask, NewTask, limits, settings
 from services.ask.tasks.submission import submission
 from services.base import settings as environment
 from services.base.roles import Person
@@ -52,9 +52,9 @@ def submit(
     if repetition and (accepted := new_tasks.find_earlier(database, caller, repetition)):
         jobs.ensure(database)
         return accepted
-    if not 1 <= len(new) <= MOST_TASKS:
+    if not 1 <= len(new) <= MAX_TASKS:
         raise InvalidTask(
-            f"A batch can have 1 to {MOST_TASKS:,} tasks, but this one has {len(new):,}."
+            f"A batch can have 1 to {MAX_TASKS:,} tasks, but this one has {len(new):,}."
         )
     submitted = submission(new, lambda given: _config(database, given))
     jobs.check_person(database, submitted.configs, by)

@@ -27,12 +27,12 @@ from services.base.settings import InvalidSettings
 from services.load import retries
 from services.load.prompt_client import PromptClient
 from services.servers import engines, probe
-from services.servers.engines.embedded_engine import CONTEXT_MOST, TEMPLATE_TOKENS
+from services.servers.engines.embedded_engine import MAX_CONTEXT, TEMPLATE_TOKENS
 
 SECRETS_S = 3.0  # the longest to wait for secrets that were handed over
-SLOTS_MOST = 8  # of the embedded model
-CONTEXT_LEAST = 2048  # tokens
-ROUTES_MOST = 500  # kept, each of a few kilobytes; every submission has settings of its own
+MAX_SLOTS = 8  # of the embedded model
+MIN_CONTEXT = 2048  # tokens
+MAX_ROUTES = 500  # kept, each of a few kilobytes; every submission has settings of its own
 
 
 class Secrets:
@@ -92,7 +92,7 @@ class TaskClient:
         self._database, self._secrets = database, secrets
         self._routes: dict[int, asyncio.Task[Route]] = {}  # by the number of their settings
         self._clients: dict[tuple[Any, ...], PromptClient] = {}
-        self._embedded = EmbeddedEngine(min(at_once, SLOTS_MOST))
+        self._embedded = EmbeddedEngine(min(at_once, MAX_SLOTS))
         self._random = Random()
 
     async def send(self, settings: int, prompt: str) -> TaskEnd:
@@ -126,7 +126,7 @@ class TaskClient:
         if lookup is None or (lookup.done() and (lookup.cancelled() or lookup.exception())):
             lookup = asyncio.create_task(self._find(settings))
         self._routes[settings] = lookup  # as the last: the first was needed least lately
-        for oldest in [*self._routes][:-ROUTES_MOST]:
+        for oldest in [*self._routes][:-MAX_ROUTES]:
             if self._routes[oldest].done():
                 del self._routes[oldest]
         return await asyncio.shield(lookup)
@@ -156,9 +156,9 @@ class TaskClient:
 
     async def _send_to_embedded(self, route: Route, prompt: str) -> TaskEnd:
         tokens = len(prompt.encode()) // 2 + route.config.max_tokens + TEMPLATE_TOKENS
-        if tokens > CONTEXT_MOST:
+        if tokens > MAX_CONTEXT:
             return _failed(
-                f"The embedded model has a context of {CONTEXT_MOST:,} tokens for prompt and "
+                f"The embedded model has a context of {MAX_CONTEXT:,} tokens for prompt and "
                 f"answer; this task could need {tokens:,}. Lower the token limit or "
                 "shorten the prompt."
             )
@@ -219,12 +219,12 @@ class EmbeddedEngine:
 
     async def _start(self) -> None:
         await self.close()
-        context = CONTEXT_LEAST
+        context = MIN_CONTEXT
         while context < self._needed:
             context *= 2
-        started = engines.start_embedded("embedded", self._slots, min(context, CONTEXT_MOST))
+        started = engines.start_embedded("embedded", self._slots, min(context, MAX_CONTEXT))
         self._url = (await self._stack.enter_async_context(started)).base_url
-        self._context = min(context, CONTEXT_MOST)
+        self._context = min(context, MAX_CONTEXT)
 
 
 def task_end(

@@ -159,7 +159,7 @@ def _at_once() -> int:
         return limits.at_once(settings.environment())
     except (limits.InvalidLimit, settings.InvalidSettings) as problem:  # submissions are refused
         log.warning("%s", problem)
-        return limits.USUAL_AT_ONCE
+        return limits.DEFAULT_AT_ONCE
 
 
 async def serve(database: Engine, me: TaskWorker) -> None:

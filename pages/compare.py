@@ -32,9 +32,9 @@ from pages.widgets.view import (
 )
 from services.analysis.compare import (
     FEWEST,
-    LEAST_MARGIN,
+    MAX_MARGIN,
+    MIN_MARGIN,
     MOST,
-    MOST_MARGIN,
     Candidate,
     compare,
     margin_of,
@@ -69,7 +69,7 @@ def margin_in_url() -> float | None:
         margin = float(text) / 100
     except ValueError:
         margin = 0.0
-    if LEAST_MARGIN <= margin <= MOST_MARGIN:
+    if MIN_MARGIN <= margin <= MAX_MARGIN:
         return margin
     ignored = f"“{text[:40]}” is not a valid margin and was ignored. Use 0.1 to 100."
     st.warning(plain(ignored), icon=":material/link_off:")
@@ -85,8 +85,8 @@ def choose_margin(margin: float) -> None:
 
     st.number_input(
         "Margin (± %)",
-        100 * LEAST_MARGIN,
-        100 * MOST_MARGIN,
+        100 * MIN_MARGIN,
+        100 * MAX_MARGIN,
         step=1.0,
         format="%g",
         key="within",

@@ -27,7 +27,7 @@ from services.report.leaderboard import Against
 
 Option = TypeVar("Option", bound=str)
 PREFIX = "leaderboard-"
-MOST_SHOWN = 100  # runs
+MAX_SHOWN = 100  # runs
 FILTERS = ("text", *runs.FILTERS)  # the same as in History
 AGAINST: dict[Against, str] = {"throughput": "Throughput", "price": "Price"}
 RANKED_BY: dict[Measure, str] = {
@@ -48,11 +48,11 @@ def chosen(parameters: dict[str, str]) -> list[int]:
         if bad:
             stop_with(not_a_run_number(bad), "A link ends in ?runs=12,15.")
         ids = list(dict.fromkeys(numbers))
-        if len(ids) > MOST_SHOWN:
-            st.caption(f"Showing the first {MOST_SHOWN} of {len(ids)} runs.")
-        return ids[:MOST_SHOWN]
+        if len(ids) > MAX_SHOWN:
+            st.caption(f"Showing the first {MAX_SHOWN} of {len(ids)} runs.")
+        return ids[:MAX_SHOWN]
     filters: Any = {name: parameters[name] for name in FILTERS if parameters.get(name)}
-    matching = runs.search(opened(), limit=MOST_SHOWN, **({"status": "done"} | filters))
+    matching = runs.search(opened(), limit=MAX_SHOWN, **({"status": "done"} | filters))
     return [row.id for row in matching]
 
 

@@ -41,7 +41,7 @@ from services.analysis.diagnostics import diagnostics
 from services.ask.measurement import ACTIVE
 from services.report import slices, tables
 from services.report.charts import CHARTS, chart
-from services.report.charts.bars import MOST_BARS
+from services.report.charts.bars import MAX_BARS
 from services.report.export import content_hash
 from services.report.server_table import table as told_of_server
 from services.report.spans.progress import sentence as span_sentence
@@ -102,7 +102,7 @@ def charts(candidate: Candidate) -> None:
 
 def _picking(candidate: Candidate) -> chart_panel.Picking:
     """A click on a bar opens its request; if it stands for several, the slowest of them."""
-    several = len(candidate.measurements) > MOST_BARS
+    several = len(candidate.measurements) > MAX_BARS
     opened_by = "the slowest of its requests" if several else "its request"
     key = request_detail.key("bars")
     opens = request_detail.clicked(key, "opens")

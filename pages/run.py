@@ -48,10 +48,10 @@ from services.ask.run_names import default_name
 from services.base import settings
 from services.base.errors import PacelineError
 from services.base.units import show
-from services.report.charts import MOST_BARS, arrivals_spec, schedule_spec, session_spec
+from services.report.charts import MAX_BARS, arrivals_spec, schedule_spec, session_spec
 from services.report.theme import palette
 from services.studies import capacity_link
-from services.studies.capacity_config import MOST_SERVERS, CapacityConfig
+from services.studies.capacity_config import MAX_SERVERS, CapacityConfig
 
 START = "start-run"  # the key of the button
 UNKNOWN_S = 1.0  # how long an answer takes in the picture of a server that nothing is known of
@@ -89,8 +89,8 @@ def draw_schedule(config: RunConfig) -> None:
     UNKNOWN_S in the picture."""
     pace, ahead = pace_of(config), plan_of(config)
     each = ahead.tokens_at_most / ahead.requests_total / pace.usual if pace else UNKNOWN_S
-    bars = modes.simulate(modes.schedule(config), each, plan.MOST_DRAWN)
-    few = len(bars) <= MOST_BARS or config.mode == "batch"
+    bars = modes.simulate(modes.schedule(config), each, plan.MAX_DRAWN)
+    few = len(bars) <= MAX_BARS or config.mode == "batch"
     title = (
         "When each request is sent and answered" if few else "How many requests are sent per second"
     )
@@ -102,7 +102,7 @@ def draw_schedule(config: RunConfig) -> None:
         key="plan-chart",
         alt=title,
     )
-    first = f" The first {len(bars):,} requests." if len(bars) == plan.MOST_DRAWN else ""
+    first = f" The first {len(bars):,} requests." if len(bars) == plan.MAX_DRAWN else ""
     warmup = ", and leaves out the warm-up" if workloads.warmup_count(config) else ""
     why = "" if pace else ", because how long answers take is unknown"
     st.caption(f"Assumes {plan.duration(each)} per answer{why}{warmup}.{first}")
@@ -196,7 +196,7 @@ def estimate(
     if pressed and possible:
         start(configs, design, about)
     scenario_file.form_buttons(scenario_file.of_form(configs, design, about))
-    if configs and len(configs) <= MOST_SERVERS:
+    if configs and len(configs) <= MAX_SERVERS:
         st.page_link(
             "capacity.py",
             label="How much load can it handle?" if len(configs) == 1 else "Which can handle more?",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from db import tokens
 from db.database import opened
-from db.tokens import LONGEST_DAYS, LONGEST_NAME, USUAL_DAYS, Token, TokenNotFound
+from db.tokens import DEFAULT_DAYS, LONGEST_DAYS, LONGEST_NAME, Token, TokenNotFound
 from pages.widgets import copyable, create_button
 from pages.widgets.panels import when
 from pages.widgets.view import person, plain, sentences, show_error, stop_with
@@ -35,7 +35,7 @@ def form(who: Person) -> None:
             )
             role = st.selectbox("Role", roles, key="token-role")
             days = st.number_input(
-                "Days until the token expires", 1, LONGEST_DAYS, USUAL_DAYS, key="token-days"
+                "Days until the token expires", 1, LONGEST_DAYS, DEFAULT_DAYS, key="token-days"
             )
         if st.form_submit_button("Create token", type="primary", icon=":material/key:", key=key):
             create(key, who, name, Role[role], int(days))

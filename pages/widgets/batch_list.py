@@ -15,7 +15,7 @@ from services.base.units import seconds
 from services.report import task_texts
 
 PAGE = 25
-MOST_OPEN = 50  # shown; the others are only counted
+MAX_OPEN = 50  # shown; the others are only counted
 PREFIX = "batches-"  # of the widgets' keys, also on the page of one batch
 
 
@@ -42,7 +42,7 @@ def show(caller: str | None) -> None:
 
 
 def _batches_in_progress(caller: str | None) -> list[TaskBatch]:
-    return task_batches.list_all(opened(), caller, MOST_OPEN, ended=False)
+    return task_batches.list_all(opened(), caller, MAX_OPEN, ended=False)
 
 
 @sentences()
@@ -54,9 +54,9 @@ def _watch(caller: str | None, shown: list[str]) -> None:
         st.rerun()
     for batch in batches:
         _row(batch, caller)
-    if len(batches) == MOST_OPEN:
+    if len(batches) == MAX_OPEN:
         every = task_batches.count(opened(), caller, ended=False)
-        st.caption(f"The newest {MOST_OPEN} of {every:,}.")
+        st.caption(f"The newest {MAX_OPEN} of {every:,}.")
 
 
 def _row(batch: TaskBatch, caller: str | None) -> None:

@@ -78,14 +78,14 @@ def repeats_form(parameters: Mapping[str, str]) -> ComparisonDesign:
     """Ask for the repeats of the candidates; problems are shown at their fields. The first value is
     that of the run to which a candidate was added, if it has several repeats."""
     of_run = st.session_state.get(f"{fields.PREFIX}repeats") or 1
-    usual_repeats = of_run if of_run > 1 else comparison_design.USUAL_REPEATS
+    usual_repeats = of_run if of_run > 1 else comparison_design.DEFAULT_REPEATS
     with st.grid(2, min_column_width=NARROW, vertical_alignment="bottom"):
         each = _number_input("each", "Repeats per candidate", parameters, usual_repeats)
         margin = _share("margin", "Margin (± %)", parameters, MARGIN)
         target = _share("target", "Stop when the interval is within (± %)", parameters, None)
         most = each
         if target is not None:
-            usual = max(comparison_design.USUAL_MOST, each)
+            usual = max(comparison_design.DEFAULT_MAX_REPEATS, each)
             most = _number_input("most", "Max repeats per candidate", parameters, usual)
     return ComparisonDesign(repeats=each, most=most, target=target, margin=margin or 0.0)
 

@@ -19,7 +19,7 @@ from services.ask import about
 from services.ask.config import parse
 from services.ask.problems import InvalidConfig
 from services.base import settings
-from services.studies.capacity_config import MOST_SERVERS, CapacityConfig, parse_capacity
+from services.studies.capacity_config import MAX_SERVERS, CapacityConfig, parse_capacity
 
 METRICS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "Latency"}
 PERCENTILES = {"p50": "Median", "p90": "p90", "p95": "p95", "p99": "p99"}
@@ -66,7 +66,7 @@ def _servers(start: CapacityConfig) -> list[dict[str, Any]]:
     first = start.servers[0]
     st.subheader("Server A", anchor=False)
     configs = [backend_form.on_server(first, backend_form.ask(first, env, saved=saved))]
-    for index, letter in enumerate(ascii_lowercase[1:MOST_SERVERS], start=1):
+    for index, letter in enumerate(ascii_lowercase[1:MAX_SERVERS], start=1):
         key = "other" if index == 1 else f"other-{letter}"
         if not st.toggle(COMPARE, **_keyed(key, index < len(start.servers))):
             break

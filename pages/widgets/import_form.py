@@ -13,7 +13,7 @@ from db.database import opened
 from pages.widgets import create_button
 from pages.widgets.url_state import touched
 from pages.widgets.view import plain, sentences, show_error
-from services.report.imports import MOST_BYTES, InvalidImport, known_tools, readable
+from services.report.imports import MAX_BYTES, InvalidImport, known_tools, readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def button() -> None:
             files = st.file_uploader(
                 "Files",
                 accept_multiple_files=True,
-                max_upload_size=MOST_BYTES // 10**6,
+                max_upload_size=MAX_BYTES // 10**6,
                 key=f"{key}-files",
             )
             again = st.checkbox("Import again if already imported")
@@ -76,7 +76,7 @@ def _show(result: Imported) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(plain(result.sentence), icon=":material/check:")
-        for run_id in result.run_ids[:MOST_LINKS]:
+        for run_id in result.run_ids[:MAX_LINKS]:
             st.page_link(
                 "result.py",
                 label=f"Run {run_id}",
@@ -85,5 +85,5 @@ def _show(result: Imported) -> None:
             )
 
 
-MOST_LINKS = 8
+MAX_LINKS = 8
 LAST = "import-last"  # the results of the last import, in the session

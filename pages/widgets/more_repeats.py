@@ -10,7 +10,7 @@ import jobs
 from db.database import opened
 from pages.widgets import api_keys, fields, start_button
 from pages.widgets.view import sentences, show_error
-from services.ask.config import MOST_REPEATS
+from services.ask.config import MAX_REPEATS
 from services.ask.measurement import Run
 from services.base.errors import PacelineError
 
@@ -38,7 +38,7 @@ def form(measured: Sequence[Run]) -> None:
 
 
 def _repeats_left(measured: Sequence[Run]) -> int:
-    return MOST_REPEATS - max(run.config.repeats for run in measured)
+    return MAX_REPEATS - max(run.config.repeats for run in measured)
 
 
 def _help_text(runs: int, interleaved: bool) -> str:

@@ -26,13 +26,13 @@ from services.ask.config import RunConfig
 from services.ask.modes import MODES
 from services.ask.saved_server import FIELDS
 from services.ask.workloads import WORKLOADS
-from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.lines import MAX_FILE_BYTES, InvalidFile
 from services.ask.workloads.promptfile import ENDINGS, read_file
 from services.base import settings
 from services.base.units import many
 
 REQUESTS, DURATION = "Requests", "Duration"  # how a run ends
-USUAL_S = 60.0
+DEFAULT_S = 60.0
 APART = ("mode", "repeats", "requests", "duration_s")  # shown separately
 CALIBRATE = {"Above 64 concurrent requests": None, "Always": True, "Never": False}
 
@@ -72,7 +72,7 @@ def _mode(start: RunConfig, once: bool) -> dict[str, Any]:
         return {"mode": name, **trace_form.ask(start, "trace_speed", "concurrency", *repeats)}
     by_time = _ends_by_time(start)
     if by_time:
-        start = start.model_copy(update={"duration_s": start.duration_s or USUAL_S})
+        start = start.model_copy(update={"duration_s": start.duration_s or DEFAULT_S})
     until = "duration_s" if by_time else "requests"
     first = (until, "repeats") if once else (until,)
     own = (n for n in fields.section_fields("mode", start, name) if n not in APART)
@@ -132,7 +132,7 @@ def _file(start: RunConfig) -> dict[str, Any]:
         type=list(ENDINGS),
         key="prompt-file",
         on_change=touched,
-        max_upload_size=FILE_BYTES_MOST // 10**6,
+        max_upload_size=MAX_FILE_BYTES // 10**6,
     )
     if uploaded is None:
         if start.prompts:

@@ -23,8 +23,8 @@ from services.ask.own_prompts import own_prompts
 from services.ask.problems import InvalidConfig, validate
 from services.base.errors import PacelineError
 from services.report.scenario import (
+    MAX_BYTES,
     MIME,
-    MOST_BYTES,
     VERSION,
     CapacityScenario,
     ComparisonScenario,
@@ -160,7 +160,7 @@ def _upload(number: int) -> None:
         "Scenario (YAML)",
         type=["yaml", "yml", "json"],
         key=f"scenario-file-{number}",
-        max_upload_size=MOST_BYTES // 10**6,
+        max_upload_size=MAX_BYTES // 10**6,
     )
     if uploaded is None:
         return

@@ -25,7 +25,7 @@ from services.studies.study import Study
 from services.studies.work import load_labels, work_labels
 
 NUMBERS = {**run_row.NUMBERS, "Failed": ("failed", "count")}
-MOST_NAMED = 4  # engines that cannot run for one reason; more are only counted
+MAX_NAMED = 4  # engines that cannot run for one reason; more are only counted
 OF_ALL_REQUESTS = (
     "Medians are over all requests of a run. The report has means over its repeats, which differ a "
     "little."
@@ -57,7 +57,7 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         alt="The cells of the study",
     )
     for reason, names in _obstacles(grid).items():
-        which = ", ".join(names) if len(names) <= MOST_NAMED else many(len(names), "engine")
+        which = ", ".join(names) if len(names) <= MAX_NAMED else many(len(names), "engine")
         # In full, since a cell truncates it.
         st.caption(plain(f"Cannot run here: {which}. {reason}"))
 

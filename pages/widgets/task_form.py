@@ -19,7 +19,7 @@ from services.ask.problems import InvalidConfig
 from services.ask.tasks import NewTask, limits, prompt_files, settings
 from services.ask.tasks.submission import prompt_from
 from services.ask.workloads.entries import UnusableEntry
-from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.lines import MAX_FILE_BYTES, InvalidFile
 from services.ask.workloads.promptfile import ENDINGS
 from services.base import settings as environment
 from services.base.errors import PacelineError
@@ -84,7 +84,7 @@ def _tasks_of_file() -> list[NewTask]:
         "OpenAI batch file, or prompts (JSONL, JSON, CSV or one per line)",
         type=list(ENDINGS),
         key="tasks-file",
-        max_upload_size=FILE_BYTES_MOST // 10**6,
+        max_upload_size=MAX_FILE_BYTES // 10**6,
     )
     st.caption(
         "The server and model chosen here replace those in the file. Other settings in its lines, "

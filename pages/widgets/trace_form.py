@@ -13,7 +13,7 @@ from pages.widgets.view import plain, show_error
 from services.ask.config import RunConfig
 from services.ask.config.traces import TraceRow
 from services.ask.plan import duration
-from services.ask.workloads.lines import FILE_BYTES_MOST, InvalidFile
+from services.ask.workloads.lines import MAX_FILE_BYTES, InvalidFile
 from services.ask.workloads.sample_traces import SAMPLES, sample
 from services.ask.workloads.tracefile import ENDINGS, TraceFile, read_trace
 from services.base.units import many
@@ -47,7 +47,7 @@ def _uploaded() -> tuple[TraceRow, ...]:
         type=list(ENDINGS),
         key="trace-file",
         on_change=touched,
-        max_upload_size=FILE_BYTES_MOST // 10**6,
+        max_upload_size=MAX_FILE_BYTES // 10**6,
     )
     if uploaded is None:
         return ()

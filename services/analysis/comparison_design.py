@@ -15,10 +15,10 @@ from random import Random
 
 from services.analysis.compare import (
     FEWEST,
-    LEAST_MARGIN,
     MARGIN,
+    MAX_MARGIN,
+    MIN_MARGIN,
     MOST,
-    MOST_MARGIN,
     Candidate,
     Comparison,
     compare,
@@ -27,12 +27,12 @@ from services.analysis.compare import (
     InvalidComparison as InvalidComparison,
 )
 from services.analysis.statistics import MINIMUM_REPEATS
-from services.ask.config import MOST_REPEATS, RunConfig
+from services.ask.config import MAX_REPEATS, RunConfig
 from services.ask.measurement import ACTIVE, Run
 from services.base.units import many
 
-USUAL_REPEATS = 5
-USUAL_MOST = 20
+DEFAULT_REPEATS = 5
+DEFAULT_MAX_REPEATS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class ComparisonDesign:
     """
 
     seed: int | None = None  # of the order; None: one is drawn when the comparison is queued
-    repeats: int = USUAL_REPEATS
-    most: int = USUAL_REPEATS
+    repeats: int = DEFAULT_REPEATS
+    most: int = DEFAULT_REPEATS
     target: float | None = None
     margin: float = MARGIN  # differences within it do not matter
 
@@ -93,20 +93,20 @@ def problem(name: str, value: float | None) -> str:
 
 _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
     "each": (
-        f"Each candidate is measured 1 to {MOST_REPEATS} times.",
-        lambda value: 1 <= value <= MOST_REPEATS,
+        f"Each candidate is measured 1 to {MAX_REPEATS} times.",
+        lambda value: 1 <= value <= MAX_REPEATS,
     ),
     "most": (
-        f"Each candidate is measured at most {MOST_REPEATS} times, and at least once.",
-        lambda value: 1 <= value <= MOST_REPEATS,
+        f"Each candidate is measured at most {MAX_REPEATS} times, and at least once.",
+        lambda value: 1 <= value <= MAX_REPEATS,
     ),
     "target": (
         "The target of the interval must be more than 0 % and less than 100 %.",
         lambda value: 0 < value < 1,
     ),
     "margin": (
-        f"The margin must be from {LEAST_MARGIN * 100:g} % to {MOST_MARGIN * 100:g} %.",
-        lambda value: LEAST_MARGIN <= value <= MOST_MARGIN,
+        f"The margin must be from {MIN_MARGIN * 100:g} % to {MAX_MARGIN * 100:g} %.",
+        lambda value: MIN_MARGIN <= value <= MAX_MARGIN,
     ),
     "seed": (
         "The seed of the order must be a whole number from 0 to 2,147,483,647.",

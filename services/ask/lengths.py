@@ -6,9 +6,9 @@ and a spread s, before rounding to whole tokens:
 uniform: every length from m (1 - s) to m (1 + s) is equally likely; s is the range ratio of
     `vllm bench serve --random-range-ratio`.
 normal: with the standard deviation s m, as in guidellm (`prompt_tokens_stdev`); what is below 1 or
-    above MOST_TOKENS, and what is as far on the other side, is drawn again, which keeps the mean.
+    above MAX_TOKENS, and what is as far on the other side, is drawn again, which keeps the mean.
 lognormal: the logarithm is normal with variance ln(1 + s²) and mean ln m minus half of that, which
-    gives the length the mean m and the standard deviation s m; what is above MOST_TOKENS is drawn
+    gives the length the mean m and the standard deviation s m; what is above MAX_TOKENS is drawn
     again, which costs little of the mean, see `config.spreads`.
 """
 
@@ -25,11 +25,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.ask.config import MOST_TOKENS, Distribution, RunConfig
+from services.ask.config import MAX_TOKENS, Distribution, RunConfig
 from services.ask.sessions import sessions_of
 
 PERCENTILES = (5, 50, 95)
-MOST_ADDED = 20_000  # lengths that are added up individually
+MAX_ADDED = 20_000  # lengths that are added up individually
 _STANDARD = NormalDist()
 
 
@@ -62,12 +62,12 @@ class Lengths:
     def quantile(self, share: float) -> int:
         """Return the quantile of the lengths at a share from 0 to 1."""
         length = LAWS[self.distribution](self.mean, self.spread, share)
-        return max(1, min(round(length), MOST_TOKENS))
+        return max(1, min(round(length), MAX_TOKENS))
 
     def total(self, count: int) -> int:
         """Return the total tokens of the first `count` requests; for very many, `count` times their
         mean."""
-        if self.distribution == "fixed" or count > MOST_ADDED:
+        if self.distribution == "fixed" or count > MAX_ADDED:
             return count * self.mean
         return sum(map(self.of, range(count)))
 
@@ -76,7 +76,7 @@ class Lengths:
         in one of a hundred runs."""
         if self.distribution == "fixed":
             return self.mean
-        if count > MOST_ADDED:
+        if count > MAX_ADDED:
             return self.quantile(1 - 0.01 / count)
         return max(map(self.of, range(count)), default=self.mean)
 
@@ -178,7 +178,7 @@ def _uniform(mean: int, spread: float, share: float) -> float:
 
 
 def _normal(mean: int, spread: float, share: float) -> float:
-    widest = min(mean - 1, MOST_TOKENS - mean)  # on each side
+    widest = min(mean - 1, MAX_TOKENS - mean)  # on each side
     outside = _STANDARD.cdf(-widest / (spread * mean))
     return mean + spread * mean * _STANDARD.inv_cdf(outside + share * (1 - 2 * outside))
 
@@ -186,7 +186,7 @@ def _normal(mean: int, spread: float, share: float) -> float:
 def _lognormal(mean: int, spread: float, share: float) -> float:
     deviation = sqrt(log1p(spread**2))
     middle = log(mean) - deviation**2 / 2
-    inside = _STANDARD.cdf((log(MOST_TOKENS) - middle) / deviation)
+    inside = _STANDARD.cdf((log(MAX_TOKENS) - middle) / deviation)
     return exp(middle + deviation * _STANDARD.inv_cdf(share * inside))
 
 

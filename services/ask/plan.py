@@ -19,7 +19,7 @@ from services.base.units import many
 
 CALIBRATED_ABOVE = 64  # requests in flight, unless the run says otherwise
 CALIBRATION_S = 8.0  # about
-MOST_DRAWN = 20_000  # requests whose times are computed one by one
+MAX_DRAWN = 20_000  # requests whose times are computed one by one
 UNKNOWN_AT_LOAD = " How many requests the warm-up at load adds is unknown."
 
 
@@ -114,8 +114,8 @@ def _requests_expected(config: RunConfig, pace: Pace | None) -> float | None:
         return None
     answer_s = lengths.of_answers(config).mean / pace.usual
     planned = schedule(config)
-    bars = simulate(planned, answer_s, MOST_DRAWN)
-    if len(bars) < MOST_DRAWN or config.duration_s is None:
+    bars = simulate(planned, answer_s, MAX_DRAWN)
+    if len(bars) < MAX_DRAWN or config.duration_s is None:
         return len(bars) or 1
     drawn_s, whole_s = (_user_seconds(planned, at) for at in (bars[-1][2], config.duration_s))
     return min(MOST, len(bars) * max(1.0, whole_s / drawn_s))
@@ -213,7 +213,7 @@ def _repeat_s(config: RunConfig, seconds_per_request: float) -> float:
 def _end_s(planned: Schedule, seconds_per_request: float, requests: int) -> float:
     """Return when the last answer ends, in seconds; perhaps only the first ones are drawn. In an
     open loop the last is as late as they are, or in proportion more if they wait for each other."""
-    bars = simulate(planned, seconds_per_request, MOST_DRAWN)
+    bars = simulate(planned, seconds_per_request, MAX_DRAWN)
     drawn_s, more = max(end for _, _, end in bars), max(1.0, requests / len(bars))
     if planned.users or more == 1:
         return drawn_s * more

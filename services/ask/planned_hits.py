@@ -8,7 +8,7 @@ from itertools import accumulate, takewhile
 
 from services.ask import modes, plan_of_sessions
 from services.ask.config import RunConfig
-from services.ask.config.traces import BLOCK_TOKENS, MOST_ROWS, TraceRow
+from services.ask.config.traces import BLOCK_TOKENS, MAX_ROWS, TraceRow
 from services.ask.prefixes import prefixes_of
 from services.base import units
 from services.base.same import ByIdentity
@@ -40,7 +40,7 @@ def planned_hits(config: RunConfig) -> PlannedHits | None:
         return None
     rows = config.replayed
     requests = round(modes.expected(config) or len(rows))
-    share = _of_trace(ByIdentity(config.trace), rows, min(requests, MOST_ROWS))
+    share = _of_trace(ByIdentity(config.trace), rows, min(requests, MAX_ROWS))
     return PlannedHits(
         share,
         f"{units.share(share)} of the prompt tokens are in a prefix that an earlier prompt of the "

@@ -16,11 +16,11 @@ from functools import lru_cache
 
 from services.ask import lengths, modes, plan_of_sessions
 from services.ask.config import RunConfig
-from services.ask.config.prefixes import OWN_LEAST
+from services.ask.config.prefixes import MIN_OWN
 from services.ask.lengths import Lengths
 from services.base import units
 
-MOST_PLANNED = 20_000  # prompts that are considered one by one
+MAX_PLANNED = 20_000  # prompts that are considered one by one
 STEPS = 20  # of the bisection: to a millionth of the longest prompt
 
 
@@ -38,7 +38,7 @@ class Prefixes:
 
     def tokens(self, length: int) -> int:
         """Return how many tokens of a prompt of this length are shared."""
-        return min(self.system + self.document, max(0, length - OWN_LEAST))
+        return min(self.system + self.document, max(0, length - MIN_OWN))
 
     @property
     def sentence(self) -> str:
@@ -64,11 +64,11 @@ def prefixes_of(config: RunConfig) -> Prefixes | None:
     )
     expected = modes.expected(config)
     if (repetition := plan_of_sessions.repeated(config)) is None:
-        requests = round(expected or MOST_PLANNED)
+        requests = round(expected or MAX_PLANNED)
         return _planned(law, requests, config.prefix_share, count, system)
     wanted, sessions = repetition.of_first(config.prefix_share), repetition.sessions
     if expected is None:
-        sessions = MOST_PLANNED
+        sessions = MAX_PLANNED
     found = _planned(law, sessions, wanted, count, system, config.turns or 1)
     return replace(found, planned=repetition.share(found.of_first), in_sessions=True)
 
@@ -78,7 +78,7 @@ def _planned(
     law: Lengths, requests: int, share: float, count: int, system: int, turns: int = 1
 ) -> Prefixes:
     """`turns`: only every `turns`-th request begins with a prefix."""
-    each = [law.of(index * turns) for index in range(max(1, min(requests, MOST_PLANNED)))]
+    each = [law.of(index * turns) for index in range(max(1, min(requests, MAX_PLANNED)))]
     low, high = 0.0, float(max(each))
     for _ in range(STEPS):
         middle = (low + high) / 2
@@ -96,7 +96,7 @@ def hit_share(each: list[int], system: float, document: float, count: int) -> fl
     after another."""
     cached, of_system, hits = [0.0] * count, 0.0, 0.0
     for index, length in enumerate(each):
-        shared = min(system + document, max(0, length - OWN_LEAST))
+        shared = min(system + document, max(0, length - MIN_OWN))
         of_document = index % count
         hits += min(shared, max(cached[of_document], of_system))
         cached[of_document] = max(cached[of_document], shared)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from services.base.errors import Invalid
 
 PARTS = ("body", "query", "path", "header")  # of a request
-MOST_SENTENCES = 50  # about invalid fields: no config has more
+MAX_SENTENCES = 50  # about invalid fields: no config has more
 
 Config = TypeVar("Config", bound=BaseModel)
 Problem = Callable[[Any], Any]
@@ -41,13 +41,13 @@ def validate(
 def sentences_of(problems: Iterable[Any]) -> dict[str, str]:
     """Map each invalid field to a sentence: the field, what is wrong, the given value.
 
-    At most MOST_SENTENCES are returned. `problems` are pydantic's error dicts; in FastAPI's, `loc`
+    At most MAX_SENTENCES are returned. `problems` are pydantic's error dicts; in FastAPI's, `loc`
     begins with the part of the request. Errors of the config as a whole have the key "". A value is
     repeated only if it broke a rule about numbers or choices: other fields may hold a password.
     """
     sentences: dict[str, str] = {}
     for problem in problems:
-        if len(sentences) == MOST_SENTENCES:
+        if len(sentences) == MAX_SENTENCES:
             sentences.setdefault("", "Other fields are wrong, too.")
             break
         path = [part for part in problem["loc"] if part not in PARTS]

@@ -15,8 +15,8 @@ from services.base.secret_patterns import holds_key, names_secret
 from services.base.surrogates import join_surrogates
 
 BODY_BYTES = 10_000  # of all extra fields, as JSON
-LEVELS_MOST = 20  # of lists and objects: deeper ones cannot be serialized again
-HEADERS_MOST = 20
+MAX_LEVELS = 20  # of lists and objects: deeper ones cannot be serialized again
+MAX_HEADERS = 20
 VALUE_CHARACTERS = 2000
 VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -90,7 +90,7 @@ def parse_fields(value: Any) -> Any:
         ) from None
     if size > BODY_BYTES:
         raise ValueError(f"must have at most {BODY_BYTES:,} characters of JSON")
-    _check_sendable(value, LEVELS_MOST)
+    _check_sendable(value, MAX_LEVELS)
     for name in value:
         if name in _OWN_FIELDS:
             raise ValueError(f"must not contain {name!r}: {_alternative(name)}")
@@ -112,8 +112,8 @@ def parse_headers(value: Any) -> Any:
         value = dict(map(_header, filter(_is_not_blank, value)))
     if not isinstance(value, Mapping):
         raise ValueError('must be a JSON object, such as {"X-Route": "a"}')
-    if len(value) > HEADERS_MOST:
-        raise ValueError(f"must have at most {HEADERS_MOST} entries")
+    if len(value) > MAX_HEADERS:
+        raise ValueError(f"must have at most {MAX_HEADERS} entries")
     if len({str(name).lower() for name in value}) < len(value):
         raise ValueError("must name each header once")
     for name, text in value.items():
@@ -148,7 +148,7 @@ def _check_sendable(value: Any, levels: int) -> None:
         raise ValueError("must not contain whole numbers of more than 64 bits")
     if isinstance(value, Mapping | list | tuple):
         if not levels:
-            raise ValueError(f"must have at most {LEVELS_MOST} levels of lists and objects")
+            raise ValueError(f"must have at most {MAX_LEVELS} levels of lists and objects")
         inside = [*value, *value.values()] if isinstance(value, Mapping) else value
         for inner in inside:
             _check_sendable(inner, levels - 1)

@@ -14,7 +14,7 @@ LONGEST_NAME = 200
 LONGEST_PART = 40  # characters of a server or a model in a default name
 LONGEST_NOTE = 10_000
 LONGEST_TAG = 50
-MOST_TAGS = 20
+MAX_TAGS = 20
 
 
 class InvalidEdit(Invalid):
@@ -60,8 +60,8 @@ def checked_tags(texts: Iterable[str]) -> list[str]:
     for tag in tags:
         if "," in _check_length(f"The tag {tag[:20]!r}", tag, LONGEST_TAG):
             raise InvalidEdit(f"The tag {tag!r} contains a comma. Write it as two tags.")
-    if len(tags) > MOST_TAGS:
-        raise InvalidEdit(f"A run has at most {MOST_TAGS} tags. Remove {len(tags) - MOST_TAGS}.")
+    if len(tags) > MAX_TAGS:
+        raise InvalidEdit(f"A run has at most {MAX_TAGS} tags. Remove {len(tags) - MAX_TAGS}.")
     return tags
 
 

@@ -12,12 +12,12 @@ from itertools import islice
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 LOOKED_AT = 20  # rows
-MOST_ACCENTED = 0.25  # of the letters; in French and Portuguese it is about a twentieth
+MAX_ACCENTED = 0.25  # of the letters; in French and Portuguese it is about a twentieth
 _SIGN_IN_WORD = re.compile(
     r"[^\W\d_][^\w\s\x00-\x7f\u2018\u2019\u2013\u2014\u2026\xad\xb7][^\W\d_]"
     r"|[a-z\xdf-\xff][\xc0-\xde\u0152\u0160\u017d\u0178]"
 )
-MOST_LOOKED_AT = 1_000_000  # characters
+MAX_EXAMINED = 1_000_000  # characters
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -75,7 +75,7 @@ def decode_western(data: bytes) -> str | None:
         return None
     letters = [sign for sign in text if sign.isalpha()]
     accented = sum(not sign.isascii() for sign in letters)
-    if accented > MOST_ACCENTED * len(letters) or _SIGN_IN_WORD.search(text):
+    if accented > MAX_ACCENTED * len(letters) or _SIGN_IN_WORD.search(text):
         return None
     return text
 
@@ -87,7 +87,7 @@ def separator(text: str, known: Collection[str] = ()) -> str | None:
     makes a column that is `known` (in small letters), or that gives all rows as many fields. A
     first row without any is one column, as with a comma.
     """
-    head = text[:MOST_LOOKED_AT]
+    head = text[:MAX_EXAMINED]
     candidates = {sign: rows for sign in SEPARATORS if len((rows := _rows(head, sign))[0]) > 1}
     if len(candidates) < 2:
         return next(iter(candidates), ",")

@@ -8,7 +8,7 @@ from math import inf, isfinite, isnan
 
 NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
-MOST_PLACES = 15  # decimals: smaller values are not real measurements
+MAX_PLACES = 15  # decimals: smaller values are not real measurements
 
 FINEST_S = 0.5e-9  # half of a nanosecond
 
@@ -50,7 +50,7 @@ def significant(value: float, digits: int = 3) -> str:
     # rounding may add a digit before the point, so the position of the first digit is read
     # afterwards
     first = int(f"{value:.{digits - 1}e}".partition("e")[2])
-    return f"{value:,.{min(max(digits - 1 - first, 0), MOST_PLACES)}f}"
+    return f"{value:,.{min(max(digits - 1 - first, 0), MAX_PLACES)}f}"
 
 
 def seconds(value: float) -> str:

@@ -41,7 +41,7 @@ SHORTEST_GAP_S = 1e-5
 FIRST_S = 2.0  # the longest time to a first token
 MAX_CHUNKS = 250_000  # of all answers together, since the server logs the time of each
 LOG_S = 60.0
-MOST_REPLAYED = 100_000  # requests
+MAX_REPLAYED = 100_000  # requests
 
 StopOnEnd = Callable[[Player], AbstractContextManager[None]]
 
@@ -109,7 +109,7 @@ def _prompt_length(config: RunConfig) -> int:
 def _requests_in_time(config: RunConfig, answer_s: float) -> int:
     """Return how many requests of the schedule end within CALIBRATION_S."""
     at_once = min(modes.in_flight_limit(config) or 1, modes.max_requests(config))
-    ends = (end for _, _, end in modes.simulate(modes.schedule(config), answer_s, MOST_REPLAYED))
+    ends = (end for _, _, end in modes.simulate(modes.schedule(config), answer_s, MAX_REPLAYED))
     return max(at_once, sum(end <= CALIBRATION_S for end in ends), 1)
 
 

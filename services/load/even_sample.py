@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-MOST_VALUES = 8192
+MAX_VALUES = 8192
 T = TypeVar("T")
 
 
 class EvenSample(Generic[T]):
-    """A sample of the values of a run that may take hours: at most MOST_KEPT, evenly spread over
+    """A sample of the values of a run that may take hours: at most MAX_KEPT, evenly spread over
     all of them."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class EvenSample(Generic[T]):
     def add(self, value: T) -> None:
         if self._seen % self._every == 0:
             self.values.append(value)
-            if len(self.values) > MOST_VALUES:
+            if len(self.values) > MAX_VALUES:
                 del self.values[1::2]
                 self._every *= 2
         self._seen += 1

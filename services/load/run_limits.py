@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from services.ask import modes, workloads
-from services.ask.config import MOST_PROMPTS, RunConfig
+from services.ask.config import MAX_PROMPTS, RunConfig
 from services.ask.sessions import sessions_of
 from services.wire import limits
 
 LOOKED_AT = 2**25  # bytes of last turns that are examined
-MEMORY_MOST = 2**30  # bytes of prompts in one repeat: they are built before the first one is sent
+MAX_MEMORY = 2**30  # bytes of prompts in one repeat: they are built before the first one is sent
 
 
 def check(config: RunConfig) -> int:
@@ -23,12 +23,12 @@ def check(config: RunConfig) -> int:
         limits.allow_ports(at_once)
     first = modes.starting(config)  # only first turns of sessions: later ones are built when due
     total = longest = 0
-    for index in range(min(modes.max_requests(first), MOST_PROMPTS)):  # after these, prompts repeat
+    for index in range(min(modes.max_requests(first), MAX_PROMPTS)):  # after these, prompts repeat
         size = len(workloads.prompt(first, 0, index).encode())
         total, longest = total + size, max(longest, size)
-        if total > MEMORY_MOST and config.duration_s is None:  # otherwise built when due
+        if total > MAX_MEMORY and config.duration_s is None:  # otherwise built when due
             raise limits.MachineLimit(
-                f"The prompts of one repeat exceed {MEMORY_MOST // 2**20:,} MiB in total. Send "
+                f"The prompts of one repeat exceed {MAX_MEMORY // 2**20:,} MiB in total. Send "
                 "fewer requests or shorter prompts."
             )
     return max(longest, _longest_of_last_turns(config))
@@ -41,7 +41,7 @@ def _longest_of_last_turns(config: RunConfig) -> int:
         return 0
     total = longest = 0
     most = modes.max_requests(config)
-    for session in range(min(sessions.count_within(most), MOST_PROMPTS)):
+    for session in range(min(sessions.count_within(most), MAX_PROMPTS)):
         last = min(sessions.first(session + 1), most) - 1
         answers = _longest_answers(config, last - sessions.first(session))
         size = len(workloads.prompt(config, 0, last, answers=answers).encode())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from services.ask import modes
-from services.ask.config import MOST_PROCESSES, RATES, RunConfig
+from services.ask.config import MAX_PROCESSES, RATES, RunConfig
 from services.ask.modes import Schedule
 
 # Requests in flight that keep one process busy. The kernel stamps arrivals, so even 5,000 do not
@@ -42,7 +42,7 @@ def shards(config: RunConfig, cores: int) -> list[Shard]:
     """
     at_once = modes.at_once(config)
     client = "litellm" if config.backend == "litellm" else config.client
-    suggested = min(cores // 2, at_once // IN_FLIGHT_EACH[client], MOST_PROCESSES)
+    suggested = min(cores // 2, at_once // IN_FLIGHT_EACH[client], MAX_PROCESSES)
     if config.mode in (*RATES, "replay") and (rate := modes.peak_rate(config)):
         suggested = min(suggested, ceil(rate / RATE_EACH))
     count = min(config.processes or max(1, suggested), max(1, at_once))

@@ -16,7 +16,7 @@ from services.base import machine
 from services.base.packaged_model import MODEL_NAME, model_path
 
 NICE = 3  # lower priority than the client, but not starved by other programs
-THREADS_MOST = 4  # more do not make such a small model faster
+MAX_THREADS = 4  # more do not make such a small model faster
 CACHE_MIB = 1024  # for earlier prompts: a slot holds only its last one
 # How often a thread polls before it sleeps, when it waits for the others at the end of a step. The
 # default, a millisecond of polling, takes CPU time from the thread that it waits for.
@@ -35,7 +35,7 @@ def threads(cores: int) -> int:
     """Return the number of compute threads: half of the cores, which leaves the others to the
     client and the browser. Threads wait for the slowest at each of hundreds of steps per token, so
     one without a core of its own delays them all."""
-    return min(max(1, cores // 2), THREADS_MOST)
+    return min(max(1, cores // 2), MAX_THREADS)
 
 
 def main(slots: int, context: int, cache: bool, port: int = 0) -> None:

@@ -18,7 +18,7 @@ from services.studies.work import ASIDE
 FLAG = "flag:"
 DEFAULT = "default"  # a value that leaves the field as in the engine or the run
 OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
-MOST_VALUES = 50
+MAX_VALUES = 50
 ELSEWHERE = {  # fields that have their own axis
     "tp": "parallel",
     "pp": "parallel",
@@ -71,9 +71,9 @@ def parse_axis(text: str) -> Axis:
     name, found, after = text.partition("=")
     name = name.strip()
     values = tuple(dict.fromkeys(part.strip() for part in after.split(",") if part.strip()))
-    if not found or not values or len(values) > MOST_VALUES:
+    if not found or not values or len(values) > MAX_VALUES:
         raise ValueError(
-            f"must be NAME=VALUE,VALUE with at most {MOST_VALUES} values, such as max_seqs=64,256"
+            f"must be NAME=VALUE,VALUE with at most {MAX_VALUES} values, such as max_seqs=64,256"
         )
     if name in ELSEWHERE:
         raise ValueError(f"cannot vary {name}: use {ELSEWHERE[name]}")

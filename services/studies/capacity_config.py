@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from services.analysis.capacity import USUAL, Objective, Search, parse_objectives
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
-from services.ask.config import MOST_IN_FLIGHT, RunConfig
+from services.ask.config import MAX_IN_FLIGHT, RunConfig
 from services.ask.config.load import FASTEST
 from services.ask.problems import validate
 
@@ -28,7 +28,7 @@ SET_BY_PROBES = (  # fields of a run that each probe sets, overriding the server
     "retries",  # a request that was refused at first was not served at this load
     "repeats",
 )
-MOST_SERVERS = 8
+MAX_SERVERS = 8
 
 Unit = Literal["rate", "users"]
 Text = Annotated[str, Field(max_length=100)]
@@ -108,8 +108,8 @@ class CapacitySearch(BaseConfig):
     def _check_range(self) -> CapacitySearch:
         if self.lowest >= self.highest:
             raise ValueError("highest: must be more than the lowest load.")
-        if self.load == "users" and self.highest > MOST_IN_FLIGHT and self.lowest >= MOST_IN_FLIGHT:
-            raise ValueError(f"lowest: at most {MOST_IN_FLIGHT:,} users are possible.")
+        if self.load == "users" and self.highest > MAX_IN_FLIGHT and self.lowest >= MAX_IN_FLIGHT:
+            raise ValueError(f"lowest: at most {MAX_IN_FLIGHT:,} users are possible.")
         return self
 
     @property
@@ -126,7 +126,7 @@ class CapacitySearch(BaseConfig):
         return Search(
             self.parsed_objectives,
             math.ceil(self.lowest) if users else self.lowest,
-            min(self.highest, MOST_IN_FLIGHT) if users else self.highest,
+            min(self.highest, MAX_IN_FLIGHT) if users else self.highest,
             users,
             self.precision,
             self.probes,
@@ -142,7 +142,7 @@ class CapacityConfig(CapacitySearch):
         (RunConfig(),),
         About("Servers", "Servers whose capacity is searched, the baseline first"),
         min_length=1,
-        max_length=MOST_SERVERS,
+        max_length=MAX_SERVERS,
     )
 
 

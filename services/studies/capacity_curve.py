@@ -25,7 +25,7 @@ FOLLOWS = 0.9  # of the throughput in proportion to the first load: below it, th
 FULL = 0.95  # of the KV cache
 FALLS = 0.9  # of the maximum throughput
 FITS = 0.2  # the largest error of a fitted law that is worth reporting
-LEAST_FIT = 0.75  # requests in flight: the law does not apply to fewer
+MIN_FIT = 0.75  # requests in flight: the law does not apply to fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _law(points: Sequence[OperatingPoint]) -> Fit | None:
     throughputs: dict[int, list[float]] = defaultdict(list)
     for probed in points:
         flying = probed.point.in_flight
-        if flying is not None and flying >= LEAST_FIT and probed.point.requests_per_s:
+        if flying is not None and flying >= MIN_FIT and probed.point.requests_per_s:
             throughputs[max(1, round(flying))].append(probed.point.requests_per_s)
     return fit(throughputs) if len(throughputs) > 2 else None
 

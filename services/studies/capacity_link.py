@@ -16,13 +16,13 @@ from services.ask import link
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
 from services.studies.capacity_config import (
-    MOST_SERVERS,
+    MAX_SERVERS,
     CapacityConfig,
     parse_capacity,
     without_probe_fields,
 )
 
-OTHERS = tuple(f"{letter}." for letter in ascii_lowercase[1:MOST_SERVERS])
+OTHERS = tuple(f"{letter}." for letter in ascii_lowercase[1:MAX_SERVERS])
 SEARCH = tuple(name for name in CapacityConfig.model_fields if name != "servers")
 
 

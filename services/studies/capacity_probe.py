@@ -21,7 +21,7 @@ DRAIN_S = 30.0  # at least; longer if the highest limit is
 LATE = 0.05  # of the lowest limit: the client may be late by at most this. If 1 % of requests
 # missed a p95 for that reason, 6 % would miss it instead of 5 %: a capacity about 1 % lower
 LATE_S = 0.005
-MOST_LATE = 0.01  # of the requests
+MAX_LATE = 0.01  # of the requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def client_limited(objectives: Sequence[Objective], measurements: Sequence[Measu
     late = known(latenesses(measurements))
     limits = [each.limit_s for each in objectives if each.limit_s is not None]
     allowed_s = max(LATE_S, LATE * min(limits, default=1.0))
-    usual = MOST_LATE * len(late)
+    usual = MAX_LATE * len(late)
     return float((late > allowed_s).sum()) > usual + 2 * math.sqrt(usual)
 
 

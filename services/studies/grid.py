@@ -14,7 +14,7 @@ from services.servers.engines import EngineConfig
 from services.studies.axis import engine_with, run_changes
 from services.studies.cell import Cell
 from services.studies.presets import PRESETS
-from services.studies.study_config import MOST_CELLS, StudyConfig
+from services.studies.study_config import MAX_CELLS, StudyConfig
 
 Changes = dict[str, Any]
 
@@ -34,11 +34,11 @@ def cells(study: StudyConfig) -> list[Cell]:
         InvalidConfig: a cell is invalid, or there are too many.
     """
     pairs = [(engine, run) for engine in engines(study) for run in loads(study)]
-    if len(pairs) > MOST_CELLS:
+    if len(pairs) > MAX_CELLS:
         raise InvalidConfig(
             {
                 "": (
-                    f"The study has {len(pairs):,} cells, but at most {MOST_CELLS} are allowed: "
+                    f"The study has {len(pairs):,} cells, but at most {MAX_CELLS} are allowed: "
                     "vary less."
                 )
             }

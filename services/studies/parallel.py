@@ -9,9 +9,9 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from services.ask.problems import InvalidConfig
-from services.servers.engines.config import MOST_RANKS
+from services.servers.engines.config import MAX_RANKS
 
-Rank = Annotated[int, Field(ge=1, le=MOST_RANKS)]
+Rank = Annotated[int, Field(ge=1, le=MAX_RANKS)]
 
 
 class Parallel(NamedTuple):
@@ -43,15 +43,15 @@ def _parallel(text: str) -> Parallel:
     if named:
         pairs = re.findall(r"(tp|pp|dp)\s*=?\s*(\d+)", text, re.IGNORECASE)
         sizes = {name.lower(): int(size) for name, size in pairs}
-        if len(sizes) == len(pairs) and all(1 <= size <= MOST_RANKS for size in sizes.values()):
+        if len(sizes) == len(pairs) and all(1 <= size <= MAX_RANKS for size in sizes.values()):
             return Parallel(**sizes)
     elif short:
         each = [int(size) for size in re.findall(r"\d+", text)]
-        if all(1 <= size <= MOST_RANKS for size in each):
+        if all(1 <= size <= MAX_RANKS for size in each):
             return Parallel(*each)
     raise InvalidConfig(
         {
             "parallel": f"parallel is not valid: {text[:40]!r}. Write TP=4 PP=2 DP=1, each from 1 "
-            f"to {MOST_RANKS}, separated by ;."
+            f"to {MAX_RANKS}, separated by ;."
         }
     )

@@ -36,7 +36,7 @@ from services.studies.wording import (
 from services.studies.work import differing_labels, size_name
 
 Device = Literal["GPU", "core", "device"]
-MOST_PROBLEMS = 5  # in a sentence; the table has all
+MAX_PROBLEMS = 5  # in a sentence; the table has all
 
 
 class MainFinding(NamedTuple):
@@ -175,7 +175,7 @@ def _without_speedup(scaling: Scaling, batches: Sequence[BatchCurve], ended: boo
         return batch_sentence(best_curve, axis.name, ended)
     problems = dict.fromkeys(row.problem for row in scaling.rows if row.problem)
     if problems:
-        return f"Nothing could be measured. {' '.join(list(problems)[:MOST_PROBLEMS])}"
+        return f"Nothing could be measured. {' '.join(list(problems)[:MAX_PROBLEMS])}"
     return "Nothing has been measured yet."
 
 
@@ -221,7 +221,7 @@ def _failed(scaling: Scaling) -> Iterator[str]:
     count = sum(map(len, labels.values()))
     reasons = [f"{', '.join(dict.fromkeys(rows))}: {why}" for why, rows in labels.items()]
     yield " ".join(
-        [f"No result for {count} of {many(len(scaling.rows), 'cell')}.", *reasons[:MOST_PROBLEMS]]
+        [f"No result for {count} of {many(len(scaling.rows), 'cell')}.", *reasons[:MAX_PROBLEMS]]
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
-from services.ask.config import MOST_IN_FLIGHT, RunConfig
+from services.ask.config import MAX_IN_FLIGHT, RunConfig
 from services.ask.problems import InvalidConfig, validate
 from services.servers.engines import EngineConfig
 from services.studies.axis import Axis, engine_with, parse_axes, run_changes
@@ -17,9 +17,9 @@ from services.studies.capacity_config import SET_BY_PROBES, CapacitySearch
 from services.studies.parallel import Parallel
 from services.studies.presets import PRESETS
 
-MOST_CELLS = 300
-USUAL_REPEATS = 3  # the fewest that give a verdict
-Size = Annotated[int, Field(ge=1, le=MOST_IN_FLIGHT)]
+MAX_CELLS = 300
+DEFAULT_REPEATS = 3  # the fewest that give a verdict
+Size = Annotated[int, Field(ge=1, le=MAX_IN_FLIGHT)]
 AxisText = Annotated[str, Field(max_length=2000)]
 Length = Annotated[int, Field(ge=1, le=131_072)]
 
@@ -48,7 +48,7 @@ class StudyConfig(BaseConfig):
         None, About("Engine", "Engine that Paceline starts; empty: an existing server")
     )
     run: RunConfig = field(
-        RunConfig(repeats=USUAL_REPEATS), About("Run", "What is measured in each cell")
+        RunConfig(repeats=DEFAULT_REPEATS), About("Run", "What is measured in each cell")
     )
     parallel: tuple[Parallel, ...] = field(
         (Parallel(),),

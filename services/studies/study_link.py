@@ -16,14 +16,14 @@ from services.studies.axis import split_axes
 from services.studies.parallel import Parallel, format_parallel, parse_parallel
 from services.studies.presets import PRESETS
 from services.studies.study_config import (
-    USUAL_REPEATS,
+    DEFAULT_REPEATS,
     StudyCapacity,
     StudyConfig,
     parse_study,
 )
 
 AXES = ("batches", "input_lengths", "concurrencies")
-MOST_DIGITS = 9  # of a number; Python refuses to parse thousands of digits
+MAX_DIGITS = 9  # of a number; Python refuses to parse thousands of digits
 SPREAD = ("tp", "pp", "dp", "chunked_prefill")  # fields of an engine that the axes set
 
 
@@ -35,7 +35,7 @@ def preset_config(preset: str, engine: EngineConfig | None = None) -> StudyConfi
     return StudyConfig(
         preset=preset,
         engine=base and base.model_copy(update=dict(entry.engine)),
-        run=RunConfig(**{"repeats": USUAL_REPEATS, **dict(entry.run)}),
+        run=RunConfig(**{"repeats": DEFAULT_REPEATS, **dict(entry.run)}),
         parallel=entry.parallel,
         chunked=entry.chunked,
         batches=entry.batches,
@@ -150,10 +150,10 @@ def _set_field(values: dict[str, Any], name: str, text: str) -> None:
 def numbers(name: str, text: str) -> tuple[int, ...]:
     """Parse whole numbers separated by commas. Raises InvalidConfig."""
     parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
-    if any(not part.isdecimal() or len(part) > MOST_DIGITS for part in parts):
+    if any(not part.isdecimal() or len(part) > MAX_DIGITS for part in parts):
         raise InvalidConfig(
             {
-                name: f"{name} must be whole numbers such as 1, 8, 32, of at most {MOST_DIGITS} "
+                name: f"{name} must be whole numbers such as 1, 8, 32, of at most {MAX_DIGITS} "
                 "digits each."
             }
         )

@@ -19,7 +19,7 @@ DESCRIBES = (
     f"This describes the means; an interval needs {MINIMUM_REPEATS} or more repeats of each size."
 )
 FAR_OFF = 0.05
-LEAST_LIMIT = 1.05  # times; a lower limit is not worth a sentence
+MIN_LIMIT = 1.05  # times; a lower limit is not worth a sentence
 NAMED = 12  # most values of an axis in a sentence
 LOST = 0.005  # share of the work; less is negligible
 
@@ -184,7 +184,7 @@ def _extrapolation(curve: DeviceCurve, device: str) -> str:
         lead = "Extrapolated by" if fit.peak > fit.sizes[-1] else "By"
         return f" {lead} this law, throughput peaks at about {most}."
     limit, fewest = fit.limit_of_first, fit.sizes[0] * curve.each
-    if limit is not None and limit > LEAST_LIMIT:
+    if limit is not None and limit > MIN_LIMIT:
         first = "one" if fewest == 1 else f"{fewest} of them"
         return (
             f" Extrapolated by this law, no number of {device}s gives more than {limit:.2g}× the "

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 import jobs
 from db import comparisons, runs, studies
-from services.report.scenario import MIME, MOST_BYTES
+from services.report.scenario import MAX_BYTES, MIME
 from tests.api.conftest import JSON, call, problem
 from tests.conftest import ReferenceServer, finished
 from tests.stored import store
@@ -118,7 +118,7 @@ def test_invalid_json_other_content_types_and_long_bodies_are_refused(database: 
     problem(response, 422)
     assert response.json()["error"].startswith("The scenario, entry 2 of compare: mode must")
     problem(call("POST", "/scenarios", content="version: 1", headers={"content-type": "x/y"}), 415)
-    long = b"x" * (MOST_BYTES + 1)
+    long = b"x" * (MAX_BYTES + 1)
     problem(call("POST", "/scenarios", content=long, headers=YAML), 413)
 
 

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from api.bodies import BODY_MOST, SMALL_MOST, WITH_PROMPTS
+from api.bodies import MAX_BODY, MAX_SMALL_BODY, WITH_PROMPTS
 from tests.conftest import ROOT, until
 
 MUCH = 18_000_000  # bytes of an attack: less than a route refuses by its length
@@ -146,7 +146,7 @@ def test_every_other_route_refuses_malicious_bodies(
     url, _ = served
     with httpx.Client(timeout=60) as client:
         for name, attack in ATTACKS.items():
-            for size in (MUCH, SMALL_MOST) if path != "/import" else (SMALL_MOST,):
+            for size in (MUCH, MAX_SMALL_BODY) if path != "/import" else (MAX_SMALL_BODY,):
                 response = client.request(method, url + path, content=attack(size), headers=JSON)
                 assert 400 <= response.status_code < 500, (name, size, response.text)
                 assert len(response.content) < 30_000, (name, size)
@@ -159,7 +159,7 @@ def test_ten_thousand_long_prompts_are_accepted(
     run = {"prompts": ["why, [though]: " * 120] * 10_000}
     study = {"preset": "concurrency", "concurrencies": [1], "run": run}
     request = httpx.Request("POST", f"{served[0]}/studies/plan", json=study)
-    assert BODY_MOST * 0.8 < len(request.content) < BODY_MOST
+    assert MAX_BODY * 0.8 < len(request.content) < MAX_BODY
     with httpx.Client(timeout=60) as client:
         response = client.send(request)
     assert response.json()["cells"][0]["run"]["own_prompts"] == 10_000

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from api.json_body import (
-    MOST_CONTAINERS,
-    MOST_ENTRIES,
-    MOST_NAMES,
+    MAX_CONTAINERS,
+    MAX_ENTRIES,
+    MAX_NAMES,
     InvalidBody,
     TooManyEntries,
     read_json,
@@ -34,11 +34,11 @@ def test_the_largest_valid_body_is_read() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ([0] * (MOST_ENTRIES + 1), "entries"),
-        (["a"] * (MOST_ENTRIES + 2), "entries"),
-        ([[]] * MOST_CONTAINERS, "lists and objects"),
-        ([{}] * MOST_CONTAINERS, "lists and objects"),
-        ({str(n): 1 for n in range(MOST_NAMES + 1)}, "fields"),
+        ([0] * (MAX_ENTRIES + 1), "entries"),
+        (["a"] * (MAX_ENTRIES + 2), "entries"),
+        ([[]] * MAX_CONTAINERS, "lists and objects"),
+        ([{}] * MAX_CONTAINERS, "lists and objects"),
+        ({str(n): 1 for n in range(MAX_NAMES + 1)}, "fields"),
     ],
     ids=["numbers", "texts", "lists", "objects", "fields"],
 )

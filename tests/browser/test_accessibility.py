@@ -40,7 +40,7 @@ PAGES = (
     "glossary",
 )
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-MOST_TABS = 100
+MAX_TABS = 100
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 
 
@@ -206,8 +206,8 @@ def test_the_keyboard_reaches_the_submit_button_of_a_form(
 
 def _tab_to(page: Page, wanted: Locator) -> None:
     """Press Tab until the element has the focus; each press moves it."""
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TABS):
         page.keyboard.press("Tab")
         if wanted.evaluate("element => element === document.activeElement"):
             return
-    pytest.fail(f"{MOST_TABS} presses of Tab do not reach {wanted}")
+    pytest.fail(f"{MAX_TABS} presses of Tab do not reach {wanted}")

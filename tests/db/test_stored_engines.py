@@ -94,12 +94,12 @@ def test_a_failed_start_fails_its_cells_with_its_reason(database: Engine) -> Non
 
 def test_an_engine_that_dies_is_restarted_a_limited_number_of_times(database: Engine) -> None:
     submitted(database)
-    for start in range(1, engines.MOST_STARTS + 1):
+    for start in range(1, engines.MAX_STARTS + 1):
         server = engines.claim(database)
         assert server and server.starts == start
         engines.ready(database, server.id, {})
         again = engines.restart(database, server.id, "It was killed.")
-        assert again == (start < engines.MOST_STARTS)
+        assert again == (start < engines.MAX_STARTS)
 
 
 def test_engines_without_heartbeat_are_lost_or_planned_again(database: Engine) -> None:
@@ -268,7 +268,7 @@ def test_an_engine_that_kills_its_supervisor_is_restarted_a_limited_number_of_ti
     database: Engine,
 ) -> None:
     submitted(database)
-    for _ in range(engines.MOST_STARTS):
+    for _ in range(engines.MAX_STARTS):
         server = engines.claim(database)
         assert server and server.config.tp == 1
         stale(database, server.id)

@@ -302,7 +302,7 @@ def test_old_batches_are_deleted_and_those_that_have_not_ended_stay(
 def test_the_waiting_tasks_of_a_caller_are_limited(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(new_tasks, "MOST_WAITING", 3)
+    monkeypatch.setattr(new_tasks, "MAX_WAITING", 3)
     create(database, 3)
     create(database, 3, "somebody else")
     with pytest.raises(InvalidTask, match="Wait until some have ended"):

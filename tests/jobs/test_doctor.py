@@ -117,7 +117,7 @@ def test_few_ports_a_slow_clock_and_a_full_disk_are_reported(
     clock.write_text("hpet\n")
     monkeypatch.setattr(doctor, "PORTS", ports)
     monkeypatch.setattr(doctor, "CLOCK", clock)
-    monkeypatch.setattr(doctor, "FREE_LEAST", 2**60)
+    monkeypatch.setattr(doctor, "MIN_FREE", 2**60)
     assert said(context, "Ports")[0][0] == "note"
     assert said(context, "Clock")[0][0] == "note"
     assert said(context, "Disk")[0][0] == "problem"

@@ -42,7 +42,7 @@ def submitted(database: Engine) -> Accepted:
 def test_only_some_routes_are_kept_and_the_latest_are_not_looked_up_again(
     database: Engine, handed: dict[str, Mapping[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_client, "ROUTES_MOST", 2)
+    monkeypatch.setattr(task_client, "MAX_ROUTES", 2)
     for _ in range(4):
         submitted(database)
     with database.connect() as connection:

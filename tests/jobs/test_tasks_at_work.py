@@ -18,7 +18,7 @@ from db.tasks import TaskFilter
 from jobs import inference
 from jobs.supervisor_lock import supervisor_alive
 from services.ask.config import parse
-from services.ask.tasks import MOST_TASKS, NewTask, TaskBatch, openai_batch
+from services.ask.tasks import MAX_TASKS, NewTask, TaskBatch, openai_batch
 from tests.canned import canned, chunked
 from tests.conftest import ReferenceServer, serving, until
 from tests.jobs.conftest import supervisors
@@ -74,7 +74,7 @@ def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
     with database.begin() as connection:
         connection.execute(text("CREATE TABLE ended_tasks (id INTEGER)"))
         connection.execute(text(LOGGED))
-    batch = submit(MOST_TASKS, model="ref ttft=0.01 gap=0 tokens=3", base_url=own.base_url)
+    batch = submit(MAX_TASKS, model="ref ttft=0.01 gap=0 tokens=3", base_url=own.base_url)
     for some in (1_000, 4_000):
         until(lambda least=some: count(database, batch, "completed") >= least, 60)  # type: ignore[misc]
         for process in supervisors():
@@ -83,16 +83,16 @@ def test_each_task_ends_once_though_the_supervisor_is_killed_twice(
         until(lambda: not supervisor_alive(database), 10)
         jobs.ensure(database)
     until(lambda: task_batches.load(database, batch.batch_id).ended, 250)
-    assert count(database, batch, "completed") == MOST_TASKS
+    assert count(database, batch, "completed") == MAX_TASKS
     with database.connect() as connection:
         ends = Counter(connection.scalars(text("SELECT id FROM ended_tasks")))
-    assert len(ends) == MOST_TASKS and set(ends.values()) == {1}, "each once"
+    assert len(ends) == MAX_TASKS and set(ends.values()) == {1}, "each once"
     answered = list(tasks.ended(database, batch.batch_id))
-    assert len(answered) == MOST_TASKS
+    assert len(answered) == MAX_TASKS
     assert all(task.result.answer and task.result.output_tokens == 3 for task in answered)
     asked = Counter(task.asked for task in answered)
     assert asked.keys() <= {1, 2, 3}
-    assert len(own.log()) == MOST_TASKS
+    assert len(own.log()) == MAX_TASKS
     assert own.report()["state"]["requests"] <= sum(times * n for times, n in asked.items())
 
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 import jobs
 from db import queue, runs, schema, servers
-from services.analysis.comparison_design import USUAL_REPEATS, ComparisonDesign
+from services.analysis.comparison_design import DEFAULT_REPEATS, ComparisonDesign
 from services.ask.config import parse
 from services.ask.measurement import Run
 from services.ask.saved_server import saved_server
@@ -110,7 +110,7 @@ def test_two_unreachable_backends_keep_the_defaults_of_the_form(
 def test_the_repeats_of_a_run_are_those_of_its_comparison(visit: Visit) -> None:
     at = visit("run", repeats="5")
     assert add(at).number_input(key="run-comparison-each").value == 5
-    assert add(visit("run")).number_input(key="run-comparison-each").value == USUAL_REPEATS
+    assert add(visit("run")).number_input(key="run-comparison-each").value == DEFAULT_REPEATS
 
 
 @pytest.mark.long

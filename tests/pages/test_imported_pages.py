@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from streamlit.testing.v1 import AppTest
 
 from db import imported, runs
-from services.ask.workloads.lines import FILE_BYTES_MOST
-from services.report.imports import MOST_BYTES
+from services.ask.workloads.lines import MAX_FILE_BYTES
+from services.report.imports import MAX_BYTES
 from tests.conftest import ROOT
 from tests.pages.conftest import Visit, complaints, sound, text_of
 from tests.pages.test_stored_pages import headings, specs
@@ -122,11 +122,11 @@ def test_an_unknown_file_is_reported_in_history(visit: Visit, database: Engine) 
 def test_the_upload_limits_of_the_pages_match_the_server(visit: Visit) -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
     most = config["server"]["maxUploadSize"]  # MB, of any file
-    assert most == MOST_BYTES // 10**6
+    assert most == MAX_BYTES // 10**6
     (imports,) = visit("history").file_uploader
     prompts, *_ = visit("run", workload="file").file_uploader
     assert imports.proto.max_upload_size_mb == most
-    assert prompts.proto.max_upload_size_mb == FILE_BYTES_MOST // 10**6 <= most
+    assert prompts.proto.max_upload_size_mb == MAX_FILE_BYTES // 10**6 <= most
 
 
 @pytest.mark.usefixtures("all_wide")

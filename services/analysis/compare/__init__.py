@@ -13,9 +13,9 @@ from services.analysis.compare.candidate import Candidate
 from services.analysis.compare.comparability import warnings
 from services.analysis.compare.differences import Difference, differences
 from services.analysis.compare.findings import (
-    LEAST_MARGIN,
     MARGIN,
-    MOST_MARGIN,
+    MAX_MARGIN,
+    MIN_MARGIN,
     Word,
     margin_among,
 )
@@ -29,10 +29,10 @@ from services.base.errors import Invalid
 __all__ = [
     "COMPARED",
     "FEWEST",
-    "LEAST_MARGIN",
     "MARGIN",
+    "MAX_MARGIN",
+    "MIN_MARGIN",
     "MOST",
-    "MOST_MARGIN",
     "Candidate",
     "Comparison",
     "Difference",
@@ -83,7 +83,7 @@ def compare(candidates: Sequence[Candidate], margin: float | None = None) -> Com
         )
     if margin is None:
         margin = margin_of(candidates)
-    if not LEAST_MARGIN <= margin <= MOST_MARGIN:
+    if not MIN_MARGIN <= margin <= MAX_MARGIN:
         raise InvalidComparison("The margin for equivalence must be from 0.1 % to 100 %.")
     candidates = labelled(candidates)
     table = rows(candidates)

@@ -17,7 +17,7 @@ from services.analysis.statistics import CONFIDENCE, Ratio, equivalence, holm
 Word = Literal["faster", "slower", "equivalent", "inconclusive", "no verdict"]
 
 MARGIN = 0.05  # default: differences within it do not matter
-LEAST_MARGIN, MOST_MARGIN = 0.001, 1.0  # 0.1 % is below what can be measured
+MIN_MARGIN, MAX_MARGIN = 0.001, 1.0  # 0.1 % is below what can be measured
 THROUGHPUT, RATE = "output_tokens_per_s", "tokens_per_s_median"
 TTFT, E2E = "ttft_s_median", "e2e_s_median"
 FAMILY: dict[str, tuple[str, Better]] = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from services.analysis.compare.findings import MARGIN, RATE, THROUGHPUT, Finding, Word, finding
 from services.analysis.statistics import (
     CONFIDENCE,
+    MAX_REPEATS,
     MINIMUM_REPEATS,
-    MOST_REPEATS,
     Ratio,
     detectable,
     repeats_needed,
@@ -23,7 +23,7 @@ class Verdict:
 
     Runs within `margin` are equivalent: 0.05 is ±5 %. For an inconclusive verdict, `detectable` is
     the ratio that these repeats detect with 80 % power, and `repeats_needed` the repeats of each
-    run that would detect the margin (None: more than MOST_REPEATS).
+    run that would detect the margin (None: more than MAX_REPEATS).
     """
 
     run_id: int
@@ -189,7 +189,7 @@ def _detection_limit(pair: _Pair, ratio: Ratio) -> str:
     could = f"Repeats like these detect a difference of {smallest} or more 80 % of the time"
     wanted = _per_cent(pair.margin)
     if pair.needed is None:
-        return f"{could}; detecting {wanted} needs more than {MOST_REPEATS:,} repeats of each run."
+        return f"{could}; detecting {wanted} needs more than {MAX_REPEATS:,} repeats of each run."
     if pair.needed > min(ratio.n_reference, ratio.n_other):
         return f"{could}; detecting {wanted} needs about {pair.needed:,} repeats of each run."
     return f"{could}; these show neither a difference nor that it is {within(pair.margin)}."

@@ -20,9 +20,9 @@ from services.ask.measurement import Progress
 from services.ask.modes import MODES
 from services.base import units
 
-LEAST_S = 8.0  # of a repeat
-LEAST_ANSWERED = 5  # in a quarter of it
-LEAST_RISE = 10  # of the requests in flight
+MIN_S = 8.0  # of a repeat
+MIN_ANSWERED = 5  # in a quarter of it
+MIN_RISE = 10  # of the requests in flight
 SERVED = 0.8  # of the rate of requests, planned or seen; with more, the queue may settle
 STILL_RISING = 1.2  # the rate of answers in a quarter, divided by that in the one before
 
@@ -33,7 +33,7 @@ def so_far(config: RunConfig, progress: Sequence[Progress]) -> list[Diagnostic]:
         return []
     repeat = [each for each in progress if each.repeat == progress[-1].repeat]
     states = _every_quarter(repeat)
-    if repeat[-1].t - repeat[0].t < LEAST_S or len({each.t for each in states}) < len(states):
+    if repeat[-1].t - repeat[0].t < MIN_S or len({each.t for each in states}) < len(states):
         return []
     quarters = list(pairwise(states))
     sent = [(b.sent - a.sent) / (b.t - a.t) for a, b in quarters]
@@ -41,9 +41,9 @@ def so_far(config: RunConfig, progress: Sequence[Progress]) -> list[Diagnostic]:
     answered = [count / (b.t - a.t) for count, (a, b) in zip(counts, quarters, strict=True)]
     rises = [b.in_flight - a.in_flight for a, b in quarters]
     if (
-        min(counts[2:]) < LEAST_ANSWERED
+        min(counts[2:]) < MIN_ANSWERED
         or min(rises) <= 0
-        or sum(rises[2:]) < LEAST_RISE
+        or sum(rises[2:]) < MIN_RISE
         or max(answered) > SERVED * min(sent[3], modes.peak_rate(config) or inf)
         or answered[3] > STILL_RISING * answered[2]
     ):

@@ -25,9 +25,9 @@ from services.ask.modes import MODES
 from services.ask.modes.batch import all_at_once
 from services.base import units
 
-LEAST_S = 142  # of Mann and Kendall's S over 20 slices
-LEAST_GROWTH = 0.2  # of the median, from the first slice to the last
-LEAST_REQUESTS = 200  # in a repeat: ten per slice
+MIN_S = 142  # of Mann and Kendall's S over 20 slices
+MIN_GROWTH = 0.2  # of the median, from the first slice to the last
+MIN_REQUESTS = 200  # in a repeat: ten per slice
 SERVED = 0.98  # of the rate at which requests were sent
 
 
@@ -59,8 +59,8 @@ def trend(values: Sequence[float]) -> float | None:
     middle = median(values)
     slope = median((values[j] - values[i]) / (j - i) for i, j in pairs)
     growth = slope * (len(values) - 1) / middle if middle else 0.0
-    least = LEAST_S * len(pairs) / (SLICES * (SLICES - 1) / 2)
-    return growth if abs(s) >= least and abs(growth) >= LEAST_GROWTH else None
+    least = MIN_S * len(pairs) / (SLICES * (SLICES - 1) / 2)
+    return growth if abs(s) >= least and abs(growth) >= MIN_GROWTH else None
 
 
 def _after_ramp_up(run: Run, group: Measurements) -> Measurements:
@@ -72,7 +72,7 @@ def _after_ramp_up(run: Run, group: Measurements) -> Measurements:
 
 def _latencies(cut: Sequence[Slice]) -> list[float]:
     """The latency of each slice; [] if the repeat is too small."""
-    if sum(each.sent for each in cut) < LEAST_REQUESTS:
+    if sum(each.sent for each in cut) < MIN_REQUESTS:
         return []
     return [each.e2e_s_median for each in cut if each.e2e_s_median is not None]
 

@@ -14,7 +14,7 @@ from services.analysis.statistics.distribution import (
 )
 from services.analysis.statistics.equivalence import equivalence
 from services.analysis.statistics.power import (
-    MOST_REPEATS,
+    MAX_REPEATS,
     POWER,
     detectable,
     power,
@@ -26,8 +26,8 @@ from services.analysis.statistics.student_t import t_cdf, t_quantile
 __all__ = [
     "CONFIDENCE",
     "FLOORS",
+    "MAX_REPEATS",
     "MINIMUM_REPEATS",
-    "MOST_REPEATS",
     "POWER",
     "Distribution",
     "Ratio",

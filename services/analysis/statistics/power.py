@@ -15,11 +15,11 @@ from services.analysis.statistics.ratio import MINIMUM_REPEATS, Ratio
 from services.analysis.statistics.student_t import incomplete_beta, t_quantile
 
 POWER = 0.8
-MOST_REPEATS = 1_000  # the search for `repeats_needed` ends here
+MAX_REPEATS = 1_000  # the search for `repeats_needed` ends here
 CLOSE_ENOUGH = 1e-4  # tolerance of the effect
 FAR_EFFECT = 37.0  # beyond it the series underflows, as e^(−δ²/2) does
 SERIES_ERROR = 1e-12
-MOST_TERMS = 10_000
+MAX_TERMS = 10_000
 
 
 def power(effect: float, df: float, alpha: float = 1 - CONFIDENCE) -> float:
@@ -46,15 +46,15 @@ def detectable(ratio: Ratio, tests: int = 1) -> float | None:
 def repeats_needed(ratio: Ratio, margin: float, tests: int = 1) -> int | None:
     """Return the repeats per side that detect a ratio of 1 + `margin` with 80 % power.
 
-    None if more than MOST_REPEATS are needed, or a side has fewer than MINIMUM_REPEATS.
+    None if more than MAX_REPEATS are needed, or a side has fewer than MINIMUM_REPEATS.
     """
     if ratio.error is None or ratio.df is None:
         return None
     low = high = MINIMUM_REPEATS
     while not _is_enough(ratio, margin, tests, high):
-        if high == MOST_REPEATS:
+        if high == MAX_REPEATS:
             return None
-        low, high = high + 1, min(2 * high, MOST_REPEATS)
+        low, high = high + 1, min(2 * high, MAX_REPEATS)
     while low < high:
         middle = (low + high) // 2
         low, high = (
@@ -112,7 +112,7 @@ def _poisson_series(x: float, df: float, effect: float) -> float:
     p = math.exp(-half)
     q = effect * math.sqrt(2 / math.pi) * math.exp(-half)
     total, left = 0.0, 1.0
-    for j in range(MOST_TERMS):
+    for j in range(MAX_TERMS):
         odd, even = incomplete_beta(j + 0.5, df / 2, x), incomplete_beta(j + 1.0, df / 2, x)
         total += p * odd + q * even
         left -= p

@@ -16,10 +16,10 @@ from pydantic import ValidationInfo, model_validator
 from services.ask import about, conversation
 from services.ask.base_config import STORED
 from services.ask.config import spreads
-from services.ask.config.limits import MOST_PROCESSES, MOST_REPEATS, LimitFields
+from services.ask.config.limits import MAX_PROCESSES, MAX_REPEATS, LimitFields
 from services.ask.config.load import (
+    MAX_IN_FLIGHT,
     MOST,
-    MOST_IN_FLIGHT,
     RATES,
     Client,
     LoadFields,
@@ -31,8 +31,8 @@ from services.ask.config.prompts import (
     FORMER,
     LONG_EVERY,
     LONG_TIMES,
-    MOST_PROMPTS,
-    MOST_TOKENS,
+    MAX_PROMPTS,
+    MAX_TOKENS,
     READERS,
     Distribution,
     PromptFields,
@@ -51,12 +51,12 @@ __all__ = [
     "JUDGEMENT",
     "LONG_EVERY",
     "LONG_TIMES",
+    "MAX_IN_FLIGHT",
+    "MAX_PROCESSES",
+    "MAX_PROMPTS",
+    "MAX_REPEATS",
+    "MAX_TOKENS",
     "MOST",
-    "MOST_IN_FLIGHT",
-    "MOST_PROCESSES",
-    "MOST_PROMPTS",
-    "MOST_REPEATS",
-    "MOST_TOKENS",
     "RATES",
     "READERS",
     "Client",
@@ -221,7 +221,7 @@ class RunConfig(
             if any(spreads.is_too_wide(law, mean, spread) for mean in means):
                 raise ValueError(
                     f"{which}_spread: is too wide for {max(means):,} tokens, because no length is "
-                    f"above {MOST_TOKENS:,} and their mean would be lower. Choose a smaller one."
+                    f"above {MAX_TOKENS:,} and their mean would be lower. Choose a smaller one."
                 )
         return self
 

@@ -10,8 +10,8 @@ from services.ask.about import About, field
 from services.ask.base_config import STORED, BaseConfig
 from services.ask.config.load import MOST
 
-MOST_REPEATS = 50
-MOST_PROCESSES = 64
+MAX_REPEATS = 50
+MAX_PROCESSES = 64
 _CLUSTER = re.compile(r"ray://(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9._-]*[a-z0-9])?):(\d{1,5})", re.I)
 
 
@@ -32,7 +32,7 @@ class LimitFields(BaseConfig):
         1,
         About("Repeats", "How many times the whole run is measured", "client", "mode"),
         ge=1,
-        le=MOST_REPEATS,
+        le=MAX_REPEATS,
     )
     timeout_s: float = field(
         300.0,
@@ -112,7 +112,7 @@ class LimitFields(BaseConfig):
             empty="auto",
         ),
         ge=1,
-        le=MOST_PROCESSES,
+        le=MAX_PROCESSES,
     )
     on: str | None = field(
         None,

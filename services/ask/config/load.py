@@ -24,7 +24,7 @@ Mode = Literal[
 ]
 Client = Literal["wire", "litellm"]
 MOST = 1_000_000  # requests in a repeat
-MOST_IN_FLIGHT = 10_000
+MAX_IN_FLIGHT = 10_000
 FASTEST = 100_000.0  # requests per second
 RATES = ("constant", "poisson", "gamma", "ramp", "steps")  # modes with a rate
 
@@ -120,7 +120,7 @@ class LoadFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_IN_FLIGHT,
+        le=MAX_IN_FLIGHT,
     )
     users: int = field(
         8,
@@ -132,7 +132,7 @@ class LoadFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_IN_FLIGHT,
+        le=MAX_IN_FLIGHT,
     )
     think_s: float = field(
         1.0,
@@ -183,7 +183,7 @@ class LoadFields(BaseConfig):
             ignored=lambda config: "" if config.ramp_up_s else "without ramp_up_s",
         ),
         ge=1,
-        le=MOST_IN_FLIGHT,
+        le=MAX_IN_FLIGHT,
     )
     rate: float = field(
         1.0,

@@ -9,8 +9,8 @@ from services.ask.base_config import BaseConfig
 from services.ask.repeated import Repeated
 
 HIGHEST = 0.95  # share of hits: part of each prompt is its own
-MOST_PREFIXES = 10_000
-OWN_LEAST = 8  # tokens of a prompt that are not shared: the nonce and a word
+MAX_PREFIXES = 10_000
+MIN_OWN = 8  # tokens of a prompt that are not shared: the nonce and a word
 
 
 class PrefixFields(BaseConfig):
@@ -42,7 +42,7 @@ class PrefixFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_PREFIXES,
+        le=MAX_PREFIXES,
     )
     prefix_system_tokens: int = field(
         0,
@@ -71,8 +71,8 @@ def problem(
             "prefix_share: needs unique prompts, otherwise a repeat would hit the prompts of the "
             "previous one."
         )
-    if system > tokens - OWN_LEAST:
-        return f"prefix_system_tokens: must leave {OWN_LEAST} of the {tokens:,} tokens of a prompt."
+    if system > tokens - MIN_OWN:
+        return f"prefix_system_tokens: must leave {MIN_OWN} of the {tokens:,} tokens of a prompt."
     count = fields.prefix_count
     low, high = map(again.share, _possible(tokens, system, min(count, requests or 1), requests))
     if share < low:
@@ -94,7 +94,7 @@ def problem(
 def _possible(tokens: int, system: int, count: int, requests: int | None) -> tuple[float, float]:
     """The lowest and the highest possible share of hits, among prompts that begin a session or are
     not part of one."""
-    longest = tokens - OWN_LEAST
+    longest = tokens - MIN_OWN
     if requests is None:
         return system / tokens, longest / tokens
     total = requests * tokens

@@ -18,11 +18,11 @@ Workload = Literal["builtin", "text", "file", "synthetic", "mixed", "trace"]
 Distribution = Literal["fixed", "uniform", "normal", "lognormal"]
 TextStyle = Literal["prose", "words"]
 Text = Annotated[str, Field(max_length=200_000)]
-MOST_PROMPTS = 10_000
-MOST_TOKENS = 131_072  # of a prompt, and of an answer
+MAX_PROMPTS = 10_000
+MAX_TOKENS = 131_072  # of a prompt, and of an answer
 WIDEST = 5.0  # spread of lengths, in means
 FORMER = {"text_style": "words"}  # what omitted fields of stored configs mean
-OwnLimit = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
+OwnLimit = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
 LONG_TIMES = 4  # default length of a long prompt, as a multiple of a short one
 LONG_EVERY = 2  # alternating
 
@@ -57,7 +57,7 @@ class PromptFields(BaseConfig):
             read_by=("file",),
             private=True,
         ),
-        max_length=MOST_PROMPTS,
+        max_length=MAX_PROMPTS,
     )
     prompt_max_tokens: Annotated[tuple[OwnLimit, ...], FailFast()] = field(
         (),
@@ -69,7 +69,7 @@ class PromptFields(BaseConfig):
             read_by=("file",),
             bulky=True,
         ),
-        max_length=MOST_PROMPTS,
+        max_length=MAX_PROMPTS,
     )
     input_tokens: int = field(
         512,
@@ -81,7 +81,7 @@ class PromptFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_TOKENS,
+        le=MAX_TOKENS,
     )
     input_distribution: Distribution = field(
         "fixed",
@@ -134,7 +134,7 @@ class PromptFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_TOKENS,
+        le=MAX_TOKENS,
     )
     long_every: int | None = field(
         None,
@@ -161,7 +161,7 @@ class PromptFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_TOKENS,
+        le=MAX_TOKENS,
     )
     unique_prompts: bool = field(
         True,

@@ -10,7 +10,7 @@ from pydantic import ValidationInfo, field_validator
 from services.ask import request_options
 from services.ask.about import About, field
 from services.ask.base_config import STORED, BaseConfig
-from services.ask.config.prompts import MOST_TOKENS, WIDEST, Distribution
+from services.ask.config.prompts import MAX_TOKENS, WIDEST, Distribution
 
 Omittable = Literal["max_tokens", "temperature", "top_p", "stream_options"]
 LengthName = Literal["max_tokens", "max_completion_tokens"]
@@ -47,7 +47,7 @@ class RequestFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_TOKENS,
+        le=MAX_TOKENS,
     )
     output_distribution: Distribution = field(
         "fixed",
@@ -128,7 +128,7 @@ class RequestFields(BaseConfig):
             varied=True,
         ),
         ge=1,
-        le=MOST_TOKENS,
+        le=MAX_TOKENS,
     )
     dialect: DialectName | None = field(
         None,

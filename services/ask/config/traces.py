@@ -13,8 +13,8 @@ from pydantic import FailFast, Field, model_validator
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
 
-MOST_ROWS = 25_000
-MOST_BLOCKS = 1_000_000  # of all rows together
+MAX_ROWS = 25_000
+MAX_BLOCKS = 1_000_000  # of all rows together
 BLOCK_TOKENS = 512  # in one of Mooncake's blocks
 LONGEST_TOKENS = 131_072
 
@@ -46,7 +46,7 @@ class TraceFields(BaseConfig):
             read_by=("replay", "trace"),
             bulky=True,
         ),
-        max_length=MOST_ROWS,
+        max_length=MAX_ROWS,
     )
     trace_speed: float = field(
         1.0,
@@ -112,8 +112,8 @@ class TraceFields(BaseConfig):
     def _check_trace(self) -> Self:
         if any(later.at_s < earlier.at_s for earlier, later in pairwise(self.trace)):
             raise ValueError("trace: is not in order. Sort its rows by time.")
-        if sum(len(row.blocks) for row in self.trace) > MOST_BLOCKS:
-            raise ValueError(f"trace: has more than {MOST_BLOCKS:,} blocks. Take a part of it.")
+        if sum(len(row.blocks) for row in self.trace) > MAX_BLOCKS:
+            raise ValueError(f"trace: has more than {MAX_BLOCKS:,} blocks. Take a part of it.")
         if len({bool(row.blocks) for row in self.trace}) > 1:
             raise ValueError("trace: has blocks for some prompts only. Give them for all or none.")
         known = [row for row in self.trace if row.blocks]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from math import ceil
 
 from services.ask.about import fields
-from services.ask.config import MOST_IN_FLIGHT, RunConfig
+from services.ask.config import MAX_IN_FLIGHT, RunConfig
 from services.ask.modes.batch import BATCH
 from services.ask.modes.changing import RAMP, STEPS
 from services.ask.modes.rates import CONSTANT, GAMMA, POISSON
@@ -58,13 +58,13 @@ def size_of(config: RunConfig) -> int | None:
 
 def at_once(config: RunConfig) -> int:
     """Return how many requests may be in flight at most. In an open loop this is unknown: it may be
-    as many as are due, but the client only prepares for MOST_IN_FLIGHT."""
+    as many as are due, but the client only prepares for MAX_IN_FLIGHT."""
     limit = in_flight_limit(config)
     begun = starting(config)
     if MODES[config.mode].loop == "closed":
         return min(limit or max_requests(begun), max_requests(begun))
     due = ceil(expected(begun) or max_requests(begun))
-    return min(limit or due, due, MOST_IN_FLIGHT)
+    return min(limit or due, due, MAX_IN_FLIGHT)
 
 
 def in_flight_limit(config: RunConfig) -> int | None:

@@ -10,7 +10,7 @@ from services.ask.modes.schedule import Schedule
 from services.ask.sessions import Sessions
 
 Bar = tuple[int, float, float]  # index, start, end
-MOST_BEFORE = 1000  # requests of one user before the start that are computed one by one
+MAX_BEFORE = 1000  # requests of one user before the start that are computed one by one
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,9 +66,9 @@ def of_sessions(
 
 def after(asked: float, due: float) -> float:
     """Return when the next request is due after one that was sent at `asked`. During warm-up at
-    load, steps so small that more than MOST_BEFORE would be needed are skipped: it is due at the
+    load, steps so small that more than MAX_BEFORE would be needed are skipped: it is due at the
     start."""
-    return 0.0 if asked < 0 and (due - asked) * MOST_BEFORE < -asked else due
+    return 0.0 if asked < 0 and (due - asked) * MAX_BEFORE < -asked else due
 
 
 def _first_requests(schedule: Schedule, most: int | None) -> list[_Ask]:

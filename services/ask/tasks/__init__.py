@@ -18,9 +18,9 @@ TaskStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 STATUSES: tuple[TaskStatus, ...] = ("queued", "running", "completed", "failed", "cancelled")
 OPEN: tuple[TaskStatus, ...] = ("queued", "running")
 
-MOST_TASKS = 10_000  # in one batch
-MOST_WAITING = 100_000  # tasks of one caller that have not ended
-MOST_SETTINGS = 1_000  # different ones in one batch
+MAX_TASKS = 10_000  # in one batch
+MAX_WAITING = 100_000  # tasks of one caller that have not ended
+MAX_SETTINGS = 1_000  # different ones in one batch
 PROMPT_CHARACTERS = 200_000
 CUSTOM_ID_CHARACTERS = 200
 

@@ -9,8 +9,8 @@ from services.base.errors import Unavailable
 
 AT_ONCE = "PACELINE_MAX_CONCURRENT_REQUESTS"
 KEEP_DAYS = "PACELINE_KEEP_TASKS_DAYS"
-USUAL_AT_ONCE, MOST_AT_ONCE = 5, 1_000
-USUAL_DAYS, MOST_DAYS = 30, 36_500
+DEFAULT_AT_ONCE, MAX_AT_ONCE = 5, 1_000
+DEFAULT_DAYS, MAX_DAYS = 30, 36_500
 
 
 class InvalidLimit(Unavailable):
@@ -19,12 +19,12 @@ class InvalidLimit(Unavailable):
 
 def at_once(env: Mapping[str, str]) -> int:
     """Return how many tasks are sent to one server at the same time. Raises InvalidLimit."""
-    return _whole_number(env, AT_ONCE, USUAL_AT_ONCE, 1, MOST_AT_ONCE)
+    return _whole_number(env, AT_ONCE, DEFAULT_AT_ONCE, 1, MAX_AT_ONCE)
 
 
 def kept(env: Mapping[str, str]) -> timedelta | None:
     """Return how long tasks are kept after their end; None: forever. Raises InvalidLimit."""
-    days = _whole_number(env, KEEP_DAYS, USUAL_DAYS, 0, MOST_DAYS)
+    days = _whole_number(env, KEEP_DAYS, DEFAULT_DAYS, 0, MAX_DAYS)
     return timedelta(days=days) if days else None
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from services.ask.tasks import CUSTOM_ID_CHARACTERS, MOST_TASKS, NewTask, Task, TaskResult
+from services.ask.tasks import CUSTOM_ID_CHARACTERS, MAX_TASKS, NewTask, Task, TaskResult
 from services.ask.tasks.submission import checked_prompt
 from services.ask.workloads.entries import LIMITS, Notes, UnusableEntry, limit_of, prompt_of
 from services.ask.workloads.lines import InvalidFile, check_size, decoded, json_lines, problem
@@ -34,8 +34,8 @@ def read(data: bytes, name: str) -> list[NewTask]:
     tasks: list[NewTask] = []
     custom_ids: set[str] = set()
     for location, value in json_lines(decoded(data, name, []), name, FORM):
-        if len(tasks) == MOST_TASKS:
-            raise InvalidFile(f"{name} has more than {MOST_TASKS:,} requests. Split the file.")
+        if len(tasks) == MAX_TASKS:
+            raise InvalidFile(f"{name} has more than {MAX_TASKS:,} requests. Split the file.")
         try:
             task = _task(value)
         except UnusableEntry as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ask.config import RunConfig
-from services.ask.tasks import MOST_SETTINGS, PROMPT_CHARACTERS, InvalidTask, NewTask
+from services.ask.tasks import MAX_SETTINGS, PROMPT_CHARACTERS, InvalidTask, NewTask
 from services.ask.tasks.settings import key_of
 from services.ask.workloads.entries import Notes, UnusableEntry, prompt_of
 
@@ -41,9 +41,9 @@ def submission(tasks: Sequence[NewTask], parse: Parse) -> Submission:
     for task in tasks:
         key = key_of(task.values)
         if key not in indices:
-            if len(indices) == MOST_SETTINGS:
+            if len(indices) == MAX_SETTINGS:
                 raise InvalidTask(
-                    f"There are more than {MOST_SETTINGS:,} different settings in one batch. Give "
+                    f"There are more than {MAX_SETTINGS:,} different settings in one batch. Give "
                     "more tasks the same seed and limits, or submit several batches."
                 )
             indices[key] = len(configs)

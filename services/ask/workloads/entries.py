@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from services.ask import dialogue
-from services.ask.config import MOST_TOKENS
+from services.ask.config import MAX_TOKENS
 from services.ask.dialogue import Turn
 from services.ask.workloads import (
     entry_conversations,
@@ -83,8 +83,8 @@ def _checked_limit(value: Any, name: str) -> int:
     number = _read_number(value) if isinstance(value, str) else value
     if isinstance(number, float) and number.is_integer():
         number = int(number)
-    if type(number) is not int or not 1 <= number <= MOST_TOKENS:
-        raise UnusableEntry(f"has {name} that is not a number of tokens from 1 to {MOST_TOKENS:,}.")
+    if type(number) is not int or not 1 <= number <= MAX_TOKENS:
+        raise UnusableEntry(f"has {name} that is not a number of tokens from 1 to {MAX_TOKENS:,}.")
     return number
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from services.base import text_file
 from services.base.errors import Invalid
 
-FILE_BYTES_MOST = 20_000_000
-VALUES_MOST = 2_000_000  # of a JSON file
-LINE_MOST = 4_000_000  # characters of a line of JSON: a prompt, escaped, and its other fields
+MAX_FILE_BYTES = 20_000_000
+MAX_VALUES = 2_000_000  # of a JSON file
+MAX_LINE = 4_000_000  # characters of a line of JSON: a prompt, escaped, and its other fields
 
 
 class InvalidFile(Invalid):
@@ -30,8 +30,8 @@ def shown_name(filename: str) -> str:
 
 def check_size(data: bytes, name: str) -> None:
     """Check that a file is not too large. Raises InvalidFile."""
-    if len(data) > FILE_BYTES_MOST:
-        size, most = len(data) / 1e6, FILE_BYTES_MOST // 10**6
+    if len(data) > MAX_FILE_BYTES:
+        size, most = len(data) / 1e6, MAX_FILE_BYTES // 10**6
         raise InvalidFile(f"{name} is {size:.1f} MB. The limit is {most} MB: shorten the file.")
 
 
@@ -78,8 +78,8 @@ def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
         location = f"line {number:,}"
         if not line.strip():
             continue
-        if len(line) > LINE_MOST:
-            raise problem(name, location, f"has more than {LINE_MOST:,} characters. Shorten it.")
+        if len(line) > MAX_LINE:
+            raise problem(name, location, f"has more than {MAX_LINE:,} characters. Shorten it.")
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -94,7 +94,7 @@ def json_lines(text: str, name: str, form: str) -> Iterator[tuple[str, Any]]:
 
 def whole_json(text: str) -> Any:
     """Return the JSON value of a whole file, or None if it is not one value or too large."""
-    if sum(map(text.count, ",[{")) > VALUES_MOST:
+    if sum(map(text.count, ",[{")) > MAX_VALUES:
         return None
     try:
         return json.loads(text)

@@ -9,7 +9,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from services.ask import conversation
-from services.ask.config import MOST_PROMPTS
+from services.ask.config import MAX_PROMPTS
 from services.ask.workloads.entries import (
     LIMITS,
     REPLAY_IT,
@@ -35,7 +35,7 @@ from services.ask.workloads.tracefile import is_trace
 from services.base import text_file
 from services.base.units import listed, many
 
-CHARACTERS_MOST = 200_000  # of one prompt
+MAX_CHARACTERS = 200_000  # of one prompt
 COLUMNS = ("prompt", "text", "text_input", "question")
 LISTS = ("data", "prompts", "rows")  # of a JSON object that holds the entries
 
@@ -84,9 +84,9 @@ def read_file(data: bytes, filename: str) -> PromptFile:
         alone += not entry.session
         if entry.session:
             sessions.add(entry.session)
-        if alone + len(sessions) > MOST_PROMPTS:
+        if alone + len(sessions) > MAX_PROMPTS:
             raise InvalidFile(
-                f"{name} contains more than {MOST_PROMPTS:,} prompts. Shorten the file."
+                f"{name} contains more than {MAX_PROMPTS:,} prompts. Shorten the file."
             )
     prompts, limits = _joined(kept, notes)
     if not prompts:
@@ -120,7 +120,7 @@ def _joined(found: list[Entry], notes: Notes) -> tuple[list[str], list[int]]:
 
 
 def _cut(prompt: str, notes: Notes) -> str:
-    kept = conversation.first_turns(prompt, CHARACTERS_MOST)
+    kept = conversation.first_turns(prompt, MAX_CHARACTERS)
     notes.cut += kept != prompt
     return kept
 
@@ -136,9 +136,9 @@ def _prompt(value: Any, notes: Notes, name: str, location: str) -> str | None:
         prompt = _cut(prompt, notes)
         notes.sessions += conversation.is_session(prompt)
         notes.whole += conversation.can_be_split(prompt)
-    if prompt is not None and len(prompt) > CHARACTERS_MOST:
+    if prompt is not None and len(prompt) > MAX_CHARACTERS:
         size = f"has a prompt of {len(prompt):,} characters"
-        raise problem(name, location, f"{size}. The limit is {CHARACTERS_MOST:,}: shorten it.")
+        raise problem(name, location, f"{size}. The limit is {MAX_CHARACTERS:,}: shorten it.")
     return prompt
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from services.ask.config.traces import (
     BLOCK_TOKENS,
     LONGEST_TOKENS,
-    MOST_BLOCKS,
-    MOST_ROWS,
+    MAX_BLOCKS,
+    MAX_ROWS,
     TraceRow,
 )
 from services.ask.workloads.lines import (
@@ -81,10 +81,10 @@ def read_trace(data: bytes, filename: str) -> TraceFile:
         row = _row(format_, values, name, location)
         unanswered += row is None
         rows += [] if row is None else [row]
-        if len(rows) > MOST_ROWS:
+        if len(rows) > MAX_ROWS:
             raise InvalidFile(
-                f"{name} has more than {MOST_ROWS:,} requests. Take a part of it, for example its "
-                f"first {MOST_ROWS:,} lines."
+                f"{name} has more than {MAX_ROWS:,} requests. Take a part of it, for example its "
+                f"first {MAX_ROWS:,} lines."
             )
     if not rows:
         raise InvalidFile(f"{name} contains no requests. Add at least one.")
@@ -97,8 +97,8 @@ def read_trace(data: bytes, filename: str) -> TraceFile:
 
 
 def _from_zero(rows: list[TraceRow], name: str) -> Iterator[TraceRow]:
-    if sum(len(row.blocks) for row in rows) > MOST_BLOCKS:
-        raise InvalidFile(f"{name} has more than {MOST_BLOCKS:,} blocks. Take a part of it.")
+    if sum(len(row.blocks) for row in rows) > MAX_BLOCKS:
+        raise InvalidFile(f"{name} has more than {MAX_BLOCKS:,} blocks. Take a part of it.")
     ordered = sorted(rows, key=lambda row: row.at_s)
     first = ordered[0].at_s
     for row in ordered:

@@ -17,7 +17,7 @@ from services.load.nodes.clocks import RoundTrip
 
 TOKEN_BYTES = 16
 ANSWER_S = 0.2
-MOST_UNANSWERED = 4
+MAX_UNANSWERED = 4
 _FORMAT = struct.Struct(f"!{TOKEN_BYTES}sQq")  # token, number, stamp
 
 
@@ -60,7 +60,7 @@ def round_trips(token: bytes, host: str, port: int, count: int) -> Iterator[Roun
                 answer = asking.recv(_FORMAT.size + 1)
             except OSError:  # lost, late or refused
                 unanswered += 1
-                if unanswered == MOST_UNANSWERED:
+                if unanswered == MAX_UNANSWERED:
                     return
                 continue
             received = perf_counter_ns()

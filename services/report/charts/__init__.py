@@ -17,7 +17,7 @@ from services.report.charts.engine import engine, live_engine
 from services.report.charts.frame import spec
 from services.report.charts.images import png, svg
 from services.report.charts.latency_over_time import latency_over_time
-from services.report.charts.live import MOST_BARS, arrivals_spec, live_spec, schedule_spec
+from services.report.charts.live import MAX_BARS, arrivals_spec, live_spec, schedule_spec
 from services.report.charts.over_time import in_flight, throughput
 from services.report.charts.packed import packed
 from services.report.charts.quantiles import quantile_shift
@@ -29,7 +29,7 @@ from services.report.charts.timeline import timeline
 
 __all__ = [
     "CHARTS",
-    "MOST_BARS",
+    "MAX_BARS",
     "Chart",
     "arrivals_spec",
     "chart",

@@ -31,7 +31,7 @@ from services.report.theme import request_numbers
 Rate = Literal["tokens_per_s", "decode_tokens_per_s"]
 
 BESIDE_THEM = "Right: how many requests had each rate."
-MOST_BARS = 200  # of a run; with more requests, a bar is a group of them
+MAX_BARS = 200  # of a run; with more requests, a bar is a group of them
 FAILED_AT = 0.06  # of the scale: height of a cross, clear of the zero line
 
 TITLES: dict[Rate, str] = {
@@ -79,7 +79,7 @@ def _lanes(count: int, top: float) -> Lanes | Mirror:
 
 
 def _group_size(candidate: Candidate) -> int:
-    return -(-len(candidate.measurements) // MOST_BARS)
+    return -(-len(candidate.measurements) // MAX_BARS)
 
 
 def _groups(candidate: Candidate, rate: Rate) -> Rows:

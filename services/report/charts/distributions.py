@@ -21,7 +21,7 @@ from services.ask.workloads.mixed import LONG, SHORT
 from services.ask.workloads.turns import FIRST, LATER
 from services.report.charts.frame import Rows, fitting_scale, heading, layer_chart, run_colour
 
-MOST_POINTS = 200  # of a run
+MAX_POINTS = 200  # of a run
 SOLID, DASHED = [1, 0], [6, 4]
 DASHES = {
     "": SOLID,
@@ -30,7 +30,7 @@ DASHES = {
     FIRST: SOLID,
     LATER: DASHED,
 }  # by class; "" for all requests together
-MOST_GAPS = 100_000  # of a run; if it has more, only every n-th request is used
+MAX_GAPS = 100_000  # of a run; if it has more, only every n-th request is used
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def gaps(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerChart 
     samples, sampling_note = [], ""
     for candidate in candidates:
         count = candidate.summary.inter_chunk.n if candidate.summary.inter_chunk else 0
-        stride = -(-count // MOST_GAPS) or 1
+        stride = -(-count // MAX_GAPS) or 1
         timed, _ = candidate.table.timed()
         some = timed[::stride]
         values = np.sort(gaps_of(some))
@@ -144,8 +144,8 @@ def _steps(sample: Sample) -> Rows:
     if not count:
         return []
     ranks = list(range(1, count + 1))
-    if count > MOST_POINTS:
-        ranks = [1, *(-(-count * i // (MOST_POINTS - 2)) for i in range(1, MOST_POINTS - 1))]
+    if count > MAX_POINTS:
+        ranks = [1, *(-(-count * i // (MAX_POINTS - 2)) for i in range(1, MAX_POINTS - 1))]
     label = sample.candidate.label
     steps = [(float(sample.values[0]), 0.0)]
     steps += [(float(sample.values[rank - 1]), rank / sample.of) for rank in ranks]

@@ -29,8 +29,8 @@ from services.report.charts.frame import (
     spec,
 )
 
-MOST_POINTS = 4_500  # in all lines
-MOST_OF_A_LINE = 300
+MAX_POINTS = 4_500  # in all lines
+MAX_LINE_POINTS = 300
 ROW_HEIGHT = 74  # pixels
 LEFT_AXIS = 40  # pixels: about that of the charts above, so that their time axes line up
 BELOW = 6  # pixels under the title of the x axis, which would be cut off otherwise
@@ -180,7 +180,7 @@ def _points(rows: Sequence[Row], lines: Mapping[str, Sequence[Sample]]) -> tuple
     parts = {
         (row.title, name) for row in rows for values in values_at for name in row.parts(values)
     }
-    most = max(2, min(MOST_OF_A_LINE, MOST_POINTS // max(1, len(parts) * len(lines))))
+    most = max(2, min(MAX_LINE_POINTS, MAX_POINTS // max(1, len(parts) * len(lines))))
     data: Rows = []
     tops = []
     for lane, row in zip(reversed(range(len(rows))), rows, strict=True):

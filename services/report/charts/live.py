@@ -13,8 +13,8 @@ from services.report import theme
 from services.report.charts.frame import FIT, even_indices
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-MOST_POINTS = 300
-MOST_BARS = 60
+MAX_POINTS = 300
+MAX_BARS = 60
 SLICES = 60  # of the time in which requests are sent
 OVER_S = 5.0  # window of the tokens per second: steady enough to read, short enough to follow
 
@@ -76,7 +76,7 @@ def _points(progress: Sequence[Progress]) -> list[dict[str, Any]]:
             "rate": _rate(progress, times, bisect_left(repeats, repeats[i]), i),
             "in_flight": progress[i].in_flight,
         }
-        for i in even_indices(len(progress), MOST_POINTS)
+        for i in even_indices(len(progress), MAX_POINTS)
     ]
 
 
@@ -94,7 +94,7 @@ def schedule_spec(bars: Sequence[tuple[int, float, float]], dark: bool = False) 
     Of more than 60 requests, the first 60 are drawn, and the title says so.
     """
     look = theme.palette(dark)
-    drawn = sorted(bars)[:MOST_BARS]
+    drawn = sorted(bars)[:MAX_BARS]
     title = "Request"
     if len(bars) > len(drawn):
         title += f", the first {len(drawn)} of {len(bars):,}"

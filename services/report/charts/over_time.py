@@ -14,8 +14,8 @@ from services.ask.measurements import CHUNKS, Measurements
 from services.base.units import many
 from services.report.charts.frame import Rows, heading, layer_chart, repeat_note, run_colour
 
-MOST_STEPS = 500  # of a run
-MOST_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
+MAX_STEPS = 500  # of a run
+MAX_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
 CHUNKS_A_BIN = 20  # with fewer, the line would show single chunks instead of the throughput
 
 
@@ -34,7 +34,7 @@ def in_flight(
     title = heading(
         "Requests in flight",
         "Requests sent but not finished.",
-        "Where changes are close together, the highest is shown." if 2 * most > MOST_STEPS else "",
+        "Where changes are close together, the highest is shown." if 2 * most > MAX_STEPS else "",
         repeat_note(candidates, repeat),
     )
     y = alt.Y("value:Q", title="Requests in flight", axis=alt.Axis(format=",d", tickMinStep=1))
@@ -53,7 +53,7 @@ def throughput(
     for candidate in candidates:
         measurements = successes(_of_repeat(candidate, repeat))  # as in all other rates
         label = candidate.label
-        bins = _throughput(measurements, min(MOST_BINS, 240 // len(candidates)))
+        bins = _throughput(measurements, min(MAX_BINS, 240 // len(candidates)))
         rows += [{"run": label, "seconds": at, "value": value} for at, value in bins]
         unknown = np.isnan(measurements.numbers("output_tokens"))
         left_out += int(np.count_nonzero(unknown & (measurements.numbers(CHUNKS) > 0)))
@@ -83,7 +83,7 @@ def _in_flight(measurements: Measurements) -> list[tuple[float, int]]:
     times, counts = steady.in_flight(measurements)
     if not len(times):
         return []
-    size = -(-len(times) // (MOST_STEPS - 1))
+    size = -(-len(times) // (MAX_STEPS - 1))
     highest = np.maximum.reduceat(counts, np.arange(0, len(counts), size))
     steps = list(zip(times[::size].tolist(), highest.tolist(), strict=True))
     return steps if size == 1 else [*steps, (float(times[-1]), int(counts[-1]))]

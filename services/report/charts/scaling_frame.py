@@ -16,13 +16,13 @@ from services.studies.swept import SweptAxis
 from services.studies.work import Work, differing_labels
 
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
-MOST_SERIES = len(DASHES)
-MOST_CONFIGURATIONS = len(theme.LIGHT.runs)
+MAX_SERIES = len(DASHES)
+MAX_CONFIGURATIONS = len(theme.LIGHT.runs)
 
 
 def shown_configurations(scaling: Scaling) -> tuple[Configuration, ...]:
     """Return the configurations to draw, at most as many as there are colours."""
-    return scaling.configurations[:MOST_CONFIGURATIONS]
+    return scaling.configurations[:MAX_CONFIGURATIONS]
 
 
 def colour(scaling: Scaling, rows: Rows, dark: bool) -> alt.Color:
@@ -39,9 +39,9 @@ def series_labels(
     scaling: Scaling, series_of: Callable[[Work], Work] = series_of
 ) -> dict[Work, str]:
     """Return the labels of the series, whose works differ in more than what was swept; at most
-    MOST_SERIES."""
+    MAX_SERIES."""
     series = list(dict.fromkeys(map(series_of, scaling.works)))
-    return {work: " · ".join(differing_labels(work, series)) for work in series[:MOST_SERIES]}
+    return {work: " · ".join(differing_labels(work, series)) for work in series[:MAX_SERIES]}
 
 
 def dash(labels: Sequence[str], dark: bool) -> alt.StrokeDash:
@@ -93,10 +93,10 @@ def interval_notes(rows: Sequence[dict[str, object]]) -> list[str]:
 def left_out(scaling: Scaling, series_of: Callable[[Work], Work] = series_of) -> list[str]:
     """Return sentences on what is shown only in the table."""
     sentences = []
-    if len(scaling.configurations) > MOST_CONFIGURATIONS:
+    if len(scaling.configurations) > MAX_CONFIGURATIONS:
         sentences.append(
-            f"The first {MOST_CONFIGURATIONS} of {len(scaling.configurations)} are shown."
+            f"The first {MAX_CONFIGURATIONS} of {len(scaling.configurations)} are shown."
         )
-    if len(set(map(series_of, scaling.works))) > MOST_SERIES:
-        sentences.append(f"Only the first {MOST_SERIES} loads are shown.")
+    if len(set(map(series_of, scaling.works))) > MAX_SERIES:
+        sentences.append(f"Only the first {MAX_SERIES} loads are shown.")
     return sentences

@@ -10,13 +10,13 @@ import altair as alt
 from services.base.units import NOTHING, significant
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layer_chart
-from services.report.charts.scaling_frame import MOST_SERIES, left_out, series_labels
+from services.report.charts.scaling_frame import MAX_SERIES, left_out, series_labels
 from services.studies.cell import MeasuredCell
 from services.studies.curves import rate_of, series_of
 from services.studies.scaling import Row, scaling
 from services.studies.work import size_name
 
-MOST_LINES = 48  # of the heat map; the table has all lines
+MAX_LINES = 48  # of the heat map; the table has all lines
 # By `dark`, as a share of the highest value: text on higher values has the colour of the paper.
 STRONG = {False: 0.75, True: 0.62}
 
@@ -29,7 +29,7 @@ def heat(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart
     drawn = [r for r in scaled.rows if r.work.size is not None and series_of(r.work) in series]
     drawn.sort(key=lambda row: scaled.configurations.index(row.configuration))
     all_lines = dict.fromkeys(_line(row, series[series_of(row.work)]) for row in drawn)
-    lines = list(all_lines)[:MOST_LINES]
+    lines = list(all_lines)[:MAX_LINES]
     most = max(map(rate_of, drawn), default=0.0)
     rows: Rows = [
         _cell(row, line, most, dark)
@@ -39,9 +39,9 @@ def heat(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart
     sizes = sorted({row["size"] for row in rows})
     if len(sizes) < 2 or len(lines) < 2 or not most:
         return None
-    cut = [f"The first {MOST_LINES} rows are shown."] if len(lines) == MOST_LINES else []
+    cut = [f"The first {MAX_LINES} rows are shown."] if len(lines) == MAX_LINES else []
     failed = f"{NOTHING}: no result." if any(row["text"] == NOTHING for row in rows) else ""
-    kinds = left_out(scaled)[-1:] if len(set(map(series_of, scaled.works))) > MOST_SERIES else []
+    kinds = left_out(scaled)[-1:] if len(set(map(series_of, scaled.works))) > MAX_SERIES else []
     title = heading(
         "Throughput of every cell",
         "Output tokens/s; darker cells have more."

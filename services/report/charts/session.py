@@ -9,7 +9,7 @@ from services.ask.plan_of_sessions import typical_session
 from services.report import theme
 from services.report.charts.live import framed
 
-MOST_TURNS = 12  # to draw
+MAX_TURNS = 12  # to draw
 HISTORY, SAID, ANSWER = "History", "New message", "Answer (at most)"
 
 
@@ -23,7 +23,7 @@ def session_spec(config: RunConfig, dark: bool = False) -> dict[str, Any] | None
     if session is None:
         return None
     look = theme.palette(dark)
-    drawn = session[:MOST_TURNS]
+    drawn = session[:MAX_TURNS]
     of = f", the first {len(drawn)} of {len(session)}" if len(session) > len(drawn) else ""
     rows = [row for number, turn in enumerate(drawn, 1) for row in _parts(number, turn)]
     y = {

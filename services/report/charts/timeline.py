@@ -25,7 +25,7 @@ from services.report.charts.frame import (
 )
 from services.report.theme import request_number
 
-MOST_ROWS = 300  # of all runs together
+MAX_ROWS = 300  # of all runs together
 FEWEST_ROWS = 40  # of each run
 GAP = 0.12  # between two runs, as a share of the rows: room for a run's name
 
@@ -81,7 +81,7 @@ def end_of(candidate: Candidate, repeat: int) -> float:
 def _rows(candidate: Candidate, repeat: int, runs: int, window: Window | None) -> Measurements:
     sent = _sent(candidate, repeat, window)
     order = np.argsort(sent.numbers("index"), kind="stable")
-    most = max(FEWEST_ROWS, MOST_ROWS // runs)
+    most = max(FEWEST_ROWS, MAX_ROWS // runs)
     return sent.at(order[np.array(even_indices(len(sent), most), dtype=np.intp)])
 
 

@@ -54,7 +54,7 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
             "runs": rows,
             "band": band,
             "changes": changes,
-            "lines": changes if len(changes) <= MOST_LINES else [],
+            "lines": changes if len(changes) <= MAX_LINES else [],
         },
     )
 
@@ -230,7 +230,7 @@ def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
     return sentences
 
 
-MOST_LINES = 12  # of changes of the server: more would hide the runs
+MAX_LINES = 12  # of changes of the server: more would hide the runs
 CHANGE = [alt.Tooltip("change:N", title="Server changes")]
 MINUTE, DAY = 60.0, 86_400.0
 FORMATS = (  # by the longest span of the axis, in seconds

@@ -21,7 +21,7 @@ from services.studies.best import BestConfiguration
 from services.studies.report import Report
 from services.studies.tables import all_tables
 
-MOST_NAMED = 4  # cells of a diagnostic; more are only counted
+MAX_NAMED = 4  # cells of a diagnostic; more are only counted
 VARIES = "not the same in all cells"
 OMITTED = ("base_url",)  # every engine of a study has a different address
 
@@ -84,7 +84,7 @@ def _merge_diagnostics(alike: Sequence[tuple[Diagnostic, str]]) -> Diagnostic:
 
 
 def _cell_names(cells: Sequence[str]) -> str:
-    return many(len(cells), "cell") if len(cells) > MOST_NAMED else "; ".join(cells)
+    return many(len(cells), "cell") if len(cells) > MAX_NAMED else "; ".join(cells)
 
 
 def _fact_tables(report: Report) -> Iterator[Table]:

@@ -31,11 +31,11 @@ from services.report.imports import (
     vllm_offline,
 )
 from services.report.imports.imported import Imported, InvalidImport
-from services.report.imports.parse import MOST_BYTES, Document, document
+from services.report.imports.parse import MAX_BYTES, Document, document
 
 __all__ = [
     "IMPORTS",
-    "MOST_BYTES",
+    "MAX_BYTES",
     "Imported",
     "InvalidImport",
     "known_tools",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 LONGEST_NAME = 80
-MOST_RUNS = 1_000
+MAX_RUNS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ def read(data: bytes, filename: str) -> list[Imported]:
         runs = _format(parsed).read(parsed)
         if not runs:
             raise InvalidImport("It contains no run.")
-        if len(runs) > MOST_RUNS:
+        if len(runs) > MAX_RUNS:
             raise InvalidImport(
-                f"It contains {len(runs):,} runs. Paceline reads up to {MOST_RUNS:,} per file: "
+                f"It contains {len(runs):,} runs. Paceline reads up to {MAX_RUNS:,} per file: "
                 "split it."
             )
     except InvalidImport as error:

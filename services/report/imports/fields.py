@@ -23,8 +23,8 @@ from services.report.imports.tracked import Tracked
 LARGEST = 1e12
 SMALLEST = 1e-15  # no measurement but 0 is smaller, and databases refuse smaller numbers
 LONGEST_S = 1e8  # three years: no measurement takes longer
-MOST_COUNT = 2**31 - 1
-MOST_FACTS, LONGEST_FACT, LONGEST_NAME = 60, 200, 60
+MAX_COUNT = 2**31 - 1
+MAX_FACTS, LONGEST_FACT, LONGEST_NAME = 60, 200, 60
 _PRIVATE = re.compile(
     r"(?i)key|secret|passw|auth|header|cookie|token$|prompt$|prompts$|text|command|path|dir$|host"
 )
@@ -60,9 +60,9 @@ def seconds(value: Any, scale: float = 1.0) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """Return a whole number from 0 to MOST_COUNT; None for anything else."""
+    """Return a whole number from 0 to MAX_COUNT; None for anything else."""
     parsed = number(value)
-    whole = parsed is not None and parsed.is_integer() and 0 <= parsed <= MOST_COUNT
+    whole = parsed is not None and parsed.is_integer() and 0 <= parsed <= MAX_COUNT
     return int(parsed) if whole and parsed is not None else None
 
 
@@ -132,7 +132,7 @@ def last_line(error: Any) -> Any:
     """Return the last line of a Python traceback, which holds the error; other values unchanged."""
     if not isinstance(error, str) or "Traceback (most recent call last)" not in error:
         return error
-    lines = [line.strip() for line in error[-MOST_TRACEBACK:].splitlines() if line.strip()]
+    lines = [line.strip() for line in error[-MAX_TRACEBACK:].splitlines() if line.strip()]
     return lines[-1] if lines else error
 
 
@@ -166,7 +166,7 @@ def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str,
     without names that suggest a key, a prompt or a path."""
     scalars: dict[str, Any] = {}
     for name, value in document.items():
-        if len(scalars) >= MOST_FACTS:
+        if len(scalars) >= MAX_FACTS:
             break
         if name in set(without) or _PRIVATE.search(name) or isinstance(value, list | dict):
             continue
@@ -179,7 +179,7 @@ def facts(document: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str,
     return scalars
 
 
-MOST_TRACEBACK = 10_000  # characters from its end
+MAX_TRACEBACK = 10_000  # characters from its end
 # What aiohttp and others store instead of a status: the phrases of RFC 9110 and a few more.
 _REASON_PHRASES = {
     phrase.lower(): status

@@ -9,15 +9,15 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, NamedTuple
 
-from services.ask.config import MOST, MOST_IN_FLIGHT, MOST_REPEATS, RunConfig
+from services.ask.config import MAX_IN_FLIGHT, MAX_REPEATS, MOST, RunConfig
 from services.ask.measurement import IMPORT, Measurement, Repeat, RunStatus, Sample
 from services.base.errors import Invalid
 from services.base.units import many
 from services.report.imports import fields
 from services.report.imports.tracked import LONGEST, Tracked
-from services.report.imports.tracked import MOST as MOST_UNREAD
+from services.report.imports.tracked import MOST as MAX_UNREAD
 
-MOST_REQUESTS = 200_000
+MAX_REQUESTS = 200_000
 LONGEST_MODEL, BRIEF = 300, 40
 SPREAD = "Divides by n, Paceline by n − 1; otherwise like the mean."  # a tool's standard deviation
 
@@ -92,7 +92,7 @@ class Load:
         if self.rate and isfinite(self.rate) and self.rate >= 1 / 3600:
             return {"mode": "staggered", "interval_s": 1 / self.rate}
         if self.concurrency or self.rate:
-            most = min(self.concurrency, MOST_IN_FLIGHT) if self.concurrency else None
+            most = min(self.concurrency, MAX_IN_FLIGHT) if self.concurrency else None
             return {"mode": "batch", "concurrency": most}
         return {}
 
@@ -155,16 +155,16 @@ def _observed(load: Load, measurements: Sequence[Measurement]) -> Load:
 
 def _unread(of: Mapping[str, Any] | None) -> list[str]:
     names = of.unread() if isinstance(of, Tracked) else []
-    return [name for each in names[:MOST_UNREAD] if (name := fields.line(each, LONGEST))]
+    return [name for each in names[:MAX_UNREAD] if (name := fields.line(each, LONGEST))]
 
 
 def _check(measurements: Sequence[Measurement]) -> None:
-    if len(measurements) > MOST_REQUESTS:
+    if len(measurements) > MAX_REQUESTS:
         raise InvalidImport(
-            f"It contains {len(measurements):,} requests. Paceline reads up to {MOST_REQUESTS:,}."
+            f"It contains {len(measurements):,} requests. Paceline reads up to {MAX_REQUESTS:,}."
         )
-    if any(m.repeat >= MOST_REPEATS for m in measurements):
-        raise InvalidImport(f"It contains requests of more than {MOST_REPEATS} repeats.")
+    if any(m.repeat >= MAX_REPEATS for m in measurements):
+        raise InvalidImport(f"It contains requests of more than {MAX_REPEATS} repeats.")
     if len({(m.repeat, m.index) for m in measurements}) < len(measurements):
         raise InvalidImport("Two of its requests have the same repeat and index.")
 

@@ -28,8 +28,8 @@ from services.base.settings import ROOT
 from services.report import imports
 from services.report.imports.imported import Imported, InvalidImport
 
-MOST_MEMORY = 4 * 2**30  # bytes; a file of 256 MB and 30 million values takes about 3 GiB
-MOST_CPU_S, MOST_S, POLL_S = 120, 300.0, 0.5
+MAX_MEMORY = 4 * 2**30  # bytes; a file of 256 MB and 30 million values takes about 3 GiB
+MAX_CPU_S, MAX_S, POLL_S = 120, 300.0, 0.5
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 MOMENTS = ("started_at", "ended_at", "token_times_removed_at")  # of a run
@@ -58,8 +58,8 @@ def _read_in_subprocess(request: bytes, filename: str) -> dict[str, Any]:
             sys.executable,
             "-m",
             "services.report.imports.isolated",
-            str(MOST_MEMORY),
-            str(MOST_CPU_S),
+            str(MAX_MEMORY),
+            str(MAX_CPU_S),
         ],
         cwd=ROOT,
         env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | FEW_THREADS,
@@ -93,7 +93,7 @@ def _read_in_subprocess(request: bytes, filename: str) -> dict[str, Any]:
 def _watch(process: subprocess.Popen[bytes], done: Event, reasons: list[str]) -> None:
     """Kill a process that exceeds a limit, which not every system enforces, and append the
     reason."""
-    end = monotonic() + MOST_S
+    end = monotonic() + MAX_S
     while not done.wait(POLL_S):
         if reason := _exceeded_limit(process.pid) or (TOO_LONG if monotonic() > end else ""):
             reasons.append(reason)
@@ -106,9 +106,9 @@ def _exceeded_limit(pid: int) -> str:
     try:
         process = psutil.Process(pid)
         used = process.cpu_times()
-        if used.user + used.system > MOST_CPU_S:
+        if used.user + used.system > MAX_CPU_S:
             return TOO_LONG
-        return TOO_MUCH if process.memory_info().rss > MOST_MEMORY else ""
+        return TOO_MUCH if process.memory_info().rss > MAX_MEMORY else ""
     except psutil.Error:  # the process has ended
         return ""
 

@@ -8,9 +8,9 @@ from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from services.ask.config import FORMER, MOST_REPEATS, RunConfig
+from services.ask.config import FORMER, MAX_REPEATS, RunConfig
 from services.ask.measurement import FINISHED, Measurement, Repeat, Sample, Status
-from services.ask.run_names import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS
+from services.ask.run_names import LONGEST_NOTE, LONGEST_TAG, MAX_TAGS
 from services.ask.series import series_of
 from services.base import untrusted
 from services.base.surrogates import clean
@@ -31,11 +31,11 @@ SCHEMAS = ("paceline/run/1", "paceline/run/2", "paceline/run/3")
 LONGEST_ERROR = 300
 # Of facts about engine and machine: as they are stored (see `untrusted.data`), below the two levels
 # of the environment itself. Else the run's content hash would change.
-DEEPEST, MOST_FACTS = untrusted.DEEPEST + 2, untrusted.ENTRIES
+DEEPEST, MAX_FACTS = untrusted.DEEPEST + 2, untrusted.ENTRIES
 LONGEST_FACT = untrusted.SENTENCE
 LARGEST_FACT = 2**63 - 1
 HEALTH_NUMBERS = ("t", "cpu_share", "loop_lag_p99_s", "clock_error_s", "start_spread_s")
-MOST_SAMPLES = 10_000
+MAX_SAMPLES = 10_000
 CALIBRATED = (  # see services/load/calibrate.py
     "requests",
     "lost",
@@ -89,7 +89,7 @@ def run_of(document: Mapping[str, Any]) -> Imported:
 
 def _tags(tags: Any) -> tuple[str, ...]:
     lines = (fields.line(tag, LONGEST_TAG).replace(",", " ") for tag in fields.as_list(tags))
-    return tuple(filter(None, lines))[:MOST_TAGS]
+    return tuple(filter(None, lines))[:MAX_TAGS]
 
 
 def _config(run: Mapping[str, Any]) -> tuple[RunConfig, list[str]]:
@@ -156,7 +156,7 @@ def _repeats(rows: Any) -> tuple[Repeat, ...]:
     for row in fields.as_list(rows):
         index, began = fields.count(fields.inside(row, "index")), fields.inside(row, "began_at")
         at = fields.moment(began)
-        if index is not None and index < MOST_REPEATS and at is not None:
+        if index is not None and index < MAX_REPEATS and at is not None:
             health = _health(_facts(row.get("health")))
             repeats[index] = Repeat(index, at, fields.seconds(row.get("duration_s")), health)
     return tuple(repeats.values())
@@ -180,11 +180,11 @@ def _are_nodes(value: Any) -> bool:
 def _samples(rows: Any) -> tuple[Sample, ...]:
     """Return the server samples of the series that this version supports."""
     samples: dict[float, Sample] = {}
-    for row in fields.as_list(rows)[:MOST_SAMPLES]:
+    for row in fields.as_list(rows)[:MAX_SAMPLES]:
         t, series = fields.seconds(fields.inside(row, "t")), fields.inside(row, "values")
         values = {
             name: number
-            for name, value in list(fields.as_dict(series).items())[:MOST_FACTS]
+            for name, value in list(fields.as_dict(series).items())[:MAX_FACTS]
             if series_of(name) is not None and (number := fields.number(value)) is not None
         }
         if t is not None and values:
@@ -201,7 +201,7 @@ def _calibration(calibration: Any) -> dict[str, Any] | None:
 
 def _facts(facts: Any, depth: int = DEEPEST) -> dict[str, Any]:
     """Return facts about a machine or a client, limited in number, length and depth."""
-    given = list(facts.items())[:MOST_FACTS] if isinstance(facts, dict) else ()
+    given = list(facts.items())[:MAX_FACTS] if isinstance(facts, dict) else ()
     return {
         clean(name[:LONGEST_FACT]): _fact(value, depth - 1)
         for name, value in given
@@ -213,7 +213,7 @@ def _fact(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         return _facts(value, depth)
     if isinstance(value, list):
-        return [_fact(each, depth - 1) for each in value[:MOST_FACTS] if _is_fact(each, depth)]
+        return [_fact(each, depth - 1) for each in value[:MAX_FACTS] if _is_fact(each, depth)]
     return clean(value[:LONGEST_FACT]) if isinstance(value, str) else value
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.report.imports.imported import Imported, InvalidImport
 from services.report.imports.paceline import LONGEST_ERROR, SCHEMAS, run_of
-from services.report.imports.parse import MOST_BYTES, Document, check_requests, check_values
+from services.report.imports.parse import MAX_BYTES, Document, check_requests, check_values
 
 KEY = b"paceline"
 ROWS_AT_ONCE = 2_000
@@ -87,10 +87,10 @@ def _rows(file: Any) -> list[dict[str, Any]]:
     parts = [group.column(n) for group in groups for n in range(group.num_columns)]
     chunks = [part for part in parts if part.path_in_schema.partition(".")[0] in COLUMNS]
     check_values(sum(part.num_values for part in chunks))
-    if (size := sum(part.total_uncompressed_size for part in chunks)) > MOST_BYTES:
+    if (size := sum(part.total_uncompressed_size for part in chunks)) > MAX_BYTES:
         raise InvalidImport(
             f"It is {size / 1e6:,.0f} MB when unpacked. Paceline reads up to "
-            f"{MOST_BYTES / 1e6:,.0f} MB."
+            f"{MAX_BYTES / 1e6:,.0f} MB."
         )
     known = [name for name in file.schema_arrow.names if name in COLUMNS]
     rows: list[dict[str, Any]] = []

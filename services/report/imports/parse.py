@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any, Literal
 
 from services.base import text_file
-from services.report.imports.imported import MOST_REQUESTS, InvalidImport
+from services.report.imports.imported import MAX_REQUESTS, InvalidImport
 
-MOST_BYTES = 256_000_000
-MOST_VALUES = 30_000_000  # two bytes in a file take fifty in memory
+MAX_BYTES = 256_000_000
+MAX_VALUES = 30_000_000  # two bytes in a file take fifty in memory
 PARQUET = b"PAR1"
 _COMMA = re.compile(r"\s*-?\d+,\d+\s*")
 
@@ -38,9 +38,9 @@ def document(data: bytes) -> Document:
     Raises:
         InvalidImport: it has another format, or is empty, too large or incomplete.
     """
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise InvalidImport(
-            f"It is {len(data) / 1e6:,.0f} MB. Paceline reads up to {MOST_BYTES / 1e6:,.0f} MB."
+            f"It is {len(data) / 1e6:,.0f} MB. Paceline reads up to {MAX_BYTES / 1e6:,.0f} MB."
         )
     if not data.strip():
         raise InvalidImport("It is empty.")
@@ -66,24 +66,24 @@ def document(data: bytes) -> Document:
 
 def check_requests(number: int) -> None:
     """Raises InvalidImport if a file has too many requests."""
-    if number > MOST_REQUESTS:
+    if number > MAX_REQUESTS:
         raise InvalidImport(
-            f"It has more than {MOST_REQUESTS:,} entries, the most that Paceline reads."
+            f"It has more than {MAX_REQUESTS:,} entries, the most that Paceline reads."
         )
 
 
 def check_values(number: int) -> None:
     """Raises InvalidImport if a file has too many values."""
-    if number > MOST_VALUES:
+    if number > MAX_VALUES:
         raise InvalidImport(
-            f"It contains {number:,} values. Paceline reads up to {MOST_VALUES:,} per file: split "
+            f"It contains {number:,} values. Paceline reads up to {MAX_VALUES:,} per file: split "
             "it."
         )
 
 
 def _take_limited(rows: Iterator[Any]) -> tuple[Any, ...]:
     """Return at most one row more than the limit, so that exceeding it is noticed."""
-    return tuple(islice(rows, MOST_REQUESTS + 1))
+    return tuple(islice(rows, MAX_REQUESTS + 1))
 
 
 def _json(text: str) -> Document:

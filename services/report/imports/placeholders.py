@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.ask import dialogue
-from services.ask.config import MOST_PROMPTS
+from services.ask.config import MAX_PROMPTS
 from services.ask.dialogue import Turn
-from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.ask.workloads.lines import MAX_FILE_BYTES
 from services.report.imports import fields
 
-MOST_TURNS = 200_000  # of all prompts: a turn has a few dozen bytes in a prompt file
+MAX_TURNS = 200_000  # of all prompts: a turn has a few dozen bytes in a prompt file
 LONGEST = 200_000
 
 
@@ -20,11 +20,11 @@ def prompts_of(config: Mapping[str, Any]) -> dict[str, Any]:
     and how many turns each has."""
     workload = config.get("workload")
     length = fields.count(config.get("own_prompt_characters")) or 1
-    length = length if length <= FILE_BYTES_MOST else 1
+    length = length if length <= MAX_FILE_BYTES else 1
     if workload == "text" and not config.get("prompt"):
         return {"prompt": "…" * max(1, min(length, LONGEST))}
     if workload == "file" and not config.get("prompts"):
-        number = min(fields.count(config.get("own_prompts")) or 1, MOST_PROMPTS)
+        number = min(fields.count(config.get("own_prompts")) or 1, MAX_PROMPTS)
         each, more = divmod(max(length, number), number)
         turns = _turns(config.get("own_prompt_turns"), number)
         return {
@@ -38,7 +38,7 @@ def prompts_of(config: Mapping[str, Any]) -> dict[str, Any]:
 def sessions_of_turns(turns: Sequence[int]) -> dict[str, Any]:
     """Return the fields of a config whose requests are sessions with so many turns; {} if none has
     several, or if they have more turns than a prompt file can contain."""
-    if max(turns, default=1) == 1 or len(turns) > MOST_PROMPTS or sum(turns) > MOST_TURNS:
+    if max(turns, default=1) == 1 or len(turns) > MAX_PROMPTS or sum(turns) > MAX_TURNS:
         return {}
     return {"workload": "file", "prompts": tuple(_placeholder(1, count) for count in turns)}
 
@@ -47,7 +47,7 @@ def _turns(given: Any, number: int) -> list[int]:
     """Return how many turns each of so many prompts has; 1 if the file does not say, or says more
     than a prompt file can contain."""
     turns = [fields.count(each) or 0 for each in fields.as_list(given)]
-    if len(turns) != number or min(turns) < 1 or sum(turns) > MOST_TURNS:
+    if len(turns) != number or min(turns) < 1 or sum(turns) > MAX_TURNS:
         return [1] * number
     return turns
 

@@ -10,7 +10,7 @@ from services.base.units import NOTHING, many, show, significant
 from services.report.tables import unit_beside
 
 NONE = "none"
-MOST_NAMES = 12
+MAX_NAMES = 12
 NOISE = 1e-12  # rounding error in the difference of equal numbers
 SAME = 5e-5  # relative: equal in five digits
 
@@ -129,5 +129,5 @@ def _note(candidate: Candidate) -> str:
 def _unread(candidate: Candidate) -> str:
     """List the names of everything else in the file."""
     names = (candidate.run.source or {}).get("unread", [])
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f" Not read from the file: {', '.join(names[:MOST_NAMES])}{more}." if names else ""
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f" Not read from the file: {', '.join(names[:MAX_NAMES])}{more}." if names else ""

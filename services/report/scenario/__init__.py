@@ -30,12 +30,12 @@ from services.report.scenario.keys import VERSION, Keys, RunKeys
 from services.report.scenario.run import Reading, RunScenario, Written, read_run, write_run
 from services.report.scenario.study import StudyScenario, read_study, write_study
 from services.report.scenario.unread_fields import notes, runs_of
-from services.report.scenario.yaml_text import MOST_BYTES
+from services.report.scenario.yaml_text import MAX_BYTES
 
 __all__ = [
     "KINDS",
+    "MAX_BYTES",
     "MIME",
-    "MOST_BYTES",
     "VERSION",
     "CapacityScenario",
     "ComparisonScenario",

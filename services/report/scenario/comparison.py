@@ -9,8 +9,8 @@ from typing import Any
 
 from services.analysis.candidates import changed
 from services.analysis.comparison_design import (
-    USUAL_MOST,
-    USUAL_REPEATS,
+    DEFAULT_MAX_REPEATS,
+    DEFAULT_REPEATS,
     ComparisonDesign,
     InvalidComparison,
     check,
@@ -55,7 +55,7 @@ def read_comparison(
     baseline = config_of(document, values, reading)
     changes = list(instead) or changes_of(document, reading)
     others = others_of(document, reading, values, changes, bool(instead))
-    design = design_of(own, baseline.repeats if "repeats" in values else USUAL_REPEATS)
+    design = design_of(own, baseline.repeats if "repeats" in values else DEFAULT_REPEATS)
     each = {"repeats": design.repeats}
     configs = tuple(config.model_copy(update=each) for config in (baseline, *others))
     try:
@@ -125,7 +125,7 @@ def design_of(own: ComparisonKeys, repeats: int) -> ComparisonDesign:
 
 
 def _default_most(repeats: int, target: float | None) -> int:
-    return repeats if target is None else max(repeats, USUAL_MOST)
+    return repeats if target is None else max(repeats, DEFAULT_MAX_REPEATS)
 
 
 def keys_of(design: ComparisonDesign, **called: Any) -> ComparisonKeys:
@@ -143,7 +143,7 @@ def keys_of(design: ComparisonDesign, **called: Any) -> ComparisonKeys:
 
 def write_comparison(scenario: ComparisonScenario, own_prompts: bool) -> Written:
     """Return a comparison as the keys of a scenario, and its comments."""
-    usual = RunConfig(repeats=USUAL_REPEATS)
+    usual = RunConfig(repeats=DEFAULT_REPEATS)
     baseline, *others = (
         config.model_copy(update={"repeats": scenario.design.repeats})
         for config in scenario.configs

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from services.analysis.compare import LEAST_MARGIN, MARGIN, MOST_MARGIN, Word
-from services.analysis.comparison_design import USUAL_MOST
+from services.analysis.compare import MARGIN, MAX_MARGIN, MIN_MARGIN, Word
+from services.analysis.comparison_design import DEFAULT_MAX_REPEATS
 from services.analysis.thresholds import MEASURES, parse_threshold
 from services.ask.about import About, field
 from services.ask.base_config import BaseConfig
-from services.ask.config import MOST_REPEATS, RunConfig
+from services.ask.config import MAX_REPEATS, RunConfig
 from services.ask.flag import flag
 from services.ask.problems import InvalidConfig, validate
 from services.report.scenario.document import Document, InvalidScenario
@@ -71,10 +71,10 @@ class ComparisonKeys(Keys):
         About(
             "Max repeats",
             "Maximum number of repeats of each candidate, with `target`; empty: "
-            f"{USUAL_MOST}, or `repeats` if that is more",
+            f"{DEFAULT_MAX_REPEATS}, or `repeats` if that is more",
         ),
         ge=1,
-        le=MOST_REPEATS,
+        le=MAX_REPEATS,
     )
     target: float | None = field(
         None,
@@ -85,8 +85,8 @@ class ComparisonKeys(Keys):
     margin: float = field(
         MARGIN,
         About("Margin", "Smaller differences count as equivalent, as a share"),
-        ge=LEAST_MARGIN,
-        le=MOST_MARGIN,
+        ge=MIN_MARGIN,
+        le=MAX_MARGIN,
     )
     order_seed: int | None = field(
         None, About("Seed of the order", "Order of the repeats; empty: random"), ge=0, lt=2**31

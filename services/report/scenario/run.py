@@ -15,7 +15,7 @@ from services.report.scenario import keys, prompts
 from services.report.scenario.document import Document
 from services.report.scenario.keys import RunKeys
 from services.report.scenario.prompts import PRIVATE, ReadFile
-from services.report.scenario.yaml_text import MOST_EVENTS
+from services.report.scenario.yaml_text import MAX_EVENTS
 
 Values = Mapping[str, Any]
 Written = tuple[dict[str, Any], tuple[str, ...]]
@@ -143,7 +143,7 @@ def run_values(config: RunConfig, start: RunConfig, own_prompts: bool) -> Writte
             continue  # they belong to prompts that are left out
         if name in PRIVATE and not own_prompts:
             comments += [prompts.left_out(config)] if value and name in _read(config) else []
-        elif name == "trace" and _events(value) > MOST_EVENTS - AROUND:
+        elif name == "trace" and _events(value) > MAX_EVENTS - AROUND:
             comments.append(f"Left out: a trace of {len(value):,} requests. Add a trace_file.")
         elif link.is_refused(name, value):
             comments.append(f"Left out: {name}, which may hold a key.")

@@ -26,14 +26,14 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from services.ask.workloads.lines import FILE_BYTES_MOST
+from services.ask.workloads.lines import MAX_FILE_BYTES
 from services.base import text_file
 from services.base.secret_patterns import holds_key
 from services.report.scenario.document import Document, Location
 
-MOST_BYTES = FILE_BYTES_MOST  # prompts may be included
-MOST_EVENTS = 400_000  # 10,000 conversations of several messages
-MOST_LEVELS = 30  # request_options.LEVELS_MOST, plus the levels around them
+MAX_BYTES = MAX_FILE_BYTES  # prompts may be included
+MAX_EVENTS = 400_000  # 10,000 conversations of several messages
+MAX_LEVELS = 30  # request_options.MAX_LEVELS, plus the levels around them
 SHOWN = 40  # characters of a key
 NULL = re.compile("|null|Null|NULL|~")
 BOOL = re.compile("true|True|TRUE|false|False|FALSE")
@@ -50,9 +50,9 @@ def read(data: bytes, name: str) -> Document:
         InvalidScenario: it is not YAML, or uses a feature that is not allowed.
     """
     document = Document(file_name(name), {})
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise document.problem(
-            f"The file is larger than {MOST_BYTES // 10**6} MB. Move its prompts to a separate "
+            f"The file is larger than {MAX_BYTES // 10**6} MB. Move its prompts to a separate "
             "file, prompts_file."
         )
     try:
@@ -107,8 +107,8 @@ class _Reading:
 
     def _counted(self, events: Iterator[Event]) -> Iterator[Event]:
         for number, event in enumerate(events):
-            if number > MOST_EVENTS:
-                raise self._problem(f"has more than {MOST_EVENTS:,} values. Shorten it", event)
+            if number > MAX_EVENTS:
+                raise self._problem(f"has more than {MAX_EVENTS:,} values. Shorten it", event)
             yield event
 
     def _value(self, event: Event, events: Iterator[Event], location: Location) -> Any:
@@ -116,8 +116,8 @@ class _Reading:
             raise self._problem("has an anchor (&) or an alias (*). Write the value out", event)
         if getattr(event, "tag", None) is not None:
             raise self._problem("has a tag (!). Write the value without it", event)
-        if len(location) > MOST_LEVELS:
-            raise self._problem(f"is nested more than {MOST_LEVELS} levels deep", event)
+        if len(location) > MAX_LEVELS:
+            raise self._problem(f"is nested more than {MAX_LEVELS} levels deep", event)
         if isinstance(event, ScalarEvent):
             return event.value if event.style else plain(event.value)
         if isinstance(event, SequenceStartEvent):

@@ -24,7 +24,7 @@ VARIABLES = (
     TEXTS,
 )
 PATH = "/v1/traces"  # below OTEL_EXPORTER_OTLP_ENDPOINT
-USUAL_TIMEOUT_MS, LONGEST_TIMEOUT_MS = 10_000, 600_000
+DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS = 10_000, 600_000
 _FORBIDDEN = ("content-type", "content-encoding", "content-length", "host", "transfer-encoding")
 
 
@@ -39,7 +39,7 @@ class SpanSettings:
 
     url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # they may hold keys
-    timeout_s: float = USUAL_TIMEOUT_MS / 1000
+    timeout_s: float = DEFAULT_TIMEOUT_MS / 1000
     gzip: bool = True
     ca_file: str | None = None
     resource: tuple[tuple[str, str], ...] = (("service.name", "paceline"),)
@@ -145,7 +145,7 @@ def _pairs(name: str, written: str) -> tuple[tuple[str, str], ...]:
 def _timeout_s(env: Mapping[str, str]) -> float:
     name, written = _value(env, "TIMEOUT")
     if not written:
-        return USUAL_TIMEOUT_MS / 1000
+        return DEFAULT_TIMEOUT_MS / 1000
     if not written.isdecimal() or not 0 < int(written) <= LONGEST_TIMEOUT_MS:
         raise InvalidSpanSettings(
             f"{name} must be a number of milliseconds, from 1 to {LONGEST_TIMEOUT_MS:,}."

@@ -20,7 +20,7 @@ from services.base.secret_patterns import holds_key, names_secret
 EngineName = Literal["vllm", "sglang", "llamacpp", "ray"]
 Executor = Literal["auto", "mp", "ray", "external_launcher"]
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
-MOST_RANKS = 64
+MAX_RANKS = 64
 SHORTENED = ("--api-key", "--admin-api-key", "--hf-token")  # argparse accepts "--api-k", too
 NAMES = re.compile(r"""["']([\w-]+)["']\s*:""")  # in a JSON value
 
@@ -42,18 +42,18 @@ class EngineConfig(BaseConfig):
         1,
         About("Tensor parallel", "Tensor parallel: devices that each layer is split across"),
         ge=1,
-        le=MOST_RANKS,
+        le=MAX_RANKS,
     )
     pp: int = field(
         1,
         About("Pipeline parallel", "Pipeline parallel: stages that the layers are split into"),
         ge=1,
-        le=MOST_RANKS,
+        le=MAX_RANKS,
     )
     dp: int = field(
-        1, About("Data parallel", "Data parallel: replicas of the model"), ge=1, le=MOST_RANKS
+        1, About("Data parallel", "Data parallel: replicas of the model"), ge=1, le=MAX_RANKS
     )
-    nodes: int = field(1, About("Nodes", "Number of machines it runs on"), ge=1, le=MOST_RANKS)
+    nodes: int = field(1, About("Nodes", "Number of machines it runs on"), ge=1, le=MAX_RANKS)
     executor: Executor = field("auto", About("Executor", "How its processes are started"))
     dtype: Dtype = field("auto", About("Data type", "Number format of the weights"))
     max_model_len: int | None = field(

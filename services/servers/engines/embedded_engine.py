@@ -19,8 +19,8 @@ from services.servers.engines.problem import EngineProblem
 
 READY_S = 60.0
 STOP_S = 2.0
-SLOTS_MOST = 64  # concurrent sequences of the embedded engine
-CONTEXT_MOST = 8192  # tokens the packaged model was trained for
+MAX_SLOTS = 64  # concurrent sequences of the embedded engine
+MAX_CONTEXT = 8192  # tokens the packaged model was trained for
 CACHE_TOKENS = 65_536  # tokens of all slots together: 1.5 GiB of key-value cache
 TEMPLATE_TOKENS = 96  # tokens for the chat template and the nonce
 
@@ -79,12 +79,12 @@ def embedded_size(config: RunConfig, prompt_bytes: int) -> tuple[int, int]:
         EngineProblem: one request is longer than the model's context.
     """
     context = prompt_bytes // 2 + longest_answer(config) + TEMPLATE_TOKENS
-    if context > CONTEXT_MOST:
+    if context > MAX_CONTEXT:
         raise EngineProblem(
-            f"The embedded model has a context of {CONTEXT_MOST:,} tokens for prompt and answer; "
+            f"The embedded model has a context of {MAX_CONTEXT:,} tokens for prompt and answer; "
             f"this run could need {context:,}. Lower max tokens or shorten the prompts."
         )
-    return max(1, min(modes.at_once(config), SLOTS_MOST, CACHE_TOKENS // context)), context
+    return max(1, min(modes.at_once(config), MAX_SLOTS, CACHE_TOKENS // context)), context
 
 
 async def _address(process: asyncio.subprocess.Process, label: str, log: IO[bytes]) -> str:

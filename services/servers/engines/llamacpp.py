@@ -6,7 +6,7 @@ import sys
 
 from services.base.packaged_model import MODEL_NAME, model_path
 from services.servers.engines.config import EngineConfig
-from services.servers.engines.embedded_engine import CACHE_TOKENS, CONTEXT_MOST, SLOTS_MOST
+from services.servers.engines.embedded_engine import CACHE_TOKENS, MAX_CONTEXT, MAX_SLOTS
 from services.servers.engines.host import Host
 from services.servers.engines.launch import Launch
 from services.servers.engines.problem import EngineProblem
@@ -27,10 +27,10 @@ def command(config: EngineConfig, host: Host, port: int) -> Launch:
     if config.model not in ("", MODEL_NAME):
         raise EngineProblem(f"The embedded engine serves {MODEL_NAME} only. Leave model empty.")
     slots, context = config.max_seqs or SLOTS, config.max_model_len or CONTEXT
-    if slots > SLOTS_MOST or context > CONTEXT_MOST or slots * context > CACHE_TOKENS:
+    if slots > MAX_SLOTS or context > MAX_CONTEXT or slots * context > CACHE_TOKENS:
         raise EngineProblem(
-            f"The embedded engine serves at most {SLOTS_MOST} requests at once, of at most "
-            f"{CONTEXT_MOST:,} tokens each and {CACHE_TOKENS:,} together."
+            f"The embedded engine serves at most {MAX_SLOTS} requests at once, of at most "
+            f"{MAX_CONTEXT:,} tokens each and {CACHE_TOKENS:,} together."
         )
     numbers = [str(n) for n in (slots, context, 1, port)]  # 1: a prefix is cached, as elsewhere
     return Launch(

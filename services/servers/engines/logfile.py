@@ -6,15 +6,15 @@ from pathlib import Path
 
 from services.base import private_file
 
-MOST_BYTES = 20_000_000
-CUT = b"[The log was cut here: it grew beyond %d MB.]\n" % (MOST_BYTES // 1_000_000)
+MAX_BYTES = 20_000_000
+CUT = b"[The log was cut here: it grew beyond %d MB.]\n" % (MAX_BYTES // 1_000_000)
 TAIL_BYTES = 200_000
 
 
 class LogFile:
-    """A log file to append to, as a context manager. Beyond MOST_BYTES the older half is cut."""
+    """A log file to append to, as a context manager. Beyond MAX_BYTES the older half is cut."""
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, most_bytes: int = MAX_BYTES) -> None:
         self._path = path
         self._most = most_bytes
 

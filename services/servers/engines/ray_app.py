@@ -38,7 +38,7 @@ from starlette.types import Receive, Scope, Send
 
 NAME = "paceline"
 STOP = (signal.SIGTERM, signal.SIGINT)
-QUEUE_MOST = 100_000  # requests a replica takes at once: they wait in llama.cpp, not in Ray
+MAX_QUEUE = 100_000  # requests a replica takes at once: they wait in llama.cpp, not in Ray
 WORK = ("/v1/chat/completions", "/v1/completions")
 STORE_BYTES = 80 * 2**20  # Ray's object store, near its minimum: nothing large passes through it
 
@@ -189,7 +189,7 @@ def _application(args: argparse.Namespace) -> serve.Application:
     threads = max(1, len(os.sched_getaffinity(0)) // args.replicas)
     deployment = serve.deployment(
         num_replicas=args.replicas,
-        max_ongoing_requests=QUEUE_MOST,
+        max_ongoing_requests=MAX_QUEUE,
         max_constructor_retry_count=1,  # a model that fails to load will fail again
         ray_actor_options={"num_cpus": 0},  # Paceline limits the replicas itself
     )(Replica)

@@ -28,7 +28,7 @@ from services.servers.probe import http
 from services.servers.probe.conversation import Refused, converse
 
 ANSWER_TIMES = 4  # timeouts that the first token may take, since a model may have to be loaded
-MODELS_MOST = 5_000
+MAX_MODELS = 5_000
 ROUND_TRIPS = 5
 MODELS = "/models"
 
@@ -184,7 +184,7 @@ def _models(answer: http.Answer, target: Target) -> tuple[str, ...]:
         listed = []  # Ollama without any pulled model
     if not isinstance(listed, list):
         raise BackendProblem(_incompatible(target, 'JSON without a list "data" of models'))
-    names = [entry.get("id") for entry in listed[:MODELS_MOST] if isinstance(entry, dict)]
+    names = [entry.get("id") for entry in listed[:MAX_MODELS] if isinstance(entry, dict)]
     fit = tuple(filter(None, (untrusted.name(name, target.secrets) for name in names)))
     if listed and not fit:
         raise BackendProblem(_incompatible(target, "models without a usable name"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from services.ask import lengths, workloads
-from services.ask.config import MOST_TOKENS, RunConfig, parse, stored
+from services.ask.config import MAX_TOKENS, RunConfig, parse, stored
 from services.ask.plan import plan
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import max_tokens, prompt, request_config
@@ -57,7 +57,7 @@ def test_a_uniform_length_stays_in_its_range() -> None:
     ("distribution", "spread", "mean"),
     [
         ("normal", 0.5, 100_000),
-        ("normal", 1.0, MOST_TOKENS),
+        ("normal", 1.0, MAX_TOKENS),
         ("uniform", 0.3, 100_000),
         ("lognormal", 0.5, 32_768),
         ("lognormal", 1.0, 8_192),
@@ -72,7 +72,7 @@ def test_long_lengths_keep_their_mean_below_the_most(
     law = lengths.of_prompts(config)
     numbers = [law.of(index) for index in range(20_000)]
     assert fmean(numbers) == pytest.approx(mean, rel=0.03)
-    assert numbers.count(MOST_TOKENS) < 10 or mean == MOST_TOKENS
+    assert numbers.count(MAX_TOKENS) < 10 or mean == MAX_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_lognormal_length_is_the_exponential_of_a_normal_one() -> None:
     z95 = NormalDist().inv_cdf(0.95)
     assert law.quantile(0.5) == round(1000 / 2**0.5)
     assert law.quantile(0.95) == round(1000 / 2**0.5 * exp(z95 * log(2) ** 0.5))
-    assert lengths.Lengths(MOST_TOKENS, "lognormal", 5.0, "").quantile(1 - 1e-9) <= MOST_TOKENS
+    assert lengths.Lengths(MAX_TOKENS, "lognormal", 5.0, "").quantile(1 - 1e-9) <= MAX_TOKENS
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal", "lognormal"])

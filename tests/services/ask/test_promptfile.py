@@ -9,7 +9,7 @@ import pytest
 from services.ask import dialogue
 from services.ask.backends import Target
 from services.ask.backends.wire_formats import body
-from services.ask.config import MOST_PROMPTS, RunConfig, parse
+from services.ask.config import MAX_PROMPTS, RunConfig, parse
 from services.ask.problems import InvalidConfig
 from services.ask.workloads import (
     InvalidFile,
@@ -366,8 +366,8 @@ def test_a_file_that_is_read_unchanged_has_no_notes() -> None:
 
 
 def test_a_very_long_line_of_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "VALUES_MOST", 100)
-    monkeypatch.setattr(lines, "LINE_MOST", 500)
+    monkeypatch.setattr(lines, "MAX_VALUES", 100)
+    monkeypatch.setattr(lines, "MAX_LINE", 500)
     with pytest.raises(InvalidFile, match="has more than 500 characters"):
         read_file(b"[" + b"[]," * 300 + b"[]]", "p.json")
 
@@ -437,11 +437,11 @@ def test_lines_of_the_same_session_become_one_prompt() -> None:
 
 
 def test_a_session_of_many_lines_is_one_prompt_of_those_allowed() -> None:
-    rows = [{"session_id": number % 9, "text": "one"} for number in range(MOST_PROMPTS + 1)]
+    rows = [{"session_id": number % 9, "text": "one"} for number in range(MAX_PROMPTS + 1)]
     data = "\n".join(map(json.dumps, rows))
     assert len(read_file(data.encode(), "p.jsonl").prompts) == 9
-    alone = '\n"alone"' * (MOST_PROMPTS - 9)
-    assert len(read_file(f"{data}{alone}".encode(), "p.jsonl").prompts) == MOST_PROMPTS
+    alone = '\n"alone"' * (MAX_PROMPTS - 9)
+    assert len(read_file(f"{data}{alone}".encode(), "p.jsonl").prompts) == MAX_PROMPTS
     with pytest.raises(InvalidFile, match="contains more than 10,000 prompts"):
         read_file(f'{data}{alone}\n"more"'.encode(), "p.jsonl")
 

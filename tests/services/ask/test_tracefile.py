@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.ask.config.traces import MOST_ROWS, TraceRow
+from services.ask.config.traces import MAX_ROWS, TraceRow
 from services.ask.workloads.lines import InvalidFile
 from services.ask.workloads.sample_traces import SAMPLES, sample
 from services.ask.workloads.tracefile import read_trace
@@ -112,7 +112,7 @@ def test_changes_to_a_file_are_noted() -> None:
             AZURE.replace(",8\r", ",8,9\r").encode(),
             "line 3: has 4 fields but the first row names 3",
         ),
-        (mooncake(*[row(n) for n in range(MOST_ROWS + 1)]), "more than 25,000 requests. Take a"),
+        (mooncake(*[row(n) for n in range(MAX_ROWS + 1)]), "more than 25,000 requests. Take a"),
     ],
 )
 def test_an_error_in_a_trace_file_is_reported(data: bytes, problem: str) -> None:

@@ -28,7 +28,7 @@ from services.ask.prices import Price
 from services.report import charts, theme
 from tests.values import candidate, failed, measured, sampled
 
-MOST_MARKS = 5000
+MAX_MARKS = 5000
 
 
 def varied(count: int, seed: int = 0, *, repeats: int = 1, lost: int = 0) -> list[Measurement]:
@@ -182,7 +182,7 @@ def test_a_chart_is_valid_small_offline_and_as_wide_as_its_container(
     spec = charts.spec(result)
     print(f"{chart.name}, {named}: {time.perf_counter() - began:.3f} s, {marks(spec)} marks")
     alt.LayerChart.from_dict(spec)  # validates against Vega-Lite's schema
-    assert marks(spec) <= MOST_MARKS
+    assert marks(spec) <= MAX_MARKS
     assert spec["width"] == "container"
     assert not {"hconcat", "vconcat", "facet"} & spec.keys()
     text = orjson.dumps({k: v for k, v in spec.items() if k != "$schema"}).decode()

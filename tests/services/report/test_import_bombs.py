@@ -103,14 +103,14 @@ def test_rows_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_bytes_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paceline_parquet, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(paceline_parquet, "MAX_BYTES", 1_000)
     monkeypatch.setattr(pyarrow.parquet.ParquetFile, "iter_batches", None)
     with pytest.raises(InvalidImport, match="when unpacked"):
         read(parquet(error=[str(i) * 10 for i in range(1_000)]), "f.parquet")
 
 
 def test_empty_lists_are_counted_as_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "MOST_VALUES", 1_000)
+    monkeypatch.setattr(parse, "MAX_VALUES", 1_000)
     with pytest.raises(InvalidImport, match="up to 1,000"):
         read(b'{"a": [' + b"[]," * 600 + b"[]]}", "f")
 
@@ -119,7 +119,7 @@ def test_empty_lists_are_counted_as_values(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_file_that_needs_too_much_memory_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(isolated, "MOST_MEMORY", 700 * 2**20)
+    monkeypatch.setattr(isolated, "MAX_MEMORY", 700 * 2**20)
     data = b'{"a": [' + b"{}," * 9_000_000 + b"{}]}"
     with pytest.raises(InvalidImport, match=r"f\.json: It needs more memory"):
         isolated.read(data, "folder/f.json")
@@ -127,7 +127,7 @@ def test_a_file_that_needs_too_much_memory_is_reported(
 
 @pytest.mark.long
 def test_a_file_that_takes_too_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolated, "MOST_CPU_S", 1)
+    monkeypatch.setattr(isolated, "MAX_CPU_S", 1)
     monkeypatch.setattr(isolated, "POLL_S", 0.05)
     data = b'{"a": [' + b"[1.5,2.5]," * 6_000_000 + b"{}]}"
     with pytest.raises(InvalidImport, match=r"f\.json: It (takes too long|needs more memory)"):
@@ -143,7 +143,7 @@ def test_memory_is_monitored_on_a_system_without_limits(monkeypatch: pytest.Monk
     reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with reader:  # not this process, which has been at work for long
         assert isolated._exceeded_limit(reader.pid) == ""
-        monkeypatch.setattr(isolated, "MOST_MEMORY", 1)
+        monkeypatch.setattr(isolated, "MAX_MEMORY", 1)
         assert isolated._exceeded_limit(reader.pid) == isolated.TOO_MUCH
         reader.kill()
 

@@ -165,13 +165,13 @@ def test_a_file_truncated_anywhere_is_reported() -> None:
 
 
 def test_a_file_that_is_too_large_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "MOST_BYTES", 10)
+    monkeypatch.setattr(parse, "MAX_BYTES", 10)
     with pytest.raises(InvalidImport, match="reads up to"):
         read(b"{" * 11, "big.json")
 
 
 def test_too_many_requests_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(parse, "MAX_REQUESTS", 2)
     with pytest.raises(InvalidImport, match="more than 2"):
         read(b'{"a": 1}\n' * 3, "many.jsonl")
 
@@ -239,13 +239,13 @@ def test_characters_that_cannot_be_stored_are_replaced_wherever_they_stand() -> 
 def test_a_file_of_too_many_entries_is_not_read_to_its_end(
     data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parse, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(parse, "MAX_REQUESTS", 2)
     with pytest.raises(InvalidImport, match="more than 2"):
         read(data, "many")
 
 
 def test_a_file_of_too_many_values_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parse, "MOST_VALUES", 2)
+    monkeypatch.setattr(parse, "MAX_VALUES", 2)
     with pytest.raises(InvalidImport, match="up to 2 per file"):
         read(b'{"a": [1, 2, 3, 4]}', "f")
     whole = b"".join(requests_parquet([candidate([measured(i) for i in range(9)])]))

@@ -12,7 +12,7 @@ from services.report.charts.frame import spec
 from services.report.charts.images import png
 from services.report.charts.scaling import STUDY_CHARTS, StudyChart
 from services.studies import MeasuredCell
-from tests.services.report.test_charts import MOST_MARKS, marks
+from tests.services.report.test_charts import MAX_MARKS, marks
 from tests.values import cell
 
 
@@ -53,7 +53,7 @@ def test_a_chart_of_a_study_is_valid_small_and_as_wide_as_its_container(
     drawn_spec = spec(drawn, dark)
     alt.LayerChart.from_dict(drawn_spec)  # validates against Vega-Lite's schema
     assert drawn_spec["width"] == "container"
-    assert 0 < marks(drawn_spec) <= MOST_MARKS
+    assert 0 < marks(drawn_spec) <= MAX_MARKS
 
 
 @pytest.mark.slow
@@ -68,7 +68,7 @@ def test_a_large_study_stays_within_5000_marks(chart: StudyChart) -> None:
     ]
     drawn = chart.draw(cells)
     assert drawn is not None
-    assert marks(spec(drawn)) <= MOST_MARKS
+    assert marks(spec(drawn)) <= MAX_MARKS
 
 
 @pytest.mark.parametrize("chart", STUDY_CHARTS, ids=lambda chart: chart.name)

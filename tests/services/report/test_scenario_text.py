@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.report.scenario.document import InvalidScenario
-from services.report.scenario.yaml_text import MOST_BYTES, MOST_EVENTS, read, write
+from services.report.scenario.yaml_text import MAX_BYTES, MAX_EVENTS, read, write
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     ["1e3", "08", "on", "2026-03-01", "1:30", "~", ".5", "<<", "- a", "a: b", " x", "x\n\ny \n"]
@@ -63,8 +63,8 @@ BAD = {
     "a: 1\nb: \x01": "This is not YAML. Remove the control character",
     "a: " + "[" * 40: "line 1: is nested more than 30 levels deep.",
     "[" * 100_000: "line 1: must be keys and values",
-    "a: [" + "1, " * MOST_EVENTS + "1]": "line 1: has more than 400,000 values.",
-    "a: " + "x" * MOST_BYTES: "The file is larger than 20 MB. Move its prompts to a separate file",
+    "a: [" + "1, " * MAX_EVENTS + "1]": "line 1: has more than 400,000 values.",
+    "a: " + "x" * MAX_BYTES: "The file is larger than 20 MB. Move its prompts to a separate file",
 }
 
 

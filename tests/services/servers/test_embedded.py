@@ -18,8 +18,8 @@ from db import runs
 from services.ask.config import RunConfig, parse
 from services.servers.embedded import NICE, threads
 from services.servers.engines.embedded_engine import (
-    CONTEXT_MOST,
-    SLOTS_MOST,
+    MAX_CONTEXT,
+    MAX_SLOTS,
     EngineProblem,
     embedded_size,
 )
@@ -87,7 +87,7 @@ def test_a_killed_worker_leaves_no_engine() -> None:
         ({"mode": "sequential", "requests": 50}, 1),
         ({"mode": "staggered", "requests": 16}, 16),
         ({"mode": "batch", "requests": 8}, 8),
-        ({"mode": "batch", "requests": 5000}, SLOTS_MOST),
+        ({"mode": "batch", "requests": 5000}, MAX_SLOTS),
         ({"mode": "batch", "requests": 5000, "concurrency": 3}, 3),
         ({"mode": "batch", "requests": 5000, "max_tokens": 7000}, 9),
     ],
@@ -104,7 +104,7 @@ def test_a_request_longer_than_the_context_is_reported() -> None:
     with pytest.raises(
         EngineProblem, match=r"context of 8,192 tokens .* could need 8,[0-9]{3}\. Lower"
     ):
-        embedded_size(RunConfig(max_tokens=CONTEXT_MOST), 100)
+        embedded_size(RunConfig(max_tokens=MAX_CONTEXT), 100)
 
 
 def test_the_engine_uses_half_of_the_cores_and_at_most_four() -> None:

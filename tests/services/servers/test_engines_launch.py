@@ -23,7 +23,7 @@ from services.servers.engines import (
     parse_engine,
 )
 from services.servers.engines.arguments import OWN
-from services.servers.engines.config import MOST_RANKS
+from services.servers.engines.config import MAX_RANKS
 from services.servers.engines.devices import Devices, visible
 from services.servers.engines.devices import cores as cores_here
 from services.servers.engines.devices import gpus as gpus_here
@@ -320,7 +320,7 @@ def test_what_no_command_can_hold_is_refused(field: str) -> None:
 
 def test_an_engine_that_computes_on_the_cores_asks_for_no_gpu(gpus: Host) -> None:
     none = Host(Devices("gpu", ()), gpus.env, gpus.root)
-    replicas = min(MOST_RANKS, cores_here().count)
+    replicas = min(MAX_RANKS, cores_here().count)
     assert preflight_at(EngineConfig(engine="ray", dp=replicas), none) is None
     assert preflight_at(EngineConfig(engine="llamacpp"), none) is None
     assert preflight_at(EngineConfig(engine="vllm"), none) is not None
