@@ -33,7 +33,7 @@ def checked_port(written: str) -> int:
 
 
 try:  # before the imports that take seconds
-    settings.load()
+    settings.load(HERE / ".env")
     HOSTS = host_names.allowed(os.environ)
     SIGN_IN = roles.sign_in(os.environ)
 except (settings.InvalidSettings, host_names.InvalidHosts, roles.InvalidSignIn) as problem:
