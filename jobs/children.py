@@ -15,7 +15,7 @@ from threading import Event, Lock
 
 import psutil
 
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.servers.engines.process_tags import is_alive
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h

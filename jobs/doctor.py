@@ -29,7 +29,7 @@ from services.ask.config import parse
 from services.ask.tasks import OPEN, limits
 from services.base import hosts, listening, logs, machine, packaged_model, private_file, roles
 from services.base.errors import PacelineError
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.base.units import many, seconds, size
 from services.report.spans import settings as spans
 from services.report.spans.settings import is_on, span_settings

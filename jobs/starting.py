@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from jobs.supervisor_lock import open_log
 from services.base import settings
-from services.base.settings import ROOT
+from services.base.root import ROOT
 
 
 def start(database: Engine, lock: int) -> None:

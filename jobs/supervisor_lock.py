@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from services.base import private_file
 from services.base.errors import Unavailable
-from services.base.settings import ROOT
+from services.base.root import ROOT
 
 MAX_LOG_BYTES = 1_000_000  # a longer log is rotated, replacing the previously rotated one
 

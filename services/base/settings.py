@@ -8,8 +8,8 @@ from pathlib import Path
 from dotenv.main import DotEnv
 
 from services.base.errors import Unavailable
+from services.base.root import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]  # of Paceline: its packages are found from here
 FILE = ROOT / ".env"
 _from_file: dict[str, str] = {}  # set in the environment by `load`
 

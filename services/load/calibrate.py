@@ -28,7 +28,7 @@ from services.ask.measurement import Measurement
 from services.ask.plan import CALIBRATION_S
 from services.base import machine
 from services.base.ipc import Message
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.load.players import Player, open_player
 from services.load.protocol import Job, Requests
 from services.load.reference import log_key

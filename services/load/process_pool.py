@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from services.ask.measurement import WARM_UP_ENDS, Progress
 from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.load.protocol import (
     Begin,
     Job,

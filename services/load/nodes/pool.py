@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from services.ask import modes
 from services.ask.measurement import Progress
 from services.base.ipc import LINE_BYTES, Message, ProtocolProblem, Send
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.load import protocol as load
 from services.load.nodes import protocol as cluster
 from services.load.nodes.clocks import ClockOffset

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.base.private_names import private
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.servers.engines.ray_serve import PYTHON
 
 

@@ -24,7 +24,7 @@ import psutil
 from services.ask.config import RunConfig
 from services.ask.measurement import Measurement, Repeat, Sample
 from services.base.fault import place_of
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.report import imports
 from services.report.imports.imported import Imported, InvalidImport
 

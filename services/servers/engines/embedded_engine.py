@@ -14,7 +14,7 @@ from services.ask import modes
 from services.ask.config import RunConfig
 from services.ask.workloads import longest_answer
 from services.base.packaged_model import MODEL_NAME, model_path
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.servers.engines.problem import EngineProblem
 
 READY_S = 60.0

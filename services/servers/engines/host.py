@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.base.private_names import is_private, is_proxy, without_user
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.servers.engines.config import EngineConfig
 from services.servers.engines.devices import Devices, devices
 from services.servers.engines.problem import EngineProblem

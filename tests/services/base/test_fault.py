@@ -14,7 +14,7 @@ from services.ask.config import RunConfig, parse
 from services.ask.work_item import WorkItem
 from services.base.fault import fault
 from services.base.redact import redact
-from services.base.settings import ROOT
+from services.base.root import ROOT
 from services.load.protocol import VERSION, End, ProgressSeen, Requests, decode, encode, expect
 from tests.canned import canned
 from tests.conftest import started_worker

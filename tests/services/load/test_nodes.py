@@ -4,6 +4,10 @@ With a real cluster: tests/engines/test_load_nodes.py."""
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from time import perf_counter_ns
 from typing import Any
 
@@ -18,11 +22,13 @@ from services.ask.config import RunConfig, parse
 from services.ask.measurement import NODE_LOST
 from services.ask.problems import InvalidConfig
 from services.load.nodes import echo
+from services.load.nodes.actor import PACKAGES, PROGRAMS
 from services.load.nodes.clocks import ClockOffset, RoundTrip, clock_offset, start_spread_ns
 from services.load.nodes.facts import nodes_environment, worst_calibration
 from services.load.nodes.lost import lost_requests
 from services.load.nodes.ray_environment import driver_environment
 from services.load.shards import Shard
+from tests.conftest import ROOT
 
 ON = "ray://10.0.0.1:10001"
 
@@ -167,3 +173,17 @@ def test_a_link_may_name_a_cluster() -> None:
     parameters = link.query(config.model_dump(), RunConfig())
     assert parameters["on"] == ON
     assert link.read(parameters, RunConfig()) == (config, ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", PROGRAMS.values())
+def test_a_program_of_a_node_imports_only_packages_that_nodes_have(program: str) -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    required = {re.split(r"[^\w.-]", line)[0].lower() for line in lines if line[:1].isalpha()}
+    script = f"import sys, {program}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    imported = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    known = packages_distributions()
+    own = {n for n in imported if required & {d.lower() for d in known.get(n, ())}}
+    assert {"httptools", "orjson"} <= own <= {*PACKAGES}
