@@ -50,7 +50,7 @@ class Table:
     def cells_in_line(self) -> int:
         """How many cells of a row, two or three, are beside each other where it takes several
         lines."""
-        return 3 if 3 * max(self._widths()) <= PHONE - NUMBER else 2
+        return 3 if 3 * max(self._widths(), default=0.0) <= PHONE - NUMBER else 2
 
     def _widths(self) -> list[float]:
         """The width of each column after the first in pixels."""

@@ -12,8 +12,8 @@ from services.ask.measurement import OK, WARM_UP_ENDS, Measurement, Run
 
 
 def failed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> Diagnostic | None:
-    """Check the warm-up requests of all repeats, by how they ended. Stored
-    values that are not counts are ignored."""
+    """Check the warm-up requests of all repeats, by how they ended. Stored values that are not
+    counts are ignored."""
     ended: Counter[str] = Counter()
     for repeat in run.repeats:
         if isinstance(counts := repeat.health.get(WARM_UP_ENDS), dict):

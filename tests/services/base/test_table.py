@@ -45,3 +45,8 @@ def test_a_table_of_sentences_is_one_of_words() -> None:
     assert Table("Failures", ("", "For example"), (("http", LONG),)).has_sentences
     assert not Table("Numbers", ("", "Run"), (("TTFT", RATIO),)).has_sentences
     assert is_broken(LONG) and not is_broken(RATIO)
+
+
+def test_a_table_of_one_wide_column_folds() -> None:
+    names = Table("Names", ("Name",), (("m" * 100,),))
+    assert names.is_wide and names.cells_in_line == 3
