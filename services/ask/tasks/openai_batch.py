@@ -6,21 +6,24 @@ https://platform.openai.com/docs/api-reference/batch
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from services.ask.tasks import CUSTOM_ID_CHARACTERS, MAX_TASKS, NewTask, Task, TaskResult
 from services.ask.tasks.submission import checked_prompt
+from services.ask.workloads import entry_responses
 from services.ask.workloads.entries import LIMITS, Notes, UnusableEntry, limit_of, prompt_of
 from services.ask.workloads.lines import InvalidFile, check_size, decoded, json_lines, problem
+from services.base.units import listed
 
 FORM = 'Each line must be a request: {"custom_id": …, "body": {"messages": …}}.'
 PATHS = {  # the `url` of a line, and the dialect of its body
     "/v1/chat/completions": "chat",
     "/v1/completions": "completions",
+    "/v1/responses": "responses",
 }
 SETTINGS = ("model", "temperature", "top_p", "seed")  # of a body, with the same names in a run
-OF_PROMPT = ("messages", "prompt", "tools", "tool_choice")
+OF_PROMPT = ("messages", "prompt", "input", "instructions", "tools", "tool_choice")
 IGNORED = ("stream", "stream_options", "n", "user")  # Paceline always streams, with one answer each
 
 
@@ -55,12 +58,20 @@ def _task(line: Any) -> NewTask:
         raise UnusableEntry(f"is not a request. {FORM}")
     url, method = line.get("url", "/v1/chat/completions"), line.get("method", "POST")
     if method != "POST" or url not in PATHS:
-        raise UnusableEntry(f"has {method} {str(url)[:60]}. Supported: POST {' and '.join(PATHS)}.")
+        raise UnusableEntry(f"has {method} {str(url)[:60]}. Supported: POST {listed(PATHS)}.")
     body = line["body"]
     if body.get("n") not in (None, 1):
         raise UnusableEntry("asks for several answers (n). Write one line for each.")
-    prompt = checked_prompt(prompt_of(body, Notes()))
+    prompt = checked_prompt(prompt_of(_as_entry(body, PATHS[url]), Notes()))
     return NewTask(prompt, _values(body, PATHS[url]), _custom_id(line.get("custom_id")))
+
+
+def _as_entry(body: Mapping[str, Any], dialect: str) -> Mapping[str, Any]:
+    if dialect != "responses":
+        return body
+    if not entry_responses.is_request(body):
+        raise UnusableEntry('has /v1/responses, whose body needs an "input". Add it.')
+    return entry_responses.as_chat(body)
 
 
 def _values(body: Mapping[str, Any], dialect: str) -> dict[str, Any]:
@@ -97,26 +108,34 @@ def _line(task: Task) -> dict[str, Any]:
         code = task.error_class or task.status
         message = task.error or f"The task was {task.status}."
         return {**line, "response": None, "error": {"code": code, "message": message}}
-    response = {"status_code": 200, "request_id": task.task_id, "body": _completion(task)}
+    body = _BODIES.get(task.dialect, _completion)
+    response = {"status_code": 200, "request_id": task.task_id, "body": body(task)}
     return {**line, "response": response, "error": None}
 
 
 def _completion(task: Task) -> dict[str, Any]:
-    result = task.result
-    text = task.dialect == "completions"
-    sent, received = result.prompt_tokens, result.output_tokens
-    usage = None
-    if sent is not None and received is not None:
-        usage = {"prompt_tokens": sent, "completion_tokens": received}
-        usage["total_tokens"] = sent + received
-    choice = {"text": result.answer or "", "logprobs": None} if text else _message(result)
     return {
-        "id": f"{'cmpl' if text else 'chatcmpl'}-{task.task_id}",
-        "object": "text_completion" if text else "chat.completion",
-        "created": int((task.ended_at or task.created_at).timestamp()),
+        "id": f"chatcmpl-{task.task_id}",
+        "object": "chat.completion",
+        **_choices(task, _message(task.result)),
+    }
+
+
+def _text_completion(task: Task) -> dict[str, Any]:
+    return {
+        "id": f"cmpl-{task.task_id}",
+        "object": "text_completion",
+        **_choices(task, {"text": task.result.answer or "", "logprobs": None}),
+    }
+
+
+def _choices(task: Task, choice: dict[str, Any]) -> dict[str, Any]:
+    result = task.result
+    return {
+        "created": _created(task),
         "model": result.model,
         "choices": [{"index": 0, **choice, "finish_reason": result.finish_reason}],
-        "usage": usage,
+        "usage": _usage(result, ("prompt_tokens", "completion_tokens")),
     }
 
 
@@ -125,3 +144,47 @@ def _message(result: TaskResult) -> dict[str, Any]:
     if result.tool_calls:
         message |= {"content": result.answer, "tool_calls": result.tool_calls}
     return {"message": message}
+
+
+def _response(task: Task) -> dict[str, Any]:
+    result = task.result
+    cut = result.finish_reason == "length"
+    return {
+        "id": f"resp_{task.task_id}",
+        "object": "response",
+        "created_at": _created(task),
+        "status": "incomplete" if cut else "completed",
+        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        "model": result.model,
+        "output": list(_items(task)),
+        "usage": _usage(result, ("input_tokens", "output_tokens")),
+    }
+
+
+def _items(task: Task) -> Iterator[dict[str, Any]]:
+    result = task.result
+    if result.answer or not result.tool_calls:
+        part = {"type": "output_text", "text": result.answer or "", "annotations": []}
+        content = {"role": "assistant", "content": [part]}
+        yield {"id": f"msg_{task.task_id}", "type": "message", "status": "completed", **content}
+    for call in result.tool_calls or ():
+        function = {"type": "function_call", "status": "completed", **call["function"]}
+        yield {"id": f"fc_{call['id']}", "call_id": call["id"], **function}
+
+
+def _created(task: Task) -> int:
+    return int((task.ended_at or task.created_at).timestamp())
+
+
+def _usage(result: TaskResult, names: tuple[str, str]) -> dict[str, int] | None:
+    """The usage under the API's names of sent and received tokens; None if unknown."""
+    sent, received = result.prompt_tokens, result.output_tokens
+    if sent is None or received is None:
+        return None
+    return {names[0]: sent, names[1]: received, "total_tokens": sent + received}
+
+
+_BODIES: dict[str, Callable[[Task], dict[str, Any]]] = {  # of other dialects: chat completions
+    "completions": _text_completion,
+    "responses": _response,
+}

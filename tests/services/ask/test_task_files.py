@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from services.ask.tasks import NewTask, Task, TaskResult, prompt_files
+from services.ask import dialogue
+from services.ask.tasks import NewTask, Task, TaskResult, openai_batch, prompt_files
 from services.ask.workloads.lines import InvalidFile
 from services.report.export.tasks import COLUMNS, tasks_csv
 
@@ -68,3 +70,52 @@ def test_a_csv_contains_prompts_and_answers_but_no_formulas() -> None:
     assert others == [] and tuple(row) == COLUMNS
     assert (row["prompt"], row["answer"], row["ttft_s"]) == ("Why?", "'=1+1", "0.25")
     assert row["ended_at"] == "2026-01-02T00:00:00+00:00" and row["error"] == ""
+
+
+RESPONSES = {"custom_id": "a", "url": "/v1/responses"}
+
+
+def test_a_request_to_the_responses_api_is_a_task_in_that_format() -> None:
+    body = {"model": "m", "instructions": "Be brief.", "input": "Hi", "max_output_tokens": 5}
+    text = {"format": {"type": "json_object"}}
+    line = json.dumps({**RESPONSES, "body": {**body, "text": text}}).encode()
+    (task,) = prompt_files.read(line, "in.jsonl")
+    assert dialogue.messages_of(task.prompt) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+    ]
+    settings = {"model": "m", "max_tokens": 5, "dialect": "responses"}
+    assert task.values == {**settings, "extra_body": {"text": text}}
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            {**RESPONSES, "body": {"messages": [{"role": "user", "content": "Hi"}]}},
+            'has /v1/responses, whose body needs an "input"',
+        ),
+        (
+            {**RESPONSES, "url": "/v1/embeddings", "body": {"input": "Hi"}},
+            "Supported: POST /v1/chat/completions, /v1/completions and /v1/responses",
+        ),
+    ],
+)
+def test_a_line_that_no_task_can_be_is_refused(line: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InvalidFile, match=sentence):
+        prompt_files.read(json.dumps(line).encode(), "in.jsonl")
+
+
+def test_an_answer_of_the_responses_api_is_one_in_the_batch_output() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    result = TaskResult("Yes.", "m", "length", 5, 2, tool_calls=[call])
+    task = Task(
+        *("t", "b", "me", "completed", "a", "url", "h:1"), *(AT,) * 3, 1, 200, None, None, result
+    )
+    (line,) = map(json.loads, openai_batch.output_lines([replace(task, dialect="responses")]))
+    body = line["response"]["body"]
+    message, function = body["output"]
+    assert body["object"] == "response" and body["status"] == "incomplete"
+    assert message["content"] == [{"type": "output_text", "text": "Yes.", "annotations": []}]
+    assert (function["call_id"], function["name"], function["arguments"]) == ("c1", "f", "{}")
+    assert body["usage"] == {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
