@@ -123,4 +123,7 @@ if SIGN_IN:
         sys.exit(str(problem))
 
 if __name__ == "__main__":
-    app.run(config={"server.port": PORT})
+    try:
+        app.run(config={"server.port": PORT})
+    except KeyboardInterrupt:  # uvicorn has closed everything
+        sys.exit(130)

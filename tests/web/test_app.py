@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -62,8 +63,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         until(lambda: status_of(port, "/_stcore/health") == 200, 60)
         yield port
     finally:
-        process.terminate()
-        process.wait(20)
+        process.send_signal(signal.SIGINT)  # Ctrl-C
+        assert process.wait(20) == 130
     assert b"Traceback" not in (folder / "log").read_bytes()
 
 
