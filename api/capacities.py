@@ -10,13 +10,19 @@ from pydantic import Field
 
 from api.bodies import By, Route, Started, check_read, config_of, given, json_body_route
 from api.errors import error_responses
+from api.run_body import RunBody
 from db import capacities, capacity_list
 from db.capacity_list import CapacityRow
 from db.database import opened
 from jobs import capacities as capacity_jobs
 from services.ask.problems import InvalidConfig
 from services.report.capacity import capacity_document
-from services.studies.capacity_config import CapacityConfig, parse_capacity, set_by_probes
+from services.studies.capacity_config import (
+    MAX_SERVERS,
+    CapacityConfig,
+    parse_capacity,
+    set_by_probes,
+)
 from services.studies.capacity_probe import first_probes
 
 router = APIRouter(route_class=Route)
@@ -28,6 +34,12 @@ ABOUT = {"name", "note"}
 class NewCapacity(CapacityConfig):
     """A search to start."""
 
+    servers: tuple[RunBody, ...] = Field(
+        (RunBody(),),
+        min_length=1,
+        max_length=MAX_SERVERS,
+        description=CapacityConfig.model_fields["servers"].description,
+    )
     name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     note: str = Field("", max_length=10_000, description="Note")
 

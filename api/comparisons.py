@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt
 import jobs
 from api.bodies import By, Route, check_read, config_of, json_body_route
 from api.errors import error_responses
+from api.run_body import RunBody
 from db import comparisons, runs
 from db.database import opened
 from services.analysis.compare import MARGIN, MAX_MARGIN, MIN_MARGIN
 from services.analysis.comparison_design import DEFAULT_REPEATS, ComparisonDesign, StoredComparison
-from services.ask.config import MAX_REPEATS, RunConfig
+from services.ask.config import MAX_REPEATS
 from services.ask.measurement import RunStatus
 
 router = APIRouter(route_class=Route)
@@ -23,7 +24,7 @@ class NewComparison(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    candidates: tuple[RunConfig, ...] = Field(
+    candidates: tuple[RunBody, ...] = Field(
         description="Two to eight; set `repeats` for the comparison, not here"
     )
     repeats: StrictInt = Field(

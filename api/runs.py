@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    StrictInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from starlette.responses import StreamingResponse
 
 import jobs
 from api.bodies import By, Route, RunId, Started, check_read, config_of, json_body_route
 from api.errors import error_responses
+from api.run_body import RunBody
 from db import baseline_verdicts, results, runs
 from db.database import opened
 from db.runs import RunRow
@@ -27,10 +20,9 @@ from services.analysis.compare.baseline import Kind
 from services.analysis.compare.baseline_verdict import BaselineVerdict, as_row
 from services.analysis.slices import Slice
 from services.ask.backends import find
-from services.ask.config import MAX_REPEATS, Mode, RunConfig
+from services.ask.config import MAX_REPEATS, Mode
 from services.ask.measurement import IMPORT as IMPORTED
 from services.ask.measurement import RunStatus
-from services.ask.workloads.entries import limits_of, prompts_of
 from services.report.export import export
 from services.report.export.shape import RunDocument
 from services.report.slices import slices_of
@@ -38,38 +30,12 @@ from services.report.slices import slices_of
 router = APIRouter(route_class=Route)
 
 
-class NewRun(RunConfig):
+class NewRun(RunBody):
     """A run to queue: its config, name, tags and note."""
 
     name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of 1 to 50 characters")
     note: str = Field("", max_length=10_000, description="Note")
-
-    @field_validator("prompts", mode="before")
-    @classmethod
-    def _entries(cls, value: Any) -> Any:
-        """Accept prompts as entries of a prompt file: messages or conversations."""
-        return prompts_of(value) if isinstance(value, list) else value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _limits_of_entries(cls, data: Any) -> Any:
-        """Accept a maximum number of answer tokens in each entry, as in a prompt file."""
-        if not isinstance(data, dict) or not isinstance(data.get("prompts"), list):
-            return data
-        limits = limits_of(data["prompts"])
-        return {"prompt_max_tokens": limits} | data if any(limits) else data
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _refuse_other_requests(cls, data: Any, parsed: ModelWrapValidatorHandler[Self]) -> Self:
-        """Refuse a number of requests that a replay would replace by that of the rows."""
-        new = parsed(data)
-        number = data.get("requests") if isinstance(data, dict) else None
-        usual = cls.model_fields["requests"].default
-        if new.mode == "replay" and number not in (None, usual, new.requests):
-            raise ValueError("requests: has no effect in a trace replay: each row is sent once.")
-        return new
 
 
 class Against(BaseModel):

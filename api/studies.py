@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from api.bodies import By, Route, Started, config_of, given, json_body_route
 from api.errors import error_responses
+from api.run_body import RunBody
 from db import studies
 from db.database import opened
 from db.studies import StudyRow
@@ -45,6 +46,7 @@ class NewStudy(StudyConfig):
     """A study to queue: its config, name, tags and note. Omitted fields use the defaults of its
     preset."""
 
+    run: RunBody = Field(RunBody(), description=StudyConfig.model_fields["run"].description)
     name: str = Field("", max_length=200, description="Name; empty: generated from the config")
     tags: tuple[str, ...] = Field((), max_length=20, description="Tags of its runs")
     note: str = Field("", max_length=10_000, description="Note")

@@ -53,7 +53,9 @@ def with_defaults(data: Any) -> Any:
         return data
     start, run = preset_config(preset), data.get("run", {})
     if isinstance(run, dict):  # without defaults: the fields given decide which workload it is
-        run = {**start.run.model_dump(exclude_defaults=True), **run}
+        replay = run.get("mode") == "replay"  # whose rows are the requests
+        own = start.run.model_dump(exclude_defaults=True, exclude={"requests"} if replay else None)
+        run = {**own, **run}
     return {**start.model_dump(), **data, "run": run}
 
 
