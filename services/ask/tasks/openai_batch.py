@@ -108,7 +108,7 @@ def _line(task: Task) -> dict[str, Any]:
         code = task.error_class or task.status
         message = task.error or f"The task was {task.status}."
         return {**line, "response": None, "error": {"code": code, "message": message}}
-    body = _BODIES.get(task.dialect, _completion)
+    body = _BODIES.get(task.dialect or "", _completion)
     response = {"status_code": 200, "request_id": task.task_id, "body": body(task)}
     return {**line, "response": response, "error": None}
 
