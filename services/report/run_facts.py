@@ -10,7 +10,7 @@ from typing import Any
 from services.analysis import fingerprint
 from services.analysis.compare import Candidate, Comparison
 from services.analysis.compare.candidate import labels_of
-from services.analysis.compare.differences import flat
+from services.analysis.compare.differences import Difference, flat
 from services.ask import about
 from services.ask.backends.dialects import dialect_of
 from services.ask.config import RunConfig
@@ -18,25 +18,35 @@ from services.ask.measurement import ACTIVE, Run
 from services.ask.own_prompts import summarized
 from services.ask.plan import duration
 from services.base import untrusted
+from services.base.machine import LIBRARIES
 from services.base.table import Table
 from services.base.units import NOTHING, show
 from services.report.fact_text import fact_text
 
 DIFFERS = "≠"
 NOT_SENT = "not sent"
-NAMES = {"memory_bytes": "memory", "prompt_mark": "nonce"}  # of facts, as they are called
+TITLES = {  # of facts that are not called by their name in words
+    "cpu": "CPU",
+    "memory_bytes": "Memory",
+    "os": "OS",
+    "prompt_mark": "Nonce",
+    "sha256": "SHA-256",
+}
+PACKAGES = (*LIBRARIES, "litellm")  # written as they are installed
 
 
 def differences(comparison: Comparison) -> Table:
     """Show the config and environment fields in which the runs differ."""
     candidates = (comparison.baseline, *comparison.others)
-    known = about.fields(RunConfig)
-    rows = tuple(
-        # The values have their units.
-        (known[d.field].label.removesuffix(" (s)") if d.field in known else d.label, *d.values)
-        for d in comparison.differences
-    )
+    rows = tuple((_title_of(each), *each.values) for each in comparison.differences)
     return Table("What differs", ("", *labels_of(candidates)), rows)
+
+
+def _title_of(difference: Difference) -> str:
+    known = about.fields(RunConfig)
+    if difference.field in known:
+        return known[difference.field].label.removesuffix(" (s)")  # the values have their units
+    return difference.label if "." in difference.field else _title(difference.field)
 
 
 def identities(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
@@ -72,13 +82,16 @@ def _named(facts: Mapping[str, str]) -> dict[str, str]:
     """Name each field of a config as the form does."""
     known = about.fields(RunConfig)
     return {
-        known[name].label if name in known else _words(name): text for name, text in facts.items()
+        known[name].label if name in known else _title(name): text for name, text in facts.items()
     }
 
 
-def _words(name: str) -> str:
-    """Return a name in words; the path to a value that a server reported stays unchanged."""
-    return name if "." in name else name.replace("_", " ")
+def _title(name: str) -> str:
+    """Return a fact's name in words; the path to a value that a server reported stays unchanged."""
+    if "." in name or name in PACKAGES:
+        return name
+    words = name.replace("_", " ")
+    return TITLES.get(name) or words[:1].upper() + words[1:]
 
 
 def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
@@ -89,19 +102,19 @@ def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table
 
 def _environment_texts(facts: Mapping[str, Any]) -> dict[str, str]:
     digest = fingerprint.of_environment(facts)
-    texts = {_words(NAMES.get(name, name)): text for name, text in _fact_texts(facts).items()}
-    return ({"fingerprint": digest} if digest else {}) | texts
+    texts = {_title(name): text for name, text in _fact_texts(facts).items()}
+    return ({"Fingerprint": digest} if digest else {}) | texts
 
 
 def _identity(run: Run) -> dict[str, str]:
     facts = {
-        "run": run.id,
-        "name": run.name,
-        "status": run.status,
-        "started": moment_of(run.started_at),
-        "ended": moment_of(run.ended_at),
-        "measured for": measured_for(run),
-        "tags": run.tags,
+        "Run": run.id,
+        "Name": run.name,
+        "Status": run.status,
+        "Started": moment_of(run.started_at),
+        "Ended": moment_of(run.ended_at),
+        "Measured for": measured_for(run),
+        "Tags": run.tags,
     }
     return _fact_texts(facts)
 

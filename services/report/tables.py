@@ -176,7 +176,7 @@ def distributions(candidate: Candidate) -> Table:
         for label, unit, distribution in entries
         if distribution
     )
-    columns = ("", "Median", "p95", "p99", "Mean", "Std dev", "Min", "p90", "Max", "Count")
+    columns = ("", "Median", "p90", "p95", "p99", "Mean", "Std dev", "Min", "Max", "Count")
     note = "Successful requests only. Percentiles with too few samples are shown as –."
     if not candidate.table.complete:
         some = len(candidate.table.timed()[0])
@@ -214,14 +214,14 @@ def _windows(steady: SteadyState) -> str:
 
 
 def _numbers(distribution: Distribution, unit: str) -> list[str]:
-    numbers = (  # first those that a phone shows without scrolling
+    numbers = (
         distribution.median,
+        distribution.p90,
         distribution.p95,
         distribution.p99,
         distribution.mean,
         distribution.sd,
         distribution.minimum,
-        distribution.p90,
         distribution.maximum,
     )
     return [*(show(number, unit) for number in numbers), f"{distribution.n:,}"]

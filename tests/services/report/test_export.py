@@ -402,7 +402,7 @@ def test_the_page_contains_the_comparison() -> None:
     for part in ("3 runs compared", "Baseline: Run 1", "requests failed", "What differs"):
         assert (part in text) == (part != "What differs"), part
     assert "Run 1 (baseline)" in text
-    assert "own prompt characters" in text
+    assert "Own prompt characters" in text
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

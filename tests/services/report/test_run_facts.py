@@ -97,16 +97,18 @@ def test_files_say_how_long_was_measured(name: str) -> None:
 
 def test_facts_of_the_machine_have_units_and_the_glossarys_words() -> None:
     facts = {"memory_bytes": 25276502016, "prompt_mark": "f44f", "cores": 2}
+    facts |= {"context_per_slot": 512, "orjson": "3.11", "os": "Debian"}
     alone = candidate(repeats(), run_id=1, environment=facts)
     rows = dict(run_facts.environment([alone], labels_of([alone])).rows)
-    assert (rows["memory"], rows["nonce"], rows["cores"]) == ("23.5 GiB", "f44f", "2")
+    assert (rows["Memory"], rows["Nonce"], rows["Cores"]) == ("23.5 GiB", "f44f", "2")
+    assert {"Context per slot", "orjson", "OS"} <= rows.keys()
 
 
 @pytest.mark.parametrize("odd", ["lots", [1, 2], 10**400])
 def test_a_fact_of_another_kind_is_shown_as_it_is(odd: object) -> None:
     """An imported file may say anything."""
     alone = candidate(repeats(), run_id=1, environment={"memory_bytes": odd})
-    assert dict(run_facts.environment([alone], labels_of([alone])).rows)["memory"]
+    assert dict(run_facts.environment([alone], labels_of([alone])).rows)["Memory"]
 
 
 def test_what_differs_is_named_as_in_the_form() -> None:
