@@ -15,7 +15,7 @@ from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, Word, 
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
 from services.analysis.compare.wording import interval_text, times, times_with_interval
 from services.base.table import Table
-from services.base.units import NOTHING, many, show
+from services.base.units import NOTHING, listed, many, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +98,20 @@ def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> s
     against = f"{runs} against {all_figures[0].baseline_label}"
     if {*words} == {"no verdict"}:
         return f"{against}: no verdict"
-    counts = _count_verdicts(words)
     if not _same_measure(all_figures):
-        return f"{against}: {counts}"
-    counts += f" by {_in_sentence(all_figures[0].measure)}"
+        return f"{against}: {_count_verdicts(words)}"
+    first = all_figures[0]
+    counts = f"of {runs}, {_count_verdicts(words)}"
+    if not any(word == "faster" for word in words):  # else the first half names the measure
+        counts += f" by {_in_sentence(first.measure)}"
     lowest, *_, highest = sorted(all_figures, key=lambda figures: figures.times)
     if lowest.times > 0:
         counts += f" ({lowest.ratio} to {highest.ratio})"
     rates = [rate.word for rate in _rates(comparison)]
-    traded = _judged(rates) != _judged(words) and all_figures[0].name == THROUGHPUT
+    traded = _judged(rates) != _judged(words) and first.name == THROUGHPUT
     if traded and _judged(rates):
-        counts += f", {_count_verdicts(_judged(rates))} by tokens/s per request"
-    return f"{_fastest(comparison)}; of {runs}: {counts}"
+        counts += f"; by tokens/s per request, {_count_verdicts(_judged(rates))}"
+    return f"{_fastest(comparison)}; {counts}"
 
 
 def _fastest(comparison: Comparison) -> str:
@@ -135,8 +137,13 @@ def _same_measure(all_figures: Sequence[VerdictFigures]) -> bool:
 
 
 def _count_verdicts(words: Sequence[str]) -> str:
-    """Count verdicts: `5 faster, 1 inconclusive`."""
-    return ", ".join(f"{count} {word}" for word, count in Counter(words).items())
+    """Count verdicts: `5 are faster and 1 is inconclusive`."""
+    return listed(
+        f"{count} {'has' if count == 1 else 'have'} {word}"
+        if word == "no verdict"
+        else f"{count} {'is' if count == 1 else 'are'} {word}"
+        for word, count in Counter(words).items()
+    )
 
 
 def _in_sentence(label: str) -> str:

@@ -16,7 +16,7 @@ from tests.stored import store
 def test_an_empty_database_shows_the_sample(visit: Visit) -> None:
     at = visit("run")
     assert len(_badges(at)) == 1
-    assert any("concurrency 4" in each.value for each in at.markdown)
+    assert any("Concurrency 4" in each.value for each in at.markdown)
     assert any("It took" in each.value for each in at.caption)
 
 

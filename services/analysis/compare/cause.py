@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.analysis.compare.candidate import Candidate
 from services.analysis.compare.findings import Finding
-from services.analysis.compare.wording import TIME, change
+from services.analysis.compare.wording import TIME, change, conjunction
 from services.analysis.summary.repeats import successes
 from services.analysis.ttft_phases import (
     LOAD,
@@ -49,7 +49,8 @@ def cause_of(
     share = parts[name] / more
     much = f"{share * 100:.0f} %" if share < 0.995 else "all" if share < 1.005 else "more than all"
     return (
-        f"The mean TTFT of {names[0]} is {change(ratio, TIME)} than that of {names[1]} "
+        f"The mean TTFT of {names[0]} is {change(ratio, TIME)} "
+        f"{conjunction(ratio)} that of {names[1]} "
         f"({show(run.mean_s, 's')} against {show(baseline.mean_s, 's')}); "
         f"{much} of the difference is {WORDS[name]}."
     )

@@ -109,8 +109,8 @@ def _build_verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> V
     return Verdict(
         run_id,
         first.word,
-        headline,
-        lead
+        units.sentence(headline),
+        units.sentence(lead)
         + _waiting(pair, first)
         + _other_measures(remaining, pair.margin)
         + (pair.cause and f" {pair.cause}"),
@@ -143,8 +143,9 @@ def _differs(pair: _Pair, measure: Finding) -> tuple[str, str]:
     assert measure.ratio is not None
     several = measure.ratio.value >= TWICE
     headline = f"{pair.run} has {changed(measure)} {measure.label} than {pair.baseline}"
-    if several and measure.better == "higher":
-        headline = f"{pair.run} has {changed(measure)} the {measure.label} of {pair.baseline}"
+    if several:
+        factor = f"{times(measure.ratio.value)}×"
+        headline = f"{pair.run} has {factor} the {measure.label} of {pair.baseline}"
     figures = f"95 % interval {interval_text(measure.ratio)}" if several else _figures(measure)
     return headline, f"{headline}: {figures}, {_repeats(measure)}."
 
@@ -224,13 +225,18 @@ def clause(measure: Finding, margin: float, than: str = "") -> str:
     sure = bool(than) or measure.word not in ("equivalent", "inconclusive")
     text = changed(measure) if sure else verdict_label(measure.word, margin)
     if than:
-        text += f" {'as' if ratio.value == 1 else 'than'} {than}"
+        text += f" {conjunction(ratio.value)} {than}"
     if ratio.low is None:
         return text
     several = sure and ratio.value >= TWICE
     return (
         f"{text} ({interval_text(ratio)})" if several else f"{text}, {times_with_interval(ratio)}"
     )
+
+
+def conjunction(ratio: float) -> str:
+    """The word after a change of a time: longer than, as long as, the same as."""
+    return "as" if ratio == 1 or ratio >= TWICE else "than"
 
 
 def interval_text(ratio: Ratio) -> str:
@@ -283,13 +289,13 @@ def _change_alone(measure: Finding) -> str:
 
 
 def change(ratio: float, directions: tuple[str, str]) -> str:
-    """Return a ratio as a change in words: `3.2×`, `44 % higher`; for times `5.6× longer`, `82 %
-    shorter`. `directions` is AMOUNT or TIME."""
+    """Return a ratio as a change in words: `3.2×`, `44 % higher`; for times `5.6× as long`,
+    `82 % shorter`. `directions` is AMOUNT or TIME."""
     more, less = directions
     if ratio == 1:
         return "the same"
     if ratio >= TWICE:
-        return f"{times(ratio)}× {more}" if directions is TIME else f"{times(ratio)}×"
+        return f"{times(ratio)}× as long" if directions is TIME else f"{times(ratio)}×"
     return f"{_share_of(abs(ratio - 1))} {more if ratio > 1 else less}"
 
 

@@ -93,7 +93,7 @@ def test_a_sequential_run_is_judged_by_its_latency() -> None:
     assert as_row(verdict)["measure"] == "e2e_s_median"
     assert as_row(verdict)["speed"] == pytest.approx(0.5)
     assert word_for(verdict, "ttft_s_median") == "slower"
-    assert brief(verdict) == "slower, 2.00× longer"
+    assert brief(verdict) == "slower, 2.00× as long"
     assert "the client's own waiting (a pause of 2 s), so median E2E latency" in sentence(verdict)
 
 

@@ -36,7 +36,7 @@ QUICK = rows(0.1, 0.3)
 def test_the_main_part_of_a_ttft_difference_is_named() -> None:
     text = sentence(rows(1.02, 0.38), QUICK)
     assert text.endswith(
-        " The mean TTFT of B is 3.00× longer than that of A (1.50 s against 500 ms); "
+        " The mean TTFT of B is 3.00× as long as that of A (1.50 s against 500 ms); "
         "92 % of the difference is queueing in the server."
     )
 

@@ -161,6 +161,6 @@ def test_a_comparison_uses_the_same_labels_everywhere() -> None:
     ]
     found = compare(pair)
     assert (found.baseline.label, found.others[0].label) == ("sequential", "batch 8")
-    assert found.verdicts[0].headline.startswith("batch 8 ")
+    assert found.verdicts[0].headline.startswith("Batch 8 ")
     assert "sequential" in found.verdicts[0].headline
     assert [one.label for one in labelled(labelled(pair))] == ["sequential", "batch 8"]

@@ -80,9 +80,9 @@ def test_the_verdict_follows_the_direction_in_every_mode(
 
 def test_a_latency_is_reported_as_a_time() -> None:
     verdict = verdict_of(a(mode="sequential"), b(repeats(2.0), mode="sequential"))
-    assert verdict.headline == "B has 2.00× longer median E2E latency than A"
+    assert verdict.headline == "B has 2.00× the median E2E latency of A"
     assert verdict.sentence.startswith(
-        "B has 2.00× longer median E2E latency than A: 95 % interval 1.91–2.09, 3 repeats each."
+        "B has 2.00× the median E2E latency of A: 95 % interval 1.91–2.09, 3 repeats each."
     )
     first = verdict.findings[0]
     assert first.ratio is not None and first.speed is not None
@@ -105,19 +105,19 @@ def test_more_throughput_with_slower_requests_is_reported_as_a_trade_off() -> No
         b(together, name="batch of 8", comparison_id=1),
     )
     assert verdict.headline == (
-        "batch of 8 gives 4.00× the throughput of sequential, but 50 % fewer tokens/s per request"
+        "Batch of 8 gives 4.00× the throughput of sequential, but 50 % fewer tokens/s per request"
     )
     assert verdict.sentence.startswith(
-        "batch of 8 gives 4.00× the throughput of sequential, but 50 % fewer tokens/s per "
+        "Batch of 8 gives 4.00× the throughput of sequential, but 50 % fewer tokens/s per "
         "request: output throughput 4.00× (95 % interval 4.00–4.00), median tokens/s per request "
         "0.50× (95 % interval 0.50–0.50); 5 repeats each, interleaved. Also: median TTFT 4.00× "
-        "longer (4.00–4.00); median E2E"
+        "as long (4.00–4.00); median E2E"
     )
     back = verdict_of(
         b(together, name="batch of 8"), a(alone, name="sequential", mode="sequential", pause_s=0)
     )
     assert back.headline == (
-        "sequential gives 75 % less throughput than batch of 8, but 2.00× the tokens/s per request"
+        "Sequential gives 75 % less throughput than batch of 8, but 2.00× the tokens/s per request"
     )
 
 
@@ -129,8 +129,8 @@ def test_more_throughput_with_slower_requests_is_reported_as_a_trade_off() -> No
         (1.045, "4.5 % higher", "4.5 % longer"),
         (0.18, "82 % lower", "82 % shorter"),
         (0.0042, "99.6 % lower", "99.6 % shorter"),
-        (5.6, "5.60×", "5.60× longer"),
-        (310.4, "310×", "310× longer"),
+        (5.6, "5.60×", "5.60× as long"),
+        (310.4, "310×", "310× as long"),
     ],
 )
 def test_a_ratio_is_worded_as_people_say_it(ratio: float, amount: str, time: str) -> None:
@@ -153,7 +153,7 @@ def test_a_measure_with_the_clients_own_waiting_does_not_lead() -> None:
     """A pause of 20 s makes throughput 13× lower, though each request is as fast."""
     slow = a(paced(22), name="sequential", mode="sequential", pause_s=20.0)
     verdict = verdict_of(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
-    assert verdict.headline == "staggered is as fast as sequential, within ±5 %"
+    assert verdict.headline == "Staggered is as fast as sequential, within ±5 %"
     assert verdict.details.startswith("By median tokens/s per request: 1.00×")
     assert (
         "Output throughput includes the client's own waiting (staggered: an interval of 1 s; "
@@ -214,7 +214,7 @@ def test_the_clients_own_waiting_is_not_a_trade_off() -> None:
     slow = a(quick, name="sequential", mode="sequential", pause_s=21.0)
     verdict = verdict_of(slow, b(paced(1), name="staggered", mode="staggered", interval_s=1.0))
     assert (
-        verdict.headline == "staggered has 50 % lower median tokens/s per request than sequential"
+        verdict.headline == "Staggered has 50 % lower median tokens/s per request than sequential"
     )
 
 
@@ -286,9 +286,9 @@ def first_token_after(seconds: float, vary: Sequence[float]) -> list[Measurement
     [
         (
             NARROW,
-            "B has the same output throughput as A, within ±5 %, but median TTFT 3.00× longer",
+            "B has the same output throughput as A, within ±5 %, but median TTFT 3.00× as long",
         ),
-        (WIDE, "B against A: output throughput inconclusive, but median TTFT 3.00× longer"),
+        (WIDE, "B against A: output throughput inconclusive, but median TTFT 3.00× as long"),
     ],
 )
 def test_a_headline_without_a_difference_names_the_measure_that_differs(
@@ -398,8 +398,8 @@ def test_every_other_run_has_its_verdict_in_order() -> None:
 def test_runs_with_the_same_name_get_distinct_labels() -> None:
     same = [candidate(repeats(s), run_id=i, name="A") for i, s in ((7, 0.5), (5, 2.0))]
     first, second = compare([a(), *same]).verdicts
-    assert first.sentence.startswith("run 7 has 2.00× the output throughput of run 1:")
-    assert second.sentence.startswith("run 5 has 50 % lower output throughput than run 1:")
+    assert first.sentence.startswith("Run 7 has 2.00× the output throughput of run 1:")
+    assert second.sentence.startswith("Run 5 has 50 % lower output throughput than run 1:")
 
 
 def test_every_measure_is_judged_and_equivalent_states_its_margin() -> None:

@@ -50,8 +50,8 @@ def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
         "▼ 0.50× (0.48–0.52)",
     )
     assert overview(verdict_figures(found), found) == (
-        "run at 0.5 has 2.00× the output throughput of run at 1.0; of 2 runs: 1 faster, 1 slower "
-        "by output throughput (0.50× to 2.00×)"
+        "Run at 0.5 has 2.00× the output throughput of run at 1.0; of 2 runs, 1 is faster and 1 is "
+        "slower (0.50× to 2.00×)"
     )
 
 
@@ -63,11 +63,11 @@ def test_the_overview_begins_with_the_fastest_of_several_or_says_that_there_is_n
         )
     )
     found = compare([same, slow, fast, faster])
-    assert overview(verdict_figures(found), found).startswith("faster has 4.00× the output")
+    assert overview(verdict_figures(found), found).startswith("Faster has 4.00× the output")
     none = compare([faster, same, slow])
     assert overview(verdict_figures(none), none) == (
-        "No run is measurably faster than faster; of 2 runs: 2 slower by output throughput (0.12× "
-        "to 0.25×)"
+        "No run is measurably faster than faster; of 2 runs, 2 are slower by output throughput "
+        "(0.12× to 0.25×)"
     )
 
 
@@ -82,8 +82,8 @@ def test_the_overview_of_runs_that_trade_speed_for_throughput_counts_both() -> N
     ]
     found = compare([candidate(rows, run_id=n, name=f"run {n}") for n, rows in enumerate(loads, 1)])
     text = overview(verdict_figures(found), found)
-    assert text.startswith("run 3 gives 2.67× the throughput of run 1, but 67 % fewer tokens/s")
-    assert text.endswith("2 slower by tokens/s per request")
+    assert text.startswith("Run 3 gives 2.67× the throughput of run 1, but 67 % fewer tokens/s")
+    assert text.endswith("; by tokens/s per request, 2 are slower")
 
 
 def test_runs_that_different_measures_decide_name_theirs() -> None:
@@ -98,7 +98,7 @@ def test_runs_that_different_measures_decide_name_theirs() -> None:
         "Output throughput",
         "Tokens/s per request, median",
     ]
-    assert overview(verdict_figures(found), found) == "2 runs against A: 2 faster"
+    assert overview(verdict_figures(found), found) == "2 runs against A: 2 are faster"
 
 
 def test_without_a_verdict_no_ratio_is_summed_up() -> None:

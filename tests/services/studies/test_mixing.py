@@ -54,8 +54,8 @@ def mixed(
     [
         (
             {"short": 3.2},
-            "Short requests wait for long ones: their TTFT is 3.20× longer than alone (3.1",
-            "Also: E2E latency of short requests 3.20× longer (3.1",
+            "Short requests wait for long ones: their TTFT is 3.20× as long as alone (3.1",
+            "Also: E2E latency of short requests 3.20× as long (3.1",
         ),
         ({"short": 3.2}, "Short", "TTFT of long requests equivalent within ±5 %, 1.00× (0."),
         (
@@ -72,7 +72,7 @@ def mixed(
         (
             {"short": 3.2, "vary": STEADY[:2]},
             "Whether short requests wait for long ones: no verdict"
-            ". Their TTFT is 3.22× longer than alone. A verdict needs 3 or more "
+            ". Their TTFT is 3.22× as long as alone. A verdict needs 3 or more "
             "repeats of each run (2 now).",
             "Jain's index of tokens/s is",
         ),
