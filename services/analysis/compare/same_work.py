@@ -19,6 +19,13 @@ from services.base import units
 LENGTH_GAP = 0.05  # allowed between the shortest and the longest mean
 
 
+SAME_NUMBER = (
+    "The runs sent different numbers of requests, and so different prompts of their workload: send "
+    "the same number."
+)
+SAME_PROMPTS = "Use the same prompts; if they are the same, the tokenizers of the models differ."
+
+
 def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
 ) -> Diagnostic | None:
@@ -31,11 +38,15 @@ def unequal(
 
 
 def by_name(values: dict[str, Any]) -> str:
-    """Return each run's value as text, grouped by value: `#1, #3: 128; #2: 256`."""
+    """Return each run's value as text, grouped by value: `A, B: 128; C: 256`. A value that begins
+    with its run's label, `sequential, 8 requests`, has none before it."""
     alike: dict[Any, list[str]] = {}
-    for number, value in values.items():
-        alike.setdefault(value, []).append(number)
-    return "; ".join(f"{', '.join(numbers)}: {value}" for value, numbers in alike.items())
+    for label, value in values.items():
+        alike.setdefault(value, []).append(label)
+    return "; ".join(
+        str(value) if str(value).startswith(f"{label}, ") else f"{label}: {value}"
+        for label, value in ((", ".join(labels), value) for value, labels in alike.items())
+    )
 
 
 def _model_of(candidate: Candidate) -> str | None:
@@ -132,8 +143,8 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         "prompt_tokens",
         "Prompts of different length",
-        "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. Use "
-        "the same prompts; if they are the same, the tokenizers of the models differ.",
+        "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. "
+        + (SAME_NUMBER if len({c.run.config.requests for c in candidates}) > 1 else SAME_PROMPTS),
     )
 
 
