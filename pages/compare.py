@@ -202,6 +202,10 @@ if not shared() and (problem or len(ids) < FEWEST) and not none_yet:
     choose(ids, {})
 if problem:
     stop_with(problem)
+if none_yet:
+    st.info(
+        "There are no runs yet. Start a comparison, or two separate runs.", icon=":material/info:"
+    )
 if len(ids) < FEWEST and not shared():
     st.page_link(
         "run.py",
@@ -210,7 +214,9 @@ if len(ids) < FEWEST and not shared():
         query_params={"vs": "mode=batch"},
     )
 if none_yet:
-    stop_with("There are no runs yet.", "Start a comparison, or two separate runs.")
+    if not shared():
+        st.page_link("run.py", label="Start a run", icon=":material/play_arrow:")
+    st.stop()
 if len(ids) < FEWEST:
     stop_with("Select one more run." if ids else f"{WANTED}.", "The first is the baseline.")
 judgement = objectives_form.in_url()

@@ -108,7 +108,8 @@ touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
 ids = chosen(parameters)
 if len(ids) < FEWEST:
-    stop_with("A leaderboard needs at least two runs that are done.", "Select them in History.")
+    few = "A leaderboard needs at least two runs that are done."
+    stop_with(few, "Select them in History, or start some.", empty=not runs.count(opened()))
 loaded = load(ids)
 summaries = runs.headlines(opened(), ids)
 standings = [

@@ -33,6 +33,7 @@ from pages.widgets.view import (
     only_saved,
     person,
     plain,
+    prose,
     show_error,
     stop_with,
 )
@@ -79,9 +80,9 @@ def plan_of(config: RunConfig) -> Plan:
 def show_plan(ahead: Plan) -> None:
     """Show the plan of the run."""
     with st.container(horizontal=True):
-        st.metric("Requests", show(ahead.requests_total or None, "count"))
+        st.metric("Requests in total", show(ahead.requests_total or None, "count"))
         st.metric("Max output tokens", show(ahead.tokens_at_most or None, "count"))
-    st.markdown(plain(ahead.sentence))
+    st.markdown(prose(ahead.sentence))
 
 
 def draw_schedule(config: RunConfig) -> None:

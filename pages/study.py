@@ -25,7 +25,7 @@ from pages.widgets import (
     study_page,
     url_state,
 )
-from pages.widgets.view import person, plain, read_only, show_error
+from pages.widgets.view import person, prose, read_only, show_error
 from services.ask.backends import BackendProblem
 from services.ask.config import RunConfig
 from services.ask.problems import InvalidConfig
@@ -93,7 +93,7 @@ def estimate(config: StudyConfig, to: str | None) -> None:
             st.metric("Searches" if searches else "Cells", ahead.cells_text)
             if config.engine is not None:
                 st.metric("Engines to start", f"{ahead.starts:,}")
-        st.markdown(plain(ahead.sentence))
+        st.markdown(prose(ahead.sentence))
         up = engines.list_running(opened())
         if ahead.starts and up:
             st.warning(

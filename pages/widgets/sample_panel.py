@@ -10,7 +10,7 @@ import streamlit as st
 from db import runs
 from db.database import opened
 from pages.widgets import candidates_form
-from pages.widgets.view import dark, plain
+from pages.widgets.view import dark, plain, prose
 from services.analysis.compare import Comparison, compare
 from services.analysis.comparison_design import ComparisonDesign
 from services.ask import link
@@ -35,7 +35,7 @@ def show() -> None:
     with st.container(border=True, key="sample", gap="small"):
         _head(sample())
         verdict = _comparison().verdicts[0]
-        st.markdown(f"**{plain(verdict.headline)}**")
+        st.markdown(f"**{prose(verdict.headline)}**")
         with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
             (figures,) = verdict_figures(_comparison())
             st.metric(f"{plain(figures.baseline_label)} (baseline)", figures.baseline_value, **TILE)
@@ -48,8 +48,8 @@ def show() -> None:
                 delta_arrow="off",
                 **TILE,
             )
-        with st.expander("Show the full comparison", icon=":material/insights:"):
-            st.markdown(plain(verdict.details))
+        st.markdown(f":small[{prose(verdict.details)}]")
+        with st.expander("Show the chart", icon=":material/insights:"):
             st.vega_lite_chart(
                 _spec(dark()),
                 theme=None,

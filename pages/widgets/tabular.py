@@ -22,7 +22,13 @@ from services.report import request_facts, run_facts
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
 
-FIRST = ("status", "ttft_s", "e2e_s", "output_tokens")  # what a phone shows without scrolling
+FIRST = (
+    "status",
+    "ttft_s",
+    "e2e_s",
+    "tokens_per_s",
+    "output_tokens",
+)  # what a phone shows without scrolling
 PAGE = 1_000  # requests of a large run on one page
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 _DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
@@ -124,14 +130,23 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
         rows.dropna(axis="columns", how="all"),
         hide_index=True,
         width="stretch",
-        height=320,
+        height=min(35 * len(rows) + 38, 458),  # 12 rows
         placeholder="–",
         alt="Every request",
         key=key,
         on_select=selected,
         selection_mode="single-row",
-        column_config={name: st.column_config.Column(_head(name)) for name in rows.columns},
+        column_config={name: _column(name) for name in rows.columns},
     )
+
+
+def _column(name: str) -> Any:
+    """A column of the requests: times and rates with as many decimals in each row."""
+    if name.endswith("_per_s"):
+        return st.column_config.NumberColumn(_head(name), format="%.2f")
+    if name.endswith("_s"):
+        return st.column_config.NumberColumn(_head(name), format="%.4f")
+    return st.column_config.Column(_head(name))
 
 
 def _page(table: Measurements) -> Sequence[Measurement]:

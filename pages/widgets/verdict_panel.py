@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.widgets import tabular
 from pages.widgets.panels import Colour
-from pages.widgets.view import plain
+from pages.widgets.view import plain, prose
 from services.analysis.compare import Comparison, Verdict
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
 from services.base.table import Table
@@ -34,16 +34,16 @@ def show(comparison: Comparison) -> None:
         if len(verdicts) == 1:
             _pair(verdicts[0], comparison.verdicts[0])
         else:
-            st.subheader(plain(overview(verdicts, comparison)), anchor=False)
+            st.subheader(prose(overview(verdicts, comparison)), anchor=False)
             _table(table(verdicts, comparison))
             with st.expander("Each verdict in words", icon=":material/notes:"):
                 for verdict in comparison.verdicts:
-                    st.markdown(plain(verdict.sentence))
+                    st.markdown(prose(verdict.sentence))
                     _by_measure(verdict)
 
 
 def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
-    st.subheader(plain(verdict.headline), anchor=False)
+    st.subheader(prose(verdict.headline), anchor=False)
     with st.grid(3, min_column_width=200):
         measure: dict[str, Any] = {
             "delta": plain(figures.measure),
@@ -64,7 +64,7 @@ def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
             **TILE,
         )
     _by_measure(verdict)
-    st.markdown(f":small[{plain(verdict.details)}]")
+    st.markdown(f":small[{prose(verdict.details)}]")
 
 
 def _table(data: Table) -> None:

@@ -18,6 +18,7 @@ from services.base.settings import InvalidSettings
 
 T = TypeVar("T")
 
+_UNIT = re.compile(r"(?<=\d) (?=(%|µs|ms|s|min|h)\b|%)")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit would change in the remaining text: -> into an arrow, an address into a link, …
 _CHANGED = re.compile(
@@ -95,16 +96,16 @@ def run_in_url() -> int:
     """Return the run in the URL (`?run=12`), or report what is missing and stop."""
     text = st.query_params.get("run", "")
     if not text:
-        stop_with("No run is selected.", "Choose one in History, or start one.")
+        _stop_without_entry("No run is selected.", "Choose one in History, or start one.")
     run_id = as_id(text)
     if run_id is None:
-        stop_with(not_a_run_number(text), "A link to a run ends in ?run= and a number.")
+        _stop_without_entry(not_a_run_number(text), "A link to a run ends in ?run= and a number.")
     return run_id
 
 
 def stop_run_not_found(missing: RunNotFound) -> NoReturn:
     """Report that the run of this page does not exist, and link to the existing ones."""
-    stop_with(str(missing), "" if shared() else "See History for all runs.")
+    _stop_without_entry(str(missing), "" if shared() else "See History for all runs.")
 
 
 def number_in_link(text: str, what: str) -> int:
@@ -112,7 +113,7 @@ def number_in_link(text: str, what: str) -> int:
     report what is wrong and stop."""
     number = as_id(text)
     if number is None:
-        stop_with(
+        _stop_without_entry(
             f"“{text[:40]}” is not a {what}.", f"A link to one ends in ?{what}= and a number."
         )
     return number
@@ -123,7 +124,7 @@ def load_or_stop(load: Callable[[], T], then: str = "") -> T:
     try:
         return load()
     except NotFound as error:
-        stop_with(str(error), then)
+        _stop_without_entry(str(error), then)
 
 
 def as_id(text: str) -> int | None:
@@ -174,6 +175,11 @@ def plain(text: str) -> str:
     return _APART.join(_MARKUP.sub(r"\\\1", part) for part in _CHANGED.split(text))
 
 
+def prose(text: str) -> str:
+    """Return a sentence as markdown in which no number is broken from its unit."""
+    return plain(_UNIT.sub("\N{NO-BREAK SPACE}", text))
+
+
 def code(text: str) -> str:
     """Return text as inline code in markdown, on one line."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`" if text.strip() else ""
@@ -184,9 +190,17 @@ def badge(text: str, icon: str, colour: str) -> str:
     return f":{colour}-badge[:material/{icon}: {plain(text)}]"
 
 
-def stop_with(what: str, then: str = "") -> NoReturn:
-    """Show an error and what to do, link to the next step, and stop the page."""
-    st.warning(plain(f"{what} {then}".strip()), icon=":material/info:")
+def _stop_without_entry(what: str, then: str) -> NoReturn:
+    """Stop a page whose title would be the name of the entry that was not found."""
+    st.title("Not found", anchor=False)
+    stop_with(what, then)
+
+
+def stop_with(what: str, then: str = "", empty: bool = False) -> NoReturn:
+    """Show an error and what to do, link to the next step, and stop the page. `empty`: nothing is
+    wrong, there is just nothing to show yet."""
+    show = st.info if empty else st.warning
+    show(plain(f"{what} {then}".strip()), icon=":material/info:" if empty else ":material/warning:")
     if not shared():
         with st.container(horizontal=True):
             st.page_link("history.py", label="History", icon=":material/history:")

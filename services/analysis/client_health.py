@@ -83,7 +83,7 @@ def _load(candidate: Candidate) -> Rows:
         least = f"at least {(1 - sending.SHORT_RATE) / interval:.4g}"
         yield "Requests per second, configured", f"{1 / interval:.4g}", ""
         yield "Requests per second, sent", f"{1 / sent:.4g}", least
-    yield "Max concurrency", units.show(candidate.summary.peak_in_flight, "count"), ""
+    yield "Peak requests in flight", units.show(candidate.summary.peak_in_flight, "count"), ""
     together = client.together_share(measured)
     yield "Chunks read together", units.show(together, "share"), units.share(client.COALESCED_SHARE)
     opened = int(np.count_nonzero(~np.isnan(candidate.table.numbers("connect_s"))))

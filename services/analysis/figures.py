@@ -35,7 +35,7 @@ FIGURES = (
     ("error_rate", "Error rate", "share"),
     ("prompt_tokens", "Prompt tokens, sum of all requests", "tokens"),
     ("output_tokens", "Output tokens, sum of all requests", "tokens"),
-    ("peak_in_flight", "Max concurrency", "count"),
+    ("peak_in_flight", "Peak requests in flight", "count"),
     ("fairness", "Fairness (Jain's index)", ""),
     ("cost_usd", "Cost, sum of all requests", "USD"),
     ("usd_per_million_output", "Cost per million output tokens", "USD"),

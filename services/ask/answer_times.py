@@ -82,7 +82,7 @@ def _assumed(config: RunConfig) -> Pace | None:
     at_once = in_flight(config, FAST)
     slow, fast = SLOW / at_once, min(FAST, TOGETHER / at_once)
     source = (  # the same for every load, so that the plan of a comparison says it once
-        f"assuming {SLOW:g} to {TOGETHER:g} tokens/s in total, at most {FAST:g} per request, "
-        "because the embedded model has not been measured here yet"
+        f"assuming {SLOW:g} to {FAST:g} tokens/s for one request at a time and at most "
+        f"{TOGETHER:g} for several, because the embedded model has not been measured here yet"
     )
     return Pace(slow, (slow * fast) ** 0.5, fast, source)

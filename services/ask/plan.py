@@ -159,7 +159,9 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
     what += many(prompts, "prompt token")
     if not all_known:
         what, output, prompts = f"{how} The number of requests is unknown", 0, 0
-    takes = _time_text(at_least, between, source, "one of these servers has no earlier run")
+    none = "there is no earlier run to estimate it from"
+    unknown = "not all of these servers have an earlier run" if ranges else none
+    takes = _time_text(at_least, between, source, unknown)
     then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."
     total = sum(plan.requests_total for plan in plans) if all_known else 0

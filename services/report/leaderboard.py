@@ -68,7 +68,9 @@ def differences_note(
     known = {each.model for each in standings if each.model}
     works = {work for summary in summaries if (work := summary.get("work"))}
     differ = [f"{many(len(known), 'model')}"] * (len(known) > 1)
-    differ += [f"{len(works)} kinds of work (mode, requests, prompts, lengths)"] * (len(works) > 1)
+    differ += [f"{len(works)} kinds of work (by mode, requests, prompts and lengths)"] * (
+        len(works) > 1
+    )
     if not differ:
         return ""
     return (

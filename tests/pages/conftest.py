@@ -87,9 +87,9 @@ def deletion(*run_ids: int) -> AppTest:
 
 
 def text_of(at: AppTest) -> str:
-    """Return every text of the page, without markdown's backslashes."""
+    """Return every text of the page, without markdown's backslashes and no-break spaces."""
     parts: list[Any] = [*at.title, *at.warning, *at.error, *at.info, *at.success, *at.caption]
-    texts = " ".join(str(part.value) for part in (*parts, *at.markdown))
+    texts = " ".join(str(part.value) for part in (*parts, *at.markdown)).replace("\xa0", " ")
     return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
 
 

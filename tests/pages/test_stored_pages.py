@@ -40,7 +40,8 @@ def values(at: AppTest) -> dict[str, str]:
 
 
 def headings(at: AppTest) -> list[str]:
-    return [re.sub(r"\\(.)", r"\1", heading.value) for heading in at.subheader]
+    texts = (heading.value.replace("\xa0", " ") for heading in at.subheader)
+    return [re.sub(r"\\(.)", r"\1", text) for text in texts]
 
 
 def specs(at: AppTest) -> list[dict[str, Any]]:
@@ -196,8 +197,8 @@ def test_each_run_has_a_row_of_figures_with_its_diagnostics_below(
     assert "note" in of_runs
     whole = visit("compare", runs="1,2,3")
     assert headings(whole)[0] == (
-        "B has 2.00× the output throughput of A; of 2 runs: 1 faster, 1 inconclusive by output "
-        "throughput (1.00× to 2.00×)"
+        "B has 2.00× the output throughput of A; of 2 runs, 1 is faster and 1 is inconclusive "
+        "(1.00× to 2.00×)"
     )
     rows = whole.table[0].value.iloc[:, 1].tolist()
     assert [row.partition(", ")[0] for row in rows] == [
@@ -467,7 +468,7 @@ def test_an_empty_history_says_what_to_do(visit: Visit) -> None:
 
 
 def test_an_empty_comparison_says_what_to_do(visit: Visit) -> None:
-    assert "There are no runs yet. Start a comparison" in complaints(visit("compare"))
+    assert "There are no runs yet. Start a comparison" in text_of(visit("compare"))
 
 
 def shown(at: AppTest) -> Sequence[str]:

@@ -58,8 +58,8 @@ def test_the_estimate_for_the_embedded_model_names_its_assumption() -> None:
     found = pace(RunConfig(), [])
     assert found and (found.slow, found.fast) == (SLOW, FAST)
     assert found.source == (
-        "assuming 12 to 300 tokens/s in total, at most 100 per request, because the embedded "
-        "model has not been measured here yet"
+        "assuming 12 to 100 tokens/s for one request at a time and at most 300 for several, "
+        "because the embedded model has not been measured here yet"
     )
     eight = pace(RunConfig(mode="batch", requests=8), [])
     assert eight and (eight.slow, eight.fast) == (SLOW / 8, 300 / 8)

@@ -141,7 +141,7 @@ def test_a_run_with_warnings_is_marked() -> None:
 def test_other_differences_between_runs_are_reported() -> None:
     models = [LeaderboardEntry(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
     assert differences_note(models, [{"work": "1"}, {"work": "2"}]) == (
-        "These runs have 2 models and 2 kinds of work (mode, requests, prompts, lengths). "
+        "These runs have 2 models and 2 kinds of work (by mode, requests, prompts and lengths). "
         "Their order may come from that instead of speed."
     )
     assert differences_note(models[:1], [{"work": "1"}, {}]) == ""

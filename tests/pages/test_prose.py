@@ -1,0 +1,19 @@
+"""Sentences on pages: no number is broken from its unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from pages.widgets.view import prose
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Takes about 31–60 s, or 2 min.", "Takes about 31–60\xa0s, or 2\xa0min\\."),
+        ("44 % more, 5 repeats", "44\xa0% more, 5 repeats"),
+        ("8 sequential requests", "8 sequential requests"),
+    ],
+)
+def test_a_number_stays_with_its_unit(text: str, shown: str) -> None:
+    assert prose(text) == shown
