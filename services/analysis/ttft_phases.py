@@ -26,7 +26,7 @@ LABELS = {
     NETWORK: "Network and other",
     REST: "Queue, network and other",
 }
-BEFORE = "Client queue, before it was sent"  # not part of TTFT
+BEFORE = "Client queue, before sending"  # not part of TTFT
 TOLERANCE_S, TOLERANCE = 0.001, 0.05  # the parts may exceed the whole by this: clocks differ
 
 

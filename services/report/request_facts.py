@@ -60,7 +60,7 @@ def ttft_parts(m: Measurement) -> Table:
     late = metric("queue_s").of(m)
     client = (
         (BEFORE, show(late, "s"), NOTHING),
-        ("Connecting, before it was sent", show(m.connect_s, "s"), NOTHING),
+        ("Connecting, before sending", show(m.connect_s, "s"), NOTHING),
     )
     known = (late, m.connect_s)
     before = (row for row, value in zip(client, known, strict=True) if value is not None)

@@ -92,13 +92,13 @@ def ttft_phases(candidate: Candidate) -> Table:
     late = known(metric_array(good, "queue_s"))
     before = (BEFORE, show(float(np.median(late)), "s"), show(float(late.mean()), "s"), NOTHING)
     some = f" of {phases.of:,}" if phases.requests < phases.of else ""
-    queue = "" if phases.queue_known else " It does not report how long requests waited."
+    queue = "" if phases.queue_known else " How long they waited in its queue is not reported."
     return Table(
         title,
         ("", "Median", "Mean", "Share of the mean"),
         (*([before] if len(late) else []), *rows, total_row),
-        f"As the server reports for {phases.requests:,}{some} successes; means add up, medians do "
-        f"not.{queue}",
+        f"As reported by the server for {phases.requests:,}{some} successful requests.{queue} The "
+        "means add up to that of TTFT; the medians do not. The client queue is not part of TTFT.",
     )
 
 

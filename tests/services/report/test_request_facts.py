@@ -34,8 +34,8 @@ def test_the_outcome_of_a_request_is_described(measurement: Measurement, sentenc
 def test_the_ttft_of_a_request_is_split_into_its_parts() -> None:
     m = replace(measured(0, ttft=1.0), server_queue_s=0.75, prefill_s=0.2, connect_s=0.001)
     assert ttft_parts(replace(m, t_due=-0.5)).rows == (
-        ("Client queue, before it was sent", "500 ms", "–"),
-        ("Connecting, before it was sent", "1.00 ms", "–"),
+        ("Client queue, before sending", "500 ms", "–"),
+        ("Connecting, before sending", "1.00 ms", "–"),
         ("Server queue", "750 ms", "75.0 %"),
         ("Prefill", "200 ms", "20.0 %"),
         ("Network and other", "50.0 ms", "5.00 %"),

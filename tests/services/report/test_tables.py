@@ -52,13 +52,16 @@ def test_where_ttft_goes_is_in_every_interface() -> None:
     run = candidate([replace(measured(n, ttft=1.0), **parts) for n in range(4)])
     table = tables.ttft_phases(run)
     assert table.rows == (
-        ("Client queue, before it was sent", "0 s", "0 s", "–"),
+        ("Client queue, before sending", "0 s", "0 s", "–"),
         ("Server queue", "750 ms", "750 ms", "75.0 %"),
         ("Prefill", "200 ms", "200 ms", "20.0 %"),
         ("Network and other", "50.0 ms", "50.0 ms", "5.00 %"),
         ("TTFT", "1.00 s", "1.00 s", "100 %"),
     )
-    assert table.note == "As the server reports for 4 successes; means add up, medians do not."
+    assert table.note == (
+        "As reported by the server for 4 successful requests. The means add up to that of TTFT; "
+        "the medians do not. The client queue is not part of TTFT."
+    )
     for text in (run_text(run), page_html([run]).decode(), markdown([run]).decode()):
         assert "Where TTFT goes" in text and "75.0 %" in text
 
@@ -67,8 +70,8 @@ def test_an_unreported_queue_is_shown_as_unknown() -> None:
     rows = [replace(measured(0), prefill_s=0.2), measured(1), failed(2)]
     table = tables.ttft_phases(candidate(rows))
     assert [row[0] for row in table.rows[1:]] == ["Prefill", "Queue, network and other", "TTFT"]
-    assert table.note.startswith("As the server reports for 1 of 2 successes; ")
-    assert table.note.endswith(" It does not report how long requests waited.")
+    assert table.note.startswith("As reported by the server for 1 of 2 successful requests.")
+    assert " How long they waited in its queue is not reported." in table.note
     assert not tables.ttft_phases(candidate([measured(0)])).rows
 
 
