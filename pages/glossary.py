@@ -18,8 +18,10 @@ STYLE = """<style>
   .st-key-words table { table-layout: fixed; }
   .st-key-words th:first-child { width: 30%; }
 }
+.st-key-document p, .st-key-document li { max-width: 48rem; }
 </style>"""
 DOCUMENT = "document"  # the parameter in the URL
+COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 PICTURE = re.compile(r"^!\[[^]]*\]\([^)]*\)\n+", re.MULTILINE)
 LINK = re.compile(r"\[([^]]*)\]\((?!https?:|#)([^)#]*)(#[^)]*)?\)")  # to a file of the project
 FILES = {file.stem: file for file in sorted(GLOSSARY.parent.glob("*.md"))}
@@ -27,8 +29,8 @@ FILES = {file.stem: file for file in sorted(GLOSSARY.parent.glob("*.md"))}
 
 def on_page(text: str) -> str:
     """Return a file's markdown for this page: links to other documents lead here, those to other
-    files of the project are plain text, and pictures are left out."""
-    return LINK.sub(_link, PICTURE.sub("", text))
+    files of the project are plain text, and pictures and comments are left out."""
+    return LINK.sub(_link, PICTURE.sub("", COMMENT.sub("", text)))
 
 
 def _link(link: re.Match[str]) -> str:
@@ -44,7 +46,6 @@ def _address(name: str) -> str:
 def show_glossary(text: str) -> None:
     if (named := st.query_params.get(PARAMETER, "")) in terms():
         st.info(f"**{named}**: {on_page(terms()[named])}", icon=":material/menu_book:")
-    st.html(STYLE)
     with st.container(key="words"):
         st.markdown(on_page(text))
     others = " · ".join(f"[{name}]({_address(name)})" for name in FILES if name != GLOSSARY.stem)
@@ -54,7 +55,9 @@ def show_glossary(text: str) -> None:
 file = FILES.get(st.query_params.get(DOCUMENT, ""), GLOSSARY)
 heading, _, text = file.read_text(encoding="utf-8").partition("\n")
 st.title(heading.removeprefix("# "), anchor=False)
+st.html(STYLE)
 if file == GLOSSARY:
     show_glossary(text)
 else:
-    st.markdown(on_page(text))
+    with st.container(key="document"):
+        st.markdown(on_page(text))

@@ -117,8 +117,8 @@ def ended(run: Run) -> None:
         "failed": "The run failed.",
         "interrupted": "The run was interrupted. The results so far are kept.",
     }[run.status]
-    box = st.success if run.status == "done" else st.warning
-    box(f"{sentences_by_status} {plain(run.error or '')}".strip())
+    show_end = {"done": st.success, "failed": st.error}.get(run.status, st.warning)
+    show_end(f"{sentences_by_status} {plain(run.error or '')}".strip())
     with st.container(horizontal=True):
         st.page_link(
             "result.py",

@@ -42,7 +42,7 @@ def activity(run: Run) -> str:
     if run.phase == WARMING_UP:
         size = many(count := warmup_count(run.config), "request")
         which = f" before repeat {len(run.repeats) + 1}" if run.repeats else ""
-        return f"warming up{which}, {size} that {'does' if count == 1 else 'do'} not count"
+        return f"warming up{which} with {size} that {'does' if count == 1 else 'do'} not count"
     return run.phase.removeprefix("Measuring, ") or "starting"
 
 
@@ -51,7 +51,8 @@ def sentence(run: Run, now: ProgressSummary, left: TimeLeft | None) -> str:
     doing, time = activity(run), "" if left is None else f", {left.text}"
     if now.warm_up_s > 0:
         doing = f"{doing}, warming up at the same load for {duration(now.warm_up_s)} more"
-    return f"{doing[:1].upper()}{doing[1:]}: {now.text}{time}"
+    counted = "" if run.phase == WARMING_UP and not now.done + now.failed else f": {now.text}"
+    return f"{doing[:1].upper()}{doing[1:]}{counted}{time}"
 
 
 def summarize(

@@ -71,7 +71,7 @@ def _more_repeats(finding: Finding) -> str:
     if smallest is None:
         return ""
     percent = share(smallest - 1)
-    return f" Repeats like these detect a difference of {percent} or more 80 % of the time."
+    return f" In 80 % of cases, repeats like these detect a difference of {percent} or more."
 
 
 WAITING: dict[Word, str] = {

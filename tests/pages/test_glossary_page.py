@@ -73,3 +73,8 @@ def test_a_shared_page_links_to_the_glossary(visit: Visit, database: Engine, pat
     store(database, [measured(0)])
     at = visit(path, run="1", view="share")
     assert "Glossary" in [link.proto.label for link in at.get("page_link")]
+
+
+def test_comments_of_a_document_are_not_shown(visit: Visit) -> None:
+    (text,) = [each.value for each in visit("glossary", document="benchmarks").markdown]
+    assert "TTFT error" in text and "<!--" not in text

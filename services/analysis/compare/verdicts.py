@@ -140,4 +140,7 @@ def _errors(baseline: float | None, other: float | None) -> str:
     if baseline is None or other is None or abs(baseline - other) <= ERROR_GAP:
         return ""
     rates = [units.share(rate) for rate in (baseline, other)]
-    return f"the error rates are {rates[0]} and {rates[1]}, so different requests count"
+    return (
+        f"the error rates are {rates[0]} and {rates[1]}, so the numbers are those of different "
+        "requests"
+    )

@@ -187,7 +187,7 @@ def _waiting(pair: _Pair, first: Finding) -> str:
 
 def _detection_limit(pair: _Pair, ratio: Ratio) -> str:
     smallest = units.share((pair.detectable or 1.0) - 1)
-    could = f"Repeats like these detect a difference of {smallest} or more 80 % of the time"
+    could = f"In 80 % of cases, repeats like these detect a difference of {smallest} or more"
     wanted = _per_cent(pair.margin)
     if pair.needed is None:
         return f"{could}; detecting {wanted} needs more than {MAX_REPEATS:,} repeats of each run."

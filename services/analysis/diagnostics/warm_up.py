@@ -21,10 +21,10 @@ def failed(run: Run, measurements: Sequence[Measurement], summary: Summary) -> D
     total, good = ended.total(), ended.pop(OK, 0)
     if total <= good:
         return None
-    classes = ", ".join(f"{name} {count:,}" for name, count in ended.most_common())
+    classes = ", ".join(f"{count:,} {name}" for name, count in ended.most_common())
     return Diagnostic(
         "warning",
         f"{total - good:,} of {total:,} warm-up requests failed",
-        f"By class: {classes}. {advice_on(ended)} They do not count as failed, and the first "
-        "measured requests may have met a server that was not warm.",
+        f"Errors by class: {classes}. {advice_on(ended)} They do not count as failed, and the "
+        "first measured requests may have met a server that was not warm.",
     )

@@ -82,7 +82,7 @@ def failures(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     if not summary.failed:
         return None
     by_count = sorted(summary.errors.items(), key=lambda item: (-item[1], item[0]))
-    classes = ", ".join(f"{name} {count}" for name, count in by_count)
+    classes = ", ".join(f"{count:,} {name}" for name, count in by_count)
     caveat = (
         " Latencies and rates cover successful requests only, so a failing server can look faster "
         "than it is: fix the cause before relying on the rest."
@@ -90,7 +90,7 @@ def failures(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     return Diagnostic(
         "warning",
         f"{summary.failed} of {summary.ok + summary.failed} requests failed",
-        f"By class: {classes}. {advice(measurements)}{caveat if summary.ok else ''}",
+        f"Errors by class: {classes}. {advice(measurements)}{caveat if summary.ok else ''}",
     )
 
 
@@ -100,7 +100,7 @@ def retried(run: Run, measurements: Sequence[Measurement], summary: Summary) -> 
     if not len(resent):
         return None
     classes = resent.texts("first_error_class").counts().most_common()
-    causes = ", ".join(f"{name} {count}" for name, count in classes)
+    causes = ", ".join(f"{count:,} {name}" for name, count in classes)
     waits = np.nan_to_num(resent.numbers("retry_wait_s"), nan=0.0).tolist()
     return Diagnostic(
         "warning",

@@ -410,7 +410,7 @@ def test_kernel_timestamps_are_reported_as_valid_despite_client_lag() -> None:
 
 def test_failures_are_listed_by_class() -> None:
     (diagnostic,) = diagnostics_of(good(), [*MANY, failed(80), failed(81, "http_429"), failed(82)])
-    assert "timeout 2, http_429 1" in diagnostic.sentence
+    assert "2 timeout, 1 http_429" in diagnostic.sentence
 
 
 @pytest.mark.parametrize("error_class", ERROR_CLASSES)
@@ -440,7 +440,7 @@ def test_a_run_refused_completely_is_advised_on_the_key_only() -> None:
     (diagnostic,) = diagnostics_of(with_config(requests=80, concurrency=80), refused)
     assert diagnostic.title == "80 of 80 requests failed"
     assert diagnostic.sentence == (
-        "By class: http_4xx 80. The server rejected the key: set a valid one, then test the "
+        "Errors by class: 80 http_4xx. The server rejected the key: set a valid one, then test the "
         "backend."
     )
 

@@ -67,7 +67,7 @@ def mixed(
         (
             {"vary": WILD},
             "Whether short requests wait for long ones is inconclusive: their TTFT",
-            " % or more 80 % of the time. Also:",
+            " % or more. Also:",
         ),
         (
             {"short": 3.2, "vary": STEADY[:2]},
