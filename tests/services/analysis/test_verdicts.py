@@ -342,8 +342,8 @@ def test_runs_that_fail_differently_get_no_verdict_at_all(mode: str) -> None:
     verdict = verdict_of(a(mode=mode), b(failing, mode=mode))
     assert set(words_by_measure(verdict).values()) == {"no verdict"}
     assert verdict.sentence.startswith(
-        "B against A: no verdict, because the error rates are 0 % and 20.0 %, so different "
-        "requests count."
+        "B against A: no verdict, because the error rates are 0 % and 20.0 %, so the numbers "
+        "are those of different requests."
     )
     assert ("own waiting" in verdict.sentence) == (mode == "sequential")
     assert "faster" not in verdict.sentence and "slower" not in verdict.sentence
