@@ -23,12 +23,13 @@ PAGE = 50
 ALL = "all"
 TABLE, CHOSEN = "tasks-table", "task-chosen"  # keys: the list, and the task to open
 FILES = {"OpenAI batch output (JSONL)": "jsonl", "Prompts and answers (CSV)": "csv"}
-WIDTHS: dict[str, Literal["small", "medium"]] = {
+WIDTHS: dict[str, Literal["small", "medium", "large"]] = {
     "Custom ID": "small",
     "Status": "small",
     "Prompt": "medium",
-    "Answer": "medium",
+    "Answer": "large",
 }
+TIMES = ("TTFT (s)", "E2E latency (s)")
 
 
 def load(batch_id: str, caller: str | None) -> TaskBatch:
@@ -161,7 +162,10 @@ def _table(wanted: TaskFilter, number: int, pages: int) -> None:
         key=TABLE,
         on_select=lambda: _selected([task.task_id for task in listed]),
         selection_mode="single-row",
-        column_config={name: st.column_config.Column(width=WIDTHS[name]) for name in WIDTHS},
+        column_config={
+            **{name: st.column_config.Column(width=WIDTHS[name]) for name in WIDTHS},
+            **{name: st.column_config.NumberColumn(format="%.3f") for name in TIMES},
+        },
     )
 
 

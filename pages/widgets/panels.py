@@ -18,7 +18,7 @@ from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
 from services.ask import modes
 from services.ask.backends import server_text
 from services.ask.measurement import Run
-from services.base.units import many
+from services.base.units import many, unbroken
 from services.report.key_figures import key_figures
 from services.report.run_facts import measured_for
 
@@ -56,8 +56,8 @@ def head(run: Run, warnings: int = 0) -> None:
         line = " · ".join(filter(None, facts))
         lasted = measured_for(run)
         by = f" · started by {plain(run.started_by)}" if run.started_by and not share_view() else ""
-        started = when(run.started_at or run.created_at)
-        st.caption(f"{plain(line)} · {started}{lasted and f' · measured for {lasted}'}{by}")
+        times = f"{when(run.started_at or run.created_at)}{lasted and f' · measured for {lasted}'}"
+        st.caption(f"{plain(line)} · {unbroken(times)}{by}")
     if run.note:
         st.text(run.note)
 

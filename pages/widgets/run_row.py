@@ -84,10 +84,13 @@ def about(run: RunRow) -> str:
 
 
 def _state(run: RunRow) -> str:
+    failed, good = run.headline.get("failed"), run.headline.get("ok")
+    if run.status == "done" and failed and not good:
+        return '<span class="state failed">all requests failed</span>'
     if run.status == "done":
         return ""
-    failed = " failed" if run.status == "failed" else ""
-    return f'<span class="state{failed}">{escape(run.status)}</span>'
+    of_run = " failed" if run.status == "failed" else ""
+    return f'<span class="state{of_run}">{escape(run.status)}</span>'
 
 
 def _warnings(run: RunRow) -> str:

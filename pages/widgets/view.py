@@ -15,10 +15,10 @@ from db.runs import RunNotFound
 from services.base.errors import NotFound
 from services.base.roles import Person, person_in
 from services.base.settings import InvalidSettings
+from services.base.units import unbroken
 
 T = TypeVar("T")
 
-_UNIT = re.compile(r"(?<=\d) (?=(%|µs|ms|s|min|h)\b|%)")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$:<>&.=-])")
 # What Streamlit would change in the remaining text: -> into an arrow, an address into a link, …
 _CHANGED = re.compile(
@@ -177,7 +177,7 @@ def plain(text: str) -> str:
 
 def prose(text: str) -> str:
     """Return a sentence as markdown in which no number is broken from its unit."""
-    return plain(_UNIT.sub("\N{NO-BREAK SPACE}", text))
+    return plain(unbroken(text))
 
 
 def code(text: str) -> str:

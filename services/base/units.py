@@ -3,11 +3,13 @@ tokens."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from math import inf, isfinite, isnan
 
 NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µs|ms|s|min|h|tokens/s)\b|\d\d:\d\d)")
 MAX_PLACES = 15  # decimals: smaller values are not real measurements
 
 FINEST_S = 0.5e-9  # half of a nanosecond
@@ -41,6 +43,12 @@ def sentence(text: str) -> str:
     ordinary word (vLLM, llama.cpp, qwen3:8b) stay as they are written."""
     first = text.partition(" ")[0]
     return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
+
+
+def unbroken(text: str) -> str:
+    """Return a text in which a line never ends between a number and its unit, 44 %, nor
+    between a date and its time."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def letter(index: int) -> str:

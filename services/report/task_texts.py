@@ -50,7 +50,7 @@ def row(task: Task, prompt: str) -> dict[str, str | int | float | None]:
         "Answer": beginning(_outcome(task)),
         "Output tokens": task.result.output_tokens,
         "TTFT (s)": task.result.ttft_s,
-        "E2E (s)": task.result.e2e_s,
+        "E2E latency (s)": task.result.e2e_s,
     }
 
 

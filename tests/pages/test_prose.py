@@ -11,6 +11,7 @@ from pages.widgets.view import prose
     ("text", "shown"),
     [
         ("Takes about 31–60 s, or 2 min.", "Takes about 31–60\xa0s, or 2\xa0min\\."),
+        ("started 2026-11-29 16:10", "started 2026\\-11\\-29\xa016\\:10"),
         ("44 % more, 5 repeats", "44\xa0% more, 5 repeats"),
         ("8 sequential requests", "8 sequential requests"),
     ],

@@ -57,11 +57,20 @@ def unfinished(
     return Diagnostic(
         "warning",
         {"failed": "The run failed"}.get(run.status, f"The run was {run.status}"),
-        "Everything measured before that is kept, but the last repeat may be incomplete, so its "
+        f"{_measured(run, summary)} is kept, but the last repeat may be incomplete, so its "
         "throughput may be wrong. Run it again before comparing it."
         if measurements
         else "No request was measured. Run it again.",
     )
+
+
+def _measured(run: Run, summary: Summary) -> str:
+    """What was measured of a run that did not finish, as the beginning of a sentence."""
+    each, answered = modes.count(run.config), summary.ok + summary.failed
+    if each is None:
+        return f"What was measured before that ({units.many(answered, 'request')})"
+    planned = units.many(each * run.config.repeats, "request")
+    return f"What was measured before that ({answered:,} of {planned})"
 
 
 def measured_elsewhere(

@@ -25,6 +25,7 @@ from services.analysis.compare import Candidate
 from services.analysis.compare.labels import labelled
 from services.analysis.compare.marks import SIGNS
 from services.base.table import is_broken
+from services.base.units import unbroken
 from services.report import theme
 from services.report.export.contents import Contents, contents
 from services.report.export.document import content_hash
@@ -197,4 +198,5 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = unbroken
     return environment.get_template(name)

@@ -49,10 +49,14 @@ def sentence(candidate: Candidate) -> str:
     differing = sum(_difference(theirs, ours) != NONE for _, theirs, ours in comparable)
     tool, total = tool_of(candidate), many(len(comparable), "number")
     if not differing:
-        subject = "its one number matches" if len(comparable) == 1 else f"all its {total} match"
+        one = "the one number that can be compared matches"
+        subject = one if len(comparable) == 1 else f"all {total} that can be compared match"
         return f"{tool}: {subject} Paceline's."
     matching = len(comparable) - differing
-    return f"{tool}: {matching} of its {total} match Paceline's, {differing} do not."
+    return (
+        f"{tool}: of {total} that can be compared, {matching} match Paceline's and {differing} do "
+        "not."
+    )
 
 
 def reasons(candidate: Candidate) -> list[tuple[str, str]]:

@@ -238,7 +238,9 @@ def test_the_table_says_both_numbers_the_difference_and_the_definition() -> None
         "TTFT, std dev" in what and "Paceline by n − 1" in definition
         for what, definition in why.items()
     )
-    assert sentence(candidate) == "vLLM bench: 14 of its 21 numbers match Paceline's, 7 do not."
+    assert sentence(candidate) == (
+        "vLLM bench: of 21 numbers that can be compared, 14 match Paceline's and 7 do not."
+    )
     reason_of = dict(reasons(candidate))
     assert len(reason_of) == 2, "rates, and standard deviations"
     rates, spreads = reason_of

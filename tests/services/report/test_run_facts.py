@@ -92,7 +92,7 @@ def test_how_long_several_runs_were_measured_is_the_sum_of_those_that_are_known(
 def test_files_say_how_long_was_measured(name: str) -> None:
     alone = candidate(repeats(), run_id=1, repeats=5)
     (write,) = (entry.write for entry in EXPORTS if entry.name == name)
-    assert "measured for 5 s" in write([alone]).decode()
+    assert "measured for 5 s" in write([alone]).decode().replace("\xa0", " ")
 
 
 def test_facts_of_the_machine_have_units_and_the_glossarys_words() -> None:
