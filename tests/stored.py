@@ -15,7 +15,7 @@ from services.ask.config import parse
 from services.ask.measurement import Measurement, Repeat
 from tests.values import NOON, measured
 
-LANE = "a lane of its own"
+LANE = "gpu-1:8000"
 
 
 def store(

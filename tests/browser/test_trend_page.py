@@ -116,7 +116,7 @@ def test_a_change_of_the_server_is_marked_and_reported(app: App, person: Browser
     page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")
     settled(page)
     warning = page.get_by_test_id("stAlertContentWarning")
-    expect(warning).to_contain_text("from run 3 on, address a lane of its own → gpu-2:8000")
+    expect(warning).to_contain_text("from run 3 on, address gpu-1:8000 → gpu-2:8000")
     mark = page.locator("[aria-label*='From run 3 on']")
     expect(mark.first).to_be_attached()
     no_trouble(page)
