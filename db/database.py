@@ -56,7 +56,7 @@ KNOWN = (
     "Set PACELINE_DATABASE_URL to sqlite:///path/to/file.db or to "
     "postgresql://user:password@host:5432/name."
 )
-REMEDY = "Check PACELINE_DATABASE_URL, and that the server is running or the folder is writable."
+REMEDY = "Check PACELINE_DATABASE_URL, and that the database server runs or the folder is writable."
 REMEDIES = {  # by SQLite's code, where there is nothing wrong with the address
     sqlite3.SQLITE_BUSY: "Another process is writing to it: try again in a moment.",
     sqlite3.SQLITE_FULL: "Free some disk space, and try again.",

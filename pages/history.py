@@ -26,7 +26,7 @@ from pages.widgets import (
     trend,
     url_state,
 )
-from pages.widgets.view import dark, not_a_run_number, plain, read_only, stop_with
+from pages.widgets.view import dark, not_a_run_number, plain, read_only
 from services.analysis.compare import FEWEST, MOST
 from services.ask.measurement import Run
 from services.report.theme import palette
@@ -206,7 +206,9 @@ for measure in shown.values():
 if not total:
     if touched:
         url_state.update(filters | shown | run_list.parameter())
-    stop_with("No run matches.", "Remove a filter.")
+    st.info("No run matches. Change the search or a filter.", icon=":material/info:")
+    st.page_link("history.py", label="Show all runs", icon=":material/history:", query_params={})
+    st.stop()
 page = url_state.page_of(PREFIX, pages)
 rows = runs.search(opened(), limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE, **filters)
 against = baseline_verdicts.of_runs(
