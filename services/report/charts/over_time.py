@@ -114,7 +114,8 @@ def _draw(
     candidates: Sequence[Candidate], dark: bool, rows: Rows, title: alt.TitleParams, y: alt.Y
 ) -> alt.LayerChart:
     base = alt.Chart(alt.NamedData("steps"))
-    x = alt.X("seconds:Q", title="Time since the repeat began (s)", scale=alt.Scale(nice=False))
+    scale = alt.Scale(nice=False, zero=True)
+    x = alt.X("seconds:Q", title="Time since the repeat began (s)", scale=scale)
     colour = run_colour(candidates, dark)
     tooltip = [
         alt.Tooltip("run:N", title="Run"),

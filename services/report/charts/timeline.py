@@ -137,7 +137,7 @@ def _y_axis(
 
 def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> list[alt.Chart]:
     look, clip = theme.palette(dark), window is not None
-    scale = alt.Scale(nice=False, domain=list(window) if window else alt.Undefined)
+    scale = alt.Scale(nice=False, **({"domain": list(window)} if window else {"zero": True}))
     x = alt.X("start:Q", title="Time since the repeat began (s)", scale=scale)
     colour = alt.Color(
         "phase:N",

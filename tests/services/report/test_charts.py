@@ -434,6 +434,14 @@ def test_over_time_one_repeat_is_drawn_and_named() -> None:
         assert "Repeat 1 of 3." in subtitle(drawn(name, situation("two runs")))
 
 
+@pytest.mark.parametrize("name", ["timeline", "in_flight", "throughput", "ttft_over_time"])
+def test_the_time_of_a_repeat_begins_at_0(name: str) -> None:
+    late = [measured(n, send=7.4 + n, t_due=7.4 + n) for n in range(40)]
+    layers = drawn(name, [candidate(late)])["layer"]
+    scales = [layer["encoding"]["x"].get("scale", {}) for layer in layers]
+    assert any(scale.get("zero") for scale in scales)
+
+
 def test_the_thinned_in_flight_chart_keeps_its_peak() -> None:
     (many,) = situation("5,000 requests")
     steps = rows_of(drawn("in_flight", [many]), "steps")
