@@ -1,4 +1,4 @@
-"""The timeline: every request as a line with three colours: waiting to be sent, waiting for its
+"""The timeline: every request as a bar of up to three colours: waiting to be sent, waiting for its
 first token, and receiving."""
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from services.report.theme import request_number
 MAX_ROWS = 300  # of all runs together
 FEWEST_ROWS = 40  # of each run
 GAP = 0.12  # between two runs, as a share of the rows: room for a run's name
+VISIBLE = 0.002  # share of the time shown: about a pixel; the legend leaves out shorter phases
 
 PHASES = ("Due, not sent", "Until first token", "Receiving")
 
@@ -65,7 +66,8 @@ def timeline(
         min(max(sum(map(len, by_candidate)) * 11, 110), 380)
         + (len(by_candidate) > 1) * 30 * len(by_candidate)
     )
-    layers = _layers(dark, height / max(top, 1), _y_axis(candidates, by_candidate, top), window)
+    y_axis = _y_axis(candidates, by_candidate, top)
+    layers = _layers(dark, height / max(top, 1), y_axis, window, _visible(datasets["phases"]))
     if len(by_candidate) > 1:
         texts = [candidate.label for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
@@ -121,6 +123,17 @@ def _add_request(
         datasets["ends"].append(common | {"start": end, "why": why})
 
 
+def _visible(bars: Rows) -> list[str]:
+    """Return the phases that can be seen: those with a bar that is not a hairline."""
+    whole = max((bar["stop"] for bar in bars), default=0.0)
+    least = VISIBLE * (whole - min((bar["start"] for bar in bars), default=0.0))
+    return [
+        phase
+        for phase in PHASES
+        if any(b["phase"] == phase and b["seconds"] >= least for b in bars)
+    ]
+
+
 def _y_axis(
     candidates: Sequence[Candidate], shown: Sequence[Sequence[Measurement]], bottom: float
 ) -> alt.Y:
@@ -135,14 +148,16 @@ def _y_axis(
     return alt.Y("y:Q", title="Request number", axis=axis, scale=scale)
 
 
-def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> list[alt.Chart]:
+def _layers(
+    dark: bool, row_height: float, y: alt.Y, window: Window | None, listed: Sequence[str]
+) -> list[alt.Chart]:
     look, clip = theme.palette(dark), window is not None
     scale = alt.Scale(nice=False, **({"domain": list(window)} if window else {"zero": True}))
     x = alt.X("start:Q", title="Time since the repeat began (s)", scale=scale)
     colour = alt.Color(
         "phase:N",
         scale=alt.Scale(domain=list(PHASES), range=[look.queued, look.prefill, look.decode]),
-        legend=alt.Legend(columns=3),
+        legend=alt.Legend(columns=3, values=list(listed)),
     )
     thin = row_height * 0.75 < 1  # so many requests that a row is lower than one pixel
     phases = alt.Chart(alt.NamedData("phases")).mark_rule(
@@ -167,7 +182,7 @@ def _layers(dark: bool, row_height: float, y: alt.Y, window: Window | None) -> l
 
 
 def _subtitle(candidates: Sequence[Candidate], repeat: int, window: Window | None) -> list[str]:
-    sentences = ["Each line is a request."]
+    sentences = ["Each bar is a request."]
     if window is not None:
         low, high = map(significant, window)
         sentences.append(f"Those in flight from {low} to {high} s.")

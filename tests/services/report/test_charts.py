@@ -421,6 +421,18 @@ def test_the_timeline_has_three_phases_and_an_end() -> None:
     assert [(row["request"], row["why"]) for row in rows_of(spec, "ends")] == [(2, "timeout")]
 
 
+@pytest.mark.parametrize(
+    ("due", "listed"),
+    [
+        (0.0, ["Due, not sent", "Until first token", "Receiving"]),
+        (0.4999, ["Until first token", "Receiving"]),
+    ],
+)
+def test_the_legend_of_the_timeline_lists_what_can_be_seen(due: float, listed: list[str]) -> None:
+    spec = drawn("timeline", [candidate([measured(0, send=0.5, ttft=1, e2e=3, t_due=due)])])
+    assert spec["layer"][0]["encoding"]["color"]["legend"]["values"] == listed
+
+
 def test_the_timeline_of_many_shows_300_and_says_so() -> None:
     spec = drawn("timeline", situation("5,000 requests"))
     shown = {row["request"] for row in rows_of(spec, "phases")}
