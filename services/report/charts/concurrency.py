@@ -13,7 +13,7 @@ import altair as alt
 
 from services.analysis.compare import Candidate
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale, run_colour
+from services.report.charts.frame import Rows, heading, hollow, layer_chart, roomy_scale, run_colour
 
 SAME = (  # config fields that are the same for all runs of a line
     "backend",
@@ -127,7 +127,7 @@ def _layers(
     line = points.mark_line(color=theme.palette(dark).muted)
     return [
         line.encode(x=x, y=y, strokeDash=dash, detail=alt.Detail("sweep:N")),
-        points.mark_point(size=60, strokeWidth=3, opacity=1).encode(
+        hollow(points, dark, size=60, strokeWidth=3).encode(
             x=x, y=y, color=run_colour(candidates, dark, shown, below=True), tooltip=tooltip
         ),
     ]

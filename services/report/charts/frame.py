@@ -82,6 +82,13 @@ def wrapped_on_phone(labels: Sequence[str], most: int, otherwise: str = "datum.l
     return f"{WIDTH} < {PHONE} ? ({json.dumps(lines)}[datum.label] || {otherwise}) : {otherwise}"
 
 
+def hollow(data: alt.Chart, dark: bool, **look: Any) -> alt.Chart:
+    """Return the data as rings that cover the lines below them."""
+    paper = theme.palette(dark).paper
+    rings: alt.Chart = data.mark_point(filled=False, fill=paper, opacity=1, **look)
+    return rings
+
+
 def repeat_note(candidates: Sequence[Candidate], repeat: int) -> str:
     """Return the number of the repeat that is drawn, as text; "" if there is only one. `repeat`
     counts from 0."""

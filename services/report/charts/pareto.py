@@ -16,7 +16,7 @@ from services.analysis.metrics import Better
 from services.analysis.pareto import LeaderboardEntry, Measure, pareto_front, ranked
 from services.base.units import many
 from services.report import theme
-from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale
+from services.report.charts.frame import Rows, heading, hollow, layer_chart, roomy_scale
 
 SPEED = "Tokens/s per request, median"
 THROUGHPUT = "Output tokens/s, all requests together"
@@ -104,7 +104,7 @@ def _layers(
     data = alt.Chart(alt.NamedData("dots"))
     on_front = "datum.on_front"
     circles = data.mark_point(filled=True, size=130, opacity=1, color=look.runs[0])
-    others = data.mark_point(filled=False, size=80, strokeWidth=2, color=look.undecided)
+    others = hollow(data, dark, size=80, strokeWidth=2, color=look.undecided)
     behind = others.transform_filter(f"!{on_front}").encode(x=x, y=y, tooltip=tooltip, **href)
     return [
         front_line(dark, "step-after" if against == "price" else "step-before").encode(x=x, y=y),

@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from services.analysis.compare import Candidate
-from services.report.charts.frame import Rows, heading, layer_chart, roomy_scale, run_colour
+from services.report.charts.frame import Rows, heading, hollow, layer_chart, roomy_scale, run_colour
 from services.report.charts.pareto import CHEAP, FRONT, PRICE, SPEED, UP, front_line, front_of
 
 HEIGHT = 300
@@ -101,7 +101,7 @@ def _draw(
         alt.Tooltip("x:Q", title=axes[0], format=",.4~r"),
         alt.Tooltip("y:Q", title=axes[1], format=",.4~r"),
     ]
-    repeat = alt.Chart(alt.NamedData("small")).mark_point(size=30, strokeWidth=1.3, opacity=0.8)
+    repeat = hollow(alt.Chart(alt.NamedData("small")), dark, size=30, strokeWidth=1.3)
     data = alt.Chart(alt.NamedData("dots"))
     of_repeat = [*about, alt.Tooltip("repeat:Q", title="Repeat")]
     layers = [

@@ -624,6 +624,14 @@ def test_one_repeat_each_is_drawn_once() -> None:
     assert "small" not in drawn("trade_off", [seconds(2), seconds(1, run_id=2)])["datasets"]
 
 
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", ["concurrency", "trade_off"])
+def test_lines_do_not_show_inside_rings(name: str, dark: bool) -> None:
+    found = [layer["mark"] for layer in drawn(name, situation("two runs"), dark)["layer"]]
+    rings = [mark["fill"] for mark in found if mark["type"] == "point"]
+    assert rings == [theme.palette(dark).paper]
+
+
 def at_once(count: int, run_id: int, **config: Any) -> Candidate:
     return candidate([measured(i) for i in range(count)], run_id=run_id, requests=16, **config)
 
