@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import altair as alt
 
@@ -111,13 +111,13 @@ def _layers(
         # An empty layer would be an unnamed image to a screen reader.
         *([behind] if any(not dot["on_front"] for dot in dots) else []),
         circles.transform_filter(on_front).encode(x=x, y=y, tooltip=tooltip, **href),
-        _labels(data, dots).encode(x=x, y=y),
+        *(label.encode(x=x, y=y) for label in _labels(data, dots, look.paper)),
     ]
 
 
-def _labels(data: alt.Chart, dots: Rows) -> alt.Chart:
+def _labels(data: alt.Chart, dots: Rows, paper: str) -> list[alt.Chart]:
     """The rank of each dot and, where there is room, its name, toward the middle of the plot so
-    that none is cut off."""
+    that none is cut off; below each a halo, so that the front does not cross it."""
     named = dots if len(dots) <= NAMED else [dot for dot in dots if dot["on_front"]]
     names = {dot["run"] for dot in named} if len(named) <= NAMED else set()
     middle = (min(dot["x"] for dot in dots) + max(dot["x"] for dot in dots)) / 2
@@ -128,13 +128,14 @@ def _labels(data: alt.Chart, dots: Rows) -> alt.Chart:
     _place(dots, "wide", {name: full[name] if name in names else ranks[name] for name in ranks})
     _place(dots, "narrow", ranks, 2)
     size = f"(width < {NARROW} ? 'narrow' : 'wide')"
-    label: alt.Chart = data.mark_text(
-        align=alt.ExprRef("datum.right ? 'right' : 'left'"),
-        dx=alt.ExprRef("datum.right ? -9 : 9"),
-        dy=alt.ExprRef(f"datum[{size} + '_below'] ? 12 : -9"),
-        text=alt.ExprRef(f"datum[{size}]"),
-    )
-    return label
+    at: dict[str, Any] = {
+        "align": alt.ExprRef("datum.right ? 'right' : 'left'"),
+        "dx": alt.ExprRef("datum.right ? -9 : 9"),
+        "dy": alt.ExprRef(f"datum[{size} + '_below'] ? 12 : -9"),
+        "text": alt.ExprRef(f"datum[{size}]"),
+    }
+    halo = data.mark_text(aria=False, stroke=paper, strokeWidth=4, strokeJoin="round", **at)
+    return [halo, data.mark_text(**at)]
 
 
 def _place(dots: Rows, size: str, texts: dict[str, list[str]], scale: int = 1) -> None:

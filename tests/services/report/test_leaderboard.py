@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.analysis.pareto import LeaderboardEntry, leaderboard_entry
+from services.report import theme
 from services.report.charts import spec
 from services.report.charts.pareto import pareto
 from services.report.leaderboard import differences_note, leaderboard, pareto_front_ids
@@ -46,6 +47,13 @@ def test_dots_lead_to_their_runs() -> None:
     assert urls == {each.label: f"/result?run={each.run_id}" for each in RUNS[:3]}
     linked = [layer for layer in shown["layer"] if "href" in layer["encoding"]]
     assert len(linked) == 2
+
+
+def test_the_front_does_not_cross_the_names() -> None:
+    layers = [layer for layer in drawn("throughput")["layer"] if layer["mark"]["type"] == "text"]
+    halo, label = (layer["mark"] for layer in layers)
+    assert halo["stroke"] == theme.palette(False).paper
+    assert "stroke" not in label
 
 
 def test_dots_have_their_ranks_and_where_there_is_room_their_names() -> None:
