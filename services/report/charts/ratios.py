@@ -121,8 +121,10 @@ def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
 
 
 def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
+    paced = any(waits_differently(candidates[0], other) for other in candidates[1:])
+    words = {"undecided": "undecided or not judged"} if paced else {}
     legend = ", ".join(
-        f"{DRAWN[mark]}\N{NO-BREAK SPACE}{mark}"
+        f"{DRAWN[mark]}\N{NO-BREAK SPACE}{words.get(mark, mark)}"
         for mark in SHAPES
         if any(row["mark"] == mark for row in rows)
     )
@@ -132,7 +134,7 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
         f"{legend}.",
         WISHES,
     ]
-    if any(waits_differently(candidates[0], other) for other in candidates[1:]):
+    if paced:
         sentences.append("Not judged, since the client itself waited: throughput and requests/s.")
     if any(row["interval"] for row in rows):
         sentences.append("Lines: 95\N{NO-BREAK SPACE}% intervals.")

@@ -503,7 +503,8 @@ def test_ratios_say_what_is_not_judged() -> None:
         return subtitle(drawn("ratios", each))
 
     assert "Not judged, since the client itself waited" in said(0.0, 2.0)
-    assert "Not judged" not in said(2.0, 2.0)
+    assert "● undecided or not judged" in said(0.0, 2.0)
+    assert "judged" not in said(2.0, 2.0)
 
 
 def test_ratios_have_intervals_from_three_repeats_on() -> None:
