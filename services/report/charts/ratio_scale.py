@@ -11,7 +11,9 @@ from services.analysis.compare import Candidate
 from services.report.charts.frame import wrapped_on_phone
 
 WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
-TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 0.67, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25, 1.5, 2, 5, 10, 20, 50)
+ABOVE = (1.02, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
+BELOW = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 0.95, 0.98)
+MARGIN = 1.02  # beyond the outermost ticks, so that dots on them are not cut off
 CLOSENESS = 0.06  # share of the axis: ticks closer to each other are left out
 TIMES = "format(datum.value, '~r') + '×'"  # a ratio as in sentences and tables
 WISHES = "↑\N{NO-BREAK SPACE}more is better, ↓\N{NO-BREAK SPACE}less is better."
@@ -26,7 +28,7 @@ def ratio_scale(
     arguments of its axis. It spans at least `least` and its inverse."""
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    scale = alt.Scale(type="log", domain=[low / MARGIN, high * MARGIN], nice=False)
     axis = {"values": ticks, "tickCount": len(ticks), "labelExpr": TIMES}
     return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
 
@@ -41,18 +43,22 @@ def bands(
 
 
 def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tuple[float, float]:
-    low = min(1 / least, *ratios, *ends) / 1.05
-    high = max(least, *ratios, *ends) * 1.05
-    widest = min(1 / WIDEST, *ratios) / 1.05, max(WIDEST, *ratios) * 1.05
-    return max(low, widest[0]), min(high, widest[1])
+    """Return the ticks that enclose the ratios and the ends up to WIDEST; beyond all ticks, the
+    outermost ratios."""
+    low = max(min(1 / least, *ratios, *ends), min(1 / WIDEST, *ratios))
+    high = min(max(least, *ratios, *ends), max(WIDEST, *ratios))
+    return (
+        max((tick for tick in BELOW if tick <= low), default=low),
+        min((tick for tick in ABOVE if tick >= high), default=high),
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return round ratios within the scale, from 1 outwards, without any that is too close to
-    another."""
+    """Return 1, the ends of the scale if they are round, and other round ratios from 1 outwards,
+    without any that is too close to another."""
     share = (high / low) ** CLOSENESS
-    chosen = [1.0]
-    for tick in sorted(TICKS, key=lambda t: max(t, 1 / t)):
+    chosen = [1.0, *({low, high} & {*BELOW, *ABOVE})]
+    for tick in sorted((*BELOW, *ABOVE), key=lambda t: max(t, 1 / t)):
         apart = all(max(tick / other, other / tick) >= share for other in chosen)
         if low <= tick <= high and apart:
             chosen.append(tick)

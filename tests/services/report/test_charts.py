@@ -26,6 +26,7 @@ from services.analysis.summary import summary_row
 from services.ask.measurement import Measurement, Progress, Sample
 from services.ask.prices import Price
 from services.report import charts, theme
+from services.report.charts.ratio_scale import ratio_scale
 from tests.values import candidate, failed, measured, sampled
 
 MAX_MARKS = 5000
@@ -521,6 +522,26 @@ def test_a_ratio_beyond_the_axis_is_still_on_it() -> None:
     spec = drawn("ratios", [candidate(near, run_id=1), candidate(far, run_id=2)])
     low, high = spec["layer"][-1]["encoding"]["x"]["scale"]["domain"]
     assert all(low < row["ratio"] < high for row in rows_of(spec, "ratios"))
+
+
+@pytest.mark.parametrize(
+    ("ratios", "ends"),
+    [
+        ([1.0], (0.9, 1.1)),
+        ([0.13, 6.4, 7.9], (0.1, 10)),
+        ([2.1, 4.0], (0.9, 5)),
+        ([0.97, 1.12], (0.9, 1.25)),
+    ],
+)
+def test_the_ticks_of_ratios_enclose_the_dots(
+    ratios: list[float], ends: tuple[float, float]
+) -> None:
+    scale, axis = ratio_scale(ratios)
+    ticks = axis["values"]
+    low, high = scale["domain"]
+    assert (ticks[0], ticks[-1]) == ends
+    assert low < ticks[0] <= min(ratios) <= max(ratios) <= ticks[-1] < high
+    assert 1 in ticks
 
 
 def test_a_run_has_the_same_colour_in_every_chart() -> None:
