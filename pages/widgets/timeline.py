@@ -58,7 +58,7 @@ def _picking(key: str) -> chart_panel.Picking:
             _zoom(stretch)
 
     zooms = not shared()  # a shared page has no button to show the whole repeat again
-    hint = f"Click a line to open its request.{' Drag to zoom.' * zooms}"
+    hint = f"Click a bar to open its request.{' Drag to zoom.' * zooms}"
     return chart_panel.Picking(key, "request", selected, hint, stretch=zooms)
 
 

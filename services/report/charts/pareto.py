@@ -100,7 +100,7 @@ def _layers(
         alt.Tooltip("x:Q", title=titles[0], format=",.4~r"),
         alt.Tooltip("y:Q", title=titles[1], format=",.4~r"),
     ]
-    href = {"href": alt.Href("url:N")} if links else {}
+    href: dict[str, Any] = {"href": alt.Href("url:N")} if links else {}
     data = alt.Chart(alt.NamedData("dots"))
     on_front = "datum.on_front"
     circles = data.mark_point(filled=True, size=130, opacity=1, color=look.runs[0])
