@@ -64,7 +64,7 @@ def _pair(figures: VerdictFigures, verdict: Verdict) -> None:
             **TILE,
         )
     _by_measure(verdict)
-    st.markdown(f":small[{prose(verdict.details)}]")
+    st.markdown(f":small[{prose(f'{verdict.details} {figures.note}'.strip())}]")
 
 
 def _table(data: Table) -> None:

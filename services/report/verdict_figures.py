@@ -17,6 +17,8 @@ from services.analysis.compare.wording import interval_text, times, times_with_i
 from services.base.table import Table
 from services.base.units import NOTHING, listed, many, show
 
+UNLIKE = 0.02  # how far a ratio may be from that of the numbers beside it without a note
+
 
 @dataclass(frozen=True, slots=True)
 class VerdictFigures:
@@ -37,6 +39,7 @@ class VerdictFigures:
     interval: str
     mark: Mark
     word: Word
+    note: str = ""  # a sentence, if the ratio is clearly not that of the two numbers
 
     @property
     def verdict_with_interval(self) -> str:
@@ -78,6 +81,21 @@ def _figures(
         interval=_interval(first),
         mark=MARK_OF[first.word],
         word=first.word,
+        note=_note(first, row, index),
+    )
+
+
+def _note(first: Finding, row: Row | None, index: int) -> str:
+    """A sentence if the ratio clearly differs from that of the numbers beside it: these are means
+    over repeats or over all requests, the ratio is that of geometric means over repeats."""
+    if row is None or first.ratio is None or not row.values[0] or not row.values[index]:
+        return ""
+    of_numbers = row.values[index] / row.values[0]
+    if abs(of_numbers / first.ratio.value - 1) <= UNLIKE:
+        return ""
+    return (
+        f"The ratio is that of the geometric means of the repeats. These vary so much that the "
+        f"ratio of the two numbers is {times(of_numbers)}×."
     )
 
 

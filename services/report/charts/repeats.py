@@ -93,7 +93,7 @@ def _layers(
 
 
 def _subtitle(candidates: Sequence[Candidate], means: Rows) -> list[str]:
-    sentences = ["Each circle is a repeat; each vertical bar is the mean."]
+    sentences = ["Each circle is a repeat; each vertical bar is the geometric mean."]
     if any(row["low"] is not None for row in means):
         sentences.append("Lines are 95 % intervals of the means.")
     sentences.append(f"1× is the mean of {candidates[0].label}.")

@@ -42,12 +42,12 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     wish = "More is better." if FAMILY[trend.measure][1] == "higher" else "Less is better."
     title = heading(
         f"{label} over time",
-        "Of each run, the mean of its repeats.",
+        "Of each run, the geometric mean of its repeats.",
         wish,
         *_subtitle(rows, band, changes),
     )
     return layer_chart(
-        _layers(rows, band, f"{label}, mean of repeats ({unit})", dark),
+        _layers(rows, band, f"{label}, mean ({unit})", dark),
         title,
         300,
         {

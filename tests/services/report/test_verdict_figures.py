@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from services.analysis.compare import compare
+from collections.abc import Sequence
+
+from services.analysis.compare import Candidate, compare
 from services.report.verdict_figures import overview, table, verdict_figures
 from tests.values import candidate, measured, repeats
 
@@ -105,3 +107,15 @@ def test_without_a_verdict_no_ratio_is_summed_up() -> None:
     runs = [candidate([measured(0)], run_id=n, name=f"run {n}") for n in (1, 2, 3)]
     found = compare(runs)
     assert overview(verdict_figures(found), found) == "2 runs against run 1: no verdict"
+
+
+def test_a_ratio_that_is_not_that_of_the_numbers_is_explained() -> None:
+    def run(run_id: int, times: Sequence[float]) -> Candidate:
+        rows = [measured(0, repeat=r, e2e=each) for r, each in enumerate(times)]
+        return candidate(rows, run_id=run_id, name=f"R{run_id}")
+
+    steady, varied = (1.0, 1.0, 1.0), (0.4, 1.0, 2.5)
+    (alike,) = verdict_figures(compare([run(1, steady), run(2, steady)]))
+    (unlike,) = verdict_figures(compare([run(1, steady), run(2, varied)]))
+    assert alike.note == ""
+    assert unlike.ratio == "1.00×" and "ratio of the two numbers is 1.30×" in unlike.note
