@@ -180,7 +180,7 @@ CHARTS = (
         "Did latency change over time?",
         "TTFT over time",
         _with_send_times(latency_over_time),
-        "Fewer than 20 requests were sent in this repeat, or none of its answers was streamed.",
+        "This chart takes a repeat with 20 or more requests whose answers are streamed.",
         group=OVER_TIME,
     ),
     Chart(

@@ -474,7 +474,7 @@ def test_a_run_without_streams_is_not_said_to_be_too_small_for_slices() -> None:
     whole = [replace(measured(n, send=float(n)), t_first=None, token_times=()) for n in range(30)]
     over_time = charts.chart("ttft_over_time")
     assert over_time.draw([candidate(whole)]) is None
-    assert "none of its answers was streamed" in over_time.nothing
+    assert "whose answers are streamed" in over_time.nothing
 
 
 def test_throughput_over_time_counts_no_tokens_of_failures() -> None:
