@@ -36,6 +36,11 @@ def show(comparison: Comparison) -> None:
         else:
             st.subheader(prose(overview(verdicts, comparison)), anchor=False)
             _table(table(verdicts, comparison))
+            if any(figures.note for figures in verdicts):
+                st.caption(
+                    "A ratio is that of the geometric means of the repeats. Where these vary, it "
+                    "differs from that of the numbers beside it."
+                )
             with st.expander("Each verdict in words", icon=":material/notes:"):
                 for verdict in comparison.verdicts:
                     st.markdown(prose(verdict.sentence))
