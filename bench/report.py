@@ -104,7 +104,7 @@ def _cells(
     return (
         *(back, *_off(errors.ttft), *gaps, *_off(errors.e2e)),
         *(f"{fmean(result.cpu_s):.2f}", NOTHING if net is None else f"{net:.2f}"),
-        *(f"{result.peak_mb:,.0f}", ttft, _times(net, our_net)),
+        *(f"{result.peak_mb:,.0f}" if result.peak_mb else NOTHING, ttft, _times(net, our_net)),
     )
 
 
