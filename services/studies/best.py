@@ -40,14 +40,14 @@ class Criterion:
 @dataclass(frozen=True)
 class BestConfiguration:
     """The best row of a series of works by a criterion. `runner_up` is the best row of another
-    configuration; `ahead` is the ratio between the two, and `word` its verdict. `among` are the
-    rows of the series that have the measure."""
+    configuration; `ratio` is that of the metric, the best to the runner-up, and `word` its verdict.
+    `among` are the rows of the series that have the measure."""
 
     criterion: Criterion
     series: Work
     row: Row
     runner_up: Row | None
-    ahead: Ratio | None
+    ratio: Ratio | None
     word: Word
     why_not: str = ""
     among: tuple[Row, ...] = ()
@@ -81,9 +81,15 @@ def _best(criterion: Criterion, series: Work, rows: Sequence[Row]) -> BestConfig
         return BestConfiguration(
             criterion, series, row, None, None, "no verdict", "", tuple(measured)
         )
-    ahead, why = _compare_rows(criterion, row, others[0])
-    word = judge_ratios([ahead], _pairs(ordered))[0] if ahead and not why else "no verdict"
-    return BestConfiguration(criterion, series, row, others[0], ahead, word, why, tuple(measured))
+    runner_up = others[0]
+    measure = criterion.measure
+    to_next = ratio(runner_up.numbers[measure], row.numbers[measure])
+    why = why_not(runner_up, row)
+    word: Word = "no verdict"
+    if to_next and not why:
+        judged = to_next if criterion.more else to_next.inverse
+        word = judge_ratios([judged], _pairs(ordered))[0]
+    return BestConfiguration(criterion, series, row, runner_up, to_next, word, why, tuple(measured))
 
 
 def _pairs(rows: Sequence[Row]) -> int:
@@ -97,14 +103,6 @@ def _value(criterion: Criterion, row: Row) -> float:
     level = row.level(criterion.measure)
     assert level is not None
     return level.value
-
-
-def _compare_rows(criterion: Criterion, row: Row, other: Row) -> tuple[Ratio | None, str]:
-    """The ratio of `row` to `other`, above 1 if `row` is better, and the reason if there is no
-    verdict."""
-    numbers = row.numbers[criterion.measure], other.numbers[criterion.measure]
-    first, second = numbers if criterion.more else reversed(numbers)
-    return ratio(second, first), why_not(other, row)
 
 
 def _accept_all(row: Row, rows: Sequence[Row]) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from services.analysis.compare import MARGIN
 from services.analysis.compare.wording import AMOUNT, TIME, TWICE, change, within
 from services.analysis.compare.wording import times as format_ratio
-from services.analysis.statistics import MINIMUM_REPEATS, Ratio
+from services.analysis.statistics import MINIMUM_REPEATS
 from services.base import units
 from services.studies.best import BestConfiguration
 from services.studies.wording import interval_text
@@ -57,17 +56,12 @@ def _no_runner_up(best: BestConfiguration) -> str:
 
 def _difference(best: BestConfiguration, name: str) -> str:
     """The difference to the runner-up, "44 % higher than TP 1 (1.44×, 95 % 1.28–1.62)"."""
-    if best.ahead is None:
+    ratio = best.ratio
+    if ratio is None:
         return name
-    ratio = best.ahead if best.criterion.more else _inverse(best.ahead)
     difference = change(ratio.value, TIME if best.criterion.unit == "s" else AMOUNT)
     than = "that of" if ratio.value >= TWICE else "as of" if ratio.value == 1 else "than"
     inside = interval_text(ratio)
     if inside and ratio.value < TWICE:
         inside = f"{format_ratio(ratio.value)}×, {inside}"
     return f"{difference} {than} {name}" + (f" ({inside})" if inside else "")
-
-
-def _inverse(ratio: Ratio) -> Ratio:
-    low, high = (None if end is None else 1 / end for end in (ratio.high, ratio.low))
-    return replace(ratio, value=1 / ratio.value, low=low, high=high)

@@ -53,7 +53,7 @@ def best_table(report: Report) -> Table:
             winner.criterion.label,
             f"{winner.row.label}, {winner.row.work_label}",
             _interval(winner.row.level(winner.criterion.measure), winner.criterion.unit),
-            _ratio(winner.ahead),
+            _ratio(winner.ratio),
             AHEAD[winner.word] if winner.runner_up else NOTHING,
             f"{winner.runner_up.label}, {winner.runner_up.work_label}"
             if winner.runner_up
@@ -61,11 +61,12 @@ def best_table(report: Report) -> Table:
         )
         for winner in report.best
     )
-    columns = ("", "Best", "Value", "Relative to next", "Verdict", "Next")
+    columns = ("", "Best", "Value", "Ratio to runner-up", "Verdict", "Runner-up")
     if not any(winner.runner_up for winner in report.best):
         return Table("Best configuration", columns[:3], tuple(line[:3] for line in lines))
     note = (
-        "Next: the best of another configuration. Verdicts allow for chance in choosing the best."
+        "The runner-up is the best among the other configurations. The verdict on it allows for the "
+        "luck in having been chosen as the best."
     )
     return Table("Best configuration", columns, lines, note)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from services.analysis.statistics.distribution import CONFIDENCE
@@ -31,6 +31,13 @@ class Ratio:
     error: float | None = None
     df: float | None = None
     paired: bool = False
+
+    @property
+    def inverse(self) -> Ratio:
+        """The ratio baseline / other."""
+        low, high = (None if end is None else 1 / end for end in (self.high, self.low))
+        n = {"n_reference": self.n_other, "n_other": self.n_reference}
+        return replace(self, value=1 / self.value, low=low, high=high, **n)
 
 
 def ratio(baseline: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio | None:

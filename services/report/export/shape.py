@@ -278,7 +278,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "run-3": RunDocument,
     "comparison-2": ComparisonDocument,
-    "study-2": StudyDocument,
+    "study-3": StudyDocument,
 }
 
 if __name__ == "__main__":

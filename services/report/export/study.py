@@ -18,7 +18,7 @@ from services.studies.curves import BatchCurve, DeviceCurve
 from services.studies.report import Device, report
 from services.studies.scaling import COST, MEASURES, TIMES, Interval, Row
 
-SCHEMA = "paceline/study/2"
+SCHEMA = "paceline/study/3"
 CONFIG_FIELDS = (
     "mode",
     "requests",
@@ -168,7 +168,7 @@ def _best(best: BestConfiguration) -> dict[str, Any]:
         "unit": best.criterion.unit,
         "runner_up": best.runner_up.label if best.runner_up else None,
         "runner_up_load": best.runner_up.work_label if best.runner_up else None,
-        "ratio": _ends(best.ahead),
+        "ratio": _ends(best.ratio),
         "word": best.word,
     }
 

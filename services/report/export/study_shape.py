@@ -106,7 +106,7 @@ class BestRow(BaseModel):
     runner_up: str | None
     runner_up_load: str | None
     ratio: Ends | None = Field(
-        description="To the runner-up, where more than 1 is better; null: no repeats to compare"
+        description="Of the value to the runner-up's; null: no repeats to compare"
     )
     word: str = Field(
         description="Verdict against the runner-up, adjusted for selection; faster: it is ahead"
@@ -118,7 +118,7 @@ class StudyDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    schema_: Literal["paceline/study/2"] = Field(
+    schema_: Literal["paceline/study/3"] = Field(
         alias="schema", description="Name and version of this format"
     )
     content_sha256: str = Field(

@@ -271,7 +271,7 @@ def test_a_sweep_of_concurrency_is_no_batch() -> None:
 def test_runner_up_columns_are_shown_only_if_there_is_one() -> None:
     alone, behind = all_tables(swept(2, 8))[0], all_tables(report([cell(1), cell(1.5, tp=2)]))[0]
     assert (alone.columns, alone.note) == (("", "Best", "Value"), "")
-    assert behind.columns[3:] == ("Relative to next", "Verdict", "Next")
+    assert behind.columns[3:] == ("Ratio to runner-up", "Verdict", "Runner-up")
     assert {row[4] for row in behind.rows} == {"better"}
     assert all(len(row) == len(table.columns) for table in (alone, behind) for row in table.rows)
 
@@ -326,8 +326,11 @@ def test_nothing_else_was_measured_is_said_only_of_a_single_cell() -> None:
 def test_a_runner_up_is_described_in_the_direction_of_the_metric(
     next_one: float, throughput: str, latency: str
 ) -> None:
-    sentences = report([cell(next_one), cell(1.0, tp=2, index=1)]).sentences
+    result = report([cell(next_one), cell(1.0, tp=2, index=1)])
+    sentences = result.sentences
     assert throughput in next(
         sentence for sentence in sentences if sentence.startswith("Throughput")
     )
     assert latency in next(sentence for sentence in sentences if sentence.startswith("Latency"))
+    ratios = {row[0].split()[0]: row[3].partition("×")[0] for row in all_tables(result)[0].rows}
+    assert ratios == {"Throughput": f"{1 / next_one:.2f}", "Latency": f"{next_one:.2f}"}
