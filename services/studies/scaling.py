@@ -38,7 +38,6 @@ TTFT, TPOT, E2E = "ttft_s_median", "tpot_s_median", "e2e_s_median"
 MEASURES = (THROUGHPUT, REQUESTS, TTFT, TPOT, E2E, GOODPUT)
 TIMES = SUBMISSION, TOTAL_TIME = "submission_s", "total_s"  # of a repeat
 COST = "usd_per_million_output"
-NOT_YET = "It has not been measured yet."
 NO_TOKENS = "No request succeeded with a known token count."
 
 
@@ -211,8 +210,9 @@ def _submission_s(group: Measurements) -> float | None:
 
 
 def _problem(cells: Sequence[MeasuredCell]) -> str | None:
-    """Why cells have no result, or None; each reason once."""
-    problems = [cell.problem or (NOT_YET if cell.candidate is None else "") for cell in cells]
+    """Why cells have no result, each reason once; None if they have one, or are still to be
+    measured."""
+    problems = [cell.problem for cell in cells]
     runs = [cell.candidate for cell in cells if cell.candidate is not None]
     problems += [run.run.error or NO_TOKENS for run in runs if not run.summary.output_tokens_per_s]
     return " ".join(dict.fromkeys(filter(None, problems))) or None

@@ -68,13 +68,13 @@ class Study:
 
 
 def progress_sentence(runs: Sequence[Run]) -> str:
-    """Return a study's progress: "3 of 12 cells measured, 1 failed, 8 waiting"."""
+    """Return a study's progress: "3 of 12 cells measured, 1 failed, 8 queued"."""
     counts = Counter[str](run.status for run in runs)
     parts = [f"{counts['done']:,} of {many(len(runs), 'cell')} measured"]
     labels = (
         ("failed", "failed"),
         ("running", "running"),
-        ("queued", "waiting"),
+        ("queued", "queued"),
         ("interrupted", "interrupted"),
         ("cancelled", "cancelled"),
     )

@@ -42,6 +42,8 @@ def results(report: Report) -> Table:
         "Geometric means over repeats, with 95 % intervals where there are 3 or more; TTFT, TPOT "
         "and E2E are medians over the requests of a repeat."
     )
+    if report.pending:
+        note += " A row of dashes has not been measured yet."
     heads = (name.format(device=report.device) for name, _ in columns)
     return Table("Every cell", ("", *heads), lines, note)
 
@@ -65,8 +67,8 @@ def best_table(report: Report) -> Table:
     if not any(winner.runner_up for winner in report.best):
         return Table("Best configuration", columns[:3], tuple(line[:3] for line in lines))
     note = (
-        "The runner-up is the best among the other configurations. The verdict on it allows for the "
-        "luck in having been chosen as the best."
+        "The runner-up is the best of the other configurations. The verdict allows for the luck of "
+        "having been chosen as the best."
     )
     return Table("Best configuration", columns, lines, note)
 
@@ -88,8 +90,10 @@ def law_table(report: Report) -> Table:
     )
     columns = ("", "Sizes", "Contention σ", "Coherency κ", "Peak at", "Largest error")
     note = (
-        "X(N) = λN / (1 + σ(N − 1) + κN(N − 1)), where N is the size of what is varied, not the "
-        "number of all devices. κ needs at least three sizes."
+        "By the Universal Scalability Law, throughput at size N is λN / (1 + σ(N − 1) + "
+        "κN(N − 1)): λ is that at size 1, σ the share of the work that is serialized, and κ the "
+        "cost of communication, which needs at least three sizes. N is the size of what is "
+        "varied, not the number of all devices."
     )
     return Table("Contention and communication", columns, lines, note)
 
@@ -106,10 +110,14 @@ def batch_table(report: Report) -> Table:
         )
         for curve in curves
     )
-    columns = ("", "Max tokens/s", "Within 5 % from", "Saturated")
+    columns = ("", "Max tokens/s", "95 % of it at", "Saturated")
     size_names = [size_name([row.work for row in curve.rows]) for curve in curves]
     title = "Concurrency" if "concurrency" in size_names else "Batch sizes"
-    return Table(title, columns, lines)
+    note = (
+        "95 % of it at: the lowest load that gives at least 95 % of the highest throughput. It is "
+        "saturated if a higher load was measured, too."
+    )
+    return Table(title, columns, lines, note)
 
 
 def all_tables(report: Report) -> tuple[Table, ...]:
@@ -193,13 +201,13 @@ COLUMNS: tuple[tuple[str, Callable[[Row, Report], str]], ...] = (
     ("Speed-up", _speedup),
     ("Verdict", _verdict),
     ("Efficiency", lambda row, _: _interval(row.efficiency, "share")),
-    ("Tokens/s by {device}", lambda row, _: _interval(row.per_device, "")),
+    ("Tokens/s per {device}", lambda row, _: _interval(row.per_device, "")),
     ("TTFT", _level(TTFT, "s")),
     ("TPOT", _level(TPOT, "s")),
     ("E2E", _level(E2E, "s")),
     ("Goodput/s", _level(GOODPUT, "")),
     ("SLO attainment", _attainment),
-    ("Memory by {device}", _memory),
+    ("Memory per {device}", _memory),
     ("US $ per million tokens", _level(COST, "USD")),
     ("Failed requests", _failed),
 )

@@ -172,7 +172,7 @@ def test_a_resumed_study_measures_what_was_cut_short_and_keeps_the_rest(database
     queue.finish(database, cut.id, "interrupted")
     engines.ended(database, server.id, engines.LOST)
     before = studies.load(database, study_id)
-    assert progress_sentence(before.runs) == "1 of 4 cells measured, 2 waiting, 1 interrupted"
+    assert progress_sentence(before.runs) == "1 of 4 cells measured, 2 queued, 1 interrupted"
     studies.resume(database, study_id, [run.id for run in before.to_resume])
     after = studies.load(database, study_id)
     assert [run.status for run in after.runs] == ["done", "queued", "queued", "queued"]

@@ -310,7 +310,7 @@ def test_no_time_left_is_shown_without_earlier_runs_of_the_server(
     visit: Visit, database: Engine
 ) -> None:
     at = visit("study", study=str(swept(database, done=0)))
-    assert at.progress[0].proto.text == "0 of 3 cells measured, 1 running, 2 waiting."
+    assert at.progress[0].proto.text == "0 of 3 cells measured, 1 running, 2 queued."
 
 
 def test_a_queued_study_shows_what_it_waits_for(visit: Visit, database: Engine) -> None:

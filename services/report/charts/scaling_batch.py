@@ -21,7 +21,7 @@ from services.report.charts.scaling_frame import (
     size_axis,
 )
 from services.studies.cell import MeasuredCell
-from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scaling
+from services.studies.scaling import E2E, THROUGHPUT, TTFT, Interval, Row, Scaling, scale, scaling
 from services.studies.swept import swept_axis
 
 LATENCIES = {E2E: "E2E latency", TTFT: "TTFT"}
@@ -41,23 +41,23 @@ def batch_efficiency(measured: Sequence[MeasuredCell], dark: bool = False) -> al
     """Draw the efficiency of every configuration by what was swept. None if it is unknown for
     all."""
     scaled = scaling(measured)
-    rows = _rows(scaled, lambda row: row.efficiency)
+    rows = _rows(scaled, lambda row: row.efficiency and scale(row.efficiency, 100))
     if not rows:
         return None
-    line = alt.Chart(alt.InlineData(values=[{"value": 1.0}])).mark_rule(
+    line = alt.Chart(alt.InlineData(values=[{"value": 100.0}])).mark_rule(
         color=theme.palette(dark).ink, strokeDash=[4, 4]
     )
     title = "Efficiency by {}"
-    note = "1: each device does as much as the baseline's."
+    note = "At 100 %, each device does as much as one of the baseline."
     return _lines(
         scaled,
         rows,
         dark,
         title,
-        "Speed-up by device",
+        "Efficiency (%)",
         note,
         [line.encode(y=alt.Y("value:Q"))],
-        1.0,
+        100.0,
     )
 
 
@@ -110,8 +110,8 @@ def _lines(
     axis = swept_axis(scaling.works)
     sizes = [row["size"] for row in rows]
     reach = [row[end] for row in rows for end in ("low", "high")]
-    scale, log = roomy_scale([*reach, *([] if shown is None else [shown])])
-    x, y = size_axis(sizes, axis), alt.Y("value:Q", title=f"{unit}{log}", scale=scale)
+    domain, log = roomy_scale([*reach, *([] if shown is None else [shown])])
+    x, y = size_axis(sizes, axis), alt.Y("value:Q", title=f"{unit}{log}", scale=domain)
     series = list(dict.fromkeys(row["series"] for row in rows))
     hue = colour(scaling, rows, dark)
     data = alt.Chart(alt.NamedData("points"))
@@ -119,7 +119,7 @@ def _lines(
     bars = data.mark_rule(strokeWidth=3, opacity=0.45, clip=True)
     layers = [
         *below,
-        bars.encode(y=alt.Y("low:Q", title=f"{unit}{log}", scale=scale), y2="high", **common),
+        bars.encode(y=alt.Y("low:Q", title=f"{unit}{log}", scale=domain), y2="high", **common),
         data.mark_line(opacity=0.9).encode(y=y, strokeDash=dash(series, dark), **common),
         data.mark_point(size=55, filled=True, opacity=1).encode(y=y, tooltip=TOOLTIP, **common),
     ]

@@ -150,10 +150,10 @@ def test_failed_cells_are_on_the_heat_map() -> None:
     ]
 
 
-def test_a_perfect_scaler_has_an_efficiency_of_one_at_every_size() -> None:
+def test_a_perfect_scaler_has_an_efficiency_of_100_per_cent_at_every_size() -> None:
     drawn = study_chart("batch_efficiency").draw(
         [cell(n, dp=n, size=b) for b in (1, 2) for n in (1, 2)]
     )
     assert drawn is not None
-    assert [row["value"] for row in drawn.datasets["points"]] == [pytest.approx(1)] * 2
+    assert [row["value"] for row in drawn.datasets["points"]] == [pytest.approx(100)] * 2
     assert "Of DP 2." in " ".join(drawn.title.subtitle)  # there is no legend for one

@@ -136,7 +136,7 @@ def test_no_text_in_a_study_is_a_formula(start: str) -> None:
 
 @pytest.mark.parametrize("cells", [study(), private(), [], [cell(None)]])
 def test_the_document_of_a_study_is_what_its_schema_says(cells: list[MeasuredCell]) -> None:
-    schema = orjson.loads(schema_texts()["study-2.json"])
+    schema = orjson.loads(schema_texts()["study-3.json"])
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(
         orjson.loads(study_export("study.json").write("A", cells, 1.0))

@@ -285,6 +285,9 @@ def test_a_study_that_goes_on_does_not_say_where_throughput_stops_rising() -> No
     )
     assert under_way.sentence == under_way.headline
     (batches,) = [table for table in all_tables(under_way) if table.columns[-1] == "Saturated"]
+    (every,) = [table for table in all_tables(under_way) if table.title == "Every cell"]
+    assert "Problem" not in every.columns and "A row of dashes has not been" in every.note
+    assert set(every.rows[-1][1:]) == {"–"}
     assert batches.rows[0][-1] == "not known yet"
     ended = report([*measured, cell(None, index=2, size=4, problem="It ran out of memory.")])
     assert ended.headline.endswith("a larger batch size gives no more.")

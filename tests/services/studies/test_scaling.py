@@ -98,8 +98,8 @@ def test_cells_that_could_not_be_measured_are_in_the_table() -> None:
     assert (row.speedup, row.level(THROUGHPUT), row.candidates) == (None, None, [])
 
 
-def test_a_waiting_cell_is_reported_as_not_measured() -> None:
-    assert scaling([cell(None)]).rows[0].problem == "It has not been measured yet."
+def test_a_cell_that_is_still_to_be_measured_is_no_problem() -> None:
+    assert scaling([cell(None)]).rows[0].problem is None
 
 
 def test_without_its_baseline_a_row_has_no_speed_up() -> None:
