@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -64,14 +64,28 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
 def _config_facts(run: Run) -> dict[str, Any]:
     """Return the config with the API format and the sampling parameters that were used; for an
     imported run, what its file states, and which file that is."""
-    config = {name: v for name, v in summarized(run.config).items() if _is_used(name, run.config)}
     if run.source is None:
-        sent = {"temperature": run.config.sent_temperature, "top_p": run.config.sent_top_p}
-        used = {name: NOT_SENT if value is None else value for name, value in sent.items()}
-        return config | {"dialect": dialect_of(run.config), **used}
+        return _sent_facts(run.config)
+    config = _used_facts(run.config)
     file = {name: run.source.get(name) for name in ("tool", "version", "file", "sha256")}
     known = {name: value for name, value in config.items() if run.knows(name)}
     return {**file, **known, **run.source.get("facts", {})}
+
+
+def config_texts(config: RunConfig, without: Collection[str] = ()) -> dict[str, str]:
+    """Return the fields that a config uses, except `without`, as texts by their titles."""
+    facts = {name: value for name, value in _sent_facts(config).items() if name not in without}
+    return _named(_fact_texts(facts))
+
+
+def _sent_facts(config: RunConfig) -> dict[str, Any]:
+    sent = {"temperature": config.sent_temperature, "top_p": config.sent_top_p}
+    used = {name: NOT_SENT if value is None else value for name, value in sent.items()}
+    return _used_facts(config) | {"dialect": dialect_of(config), **used}
+
+
+def _used_facts(config: RunConfig) -> dict[str, Any]:
+    return {name: value for name, value in summarized(config).items() if _is_used(name, config)}
 
 
 def _is_used(name: str, config: RunConfig) -> bool:
@@ -96,11 +110,12 @@ def _title(name: str) -> str:
 
 def environment(candidates: Sequence[Candidate], labels: Sequence[str]) -> Table:
     """Show machine, client and engine, with the fingerprint of the server first."""
-    surroundings = [_environment_texts(candidate.run.environment) for candidate in candidates]
+    surroundings = [environment_texts(candidate.run.environment) for candidate in candidates]
     return _side_by_side("Environment", surroundings, labels, mark=True)
 
 
-def _environment_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+def environment_texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return the environment of a run as texts by their titles, its fingerprint first."""
     digest = fingerprint.of_environment(facts)
     texts = {_title(name): text for name, text in _fact_texts(facts).items()}
     return ({"Fingerprint": digest} if digest else {}) | texts

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.analysis.capacity import label_of
-from services.analysis.compare.differences import flat
 from services.ask import about
-from services.ask.own_prompts import summarized
 from services.base.table import Table
-from services.base.units import many
+from services.base.units import NOTHING, many
 from services.report.capacity import curves, reasons, sentences, server_names
 from services.report.capacity_points import measured_table, operating_points_table
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
 from services.report.fact_text import fact_text
-from services.report.run_facts import measured_sentence
+from services.report.run_facts import config_texts, measured_sentence
 from services.studies.capacity import Capacity
 from services.studies.capacity_config import SET_BY_PROBES, CapacitySearch
 from services.studies.capacity_price import cost
@@ -66,10 +64,9 @@ def _tiles(capacity: Capacity) -> Iterator[Tile]:
 
 def _fact_tables(capacity: Capacity) -> Iterator[Table]:
     yield search_table(capacity.config)
-    configs = [flat(summarized(config)) for config in capacity.config.servers]
-    every = dict.fromkeys(name for config in configs for name in config)
-    names = [name for name in every if name not in SET_BY_PROBES]
-    facts = [(name, *(fact_text(config.get(name)) for config in configs)) for name in names]
+    configs = [config_texts(config, SET_BY_PROBES) for config in capacity.config.servers]
+    names = dict.fromkeys(name for config in configs for name in config)
+    facts = [(name, *(config.get(name, NOTHING) for config in configs)) for name in names]
     yield Table("Configuration", ("", *server_names(capacity)), tuple(facts))
 
 

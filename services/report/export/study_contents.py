@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from services.analysis.compare.differences import flat
 from services.analysis.diagnostics import Diagnostic, diagnostics
+from services.ask import about
 from services.ask.config import RunConfig
-from services.ask.own_prompts import summarized
 from services.base.table import Table
-from services.base.units import many, show
+from services.base.units import NOTHING, many, show
 from services.report import run_facts
 from services.report.export.contents import Contents, Finding
 from services.report.export.tiles import Line, Tile
@@ -99,7 +97,7 @@ def _fact_tables(report: Report) -> Iterator[Table]:
         yield engine_table(engines, names)
     yield from configuration_table([cell.cell.config for cell in cells], "All cells")
     runs = [cell.candidate.run for cell in cells if cell.candidate is not None]
-    if lines := tuple(_shared(run.environment for run in runs)):
+    if lines := tuple(_shared(run_facts.environment_texts(run.environment) for run in runs)):
         yield Table("Environment", ("", "All cells"), lines)
 
 
@@ -111,21 +109,21 @@ def engine_table(engines: Sequence[EngineConfig], names: Sequence[str]) -> Table
 def configuration_table(configs: Sequence[RunConfig], whose: str) -> Iterator[Table]:
     """Yield a table of what the runs have in common, if anything; `whose` is the title of its
     column."""
-    shown = [{n: v for n, v in summarized(c).items() if n not in OMITTED} for c in configs]
-    if lines := tuple(_shared(shown)):
+    if lines := tuple(_shared(run_facts.config_texts(config, OMITTED) for config in configs)):
         yield Table("Configuration", ("", whose), lines)
 
 
 def _engines(engines: Sequence[EngineConfig]) -> Iterator[tuple[str, ...]]:
+    known = about.fields(EngineConfig)
     for name in EngineConfig.model_fields:
         values = [getattr(engine, name) for engine in engines]
         if name != "start_timeout_s" and any(value not in (None, "") for value in values):
-            yield name, *map(fact_text, values)
+            yield known[name].label, *map(fact_text, values)
 
 
-def _shared(facts: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield each fact with its value, or with VARIES if there are several."""
-    columns = [flat(column) for column in facts]
+def _shared(facts: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each fact with its text, or with VARIES if there are several."""
+    columns = list(facts)
     for name in dict.fromkeys(name for column in columns for name in column):
-        values = {fact_text(column.get(name)) for column in columns}
+        values = {column.get(name, NOTHING) for column in columns}
         yield name, values.pop() if len(values) == 1 else VARIES

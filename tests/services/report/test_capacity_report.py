@@ -10,6 +10,7 @@ from dataclasses import replace
 import altair as alt
 import pytest
 
+from services.ask.config import RunConfig
 from services.ask.plan import duration
 from services.base.units import significant
 from services.report.capacity import capacity_document, capacity_text, reasons, verdicts
@@ -181,6 +182,7 @@ def test_a_setting_of_the_second_server_alone_is_in_the_configuration() -> None:
     tables = capacity_contents(replace(search, config=config)).circumstances
     table = next(each for each in tables if each.title == "Configuration")
     assert ("extra_body.cache", "–", "yes") in table.rows
+    assert not set(RunConfig.model_fields) & {name for name, *_ in table.rows}
 
 
 def test_the_json_is_the_document_with_its_hash() -> None:

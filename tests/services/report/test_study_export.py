@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
+from services.ask.config import RunConfig
 from services.report.export.public_study import public_study, study_hash
 from services.report.export.shape import schema_texts
+from services.report.export.study_contents import study_contents
 from services.report.export.study_files import STUDY_EXPORTS, StudyExport, study_export
 from services.servers.engines import EngineConfig
 from services.studies import MeasuredCell
+from services.studies.report import report
 from tests.conftest import ROOT
 from tests.offline import CHROMIUM, opened_offline
 from tests.services.report.test_export import HOSTILE, Page
@@ -194,6 +198,21 @@ def test_the_page_of_a_study_has_every_section() -> None:
     ):
         assert part in page.text, part
     assert "not the same in all cells" in page.text  # how many requests
+
+
+def test_settings_and_environment_are_called_as_those_of_a_run() -> None:
+    cells = study()
+    engine_cell, *_ = cells
+    assert engine_cell.candidate is not None
+    environment = {"memory_bytes": 25276502016, "prompt_mark": "a1b2"}
+    run = replace(engine_cell.candidate.run, environment=environment)
+    cells = [replace(engine_cell, candidate=replace(engine_cell.candidate, run=run))]
+    facts = study_contents("Night", report(cells)).circumstances
+    texts = {table.title: dict(row[:2] for row in table.rows) for table in facts}
+    assert texts["Environment"] == {"Memory": "23.5 GiB", "Nonce": "a1b2"}
+    assert texts["Configuration"]["API format"] and "dialect" not in texts["Configuration"]
+    assert not {*RunConfig.model_fields, *EngineConfig.model_fields} & {*chain(*texts.values())}
+    assert "Users" not in texts["Configuration"], "of another mode"
 
 
 def test_the_page_of_a_study_loads_nothing_and_allows_only_its_own_scripts() -> None:
