@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +25,7 @@ from pages.widgets.view import (
     load_or_stop,
     number_in_link,
     plain,
+    prose,
     read_only,
     sentences,
     share_view,
@@ -44,6 +47,7 @@ from services.studies.capacity_curve import curve_sentences
 from services.studies.capacity_price import cost
 from services.studies.capacity_wording import amount_text, confidence_text, plan, with_unit
 
+BREAKS = re.compile(r"(?<=,) | (?=\()")  # in a list of capacities: a line of each, and its interval
 MORE = 10  # probes that are offered to a search that goes on
 
 
@@ -95,7 +99,7 @@ def watch(text: str) -> None:
             on_click=_run_action,
             args=(capacity_jobs.cancel, capacity.id),
         )
-    st.caption(plain(plan(capacity.config)))
+    st.caption(prose(plan(capacity.config)))
     show_findings(capacity)
 
 
@@ -103,16 +107,16 @@ def show_findings(capacity: Capacity) -> None:
     """Show the results of a search: the capacity with its interval, the curve and the probes."""
     verdicts = report.verdicts(capacity)
     first, *others = [*verdicts, *report.headlines(capacity)]
-    st.subheader(plain(first), anchor="verdict")
+    st.subheader(prose(first), anchor="verdict")
     shown = tiles(capacity)
     if len(verdicts) == len(capacity.config.servers) - 1 == shown - 1:
         others = verdicts[1:]  # the tiles show the others
     for sentence in others:
-        st.markdown(plain(sentence))
+        st.markdown(prose(sentence))
     if capacity.error:
-        st.warning(plain(capacity.error), icon=":material/error:")
+        st.warning(prose(capacity.error), icon=":material/error:")
     for reason in report.reasons(capacity):
-        st.caption(plain(reason))
+        st.caption(prose(reason))
     chart(CAPACITY_CHARTS[0], capacity)
     curve(capacity)
     if capacity.probes:
@@ -133,9 +137,9 @@ def tiles(capacity: Capacity) -> int:
         for name, estimate, price in estimates:
             with st.container(width="content", gap="xxsmall"):
                 st.metric(plain(name), amount_text(estimate, capacity.config))
-                st.caption(plain(confidence_text(estimate, capacity.config)))
+                st.caption(prose(confidence_text(estimate, capacity.config)))
                 if price is not None:
-                    st.caption(plain(str(price)))
+                    st.caption(prose(str(price)))
     return len(estimates)
 
 
@@ -169,14 +173,16 @@ def curve(capacity: Capacity) -> None:
         texts = curve_sentences(capacity, server)
         if texts and len(capacity.config.servers) > 1:
             st.markdown(f"**{plain(name)}**")
-        st.markdown("\n".join(f"- {plain(text)}" for text in texts))
+        st.markdown("\n".join(f"- {prose(text)}" for text in texts))
 
 
 def points(capacity: Capacity) -> None:
     """Show every load that was measured, with links to the runs."""
     outcomes, measured = operating_points_table(capacity), measured_table(capacity)
     links = [f"/result?{urlencode(link_parameters(run=run))}" for run, *_ in outcomes.rows]
-    tabular.table(outcomes, outcomes.title, links=links)
+    st.subheader(plain(outcomes.title), anchor="operating-points")
+    st.caption(prose(outcomes.note))  # first, since a row may contradict the capacity
+    tabular.table(replace(outcomes, note=""), links=links)
     with st.expander(measured.title, icon=":material/table:"):
         tabular.table(measured, links=links)
 
@@ -269,9 +275,15 @@ def _run_action(act: Callable[[Any, int], None], capacity_id: int) -> None:
 def show_list(rows: Sequence[CapacityRow]) -> None:
     """Show the stored searches, newest first."""
     texts = tuple(
-        (row.name, row.status, row.answer or NOTHING, f"{row.probes:,}", to_minute(row.created_at))
+        (
+            row.name,
+            row.status,
+            BREAKS.sub("\n", row.answer) or NOTHING,
+            f"{row.probes:,}",
+            to_minute(row.created_at),
+        )
         for row in rows
     )
     links = [f"/capacity?{urlencode(link_parameters(search=str(row.id)))}" for row in rows]
-    columns = ("Search", "Status", "Capacity", "Probes", "Started")
+    columns = ("Search", "Status", "Capacity, 95 % interval", "Probes", "Started")
     tabular.table(Table("Searches", columns, texts), "Searches", links=links)

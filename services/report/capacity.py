@@ -140,7 +140,8 @@ def _row(capacity: Capacity, probe: Probe) -> list[str]:
     load = load_text(probe.load, capacity.config)
     if observation is None:
         blank = ["–"] * (1 + len(capacity.config.parsed_objectives))
-        return [*server, load, *blank, "being measured", seconds(probe.window_s), str(probe.run_id)]
+        outcome = sustained_text(capacity, probe)
+        return [*server, load, *blank, outcome, seconds(probe.window_s), str(probe.run_id)]
     reached = [
         reached_text(value, objective)
         for value, objective in zip(
@@ -168,7 +169,7 @@ def reached_text(value: float | None, objective: Objective) -> str:
 def sustained_text(capacity: Capacity, probe: Probe) -> str:
     """Return whether a probe's load was sustained."""
     if probe.observation is None:
-        return "being measured"
+        return "being measured" if capacity.status == "running" else "cut short"
     if probe.observation.limited:
         return "client too slow"
     if probe.observation.growing:

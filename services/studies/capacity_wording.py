@@ -35,15 +35,15 @@ def headline(capacity: Capacity, server: int, name: str) -> str:
     step = capacity.next_step(server)
     objective = label_of(capacity.config.parsed_objectives)
     if not isinstance(step, Conclusion):
-        return f"{name}: {_so_far(capacity, server)}."
+        return _so_far(capacity, server, name)
     if step.estimate is not None and step.estimate.low and step.estimate.high:
         return f"{name} sustains {with_interval(step.estimate, capacity.config)} at {objective}."
-    return f"{name}: {bounds_text(step, capacity.config)} at {objective}."
+    return f"{name} {bounds_text(step, capacity.config)} at {objective}."
 
 
 def short_answer(capacity: Capacity) -> str:
-    """Return each server's capacity for a list: "34.9 requests/s (95 % interval 33.2–36.1)", or of
-    several "A 34.9 requests/s (33.2–36.1), B …"; "" as long as none is known."""
+    """Return each server's capacity for a list: "34.9 requests/s (33.2–36.1)", or of several "A
+    34.9 requests/s (33.2–36.1), B …"; "" as long as none is known."""
     each = [_short(capacity, server) for server in range(len(capacity.config.servers))]
     if len(each) == 1:
         return each[0]
@@ -60,22 +60,23 @@ def _short(capacity: Capacity, server: int) -> str:
         return unknown
     if estimate.kind == "bracket":
         return with_interval(estimate, config)
-    if len(config.servers) == 1:
-        return about + with_interval(estimate, config)
     ends = f"{load_text(estimate.low, config)}–{load_text(estimate.high, config)}"
     return f"{about}{amount_text(estimate, config)} ({ends})"
 
 
-def _so_far(capacity: Capacity, server: int) -> str:
-    """Return the result of a search that goes on: "about 31.2 requests/s (95 % interval 22.5–36.1)
-    at TTFT p95 ≤ 500 ms, after 4 probes so far", or "4 probes so far"."""
-    probes = many(len(capacity.observations(server)), "probe")
+def _so_far(capacity: Capacity, server: int, name: str) -> str:
+    """Return the result of a search that goes on or was cut short: "The capacity of A is about 31.2
+    requests/s (95 % interval 22.5–36.1) at TTFT p95 ≤ 500 ms so far, after 4 probes.", or that it
+    is not known yet."""
+    count = len(capacity.observations(server))
+    probes = f"after {many(count, 'probe')}"
     found = capacity.estimate_so_far(server)
     if found is None or not found.low or not found.high:
-        return f"{probes} so far"
+        return f"The capacity of {name} is not known yet{f', {probes}' if count else ''}."
     objective = label_of(capacity.config.parsed_objectives)
     about = "" if found.kind == "bracket" else "about "
-    return f"{about}{with_interval(found, capacity.config)} at {objective}, after {probes} so far"
+    level = f"{about}{with_interval(found, capacity.config)}"
+    return f"The capacity of {name} is {level} at {objective} so far, {probes}."
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:

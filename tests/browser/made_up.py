@@ -9,7 +9,7 @@ from random import Random
 
 from sqlalchemy import Engine
 
-from db import engines, queue, recording, results, runs, studies
+from db import capacities, engines, queue, recording, results, runs, studies
 from db.studies import NewCell
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.config import RunConfig
@@ -75,11 +75,11 @@ def some_searches(database: Engine) -> None:
     stored(database, replace(alone, name="Qwen3-8B at 500 ms"))
     stored(database, replace(both, name="The old and the new server"))
     stored(database, replace(alone, name="Going on", probes=alone.probes[:4], status="running"))
-    gone = "Run 9, one of its probes, was cut short: the server is gone."
-    stored(
-        database,
-        replace(alone, name="Cut short", probes=alone.probes[:3], status="failed", error=gone),
-    )
+    lost = replace(alone.probes[3], observation=None, point=None)
+    cut = replace(alone, name="Cut short", probes=(*alone.probes[:3], lost), status="running")
+    number = stored(database, cut)
+    run_id = capacities.load(database, number).probes[-1].run_id
+    capacities.end(database, number, "failed", f"Run {run_id}, one of its probes, was interrupted.")
 
 
 def a_study(database: Engine) -> None:

@@ -163,6 +163,6 @@ MADE_UP = (  # an engine that is not installed, and a study of it with made-up n
     Picture("capacity", "/capacity?search=1", "Operating points"),
     Picture("capacity-two", "/capacity?search=2", "Operating points"),
     Picture("capacity-phone", "/capacity?search=2", "Operating points", PHONE),
-    looked_at("capacity-cut-short", "/capacity?search=4", "the server is gone"),
+    looked_at("capacity-cut-short", "/capacity?search=4", "was interrupted"),
     looked_at("capacity-read-only", "/capacity?search=2&view=share", "Operating points"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def stored(database: Engine, *, servers: int = 1, probes: Any = SLOPE + MORE) ->
 
 def first_of(at: AppTest) -> str:
     """The first sentence, without Markdown's backslashes."""
-    return str(at.subheader[0].value).replace("\\", "")
+    return str(at.subheader[0].value).replace("\\", "").replace("\xa0", " ")
 
 
 def _fields(seen: Observation) -> dict[str, Any]:
@@ -68,8 +69,9 @@ def test_a_finished_search_shows_its_result(visit: Visit, database: Engine) -> N
     assert len(outcomes) == len(measured) == len(SLOPE + MORE)
     assert outcomes["Run"][0].endswith("](/result?run=1)")
     assert list(measured["Run"]) == list(outcomes["Run"])
-    (listed,) = visit("capacity").table[0].value["Capacity"]
-    assert f"{at.metric[0].value} (95 % interval" in listed.replace("\\", "")
+    (listed,) = visit("capacity").table[0].value["Capacity, 95 % interval"]
+    level, interval = re.sub(r"\\|\u2060", "", listed).replace("\xa0", " ").split("  \n")
+    assert level == at.metric[0].value and re.fullmatch(r"\([0-9.]+–[0-9.]+\)", interval)
 
 
 def test_two_servers_are_distinguished_in_words(visit: Visit, database: Engine) -> None:

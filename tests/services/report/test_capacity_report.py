@@ -13,7 +13,7 @@ import pytest
 from services.ask.config import RunConfig
 from services.ask.plan import duration
 from services.base.units import significant
-from services.report.capacity import capacity_document, capacity_text, reasons, verdicts
+from services.report.capacity import capacity_document, capacity_text, reasons, sentences, verdicts
 from services.report.capacity_points import measured_table, operating_points_table
 from services.report.charts.capacity import CAPACITY_CHARTS, CapacityChart
 from services.report.charts.frame import spec
@@ -79,6 +79,21 @@ def test_two_loads_between_which_the_capacity_is_are_a_band_without_a_line() -> 
     assert "between which loads the capacity is" in text
     assert "95 %" not in text
     assert short_answer(early).startswith("between ")
+
+
+def test_a_search_that_goes_on_or_was_cut_short_says_so_in_sentences() -> None:
+    done, lost = one().probes[:3], replace(one().probes[3], observation=None, point=None)
+    going = replace(one(), probes=(*done, lost), status="running")
+    for status, outcome in (("running", "being measured"), ("failed", "cut short")):
+        search = replace(going, status=status)
+        assert sentences(search) == [
+            "The capacity of 127.0.0.1:8000 · Qwen3-8B is between 8.00 and 43.7 requests/s at "
+            "TTFT p95 ≤ 500 ms so far, after 3 probes."
+        ]
+        texts = [row[2] for row in operating_points_table(search).rows]
+        assert texts.count(outcome) == 1, texts
+    unknown = replace(going, probes=())
+    assert sentences(unknown) == ["The capacity of 127.0.0.1:8000 · Qwen3-8B is not known yet."]
 
 
 def test_loads_far_below_the_capacity_are_left_out_of_the_chart_only_if_sustained() -> None:

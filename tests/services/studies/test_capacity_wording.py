@@ -60,7 +60,7 @@ def test_a_list_has_the_answer_of_each_search() -> None:
     found = one.final_estimate(0)
     assert found and found.low and found.high
     text = short_answer(one)
-    assert text.startswith(f"{significant(found.value)} requests/s (95 % interval ")
+    assert text.startswith(f"{significant(found.value)} requests/s (")
     assert re.fullmatch(
         r"A [0-9.]+ requests/s \([0-9.–]+\), B [0-9.]+ requests/s \([0-9.–]+\)", short_answer(two)
     )
