@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets import chart_panel, share, tabular, waiting
-from pages.widgets.view import dark, plain
+from pages.widgets.view import dark, prose
 from services.ask.plan import duration
-from services.base.units import NOTHING, many
+from services.base.table import Table
+from services.base.units import NOTHING
 from services.report.charts.study_capacity import HIGHEST, study_capacities
 from services.report.export.study_capacity_files import STUDY_CAPACITY_EXPORTS
 from services.report.study_capacity import capacity_table
@@ -20,7 +20,6 @@ from services.studies.highest_wording import (
     brief,
     labels_of_study,
     progress,
-    search_state,
     sentences,
 )
 from services.studies.study import Study
@@ -29,7 +28,7 @@ from services.studies.study import Study
 def show(study: Study) -> None:
     """Show the verdict, the chart and the table."""
     for sentence in sentences(study):
-        st.markdown(f"#### {plain(sentence)}")
+        st.markdown(f"#### {prose(sentence)}")
     chart = study_capacities(study, dark())
     if chart is not None:
         chart_panel.draw_alone(chart, "study-capacities", HIGHEST.question)
@@ -56,32 +55,26 @@ def show_progress(study: Study) -> None:
 def searches(study: Study) -> None:
     """Show every search with a link to its page."""
     labels = labels_of_study(study)
-    rows = [
+    rows = tuple(
         (
-            f"[{search.capacity.id}](/capacity?search={search.capacity.id})",
-            tabular.cell(labels[search.engine]),
+            str(search.capacity.id),
+            labels[search.engine],
             f"fresh {search.capacity.start}" if search.capacity.start else "first",
-            tabular.cell(brief(search) or NOTHING),
-            _state(search),
+            brief(search) or NOTHING,
+            _status(search),
+            f"{len(search.capacity.probes):,}",
         )
         for search in study.searches
-    ]
-    st.subheader("Searches", anchor="searches")
-    columns = ("Search", "Configuration", "Start", _unit(study), "Status")
-    st.table(
-        pd.DataFrame(rows, columns=columns),
-        border="horizontal",
-        hide_index=True,
-        alt="The searches of the study",
     )
+    columns = ("Search", "Configuration", "Start", _unit(study), "Status", "Probes")
+    links = [f"/capacity?search={number}" for number, *_ in rows]
+    tabular.table(Table("Searches", columns, rows), "Searches", links=links)
 
 
-def _state(search: StudySearch) -> str:
-    """How a search ended and after how many probes; the table above contains the reason."""
+def _status(search: StudySearch) -> str:
+    """The status of a search; the table above contains the reason why one failed."""
     capacity = search.capacity
-    if capacity.status == "running":
-        return search_state(search)
-    return f"{capacity.status}, {many(len(capacity.probes), 'probe')}"
+    return "queued" if capacity.status == "running" and not capacity.probes else capacity.status
 
 
 def _unit(study: Study) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from db import studies
 from db.database import opened
 from pages.widgets import chart_panel, panels, share, tabular
-from pages.widgets.view import plain
+from pages.widgets.view import prose
 from services.report.charts.scaling import STUDY_CHARTS
 from services.report.export.study_contents import diagnostics_of, overview_of
 from services.report.export.study_files import STUDY_EXPORTS, StudyExport
@@ -36,15 +36,15 @@ def show(study: Study) -> None:
 
 def words(study_report: Report) -> None:
     """Show the first sentence in large type, with the others below it."""
-    st.subheader(plain(study_report.headline), anchor="verdict")
+    st.subheader(prose(study_report.headline), anchor="verdict")
     if study_report.details:
-        st.markdown(plain(study_report.details))
-    st.caption(plain(overview_of(study_report)))
+        st.markdown(prose(study_report.details))
+    st.caption(prose(overview_of(study_report)))
     panels.show_diagnosed(list(diagnostics_of(study_report)))
     if study_report.sentences:
-        st.markdown("\n".join(f"- {plain(sentence)}" for sentence in study_report.sentences))
+        st.markdown("\n".join(f"- {prose(sentence)}" for sentence in study_report.sentences))
     for note in study_report.notes:
-        st.caption(plain(note))
+        st.caption(prose(note))
 
 
 def download_buttons(study: Study) -> None:

@@ -96,7 +96,7 @@ def search_state(search: StudySearch) -> str:
     capacity = search.capacity
     if capacity.status == "running":
         made = sum(probe.observation is not None for probe in capacity.probes)
-        return f"{many(made, 'probe')} so far" if made else "waiting"
+        return f"{many(made, 'probe')} so far" if made else "queued"
     return capacity.error or capacity.status
 
 

@@ -9,9 +9,11 @@ import altair as alt
 
 from services.report import theme
 from services.report.charts.frame import Rows, fitting_scale, heading, layer_chart
+from services.studies.highest import ENDED
 from services.studies.highest_wording import highest_of_study, labels_of_study, works_of
 from services.studies.study import Study
 
+AXIS = alt.Axis(grid=True, tickCount=8)
 QUESTION = "Which configuration sustains the highest load?"
 
 
@@ -47,7 +49,7 @@ def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
         ),
         legend=alt.Legend(orient="bottom"),
     )
-    x = alt.X("low:Q", title=f"Capacity ({study.config.search.unit}{note})", scale=scale)
+    x = alt.X("low:Q", title=f"Capacity ({study.config.search.unit}{note})", scale=scale, axis=AXIS)
     about = [
         alt.Tooltip("configuration:N", title="Configuration"),
         alt.Tooltip("kind:N", title="Search"),
@@ -64,8 +66,20 @@ def study_capacities(study: Study, dark: bool = False) -> alt.LayerChart | None:
             x=alt.X("value:Q", scale=scale), y=y, yOffset=offset, color=colour, tooltip=about
         ),
     ]
-    title = heading(QUESTION, "With 95 % intervals.")
+    title = heading(QUESTION, "Lines are 95 % intervals.", _missing(study))
     return layer_chart(layers, title, max(120, 26 * len(rows) + 40), {"capacities": rows})
+
+
+def _missing(study: Study) -> str:
+    """Say which configurations have ended without a capacity, which have no row."""
+    labels = labels_of_study(study)
+    ended = [s for s in study.searches if not s.capacity.start and s.capacity.status in ENDED]
+    names = [labels[search.engine] for search in ended if search.found is None]
+    return (
+        f"Not shown, since no capacity is known: {', '.join(dict.fromkeys(names))}."
+        if names
+        else ""
+    )
 
 
 def _rows(study: Study) -> Rows:
