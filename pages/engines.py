@@ -222,6 +222,7 @@ if engine_ids := tuple(engine.id for engine in current_engines()):
     st.fragment(live_panels, run_every=refresh_s)(engine_ids, refresh_s)
 left, right = st.columns([3, 2], gap="large")
 with left:
+    st.subheader("New engine", anchor=False)
     config, problems = form(initial)
 if touched and config:
     url_state.update(parameters(config))

@@ -46,7 +46,8 @@ def _details(server: EngineInstance) -> None:
     log = serving.log_tail(opened(), server.id)
     if not (log or server.command):
         return
-    with st.expander("Log and command", expanded=server.status in ("starting", "failed")):
+    title = " and ".join(["Log"] * bool(log) + ["command"] * bool(server.command)).capitalize()
+    with st.expander(title, expanded=server.status in ("starting", "failed")):
         if server.command:
             st.code(server.command, language="bash", wrap_lines=True)
         if log:
