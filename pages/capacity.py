@@ -21,7 +21,7 @@ from pages.widgets import (
     url_state,
 )
 from pages.widgets.scenario_file import SEARCH
-from pages.widgets.view import person, plain, shared, show_error
+from pages.widgets.view import person, prose, shared, show_error
 from services.base.errors import PacelineError
 from services.studies import capacity_link
 from services.studies.capacity_config import CapacityConfig
@@ -67,7 +67,7 @@ def estimate(config: CapacityConfig | None) -> None:
     st.subheader("Estimate", anchor=False)
     ready = config is not None and capacity_form.ready(config)
     if config is not None:
-        st.markdown(plain(plan(config)))
+        st.markdown(prose(plan(config)))
     if start_button.pressed("Start search", START, ready) and config is not None:
         start(config)
     scenario_file.form_buttons(None if config is None else scenario_file.of_search_form(config))
@@ -88,7 +88,7 @@ if shared():
 st.caption(
     "Capacity is the highest load at which a server meets the objectives and its queue does not "
     "grow. The search measures one load after another, each as a separate run, until the 95 % "
-    "interval is narrow enough. It continues when you close the browser."
+    "interval is narrow enough. It continues even if you close the browser."
 )
 form(touched)
 capacity_page.show_list(capacity_list.list_all(opened()))

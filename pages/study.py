@@ -38,13 +38,13 @@ from services.studies.study_link import preset_config, query, read
 
 GRID = (
     "A study is a grid of runs: Paceline starts each engine once, measures every load on it, "
-    "stops it, and reports what changed. A study continues when you close the browser and can be "
-    "resumed."
+    "stops it, and reports what changed. A study continues even if you close the browser and can "
+    "be resumed."
 )
 SEARCHES = (
     "Paceline starts each configuration, searches for the highest load that it sustains, and "
-    "stops it; then it measures the two best again. A study continues when you close the browser "
-    "and can be resumed."
+    "stops it; then it measures the two best again. A study continues even if you close the "
+    "browser and can be resumed."
 )
 START = "start-study"  # the key of the button
 ANYWHERE = "concurrency"  # the preset that needs neither an engine nor a device

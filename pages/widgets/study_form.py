@@ -137,6 +137,8 @@ def _sizes(start: StudyConfig, problems: dict[str, str]) -> tuple[Parallel, ...]
         format_parallel(start.parallel),
         parse_parallel,
         problems,
+        widget=st.text_area,  # on a phone, a line would be cut
+        height=68,
         help="For example TP=4 PP=2 DP=1; separate several with semicolons. The one with the "
         "fewest devices is the baseline.",
     )
@@ -189,12 +191,13 @@ def _values_field(
     first: str,
     read: Callable[[str], tuple[Any, ...]],
     problems: dict[str, str],
+    widget: Callable[..., str] = st.text_input,
     **shape: Any,
 ) -> tuple[Any, ...]:
     """Ask for values as text. Invalid ones are reported below and added to `problems`, so that the
     rest of the form is still shown."""
     with st.container(gap="xxsmall"):
-        text: str = st.text_input(
+        text = widget(
             fields.label(name), **shape, **url_state.keyed(f"{fields.STUDY}{name}", first)
         )
         try:

@@ -12,7 +12,7 @@ import streamlit as st
 from db.studies import StudyRow
 from pages.widgets import run_row, tabular
 from pages.widgets.panels import status_badge, to_minute
-from pages.widgets.view import dark, link_parameters, plain
+from pages.widgets.view import dark, link_parameters, prose
 from services.ask.measurement import FINISHED, Run
 from services.base.table import Table
 from services.base.units import NOTHING, many, show
@@ -54,12 +54,13 @@ def planned(grid: Sequence[GridCell], searches: bool = False) -> None:
         styled,
         hide_index=True,
         width="stretch",
+        height=tabular.height_of(len(rows)),
         alt="The cells of the study",
     )
     for reason, names in _obstacles(grid).items():
         which = ", ".join(names) if len(names) <= MAX_NAMED else many(len(names), "engine")
         # In full, since a cell truncates it.
-        st.caption(plain(f"Cannot run here: {which}. {reason}"))
+        st.caption(prose(f"Cannot run here: {which}. {reason}"))
 
 
 def _obstacles(grid: Sequence[GridCell]) -> dict[str, list[str]]:

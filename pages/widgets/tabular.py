@@ -130,7 +130,7 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
         rows.dropna(axis="columns", how="all"),
         hide_index=True,
         width="stretch",
-        height=min(35 * len(rows) + 38, 458),  # 12 rows
+        height=height_of(len(rows)),
         placeholder="–",
         alt="Every request",
         key=key,
@@ -138,6 +138,11 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
         selection_mode="single-row",
         column_config={name: _column(name) for name in rows.columns},
     )
+
+
+def height_of(rows: int) -> int:
+    """Return the height in pixels of a scrolling table of rows: whole rows, at most 12."""
+    return 35 * min(rows, 12) + 38
 
 
 def _column(name: str) -> Any:
