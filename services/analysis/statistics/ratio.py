@@ -36,8 +36,14 @@ class Ratio:
     def inverse(self) -> Ratio:
         """The ratio baseline / other."""
         low, high = (None if end is None else 1 / end for end in (self.high, self.low))
-        n = {"n_reference": self.n_other, "n_other": self.n_reference}
-        return replace(self, value=1 / self.value, low=low, high=high, **n)
+        return replace(
+            self,
+            value=1 / self.value,
+            low=low,
+            high=high,
+            n_reference=self.n_other,
+            n_other=self.n_reference,
+        )
 
 
 def ratio(baseline: Sequence[float], other: Sequence[float], paired: bool = False) -> Ratio | None:
