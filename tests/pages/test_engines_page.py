@@ -70,8 +70,10 @@ def test_an_engine_that_failed_says_why_and_what_to_try(visit: Visit, database: 
     engines.create(database, EngineConfig(engine="vllm", tp=2))
     server = engines.claim(database)
     assert server
+    engines.update_running(database, server.id, command="vllm serve")
     engines.ended(database, server.id, "The GPU's memory is full.", "Lower the memory share.")
     at = visit("engines")
+    assert "Command" in [each.label for each in at.expander], "there is no log"
     assert "vLLM · TP 2" in text_of(at)
     assert "The GPU's memory is full." in text_of(at) and "Lower the memory share." in text_of(at)
     forget = next(button for button in at.button if button.label == "Delete")

@@ -170,6 +170,14 @@ def test_before_the_fresh_starts_there_is_no_verdict() -> None:
     assert study_capacities(going) is None
 
 
+def test_the_chart_names_each_configuration_that_ended_without_a_capacity() -> None:
+    failed, going = search(2, B, None, 0, "failed", "y"), search(3, C, None, 0, "running")
+    drawn = study_capacities(study(search(1, A, 20), failed, going))
+    assert drawn is not None
+    said = " ".join(drawn.title.subtitle)
+    assert said.endswith("Not shown, since no capacity is known: max seqs 2.")
+
+
 @pytest.mark.parametrize("status", ["cancelled", "interrupted"])
 def test_an_interrupted_search_is_not_a_result(status: Status) -> None:
     """Neither of the searches that come first, nor of the fresh starts."""
