@@ -31,7 +31,7 @@ IMPORT = "/import"
 SCENARIOS = "/scenarios"
 BATCH = "/inference/batch"
 BATCH_FILE = "/inference/batch.jsonl"
-WITH_PROMPTS = ("/runs", "/comparisons", "/studies", "/studies/plan", SCENARIOS)
+WITH_PROMPTS = ("/runs", "/comparisons", "/capacities", "/studies", "/studies/plan", SCENARIOS)
 TASKS = ("/inference/async", BATCH, BATCH_FILE)
 RunId = Annotated[int, Field(description="Number of the run")]
 

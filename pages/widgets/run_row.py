@@ -86,7 +86,7 @@ def about(run: RunRow) -> str:
 def _state(run: RunRow) -> str:
     failed, good = run.headline.get("failed"), run.headline.get("ok")
     if run.status == "done" and failed and not good:
-        return '<span class="state failed">all requests failed</span>'
+        return '<span class="state failed">no request succeeded</span>'
     if run.status == "done":
         return ""
     of_run = " failed" if run.status == "failed" else ""

@@ -29,6 +29,7 @@ FIRST = (
     "tokens_per_s",
     "output_tokens",
 )  # what a phone shows without scrolling
+SHORT_S = 0.001
 PAGE = 1_000  # requests of a large run on one page
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
 _DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
@@ -136,7 +137,7 @@ def request_table(candidate: Candidate, key: str, open_request: Callable[[int], 
         key=key,
         on_select=selected,
         selection_mode="single-row",
-        column_config={name: _column(name) for name in rows.columns},
+        column_config={name: _column(name, rows[name]) for name in rows.columns},
     )
 
 
@@ -145,12 +146,14 @@ def height_of(rows: int) -> int:
     return 35 * min(rows, 12) + 38
 
 
-def _column(name: str) -> Any:
-    """A column of the requests: times and rates with as many decimals in each row."""
+def _column(name: str, values: pd.Series) -> Any:
+    """A column of the requests: times and rates with as many decimals in each row; microseconds
+    where times are that short."""
     if name.endswith("_per_s"):
         return st.column_config.NumberColumn(_head(name), format="%.2f")
     if name.endswith("_s"):
-        return st.column_config.NumberColumn(_head(name), format="%.4f")
+        short = pd.to_numeric(values).between(0, SHORT_S, inclusive="neither").any()
+        return st.column_config.NumberColumn(_head(name), format="%.6f" if short else "%.4f")
     return st.column_config.Column(_head(name))
 
 

@@ -46,7 +46,7 @@ def show() -> None:
     config = _config(values)
     ready = config is not None and backend_form.all_ready([config])
     most = many(limits.at_once(env), "task")
-    st.caption(f"At most {most} at once per server; people take turns, and runs come first.")
+    st.caption(f"At most {most} at once per server; callers take turns, and runs come first.")
     pressed = st.button(
         "Queue tasks", type="primary", icon=":material/playlist_add:", disabled=not ready
     )

@@ -191,8 +191,8 @@ def badge(text: str, icon: str, colour: str) -> str:
 
 
 def _stop_without_entry(what: str, then: str) -> NoReturn:
-    """Stop a page whose title would be the name of the entry that was not found."""
-    st.title("Not found", anchor=False)
+    """Stop a page whose title would be the name of an entry, which the link does not lead to."""
+    st.title("Nothing to show", anchor=False)
     stop_with(what, then)
 
 

@@ -160,7 +160,7 @@ def combined(plans: Sequence[Plan], how: str) -> Plan:
     if not all_known:
         what, output, prompts = f"{how} The number of requests is unknown", 0, 0
     none = "there is no earlier run to estimate it from"
-    unknown = "not all of these servers have an earlier run" if ranges else none
+    unknown = "not all of these runs have an earlier one to estimate from" if ranges else none
     takes = _time_text(at_least, between, source, unknown)
     then = "; ".join(filter(None, [takes, _cost_text(usd, hourly)]))
     sentence = f"{what}. {then[0].upper()}{then[1:]}."

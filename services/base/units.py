@@ -38,13 +38,6 @@ def listed(names: Iterable[str], last_word: str = "and") -> str:
     return f"{', '.join(most)} {last_word} {last}" if most else last
 
 
-def sentence(text: str) -> str:
-    """Return a text that begins with a name as a sentence: "Batch 8 gives …". Names that are no
-    ordinary word (vLLM, llama.cpp, qwen3:8b) stay as they are written."""
-    first = text.partition(" ")[0]
-    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
-
-
 def unbroken(text: str) -> str:
     """Return a text in which a line never ends between a number and its unit, 44 %, nor
     between a date and its time."""

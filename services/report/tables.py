@@ -77,6 +77,9 @@ def prefix_cache(candidate: Candidate) -> Table:
     return Table("Prefix cache", ("", "Share of prompt tokens"), tuple(rows), shared.sentence)
 
 
+NOT_PART = " The client queue is not part of TTFT."
+
+
 def ttft_phases(candidate: Candidate) -> Table:
     """The parts of TTFT, as the server reports them; no rows if it reports none."""
     title = "Where TTFT goes"
@@ -98,7 +101,7 @@ def ttft_phases(candidate: Candidate) -> Table:
         ("", "Median", "Mean", "Share of the mean"),
         (*([before] if len(late) else []), *rows, total_row),
         f"As reported by the server for {phases.requests:,}{some} successful requests.{queue} The "
-        "means add up to that of TTFT; the medians do not. The client queue is not part of TTFT.",
+        f"means add up to that of TTFT; the medians do not.{NOT_PART * bool(len(late))}",
     )
 
 

@@ -94,8 +94,8 @@ def _note(first: Finding, row: Row | None, index: int) -> str:
     if abs(of_numbers / first.ratio.value - 1) <= UNLIKE:
         return ""
     return (
-        f"The ratio is that of the geometric means of the repeats. These vary so much that the "
-        f"ratio of the two numbers is {times(of_numbers)}×."
+        f"The ratio is that of the geometric means of the repeats; that of the two numbers is "
+        f"{times(of_numbers)}×."
     )
 
 

@@ -58,6 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             env=environment(folder, port),
             stdout=log,
             stderr=log,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # of a background job
         )
     try:
         until(lambda: status_of(port, "/_stcore/health") == 200, 60)

@@ -19,13 +19,6 @@ from services.base import units
 LENGTH_GAP = 0.05  # allowed between the shortest and the longest mean
 
 
-SAME_NUMBER = (
-    "The runs sent different numbers of requests, and so different prompts of their workload: send "
-    "the same number."
-)
-SAME_PROMPTS = "Use the same prompts; if they are the same, the tokenizers of the models differ."
-
-
 def unequal(
     candidates: Sequence[Candidate], of: Callable[[Candidate], Any], title: str, sentence: str
 ) -> Diagnostic | None:
@@ -143,8 +136,9 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         candidates,
         "prompt_tokens",
         "Prompts of different length",
-        "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. "
-        + (SAME_NUMBER if len({c.run.config.requests for c in candidates}) > 1 else SAME_PROMPTS),
+        "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. Send "
+        "the same number of the same prompts; if they are the same, the tokenizers of the models "
+        "differ.",
     )
 
 

@@ -14,6 +14,8 @@ from services.analysis.statistics import (
     detectable,
     repeats_needed,
 )
+from services.ask.config import RunConfig
+from services.ask.modes import MODES
 from services.base import units
 
 
@@ -109,8 +111,8 @@ def _build_verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> V
     return Verdict(
         run_id,
         first.word,
-        units.sentence(headline),
-        units.sentence(lead)
+        _sentence(headline),
+        _sentence(lead)
         + _waiting(pair, first)
         + _other_measures(remaining, pair.margin)
         + (pair.cause and f" {pair.cause}"),
@@ -119,6 +121,13 @@ def _build_verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> V
         pair.detectable,
         pair.needed,
     )
+
+
+def _sentence(text: str) -> str:
+    """A text that begins with a run's label, as a sentence: a generated label is capitalized, a
+    name that a person or a server gave stays as it is written."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first in WORDS else text
 
 
 def _trade_off(pair: _Pair, findings: Sequence[Finding]) -> tuple[str, str]:
@@ -321,6 +330,12 @@ def times(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
+# The words that generated labels begin with.
+WORDS = {
+    *MODES,
+    *(name.partition("_")[0] for name in RunConfig.model_fields),
+    *("run", "embedded", "own"),
+}
 # Verdicts on (throughput, tokens/s per request) that disagree.
 TRADES: frozenset[tuple[Word, Word]] = frozenset((("faster", "slower"), ("slower", "faster")))
 TWICE = 1.995  # shown as 2.00; from there on changes are given as a factor, not in per cent

@@ -66,11 +66,11 @@ def unfinished(
 
 def _measured(run: Run, summary: Summary) -> str:
     """What was measured of a run that did not finish, as the beginning of a sentence."""
-    each, answered = modes.count(run.config), summary.ok + summary.failed
+    each, ended = modes.count(run.config), summary.ok + summary.failed
     if each is None:
-        return f"What was measured before that ({units.many(answered, 'request')})"
+        return f"What was measured before that ({units.many(ended, 'request')})"
     planned = units.many(each * run.config.repeats, "request")
-    return f"What was measured before that ({answered:,} of {planned})"
+    return f"What was measured before that ({ended:,} of {planned})"
 
 
 def measured_elsewhere(

@@ -23,7 +23,10 @@ PATHS = {  # the `url` of a line, and the dialect of its body
     "/v1/responses": "responses",
 }
 SETTINGS = ("model", "temperature", "top_p", "seed")  # of a body, with the same names in a run
-OF_PROMPT = ("messages", "prompt", "input", "instructions", "tools", "tool_choice")
+OF_PROMPT = ("messages", "prompt", "tools", "tool_choice")
+OF_RESPONSES = ("input", "instructions")
+WHOLE = (None, "stop", "tool_calls")  # why a whole answer ended
+CUT = {"length": "max_output_tokens"}  # why another one did, as the Responses API calls it
 IGNORED = ("stream", "stream_options", "n", "user")  # Paceline always streams, with one answer each
 
 
@@ -70,7 +73,8 @@ def _as_entry(body: Mapping[str, Any], dialect: str) -> Mapping[str, Any]:
     if dialect != "responses":
         return body
     if not entry_responses.is_request(body):
-        raise UnusableEntry('has /v1/responses, whose body needs an "input". Add it.')
+        more = 'Remove "messages" and "prompt".' if "input" in body else "Add it."
+        raise UnusableEntry(f'has /v1/responses, whose body has its prompt in "input". {more}')
     return entry_responses.as_chat(body)
 
 
@@ -79,6 +83,7 @@ def _values(body: Mapping[str, Any], dialect: str) -> dict[str, Any]:
     if limit := limit_of(body):
         values["max_tokens"] = limit
     known = {*SETTINGS, *OF_PROMPT, *IGNORED, *LIMITS}
+    known |= {*OF_RESPONSES} if dialect == "responses" else set()
     if extra := {name: value for name, value in body.items() if name not in known}:
         values["extra_body"] = extra
     if dialect != "chat":
@@ -148,25 +153,25 @@ def _message(result: TaskResult) -> dict[str, Any]:
 
 def _response(task: Task) -> dict[str, Any]:
     result = task.result
-    cut = result.finish_reason == "length"
+    why = None if result.finish_reason in WHOLE else result.finish_reason
     return {
         "id": f"resp_{task.task_id}",
         "object": "response",
         "created_at": _created(task),
-        "status": "incomplete" if cut else "completed",
-        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        "status": (status := "incomplete" if why else "completed"),
+        "incomplete_details": {"reason": CUT.get(why, why)} if why else None,
         "model": result.model,
-        "output": list(_items(task)),
+        "output": list(_items(task, status)),
         "usage": _usage(result, ("input_tokens", "output_tokens")),
     }
 
 
-def _items(task: Task) -> Iterator[dict[str, Any]]:
+def _items(task: Task, status: str) -> Iterator[dict[str, Any]]:
     result = task.result
     if result.answer or not result.tool_calls:
         part = {"type": "output_text", "text": result.answer or "", "annotations": []}
         content = {"role": "assistant", "content": [part]}
-        yield {"id": f"msg_{task.task_id}", "type": "message", "status": "completed", **content}
+        yield {"id": f"msg_{task.task_id}", "type": "message", "status": status, **content}
     for call in result.tool_calls or ():
         function = {"type": "function_call", "status": "completed", **call["function"]}
         yield {"id": f"fc_{call['id']}", "call_id": call["id"], **function}

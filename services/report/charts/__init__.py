@@ -180,7 +180,7 @@ CHARTS = (
         "Did latency change over time?",
         "TTFT over time",
         _with_send_times(latency_over_time),
-        "This chart takes a repeat with 20 or more requests whose answers are streamed.",
+        "This chart needs a repeat with 20 or more requests whose answers are streamed.",
         group=OVER_TIME,
     ),
     Chart(

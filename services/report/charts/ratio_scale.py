@@ -55,10 +55,11 @@ def _reach(ratios: Sequence[float], ends: Sequence[float], least: float) -> tupl
 
 def _ticks(low: float, high: float) -> list[float]:
     """Return 1, the ends of the scale if they are round, and other round ratios from 1 outwards,
-    without any that is too close to another."""
+    without any that is too close to another: of two labels that overlap, Vega drops the higher,
+    which must not be that of 1."""
     share = (high / low) ** CLOSENESS
-    chosen = [1.0, *({low, high} & {*BELOW, *ABOVE})]
-    for tick in sorted((*BELOW, *ABOVE), key=lambda t: max(t, 1 / t)):
+    chosen, round_ends = [1.0], {low, high} & {*BELOW, *ABOVE}
+    for tick in (*round_ends, *sorted((*BELOW, *ABOVE), key=lambda t: max(t, 1 / t))):
         apart = all(max(tick / other, other / tick) >= share for other in chosen)
         if low <= tick <= high and apart:
             chosen.append(tick)

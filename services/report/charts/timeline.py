@@ -67,7 +67,9 @@ def timeline(
         + (len(by_candidate) > 1) * 30 * len(by_candidate)
     )
     y_axis = _y_axis(candidates, by_candidate, top)
-    layers = _layers(dark, height / max(top, 1), y_axis, window, _visible(datasets["phases"]))
+    layers = _layers(
+        dark, height / max(top, 1), y_axis, window, _visible(datasets["phases"], window)
+    )
     if len(by_candidate) > 1:
         texts = [candidate.label for candidate in candidates]
         layers += names(candidates, dark, tops, texts)
@@ -123,15 +125,15 @@ def _add_request(
         datasets["ends"].append(common | {"start": end, "why": why})
 
 
-def _visible(bars: Rows) -> list[str]:
-    """Return the phases that can be seen: those with a bar that is not a hairline."""
-    whole = max((bar["stop"] for bar in bars), default=0.0)
-    least = VISIBLE * (whole - min((bar["start"] for bar in bars), default=0.0))
-    return [
-        phase
-        for phase in PHASES
-        if any(b["phase"] == phase and b["seconds"] >= least for b in bars)
-    ]
+def _visible(bars: Rows, window: Window | None) -> list[str]:
+    """Return the phases that can be seen in the window: those with a bar that is no hairline."""
+    from_s, to_s = window or (0.0, max((bar["stop"] for bar in bars), default=0.0))
+    seen = {
+        bar["phase"]
+        for bar in bars
+        if min(bar["stop"], to_s) - max(bar["start"], from_s) >= VISIBLE * (to_s - from_s)
+    }
+    return [phase for phase in PHASES if phase in seen]
 
 
 def _y_axis(

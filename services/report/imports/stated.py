@@ -54,8 +54,7 @@ def sentence(candidate: Candidate) -> str:
         return f"{tool}: {subject} Paceline's."
     matching = len(comparable) - differing
     return (
-        f"{tool}: of {total} that can be compared, {matching} match Paceline's and {differing} do "
-        "not."
+        f"{tool}: {matching} of {total} that can be compared match Paceline's, {differing} differ."
     )
 
 

@@ -239,7 +239,7 @@ def test_the_table_says_both_numbers_the_difference_and_the_definition() -> None
         for what, definition in why.items()
     )
     assert sentence(candidate) == (
-        "vLLM bench: of 21 numbers that can be compared, 14 match Paceline's and 7 do not."
+        "vLLM bench: 14 of 21 numbers that can be compared match Paceline's, 7 differ."
     )
     reason_of = dict(reasons(candidate))
     assert len(reason_of) == 2, "rates, and standard deviations"

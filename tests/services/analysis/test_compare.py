@@ -248,16 +248,6 @@ def test_environment_differences_are_shown_except_transient_ones() -> None:
 # --- warnings ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("requests", "cause"),
-    [(0, "the tokenizers of the models differ"), (6, "sent different numbers of requests")],
-)
-def test_the_cause_of_prompts_of_different_length_is_named(requests: int, cause: str) -> None:
-    other = b(repeats(prompt_tokens=11), **({"requests": requests} if requests else {}))
-    named = {each.title: each.sentence for each in compare([a(), other]).warnings}
-    assert cause in named["Prompts of different length"]
-
-
 def test_comparable_runs_raise_no_warning() -> None:
     assert warned(a(), b()) == []
 

@@ -456,3 +456,20 @@ def test_the_details_do_not_repeat_the_headline() -> None:
     assert without.details == "A failed."
     in_brackets = replace(verdict, sentence="b gives more (1.5 times).")
     assert in_brackets.details == "b gives more (1.5 times)."
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("batch 8", "Batch 8"),
+        ("concurrency 4", "Concurrency 4"),
+        ("vllm", "vllm"),  # names stay as they are written
+        ("qwen3:8b", "qwen3:8b"),
+    ],
+)
+def test_a_headline_begins_like_a_sentence_but_with_names_as_they_are(
+    name: str, shown: str
+) -> None:
+    verdict = verdict_of(a(), b(repeats(0.5), name=name))
+    assert verdict.headline.startswith(f"{shown} has 2.00×")
+    assert verdict.sentence.startswith(verdict.headline)

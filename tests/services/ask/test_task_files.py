@@ -93,7 +93,11 @@ def test_a_request_to_the_responses_api_is_a_task_in_that_format() -> None:
     [
         (
             {**RESPONSES, "body": {"messages": [{"role": "user", "content": "Hi"}]}},
-            'has /v1/responses, whose body needs an "input"',
+            'has its prompt in "input". Add it.',
+        ),
+        (
+            {**RESPONSES, "body": {"input": "Hi", "prompt": {"id": "p1"}}},
+            'Remove "messages" and "prompt".',
         ),
         (
             {**RESPONSES, "url": "/v1/embeddings", "body": {"input": "Hi"}},
@@ -115,7 +119,8 @@ def test_an_answer_of_the_responses_api_is_one_in_the_batch_output() -> None:
     (line,) = map(json.loads, openai_batch.output_lines([replace(task, dialect="responses")]))
     body = line["response"]["body"]
     message, function = body["output"]
-    assert body["object"] == "response" and body["status"] == "incomplete"
+    assert body["object"] == "response" and body["status"] == message["status"] == "incomplete"
+    assert body["incomplete_details"] == {"reason": "max_output_tokens"}
     assert message["content"] == [{"type": "output_text", "text": "Yes.", "annotations": []}]
     assert (function["call_id"], function["name"], function["arguments"]) == ("c1", "f", "{}")
     assert body["usage"] == {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}

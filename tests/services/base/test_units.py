@@ -16,7 +16,6 @@ from services.base.units import (
     listed,
     many,
     seconds,
-    sentence,
     share,
     show,
     significant,
@@ -208,9 +207,3 @@ def test_names_are_listed_as_in_a_sentence() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b"], "or") == "a or b"
     assert listed(iter("abc")) == "a, b and c"
-
-
-def test_a_sentence_begins_with_a_capital_unless_with_a_name_as_it_is_written() -> None:
-    assert sentence("batch 8 gives more") == "Batch 8 gives more"
-    for name in ("vLLM is fast", "qwen3:8b is fast", "llama.cpp is fast", "TP 2 is fast", ""):
-        assert sentence(name) == name

@@ -65,7 +65,7 @@ def test_the_overview_begins_with_the_fastest_of_several_or_says_that_there_is_n
         )
     )
     found = compare([same, slow, fast, faster])
-    assert overview(verdict_figures(found), found).startswith("Faster has 4.00× the output")
+    assert overview(verdict_figures(found), found).startswith("faster has 4.00× the output")
     none = compare([faster, same, slow])
     assert overview(verdict_figures(none), none) == (
         "No run is measurably faster than faster; of 2 runs, 2 are slower by output throughput "
@@ -118,4 +118,4 @@ def test_a_ratio_that_is_not_that_of_the_numbers_is_explained() -> None:
     (alike,) = verdict_figures(compare([run(1, steady), run(2, steady)]))
     (unlike,) = verdict_figures(compare([run(1, steady), run(2, varied)]))
     assert alike.note == ""
-    assert unlike.ratio == "1.00×" and "ratio of the two numbers is 1.30×" in unlike.note
+    assert unlike.ratio == "1.00×" and "that of the two numbers is 1.30×." in unlike.note
