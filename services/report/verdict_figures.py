@@ -88,9 +88,10 @@ def _figures(
 def _note(first: Finding, row: Row | None, index: int) -> str:
     """A sentence if the ratio clearly differs from that of the numbers beside it: these are means
     over repeats or over all requests, the ratio is that of geometric means over repeats."""
-    if row is None or first.ratio is None or not row.values[0] or not row.values[index]:
+    baseline, own = (row.values[0], row.values[index]) if row else (None, None)
+    if first.ratio is None or not baseline or not own:
         return ""
-    of_numbers = row.values[index] / row.values[0]
+    of_numbers = own / baseline
     if abs(of_numbers / first.ratio.value - 1) <= UNLIKE:
         return ""
     return (
