@@ -27,9 +27,11 @@ def store(
     error: str | None = None,
     tags: Sequence[str] = (),
     note: str = "",
+    health: dict[str, Any] | None = None,
     **config: Any,
 ) -> int:
-    """Store a run and return its id. Without measurements it has three successes."""
+    """Store a run and return its id. Without measurements it has three successes. `health`: what
+    the client measured of itself in every repeat."""
     rows = [measured(index) for index in range(3)] if measurements is None else measurements
     run_config = parse({"requests": max(1, len(rows)), "mode": "batch", "model": "tiny", **config})
     new = runs.NewRun(run_config, LANE, name, tuple(tags), note)
@@ -37,7 +39,7 @@ def store(
         return runs.enqueue(database, new)
     run_id = _add_running(database, new)
     for repeat in sorted({measurement.repeat for measurement in rows}):
-        recording.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, {}))
+        recording.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, health or {}))
     recording.add_measurements(database, run_id, rows)
     if status != "running":
         summary = stored_summary(results.candidate(database, run_id))

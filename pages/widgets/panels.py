@@ -115,8 +115,10 @@ def client(candidate: Candidate) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if past:
             st.badge("client overloaded", icon=":material/speed:", color="orange")
-        else:
+        elif any(repeat.health for repeat in candidate.run.repeats):
             st.badge("client healthy", icon=":material/check:", color="green")
+        else:
+            st.badge("client health unknown", icon=":material/help:", color="gray")
         if health := client_health.sentence(candidate):
             st.caption(plain(health))
 

@@ -165,3 +165,14 @@ def test_the_progress_of_sending_spans_is_shown(visit: Visit, database: Engine) 
     (warning,) = visit("result", run="1").warning
     assert warning.value == plain("Not sent as spans: It is away.")
     assert "as spans" not in text_of(visit("result", run="1", view="share", tab="setup"))
+
+
+@pytest.mark.parametrize(
+    ("health", "badge"),
+    [({}, "client health unknown"), ({"loop_lag_p99_s": 0.0001}, "client healthy")],
+)
+def test_a_client_is_called_healthy_only_if_that_is_known(
+    visit: Visit, database: Engine, health: dict[str, float], badge: str
+) -> None:
+    store(database, health=health)
+    assert badge in text_of(visit("result", run="1"))
