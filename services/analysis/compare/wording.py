@@ -126,8 +126,7 @@ def _build_verdict(run_id: int, pair: _Pair, findings: tuple[Finding, ...]) -> V
 def _sentence(text: str) -> str:
     """A text that begins with a run's label, as a sentence: a generated label is capitalized, a
     name that a person or a server gave stays as it is written."""
-    first = text.partition(" ")[0]
-    return text[:1].upper() + text[1:] if first in WORDS else text
+    return text[:1].upper() + text[1:] if text.startswith(GENERATED) else text
 
 
 def _trade_off(pair: _Pair, findings: Sequence[Finding]) -> tuple[str, str]:
@@ -330,12 +329,11 @@ def times(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
-# The words that generated labels begin with.
-WORDS = {
-    *MODES,
-    *(name.partition("_")[0] for name in RunConfig.model_fields),
-    *("run", "embedded", "own"),
-}
+# What generated labels begin with: a mode, a field with its value, a run's number.
+GENERATED = tuple(
+    f"{name.removesuffix('_s').replace('_', ' ')} "
+    for name in (*MODES, *RunConfig.model_fields, "run", "embedded")
+)
 # Verdicts on (throughput, tokens/s per request) that disagree.
 TRADES: frozenset[tuple[Word, Word]] = frozenset((("faster", "slower"), ("slower", "faster")))
 TWICE = 1.995  # shown as 2.00; from there on changes are given as a factor, not in per cent

@@ -463,7 +463,9 @@ def test_the_details_do_not_repeat_the_headline() -> None:
     [
         ("batch 8", "Batch 8"),
         ("concurrency 4", "Concurrency 4"),
+        ("chunk timeout 5 s", "Chunk timeout 5 s"),
         ("vllm", "vllm"),  # names stay as they are written
+        ("first", "first"),  # and is no "first token timeout 5 s"
         ("qwen3:8b", "qwen3:8b"),
     ],
 )
