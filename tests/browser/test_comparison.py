@@ -38,8 +38,8 @@ def test_a_batch_has_more_throughput_but_fewer_tokens_per_second_per_request(
     page.wait_for_url(re.compile("vs=mode"))  # what is chosen is in the link
     batch = quote("mode=batch&concurrency=8")
     measured(page, app, f"requests=8&pause_s=0&max_tokens=24&vs={batch}")
-    text = page.get_by_test_id("stMain").inner_text()
-    assert re.search(r"gives ([\d.]+× the|[\d.]+ % more) throughput (of|than)", text)
+    text = page.get_by_test_id("stMain").inner_text().replace("\xa0", " ")
+    assert re.search(r"gives ([\d.]+× the|[\d.]+\s% more) throughput (of|than)", text)
     assert re.search(r"but [\d.]+ % fewer tokens/s per request", text)
     assert re.search(r"95 % interval [\d.]+–[\d.]+", text), text[:800]
     assert "5 repeats each, interleaved" in text
@@ -58,6 +58,6 @@ def test_the_same_config_twice_is_neither_faster_nor_slower(
     link = f"backend=url&base_url={quote(reference.base_url)}&model={model}&vs=same"
     page = person.new_page()
     measured(page, app, f"{link}&mode=batch&requests=4&max_tokens=24")
-    text = page.get_by_test_id("stMain").inner_text()
+    text = page.get_by_test_id("stMain").inner_text().replace("\xa0", " ")
     assert re.search(r"equivalent within ±5 %|inconclusive", text), text[:800]
     assert not re.search(r": (faster|slower)", text)
