@@ -38,7 +38,7 @@ def started(page: Page, app: App, **servers: Any) -> int:
     """Start a search from its form; return its number."""
     page.goto(f"{app.url}/capacity?{urlencode({'backend': 'vllm', **SEARCH, **servers})}")
     settled(page)
-    expect(page.get_by_text(re.compile("Up to 5 probes, each a run"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Up to 5 probes of each server, each a run"))).to_be_visible()
     page.get_by_role("button", name="Start search").click()
     page.wait_for_url(re.compile(r"/capacity\?search=\d+"))
     return int(page.url.rpartition("=")[2])
@@ -83,7 +83,7 @@ def test_capacities_of_two_degrees_killed_half_way_are_resumed_and_compared(
     page.reload()
     settled(page)
     no_trouble(page)
-    text = page.get_by_test_id("stMain").inner_text()
+    text = page.get_by_test_id("stMain").inner_text().replace("\xa0", " ")
     said = r"(sustains?|no capacity is claimed).* at TTFT p90 ≤ 2\.00 s"
     assert re.search(said, text), text
     assert "Operating points" in text
