@@ -38,7 +38,7 @@ def started(page: Page, app: App, **servers: Any) -> int:
     """Start a search from its form; return its number."""
     page.goto(f"{app.url}/capacity?{urlencode({'backend': 'vllm', **SEARCH, **servers})}")
     settled(page)
-    expect(page.get_by_text(re.compile("Up to 5 probes of each server, each a run"))).to_be_visible()
+    expect(page.get_by_text("Up to 5 probes of each server, each a run")).to_be_visible()
     page.get_by_role("button", name="Start search").click()
     page.wait_for_url(re.compile(r"/capacity\?search=\d+"))
     return int(page.url.rpartition("=")[2])

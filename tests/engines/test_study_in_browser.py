@@ -73,7 +73,7 @@ def test_tensor_parallelism_killed_half_way_resumes_and_says_how_it_scales(
     page.reload()
     settled(page)
     no_trouble(page)
-    text = page.get_by_test_id("stMain").inner_text()
+    text = page.get_by_test_id("stMain").inner_text().replace("\xa0", " ")
     assert re.search(
         r"TP 2.* (× the throughput of|less throughput than|faster or slower than) TP 1", text
     ), text
