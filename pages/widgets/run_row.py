@@ -9,7 +9,7 @@ from db.runs import RunRow
 from pages.widgets.panels import to_minute
 from services.analysis.compare.baseline_verdict import BaselineVerdict, short
 from services.ask.backends import server_text
-from services.base.units import many, show
+from services.base.units import many, show, unbroken
 from services.report.theme import Palette
 
 NUMBERS = {  # by label: the key in the headline, and the unit
@@ -19,7 +19,6 @@ NUMBERS = {  # by label: the key in the headline, and the unit
 }
 NOTE = 120  # characters of a note; the run's page shows all of it
 STARTED, AGAINST = "Started", "vs baseline"
-UNBROKEN = "\N{NO-BREAK SPACE}%"
 BOX = "4.2rem"
 COLUMNS = "6.6rem 4.8rem 5rem 5rem"
 STYLE = """<style>
@@ -129,4 +128,4 @@ def _labelled_html(label: str, html: str, kind: str) -> str:
 
 def _verdict_text(verdict: BaselineVerdict) -> str:
     other = "<small>different server</small>" if verdict.differs else ""
-    return f"{escape(short(verdict).replace(' %', UNBROKEN))}{other}"
+    return f"{escape(unbroken(short(verdict)))}{other}"

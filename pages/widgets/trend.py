@@ -12,8 +12,7 @@ from db import baseline_verdicts
 from db.database import opened
 from pages.widgets import url_state
 from pages.widgets.chart_panel import captioned, image_buttons
-from pages.widgets.run_row import UNBROKEN
-from pages.widgets.view import dark, plain
+from pages.widgets.view import dark, plain, prose
 from services.analysis.compare.trend import MEASURES, Trend
 from services.report.charts import spec
 from services.report.charts.trend import PICKED, measure_of, trend_chart
@@ -44,7 +43,7 @@ def show(measure: str, filters: Mapping[str, Any]) -> None:
     """Show the sentences about the runs, and the chart."""
     series = baseline_verdicts.trend(opened(), measure, **filters)
     st.subheader(QUESTION, anchor="trend")
-    first, *others = (plain(sentence.replace(" %", UNBROKEN)) for sentence in series.sentences)
+    first, *others = map(prose, series.sentences)
     st.markdown(first)
     if others:
         st.caption(" ".join(others))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.analysis.compare import Candidate, compare
+from services.report.export import export
 from services.report.verdict_figures import overview, table, verdict_figures
 from tests.values import candidate, measured, repeats
 
@@ -118,4 +119,6 @@ def test_a_ratio_that_is_not_that_of_the_numbers_is_explained() -> None:
     (alike,) = verdict_figures(compare([run(1, steady), run(2, steady)]))
     (unlike,) = verdict_figures(compare([run(1, steady), run(2, varied)]))
     assert alike.note == ""
+    shared = export("page.html").write([run(1, steady), run(2, varied)]).decode()
+    assert unlike.note in shared, "the page that is shared says so, too"
     assert unlike.ratio == "1.00×" and "that of the two numbers is 1.30×." in unlike.note
