@@ -17,7 +17,6 @@ from db import studies
 from db.database import opened
 from db.studies import StudyRow
 from jobs import studies as study_jobs
-from services.ask import unread
 from services.ask.measurement import Run, RunStatus
 from services.ask.own_prompts import without_prompts
 from services.report.engine_facts import EngineFacts, engine_facts
@@ -26,8 +25,8 @@ from services.report.export.study_shape import StudyDocument
 from services.report.plan_facts import Plan, plan_facts
 from services.report.study_capacity import StudyCapacityDocument, study_capacity_document
 from services.servers.engines import devices
+from services.studies import unread_fields
 from services.studies.capacity import Status
-from services.studies.grid import loads
 from services.studies.highest import StudySearch
 from services.studies.study import Study
 from services.studies.study_config import StudyConfig, parse_study
@@ -60,7 +59,7 @@ class NewStudy(StudyConfig):
         study = parse_study({**self.model_dump(exclude=ABOUT), "run": config_of(self.run)})
         of_preset = preset_config(study.preset).run
         own = [n for n in given(self.run) if getattr(study.run, n) != getattr(of_preset, n)]
-        unread.check(own, loads(study))
+        unread_fields.check(own, study)
         return study
 
 

@@ -31,7 +31,7 @@ from db import studies
 from db.database import opened
 from jobs import studies as study_jobs
 from jobs.follow import follow
-from services.ask import about, unread
+from services.ask import about
 from services.ask.config import READERS, readers
 from services.ask.flag import flag
 from services.report import terminal
@@ -42,7 +42,7 @@ from services.report.plan_facts import plan_facts
 from services.report.scenario import read_study
 from services.report.study_capacity import study_capacity_document, study_capacity_text
 from services.servers.engines import EngineConfig, devices
-from services.studies import grid
+from services.studies import unread_fields
 from services.studies.presets import PRESETS
 from services.studies.report import report as study_report
 from services.studies.study import Study
@@ -231,7 +231,7 @@ def _config(options: Namespace) -> StudyConfig:
             "engine": start.engine and {**start.engine.model_dump(), **engine},
         }
     )
-    unread.check(load, grid.loads(study))
+    unread_fields.check(load, study)
     return study
 
 

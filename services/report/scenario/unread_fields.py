@@ -9,6 +9,7 @@ from services.report.scenario.capacity import CapacityScenario
 from services.report.scenario.comparison import ComparisonScenario
 from services.report.scenario.run import RunScenario
 from services.report.scenario.study import StudyScenario
+from services.studies import unread_fields
 from services.studies.capacity_probe import first_probes
 from services.studies.grid import loads
 from services.studies.study_link import preset_config
@@ -24,7 +25,8 @@ def notes(scenario: Scenario) -> tuple[str, ...]:
     )
     if isinstance(scenario, StudyScenario):  # what a preset sets was not given
         run, usual = scenario.config.run, preset_config(scenario.config.preset).run
-        given = {name: None for name in given if getattr(run, name) != getattr(usual, name)}
+        own = [name for name in given if getattr(run, name) != getattr(usual, name)]
+        return tuple(unread_fields.problems(own, scenario.config).values())
     return tuple(unread.problems(given, runs).values())
 
 
