@@ -86,7 +86,7 @@ class Gate:
     def _refusal(self, scope: Scope, person: Person | None, role: Role) -> Response:
         if not _is_api(scope["path"]):
             if person is None:
-                sentence = "Sign in to use this Paceline server."
+                sentence = "This Paceline server is for people with an account."
                 return _page(401, "Sign in", sentence, ("Sign in", self._login()))
             other = ("Sign in with another account", LOGOUT)
             return _page(403, "You cannot open this page.", _role_problem(person, role), other)
@@ -116,7 +116,7 @@ def _set_person_headers(scope: Scope, person: Person | None) -> None:
 
 def _role_problem(person: Person, role: Role) -> str:
     has = f"has the role {person.role.name}" if person.role else "has no role here"
-    return f"This needs the role {role.name}, and {person.name} {has}. Ask an admin."
+    return f"This requires the role {role.name}, but {person.name} {has}. Ask an admin."
 
 
 def _problem(status: int, words: str, headers: dict[str, str] | None = None) -> Response:

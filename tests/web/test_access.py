@@ -153,7 +153,7 @@ def test_a_person_without_a_role_sees_a_message() -> None:
     assert "eve@example.org has no role here" in answer.text
     api_answer = ask("POST", "/api/engines", PEOPLE[Role.runner])
     assert api_answer.json()["error"] == (
-        "This needs the role admin, and runner@example.org has the role runner. Ask an admin."
+        "This requires the role admin, but runner@example.org has the role runner. Ask an admin."
     )
 
 
