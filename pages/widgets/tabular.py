@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.widgets.view import plain
+from pages.widgets.view import plain, prose
 from services.analysis.compare import Candidate
 from services.analysis.compare.candidate import labels_of
 from services.analysis.metrics import METRICS, request_row
@@ -51,15 +51,16 @@ def table(data: Table, question: str = "", key: str = "", links: Sequence[str] =
     numbered = all(first.isdecimal() for first, *_ in data.rows)
     show_rows(f"{data.title} {key}", rows, data, numbered)
     if data.note:
-        st.caption(plain(data.note))
+        st.caption(prose(data.note))
 
 
 def show_rows(
     name: str, rows: Sequence[Sequence[str]], data: Table, numbered: bool = False
 ) -> None:
     """Show `rows` of markdown, of the same texts as a table's, below its columns. If it is wide, a
-    row takes several lines on a phone, with the name of its column above each cell; they are below
-    its name or, if it is `numbered`, beside its number. `name` is unique on the page."""
+    row takes several lines on a phone, with the name of its column above each cell unless there is
+    only one; they are below its name or, if it is `numbered`, beside its number. `name` is unique
+    on the page."""
     if not data.is_wide:
         _draw(rows, data)
         return
@@ -75,9 +76,10 @@ def _style_of_folded(table: str, data: Table, number: str) -> str:
     out."""
     cells = f"repeat({data.cells_in_line}, minmax(0, 1fr))"
     lines = f"{table} tr {{ grid-template-columns: {number}{cells} }}"
+    several = len(data.columns) > 2
     names = [
         f'{table} td:nth-child({number})::before {{ content: "{_escaped(column)}" }}'
-        for number, column in enumerate(data.columns[1:], 2)
+        for number, column in enumerate(data.columns[1:] if several else (), 2)
     ]
     empty = [
         f"{table} tbody tr:nth-child({row}) td:nth-child({column}) {{ display: none }}"
