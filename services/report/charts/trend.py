@@ -116,6 +116,9 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
         tooltip=TOOLTIP,
         size=alt.condition(picked, alt.value(230), alt.value(90)),
     )
+    numbers = data.mark_text(align="left", dx=9, fontSize=11, color=look.ink).encode(
+        x=x, y=y, text="run:N"
+    )
     return [
         *_change_layers(x, look),
         line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
@@ -124,6 +127,7 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
             x=x, y=alt.Y("low:Q", title=title + note), y2="high", color=colour
         ),
         dots.add_params(picked),
+        *([numbers] if len(rows) <= MAX_NUMBERS else []),
     ]
 
 
@@ -155,6 +159,8 @@ def _verdict_encoding(rows: Rows, look: theme.Palette) -> tuple[alt.Color, alt.S
     verdicts = [verdict for verdict in SHAPES if any(row["word"] == verdict for row in rows)]
     colours = _colours(look)
     legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0)
+    if verdicts == [NO_VERDICT]:
+        legend = None  # nothing to tell apart
     hues = alt.Scale(domain=verdicts, range=[colours[verdict] for verdict in verdicts])
     shapes = alt.Scale(domain=verdicts, range=[SHAPES[verdict] for verdict in verdicts])
     return (
@@ -217,7 +223,7 @@ def _colours(look: theme.Palette) -> dict[str, str]:
 
 
 def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
-    sentences = []
+    sentences = ["Marks have the numbers of their runs."] if len(rows) <= MAX_NUMBERS else []
     if any(row["interval"] for row in rows):
         sentences.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):
@@ -230,6 +236,7 @@ def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
     return sentences
 
 
+MAX_NUMBERS = 20  # of runs beside their marks: more would overlap
 MAX_LINES = 12  # of changes of the server: more would hide the runs
 CHANGE = [alt.Tooltip("change:N", title="Server changes")]
 MINUTE, DAY = 60.0, 86_400.0
