@@ -44,7 +44,7 @@ def start(config: CapacityConfig) -> None:
 
 
 def form(touched: bool) -> None:
-    """Show the form and the estimate. `touched`: whether a widget was changed."""
+    """Show the form and the plan. `touched`: whether a widget was changed."""
     parameters = url_state.parameters()
     like = parameters.pop("like", None)
     base, problems = initial_config.of_link(like)
@@ -59,12 +59,12 @@ def form(touched: bool) -> None:
         kept = {"like": like} if like and not problems else {}
         url_state.update(kept | capacity_link.query(config, base))
     with right:
-        estimate(config)
+        show_plan(config)
 
 
-def estimate(config: CapacityConfig | None) -> None:
-    """Show the estimate and the Start button."""
-    st.subheader("Estimate", anchor=False)
+def show_plan(config: CapacityConfig | None) -> None:
+    """Show what will be measured, how long it takes, and the Start button."""
+    st.subheader("Plan", anchor=False)
     ready = config is not None and capacity_form.ready(config)
     if config is not None:
         st.markdown(prose(plan(config)))
@@ -79,16 +79,15 @@ if (number := st.query_params.get("search")) is not None:
     st.stop()
 touched = url_state.watch((SEARCH, fields.PREFIX))
 st.title("How much load can it handle?", anchor=False)
-if shared():
-    if searches := capacity_list.list_all(opened()):
-        capacity_page.show_list(searches)
-    else:
-        st.caption("There are no searches yet.")
-    st.stop()
 st.caption(
-    "Capacity is the highest load at which a server meets the objectives and its queue does not "
-    "grow. The search measures one load after another, each as a separate run, until the 95 % "
-    "interval is narrow enough. It continues even if you close the browser."
+    prose(
+        "Capacity is the highest load at which a server meets the objectives and its queue does "
+        "not grow. The search measures one load after another, each as a separate run, until the "
+        "95 % interval is narrow enough. It continues even if you close the browser."
+    )
 )
-form(touched)
+if not shared():
+    form(touched)
+elif not capacity_list.list_all(opened()):
+    st.info("There are no searches yet.", icon=":material/info:")
 capacity_page.show_list(capacity_list.list_all(opened()))

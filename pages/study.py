@@ -80,10 +80,10 @@ def grid_of(config: StudyConfig) -> list[GridCell]:
     return []
 
 
-def estimate(config: StudyConfig, to: str | None) -> None:
-    """Show the grid, the estimate and the Start button."""
+def show_plan(config: StudyConfig, to: str | None) -> None:
+    """Show how many cells there are, how long they take, and the Start button."""
     grid = grid_of(config)
-    st.subheader("Estimate", anchor=False)
+    st.subheader("Plan", anchor=False)
     st.caption(f"This machine has {devices().counted()}.")
     possible = any(planned.obstacle is None for planned in grid)
     if grid:
@@ -174,10 +174,11 @@ if (number := st.query_params.get("study")) is not None:
 touched = url_state.watch((fields.STUDY, fields.PREFIX, fields.ENGINE))
 if read_only():
     st.title("Studies", anchor=False)
+    st.caption(GRID)
     if rows := studies.list_all(opened()):
         study_grid.stored(rows)
     else:
-        st.caption("There are no studies yet.")
+        st.info("There are no studies yet.", icon=":material/info:")
     st.stop()
 scenario_file.apply_opened(RunConfig())
 begin = study_from_url()
@@ -192,9 +193,9 @@ if touched and config:
     url_state.update(({"to": adds} if adds else {}) | query(config))
 with right:
     if config:
-        estimate(config, adds)
+        show_plan(config, adds)
     else:
-        st.subheader("Estimate", anchor=False)
+        st.subheader("Plan", anchor=False)
         fields.show_problems(problems)
         button(adds, False, begin.search is not None)
 show_list()

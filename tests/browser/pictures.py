@@ -83,7 +83,7 @@ PICTURES = (
     Picture("compare-phone", "/compare?runs=3,4", "compare with the baseline", PHONE),
     Picture("result-phone", "/result?run=2", "How fast did each", PHONE),
     Picture("backends", "/backends", "SGLang"),
-    Picture("study-sweep-form", "/study?preset=concurrency", "Estimate"),
+    Picture("study-sweep-form", "/study?preset=concurrency", "Plan"),
     Picture("glossary", "/glossary?term=TTFT", "TTFT"),
     looked_at("document", "/glossary?document=capacity", "How it searches"),
 )
@@ -127,7 +127,7 @@ ENDED = (  # see stored_states.py
     looked_at("tasks-ended", "/batches", "Ended"),
     looked_at("share-gone", "/share/gone", "does not work"),
     Picture("study-capacities", "/study?study=1", "sustains"),
-    looked_at("study-capacities-form", "/study?preset=capacity&engine=vllm", "Estimate"),
+    looked_at("study-capacities-form", "/study?preset=capacity&engine=vllm", "Plan"),
 )
 SIGNED_IN = (
     Picture("tokens", "/tokens", "nightly"),
@@ -155,7 +155,7 @@ MADE_UP = (  # an engine that is not installed, and a study of it with made-up n
     # First, since this search ends when the supervisor finds no server.
     Picture("capacity-live", "/capacity?search=3", "of at most .* measured"),
     Picture("engines", "/engines?model=Qwen%2FQwen3-8B&tp=2", "Command"),
-    Picture("study-form", "/study?preset=tensor&engine=vllm&model=Qwen%2FQwen3-8B", "Estimate"),
+    Picture("study-form", "/study?preset=tensor&engine=vllm&model=Qwen%2FQwen3-8B", "Plan"),
     Picture("study", "/study?study=1", "cells measured"),
     Picture("study-phone", "/study?study=1", "cells measured", PHONE),
     Picture("study-wide", "/study?study=1", "cells measured", WIDE),

@@ -58,7 +58,7 @@ def measure(database: Engine, factors: Sequence[float]) -> None:
 def test_every_preset_opens_its_form_from_a_link(visit: Visit, preset: str) -> None:
     at = visit("study", preset=preset, engine="")
     assert not at.error, at.error[0].value
-    assert "Estimate" in [subheader.value for subheader in at.subheader]
+    assert "Plan" in [subheader.value for subheader in at.subheader]
     assert at.selectbox(key="study-preset").value == preset
 
 
