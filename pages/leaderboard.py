@@ -29,9 +29,9 @@ Option = TypeVar("Option", bound=str)
 PREFIX = "leaderboard-"
 MAX_SHOWN = 100  # runs
 FILTERS = ("text", *runs.FILTERS)  # the same as in History
-AGAINST: dict[Against, str] = {"throughput": "Throughput", "price": "Price"}
+AGAINST: dict[Against, str] = {"throughput": "Output throughput", "price": "Price"}
 RANKED_BY: dict[Measure, str] = {
-    "throughput": "Output tokens/s",
+    "throughput": "Output throughput",
     "speed": "Tokens/s per request",
     "price": "Price",
 }

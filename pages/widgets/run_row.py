@@ -13,9 +13,9 @@ from services.base.units import many, show, unbroken
 from services.report.theme import Palette
 
 NUMBERS = {  # by label: the key in the headline, and the unit
-    "Output tokens/s": ("output_tokens_per_s", ""),
+    "Output throughput (tokens/s)": ("output_tokens_per_s", ""),
     "TTFT, median": ("ttft_s_median", "s"),
-    "E2E, median": ("e2e_s_median", "s"),
+    "E2E latency, median": ("e2e_s_median", "s"),
 }
 NOTE = 120  # characters of a note; the run's page shows all of it
 STARTED, AGAINST = "Started", "vs baseline"

@@ -20,7 +20,7 @@ COLOURS: dict[Mark, Colour] = {
     "worse": "orange",
     "equivalent": "blue",
     "different": "gray",
-    "undecided": "gray",
+    "inconclusive": "gray",
 }
 
 BREAKS = re.compile(r"(?<=,) | (?=\()")

@@ -104,7 +104,7 @@ def _latency(title: str, name: str) -> Column:
 
 MEASURED = (
     Column("Completed/s", {"": "requests_per_s"}, ""),
-    Column("Output tokens/s", {"": "tokens_per_s"}, ""),
+    Column("Output throughput (tokens/s)", {"": "tokens_per_s"}, ""),
     Column("In flight", {"": "in_flight"}, "count"),
     _latency("TTFT", "ttft"),
     _latency("TPOT", "tpot"),

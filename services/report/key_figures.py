@@ -79,10 +79,10 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if summary.output_tokens_per_s is not None:
         yield KeyFigure(
             "output_tokens_per_s",
-            "Output tokens/s",
+            "Output throughput (tokens/s)",
             show(summary.output_tokens_per_s, ""),
             _interval(summary),
-            "Output throughput: the tokens of all requests together, over the measured time",
+            "The tokens of all requests together, over the measured time",
         )
 
 
@@ -93,7 +93,7 @@ def _costs_and_others(summary: Summary) -> Iterator[KeyFigure]:
             "cost_usd", "Cost, sum", show(summary.cost_usd, "USD"), _per_million(summary), COST
         )
     if e2e := summary.distributions["e2e_s"]:
-        yield _latency("e2e_s_median", "E2E, median", e2e, "From sending to the last token")
+        yield _latency("e2e_s_median", "E2E latency, median", e2e, "From sending to the last token")
     if summary.requests_per_s is not None:
         yield KeyFigure(
             "requests_per_s",

@@ -34,7 +34,7 @@ def leaderboard(standings: Sequence[LeaderboardEntry], by: Measure, against: Aga
     )
     titles = (
         *(["Model"] if several else []),
-        "Output tokens/s",
+        "Output throughput (tokens/s)",
         "Tokens/s per request",
         *([COST] if priced else []),
     )

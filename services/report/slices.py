@@ -57,10 +57,10 @@ COLUMNS = (
     "Time (s)",
     "Sent/s",
     "Answered/s",
-    "Tokens/s",
+    "Output throughput (tokens/s)",
     "TTFT, median",
     "TTFT, p95",
-    "E2E, median",
+    "E2E latency, median",
     "In flight",
     "Failed",
 )

@@ -71,7 +71,7 @@ def facts(task: Task) -> Table:
     result = task.result
     texts = {
         "TTFT": show(result.ttft_s, "s"),
-        "E2E": show(result.e2e_s, "s"),
+        "E2E latency": show(result.e2e_s, "s"),
         "Prompt tokens": show(result.prompt_tokens, "count"),
         "Output tokens": show(result.output_tokens, "count"),
         "Reasoning tokens": show(result.reasoning_tokens, "count"),

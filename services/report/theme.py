@@ -35,7 +35,7 @@ class Palette:
     better: str
     worse: str
     equivalent: str
-    undecided: str  # also what is neither better nor worse
+    inconclusive: str  # also what is neither better nor worse
     warning: str
 
 
@@ -52,7 +52,7 @@ LIGHT = Palette(
     better="#00805d",
     worse="#b84f00",
     equivalent="#0072B2",
-    undecided="#5f6a76",
+    inconclusive="#5f6a76",
     warning="#8a5a00",
 )
 DARK = Palette(
@@ -68,7 +68,7 @@ DARK = Palette(
     better="#2fc79a",
     worse="#f07d3e",
     equivalent="#56B4E9",
-    undecided="#95a0ad",
+    inconclusive="#95a0ad",
     warning="#f0b24d",
 )
 

@@ -49,7 +49,7 @@ def test_a_term_in_the_link_is_explained_first(visit: Visit) -> None:
     ("label", "term"),
     [
         ("TTFT, median", "TTFT"),
-        ("Output tokens/s", "output tokens/s"),
+        ("Output throughput (tokens/s)", "output throughput"),
         ("Repeats", "repeat"),
         ("Scheduled latency, p95", "Scheduled latency"),
         ("TP", "TP"),  # one of three that share a row

@@ -52,7 +52,7 @@ def test_a_result_has_figures_charts_and_requests(visit: Visit, database: Engine
     store(database, [measured(i) for i in range(3)], tags=["a tag"], note="a note")
     at = visit("result", run="1")
     assert len(at.metric) == 5
-    assert values(at)["E2E, median"] == "3.00 s"
+    assert values(at)["E2E latency, median"] == "3.00 s"
     assert len(specs(at)) == 4
     assert "a note" in [text.value for text in at.text]
     assert not complaints(at)
@@ -483,7 +483,7 @@ def test_a_row_of_the_history_has_all_of_its_name_and_numbers_with_units(
     store(database, [], name="other", status="queued")
     queued, row = listed_runs(visit("history"))
     assert (row["Name"], row["Page"]) == (name, "result?run=1")
-    assert (row["TTFT, median"], row["E2E, median"]) == ("12.3 ms", "500 ms")
+    assert (row["TTFT, median"], row["E2E latency, median"]) == ("12.3 ms", "500 ms")
     assert (queued["Page"], queued["TTFT, median"]) == ("live?run=2", "–")
     assert "vs baseline" not in row  # no run is one
 

@@ -1,5 +1,5 @@
-"""Better, worse, different, equivalent or undecided: one mark for each measure of each run compared
-with the baseline, the same on pages, in charts and in files.
+"""Better, worse, different, equivalent or inconclusive: one mark for each measure of each run
+compared with the baseline, the same on pages, in charts and in files.
 
 A measure that is judged (see `findings`) has the mark of its verdict. All others have the mark of
 their 95 % interval alone, without correction for multiple tests.
@@ -20,21 +20,21 @@ from services.ask.modes import WALL_CLOCK
 
 PACED = (*WALL_CLOCK, "usd_per_million_output")  # the client's own waiting affects these
 
-Mark = Literal["better", "worse", "different", "equivalent", "undecided"]
+Mark = Literal["better", "worse", "different", "equivalent", "inconclusive"]
 
 MARK_OF: Mapping[Word, Mark] = {
     "faster": "better",
     "slower": "worse",
     "equivalent": "equivalent",
-    "inconclusive": "undecided",
-    "no verdict": "undecided",
+    "inconclusive": "inconclusive",
+    "no verdict": "inconclusive",
 }
 SIGNS: Mapping[Mark, str] = {
     "better": "▲",
     "worse": "▼",
     "different": "≠",  # a measure for which higher is neither better nor worse
     "equivalent": "=",
-    "undecided": "?",
+    "inconclusive": "?",
 }
 
 
@@ -56,7 +56,7 @@ def _marks_of(
     return {
         row.metric: of_verdicts[row.metric]
         if row.metric in FAMILY
-        else "undecided"
+        else "inconclusive"
         if why_not or (paced and row.metric in PACED)
         else mark_of(row.ratios[index], row.better, margin)
         for row in rows
@@ -72,11 +72,11 @@ def waits_differently(baseline: Candidate, other: Candidate) -> bool:
 def mark_of(ratio: Ratio | None, better: Better, margin: float) -> Mark:
     """Return the mark of a ratio by its interval; one within the margin is equivalent."""
     if ratio is None or ratio.low is None or ratio.high is None:
-        return "undecided"
+        return "inconclusive"
     if 1 / (1 + margin) < ratio.low and ratio.high < 1 + margin:
         return "equivalent"
     if ratio.low <= 1 <= ratio.high:
-        return "undecided"
+        return "inconclusive"
     if better == "neither":
         return "different"
     return "better" if (ratio.low > 1) == (better == "higher") else "worse"

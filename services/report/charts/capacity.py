@@ -236,12 +236,12 @@ CAPACITY_CHARTS = (
     ),
     CapacityChart(
         "tokens",
-        "Output tokens/s",
+        "Output throughput",
         "How many tokens are completed?",
         partial(
             throughput,
             "tokens_per_s",
-            "Output tokens/s",
+            "Output throughput (tokens/s)",
             "Output tokens of completed requests, per second of the window.",
         ),
     ),

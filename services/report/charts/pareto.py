@@ -19,7 +19,7 @@ from services.report import theme
 from services.report.charts.frame import Rows, heading, hollow, layer_chart, roomy_scale
 
 SPEED = "Tokens/s per request, median"
-THROUGHPUT = "Output tokens/s, all requests together"
+THROUGHPUT = "Output throughput (tokens/s)"
 PRICE = "USD per million output tokens"
 UP: tuple[Better, Better] = ("higher", "higher")
 CHEAP: tuple[Better, Better] = ("lower", "higher")
@@ -104,7 +104,7 @@ def _layers(
     data = alt.Chart(alt.NamedData("dots"))
     on_front = "datum.on_front"
     circles = data.mark_point(filled=True, size=130, opacity=1, color=look.runs[0])
-    others = hollow(data, dark, size=80, strokeWidth=2, color=look.undecided)
+    others = hollow(data, dark, size=80, strokeWidth=2, color=look.inconclusive)
     behind = others.transform_filter(f"!{on_front}").encode(x=x, y=y, tooltip=tooltip, **href)
     return [
         front_line(dark, "step-after" if against == "price" else "step-before").encode(x=x, y=y),

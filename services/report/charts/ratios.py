@@ -22,7 +22,7 @@ SHAPES: dict[Mark, str] = {
     "worse": "triangle-down",
     "different": "diamond",
     "equivalent": "square",
-    "undecided": "circle",
+    "inconclusive": "circle",
 }
 # The names of the shapes; the colour says the same.
 DRAWN: dict[Mark, str] = {
@@ -30,7 +30,7 @@ DRAWN: dict[Mark, str] = {
     "worse": "▼",
     "different": "◆",
     "equivalent": "■",
-    "undecided": "●",
+    "inconclusive": "●",
 }
 
 
@@ -122,7 +122,9 @@ def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
 
 def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
     paced = any(waits_differently(candidates[0], other) for other in candidates[1:])
-    words = {"undecided": "undecided or not judged"} if paced else {}
+    intervals = all(row["interval"] for row in rows)
+    not_judged = paced or not intervals
+    words = {"inconclusive": "inconclusive or not judged"} if not_judged else {}
     legend = ", ".join(
         f"{DRAWN[mark]}\N{NO-BREAK SPACE}{words.get(mark, mark)}"
         for mark in SHAPES
@@ -138,11 +140,11 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
         sentences.append("Not judged, since the client itself waited: throughput and requests/s.")
     if any(row["interval"] for row in rows):
         sentences.append("Lines: 95\N{NO-BREAK SPACE}% intervals.")
-    if not all(row["interval"] for row in rows):
+    if not intervals:
         sentences.append("A dot without a line has too few repeats for an interval.")
     return sentences
 
 
 def _colour_of(mark: Mark, look: theme.Palette) -> str:
-    colour: str = getattr(look, "undecided" if mark == "different" else mark)
+    colour: str = getattr(look, "inconclusive" if mark == "different" else mark)
     return colour

@@ -34,7 +34,7 @@ def batch_throughput(measured: Sequence[MeasuredCell], dark: bool = False) -> al
     rows = _rows(scaled, lambda row: row.level(THROUGHPUT))
     if not _has_several_sizes(rows):
         return None
-    return _lines(scaled, rows, dark, "Throughput against {}", "Output tokens/s")
+    return _lines(scaled, rows, dark, "Throughput against {}", "Output throughput (tokens/s)")
 
 
 def batch_efficiency(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart | None:

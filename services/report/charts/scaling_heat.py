@@ -44,9 +44,9 @@ def heat(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerChart
     kinds = left_out(scaled)[-1:] if len(set(map(series_of, scaled.works))) > MAX_SERIES else []
     title = heading(
         "Throughput of every cell",
-        "Output tokens/s; darker cells have more."
+        "Output throughput in tokens/s; darker cells have more."
         if not dark
-        else "Output tokens/s; brighter cells have more.",
+        else "Output throughput in tokens/s; brighter cells have more.",
         failed,
         *cut,
         *kinds,
@@ -96,6 +96,6 @@ def _tooltip(size: str) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("line:N", title="Configuration"),
         alt.Tooltip("size:O", title=size),
-        alt.Tooltip("value:Q", title="Output tokens/s", format=",.4~r"),
+        alt.Tooltip("value:Q", title="Output throughput (tokens/s)", format=",.4~r"),
         alt.Tooltip("problem:N", title="Problem"),
     ]

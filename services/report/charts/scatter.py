@@ -33,7 +33,7 @@ def trade_off(candidates: Sequence[Candidate], dark: bool = False) -> alt.LayerC
     front = front_of(dots, UP)
     circles = "Large dots are runs, small ones their repeats." if several else ""
     title = heading("Throughput against speed", directions, circles, FRONT if front else "")
-    axes = (SPEED, "Output tokens/s, all requests together")
+    axes = (SPEED, "Output throughput (tokens/s)")
     line = front_line(dark, "step-before")
     return _draw(candidates, dark, title, axes, dots, small if several else [], front, line)
 

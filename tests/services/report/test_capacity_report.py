@@ -120,7 +120,7 @@ def test_loads_far_below_the_capacity_are_left_out_of_the_chart_only_if_sustaine
 def test_the_tables_have_a_row_for_each_probe_the_lowest_load_first() -> None:
     outcomes, measured = operating_points_table(one()), measured_table(one())
     assert outcomes.columns == ("Run", "Requests/s", "Sustained", "Met the objective", "TTFT p95")
-    assert {"Output tokens/s", "Max KV cache", "Preemptions"} <= set(measured.columns)
+    assert {"Output throughput (tokens/s)", "Max KV cache", "Preemptions"} <= set(measured.columns)
     for table in (outcomes, measured):
         loads = [float(row[1]) for row in table.rows]
         assert loads == sorted(loads) and len(loads) == len(one().probes)

@@ -504,7 +504,7 @@ def test_ratios_say_what_is_not_judged() -> None:
         return subtitle(drawn("ratios", each))
 
     assert "Not judged, since the client itself waited" in said(0.0, 2.0)
-    assert "● undecided or not judged" in said(0.0, 2.0)
+    assert "● inconclusive or not judged" in said(0.0, 2.0)
     assert "judged" not in said(2.0, 2.0)
 
 
@@ -826,7 +826,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("meaning", ["better", "worse", "equivalent", "undecided"])
+@pytest.mark.parametrize("meaning", ["better", "worse", "equivalent", "inconclusive"])
 def test_marks_have_enough_contrast(meaning: str, dark: bool) -> None:
     look = theme.palette(dark)
     low, high = sorted(map(luminance, (getattr(look, meaning), look.paper)))

@@ -23,9 +23,9 @@ def test_a_streamed_run_has_speed_first_token_throughput_failures_and_latency() 
     assert names(candidate(repeats())) == [
         "Tokens/s per request",
         "TTFT, median",
-        "Output tokens/s",
+        "Output throughput (tokens/s)",
         "Error rate",
-        "E2E, median",
+        "E2E latency, median",
     ]
 
 
@@ -35,11 +35,11 @@ def test_a_known_price_takes_the_place_of_the_latency() -> None:
 
 def test_a_run_without_streaming_shows_latency_instead_of_ttft() -> None:
     whole = [replace(m, t_first=None, t_answer=None, token_times=()) for m in repeats()]
-    assert names(candidate(whole))[2:] == ["Error rate", "E2E, median", "Requests/s"]
+    assert names(candidate(whole))[2:] == ["Error rate", "E2E latency, median", "Requests/s"]
 
 
 def test_throughput_that_includes_the_clients_own_wait_comes_last() -> None:
-    assert names(candidate(repeats(), **SEQUENTIAL))[-1] == "Output tokens/s"
+    assert names(candidate(repeats(), **SEQUENTIAL))[-1] == "Output throughput (tokens/s)"
 
 
 def test_failures_are_marked() -> None:

@@ -107,7 +107,7 @@ def test_the_table_ranks_and_marks_the_front() -> None:
     assert table.columns == (
         "Rank",
         "Run",
-        "Output tokens/s",
+        "Output throughput (tokens/s)",
         "Tokens/s per request",
         "USD per million output tokens",
         "Pareto front",
