@@ -120,6 +120,16 @@ def _tokens(good: Measurements, edges: Floats) -> Floats | None:
 
 def _over_time(starts: Floats, ends: Floats, rates: Floats, edges: Floats) -> Floats:
     """Return the integral, up to each edge, of rates that hold from a start to an end."""
-    return np.array(
-        [float((np.clip(edge - starts, 0.0, ends - starts) * rates).sum()) for edge in edges]
+    return _from(starts, rates, edges) - _from(ends, rates, edges)
+
+
+def _from(starts: Floats, rates: Floats, edges: Floats) -> Floats:
+    """Return the integral, up to each edge, of rates that hold from a start on: in one pass over
+    the requests, which may be a million."""
+    first = np.searchsorted(edges, starts)
+    rate, moment = (
+        np.bincount(first, weights, len(edges) + 1)[:-1].cumsum()
+        for weights in (rates, rates * starts)
     )
+    integral: Floats = rate * edges - moment
+    return integral
