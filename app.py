@@ -39,6 +39,8 @@ try:  # before the imports that take seconds
 except (settings.InvalidSettings, host_names.InvalidHosts, roles.InvalidSignIn) as problem:
     sys.exit(str(problem))
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit("app.py takes no arguments: PORT=9000 python app.py listens on another port.")
     PORT = checked_port(os.environ.get("PORT") or "8501")
 
 import streamlit as st  # noqa: E402

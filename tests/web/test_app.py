@@ -189,6 +189,13 @@ def test_an_app_that_cannot_start_says_why(
     assert "topsecret" not in ended.stdout + ended.stderr
 
 
+def test_a_port_as_an_argument_is_not_ignored() -> None:
+    command = [sys.executable, "app.py", "--port", "9000"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("app.py takes no arguments: PORT=9000 python app.py")
+
+
 @pytest.mark.long
 def test_a_public_address_needs_two_settings(tmp_path: Path) -> None:
     with socket.socket() as free:
