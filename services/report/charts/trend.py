@@ -158,9 +158,8 @@ def _verdict_encoding(rows: Rows, look: theme.Palette) -> tuple[alt.Color, alt.S
     """Return the colour and the shape of each verdict, which share a legend."""
     verdicts = [verdict for verdict in SHAPES if any(row["word"] == verdict for row in rows)]
     colours = _colours(look)
-    legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0)
-    if verdicts == [NO_VERDICT]:
-        legend = None  # nothing to tell apart
+    several = verdicts != [NO_VERDICT]
+    legend = alt.Legend(symbolOpacity=1, columns=COLUMNS, symbolStrokeWidth=0) if several else None
     hues = alt.Scale(domain=verdicts, range=[colours[verdict] for verdict in verdicts])
     shapes = alt.Scale(domain=verdicts, range=[SHAPES[verdict] for verdict in verdicts])
     return (
