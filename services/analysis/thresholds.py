@@ -15,7 +15,7 @@ from typing import Any
 from services.analysis.compare import Candidate, Comparison, Verdict, Word
 from services.analysis.compare.candidate import labels_of, row_of
 from services.analysis.compare.findings import E2E, RATE, THROUGHPUT, TTFT, Finding, finding
-from services.analysis.compare.wording import verdict_label
+from services.analysis.compare.ratio_text import verdict_label
 from services.analysis.figures import figure_name
 from services.analysis.metrics import Metric, metric, of_class
 from services.analysis.statistics import FLOORS

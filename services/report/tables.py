@@ -8,7 +8,7 @@ import numpy as np
 
 from services.analysis.compare import COMPARED, Candidate, Comparison
 from services.analysis.compare.candidate import row_of
-from services.analysis.compare.wording import times_with_interval
+from services.analysis.compare.ratio_text import times_with_interval
 from services.analysis.figures import FIGURES, STATISTICS
 from services.analysis.metric_arrays import known, metric_array
 from services.analysis.metrics import METRICS, metric

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from services.analysis.compare import Comparison, Row, Verdict
 from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, Word, finding
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
-from services.analysis.compare.wording import interval_text, times, times_with_interval
+from services.analysis.compare.ratio_text import interval_text, times, times_with_interval
 from services.base.table import Table
 from services.base.units import NOTHING, listed, many, show
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.analysis.compare import MARGIN
-from services.analysis.compare.wording import AMOUNT, TIME, TWICE, change, within
-from services.analysis.compare.wording import times as format_ratio
+from services.analysis.compare.ratio_text import AMOUNT, TIME, TWICE, change, within
+from services.analysis.compare.ratio_text import times as format_ratio
 from services.analysis.statistics import MINIMUM_REPEATS
 from services.base import units
 from services.studies.best import BestConfiguration

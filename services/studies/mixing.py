@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.analysis.compare.findings import Finding, Word
-from services.analysis.compare.wording import clause, within
+from services.analysis.compare.ratio_text import within
+from services.analysis.compare.wording import clause
 from services.analysis.statistics import MINIMUM_REPEATS, detectable
 from services.ask.workloads.mixed import SHORT
 from services.ask.workloads.mixed import alone as alone

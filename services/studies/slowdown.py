@@ -13,9 +13,9 @@ from statistics import fmean
 
 from services.analysis.compare import Candidate, margin_of
 from services.analysis.compare.findings import Finding, finding, judge
+from services.analysis.compare.ratio_text import times_with_interval
 from services.analysis.compare.rows import COMPARED, by_index, interleaved, ratio_of
 from services.analysis.compare.verdicts import why_no_verdict
-from services.analysis.compare.wording import times_with_interval
 from services.analysis.metrics import Better
 from services.analysis.statistics import Ratio
 from services.ask.workloads.mixed import CLASSES, LONG, SHORT, part

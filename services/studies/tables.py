@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
-from services.analysis.compare.wording import times
+from services.analysis.compare.ratio_text import times
 from services.base.table import Table
 from services.base.units import NOTHING, between, count, share, show, significant
 from services.studies.curves import rate_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from services.analysis.compare import MARGIN
-from services.analysis.compare.wording import change, within
-from services.analysis.compare.wording import times as format_ratio
+from services.analysis.compare.ratio_text import change, within
+from services.analysis.compare.ratio_text import times as format_ratio
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.base import units
 from services.studies.curves import NEARLY, BatchCurve, DeviceCurve, rate_of, series_of

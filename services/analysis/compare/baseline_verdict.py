@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from services.analysis.compare.baseline import Baseline, matching_baselines, of_run
 from services.analysis.compare.findings import FAMILY, MARGIN, Finding, Word, margin_among
+from services.analysis.compare.ratio_text import within
 from services.analysis.compare.rows import ratio_of
 from services.analysis.compare.served import differing_facts, join_labels
 from services.analysis.compare.stored_summary import values_by_repeat
 from services.analysis.compare.verdicts import deciding_measures, judge_family, why_no_verdict
-from services.analysis.compare.wording import changed, describe, within
+from services.analysis.compare.wording import changed, describe
 from services.ask.measurement import RunStatus
 from services.ask.modes import MODES, WAITS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.analysis.compare.candidate import Candidate
 from services.analysis.compare.findings import Finding
-from services.analysis.compare.wording import TIME, change, conjunction
+from services.analysis.compare.ratio_text import TIME, change, conjunction
 from services.analysis.summary.repeats import successes
 from services.analysis.ttft_phases import (
     LOAD,

@@ -18,10 +18,10 @@ from services.analysis.compare.baseline_verdict import (
     word_for,
 )
 from services.analysis.compare.findings import FAMILY
+from services.analysis.compare.ratio_text import within
 from services.analysis.compare.served import join_labels
 from services.analysis.compare.server_changes import Change, changes, warning
 from services.analysis.compare.stored_summary import values_by_repeat
-from services.analysis.compare.wording import within
 from services.analysis.statistics.geometric_mean import GeometricMean, geometric_mean
 from services.base.units import many
 

@@ -6,6 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.analysis.compare.findings import MARGIN, RATE, THROUGHPUT, Finding, Word, finding
+from services.analysis.compare.ratio_text import (
+    AMOUNT,
+    TIME,
+    TWICE,
+    change,
+    conjunction,
+    interval_text,
+    per_cent,
+    times,
+    times_with_interval,
+    verdict_label,
+    within,
+)
 from services.analysis.statistics import (
     CONFIDENCE,
     MAX_REPEATS,
@@ -196,7 +209,7 @@ def _waiting(pair: _Pair, first: Finding) -> str:
 def _detection_limit(pair: _Pair, ratio: Ratio) -> str:
     smallest = units.share((pair.detectable or 1.0) - 1)
     could = f"In 80 % of cases, repeats like these detect a difference of {smallest} or more"
-    wanted = _per_cent(pair.margin)
+    wanted = per_cent(pair.margin)
     if pair.needed is None:
         return f"{could}; detecting {wanted} needs more than {MAX_REPEATS:,} repeats of each run."
     if pair.needed > min(ratio.n_reference, ratio.n_other):
@@ -242,31 +255,6 @@ def clause(measure: Finding, margin: float, than: str = "") -> str:
     )
 
 
-def conjunction(ratio: float) -> str:
-    """The word after a change of a time: longer than, as long as, the same as."""
-    return "as" if ratio == 1 or ratio >= TWICE else "than"
-
-
-def interval_text(ratio: Ratio) -> str:
-    """Return the ends of an interval: `1.28–1.62`."""
-    assert ratio.low is not None and ratio.high is not None
-    return f"{times(ratio.low)}–{times(ratio.high)}"
-
-
-def verdict_label(word: Word, margin: float) -> str:
-    """Return a verdict word as displayed: `equivalent within ±5 %`."""
-    return f"{word} {within(margin)}" if word == "equivalent" else word
-
-
-def within(margin: float) -> str:
-    """Return a margin as text: `within ±5 %`."""
-    return f"within ±{_per_cent(margin)}"
-
-
-def _per_cent(margin: float) -> str:
-    return f"{margin * 100:.3g} %"
-
-
 def _subject(measure: Finding) -> str:
     return f"{measure.label[:1].upper()}{measure.label[1:]}"
 
@@ -275,13 +263,6 @@ def _figures(measure: Finding) -> str:
     """The ratio of the measure: `1.44× (95 % interval 1.28–1.62)`."""
     assert measure.ratio is not None
     return times_with_interval(measure.ratio, "95 % interval ")
-
-
-def times_with_interval(ratio: Ratio, begins: str = "") -> str:
-    """Return a ratio as text, the same in sentences, tables and files: `1.44× (1.28–1.62)`."""
-    if ratio.low is None or ratio.high is None:
-        return f"{times(ratio.value)}×"
-    return f"{times(ratio.value)}× ({begins}{interval_text(ratio)})"
 
 
 def changed(measure: Finding) -> str:
@@ -296,23 +277,6 @@ def _change_alone(measure: Finding) -> str:
     return f"{text} as high" if text.endswith("×") else text
 
 
-def change(ratio: float, directions: tuple[str, str]) -> str:
-    """Return a ratio as a change in words: `3.2×`, `44 % higher`; for times `5.6× as long`,
-    `82 % shorter`. `directions` is AMOUNT or TIME."""
-    more, less = directions
-    if ratio == 1:
-        return "the same"
-    if ratio >= TWICE:
-        return f"{times(ratio)}× as long" if directions is TIME else f"{times(ratio)}×"
-    return f"{_share_of(abs(ratio - 1))} {more if ratio > 1 else less}"
-
-
-def _share_of(part: float) -> str:
-    """A percentage with two significant digits, or more if it would otherwise round to 100."""
-    shown = (units.significant(100 * part, digits) for digits in range(2, 9))
-    return f"{next((text for text in shown if text != '100'), '100')} %"
-
-
 def _repeats(measure: Finding) -> str:
     ratio = measure.ratio
     assert ratio is not None
@@ -322,13 +286,6 @@ def _repeats(measure: Finding) -> str:
     return f"{units.many(ratio.n_other, 'repeat')} against {ratio.n_reference}"
 
 
-def times(value: float) -> str:
-    """Return a ratio with a sensible precision: `1.42`, `0.97`, `14.2`, `310`, `0.0042`."""
-    if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
-
-
 # What generated labels begin with: a mode, a field with its value, a run's number.
 GENERATED = tuple(
     f"{name.removesuffix('_s').replace('_', ' ')} "
@@ -336,8 +293,6 @@ GENERATED = tuple(
 )
 # Verdicts on (throughput, tokens/s per request) that disagree.
 TRADES: frozenset[tuple[Word, Word]] = frozenset((("faster", "slower"), ("slower", "faster")))
-TWICE = 1.995  # shown as 2.00; from there on changes are given as a factor, not in per cent
-AMOUNT, TIME = ("higher", "lower"), ("longer", "shorter")
 MUCH, MANY = ("more", "less"), ("more", "fewer")
 SENTENCES: dict[Word, Callable[[_Pair, Finding], tuple[str, str]]] = {  # headline and sentence
     "faster": _differs,

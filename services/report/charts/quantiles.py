@@ -13,8 +13,8 @@ import altair as alt
 import numpy as np
 
 from services.analysis.compare import Candidate
+from services.analysis.compare.ratio_text import times_with_interval
 from services.analysis.compare.rows import interleaved
-from services.analysis.compare.wording import times_with_interval
 from services.analysis.statistics import MINIMUM_REPEATS, Ratio, ratio
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layer_chart, run_colour

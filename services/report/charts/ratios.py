@@ -9,8 +9,8 @@ import altair as alt
 
 from services.analysis.compare import Candidate, Row, margin_of
 from services.analysis.compare.marks import Mark, marks, waits_differently
+from services.analysis.compare.ratio_text import times_with_interval
 from services.analysis.compare.rows import rows as compared_rows
-from services.analysis.compare.wording import times_with_interval
 from services.report import theme
 from services.report.charts.frame import Rows, heading, layer_chart, run_colour
 from services.report.charts.ratio_scale import AXIS, WISHES, bands, baseline_line, ratio_scale

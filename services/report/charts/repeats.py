@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from services.analysis.compare import COMPARED, Candidate
-from services.analysis.compare.wording import times_with_interval
+from services.analysis.compare.ratio_text import times_with_interval
 from services.analysis.statistics import Ratio
 from services.analysis.statistics.geometric_mean import geometric_mean
 from services.ask import modes

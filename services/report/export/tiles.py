@@ -10,7 +10,7 @@ from services.analysis import figures
 from services.analysis.compare import Candidate, Comparison, Row
 from services.analysis.compare.candidate import only_stated
 from services.analysis.compare.marks import SIGNS, Mark, marks
-from services.analysis.compare.wording import interval_text, times
+from services.analysis.compare.ratio_text import interval_text, times
 from services.analysis.statistics import Ratio
 from services.analysis.summary import summary_row
 from services.ask import modes

@@ -11,7 +11,7 @@ import pytest
 
 from services.analysis.compare import Candidate, InvalidComparison, Verdict, Word, compare
 from services.analysis.compare.findings import FAMILY, judge
-from services.analysis.compare.wording import AMOUNT, TIME, change, times, verdict_label
+from services.analysis.compare.ratio_text import AMOUNT, TIME, change, times, verdict_label
 from services.analysis.statistics import Ratio, ratio
 from services.ask.measurement import Measurement
 from tests.values import STEADY, candidate, failed, measured, repeats
