@@ -49,7 +49,7 @@ STYLE = """<style>
   .run { grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .2rem .8rem; }
   .run.head { display: none; }
   .run .number { text-align: left; }
-  .run .label { display: block; }
+  .run .label { display: block; white-space: normal; }
 }
 </style>""".replace("BOX", BOX)
 

@@ -218,7 +218,8 @@ def measured(app: App, studio: Studio, folder: Path) -> None:
 def answered_tasks(app: App, studio: Studio, folder: Path) -> None:
     """Pages of tasks that the embedded model answers, some of them on the way."""
     file = folder / "prompts.jsonl"
-    file.write_text("".join(map(_line, range(TASKS))))
+    count = TASKS * max(1, 2 * len(studio.widths))  # so that some are open for every picture
+    file.write_text("".join(map(_line, range(count))))
     command = [sys.executable, "cli.py", "batch", "run", str(file), "--output"]
     print("answering tasks")
     with subprocess.Popen([*command, str(folder / "answers.jsonl")], cwd=ROOT, env=app.env):

@@ -77,6 +77,7 @@ def engine(
         title="Time since the repeat began (s)",
         scale=alt.Scale(domain=[0, end], nice=False),
     )
+    lines = {name: [s for s in samples if 0 <= s.t <= end] for name, samples in lines.items()}
     points, tops = _points(rows, lines)
     return _draw(rows, points, tops, x, colour, title)
 
@@ -158,7 +159,7 @@ def _draw(
         alt.Tooltip("text:N", title="Value"),
         alt.Tooltip("seconds:Q", title="Time (s)", format=",.1f"),
     ]
-    curves = base.mark_line(clip=True, strokeWidth=1.6).encode(
+    curves = base.mark_line(strokeWidth=1.6).encode(
         x=x, y=y, color=colour, strokeDash=dash, detail="line:N", tooltip=tooltip
     )
     row_titles = (

@@ -113,14 +113,15 @@ def fitting_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:
     """Return a scale for the values, and a note for the axis title.
 
     It starts at zero unless that would squeeze the values together, and is logarithmic if the
-    highest value is more than thirty times the lowest.
+    highest value is more than thirty times the lowest. What lies beyond it ends there: Vega's own
+    clipping (`clip`) cuts marks off where a plot became wider after it was drawn first.
     """
     low, high = min(values), max(values)
     if low > 0 and high > 30 * low:
         domain = [low * 0.9, high * 1.1]
         return alt.Scale(type="log", domain=domain, nice=False, clamp=True), ", log scale"
     start = low - 0.1 * (high - low) if low > 0.5 * high and high > low else 0.0
-    return alt.Scale(domain=[start, high * 1.02 or 1.0], nice=False), ""
+    return alt.Scale(domain=[start, high * 1.02 or 1.0], nice=False, clamp=True), ""
 
 
 def roomy_scale(values: Sequence[float]) -> tuple[alt.Scale, str]:

@@ -93,7 +93,7 @@ def _layers(
         alt.Tooltip("quantile:Q", title="Quantile", format=".0%"),
         alt.Tooltip("text:N", title="Relative to baseline"),
     ]
-    band = alt.Chart(alt.NamedData("bands")).mark_area(opacity=0.16, clip=True)
+    band = alt.Chart(alt.NamedData("bands")).mark_area(opacity=0.16)
     data = alt.Chart(alt.NamedData("shifts"))
     low = alt.Y("low:Q", title=AXIS, scale=scale)
     return [

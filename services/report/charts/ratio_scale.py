@@ -10,7 +10,7 @@ import altair as alt
 from services.analysis.compare import Candidate
 from services.report.charts.frame import wrapped_on_phone
 
-WIDEST = 64.0  # ratio, either way; intervals that reach beyond are cut off
+WIDEST = 64.0  # ratio, either way; intervals that reach beyond end there
 ABOVE = (1.02, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 BELOW = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 0.95, 0.98)
 MARGIN = 1.02  # beyond the outermost ticks, so that dots on them are not cut off
@@ -28,7 +28,7 @@ def ratio_scale(
     arguments of its axis. It spans at least `least` and its inverse."""
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
-    scale = alt.Scale(type="log", domain=[low / MARGIN, high * MARGIN], nice=False)
+    scale = alt.Scale(type="log", domain=[low / MARGIN, high * MARGIN], nice=False, clamp=True)
     axis = {"values": ticks, "tickCount": len(ticks), "labelExpr": TIMES}
     return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
 

@@ -92,8 +92,8 @@ def _layers(
     ]
     shapes = alt.Scale(domain=list(SHAPES), range=list(SHAPES.values()))
     data = alt.Chart(alt.NamedData("ratios"))
-    lines = data.mark_rule(strokeWidth=3, opacity=0.5, clip=True)
-    dots = data.mark_point(filled=True, size=90, opacity=1, clip=True)
+    lines = data.mark_rule(strokeWidth=3, opacity=0.5)
+    dots = data.mark_point(filled=True, size=90, opacity=1)
     return [
         baseline_line(theme.palette(dark).ink, "x", AXIS),
         lines.encode(

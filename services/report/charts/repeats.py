@@ -80,7 +80,7 @@ def _layers(
     about = [alt.Tooltip("run:N", title="Run"), alt.Tooltip("text:N", title="Relative to baseline")]
     of_dot = [alt.Tooltip("repeat:Q", title="Repeat"), alt.Tooltip("value:Q", format=",.4~r")]
     mean = alt.Chart(alt.NamedData("means"))
-    line = mean.mark_rule(strokeWidth=3, opacity=0.55, clip=True)
+    line = mean.mark_rule(strokeWidth=3, opacity=0.55)
     middle = mean.mark_tick(thickness=3, height=11, opacity=1)
     dot = alt.Chart(alt.NamedData("dots")).mark_point(size=34, strokeWidth=1.4, opacity=0.9)
     common = {"y": y, "yOffset": offset, "color": colour}

@@ -116,7 +116,7 @@ def _lines(
     hue = colour(scaling, rows, dark)
     data = alt.Chart(alt.NamedData("points"))
     common: dict[str, Any] = {"x": x, "color": hue}
-    bars = data.mark_rule(strokeWidth=3, opacity=0.45, clip=True)
+    bars = data.mark_rule(strokeWidth=3, opacity=0.45)
     layers = [
         *below,
         bars.encode(y=alt.Y("low:Q", title=f"{unit}{log}", scale=domain), y2="high", **common),

@@ -37,7 +37,9 @@ def speedup(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerCh
     rows: Rows = [_row(row) for row in scaled.rows if row.work == work and _is_drawn(row)]
     curves = [line for curve in device_curves(scaled) for line in _curve(curve, work)]
     most = max(row["devices"] for row in rows)
-    ideal = [{"devices": n, "value": n} for n in (1, most)]
+    top = _top(rows, most)
+    curves = [point for point in curves if point["value"] <= top]
+    ideal = [{"devices": n, "value": n} for n in (1, min(most, top))]
     title = heading(
         "Speed-up against devices",
         f"At {next(r.work_label for r in scaled.rows if r.work == work)}."
@@ -48,7 +50,7 @@ def speedup(measured: Sequence[MeasuredCell], dark: bool = False) -> alt.LayerCh
         *interval_notes(rows),
     )
     data = {"points": rows, "curves": curves, "ideal": ideal}
-    return layer_chart(_layers(rows, most, dark), title, 320, data)
+    return layer_chart(_layers(rows, most, top, dark), title, 320, data)
 
 
 def _largest(scaling: Scaling) -> Work | None:
@@ -101,10 +103,15 @@ def _curve(curve: DeviceCurve, work: Work) -> Rows:
     ]
 
 
-def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
+def _top(rows: Rows, most: float) -> float:
+    """The end of the axis: above all intervals, and of the ideal line as much as fits."""
+    high = max(row["high"] for row in rows)
+    return 1.08 * max(high, min(most, 1.25 * high))
+
+
+def _layers(rows: Rows, most: float, top: float, dark: bool) -> list[alt.Chart]:
     look = theme.palette(dark)
-    high = max(*(row["high"] for row in rows), min(most, 1.25 * max(r["high"] for r in rows)))
-    scale = alt.Scale(domain=[0, high * 1.08], nice=False)
+    scale = alt.Scale(domain=[0, top], nice=False, clamp=True)
     x = _device_axis(rows, most)
     y = alt.Y("value:Q", title=AXIS, scale=scale)
     kinds = [
@@ -117,14 +124,12 @@ def _layers(rows: Rows, most: float, dark: bool) -> list[alt.Chart]:
         legend=alt.Legend(columns=BESIDE, symbolOpacity=1, orient="top"),
     )
     ideal, curve, data = (alt.Chart(alt.NamedData(n)) for n in ("ideal", "curves", "points"))
-    bars = data.mark_rule(strokeWidth=3, opacity=0.45, clip=True)
+    bars = data.mark_rule(strokeWidth=3, opacity=0.45)
     return [
-        ideal.mark_line(color=look.muted, strokeDash=[6, 4], clip=True).encode(x=x, y=y),
-        curve.mark_line(strokeWidth=1.5, opacity=0.8, clip=True).encode(
-            x=x, y=y, color=hue, detail="line:N"
-        ),
+        ideal.mark_line(color=look.muted, strokeDash=[6, 4]).encode(x=x, y=y),
+        curve.mark_line(strokeWidth=1.5, opacity=0.8).encode(x=x, y=y, color=hue, detail="line:N"),
         bars.encode(x=x, y=alt.Y("low:Q", title=AXIS, scale=scale), y2="high", color=hue),
-        data.mark_point(size=70, filled=True, opacity=1, clip=True).encode(
+        data.mark_point(size=70, filled=True, opacity=1).encode(
             x=x, y=y, color=hue, tooltip=TOOLTIP
         ),
         *(

@@ -153,7 +153,8 @@ def _y_axis(
 def _layers(
     dark: bool, row_height: float, y: alt.Y, window: Window | None, listed: Sequence[str]
 ) -> list[alt.Chart]:
-    look, clip = theme.palette(dark), window is not None
+    look = theme.palette(dark)
+    clip = window is not None  # a mark outside would be drawn beside the chart
     scale = alt.Scale(nice=False, **({"domain": list(window)} if window else {"zero": True}))
     x = alt.X("start:Q", title="Time since the repeat began (s)", scale=scale)
     colour = alt.Color(

@@ -108,7 +108,7 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
     colour, shape = _verdict_encoding(rows, look)
     data, line = alt.Chart(alt.NamedData("runs")), alt.Chart(alt.NamedData("band"))
     picked = alt.selection_point(name=PICKED, fields=["run"], empty=False)
-    dots = data.mark_point(filled=True, opacity=1, clip=True).encode(
+    dots = data.mark_point(filled=True, opacity=1).encode(
         x=x,
         y=y,
         color=colour,
@@ -123,7 +123,7 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
         *_change_layers(x, look),
         line.mark_rect(color=look.queued, opacity=0.22).encode(y="low:Q", y2="high"),
         line.mark_rule(color=look.ink, strokeDash=[6, 4]).encode(y=y),
-        data.mark_rule(strokeWidth=2, opacity=0.55, clip=True).encode(
+        data.mark_rule(strokeWidth=2, opacity=0.55).encode(
             x=x, y=alt.Y("low:Q", title=title + note), y2="high", color=colour
         ),
         dots.add_params(picked),
