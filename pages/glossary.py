@@ -45,7 +45,9 @@ def _address(name: str) -> str:
 
 def show_glossary(text: str) -> None:
     if (named := st.query_params.get(PARAMETER, "")) in terms():
-        st.info(f"**{named}**: {on_page(terms()[named])}", icon=":material/menu_book:")
+        st.info(
+            f"You looked up **{named}**: {on_page(terms()[named])}", icon=":material/menu_book:"
+        )
     with st.container(key="words"):
         st.markdown(on_page(text))
     others = " · ".join(f"[{name}]({_address(name)})" for name in FILES if name != GLOSSARY.stem)
@@ -54,7 +56,15 @@ def show_glossary(text: str) -> None:
 
 file = FILES.get(st.query_params.get(DOCUMENT, ""), GLOSSARY)
 heading, _, text = file.read_text(encoding="utf-8").partition("\n")
-st.title(heading.removeprefix("# "), anchor=False)
+if file != GLOSSARY:
+    st.page_link(
+        "glossary.py",
+        label="Glossary and documentation",
+        icon=":material/arrow_back:",
+        query_params=link_parameters(),
+    )
+about = "" if file == GLOSSARY else "Documentation: "
+st.title(about + heading.removeprefix("# "), anchor=False)
 st.html(STYLE)
 if file == GLOSSARY:
     show_glossary(text)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from pages.widgets import terms
-from pages.widgets.view import badge, plain, share_view
+from pages.widgets.view import badge, plain, prose, share_view
 from services.analysis import client_health, diagnostics
 from services.analysis.compare import Candidate
 from services.analysis.diagnostics.diagnostic import Diagnostic, are_long
@@ -19,6 +19,7 @@ from services.ask import modes
 from services.ask.backends import server_text
 from services.ask.measurement import Run
 from services.base.units import many, unbroken
+from services.report.export import tiles
 from services.report.key_figures import key_figures
 from services.report.run_facts import measured_for
 
@@ -63,14 +64,15 @@ def head(run: Run, warnings: int = 0) -> None:
 
 
 def headline(candidate: Candidate) -> None:
-    """Show the five most important numbers of the run."""
+    """Show the run in a sentence, and its five most important numbers."""
+    st.markdown(f"**{prose(tiles.headline(candidate))}.**")
     figures = key_figures(candidate)
     with st.grid(len(figures), min_column_width=130):
         for figure in figures:
             st.metric(
                 figure.label,
                 figure.value,
-                figure.about,
+                figure.about_with_unit,
                 delta_color="red" if figure.bad else "off",
                 delta_arrow="off",
                 help=terms.linked(figure.help, figure.label),

@@ -20,7 +20,7 @@ NUMBERS = {  # by label: the key in the headline, and the unit
 NOTE = 120  # characters of a note; the run's page shows all of it
 STARTED, AGAINST = "Started", "vs baseline"
 BOX = "4.2rem"
-COLUMNS = "6.6rem 4.8rem 5rem 5rem"
+COLUMNS = "6.6rem 7.4rem 5rem 5.4rem"
 STYLE = """<style>
 .st-key-runs > * { border-bottom: 1px solid %(grid)s; padding: .35rem 0; }
 .st-key-runs [class*=st-key-tick] { width: BOX; flex: none; }
@@ -57,7 +57,7 @@ STYLE = """<style>
 def style(look: Palette, with_baseline: bool) -> str:
     """Return the style of the rows: a table with a header, on a phone a label beside each number.
     There is a column for the baseline only if `with_baseline`."""
-    width, columns = ("31rem", f"{COLUMNS} minmax(0, 1fr)") if with_baseline else ("24rem", COLUMNS)
+    width, columns = ("34rem", f"{COLUMNS} minmax(0, 1fr)") if with_baseline else ("27rem", COLUMNS)
     colours = {
         "grid": look.grid,
         "muted": look.muted,

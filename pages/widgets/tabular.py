@@ -18,6 +18,7 @@ from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
 from services.base.table import NUMBER, SHORT, Table
+from services.base.units import many, unbroken_dates
 from services.report import request_facts, run_facts
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
@@ -32,8 +33,6 @@ FIRST = (
 SHORT_S = 0.001
 PAGE = 1_000  # requests of a large run on one page
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
-_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
-JOINED = "\\1-\\2-\\3".replace("-", "\N{WORD JOINER}-\N{WORD JOINER}")
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
@@ -112,14 +111,14 @@ def cell(text: str, breaks: bool = False) -> str:
 def _unbroken(line: str) -> str:
     """Keep a line together, which a browser breaks at a space and after a dash; a hyphen only in a
     date, since names are copied."""
-    return _DATE.sub(JOINED, line).translate(UNBROKEN)
+    return unbroken_dates(line).translate(UNBROKEN)
 
 
 def request_table(candidate: Candidate, key: str, open_request: Callable[[int], None]) -> None:
     """Show a row for every request, numbered from 1 as in the charts. Times are in seconds; columns
     without values are left out. Selecting a row opens its request."""
     st.subheader("Every request", anchor="requests")
-    st.caption("Select a row to open its request.")
+    st.caption(f"{many(len(candidate.table), 'request')}. Select a row to open its request.")
     shown = _page(candidate.table)
     rows = pd.DataFrame(_rows(candidate, shown))
     numbers = list(map(int, rows["request"]))
@@ -207,8 +206,7 @@ def setup(candidates: Sequence[Candidate]) -> None:
     for of in (run_facts.configuration, run_facts.environment):
         facts = of(candidates, labels)
         if facts.rows:
-            st.markdown(f"**{plain(facts.title)}**")
-            table(facts)
+            table(facts, facts.title)
 
 
 def answers(candidate: Candidate, load: Callable[[int, int], str | None]) -> None:

@@ -40,7 +40,10 @@ def table(candidate: Candidate) -> Table:
     for an imported run, whose client is unknown."""
     parts = (_loop, _load, _error) if candidate.run.source is None else ()
     rows = [row for part in parts for row in part(candidate)]
-    note = "The worst of all repeats. Where a limit is exceeded, a warning above says what to do."
+    note = (
+        "The worst of all repeats; connections and calibration are counted in all of them. Where a "
+        "limit is exceeded, a warning above says what to do."
+    )
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 
 
@@ -53,7 +56,7 @@ Rows = Iterable[tuple[str, str, str]]
 def _loop(candidate: Candidate) -> Rows:
     run = candidate.run
     healths = [repeat.health for repeat in run.repeats if repeat.health]
-    yield "Client", "LiteLLM" if run.config.via_litellm else "Paceline's own", ""
+    yield "Client", "LiteLLM" if run.config.via_litellm else "Paceline's own (wire)", ""
     yield "Clock of arrivals", _clock({health.get("clock") for health in healths}), ""
     yield "Sending processes", str(max((h.get("processes", 1) for h in healths), default=1)), ""
     lag = _worst(health.get("loop_lag_p99_s") for health in healths)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, sqrt
 
 from services.ask import lengths, modes, plan_of_sessions
-from services.ask.answer_times import Pace
+from services.ask.answer_times import Pace, in_flight
 from services.ask.config import MOST, RunConfig
 from services.ask.modes import MODES, Schedule, schedule, simulate
 from services.ask.plan_of_sessions import CHARACTERS_PER_TOKEN
@@ -58,8 +58,10 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     at_least = config.repeats * _repeat_s(config, 0.0) or None
     about, between = None, None
     if pace is not None:
+        together = in_flight(config, pace.usual)
         fast, about, slow = (
-            _seconds(config, output / total / rate) for rate in (pace.fast, pace.usual, pace.slow)
+            _seconds(config, output / total / rate, together)
+            for rate in (pace.fast, pace.usual, pace.slow)
         )
         between = fast, slow
     usd = price.of(prompts, output, about) if price is not None and warm is not None else None
@@ -225,9 +227,12 @@ def _end_s(planned: Schedule, seconds_per_request: float, requests: int) -> floa
     return planned.due_s[-1] + late_s * (1 if planned.in_flight is None else more)
 
 
-def _seconds(config: RunConfig, each: float) -> float:
-    """Return the duration of a run whose answers take `each` seconds."""
-    return config.repeats * _repeat_s(config, each) + warmup_count(config) * each
+def _seconds(config: RunConfig, each: float, together: int) -> float:
+    """Return the duration of a run whose answers take `each` seconds if `together` requests are in
+    flight. A warm-up request is alone: its answer takes as long, or, if requests share a fixed
+    rate, 1/`together` of it. The geometric mean is taken."""
+    warmup_s = warmup_count(config) * each / sqrt(together)
+    return config.repeats * _repeat_s(config, each) + warmup_s
 
 
 def _in_all_repeats(part: RunConfig, of_first: Callable[[int], int]) -> int:

@@ -9,7 +9,10 @@ from math import inf, isfinite, isnan
 
 NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:µs|ms|s|min|h|tokens/s)\b|\d\d:\d\d)")
+_UNITS = "µs|ms|s|min|h|(?:tokens|requests)/s|cores?|[kMGT]i?B"
+_BEFORE_UNIT = re.compile(rf"(?<=\d) (?=%|(?:{_UNITS})\b|\d\d:\d\d)")
+_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
+_JOINED = "\\1-\\2-\\3".replace("-", "\N{WORD JOINER}-\N{WORD JOINER}")
 MAX_PLACES = 15  # decimals: smaller values are not real measurements
 
 FINEST_S = 0.5e-9  # half of a nanosecond
@@ -40,8 +43,13 @@ def listed(names: Iterable[str], last_word: str = "and") -> str:
 
 def unbroken(text: str) -> str:
     """Return a text in which a line never ends between a number and its unit, 44 %, nor
-    between a date and its time."""
-    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
+    within a date or between it and its time."""
+    return unbroken_dates(_BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text))
+
+
+def unbroken_dates(text: str) -> str:
+    """Return a text in which a line never ends at the hyphens of a date."""
+    return _DATE.sub(_JOINED, text)
 
 
 def letter(index: int) -> str:

@@ -23,7 +23,7 @@ MOST = 5
 @dataclass(frozen=True, slots=True)
 class KeyFigure:
     """One number of a run. `about` is small type below the value; `help` explains the number;
-    `bad`: it makes the others doubtful."""
+    `bad`: it makes the others doubtful; `unit`: if neither the label nor the value has it."""
 
     name: str  # as in summary_row
     label: str
@@ -31,6 +31,12 @@ class KeyFigure:
     about: str
     help: str
     bad: bool = False
+    unit: str = ""
+
+    @property
+    def about_with_unit(self) -> str:
+        """The small type, which begins with the unit, if any."""
+        return ", ".join(filter(None, (self.unit, self.about)))
 
 
 def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
@@ -79,10 +85,11 @@ def _speeds(summary: Summary) -> Iterator[KeyFigure]:
     if summary.output_tokens_per_s is not None:
         yield KeyFigure(
             "output_tokens_per_s",
-            "Output throughput (tokens/s)",
+            "Output throughput",
             show(summary.output_tokens_per_s, ""),
             _interval(summary),
             "The tokens of all requests together, over the measured time",
+            unit="tokens/s",
         )
 
 
@@ -117,7 +124,7 @@ def _interval(summary: Summary) -> str:
     over = geometric_mean([rate for rate in rates if rate is not None])
     if over is None or over.low is None or over.high is None:
         return f"of {many(len(rates), 'repeat')}"
-    return f"95 %: {significant(over.low)}–{significant(over.high)}"
+    return f"95 % {significant(over.low)}–{significant(over.high)}"
 
 
 def _per_million(summary: Summary) -> str:

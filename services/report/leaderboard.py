@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from services.analysis.compare.trend import KINDS
 from services.analysis.pareto import BETTER, LeaderboardEntry, Measure, pareto_front, ranked
 from services.base.table import Table
 from services.base.units import NOTHING, between, many, show
@@ -68,9 +69,7 @@ def differences_note(
     known = {each.model for each in standings if each.model}
     works = {work for summary in summaries if (work := summary.get("work"))}
     differ = [f"{many(len(known), 'model')}"] * (len(known) > 1)
-    differ += [f"{len(works)} kinds of work (by mode, requests, prompts and lengths)"] * (
-        len(works) > 1
-    )
+    differ += [f"{len(works)} {KINDS}"] * (len(works) > 1)
     if not differ:
         return ""
     return (

@@ -20,7 +20,7 @@ from services.ask.plan import duration
 from services.base import untrusted
 from services.base.machine import LIBRARIES
 from services.base.table import Table
-from services.base.units import NOTHING, show
+from services.base.units import NOTHING, listed, show
 from services.report.fact_text import fact_text
 
 DIFFERS = "≠"
@@ -171,13 +171,17 @@ def _side_by_side(
     """Build a table with a column for each run; `mark` marks the rows in which they differ."""
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
+    empty = [name for name, *values in rows if {*values} == {NOTHING}]
+    rows = [row for row in rows if row[0] not in empty]
     if mark:
         rows = [
             (f"{DIFFERS} {name}" if len(set(values)) > 1 else name, *values)
             for name, *values in rows
         ]
     marked = any(row[0].startswith(DIFFERS) for row in rows)
-    note = f"{DIFFERS}: differs between runs." if marked else ""
+    notes = [f"{DIFFERS}: differs between runs."] if marked else []
+    notes += [f"Not set: {listed(empty)}."] if empty else []
+    note = " ".join(notes)
     return Table(title, ("", *labels), tuple(rows), note)
 
 

@@ -14,9 +14,14 @@ from services.analysis.compare import Comparison, Row, Verdict
 from services.analysis.compare.findings import RATE, THROUGHPUT, Finding, Word, finding
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
 from services.analysis.compare.ratio_text import interval_text, times, times_with_interval
+from services.analysis.statistics import Ratio
 from services.base.table import Table
 from services.base.units import NOTHING, listed, many, show
 
+GEOMETRIC = (
+    "Ratios are those of the geometric means of the repeats, which differ from those of the "
+    "numbers beside them."
+)
 UNLIKE = 0.02  # how far a ratio may be from that of the numbers beside it without a note
 
 
@@ -88,16 +93,33 @@ def _figures(
 def _note(first: Finding, row: Row | None, index: int) -> str:
     """A sentence if the ratio clearly differs from that of the numbers beside it: these are means
     over repeats or over all requests, the ratio is that of geometric means over repeats."""
-    baseline, own = (row.values[0], row.values[index]) if row else (None, None)
-    if first.ratio is None or not baseline or not own:
-        return ""
-    of_numbers = own / baseline
-    if abs(of_numbers / first.ratio.value - 1) <= UNLIKE:
+    of_numbers = _unlike(row, index, first.ratio) if row else None
+    if of_numbers is None:
         return ""
     return (
         f"The ratio is that of the geometric means of the repeats; that of the two numbers is "
         f"{times(of_numbers)}×."
     )
+
+
+def _unlike(row: Row, index: int, ratio: Ratio | None) -> float | None:
+    """Return the ratio of a run's number to the baseline's, if `ratio` clearly differs from it."""
+    baseline, own = row.values[0], row.values[index]
+    if ratio is None or not baseline or not own:
+        return None
+    of_numbers = own / baseline
+    return of_numbers if abs(of_numbers / ratio.value - 1) > UNLIKE else None
+
+
+def ratios_note(rows: Sequence[Row]) -> str:
+    """A sentence if some of the ratios clearly differ from those of the numbers beside them."""
+    different = any(
+        _unlike(row, index, ratio) is not None
+        for row in rows
+        for index, ratio in enumerate(row.ratios)
+        if index
+    )
+    return GEOMETRIC if different else ""
 
 
 def _value_text(row: Row | None, index: int) -> str:
@@ -121,6 +143,8 @@ def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> s
         return f"{against}: {_count_verdicts(words)}"
     first = all_figures[0]
     counts = f"of {runs}, {_count_verdicts(words)}"
+    if len({*words}) == 1:
+        counts = f"{'both' if len(words) == 2 else f'all {len(words)}'} runs are {words[0]}"
     if not any(word == "faster" for word in words):  # else the first half names the measure
         counts += f" by {_in_sentence(first.measure)}"
     lowest, *_, highest = sorted(all_figures, key=lambda figures: figures.times)

@@ -93,7 +93,7 @@ LIVE = (
     Picture("live-wide", "/live?run=5", r"of 400 requests, about", WIDE),
 )
 QUEUED = (looked_at("live-queued", "/live?run=6", "Queued: run 5"),)
-WARMING = (looked_at("live-warm-up", "/live?run=7", "Warming up, 100 requests"),)
+WARMING = (looked_at("live-warm-up", "/live?run=7", "Warming up"),)
 TASKS_GOING = (looked_at("tasks-going", "/batches", "In progress"),)
 TASKS = (Picture("tasks", "/batches", "Ended"),)
 COMPARING = (looked_at("live-comparison", "/live?comparison=2", "interleaved"),)

@@ -79,7 +79,7 @@ def test_an_invalid_number_is_refused_with_its_flag(
         (["--backend", "http://a b"], "--backend contains an invalid host name"),
         (["--backend", "http://127.0.0.1:0"], "--backend has port 0"),
         (["--backend", "http://127.0.0.1", "--base-url", "http://10.0.0.1"], "--base-url requires"),
-        (["--backend", "url"], "--backend: OpenAI-compatible URL needs an address"),
+        (["--backend", "url"], "--backend: Enter the server's address (OpenAI-compatible URL)"),
         (["--backend", "url", "--base-url", "x"], "--base-url is not an address"),
         (["--base-url", "http://127.0.0.1"], "--backend: The embedded backend has no address"),
         (

@@ -237,5 +237,5 @@ def test_a_search_that_has_ended_can_be_continued_with_more_probes(
     (more,) = (button for button in at.button if button.label == "Continue search")
     assert [field.value for field in at.number_input] == [25, 0.05]
     more.click().run()
-    assert "needs an address" in text_of(at)
+    assert "Enter the server's address" in text_of(at)
     assert capacities.load(database, number).status == "done"

@@ -41,7 +41,7 @@ def test_a_shared_page_keeps_its_view_in_links_to_documents(visit: Visit) -> Non
 
 def test_a_term_in_the_link_is_explained_first(visit: Visit) -> None:
     at = visit("glossary", term="TTFT")
-    assert [info.value for info in at.info] == [f"**TTFT**: {terms()['TTFT']}"]
+    assert [info.value for info in at.info] == [f"You looked up **TTFT**: {terms()['TTFT']}"]
     assert not visit("glossary", term="nonsense").info
 
 

@@ -333,7 +333,7 @@ def test_a_study_waits_for_its_server(visit: Visit) -> None:
     ("parameters", "message"),
     [
         ({"backend": "groq", "model": "x"}, "Groq needs a key: put GROQ_API_KEY="),
-        ({"backend": "url", "model": "x"}, "needs an address"),
+        ({"backend": "url", "model": "x"}, "Enter the server's address"),
         ({"backend": "litellm", "model": "x"}, "LiteLLM needs a model prefixed with its provider"),
         ({"backend": "embedded", "model": "x"}, "only serves smollm2-135m-instruct"),
     ],

@@ -555,7 +555,7 @@ def test_the_models_and_features_of_the_embedded_backend_are_shown(visit: Visit)
         ("sglang", "Nothing answers at 127.0.0.1:9."),
         ("groq", "Groq needs a key: put GROQ_API_KEY=… in .env"),
         ("openai", "OpenAI needs a key"),
-        ("url", "needs an address"),
+        ("url", "Enter the server's address"),
         ("litellm", "LiteLLM needs a model"),
     ],
 )

@@ -197,7 +197,7 @@ def _loads_differ(candidates: Sequence[Candidate]) -> Diagnostic | None:
     return Diagnostic(
         "warning" if counted else "note",
         "Different load",
-        f"{sent}. The ratios reflect the load as well as the backends: more requests at once give "
+        f"The runs sent this: {sent}. The ratios reflect the load, too: more requests at once give "
         f"higher throughput and longer latencies.{waiting_note if counted else ''}",
     )
 

@@ -137,8 +137,12 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "prompt_tokens",
         "Prompts of different length",
         "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. Send "
-        "the same number of the same prompts; if they are the same, the tokenizers of the models "
-        "differ.",
+        "the same number of the same prompts"
+        + (
+            "; if they are the same, the tokenizers of the models differ."
+            if len({c.run.config.model for c in candidates}) > 1
+            else "."
+        ),
     )
 
 
@@ -218,8 +222,8 @@ def _unequal_lengths(
     }
     if not means or max(means.values()) <= (1 + LENGTH_GAP) * min(means.values()):
         return None
-    averages = by_name({number: units.many(mean, "token") for number, mean in means.items()})
-    return Diagnostic("warning", title, f"On average {averages}. {sentence}")
+    averages = units.listed(f"{units.many(mean, 'token')} ({name})" for name, mean in means.items())
+    return Diagnostic("warning", title, f"On average, they have {averages}. {sentence}")
 
 
 CHECKS = (

@@ -27,6 +27,8 @@ from services.base.units import many
 
 NO_VERDICT = "no verdict"
 LISTED = 8  # the most runs to list in a sentence
+KINDS = "kinds of work (by mode, requests, prompts and lengths)"
+MIXED = "A step between two may come from that. Filter by mode or tag, or set a baseline."
 
 
 class Named(Comparable, Protocol):
@@ -52,19 +54,22 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The runs in time order, their common baseline (None if there is none, or several), and
-    sentences about them."""
+    """The runs in time order, their common baseline (None if there is none, or several), sentences
+    about them, where the server changes, and how many kinds of work they did."""
 
     measure: str
     points: tuple[Point, ...]
     baseline: Point | None
     sentences: tuple[str, ...]
     changes: tuple[Change, ...] = ()
+    works: int = 1
 
     @property
     def warning(self) -> str:
-        """A sentence on where the server changes along the line; "" if it does not."""
-        return warning(self.changes)
+        """What else a step along the line may come from: changes of the server, and different work;
+        "" if there is neither."""
+        mixed = f"These runs have {self.works} {KINDS}. {MIXED}" if self.works > 1 else ""
+        return " ".join(filter(None, (warning(self.changes), mixed)))
 
 
 def trend(
@@ -95,7 +100,8 @@ def trend(
     points.sort(key=lambda point: (point.began, point.run_id))
     line = _point(baseline, None, measure, BASELINE) if baseline else None
     sentences = _sentences(points, line, len(named), len(runs) - len(same), verdicts)
-    return Trend(measure, tuple(points), line, sentences, changes(points))
+    works = {work for run in same if (work := run.headline.get("work"))}
+    return Trend(measure, tuple(points), line, sentences, changes(points), max(1, len(works)))
 
 
 def _same_work(run: Named, verdict: BaselineVerdict | None, baseline: Named | None) -> bool:

@@ -79,7 +79,7 @@ def _written(backend: Backend, env: Mapping[str, str], requested: str | None) ->
     default = value_of(env, backend.url_env) or backend.base_url
     if not default:
         raise BackendProblem(
-            f"{backend.label} needs an address: enter one, or put {backend.url_env}=… in .env."
+            f"Enter the server's address ({backend.label}), or put {backend.url_env}=… in .env."
         )
     return _parse(default, backend.url_env or "The address")
 

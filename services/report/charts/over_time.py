@@ -10,13 +10,14 @@ import numpy as np
 from services.analysis.compare import Candidate
 from services.analysis.summary import steady
 from services.analysis.summary.repeats import successes
-from services.ask.measurements import CHUNKS, Measurements
+from services.ask.measurements import CHUNKS, Measurements, Times
 from services.base.units import many
 from services.report.charts.frame import Rows, heading, layer_chart, repeat_note, run_colour
 
 MAX_STEPS = 500  # of a run
 MAX_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
 CHUNKS_A_BIN = 20  # with fewer, the line would show single chunks instead of the throughput
+ROUNDS_A_BIN = 10  # of an engine that answers all requests step by step: 1 more or less is 10 %
 
 
 def in_flight(
@@ -102,12 +103,21 @@ def _throughput(measurements: Measurements, most: int) -> list[tuple[float, floa
     times = np.concatenate([np.asarray(each) for each in chunk_times])
     chunks = timed.numbers(CHUNKS).astype(np.int64)
     shares = timed.numbers("output_tokens") * (len(of) / len(timed)) / chunks
-    count = min(most, max(1, len(times) // CHUNKS_A_BIN))
+    count = min(most, max(1, len(times) // CHUNKS_A_BIN), _rounds(chunk_times) // ROUNDS_A_BIN or 1)
     tokens, edges = np.histogram(
         times, bins=count, range=(start, float(times.max())), weights=np.repeat(shares, chunks)
     )
     rates = (tokens / np.diff(edges)).tolist()
     return list(zip(edges.tolist(), [*rates, rates[-1]], strict=True))
+
+
+def _rounds(chunk_times: Sequence[Times]) -> int:
+    """Return at how many moments tokens arrived, a quarter of a usual gap apart: about one for each
+    step of an engine, many if requests are answered independently."""
+    times = np.concatenate([np.asarray(each) for each in chunk_times])
+    gaps = np.concatenate([np.diff(each) for each in chunk_times])
+    usual = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
+    return len(np.unique(times // (usual / 4))) if usual else len(times)
 
 
 def _draw(

@@ -79,7 +79,7 @@ def _layers(
     candidates: Sequence[Candidate], shown: Sequence[Candidate], dark: bool, rows: Rows, bands: Rows
 ) -> list[alt.Chart]:
     ends = [row[end] for row in bands for end in ("low", "high")]
-    scale, axis = ratio_scale([row["times"] for row in rows], ends)
+    scale, axis = ratio_scale([row["times"] for row in rows], ends, upright=True)
     x = alt.X(
         "quantile:Q",
         title="Requests, from the fastest to the slowest (quantile)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log
 from typing import Any
 
 import altair as alt
@@ -17,19 +18,26 @@ MARGIN = 1.02  # beyond the outermost ticks, so that dots on them are not cut of
 CLOSENESS = 0.06  # share of the axis: ticks closer to each other are left out
 TIMES = "format(datum.value, '~r') + '×'"  # a ratio as in sentences and tables
 WISHES = "↑\N{NO-BREAK SPACE}more is better, ↓\N{NO-BREAK SPACE}less is better."
+BESIDE_ONE = 34  # pixels: labels closer to that of 1 would overlap it
 NARROW = 17  # characters of a name beside the axis on a phone
 AXIS = "Relative to baseline (log scale)"
 
 
 def ratio_scale(
-    ratios: Sequence[float], ends: Sequence[float] = (), least: float = 1.1
+    ratios: Sequence[float],
+    ends: Sequence[float] = (),
+    least: float = 1.1,
+    upright: bool = False,
 ) -> tuple[alt.Scale, dict[str, Any]]:
     """Return a scale for all ratios and for the ends of their intervals up to WIDEST, and the
-    arguments of its axis. It spans at least `least` and its inverse."""
+    arguments of its axis, which is `upright` or not. It spans at least `least` and its inverse. On
+    a narrow plot, ticks close to 1 have no label, so that 1 has one."""
     low, high = _reach(ratios, ends, least)
     ticks = _ticks(low, high)
     scale = alt.Scale(type="log", domain=[low / MARGIN, high * MARGIN], nice=False, clamp=True)
-    axis = {"values": ticks, "tickCount": len(ticks), "labelExpr": TIMES}
+    distance = f"abs(log(datum.value)) / {log(high / low):.6g} * width"
+    of_one = f"datum.value != 1 && {distance} < {BESIDE_ONE} ? '' : {TIMES}"
+    axis = {"values": ticks, "tickCount": len(ticks), "labelExpr": TIMES if upright else of_one}
     return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
 
 

@@ -130,7 +130,8 @@ def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
         for mark in SHAPES
         if any(row["mark"] == mark for row in rows)
     )
-    who = f"{candidates[1].label} against " if len(candidates) == 2 else "The baseline, at 1×, is "
+    pair = f"Ratios of {candidates[1].label} to "
+    who = pair if len(candidates) == 2 else "The baseline, at 1×, is "
     sentences = [
         f"{who}{candidates[0].label}.",
         f"{legend}.",

@@ -105,7 +105,7 @@ def _curve(curve: DeviceCurve, work: Work) -> Rows:
 
 def _top(rows: Rows, most: float) -> float:
     """The end of the axis: above all intervals, and of the ideal line as much as fits."""
-    high = max(row["high"] for row in rows)
+    high: float = max(row["high"] for row in rows)
     return 1.08 * max(high, min(most, 1.25 * high))
 
 

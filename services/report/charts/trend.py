@@ -47,7 +47,7 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
         *_subtitle(rows, band, changes),
     )
     return layer_chart(
-        _layers(rows, band, f"{label}, mean ({unit})", dark),
+        _layers(rows, band, f"{label}, geometric mean ({unit})", dark),
         title,
         300,
         {

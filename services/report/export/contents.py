@@ -19,9 +19,9 @@ from services.ask import modes
 from services.ask.backends import server_text
 from services.base.table import Table
 from services.report import run_facts, server_table, tables
-from services.report.export.tiles import Tile, headline, of_comparison, of_run
+from services.report.export.tiles import HEADLINE, Tile, headline, of_comparison, of_run
 from services.report.imports import stated
-from services.report.verdict_figures import VerdictFigures, overview, verdict_figures
+from services.report.verdict_figures import VerdictFigures, overview, ratios_note, verdict_figures
 from services.report.verdict_figures import table as verdicts_table
 
 
@@ -127,6 +127,8 @@ def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) ->
 def _sentences(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> Iterator[str]:
+    if comparison and (note := ratios_note([r for r in comparison.rows if r.metric in HEADLINE])):
+        yield note
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"

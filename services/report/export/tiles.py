@@ -50,11 +50,11 @@ def headline(candidate: Candidate) -> str:
         latency = row["e2e_s_median"]
         each = "" if latency is None else f", in {seconds(latency)} each"
         return f"{many(summary.ok, 'request')} answered{each}"
-    after_ttft = "" if ttft is None else f", the first after {seconds(ttft)}"
+    after_ttft = "" if ttft is None else f", first token after {seconds(ttft)}"
     each = row["tokens_per_s_median"]
     if modes.client_wait(candidate.run.config) and each is not None:
-        return f"{significant(each)} tokens a second for each request{after_ttft}"
-    return f"{significant(rate)} tokens a second{after_ttft}"
+        return f"Median {significant(each)} tokens/s per request{after_ttft}"
+    return f"{significant(rate)} tokens/s{after_ttft}"
 
 
 def _headline_without_success(candidate: Candidate) -> str:
@@ -62,7 +62,7 @@ def _headline_without_success(candidate: Candidate) -> str:
     if candidate.summary.sent or not stated:
         return "No request succeeded" if candidate.summary.sent else "No request was measured"
     if rate := stated.get("output_tokens_per_s"):
-        return f"{significant(rate)} tokens a second, according to {tool_of(candidate)}"
+        return f"{significant(rate)} tokens/s, according to {tool_of(candidate)}"
     return f"What {tool_of(candidate)} reports for all requests together"
 
 

@@ -79,7 +79,7 @@ def test_each_number_is_shown_with_its_limit() -> None:
 @pytest.mark.parametrize(
     ("config", "client"),
     [
-        ({}, "Paceline's own"),
+        ({}, "Paceline's own (wire)"),
         ({"client": "litellm"}, "LiteLLM"),
         ({"backend": "litellm"}, "LiteLLM"),
     ],

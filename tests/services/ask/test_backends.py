@@ -280,7 +280,7 @@ def test_whether_a_key_is_set_is_shown_without_the_key() -> None:
         (
             {},
             {"backend": "url"},
-            "OpenAI-compatible URL needs an address: enter one, or put PACELINE_URL=… in .env.",
+            "Enter the server's address (OpenAI-compatible URL), or put PACELINE_URL=… in .env.",
         ),
         (
             {},
@@ -385,7 +385,7 @@ def test_runs_of_the_same_server_share_a_lane(config: dict[str, Any], expected: 
 
 
 def test_a_run_without_an_address_has_no_lane() -> None:
-    with pytest.raises(BackendProblem, match="needs an address"):
+    with pytest.raises(BackendProblem, match="Enter the server's address"):
         lane(RunConfig(backend="url"), {})
 
 

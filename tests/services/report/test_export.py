@@ -231,7 +231,7 @@ def test_the_markdown_of_a_comparison_starts_with_the_verdicts() -> None:
     title, overview, verdicts, diagnostics, first, second, reference, *_ = text.split("\n\n")
     assert "requests failed.**" in diagnostics
     assert overview == (
-        "**No run is measurably faster than Run 1; of 2 runs, 2 are equivalent by output "
+        "**No run is measurably faster than Run 1; both runs are equivalent by output "
         "throughput (1.00× to 1.00×)**"
     )
     assert "| Run 2 | = equivalent, 1.00× (0.96–1.04) |" in verdicts
@@ -250,7 +250,7 @@ def test_the_markdown_of_a_comparison_starts_with_the_verdicts() -> None:
 def test_a_single_run_has_a_markdown_table() -> None:
     text = export("markdown.md").write([private()]).decode()
     assert re.match(
-        r"### A\n\n\*\*[\d.]+ tokens a second, the first after 1.00 s\*\*\n\n- \*\*1 of 7", text
+        r"### A\n\n\*\*[\d.]+ tokens/s, first token after 1.00 s\*\*\n\n- \*\*1 of 7", text
     )
     assert "\n\nRun 12" in text
     assert "| E2E latency, sum of all requests |" in text
@@ -466,7 +466,7 @@ def test_the_meta_tags_of_the_page_state_the_result() -> None:
         several()
     )
     alone = Page(export("page.html").write([private()]))
-    assert re.match(r"[\d.]+ tokens a second, the first after 1.00 s$", alone.meta["description"])
+    assert re.match(r"[\d.]+ tokens/s, first token after 1.00 s$", alone.meta["description"])
     longest = Page(export("page.html").write(hostile()))
     assert len(longest.meta["description"]) <= 300
 
@@ -506,7 +506,7 @@ def test_no_prompt_is_invented_for_an_imported_run() -> None:
 def test_the_page_of_an_imported_summary_shows_the_numbers_of_its_tool() -> None:
     data = (ROOT / "tests/data/imports/vllm/serve_summary.json").read_bytes()
     page = page_html([imported_candidate(imports.read(data, "f")[0])]).decode()
-    assert "79.5 tokens a second, according to vLLM bench" in page
+    assert "79.5 tokens/s, according to vLLM bench" in page
     assert "No request was measured" not in page
     assert '<span class="large">212 ms</span>' in page
 
