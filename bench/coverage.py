@@ -28,7 +28,16 @@ from services.analysis.capacity import (
 from services.base.units import NOTHING, share, significant
 from tests.services.analysis.capacity.queue import Queue, searched
 
-HEAD = ("queue", "objective", "window", "capacity", "bounded", "covers", "probes", "half-width")
+HEAD = (
+    "slots × service time",
+    "objective",
+    "window",
+    "capacity (requests/s)",
+    "bounded",
+    "covers",
+    "mean probes",
+    "median half-width",
+)
 MARGIN = 0.05
 APART = 1.1
 

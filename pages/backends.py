@@ -53,6 +53,6 @@ st.caption(
     "exported."
 )
 saved_servers.show()
-st.subheader("Backends", anchor=False)
+st.subheader("All backends", anchor=False)
 for backend in BACKENDS.values():
     show(backend)

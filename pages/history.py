@@ -176,7 +176,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
 if not runs.count(opened()):
     st.info(
         "There are no runs yet. Start one with the embedded model, or import the results of "
-        "another benchmark."
+        "another benchmark.",
+        icon=":material/info:",
     )
     if not read_only() and st.button("Start a run", type="primary", icon=":material/play_arrow:"):
         st.switch_page("run.py")

@@ -69,6 +69,12 @@ def choose(name: str, options: dict[Option, str], first: str, title: str) -> Opt
     return choice or default
 
 
+def names_of(loaded: list[Run]) -> list[str]:
+    """Return the runs' names, as in History; if two are the same, what the runs differ in, too."""
+    names = [run.name for run in loaded]
+    return names if len({*names}) == len(names) else list(labels(loaded))
+
+
 def load(ids: list[int]) -> list[Run]:
     try:
         return runs.load_many(opened(), ids)
@@ -101,8 +107,8 @@ def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> No
 
 st.title("Leaderboard", anchor=False)
 st.caption(
-    "See which run is fastest, and which runs offer the best trade-off between speed and "
-    "throughput or price."
+    "Runs ranked by output throughput, tokens/s per request or price, and those with the best "
+    "trade-off between two of them."
 )
 touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
@@ -114,7 +120,7 @@ loaded = load(ids)
 summaries = runs.headlines(opened(), ids)
 standings = [
     leaderboard_entry(run.id, label, summaries.get(run.id, {}), run.config.model)
-    for run, label in zip(loaded, labels(loaded), strict=True)
+    for run, label in zip(loaded, names_of(loaded), strict=True)
 ]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     against = choose("against", AGAINST, parameters.get("against", ""), "Plot speed against")

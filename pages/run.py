@@ -53,6 +53,7 @@ from services.report.charts import MAX_BARS, arrivals_spec, schedule_spec, sessi
 from services.report.theme import palette
 from services.studies import capacity_link
 from services.studies.capacity_config import MAX_SERVERS, CapacityConfig
+from services.studies.capacity_probe import first_probes
 
 START = "start-run"  # the key of the button
 UNKNOWN_S = 1.0  # how long an answer takes in the picture of a server that nothing is known of
@@ -83,6 +84,22 @@ def show_plan(ahead: Plan) -> None:
         st.metric("Requests in total", show(ahead.requests_total or None, "count"))
         st.metric("Max output tokens", show(ahead.tokens_at_most or None, "count"))
     st.markdown(prose(ahead.sentence))
+
+
+def to_capacity(configs: Sequence[RunConfig]) -> None:
+    """Link to a search for the capacity of the runs' servers. Runs that differ only in what a probe
+    sets, such as their mode, are the same server."""
+    search = CapacityConfig(servers=tuple(configs))
+    found = dict(zip(reversed(first_probes(search)), reversed(configs), strict=True))
+    servers = tuple(config for config in configs if config in found.values())
+    st.page_link(
+        "capacity.py",
+        label="How much load can it handle?" if len(servers) == 1 else "Which can handle more?",
+        icon=":material/speed:",
+        query_params=capacity_link.query(
+            search.model_copy(update={"servers": servers}), RunConfig()
+        ),
+    )
 
 
 def draw_schedule(config: RunConfig) -> None:
@@ -198,12 +215,7 @@ def estimate(
         start(configs, design, about)
     scenario_file.form_buttons(scenario_file.of_form(configs, design, about))
     if configs and len(configs) <= MAX_SERVERS:
-        st.page_link(
-            "capacity.py",
-            label="How much load can it handle?" if len(configs) == 1 else "Which can handle more?",
-            icon=":material/speed:",
-            query_params=capacity_link.query(CapacityConfig(servers=tuple(configs)), RunConfig()),
-        )
+        to_capacity(configs)
     if configs and design is None:
         draw_schedule(configs[0])
         draw_session(configs[0])

@@ -159,6 +159,8 @@ def _share(
 
 
 def _modes(values: dict[str, Any], from_link: Others, start: RunConfig) -> Others:
+    baseline = MODES[values["mode"]].label
+    st.caption(f"The baseline is *{baseline}*, which is chosen below, under *Mode*.")
     options = [name for name in MODES if name not in (values["mode"], "replay")]
     chosen = _multiselect("mode", "Other modes", options, from_link, lambda name: MODES[name].label)
     others: Others = []

@@ -26,7 +26,7 @@ def first_that_starts(names: Iterable[str] = ENGINES) -> EngineConfig | None:
 def engine_choice(start: EngineConfig | None, or_none: bool = False) -> str:
     """Ask for the engine; `or_none`: an existing server is also an option."""
     names = [NOTHING, *ENGINES] if or_none else list(ENGINES)
-    labels = {NOTHING: "Server"}
+    labels = {NOTHING: "Existing server"}
     widget = url_state.keyed(f"{fields.ENGINE}engine", start.engine if start else NOTHING)
     if st.session_state[widget["key"]] not in names:  # for another preset, which starts its engine
         st.session_state[widget["key"]] = start.engine if start else names[0]

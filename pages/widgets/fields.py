@@ -137,8 +137,8 @@ def show_problems(problems: Iterable[str]) -> None:
 
 def show_wrong_link(problems: Iterable[str]) -> None:
     """Report what is wrong with a link, with fields named by their labels."""
-    text = " ".join(map(with_labels, problems))
-    st.warning(plain(f"{text} The rest of the link still applies."), icon=":material/link_off:")
+    text = f"{' '.join(map(with_labels, problems))} This is ignored; the rest of the link applies."
+    st.warning(plain(text), icon=":material/link_off:")
 
 
 def problem_with_link(field: str, sentence: str) -> str:

@@ -72,9 +72,8 @@ def differences_note(
     differ += [f"{len(works)} {KINDS}"] * (len(works) > 1)
     if not differ:
         return ""
-    return (
-        f"These runs have {' and '.join(differ)}. Their order may come from that instead of speed."
-    )
+    have = f"These runs have {' and '.join(differ)}."
+    return f"{have} Their order may come from that, not from the servers."
 
 
 COST = "USD per million output tokens"

@@ -21,7 +21,8 @@ def test_the_glossary_links_the_other_documents_on_its_own_page(visit: Visit) ->
 @pytest.mark.parametrize("name", sorted(file.stem for file in GLOSSARY.parent.glob("*.md")))
 def test_every_document_can_be_read_in_the_app(visit: Visit, name: str) -> None:
     at = visit("glossary", document=name)
-    assert at.title[0].value == documented(name).partition("\n")[0].removeprefix("# ")
+    heading = documented(name).partition("\n")[0].removeprefix("# ")
+    assert at.title[0].value == f"Documentation: {heading}"
     assert not re.search(r"\]\((?!https?:|#|glossary\?)", text_of(at)), "a link leads nowhere"
 
 

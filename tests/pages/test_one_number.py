@@ -73,7 +73,8 @@ def shown(visit: Visit, database: Engine) -> dict[str, dict[str, str]]:
     numbers: dict[str, dict[str, str]] = defaultdict(dict)
     result = sound(visit("result", run="1"))
     for metric in result.metric:
-        numbers[metric.label]["tile"] = metric.value
+        below = metric.delta.partition(",")[0]  # where its unit is, if not in the label
+        numbers[metric.label]["tile"] = f"{metric.value} {below}" if "/s" in below else metric.value
     for label, column, cell in tables(sound(visit("result", run="1", tab="numbers"))):
         if column in ("Mean", "Median", "Std dev"):
             numbers[f"{label}, {column.lower()}"]["distributions"] = cell

@@ -42,7 +42,7 @@ def trend_chart(trend: Trend, dark: bool = False) -> alt.LayerChart | None:
     wish = "More is better." if FAMILY[trend.measure][1] == "higher" else "Less is better."
     title = heading(
         f"{label} over time",
-        "Of each run, the geometric mean of its repeats.",
+        "Each mark is the geometric mean of a run's repeats.",
         wish,
         *_subtitle(rows, band, changes),
     )
@@ -222,7 +222,7 @@ def _colours(look: theme.Palette) -> dict[str, str]:
 
 
 def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
-    sentences = ["Marks have the numbers of their runs."] if len(rows) <= MAX_NUMBERS else []
+    sentences = ["Beside it is the run's number."] if len(rows) <= MAX_NUMBERS else []
     if any(row["interval"] for row in rows):
         sentences.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):

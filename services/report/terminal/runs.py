@@ -224,11 +224,11 @@ def backend_address(backend: backends.Backend, env: Mapping[str, str]) -> str:
     if backend.kind == "embedded":
         return "started by Paceline when a run needs it"
     if backend.kind == "litellm":
-        return "chosen by LiteLLM"
+        return "address chosen by LiteLLM"
     try:
         return backends.address(backend, env)
     except backends.BackendProblem:
-        return f"not set ({backend.url_env})"
+        return f"address not set ({backend.url_env})"
 
 
 def backends_text(rows: Sequence[dict[str, Any]]) -> str:

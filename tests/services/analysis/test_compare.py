@@ -207,7 +207,7 @@ def test_counts_of_one_are_in_the_singular() -> None:
     comparison = compare([a(repeats(tokens=1), requests=1), b(requests=6, **one_prompt)])
     warnings = " ".join(diagnostic.sentence for diagnostic in comparison.warnings)
     assert "A: batch, 1 request; B: batch, 6 requests." in warnings
-    assert "A: 1 token; B: 5 tokens." in warnings
+    assert "they have 1 token (A) and 5 tokens (B)." in warnings
     differences_found = {
         difference.field: difference.values for difference in comparison.differences
     }

@@ -284,7 +284,7 @@ def test_short_times_are_drawn_in_milliseconds() -> None:
     drawn = trend_chart(trend(runs, (PIN,), {1: runs[0]}, E2E))
     assert drawn is not None
     chart = spec(drawn)
-    assert ", mean (ms)" in str(chart["layer"])
+    assert ", geometric mean (ms)" in str(chart["layer"])
     [first, *_] = chart["datasets"]["runs"]
     assert first["value"] == pytest.approx(1000 * 0.01 * 2.0, rel=0.01)
     assert first["low"] < first["value"] < first["high"]

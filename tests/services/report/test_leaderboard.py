@@ -150,7 +150,7 @@ def test_other_differences_between_runs_are_reported() -> None:
     models = [LeaderboardEntry(n, str(n), 1.0, 1.0, None, model) for n, model in enumerate("ab")]
     assert differences_note(models, [{"work": "1"}, {"work": "2"}]) == (
         "These runs have 2 models and 2 kinds of work (by mode, requests, prompts and lengths). "
-        "Their order may come from that instead of speed."
+        "Their order may come from that, not from the servers."
     )
     assert differences_note(models[:1], [{"work": "1"}, {}]) == ""
     assert "Model" in leaderboard(models, "speed", "throughput").columns

@@ -19,7 +19,7 @@ def test_a_row_of_the_config_that_differs_is_marked() -> None:
     table = run_facts.configuration(runs, labels_of(runs))
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["≠ Max tokens"] == ("64", "128") and "Max tokens" not in rows
-    assert table.note == "≠: differs between runs."
+    assert table.note.startswith("≠: differs between runs. Not set: Address, Max concurrency")
 
 
 @pytest.mark.parametrize(("law", "shown"), [("fixed", False), ("normal", True)])
@@ -35,9 +35,11 @@ def test_the_config_table_has_only_fields_that_the_runs_use() -> None:
         candidate(repeats(), run_id=1, mode="sequential"),
         candidate(repeats(), run_id=2, mode="batch"),
     ]
-    names = {row[0].removeprefix("≠ ") for row in run_facts.configuration(runs, ("A", "B")).rows}
-    assert {"Pause (s)", "Max concurrency", "Repeats"} <= names
+    table = run_facts.configuration(runs, ("A", "B"))
+    names = {row[0].removeprefix("≠ ") for row in table.rows}
+    assert {"Pause (s)", "Repeats"} <= names
     assert not {"Users", "Steps", "Burstiness", "Tokens per prompt"} & names
+    assert "Max concurrency" not in names and "Max concurrency" in table.note.split("Not set: ")[1]
 
 
 def test_a_number_of_requests_is_not_shown_beside_a_duration() -> None:
@@ -71,7 +73,7 @@ def test_a_single_run_and_equal_runs_have_no_marked_rows() -> None:
         run_facts.configuration(runs[:1], labels_of(runs[:1])),
         run_facts.configuration(runs, labels_of(runs)),
     ):
-        assert table.note == "" and not any("≠" in row[0] for row in table.rows)
+        assert "≠" not in table.note and not any("≠" in row[0] for row in table.rows)
 
 
 def test_how_long_was_measured_is_the_time_of_all_repeats_if_none_was_cut_short() -> None:

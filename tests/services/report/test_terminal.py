@@ -143,7 +143,7 @@ def test_backends_are_listed_with_whether_their_key_is_set() -> None:
     assert list(rows) == list(BACKENDS)
     assert rows["openai"]["address"] == "http://10.0.0.1/v1"
     assert [rows[name]["key_set"] for name in ("openai", "groq", "ollama")] == [True, False, None]
-    assert rows["url"]["address"] == "not set (PACELINE_URL)"
+    assert rows["url"]["address"] == "address not set (PACELINE_URL)"
     assert "fake" not in str(rows) + terminal.backends_text(list(rows.values()))
 
 
