@@ -9,7 +9,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from pages.widgets import terms, url_state
-from pages.widgets.view import plain
+from pages.widgets.view import IGNORED, plain
 from services.ask import about
 from services.ask.about import Section
 from services.ask.config import RunConfig
@@ -137,8 +137,8 @@ def show_problems(problems: Iterable[str]) -> None:
 
 def show_wrong_link(problems: Iterable[str]) -> None:
     """Report what is wrong with a link, with fields named by their labels."""
-    text = f"{' '.join(map(with_labels, problems))} This is ignored; the rest of the link applies."
-    st.warning(plain(text), icon=":material/link_off:")
+    text = " ".join(map(with_labels, problems))
+    st.warning(plain(f"{text} {IGNORED}"), icon=":material/link_off:")
 
 
 def problem_with_link(field: str, sentence: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets.view import plain
+from pages.widgets.view import IGNORED, plain
 from services.analysis.objectives import IN_LINKS, PRESETS, from_link, objectives_of, with_judgement
 from services.ask import about
 from services.ask.config import RunConfig
@@ -25,9 +25,7 @@ def in_url() -> dict[str, float | None]:
     left out."""
     objectives, problems = from_link(st.query_params.to_dict())
     for sentence in problems:
-        st.warning(
-            plain(f"{sentence} The rest of the link still applies."), icon=":material/link_off:"
-        )
+        st.warning(plain(f"{sentence} {IGNORED}"), icon=":material/link_off:")
     return objectives
 
 

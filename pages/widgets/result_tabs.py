@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from pages.widgets import url_state
-from pages.widgets.view import plain
+from pages.widgets.view import IGNORED, plain
 
 KEY = "result-tab"
 
@@ -33,7 +33,7 @@ def _wanted(contents: Mapping[str, Callable[[], None]]) -> str:
     if name.lower() in contents:
         return name.lower()
     st.warning(
-        plain(f"There is no tab “{name[:40]}” here. The rest of the link still applies."),
+        plain(f"There is no tab “{name[:40]}” here. {IGNORED}"),
         icon=":material/link_off:",
     )
     return first

@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets import chart_panel, request_detail
-from pages.widgets.view import plain, shared
+from pages.widgets.view import IGNORED, plain, shared
 from services.analysis.compare import Candidate
 from services.report.charts import chart
 from services.report.charts.engine import engine
@@ -127,7 +127,7 @@ def _window(end: float) -> Window | None:
 
 
 def _ignored(what: str) -> None:
-    st.warning(plain(f"{what}. The rest of the link still applies."), icon=":material/link_off:")
+    st.warning(plain(f"{what}. {IGNORED}"), icon=":material/link_off:")
 
 
 BELOW: dict[str, Callable[..., Any]] = {
