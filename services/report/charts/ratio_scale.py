@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from services.analysis.compare import Candidate
-from services.report.charts.frame import wrapped_on_phone
+from services.report.charts.frame import PHONE, WIDTH, wrapped_on_phone
 
 WIDEST = 64.0  # ratio, either way; intervals that reach beyond end there
 ABOVE = (1.02, 1.05, 1.1, 1.25, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
@@ -45,7 +45,9 @@ def bands(
     field: str, names: Sequence[str], candidates: Sequence[Candidate]
 ) -> tuple[alt.Y, alt.YOffset]:
     """Return the axis with a band for each of `names`, and the offset of each run within a band."""
-    axis = alt.Axis(labelExpr=wrapped_on_phone(names, NARROW), labelLineHeight=12)
+    # A label of two lines is centred on its first.
+    up = alt.ExprRef(f"{WIDTH} < {PHONE} ? -3 : 0")
+    axis = alt.Axis(labelExpr=wrapped_on_phone(names, NARROW), labelLineHeight=12, labelOffset=up)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
     return y, alt.YOffset("run:N", sort=[c.label for c in candidates])
 
