@@ -188,6 +188,7 @@ def test_a_chart_is_valid_small_offline_and_as_wide_as_its_container(
     assert not {"hconcat", "vconcat", "facet"} & spec.keys()
     text = orjson.dumps({k: v for k, v in spec.items() if k != "$schema"}).decode()
     assert not re.search(r"https?:|//\w", text)
+    assert '"clip":true' not in text, "Vega's SVG keeps the clip of a plot's first width"
     assert all(spec["datasets"].values()), "an empty data set makes Vega warn"
     assert all(len(line) <= 56 for line in spec["title"]["subtitle"])
 
