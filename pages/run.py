@@ -53,7 +53,7 @@ from services.report.charts import MAX_BARS, arrivals_spec, schedule_spec, sessi
 from services.report.theme import palette
 from services.studies import capacity_link
 from services.studies.capacity_config import MAX_SERVERS, CapacityConfig
-from services.studies.capacity_probe import first_probes
+from services.studies.capacity_probe import distinct_servers
 
 START = "start-run"  # the key of the button
 UNKNOWN_S = 1.0  # how long an answer takes in the picture of a server that nothing is known of
@@ -87,18 +87,13 @@ def show_plan(ahead: Plan) -> None:
 
 
 def to_capacity(configs: Sequence[RunConfig]) -> None:
-    """Link to a search for the capacity of the runs' servers. Runs that differ only in what a probe
-    sets, such as their mode, are the same server."""
-    search = CapacityConfig(servers=tuple(configs))
-    found = dict(zip(reversed(first_probes(search)), reversed(configs), strict=True))
-    servers = tuple(config for config in configs if config in found.values())
+    """Link to a search for the capacity of the runs' servers."""
+    servers = distinct_servers(configs)
     st.page_link(
         "capacity.py",
         label="How much load can it handle?" if len(servers) == 1 else "Which can handle more?",
         icon=":material/speed:",
-        query_params=capacity_link.query(
-            search.model_copy(update={"servers": servers}), RunConfig()
-        ),
+        query_params=capacity_link.query(CapacityConfig(servers=servers), RunConfig()),
     )
 
 

@@ -69,6 +69,18 @@ def first_probes(capacity: CapacityConfig) -> list[RunConfig]:
     return [probe_config(capacity, server, first, 0) for server in range(len(capacity.servers))]
 
 
+def distinct_servers(configs: Sequence[RunConfig]) -> tuple[RunConfig, ...]:
+    """Return the configs whose probes differ: runs that differ only in what a probe sets, such as
+    their mode, are one server."""
+    distinct: dict[tuple[Any, ...], RunConfig] = {}
+    for config, probe in zip(
+        configs, first_probes(CapacityConfig(servers=tuple(configs))), strict=True
+    ):
+        used = (getattr(probe, name) for name in RunConfig.model_fields if probe.reads(name))
+        distinct.setdefault(tuple(used), config)
+    return tuple(distinct.values())
+
+
 def with_observation(
     config: CapacityConfig,
     probe: Probe,

@@ -12,6 +12,7 @@ from services.ask.measurement import Measurement
 from services.studies.capacity_config import CapacityConfig, parse_capacity
 from services.studies.capacity_probe import (
     Probe,
+    distinct_servers,
     from_dict,
     nothing_known,
     probe_config,
@@ -98,3 +99,10 @@ def test_only_answered_requests_are_completed() -> None:
     assert probe.observation is not None
     assert probe.observation.served == 58, "two ended after the window"
     assert not probe.observation.growing
+
+
+def test_runs_that_differ_only_in_what_a_probe_sets_are_one_server() -> None:
+    one = RunConfig(model="a", pause_s=1)
+    batch = one.model_copy(update={"mode": "batch", "concurrency": 2})
+    longer = one.model_copy(update={"max_tokens": 900})
+    assert distinct_servers([one, batch, longer]) == (one, longer)
