@@ -72,13 +72,9 @@ def first_probes(capacity: CapacityConfig) -> list[RunConfig]:
 def distinct_servers(configs: Sequence[RunConfig]) -> tuple[RunConfig, ...]:
     """Return the configs whose probes differ: runs that differ only in what a probe sets, such as
     their mode, are one server."""
-    distinct: dict[tuple[Any, ...], RunConfig] = {}
-    for config, probe in zip(
-        configs, first_probes(CapacityConfig(servers=tuple(configs))), strict=True
-    ):
-        used = (getattr(probe, name) for name in RunConfig.model_fields if probe.reads(name))
-        distinct.setdefault(tuple(used), config)
-    return tuple(distinct.values())
+    probes = first_probes(CapacityConfig(servers=tuple(configs)))
+    used = [[getattr(p, name) for name in RunConfig.model_fields if p.reads(name)] for p in probes]
+    return tuple(config for i, config in enumerate(configs) if used[i] not in used[:i])
 
 
 def with_observation(

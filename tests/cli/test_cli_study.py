@@ -194,7 +194,7 @@ def test_every_field_of_a_study_is_a_flag(run_cli: RunCli) -> None:
         ),
         (["study", "--preset", "clients", "--eager"], "--eager requires --engine."),
         (["study", "--preset", "clients", "--parallel", "2"], "--engine is missing."),
-        (["study", "--preset", "clients", "--backend", "url"], "--backend: OpenAI-compatible URL"),
+        (["study", "--preset", "clients", "--backend", "url"], "--backend: Enter the server's ad"),
         (["study", "--prompt", "a", "--prompts", "b"], "--prompt and --prompts cannot be combined"),
         (["study", "--tp", "2"], "Unknown argument: --tp."),
         (["study", "--preset", "clients", "--tag", "a,b"], "--tag: The tag 'a,b' contains a comma"),
