@@ -45,16 +45,18 @@ def headline(candidate: Candidate) -> str:
     row, summary = summary_row(candidate.summary), candidate.summary
     if not summary.ok:
         return _headline_without_success(candidate)
+    ended = summary.ok + summary.failed
+    failed = f"; {summary.failed:,} of {ended:,} requests failed" if summary.failed else ""
     rate, ttft = row["output_tokens_per_s"], row["ttft_s_median"]
     if rate is None:
         latency = row["e2e_s_median"]
         each = "" if latency is None else f", in {seconds(latency)} each"
-        return f"{many(summary.ok, 'request')} answered{each}"
-    after_ttft = "" if ttft is None else f", first token after {seconds(ttft)}"
+        return f"{many(summary.ok, 'request')} answered{each}{failed}"
+    after_ttft = "" if ttft is None else f", first token after a median of {seconds(ttft)}"
     each = row["tokens_per_s_median"]
     if modes.client_wait(candidate.run.config) and each is not None:
-        return f"Median {significant(each)} tokens/s per request{after_ttft}"
-    return f"{significant(rate)} tokens/s{after_ttft}"
+        return f"Median {significant(each)} tokens/s per request{after_ttft}{failed}"
+    return f"{significant(rate)} output tokens/s{after_ttft}{failed}"
 
 
 def _headline_without_success(candidate: Candidate) -> str:

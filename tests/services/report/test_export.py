@@ -250,7 +250,9 @@ def test_the_markdown_of_a_comparison_starts_with_the_verdicts() -> None:
 def test_a_single_run_has_a_markdown_table() -> None:
     text = export("markdown.md").write([private()]).decode()
     assert re.match(
-        r"### A\n\n\*\*[\d.]+ tokens/s, first token after 1.00 s\*\*\n\n- \*\*1 of 7", text
+        r"### A\n\n\*\*[\d.]+ output tokens/s, first token after a median of 1.00 s; 1 of 7 requests "
+        r"failed\*\*\n\n- \*\*1 of 7",
+        text,
     )
     assert "\n\nRun 12" in text
     assert "| E2E latency, sum of all requests |" in text
@@ -466,7 +468,9 @@ def test_the_meta_tags_of_the_page_state_the_result() -> None:
         several()
     )
     alone = Page(export("page.html").write([private()]))
-    assert re.match(r"[\d.]+ tokens/s, first token after 1.00 s$", alone.meta["description"])
+    assert alone.meta["description"].endswith(
+        " output tokens/s, first token after a median of 1.00 s; 1 of 7 requests failed"
+    )
     longest = Page(export("page.html").write(hostile()))
     assert len(longest.meta["description"]) <= 300
 
