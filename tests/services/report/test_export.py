@@ -250,8 +250,8 @@ def test_the_markdown_of_a_comparison_starts_with_the_verdicts() -> None:
 def test_a_single_run_has_a_markdown_table() -> None:
     text = export("markdown.md").write([private()]).decode()
     assert re.match(
-        r"### A\n\n\*\*[\d.]+ output tokens/s, first token after a median of 1.00 s; 1 of 7 requests "
-        r"failed\*\*\n\n- \*\*1 of 7",
+        r"### A\n\n\*\*[\d.]+ output tokens/s, first token after a median of 1.00 s; 1 of 7 "
+        r"requests failed\*\*\n\n- \*\*1 of 7",
         text,
     )
     assert "\n\nRun 12" in text
