@@ -21,7 +21,7 @@ from jobs.retry import TRANSIENT, reason, with_retries
 from jobs.watch import Watch
 from services.analysis.compare.stored_summary import stored_summary
 from services.ask.backends import BackendProblem, Target, target
-from services.ask.measurement import ALL_CUT, Repeat, Run
+from services.ask.measurement import ALL_CUT, Repeat, Run, RunStatus
 from services.ask.work_item import WorkItem
 from services.base import untrusted
 from services.base.fault import fault
@@ -107,11 +107,11 @@ class RunSupervisor(Thread):
         run_id = self._run.id
         status, error = self._outcome(code)
         if status == "done" and (index := rounds.next_item(self._database, run_id)) is not None:
-            if queue.requeue(self._database, run_id, index, self._headline()):
+            if queue.requeue(self._database, run_id, index, self._headline(status)):
                 log.info("run %s: waits for its next work item", run_id)
                 return
             status = "cancelled"  # cancelled just as its work item ended
-        queue.finish(self._database, run_id, status, error, self._headline())
+        queue.finish(self._database, run_id, status, error, self._headline(status))
         log.info("run %s: %s", run_id, status)
 
     def _work_item(self) -> WorkItem:
@@ -271,6 +271,6 @@ class RunSupervisor(Thread):
         first = counts.first_error(self._database, self._run.id)
         return "failed", f"No request succeeded. The first one: {first}" if first else ALL_CUT
 
-    def _headline(self) -> dict[str, Any]:
+    def _headline(self, status: RunStatus) -> dict[str, Any]:
         request_columns.store(self._database, self._run.id)
-        return stored_summary(results.candidate(self._database, self._run.id))
+        return stored_summary(results.candidate(self._database, self._run.id), status)

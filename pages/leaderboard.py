@@ -108,7 +108,7 @@ def show(standings: list[LeaderboardEntry], by: Measure, against: Against) -> No
 st.title("Leaderboard", anchor=False)
 st.caption(
     "Runs ranked by output throughput, tokens/s per request or price, and those with the best "
-    "trade-off between two of them."
+    "trade-off between two of these."
 )
 touched = url_state.watch(PREFIX)
 parameters = url_state.parameters()
@@ -123,7 +123,9 @@ standings = [
     for run, label in zip(loaded, names_of(loaded), strict=True)
 ]
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    against = choose("against", AGAINST, parameters.get("against", ""), "Plot speed against")
+    against = choose(
+        "against", AGAINST, parameters.get("against", ""), "Plot tokens/s per request against"
+    )
     by = choose("by", RANKED_BY, parameters.get("by", ""), "Rank by")
     best = leaderboard.pareto_front_ids(standings, against)
     if FEWEST <= len(best) <= MOST:

@@ -172,6 +172,8 @@ if run.status in ACTIVE:
         query_params=link_parameters(run=str(run_id)),
     )
 if not candidate.measurements:
+    if run.source is not None:
+        panels.sentence(candidate)
     tool_report.show_tool_report(candidate)
     if run.source is None:
         st.caption("This run has no measured requests.")

@@ -42,7 +42,7 @@ def store(
         recording.add_repeat(database, run_id, Repeat(repeat, NOON, 1.0, health or {}))
     recording.add_measurements(database, run_id, rows)
     if status != "running":
-        summary = stored_summary(results.candidate(database, run_id))
+        summary = stored_summary(results.candidate(database, run_id), status)
         queue.finish(database, run_id, status, error, summary)
     return run_id
 

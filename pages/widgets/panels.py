@@ -63,9 +63,15 @@ def head(run: Run, warnings: int = 0) -> None:
         st.text(run.note)
 
 
+def sentence(candidate: Candidate) -> None:
+    """Show the run in a sentence."""
+    st.markdown(f"**{prose(tiles.headline(candidate))}.**")
+
+
 def headline(candidate: Candidate) -> None:
     """Show the run in a sentence, and its five most important numbers."""
-    st.markdown(f"**{prose(tiles.headline(candidate))}.**")
+    if candidate.run.status == "done":  # of others, the numbers may be wrong: see the warnings
+        sentence(candidate)
     figures = key_figures(candidate)
     with st.grid(len(figures), min_column_width=130):
         for figure in figures:

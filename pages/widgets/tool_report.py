@@ -41,7 +41,7 @@ def summary_table(candidates: Sequence[Candidate]) -> None:
 
 
 def _compare_numbers(candidate: Candidate, about: str = "") -> None:
-    alone = f"{stated.tool_of(candidate)}: the file has no requests to compute the numbers from."
+    alone = f"{stated.tool_of(candidate)}: the file contains only a summary, no requests."
     st.markdown(plain(about + (stated.sentence(candidate) or alone)))
     if reasons := stated.reasons(candidate):
         st.markdown("\n".join(f"- **{plain(what)}**. {plain(why)}" for what, why in reasons))

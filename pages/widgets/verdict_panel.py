@@ -13,7 +13,13 @@ from pages.widgets.view import plain, prose
 from services.analysis.compare import Comparison, Verdict
 from services.analysis.compare.marks import MARK_OF, SIGNS, Mark, sign_of
 from services.base.table import Table
-from services.report.verdict_figures import VerdictFigures, overview, table, verdict_figures
+from services.report.verdict_figures import (
+    GEOMETRIC,
+    VerdictFigures,
+    overview,
+    table,
+    verdict_figures,
+)
 
 COLOURS: dict[Mark, Colour] = {
     "better": "green",
@@ -37,10 +43,7 @@ def show(comparison: Comparison) -> None:
             st.subheader(prose(overview(verdicts, comparison)), anchor=False)
             _table(table(verdicts, comparison))
             if any(figures.note for figures in verdicts):
-                st.caption(
-                    "A ratio is that of the geometric means of the repeats. Where these vary, it "
-                    "differs from that of the numbers beside it."
-                )
+                st.caption(GEOMETRIC)
             with st.expander("Each verdict in words", icon=":material/notes:"):
                 for verdict in comparison.verdicts:
                     st.markdown(prose(verdict.sentence))

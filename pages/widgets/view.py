@@ -25,7 +25,9 @@ _CHANGED = re.compile(
     r"(?<=[-<>~])(?=[->=])|(?<=:)(?=material/|streamlit)|(?<=http)(?=s?:)|(?<=www)(?=\.)|(?=@)",
     re.IGNORECASE,
 )
-IGNORED = "This is ignored; the rest of the link applies."  # after what is wrong with a link
+IGNORED = (
+    "What is wrong is ignored; the rest of the link applies."  # after what is wrong with a link
+)
 _APART = ":primary[]"  # empty coloured text, which separates two characters
 
 

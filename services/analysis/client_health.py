@@ -41,8 +41,8 @@ def table(candidate: Candidate) -> Table:
     parts = (_loop, _load, _error) if candidate.run.source is None else ()
     rows = [row for part in parts for row in part(candidate)]
     note = (
-        "The worst of all repeats; connections and calibration are counted in all of them. Where a "
-        "limit is exceeded, a warning above says what to do."
+        "The worst of all repeats; connections are counted in all of them. Where a limit is "
+        "exceeded, a warning above says what to do."
     )
     return Table("Client", ("", "This run", "Limit"), tuple(rows), note)
 

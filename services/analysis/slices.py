@@ -20,6 +20,8 @@ from services.ask.measurements import Floats, Indices, Measurements, as_table
 SLICES = 20
 FEWEST = 5  # mean number of requests per slice; if there are fewer, there are fewer slices
 LEAST = 4  # slices: with fewer there is nothing to see
+SHORTEST_S = 1e-6  # of an answer whose tokens are spread over it: shorter ones come at once
+ROUNDING = 1e-9  # of all slices together: less in a slice is what rounding leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _slice_requests(table: Measurements, edges: Floats, ends: Floats) -> tuple[S
     good = table.are("ok")
     failed = _count(of[table.are("failed")], edges)
     answered = np.histogram(known(table.numbers("t_last")[good]), edges)[0]
-    busy = np.diff(_over_time(sent, ends, np.ones(len(sent)), edges))  # request-seconds
+    busy = _in_slices(sent, ends, np.ones(len(sent)), edges)  # request-seconds
     tokens = _tokens(table.where(good), edges)
     ttft = np.where(good, metric_array(table, "ttft_s"), np.nan)  # a failure may have one, too
     e2e = metric_array(table, "e2e_s")
@@ -111,16 +113,19 @@ def _tokens(good: Measurements, edges: Floats) -> Floats | None:
     if not len(good) or np.isnan(counts).any() or np.isnan(last).any():
         return None
     first = np.where(np.isnan(good.numbers("t_first")), last, good.numbers("t_first"))
-    spread = last > first
-    over = _over_time(first[spread], last[spread], counts[spread] / (last - first)[spread], edges)
+    spread = last - first > SHORTEST_S
+    over = _in_slices(first[spread], last[spread], counts[spread] / (last - first)[spread], edges)
     at_once = np.histogram(last[~spread], edges, weights=counts[~spread])[0]
-    tokens: Floats = np.diff(over) + at_once
+    tokens: Floats = over + at_once
     return tokens
 
 
-def _over_time(starts: Floats, ends: Floats, rates: Floats, edges: Floats) -> Floats:
-    """Return the integral, up to each edge, of rates that hold from a start to an end."""
-    return _from(starts, rates, edges) - _from(ends, rates, edges)
+def _in_slices(starts: Floats, ends: Floats, rates: Floats, edges: Floats) -> Floats:
+    """Return the integral, in each slice, of rates that hold from a start to an end. What rounding
+    leaves where there is none is 0."""
+    total = ((ends - starts) * rates).sum()
+    found = np.diff(_from(starts, rates, edges) - _from(ends, rates, edges))
+    return np.where(found > ROUNDING * total, found, 0.0)
 
 
 def _from(starts: Floats, rates: Floats, edges: Floats) -> Floats:

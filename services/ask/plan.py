@@ -59,9 +59,14 @@ def plan(config: RunConfig, price: Price | Hourly | None, pace: Pace | None = No
     about, between = None, None
     if pace is not None:
         together = in_flight(config, pace.usual)
+        # A warm-up request is alone: as fast as the others or, if these share a fixed rate, faster.
         fast, about, slow = (
-            _seconds(config, output / total / rate, together)
-            for rate in (pace.fast, pace.usual, pace.slow)
+            _seconds(config, output / total / rate, times)
+            for rate, times in (
+                (pace.fast, together),
+                (pace.usual, sqrt(together)),
+                (pace.slow, 1),
+            )
         )
         between = fast, slow
     usd = price.of(prompts, output, about) if price is not None and warm is not None else None
@@ -227,12 +232,10 @@ def _end_s(planned: Schedule, seconds_per_request: float, requests: int) -> floa
     return planned.due_s[-1] + late_s * (1 if planned.in_flight is None else more)
 
 
-def _seconds(config: RunConfig, each: float, together: int) -> float:
-    """Return the duration of a run whose answers take `each` seconds if `together` requests are in
-    flight. A warm-up request is alone: its answer takes as long, or, if requests share a fixed
-    rate, 1/`together` of it. The geometric mean is taken."""
-    warmup_s = warmup_count(config) * each / sqrt(together)
-    return config.repeats * _repeat_s(config, each) + warmup_s
+def _seconds(config: RunConfig, each: float, faster: float) -> float:
+    """Return the duration of a run whose answers take `each` seconds; a warm-up request is `faster`
+    than that by a factor."""
+    return config.repeats * _repeat_s(config, each) + warmup_count(config) * each / faster
 
 
 def _in_all_repeats(part: RunConfig, of_first: Callable[[int], int]) -> int:

@@ -11,7 +11,7 @@ NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
 _UNITS = "µs|ms|s|min|h|(?:tokens|requests)/s|cores?|[kMGT]i?B"
 _BEFORE_UNIT = re.compile(rf"(?<=\d) (?=%|(?:{_UNITS})\b|\d\d:\d\d)")
-_DATE = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
+_DATE = re.compile(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\w-])")  # not in a model's name
 _JOINED = "\\1-\\2-\\3".replace("-", "\N{WORD JOINER}-\N{WORD JOINER}")
 MAX_PLACES = 15  # decimals: smaller values are not real measurements
 

@@ -123,7 +123,7 @@ def _interval(summary: Summary) -> str:
     rates = [repeat.output_tokens_per_s for repeat in summary.repeats]
     over = geometric_mean([rate for rate in rates if rate is not None])
     if over is None or over.low is None or over.high is None:
-        return f"of {many(len(rates), 'repeat')}"
+        return f"over {many(len(rates), 'repeat')}"
     return f"95 % {significant(over.low)}–{significant(over.high)}"
 
 

@@ -58,7 +58,9 @@ def configuration(candidates: Sequence[Candidate], labels: Sequence[str]) -> Tab
     """Show the fields that the runs' modes and workloads use, with custom prompts as their number
     and length."""
     configs = [_named(_fact_texts(_config_facts(candidate.run))) for candidate in candidates]
-    return _side_by_side("Configuration", configs, labels, mark=True)
+    own = all(candidate.run.source is None for candidate in candidates)
+    absent = "Not set" if own else "Not known or not set"
+    return _side_by_side("Configuration", configs, labels, mark=True, absent=absent)
 
 
 def _config_facts(run: Run) -> dict[str, Any]:
@@ -166,9 +168,14 @@ def moment_of(moment: datetime | None) -> str:
 
 
 def _side_by_side(
-    title: str, columns: Sequence[Mapping[str, str]], labels: Sequence[str], mark: bool = False
+    title: str,
+    columns: Sequence[Mapping[str, str]],
+    labels: Sequence[str],
+    mark: bool = False,
+    absent: str = "",
 ) -> Table:
-    """Build a table with a column for each run; `mark` marks the rows in which they differ."""
+    """Build a table with a column for each run; `mark` marks the rows in which they differ. Rows
+    without any value are left out; they are named after `absent`, if any."""
     names = dict.fromkeys(name for column in columns for name in column)
     rows = [(name, *(column.get(name, NOTHING) for column in columns)) for name in names]
     empty = [name for name, *values in rows if {*values} == {NOTHING}]
@@ -180,7 +187,7 @@ def _side_by_side(
         ]
     marked = any(row[0].startswith(DIFFERS) for row in rows)
     notes = [f"{DIFFERS}: differs between runs."] if marked else []
-    notes += [f"Not set: {listed(empty)}."] if empty else []
+    notes += [f"{absent}: {listed(empty)}."] if empty and absent else []
     note = " ".join(notes)
     return Table(title, ("", *labels), tuple(rows), note)
 

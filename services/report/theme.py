@@ -146,7 +146,7 @@ def config(dark: bool = False) -> dict[str, Any]:
             "domainColor": look.muted,
             "tickColor": look.muted,
         },
-        "axisX": {"grid": False, "labelFlush": False},
+        "axisX": {"grid": False},
         "axisXQuantitative": {"tickCount": {"expr": "ceil(width / 80)"}},
         "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
         "legend": {

@@ -144,7 +144,7 @@ def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> s
     first = all_figures[0]
     counts = f"of {runs}, {_count_verdicts(words)}"
     if len({*words}) == 1:
-        counts = f"{'both' if len(words) == 2 else f'all {len(words)}'} runs are {words[0]}"
+        counts = f"{'both' if len(words) == 2 else f'all {len(words)}'} others are {words[0]}"
     if not any(word == "faster" for word in words):  # else the first half names the measure
         counts += f" by {_in_sentence(first.measure)}"
     lowest, *_, highest = sorted(all_figures, key=lambda figures: figures.times)

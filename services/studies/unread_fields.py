@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from services.ask import unread
 from services.ask.config import RunConfig
@@ -33,13 +34,22 @@ def problems(names: Iterable[str], study: StudyConfig) -> dict[str, str]:
 
 
 def _is_replaced(name: str, study: StudyConfig, runs: list[RunConfig]) -> bool:
-    """Whether no run has the field's value, and the runs would be the same without it: a value of
-    which those of the runs are a multiple has an effect."""
+    """Whether the runs would be the same with another value of the field: for a number, the lowest
+    or a higher one; otherwise, if no run has the value, with the default."""
+    value = getattr(study.run, name)
     usual = RunConfig.model_fields[name].get_default(call_default_factory=True)
-    if any(getattr(run, name) == getattr(study.run, name) for run in runs):
-        return False
-    without = study.model_copy(update={"run": study.run.model_copy(update={name: usual})})
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if value == usual or any(getattr(run, name) == value for run in runs):
+            return False
+        return _loads_with(name, usual, study) == runs
+    others = [other for other in (type(value)(1), 2 * value + 1) if other != value]
+    return all(_loads_with(name, other, study) == runs for other in others)
+
+
+def _loads_with(name: str, value: Any, study: StudyConfig) -> list[RunConfig] | None:
+    """The runs with another value of a field; None if it is invalid."""
+    run = study.run.model_copy(update={name: value})
     try:
-        return loads(without) == runs
+        return loads(study.model_copy(update={"run": run}))
     except InvalidConfig:
-        return False
+        return None

@@ -148,7 +148,7 @@ def test_the_form_names_invalid_values_of_a_link_and_keeps_the_rest(
 ) -> None:
     at = visit("run", **{"max_tokens": "33", **parameters})
     assert message in complaints(at)
-    assert "This is ignored; the rest of the link applies." in complaints(at)
+    assert "What is wrong is ignored; the rest of the link applies." in complaints(at)
     assert at.number_input(key="run-max_tokens").value == (
         128 if "max_tokens" in parameters else 33
     )
@@ -218,5 +218,5 @@ def test_an_invalid_design_of_a_comparison_is_named_and_ignored(
     usual = visit("run", vs="mode=batch")
     at = visit("run", vs="mode=batch", **{name: text})
     assert sentence in complaints(at)
-    assert "This is ignored; the rest of the link applies." in complaints(at)
+    assert "What is wrong is ignored; the rest of the link applies." in complaints(at)
     assert [each.value for each in at.number_input] == [each.value for each in usual.number_input]

@@ -180,7 +180,7 @@ def test_a_search_of_four_servers_is_offered_again_with_all_of_them(
 
 def test_an_invalid_link_is_reported_and_the_form_shows_defaults(visit: Visit) -> None:
     at = visit("capacity", like="x", window_s="-3", objectives="speed<1")
-    assert "This is ignored; the rest of the link applies." in complaints(at)
+    assert "What is wrong is ignored; the rest of the link applies." in complaints(at)
     assert at.number_input(key="c-window_s").value == 60
 
 

@@ -79,7 +79,7 @@ def test_runs_of_tools_and_of_ours_are_compared(visit: Visit, database: Engine) 
         "Run 1, vLLM bench: 14 of 21 numbers that can be compared match Paceline's, 7 differ."
         in text_of(at)
     )
-    assert "Run 3, vLLM bench: the file has no requests" in text_of(at)
+    assert "Run 3, vLLM bench: the file contains only a summary" in text_of(at)
     assert "Measured by different clients" in complaints(at)
 
 

@@ -72,8 +72,8 @@ def test_an_invalid_link_is_reported_and_the_rest_applies(visit: Visit, database
     store(database)
     at = visit("result", run="1", ttft="-1", e2e="5")
     assert (
-        "ttft must be more than 0 (got '-1'). This is ignored; the rest of the link applies."
-        in complaints(at)
+        "ttft must be more than 0 (got '-1'). What is wrong is ignored; the rest of the link "
+        "applies." in complaints(at)
     )
     assert "met E2E latency ≤ 5.00 s" in text_of(at)
 

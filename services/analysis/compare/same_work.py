@@ -137,12 +137,8 @@ def _prompt_lengths(candidates: Sequence[Candidate]) -> Diagnostic | None:
         "prompt_tokens",
         "Prompts of different length",
         "Processing a longer prompt takes longer, so TTFT would differ even on equal servers. Send "
-        "the same number of the same prompts"
-        + (
-            "; if they are the same, the tokenizers of the models differ."
-            if len({c.run.config.model for c in candidates}) > 1
-            else "."
-        ),
+        "the same number of the same prompts; if they are the same, the servers count them "
+        "differently.",
     )
 
 

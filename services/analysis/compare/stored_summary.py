@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -18,7 +19,7 @@ from services.analysis.compare.rows import COMPARED, Compared, by_index
 from services.analysis.diagnostics import diagnostics
 from services.ask import about, modes
 from services.ask.config import FORMER, RunConfig
-from services.ask.measurement import Run
+from services.ask.measurement import Run, RunStatus
 
 OURS = "Paceline"  # the client, also of runs imported from another Paceline
 # Work fields that are always part of the key, as in stored summaries. A field added later is part
@@ -46,7 +47,7 @@ ALWAYS = (
 )
 
 
-def stored_summary(candidate: Candidate) -> dict[str, Any]:
+def stored_summary(candidate: Candidate, status: RunStatus | None = None) -> dict[str, Any]:
     """Return a run's summary as one JSON-ready row: the keys of `summary_row` (for an imported run
     completed with the numbers that its tool reports), and
 
@@ -55,6 +56,8 @@ def stored_summary(candidate: Candidate) -> dict[str, Any]:
     `waiting`: a description of the client's own waiting between requests, or "";
     `warnings`: the titles of the diagnostics that say its numbers may be misleading;
     `via`: only if LiteLLM's overhead is part of the numbers, or another tool measured them.
+
+    `status`: that of the run when it has ended, if it is not stored yet.
     """
     via = {"via": candidate.run.through} if candidate.run.through else {}
     waiting = modes.client_wait(candidate.run.config)
@@ -64,13 +67,14 @@ def stored_summary(candidate: Candidate) -> dict[str, Any]:
         "by_repeat": {entry.name: _numbers(entry, candidate) for entry in judged},
         "work": work_of(candidate.run),
         "waiting": waiting,
-        "warnings": _warnings(candidate),
+        "warnings": _warnings(candidate, status or candidate.run.status),
         **via,
     }
 
 
-def _warnings(candidate: Candidate) -> list[str]:
-    found = diagnostics(candidate.run, candidate.measurements, candidate.summary, candidate.samples)
+def _warnings(candidate: Candidate, status: RunStatus) -> list[str]:
+    run = replace(candidate.run, status=status)
+    found = diagnostics(run, candidate.measurements, candidate.summary, candidate.samples)
     return [each.title for each in found if each.level == "warning"]
 
 

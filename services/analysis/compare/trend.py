@@ -28,7 +28,7 @@ from services.base.units import many
 NO_VERDICT = "no verdict"
 LISTED = 8  # the most runs to list in a sentence
 KINDS = "kinds of work (by mode, requests, prompts and lengths)"
-MIXED = "A step between two may come from that. Filter by mode or tag, or set a baseline."
+MIXED = "A step between two may come from that. Filter by mode or tag."
 
 
 class Named(Comparable, Protocol):
@@ -62,7 +62,7 @@ class Trend:
     baseline: Point | None
     sentences: tuple[str, ...]
     changes: tuple[Change, ...] = ()
-    works: int = 1
+    works: int = 0
 
     @property
     def warning(self) -> str:
@@ -100,8 +100,9 @@ def trend(
     points.sort(key=lambda point: (point.began, point.run_id))
     line = _point(baseline, None, measure, BASELINE) if baseline else None
     sentences = _sentences(points, line, len(named), len(runs) - len(same), verdicts)
-    works = {work for run in same if (work := run.headline.get("work"))}
-    return Trend(measure, tuple(points), line, sentences, changes(points), max(1, len(works)))
+    drawn = {point.run_id for point in points}
+    works = {run.headline.get("work") for run in same if run.id in drawn} - {None}
+    return Trend(measure, tuple(points), line, sentences, changes(points), len(works))
 
 
 def _same_work(run: Named, verdict: BaselineVerdict | None, baseline: Named | None) -> bool:
@@ -137,14 +138,14 @@ def _sentences(
     others = {p.run_id: p.differs for p in judged if p.differs}
     of = {word: [p.run_id for p in judged if p.word == word] for word in WORDS}
     sentences = (
-        [_slower_since(len(judged), of["slower"], baseline, baseline_runs, others)]
+        [_since(len(judged), of["slower"], of["faster"], baseline, baseline_runs, others)]
         if baseline_runs
         else [NO_BASELINE]
     )
     sentences += [
         f"{_runs_are(ids, others)} {WORDS[word]}{_margin_note(word, ids, verdicts)}."
         for word, ids in of.items()
-        if ids and word != "slower"
+        if ids and word not in ("slower", "faster")
     ]
     for differs in dict.fromkeys(others.values()):
         ids = [run_id for run_id, other_differs in others.items() if other_differs == differs]
@@ -171,26 +172,34 @@ def _margin_note(word: str, ids: Sequence[int], verdicts: Mapping[int, BaselineV
     return f", {within(margins.pop())}" if len(margins) == 1 else ", each within its own margin"
 
 
-def _slower_since(
+def _since(
     judged: int,
     slower: Sequence[int],
+    faster: Sequence[int],
     baseline: Point | None,
     baseline_runs: int,
     others: Collection[int],
 ) -> str:
+    """How many of the runs since the baseline are faster and slower than it, and which."""
     since = (
         f"the baseline (run {baseline.run_id})" if baseline else f"their {baseline_runs} baselines"
     )
     if not judged:
         return f"No run has been measured since {since}."
     if judged == 1:
-        text = f"slower: {_run_list(slower, others)}" if slower else "not measurably slower"
-        return f"The only run since {since} is {text}."
+        known = {"faster": faster, "slower": slower}
+        found = [f"{word}: {_run_list(ids, others)}" for word, ids in known.items() if ids]
+        return f"The only run since {since} is {found[0] if found else 'not measurably different'}."
     runs = f"Of {many(judged, 'run')} since {since},"
-    if not slower:
-        return f"{runs} none is measurably slower."
-    are = "one is" if len(slower) == 1 else f"{len(slower)} are"
-    return f"{runs} {are} slower: {_run_list(slower, others)}."
+    if not slower and not faster:
+        return f"{runs} none is measurably faster or slower."
+    parts = [
+        f"{'one is' if len(ids) == 1 else f'{len(ids)} are'} {word}: {_run_list(ids, others)}"
+        if ids
+        else f"none is measurably {word}"
+        for word, ids in (("faster", faster), ("slower", slower))
+    ]
+    return f"{runs} {'; '.join(parts)}."
 
 
 def _runs_are(ids: Sequence[int], others: Collection[int]) -> str:

@@ -216,7 +216,7 @@ def _subtitle(candidates: Sequence[Candidate], rate: Rate) -> list[str]:
         sentences.append(f"Median {significant(float(np.median(values)))}.")
     largest = max(map(_group_size, candidates))
     if any(len(candidate.summary.repeats) > 1 for candidate in candidates):
-        sentences.append("Repeats follow each other.")
+        sentences.append("Requests are numbered through all repeats.")
     if largest > 1:
         up_to = "" if len(candidates) == 1 else "up to "
         sentences.append(

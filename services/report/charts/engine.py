@@ -59,7 +59,8 @@ def engine(
 ) -> alt.LayerChart | None:
     """Draw the server metrics of each run in one repeat. None if there are none, or too few for a
     line."""
-    shown = [(candidate, _of_repeat(candidate, repeat)) for candidate in candidates]
+    end = max(_repeat_end(candidate, repeat) for candidate in candidates)
+    shown = [(candidate, _of_repeat(candidate, repeat, end)) for candidate in candidates]
     rows = _rows_with_data([sample for _, samples in shown for sample in samples])
     if not rows:
         return None
@@ -70,14 +71,12 @@ def engine(
         "Sampled from outside the client.",
         repeat_note(candidates, repeat),
     )
-    end = max(_repeat_end(candidate, repeat) for candidate in candidates)
     colour = run_colour(candidates, dark)
     x = alt.X(
         "seconds:Q",
         title="Time since the repeat began (s)",
         scale=alt.Scale(domain=[0, end], nice=False),
     )
-    lines = {name: [s for s in samples if 0 <= s.t <= end] for name, samples in lines.items()}
     points, tops = _points(rows, lines)
     return _draw(rows, points, tops, x, colour, title)
 
@@ -117,15 +116,16 @@ def _live_frame(rows: tuple[Row, ...], tops: tuple[float, ...], dark: bool) -> d
     return spec(chart, dark)
 
 
-def _of_repeat(candidate: Candidate, repeat: int) -> list[Sample]:
-    """Return the samples of one repeat, with times since it began."""
+def _of_repeat(candidate: Candidate, repeat: int, end: float) -> list[Sample]:
+    """Return the samples of one repeat until `end`, with times since it began."""
     start = next(
         (repeat_start_s(row) for row in candidate.run.repeats if row.index == repeat), None
     )
     if start is None:
         return []
     samples = during(candidate.run, candidate.samples, repeat)
-    return [Sample(sample.t - start, sample.values) for sample in samples]
+    moved = [Sample(sample.t - start, sample.values) for sample in samples]
+    return [sample for sample in moved if 0 <= sample.t <= end]
 
 
 def _repeat_end(candidate: Candidate, repeat: int) -> float:

@@ -10,13 +10,14 @@ import numpy as np
 from services.analysis.compare import Candidate
 from services.analysis.summary import steady
 from services.analysis.summary.repeats import successes
-from services.ask.measurements import CHUNKS, Measurements, Times
+from services.ask.measurements import CHUNKS, Floats, Measurements
 from services.base.units import many
 from services.report.charts.frame import Rows, heading, layer_chart, repeat_note, run_colour
 
 MAX_STEPS = 500  # of a run
 MAX_BINS = 100  # of a run; fewer if there are several, whose lines would cover each other
 CHUNKS_A_BIN = 20  # with fewer, the line would show single chunks instead of the throughput
+CROWDED = 0.5  # of the quarters of a step: with more, requests are not answered in step
 ROUNDS_A_BIN = 10  # of an engine that answers all requests step by step: 1 more or less is 10 %
 
 
@@ -103,7 +104,8 @@ def _throughput(measurements: Measurements, most: int) -> list[tuple[float, floa
     times = np.concatenate([np.asarray(each) for each in chunk_times])
     chunks = timed.numbers(CHUNKS).astype(np.int64)
     shares = timed.numbers("output_tokens") * (len(of) / len(timed)) / chunks
-    count = min(most, max(1, len(times) // CHUNKS_A_BIN), _rounds(chunk_times) // ROUNDS_A_BIN or 1)
+    rounds = _rounds(times, [np.diff(each) for each in chunk_times])
+    count = max(1, min(most, len(times) // CHUNKS_A_BIN, rounds // ROUNDS_A_BIN))
     tokens, edges = np.histogram(
         times, bins=count, range=(start, float(times.max())), weights=np.repeat(shares, chunks)
     )
@@ -111,13 +113,17 @@ def _throughput(measurements: Measurements, most: int) -> list[tuple[float, floa
     return list(zip(edges.tolist(), [*rates, rates[-1]], strict=True))
 
 
-def _rounds(chunk_times: Sequence[Times]) -> int:
-    """Return at how many moments tokens arrived, a quarter of a usual gap apart: about one for each
-    step of an engine, many if requests are answered independently."""
-    times = np.concatenate([np.asarray(each) for each in chunk_times])
-    gaps = np.concatenate([np.diff(each) for each in chunk_times])
-    usual = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
-    return len(np.unique(times // (usual / 4))) if usual else len(times)
+def _rounds(times: Floats, gaps: Sequence[Floats]) -> int:
+    """Return in how many rounds tokens arrived: those of an engine that answers all requests step
+    by step, whose tokens come together and leave most of a step empty. Otherwise each arrival is a
+    round of its own. `gaps`: those between the chunks of each answer."""
+    between = np.concatenate(gaps)
+    between = between[between > 0]
+    if 2 * len(between) < len(times):
+        return len(times)
+    quarter = float(np.median(between)) / 4
+    occupied, all_of_them = len(np.unique(times // quarter)), float(np.ptp(times)) / quarter
+    return occupied if occupied < CROWDED * all_of_them else len(times)
 
 
 def _draw(

@@ -23,7 +23,9 @@ THROUGHPUT = "Output throughput (tokens/s)"
 PRICE = "USD per million output tokens"
 UP: tuple[Better, Better] = ("higher", "higher")
 CHEAP: tuple[Better, Better] = ("lower", "higher")
-FRONT = "Filled, joined by a dashed line: the Pareto front, the runs that no other run beats."
+FRONT = "Dashed: the Pareto front, the runs that no other run beats."
+FILLED = "Filled dots: the Pareto front, the runs that no other run beats."
+JOINED = "The dashed line joins them."
 RANKS = "#1 is first in the ranking."
 CLOSE = 0.06  # share of an axis: names of closer dots are placed above and below them
 NARROW = 620  # pixels of a plot; in a narrower one, dots have only their rank beside them
@@ -64,7 +66,8 @@ def pareto(
         TITLES[against],
         DIRECTIONS[against],
         RANKS,
-        FRONT if len(best) > 1 else "",
+        FILLED,
+        JOINED if len(best) > 1 else "",
         f"Not shown: {many(unknown, 'run')} without these numbers." if unknown else "",
     )
     layers = _layers(dots, dark, (across[1], up[1]), against, links)
@@ -164,7 +167,10 @@ AXES: dict[str, tuple[Axis, Axis]] = {
     "throughput": (("speed", SPEED), ("throughput", THROUGHPUT)),
     "price": (("price", PRICE), ("speed", SPEED)),
 }
-TITLES = {"throughput": "Throughput against speed", "price": "Price against speed"}
+TITLES = {
+    "throughput": "Throughput against the speed of a request",
+    "price": "Price against the speed of a request",
+}
 DIRECTIONS = {
     "throughput": "Further right: each request is faster. Further up: higher throughput.",
     "price": "Up: faster. Left: cheaper.",

@@ -37,7 +37,12 @@ def ratio_scale(
     scale = alt.Scale(type="log", domain=[low / MARGIN, high * MARGIN], nice=False, clamp=True)
     distance = f"abs(log(datum.value)) / {log(high / low):.6g} * width"
     of_one = f"datum.value != 1 && {distance} < {BESIDE_ONE} ? '' : {TIMES}"
-    axis = {"values": ticks, "tickCount": len(ticks), "labelExpr": TIMES if upright else of_one}
+    axis = {
+        "values": ticks,
+        "tickCount": len(ticks),
+        "labelExpr": TIMES if upright else of_one,
+        "labelFlush": False,  # the label of an end would be under the next tick
+    }
     return scale, axis | {"labelOverlap": "greedy", "labelSeparation": 5}
 
 
@@ -46,7 +51,7 @@ def bands(
 ) -> tuple[alt.Y, alt.YOffset]:
     """Return the axis with a band for each of `names`, and the offset of each run within a band."""
     # A label of two lines is centred on its first.
-    up = alt.ExprRef(f"{WIDTH} < {PHONE} ? -3 : 0")
+    up = alt.ExprRef(f"{WIDTH} < {PHONE} ? -3 : 0") if max(map(len, names)) > NARROW else 0
     axis = alt.Axis(labelExpr=wrapped_on_phone(names, NARROW), labelLineHeight=12, labelOffset=up)
     y = alt.Y(f"{field}:N", title=None, sort=list(names), axis=axis)
     return y, alt.YOffset("run:N", sort=[c.label for c in candidates])

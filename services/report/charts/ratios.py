@@ -123,7 +123,7 @@ def _colour(candidates: Sequence[Candidate], dark: bool) -> alt.Color:
 def _subtitle(candidates: Sequence[Candidate], rows: Rows) -> list[str]:
     paced = any(waits_differently(candidates[0], other) for other in candidates[1:])
     intervals = all(row["interval"] for row in rows)
-    not_judged = paced or not intervals
+    not_judged = paced or not intervals or {row["mark"] for row in rows} == {"inconclusive"}
     words = {"inconclusive": "inconclusive or not judged"} if not_judged else {}
     legend = ", ".join(
         f"{DRAWN[mark]}\N{NO-BREAK SPACE}{words.get(mark, mark)}"

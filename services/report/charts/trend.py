@@ -116,7 +116,7 @@ def _layers(rows: Rows, band: Rows, title: str, dark: bool) -> list[alt.Chart]:
         tooltip=TOOLTIP,
         size=alt.condition(picked, alt.value(230), alt.value(90)),
     )
-    numbers = data.mark_text(align="left", dx=9, fontSize=11, color=look.ink).encode(
+    numbers = data.mark_text(align="left", dx=9, dy=-8, fontSize=11, color=look.ink).encode(
         x=x, y=y, text="run:N"
     )
     return [
@@ -222,14 +222,14 @@ def _colours(look: theme.Palette) -> dict[str, str]:
 
 
 def _subtitle(rows: Rows, band: Rows, changes: Rows) -> list[str]:
-    sentences = ["Beside it is the run's number."] if len(rows) <= MAX_NUMBERS else []
+    sentences = ["The number beside a mark is that of its run."] if len(rows) <= MAX_NUMBERS else []
     if any(row["interval"] for row in rows):
         sentences.append("Lines are 95 % intervals over repeats.")
     if not all(row["interval"] for row in rows):
         sentences.append("A mark without a line has too few repeats for one.")
     if band:
-        spread = " and its interval" if band[0]["interval"] else ""
-        sentences.append(f"The dashed line{spread} is the baseline, run {band[0]['run']}.")
+        spread = "; the band is its interval" if band[0]["interval"] else ""
+        sentences.append(f"The dashed line is the baseline, run {band[0]['run']}{spread}.")
     if changes:
         sentences.append("Marks at the top: server changes.")
     return sentences

@@ -127,8 +127,8 @@ def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) ->
 def _sentences(
     candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
 ) -> Iterator[str]:
-    if comparison and (note := ratios_note([r for r in comparison.rows if r.metric in HEADLINE])):
-        yield note
+    if comparison and not any(figures.note for figures in verdict_figures(comparison)):
+        yield from filter(None, [ratios_note([r for r in comparison.rows if r.metric in HEADLINE])])
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
             yield f"{label}: {candidate.run.error}"

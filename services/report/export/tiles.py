@@ -50,7 +50,7 @@ def headline(candidate: Candidate) -> str:
     rate, ttft = row["output_tokens_per_s"], row["ttft_s_median"]
     if rate is None:
         latency = row["e2e_s_median"]
-        each = "" if latency is None else f", in {seconds(latency)} each"
+        each = "" if latency is None else f", median E2E latency {seconds(latency)}"
         return f"{many(summary.ok, 'request')} answered{each}{failed}"
     after_ttft = "" if ttft is None else f", first token after a median of {seconds(ttft)}"
     each = row["tokens_per_s_median"]

@@ -82,7 +82,7 @@ COUNTS = ("ok", "failed")
 LATENCY = ("Avg Latency (s)", "Average latency (s)")
 RANKS = "An observed value, the upper of the two nearest, rounded to two decimals; successes only."
 WINDOW = "Over the time from the start of the first request to the end of the last."
-COUNTED = "By the server's usage if sent, otherwise by its own tokenizer; successes only."
+COUNTED = "Counted by the server's usage if sent, otherwise by its own tokenizer; successes only."
 STATISTICS = {"median": "50%", "p90": "90%", "p95": "95%", "p99": "99%"}
 PERCENTILES: dict[str, tuple[tuple[str, ...], float]] = {
     "e2e_s": (("Latency (s)",), 1.0),

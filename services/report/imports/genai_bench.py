@@ -104,7 +104,7 @@ STATISTICS = {
     "p95": "p95",
     "p99": "p99",
 }
-DURATION = "Over its own wall-clock time, from the first request to the end of the last."
+DURATION = "Measured over its own wall-clock time, from the first request to the end of the last."
 STATED = (
     StatedMetric("requests_per_s", "requests_per_second", 1, DURATION),
     StatedMetric("output_tokens_per_s", "mean_output_throughput_tokens_per_s", 1, DURATION),
@@ -116,13 +116,13 @@ STATED = (
         "output_tokens",
         "stats/num_output_tokens/sum",
         1,
-        "By the server's usage if sent, otherwise by its own tokenizer; successes only.",
+        "Counted by the server's usage if sent, otherwise by its own tokenizer; successes only.",
     ),
     StatedMetric(
         "prompt_tokens",
         "stats/num_input_tokens/sum",
         1,
-        "By the server's usage if sent, otherwise by its own tokenizer; successes only.",
+        "Counted by the server's usage if sent, otherwise by its own tokenizer; successes only.",
     ),
     *distributions(
         STATISTICS,

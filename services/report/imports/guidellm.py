@@ -206,13 +206,13 @@ STATED = (
         "output_tokens",
         "metrics/output_token_count/successful/total_sum",
         1,
-        "By the server's usage if sent, otherwise by its own tokenizer.",
+        "Counted by the server's usage if sent, otherwise by its own tokenizer.",
     ),
     StatedMetric(
         "prompt_tokens",
         "metrics/prompt_token_count/successful/total_sum",
         1,
-        "By the server's usage if sent, otherwise by its own tokenizer.",
+        "Counted by the server's usage if sent, otherwise by its own tokenizer.",
     ),
     *distributions(
         STATISTICS,

@@ -19,7 +19,8 @@ from services.report.imports.tracked import MOST as MAX_UNREAD
 
 MAX_REQUESTS = 200_000
 LONGEST_MODEL, BRIEF = 300, 40
-SPREAD = "Divides by n, Paceline by n − 1; otherwise like the mean."  # a tool's standard deviation
+# Of a tool's standard deviation.
+SPREAD = "Of the same values as the mean. The tool divides by n, Paceline by n − 1."
 
 
 class InvalidImport(Invalid):

@@ -165,13 +165,13 @@ STATED = (
         "prompt_tokens",
         "successes/prompt_tokens/total",
         1,
-        "By the server's usage if sent, otherwise by its own tokenizer.",
+        "Counted by the server's usage if sent, otherwise by its own tokenizer.",
     ),
     StatedMetric(
         "output_tokens",
         "successes/output_tokens/total",
         1,
-        "By the server's usage if sent, otherwise by its own tokenizer.",
+        "Counted by the server's usage if sent, otherwise by its own tokenizer.",
     ),
     *(
         StatedMetric(

@@ -51,8 +51,8 @@ def _run(result: dict[str, Any]) -> Imported:
 
 
 WALL = (
-    "Over its own wall-clock time, from before the first request is created until the last "
-    "task is done. Paceline's begins with the first send and ends with the last token."
+    "Measured over its own wall-clock time, from before the first request is created until the "
+    "last task is done. Paceline's begins with the first send and ends with the last token."
 )
 STATED = (
     StatedMetric("requests_per_s", "request_throughput", 1, WALL),
@@ -77,7 +77,7 @@ STATED = (
         "output_tokens",
         "total_output_tokens",
         1,
-        ("By the server's usage if sent, otherwise the requested length."),
+        ("Counted by the server's usage if sent, otherwise the requested length."),
     ),
     *distributions(
         STATISTICS,

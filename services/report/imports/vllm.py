@@ -156,8 +156,8 @@ STATISTICS = {
     "p99": "p99",
 }
 WALL = (
-    "Over its own wall-clock time, from before the first request is created until the last "
-    "task is done. Paceline's begins with the first send and ends with the last token."
+    "Measured over its own wall-clock time, from before the first request is created until the "
+    "last task is done. Paceline's begins with the first send and ends with the last token."
 )
 STATED = (
     StatedMetric("requests_per_s", "request_throughput", 1, WALL),
@@ -169,13 +169,14 @@ STATED = (
         "prompt_tokens",
         "total_input_tokens",
         1,
-        "By the server's usage if sent, otherwise by vLLM's own tokenizer; successes only.",
+        "Counted by the server's usage if sent, otherwise by vLLM's own tokenizer; successes only.",
     ),
     StatedMetric(
         "output_tokens",
         "total_output_tokens",
         1,
-        "By the server's usage if sent, otherwise by tokenizing the text again; successes only.",
+        "Counted by the server's usage if sent, otherwise by tokenizing the text again; successes "
+        "only.",
     ),
     *distributions(
         STATISTICS,
@@ -183,8 +184,8 @@ STATED = (
             "ttft_s",
             "{}_ttft_ms",
             1e-3,
-            "First event − sent. From 0.33 on, the first with a token; before that, any event, "
-            "so an event that only states the role makes it too early.",
+            "First event − sent. From version 0.33 on, the first with a token; before that, any "
+            "event, so an event that only states the role makes it too early.",
         ),
         StatedMetric(
             "tpot_s",
@@ -196,13 +197,14 @@ STATED = (
             "inter_chunk_s",
             "{}_itl_ms",
             1e-3,
-            "Called ITL: every gap between events. Before 0.33, also those without a token.",
+            "Called ITL: every gap between events. Before version 0.33, also those without a "
+            "token.",
         ),
         StatedMetric(
             "e2e_s",
             "{}_e2el_ms",
             1e-3,
-            "Last event − sent. From 0.33 on, the last with a token, as in Paceline.",
+            "Last event − sent. From version 0.33 on, the last with a token, as in Paceline.",
         ),
         sd=SPREAD,
     ),

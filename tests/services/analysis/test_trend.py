@@ -74,25 +74,24 @@ def test_each_run_of_a_trend_has_its_verdict() -> None:
     assert result.points[5].level == geometric_mean([3.0, 3.0])
 
 
-def test_the_slower_runs_are_counted_and_named() -> None:
-    assert trend_of().sentences[:5] == (
-        "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 and 7.",
-        "Run 2 is faster.",
+def test_faster_and_slower_runs_are_counted_and_named() -> None:
+    assert trend_of().sentences[:4] == (
+        "Of 6 runs since the baseline (run 1), one is faster: run 2; 2 are slower: runs 4 and 7.",
         "Run 3 is equivalent, within ±5 %.",
         "Run 5 is inconclusive.",
         "Run 6 is without a verdict.",
     )
-    assert trend_of().sentences[5].startswith("Each run is tested separately")
+    assert trend_of().sentences[4].startswith("Each run is tested separately")
     assert trend_of(RUNS[:5]).sentences[0] == (
-        "Of 4 runs since the baseline (run 1), one is slower: run 4."
+        "Of 4 runs since the baseline (run 1), one is faster: run 2; one is slower: run 4."
     )
     assert (
         trend_of(RUNS[:3]).sentences[0]
-        == "Of 2 runs since the baseline (run 1), none is measurably slower."
+        == "Of 2 runs since the baseline (run 1), one is faster: run 2; none is measurably slower."
     )
     assert (
         trend_of(RUNS[:2]).sentences[0]
-        == "The only run since the baseline (run 1) is not measurably slower."
+        == "The only run since the baseline (run 1) is faster: run 2."
     )
     assert trend_of(RUNS[:1]).sentences == ("No run has been measured since the baseline (run 1).",)
 
@@ -204,9 +203,9 @@ def test_a_verdict_on_a_run_of_another_server_says_so() -> None:
     for at in (1, 3):
         served[at] = replace(served[at], server={"address": "b:1", "model": "m"})
     result = trend(served[::-1], (PIN,), {1: served[0]}, E2E)
-    assert result.sentences[:2] == (
-        "Of 6 runs since the baseline (run 1), 2 are slower: runs 4 (different server) and 7.",
-        "Run 2 (different server) is faster.",
+    assert result.sentences[0] == (
+        "Of 6 runs since the baseline (run 1), one is faster: run 2 (different server); 2 are "
+        "slower: runs 4 (different server) and 7."
     )
     assert (
         "Runs 2 and 4 ran on a different server than the baseline: address differs."

@@ -71,7 +71,7 @@ def test_the_tail_is_p95_where_there_are_enough_requests(count: int, about: str)
 
 
 @pytest.mark.parametrize(
-    ("vary", "about"), [((1.0,), "of 1 repeat"), ((1.0, 1.02, 0.98), "95 % 6.34–7.01")]
+    ("vary", "about"), [((1.0,), "over 1 repeat"), ((1.0, 1.02, 0.98), "95 % 6.34–7.01")]
 )
 def test_throughput_has_its_interval_over_three_repeats(
     vary: tuple[float, ...], about: str

@@ -69,7 +69,7 @@ def test_the_overview_begins_with_the_fastest_of_several_or_says_that_there_is_n
     assert overview(verdict_figures(found), found).startswith("faster has 4.00× the output")
     none = compare([faster, same, slow])
     assert overview(verdict_figures(none), none) == (
-        "No run is measurably faster than faster; both runs are slower by output throughput "
+        "No run is measurably faster than faster; both others are slower by output throughput "
         "(0.12× to 0.25×)"
     )
 
