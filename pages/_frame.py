@@ -34,8 +34,8 @@ STYLE = """<style>
   [class*=st-key-folded-] tr { display: grid; }
   [class*=st-key-folded-] tr > :first-child { grid-column: 1 / -1; font-weight: 600; }
   [class*=st-key-folded-numbered-] tr > :first-child { grid-column: 1; grid-row: 1 / span 9; }
-  [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left;
-    overflow-wrap: anywhere; }
+  [class*=st-key-folded-] tr > * { border-bottom-width: 0; border-top-width: 0; text-align: left; }
+  #root [class*=st-key-folded-] td * { max-width: 100%; overflow-wrap: anywhere; }
   [class*=st-key-folded-] tr { border-bottom: 1px solid #80808040; }
   .st-key-beside-title { justify-content: flex-start; }
 }

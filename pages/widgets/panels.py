@@ -83,6 +83,7 @@ def headline(candidate: Candidate) -> None:
                 delta_arrow="off",
                 help=terms.linked(figure.help, figure.label),
                 border=True,
+                height="stretch",
             )
     if wait_note := modes.wait_note(candidate.run.config, candidate.summary.ok):
         st.caption(wait_note)

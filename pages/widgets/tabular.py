@@ -73,9 +73,9 @@ def _style_of_folded(table: str, data: Table, number: str) -> str:
     """Return the style of a folded table: how many cells are in a line, and their columns' names,
     every character of which is escaped, since some are what people wrote. Empty cells are left
     out."""
-    cells = f"repeat({data.cells_in_line}, minmax(0, 1fr))"
-    lines = f"{table} tr {{ grid-template-columns: {number}{cells} }}"
     several = len(data.columns) > 2
+    cells = f"repeat({data.cells_in_line if several else 1}, minmax(0, 1fr))"
+    lines = f"{table} tr {{ grid-template-columns: {number}{cells} }}"
     names = [
         f'{table} td:nth-child({number})::before {{ content: "{_escaped(column)}" }}'
         for number, column in enumerate(data.columns[1:] if several else (), 2)

@@ -35,8 +35,10 @@ class KeyFigure:
 
     @property
     def about_with_unit(self) -> str:
-        """The small type, which begins with the unit, if any."""
-        return ", ".join(filter(None, (self.unit, self.about)))
+        """The small type, which begins with the unit, if any: a line ends after it at most."""
+        together = self.about.replace(" ", "\N{NO-BREAK SPACE}")
+        together = together.replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+        return f"{self.unit}, {together}" if self.unit else self.about
 
 
 def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:

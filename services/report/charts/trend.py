@@ -149,7 +149,9 @@ def _time_axis(moments: Sequence[float]) -> alt.X:
     return alt.X(
         "began:T",
         title="Started",
-        axis=alt.Axis(tickCount=TICKS, labelOverlap=True, format=_time_format(*ends)),
+        axis=alt.Axis(
+            tickCount=TICKS, labelOverlap=True, labelFlush=PADDING, format=_time_format(*ends)
+        ),
         scale=alt.Scale(padding=PADDING, domain=[_vega_datetime(end) for end in ends], nice=False),
     )
 
