@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.widgets.terms import GLOSSARY, PARAMETER, terms
 from pages.widgets.view import link_parameters
+from services.base.units import unbroken
 
 # The same widths for all tables of the glossary.
 STYLE = """<style>
@@ -19,18 +20,22 @@ STYLE = """<style>
   .st-key-words th:first-child { width: 30%; }
 }
 .st-key-document p, .st-key-document li { max-width: 48rem; }
+#root .st-key-document blockquote { color: inherit; opacity: 1; }
 </style>"""
 DOCUMENT = "document"  # the parameter in the URL
 COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 PICTURE = re.compile(r"^!\[[^]]*\]\([^)]*\)\n+", re.MULTILINE)
 LINK = re.compile(r"\[([^]]*)\]\((?!https?:|#)([^)#]*)(#[^)]*)?\)")  # to a file of the project
+ROW = re.compile(r"^\|[^`\n]*\|$", re.MULTILINE)  # of a table
 FILES = {file.stem: file for file in sorted(GLOSSARY.parent.glob("*.md"))}
 
 
 def on_page(text: str) -> str:
     """Return a file's markdown for this page: links to other documents lead here, those to other
-    files of the project are plain text, and pictures and comments are left out."""
-    return LINK.sub(_link, PICTURE.sub("", COMMENT.sub("", text)))
+    files of the project are plain text, and pictures and comments are left out. In tables without
+    code, which is copied, no number is broken from its unit."""
+    shown = LINK.sub(_link, PICTURE.sub("", COMMENT.sub("", text)))
+    return ROW.sub(lambda row: unbroken(row[0]), shown)
 
 
 def _link(link: re.Match[str]) -> str:

@@ -285,5 +285,5 @@ def show_list(rows: Sequence[CapacityRow]) -> None:
         for row in rows
     )
     links = [f"/capacity?{urlencode(link_parameters(search=str(row.id)))}" for row in rows]
-    columns = ("Search", "Status", "Capacity, 95 % interval", "Probes", "Started")
+    columns = ("Search", "Status", "Capacity", "Probes", "Started")
     tabular.table(Table("Searches", columns, texts), "Searches", links=links)

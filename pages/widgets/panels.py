@@ -108,7 +108,7 @@ def show_diagnosed(diagnosed: Sequence[tuple[Diagnostic, str]]) -> None:
     notes = [entry for entry in diagnosed if entry[0].level == "note"]
     brief = are_long(diagnostic for diagnostic, _ in warnings)
     if warnings:
-        titles = " ".join(map(_title, _by_title(warnings)))
+        titles = "\n".join(f"- {_title(entry)}" for entry in _by_title(warnings))
         st.warning(titles if brief else _sentences(warnings), icon=":material/warning:")
     if brief:
         with st.expander("What these warnings mean", icon=":material/warning:"):
@@ -142,7 +142,7 @@ def _by_title(diagnosed: Sequence[tuple[Diagnostic, str]]) -> list[tuple[Diagnos
 
 
 def _sentences(diagnosed: Sequence[tuple[Diagnostic, str]]) -> str:
-    return "\n\n".join(f"{_title(entry)} {plain(entry[0].sentence)}" for entry in diagnosed)
+    return "\n\n".join(f"{_title(entry)} {prose(entry[0].sentence)}" for entry in diagnosed)
 
 
 def _title(diagnosed: tuple[Diagnostic, str]) -> str:

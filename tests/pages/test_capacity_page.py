@@ -69,7 +69,7 @@ def test_a_finished_search_shows_its_result(visit: Visit, database: Engine) -> N
     assert len(outcomes) == len(measured) == len(SLOPE + MORE)
     assert outcomes["Run"][0].endswith("](/result?run=1)")
     assert list(measured["Run"]) == list(outcomes["Run"])
-    (listed,) = visit("capacity").table[0].value["Capacity, 95 % interval"]
+    (listed,) = visit("capacity").table[0].value["Capacity"]
     level, interval = re.sub(r"\\|\u2060", "", listed).replace("\xa0", " ").split("  \n")
     assert level == at.metric[0].value and re.fullmatch(r"\([0-9.]+–[0-9.]+\)", interval)
 
