@@ -54,7 +54,8 @@ def page(text: str) -> None:
     link_to_list("study.py", "All studies")
     st.title(plain(study.name), anchor=False)
     kind = kind_of(study.config)
-    st.caption(plain(f"{kind.label}. {kind.help}".strip()))
+    varied = f"Varied: {kind.label[:1].lower()}{kind.label[1:]}."
+    st.caption(plain(f"{kind.label}. {kind.help}" if kind.help else varied))
     if study.note:
         st.markdown(plain(study.note))
     if study.config.search is not None:

@@ -110,12 +110,12 @@ def batch_table(report: Report) -> Table:
         )
         for curve in curves
     )
-    columns = ("", "Max tokens/s", "95 % of it at", "Saturated")
+    columns = ("", "Max tokens/s", "95 % reached at", "Saturated")
     size_names = [size_name([row.work for row in curve.rows]) for curve in curves]
     title = "Concurrency" if "concurrency" in size_names else "Batch sizes"
     note = (
-        "95 % of it at: the lowest load that gives at least 95 % of the highest throughput. It is "
-        "saturated if a higher load was measured, too."
+        "95 % reached at: the lowest load that gives at least 95 % of the highest throughput. "
+        "Saturated: a higher load was measured, too."
     )
     return Table(title, columns, lines, note)
 

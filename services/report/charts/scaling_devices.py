@@ -24,6 +24,8 @@ SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     (">", "right", -8),
 )
 STEPS = 40  # of a fitted curve
+# Below the names, so that no line crosses them.
+HALO = {"aria": False, "strokeWidth": 4, "strokeJoin": "round"}
 MIXED, AT_BASELINE = "mixed", "baseline"
 KIND_NAMES = (*KINDS.values(), MIXED)
 
@@ -134,9 +136,10 @@ def _layers(rows: Rows, most: float, top: float, dark: bool) -> list[alt.Chart]:
         ),
         *(
             data.transform_filter(f"datum.devices {sign} {FAR_OUT * most}")
-            .mark_text(align=align, dx=dx, dy=14, fontSize=11)
+            .mark_text(align=align, dx=dx, dy=14, fontSize=11, **halo)
             .encode(x=x, y=y, text="configuration:N")
             for sign, align, dx in SIDES
+            for halo in (HALO | {"stroke": look.paper}, {"color": look.ink})
         ),
     ]
 
