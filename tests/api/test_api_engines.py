@@ -91,7 +91,7 @@ def test_engines_that_are_turned_off_are_refused(
     database: Engine, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setenv("PACELINE_ENGINES", "off")
-    start = {"engine": {"engine": "llamacpp"}, "run": {"requests": 1}}
+    start = {"engine": {"engine": "llamacpp"}, "run": {"max_tokens": 1}}
     response = call("POST", path, json=start if path == "/studies" else start["engine"])
     problem(response, 422)
     assert "PACELINE_ENGINES=off" in response.json()["error"]

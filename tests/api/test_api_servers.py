@@ -44,10 +44,15 @@ def test_a_run_and_a_comparison_use_a_saved_server_by_name(
 
 def test_a_study_uses_a_saved_server_by_name(database: Engine) -> None:
     call("PUT", "/servers/lab", json={"backend": "url", "base_url": "http://127.0.0.1:9/v1"})
-    study = {"preset": "custom", "run": {"backend": "lab", "requests": 1}, "batches": [1, 2]}
+    study = {"preset": "custom", "run": {"backend": "lab"}, "batches": [1, 2]}
     answer = call("POST", "/studies/plan", json=study)
     assert answer.status_code == 200, answer.text
     problem(call("POST", "/studies/plan", json={**study, "run": {"backend": "lib"}}), 422)
+    counted = call(
+        "POST", "/studies/plan", json={**study, "run": {"backend": "lab", "requests": 3}}
+    )
+    problem(counted, 422)
+    assert "requests has no effect: the study sets it in every run." in counted.text
 
 
 @pytest.mark.parametrize(

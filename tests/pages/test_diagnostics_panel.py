@@ -21,6 +21,8 @@ def test_a_long_warning_of_several_runs_is_one_title_with_their_names() -> None:
 
     at = AppTest.from_function(page).run()
     assert not at.exception
-    titles = "**sequential; batch 8\\: Other programs slowed the engine down.** **Different load.**"
+    titles = (
+        "- **sequential; batch 8\\: Other programs slowed the engine down.**\n- **Different load.**"
+    )
     assert at.warning[0].value == titles
     assert "Close other programs" in at.expander[0].markdown[0].value

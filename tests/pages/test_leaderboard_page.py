@@ -55,7 +55,7 @@ def test_choices_go_into_the_link(visit: Visit, database: Engine) -> None:
     at.button_group(key="leaderboard-against").set_value("price")
     sound(at.run())
     assert link_of(at) == {"runs": "1,2,3", "against": "price", "by": "throughput"}
-    assert "Price against speed. Up: " in text_of(at)
+    assert "Price against the speed of a request. Up: " in text_of(at)
     assert "title" not in json.loads(at.get("vega_lite_chart")[0].proto.spec), "said once"
     again = visit("leaderboard", runs="1,2", against="price", by="price")
     assert again.button_group(key="leaderboard-by").value == "price"
