@@ -144,12 +144,14 @@ def overview(all_figures: Sequence[VerdictFigures], comparison: Comparison) -> s
     first = all_figures[0]
     counts = f"of {runs}, {_count_verdicts(words)}"
     if len({*words}) == 1:
-        counts = f"{'both' if len(words) == 2 else f'all {len(words)}'} others are {words[0]}"
+        counts = (
+            f"{'both' if len(words) == 2 else f'all {len(words)}'} compared runs are {words[0]}"
+        )
     if not any(word == "faster" for word in words):  # else the first half names the measure
         counts += f" by {_in_sentence(first.measure)}"
     lowest, *_, highest = sorted(all_figures, key=lambda figures: figures.times)
     if lowest.times > 0:
-        counts += f" ({lowest.ratio} to {highest.ratio})"
+        counts += f", at {lowest.ratio} to {highest.ratio}"
     rates = [rate.word for rate in _rates(comparison)]
     traded = _judged(rates) != _judged(words) and first.name == THROUGHPUT
     if traded and _judged(rates):

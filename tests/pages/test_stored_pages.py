@@ -197,8 +197,8 @@ def test_each_run_has_a_row_of_figures_with_its_diagnostics_below(
     assert "note" in of_runs
     whole = visit("compare", runs="1,2,3")
     assert headings(whole)[0] == (
-        "B has 2.00× the output throughput of A; of 2 runs, 1 is faster and 1 is inconclusive "
-        "(1.00× to 2.00×)"
+        "B has 2.00× the output throughput of A; of 2 runs, 1 is faster and 1 is "
+        "inconclusive, at 1.00× to 2.00×"
     )
     rows = whole.table[0].value.iloc[:, 1].tolist()
     assert [row.partition(", ")[0] for row in rows] == [

@@ -231,8 +231,8 @@ def test_the_markdown_of_a_comparison_starts_with_the_verdicts() -> None:
     title, overview, verdicts, diagnostics, first, second, reference, *_ = text.split("\n\n")
     assert "requests failed.**" in diagnostics
     assert overview == (
-        "**No run is measurably faster than Run 1; both others are equivalent by output "
-        "throughput (1.00× to 1.00×)**"
+        "**No run is measurably faster than Run 1; both compared runs are equivalent by output "
+        "throughput, at 1.00× to 1.00×**"
     )
     assert "| Run 2 | = equivalent, 1.00× (0.96–1.04) |" in verdicts
     assert (title, reference) == ("### 3 runs compared", "Baseline: Run 1")

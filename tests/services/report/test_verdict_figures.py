@@ -54,7 +54,7 @@ def test_several_runs_have_a_row_each_and_the_baseline_one() -> None:
     )
     assert overview(verdict_figures(found), found) == (
         "Run at 0.5 has 2.00× the output throughput of run at 1.0; of 2 runs, 1 is faster and 1 is "
-        "slower (0.50× to 2.00×)"
+        "slower, at 0.50× to 2.00×"
     )
 
 
@@ -69,8 +69,8 @@ def test_the_overview_begins_with_the_fastest_of_several_or_says_that_there_is_n
     assert overview(verdict_figures(found), found).startswith("faster has 4.00× the output")
     none = compare([faster, same, slow])
     assert overview(verdict_figures(none), none) == (
-        "No run is measurably faster than faster; both others are slower by output throughput "
-        "(0.12× to 0.25×)"
+        "No run is measurably faster than faster; both compared runs are slower by output "
+        "throughput, at 0.12× to 0.25×"
     )
 
 
