@@ -20,6 +20,7 @@ STYLE = """<style>
   .st-key-words th:first-child { width: 30%; }
 }
 .st-key-document p, .st-key-document li { max-width: 48rem; }
+#root .st-key-document pre code { white-space: pre-wrap !important; }
 #root .st-key-document blockquote { color: inherit; opacity: 1; }
 </style>"""
 DOCUMENT = "document"  # the parameter in the URL
