@@ -19,7 +19,7 @@ from services.ask import modes
 from services.ask.backends import server_text
 from services.ask.measurement import Run
 from services.base.units import many, unbroken
-from services.report.export import tiles
+from services.report import run_headline
 from services.report.key_figures import key_figures
 from services.report.run_facts import measured_for
 
@@ -65,7 +65,7 @@ def head(run: Run, warnings: int = 0) -> None:
 
 def sentence(candidate: Candidate) -> None:
     """Show the run in a sentence."""
-    st.markdown(f"**{prose(tiles.headline(candidate))}.**")
+    st.markdown(f"**{prose(run_headline.headline(candidate))}.**")
 
 
 def headline(candidate: Candidate) -> None:

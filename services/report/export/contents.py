@@ -19,8 +19,9 @@ from services.ask import modes
 from services.ask.backends import server_text
 from services.base.table import Table
 from services.report import run_facts, server_table, tables
-from services.report.export.tiles import HEADLINE, Tile, headline, of_comparison, of_run
+from services.report.export.tiles import HEADLINE, Tile, of_comparison, of_run
 from services.report.imports import stated
+from services.report.run_headline import headline
 from services.report.verdict_figures import VerdictFigures, overview, ratios_note, verdict_figures
 from services.report.verdict_figures import table as verdicts_table
 
@@ -85,7 +86,7 @@ def contents(candidates: Sequence[Candidate]) -> Contents:
         lead=_intro(candidates[0]) if comparison is None else f"Baseline: {labels[0]}",
         findings=tuple(_findings(candidates, comparison)),
         tiles=of_comparison(comparison) if comparison else of_run(candidates[0]),
-        sentences=tuple(_sentences(candidates, labels, comparison)),
+        sentences=tuple(_sentences(candidates, labels, comparison, verdicts)),
         diagnostics=tuple(_diagnostics(candidates, comparison)),
         results=_results(candidates, labels, comparison),
         circumstances=_fact_tables(candidates, labels, comparison),
@@ -125,9 +126,12 @@ def _findings(candidates: Sequence[Candidate], comparison: Comparison | None) ->
 
 
 def _sentences(
-    candidates: Sequence[Candidate], labels: Sequence[str], comparison: Comparison | None
+    candidates: Sequence[Candidate],
+    labels: Sequence[str],
+    comparison: Comparison | None,
+    verdicts: Sequence[VerdictFigures],
 ) -> Iterator[str]:
-    if comparison and not any(figures.note for figures in verdict_figures(comparison)):
+    if comparison and not any(figures.note for figures in verdicts):
         yield from filter(None, [ratios_note([r for r in comparison.rows if r.metric in HEADLINE])])
     for candidate, label in zip(candidates, labels, strict=True):
         if candidate.run.error:
