@@ -35,6 +35,8 @@ ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 WIDTH = "(isFinite(containerSize()[0]) ? containerSize()[0] : width)"
 BESIDE = alt.ExprRef(f"max(1, floor({WIDTH} / 270))")
 SHORT, PHONE = 24, 480  # characters of a label that fit beside those of an axis; pixels
+# Of a text, in the colour behind it and below the text itself, so that no line crosses it.
+HALO: dict[str, Any] = {"aria": False, "strokeWidth": 4, "strokeJoin": "round"}
 LANE = 0.72  # share of a lane that its data fill; the run's name is above them
 
 

@@ -16,7 +16,7 @@ from services.analysis.metrics import Better
 from services.analysis.pareto import LeaderboardEntry, Measure, pareto_front, ranked
 from services.base.units import many
 from services.report import theme
-from services.report.charts.frame import Rows, heading, hollow, layer_chart, roomy_scale
+from services.report.charts.frame import HALO, Rows, heading, hollow, layer_chart, roomy_scale
 
 SPEED = "Tokens/s per request, median"
 THROUGHPUT = "Output throughput (tokens/s)"
@@ -137,7 +137,7 @@ def _labels(data: alt.Chart, dots: Rows, paper: str) -> list[alt.Chart]:
         "dy": alt.ExprRef(f"datum[{size} + '_below'] ? 12 : -9"),
         "text": alt.ExprRef(f"datum[{size}]"),
     }
-    halo = data.mark_text(aria=False, stroke=paper, strokeWidth=4, strokeJoin="round", **at)
+    halo = data.mark_text(stroke=paper, **HALO, **at)
     return [halo, data.mark_text(**at)]
 
 

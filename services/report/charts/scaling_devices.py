@@ -10,7 +10,7 @@ import altair as alt
 
 from services.analysis.statistics.geometric_mean import GeometricMean
 from services.report import theme
-from services.report.charts.frame import BESIDE, Rows, heading, layer_chart
+from services.report.charts.frame import BESIDE, HALO, Rows, heading, layer_chart
 from services.report.charts.scaling_frame import ends, interval_notes
 from services.studies.cell import MeasuredCell
 from services.studies.curves import KINDS, DeviceCurve, device_curves, rate_of
@@ -24,8 +24,6 @@ SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
     (">", "right", -8),
 )
 STEPS = 40  # of a fitted curve
-# Below the names, so that no line crosses them.
-HALO = {"aria": False, "strokeWidth": 4, "strokeJoin": "round"}
 MIXED, AT_BASELINE = "mixed", "baseline"
 KIND_NAMES = (*KINDS.values(), MIXED)
 
