@@ -17,7 +17,7 @@ from pages.widgets import tabular, url_state
 from pages.widgets.chart_panel import captioned
 from pages.widgets.view import dark, not_a_run_number, plain, run_numbers, stop_with
 from services.analysis.compare import FEWEST, MOST
-from services.analysis.compare.labels import labels
+from services.analysis.compare.labels import names
 from services.analysis.pareto import LeaderboardEntry, Measure, leaderboard_entry
 from services.ask.measurement import Run
 from services.report import leaderboard
@@ -69,12 +69,6 @@ def choose(name: str, options: dict[Option, str], first: str, title: str) -> Opt
     return choice or default
 
 
-def names_of(loaded: list[Run]) -> list[str]:
-    """Return the runs' names, as in History; if two are the same, what the runs differ in, too."""
-    names = [run.name for run in loaded]
-    return names if len({*names}) == len(names) else list(labels(loaded))
-
-
 def load(ids: list[int]) -> list[Run]:
     try:
         return runs.load_many(opened(), ids)
@@ -120,7 +114,7 @@ loaded = load(ids)
 summaries = runs.headlines(opened(), ids)
 standings = [
     leaderboard_entry(run.id, label, summaries.get(run.id, {}), run.config.model)
-    for run, label in zip(loaded, names_of(loaded), strict=True)
+    for run, label in zip(loaded, names(loaded), strict=True)
 ]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     against = choose(

@@ -185,10 +185,10 @@ def _default_name(config: RunConfig) -> str:
         return BACKENDS[config.backend].label
 
 
-def estimate(
+def show_plan_and_start(
     configs: list[RunConfig], design: ComparisonDesign | None, about: dict[str, Any]
 ) -> None:
-    """Show the estimate and the Start button."""
+    """Show the plan and the Start button."""
     st.subheader("Plan", anchor=False)
     possible = bool(configs) and (design is None or candidates.is_right_count(configs[1:]))
     if configs and design is None:
@@ -273,4 +273,4 @@ if touched:
     versus_too = comparison.query(others, design) if design else {}
     url_state.update(kept | link.query(values, base) | versus_too)
 with right, st.container(key="plan"):
-    estimate(checked_configs(values, others, design), design, about)
+    show_plan_and_start(checked_configs(values, others, design), design, about)

@@ -68,6 +68,12 @@ def labels(runs: Sequence[Run]) -> tuple[str, ...]:
     )
 
 
+def names(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return the runs' names, as lists of runs show them; if two are the same, their `labels`."""
+    own = tuple(run.name for run in runs)
+    return own if len({*own}) == len(own) else labels(runs)
+
+
 def labels_of_configs(configs: Sequence[RunConfig], left_out: Collection[str] = ()) -> list[str]:
     """Return what distinguishes each config from the others, "batch 8"; "" if nothing does."""
     names = [name for name in (*WORK, "client", *OTHERS) if name not in left_out]
