@@ -15,10 +15,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def chart(page: Page) -> Locator:
-    """The timeline, once it is drawn."""
+    """The timeline, once it takes clicks. A chart below may be drawn first and be `first` till then."""
     settled(page)
+    page.get_by_role("button", name="Download as PNG: What did each request wait for?").wait_for(
+        state="attached"
+    )
     there = page.get_by_test_id("stVegaLiteChart").first
-    there.locator("svg.marks").wait_for()
     there.scroll_into_view_if_needed()
     return there
 
