@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def chart(page: Page) -> Locator:
-    """The timeline, once it takes clicks. A chart below may be drawn first and be `first` till then."""
+    """The timeline, once it takes clicks. Until then, a chart below it may be the first one."""
     settled(page)
     page.get_by_role("button", name="Download as PNG: What did each request wait for?").wait_for(
         state="attached"
