@@ -226,6 +226,11 @@ def fits(page: Page) -> None:
         pytest.fail(f"{page.url} is {wide} px wide")
 
 
+def takes_clicks(page: Page, chart: str) -> None:
+    """Wait until the chart of this name takes clicks; its marks are there before that."""
+    page.get_by_role("button", name=f"Download as PNG: {chart}").wait_for(state="attached")
+
+
 def no_trouble(page: Page) -> None:
     """No exception box stands on the page."""
     expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.conftest import App, no_trouble, settled, takes_clicks
 from tests.stored import store
 from tests.values import measured
 
@@ -29,5 +29,6 @@ def test_a_dot_of_the_leaderboard_leads_to_its_run(app: App, person: BrowserCont
     settled(page)
     no_trouble(page)
     expect(page.get_by_role("link", name="fast one")).to_be_visible()
+    takes_clicks(page, "Speed of each run")
     page.locator("[data-testid=stVegaLiteChart] path[aria-label*='fast one']").first.click()
     page.wait_for_url(re.compile(rf"/result\?run={ids[1]}$"))

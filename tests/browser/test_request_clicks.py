@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import App, no_trouble, settled
+from tests.browser.conftest import App, no_trouble, settled, takes_clicks
 from tests.stored import store
 from tests.values import measured
 
@@ -17,9 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 def chart(page: Page) -> Locator:
     """The timeline, once it takes clicks. Until then, a chart below it may be the first one."""
     settled(page)
-    page.get_by_role("button", name="Download as PNG: What did each request wait for?").wait_for(
-        state="attached"
-    )
+    takes_clicks(page, "What did each request wait for?")
     there = page.get_by_test_id("stVegaLiteChart").first
     there.scroll_into_view_if_needed()
     return there
