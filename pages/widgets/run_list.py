@@ -19,6 +19,10 @@ from services.ask.measurement import FINISHED
 from services.report.theme import palette
 
 PREFIX = "history-"  # of the keys that follow the URL
+AGAINST_NOTE = (
+    "Compared with the baseline: the ratio of the geometric means over repeats. It may differ a "
+    "little from that of the numbers shown, which are means or medians."
+)
 TICKED = PREFIX + "ticked"
 PARAMETER = "selected"
 
@@ -34,6 +38,8 @@ def show(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> No
                 _box(row.id)
                 _name(row)
                 st.html(run_row.numbers(row, standings.get(row.id)))
+    if with_baseline:
+        st.caption(AGAINST_NOTE)
 
 
 def _name(row: RunRow) -> None:

@@ -7,7 +7,7 @@ from textwrap import shorten
 
 from db.runs import RunRow
 from pages.widgets.panels import to_minute
-from services.analysis.compare.baseline_verdict import BaselineVerdict, short
+from services.analysis.compare.baseline_verdict import BaselineVerdict, decided_by, short
 from services.ask.backends import server_text
 from services.base.units import many, show, unbroken
 from services.report.theme import Palette
@@ -127,5 +127,6 @@ def _labelled_html(label: str, html: str, kind: str) -> str:
 
 
 def _verdict_text(verdict: BaselineVerdict) -> str:
-    other = "<small>different server</small>" if verdict.differs else ""
-    return f"{escape(unbroken(short(verdict)))}{other}"
+    notes = (decided_by(verdict), "different server" if verdict.differs else "")
+    small = "".join(f"<small>{escape(note)}</small>" for note in notes if note)
+    return f"{escape(unbroken(short(verdict)))}{small}"

@@ -78,8 +78,10 @@ def differences_note(
 
 COST = "USD per million output tokens"
 NOTE = (
-    "In brackets: the 95 % interval over the run's repeats, if it has three or more. Ranks do not "
-    "say whether runs differ: select them in History and compare them. On the Pareto front: no "
-    "other run is at least as good in both measures of the chart and better in one."
+    "In brackets: the 95 % interval of the geometric mean over the run's repeats, if it has three "
+    "or more. The number before it is the mean over repeats, or for tokens/s per request the "
+    "median over all requests, so it may lie off the middle. Ranks do not say whether runs differ: "
+    "select them in History and compare them. On the Pareto front: no other run is at least as "
+    "good in both measures of the chart and better in one."
 )
 OF_WARNINGS = " A warning, on the run's own page, says why its numbers may be misleading."

@@ -108,7 +108,7 @@ def test_a_shared_result_shows_what_it_is_the_baseline_of(visit: Visit, nights: 
 def test_the_history_shows_how_each_later_run_compares(visit: Visit, nights: Engine) -> None:
     assert column(visit("history")) == [None] * 4
     baselines.save(nights, "model", "tiny", 1)
-    slower = "slower, 50\N{NO-BREAK SPACE}% lower"
+    slower = "slower, 50\N{NO-BREAK SPACE}% lower output throughput"
     assert column(visit("history")) == [None, "different work", slower, "baseline"]
 
 

@@ -190,6 +190,14 @@ def short(verdict: BaselineVerdict) -> str:
     return f"{verdict.word}, {changed(first)}"
 
 
+def decided_by(verdict: BaselineVerdict) -> str:
+    """Return the measure whose ratio `short` gives, as "output throughput", or ""."""
+    first = verdict.findings[0] if verdict.findings else None
+    return (
+        "" if first is None or first.ratio is None or verdict.word == "no verdict" else first.label
+    )
+
+
 def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
     """Return a verdict as one flat, JSON-ready row; `speed` is that of `measure`, with its 95 %
     interval (see `Finding`). None: not known."""
