@@ -114,9 +114,10 @@ MEASURED = (
     Column("Preemptions", {"": "preemptions"}, "count"),
 )
 OF_OUTCOMES = (
-    "One row for each probe; the capacity is estimated from all of them together. Near it, a "
-    "single probe may go either way: one may miss the objectives below the capacity, and another "
-    "meet them above it. A failed request counts as a miss."
+    "One row for each probe; the capacity is estimated from all of them together, so the ends of "
+    "its interval need not be loads that were measured. Near it, a single probe may go either way: "
+    "one may miss the objectives below the capacity, and another meet them above it. A failed "
+    "request counts as a miss."
 )
 OF_MEASURED = (
     "Latencies are of successful requests. Columns that the engine does not report are left out."

@@ -67,9 +67,9 @@ def _short(capacity: Capacity, server: int) -> str:
 def _so_far(capacity: Capacity, server: int, name: str) -> str:
     """Return the result of a search that goes on or was cut short: "The capacity of A is about 31.2
     requests/s (95 % interval 22.5–36.1) at TTFT p95 ≤ 500 ms so far, after 4 probes.", or that it
-    is not known yet."""
+    is not known yet. A probe that was cut short is counted apart."""
     count = len(capacity.observations(server))
-    probes = f"after {many(count, 'probe')}"
+    probes = f"after {many(count, 'probe')}{_cut_short(capacity, server)}"
     found = capacity.estimate_so_far(server)
     if found is None or not found.low or not found.high:
         return f"The capacity of {name} is not known yet{f', {probes}' if count else ''}."
@@ -77,6 +77,12 @@ def _so_far(capacity: Capacity, server: int, name: str) -> str:
     about = "" if found.kind == "bracket" else "about "
     level = f"{about}{with_interval(found, capacity.config)}"
     return f"The capacity of {name} is {level} at {objective} so far, {probes}."
+
+
+def _cut_short(capacity: Capacity, server: int) -> str:
+    begun = (probe for probe in capacity.probes if probe.server == server)
+    cut = sum(probe.observation is None for probe in begun) * (capacity.status != "running")
+    return f" and {'one' if cut == 1 else cut} cut short" if cut else ""
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:

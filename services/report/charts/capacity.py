@@ -73,12 +73,13 @@ def _shares(frame: LoadFrame) -> list[alt.Chart]:
     return [
         across.encode(y=alt.Y("share:Q", title=MET, scale=scale)),
         alt.Chart(alt.NamedData("dots"))
-        .mark_point(filled=True, size=90, opacity=1)
+        .mark_point(filled=True, opacity=1)
         .encode(
             x=frame.x(),
             y=alt.Y("share:Q", title=MET, scale=scale, axis=alt.Axis(format="%")),
             color=frame.colour,
             shape=frame.shape,
+            size=frame.size,
             tooltip=about,
         ),
     ]

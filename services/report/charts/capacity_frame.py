@@ -17,6 +17,7 @@ from services.studies.capacity import Capacity
 HEIGHT = 300
 ROOM = 1.2  # on both sides of the loads, as a ratio
 DIGITS, MORE_DIGITS = (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)  # of the ticks
+LARGEST, SMALLEST = 200, 90  # marks, in square pixels
 CLOSE = 8.0  # below this ratio of the highest to the lowest load, more ticks fit
 STATES = {"yes": "circle", "no": "cross", "queue grows": "triangle"}
 
@@ -63,6 +64,16 @@ class LoadFrame:
         """The result of a probe: sustained, not sustained, or a growing queue."""
         scale = alt.Scale(domain=list(STATES), range=list(STATES.values()))
         return alt.Shape("state:N", legend=None, scale=scale)
+
+    @property
+    def size(self) -> alt.Size:
+        """Smaller marks for each further server, which are drawn above those of the ones before: of
+        two marks at one place, both are seen."""
+        last = len(self.called) - 1
+        step = (LARGEST - SMALLEST) / max(1, last)
+        sizes = [SMALLEST + step * (last - index) for index in range(last + 1)]
+        scale = alt.Scale(domain=list(self.called), range=sizes)
+        return alt.Size("server:N", legend=None, scale=scale)
 
     def bands(self) -> list[alt.Chart]:
         """Return layers for the capacity and interval of each server, from `band_rows`."""

@@ -53,6 +53,18 @@ def test_a_chart_of_a_search_is_valid_and_has_both_servers(
     assert len({row["server"] for row in rows}) == 2
 
 
+def test_a_mark_does_not_cover_that_of_another_server() -> None:
+    drawn = CAPACITY_CHARTS[0].draw(two(), False)
+    assert drawn is not None
+    shown = spec(drawn, False)
+    marks = next(layer for layer in shown["layer"] if "size" in layer["encoding"])
+    scale = marks["encoding"]["size"]["scale"]
+    first, second = scale["range"]
+    assert first > 2 * second, "those of the second server are drawn above"
+    order = list(dict.fromkeys(row["server"] for row in shown["datasets"]["dots"]))
+    assert order == scale["domain"]
+
+
 def test_a_search_without_probes_has_no_charts() -> None:
     empty = Capacity(1, "", "", one().created_at, config_of_servers(), "running", ())
     assert [chart.draw(empty, False) for chart in CAPACITY_CHARTS] == [None] * len(CAPACITY_CHARTS)
@@ -84,11 +96,14 @@ def test_two_loads_between_which_the_capacity_is_are_a_band_without_a_line() -> 
 def test_a_search_that_goes_on_or_was_cut_short_says_so_in_sentences() -> None:
     done, lost = one().probes[:3], replace(one().probes[3], observation=None, point=None)
     going = replace(one(), probes=(*done, lost), status="running")
-    for status, outcome in (("running", "being measured"), ("failed", "cut short")):
+    for status, outcome, more in (
+        ("running", "being measured", ""),
+        ("failed", "cut short", " and one cut short"),
+    ):
         search = replace(going, status=status)
         assert sentences(search) == [
             "The capacity of 127.0.0.1:8000 · Qwen3-8B is between 8.00 and 43.7 requests/s at "
-            "TTFT p95 ≤ 500 ms so far, after 3 probes."
+            f"TTFT p95 ≤ 500 ms so far, after 3 probes{more}."
         ]
         texts = [row[2] for row in operating_points_table(search).rows]
         assert texts.count(outcome) == 1, texts
