@@ -31,6 +31,7 @@ from services.ask.measurement import ACTIVE, RunStatus
 from services.base import units
 
 ERROR_GAP = 0.01  # share of requests; beyond it, different requests are compared
+THIS, ITS_BASELINE = "this run", "its baseline"
 
 
 def verdicts(
@@ -127,7 +128,7 @@ def errors_differ(baseline: Candidate, other: Candidate) -> bool:
 def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
     """Why an unfinished run gets no verdict: an incomplete repeat is not comparable with a complete
     one, and stopping when a difference shows up finds false ones (optional stopping)."""
-    for status, which in ((other, "this run"), (baseline, "its baseline")):
+    for status, which in ((other, THIS), (baseline, ITS_BASELINE)):
         if status in ACTIVE:
             return f"{which} is still being measured"
         if status != "done":
@@ -139,6 +140,9 @@ def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
 def _errors(baseline: float | None, other: float | None) -> str:
     if baseline is None or other is None or abs(baseline - other) <= ERROR_GAP:
         return ""
+    for rate, which in ((other, THIS), (baseline, ITS_BASELINE)):
+        if rate == 1:
+            return f"no request of {which} succeeded"
     rates = [units.share(rate) for rate in (baseline, other)]
     return (
         f"the error rates are {rates[0]} and {rates[1]}, so the numbers are those of different "
