@@ -137,6 +137,10 @@ class StoredRequests:
             yield from (found[key] for key in keys)
 
     def timed(self) -> tuple[Indices, Sequence[Times]]:
+        return self._timed
+
+    @cached_property
+    def _timed(self) -> tuple[Indices, Sequence[Times]]:
         places = np.arange(0, len(self), self._stride, dtype=np.intp)
         if self.complete:
             return places, self._times
