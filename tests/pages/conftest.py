@@ -90,13 +90,13 @@ def text_of(at: AppTest) -> str:
     """Return every text of the page, without markdown's backslashes and no-break spaces."""
     parts: list[Any] = [*at.title, *at.warning, *at.error, *at.info, *at.success, *at.caption]
     texts = " ".join(str(part.value) for part in (*parts, *at.markdown)).replace("\xa0", " ")
-    return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
+    return _text(texts)
 
 
 def complaints(at: AppTest) -> str:
     """Return every warning and error of the page."""
     texts = " ".join(str(part.value) for part in (*at.warning, *at.error))
-    return re.sub(r"\\(.)", r"\1", texts.replace(":primary[]", ""))
+    return _text(texts)
 
 
 def controls(at: AppTest) -> list[str]:
@@ -144,4 +144,5 @@ def _cells(html: str) -> dict[str, str]:
 
 
 def _text(markdown: str) -> str:
-    return re.sub(r"\\(.)", r"\1", markdown.replace(":primary[]", ""))
+    """Markdown without its backslashes, and without what only keeps a range on one line."""
+    return re.sub(r"\\(.)", r"\1", markdown.replace(":primary[]", "").replace("\u2060–\u2060", "–"))
