@@ -144,15 +144,18 @@ def measured_for(run: Run) -> str:
 
 
 def all_measured_for(runs: Iterable[Run]) -> str:
-    """Return a sentence on how long these runs were measured, without those that go on or were cut
-    short; "" if no other is left."""
-    return measured_sentence(each for run in runs if (each := _measured_s(run)) is not None)
+    """Return a sentence on how long these runs were measured and since when, without those that go
+    on or were cut short; "" if no other is left."""
+    known = [(run, each) for run in runs if (each := _measured_s(run)) is not None]
+    began = min((run.started_at for run, _ in known if run.started_at), default=None)
+    return measured_sentence((each for _, each in known), began)
 
 
-def measured_sentence(seconds: Iterable[float]) -> str:
-    """Return a sentence on how long was measured; "" if nothing was."""
+def measured_sentence(seconds: Iterable[float], began: datetime | None) -> str:
+    """Return a sentence on how long was measured, and since when; "" if nothing was."""
     total = sum(seconds)
-    return f"Measured for {duration(total)} in total." if total else ""
+    since = f", starting {moment_of(began)}" if began else ""
+    return f"Measured for {duration(total)} in total{since}." if total else ""
 
 
 def _measured_s(run: Run) -> float | None:

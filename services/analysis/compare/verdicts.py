@@ -31,7 +31,6 @@ from services.ask.measurement import ACTIVE, RunStatus
 from services.base import units
 
 ERROR_GAP = 0.01  # share of requests; beyond it, different requests are compared
-THIS, ITS_BASELINE = "this run", "its baseline"
 
 
 def verdicts(
@@ -128,7 +127,7 @@ def errors_differ(baseline: Candidate, other: Candidate) -> bool:
 def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
     """Why an unfinished run gets no verdict: an incomplete repeat is not comparable with a complete
     one, and stopping when a difference shows up finds false ones (optional stopping)."""
-    for status, which in ((other, THIS), (baseline, ITS_BASELINE)):
+    for status, which in ((other, "this run"), (baseline, "its baseline")):
         if status in ACTIVE:
             return f"{which} is still being measured"
         if status != "done":
@@ -140,11 +139,8 @@ def _unfinished(baseline: RunStatus, other: RunStatus) -> str:
 def _errors(baseline: float | None, other: float | None) -> str:
     if baseline is None or other is None or abs(baseline - other) <= ERROR_GAP:
         return ""
-    for rate, which in ((other, THIS), (baseline, ITS_BASELINE)):
-        if rate == 1:
-            return f"no request of {which} succeeded"
-    rates = [units.share(rate) for rate in (baseline, other)]
-    return (
-        f"the error rates are {rates[0]} and {rates[1]}, so the numbers are those of different "
-        "requests"
-    )
+    first, second = (units.share(rate) for rate in (baseline, other))
+    numbers = "the numbers are those of different requests"
+    if 1 in (baseline, other):
+        numbers = "there are no numbers to compare"
+    return f"the error rates are {first} and {second}, so {numbers}"

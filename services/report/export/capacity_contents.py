@@ -23,7 +23,7 @@ from services.studies.capacity_wording import interval_text, load_text
 def capacity_contents(capacity: Capacity) -> Contents:
     """Return the contents of a search's page."""
     probes = [probe for probe in capacity.probes if probe.observation is not None]
-    lasted = measured_sentence(probe.window_s for probe in probes)
+    lasted = measured_sentence((probe.window_s for probe in probes), capacity.created_at)
     return Contents(
         title=capacity.name or "Capacity",
         lead=f"{many(len(probes), 'probe')}; {label_of(capacity.config.parsed_objectives)}. "

@@ -24,7 +24,8 @@ def study_capacity_contents(study: Study) -> Contents:
     first, *others = sentences(study) or ["Nothing was searched."]
     count = len(study.searches)
     probes = (probe for search in study.searches for probe in search.capacity.probes)
-    lasted = measured_sentence(each.window_s for each in probes if each.observation is not None)
+    windows = (each.window_s for each in probes if each.observation is not None)
+    lasted = measured_sentence(windows, study.created_at)
     return Contents(
         title=study.name or "Study",
         lead=f"{count:,} {'search' if count == 1 else 'searches'}; "

@@ -349,11 +349,11 @@ def test_runs_that_fail_differently_get_no_verdict_at_all(mode: str) -> None:
     assert "faster" not in verdict.sentence and "slower" not in verdict.sentence
 
 
-def test_without_a_successful_request_there_is_no_verdict_and_the_run_is_named() -> None:
+def test_without_a_successful_request_there_is_nothing_to_compare() -> None:
     broken = [failed(index, repeat=r) for r in range(3) for index in range(3)]
-    reason = "because no request of {} succeeded."
-    assert reason.format("this run") in verdict_of(a(), b(broken)).sentence
-    assert reason.format("its baseline") in verdict_of(a(broken), b()).sentence
+    reason = "because the error rates are {}, so there are no numbers to compare."
+    assert reason.format("0 % and 100 %") in verdict_of(a(), b(broken)).sentence
+    assert reason.format("100 % and 0 %") in verdict_of(a(broken), b()).sentence
 
 
 def test_without_token_counts_there_is_no_verdict_on_throughput() -> None:

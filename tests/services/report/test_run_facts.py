@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -86,7 +87,12 @@ def test_how_long_was_measured_is_the_time_of_all_repeats_if_none_was_cut_short(
 
 def test_how_long_several_runs_were_measured_is_the_sum_of_those_that_are_known() -> None:
     known, unknown = run(repeats=5), run(status="running")
-    assert run_facts.all_measured_for([known, unknown, known]) == "Measured for 10 s in total."
+    later = replace(known, started_at=NOON + timedelta(hours=1))
+    assert run_facts.all_measured_for([later, unknown, replace(known, started_at=NOON)]) == (
+        f"Measured for 10 s in total, starting {NOON:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    undated = replace(known, started_at=None)
+    assert run_facts.all_measured_for([undated]) == "Measured for 5 s in total."
     assert run_facts.all_measured_for([unknown]) == ""
 
 
