@@ -95,6 +95,8 @@ def test_a_trend_fits_on_a_phone(app: App, person: BrowserContext) -> None:
 
 @pytest.mark.long
 def test_a_mark_of_the_trend_leads_to_its_run(app: App, person: BrowserContext) -> None:
+    with app.database() as engine:
+        baselines.save(engine, "model", "tiny", 1)
     page = person.new_page()
     page.goto(f"{app.url}/history?model=tiny&trend=e2e_s_median")
     settled(page)

@@ -72,7 +72,8 @@ class LoadFrame:
         last = len(self.called) - 1
         step = (LARGEST - SMALLEST) / max(1, last)
         sizes = [SMALLEST + step * (last - index) for index in range(last + 1)]
-        scale = alt.Scale(domain=list(self.called), range=sizes)
+        # Without its type, it would be a point scale, which has no value for a single server.
+        scale = alt.Scale(type="ordinal", domain=list(self.called), range=sizes)
         return alt.Size("server:N", legend=None, scale=scale)
 
     def bands(self) -> list[alt.Chart]:

@@ -59,6 +59,7 @@ def test_a_mark_does_not_cover_that_of_another_server() -> None:
     shown = spec(drawn, False)
     marks = next(layer for layer in shown["layer"] if "size" in layer["encoding"])
     scale = marks["encoding"]["size"]["scale"]
+    assert scale["type"] == "ordinal", "Vega-Lite's own choice has no size for a single server"
     first, second = scale["range"]
     assert first > 2 * second, "those of the second server are drawn above"
     order = list(dict.fromkeys(row["server"] for row in shown["datasets"]["dots"]))
