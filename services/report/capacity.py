@@ -19,7 +19,7 @@ from services.analysis.capacity import (
 from services.analysis.compare.labels import labels_of_configs
 from services.ask.config import RunConfig
 from services.ask.own_prompts import without_prompts
-from services.base.units import letter, seconds, share, significant
+from services.base.units import letter, listed, seconds, share, significant
 from services.report.terminal import table
 from services.studies.capacity import Capacity
 from services.studies.capacity_curve import curve_sentences, knee, operating_points
@@ -95,14 +95,15 @@ def _both_prices(other: Cost | None, first: Cost | None) -> tuple[float, float] 
 
 def reasons(capacity: Capacity) -> list[str]:
     """Return why each server's search ended, if it has, and whether the server recovers from an
-    overload. What is the same for several servers is one sentence: "A and B: …"."""
+    overload. What is the same for several servers is one sentence: "A and B, each: …"."""
     several = len(capacity.config.servers) > 1
     servers: dict[str, list[str]] = {}
     for server in range(len(capacity.config.servers)):
         for text in _reasons(capacity, server):
             servers.setdefault(text, []).append(letter(server))
     return [
-        f"{' and '.join(names)}: {text}" if several else text for text, names in servers.items()
+        f"{listed(names)}{', each' * (len(names) > 1)}: {text}" if several else text
+        for text, names in servers.items()
     ]
 
 

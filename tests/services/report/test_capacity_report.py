@@ -165,7 +165,7 @@ def test_text_and_data_say_where_throughput_stops_rising() -> None:
 
 def test_a_reason_that_applies_to_both_servers_is_shown_once() -> None:
     alike = reasons(searched(config_of_servers(2), (FIRST, FIRST)))
-    assert len(alike) == 2 and all(reason.startswith("A and B: ") for reason in alike)
+    assert len(alike) == 2 and all(reason.startswith("A and B, each: ") for reason in alike)
     apart = replace(two(), probes=tuple(p for p in two().probes if p.server == 0 or p.load < 9))
     assert [reason.partition(": ")[0] for reason in reasons(apart)] == ["A", "A"]
     assert reasons(one())[0].startswith("The interval is within"), "a single server has no letter"
