@@ -105,4 +105,5 @@ def test_runs_that_differ_only_in_what_a_probe_sets_are_one_server() -> None:
     one = RunConfig(model="a", pause_s=1)
     batch = one.model_copy(update={"mode": "batch", "concurrency": 2})
     longer = one.model_copy(update={"max_tokens": 900})
-    assert distinct_servers([one, batch, longer]) == (one, longer)
+    seeded = one.model_copy(update={"seed": 7})
+    assert distinct_servers([one, batch, longer, seeded]) == (one, longer)
