@@ -64,7 +64,7 @@ def test_every_request_agrees_with_the_servers_own_log(
         assert median(map(abs, off[what])) < TYPICAL_S, what
         assert max(map(abs, off[what])) < WORST_S, what
     assert median(map(abs, off["rate"])) < TYPICAL_S / E2E_S
-    assert max(map(abs, off["rate"])) < WORST_S / E2E_S
+    assert max(map(abs, off["rate"])) < 0.02
 
 
 def errors(measured: Measurement, did: dict[str, Any], began_ns: int) -> dict[str, float]:
