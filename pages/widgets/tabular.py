@@ -18,7 +18,7 @@ from services.ask.measurement import Measurement
 from services.ask.measurements import Measurements
 from services.ask.workloads import classes, classifier
 from services.base.table import NUMBER, SHORT, Table
-from services.base.units import many, unbroken_dates
+from services.base.units import many, on_one_line
 from services.report import request_facts, run_facts
 from services.report.prompt_text import text_sent, turn_of
 from services.report.theme import request_number, request_numbers
@@ -33,7 +33,6 @@ FIRST = (
 SHORT_S = 0.001
 PAGE = 1_000  # requests of a large run on one page
 _NOT_IN_KEYS = re.compile(r"[^a-z0-9]+")
-UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": "\N{WORD JOINER}–\N{WORD JOINER}"})
 
 
 def table(data: Table, question: str = "", key: str = "", links: Sequence[str] = ()) -> None:
@@ -104,14 +103,8 @@ def cell(text: str, breaks: bool = False) -> str:
     """Return a cell's text, its lines one below the other; short lines are not broken, except a
     row's name, which `breaks` so that the numbers beside it fit on a phone."""
     whole = 0 if breaks else SHORT
-    lines = (_unbroken(line) if len(line) < whole else line for line in text.split("\n"))
+    lines = (on_one_line(line) if len(line) < whole else line for line in text.split("\n"))
     return "  \n".join(map(plain, lines))
-
-
-def _unbroken(line: str) -> str:
-    """Keep a line together, which a browser breaks at a space and after a dash; a hyphen only in a
-    date, since names are copied."""
-    return unbroken_dates(line).translate(UNBROKEN)
 
 
 def request_table(candidate: Candidate, key: str, open_request: Callable[[int], None]) -> None:

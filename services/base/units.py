@@ -11,7 +11,9 @@ NOTHING = "–"  # not measured, which is not zero
 ENDLESS = "∞"
 _UNITS = "µs|ms|s|min|h|(?:tokens|requests)/s|cores?|[kMGT]i?B"
 _BEFORE_UNIT = re.compile(rf"(?<=\d) (?=%|(?:{_UNITS})\b|\d\d:\d\d)")
-_RANGE = re.compile(r"(?<=[\d.])–(?=[\d−.])")
+_RANGE = re.compile(r"(?<=\d)–(?=[\d−$])")
+_BOUND_DASH = "\N{WORD JOINER}–\N{WORD JOINER}"
+_BOUND = str.maketrans({" ": "\N{NO-BREAK SPACE}", "–": _BOUND_DASH})
 _DATE = re.compile(r"(?<![\w-])(\d{4})-(\d\d)-(\d\d)(?![\w-])")  # not in a model's name
 _JOINED = "\\1-\\2-\\3".replace("-", "\N{WORD JOINER}-\N{WORD JOINER}")
 MAX_PLACES = 15  # decimals: smaller values are not real measurements
@@ -45,13 +47,19 @@ def listed(names: Iterable[str], last_word: str = "and") -> str:
 def unbroken(text: str) -> str:
     """Return a text in which a line never ends between a number and its unit, 44 %, nor
     within a range, 31–60, nor within a date or between it and its time."""
-    ranges = _RANGE.sub("\N{WORD JOINER}–\N{WORD JOINER}", text)
+    ranges = _RANGE.sub(_BOUND_DASH, text)
     return unbroken_dates(_BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", ranges))
 
 
 def unbroken_dates(text: str) -> str:
     """Return a text in which a line never ends at the hyphens of a date."""
     return _DATE.sub(_JOINED, text)
+
+
+def on_one_line(text: str) -> str:
+    """Return a text that a browser does not break, which it does at a space and after a dash; a
+    hyphen is bound only in a date, since names are copied."""
+    return unbroken_dates(text).translate(_BOUND)
 
 
 def letter(index: int) -> str:

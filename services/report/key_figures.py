@@ -15,7 +15,7 @@ from services.analysis.statistics import Distribution
 from services.analysis.statistics.geometric_mean import geometric_mean
 from services.analysis.summary import Summary
 from services.ask import modes
-from services.base.units import many, show, significant
+from services.base.units import many, on_one_line, show, significant
 
 MOST = 5
 
@@ -36,9 +36,7 @@ class KeyFigure:
     @property
     def about_with_unit(self) -> str:
         """The small type, which begins with the unit, if any: a line ends after it at most."""
-        together = self.about.replace(" ", "\N{NO-BREAK SPACE}")
-        together = together.replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
-        return f"{self.unit}, {together}" if self.unit else self.about
+        return f"{self.unit}, {on_one_line(self.about)}" if self.unit else self.about
 
 
 def key_figures(candidate: Candidate) -> tuple[KeyFigure, ...]:
