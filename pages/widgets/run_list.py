@@ -19,12 +19,12 @@ from services.ask.measurement import FINISHED
 from services.report.theme import palette
 
 PREFIX = "history-"  # of the keys that follow the URL
-AGAINST_NOTE = (
-    "Compared with the baseline: the ratio of the geometric means over repeats. It may differ a "
-    "little from that of the numbers shown, which are means or medians."
-)
 TICKED = PREFIX + "ticked"
 PARAMETER = "selected"
+AGAINST_NOTE = (
+    "Compared with the baseline: the ratio of the geometric means over repeats. It may differ from "
+    "that of the numbers shown, which are means or medians."
+)
 
 
 def show(rows: Sequence[RunRow], standings: Mapping[int, BaselineVerdict]) -> None:

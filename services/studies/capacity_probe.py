@@ -21,7 +21,6 @@ DRAIN_S = 30.0  # at least; longer if the highest limit is
 LATE = 0.05  # of the lowest limit: the client may be late by at most this. If 1 % of requests
 # missed a p95 for that reason, 6 % would miss it instead of 5 %: a capacity about 1 % lower
 LATE_S = 0.005
-SEEDS = ("seed", "arrival_seed")  # no property of a server
 MAX_LATE = 0.01  # of the requests
 
 
@@ -72,9 +71,9 @@ def first_probes(capacity: CapacityConfig) -> list[RunConfig]:
 
 def distinct_servers(configs: Sequence[RunConfig]) -> tuple[RunConfig, ...]:
     """Return the configs whose probes differ: runs that differ only in what a probe sets, such as
-    their mode, or in a seed are one server."""
+    their mode, or in their seed are one server."""
     probes = first_probes(CapacityConfig(servers=tuple(configs)))
-    names = [name for name in RunConfig.model_fields if name not in SEEDS]
+    names = [name for name in RunConfig.model_fields if name != "seed"]
     used = [[getattr(probe, name) for name in names if probe.reads(name)] for probe in probes]
     return tuple(config for i, config in enumerate(configs) if used[i] not in used[:i])
 

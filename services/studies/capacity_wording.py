@@ -80,9 +80,13 @@ def _so_far(capacity: Capacity, server: int, name: str) -> str:
 
 
 def _cut_short(capacity: Capacity, server: int) -> str:
+    """Return " and one cut short" if a probe of an ended search was not measured to its end, else
+    ""."""
     begun = (probe for probe in capacity.probes if probe.server == server)
-    cut = sum(probe.observation is None for probe in begun) * (capacity.status != "running")
-    return f" and {'one' if cut == 1 else cut} cut short" if cut else ""
+    cut = sum(probe.observation is None for probe in begun)
+    if not cut or capacity.status == "running":
+        return ""
+    return f" and {'one' if cut == 1 else cut} cut short"
 
 
 def with_interval(found: Estimate, config: CapacityConfig) -> str:

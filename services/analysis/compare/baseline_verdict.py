@@ -184,18 +184,21 @@ def short(verdict: BaselineVerdict) -> str:
     """Return a verdict without saying whether the servers differ."""
     if verdict.word == "equivalent":
         return f"≈ {within(verdict.margin)}"
-    first = verdict.findings[0] if verdict.findings else None
-    if first is None or first.ratio is None or verdict.word == "no verdict":
-        return verdict.word
-    return f"{verdict.word}, {changed(first)}"
+    first = _judged(verdict)
+    return verdict.word if first is None else f"{verdict.word}, {changed(first)}"
 
 
 def decided_by(verdict: BaselineVerdict) -> str:
     """Return the measure whose ratio `short` gives, as "output throughput", or ""."""
+    first = _judged(verdict)
+    return "" if first is None else first.label
+
+
+def _judged(verdict: BaselineVerdict) -> Finding | None:
+    """The finding with the ratio that decided; None if there is no verdict."""
     first = verdict.findings[0] if verdict.findings else None
-    return (
-        "" if first is None or first.ratio is None or verdict.word == "no verdict" else first.label
-    )
+    unknown = first is None or first.ratio is None or verdict.word == "no verdict"
+    return None if unknown else first
 
 
 def as_row(verdict: BaselineVerdict) -> dict[str, Any]:
