@@ -154,8 +154,10 @@ def all_measured_for(runs: Iterable[Run]) -> str:
 def measured_sentence(seconds: Iterable[float], began: datetime | None) -> str:
     """Return a sentence on how long was measured, and since when; "" if nothing was."""
     total = sum(seconds)
-    since = f", starting {moment_of(began)}" if began else ""
-    return f"Measured for {duration(total)} in total{since}." if total else ""
+    if not total:
+        return ""
+    started = f" Started {moment_of(began)}." if began else ""
+    return f"Measured for {duration(total)} in total.{started}"
 
 
 def _measured_s(run: Run) -> float | None:

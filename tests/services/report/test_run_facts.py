@@ -89,7 +89,7 @@ def test_how_long_several_runs_were_measured_is_the_sum_of_those_that_are_known(
     known, unknown = run(repeats=5), run(status="running")
     later = replace(known, started_at=NOON + timedelta(hours=1))
     assert run_facts.all_measured_for([later, unknown, replace(known, started_at=NOON)]) == (
-        f"Measured for 10 s in total, starting {NOON:%Y-%m-%d %H:%M:%S} UTC."
+        f"Measured for 10 s in total. Started {NOON:%Y-%m-%d %H:%M:%S} UTC."
     )
     undated = replace(known, started_at=None)
     assert run_facts.all_measured_for([undated]) == "Measured for 5 s in total."
