@@ -83,12 +83,15 @@ class StoredRequests:
     """The requests of a run: fields come from the arrays, whole requests from the rows. The arrays
     of a large run that is still running are made in memory."""
 
-    def __init__(self, database: Engine, run_id: int, texts: bool, under_way: bool) -> None:
+    def __init__(
+        self, database: Engine, run_id: int, count: int, texts: bool, under_way: bool
+    ) -> None:
+        """`count`: how many requests are stored, see `count_of`; `texts`: with their answers."""
         self._database, self._run_id, self._with_answers = database, run_id, texts
         self._made: list[Part] = []
         self._numbers: dict[str, Floats] = {}
         self._texts: dict[str, Texts] = {}
-        count, there = count_of(database, run_id), is_stored(database, run_id)
+        there = is_stored(database, run_id)
         if under_way and there != count:
             self._made = list(_parts(database, run_id, count))
             self._count = sum(requests for requests, _ in self._made)

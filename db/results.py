@@ -42,15 +42,15 @@ def candidate(
 
 def requests_of(database: Engine, run: Run, texts: bool = False) -> Measurements:
     """Return a run's requests by repeat and index; `texts`: with their answers."""
-    if not _by_fields(database, run):
+    count = request_columns.count_of(database, run.id)
+    if not _by_fields(database, run, count):
         return as_table(runs.measurements(database, run.id, texts))
     under_way = run.status in ACTIVE
-    return Measurements(StoredRequests(database, run.id, texts, under_way))
+    return Measurements(StoredRequests(database, run.id, count, texts, under_way))
 
 
-def _by_fields(database: Engine, run: Run) -> bool:
+def _by_fields(database: Engine, run: Run, count: int) -> bool:
     """Whether a run is read from its arrays: a large one always, others if they have them."""
-    count = request_columns.count_of(database, run.id)
     if count > request_columns.LARGE:
         return True
     if count <= request_columns.SMALL or run.token_times_removed_at:

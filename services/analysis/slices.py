@@ -47,16 +47,48 @@ class Slice:
 def slices(measurements: Sequence[Measurement], only_sending: bool = False) -> tuple[Slice, ...]:
     """Return the slices of one repeat, from the first request sent to the last answer or the last
     request sent, whichever is later; () if the repeat is too small."""
+    table = _sent(measurements)
+    edges = _edges(table, only_sending)
+    return () if edges is None else _slice_requests(table, edges)
+
+
+def median_latencies(measurements: Sequence[Measurement]) -> list[float | None]:
+    """Return `e2e_s_median` of `slices(measurements, only_sending=True)`, without the rest: of a
+    million requests, that takes a fifth of the time."""
+    table = _sent(measurements)
+    edges = _edges(table, only_sending=True)
+    if edges is None:
+        return []
+    e2e = metric_array(table, "e2e_s")
+    return [_quantile(e2e[part], 50) for part in _parts(table, edges)]
+
+
+def _sent(measurements: Sequence[Measurement]) -> Measurements:
     table = as_table(measurements)
-    table = table.where(~np.isnan(table.numbers("t_send")))
+    return table.where(~np.isnan(table.numbers("t_send")))
+
+
+def _edges(table: Measurements, only_sending: bool) -> Floats | None:
+    """The times at which slices begin and the last ends; None if there are too few requests."""
     count = min(SLICES, len(table) // FEWEST)
     if count < LEAST:
-        return ()
-    sent, ends = table.numbers("t_send"), _end_times(table)
-    start, stop = float(sent.min()), float((sent if only_sending else ends).max())
-    if stop <= start:
-        return ()
-    return _slice_requests(table, np.linspace(start, stop, count + 1), ends)
+        return None
+    sent = table.numbers("t_send")
+    start, stop = float(sent.min()), float((sent if only_sending else _end_times(table)).max())
+    return np.linspace(start, stop, count + 1) if stop > start else None
+
+
+def _places(table: Measurements, edges: Floats) -> Indices:
+    """The slice in which each request was sent."""
+    of = np.searchsorted(edges, table.numbers("t_send"), side="right") - 1
+    return np.clip(of, 0, len(edges) - 2)
+
+
+def _parts(table: Measurements, edges: Floats) -> list[Indices]:
+    """The requests of each slice."""
+    of = _places(table, edges)
+    order = np.argsort(of, kind="stable")
+    return np.split(order, np.searchsorted(of[order], np.arange(1, len(edges) - 1)))
 
 
 def _end_times(table: Measurements) -> Floats:
@@ -66,19 +98,16 @@ def _end_times(table: Measurements) -> Floats:
     return ends
 
 
-def _slice_requests(table: Measurements, edges: Floats, ends: Floats) -> tuple[Slice, ...]:
+def _slice_requests(table: Measurements, edges: Floats) -> tuple[Slice, ...]:
     width = float(edges[1] - edges[0])
-    sent = table.numbers("t_send")
-    of = np.clip(np.searchsorted(edges, sent, side="right") - 1, 0, len(edges) - 2)
+    sent, ends = table.numbers("t_send"), _end_times(table)
     good = table.are("ok")
-    failed = _count(of[table.are("failed")], edges)
+    failed = _count(_places(table, edges)[table.are("failed")], edges)
     answered = np.histogram(known(table.numbers("t_last")[good]), edges)[0]
     busy = _in_slices(sent, ends, np.ones(len(sent)), edges)  # request-seconds
     tokens = _tokens(table.where(good), edges)
     ttft = np.where(good, metric_array(table, "ttft_s"), np.nan)  # a failure may have one, too
     e2e = metric_array(table, "e2e_s")
-    order = np.argsort(of, kind="stable")
-    parts = np.split(order, np.searchsorted(of[order], np.arange(1, len(edges) - 1)))
     return tuple(
         Slice(
             repeat=int(table.numbers("repeat")[0]),
@@ -94,7 +123,7 @@ def _slice_requests(table: Measurements, edges: Floats, ends: Floats) -> tuple[S
             ttft_s_p95=_quantile(ttft[part], 95),
             e2e_s_median=_quantile(e2e[part], 50),
         )
-        for i, part in enumerate(parts)
+        for i, part in enumerate(_parts(table, edges))
     )
 
 

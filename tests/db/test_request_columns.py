@@ -62,7 +62,7 @@ def test_a_field_that_came_after_the_arrays_of_a_run_is_not_known(database: Engi
     table = schema.request_columns
     with database.begin() as connection:
         connection.execute(delete(table).where(table.c.name == "prefill_s"))
-    source = StoredRequests(database, run_id, texts=False, under_way=False)
+    source = StoredRequests(database, run_id, 400, texts=False, under_way=False)
     assert np.isnan(source.numbers("prefill_s")).all()
     assert len(source.numbers("prefill_s")) == 400
 
@@ -128,7 +128,7 @@ def test_arrays_whose_token_times_were_removed_meanwhile_are_not_complete(
     requests = schema.requests
     with database.begin() as connection:
         connection.execute(update(requests).where(requests.c.repeat == 0).values(token_times=()))
-    source = StoredRequests(database, run_id, texts=False, under_way=False)
+    source = StoredRequests(database, run_id, 400, texts=False, under_way=False)
     assert not source.complete
     assert source.timed()[1] == []
 

@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 
 from services.analysis.diagnostics.diagnostic import Diagnostic
-from services.analysis.slices import SLICES, Slice, slices
+from services.analysis.slices import SLICES, median_latencies, slices
 from services.analysis.summary import CHANGING, Summary
 from services.analysis.summary.repeats import by_repeat
 from services.ask.measurement import Measurement, Run
@@ -36,14 +36,13 @@ def drifting(run: Run, measurements: Sequence[Measurement], summary: Summary) ->
     the requests sent last wait longest, on any server."""
     if run.config.mode in CHANGING or all_at_once(run.config) or not run.placed:
         return None
-    groups = by_repeat(measurements).values()
-    repeats = [slices(_after_ramp_up(run, group), only_sending=True) for group in groups]
-    trends = [trend(_latencies(cut)) for cut in repeats]
+    groups = [_after_ramp_up(run, group) for group in by_repeat(measurements).values()]
+    trends = [trend(_latencies(group)) for group in groups]
     if not trends or any(each is None for each in trends):
         return None
     growth = median(each for each in trends if each is not None)
     if growth > 0 and all(each > 0 for each in trends if each is not None):
-        return _growing(run, growth, repeats)
+        return _growing(run, growth, groups)
     if growth < 0 and all(each < 0 for each in trends if each is not None):
         return _falling(growth)
     return None
@@ -70,20 +69,20 @@ def _after_ramp_up(run: Run, group: Measurements) -> Measurements:
     return group.where(group.numbers("t_send") >= run.config.ramp_up_s)
 
 
-def _latencies(cut: Sequence[Slice]) -> list[float]:
+def _latencies(group: Measurements) -> list[float]:
     """The latency of each slice; [] if the repeat is too small."""
-    if sum(each.sent for each in cut) < MIN_REQUESTS:
+    if np.count_nonzero(~np.isnan(group.numbers("t_send"))) < MIN_REQUESTS:
         return []
-    return [each.e2e_s_median for each in cut if each.e2e_s_median is not None]
+    return [latency for latency in median_latencies(group) if latency is not None]
 
 
-def _growing(run: Run, growth: float, repeats: Sequence[Sequence[Slice]]) -> Diagnostic:
+def _growing(run: Run, growth: float, groups: Sequence[Measurements]) -> Diagnostic:
     share = units.share(growth)
     sentence = (
         f"From the first to the last of {SLICES} time slices, median E2E latency rose by {share} "
         "of its overall median, so percentiles depend on how long the run was. "
     )
-    offered, served = _rates(repeats)
+    offered, served = _rates(groups)
     if MODES[run.config.mode].loop == "open" and served < SERVED * offered:
         sentence += (
             f"Requests were sent at {units.significant(offered)}/s and answered at "
@@ -107,9 +106,9 @@ def _falling(growth: float) -> Diagnostic:
     )
 
 
-def _rates(repeats: Sequence[Sequence[Slice]]) -> tuple[float, float]:
+def _rates(groups: Sequence[Measurements]) -> tuple[float, float]:
     """The rates at which requests were sent and answered, in 1/s, until the last was sent."""
-    every = [each for cut in repeats for each in cut]
+    every = [each for group in groups for each in slices(group, only_sending=True)]
     seconds = sum(each.to_s - each.from_s for each in every)
     answered = sum(each.answered_per_s * (each.to_s - each.from_s) for each in every)
     return sum(each.sent for each in every) / seconds, answered / seconds

@@ -36,10 +36,9 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
         was_sent = group.where(~np.isnan(metric_arrays.first_sends(group)))
         dues, sends = was_sent.numbers("t_due"), metric_arrays.first_sends(was_sent)
         if len(was_sent) > 1:
-            order = np.lexsort((sends, dues))
-            first, last = order[0], order[-1]
-            due += float(dues[last] - dues[first])
-            sent += float(sends[last] - sends[first])
+            first, last = dues.min(), dues.max()
+            due += float(last - first)
+            sent += float(sends[dues == last].max() - sends[dues == first].min())
             gaps += len(was_sent) - 1
     return (due / gaps, sent / gaps) if gaps else None
 

@@ -401,6 +401,13 @@ def test_requests_that_wait_for_an_answer_are_not_late() -> None:
 def test_requested_and_achieved_intervals_by_hand() -> None:
     assert intervals_s(staggered([0.0, 0.0, 0.3])) == pytest.approx((0.1, 0.25))
     assert intervals_s(staggered([0.0])) is None
+    # Due together at the start and at the end: from the first that was sent to the last.
+    sends = ((0.0, 0.2), (0.0, 0.1), (0.3, 0.9), (0.3, 0.6))
+    together = [
+        replace(m, t_due=due, t_send=send)
+        for m, (due, send) in zip(staggered([0.0] * 4), sends, strict=True)
+    ]
+    assert intervals_s(together) == pytest.approx((0.1, 0.8 / 3))
 
 
 def test_kernel_timestamps_are_reported_as_valid_despite_client_lag() -> None:

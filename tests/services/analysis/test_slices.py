@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.analysis.slices import slices
+from services.analysis.slices import median_latencies, slices
 from services.analysis.summary import summarize, summary_row
 from services.ask.config import parse
 from services.ask.measurement import Measurement
@@ -58,8 +58,20 @@ def test_the_first_token_of_a_failure_is_in_no_latency() -> None:
     assert {each.ttft_s_median for each in slices(broken)} == {None}
 
 
+@pytest.mark.parametrize("count", [19, 20, 103, 250])
+def test_median_latencies_alone_are_those_of_the_slices(count: int) -> None:
+    rows = [measured(i, send=(7 * i % count) / 3, e2e=2 + i % 5) for i in range(count)]
+    rows += [failed(count + i, t_send=i / 4, t_end=i / 4 + 0.1) for i in range(count // 3)]
+    rows += [replace(rows[0], index=2 * count, t_send=None)]
+    cut = slices(rows, only_sending=True)
+    assert median_latencies(rows) == [each.e2e_s_median for each in cut] != []
+    late = [*every_second(20), failed(20, t_send=40.0, t_end=41.0)]
+    assert None in median_latencies(late), "a slice without an answer"
+
+
 def test_a_small_run_has_no_slices() -> None:
     assert slices(every_second(19)) == ()
+    assert median_latencies(every_second(19)) == []
     assert slices([]) == ()
     assert slices([replace(m, t_send=None) for m in every_second()]) == ()
 
