@@ -47,6 +47,7 @@ from services.report.server_table import table as told_of_server
 from services.report.spans.progress import sentence as span_sentence
 
 BESIDE_EACH_OTHER = ("ttft", "e2e")  # below the bars; the others are in an expander
+MORE_CHARTS = "more-charts"
 SINGLE = [entry for entry in CHARTS if entry.least == 1]
 SHOWN = ("tokens_per_s", *BESIDE_EACH_OTHER, *timeline.SHOWN)
 
@@ -96,8 +97,12 @@ def charts(candidate: Candidate) -> None:
             with column:
                 draw(candidate, [name])
         tabular.table(tables.ttft_phases(candidate), "Where does TTFT go?")
-        with st.expander("More charts", icon=":material/bar_chart:"):
-            draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
+        more = st.expander(
+            "More charts", icon=":material/bar_chart:", key=MORE_CHARTS, on_change="rerun"
+        )
+        if more.open:  # only then are they drawn
+            with more:
+                draw(candidate, [entry.name for entry in SINGLE if entry.name not in SHOWN])
 
 
 def _picking(candidate: Candidate) -> chart_panel.Picking:

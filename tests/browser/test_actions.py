@@ -64,6 +64,14 @@ def test_the_command_of_a_run_takes_one_click(result: Page) -> None:
 
 
 @pytest.mark.long
+def test_the_other_charts_are_drawn_when_they_are_opened(result: Page) -> None:
+    drawn = result.get_by_role("button", name="Download as PNG: How evenly did tokens arrive?")
+    expect(drawn).to_have_count(0)
+    result.get_by_text("More charts", exact=True).click()
+    expect(drawn).to_have_count(1)
+
+
+@pytest.mark.long
 def test_a_panel_opens_below_the_buttons_and_covers_nothing(result: Page) -> None:
     person = Person(result)
     tile = result.get_by_test_id("stMetric").first

@@ -143,7 +143,7 @@ def _steps(sample: Sample) -> Rows:
     count = len(sample.values)
     if not count:
         return []
-    ranks = list(range(1, count + 1))
+    ranks: Sequence[int] = range(1, count + 1)
     if count > MAX_POINTS:
         ranks = [1, *(-(-count * i // (MAX_POINTS - 2)) for i in range(1, MAX_POINTS - 1))]
     label = sample.candidate.label
