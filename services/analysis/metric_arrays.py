@@ -41,6 +41,8 @@ def first_sends(measurements: Sequence[Measurement]) -> Floats:
     and had a place in flight."""
     table = as_table(measurements)
     again = table.numbers("attempts") > 1
+    if not again.any():
+        return table.numbers("t_send")
     return np.where(again, table.numbers("t_due") + _cap_waits(table), table.numbers("t_send"))
 
 

@@ -33,13 +33,14 @@ def intervals_s(measurements: Sequence[Measurement]) -> tuple[float, float] | No
     due = sent = 0.0
     gaps = 0
     for group in by_repeat(measurements).values():
-        was_sent = group.where(~np.isnan(metric_arrays.first_sends(group)))
-        dues, sends = was_sent.numbers("t_due"), metric_arrays.first_sends(was_sent)
-        if len(was_sent) > 1:
+        sends = metric_arrays.first_sends(group)
+        was_sent = ~np.isnan(sends)
+        dues, sends = group.numbers("t_due")[was_sent], sends[was_sent]
+        if len(sends) > 1:
             first, last = dues.min(), dues.max()
             due += float(last - first)
             sent += float(sends[dues == last].max() - sends[dues == first].min())
-            gaps += len(was_sent) - 1
+            gaps += len(sends) - 1
     return (due / gaps, sent / gaps) if gaps else None
 
 
