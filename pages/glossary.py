@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from pages.widgets import document
 from pages.widgets.terms import GLOSSARY, PARAMETER, terms
 from pages.widgets.view import link_parameters
 from services.base.units import unbroken
@@ -69,11 +70,11 @@ if file != GLOSSARY:
         icon=":material/arrow_back:",
         query_params=link_parameters(),
     )
-about = "" if file == GLOSSARY else "Documentation: "
-st.title(about + heading.removeprefix("# "), anchor=False)
+about, named = "" if file == GLOSSARY else "Documentation: ", heading.removeprefix("# ")
+st.title(about + named, anchor=False)
 st.html(STYLE)
 if file == GLOSSARY:
     show_glossary(text)
 else:
     with st.container(key="document"):
-        st.markdown(on_page(text))
+        document.show(on_page(text), named)

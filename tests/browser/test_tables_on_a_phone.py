@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.conftest import App, no_trouble, settled
+from pages.widgets.terms import GLOSSARY
+from tests.browser.conftest import App, fits, no_trouble, settled
 from tests.capacities import FIRST, SECOND, config_of_servers, searched, stored
 from tests.stored import store
 from tests.values import repeats
@@ -70,6 +71,21 @@ def test_a_phone_shows_which_loads_were_sustained_without_scrolling(
     expect(outcomes.get_by_role("cell", name="no, queue grows").first).to_be_visible()
     page.get_by_text("Throughput and latency", exact=True).click()
     expect(page.get_by_role("table", name="Throughput and latency")).to_be_visible()
+    assert page.locator("[data-testid=stTable] :is(th, td)").evaluate_all(CUT) == []
+    no_trouble(page)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(file.stem for file in GLOSSARY.parent.glob("*.md")))
+def test_a_phone_shows_a_document_without_scrolling_sideways(
+    app: App, person: BrowserContext, name: str
+) -> None:
+    page = person.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{app.url}/glossary?document={name}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settled(page)
+    fits(page)
     assert page.locator("[data-testid=stTable] :is(th, td)").evaluate_all(CUT) == []
     no_trouble(page)
 

@@ -6,8 +6,11 @@ import re
 
 import pytest
 from sqlalchemy import Engine
+from streamlit.testing.v1 import AppTest
 
+from pages.widgets.document import MarkdownTable, parts
 from pages.widgets.terms import GLOSSARY, term_in, terms
+from services.base.table import Table
 from tests.pages.conftest import Visit, text_of
 from tests.stored import measured, store
 
@@ -23,7 +26,18 @@ def test_every_document_can_be_read_in_the_app(visit: Visit, name: str) -> None:
     at = visit("glossary", document=name)
     heading = documented(name).partition("\n")[0].removeprefix("# ")
     assert at.title[0].value == (heading if name == "glossary" else f"Documentation: {heading}")
-    assert not re.search(r"\]\((?!https?:|#|glossary\?)", text_of(at)), "a link leads nowhere"
+    assert not re.search(r"\]\((?!https?:|#|glossary\?)", read(at)), "a link leads nowhere"
+    lines = [line for line in documented(name).split("\n") if line.startswith("| ")]
+    assert name == "glossary" or sum(len(table.value) + 1 for table in at.table) == len(
+        lines
+    ) - sum(line.startswith("| ---") for line in lines)
+
+
+def read(at: AppTest) -> str:
+    """What a page says, in its tables, too."""
+    cells = [str(cell) for table in at.table for row in table.value.to_numpy() for cell in row]
+    heads = [str(head) for table in at.table for head in table.value.columns]
+    return "\n".join([text_of(at), *heads, *cells])
 
 
 def documented(name: str) -> str:
@@ -77,5 +91,36 @@ def test_a_shared_page_links_to_the_glossary(visit: Visit, database: Engine, pat
 
 
 def test_comments_of_a_document_are_not_shown(visit: Visit) -> None:
-    (text,) = [each.value for each in visit("glossary", document="benchmarks").markdown]
+    text = read(visit("glossary", document="benchmarks"))
     assert "TTFT error" in text and "<!--" not in text
+
+
+def test_the_tables_of_a_document_are_told_from_its_text() -> None:
+    text = r"""Before.
+
+## The `first`
+
+| a | **b** | |
+| --- | --- | ---: |
+| [x](glossary?document=y) | `c\|d` | \* |
+| e | | f |
+
+```
+| not | a table |
+```
+
+| p99 | p99 |
+|---|---|
+| 1 | 2 |
+"""
+    before, first, between, second = parts(text, "Title")
+    assert isinstance(first, MarkdownTable) and isinstance(second, MarkdownTable)
+    assert before == "Before.\n\n## The `first`\n\n"
+    assert first.cells == (("[x](glossary?document=y)", "`c|d`", "\\*"), ("e", "", "f"))
+    assert first.words == Table("The first", ("a", "b", ""), (("x", "c|d", "*"), ("e", "", "f")))
+    assert "| not | a table |" in str(between)
+    assert second.words.title == "The first"
+    assert len(set(second.words.columns)) == 2, "a table of a page has no two columns of one name"
+    (alone,) = parts("| a |\n|---|\n| 1 |", "Title")
+    assert isinstance(alone, MarkdownTable) and alone.words.title == "Title"
+    assert list(parts("", "Title")) == []
