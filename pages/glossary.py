@@ -21,6 +21,7 @@ STYLE = """<style>
   .st-key-words th:first-child { width: 30%; }
 }
 .st-key-document p, .st-key-document li { max-width: 48rem; }
+#root .st-key-document td code { overflow-wrap: anywhere; white-space: normal; }
 #root .st-key-document pre code { white-space: pre-wrap !important; }
 #root .st-key-document blockquote { color: inherit; opacity: 1; }
 </style>"""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
@@ -85,6 +87,8 @@ def test_a_phone_shows_a_document_without_scrolling_sideways(
     page.goto(f"{app.url}/glossary?document={name}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     settled(page)
+    tables = re.findall(r"^\| *:?-", (GLOSSARY.parent / f"{name}.md").read_text(), re.MULTILINE)
+    expect(page.locator("table")).to_have_count(len(tables))
     fits(page)
     assert page.locator("[data-testid=stTable] :is(th, td)").evaluate_all(CUT) == []
     no_trouble(page)
