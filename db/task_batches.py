@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, delete, func, 
 
 from db.database import now, writing
 from db.schema import task_batches, tasks
+from db.task_locks import lock_in_order
 from services.ask.tasks import OPEN, TaskBatch
 from services.base.errors import NotFound
 from services.base.surrogates import clean
@@ -114,8 +115,9 @@ def _batch(row: Any, parts: Sequence[Any]) -> TaskBatch:
 def cancel(database: Engine, batch_id: str, caller: str | None = None) -> TaskBatch:
     """Cancel the tasks of a batch that have not ended. Raises BatchNotFound."""
     with writing(database) as connection:
-        number = number_of(connection, batch_id, caller)
-        connection.execute(cancelling(database).where(tasks.c.batch == number))
+        its = tasks.c.batch == number_of(connection, batch_id, caller)
+        lock_in_order(connection, its, tasks.c.status.in_(OPEN))
+        connection.execute(cancelling(database).where(its))
     return load(database, batch_id, caller)
 
 
@@ -142,8 +144,10 @@ def remove_some(database: Engine, kept: timedelta | None) -> bool:
     assert kept is not None
     with writing(database) as connection:
         number = _due(connection, kept)
-        some = select(tasks.c.id).where(tasks.c.batch == number).limit(DELETED_AT_ONCE)
-        gone = delete(tasks).where(tasks.c.id.in_(some))
+        some = select(tasks.c.id).where(tasks.c.batch == number).order_by(tasks.c.id)
+        its = tasks.c.id.in_(some.limit(DELETED_AT_ONCE))
+        lock_in_order(connection, its)
+        gone = delete(tasks).where(its)
         if not connection.execute(gone).rowcount:
             connection.execute(delete(task_batches).where(task_batches.c.id == number))
     return True

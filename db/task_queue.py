@@ -36,6 +36,7 @@ from db.heartbeats import LONG_LOST_S
 from db.queue import GONE_S
 from db.schema import runs, task_batches, task_servers, task_settings, task_workers, tasks
 from db.task_batches import AT
+from db.task_locks import lock_in_order
 from services.ask.measurement import ACTIVE
 from services.ask.tasks import OPEN, TaskEnd
 
@@ -134,11 +135,12 @@ def end_abandoned(database: Engine, machines: Collection[str]) -> None:
     submitted lately is about to start a process."""
     limit = now(database, timedelta(seconds=GONE_S))
     old = select(task_batches.c.id).where(task_batches.c.created_at < limit)
-    lost = update(tasks).where(
-        *_waits_for_absent(), tasks.c.machine.in_(machines), tasks.c.batch.in_(old)
-    )
+    lost = *_waits_for_absent(), tasks.c.machine.in_(machines), tasks.c.batch.in_(old)
     with writing(database) as connection:
-        connection.execute(lost.values(status="failed", error=GONE, ended_at=now(database)))
+        lock_in_order(connection, *lost)
+        connection.execute(
+            update(tasks).where(*lost).values(status="failed", error=GONE, ended_at=now(database))
+        )
 
 
 def _waits_for_absent() -> tuple[ColumnElement[bool], ...]:
@@ -156,8 +158,10 @@ def _remove_workers(connection: Connection, gone: ColumnElement[bool]) -> None:
     more."""
     connection.execute(delete(task_workers).where(gone))
     known = select(task_workers.c.worker)
-    had = update(tasks).where(tasks.c.worker.is_not(None), tasks.c.worker.not_in(known))
-    connection.execute(had.where(UNENDED).values(status="queued", worker=None, started_at=None))
+    had = tasks.c.worker.is_not(None), tasks.c.worker.not_in(known), UNENDED
+    lock_in_order(connection, *had)
+    again = {"status": "queued", "worker": None, "started_at": None}
+    connection.execute(update(tasks).where(*had).values(again))
     connection.execute(delete(task_servers).where(task_servers.c.worker.not_in(known)))
 
 
@@ -198,6 +202,7 @@ def release_server(database: Engine, worker: str, server: str) -> None:
         task_servers.c.server == server, task_servers.c.worker == worker
     )
     with writing(database) as connection:
+        lock_in_order(connection, *mine)
         connection.execute(update(tasks).where(*mine).values(worker=None))
         connection.execute(held)
 
@@ -246,6 +251,7 @@ def exchange(
     """
     with writing(database) as connection:
         _renew_heartbeat(connection, database, me.worker)
+        lock_in_order(connection, tasks.c.id.in_([*(each.id for each in ended), *begun]))
         _store(connection, me.worker, ended)
         _begin(connection, me.worker, begun)
         claimed = [
@@ -292,7 +298,8 @@ def _claim(
 ) -> list[ClaimedTask]:
     theirs = tasks.c.server == server, tasks.c.caller == caller
     first = select(tasks.c.id).where(_waits(database, me.machine), *theirs).order_by(tasks.c.id)
-    ids = list(connection.scalars(first.limit(count)))
+    # What another process is changing is left alone: a claim waits for no lock, see lock_in_order.
+    ids = list(connection.scalars(first.limit(count).with_for_update(skip_locked=True)))
     if not ids:
         return []
     free = update(tasks).where(

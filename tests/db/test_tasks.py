@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, QueuePool, event, select, update
+from sqlalchemy import Engine, QueuePool, event, select, text, update
 
 from db import new_tasks, queue, runs, task_batches, task_queue, tasks
 from db.database import writing
@@ -24,6 +25,7 @@ from jobs.task_worker import Worker
 from services.ask.config import parse
 from services.ask.tasks import InvalidTask, NewTask, TaskEnd, TaskResult, openai_batch
 from services.report.export.tasks import tasks_csv
+from tests.conftest import until
 
 SERVER = "127.0.0.1:9"
 FIRST, SECOND = (TaskWorker(name, "here", "machine") for name in ("a", "b"))
@@ -40,6 +42,39 @@ def create(
 
 def counts(database: Engine, accepted: Accepted) -> dict[str, int]:
     return dict(task_batches.load(database, accepted.batch_id).counts)
+
+
+def test_a_batch_is_cancelled_while_its_tasks_end_in_another_order(database: Engine) -> None:
+    """On PostgreSQL, each of the two would wait for the other unless both begin with the same."""
+    batch = create(database, 3)
+    task_queue.register_worker(database, FIRST)
+    assert task_queue.claim_server(database, FIRST, SERVER)
+    claimed, _ = task_queue.exchange(database, FIRST, [], {}, {(SERVER, "me"): 3})
+    low, middle, high = (task.id for task in claimed)
+    ended = [EndedTask(number, NOW, NOW, TaskEnd("completed")) for number in (high, low)]
+    with ThreadPoolExecutor(2) as threads:
+        with database.begin() as blocking:
+            if database.dialect.name == "postgresql":
+                blocking.execute(select(table.c.id).where(table.c.id == middle).with_for_update())
+            cancelled = threads.submit(task_batches.cancel, database, batch.batch_id)
+            until(lambda: cancelled.done() or waiting(database) == 1, 20)
+            exchanged = threads.submit(task_queue.exchange, database, FIRST, ended, {}, {})
+            until(lambda: exchanged.done() or waiting(database) == 2, 20)
+        assert cancelled.result(20).counts == {"cancelled": 3}
+        assert exchanged.result(20) == ([], set())
+    assert counts(database, batch) == {"cancelled": 3}
+
+
+def waiting(database: Engine) -> int:
+    """How many transactions wait for a lock."""
+    if database.dialect.name == "sqlite":
+        return 0
+    query = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with database.connect() as connection:
+        return connection.execute(text(query)).scalar_one()
 
 
 def test_batch_files_are_read_in_parts(database: Engine) -> None:
