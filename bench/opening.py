@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from time import monotonic
+from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -30,9 +31,10 @@ from tests.browser.conftest import FLAGS, executable
 TIMES = 5  # how often each way is taken
 GOAL_S = 2.0
 FEW = 100  # requests of the small run
-WAYS = ("nothing cached", "new tab", "reload", "from another page")
-HEAD = ("result of", "goal", *WAYS)
 RESULT = "/result?run=1"
+SOON: dict[str, Any] = {"wait_until": "commit"}  # what is seen is waited for
+
+Act = Callable[[Page], Any]
 
 
 def seen(page: Page, began: float) -> float:
@@ -45,7 +47,7 @@ def seen(page: Page, began: float) -> float:
 def opened_in(context: BrowserContext, url: str) -> float:
     page = context.new_page()
     began = monotonic()
-    page.goto(url, wait_until="commit")
+    page.goto(url, **SOON)
     took = seen(page, began)
     settle(page)
     page.close()
@@ -72,30 +74,30 @@ def in_a_new_tab(browser: Browser, url: str) -> Iterator[float]:
 
 
 def by_a_reload(browser: Browser, url: str) -> Iterator[float]:
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(url)
-    seen(page, monotonic())
-    for _ in range(TIMES):
-        settle(page)
-        began = monotonic()
-        page.reload(wait_until="commit")
-        yield seen(page, began)
-    context.close()
+    return on_one_page(browser, url, lambda page: None, lambda page: page.reload(**SOON))
 
 
 def from_another_page(browser: Browser, url: str) -> Iterator[float]:
+    return on_one_page(browser, url, to_the_glossary, lambda page: page.go_back(**SOON))
+
+
+def to_the_glossary(page: Page) -> None:
+    page.get_by_role("link", name="Glossary").first.click()
+    page.get_by_role("heading", name="Glossary", exact=True).wait_for()
+    settle(page)
+
+
+def on_one_page(browser: Browser, url: str, leave: Act, come: Act) -> Iterator[float]:
+    """Leave the result, which is not timed, and come to it again."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(url)
     seen(page, monotonic())
     for _ in range(TIMES):
         settle(page)
-        page.get_by_role("link", name="Glossary").first.click()
-        page.get_by_role("heading", name="Glossary", exact=True).wait_for()
-        settle(page)
+        leave(page)
         began = monotonic()
-        page.go_back(wait_until="commit")
+        come(page)
         yield seen(page, began)
     context.close()
 
@@ -108,10 +110,18 @@ def line(browser: Browser, database_url: str) -> tuple[str, ...]:
     row = [f"{count:,} requests", seconds(GOAL_S)]
     with app("", PACELINE_DATABASE_URL=database_url) as (port, _):
         url = f"http://127.0.0.1:{port}{RESULT}"
-        for way in (as_a_new_visitor, in_a_new_tab, by_a_reload, from_another_page):
+        for way in WAYS.values():
             times = list(way(browser, url))
             row.append(f"{seconds(median(times))} ({seconds(max(times))})")
     return tuple(row)
+
+
+WAYS: dict[str, Callable[[Browser, str], Iterator[float]]] = {
+    "nothing cached": as_a_new_visitor,
+    "new tab": in_a_new_tab,
+    "reload": by_a_reload,
+    "from another page": from_another_page,
+}
 
 
 def main() -> None:
@@ -126,7 +136,8 @@ def main() -> None:
         opened().dispose()
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         long = f"sqlite:///{options.file.absolute()}"
-        rows = [HEAD, ("---",) * len(HEAD), *(line(browser, url) for url in (long, small))]
+        head = ("result of", "goal", *WAYS)
+        rows = [head, ("---",) * len(head), *(line(browser, url) for url in (long, small))]
         browser.close()
     report.publish("opening", rows, options.write)
 

@@ -4,8 +4,7 @@ markdown's own would be wider than the screen."""
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import streamlit as st
@@ -59,7 +58,8 @@ def parts(text: str, title: str) -> Iterator[str | MarkdownTable]:
 def _table(text: str, title: str) -> MarkdownTable:
     heads, _, *rows = (_cells(line) for line in text.strip().split("\n"))
     words = tuple(tuple(map(_words, row)) for row in rows)
-    columns = _told_apart([_words(head) for head in heads])
+    named = [_words(head) for head in heads]
+    columns = tuple(name + _UNSEEN * named[:at].count(name) for at, name in enumerate(named))
     return MarkdownTable(tuple(rows), Table(_words(title), columns, words))
 
 
@@ -69,12 +69,3 @@ def _cells(line: str) -> tuple[str, ...]:
 
 def _words(markdown: str) -> str:
     return _MARKUP.sub("", _LINK.sub(r"\1", markdown))
-
-
-def _told_apart(columns: Sequence[str]) -> tuple[str, ...]:
-    seen: Counter[str] = Counter()
-    apart = []
-    for column in columns:
-        apart.append(column + _UNSEEN * seen[column])
-        seen[column] += 1
-    return tuple(apart)

@@ -113,6 +113,8 @@ def test_the_verdict_has_the_numbers_of_a_server_that_answers_four_at_a_time(
     fewer = re.search(r"but ([\d.]+) % fewer tokens/s per request", text)
     assert more and fewer, text[:800]
     assert 3 < float(more[1]) < 4.1 and 20 < float(fewer[1]) < 30, text[:800]
+    assert re.search(r"95 % interval [\d.]+–[\d.]+", text), text[:800]
+    assert "5 repeats each, interleaved" in text
 
 
 @pytest.mark.long
